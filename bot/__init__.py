@@ -1,0 +1,1 @@
+"""Crewdeck's web process: surfaces, core and store. It never imports crewai."""

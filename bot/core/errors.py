@@ -1,0 +1,67 @@
+"""The error tree. Every error has a stable `code` and a message that a person can act on.
+
+    CrewdeckError
+    ├── SettingsError          an operator's mistake: one line, exit status 2
+    ├── StoreUnavailable       Redis is away, full, read-only or loading; nothing was changed
+    ├── NotFound               unknown_crew, unknown_run, unknown_question
+    ├── InvalidInputs          the inputs of a start, with the reason for each field
+    └── Refused                a rule said no: not_allowed, settled, invalid_answer, run_over, ...
+
+Errors of vendors (redis, slack_sdk, crewai) are translated where they are met. Control-flow signals of the
+worker are not errors and live in `crews`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CrewdeckError(Exception):
+    """The root. `str(error)` is the message for people, `error.code` the name for programs."""
+
+    code: ClassVar[str] | str = "error"
+
+
+class SettingsError(CrewdeckError):
+    """A setting is missing or wrong. The message names the setting, and the file where there is one."""
+
+    code = "settings"
+
+
+class StoreUnavailable(CrewdeckError):
+    """The store could not do it now. Nothing was changed, or it can safely be done again."""
+
+    code = "store_unavailable"
+
+
+class NotFound(CrewdeckError):
+    """There is no such crew, run or question.
+
+    >>> raise NotFound("run", "1234")
+    Traceback (most recent call last):
+    ...
+    bot.core.errors.NotFound: There is no run 1234.
+    """
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"There is no {what} {name}.")
+        self.code = f"unknown_{what}"
+        self.name = name
+
+
+class InvalidInputs(CrewdeckError):
+    """The inputs don't fit the crew. `problems` maps each input's name to what is wrong with it."""
+
+    code = "invalid_inputs"
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {why}" for name, why in problems.items()))
+        self.problems = problems
+
+
+class Refused(CrewdeckError):
+    """A rule refused what somebody wanted. `code` says which rule."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,123 @@
+"""A crew's inputs: from what people and programs give to values of the declared types."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import JsonValue
+
+from bot.core.errors import InvalidInputs
+from bot.core.model import Crew, InputField, InputKind
+
+_YES = frozenset({"true", "yes", "on", "1", "y"})
+_NO = frozenset({"false", "no", "off", "0", "n"})
+
+
+def missing(crew: Crew, given: dict[str, JsonValue]) -> tuple[InputField, ...]:
+    """The required inputs that are neither given nor have a default."""
+    return tuple(f for f in crew.inputs if f.required and f.default is None and _blank(given.get(f.name)))
+
+
+def validate(crew: Crew, given: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The crew's inputs, complete and of their types.
+
+    Raises InvalidInputs, which names each input that is unknown, missing or of another type.
+    """
+    fields = {field.name: field for field in crew.inputs}
+    problems = {name: _unknown(name, fields) for name in given if name not in fields}
+    values: dict[str, JsonValue] = {}
+    for name, field in fields.items():
+        raw = given.get(name)
+        if _blank(raw):
+            raw = field.default
+        if raw is None:
+            if field.required:
+                problems[name] = "is required"
+            continue
+        try:
+            values[name] = parse(field, raw)
+        except ValueError as error:
+            problems[name] = str(error)
+    if problems:
+        raise InvalidInputs(problems)
+    return values
+
+
+def parse(field: InputField, raw: JsonValue) -> JsonValue:
+    """One value of the field's type; ValueError says what was expected."""
+    match field.type:
+        case InputKind.STRING | InputKind.TEXT:
+            return _text(raw)
+        case InputKind.INTEGER:
+            return _integer(raw)
+        case InputKind.NUMBER:
+            return _number(raw)
+        case InputKind.BOOLEAN:
+            return _boolean(raw)
+        case InputKind.CHOICE:
+            return _choice(raw, field.choices)
+        case InputKind.DATE:
+            return _date(raw)
+
+
+def _blank(raw: JsonValue) -> bool:
+    return raw is None or (isinstance(raw, str) and not raw.strip())
+
+
+def _unknown(name: str, fields: dict[str, InputField]) -> str:
+    known = ", ".join(fields) or "none"
+    return f"is no input of this crew (it has: {known})"
+
+
+def _text(raw: JsonValue) -> str:
+    if isinstance(raw, str | int | float) and not isinstance(raw, bool):
+        return str(raw)
+    raise ValueError("must be text")
+
+
+def _integer(raw: JsonValue) -> int:
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        return raw
+    try:
+        return int(str(raw).strip()) if isinstance(raw, str) else _fail()
+    except ValueError:
+        raise ValueError(f"must be a whole number, not {raw!r}") from None
+
+
+def _number(raw: JsonValue) -> int | float:
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        return raw
+    try:
+        value = float(raw) if isinstance(raw, str) else _fail()
+    except ValueError:
+        raise ValueError(f"must be a number, not {raw!r}") from None
+    if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 - NaN is the one that differs from itself
+        raise ValueError(f"must be a number, not {raw!r}")
+    return value
+
+
+def _fail() -> int:
+    raise ValueError
+
+
+def _boolean(raw: JsonValue) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    word = str(raw).strip().casefold()
+    if word in _YES | _NO:
+        return word in _YES
+    raise ValueError(f"must be yes or no, not {raw!r}")
+
+
+def _choice(raw: JsonValue, choices: tuple[str, ...]) -> str:
+    for choice in choices:
+        if str(raw).strip().casefold() == choice.casefold():
+            return choice
+    raise ValueError(f"must be one of {', '.join(choices)}, not {raw!r}")
+
+
+def _date(raw: JsonValue) -> str:
+    try:
+        return date.fromisoformat(str(raw).strip()).isoformat()
+    except ValueError:
+        raise ValueError(f"must be a date such as 2026-03-31, not {raw!r}") from None

@@ -1,0 +1,198 @@
+"""The port to the store. Each verb is one atomic transition or one read; all raise StoreUnavailable.
+
+Split by who uses them, so that a module asks for what it needs and no more. Times are milliseconds since the epoch
+by the store's clock; durations are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from bot.core.events import Body, Event
+from bot.core.model import (
+    Actor,
+    Claim,
+    Crew,
+    NewRun,
+    Place,
+    Question,
+    Response,
+    Ruling,
+    Run,
+    RunError,
+    RunFilter,
+    Totals,
+    Value,
+)
+
+
+class Catalogue(Protocol):
+    """The crews that workers announced."""
+
+    async def announce(self, source: str, crews: Sequence[Crew]) -> None:
+        """`source` (a machine and its configuration) can run just these crews, until it says otherwise."""
+
+    async def crews(self) -> dict[str, Crew]:
+        """All announced crews by name, in the order of their names."""
+
+
+class Runs(Protocol):
+    """Runs, as surfaces start, show and cancel them."""
+
+    async def start(self, new: NewRun) -> tuple[Run, bool]:
+        """Start the run, or return the one that has this id already; True if it is new."""
+
+    async def run(self, run_id: str) -> Run:
+        """Raises NotFound."""
+
+    async def runs(self, which: RunFilter) -> list[Run]:
+        """Newest first."""
+
+    async def runs_at(self, place: Place) -> list[Run]:
+        """All runs that live in this place, oldest first."""
+
+    async def find_run(self, prefix: str) -> list[Run]:
+        """The runs (at most 5) whose id starts with `prefix` (at least 4 characters)."""
+
+    async def settle_place(self, run_id: str, place: Place) -> Run:
+        """Record the complete place of a run that was held for it, and queue the run."""
+
+    async def cancel(self, run_id: str, by: Actor) -> Run:
+        """End the run and withdraw its open questions. Raises Refused (not_allowed, run_over), NotFound."""
+
+    async def fail_held(self, run_id: str, error: RunError) -> bool:
+        """Fail a run that could not be placed; False if it was placed or is over."""
+
+    async def pause(self, tenant: str, reason: str | None) -> None:
+        """Pause claims of a surface's workspace's runs (visibly, with the reason), or go on (None)."""
+
+    async def paused(self, tenant: str) -> str | None:
+        """Why this workspace's runs are paused; None if they are not."""
+
+
+class Questions(Protocol):
+    """Questions, as people answer them."""
+
+    async def question(self, run_id: str, question_id: str) -> Question:
+        """Raises NotFound."""
+
+    async def questions(self, run_id: str) -> list[Question]:
+        """All questions of a run, oldest first."""
+
+    async def open_questions(self, limit: int = 200) -> list[Question]:
+        """Open questions of all runs, oldest first."""
+
+    async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
+        """Append the response and let the question's policy decide, in one transition."""
+
+    async def responses(self, run_id: str, question_id: str) -> list[Response]:
+        """What was said to a question, refused responses not included."""
+
+
+class Events(Protocol):
+    """What happened, to follow."""
+
+    async def events(self, run_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
+        """The events of a run with `seq` greater than `after`, in order."""
+
+    def wakeups(self) -> AsyncIterator[tuple[str, ...]]:
+        """Topics in which something changed; an empty tuple: anything may have (after each (re)connect)."""
+
+
+class Work(Protocol):
+    """What a worker does; everything with a claim raises Fenced when the claim is no longer its."""
+
+    async def claim(self, worker: str, crews: Sequence[str], limit: int, lease: float) -> list[Claim]:
+        """Take up to `limit` queued runs of these crews, oldest first, for `lease` seconds."""
+
+    async def beat(self, worker: str, claims: Iterable[Claim], lease: float) -> set[str]:
+        """Renew the leases; the ids of runs that are no longer this worker's (cancelled, over, or taken)."""
+
+    async def record(self, claim: Claim, event: Body) -> Event:
+        """Append an event."""
+
+    async def ask(self, claim: Claim, question: Question) -> Question:
+        """Record a question and announce it; the one that has this id already (perhaps settled) if there is one."""
+
+    async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
+        """End the run, with its result or its error."""
+
+    async def abandon(self, worker: str, error: RunError) -> list[str]:
+        """Fail all runs that this (dead) worker holds; their ids."""
+
+
+class Clock(Protocol):
+    """What the store's clock brings about; any process may call it, as often as it likes."""
+
+    async def tick(self, lost: RunError) -> int:
+        """Apply passed deadlines and reminders, and fail runs whose lease ran out with `lost`; how many."""
+
+    async def now(self) -> int: ...
+
+
+class Delivery(Value):
+    """How far a run has been shown on a surface."""
+
+    #: The newest event that was shown.
+    cursor: int = 0
+    #: Where each card was posted: name -> the surface's reference.
+    copies: dict[str, str] = {}
+
+
+class Deliveries(Protocol):
+    """What surfaces have still to show. A shard is leased to one process, which keeps each run's order."""
+
+    @property
+    def shards(self) -> int: ...
+
+    async def lease_shard(self, surface: str, shard: int, owner: str, lease: float) -> bool:
+        """Take or renew a shard; False while another process holds it."""
+
+    async def release_shard(self, surface: str, shard: int, owner: str) -> None: ...
+
+    async def pending(self, surface: str, shard: int, limit: int = 100) -> list[str]:
+        """The ids of runs with something to show now, those that wait longest first."""
+
+    async def delivery(self, surface: str, run_id: str) -> Delivery: ...
+
+    async def delivered(
+        self, surface: str, owner: str, run_id: str, cursor: int, copies: Mapping[str, str] | None = None
+    ) -> bool:
+        """Record what was shown; False if the shard is another's by now (then stop)."""
+
+    async def postpone(self, surface: str, run_id: str, seconds: float) -> None:
+        """Nothing of this run is pending for a while, whatever happens in it."""
+
+    async def adopt(self, surface: str, run_id: str, name: str, ref: str) -> None:
+        """Record a copy that turned up (a press on it), unless one is recorded."""
+
+
+class Memory(Protocol):
+    """Small things that must be known to all processes and across restarts."""
+
+    async def once(self, key: str, ttl: float = 7 * 24 * 3600) -> bool:
+        """True for the first caller with this key."""
+
+    async def remember(self, key: str, value: str, ttl: float) -> None: ...
+
+    async def recall(self, key: str) -> str | None: ...
+
+
+class Health(Protocol):
+    async def ping(self) -> None: ...
+
+    async def totals(self) -> Totals: ...
+
+
+class Store(
+    Catalogue, Runs, Questions, Events, Work, Clock, Deliveries, Memory, Health, Protocol
+):
+    """All of it."""
+
+
+class Fenced(BaseException):
+    """The claim is no longer this worker's: the run was cancelled, is over, or another worker has it.
+
+    Not an `Exception`, because CrewAI retries on those.
+    """

@@ -1,0 +1,55 @@
+"""Answering questions: what every surface does, whatever it looks like there."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from bot.core import rules
+from bot.core.model import Action, Actor, Outcome, Question, Response, Ruling, Verdict
+from bot.core.ports import Questions
+
+
+async def answer(
+    store: Questions,
+    question: Question,
+    actor: Actor,
+    action: Action,
+    *,
+    key: str,
+    value: JsonValue = None,
+    comment: str = "",
+) -> Ruling:
+    """Give one answer. `key` names the delivery that carried it, so that it never counts twice."""
+    response = Response(action=action, value=value, comment=comment, actor=actor, key=key)
+    return await store.respond(question.run_id, question.id, response)
+
+
+async def answer_in_words(
+    store: Questions, question: Question, actor: Actor, words: str, *, key: str
+) -> Ruling:
+    """Answer in words: exactly a label (case aside) is that choice, anything else is passed on as words."""
+    action, value, comment = rules.interpret(question, words)
+    return await answer(store, question, actor, action, key=key, value=value, comment=comment)
+
+
+def explain(ruling: Ruling, deciders: str) -> str:
+    """Why an answer was refused, for the person who gave it. `deciders`: who may answer, in the surface's words."""
+    match ruling.code:
+        case "not_allowed":
+            return f"This isn't yours to decide. Ask {deciders}."
+        case "settled" if ruling.question is not None and ruling.question.outcome is not None:
+            return _already(ruling.question, ruling.question.outcome)
+        case "invalid_answer":
+            return "That answer doesn't fit this question. Press one of its buttons, or reply in words."
+        case _:
+            return "This question is no longer there: its run ended some time ago."
+
+
+def _already(question: Question, outcome: Outcome) -> str:
+    by = f" by {outcome.by.label}" if outcome.by else ""
+    return f"This was already settled{by}: {outcome.text(question.options)}. Your answer was not counted."
+
+
+def counted(ruling: Ruling) -> bool:
+    """Does the response count (now, or when it arrived before)?"""
+    return ruling.verdict is not Verdict.REFUSED

@@ -1,0 +1,118 @@
+"""Who may do what, and what words mean. Pure: no clock, no store.
+
+The store repeats `may` and `admissible` inside the transition (scripts/respond.lua), where they count; here they
+serve to tell people early. A property test holds both against each other.
+"""
+
+from __future__ import annotations
+
+from bot.core.model import (
+    ANYONE,
+    Action,
+    Actor,
+    Approvers,
+    Deadline,
+    Option,
+    Outcome,
+    Policy,
+    Question,
+    QuestionKind,
+    Response,
+    principal,
+)
+
+APPROVAL_OPTIONS = (Option(id="approve", label="Approve"), Option(id="reject", label="Reject"))
+REVIEW_OPTIONS = (*APPROVAL_OPTIONS, Option(id="respond", label="Request changes"))
+
+
+def may(actor: Actor, policy: Policy) -> bool:
+    """May `actor` do what `policy` guards?"""
+    if actor.admin:
+        return True
+    if actor.standing not in policy.admits:
+        return False
+    return ANYONE in policy.deciders or not set(actor.principals).isdisjoint(policy.deciders)
+
+
+def policy_for(approvers: Approvers, requester: Actor, admits: tuple[str, ...] | tuple[()] = ()) -> Policy:
+    """The snapshot of what `approvers` means for a run of `requester`. Listed users are of the requester's workspace."""
+    deciders: list[str] = []
+    if approvers.anyone:
+        deciders.append(ANYONE)
+    if approvers.requester:
+        deciders.extend(requester.principals)
+    deciders.extend(_listed(name, requester) for name in approvers.listed)
+    return Policy.model_validate({"deciders": deciders, **({"admits": admits} if admits else {})})
+
+
+def _listed(name: str, requester: Actor) -> str:
+    if name.startswith("key:"):
+        return principal("http", "", name)
+    return principal("slack", requester.tenant, name)
+
+
+def infer_kind(kind: QuestionKind | None, labels: tuple[str, ...]) -> QuestionKind:
+    """The kind of a question that names none: by its options."""
+    if kind is not None:
+        return kind
+    if {label.casefold() for label in labels} == {"approve", "reject"}:
+        return QuestionKind.APPROVAL
+    return QuestionKind.CHOICE if labels else QuestionKind.TEXT
+
+
+def options_for(kind: QuestionKind, labels: tuple[str, ...]) -> tuple[Option, ...]:
+    """A question's options. Those of a choice are numbered, since a label can be long or in any script."""
+    match kind:
+        case QuestionKind.APPROVAL:
+            return APPROVAL_OPTIONS
+        case QuestionKind.REVIEW:
+            return REVIEW_OPTIONS
+        case QuestionKind.CHOICE:
+            return tuple(Option(id=str(number), label=label) for number, label in enumerate(labels, start=1))
+        case QuestionKind.TEXT:
+            return ()
+
+
+def admissible(question: Question, response: Response) -> bool:
+    """Does the response fit the question's kind and options?"""
+    match response.action:
+        case Action.CHOOSE:
+            ids = {option.id for option in question.options}
+            return question.kind is QuestionKind.CHOICE and response.value in ids
+        case Action.RESPOND:
+            return bool(response.comment.strip())
+        case Action.APPROVE | Action.REJECT:
+            return response.action in question.actions
+        case Action.EXPIRE | Action.CANCEL:
+            return False
+
+
+def interpret(question: Question, words: str) -> tuple[Action, str | None, str]:
+    """What a reply in words does: `(action, value, comment)`.
+
+    Words that are exactly a label (case aside) are that button. Any others are an answer in words: never an approval.
+    """
+    said = words.strip().casefold()
+    for option in question.options:
+        if said not in {option.label.casefold(), option.id.casefold() if not option.id.isdigit() else None}:
+            continue
+        if question.kind is QuestionKind.CHOICE:
+            return Action.CHOOSE, option.id, ""
+        if option.id != Action.RESPOND:
+            return Action(option.id), None, ""
+    return Action.RESPOND, None, words.strip()
+
+
+def silence(deadline: Deadline, question: Question) -> Outcome:
+    """What a question's deadline decides when it passes. Never an approval."""
+    if deadline.outcome == Action.REJECT and Action.REJECT in question.actions:
+        return Outcome(action=Action.REJECT, comment="No answer before the deadline.")
+    if question.kind is QuestionKind.CHOICE:
+        for option in question.options:
+            if deadline.outcome in {option.id, option.label}:
+                return Outcome(action=Action.CHOOSE, value=option.id, comment="No answer before the deadline.")
+    return Outcome(action=Action.EXPIRE)
+
+
+WITHDRAWN = Outcome(action=Action.CANCEL)
+"""The outcome of a question whose run ended before anybody answered."""

@@ -1,0 +1,78 @@
+"""The settings, all from the environment (and a `.env` file): the only place that reads it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.core.errors import SettingsError
+
+SHIPPED = Path(__file__).resolve().parent.parent
+"""Where `config/` and `manifest.yml` are: beside this package."""
+
+
+class Settings(BaseSettings):
+    """Every setting has the name of its environment variable in `alias`."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True)
+
+    host: str = Field("127.0.0.1", alias="HOST")
+    port: int = Field(3000, alias="PORT", ge=0, le=65535)
+
+    redis_url: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("CREWDECK_REDIS_URL", "REDIS_URL", "redis_url")
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("crewdeck", appauthor=False), alias="CREWDECK_DATA_DIR"
+    )
+    retention_days: float = Field(30, alias="CREWDECK_RETENTION_DAYS", gt=0)
+
+    config_dirs: str = Field("", alias="CREWDECK_CONFIG_DIR")
+    model: str | None = Field(None, alias="CREWDECK_MODEL")
+    workers: int = Field(1, alias="CREWDECK_WORKERS", ge=0, le=64)
+    #: Seconds after which the runs of a silent worker are taken for lost.
+    lease: float = Field(15, alias="CREWDECK_LEASE", ge=1)
+    #: Runs that one worker holds at most, and after how many it is replaced.
+    runs_per_worker: int = Field(500, alias="CREWDECK_RUNS_PER_WORKER", ge=1)
+    recycle_after: int = Field(1000, alias="CREWDECK_RECYCLE_AFTER", ge=1)
+    #: Seconds that a stopping worker gives its runs. `serve` gives everything 10 s in all.
+    drain: float = Field(5, alias="CREWDECK_DRAIN", ge=0)
+
+    slack_bot_token: SecretStr | None = Field(None, alias="SLACK_BOT_TOKEN")
+    slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")
+    slack_app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")
+    slack_api_url: str = Field("https://slack.com/api/", alias="SLACK_API_URL")
+
+    log_level: str = Field("INFO", alias="CREWDECK_LOG_LEVEL")
+    #: `auto`: readable on a terminal, JSON otherwise.
+    log_format: str = Field("auto", alias="CREWDECK_LOG_FORMAT", pattern="^(auto|json|text)$")
+
+    @property
+    def crew_dirs(self) -> tuple[Path, ...]:
+        """The folders with crews: those that ship with Crewdeck, then the operator's."""
+        named = tuple(Path(part).expanduser() for part in self.config_dirs.split(os.pathsep) if part.strip())
+        return (SHIPPED / "config", *named)
+
+    @property
+    def socket_mode(self) -> bool:
+        return self.slack_app_token is not None
+
+    @property
+    def slack_on(self) -> bool:
+        """Slack needs its bot token, and the means to receive: an app token or the signing secret."""
+        return self.slack_bot_token is not None and (self.socket_mode or self.slack_signing_secret is not None)
+
+
+def load() -> Settings:
+    """The settings of this process. Raises SettingsError, which names the variable."""
+    try:
+        return Settings(**{})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        raise SettingsError(f"{name}: {first['msg']}. Set it in the environment or in .env.") from error
+

@@ -1,0 +1,52 @@
+"""What surfaces have still to show, and what they have shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.core.ports import Delivery
+from bot.store import keys
+from bot.store.connection import Connection
+from bot.store.work import ms
+
+_COPY = "copy:"
+
+
+class DeliveryVerbs:
+    shards = keys.SHARDS
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def lease_shard(self, surface: str, shard: int, owner: str, lease: float) -> bool:
+        return bool(await self._connection.run("lease_shard", shard, surface, owner, ms(lease)))
+
+    async def release_shard(self, surface: str, shard: int, owner: str) -> None:
+        await self._connection.run("lease_shard", shard, surface, owner, 0)
+
+    async def pending(self, surface: str, shard: int, limit: int = 100) -> list[str]:
+        found: list[str] = await self._connection.run("pending", shard, surface, limit)
+        return found
+
+    async def delivery(self, surface: str, run_id: str) -> Delivery:
+        stored = await self._connection.do(self._connection.redis.hgetall(keys.shown(run_id, surface)))
+        copies = {name.removeprefix(_COPY): ref for name, ref in stored.items() if name.startswith(_COPY)}
+        return Delivery(cursor=int(stored.get("cursor", 0)), copies=copies)
+
+    async def delivered(
+        self, surface: str, owner: str, run_id: str, cursor: int, copies: Mapping[str, str] | None = None
+    ) -> bool:
+        pairs = [word for pair in (copies or {}).items() for word in pair]
+        return bool(
+            await self._connection.run(
+                "delivered", keys.shard_of(run_id), surface, owner, run_id, cursor, *pairs
+            )
+        )
+
+    async def postpone(self, surface: str, run_id: str, seconds: float) -> None:
+        await self._connection.run("postpone", keys.shard_of(run_id), surface, run_id, ms(seconds))
+
+    async def adopt(self, surface: str, run_id: str, name: str, ref: str) -> None:
+        await self._connection.do(
+            self._connection.redis.hsetnx(keys.shown(run_id, surface), f"{_COPY}{name}", ref)
+        )

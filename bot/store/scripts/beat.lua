@@ -1,0 +1,13 @@
+-- Renew leases; return the runs that are no longer this worker's.
+-- ARGV: lease (ms), then run id and epoch in turn
+local at = now()
+local lost = {}
+for n = 2, #ARGV, 2 do
+  local run = redis.call('HMGET', run_key(ARGV[n]), 'epoch', 'status')
+  if run[1] == ARGV[n + 1] and not over(run[2]) then
+    redis.call('ZADD', base .. ':leases', at + ARGV[1], ARGV[n])
+  else
+    lost[#lost + 1] = ARGV[n]
+  end
+end
+return lost

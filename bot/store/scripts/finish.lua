@@ -1,0 +1,10 @@
+-- End a claimed run. Returns 1, or 0 if the claim is no longer valid.
+-- ARGV: id, epoch, status, field (result or error), its value, body of the last event
+local key = run_key(ARGV[1])
+local run = redis.call('HMGET', key, 'epoch', 'status')
+if run[1] ~= ARGV[2] then return 0 end
+if over(run[2]) then return run[2] == ARGV[3] and 1 or 0 end
+redis.call('HSET', key, ARGV[4], ARGV[5])
+close(ARGV[1], ARGV[3], ARGV[6], now())
+publish()
+return 1
