@@ -1,0 +1,34 @@
+"""What every kind of test may use: a folder for data, and one real store that is empty for each test."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from bot.store.embedded import Embedded
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A folder of this test alone, with a path short enough for sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[str]:
+    """The address of a real Valkey that runs for the whole session."""
+    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
+        server = Embedded.attach(Path(folder))
+        yield server.url
+        server.detach()
+
+
+@pytest.fixture
+def redis_url(embedded: str) -> str:
+    """The address of a real, empty Valkey."""
+    with redis.Redis.from_url(embedded) as client:
+        client.flushall()
+    return embedded
