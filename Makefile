@@ -1,0 +1,83 @@
+# Needs Python 3.11 to 3.13 and make; everything else comes into .venv, pinned and hash-checked.
+# Settings pass through the environment: `PORT=8080 make run`.
+
+# The first of these that will do makes .venv. To choose another: `make install PYTHON=/opt/python/bin/python3.12`.
+PYTHON ?= python3.13 python3.12 python3.11 python3 python
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Wheels only: a source package would fetch what builds it, unpinned and unchecked.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--only-binary :all: --no-emit-index-url --no-header
+
+.PHONY: help install run test fast bench format lock
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make run      start Crewdeck on http://127.0.0.1:3000"
+	@echo "make test     check everything: format, lint, types, imports, tests"
+	@echo "make fast     check what takes seconds: format, lint, imports, unit tests"
+	@echo "make bench    measure, beside baselines"
+	@echo "make format   format and mend what can be mended"
+	@echo "make install  only make .venv"
+	@echo "make lock     pin the dependencies of pyproject.toml anew"
+
+install: $(VENV)/.dev
+
+# exec: signals reach the server itself, once.
+run: $(VENV)/.package
+	@exec $(BIN)/crewdeck serve
+
+test: $(VENV)/.dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m pytest
+
+fast: $(VENV)/.dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m pytest -m "not slow" $(wildcard tests/unit tests/golden)
+
+bench: $(VENV)/.dev
+	@exec $(BIN)/python -m bench
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# One resolution for all: the other two locks are parts of the development one, so all of them fit into one .venv.
+# Versions that still fit are kept; `make lock UPGRADE=--upgrade` takes the newest.
+lock: $(VENV)/.dev
+	$(COMPILE) $(UPGRADE) pyproject.toml --group dev --group build --output-file requirements-dev.lock
+	$(COMPILE) $(UPGRADE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+	$(COMPILE) $(UPGRADE) --group build --constraint requirements-dev.lock --output-file requirements-build.lock
+
+# What is installed is remembered by empty files in .venv; each step is done again when its lock changes.
+
+$(VENV)/.made:
+	@for python in $(PYTHON); do \
+		"$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+			2>/dev/null || continue; \
+		"$$python" -m venv $(VENV) && touch $@; exit; \
+	done; \
+	echo "Crewdeck needs Python 3.11, 3.12 or 3.13 with its venv module (Debian: apt install python3-venv); \
+	none of these is one: $(PYTHON). Name yours: make PYTHON=/path/to/python3" >&2; exit 1
+
+$(VENV)/.runtime: requirements.lock requirements-build.lock | $(VENV)/.made
+	@echo "Installing the locked dependencies into $(VENV); the first time takes a minute or two."
+	@$(INSTALL) -r requirements.lock -r requirements-build.lock
+	@touch $@
+
+# Crewdeck itself, from these folders; with no index, for all it needs is there.
+$(VENV)/.package: pyproject.toml $(VENV)/.runtime
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.package
+	@echo "Installing the locked development tools into $(VENV)."
+	@$(INSTALL) -r requirements-dev.lock
+	@touch $@
