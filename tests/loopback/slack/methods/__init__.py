@@ -1,0 +1,12 @@
+"""The Web API's methods that the loopback Slack speaks, by family."""
+
+from tests.loopback.slack.exchange import Entry
+from tests.loopback.slack.methods import apps, chat, conversations, files, views
+
+METHODS: dict[str, Entry] = {
+    **apps.METHODS,
+    **chat.METHODS,
+    **conversations.METHODS,
+    **files.METHODS,
+    **views.METHODS,
+}
