@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.core.errors import SettingsError
 
 SHIPPED = Path(__file__).resolve().parent.parent
 """Where `config/` and `manifest.yml` are: beside this package."""
+DOTENV = ".env"
+"""Read in the folder that Crewdeck is started in; the environment wins over it."""
 
 
 class Settings(BaseSettings):
     """Every setting has the name of its environment variable in `alias`."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_file=DOTENV,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
 
     host: str = Field("127.0.0.1", alias="HOST")
     port: int = Field(3000, alias="PORT", ge=0, le=65535)
@@ -47,9 +57,14 @@ class Settings(BaseSettings):
     slack_app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")
     slack_api_url: str = Field("https://slack.com/api/", alias="SLACK_API_URL")
 
-    log_level: str = Field("INFO", alias="CREWDECK_LOG_LEVEL")
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda level: str(level).upper())
+    ] = Field("INFO", alias="CREWDECK_LOG_LEVEL")
     #: `auto`: readable on a terminal, JSON otherwise.
-    log_format: str = Field("auto", alias="CREWDECK_LOG_FORMAT", pattern="^(auto|json|text)$")
+    log_format: Literal["auto", "json", "text"] = Field("auto", alias="CREWDECK_LOG_FORMAT")
+
+    #: Set by `crewdeck serve` for the workers that it starts; not for people.
+    worker_id: str | None = Field(None, alias="CREWDECK_WORKER_ID")
 
     @property
     def crew_dirs(self) -> tuple[Path, ...]:
@@ -64,15 +79,38 @@ class Settings(BaseSettings):
     @property
     def slack_on(self) -> bool:
         """Slack needs its bot token, and the means to receive: an app token or the signing secret."""
-        return self.slack_bot_token is not None and (self.socket_mode or self.slack_signing_secret is not None)
+        return self.slack_bot_token is not None and (
+            self.socket_mode or self.slack_signing_secret is not None
+        )
 
 
 def load() -> Settings:
-    """The settings of this process. Raises SettingsError, which names the variable."""
+    """The settings of this process. Raises SettingsError, which names the variable and where it is set."""
     try:
-        return Settings(**{})
+        return Settings()  # type: ignore[call-arg]
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
-        raise SettingsError(f"{name}: {first['msg']}. Set it in the environment or in .env.") from error
+        raise SettingsError(f"{name} (in {_where(name)}): {first['msg']}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{Path(DOTENV).absolute()} can't be read: {error}") from error
 
+
+def _where(name: str) -> str:
+    named = {variable.upper() for variable in os.environ}
+    return "the environment" if name.upper() in named else str(Path(DOTENV).absolute())
+
+
+def worker_environment(settings: Settings, worker_id: str | None = None) -> dict[str, str]:
+    """The environment of a worker process: ours, but for REDIS_URL.
+
+    crewai's libraries read that name too; the worker finds the store under its other name.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
+    environment["CREWDECK_DATA_DIR"] = str(settings.data_dir.expanduser().absolute())
+    if settings.redis_url is not None:
+        environment["CREWDECK_REDIS_URL"] = settings.redis_url.get_secret_value()
+    environment.pop("CREWDECK_WORKER_ID", None)
+    if worker_id is not None:
+        environment["CREWDECK_WORKER_ID"] = worker_id
+    return environment

@@ -1,0 +1,38 @@
+"""What `serve` says when it is up: where it is, which surfaces are on, and what turns on the others."""
+
+from __future__ import annotations
+
+from bot.settings import Settings
+
+
+def announcement(settings: Settings, url: str, version: str) -> str:
+    """A few lines for the person who started it. They hold no secret."""
+    lines = {
+        "Slack": slack_line(settings),
+        "HTTP": "on   /health, /ready, /metrics",
+        "Store": _store_line(settings),
+        "Workers": str(settings.workers)
+        if settings.workers
+        else "none here: start them with `crewdeck worker`",
+    }
+    table = "\n".join(f"  {name:<8} {line}" for name, line in lines.items())
+    return f"Crewdeck {version} is up: {url}\n\n{table}\n\nCtrl-C stops everything it started.\n"
+
+
+def slack_line(settings: Settings) -> str:
+    """Whether Slack is on and how it reaches us, or the settings that turn it on."""
+    if settings.slack_on:
+        how = "Socket Mode" if settings.socket_mode else "request URL: <your public address>/slack/events"
+        return f"on   {how}"
+    missing = []
+    if settings.slack_bot_token is None:
+        missing.append("SLACK_BOT_TOKEN")
+    if not settings.socket_mode and settings.slack_signing_secret is None:
+        missing.append("SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (request URL)")
+    return f"off  set {' and '.join(missing)}: see docs/slack.md"
+
+
+def _store_line(settings: Settings) -> str:
+    if settings.redis_url is None:
+        return f"embedded Valkey in {settings.data_dir}"
+    return "Redis, from CREWDECK_REDIS_URL or REDIS_URL"

@@ -1,0 +1,110 @@
+"""The composition root: from settings to running services, in one async context manager."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bot.core.errors import CrewdeckError, SettingsError
+from bot.core.feed import Feed
+from bot.metrics import Metrics
+from bot.settings import Settings
+from bot.store.clock import keep_time
+from bot.store.open import open_configured
+from bot.supervisor import Supervisor
+from bot.surfaces.http.routes import Probes
+from bot.surfaces.http.site import serving
+
+if TYPE_CHECKING:
+    from bot.store.redis import RedisStore
+    from bot.surfaces.slack.surface import SlackSurface
+
+
+@dataclass(frozen=True)
+class App:
+    """What runs in this process."""
+
+    settings: Settings
+    store: RedisStore
+    feed: Feed
+    metrics: Metrics
+    supervisor: Supervisor
+    #: Where people and programs reach it.
+    url: str
+    slack: SlackSurface | None
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[App]:
+    """All that `serve` runs: up when the block starts; gone, workers and Valkey too, when it has ended.
+
+    Raises SettingsError and StoreUnavailable with a sentence for the operator. A task of ours that fails
+    cancels the block: nothing goes on half-dead.
+    """
+    metrics, feed = Metrics(), Feed()
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(listen(settings.host, settings.port))
+        store = await stack.enter_async_context(open_configured(settings))
+        supervisor = Supervisor(settings, store, metrics)
+        tasks = (feed.follow(store), keep_time(store), supervisor.run())
+        await stack.enter_async_context(_at_work(*tasks))
+        slack = await stack.enter_async_context(_slack(settings, store, feed, metrics))
+        probes = Probes(store, metrics, lambda: {"slack": slack.status().up} if slack else {})
+        routes = [*probes.routes(), *(slack.routes if slack else ())]
+        await stack.enter_async_context(serving(routes, listener))
+        yield App(settings, store, feed, metrics, supervisor, url_of(listener), slack)
+
+
+@asynccontextmanager
+async def _at_work(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    failure: CrewdeckError | None = None
+    async with asyncio.TaskGroup() as group:
+        started = [group.create_task(task) for task in tasks]
+        try:
+            yield
+        except CrewdeckError as error:
+            failure = error  # What is wrong outside of our tasks is told as it is, not as part of a group.
+        finally:
+            for task in started:
+                task.cancel()
+    if failure is not None:
+        raise failure
+
+
+@asynccontextmanager
+async def _slack(
+    settings: Settings, store: RedisStore, feed: Feed, metrics: Metrics
+) -> AsyncIterator[SlackSurface | None]:
+    if not settings.slack_on:
+        yield None
+        return
+    from bot.surfaces.slack.surface import open_slack  # Bolt is only paid for where it is used
+
+    async with open_slack(settings, store, feed, metrics) as surface:
+        yield surface
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, taken before anything is started. Raises SettingsError: HOST or PORT is wrong."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+            why = "is in use" if error.errno == errno.EADDRINUSE else "may not be used by this user"
+            raise SettingsError(
+                f"PORT: {port} on {host} {why}. Set PORT to another one, or to 0 for any that is free."
+            ) from error
+        raise SettingsError(f"HOST: {host} is no address of this machine ({error.strerror}).") from error
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a client on this machine finds the listener."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (every interface is also this one)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

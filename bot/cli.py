@@ -1,0 +1,86 @@
+"""The command line. Each command imports what it needs when it runs: `--help` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+MISTAKE = 2
+"""Exit status for what the operator can put right; argparse's own as well."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status."""
+    chosen = _parser().parse_args(arguments)
+
+    from bot.core.errors import SettingsError, StoreUnavailable
+    from bot.settings import load
+
+    try:
+        return int(chosen.command(load()))
+    except (SettingsError, StoreUnavailable) as error:
+        print(f"crewdeck: {error}", file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="crewdeck",
+        description="Run CrewAI crews from Slack, and answer what they ask.",
+        epilog="Settings come from the environment and from .env: see docs/settings.md.",
+    )
+    parser.add_argument("--version", action="version", version=f"crewdeck {_version()}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="command")
+    for name, command, words in (
+        ("serve", serve, "run Crewdeck: its surfaces, and workers for the crews"),
+        ("worker", worker, "run one more worker for the same store, on this machine or another"),
+        ("doctor", doctor, "check settings, Redis, Slack and every crew, and say what to do"),
+        ("crews", crews, "list the crews"),
+    ):
+        commands.add_parser(name, help=words, description=words.capitalize() + ".").set_defaults(
+            command=command
+        )
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version("crewdeck")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def serve(settings: Settings) -> int:
+    """Run until a signal."""
+    from bot.serve import serve_until_stopped
+
+    return serve_until_stopped(settings, _version())
+
+
+def worker(settings: Settings) -> int:
+    """Become a worker; this returns only if that fails."""
+    from bot.supervisor import become_worker
+
+    return become_worker(settings)
+
+
+def doctor(settings: Settings) -> int:
+    """Say what is broken; 1 if anything is."""
+    from bot.doctor import examine
+
+    return examine(settings)
+
+
+def crews(settings: Settings) -> int:
+    """List the catalogue."""
+    from bot.catalogue import show
+
+    return show(settings)

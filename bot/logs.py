@@ -1,0 +1,121 @@
+"""Structured logs on standard error: readable on a terminal, JSON otherwise, and never with a secret in them.
+
+Modules log with `structlog.get_logger(__name__)`: a short sentence, and fields such as `run_id` and
+`question_id`. What people and models wrote is logged at debug level only, and tokens never: the redaction here
+is the second line of defence, not the first.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+from urllib.parse import urlsplit
+
+import structlog
+from pydantic import SecretStr
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from bot.settings import Settings
+
+REDACTED = "[redacted]"
+SHORTEST_SECRET = 6
+"""Shorter values of secret settings are no secrets, and taking them out would leave no readable log."""
+
+TOKENS = re.compile(
+    r"\bx(?:ox[a-z]|app)(?:\.xox[a-z])?-[\w-]{4,}"  # Slack's
+    r"|(?<![\w-])(?:sk|rk|gsk)[-_][\w-]{8,}"  # model providers'
+    r"|(?<=://)[^\s/@\"']+@"  # the user and password of a URL
+    r"|\b(?i:bearer) +[\w.~+/=-]{8,}"
+)
+
+VENDORS = ("slack_bolt", "slack_sdk", "aiohttp", "asyncio")
+"""Their loggers speak up at WARNING, whatever our level is: below it they quote requests."""
+
+
+def configure(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send all logs of this process, the standard library's included, to `stream` (standard error)."""
+    stream = stream or sys.stderr
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(settings.log_format, stream),
+                Redaction(secrets_of(settings)),
+            ],
+        )
+    )
+    handler.addFilter(without_payloads)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level)
+    for name in VENDORS:
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+
+
+def _renderers(log_format: str, stream: TextIO) -> list[Processor]:
+    if log_format == "text" or (log_format == "auto" and stream.isatty()):
+        return [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+    return [
+        structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("message"),
+        structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+    ]
+
+
+class Redaction:
+    """The last step: takes secrets out of the finished line, wherever in it they are."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
+        # As they are, and as JSON writes them.
+        written = known | {json.dumps(secret)[1:-1] for secret in known}
+        longest_first = sorted(written, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, longest_first))) if written else None
+
+    def __call__(self, _: WrappedLogger, __: str, line: EventDict | str) -> str:
+        text = str(line)
+        if self._known is not None:
+            text = self._known.sub(REDACTED, text)
+        return TOKENS.sub(REDACTED, text)
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """The values of all secret settings, and the password inside of a URL."""
+    values = [getattr(settings, name) for name in type(settings).model_fields]
+    secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+    return secrets + [password for secret in secrets if (password := _password(secret))]
+
+
+def _password(secret: str) -> str | None:
+    try:
+        return urlsplit(secret).password
+    except ValueError:
+        return None
+
+
+def without_payloads(record: logging.LogRecord) -> bool:
+    """Keep of a vendor's message what comes before the payload that it quotes."""
+    if record.name.startswith(("slack_bolt", "slack_sdk")) and record.levelno > logging.DEBUG:
+        words = record.getMessage().partition("{")[0].partition("\n")[0]
+        record.msg, record.args = words.rstrip(" ("), ()
+    return True

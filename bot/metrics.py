@@ -1,0 +1,100 @@
+"""The figures of this process, and of the store, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from bot.core.model import Action, RunStatus, Totals
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+ACK_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
+"""Seconds. Slack gives up after 3."""
+
+
+class Metrics:
+    """What this process counts. Made in the composition root and handed down."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.acks = Histogram(
+            "crewdeck_ack_seconds",
+            "From a request of a surface to its acknowledgement.",
+            ["kind"],
+            buckets=ACK_BUCKETS,
+            registry=self.registry,
+        )
+        self.web_api_calls = Counter(
+            "crewdeck_web_api_calls",
+            "Calls of Slack's Web API by method and result.",
+            ["method", "result"],
+            registry=self.registry,
+        )
+        self.web_api_retries = Counter(
+            "crewdeck_web_api_retries",
+            "Calls of Slack's Web API that have to be made again.",
+            ["method"],
+            registry=self.registry,
+        )
+        self.worker_restarts = Counter(
+            "crewdeck_worker_restarts",
+            "Workers of this process that died and were started again.",
+            registry=self.registry,
+        )
+
+    def text(self, totals: Totals | None, now: int) -> bytes:
+        """All figures in Prometheus' format. Without `totals` the store is away, and this says so."""
+        shared = CollectorRegistry()
+        shared.register(_StoreFigures(totals, now))
+        return generate_latest(self.registry) + generate_latest(shared)
+
+
+class _StoreFigures(Collector):
+    """What the whole store counts: the same on every instance, so take the maximum, not the sum."""
+
+    def __init__(self, totals: Totals | None, now: int) -> None:
+        self._totals = totals
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("crewdeck_store_up", "Does the store answer?", value=self._totals is not None)
+        if self._totals is not None:
+            yield from _figures(self._totals, self._now)
+
+
+def _figures(totals: Totals, now: int) -> Iterator[Metric]:
+    runs = GaugeMetricFamily("crewdeck_runs", "Stored runs by state.", labels=["state"])
+    for state in RunStatus:
+        runs.add_metric([state], totals.runs.get(state, 0))
+    yield runs
+    yield GaugeMetricFamily(
+        "crewdeck_questions_open", "Questions nobody answered yet.", totals.questions_open
+    )
+    oldest = totals.oldest_question_at
+    age = 0.0 if oldest is None else max(0, now - oldest) / 1000
+    yield GaugeMetricFamily("crewdeck_oldest_question_seconds", "Age of the oldest open question.", age)
+    yield GaugeMetricFamily("crewdeck_workers", "Workers that were seen lately.", len(totals.workers))
+    answers = CounterMetricFamily(
+        "crewdeck_answers", "Settled questions by what settled them.", labels=["action"]
+    )
+    for action in Action:
+        answers.add_metric([action], totals.answers.get(action, 0))
+    yield answers
+    yield _time_to_answer(totals)
+
+
+def _time_to_answer(totals: Totals) -> Metric:
+    people = sum(count for action, count in totals.answers.items() if action != Action.EXPIRE)
+    bounds = sorted(totals.answer_seconds.items(), key=lambda each: float(each[0]))
+    buckets = [(str(float(bound)), float(count)) for bound, count in bounds]
+    family = HistogramMetricFamily("crewdeck_answer_seconds", "How long people took to settle a question.")
+    family.add_metric([], [*buckets, ("+Inf", float(people))], totals.answer_seconds_sum)
+    return family

@@ -1,0 +1,83 @@
+"""The store that the settings name, kept alive where it is ours to keep alive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+
+from bot.core.errors import StoreUnavailable
+from bot.settings import Settings
+from bot.store.embedded import Embedded
+from bot.store.redis import RedisStore, open_store
+
+log = structlog.get_logger(__name__)
+
+DAY = 24 * 3600
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the embedded server (0.2 ms each)."""
+
+
+@asynccontextmanager
+async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
+    """The store at the configured URL; without one, the embedded Valkey of the data folder.
+
+    The embedded server is started if it doesn't run, started again when it dies, and stopped by the last
+    process that uses it. Raises StoreUnavailable and SettingsError, with a sentence for the operator.
+    """
+    retention = settings.retention_days * DAY
+    if settings.redis_url is not None:
+        async with open_store(settings.redis_url.get_secret_value(), retention) as store:
+            yield store
+    else:
+        async with (
+            _attached(settings) as embedded,
+            open_store(embedded.url, retention) as store,
+            _kept_alive(embedded),
+        ):
+            yield store
+
+
+@asynccontextmanager
+async def _attached(settings: Settings) -> AsyncIterator[Embedded]:
+    attaching = asyncio.ensure_future(asyncio.to_thread(Embedded.attach, settings.data_dir))
+    try:
+        embedded = await asyncio.shield(attaching)
+    except asyncio.CancelledError:
+        # The thread can't be interrupted; what it started would be left behind.
+        with suppress(StoreUnavailable):
+            await asyncio.to_thread((await attaching).detach)
+        raise
+    try:
+        yield embedded
+    finally:
+        await asyncio.to_thread(embedded.detach)
+
+
+@asynccontextmanager
+async def _kept_alive(embedded: Embedded) -> AsyncIterator[None]:
+    keeping = asyncio.create_task(_keep_alive(embedded))
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+
+
+async def _keep_alive(embedded: Embedded) -> None:
+    well = True
+    while True:
+        try:
+            await asyncio.to_thread(embedded.ensure)
+        except StoreUnavailable as error:
+            if well:
+                log.error("The embedded Valkey can't be started again", reason=str(error))  # noqa: TRY400
+            well = False
+        else:
+            if not well:
+                log.info("The embedded Valkey is back")
+            well = True
+        await asyncio.sleep(LOOK_EVERY)

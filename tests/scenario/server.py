@@ -1,0 +1,229 @@
+"""`crewdeck serve` as a real process, for tests: started, announced, ready, and stopped again.
+
+    async with Server.start(env={"CREWDECK_WORKERS": "0"}) as server:
+        server.url                               # http://127.0.0.1:<port>
+        server.output                            # what it said to people
+        server.log                               # a list of its log's records
+        server.get("/ready")                     # (status, parsed JSON or text)
+
+`Server.started(...)` is the same without an event loop, for fixtures that live for a session. It runs in a
+folder of its own with an environment of its own. `CREWDECK_WORKERS` is 1 as in real life; a test that needs no
+crew says 0 and saves seconds. At the end SIGTERM has to stop everything within 10 s with exit status 0, and
+nothing may be left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from email.message import Message
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from bot.store.embedded import Embedded
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+UP_WITHIN = 60.0
+STOPPED_WITHIN = 10.0
+ANNOUNCED = re.compile(r"http://\S+:\d+")
+
+
+class Server:
+    """One `crewdeck` process and what it says."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str], command: str = "serve") -> None:
+        self.folder = folder
+        self.data_dir = folder / "data"
+        self.env = environment(folder) | dict(env)
+        self._stdout = folder / f"{command}.out"
+        self._stderr = folder / f"{command}.err"
+        with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
+            self.process = psutil.Popen(
+                [sys.executable, "-m", "bot", command],
+                cwd=folder,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    @classmethod
+    @asynccontextmanager
+    async def start(
+        cls, env: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> AsyncIterator[Self]:
+        """A server that is ready. A `folder` keeps its data beyond the block, for the next server."""
+        starting = cls.started(env, folder)
+        server = await asyncio.to_thread(starting.__enter__)
+        try:
+            yield server
+        except BaseException as error:
+            kind, value, where = type(error), error, error.__traceback__
+            if not await asyncio.to_thread(starting.__exit__, kind, value, where):
+                raise
+        else:
+            await asyncio.to_thread(starting.__exit__, None, None, None)
+
+    @classmethod
+    @contextmanager
+    def started(cls, env: Mapping[str, str] | None = None, folder: Path | None = None) -> Iterator[Self]:
+        with contextlib.ExitStack() as stack:
+            home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crewdeck-")))
+            server = cls(home, env or {})
+            try:
+                server.wait_until_ready()
+                yield server
+                server.stop()
+            finally:
+                server.sweep()
+
+    @property
+    def output(self) -> str:
+        return self._stdout.read_text()
+
+    @property
+    def errors(self) -> str:
+        """Standard error as it is."""
+        return self._stderr.read_text()
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The records of its log."""
+        return [json.loads(line) for line in self.errors.splitlines() if line.startswith("{")]
+
+    @property
+    def url(self) -> str:
+        announced = ANNOUNCED.search(self.output)
+        assert announced, self.story()
+        return announced.group()
+
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """Its worker processes, those it started before and has lost not included."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return [child for child in self.process.children() if "crews" in child.cmdline()]
+        return []
+
+    @property
+    def store_url(self) -> str:
+        """The address of its embedded Valkey, or the Redis it was given."""
+        given = self.env.get("CREWDECK_REDIS_URL") or self.env.get("REDIS_URL")
+        return given or f"unix://{self.data_dir / 'valkey' / 'valkey.sock'}"
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Its answer: the status, and the body (parsed if it is JSON)."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=10) as answer:  # noqa: S310
+                return _answer(answer.status, answer.headers, answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return _answer(error.code, error.headers, error.read())
+
+    def wait_until_ready(self) -> None:
+        self.wait_for(lambda: ANNOUNCED.search(self.output), UP_WITHIN)
+        self.wait_for(self._ready, UP_WITHIN)
+
+    def _ready(self) -> bool:
+        status, parts = self.get("/ready")
+        if status == 200:
+            return True
+        needs_worker = self.env.get("CREWDECK_WORKERS", "1") != "0"
+        up = parts["redis"] and all(parts["surfaces"].values())
+        return bool(up and (parts["worker"] or not needs_worker))
+
+    def wait_for(self, there: Callable[[], object], within: float = 10.0) -> None:
+        """Wait until something is the case; fails loudly when the process dies or the time is up."""
+        deadline = time.monotonic() + within
+        while not there():
+            assert self.process.poll() is None, f"It died with {self.process.returncode}.\n{self.story()}"
+            assert time.monotonic() < deadline, f"Not within {within} s.\n{self.story()}"
+            time.sleep(0.02)
+
+    def wait(self, within: float = STOPPED_WITHIN) -> int:
+        """Wait until it has ended by itself; its exit status."""
+        try:
+            return int(self.process.wait(within))
+        except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
+            raise AssertionError(f"It doesn't end.\n{self.story()}") from None
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Stop it as an operator does; nothing that it started may be left."""
+        if self.process.poll() is not None:
+            assert self.process.returncode == 0, self.story()
+            return
+        started = [self.process, *self.process.children(recursive=True)]
+        self.process.send_signal(how)
+        assert self.wait() == 0, self.story()
+        left = [each for each in started if alive(each)]
+        assert not left, f"Left behind: {left}\n{self.story()}"
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def story(self) -> str:
+        """All it said."""
+        return f"--- standard output\n{self.output}--- standard error\n{self.errors}---"
+
+    def sweep(self) -> None:
+        """End what is left of it, whatever became of the test."""
+        for process in _of_folder(self.folder):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+                process.wait(10)
+        if (self.data_dir / "valkey").exists():
+            Embedded.attach(self.data_dir).detach()
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of a process that shares nothing with the machine's: no proxies, no keys, no `.env`."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(REPOSITORY),
+        "PORT": "0",
+        "CREWDECK_DATA_DIR": str(folder / "data"),
+        "CREWDECK_LOG_FORMAT": "json",
+    }
+
+
+def alive(process: psutil.Process) -> bool:
+    """Does it still run? The dead that nobody buried yet don't."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _of_folder(folder: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if (
+                process.environ().get("CREWDECK_DATA_DIR") == str(folder / "data")
+                and "-m" in process.cmdline()
+            ):
+                found.append(process)
+    return found
+
+
+def _answer(status: int, headers: Message, body: bytes) -> tuple[int, Any]:
+    text = body.decode()
+    return status, json.loads(text) if "json" in (headers["Content-Type"] or "") else text
