@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bot.settings import Settings
 
 MISTAKE = 2
 """Exit status for what the operator can put right; argparse's own as well."""
@@ -20,10 +16,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
 
     from bot.core.errors import SettingsError, StoreUnavailable
-    from bot.settings import load
 
+    command: Callable[[], int] = chosen.command
     try:
-        return int(chosen.command(load()))
+        return command()
     except (SettingsError, StoreUnavailable) as error:
         print(f"crewdeck: {error}", file=sys.stderr)
         return MISTAKE
@@ -38,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Settings come from the environment and from .env: see docs/settings.md.",
     )
     parser.add_argument("--version", action="version", version=f"crewdeck {_version()}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="command")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="<command>")
     for name, command, words in (
         ("serve", serve, "run Crewdeck: its surfaces, and workers for the crews"),
         ("worker", worker, "run one more worker for the same store, on this machine or another"),
@@ -58,29 +54,33 @@ def _version() -> str:
         return "(not installed)"
 
 
-def serve(settings: Settings) -> int:
+def serve() -> int:
     """Run until a signal."""
     from bot.serve import serve_until_stopped
+    from bot.settings import load
 
-    return serve_until_stopped(settings, _version())
+    return serve_until_stopped(load(), _version())
 
 
-def worker(settings: Settings) -> int:
+def worker() -> int:
     """Become a worker; this returns only if that fails."""
+    from bot.settings import load
     from bot.supervisor import become_worker
 
-    return become_worker(settings)
+    return become_worker(load())
 
 
-def doctor(settings: Settings) -> int:
+def doctor() -> int:
     """Say what is broken; 1 if anything is."""
     from bot.doctor import examine
 
-    return examine(settings)
+    return examine()
 
 
-def crews(settings: Settings) -> int:
+def crews() -> int:
     """List the catalogue."""
-    from bot.catalogue import show
+    from bot.catalogue import table
+    from bot.settings import load
 
-    return show(settings)
+    print(table(load()))
+    return 0

@@ -1,8 +1,8 @@
 """Structured logs on standard error: readable on a terminal, JSON otherwise, and never with a secret in them.
 
 Modules log with `structlog.get_logger(__name__)`: a short sentence, and fields such as `run_id` and
-`question_id`. What people and models wrote is logged at debug level only, and tokens never: the redaction here
-is the second line of defence, not the first.
+`question_id`. What people and models wrote is logged at debug level only, and tokens never: the redaction
+here is the second line of defence, not the first.
 """
 
 from __future__ import annotations

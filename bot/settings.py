@@ -87,7 +87,7 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """The settings of this process. Raises SettingsError, which names the variable and where it is set."""
     try:
-        return Settings()  # type: ignore[call-arg]
+        return Settings()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"

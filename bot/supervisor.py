@@ -1,4 +1,4 @@
-"""The workers that `serve` runs as its children: started, started again when they die, and stopped with us."""
+"""The workers that `serve` has as children: started, started again when they die, and stopped with us."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Ask all workers to stop, and start no more. `run` has still to be cancelled."""
-        if not self._stopping:
+        if not self._stopping():
             self._end_at = time.monotonic() + min(self._settings.drain + 1, LONGEST_GRACE)
             for child in self._children:
                 _signal(child, signal.SIGTERM)
@@ -64,16 +64,15 @@ class Supervisor:
         for child in self._children:
             _signal(child, signal.SIGKILL)
 
-    @property
     def _stopping(self) -> bool:
         return self._end_at is not None
 
     async def _keep_one(self) -> None:
         pause = FIRST_PAUSE
-        while not self._stopping:
+        while not self._stopping():
             born = time.monotonic()
             status = await self._live()
-            if self._stopping:
+            if self._stopping():
                 return
             lived = time.monotonic() - born
             if status == 0 and lived > SHORTEST_LIFE:

@@ -10,6 +10,7 @@ import structlog
 
 from bot.core.errors import StoreUnavailable
 from bot.settings import Settings
+from bot.store.durability import inspect
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
 
@@ -29,7 +30,9 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     """
     retention = settings.retention_days * DAY
     if settings.redis_url is not None:
-        async with open_store(settings.redis_url.get_secret_value(), retention) as store:
+        url = settings.redis_url.get_secret_value()
+        async with open_store(url, retention) as store:
+            await _warn(url)
             yield store
     else:
         async with (
@@ -38,6 +41,13 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
             _kept_alive(embedded),
         ):
             yield store
+
+
+async def _warn(url: str) -> None:
+    """Say loudly that this Redis may forget. The embedded one doesn't."""
+    for finding in await inspect(url):
+        if finding.state != "ok":
+            log.warning("This Redis is a risk", why=finding.words, remedy=finding.remedy)
 
 
 @asynccontextmanager

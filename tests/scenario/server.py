@@ -7,9 +7,9 @@
         server.get("/ready")                     # (status, parsed JSON or text)
 
 `Server.started(...)` is the same without an event loop, for fixtures that live for a session. It runs in a
-folder of its own with an environment of its own. `CREWDECK_WORKERS` is 1 as in real life; a test that needs no
-crew says 0 and saves seconds. At the end SIGTERM has to stop everything within 10 s with exit status 0, and
-nothing may be left.
+folder of its own with an environment of its own. `CREWDECK_WORKERS` is 1 as in real life; a test that needs
+no crew says 0 and saves seconds. At the end SIGTERM has to stop everything within 10 s with exit status 0,
+and nothing may be left.
 """
 
 from __future__ import annotations

@@ -1,0 +1,57 @@
+"""What the crews' own process says about them: this process never imports crews, nor crewai."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from bot.core.errors import SettingsError
+from bot.core.model import Crew, InputField
+from bot.settings import Settings, worker_environment
+
+WITHIN = 120.0
+"""Seconds. crewai alone takes several to load."""
+
+
+def ask_crews(settings: Settings, command: str) -> list[dict[str, Any]]:
+    """The records that `python -m crews <command>` prints. Raises SettingsError if it fails."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "crews", command],
+            env=worker_environment(settings),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=WITHIN,
+        )
+    except subprocess.TimeoutExpired:
+        raise SettingsError(f"The crews did not load within {WITHIN:g} s.") from None
+    if done.returncode != 0:
+        raise SettingsError(_last_line(done.stderr) or f"The crews can't be read (status {done.returncode}).")
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def table(settings: Settings) -> str:
+    """The catalogue for people."""
+    crews = [Crew.model_validate(record) for record in ask_crews(settings, "list")]
+    if not crews:
+        return "There are no crews: see docs/crews.md."
+    rows = [("NAME", "INPUTS", "WHAT IT DOES"), *(_row(crew) for crew in crews)]
+    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    return "\n".join(f"{name:<{first}}  {inputs:<{second}}  {words}" for name, inputs, words in rows)
+
+
+def _row(crew: Crew) -> tuple[str, str, str]:
+    return crew.name, " ".join(map(_input, crew.inputs)) or "-", crew.description or crew.title
+
+
+def _input(field: InputField) -> str:
+    kind = "|".join(field.choices) or field.type
+    return f"{field.name}=<{kind}>" if field.required else f"[{field.name}=<{kind}>]"

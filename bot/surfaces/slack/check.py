@@ -1,0 +1,90 @@
+"""Whether the Slack app is set up as `manifest.yml` says, for `crewdeck doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import yaml
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.core.finding import Finding
+from bot.settings import SHIPPED, Settings
+
+SECONDS = 10
+REINSTALL = (
+    "Paste manifest.yml into the app's App Manifest page, save, and install the app again: docs/slack.md."
+)
+
+
+async def check(settings: Settings) -> list[Finding]:
+    """What there is to say about the settings of a Slack surface that is on."""
+    found = await _token(settings)
+    if settings.socket_mode:
+        found.append(await _socket_mode(settings))
+    elif settings.slack_signing_secret is not None:
+        found.append(
+            Finding(subject="Slack", state="ok", words="requests are verified (SLACK_SIGNING_SECRET is set)")
+        )
+    return found
+
+
+async def _token(settings: Settings) -> list[Finding]:
+    if settings.slack_bot_token is None:
+        return []
+    client = _client(settings, settings.slack_bot_token.get_secret_value())
+    try:
+        who = await client.auth_test()
+    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        return [
+            _refused(
+                "SLACK_BOT_TOKEN", error, "Copy the Bot User OAuth Token (xoxb-...) of the app.", settings
+            )
+        ]
+    words = f"token of @{who.get('user')} in the workspace {who.get('team')}"
+    return [Finding(subject="Slack", state="ok", words=words), _scopes(who.headers)]
+
+
+def _scopes(headers: Mapping[str, Any]) -> Finding:
+    lowered = {name.lower(): value for name, value in headers.items()}
+    granted = {scope.strip() for scope in str(lowered.get("x-oauth-scopes", "")).split(",")}
+    if missing := sorted(_wanted_scopes() - granted):
+        words = f"the token lacks the scopes {', '.join(missing)}"
+        return Finding(subject="Slack", state="broken", words=words, remedy=REINSTALL)
+    return Finding(subject="Slack", state="ok", words="the token has every scope of manifest.yml")
+
+
+def _wanted_scopes() -> set[str]:
+    manifest = yaml.safe_load((SHIPPED / "manifest.yml").read_text(encoding="utf-8"))
+    return set(manifest["oauth_config"]["scopes"]["bot"])
+
+
+async def _socket_mode(settings: Settings) -> Finding:
+    token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
+    client = _client(settings, token)
+    try:
+        await client.apps_connections_open(app_token=token)
+    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        remedy = (
+            "Copy the app-level token (xapp-...) with the scope connections:write, and turn Socket Mode on."
+        )
+        return _refused("SLACK_APP_TOKEN", error, remedy, settings)
+    return Finding(subject="Slack", state="ok", words="Socket Mode connects")
+
+
+def _client(settings: Settings, token: str) -> AsyncWebClient:
+    return AsyncWebClient(token=token, base_url=settings.slack_api_url, timeout=SECONDS)
+
+
+def _refused(setting: str, error: Exception, remedy: str, settings: Settings) -> Finding:
+    if isinstance(error, SlackApiError):
+        words = f"Slack refuses {setting}: {error.response.get('error')}"
+        return Finding(subject="Slack", state="broken", words=words, remedy=remedy)
+    return Finding(
+        subject="Slack",
+        state="broken",
+        words=f"{settings.slack_api_url} does not answer ({type(error).__name__})",
+        remedy="Check the network, HTTPS_PROXY and SLACK_API_URL.",
+    )
