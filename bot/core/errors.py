@@ -13,13 +13,13 @@ worker are not errors and live in `crews`.
 
 from __future__ import annotations
 
-from typing import ClassVar
+# ruff: noqa: N818 - these names say what happened, and that reads well behind `raise` and `except`
 
 
 class CrewdeckError(Exception):
     """The root. `str(error)` is the message for people, `error.code` the name for programs."""
 
-    code: ClassVar[str] | str = "error"
+    code: str = "error"
 
 
 class SettingsError(CrewdeckError):

@@ -1,7 +1,7 @@
 """The public contract: what happened in a run, as the JSON objects that every stream carries.
 
-A worker or a rule makes the *body* of an event; the store numbers it (`seq`, from 1, without gaps) and dates it.
-`Event.public()` joins both into the object of the contract, so that every transport carries the same bytes.
+A worker or a rule makes the *body* of an event; the store numbers it (`seq`, from 1, without gaps) and dates
+it. `Event.public()` joins both into the object of the contract: the one encoder of every transport.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ from bot.core.model import Action, Option, Outcome, Question, QuestionKind, Reas
 
 
 class RunStarted(Value):
+    """The run was accepted; its first event. The crew's work begins when a worker claims it."""
+
     type: Literal["run_started"] = "run_started"
     crew_id: str
     crew: str
     title: str = ""
-    inputs: dict[str, JsonValue] = {}
+    inputs: dict[str, JsonValue] = Field(default_factory=dict)
     requester: str = ""
 
 
 class TaskStarted(Value):
+    """A task of the crew began."""
+
     type: Literal["task_started"] = "task_started"
     crew_id: str
     task_id: str
@@ -38,6 +42,8 @@ class TaskStarted(Value):
 
 
 class TaskCompleted(Value):
+    """A task of the crew is done."""
+
     type: Literal["task_completed"] = "task_completed"
     crew_id: str
     task_id: str
@@ -49,6 +55,8 @@ class TaskCompleted(Value):
 
 
 class HumanInputRequired(Value):
+    """The run asks people something."""
+
     type: Literal["human_input_required"] = "human_input_required"
     question_id: str
     crew_id: str | None = None
@@ -65,6 +73,8 @@ class HumanInputRequired(Value):
 
 
 class HumanInputCompleted(Value):
+    """A question has its outcome: by a person, by its deadline (`expire`), or by the run's end (`cancel`)."""
+
     type: Literal["human_input_completed"] = "human_input_completed"
     question_id: str
     crew_id: str | None = None
@@ -87,16 +97,22 @@ class HumanInputReminded(Value):
 
 
 class RunCompleted(Value):
+    """The crew finished; the last event."""
+
     type: Literal["run_completed"] = "run_completed"
     result: str
 
 
 class RunFailed(Value):
+    """The run could not go on; the last event."""
+
     type: Literal["run_failed"] = "run_failed"
     error: RunError
 
 
 class RunCancelled(Value):
+    """Somebody ended the run; the last event."""
+
     type: Literal["run_cancelled"] = "run_cancelled"
     cancelled_by: str | None = None
 
@@ -105,7 +121,7 @@ class Unknown(Value):
     """An event of a type that this process doesn't know: a newer one wrote it."""
 
     type: str
-    fields: dict[str, JsonValue] = {}
+    fields: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 Known = (
@@ -137,7 +153,7 @@ class Event(Value):
 
     @property
     def last(self) -> bool:
-        """Is this the run's last event?"""
+        """Whether this is the run's last event."""
         return isinstance(self.body, RunCompleted | RunFailed | RunCancelled)
 
     def public(self) -> dict[str, Any]:
@@ -145,7 +161,8 @@ class Event(Value):
         body = self.body
         fields = body.fields if isinstance(body, Unknown) else body.model_dump(mode="json", exclude={"type"})
         if isinstance(body, HumanInputRequired):
-            after = fields.pop("deadline_after")
+            after = body.deadline_after
+            del fields["deadline_after"]
             fields["deadline"] = None if after is None else iso(self.at + after * 1000)
         return {
             "type": body.type,

@@ -1,5 +1,7 @@
-"""One wake-up connection a process, fanned out to whoever waits in it. The store is the truth: a signal says only
-that it is worth another look."""
+"""One wake-up connection a process, fanned out to whoever waits in it.
+
+The store is the truth: a signal says only that it is worth another look.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def outbox_topic(surface: str, shard: int) -> str:
 
 
 CANCELLED = "cancelled"
-"""Some run was cancelled."""
+"""Some run was taken from its worker: it was cancelled, or its lease ran out."""
+
+Topics = set[str]
 
 
 class Signal:
@@ -45,13 +49,13 @@ class Signal:
     def __init__(self) -> None:
         self._event = asyncio.Event()
         #: The topics that woke it since it was last cleared; empty after a reconnect.
-        self.topics: set[str] = set()
+        self.topics: Topics = set()
 
     def set(self, topics: Iterable[str]) -> None:
         self.topics.update(topics)
         self._event.set()
 
-    def clear(self) -> set[str]:
+    def clear(self) -> Topics:
         """Clear it, before one looks, and return what had woken it."""
         topics, self.topics = self.topics, set()
         self._event.clear()
@@ -78,14 +82,22 @@ class Feed:
         """A signal for these topics, while the block runs."""
         signal = Signal()
         for topic in topics:
-            self._watchers[topic].add(signal)
+            self.add(signal, topic)
         try:
             yield signal
         finally:
             for topic in topics:
-                self._watchers[topic].discard(signal)
-                if not self._watchers[topic]:
-                    del self._watchers[topic]
+                self.drop(signal, topic)
+
+    def add(self, signal: Signal, topic: str) -> None:
+        """Wake the signal by this topic too, until it is dropped."""
+        self._watchers[topic].add(signal)
+
+    def drop(self, signal: Signal, topic: str) -> None:
+        """Wake it by this topic no more."""
+        self._watchers[topic].discard(signal)
+        if not self._watchers[topic]:
+            del self._watchers[topic]
 
     def wake(self, topics: Iterable[str]) -> None:
         for topic in topics:
@@ -106,13 +118,18 @@ class Feed:
                 self.wake_all()
 
     async def events(self, store: Events, run_id: str, after: int = 0) -> AsyncIterator[Event]:
-        """A run's events after `after`, then live, until its last one."""
+        """A run's events after `after`, then live, until its last one.
+
+        Raises NotFound, also when the run is forgotten meanwhile.
+        """
         with self.watch(run_topic(run_id)) as signal:
             while True:
                 signal.clear()
-                for event in await store.events(run_id, after):
+                page = await store.events(run_id, after)
+                for event in page:
                     after = event.seq
                     yield event
                     if event.last:
                         return
-                await signal.wait()
+                if not page:
+                    await signal.wait()

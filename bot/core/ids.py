@@ -1,7 +1,7 @@
 """Every id is derived, so that a run that is rebuilt, or a request that arrives twice, gets the same one.
 
-Events need no table from id to position: an event's id is a UUID (version 8) that carries a fingerprint of its
-run and its `seq`, so that a cursor can be read back, and one of another run is recognised.
+Events need no table from id to position: an event's id is a UUID (version 8) that carries a fingerprint of
+its run and its `seq`, so that a cursor can be read back, and one of another run is recognised.
 """
 
 from __future__ import annotations

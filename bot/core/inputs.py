@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from math import isfinite
 
 from pydantic import JsonValue
 
@@ -24,7 +25,7 @@ def validate(crew: Crew, given: dict[str, JsonValue]) -> dict[str, JsonValue]:
     Raises InvalidInputs, which names each input that is unknown, missing or of another type.
     """
     fields = {field.name: field for field in crew.inputs}
-    problems = {name: _unknown(name, fields) for name in given if name not in fields}
+    problems = {name: _unknown(fields) for name in given if name not in fields}
     values: dict[str, JsonValue] = {}
     for name, field in fields.items():
         raw = given.get(name)
@@ -64,7 +65,7 @@ def _blank(raw: JsonValue) -> bool:
     return raw is None or (isinstance(raw, str) and not raw.strip())
 
 
-def _unknown(name: str, fields: dict[str, InputField]) -> str:
+def _unknown(fields: dict[str, InputField]) -> str:
     known = ", ".join(fields) or "none"
     return f"is no input of this crew (it has: {known})"
 
@@ -76,27 +77,27 @@ def _text(raw: JsonValue) -> str:
 
 
 def _integer(raw: JsonValue) -> int:
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        return raw
     try:
-        return int(str(raw).strip()) if isinstance(raw, str) else _fail()
+        return int(_numeral(raw))
     except ValueError:
         raise ValueError(f"must be a whole number, not {raw!r}") from None
 
 
 def _number(raw: JsonValue) -> int | float:
-    if isinstance(raw, int | float) and not isinstance(raw, bool):
+    if isinstance(raw, int) and not isinstance(raw, bool):
         return raw
     try:
-        value = float(raw) if isinstance(raw, str) else _fail()
+        value = raw if isinstance(raw, float) else float(_numeral(raw))
     except ValueError:
         raise ValueError(f"must be a number, not {raw!r}") from None
-    if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 - NaN is the one that differs from itself
+    if not isfinite(value):
         raise ValueError(f"must be a number, not {raw!r}")
     return value
 
 
-def _fail() -> int:
+def _numeral(raw: JsonValue) -> int | str:
+    if isinstance(raw, str) or (isinstance(raw, int) and not isinstance(raw, bool)):
+        return raw
     raise ValueError
 
 

@@ -12,7 +12,7 @@ ANYONE = "*"
 
 
 class Value(BaseModel):
-    """A value never changes. Fields that an older or newer process wrote and this one doesn't know are ignored."""
+    """A value never changes. Fields of another release, which this one doesn't know, are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -86,6 +86,8 @@ class Policy(Value):
 
 
 class InputKind(StrEnum):
+    """The type of an input. `text` is a string of several lines."""
+
     STRING = "string"
     TEXT = "text"
     INTEGER = "integer"
@@ -107,6 +109,8 @@ class InputField(Value):
 
 
 class QuestionKind(StrEnum):
+    """What a question wants. A `review` is of a task's output."""
+
     APPROVAL = "approval"
     CHOICE = "choice"
     TEXT = "text"
@@ -153,6 +157,8 @@ class Crew(Value):
 
 
 class RunStatus(StrEnum):
+    """Where a run is in its life; the last three are final."""
+
     QUEUED = "queued"
     RUNNING = "running"
     INPUT_REQUIRED = "input_required"
@@ -210,6 +216,11 @@ class Run(Value):
     seq: int = 0
     epoch: int = 0
 
+    @property
+    def cursor(self) -> str:
+        """Where a list goes on after this run: `RunFilter.before`."""
+        return f"{self.created_at}:{self.id}"
+
 
 class Claim(Value):
     """A worker's hold on a run. `epoch` fences off an earlier holder."""
@@ -234,6 +245,8 @@ class Action(StrEnum):
 
 
 class Option(Value):
+    """A button. Its label is the outcome; its id stays short and plain whatever the label holds."""
+
     id: str
     label: str
 
@@ -248,6 +261,8 @@ class Source(StrEnum):
 
 
 class ReasonFlags(Value):
+    """Why the crew asks."""
+
     ambiguity: bool = False
     missing_field: bool = False
 
@@ -338,6 +353,8 @@ class Response(Value):
 
 
 class Verdict(StrEnum):
+    """What became of one response."""
+
     SETTLED = "settled"
     #: The same response had been given before; what it led to stands.
     REPEATED = "repeated"
@@ -364,7 +381,7 @@ class RunFilter(Value):
     crew: str | None = None
     active: bool | None = None
     limit: Limit = 20
-    #: Only runs created before the one that this cursor (`created_at:id`) names.
+    #: Only runs created before the one whose `Run.cursor` this is.
     before: str | None = None
 
 
@@ -375,7 +392,8 @@ class Totals(Value):
     questions_open: int
     oldest_question_at: int | None
     answers: dict[str, int]
-    #: How long people took to settle a question: (upper bound in seconds, how many), cumulative; and the sum.
+    #: How many questions people settled within so many seconds (cumulative), and the sum of the seconds.
+    #: What deadlines settled is not in it.
     answer_seconds: dict[str, int] = {}
     answer_seconds_sum: float = 0.0
     #: When each live worker was last seen.

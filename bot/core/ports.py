@@ -1,13 +1,15 @@
 """The port to the store. Each verb is one atomic transition or one read; all raise StoreUnavailable.
 
-Split by who uses them, so that a module asks for what it needs and no more. Times are milliseconds since the epoch
-by the store's clock; durations are seconds.
+Split by who uses them, so that a module asks for what it needs and no more. Times are milliseconds since the
+epoch by the store's clock; durations are seconds. Every verb may be called again when its answer was lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Protocol
+
+from pydantic import Field
 
 from bot.core.events import Body, Event
 from bot.core.model import (
@@ -47,7 +49,10 @@ class Runs(Protocol):
         """Raises NotFound."""
 
     async def runs(self, which: RunFilter) -> list[Run]:
-        """Newest first."""
+        """Newest first.
+
+        Filtered by crew, or for runs that are over, the newest 2,000 of the other criteria are looked at.
+        """
 
     async def runs_at(self, place: Place) -> list[Run]:
         """All runs that live in this place, oldest first."""
@@ -59,7 +64,10 @@ class Runs(Protocol):
         """Record the complete place of a run that was held for it, and queue the run."""
 
     async def cancel(self, run_id: str, by: Actor) -> Run:
-        """End the run and withdraw its open questions. Raises Refused (not_allowed, run_over), NotFound."""
+        """End the run and withdraw its open questions.
+
+        Raises NotFound, and Refused (not_allowed, run_over).
+        """
 
     async def fail_held(self, run_id: str, error: RunError) -> bool:
         """Fail a run that could not be placed; False if it was placed or is over."""
@@ -80,8 +88,8 @@ class Questions(Protocol):
     async def questions(self, run_id: str) -> list[Question]:
         """All questions of a run, oldest first."""
 
-    async def open_questions(self, limit: int = 200) -> list[Question]:
-        """Open questions of all runs, oldest first."""
+    async def open_questions(self, limit: int = 200, deciders: Sequence[str] = ()) -> list[Question]:
+        """Open questions, oldest first; with `deciders`, those that name one of these principals."""
 
     async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
         """Append the response and let the question's policy decide, in one transition."""
@@ -94,26 +102,30 @@ class Events(Protocol):
     """What happened, to follow."""
 
     async def events(self, run_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
-        """The events of a run with `seq` greater than `after`, in order."""
+        """The events of a run with `seq` greater than `after`, in order. Raises NotFound."""
 
     def wakeups(self) -> AsyncIterator[tuple[str, ...]]:
         """Topics in which something changed; an empty tuple: anything may have (after each (re)connect)."""
 
 
 class Work(Protocol):
-    """What a worker does; everything with a claim raises Fenced when the claim is no longer its."""
+    """What a worker does; everything with a claim raises Fenced when the claim is no longer its own."""
 
     async def claim(self, worker: str, crews: Sequence[str], limit: int, lease: float) -> list[Claim]:
-        """Take up to `limit` queued runs of these crews, oldest first, for `lease` seconds."""
+        """Take up to `limit` queued runs of these crews, oldest first, for `lease` seconds.
+
+        Runs of paused workspaces are left out. After a claim whose answer was lost, this worker's next one
+        returns what it had taken as well.
+        """
 
     async def beat(self, worker: str, claims: Iterable[Claim], lease: float) -> set[str]:
         """Renew the leases; the ids of runs that are no longer this worker's (cancelled, over, or taken)."""
 
     async def record(self, claim: Claim, event: Body) -> Event:
-        """Append an event."""
+        """Append an event. One with the same content is the same event: it is there once."""
 
     async def ask(self, claim: Claim, question: Question) -> Question:
-        """Record a question and announce it; the one that has this id already (perhaps settled) if there is one."""
+        """Record a question and announce it, or return the one that has this id already, perhaps settled."""
 
     async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
         """End the run, with its result or its error."""
@@ -137,7 +149,7 @@ class Delivery(Value):
     #: The newest event that was shown.
     cursor: int = 0
     #: Where each card was posted: name -> the surface's reference.
-    copies: dict[str, str] = {}
+    copies: dict[str, str] = Field(default_factory=dict)
 
 
 class Deliveries(Protocol):
@@ -162,7 +174,7 @@ class Deliveries(Protocol):
         """Record what was shown; False if the shard is another's by now (then stop)."""
 
     async def postpone(self, surface: str, run_id: str, seconds: float) -> None:
-        """Nothing of this run is pending for a while, whatever happens in it."""
+        """Nothing of this run is pending for a while, whatever happens. Nothing wakes when that is over."""
 
     async def adopt(self, surface: str, run_id: str, name: str, ref: str) -> None:
         """Record a copy that turned up (a press on it), unless one is recorded."""
@@ -180,14 +192,16 @@ class Memory(Protocol):
 
 
 class Health(Protocol):
-    async def ping(self) -> None: ...
+    """Whether the store is well, and what it counts."""
 
-    async def totals(self) -> Totals: ...
+    async def ping(self) -> None:
+        """Return if Redis answers."""
+
+    async def totals(self) -> Totals:
+        """Figures of the whole store; a few commands, however much is stored."""
 
 
-class Store(
-    Catalogue, Runs, Questions, Events, Work, Clock, Deliveries, Memory, Health, Protocol
-):
+class Store(Catalogue, Runs, Questions, Events, Work, Clock, Deliveries, Memory, Health, Protocol):
     """All of it."""
 
 

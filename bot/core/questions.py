@@ -33,7 +33,10 @@ async def answer_in_words(
 
 
 def explain(ruling: Ruling, deciders: str) -> str:
-    """Why an answer was refused, for the person who gave it. `deciders`: who may answer, in the surface's words."""
+    """Why an answer was refused, for the person who gave it.
+
+    `deciders` says who may answer, in the surface's words.
+    """
     match ruling.code:
         case "not_allowed":
             return f"This isn't yours to decide. Ask {deciders}."
@@ -42,14 +45,18 @@ def explain(ruling: Ruling, deciders: str) -> str:
         case "invalid_answer":
             return "That answer doesn't fit this question. Press one of its buttons, or reply in words."
         case _:
-            return "This question is no longer there: its run ended some time ago."
+            return "This question is no longer here: its run ended some time ago."
 
 
 def _already(question: Question, outcome: Outcome) -> str:
+    if outcome.action is Action.CANCEL:
+        return "This question was withdrawn because its run ended. Your answer was not counted."
+    if outcome.action is Action.EXPIRE:
+        return "This question's deadline has passed. Your answer was not counted."
     by = f" by {outcome.by.label}" if outcome.by else ""
     return f"This was already settled{by}: {outcome.text(question.options)}. Your answer was not counted."
 
 
 def counted(ruling: Ruling) -> bool:
-    """Does the response count (now, or when it arrived before)?"""
+    """Whether the response counts: now, or since it arrived before."""
     return ruling.verdict is not Verdict.REFUSED

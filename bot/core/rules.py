@@ -1,10 +1,12 @@
 """Who may do what, and what words mean. Pure: no clock, no store.
 
-The store repeats `may` and `admissible` inside the transition (scripts/respond.lua), where they count; here they
+The store repeats `may` and `admissible` inside the transition (store/scripts), where they count; here they
 serve to tell people early. A property test holds both against each other.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from bot.core.model import (
     ANYONE,
@@ -18,6 +20,7 @@ from bot.core.model import (
     Question,
     QuestionKind,
     Response,
+    Standing,
     principal,
 )
 
@@ -26,7 +29,7 @@ REVIEW_OPTIONS = (*APPROVAL_OPTIONS, Option(id="respond", label="Request changes
 
 
 def may(actor: Actor, policy: Policy) -> bool:
-    """May `actor` do what `policy` guards?"""
+    """Whether `actor` may do what `policy` guards."""
     if actor.admin:
         return True
     if actor.standing not in policy.admits:
@@ -34,15 +37,15 @@ def may(actor: Actor, policy: Policy) -> bool:
     return ANYONE in policy.deciders or not set(actor.principals).isdisjoint(policy.deciders)
 
 
-def policy_for(approvers: Approvers, requester: Actor, admits: tuple[str, ...] | tuple[()] = ()) -> Policy:
-    """The snapshot of what `approvers` means for a run of `requester`. Listed users are of the requester's workspace."""
+def policy_for(approvers: Approvers, requester: Actor, admits: Sequence[Standing] = ()) -> Policy:
+    """A snapshot of what `approvers` means in a run of `requester`. Listed users are of their workspace."""
     deciders: list[str] = []
     if approvers.anyone:
         deciders.append(ANYONE)
     if approvers.requester:
         deciders.extend(requester.principals)
     deciders.extend(_listed(name, requester) for name in approvers.listed)
-    return Policy.model_validate({"deciders": deciders, **({"admits": admits} if admits else {})})
+    return Policy(deciders=tuple(deciders), admits=tuple(admits) or (Standing.MEMBER,))
 
 
 def _listed(name: str, requester: Actor) -> str:
@@ -74,7 +77,7 @@ def options_for(kind: QuestionKind, labels: tuple[str, ...]) -> tuple[Option, ..
 
 
 def admissible(question: Question, response: Response) -> bool:
-    """Does the response fit the question's kind and options?"""
+    """Whether the response fits the question's kind and options."""
     match response.action:
         case Action.CHOOSE:
             ids = {option.id for option in question.options}
@@ -90,7 +93,8 @@ def admissible(question: Question, response: Response) -> bool:
 def interpret(question: Question, words: str) -> tuple[Action, str | None, str]:
     """What a reply in words does: `(action, value, comment)`.
 
-    Words that are exactly a label (case aside) are that button. Any others are an answer in words: never an approval.
+    Words that are exactly a label (case aside) are that button. Any others are an answer in words, never an
+    approval.
     """
     said = words.strip().casefold()
     for option in question.options:
@@ -109,8 +113,10 @@ def silence(deadline: Deadline, question: Question) -> Outcome:
         return Outcome(action=Action.REJECT, comment="No answer before the deadline.")
     if question.kind is QuestionKind.CHOICE:
         for option in question.options:
-            if deadline.outcome in {option.id, option.label}:
-                return Outcome(action=Action.CHOOSE, value=option.id, comment="No answer before the deadline.")
+            if deadline.outcome in {option.id, option.label} and option.label.casefold() != Action.APPROVE:
+                return Outcome(
+                    action=Action.CHOOSE, value=option.id, comment="No answer before the deadline."
+                )
     return Outcome(action=Action.EXPIRE)
 
 

@@ -1,70 +1,74 @@
-"""A connection to Redis that runs transitions, and speaks of trouble in our own words."""
+"""A connection to Redis that runs transitions."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, cast
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
-from bot.core.errors import SettingsError, StoreUnavailable
+from bot.core.errors import SettingsError
 from bot.store import keys, lua
+from bot.store.trouble import translated
 
 CONNECTIONS = 32
 """At most, in one process; further callers wait for a free one."""
 TIMEOUT = 5.0
 """Seconds for one answer of the server."""
+RETRIES = 2
+"""How often a command is sent again when the connection broke. So every transition may run twice."""
+
+Reply = Any
+"""What Redis answers; each script says what it returns."""
 
 
 class Connection:
     """Commands and transitions on one Redis. All methods raise StoreUnavailable."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, secret: str | None = None) -> None:
         self.redis = redis
+        self._secret = secret
 
-    async def run(self, script: str, shard: int, *args: str | int | float) -> Any:
+    async def run(self, script: str, shard: int, *args: str | float) -> Reply:
         """Run a transition on a shard and return what it returns. Numbers of milliseconds are whole."""
-        with translated():
-            return await self._eval(script, shard, args)
+        with translated(self._secret):
+            return await self._eval(lua.script(script), shard, _encoded(args))
 
-    async def each_shard(self, script: str, *args: str | int | float) -> list[Any]:
-        """Run a transition on every shard, in one round trip."""
-        text = lua.source(script)
-        async with self.pipeline() as pipe:
-            for shard in range(keys.SHARDS):
-                pipe.eval(text, 1, keys.base(shard), *_encoded(args))
-        return pipe.results
+    async def each_shard(self, script: str, *args: str | float) -> list[Reply]:
+        """Run a transition on one shard after the other: several transitions, each for itself."""
+        return [await self.run(script, shard, *args) for shard in range(keys.SHARDS)]
 
     @asynccontextmanager
     async def pipeline(self) -> AsyncIterator[Batch]:
-        """Collect commands; they are sent when the block ends, and answered in `.results`."""
+        """Collect reading commands; they are sent when the block ends, and answered in `.results`."""
         batch = Batch(self.redis.pipeline(transaction=False))
         yield batch
-        with translated():
+        with translated(self._secret):
             batch.results = await batch.pipe.execute()
 
-    async def do(self, command: Awaitable[Any] | Any) -> Any:
+    async def do(self, command: Awaitable[Reply] | Reply) -> Reply:
         """Await one of redis-py's commands."""
-        with translated():
+        with translated(self._secret):
             return await command
+
+    async def now(self) -> int:
+        """The store's clock, in milliseconds since the epoch."""
+        seconds, micros = await self.do(self.redis.time())
+        return int(seconds) * 1000 + int(micros) // 1000
 
     async def close(self) -> None:
         await self.redis.aclose()
 
-    async def _eval(self, script: str, shard: int, args: tuple[str | int | float, ...]) -> Any:
-        text = lua.source(script)
-        sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        keys_and_args = [keys.base(shard), *_encoded(args)]
+    async def _eval(self, script: lua.Script, shard: int, args: list[str]) -> Reply:
         try:
-            return await cast("Awaitable[Any]", self.redis.evalsha(sha, 1, *keys_and_args))
+            return await self.redis.evalsha(script.sha, 1, keys.base(shard), *args)
         except NoScriptError:
-            return await cast("Awaitable[Any]", self.redis.eval(text, 1, *keys_and_args))
+            return await self.redis.eval(script.text, 1, keys.base(shard), *args)
 
 
 class Batch:
@@ -72,32 +76,34 @@ class Batch:
 
     def __init__(self, pipe: Pipeline) -> None:
         self.pipe = pipe
-        self.results: list[Any] = []
+        self.results: list[Reply] = []
 
-    def __getattr__(self, command: str) -> Any:
+    def __getattr__(self, command: str) -> Reply:
         return getattr(self.pipe, command)
 
 
-def _encoded(args: tuple[str | int | float, ...]) -> list[str]:
+def _encoded(args: tuple[str | float, ...]) -> list[str]:
     return [str(int(arg)) if isinstance(arg, float) else str(arg) for arg in args]
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Redis' errors, and the network's, as StoreUnavailable."""
-    try:
-        yield
-    except (RedisError, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"Redis can't do that now: {error}") from error
-
-
 async def connect(url: str) -> Connection:
-    """Connect to `url` (redis://, rediss://, unix://) and check that this release can read what is stored there.
+    """Connect to `url` (redis://, rediss://, unix://), and check that this release can read what is there.
 
     Raises StoreUnavailable, and SettingsError if the URL can't be read or a newer Crewdeck wrote there.
     """
+    pool = _pool(url)
+    connection = Connection(Redis.from_pool(pool), pool.connection_kwargs.get("password"))
     try:
-        pool = BlockingConnectionPool.from_url(
+        await _check_schema(connection)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def _pool(url: str) -> BlockingConnectionPool:
+    try:
+        return BlockingConnectionPool.from_url(
             url,
             decode_responses=True,
             max_connections=CONNECTIONS,
@@ -105,17 +111,15 @@ async def connect(url: str) -> Connection:
             socket_timeout=TIMEOUT,
             socket_connect_timeout=2.0,
             health_check_interval=15,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 2),
+            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
         )
-    except ValueError as error:
-        raise SettingsError(f"CREWDECK_REDIS_URL: {error}") from error
-    connection = Connection(Redis(connection_pool=pool))
-    try:
-        await _check_schema(connection)
-    except BaseException:
-        await connection.close()
-        raise
-    return connection
+    except (ValueError, TypeError):
+        # Not with the parser's own words: they can quote a piece of the password.
+        raise SettingsError(
+            "CREWDECK_REDIS_URL: this is no address of a Redis server. It looks like "
+            "redis://user:password@host:6379/0, rediss://... (TLS) or unix:///path/to/socket. In a password "
+            "/ is written as %2F and @ as %40."
+        ) from None
 
 
 async def _check_schema(connection: Connection) -> None:

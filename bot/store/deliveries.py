@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 from bot.core.ports import Delivery
 from bot.store import keys
+from bot.store.codec import ms
 from bot.store.connection import Connection
-from bot.store.work import ms
 
 _COPY = "copy:"
 
 
 class DeliveryVerbs:
+    """The port `bot.core.ports.Deliveries`."""
+
     shards = keys.SHARDS
 
     def __init__(self, connection: Connection) -> None:
@@ -47,6 +49,4 @@ class DeliveryVerbs:
         await self._connection.run("postpone", keys.shard_of(run_id), surface, run_id, ms(seconds))
 
     async def adopt(self, surface: str, run_id: str, name: str, ref: str) -> None:
-        await self._connection.do(
-            self._connection.redis.hsetnx(keys.shown(run_id, surface), f"{_COPY}{name}", ref)
-        )
+        await self._connection.run("adopt", keys.shard_of(run_id), surface, run_id, name, ref)

@@ -3,50 +3,75 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.events import Event, parse_body
 from bot.store import keys
 from bot.store.connection import Connection
-from redis.exceptions import RedisError
 
 RECONNECT = 0.2
 """Seconds between two tries to get the wake-up connection back."""
+SILENCE = 5.0
+"""Seconds without a word, after which the wake-up connection is asked whether it is still there."""
 
 
 class EventVerbs:
+    """The port `bot.core.ports.Events`."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def events(self, run_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
-        stored = await self._connection.do(
-            self._connection.redis.xrange(keys.events(run_id), min=f"{after + 1}-0", count=limit)
-        )
-        return [
-            Event(
-                run_id=run_id,
-                seq=int(position.partition("-")[0]),
-                at=int(fields["at"]),
-                body=parse_body(fields["body"]),
-            )
-            for position, fields in stored
-        ]
+        async with self._connection.pipeline() as batch:
+            batch.exists(keys.run(run_id))
+            batch.xrange(keys.events(run_id), min=f"{after + 1}-0", count=limit)
+        exists, stored = batch.results
+        if not exists:
+            raise NotFound("run", run_id)
+        return read_events(run_id, stored)
 
     async def wakeups(self) -> AsyncIterator[tuple[str, ...]]:
         while True:
             try:
                 async for topics in self._listen():
                     yield topics
-            except (RedisError, OSError, TimeoutError):
+            except (RedisError, OSError, TimeoutError, StoreUnavailable):
                 await asyncio.sleep(RECONNECT)
 
     async def _listen(self) -> AsyncIterator[tuple[str, ...]]:
-        async with self._connection.redis.pubsub(ignore_subscribe_messages=True) as listener:
+        async with self._connection.redis.pubsub() as listener:
             await listener.subscribe(keys.WAKE)
-            yield ()
             while True:
-                message = await listener.get_message(timeout=5.0)
-                if message is not None:
+                message = await _next_message(listener)
+                if message["type"] == "subscribe":
+                    # Also after redis-py has reconnected by itself: what was said in between is lost.
+                    yield ()
+                elif message["type"] == "message":
                     yield tuple(message["data"].split())
 
 
+async def _next_message(listener: PubSub) -> dict[str, str]:
+    """What comes next. A connection that is half open is silent for ever, so silence is questioned."""
+    for _ in range(2):
+        message: dict[str, str] | None = await listener.get_message(timeout=SILENCE)
+        if message is not None:
+            return message
+        await listener.ping()
+    raise TimeoutError("The wake-up connection is silent.")
+
+
+def read_events(run_id: str, stored: Iterable[tuple[str, Mapping[str, str]]]) -> list[Event]:
+    """Events as they stand in a run's stream."""
+    return [
+        Event(
+            run_id=run_id,
+            seq=int(position.partition("-")[0]),
+            at=int(fields["at"]),
+            body=parse_body(fields["body"]),
+        )
+        for position, fields in stored
+    ]

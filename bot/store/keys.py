@@ -1,7 +1,8 @@
 """Where things are in Redis.
 
-A run's keys, its queue, its timers and the lists it stands in share one hash tag (`{s3}`), hence one slot of a Redis
-Cluster, so that every transition is one script also there. The scripts build the same names from the shard's base.
+A run's keys, its queue, its timers and the lists it stands in share one hash tag (`{s3}`), hence one slot of
+a Redis Cluster, so that every transition is one script also there. The scripts build the same names from the
+shard's base; docs/architecture.md lists them all.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ WORKERS = f"{PREFIX}:workers"
 
 
 def shard_of(run_id: str) -> int:
+    """The shard that a run lives in, for ever."""
     return zlib.crc32(run_id.encode()) % SHARDS
 
 
@@ -30,11 +32,38 @@ def base(shard: int) -> str:
     return f"{PREFIX}:{{s{shard}}}"
 
 
+def queue(shard: int, crew: str) -> str:
+    """A crew's queued runs, scored by when they were queued."""
+    return f"{base(shard)}:queue:{crew}"
+
+
+def paused(shard: int) -> str:
+    """Paused workspaces, and why."""
+    return f"{base(shard)}:paused"
+
+
+def ids(shard: int) -> str:
+    """The ids of all runs, in the order of their letters."""
+    return f"{base(shard)}:ids"
+
+
+def at_place(shard: int, place: str) -> str:
+    """The runs that live in a place."""
+    return f"{base(shard)}:place:{place}"
+
+
+def open_questions(shard: int) -> str:
+    """Open questions (`run/question`) by when they were asked; with `:for:<principal>` a decider's."""
+    return f"{base(shard)}:open"
+
+
 def run(run_id: str) -> str:
+    """The run itself; what else belongs to it starts with the same name."""
     return f"{base(shard_of(run_id))}:run:{run_id}"
 
 
 def events(run_id: str) -> str:
+    """A run's events: a stream with entries `<seq>-0`."""
     return f"{run(run_id)}:events"
 
 
@@ -44,10 +73,12 @@ def asked(run_id: str) -> str:
 
 
 def question(run_id: str, question_id: str) -> str:
+    """A question, its outcome, and by key the responses that were accepted."""
     return f"{run(run_id)}:question:{question_id}"
 
 
 def responses(run_id: str, question_id: str) -> str:
+    """What was said to a question, in order."""
     return f"{question(run_id, question_id)}:responses"
 
 
@@ -57,4 +88,5 @@ def shown(run_id: str, surface: str) -> str:
 
 
 def memory(key: str) -> str:
+    """A small thing to remember for a while; belongs to no shard."""
     return f"{PREFIX}:memory:{key}"

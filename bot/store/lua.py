@@ -1,13 +1,25 @@
-"""The transitions: `scripts/*.lua`, each behind the shared prelude."""
+"""The transitions: `scripts/*.lua`, each behind what all of them share."""
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from importlib import resources
+from typing import NamedTuple
+
+_SHARED = ("prelude", "rules")
+
+
+class Script(NamedTuple):
+    """A transition as Redis gets it, and the name by which Redis knows it afterwards."""
+
+    text: str
+    sha: str
 
 
 @cache
-def source(name: str) -> str:
-    """The text of a script, prelude included."""
+def script(name: str) -> Script:
+    """The transition of this name."""
     folder = resources.files("bot.store") / "scripts"
-    return "\n".join((folder / file).read_text() for file in ("prelude.lua", f"{name}.lua"))
+    text = "\n".join((folder / f"{part}.lua").read_text() for part in (*_SHARED, name))
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 
 from bot.core import events
 from bot.core.errors import NotFound
 from bot.core.model import Outcome, Question, Response, Ruling, Verdict
 from bot.store import keys
+from bot.store.codec import QUESTION_FIELDS, dump, read_question, response_view
 from bot.store.connection import Connection
-from bot.store.runs import dump, rule_view
-
-_FIELDS = ("spec", "outcome", "created_at", "deadline_at", "settled_at")
 
 
 class QuestionVerbs:
+    """The port `bot.core.ports.Questions`."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -28,15 +29,17 @@ class QuestionVerbs:
         asked = await self._connection.do(self._connection.redis.lrange(keys.asked(run_id), 0, -1))
         return await self._read([(run_id, question_id) for question_id in asked])
 
-    async def open_questions(self, limit: int = 200) -> list[Question]:
+    async def open_questions(self, limit: int = 200, deciders: Sequence[str] = ()) -> list[Question]:
+        lists = [f":for:{decider}" for decider in deciders] or [""]
         async with self._connection.pipeline() as batch:
             for shard in range(keys.SHARDS):
-                batch.zrange(f"{keys.base(shard)}:open", 0, limit - 1)
-        names = [name.split("/", 1) for found in batch.results for name in found]
-        questions = await self._read([(run_id, question_id) for run_id, question_id in names])
-        return sorted(questions, key=lambda q: (q.created_at, q.id))[:limit]
+                for each in lists:
+                    batch.zrange(f"{keys.open_questions(shard)}{each}", 0, limit - 1, withscores=True)
+        waiting = sorted({(at, name) for found in batch.results for name, at in found})[:limit]
+        return await self._read(_names(name for _, name in waiting))
 
     async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
+        """The ruling, even if the run is forgotten while it is made."""
         try:
             question = await self.question(run_id, question_id)
         except NotFound:
@@ -49,14 +52,16 @@ class QuestionVerbs:
             keys.shard_of(run_id),
             run_id,
             question_id,
-            _rule_view(response),
+            json.dumps(response_view(response)),
             dump(response),
-            response.key,
+            # Two people may use the same key: each has their own.
+            f"{response.actor.principal}/{response.key}",
             dump(outcome),
             dump(events.completed(question, outcome)),
             response.action,
         )
-        return Ruling(verdict=verdict, code=code, question=await self.question(run_id, question_id))
+        now = await self._read([(run_id, question_id)])
+        return Ruling(verdict=verdict, code=code, question=now[0] if now else None)
 
     async def responses(self, run_id: str, question_id: str) -> list[Response]:
         stored = await self._connection.do(
@@ -69,29 +74,9 @@ class QuestionVerbs:
             return []
         async with self._connection.pipeline() as batch:
             for run_id, question_id in names:
-                batch.hmget(keys.question(run_id, question_id), list(_FIELDS))
-        return [question for stored in batch.results if (question := _question(stored)) is not None]
+                batch.hmget(keys.question(run_id, question_id), list(QUESTION_FIELDS))
+        return [question for stored in batch.results if (question := read_question(stored)) is not None]
 
 
-def _rule_view(response: Response) -> str:
-    """A response as the script's rules read it."""
-    value = response.value if isinstance(response.value, str) else ""
-    return json.dumps(
-        {
-            "action": response.action,
-            "value": value,
-            "comment": response.comment,
-            "actor": rule_view(response.actor),
-        }
-    )
-
-
-def _question(stored: list[str | None]) -> Question | None:
-    fields = dict(zip(_FIELDS, stored, strict=True))
-    spec, outcome = fields.pop("spec"), fields.pop("outcome")
-    if spec is None:
-        return None
-    document = json.loads(spec) | {name: value for name, value in fields.items() if value is not None}
-    if outcome is not None:
-        document["outcome"] = json.loads(outcome)
-    return Question.model_validate(document)
+def _names(listed: Iterable[str]) -> list[tuple[str, str]]:
+    return [(run_id, question_id) for run_id, _, question_id in (name.partition("/") for name in listed)]

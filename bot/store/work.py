@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from bot.core import events, rules
 from bot.core.events import Body, Event
-from bot.core.model import Claim, Outcome, Question, RunError, RunStatus
+from bot.core.model import Claim, Outcome, Question, Run, RunError, RunStatus
 from bot.core.ports import Fenced
 from bot.store import keys
+from bot.store.codec import QUESTION_OWN, dump, ms, new_call, question_view
 from bot.store.connection import Connection
+from bot.store.listing import Listing
 from bot.store.questions import QuestionVerbs
-from bot.store.runs import RunVerbs, dump
+
+GONE = 24 * 3600
+"""Seconds after which a worker that was not seen is no longer listed."""
 
 
 class WorkVerbs:
+    """The port `bot.core.ports.Work`."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._runs = RunVerbs(connection)
+        self._runs = Listing(connection)
         self._questions = QuestionVerbs(connection)
+        #: By worker: the claim whose answer never arrived. What it took is asked for again under its name.
+        self._unanswered: dict[str, str] = {}
 
     async def claim(self, worker: str, crews: Sequence[str], limit: int, lease: float) -> list[Claim]:
-        claimed: list[str] = []
-        for shard in range(keys.SHARDS):
-            if len(claimed) >= limit:
-                break
-            room = limit - len(claimed)
-            claimed += await self._connection.run("claim", shard, worker, ms(lease), room, *crews)
-        return [Claim(run=run, worker=worker, epoch=run.epoch) for run in await self._runs.read(claimed)]
+        unanswered = self._unanswered.pop(worker, None)
+        call = unanswered or new_call()
+        wanted = Counter[int](dict.fromkeys(range(keys.SHARDS), 0) if unanswered else {})
+        try:
+            runs = await self._claim((worker, call, ms(lease)), crews, limit, wanted)
+        except BaseException:
+            self._unanswered[worker] = call
+            raise
+        return [Claim(run=run, worker=worker, epoch=run.epoch) for run in runs]
 
     async def beat(self, worker: str, claims: Iterable[Claim], lease: float) -> set[str]:
         by_shard: defaultdict[int, list[str | int]] = defaultdict(list)
@@ -38,13 +49,12 @@ class WorkVerbs:
         lost: set[str] = set()
         for shard, held in by_shard.items():
             lost.update(await self._connection.run("beat", shard, ms(lease), *held))
-        now = await self._connection.do(self._connection.redis.time())
-        await self._connection.do(self._connection.redis.zadd(keys.WORKERS, {worker: now[0] * 1000}))
+        await self._seen(worker)
         return lost
 
     async def record(self, claim: Claim, event: Body) -> Event:
         body = dump(event)
-        name = f"{event.type}:{hashlib.sha256(body.encode()).hexdigest()[:16]}"
+        name = f"{event.type}:{hashlib.sha256(body.encode()).hexdigest()[:32]}"
         recorded = await self._connection.run(
             "record", keys.shard_of(claim.run.id), claim.run.id, claim.epoch, name, body
         )
@@ -60,10 +70,12 @@ class WorkVerbs:
             claim.run.id,
             claim.epoch,
             question.id,
-            dump(question, exclude={"created_at", "deadline_at", "settled_at", "outcome"}),
+            dump(question, exclude=QUESTION_OWN),
+            json.dumps(question_view(question)),
             dump(events.required(question)),
             *_settling(question, silence),
             *_settling(question, rules.WITHDRAWN),
+            dump(events.HumanInputReminded(question_id=question.id)),
             _optional_ms(question.deadline.after),
             _optional_ms(question.deadline.remind_after),
         )
@@ -72,9 +84,7 @@ class WorkVerbs:
         return await self._questions.question(claim.run.id, question.id)
 
     async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
-        body: Body = (
-            events.RunFailed(error=error) if error else events.RunCompleted(result=result or "")
-        )
+        body: Body = events.RunFailed(error=error) if error else events.RunCompleted(result=result or "")
         ended = await self._connection.run(
             "finish",
             keys.shard_of(claim.run.id),
@@ -95,12 +105,46 @@ class WorkVerbs:
         await self._connection.do(self._connection.redis.zrem(keys.WORKERS, worker))
         return [run_id for each in failed for run_id in each]
 
+    async def _claim(
+        self, how: tuple[str, str, int], crews: Sequence[str], limit: int, wanted: Counter[int]
+    ) -> list[Run]:
+        """Visit the shards in which the oldest runs wait, until there is no room or nothing waits.
 
-def ms(seconds: float) -> int:
-    return round(seconds * 1000)
+        Ends because each visit takes something out of a queue: what it claims, and what it sets aside.
+        """
+        holds: dict[int, list[str]] = {}
+        for shard, number in wanted.items():
+            holds[shard] = await self._connection.run("claim", shard, *how, number, *crews)
+        while (room := limit - sum(map(len, holds.values()))) > 0:
+            oldest = await self._waiting(crews, room)
+            for shard, number in oldest.items():
+                total = len(holds.get(shard, ())) + number
+                holds[shard] = await self._connection.run("claim", shard, *how, total, *crews)
+            if not oldest:
+                break
+        return await self._runs.read([run_id for held in holds.values() for run_id in held])
+
+    async def _waiting(self, crews: Sequence[str], room: int) -> Counter[int]:
+        """In which shards the `room` oldest queued runs are, and how many in each."""
+        places = [(shard, crew) for shard in range(keys.SHARDS) for crew in crews]
+        async with self._connection.pipeline() as batch:
+            for shard, crew in places:
+                batch.zrange(keys.queue(shard, crew), 0, room - 1, withscores=True)
+        queued = [
+            (at, run_id, shard)
+            for (shard, _), found in zip(places, batch.results, strict=True)
+            for run_id, at in found
+        ]
+        return Counter(shard for _, _, shard in sorted(queued)[:room])
+
+    async def _seen(self, worker: str) -> None:
+        redis = self._connection.redis
+        seconds, _ = await self._connection.do(redis.time())
+        await self._connection.do(redis.zadd(keys.WORKERS, {worker: seconds * 1000}))
+        await self._connection.do(redis.zremrangebyscore(keys.WORKERS, "-inf", (seconds - GONE) * 1000))
 
 
-def _optional_ms(seconds: int | None) -> str:
+def _optional_ms(seconds: float | None) -> str:
     return "" if seconds is None else str(ms(seconds))
 
 

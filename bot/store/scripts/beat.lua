@@ -1,4 +1,4 @@
--- Renew leases; return the runs that are no longer this worker's.
+-- Renew leases. Returns the ids of runs that are no longer this worker's.
 -- ARGV: lease (ms), then run id and epoch in turn
 local at = now()
 local lost = {}

@@ -1,13 +1,14 @@
--- Cancel a run. Returns '' or why not.
--- ARGV: id, actor with principals (JSON), actor (JSON, to keep), body of run_cancelled
-local key = run_key(ARGV[1])
-local run = redis.call('HMGET', key, 'spec', 'status')
+-- Cancel a run. Returns '' (also when the same call comes again), or unknown_run, run_over, not_allowed.
+-- ARGV: id, call, actor as the rules see it (JSON), actor (JSON, to keep), body of run_cancelled
+local id, call = ARGV[1], ARGV[2]
+local key = run_key(id)
+local run = redis.call('HMGET', key, 'cancellers', 'status', 'end_call')
 if not run[1] then return 'unknown_run' end
+if run[3] == call then return '' end
 if over(run[2]) then return 'run_over' end
-if not may(cjson.decode(ARGV[2]), cjson.decode(run[1]).cancellers) then return 'not_allowed' end
-redis.call('HSET', key, 'cancelled_by', ARGV[3])
-redis.call('HINCRBY', key, 'epoch', 1)
-close(ARGV[1], 'cancelled', ARGV[4], now())
-wake('cancelled')
+if not may(cjson.decode(ARGV[3]), cjson.decode(run[1])) then return 'not_allowed' end
+redis.call('HSET', key, 'cancelled_by', ARGV[4], 'end_call', call)
+fence(id)
+close(id, 'cancelled', ARGV[5], now())
 publish()
 return ''

@@ -1,30 +1,56 @@
--- Take queued runs of some crews, oldest first, leaving out those of paused workspaces.
--- ARGV: worker, lease (ms), limit, crew ...
+-- Take queued runs of some crews, oldest first, until this call holds as many of this shard as it wants.
+-- Returns the ids of all that it holds: the same call again (its answer was lost) finds what it had taken.
+-- ARGV: worker, call, lease (ms), how many it wants to hold, crew ...
+local worker, call, lease, wanted = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local at = now()
-local waiting = {}
-for i = 4, #ARGV do
-  local found = redis.call('ZRANGE', base .. ':queue:' .. ARGV[i], 0, 999, 'WITHSCORES')
-  for n = 1, #found, 2 do
-    local tenant = redis.call('HGET', run_key(found[n]), 'tenant')
-    if redis.call('HEXISTS', base .. ':paused', tenant or '') == 0 then
-      waiting[#waiting + 1] = { id = found[n], at = tonumber(found[n + 1]), crew = ARGV[i] }
-    end
-    if #waiting >= 1000 then break end
+local taken = base .. ':claim:' .. call
+local holds = {}
+
+for _, id in ipairs(redis.call('LRANGE', taken, 0, -1)) do
+  local run = redis.call('HMGET', run_key(id), 'claim', 'status')
+  if run[1] == call and not over(run[2]) then
+    redis.call('ZADD', base .. ':leases', at + lease, id)
+    holds[#holds + 1] = id
   end
 end
-table.sort(waiting, function(a, b) return a.at < b.at end)
-local claimed = {}
-for n = 1, math.min(#waiting, tonumber(ARGV[3])) do
-  local id = waiting[n].id
+
+local function head(crew)
+  local found = redis.call('ZRANGE', base .. ':queue:' .. crew, 0, 0, 'WITHSCORES')
+  return found[1] and { id = found[1], at = tonumber(found[2]), score = found[2], crew = crew }
+end
+
+local function take(waiting)
+  local id = waiting.id
   local key = run_key(id)
-  redis.call('ZREM', base .. ':queue:' .. waiting[n].crew, id)
-  redis.call('ZADD', base .. ':leases', at + ARGV[2], id)
+  redis.call('ZREM', base .. ':queue:' .. waiting.crew, id)
+  local run = redis.call('HMGET', key, 'status', 'tenant')
+  if run[1] ~= 'queued' then return end
+  if redis.call('HEXISTS', base .. ':paused', run[2]) == 1 then
+    redis.call('ZADD', base .. ':paused:' .. run[2], waiting.score, id)
+    return
+  end
+  redis.call('ZADD', base .. ':leases', at + lease, id)
   redis.call('HINCRBY', key, 'epoch', 1)
   redis.call('HSETNX', key, 'started_at', at)
-  redis.call('HSET', key, 'worker', ARGV[1])
+  redis.call('HSET', key, 'worker', worker, 'claim', call)
+  redis.call('RPUSH', taken, id)
   set_status(id, 'running')
   wake('run:' .. id)
-  claimed[n] = id
+  holds[#holds + 1] = id
 end
+
+local heads = {}
+for n = 5, #ARGV do heads[#heads + 1] = head(ARGV[n]) or nil end
+while #holds < wanted and #heads > 0 do
+  local oldest = 1
+  for n = 2, #heads do
+    if heads[n].at < heads[oldest].at then oldest = n end
+  end
+  local waiting = heads[oldest]
+  take(waiting)
+  local following = head(waiting.crew)
+  if following then heads[oldest] = following else table.remove(heads, oldest) end
+end
+if #holds > 0 then redis.call('PEXPIRE', taken, lease) end
 publish()
-return claimed
+return holds

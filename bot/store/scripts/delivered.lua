@@ -1,12 +1,15 @@
--- Record what a surface has shown. Returns 0 if the shard is another process's by now.
+-- Record what a surface has shown. Returns 1, or 0 if the shard is another process's by now.
+-- A run with events after `cursor` stays pending. A forgotten run leaves nothing behind.
 -- ARGV: surface, owner, id, cursor, then name and reference of copies in turn
-if redis.call('GET', base .. ':shard:' .. ARGV[1]) ~= ARGV[2] then return 0 end
-local key = run_key(ARGV[3])
-local shown = key .. ':shown:' .. ARGV[1]
-redis.call('HSET', shown, 'cursor', ARGV[4])
-for n = 5, #ARGV, 2 do redis.call('HSET', shown, 'copy:' .. ARGV[n], ARGV[n + 1]) end
-local outbox = base .. ':outbox:' .. ARGV[1]
-if tonumber(ARGV[4]) >= tonumber(redis.call('HGET', key, 'seq') or 0) then
-  redis.call('ZREM', outbox, ARGV[3])
+local surface, id, cursor = ARGV[1], ARGV[3], tonumber(ARGV[4])
+if redis.call('GET', base .. ':shard:' .. surface) ~= ARGV[2] then return 0 end
+local key = run_key(id)
+local run = redis.call('HMGET', key, 'seq', 'surface')
+if run[2] == surface then
+  local shown = key .. ':shown:' .. surface
+  cursor = math.max(cursor, tonumber(redis.call('HGET', shown, 'cursor') or 0))
+  redis.call('HSET', shown, 'cursor', cursor)
+  for n = 5, #ARGV, 2 do redis.call('HSET', shown, 'copy:' .. ARGV[n], ARGV[n + 1]) end
 end
+if cursor >= tonumber(run[1] or 0) then redis.call('ZREM', base .. ':outbox:' .. surface, id) end
 return 1

@@ -1,9 +1,13 @@
--- Fail a run that could not be placed.
--- ARGV: id, error, body of run_failed
-local key = run_key(ARGV[1])
-if redis.call('HGET', key, 'held') ~= '1' or over(redis.call('HGET', key, 'status')) then return 0 end
-redis.call('HSET', key, 'error', ARGV[2])
+-- Fail a run that could not be placed. Returns 1 (also when the same call comes again), or 0 if it was placed or is
+-- over.
+-- ARGV: id, call, error, body of run_failed
+local id, call = ARGV[1], ARGV[2]
+local key = run_key(id)
+local run = redis.call('HMGET', key, 'held', 'status', 'end_call')
+if run[3] == call then return 1 end
+if run[1] ~= '1' or over(run[2]) then return 0 end
+redis.call('HSET', key, 'error', ARGV[3], 'end_call', call)
 redis.call('HDEL', key, 'held')
-close(ARGV[1], 'failed', ARGV[3], now())
+close(id, 'failed', ARGV[4], now())
 publish()
 return 1

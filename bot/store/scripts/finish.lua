@@ -1,10 +1,11 @@
--- End a claimed run. Returns 1, or 0 if the claim is no longer valid.
+-- End a claimed run. Returns 1 (also when it comes again), or 0 if the claim is no longer valid.
 -- ARGV: id, epoch, status, field (result or error), its value, body of the last event
-local key = run_key(ARGV[1])
+local id, status = ARGV[1], ARGV[3]
+local key = run_key(id)
 local run = redis.call('HMGET', key, 'epoch', 'status')
 if run[1] ~= ARGV[2] then return 0 end
-if over(run[2]) then return run[2] == ARGV[3] and 1 or 0 end
+if over(run[2]) then return run[2] == status and 1 or 0 end
 redis.call('HSET', key, ARGV[4], ARGV[5])
-close(ARGV[1], ARGV[3], ARGV[6], now())
+close(id, status, ARGV[6], now())
 publish()
 return 1

@@ -1,11 +1,14 @@
--- Take or renew a surface's shard.
+-- Take, renew or give back a surface's shard. Returns 1, or 0 while another process holds it.
 -- ARGV: surface, owner, lease (ms; 0 gives it back)
 local key = base .. ':shard:' .. ARGV[1]
 local owner = redis.call('GET', key)
 if owner and owner ~= ARGV[2] then return 0 end
 if ARGV[3] == '0' then
   redis.call('DEL', key)
+  -- Others wait for it.
+  wake('outbox:' .. ARGV[1] .. ':' .. shard())
 else
   redis.call('SET', key, ARGV[2], 'PX', ARGV[3])
 end
+publish()
 return 1

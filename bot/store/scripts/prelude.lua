@@ -1,9 +1,13 @@
--- Shared by all transitions. KEYS[1] is the base of one shard; all keys a transition touches start with it.
+-- Shared by all transitions: names, the clock, wake-ups, and what several of them do to a run.
+-- KEYS[1] is the base of one shard; all keys that a transition touches start with it, and share its slot.
 -- Values that people or programs made stay strings here: JSON is read where a rule needs it, and never written,
 -- since cjson would turn an empty list into an object.
+-- Each transition may run twice, when its answer was lost on the way: the second time it changes nothing and, where
+-- the caller needs it, answers the same. `call` names one call for that.
 local base = KEYS[1]
 local topics = {}
 
+-- Milliseconds since the epoch, whole.
 local function now()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
@@ -21,18 +25,27 @@ end
 
 local function shard() return string.match(base, '{s(%d+)}') end
 
--- Append an event, numbered without gaps, and put the run into its surface's outbox.
+local function over(status) return status == 'completed' or status == 'failed' or status == 'cancelled' end
+
+-- Append an event, numbered without gaps, and put the run into its surface's outbox; a question's event also
+-- into the stream of all runs. Returns its number, and its position there.
+-- NX: a run that waits there keeps its turn, and one that is postponed stays so.
 local function append(id, body, at)
   local key = run_key(id)
   local seq = redis.call('HINCRBY', key, 'seq', 1)
   redis.call('XADD', key .. ':events', seq .. '-0', 'at', at, 'body', body)
   wake('run:' .. id)
+  local position
+  if string.sub(body, 1, 21) == '{"type":"human_input_' then
+    position = redis.call('XADD', base .. ':inbox', '*', 'run', id, 'seq', seq)
+    wake('inbox:' .. shard())
+  end
   local surface = redis.call('HGET', key, 'surface')
   if surface then
     redis.call('ZADD', base .. ':outbox:' .. surface, 'NX', at, id)
     wake('outbox:' .. surface .. ':' .. shard())
   end
-  return seq
+  return seq, position
 end
 
 local function set_status(id, status)
@@ -44,24 +57,16 @@ local function set_status(id, status)
   redis.call('HSET', key, 'status', status)
 end
 
-local function over(status) return status == 'completed' or status == 'failed' or status == 'cancelled' end
-
-local function contains(list, value)
-  for _, each in ipairs(list) do
-    if each == value then return true end
-  end
-  return false
+-- The lists that a run stands in: all, those of its requester, those of its group. Each has a twin of live runs.
+local function lists(id)
+  local run = redis.call('HMGET', run_key(id), 'requester', 'group')
+  local found = { '', ':by:' .. run[1] }
+  if run[2] then found[3] = ':in:' .. run[2] end
+  return found
 end
 
--- core/rules.py: may
-local function may(actor, policy)
-  if actor.admin then return true end
-  if not contains(policy.admits, actor.standing) then return false end
-  if contains(policy.deciders, '*') then return true end
-  for _, principal in ipairs(actor.principals) do
-    if contains(policy.deciders, principal) then return true end
-  end
-  return false
+local function unlist(id, kind)
+  for _, list in ipairs(lists(id)) do redis.call('ZREM', base .. kind .. list, id) end
 end
 
 local function enqueue(id, at)
@@ -69,11 +74,19 @@ local function enqueue(id, at)
   wake('queue:' .. shard())
 end
 
--- Give a question its one outcome.
+-- The lists of open questions that a question stands in: all, and one for each of its deciders.
+local function open_lists(id, question)
+  local found = { base .. ':open' }
+  for _, decider in ipairs(cjson.decode(redis.call('HGET', question_key(id, question), 'rules')).policy.deciders) do
+    found[#found + 1] = base .. ':open:for:' .. decider
+  end
+  return found
+end
+
+-- Give a question its one outcome. The caller has seen that it has none.
 local function settle(id, question, outcome, body, at)
-  local key = question_key(id, question)
-  redis.call('HSET', key, 'outcome', outcome, 'settled_at', at)
-  redis.call('ZREM', base .. ':open', id .. '/' .. question)
+  redis.call('HSET', question_key(id, question), 'outcome', outcome, 'settled_at', at)
+  for _, list in ipairs(open_lists(id, question)) do redis.call('ZREM', list, id .. '/' .. question) end
   redis.call('ZREM', base .. ':timers', 'deadline/' .. id .. '/' .. question, 'remind/' .. id .. '/' .. question)
   if redis.call('HINCRBY', run_key(id), 'open', -1) == 0
     and redis.call('HGET', run_key(id), 'status') == 'input_required' then
@@ -87,16 +100,22 @@ end
 local function close(id, status, body, at)
   local key = run_key(id)
   for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
-    local q = question_key(id, question)
-    if redis.call('HEXISTS', q, 'outcome') == 0 then
-      local withdrawn = redis.call('HMGET', q, 'withdrawn', 'withdrawn_body')
-      settle(id, question, withdrawn[1], withdrawn[2], at)
-    end
+    local q = redis.call('HMGET', question_key(id, question), 'outcome', 'withdrawn', 'withdrawn_body')
+    if not q[1] then settle(id, question, q[2], q[3], at) end
   end
   set_status(id, status)
   redis.call('HSET', key, 'finished_at', at)
-  redis.call('ZREM', base .. ':queue:' .. redis.call('HGET', key, 'crew'), id)
+  local run = redis.call('HMGET', key, 'crew', 'tenant')
+  redis.call('ZREM', base .. ':queue:' .. run[1], id)
+  redis.call('ZREM', base .. ':paused:' .. run[2], id)
   redis.call('ZREM', base .. ':leases', id)
+  unlist(id, ':active')
   redis.call('ZADD', base .. ':over', at, id)
   append(id, body, at)
+end
+
+-- Take a run from its worker, whose further transitions are then fenced off.
+local function fence(id)
+  redis.call('HINCRBY', run_key(id), 'epoch', 1)
+  wake('cancelled')
 end

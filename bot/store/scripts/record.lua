@@ -1,12 +1,16 @@
 -- Append an event of a claimed run, once. Returns {seq, at}, or nothing if the claim is no longer valid.
 -- ARGV: id, epoch, key of the event, body
-local key = run_key(ARGV[1])
+local id, name = ARGV[1], ARGV[3]
+local key = run_key(id)
 local run = redis.call('HMGET', key, 'epoch', 'status')
 if run[1] ~= ARGV[2] or over(run[2]) then return false end
+local seen = redis.call('HGET', key .. ':recorded', name)
+if seen then
+  local seq, at = string.match(seen, '^(%d+)/(%d+)$')
+  return { tonumber(seq), tonumber(at) }
+end
 local at = now()
-local seen = redis.call('HGET', key .. ':recorded', ARGV[3])
-if seen then return { tonumber(seen), at } end
-local seq = append(ARGV[1], ARGV[4], at)
-redis.call('HSET', key .. ':recorded', ARGV[3], seq)
+local seq = append(id, ARGV[4], at)
+redis.call('HSET', key .. ':recorded', name, seq .. '/' .. string.format('%d', at))
 publish()
 return { seq, at }

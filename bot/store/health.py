@@ -1,0 +1,59 @@
+"""Whether Redis is well, and what the shards have counted."""
+
+from __future__ import annotations
+
+from bot.core.model import Totals
+from bot.store import keys
+from bot.store.codec import ms
+from bot.store.connection import Connection
+
+SEEN = 60
+"""Seconds within which a worker must have been seen to count as alive."""
+_EACH = 5
+"""Commands that `totals` sends to each shard."""
+
+
+class HealthVerbs:
+    """The port `bot.core.ports.Health`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def ping(self) -> None:
+        await self._connection.do(self._connection.redis.ping())
+
+    async def totals(self) -> Totals:
+        alive = await self._connection.now() - ms(SEEN)
+        async with self._connection.pipeline() as batch:
+            for shard in range(keys.SHARDS):
+                base, waiting = keys.base(shard), keys.open_questions(shard)
+                batch.hgetall(f"{base}:counts")
+                batch.hgetall(f"{base}:answers")
+                batch.hgetall(f"{base}:waited")
+                batch.zcard(waiting)
+                batch.zrange(waiting, 0, 0, withscores=True)
+            batch.zrange(keys.WORKERS, alive, "+inf", byscore=True, withscores=True)
+        *shards, workers = batch.results
+        waited = _summed(shards[2::_EACH])
+        oldest = [int(found[0][1]) for found in shards[4::_EACH] if found]
+        return Totals(
+            runs=_whole(_summed(shards[0::_EACH])),
+            answers=_whole(_summed(shards[1::_EACH])),
+            answer_seconds_sum=waited.pop("sum", 0.0),
+            answer_seconds=_whole(waited),
+            questions_open=sum(shards[3::_EACH]),
+            oldest_question_at=min(oldest, default=None),
+            workers={name: int(seen) for name, seen in workers},
+        )
+
+
+def _summed(hashes: list[dict[str, str]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for each in hashes:
+        for name, count in each.items():
+            total[name] = total.get(name, 0.0) + float(count)
+    return total
+
+
+def _whole(counts: dict[str, float]) -> dict[str, int]:
+    return {name: int(count) for name, count in counts.items()}

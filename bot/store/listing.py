@@ -1,0 +1,100 @@
+"""Lists of runs: each shard keeps its own, newest last; they are merged here."""
+
+from __future__ import annotations
+
+import re
+
+from bot.core.model import Place, Run, RunFilter
+from bot.store import keys
+from bot.store.codec import RUN_FIELDS, read_run
+from bot.store.connection import Connection
+
+SCANNED = 2000
+"""How many runs are looked at, at most, for a list that no index holds."""
+FOUND = 5
+TIES = 64
+"""More runs than one shard can create in one millisecond; a cursor starts in the midst of one."""
+_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
+
+Position = tuple[int, str]
+"""Where a run stands in a list: when it was created, and its id."""
+
+
+class Listing:
+    """The lists of the port `bot.core.ports.Runs`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def runs(self, which: RunFilter) -> list[Run]:
+        found: list[Run] = []
+        before = _position(which.before) if which.before else None
+        size = max(100, which.limit)
+        for _ in range(SCANNED // size):
+            window = await self._window(which, before, size)
+            found += [run for run in await self.read([name for _, name in window]) if _fits(run, which)]
+            if len(found) >= which.limit or len(window) < size:
+                break
+            before = window[-1]
+        return found[: which.limit]
+
+    async def runs_at(self, place: Place) -> list[Run]:
+        async with self._connection.pipeline() as batch:
+            for shard in range(keys.SHARDS):
+                batch.zrange(keys.at_place(shard, place.key), 0, -1)
+        found = await self.read([run_id for ids_ in batch.results for run_id in ids_])
+        return sorted(found, key=lambda run: (run.created_at, run.id))
+
+    async def find_run(self, prefix: str) -> list[Run]:
+        prefix = prefix.lower()
+        if not _PREFIX.fullmatch(prefix):
+            return []
+        async with self._connection.pipeline() as batch:
+            for shard in range(keys.SHARDS):
+                batch.zrange(keys.ids(shard), f"[{prefix}", f"({prefix}g", bylex=True, offset=0, num=FOUND)
+        matching = [run_id for ids_ in batch.results for run_id in ids_]
+        return await self.read(matching[:FOUND])
+
+    async def read(self, run_ids: list[str]) -> list[Run]:
+        """The runs with these ids in this order, those that are gone left out."""
+        if not run_ids:
+            return []
+        async with self._connection.pipeline() as batch:
+            for run_id in run_ids:
+                batch.hmget(keys.run(run_id), list(RUN_FIELDS))
+        return [run for stored in batch.results if (run := read_run(stored)) is not None]
+
+    async def _window(self, which: RunFilter, before: Position | None, size: int) -> list[Position]:
+        """The `size` newest of an index before a position, newest first."""
+        newest = "+inf" if before is None else before[0]
+        async with self._connection.pipeline() as batch:
+            for shard in range(keys.SHARDS):
+                index = _index(shard, which)
+                batch.zrange(
+                    index, newest, "-inf", desc=True, byscore=True, offset=0, num=size + TIES, withscores=True
+                )
+        merged = [(int(at), name) for found in batch.results for name, at in found]
+        return sorted((each for each in merged if before is None or each < before), reverse=True)[:size]
+
+
+def _index(shard: int, which: RunFilter) -> str:
+    kind = "active" if which.active else "runs"
+    if which.requester is not None:
+        return f"{keys.base(shard)}:{kind}:by:{which.requester}"
+    if which.group is not None:
+        return f"{keys.base(shard)}:{kind}:in:{which.group}"
+    return f"{keys.base(shard)}:{kind}"
+
+
+def _position(cursor: str) -> Position:
+    at, _, run_id = cursor.partition(":")
+    return (int(at) if at.isascii() and at.isdigit() else 0), run_id
+
+
+def _fits(run: Run, which: RunFilter) -> bool:
+    return (
+        (which.requester is None or run.requester.principal == which.requester)
+        and (which.group is None or (run.place is not None and run.place.group == which.group))
+        and (which.crew is None or run.crew.name == which.crew)
+        and (which.active is None or run.status.over is not which.active)
+    )

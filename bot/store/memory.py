@@ -1,0 +1,30 @@
+"""Small things that must be known to all processes and across restarts."""
+
+from __future__ import annotations
+
+from bot.store import keys
+from bot.store.codec import ms, new_call
+from bot.store.connection import Connection
+
+WEEK = 7 * 24 * 3600
+
+
+class MemoryVerbs:
+    """The port `bot.core.ports.Memory`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def once(self, key: str, ttl: float = WEEK) -> bool:
+        redis, name, call = self._connection.redis, keys.memory(f"once:{key}"), new_call()
+        if await self._connection.do(redis.set(name, call, nx=True, px=ms(ttl))):
+            return True
+        # Or it was this very call, whose first answer was lost on the way.
+        return bool(await self._connection.do(redis.get(name)) == call)
+
+    async def remember(self, key: str, value: str, ttl: float) -> None:
+        await self._connection.do(self._connection.redis.set(keys.memory(key), value, px=ms(ttl)))
+
+    async def recall(self, key: str) -> str | None:
+        value: str | None = await self._connection.do(self._connection.redis.get(keys.memory(key)))
+        return value

@@ -1,0 +1,16 @@
+-- Pause the claims of a workspace's runs, or go on. Returns 1.
+-- Claims set aside what they meet of a paused workspace, so that it keeps nobody waiting; going on queues it again
+-- where it stood.
+-- ARGV: tenant, 1 (pause) or '' (go on), reason
+local tenant = ARGV[1]
+if ARGV[2] == '1' then
+  redis.call('HSET', base .. ':paused', tenant, ARGV[3])
+  return 1
+end
+redis.call('HDEL', base .. ':paused', tenant)
+local aside = redis.call('ZRANGE', base .. ':paused:' .. tenant, 0, -1, 'WITHSCORES')
+for n = 1, #aside, 2 do enqueue(aside[n], aside[n + 1]) end
+redis.call('DEL', base .. ':paused:' .. tenant)
+wake('queue:' .. shard())
+publish()
+return 1

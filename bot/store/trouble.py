@@ -1,0 +1,77 @@
+"""Redis' errors, and the network's, in our own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    MasterDownError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+)
+from redis.exceptions import (
+    ConnectionError as Disconnected,
+)
+from redis.exceptions import (
+    TimeoutError as TookTooLong,
+)
+
+from bot.core.errors import StoreUnavailable
+
+_BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
+    (AuthenticationError, "Redis refuses the user or the password of CREWDECK_REDIS_URL"),
+    (AuthorizationError, "Redis refuses the user or the password of CREWDECK_REDIS_URL"),
+    (NoPermissionError, "Redis does not let the user of CREWDECK_REDIS_URL do this"),
+    (BusyLoadingError, "Redis is still loading its data"),
+    (MasterDownError, "Redis is a replica that has lost its primary"),
+    (
+        ReadOnlyError,
+        "Redis is a read-only replica: a failover is under way, or the URL names the wrong server",
+    ),
+    (OutOfMemoryError, "Redis is full (maxmemory): nothing new can be saved until it has room again"),
+    (NoScriptError, "Redis forgot a script while it was being sent"),
+    (TookTooLong, "Redis does not answer in time"),
+    (TimeoutError, "Redis does not answer in time"),
+    (Disconnected, "Redis can't be reached"),
+    (OSError, "Redis can't be reached"),
+)
+#: What redis-py has no class for, by the first word of the server's answer.
+_BY_WORD = {
+    "BUSY": "Redis is busy with a script that takes too long",
+    "CLUSTERDOWN": "The Redis Cluster is down",
+    "LOADING": "Redis is still loading its data",
+    "MASTERDOWN": "Redis is a replica that has lost its primary",
+    "MISCONF": "Redis can't write to its disk, so it takes nothing new",
+    "NOAUTH": "Redis wants a password: put it into CREWDECK_REDIS_URL",
+    "NOREPLICAS": "Redis has too few replicas to take anything new",
+    "NOSCRIPT": "Redis forgot a script while it was being sent",
+    "OOM": "Redis is full (maxmemory): nothing new can be saved until it has room again",
+    "READONLY": "Redis is a read-only replica: a failover is under way, or the URL names the wrong server",
+}
+
+
+@contextmanager
+def translated(secret: str | None = None) -> Iterator[None]:
+    """Raise StoreUnavailable for every error of Redis or the network; never with the password in it."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        text = str(error)
+        if secret and secret in text:
+            # Old servers repeat a command that they don't know. Without a cause, which would print it too.
+            raise StoreUnavailable(_sentence(error, text.replace(secret, "***"))) from None
+        raise StoreUnavailable(_sentence(error, text)) from error
+
+
+def _sentence(error: Exception, text: str) -> str:
+    reason = _BY_WORD.get(text.partition(" ")[0]) or next(
+        (words for kind, words in _BY_CLASS if isinstance(error, kind)), "Redis can't do that now"
+    )
+    return f"{reason} ({text})." if text else f"{reason}."
