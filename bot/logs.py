@@ -74,7 +74,9 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
 
 def _renderers(log_format: str, stream: TextIO) -> list[Processor]:
     if log_format == "text" or (log_format == "auto" and stream.isatty()):
-        return [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        # Plain tracebacks: the pretty ones print the variables.
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
     return [
         structlog.processors.format_exc_info,
         structlog.processors.EventRenamer("message"),
@@ -87,8 +89,8 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
-        # As they are, and as JSON writes them.
-        written = known | {json.dumps(secret)[1:-1] for secret in known}
+        # As they are, and as JSON and Python write them.
+        written = known | {write(secret)[1:-1] for secret in known for write in (json.dumps, repr)}
         longest_first = sorted(written, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, longest_first))) if written else None
 

@@ -29,7 +29,9 @@ HEALTHY_AFTER = 30.0
 """Seconds of life after which a death counts as the first one again."""
 SHORTEST_LIFE = 1.0
 """Seconds. A worker that ends sooner has not been recycled, whatever it says."""
-LONGEST_GRACE = 7.0
+LAST_WORDS = 2.0
+"""Seconds beyond `settings.drain` in which a worker fails what it still holds."""
+LONGEST_GRACE = 7.5
 """Seconds that stopping workers get at most: all of `serve` is to be gone after 10."""
 ABANDON_WITHIN = 1.0
 STORE_PAUSE = 0.5
@@ -55,7 +57,7 @@ class Supervisor:
     def stop(self) -> None:
         """Ask all workers to stop, and start no more. `run` has still to be cancelled."""
         if not self._stopping():
-            self._end_at = time.monotonic() + min(self._settings.drain + 1, LONGEST_GRACE)
+            self._end_at = time.monotonic() + min(self._settings.drain + LAST_WORDS, LONGEST_GRACE)
             for child in self._children:
                 _signal(child, signal.SIGTERM)
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 import structlog
 from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
 
 from bot.core.errors import CrewdeckError, StoreUnavailable
 
@@ -17,8 +18,10 @@ log = structlog.get_logger(__name__)
 
 MOST_BYTES = 1024 * 1024
 """Of one request's body."""
-BODY_WITHIN = 10.0
+BODY_WITHIN = 5.0
 """Seconds that a client may take to send a body."""
+IDLE_FOR = 75.0
+"""Seconds that a connection may have nothing to say, or take to say what it wants."""
 CLOSE_WITHIN = 2.0
 """Seconds that answers under way get when the process stops."""
 HEADERS = {
@@ -36,11 +39,46 @@ async def serving(routes: Iterable[web.AbstractRouteDef], listener: socket.socke
     """Answer on `listener` while the block runs; then answers under way get a moment to finish."""
     runner = web.AppRunner(application(routes), access_log=None, shutdown_timeout=CLOSE_WITHIN)
     await runner.setup()
+    loop = asyncio.get_running_loop()
     try:
-        await web.SockSite(runner, listener).start()
-        yield
+        server = await loop.create_server(lambda: Connection(runner, loop), sock=listener)
+        try:
+            yield
+        finally:
+            server.close()
     finally:
         await runner.cleanup()
+
+
+class Connection(web.RequestHandler):
+    """A client's connection. What is no HTTP at all is answered here, before any application sees it."""
+
+    def __init__(self, runner: web.AppRunner, loop: asyncio.AbstractEventLoop) -> None:
+        if runner.server is None:
+            raise RuntimeError("The site is not set up.")
+        super().__init__(runner.server, loop=loop, keepalive_timeout=IDLE_FOR, access_log_class=Silent)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        response = super().handle_error(request, status, exc, message)
+        response.headers.update(HEADERS)
+        return response
+
+
+class Silent(AbstractAccessLogger):
+    """Requests are not logged: their addresses and queries can hold what people wrote."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Not reached: `enabled` is asked first."""
+
+    @property
+    def enabled(self) -> bool:
+        return False
 
 
 def application(routes: Iterable[web.AbstractRouteDef]) -> web.Application:

@@ -1,0 +1,1 @@
+"""Where people and programs act. Surfaces know the core, and not each other."""

@@ -1,0 +1,110 @@
+"""Who calls: the holder of an API key, or, where there have never been keys, the person at this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from bot.core.access import KEYS_TOPIC, ApiKey, Keyring, Scope, matching
+from bot.core.feed import Feed, Signal
+from bot.core.model import Actor
+from bot.surfaces.http.problems import Problem
+
+FRESH = 5.0
+"""Seconds after which the stored keys are read again although nothing told that they changed."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, and what they may do."""
+
+    actor: Actor
+    scopes: frozenset[Scope]
+    #: The key they hold; None for the local person.
+    key: ApiKey | None = None
+
+    def require(self, scope: Scope) -> None:
+        """Raises Problem (missing_scope)."""
+        if not self.scopes & {scope, Scope.ADMIN}:
+            raise Problem("missing_scope", f"This key lacks the scope {scope}.")
+
+    def acting(self, on_behalf_of: str | None) -> Actor:
+        """The actor, with the person that the caller says it acts for."""
+        return self.actor.model_copy(update={"on_behalf_of": on_behalf_of or ""})
+
+
+LOCAL = Caller(Actor(surface="http", user_id="local", name="local", admin=True), frozenset(Scope))
+"""The person at this machine."""
+CALLER = web.RequestKey("caller", Caller)
+"""Where a request keeps its caller."""
+
+
+def caller_of(key: ApiKey) -> Caller:
+    return Caller(key.actor(), frozenset(key.scopes), key)
+
+
+class Ring:
+    """The keys that are valid now: those of the settings, and those in the store."""
+
+    def __init__(self, store: Keyring, feed: Feed, fixed: Sequence[ApiKey]) -> None:
+        self._store = store
+        self._fixed = tuple(fixed)
+        self._stored: tuple[ApiKey, ...] = ()
+        self._locked = bool(fixed)
+        self._changed = Signal()
+        self._read_at = float("-inf")
+        feed.add(self._changed, KEYS_TOPIC)
+
+    async def open(self) -> None:
+        """Read the keys; note that there are some. Raises StoreUnavailable."""
+        if self._fixed:
+            await self._store.lock()
+        await self._refresh()
+
+    async def locked(self) -> bool:
+        """Whether a key has ever existed: without one there is then no way in."""
+        await self._refresh()
+        return self._locked
+
+    async def find(self, secret: str) -> ApiKey | None:
+        """The valid key whose secret this is."""
+        await self._refresh()
+        return matching(secret, self._all)
+
+    async def still(self, caller: Caller) -> bool:
+        """Whether what let this caller in would do so now: keys are revoked, and made, while streams are open."""
+        await self._refresh()
+        if caller.key is None:
+            return not self._locked
+        return any(
+            key.digest == caller.key.digest and key.scopes == caller.key.scopes and key.revoked_at is None
+            for key in self._all
+        )
+
+    @property
+    def usable(self) -> bool:
+        """Whether anybody holds a valid key, as far as was read."""
+        return any(key.revoked_at is None for key in self._all)
+
+    @property
+    def _all(self) -> tuple[ApiKey, ...]:
+        return (*self._fixed, *self._stored)
+
+    async def _refresh(self) -> None:
+        if not self._changed.woken and time.monotonic() - self._read_at < FRESH:
+            return
+        self._changed.clear()
+        stored = tuple(await self._store.api_keys())
+        self._locked = self._locked or bool(stored) or await self._store.locked()
+        self._stored, self._read_at = stored, time.monotonic()
+
+
+def secret_of(request: web.Request) -> str:
+    """The secret that came with a request: as a bearer token, or, to open a WebSocket, in the query."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.query.get("token", "") if request.path.startswith("/ws/") else ""

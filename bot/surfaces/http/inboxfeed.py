@@ -1,0 +1,198 @@
+"""What all runs ask and are answered, in one stream: first what is open, then live.
+
+As with runs, one task reads for all who follow; who comes back after a while first reads the store itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from bot.core.errors import StoreUnavailable
+from bot.core.feed import Feed, Signal
+from bot.core.inbox import Cursor, Entry, Inbox, Position, Ref, behind, inbox_topic
+from bot.surfaces.http.follow import RECHECK, RETRY, Change
+from bot.surfaces.http.wire import RESET, Message, notice, of_inbox
+
+KEPT = 1000
+"""Entries that are kept for those who are a little behind."""
+PAGE = 200
+"""Entries that are sent in one go."""
+
+
+class InboxFollower:
+    """One client's way through the stream of all runs."""
+
+    def __init__(self, feed: InboxFeed, store: Inbox) -> None:
+        self._feed = feed
+        self._store = store
+        self._positions: list[Position] = []
+        self._mark: tuple[Position, int] | None = None
+        self._first: deque[Message] = deque()
+        self._open: deque[Ref] = deque()
+        self._snapshot = True
+        #: Where it is in what the process shares; None while it reads by itself.
+        self._index: int | None = None
+
+    async def open(self, text: str) -> None:
+        """Go to where the cursor `text` stands (none: what is open now). Raises StoreUnavailable."""
+        cursor = Cursor.decode(text, self._store.shards) if text else None
+        start = await self._store.inbox_start()
+        now = await self._store.inbox_now()
+        if text and (cursor is None or behind(cursor.positions, start)):
+            self._first.append(RESET)
+            self._begin(now.open, Cursor(start))
+        elif cursor is not None:
+            self._begin(now.open if cursor.mark else (), cursor)
+            self._snapshot = cursor.mark is not None
+        else:
+            self._begin(now.open, Cursor(now.positions))
+
+    def _begin(self, waiting: Sequence[Ref], cursor: Cursor) -> None:
+        self._positions = list(cursor.positions)
+        self._open.extend(
+            ref
+            for ref in waiting
+            if ref.at <= cursor.positions[ref.shard]
+            and (cursor.mark is None or (ref.at, ref.shard) > cursor.mark)
+        )
+
+    async def next(self, seconds: float) -> Sequence[Message]:
+        if self._first:
+            return (self._first.popleft(),)
+        if self._snapshot:
+            return await self._next_open()
+        if self._index is None:
+            if self._feed.end is None:
+                await self._feed.changed.wait(seconds)
+            if found := await self._catch_up():
+                return found
+        elif found := self._shared():
+            return found
+        await self._feed.changed.wait(seconds)
+        return self._shared()
+
+    async def _next_open(self) -> Sequence[Message]:
+        refs = [self._open.popleft() for _ in range(min(PAGE, len(self._open)))]
+        messages: list[Message] = []
+        for ref, event in await self._store.inbox_events(refs):
+            self._mark = ref.at, ref.shard
+            messages.append(of_inbox(event, self._cursor()))
+        if not self._open:
+            self._snapshot, self._mark = False, None
+            messages.append(notice("snapshot_complete", cursor=self._cursor()))
+        return messages
+
+    async def _catch_up(self) -> Sequence[Message]:
+        """What follows, from the store; once there is nothing more, go on with what the process shares."""
+        messages: Sequence[Message] = ()
+        while not messages:
+            end = self._feed.end
+            refs = (await self._store.inbox_after(dict(enumerate(self._positions)), PAGE))[:PAGE]
+            if not refs:
+                self._index = end
+                break
+            messages = self._passed(await self._store.inbox_events(refs))
+            for ref in refs:  # those of forgotten runs too
+                self._positions[ref.shard] = max(self._positions[ref.shard], ref.at)
+        return messages
+
+    def _shared(self) -> Sequence[Message]:
+        if self._index is None:
+            return ()
+        entries = self._feed.after(self._index)
+        if entries is None:
+            self._index = None
+            return ()
+        self._index += len(entries)
+        return self._passed(entries)
+
+    def _passed(self, entries: Sequence[Entry]) -> Sequence[Message]:
+        messages = []
+        for ref, event in entries:
+            if ref.at > self._positions[ref.shard]:
+                self._positions[ref.shard] = ref.at
+                messages.append(of_inbox(event, self._cursor()))
+        return messages
+
+    def _cursor(self) -> str:
+        return Cursor(tuple(self._positions), self._mark).encode()
+
+
+class InboxFeed:
+    """The newest entries, for all who follow in this process."""
+
+    def __init__(self, store: Inbox, feed: Feed) -> None:
+        self._store = store
+        self._entries: list[Entry] = []
+        self._start = 0
+        #: How far the shared reading has come; nothing before somebody follows.
+        self._positions: dict[int, Position] = {}
+        self._needed = asyncio.Event()
+        self._woken = Signal()
+        for shard in range(store.shards):
+            feed.add(self._woken, inbox_topic(shard))
+        self._followers = 0
+        self.changed = Change()
+
+    @property
+    def end(self) -> int | None:
+        """The index behind the newest entry; None while nothing is read here."""
+        return self._start + len(self._entries) if self._positions else None
+
+    def after(self, index: int) -> Sequence[Entry] | None:
+        """The entries from `index` on; None if they are no longer kept here."""
+        return self._entries[index - self._start :] if index >= self._start else None
+
+    @contextmanager
+    def follow(self) -> Iterator[InboxFollower]:
+        """A way through the stream, to be opened."""
+        self._followers += 1
+        self._needed.set()
+        self._woken.set(())
+        try:
+            yield InboxFollower(self, self._store)
+        finally:
+            self._followers -= 1
+            if not self._followers:
+                self._needed.clear()
+                self._positions = {}
+
+    async def run(self) -> None:
+        """Read for everybody, for ever."""
+        while True:
+            await self._needed.wait()
+            try:
+                if not self._positions:
+                    self._positions = dict(enumerate((await self._store.inbox_now()).positions))
+                    self.changed.tell()
+                await self._woken.wait(RECHECK)
+                self._woken.clear()
+                await self._read(self._positions)
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY)
+                self._woken.set(())
+
+    async def _read(self, positions: dict[int, Position]) -> None:
+        """Go on from `positions`, unless nobody follows any more when the answer is there."""
+        more = bool(positions)
+        while more:
+            refs = await self._store.inbox_after(positions, PAGE)
+            entries = await self._store.inbox_events(refs) if refs else []
+            if positions is not self._positions:
+                return
+            for ref in refs:
+                positions[ref.shard] = max(positions[ref.shard], ref.at)
+            self._keep(entries)
+            more = len(refs) >= PAGE
+
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        self._entries += entries
+        gone = max(0, len(self._entries) - KEPT)
+        del self._entries[:gone]
+        self._start += gone
+        self.changed.tell()

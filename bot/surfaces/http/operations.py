@@ -1,0 +1,124 @@
+"""What the API can do, as a table: the one source for routing and for `/openapi.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from bot.core.access import Scope
+from bot.surfaces.http.auth import CALLER, Caller
+from bot.surfaces.http.problems import Problem, invalid
+from bot.surfaces.http.wire import encode
+
+B = TypeVar("B")
+Q = TypeVar("Q")
+
+UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+"""Ids in paths. Nothing else matches, so that `/{run_id}/...` hides no other route."""
+MOST_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Call(Generic[B, Q]):
+    """One call of an operation: who calls, and what they sent, validated."""
+
+    request: web.Request
+    caller: Caller
+    body: B
+    query: Q
+
+    def id(self, name: str) -> str:
+        """An id in the path, as ids are written."""
+        return self.request.match_info[name].lower()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A way in which an operation can answer."""
+
+    description: str
+    model: type[BaseModel] | None = None
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Operation(Generic[B, Q]):
+    """A method and a path, and all that is to be known about them."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    handler: Callable[[Call[B, Q]], Awaitable[web.StreamResponse]]
+    answers: Mapping[int, Answer]
+    body: type[B] | None = None
+    query: type[Q] | None = None
+    #: None: open to everybody whom the guard lets in.
+    scope: Scope | None = Scope.READ
+    #: Codes of problems beside those that every operation can have.
+    problems: tuple[str, ...] = ()
+    #: Request headers that it reads, with what they mean.
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tag: str = "runs"
+
+    def route(self) -> web.RouteDef:
+        path = self.path
+        for name in ("run_id", "execution_id", "question_id"):
+            path = path.replace(f"{{{name}}}", f"{{{name}:{UUID}}}")
+        return web.RouteDef(self.method, path, self.serve, {})
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Check and validate, then do it. Raises Problem and the errors of the core."""
+        caller = request[CALLER] if self.scope else request.get(CALLER)
+        if self.scope:
+            caller.require(self.scope)
+        query = self._read_query(request)
+        body = await self._read_body(request)
+        return await self.handler(Call(request, caller, body, query))
+
+    def _read_query(self, request: web.Request) -> Any:
+        if self.query is None:
+            return None
+        given = dict(request.query)
+        if request.path.startswith("/ws/"):
+            given.pop("token", None)
+        return _validated(self.query, given)
+
+    async def _read_body(self, request: web.Request) -> Any:
+        if self.body is None:
+            return None
+        if request.content_type != "application/json":
+            raise Problem(
+                "unsupported_media_type", "Send a JSON object, with Content-Type: application/json."
+            )
+        raw = await request.read()
+        if len(raw) > MOST_BYTES:
+            raise Problem("too_large", "The body may have 1 MiB at most.")
+        return _validated(self.body, read_json(raw))
+
+
+def read_json(raw: bytes | str) -> Any:
+    """Strict JSON: no NaN, no half characters, not nested endlessly. Raises Problem."""
+    try:
+        return from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise Problem("invalid_json", f"This is not JSON: {error}.") from error
+
+
+def _validated(model: type[Any], given: Any) -> Any:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def reply(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A model as the answer."""
+    body = encode(model.model_dump(mode="json"))
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)

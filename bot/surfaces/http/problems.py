@@ -1,0 +1,137 @@
+"""Errors as clients get them: `application/problem+json` (RFC 9457) with a stable `code`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from bot.core.errors import CrewdeckError, InvalidInputs, NotFound, Refused, StoreUnavailable
+from bot.surfaces.http.wire import encode
+
+CONTENT_TYPE = "application/problem+json"
+
+STATUS: Mapping[str, int] = {
+    "invalid_json": 400,
+    "invalid_idempotency_key": 400,
+    "unauthenticated": 401,
+    "missing_scope": 403,
+    "keys_required": 403,
+    "not_local": 403,
+    "forwarded": 403,
+    "wrong_host": 403,
+    "wrong_origin": 403,
+    "not_allowed": 403,
+    "not_admitted": 403,
+    "not_found": 404,
+    "unknown_crew": 404,
+    "unknown_run": 404,
+    "unknown_question": 404,
+    "method_not_allowed": 405,
+    "request_timeout": 408,
+    "settled": 409,
+    "run_over": 409,
+    "no_open_question": 409,
+    "several_open_questions": 409,
+    "idempotency_conflict": 409,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "invalid_request": 422,
+    "invalid_inputs": 422,
+    "invalid_answer": 422,
+    "rate_limited": 429,
+    "internal_error": 500,
+    "store_unavailable": 503,
+}
+"""Every code that an answer of ours can have, with its status. They are documented, and they stay."""
+
+RETRY_SOON = {"Retry-After": "2"}
+
+
+class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+    """What a handler raises, and what the client then reads."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.status = STATUS.get(code, 400)
+        self.headers = dict(headers or {})
+        self.members = {
+            **({"errors": [{"field": f, "reason": r} for f, r in errors]} if errors else {}),
+            **members,
+        }
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "type": f"/docs#{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": str(self),
+            **self.members,
+        }
+
+    def response(self) -> web.Response:
+        return web.Response(
+            status=self.status, body=encode(self.body()), content_type=CONTENT_TYPE, headers=self.headers
+        )
+
+
+def of(error: Exception) -> Problem | None:
+    """The problem that one of our errors, or of aiohttp's, is for the client; None for what nobody expected."""
+    match error:
+        case Problem():
+            return error
+        case StoreUnavailable():
+            return Problem(error.code, "The store is away for the moment. Try again.", headers=RETRY_SOON)
+        case InvalidInputs():
+            fields = [(f"inputs.{name}", why) for name, why in error.problems.items()]
+            return Problem(error.code, str(error), errors=fields)
+        case NotFound() | Refused() | CrewdeckError():
+            return Problem(error.code, str(error))
+        case web.HTTPException() if error.status >= HTTPStatus.BAD_REQUEST:
+            return _of_http(error)
+    return None
+
+
+def invalid(error: ValidationError) -> Problem:
+    """What is wrong with a request, field by field; values are not repeated."""
+    fields = [
+        (".".join(map(str, each["loc"])), _reason(each["type"], each["msg"])) for each in error.errors()
+    ]
+    detail = "; ".join(f"{field}: {why}" if field else why for field, why in fields)
+    return Problem("invalid_request", detail, errors=fields)
+
+
+def _reason(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "There is no such field"
+    return message.removeprefix("Value error, ")
+
+
+_CODES = {404: "not_found", 405: "method_not_allowed", 408: "request_timeout", 413: "too_large"}
+_SENTENCES = {
+    404: "There is nothing at this address.",
+    405: "This address doesn't take this method.",
+    408: "The body did not arrive in time.",
+    413: "The body may have 1 MiB at most.",
+}
+
+
+def _of_http(error: web.HTTPException) -> Problem:
+    code = _CODES.get(error.status, error.reason.lower().replace(" ", "_"))
+    kept = {name: value for name, value in error.headers.items() if name in {"Allow", "Retry-After"}}
+    problem = Problem(code, _SENTENCES.get(error.status, f"{error.reason}."), headers=kept)
+    problem.status = error.status
+    return problem

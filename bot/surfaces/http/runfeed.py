@@ -1,0 +1,148 @@
+"""Runs' events, read and encoded once a process, however many clients follow them.
+
+One task reads, for all runs that somebody follows, what is new: after a wake-up those that it names, and every few
+seconds all of them, each time in one batch. Clients take it from the channel of their run at their own pace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.events import Event
+from bot.core.feed import Feed, Signal, run_topic
+from bot.core.inbox import Batches
+from bot.core.ports import Events
+from bot.surfaces.http.follow import RECHECK, RETRY, Change
+from bot.surfaces.http.wire import EventMessage, of_run
+
+KEPT = 500
+"""Messages that a channel keeps for those who are a little behind; others read the store themselves."""
+BATCH = 500
+"""Runs that are read in one go."""
+PAGE = 500
+"""Events that are read of one run in one go."""
+
+
+class RunStore(Events, Batches, Protocol):
+    """What is read here."""
+
+
+class Channel:
+    """The newest events of one run, for all who follow it in this process."""
+
+    def __init__(self, run_id: str, start: int) -> None:
+        self.run_id = run_id
+        #: The `seq` before the first message that is kept here.
+        self.start = start
+        self.messages: list[EventMessage] = []
+        self.changed = Change()
+        self.followers = 0
+
+    @property
+    def newest(self) -> int:
+        return self.start + len(self.messages)
+
+    def after(self, seq: int) -> Sequence[EventMessage] | None:
+        """What follows `seq`; None if that is not kept here."""
+        return self.messages[seq - self.start :] if seq >= self.start else None
+
+    def add(self, events: Iterable[Event]) -> None:
+        self.messages += [of_run(event) for event in events if event.seq > self.newest]
+        gone = max(0, len(self.messages) - KEPT)
+        del self.messages[:gone]
+        self.start += gone
+        self.changed.tell()
+
+
+class RunFollower:
+    """One client's way through a run."""
+
+    def __init__(self, store: Events, channel: Channel, after: int) -> None:
+        self._store = store
+        self._channel = channel
+        self._after = after
+
+    async def next(self, seconds: float) -> Sequence[EventMessage]:
+        found = self._channel.after(self._after)
+        if found is None:
+            found = await self._read()
+        elif not found:
+            await self._channel.changed.wait(seconds)
+            found = self._channel.after(self._after) or ()
+        if found:
+            self._after = found[-1].seq
+        return found
+
+    async def _read(self) -> Sequence[EventMessage]:
+        run_id = self._channel.run_id
+        if events := await self._store.events(run_id, self._after, PAGE):
+            return [of_run(event) for event in events]
+        raise NotFound("run", run_id)  # it was forgotten on the way
+
+
+class _Woken(Signal):
+    """Remembers which topics woke it, and whether any may have."""
+
+    everything = False
+
+    def set(self, topics: Iterable[str]) -> None:
+        named = tuple(topics)
+        self.everything = self.everything or not named
+        super().set(named)
+
+
+class RunFeed:
+    """The channels of this process."""
+
+    def __init__(self, store: RunStore, feed: Feed) -> None:
+        self._store = store
+        self._feed = feed
+        self._channels: dict[str, Channel] = {}
+        self._woken = _Woken()
+
+    @contextmanager
+    def follow(self, run_id: str, after: int) -> Iterator[RunFollower]:
+        """A way through the run, from behind event number `after`."""
+        channel = self._open(run_id, after)
+        channel.followers += 1
+        try:
+            yield RunFollower(self._store, channel, after)
+        finally:
+            channel.followers -= 1
+            if not channel.followers:
+                self._feed.drop(self._woken, run_topic(run_id))
+                del self._channels[run_id]
+
+    def _open(self, run_id: str, after: int) -> Channel:
+        channel = self._channels.get(run_id)
+        if channel is None:
+            channel = self._channels[run_id] = Channel(run_id, after)
+            self._feed.add(self._woken, run_topic(run_id))
+            self._woken.set((run_topic(run_id),))
+        return channel
+
+    async def run(self) -> None:
+        """Read for everybody, for ever."""
+        while True:
+            woken = await self._woken.wait(RECHECK)
+            everything, self._woken.everything = self._woken.everything or not woken, False
+            topics = self._woken.clear()
+            due = [c for c in self._channels.values() if everything or run_topic(c.run_id) in topics]
+            try:
+                for first in range(0, len(due), BATCH):
+                    await self._read(due[first : first + BATCH])
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY)
+                self._woken.set(())
+
+    async def _read(self, channels: list[Channel]) -> None:
+        pages = await self._store.events_of({channel.run_id: channel.newest for channel in channels}, PAGE)
+        for channel in channels:
+            if page := pages.get(channel.run_id):
+                channel.add(page)
+                if len(page) == PAGE:
+                    self._woken.set((run_topic(channel.run_id),))

@@ -1,0 +1,169 @@
+"""Settings, as an operator gives them: in the environment and in `.env`."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import AliasChoices
+
+from bot.core.errors import SettingsError
+from bot.settings import Settings, load, worker_environment
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """An environment with nothing of ours in it, and a folder for `.env`."""
+    for name in variables():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+
+
+def variables() -> set[str]:
+    """The names of all settings, as an operator writes them."""
+    names: set[str] = set()
+    for field in Settings.model_fields.values():
+        if isinstance(field.validation_alias, AliasChoices):
+            names.update(str(name) for name in field.validation_alias.choices if str(name).isupper())
+        else:
+            names.add(str(field.alias))
+    return names
+
+
+def test_nothing_has_to_be_set() -> None:
+    settings = load()
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 3000, 1)
+    assert settings.redis_url is None
+    assert not settings.slack_on
+
+
+def test_the_environment_wins_over_the_file(nothing_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (nothing_set / ".env").write_text("PORT=4000\nCREWDECK_WORKERS=2\n")
+    monkeypatch.setenv("PORT", "5000")
+    settings = load()
+    assert (settings.port, settings.workers) == (5000, 2)
+
+
+def test_crewdecks_own_redis_url_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://general")
+    assert secret(load().redis_url) == "redis://general"
+    monkeypatch.setenv("CREWDECK_REDIS_URL", "redis://ours")
+    assert secret(load().redis_url) == "redis://ours"
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "")
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "")
+    assert load().port == 3000
+    assert load().slack_bot_token is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "http"),
+        ("PORT", "70000"),
+        ("CREWDECK_WORKERS", "-1"),
+        ("CREWDECK_LOG_LEVEL", "LOUD"),
+        ("CREWDECK_LOG_FORMAT", "xml"),
+        ("CREWDECK_RETENTION_DAYS", "0"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_setting(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert str(caught.value).startswith(f"{name} (in the environment): ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_value_in_the_file_names_the_file(nothing_set: Path) -> None:
+    (nothing_set / ".env").write_text("PORT=http\n")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert str(caught.value).startswith(f"PORT (in {nothing_set / '.env'}): ")
+
+
+def test_a_file_that_is_no_text_is_named(nothing_set: Path) -> None:
+    (nothing_set / ".env").write_bytes(b"PORT=\xff\xfe\n")
+    with pytest.raises(SettingsError, match=r"\.env can't be read"):
+        load()
+
+
+def test_the_level_of_the_log_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREWDECK_LOG_LEVEL", "debug")
+    assert load().log_level == "DEBUG"
+
+
+def test_settings_never_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "REDIS_URL"):
+        monkeypatch.setenv(name, "hidden-value")
+    assert "hidden-value" not in repr(load()) + str(load()) + load().model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("given", "on"),
+    [
+        ({}, False),
+        ({"SLACK_BOT_TOKEN": "xoxb-1"}, False),
+        ({"SLACK_APP_TOKEN": "xapp-1"}, False),
+        ({"SLACK_SIGNING_SECRET": "s"}, False),
+        ({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}, True),
+        ({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s"}, True),
+    ],
+)
+def test_slack_is_on_when_it_can_send_and_receive(
+    given: dict[str, str], on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert load().slack_on is on
+
+
+def test_crews_are_the_shipped_ones_and_those_of_every_named_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CREWDECK_CONFIG_DIR", os.pathsep.join([str(tmp_path), "more"]))
+    assert load().crew_dirs == (REPOSITORY / "config", tmp_path, Path("more"))
+
+
+def test_a_worker_finds_the_store_but_crewai_does_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://general")
+    monkeypatch.setenv("CREWDECK_DATA_DIR", "here")
+    monkeypatch.setenv("OPENAI_API_KEY", "kept")
+    environment = worker_environment(load(), "w1")
+    assert "REDIS_URL" not in environment
+    assert environment["CREWDECK_REDIS_URL"] == "redis://general"
+    assert environment["CREWDECK_DATA_DIR"] == str(tmp_path / "here")
+    assert environment["CREWDECK_WORKER_ID"] == "w1"
+    assert environment["OPENAI_API_KEY"] == "kept"
+
+
+def test_a_worker_of_its_own_has_no_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREWDECK_WORKER_ID", "of somebody else")
+    assert "CREWDECK_WORKER_ID" not in worker_environment(load())
+
+
+def test_the_documentation_names_every_setting_and_its_default() -> None:
+    rows = {
+        line.split("`")[1]: line
+        for line in (REPOSITORY / "docs" / "settings.md").read_text().splitlines()
+        if line.startswith("| `")
+    }
+    assert set(rows) == variables() - {"CREWDECK_WORKER_ID"}
+    for field in Settings.model_fields.values():
+        if isinstance(field.default, int | float) and field.alias in rows:
+            assert f"| {field.default:g} |" in rows[field.alias]
+
+
+def secret(value: object) -> str:
+    reveal = getattr(value, "get_secret_value", None)
+    assert reveal is not None
+    return str(reveal())
