@@ -1,0 +1,33 @@
+"""Crewdeck for authors of crews.
+
+- `AskHuman`: the tool `ask_human`, for agents that a factory builds. Agents in YAML have it already.
+- `crew`: declares what people need to know of a factory (docs/crews.md).
+- `HumanInputRequiredEvent`, `HumanInputCompletedEvent`: questions and answers on CrewAI's event bus.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crews.entry import crew
+
+if TYPE_CHECKING:
+    from crews.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
+    from crews.humans import AskHuman
+
+__all__ = ["AskHuman", "HumanInputCompletedEvent", "HumanInputRequiredEvent", "crew"]
+
+_LATER = {
+    "AskHuman": "crews.humans",
+    "HumanInputCompletedEvent": "crews.bus_events",
+    "HumanInputRequiredEvent": "crews.bus_events",
+}
+"""What needs crewai, which takes seconds to import: loaded when it is first used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LATER[name]), name)

@@ -1,0 +1,72 @@
+"""`python -m crews worker | list | check`: the processes that know crews. `bot` starts them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+
+from bot import logs, settings
+from bot.core.errors import CrewdeckError
+from bot.core.model import Crew
+from bot.settings import Settings
+from crews import catalog, environment
+
+USAGE = "usage: python -m crews worker | list | check"
+
+
+def main(arguments: list[str]) -> int:
+    """Run one of the commands; its exit status."""
+    commands = {"worker": work, "list": list_crews, "check": check}
+    if len(arguments) != 1 or arguments[0] not in commands:
+        sys.stderr.write(f"{USAGE}\n")
+        return 2
+    try:
+        configured = settings.load()
+        logs.configure(configured)
+        environment.prepare(configured)
+        commands[arguments[0]](configured)
+    except CrewdeckError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+def work(configured: Settings) -> None:
+    from crews.worker import serve  # the store's client, which the other commands don't need
+
+    asyncio.run(serve(configured))
+
+
+def list_crews(configured: Settings) -> None:
+    """Print the catalogue, a JSON object a line; imports no crewai, so that factories are known by name only."""
+    known = catalog.read(configured.crew_dirs)
+    for problem in known.problems:
+        sys.stderr.write(f"{problem}\n")
+    for card in known.cards():
+        _print(card.model_dump(mode="json"))
+    for entry in known.factories:
+        if entry.name not in known.definitions:
+            card = Crew(name=entry.name, title=entry.name, description=f"In Python: {entry.value}")
+            _print(card.model_dump(mode="json"))
+
+
+def check(configured: Settings) -> None:
+    """Build every crew for real and print what was found, a JSON object a line."""
+    from crews.loading import check as findings  # crewai
+
+    for finding in findings(catalog.read(configured.crew_dirs), configured):
+        _print(finding)
+
+
+def _print(record: dict[str, object]) -> None:
+    sys.stdout.write(f"{json.dumps(record)}\n")
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: it would wait for threads that are inside a model call, which nothing can interrupt.
+    os._exit(status)

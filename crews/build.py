@@ -1,0 +1,238 @@
+"""A new crewai Crew for every run, from a definition and inputs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from typing import Any, Protocol
+
+from crewai import LLM, Agent, Crew, Process, Task
+from crewai.llms.base_llm import BaseLLM
+from crewai.utilities.i18n import get_i18n
+from pydantic import JsonValue
+
+from bot.core.errors import CrewdeckError
+from bot.core.model import Crew as Card
+from crews.catalog import ASK_HUMAN, Definition
+from crews.definition import AgentEntry, CrewFile, Limits, TaskEntry
+from crews.entry import card_of, declared_by
+from crews.executor import CrewdeckExecutor
+from crews.humans import AskHuman
+from crews.scripted import SCRIPTED, ScriptedLLM, read_script
+
+Inputs = Mapping[str, JsonValue]
+
+
+class CrewBroken(CrewdeckError):
+    """The crew's definition can't be turned into a crew: `code` is crew_broken, missing_model or missing_key."""
+
+    def __init__(self, message: str, code: str = "crew_broken") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Blueprint(Protocol):
+    """A crew that can be built."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def review_rounds(self) -> int: ...
+
+    def card(self) -> Card: ...
+
+    def build(self, inputs: Inputs) -> Crew:
+        """A new crew for a run with these inputs. Raises CrewBroken."""
+
+
+@dataclass(frozen=True)
+class YamlCrew:
+    """A crew of a folder."""
+
+    definition: Definition
+    #: The model of crews that name none.
+    default_model: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def limits(self) -> Limits:
+        return self.definition.limits
+
+    @property
+    def review_rounds(self) -> int:
+        return self.definition.review_rounds
+
+    def card(self) -> Card:
+        return self.definition.card()
+
+    def build(self, inputs: Inputs) -> Crew:
+        return _Builder(self.definition, self.default_model, inputs).crew()
+
+
+@dataclass(frozen=True)
+class PythonCrew:
+    """A crew of a factory."""
+
+    name: str
+    factory: Callable[[dict[str, JsonValue]], Crew]
+
+    @classmethod
+    def load(cls, entry: EntryPoint) -> PythonCrew:
+        """Import the factory of an entry point. Raises CrewBroken."""
+        try:
+            factory = entry.load()
+        except Exception as error:
+            raise CrewBroken(f"{entry.value} can't be imported: {error}") from error
+        if not callable(factory):
+            raise CrewBroken(f"{entry.value} is no factory: it can't be called.")
+        return cls(entry.name, factory)
+
+    @property
+    def _declared(self) -> CrewFile:
+        return declared_by(self.name, self.factory)
+
+    @property
+    def limits(self) -> Limits:
+        return self._declared.limits
+
+    @property
+    def review_rounds(self) -> int:
+        return self._declared.review.rounds
+
+    def card(self) -> Card:
+        return card_of(self.name, self.factory)
+
+    def build(self, inputs: Inputs) -> Crew:
+        crew = self.factory(dict(inputs))
+        if not isinstance(crew, Crew):
+            raise CrewBroken(
+                f"The factory of {self.name} must return a crewai Crew, not {type(crew).__name__}."
+            )
+        for agent in crew.agents:
+            _prepare(agent)
+        return crew
+
+
+def kickoff_inputs(card: Card, inputs: Inputs) -> dict[str, Any]:
+    """What CrewAI fills its placeholders with: optional inputs that were not given are empty."""
+    return {field.name: "" for field in card.inputs} | dict(inputs)
+
+
+class _Builder:
+    """Builds one crew; what its parts share is made once."""
+
+    def __init__(self, definition: Definition, default_model: str | None, inputs: Inputs) -> None:
+        self._definition = definition
+        self._default_model = default_model
+        self._inputs = inputs
+        self._models: dict[str, BaseLLM] = {}
+
+    def crew(self) -> Crew:
+        agents = {name: self._agent(entry) for name, entry in self._definition.agents.items()}
+        tasks: dict[str, Task] = {}
+        for name, entry in self._definition.tasks.items():
+            tasks[name] = self._task(name, entry, agents, tasks)
+        hierarchical = self._definition.crew.process == "hierarchical"
+        return Crew(
+            name=self._definition.name,
+            agents=list(agents.values()),
+            tasks=list(tasks.values()),
+            process=Process.hierarchical if hierarchical else Process.sequential,
+            manager_agent=self._manager() if hierarchical else None,
+            memory=False,
+            verbose=False,
+        )
+
+    def _agent(self, entry: AgentEntry) -> Agent:
+        options = entry.model_dump(exclude={"llm", "tools"}, exclude_none=True)
+        agent = Agent(**options, llm=self._model(entry.llm), tools=[*self._tools(entry.tools), AskHuman()])
+        _prepare(agent)
+        return agent
+
+    def _manager(self) -> Agent:
+        """CrewAI's own manager, who may have no tools but delegation, with our executor."""
+        words = get_i18n()
+        manager = Agent(
+            role=words.retrieve("hierarchical_manager_agent", "role"),
+            goal=words.retrieve("hierarchical_manager_agent", "goal"),
+            backstory=words.retrieve("hierarchical_manager_agent", "backstory"),
+            llm=self._model(None),
+            allow_delegation=True,
+        )
+        _prepare(manager)
+        return manager
+
+    def _task(
+        self, name: str, entry: TaskEntry, agents: Mapping[str, Agent], tasks: Mapping[str, Task]
+    ) -> Task:
+        options = entry.model_dump(
+            exclude={"agent", "context", "tools", "output_pydantic"}, exclude_none=True
+        )
+        if entry.context is not None:
+            options["context"] = [tasks[other] for other in entry.context]
+        if entry.output_pydantic is not None:
+            options["output_pydantic"] = _named(entry.output_pydantic)
+        if entry.tools:
+            options["tools"] = [*self._tools(entry.tools), AskHuman()]
+        return Task(name=name, agent=agents[entry.agent] if entry.agent else None, **options)
+
+    def _tools(self, names: list[str]) -> list[Any]:
+        named = self._definition.crew.tools
+        return [_named(named[name].use)() for name in names if name != ASK_HUMAN]
+
+    def _model(self, name: str | None) -> BaseLLM:
+        name = name or self._definition.crew.model or self._default_model
+        if name is None:
+            raise CrewBroken(
+                "No model is set. Name one as `model:` in crew.yaml, or set CREWDECK_MODEL.", "missing_model"
+            )
+        if name not in self._models:
+            self._models[name] = self._new_model(name)
+        return self._models[name]
+
+    def _new_model(self, name: str) -> BaseLLM:
+        if name == SCRIPTED:
+            return ScriptedLLM.of(read_script(self._definition.folder), self._inputs)
+        try:
+            return LLM(model=name)
+        except Exception as error:
+            raise CrewBroken(*_model_trouble(name, error)) from error
+
+
+def _model_trouble(name: str, error: Exception) -> tuple[str, str]:
+    said = str(error)
+    for word in said.replace("'", " ").replace("`", " ").split():
+        variable = word.strip(".,:;()")
+        if variable.isupper() and variable.endswith(("_API_KEY", "_KEY", "_TOKEN", "_KEY_ID")):
+            return f"The model {name} needs its key: set {variable} for the workers.", "missing_key"
+    return (
+        f"The model {name} can't be used: {type(error).__name__}. `crewdeck doctor` says more.",
+        "crew_broken",
+    )
+
+
+def _prepare(agent: Any) -> None:
+    """What every agent needs so that people can take their time."""
+    agent.executor_class = CrewdeckExecutor
+    # Would count tokens with an extra request to OpenAI for each tool result.
+    agent.use_better_compaction = False
+    # Would count the time that people take, and fail the task for it.
+    agent.max_execution_time = None
+
+
+def _named(reference: str) -> Any:
+    """What `module:Class` names. Raises CrewBroken."""
+    module, _, name = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise CrewBroken(f"{reference} can't be imported: {error}") from error

@@ -1,0 +1,114 @@
+"""Where a run's questions go: recorded in the store, announced on CrewAI's bus, awaited without a thread."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from bot.core import ids, rules
+from bot.core.model import Action, Option, Question, QuestionKind, ReasonFlags, Source
+from crews.line import StoreLine
+from crews.parts import TaskPart
+
+if TYPE_CHECKING:
+    from crews.context import RunContext
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is to be asked; the desk adds whose run it is, who may answer, and until when."""
+
+    kind: QuestionKind
+    prompt: str
+    context: str = ""
+    labels: tuple[str, ...] = ()
+    reason: ReasonFlags = ReasonFlags()
+    source: Source = Source.TOOL
+    task: TaskPart | None = None
+    agent_id: str | None = None
+    asker: str = ""
+    round: int | None = None
+    rounds: int | None = None
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        return rules.options_for(self.kind, self.labels)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what people see."""
+        shown = [self.kind, self.prompt, self.context, [o.model_dump() for o in self.options], self.round]
+        return hashlib.sha256(json.dumps(shown, ensure_ascii=False).encode()).hexdigest()
+
+
+class Announcer(Protocol):
+    """Tells CrewAI's listeners, and sees to it that what came before a question is recorded before it."""
+
+    async def before(self, task: TaskPart | None) -> None: ...
+
+    def asked(self, question: Question) -> None: ...
+
+    def answered(self, question: Question) -> None: ...
+
+
+class Desk:
+    """Puts one run's questions to people."""
+
+    def __init__(self, run: RunContext, line: StoreLine, announcer: Announcer) -> None:
+        self._run = run
+        self._line = line
+        self._announcer = announcer
+
+    async def ask(self, asking: Asking) -> Question:
+        """The question with its outcome, however long it takes. Raises Stopped if the run ends before."""
+        return await self._run.wait(self._ask(asking, self.question(asking)))
+
+    def ask_in_thread(self, asking: Asking) -> Question:
+        """The same where nothing can be awaited: it holds its thread."""
+        return self._run.wait_in_thread(self._ask(asking, self.question(asking)))
+
+    def question(self, asking: Asking) -> Question:
+        """What is recorded. The same content asked again is another question; a rebuilt run asks the same ones."""
+        run, task = self._run.claim.run, asking.task
+        content = (task.id if task else "", asking.kind, asking.digest)
+        return Question(
+            id=ids.part_id(run.id, "question", *content, self._run.occurrence(*content)),
+            run_id=run.id,
+            kind=asking.kind,
+            prompt=asking.prompt,
+            context=asking.context,
+            options=asking.options,
+            reason=asking.reason,
+            source=asking.source,
+            crew_id=self._run.crew_id,
+            task_id=task.id if task else None,
+            agent_id=asking.agent_id,
+            asker=asking.asker,
+            round=asking.round,
+            rounds=asking.rounds,
+            policy=run.approvers,
+            digest=asking.digest,
+            deadline=run.crew.deadline(asking.kind),
+        )
+
+    async def _ask(self, asking: Asking, question: Question) -> Question:
+        with self._run.stopwatch.paused():
+            await self._announcer.before(asking.task)
+            asked = await self._line.ask(self._run.claim, question)
+            log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
+            self._run.entered()
+            self._announcer.asked(asked)
+            settled = await self._line.settled(asked)
+        if settled.outcome is None or settled.outcome.action is Action.CANCEL:
+            raise self._run.stop()
+        log.info(
+            "answered", run_id=settled.run_id, question_id=settled.id, action=settled.outcome.action.value
+        )
+        self._announcer.answered(settled)
+        return settled

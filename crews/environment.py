@@ -1,0 +1,25 @@
+"""What must be so in this process before crewai is imported (docs/decisions/0003-crewai-seams.md)."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from bot.settings import Settings
+
+
+VENDORS = ("crewai", "crewai_core", "httpx", "openai", "anthropic", "LiteLLM")
+"""Their loggers speak up at WARNING: below it they tell of every request."""
+
+
+def prepare(settings: Settings) -> None:
+    """Silence what CrewAI does at import and at its first kickoff. Called once, by a process of crews."""
+    # Offline, each of these would cost seconds; telemetry would also take our signal handlers.
+    os.environ["CREWAI_DISABLE_TELEMETRY"] = "true"
+    os.environ["CREWAI_TRACING_ENABLED"] = "false"
+    os.environ["CREWAI_DISABLE_VERSION_CHECK"] = "true"
+    os.environ["CREWAI_STORAGE_DIR"] = str(settings.data_dir.expanduser().absolute() / "crewai")
+    # CrewAI would take distributed locks around a local file: ten times slower, and it stalls the loop.
+    os.environ.pop("REDIS_URL", None)
+    for name in VENDORS:
+        logging.getLogger(name).setLevel(max(logging.getLogger().level, logging.WARNING))

@@ -1,0 +1,76 @@
+"""Why a run failed, as a sentence that a person understands. The exception itself goes to the log, never to people:
+it may quote keys, prompts and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crewai.tools.tool_failure import ToolExecutionFailedError
+
+from bot.core import ids
+from bot.core.model import RunError
+from crews.build import CrewBroken
+
+_REFUSED_KEY = frozenset({401, 403})
+_UNKNOWN = 404
+_TOO_MANY = 429
+_THEIRS = 500
+
+
+def of_build(error: Exception) -> RunError:
+    """The crew could not be built."""
+    if isinstance(error, CrewBroken):
+        return RunError(code=error.code, message=str(error))
+    return RunError(
+        code="crew_broken",
+        message=f"The crew can't be built ({type(error).__name__}). `crewdeck doctor` says what is wrong with it.",
+    )
+
+
+def of_run(run_id: str, error: BaseException, model_failure: Exception | None) -> RunError:
+    """CrewAI gave up with `error`; `model_failure` is the last exception of a model call."""
+    chain = tuple(_chain(error))
+    for each in chain:
+        if isinstance(each, ToolExecutionFailedError):
+            return RunError(
+                code="tool_error",
+                message=f"The tool {each.record.tool_name} failed, and the crew can't go on without it.",
+            )
+    if model_failure is not None and (model_failure in chain or str(model_failure) in str(error)):
+        return RunError(code="model_error", message=_model_sentence(model_failure))
+    return RunError(
+        code="internal",
+        message=f"Something in the crew went wrong ({type(error).__name__}). "
+        f"The worker's log has the details under {ids.short(run_id)}.",
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _model_sentence(error: Exception) -> str:
+    status = next((each for each in map(_status, _chain(error)) if each is not None), None)
+    if status in _REFUSED_KEY:
+        return f"The model's provider refused the key ({status}). Check the provider's key in the workers' environment."
+    if status == _UNKNOWN:
+        return "The model's provider doesn't know this model (404). Check `model:` in crew.yaml or CREWDECK_MODEL."
+    if status == _TOO_MANY:
+        return "The model's provider turned the crew away: too many requests, or the quota is used up (429). Try later."
+    if status is not None and status >= _THEIRS:
+        return f"The model's provider has trouble ({status}). Try again later."
+    if status is not None:
+        return f"The model's provider didn't accept the request ({status})."
+    if any(isinstance(each, OSError) or "Connect" in type(each).__name__ for each in _chain(error)):
+        return "The model's provider can't be reached. Check the network, or the provider's address."
+    return f"The model failed ({type(error).__name__})."
+
+
+def _status(error: BaseException) -> int | None:
+    status = getattr(error, "status_code", None)
+    return status if isinstance(status, int) else None

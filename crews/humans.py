@@ -1,0 +1,174 @@
+"""What agents have for asking people: the tool `ask_human`, and the review of a task's output."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from contextvars import ContextVar
+from typing import Any, Literal, Self
+
+from crewai.tools import BaseTool
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+from bot.core import rules
+from bot.core.model import Action, Outcome, Question, QuestionKind, ReasonFlags
+from crews.context import CURRENT
+from crews.desk import Asking
+
+MOST_OPTIONS = 10
+NAME = "ask_human"
+
+DESCRIPTION = """\
+Ask the people you work for, and wait for their answer. Use it
+- before anything that can't be undone, is published, or costs money: kind "approval";
+- when several ways are open and only they can know which one they want: kind "choice", with up to 10 options;
+- when a fact that you need is missing or ambiguous and can't be looked up: kind "text", and say the reason.
+Ask one thing at a time, in one or two plain sentences that can be understood without having seen your work. Put what
+they need for their decision (such as the complete text to be approved) into `context`. Don't ask what you were told
+already, nor for permission to go on thinking. Only "approved" is an approval: if they answer in words, do what they
+say and ask again where it still needs their approval."""
+
+
+class AskHumanArgs(BaseModel):
+    """The arguments of ask_human. A model may give null for whatever it leaves out."""
+
+    question: str = Field(description="What you want to know or have decided, in one or two plain sentences.")
+    context: str | None = Field(
+        default=None,
+        description="What is needed to decide it: background, or the complete text to be approved.",
+    )
+    options: list[str] | None = Field(
+        default=None, description="For kind 'choice': 2 to 10 short, different answers to choose from."
+    )
+    kind: Literal["approval", "choice", "text"] | None = Field(
+        default=None,
+        description="approval: Approve or Reject. choice: one of `options`. text: an answer in words.",
+    )
+    reason: Literal["ambiguity", "missing_field"] | None = Field(
+        default=None, description="Why you ask, if what you were given is ambiguous or lacks something."
+    )
+
+    @field_validator("question")
+    @classmethod
+    def _asks(cls, question: str) -> str:
+        if not question.strip():
+            raise ValueError("say in `question` what you want to know")
+        return question.strip()
+
+    @field_validator("options")
+    @classmethod
+    def _different(cls, options: list[str] | None) -> list[str] | None:
+        labels = [label.strip() for label in options or []]
+        if not labels:
+            return None
+        if not all(labels) or len({label.casefold() for label in labels}) < len(labels):
+            raise ValueError("every option needs words of its own; no two may be the same")
+        if len(labels) > MOST_OPTIONS:
+            raise ValueError(f"at most {MOST_OPTIONS} options; ask with fewer, or with kind 'text'")
+        return labels
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        offered = {label.casefold() for label in self.options or ()}
+        if self.kind == "choice" and len(offered) < 2:  # noqa: PLR2004 - one option is no choice
+            raise ValueError("kind 'choice' needs at least 2 options")
+        if self.kind == "approval" and offered - {"approve", "reject"}:
+            raise ValueError(
+                "kind 'approval' has the buttons Approve and Reject; for other options use kind 'choice'"
+            )
+        if self.kind == "text" and offered:
+            raise ValueError("kind 'text' has no options; use kind 'choice' for them")
+        return self
+
+    def asking(self) -> Asking:
+        """What is to be asked, without who asks it."""
+        labels = tuple(self.options or ())
+        kind = rules.infer_kind(QuestionKind(self.kind) if self.kind else None, labels)
+        return Asking(
+            kind=kind,
+            prompt=self.question,
+            context=(self.context or "").strip(),
+            labels=labels if kind is QuestionKind.CHOICE else (),
+            reason=ReasonFlags(
+                ambiguity=self.reason == "ambiguity", missing_field=self.reason == "missing_field"
+            ),
+        )
+
+
+class Answers:
+    """Answers that were awaited before CrewAI calls the tool for them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_call: defaultdict[str, deque[str]] = defaultdict(deque)
+
+    def put(self, args: AskHumanArgs, answer: str) -> None:
+        with self._lock:
+            self._by_call[args.model_dump_json()].append(answer)
+
+    def take(self, args: AskHumanArgs) -> str | None:
+        with self._lock:
+            waiting = self._by_call.get(args.model_dump_json())
+            return waiting.popleft() if waiting else None
+
+
+ANSWERS: ContextVar[Answers | None] = ContextVar("crewdeck_answers", default=None)
+
+
+def _never_cached(_args: Any = None, _result: Any = None) -> bool:
+    """A person who is asked again may answer otherwise."""
+    return False
+
+
+class AskHuman(BaseTool):
+    """The tool `ask_human`. Under Crewdeck's executor it returns an answer that was awaited on the loop; anywhere
+    else inside a run it waits itself, holding its thread."""
+
+    name: str = NAME
+    description: str = DESCRIPTION
+    args_schema: type[BaseModel] = AskHumanArgs
+    cache_function: Any = _never_cached
+
+    def _run(self, **arguments: Any) -> str:
+        args = AskHumanArgs.model_validate(arguments)
+        answers = ANSWERS.get()
+        answer = answers.take(args) if answers is not None else None
+        if answer is not None:
+            return answer
+        run = CURRENT.get()
+        if run is None:
+            raise RuntimeError("ask_human reaches people only in a run that Crewdeck started.")
+        return told(run.desk.ask_in_thread(run.asking_of(None, None, args.asking())))
+
+
+def told(question: Question) -> str:
+    """A settled question's outcome as the model is told: who answered, what they chose, their words."""
+    outcome = question.outcome or Outcome(action=Action.EXPIRE)
+    who = outcome.by.label if outcome.by else "Nobody"
+    words = outcome.comment.strip()
+    match outcome.action:
+        case Action.RESPOND:
+            return f"{who} {_IN_WORDS[question.kind]}: {words}"
+        case Action.EXPIRE | Action.CANCEL:
+            return "Nobody answered before the deadline."
+        case _:
+            return _decided(question, outcome, who, words)
+
+
+_IN_WORDS = {
+    QuestionKind.APPROVAL: "answered in words, this is not an approval",
+    QuestionKind.CHOICE: "answered in words instead of choosing",
+    QuestionKind.TEXT: "answered",
+    QuestionKind.REVIEW: "requested changes",
+}
+
+
+def _decided(question: Question, outcome: Outcome, who: str, words: str) -> str:
+    bare = outcome.model_copy(update={"comment": ""}).text(question.options)
+    if outcome.by is None:
+        meaning = (
+            "that counts as a rejection" if outcome.action is Action.REJECT else f"that chooses '{bare}'"
+        )
+        return f"Nobody answered before the deadline; {meaning}."
+    verdict = {Action.APPROVE: "approved", Action.REJECT: "rejected"}.get(outcome.action, f"chose '{bare}'")
+    return f"{who} {verdict}." + (f" Their words: {words}" if words else "")

@@ -1,0 +1,65 @@
+"""From the crews' threads to the store, which lives on the control loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import structlog
+
+from bot.core.errors import StoreUnavailable
+from bot.core.events import Body
+from bot.core.feed import Feed, question_topic
+from bot.core.model import Claim, Question, RunError
+from bot.core.ports import Store
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+RETRY = 0.5
+"""Seconds between two tries while Redis is away."""
+
+
+class StoreLine:
+    """What a run wants of the store, from any loop. While Redis is away everything waits; Fenced ends it."""
+
+    def __init__(self, control: asyncio.AbstractEventLoop, store: Store, feed: Feed) -> None:
+        self._control = control
+        self._store = store
+        self._feed = feed
+
+    async def record(self, claim: Claim, event: Body) -> None:
+        await self._on_control(_persistently(lambda: self._store.record(claim, event)))
+
+    async def ask(self, claim: Claim, question: Question) -> Question:
+        """Record the question; the one that has its id already, perhaps settled, if there is one."""
+        return await self._on_control(_persistently(lambda: self._store.ask(claim, question)))
+
+    async def settled(self, question: Question) -> Question:
+        """The question, once it is settled."""
+        return await self._on_control(self._settled(question))
+
+    async def finish(self, claim: Claim, result: str | None, error: RunError | None) -> None:
+        await self._on_control(_persistently(lambda: self._store.finish(claim, result=result, error=error)))
+
+    async def _on_control(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._control))
+
+    async def _settled(self, question: Question) -> Question:
+        with self._feed.watch(question_topic(question.id)) as signal:
+            while question.open:
+                signal.clear()
+                question = await _persistently(lambda: self._store.question(question.run_id, question.id))
+                if question.open:
+                    await signal.wait()
+        return question
+
+
+async def _persistently(verb: Callable[[], Awaitable[T]]) -> T:
+    while True:
+        try:
+            return await verb()
+        except StoreUnavailable as error:
+            log.debug("the store is away; trying again", reason=str(error))
+            await asyncio.sleep(RETRY)

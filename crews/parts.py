@@ -1,0 +1,68 @@
+"""A crew's tasks and agents under ids that stay the same when the run is rebuilt: CrewAI draws new ones each time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from crewai import Crew, Task
+from crewai.agents.agent_builder.base_agent import BaseAgent
+from crewai.context import get_current_task_id
+
+from bot.core import ids
+
+
+@dataclass(frozen=True)
+class TaskPart:
+    """One of the crew's tasks."""
+
+    id: str
+    name: str
+    agent_id: str | None
+    agent: str
+    #: From 1, of how many.
+    number: int
+    total: int
+
+
+class Parts:
+    """The parts of one run's crew, once it is built."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._agents: dict[str, str] = {}
+        self._tasks: dict[str, TaskPart] = {}
+
+    def learn(self, crew: Crew) -> None:
+        """Take in the crew that was built for the run."""
+        for number, agent in enumerate(crew.agents, start=1):
+            self._agents[str(agent.id)] = ids.part_id(self._run_id, "agent", number)
+        if crew.manager_agent is not None:
+            self._agents[str(crew.manager_agent.id)] = ids.part_id(self._run_id, "agent", "manager")
+        for number, task in enumerate(crew.tasks, start=1):
+            agent = task.agent or crew.manager_agent
+            self._tasks[str(task.id)] = TaskPart(
+                id=ids.part_id(self._run_id, "task", number),
+                name=task.name or _headline(task.description),
+                agent_id=self.agent_id(agent),
+                agent=agent.role.strip() if agent is not None else "",
+                number=number,
+                total=len(crew.tasks),
+            )
+
+    def task(self, task: Task | None) -> TaskPart | None:
+        """The crew's task that `task` is, or in whose course a delegated one is done."""
+        known = self._tasks.get(str(task.id)) if task is not None else None
+        return known or self._tasks.get(get_current_task_id() or "")
+
+    def own(self, task: Any) -> TaskPart | None:
+        """The crew's task that `task` is; None for delegated work."""
+        return self._tasks.get(str(getattr(task, "id", "")))
+
+    def agent_id(self, agent: BaseAgent | None) -> str | None:
+        return self._agents.get(str(agent.id)) if agent is not None else None
+
+
+def _headline(description: str) -> str:
+    first = description.strip().splitlines()[0] if description.strip() else "task"
+    return first if len(first) <= 80 else f"{first[:79]}…"

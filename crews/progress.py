@@ -1,0 +1,71 @@
+"""A run's progress in the order in which it happened.
+
+CrewAI calls listeners from a pool of threads, in any order: events wait a moment, are sorted by the number CrewAI
+gave them, and recorded one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable
+
+from bot.core.events import TaskCompleted, TaskStarted
+
+Progressed = TaskStarted | TaskCompleted
+
+SETTLE = 0.02
+"""Seconds that an event waits for earlier ones."""
+PATIENCE = 1.0
+"""Seconds that a question waits for the start of its task to be known."""
+
+
+class Progress:
+    """Notes from any thread; everything else on the run's loop."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, record: Callable[[Progressed], Awaitable[None]]
+    ) -> None:
+        self._loop = loop
+        self._record = record
+        self._waiting: list[tuple[int, int, Progressed]] = []
+        self._news = asyncio.Event()
+        self._started: dict[str, asyncio.Event] = {}
+        self._recording = asyncio.Lock()
+
+    def note(self, sequence: int, event: Progressed) -> None:
+        """Something happened, as CrewAI's `sequence`-th event of this run. From any thread."""
+        self._loop.call_soon_threadsafe(self._push, sequence, event)
+
+    async def follow(self) -> None:
+        """Record what is noted, until cancelled."""
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(SETTLE)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Record all that has been noted so far."""
+        async with self._recording:
+            self._news.clear()
+            while self._waiting:
+                event = self._waiting[0][2]
+                await self._record(event)
+                heapq.heappop(self._waiting)
+                if isinstance(event, TaskStarted):
+                    self._start_of(event.task_id).set()
+
+    async def started(self, task_id: str) -> None:
+        """Returns once the start of this task is recorded, or after a moment if nobody tells of it."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._start_of(task_id).wait()
+        except TimeoutError:
+            return
+
+    def _push(self, sequence: int, event: Progressed) -> None:
+        heapq.heappush(self._waiting, (sequence, len(self._waiting), event))
+        self._news.set()
+
+    def _start_of(self, task_id: str) -> asyncio.Event:
+        return self._started.setdefault(task_id, asyncio.Event())

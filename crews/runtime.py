@@ -1,0 +1,233 @@
+"""CrewAI <-> core: executes one claimed run after the other, many at a time, on the crews' loop.
+
+The only module that touches CrewAI's event bus.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from crewai import Crew
+from crewai.core.providers.human_input import set_provider
+from crewai.events import crewai_event_bus
+from crewai.events.base_events import reset_emission_counter
+from crewai.events.event_listener import event_listener
+from crewai.events.types.task_events import TaskCompletedEvent, TaskStartedEvent
+from crewai.events.utils.console_formatter import set_suppress_console_output
+from crewai.execution import set_execution_uuid
+
+from bot.core.events import TaskCompleted, TaskStarted
+from bot.core.model import Claim, Question, RunError
+from bot.core.ports import Fenced
+from crews import failures, seams
+from crews.build import Blueprint, kickoff_inputs
+from crews.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
+from crews.context import CURRENT, RunContext
+from crews.line import StoreLine
+from crews.parts import TaskPart
+from crews.progress import Progress
+from crews.reviews import Reviews
+from crews.signals import Stopped
+
+log = structlog.get_logger(__name__)
+
+STARTS = 4
+"""Runs that start at the same time; a hundred at once would stall the loop for a second."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended: with a result, with an error, or with nothing to record."""
+
+    result: str | None = None
+    error: RunError | None = None
+
+    @property
+    def recorded(self) -> bool:
+        return self.result is not None or self.error is not None
+
+
+@dataclass
+class _Execution:
+    """One run while it is executed, and where its listeners find its progress."""
+
+    context: RunContext
+    progress: Progress
+    crew: Crew | None = None
+    kickoff: asyncio.Task[Any] | None = field(default=None)
+
+    def interrupt(self) -> None:
+        if self.kickoff is not None:
+            self.kickoff.cancel()
+
+
+class Runtime:
+    """Executes runs. Made, and used, on the crews' loop; one in a process."""
+
+    def __init__(self, blueprints: Mapping[str, Blueprint], line: StoreLine) -> None:
+        self._blueprints = blueprints
+        self._line = line
+        self._starts = asyncio.Semaphore(STARTS)
+        self._executions: dict[str, _Execution] = {}
+        seams.install()
+        self._listen()
+
+    async def execute(self, claim: Claim) -> None:
+        """Execute a run and record how it ended. Never raises an Exception."""
+        execution = self._open(claim)
+        following = asyncio.create_task(execution.progress.follow())
+        try:
+            ending = await self._executed(execution)
+            await execution.progress.flush()
+            if ending.recorded:
+                await self._line.finish(claim, ending.result, ending.error)
+        except (Fenced, Stopped):
+            log.info("let go", run_id=claim.run.id)
+        finally:
+            following.cancel()
+            self._close(execution)
+
+    def stop(self, run_id: str) -> None:
+        """The run is over, or another worker's: it ends at its next step, a waiting one at once."""
+        execution = self._executions.get(run_id)
+        if execution is not None:
+            execution.context.stop()
+
+    # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self, claim: Claim) -> _Execution:
+        loop = asyncio.get_running_loop()
+        progress = Progress(loop, lambda event: self._line.record(claim, event))
+        announcer = _BusAnnouncer(progress, self._executions)
+        limits = self._blueprints[claim.run.crew.name].limits
+        execution = _Execution(RunContext(claim, limits, self._line, announcer), progress)
+        execution.context.interrupt = execution.interrupt
+        self._executions[claim.run.id] = execution
+        return execution
+
+    def _close(self, execution: _Execution) -> None:
+        """Take the run out of memory: CrewAI keeps a task that was cancelled, and with it the crew, for ever."""
+        self._executions.pop(execution.context.run_id, None)
+        execution.context.stopwatch.close()
+        for task in execution.crew.tasks if execution.crew is not None else ():
+            event_listener.execution_spans.pop(task, None)
+
+    async def _executed(self, execution: _Execution) -> Ending:
+        context = execution.context
+        run_id = context.run_id
+        async with self._starts:
+            blueprint = self._blueprints[context.claim.run.crew.name]
+            try:
+                crew = await asyncio.to_thread(blueprint.build, context.claim.run.inputs)
+            except Exception as error:
+                log.exception("the crew can't be built", run_id=run_id, crew=blueprint.name)
+                return Ending(error=failures.of_build(error))
+            if context.stopped is not None:
+                return Ending(error=context.stopped.error)
+            kickoff = self._kick_off(execution, crew, blueprint)
+            begun = asyncio.create_task(context.begun.wait())
+            await asyncio.wait({kickoff, begun}, return_when=asyncio.FIRST_COMPLETED)
+            begun.cancel()
+        await asyncio.wait({kickoff})
+        return self._ending(context, kickoff)
+
+    def _kick_off(self, execution: _Execution, crew: Crew, blueprint: Blueprint) -> asyncio.Task[Any]:
+        context = execution.context
+        execution.crew = crew
+        context.parts.learn(crew)
+        variables = contextvars.copy_context()
+        variables.run(self._enter, context, blueprint.review_rounds)
+        inputs = kickoff_inputs(context.claim.run.crew, context.claim.run.inputs)
+        execution.kickoff = context.loop.create_task(crew.akickoff(inputs=inputs), context=variables)
+        context.stopwatch.start()
+        return execution.kickoff
+
+    @staticmethod
+    def _enter(context: RunContext, rounds: int) -> None:
+        """Set what CrewAI, our tools and our listeners find in the run's own context."""
+        CURRENT.set(context)
+        set_provider(Reviews(context, rounds))
+        set_execution_uuid(context.run_id)
+        set_suppress_console_output(True)
+        reset_emission_counter()
+
+    @staticmethod
+    def _ending(context: RunContext, kickoff: asyncio.Task[Any]) -> Ending:
+        if context.stopped is not None:
+            if not kickoff.cancelled():
+                kickoff.exception()  # seen: it is ours
+            return Ending(error=context.stopped.error)
+        error = None if kickoff.cancelled() else kickoff.exception()
+        if error is None and not kickoff.cancelled():
+            return Ending(result=str(kickoff.result()))
+        if error is None or isinstance(error, Fenced):
+            return Ending()
+        log.error("the crew failed", run_id=context.run_id, exc_info=error)
+        return Ending(error=failures.of_run(context.run_id, error, context.steps.model_failure))
+
+    # ── CrewAI's bus ────────────────────────────────────────────────────────────────────────────────────
+
+    def _listen(self) -> None:
+        @crewai_event_bus.on(TaskStartedEvent)
+        def started(source: Any, event: TaskStartedEvent) -> None:
+            self._note(TaskStarted, source, event)
+
+        @crewai_event_bus.on(TaskCompletedEvent)
+        def completed(source: Any, event: TaskCompletedEvent) -> None:
+            self._note(TaskCompleted, source, event)
+
+    def _note(
+        self,
+        kind: type[TaskStarted] | type[TaskCompleted],
+        source: Any,
+        event: TaskStartedEvent | TaskCompletedEvent,
+    ) -> None:
+        run = CURRENT.get()
+        execution = self._executions.get(run.run_id) if run is not None else None
+        part = run.parts.own(source) if run is not None else None
+        if run is not None and execution is not None and part is not None:
+            execution.progress.note(event.emission_sequence or 0, _progressed(kind, run.crew_id, part))
+
+
+class _BusAnnouncer:
+    """Tells CrewAI's listeners of questions; their task's start is recorded first."""
+
+    def __init__(self, progress: Progress, executions: Mapping[str, _Execution]) -> None:
+        self._progress = progress
+        self._executions = executions
+
+    async def before(self, task: TaskPart | None) -> None:
+        if task is not None:
+            await self._progress.started(task.id)
+
+    def asked(self, question: Question) -> None:
+        crewai_event_bus.emit(self._crew(question), HumanInputRequiredEvent.of(question))
+
+    def answered(self, question: Question) -> None:
+        if question.outcome is not None:
+            crewai_event_bus.emit(
+                self._crew(question), HumanInputCompletedEvent.of(question, question.outcome)
+            )
+
+    def _crew(self, question: Question) -> Crew | None:
+        execution = self._executions.get(question.run_id)
+        return execution.crew if execution is not None else None
+
+
+def _progressed(
+    kind: type[TaskStarted] | type[TaskCompleted], crew_id: str, part: TaskPart
+) -> TaskStarted | TaskCompleted:
+    return kind(
+        crew_id=crew_id,
+        task_id=part.id,
+        agent_id=part.agent_id,
+        task=part.name,
+        agent=part.agent,
+        number=part.number,
+        total=part.total,
+    )

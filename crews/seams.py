@@ -1,0 +1,65 @@
+"""CrewAI's model calls, intercepted once for the whole process.
+
+At class level, since wrapping the model that an agent was given would miss the manager's, the planner's, the
+converter's and the guardrails' (docs/decisions/0003-crewai-seams.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any
+
+from crewai.llms.base_llm import BaseLLM
+
+from crews.context import CURRENT
+
+_inside: ContextVar[bool] = ContextVar("crewdeck_inside_model_call", default=False)
+"""A model class that calls another one's `call` makes one call, not two."""
+
+
+def install() -> None:
+    """Let the model calls of every BaseLLM class, also of those imported later, pass through their run's steps."""
+    if getattr(BaseLLM, "_crewdeck_installed", False):
+        return
+    wrap_in_retries = BaseLLM.__dict__["_wrap_call_method"].__func__
+
+    def wrap(cls: type[BaseLLM], method_name: str) -> None:
+        wrap_in_retries(cls, method_name)
+        if method_name == "call":
+            _wrap(cls)
+
+    BaseLLM._wrap_call_method = classmethod(wrap)  # type: ignore[assignment,method-assign]  # noqa: SLF001 - the seam
+    BaseLLM._crewdeck_installed = True  # type: ignore[attr-defined]  # noqa: SLF001
+    for known in _subclasses(BaseLLM):
+        _wrap(known)
+
+
+def _subclasses(cls: type[BaseLLM]) -> Iterator[type[BaseLLM]]:
+    for each in cls.__subclasses__():
+        yield each
+        yield from _subclasses(each)
+
+
+def _wrap(cls: type[BaseLLM]) -> None:
+    call = cls.__dict__.get("call")
+    if call is not None and not getattr(call, "_crewdeck_step", False):
+        cls.call = _as_step(call)  # type: ignore[method-assign]
+
+
+def _as_step(call: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(call)
+    def step(model: BaseLLM, *args: Any, **kwargs: Any) -> Any:
+        run = CURRENT.get()
+        if run is None or _inside.get():
+            return call(model, *args, **kwargs)
+        token = _inside.set(True)
+        try:
+            return run.steps.model(lambda: call(model, *args, **kwargs))
+        finally:
+            _inside.reset(token)
+
+    step._crewdeck_step = True  # type: ignore[attr-defined]  # noqa: SLF001
+    step._crewai_rate_limit_wrapped = True  # type: ignore[attr-defined]  # noqa: SLF001 - CrewAI's own mark
+    return step

@@ -1,0 +1,295 @@
+"""The worker: claims runs, has them executed in the crews' thread, keeps their leases, drains, and is recycled.
+
+Everything here runs on the control loop, in the main thread, which a blocked crew can't stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import signal
+import socket
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from bot.core.errors import StoreUnavailable
+from bot.core.feed import CANCELLED, Feed, Signal, queue_topic
+from bot.core.model import Claim, Crew, RunError
+from bot.core.ports import Fenced, Store
+from bot.lifeline import stop_with_parent
+from bot.settings import Settings
+from bot.store.clock import keep_time
+from bot.store.open import open_configured
+from crews.catalog import Catalog, read
+from crews.line import StoreLine
+from crews.thread import CrewThread
+
+if TYPE_CHECKING:
+    from crews.build import Blueprint
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds after which the queue is looked at although nothing woke us."""
+AT_ONCE = 8
+"""Runs taken with one claim, so that several workers share a burst."""
+ANNOUNCE_EVERY = 600.0
+STORE_PAUSE = 1.0
+LAST_WORDS = 1.5
+"""Seconds for failing what is still held when the time to drain is up."""
+
+STOPPED = RunError(
+    code="worker_stopped",
+    message="The worker that had this run was stopped, for an update or a restart. Runs that wait for people don't "
+    "survive that in this release; please start it again.",
+)
+BROKEN = RunError(
+    code="internal", message="Crewdeck itself failed while it ran this. The worker's log has the details."
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A run that this worker has, and its execution."""
+
+    claim: Claim
+    execution: asyncio.Task[None]
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, settings: Settings, store: Store, feed: Feed, known: Catalog) -> None:
+        self._settings = settings
+        self._store = store
+        self._feed = feed
+        self._catalog = known
+        self._id = settings.worker_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        self._cards: list[Crew] = known.cards()
+        self._crews = CrewThread(self._load, StoreLine(asyncio.get_running_loop(), store, feed))
+        self._held: dict[str, Held] = {}
+        self._claimed = 0
+        self._stopping = asyncio.Event()
+        self._loaded = asyncio.Event()
+        self._outage = Outage()
+
+    def stop(self) -> None:
+        """Claim no more; what is held gets `settings.drain` seconds."""
+        log.info("stopping", worker=self._id, held=len(self._held))
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until stopped, or until enough runs were executed to be recycled."""
+        async with asyncio.TaskGroup() as group:
+            chores = (
+                self._feed.follow(self._store),
+                keep_time(self._store),
+                self._announce(),
+                self._keep_leases(),
+            )
+            tasks = [group.create_task(chore) for chore in chores]
+            try:
+                await self._live()
+            finally:
+                for task in (*tasks, *(held.execution for held in self._held.values())):
+                    task.cancel()
+
+    async def _live(self) -> None:
+        loading = asyncio.create_task(self._crews.start())
+        if not await self._unless_stopped(loading):
+            return
+        blueprints = await loading
+        self._cards = [blueprint.card() for blueprint in blueprints.values()]
+        self._loaded.set()
+        log.info("ready", worker=self._id, crews=sorted(blueprints))
+        await self._claim(sorted(blueprints))
+        await self._drain()
+
+    def _load(self) -> Mapping[str, Blueprint]:
+        from crews.loading import blueprints  # crewai
+
+        return blueprints(self._catalog, self._settings)
+
+    async def _unless_stopped(self, *tasks: asyncio.Task[Any], timeout: float | None = None) -> bool:
+        """Wait for one of these tasks; False if we were stopped meanwhile."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({stopping, *tasks}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        return not self._stopping.is_set()
+
+    # ── claims ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _claim(self, names: list[str]) -> None:
+        topics = [queue_topic(shard) for shard in range(self._store.shards)]
+        with self._feed.watch(*topics) as queued:
+            while not self._stopping.is_set() and self._claimed < self._settings.recycle_after:
+                queued.clear()
+                room = self._room()
+                taken = await self._taken(names, room) if room else []
+                for claim in taken:
+                    self._start(claim, queued)
+                if not room or len(taken) < room:
+                    waiting = asyncio.create_task(queued.wait(LOOK_EVERY))
+                    await self._unless_stopped(waiting)
+                    waiting.cancel()
+
+    def _room(self) -> int:
+        left = self._settings.recycle_after - self._claimed
+        return max(0, min(self._settings.runs_per_worker - len(self._held), left, AT_ONCE))
+
+    async def _taken(self, names: list[str], room: int) -> list[Claim]:
+        try:
+            claims = await self._store.claim(self._id, names, room, self._settings.lease)
+        except StoreUnavailable as error:
+            self._outage.began(error)
+            return []
+        self._outage.ended()
+        return [claim for claim in claims if claim.run.id not in self._held]
+
+    def _start(self, claim: Claim, queued: Signal) -> None:
+        self._claimed += 1
+        log.info("claimed", run_id=claim.run.id, crew=claim.run.crew.name)
+        execution = asyncio.create_task(self._execute(claim))
+        self._held[claim.run.id] = Held(claim, execution)
+        execution.add_done_callback(lambda _: queued.set(()))
+
+    async def _execute(self, claim: Claim) -> None:
+        try:
+            await self._crews.execute(claim)
+            log.info("done", run_id=claim.run.id)
+        except Exception:
+            log.exception("a run broke the worker's own code", run_id=claim.run.id)
+            await self._fail(claim)
+        finally:
+            del self._held[claim.run.id]
+
+    async def _fail(self, claim: Claim) -> None:
+        try:
+            await self._store.finish(claim, error=BROKEN)
+        except (StoreUnavailable, Fenced):
+            log.warning("could not be recorded", run_id=claim.run.id, code=BROKEN.code)
+
+    # ── leases and announcements ────────────────────────────────────────────────────────────────────────
+
+    async def _keep_leases(self) -> None:
+        with self._feed.watch(CANCELLED) as woken:
+            while True:
+                woken.clear()
+                claims = [held.claim for held in self._held.values()]
+                try:
+                    for run_id in await self._store.beat(self._id, claims, self._settings.lease):
+                        if run_id in self._held:
+                            self._crews.stop(run_id)
+                except StoreUnavailable as error:
+                    self._outage.began(error)
+                    await asyncio.sleep(STORE_PAUSE)
+                else:
+                    await woken.wait(self._settings.lease / 3)
+
+    async def _announce(self) -> None:
+        """What can be run here: from YAML at once, all of it once crewai is loaded, then now and again."""
+        folders = ":".join(map(str, self._settings.crew_dirs))
+        source = f"{socket.gethostname()}:{hashlib.sha256(folders.encode()).hexdigest()[:12]}"
+        while True:
+            complete = self._loaded.is_set()
+            try:
+                await self._store.announce(source, self._cards)
+            except StoreUnavailable as error:
+                self._outage.began(error)
+                await asyncio.sleep(STORE_PAUSE)
+            else:
+                await asyncio.wait(
+                    {
+                        asyncio.ensure_future(
+                            self._loaded.wait() if not complete else asyncio.sleep(ANNOUNCE_EVERY)
+                        )
+                    }
+                )
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _drain(self) -> None:
+        """Let what is held end; once stopped, for a while only, and what is left then is failed visibly."""
+        while self._held and not self._stopping.is_set():
+            await self._unless_stopped(*self._executions())
+        if self._held:
+            await asyncio.wait(self._executions(), timeout=self._settings.drain)
+        if self._held:
+            await self._give_up()
+
+    def _executions(self) -> list[asyncio.Task[None]]:
+        return [held.execution for held in self._held.values()]
+
+    async def _give_up(self) -> None:
+        held = list(self._held)
+        try:
+            async with asyncio.timeout(LAST_WORDS):
+                await self._store.abandon(self._id, STOPPED)
+        except (StoreUnavailable, TimeoutError):
+            log.warning("what is held could not be failed; its leases will run out", runs=held)
+        for run_id in held:
+            log.warning("failed, since the worker stops", run_id=run_id)
+            self._crews.stop(run_id)
+
+
+class Outage:
+    """Redis away, in the log: once when it begins and once when it is over."""
+
+    def __init__(self) -> None:
+        self._away = False
+
+    def began(self, error: StoreUnavailable) -> None:
+        if not self._away:
+            log.error("Redis is away; waiting for it", reason=str(error))
+        self._away = True
+
+    def ended(self) -> None:
+        if self._away:
+            log.info("Redis is back")
+        self._away = False
+
+
+async def serve(settings: Settings) -> None:
+    """Be a worker until SIGTERM, SIGINT or recycling. Raises SettingsError."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    if settings.worker_id is not None:
+        stop_with_parent(settings.drain + LAST_WORDS)
+    known = read(settings.crew_dirs)
+    for problem in known.problems:
+        log.error("a crew's definition is broken", problem=str(problem))
+    async with _store(settings, stopped) as store:
+        if store is not None:
+            worker = Worker(settings, store, Feed(), known)
+            telling = asyncio.create_task(_tell(worker, stopped))
+            await worker.run()
+            telling.cancel()
+
+
+async def _tell(worker: Worker, stopped: asyncio.Event) -> None:
+    await stopped.wait()
+    worker.stop()
+
+
+@asynccontextmanager
+async def _store(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[Store | None]:
+    """The store, however long it takes to come up; None if we are stopped before."""
+    outage = Outage()
+    async with AsyncExitStack() as stack:
+        while not stopped.is_set():
+            try:
+                store = await stack.enter_async_context(open_configured(settings))
+            except StoreUnavailable as error:
+                outage.began(error)
+                await asyncio.sleep(STORE_PAUSE)
+            else:
+                yield store
+                return
+        yield None
