@@ -61,6 +61,11 @@ class Signal:
         self._event.clear()
         return topics
 
+    @property
+    def woken(self) -> bool:
+        """Whether it is set."""
+        return self._event.is_set()
+
     async def wait(self, seconds: float = RECHECK) -> bool:
         """Wait until woken or `seconds` have passed; False if nothing woke it."""
         try:

@@ -87,6 +87,21 @@ def shown(run_id: str, surface: str) -> str:
     return f"{run(run_id)}:shown:{surface}"
 
 
+def inbox(shard: int) -> str:
+    """The stream of this shard's question events: which run, which event of it."""
+    return f"{base(shard)}:inbox"
+
+
+def inbox_trimmed(shard: int) -> str:
+    """The newest position that is no longer kept in it."""
+    return f"{inbox(shard)}:trimmed"
+
+
+def askers(shard: int) -> str:
+    """Which run asked each question."""
+    return f"{base(shard)}:askers"
+
+
 def memory(key: str) -> str:
     """A small thing to remember for a while; belongs to no shard."""
     return f"{PREFIX}:memory:{key}"

@@ -13,6 +13,8 @@ from bot.store.connection import Connection, connect
 from bot.store.deliveries import DeliveryVerbs
 from bot.store.feed import EventVerbs
 from bot.store.health import HealthVerbs
+from bot.store.inbox import InboxVerbs
+from bot.store.keyring import KeyringVerbs
 from bot.store.listing import Listing
 from bot.store.memory import MemoryVerbs
 from bot.store.questions import QuestionVerbs
@@ -34,6 +36,8 @@ class RedisStore(
     WorkVerbs,
     DeliveryVerbs,
     MemoryVerbs,
+    InboxVerbs,
+    KeyringVerbs,
     HealthVerbs,
 ):
     """The port `bot.core.ports.Store` on Redis or Valkey. Each base class has verbs of its own."""

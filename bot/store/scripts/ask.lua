@@ -21,6 +21,9 @@ end
 if remind ~= '' then redis.call('ZADD', base .. ':timers', at + remind, 'remind/' .. id .. '/' .. question) end
 redis.call('HINCRBY', run_key(id), 'open', 1)
 set_status(id, 'input_required')
-append(id, ARGV[6], at)
+local seq, position = append(id, ARGV[6], at)
+-- So that the stream of all runs can begin with what is open, and a question's id is enough to find it.
+redis.call('HSET', key, 'seq', seq, 'position', position)
+redis.call('HSET', base .. ':askers', question, id)
 publish()
 return 1

@@ -45,6 +45,7 @@ local function forget(id)
   end
   for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
     redis.call('DEL', question_key(id, question), question_key(id, question) .. ':responses')
+    redis.call('HDEL', base .. ':askers', question)
   end
   redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded')
   wake('run:' .. id)
@@ -53,6 +54,13 @@ end
 for _, id in ipairs(due(':over', at - ARGV[3])) do
   forget(id)
   changed = changed + 1
+end
+
+-- What was asked and answered longer ago leaves the stream of all runs; how far that went is kept, to tell a gap.
+local old = redis.call('XREVRANGE', base .. ':inbox', at - ARGV[3], '-', 'COUNT', 1)[1]
+if old then
+  redis.call('SET', base .. ':inbox:trimmed', old[1])
+  redis.call('XTRIM', base .. ':inbox', 'MINID', at - ARGV[3] + 1)
 end
 publish()
 return changed

@@ -1,0 +1,84 @@
+"""Question events of all runs: a stream of references in each shard (prelude.lua: `append`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bot.core.errors import NotFound
+from bot.core.events import Event
+from bot.core.inbox import Entry, Position, Positions, Ref, Snapshot
+from bot.store import keys
+from bot.store.connection import Connection
+from bot.store.feed import read_events
+
+
+class InboxVerbs:
+    """The ports `bot.core.inbox.Inbox`, `Batches` and `Receipts`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def inbox_now(self) -> Snapshot:
+        shards = await self._connection.each_shard("inbox")
+        found = [
+            Ref(_position(at), shard, run_id, int(seq))
+            for shard, (_, waiting) in enumerate(shards)
+            for run_id, seq, at in waiting
+        ]
+        return Snapshot(tuple(_position(newest) for newest, _ in shards), tuple(sorted(found)))
+
+    async def inbox_start(self) -> Positions:
+        async with self._connection.pipeline() as batch:
+            for shard in range(keys.SHARDS):
+                batch.get(keys.inbox_trimmed(shard))
+        return tuple(_position(each or "0-0") for each in batch.results)
+
+    async def inbox_after(self, positions: Mapping[int, Position], limit: int = 200) -> list[Ref]:
+        async with self._connection.pipeline() as batch:
+            for shard, (ms, n) in positions.items():
+                batch.xrange(keys.inbox(shard), min=f"({ms}-{n}", count=limit)
+        return sorted(
+            Ref(_position(at), shard, fields["run"], int(fields["seq"]))
+            for shard, stored in zip(positions, batch.results, strict=True)
+            for at, fields in stored
+        )
+
+    async def inbox_events(self, refs: Iterable[Ref]) -> list[Entry]:
+        wanted = list(refs)
+        async with self._connection.pipeline() as batch:
+            for ref in wanted:
+                batch.xrange(keys.events(ref.run_id), min=f"{ref.seq}-0", max=f"{ref.seq}-0")
+        return [
+            Entry(ref, event)
+            for ref, stored in zip(wanted, batch.results, strict=True)
+            for event in read_events(ref.run_id, stored)
+        ]
+
+    async def run_of(self, question_id: str) -> str:
+        async with self._connection.pipeline() as batch:
+            for shard in range(keys.SHARDS):
+                batch.hget(keys.askers(shard), question_id)
+        for run_id in batch.results:
+            if run_id is not None:
+                return str(run_id)
+        raise NotFound("question", question_id)
+
+    async def events_of(self, after: Mapping[str, int], limit: int = 500) -> dict[str, list[Event]]:
+        async with self._connection.pipeline() as batch:
+            for run_id, seq in after.items():
+                batch.xrange(keys.events(run_id), min=f"{seq + 1}-0", count=limit)
+        pages = zip(after, batch.results, strict=True)
+        return {run_id: read_events(run_id, stored) for run_id, stored in pages if stored}
+
+    async def keep(self, key: str, value: str, ttl: float) -> str:
+        redis, name = self._connection.redis, keys.memory(key)
+        while True:
+            await self._connection.do(redis.set(name, value, nx=True, px=round(ttl * 1000)))
+            kept = await self._connection.do(redis.get(name))
+            if kept is not None:  # else it ran out between the two
+                return str(kept)
+
+
+def _position(text: str) -> Position:
+    ms, _, n = text.partition("-")
+    return int(ms), int(n)

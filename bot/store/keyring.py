@@ -1,0 +1,43 @@
+"""API keys in Redis, all in one shard. Revoked ones stay: a key that has existed keeps the doors locked."""
+
+from __future__ import annotations
+
+from bot.core.access import ApiKey
+from bot.store import keys
+from bot.store.connection import Connection
+
+_HOME = 0
+_KEYS = f"{keys.base(_HOME)}:apikeys"
+
+
+class KeyringVerbs:
+    """The port `bot.core.access.Keyring`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add_key(self, key: ApiKey) -> bool:
+        spec = key.model_dump_json(exclude={"created_at", "revoked_at"})
+        return bool(await self._connection.run("add_key", _HOME, key.name, spec))
+
+    async def revoke_key(self, name: str) -> bool:
+        return bool(await self._connection.run("revoke_key", _HOME, name))
+
+    async def api_keys(self) -> list[ApiKey]:
+        async with self._connection.pipeline() as batch:
+            for part in ("", ":created", ":revoked"):
+                batch.hgetall(f"{_KEYS}{part}")
+        specs, created, revoked = batch.results
+        found = [
+            ApiKey.model_validate_json(spec).model_copy(
+                update={"created_at": int(created[name]), "revoked_at": int(revoked.get(name, 0)) or None}
+            )
+            for name, spec in specs.items()
+        ]
+        return sorted(found, key=lambda key: key.name)
+
+    async def lock(self) -> None:
+        await self._connection.do(self._connection.redis.set(f"{_KEYS}:locked", 1))
+
+    async def locked(self) -> bool:
+        return bool(await self._connection.do(self._connection.redis.exists(f"{_KEYS}:locked")))
