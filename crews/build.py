@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 from crewai import LLM, Agent, Crew, Process, Task
 from crewai.llms.base_llm import BaseLLM
+from crewai.llms.providers.openai.completion import OpenAICompletion
 from crewai.utilities.i18n import get_i18n
 from pydantic import JsonValue
 
@@ -203,21 +205,25 @@ class _Builder:
         if name == SCRIPTED:
             return ScriptedLLM.of(read_script(self._definition.folder), self._inputs)
         try:
-            return LLM(model=name)
+            model = LLM(model=name)
         except Exception as error:
-            raise CrewBroken(*_model_trouble(name, error)) from error
+            raise _unusable(name, str(error), type(error).__name__) from error
+        if isinstance(model, OpenAICompletion) and not model.api_key:
+            raise _unusable(name, "OPENAI_API_KEY")
+        return model
 
 
-def _model_trouble(name: str, error: Exception) -> tuple[str, str]:
-    said = str(error)
-    for word in said.replace("'", " ").replace("`", " ").split():
-        variable = word.strip(".,:;()")
-        if variable.isupper() and variable.endswith(("_API_KEY", "_KEY", "_TOKEN", "_KEY_ID")):
-            return f"The model {name} needs its key: set {variable} for the workers.", "missing_key"
-    return (
-        f"The model {name} can't be used: {type(error).__name__}. `crewdeck doctor` says more.",
-        "crew_broken",
-    )
+_KEY = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:KEY|TOKEN|KEY_ID)\b")
+_PACKAGE = re.compile(r"crewai\[[\w-]+\]")
+
+
+def _unusable(name: str, said: str, kind: str = "") -> CrewBroken:
+    """Why a model can't be made. Of what CrewAI says, only names are repeated."""
+    if key := _KEY.search(said):
+        return CrewBroken(f"The model {name} needs its key. Set {key[0]} for the workers.", "missing_key")
+    if package := _PACKAGE.search(said):
+        return CrewBroken(f"The model {name} needs a package. Install {package[0]} for the workers.")
+    return CrewBroken(f"CrewAI can't use the model {name} ({kind}). Correct `model:`, or CREWDECK_MODEL.")
 
 
 def _prepare(agent: Any) -> None:

@@ -7,7 +7,6 @@ import os
 
 from bot.settings import Settings
 
-
 VENDORS = ("crewai", "crewai_core", "httpx", "openai", "anthropic", "LiteLLM")
 """Their loggers speak up at WARNING: below it they tell of every request."""
 

@@ -1,5 +1,6 @@
 """Why a run failed, as a sentence that a person understands. The exception itself goes to the log, never to people:
-it may quote keys, prompts and answers."""
+it may quote keys, prompts and answers.
+"""
 
 from __future__ import annotations
 

@@ -122,7 +122,8 @@ def _never_cached(_args: Any = None, _result: Any = None) -> bool:
 
 class AskHuman(BaseTool):
     """The tool `ask_human`. Under Crewdeck's executor it returns an answer that was awaited on the loop; anywhere
-    else inside a run it waits itself, holding its thread."""
+    else inside a run it waits itself, holding its thread.
+    """
 
     name: str = NAME
     description: str = DESCRIPTION

@@ -183,7 +183,7 @@ class Runtime:
 
     def _note(
         self,
-        kind: type[TaskStarted] | type[TaskCompleted],
+        kind: type[TaskStarted | TaskCompleted],
         source: Any,
         event: TaskStartedEvent | TaskCompletedEvent,
     ) -> None:
@@ -220,7 +220,7 @@ class _BusAnnouncer:
 
 
 def _progressed(
-    kind: type[TaskStarted] | type[TaskCompleted], crew_id: str, part: TaskPart
+    kind: type[TaskStarted | TaskCompleted], crew_id: str, part: TaskPart
 ) -> TaskStarted | TaskCompleted:
     return kind(
         crew_id=crew_id,

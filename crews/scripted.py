@@ -7,7 +7,8 @@
         pause: "{pace}"
       - say: "Done. {ask_human}"
 
-`{name}` is an input, or the latest result of the tool of that name. Which line comes next is read from the
+`{name}` is an input, the output of an earlier task that this one has as its context, or the latest result of the
+tool of that name. Which line comes next is read from the
 conversation alone, so that a run that is rebuilt goes on where it was.
 """
 
@@ -65,7 +66,7 @@ class ScriptedLLM(BaseLLM):
     def supports_function_calling(self) -> bool:
         return True
 
-    def call(  # noqa: PLR0913 - CrewAI's signature
+    def call(
         self,
         messages: Any,
         tools: Any = None,  # noqa: ARG002
@@ -78,7 +79,7 @@ class ScriptedLLM(BaseLLM):
         said = messages if isinstance(messages, list) else []
         turn = sum(message.get("role") == "assistant" for message in said)
         line = self._line(getattr(from_task, "name", None) or "", turn)
-        known = {**self.inputs, **_results(said)}
+        known = {**self.inputs, **_context(from_task), **_results(said)}
         time.sleep(_seconds(_filled(str(line.pause), known)))
         if line.call:
             return [_call(turn, name, _filled_all(args, known)) for name, args in line.call.items()]
@@ -89,6 +90,12 @@ class ScriptedLLM(BaseLLM):
         if not lines:
             raise ValueError(f"{FILE} has no lines for the task {task!r}")
         return lines[min(turn, len(lines) - 1)]
+
+
+def _context(task: Any) -> dict[str, str]:
+    """What the tasks before this one came to."""
+    before = getattr(task, "context", None)
+    return {each.name: each.output.raw for each in before if each.output} if isinstance(before, list) else {}
 
 
 def _results(messages: list[dict[str, Any]]) -> dict[str, str]:

@@ -115,10 +115,10 @@ class Worker:
 
         return blueprints(self._catalog, self._settings)
 
-    async def _unless_stopped(self, *tasks: asyncio.Task[Any], timeout: float | None = None) -> bool:
+    async def _unless_stopped(self, *tasks: asyncio.Task[Any]) -> bool:
         """Wait for one of these tasks; False if we were stopped meanwhile."""
         stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({stopping, *tasks}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         return not self._stopping.is_set()
 

@@ -1,0 +1,189 @@
+"""A worker process, and what people see of it through the store."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from bot.core import questions, runs
+from bot.core.events import Event
+from bot.core.feed import Feed
+from bot.core.model import Action, Actor, Question, Ruling, Run, RunStatus
+from bot.store.embedded import Embedded
+from bot.store.redis import RedisStore, open_store
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+ADA = Actor(surface="http", user_id="ada", name="Ada")
+WITHIN = 20.0
+
+METADATA = "Metadata-Version: 2.1\nName: crewdeck-test-crews\nVersion: 1\n"
+ENTRY_POINTS = """\
+[crewdeck.crews]
+python = tests.contract.crews.toolbox:in_python
+missing = tests.contract.crews.toolbox:nothing_there
+"""
+
+
+class WorkerProcess:
+    """`python -m crews worker` with a folder, and by default a store, of its own."""
+
+    def __init__(self, folder: Path, redis_url: str, env: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.redis_url = redis_url
+        self._log = folder / "worker.log"
+        install_crews(folder)
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "crews", "worker"],
+                cwd=folder,
+                env=environment(folder) | {"CREWDECK_REDIS_URL": redis_url} | dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    @classmethod
+    @contextmanager
+    def started(cls, model_url: str, definitions: Path, **settings: str) -> Iterator[Self]:
+        with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
+            embedded = Embedded.attach(Path(folder) / "data")
+            env = {
+                "CREWDECK_CONFIG_DIR": str(definitions),
+                "CREWDECK_MODEL": "openai/gpt-5.4-mini",
+                "OPENAI_API_KEY": "sk-test-1234567890",
+                "OPENAI_BASE_URL": model_url,
+                "OPENAI_API_BASE": model_url,
+                **settings,
+            }
+            worker = cls(Path(folder), embedded.url, env)
+            try:
+                yield worker
+            finally:
+                worker.process.kill()
+                worker.process.wait(10)
+                embedded.detach()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def wait_for_log(self, message: str, within: float = 40.0) -> None:
+        deadline = time.monotonic() + within
+        while f'"message": "{message}"' not in self.log:
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
+
+    def heard(self) -> list[dict[str, Any]]:
+        """What a listener of CrewAI's event bus heard in the worker."""
+        file = self.folder / "heard.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of a process that shares nothing with the machine's."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{folder}",
+        "CREWDECK_DATA_DIR": str(folder / "data"),
+        "CREWDECK_LOG_FORMAT": "json",
+    }
+
+
+def install_crews(folder: Path) -> None:
+    """An installed package that registers crews, as far as Python can tell."""
+    package = folder / "crewdeck_test_crews-1.dist-info"
+    package.mkdir(exist_ok=True)
+    (package / "METADATA").write_text(METADATA)
+    (package / "entry_points.txt").write_text(ENTRY_POINTS)
+
+
+class Deck:
+    """People's side: starts runs, sees questions, answers them."""
+
+    def __init__(self, store: RedisStore, feed: Feed) -> None:
+        self.store = store
+        self._feed = feed
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, redis_url: str) -> AsyncIterator[Self]:
+        async with open_store(redis_url) as store:
+            feed = Feed()
+            following = asyncio.create_task(feed.follow(store))
+            try:
+                yield cls(store, feed)
+            finally:
+                following.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await following
+
+    async def start(self, crew: str, **inputs: Any) -> Run:
+        async with asyncio.timeout(WITHIN):
+            while crew not in (crews := await self.store.crews()):
+                await asyncio.sleep(0.05)
+        run, _ = await self.store.start(runs.plan(crews[crew], inputs, ADA, key=uuid.uuid4().hex))
+        return run
+
+    async def asked(self, run: Run, many: int = 1) -> list[Question]:
+        """The run's open questions, once there are that many."""
+        found: list[Question] = []
+
+        def there() -> bool:
+            return len(found) >= many
+
+        async with asyncio.timeout(WITHIN):
+            while not there():
+                now = await self.store.run(run.id)
+                assert not now.status.over, now.error
+                found = [each for each in await self.store.questions(run.id) if each.open]
+                await asyncio.sleep(0.02)
+        return found
+
+    async def question(self, run: Run) -> Question:
+        [question] = await self.asked(run)
+        return question
+
+    async def say(self, question: Question, words: str) -> Ruling:
+        """Answer in words; exactly a label is that button."""
+        return await questions.answer_in_words(self.store, question, ADA, words, key=uuid.uuid4().hex)
+
+    async def reject(self, question: Question, comment: str) -> Ruling:
+        key = uuid.uuid4().hex
+        return await questions.answer(self.store, question, ADA, Action.REJECT, key=key, comment=comment)
+
+    async def over(self, run: Run, within: float = WITHIN) -> Run:
+        """The run, once it is over."""
+        return await self.until(run, lambda now: now.status.over, within)
+
+    async def until(self, run: Run, condition: Callable[[Run], bool], within: float = WITHIN) -> Run:
+        async with asyncio.timeout(within):
+            while not condition(now := await self.store.run(run.id)):
+                await asyncio.sleep(0.02)
+        return now
+
+    async def result(self, run: Run) -> str:
+        """What the run came to; it must have worked."""
+        done = await self.over(run)
+        assert done.status is RunStatus.COMPLETED, done.error
+        return done.result or ""
+
+    async def events(self, run: Run) -> list[Event]:
+        return await self.store.events(run.id)

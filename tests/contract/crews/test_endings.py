@@ -1,0 +1,137 @@
+"""How runs end when something is in their way: limits, deadlines, cancels, broken crews and models."""
+
+import asyncio
+import time
+
+import pytest
+
+from bot.core.model import RunError, RunStatus
+from tests.contract.crews.deck import ADA, Deck, WorkerProcess
+from tests.loopback.models import LoopbackModel, call, say
+
+ASK = call("ask_human", question="Go on?", kind="approval")
+
+
+async def failure(deck: Deck, crew: str, prompt: str) -> RunError:
+    done = await deck.over(await deck.start(crew, prompt=prompt))
+    assert done.status is RunStatus.FAILED, done.result
+    assert done.error is not None
+    assert "sk-test" not in done.error.message
+    return done.error
+
+
+async def test_a_run_that_waits_is_cancelled_at_once(
+    deck: Deck, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("waiting", [ASK, say("never")])
+    run = await deck.start("solo", prompt="[[waiting]]")
+    question = await deck.question(run)
+    before = time.monotonic()
+    await deck.store.cancel(run.id, ADA)
+    while f'"run_id": "{run.id}", "level": "info", "logger": "crews.worker"' not in worker.log.split("let go")[-1]:
+        assert time.monotonic() - before < 1, worker.log
+        await asyncio.sleep(0.01)
+    withdrawn = await deck.store.question(run.id, question.id)
+    assert withdrawn.outcome is not None
+    assert withdrawn.outcome.action == "cancel"
+    assert [event.body.type for event in await deck.events(run)][-1] == "run_cancelled"
+    assert model.count("waiting") == 1
+
+
+async def test_a_run_that_works_is_cancelled_before_its_next_step(deck: Deck, model: LoopbackModel) -> None:
+    model.script("working", [call("slow", seconds=0.6), call("lookup", word="x"), say("never")])
+    run = await deck.start("solo", prompt="[[working]]")
+    while model.count("working") == 0:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    await deck.store.cancel(run.id, ADA)
+    await asyncio.sleep(1.0)
+    assert (await deck.store.run(run.id)).status is RunStatus.CANCELLED
+    assert model.count("working") == 1
+
+
+async def test_a_delegated_agent_that_waits_in_its_thread_is_cancelled_too(
+    deck: Deck, model: LoopbackModel
+) -> None:
+    model.script(
+        "delegated",
+        lambda said: (
+            call("delegate_work_to_coworker", task="[[delegated]]", context="-", coworker="Reader")
+            if "delegate_work_to_coworker" in str(said.body.get("tools"))
+            else ASK
+        ),
+    )
+    run = await deck.start("team", prompt="[[delegated]]")
+    await deck.question(run)
+    asked = model.count("delegated")
+    await deck.store.cancel(run.id, ADA)
+    await asyncio.sleep(0.5)
+    assert model.count("delegated") == asked
+
+
+async def test_model_calls_are_limited(deck: Deck, model: LoopbackModel) -> None:
+    model.script("busy", [call("lookup", word=str(number)) for number in range(9)])
+    error = await failure(deck, "few_calls", "[[busy]]")
+    assert error.code == "limit_model_calls"
+    assert "its limit of 2 model calls" in error.message
+    assert model.count("busy") == 2
+
+
+async def test_working_time_is_limited_and_waiting_for_people_is_no_work(
+    deck: Deck, model: LoopbackModel
+) -> None:
+    model.script("slowly", [ASK, call("slow", seconds=3), say("never")])
+    run = await deck.start("short_time", prompt="[[slowly]]")
+    question = await deck.question(run)
+    await asyncio.sleep(1.2)
+    assert (await deck.store.run(run.id)).status is RunStatus.INPUT_REQUIRED
+    await deck.say(question, "approve")
+    done = await deck.over(run, within=2.5)
+    assert done.error is not None
+    assert done.error.code == "limit_time"
+    assert "its limit of 1 s" in done.error.message
+
+
+async def test_the_crew_hears_that_nobody_answered(deck: Deck, model: LoopbackModel) -> None:
+    model.script("silence", [ASK, say("{last}")])
+    run = await deck.start("hasty", prompt="[[silence]]")
+    assert await deck.result(run) == "Nobody answered before the deadline."
+
+
+async def test_silence_counts_as_a_rejection_where_the_crew_says_so(deck: Deck, model: LoopbackModel) -> None:
+    model.script("silence", [ASK, say("{last}")])
+    run = await deck.start("rejecting", prompt="[[silence]]")
+    assert await deck.result(run) == "Nobody answered before the deadline; that counts as a rejection."
+
+
+@pytest.mark.parametrize(
+    ("crew", "code", "words"),
+    [
+        ("keyless", "missing_key", "OPENROUTER_API_KEY"),
+        ("broken_tool", "crew_broken", "Nowhere"),
+    ],
+)
+async def test_a_crew_that_cant_be_built_says_what_is_missing(
+    deck: Deck, crew: str, code: str, words: str
+) -> None:
+    error = await failure(deck, crew, "anything")
+    assert error.code == code
+    assert words in error.message
+
+
+async def test_a_provider_that_refuses_the_key_is_explained(deck: Deck, model: LoopbackModel) -> None:
+    model.script("refused", [say("never")])
+    model.fail(401, times=3)
+    error = await failure(deck, "solo", "[[refused]]")
+    assert error.code == "model_error"
+    assert "refused the key (401)" in error.message
+
+
+async def test_a_broken_definition_is_logged_and_not_announced(deck: Deck, worker: WorkerProcess) -> None:
+    assert "unreadable" not in await deck.store.crews()
+    assert "unreadable/crew.yaml:9: on_deadlin: is no key that Crewdeck knows" in worker.log
+    assert "tests.contract.crews.toolbox:nothing_there can't be imported" in worker.log
+
+
+async def test_nothing_secret_is_in_the_log(worker: WorkerProcess) -> None:
+    assert "sk-test" not in worker.log

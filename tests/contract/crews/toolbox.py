@@ -1,0 +1,69 @@
+"""Tools of the crews that these tests run, in the worker's process."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from crewai import Agent, Crew, Task
+from crewai.events import crewai_event_bus
+from crewai.tools import BaseTool
+
+from crewdeck import AskHuman, HumanInputCompletedEvent, HumanInputRequiredEvent, crew
+from crews.context import CURRENT
+
+HEARD = Path("heard.jsonl")
+"""What a listener of CrewAI's bus heard, in the worker's folder."""
+
+
+@crewai_event_bus.on(HumanInputRequiredEvent)
+def required(_source: Any, event: HumanInputRequiredEvent) -> None:
+    _hear(event.model_dump_json())
+
+
+@crewai_event_bus.on(HumanInputCompletedEvent)
+def completed(_source: Any, event: HumanInputCompletedEvent) -> None:
+    _hear(event.model_dump_json())
+
+
+def _hear(line: str) -> None:
+    with HEARD.open("a") as heard:
+        heard.write(json.dumps(json.loads(line)) + "\n")
+
+
+class Lookup(BaseTool):
+    name: str = "lookup"
+    description: str = "Looks something up."
+
+    def _run(self, word: str) -> str:
+        return f"{word} is known"
+
+
+class Slow(BaseTool):
+    name: str = "slow"
+    description: str = "Takes a while."
+
+    def _run(self, seconds: float) -> str:
+        time.sleep(seconds)
+        return "done"
+
+
+class Block(BaseTool):
+    name: str = "block"
+    description: str = "Blocks the loop on which the crews run."
+
+    def _run(self, seconds: float) -> str:
+        run = CURRENT.get()
+        assert run is not None
+        run.loop.call_soon_threadsafe(time.sleep, seconds)
+        time.sleep(seconds)
+        return "done"
+
+
+@crew(title="In Python", inputs={"prompt": {"required": True}}, main_input="prompt", limits={"model_calls": 9})
+def in_python(inputs: dict[str, Any]) -> Crew:
+    agent = Agent(
+        role="Author", goal="Write", backstory="You write.", tools=[AskHuman()], llm="openai/gpt-5.4-mini"
+    )
+    task = Task(name="write", description="Do this: {prompt}", expected_output="Words", agent=agent)
+    return Crew(name="python", agents=[agent], tasks=[task])
