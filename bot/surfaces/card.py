@@ -1,0 +1,216 @@
+"""What people see of a run and of a question, before any platform: surfaces render it, and add nothing to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from bot.core import ids, rules
+from bot.core.events import Event, TaskCompleted, TaskStarted
+from bot.core.model import (
+    ANYONE,
+    Action,
+    Actor,
+    Option,
+    Outcome,
+    Question,
+    QuestionKind,
+    Run,
+    RunStatus,
+    Value,
+)
+
+
+class Task(Value):
+    """A task of the crew, as far as the run has come."""
+
+    number: int
+    total: int
+    name: str
+    agent: str = ""
+    started_at: int
+    finished_at: int | None = None
+
+
+class Progress(Value):
+    """How far a run has come; built from its events, oldest first, one after the other."""
+
+    tasks: tuple[Task, ...] = ()
+
+    def after(self, event: Event) -> Progress:
+        match event.body:
+            case TaskStarted() as body:
+                task = Task(
+                    number=body.number,
+                    total=body.total,
+                    name=body.task,
+                    agent=body.agent,
+                    started_at=event.at,
+                )
+                return Progress(tasks=(*(each for each in self.tasks if each.number < task.number), task))
+            case TaskCompleted() as body:
+                return Progress(tasks=tuple(_finished(each, body.number, event.at) for each in self.tasks))
+            case _:
+                return self
+
+
+def _finished(task: Task, number: int, at: int) -> Task:
+    done = task.number == number and task.finished_at is None
+    return task.model_copy(update={"finished_at": at}) if done else task
+
+
+def progress(events: Iterable[Event]) -> Progress:
+    """How far a run has come by these events, which are all of them."""
+    so_far = Progress()
+    for event in events:
+        so_far = so_far.after(event)
+    return so_far
+
+
+class RunCard(Value):
+    """A run: what it is, who wanted it, how far it is."""
+
+    run_id: str
+    title: str
+    requester: Actor
+    inputs: tuple[tuple[str, str], ...]
+    status: RunStatus
+    tasks: tuple[Task, ...] = ()
+    #: How many of its questions are open.
+    waiting: int = 0
+    created_at: int
+    started_at: int | None = None
+    finished_at: int | None = None
+    error: str = ""
+    cancelled_by: Actor | None = None
+    #: Why its workspace is paused, if it is.
+    paused: str = ""
+
+    @property
+    def short_id(self) -> str:
+        return ids.short(self.run_id)
+
+    @property
+    def over(self) -> bool:
+        return self.status.over
+
+    @property
+    def task(self) -> Task | None:
+        """The task that is being worked on, or was last."""
+        return self.tasks[-1] if self.tasks else None
+
+    @property
+    def seconds(self) -> int | None:
+        """How long it took from start to end; None while it lasts."""
+        if self.finished_at is None:
+            return None
+        return max(0, self.finished_at - (self.started_at or self.created_at)) // 1000
+
+
+def run_card(
+    run: Run, so_far: Progress, questions: Iterable[Question] = (), paused: str | None = None
+) -> RunCard:
+    return RunCard(
+        run_id=run.id,
+        title=run.crew.title,
+        requester=run.requester,
+        inputs=tuple((name, _shown(value)) for name, value in run.inputs.items()),
+        status=run.status,
+        tasks=so_far.tasks,
+        waiting=sum(question.open for question in questions),
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        error=run.error.message if run.error else "",
+        cancelled_by=run.cancelled_by,
+        paused=paused or "",
+    )
+
+
+def _shown(value: JsonValue) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+class Silence(StrEnum):
+    """What it means if nobody answers before the deadline."""
+
+    EXPIRES = "expires"
+    REJECTS = "rejects"
+    CHOOSES = "chooses"
+
+
+class QuestionCard(Value):
+    """A question: who asks what of whom, until when, and what became of it."""
+
+    run_id: str
+    question_id: str
+    title: str
+    kind: QuestionKind
+    asker: str
+    prompt: str
+    context: str = ""
+    options: tuple[Option, ...] = ()
+    #: Principals who may answer, unless anyone may.
+    deciders: tuple[str, ...] = ()
+    anyone: bool = False
+    round: int | None = None
+    rounds: int | None = None
+    deadline_at: int | None = None
+    silence: Silence = Silence.EXPIRES
+    #: With `chooses`: the label.
+    silence_label: str = ""
+    outcome: Outcome | None = None
+    settled_at: int | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.outcome is None
+
+    @property
+    def decision(self) -> str:
+        """The outcome in words."""
+        return self.outcome.text(self.options) if self.outcome else ""
+
+
+def question_card(run: Run, question: Question) -> QuestionCard:
+    silence, label = _silence(question)
+    return QuestionCard(
+        run_id=run.id,
+        question_id=question.id,
+        title=run.crew.title,
+        kind=question.kind,
+        asker=question.asker or run.crew.title,
+        prompt=question.prompt,
+        context=question.context,
+        options=question.options,
+        deciders=question.policy.deciders,
+        anyone=ANYONE in question.policy.deciders,
+        round=question.round,
+        rounds=question.rounds,
+        deadline_at=question.deadline_at,
+        silence=silence,
+        silence_label=label,
+        outcome=question.outcome,
+        settled_at=question.settled_at,
+    )
+
+
+def _silence(question: Question) -> tuple[Silence, str]:
+    outcome = rules.silence(question.deadline, question)
+    match outcome.action:
+        case Action.REJECT:
+            return Silence.REJECTS, ""
+        case Action.CHOOSE:
+            chosen = (o.label for o in question.options if o.id == outcome.value)
+            return Silence.CHOOSES, next(chosen, str(outcome.value))
+        case _:
+            return Silence.EXPIRES, ""

@@ -1,0 +1,1 @@
+"""Slack: runs live in threads, and people answer there."""

@@ -1,0 +1,92 @@
+"""What interactions are called, and the ids that they carry: the only place with `action_id`s and their codec.
+
+A button's value and a modal's `private_metadata` hold ids and nothing else. What somebody may do is looked up when
+they press, and again when they submit.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+ANSWER_APPROVE: Final = "answer.approve"
+ANSWER_REJECT: Final = "answer.reject"
+#: A button for each option of a short choice: `answer.choose.<option id>`.
+ANSWER_CHOOSE: Final = "answer.choose"
+#: A select for the options of a longer choice; each option's value is a Target.
+ANSWER_SELECT: Final = "answer.select"
+#: Opens the modal for an answer in words.
+OPEN_REPLY: Final = "open.reply"
+#: Opens the modal with the question in full.
+OPEN_FULL: Final = "open.full"
+#: Opens the modal for the inputs that a crew still needs.
+OPEN_START: Final = "open.start"
+RUN_CANCEL: Final = "run.cancel"
+#: Private "which one?": `which.<question id>`.
+WHICH: Final = "which"
+#: One's own runs to choose from.
+PICK_STATUS: Final = "pick.status"
+PICK_CANCEL: Final = "pick.cancel"
+#: A button that is a link: Slack opens it, and tells us of the press all the same.
+LINK: Final = "link"
+
+#: `callback_id`s of modals.
+REPLY: Final = "reply"
+START: Final = "start"
+FULL: Final = "full"
+
+#: `block_id` and `action_id` of the words in the reply modal.
+WORDS_BLOCK: Final = "words"
+WORDS_ACTION: Final = "words"
+_INPUT: Final = "input."
+VALUE: Final = "value"
+
+#: Every `action_id` that stands for an answer by button or select.
+ANSWERS: Final = re.compile(r"answer\.(approve|reject|select|choose\..+)")
+
+
+def choose(option_id: str) -> str:
+    """The `action_id` of an option's button."""
+    return f"{ANSWER_CHOOSE}.{option_id}"
+
+
+def which(question_id: str) -> str:
+    """The `action_id` of the button that says: that question."""
+    return f"{WHICH}.{question_id}"
+
+
+def link(name: str) -> str:
+    """The `action_id` of a button that is a link; needs no answer but the acknowledgement."""
+    return f"{LINK}.{name}"
+
+
+def input_block(name: str) -> str:
+    """The `block_id` of a crew's input in the start form."""
+    return f"{_INPUT}{name}"
+
+
+def input_name(block_id: str) -> str | None:
+    """The input whose `block_id` this is."""
+    return block_id.removeprefix(_INPUT) if block_id.startswith(_INPUT) else None
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an interaction is about."""
+
+    run_id: str
+    question_id: str = ""
+    option_id: str = ""
+
+    def encode(self) -> str:
+        """At most 150 characters, as a select's option may hold; `decode` is its inverse."""
+        return " ".join((self.run_id, self.question_id, self.option_id)).rstrip()
+
+    @classmethod
+    def decode(cls, value: str) -> Target:
+        """Raises ValueError if this isn't one of ours."""
+        parts = value.split(" ")
+        if not 1 <= len(parts) <= 3 or not parts[0]:  # noqa: PLR2004 - run, question, option
+            raise ValueError("not a target of ours")
+        return cls(*parts)

@@ -1,0 +1,294 @@
+"""A question as a message: while it is open with all one needs to decide it, afterwards with what became of it. Pure.
+
+What is to be decided is never approved half-seen. A question that fits is shown in full, with its buttons. One that
+doesn't is shown shortened, and its deciding buttons are at the end of the modal that "Show all" opens. One that is too
+long even for a modal is posted as a file in the thread first, and the message with the buttons names it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from bot.core.model import Action, Option, QuestionKind
+from bot.surfaces.card import QuestionCard, Silence
+from bot.surfaces.slack import actions
+from bot.surfaces.slack.actions import Target
+from bot.surfaces.slack.elements import LABEL, SECTION, Block, button, context, option, section, select
+from bot.surfaces.slack.elements import actions as row
+from bot.surfaces.slack.mrkdwn import (
+    date,
+    escape,
+    length,
+    mention,
+    neutral,
+    pieces,
+    quote,
+    truncate,
+    truncate_escaped,
+)
+from bot.surfaces.slack.render import Message
+
+WHOLE = 9000
+"""Units of prompt, context and options that are shown in a message; Slack refuses one at about 13,200."""
+MODAL = 200_000
+"""Units that fit into a modal: 100 sections of 3,000, less the room that cutting at line ends leaves."""
+SHORTENED = 1500
+"""Units of the prompt, and of the context, that a shortened question shows."""
+BUTTONS = 5
+"""Options that are buttons; more become a select."""
+QUOTED = 2500
+NAMED = 5
+
+
+class Fit(Enum):
+    """Where a question can be read in full."""
+
+    MESSAGE = "message"
+    MODAL = "modal"
+    FILE = "file"
+
+
+def fit(card: QuestionCard) -> Fit:
+    """Where this question can be read in full."""
+    listed = listed_options(card)
+    if length(escape(card.prompt)) + length(neutral(card.context)) + length(escape(listed)) <= WHOLE:
+        return Fit.MESSAGE
+    # A modal's blocks hold less the more parts there are; half of each piece may stay empty.
+    return Fit.MODAL if length(full_text(card)) <= MODAL // 2 else Fit.FILE
+
+
+def full_text(card: QuestionCard) -> str:
+    """All that is to be decided, as plain text."""
+    return "\n\n".join(part for part in (card.prompt, card.context, listed_options(card)) if part.strip())
+
+
+def listed_options(card: QuestionCard) -> str:
+    """The options of a choice, where a button or select can't hold the labels; empty otherwise."""
+    if card.kind is not QuestionKind.CHOICE or all(length(each.label) <= LABEL for each in card.options):
+        return ""
+    return "\n".join(f"{number}. {each.label}" for number, each in enumerate(card.options, start=1))
+
+
+# ── open ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ask(card: QuestionCard) -> Message:
+    """The question while it is open."""
+    where = fit(card)
+    blocks = [section(f"*{_headline(card)}*"), *_body(card, where)]
+    if where is Fit.FILE:
+        blocks.append(
+            section("*This is only the beginning.* Read all of it in the file above before you decide.")
+        )
+    blocks += [_row(card, where), context(_who(card)), *_small_print(card)]
+    return Message(text=_notification(card), blocks=blocks)
+
+
+def _headline(card: QuestionCard) -> str:
+    asker = truncate_escaped(card.asker, 100)
+    match card.kind:
+        case QuestionKind.APPROVAL:
+            return f"{asker} asks for approval"
+        case QuestionKind.CHOICE:
+            return f"{asker} asks you to choose"
+        case QuestionKind.TEXT:
+            return f"{asker} has a question"
+        case QuestionKind.REVIEW:
+            return f"{asker} asks for a review{round_of(card)}"
+
+
+def round_of(card: QuestionCard) -> str:
+    """`: round 2 of 5`; empty for what has no rounds."""
+    if card.round is None:
+        return ""
+    return f": round {card.round} of {card.rounds}" if card.rounds else f": round {card.round}"
+
+
+def _body(card: QuestionCard, where: Fit) -> list[Block]:
+    whole = where is Fit.MESSAGE
+    prompt = escape(card.prompt) if whole else truncate_escaped(card.prompt, SHORTENED)
+    blocks = [section(piece) | {"expand": True} for piece in _sections(prompt)]
+    if card.context.strip():
+        text = card.context if whole else truncate(card.context, SHORTENED)
+        blocks.append({"type": "markdown", "text": neutral(text)})
+    if whole and (listed := listed_options(card)):
+        blocks += [section(piece) | {"expand": True} for piece in _sections(escape(listed))]
+    return blocks
+
+
+def _sections(mrkdwn: str) -> list[str]:
+    """Escaped text in parts for sections, none cut inside an entity, none blank."""
+    parts = pieces(mrkdwn, SECTION)
+    return [part for part in parts if part.strip()] or ["-"]
+
+
+def _row(card: QuestionCard, where: Fit) -> Block:
+    """What can be pressed. The one that decides comes first; what only opens something, last."""
+    target = Target(card.run_id, card.question_id).encode()
+    elements: list[Block] = []
+    if where is Fit.MODAL:
+        elements.append(
+            button("Show all and decide", actions.OPEN_FULL, target, "Show the whole question", "primary")
+        )
+    else:
+        elements += deciding(card)
+    elements.append(
+        _reply_button(card, target, primary=card.kind is QuestionKind.TEXT and where is not Fit.MODAL)
+    )
+    return row(elements)
+
+
+def _reply_button(card: QuestionCard, target: str, *, primary: bool) -> Block:
+    if card.kind is QuestionKind.REVIEW:
+        return button("Request changes...", actions.OPEN_REPLY, target, "Request changes in words")
+    label = "Answer..." if card.kind is QuestionKind.TEXT else "Reply..."
+    return button(label, actions.OPEN_REPLY, target, "Answer in words", "primary" if primary else None)
+
+
+def deciding(card: QuestionCard) -> list[Block]:
+    """The elements that decide: approve and reject, or the options. None for a question that wants words."""
+    target = Target(card.run_id, card.question_id).encode()
+    match card.kind:
+        case QuestionKind.APPROVAL | QuestionKind.REVIEW:
+            approve = _label(card, Action.APPROVE, "Approve")
+            reject = _label(card, Action.REJECT, "Reject")
+            return [
+                button(approve, actions.ANSWER_APPROVE, target, f"{approve}: {card.prompt}", "primary"),
+                button(reject, actions.ANSWER_REJECT, target, f"{reject}: {card.prompt}", "danger"),
+            ]
+        case QuestionKind.CHOICE if card.options:
+            return _choices(card)
+        case _:
+            return []
+
+
+def _label(card: QuestionCard, action: Action, otherwise: str) -> str:
+    return next((each.label for each in card.options if each.id == action), otherwise)
+
+
+def _choices(card: QuestionCard) -> list[Block]:
+    numbered = bool(listed_options(card))
+    labels = [
+        f"{n}. {each.label}" if numbered else each.label for n, each in enumerate(card.options, start=1)
+    ]
+    values = [Target(card.run_id, card.question_id, each.id).encode() for each in card.options]
+    if len(card.options) > BUTTONS:
+        offered = [option(label, value) for label, value in zip(labels, values, strict=True)]
+        return [select("Choose...", actions.ANSWER_SELECT, offered[:100])]
+    return [_choice(*each) for each in zip(card.options, labels, values, strict=True)]
+
+
+def _choice(chosen: Option, label: str, value: str) -> Block:
+    return button(label, actions.choose(chosen.id), value, f"Choose {chosen.label}")
+
+
+def _who(card: QuestionCard) -> str:
+    return f"{deciders(card)} can answer, with the buttons or by a reply in this thread."
+
+
+def deciders(card: QuestionCard) -> str:
+    """Who may answer: mentioned, so that they are told."""
+    if card.anyone:
+        return "Anyone here"
+    names = [mention(each) for each in card.deciders]
+    if len(names) > NAMED:
+        names = [*names[:NAMED], f"{len(names) - NAMED} others"]
+    *others, last = names or ["Nobody who is here"]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _small_print(card: QuestionCard) -> list[Block]:
+    lines = [_hint(card)] if _hint(card) else []
+    if card.deadline_at is not None:
+        lines.append(f"Waits until {date(card.deadline_at)}. {_after_silence(card)}")
+    return [context(*lines)] if lines else []
+
+
+def _hint(card: QuestionCard) -> str:
+    match card.kind:
+        case QuestionKind.REVIEW:
+            return "Approve: it stands. Request changes, or a reply: another round. Reject: the run ends."
+        case QuestionKind.APPROVAL | QuestionKind.CHOICE:
+            return "Words in a reply are passed on as words; they never count as an approval."
+        case QuestionKind.TEXT:
+            return ""
+
+
+def _after_silence(card: QuestionCard) -> str:
+    match card.silence:
+        case Silence.REJECTS:
+            return "If nobody answers, it counts as rejected."
+        case Silence.CHOOSES:
+            return f"If nobody answers, it is “{truncate_escaped(card.silence_label, LABEL)}”."
+        case Silence.EXPIRES:
+            return "If nobody answers, the question expires; nothing is approved by silence."
+
+
+def _notification(card: QuestionCard) -> str:
+    return f"{_headline(card)}: {truncate_escaped(card.prompt, 500)}"
+
+
+# ── settled ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def settled(card: QuestionCard) -> Message:
+    """The question with its outcome, who decided and when; nothing to press any more."""
+    line = _outcome(card)
+    blocks = [section(f"*{_headline(card)}*\n{truncate_escaped(card.prompt, 2500)}"), section(line)]
+    if words := _said(card):
+        blocks.append(section(quote(words, QUOTED)))
+    return Message(text=f"{line} {truncate_escaped(card.prompt, 300)}", blocks=blocks)
+
+
+def _outcome(card: QuestionCard) -> str:
+    outcome = card.outcome
+    if outcome is None:
+        return "Open"
+    at = f" {date(card.settled_at)}" if card.settled_at is not None else ""
+    by = f" by {mention(outcome.by.principal)}" if outcome.by else ""
+    return f"{_verb(card)}{by}{at}"
+
+
+def _verb(card: QuestionCard) -> str:
+    outcome = card.outcome
+    match outcome.action if outcome else None:
+        case Action.APPROVE:
+            return ":white_check_mark: *Approved*"
+        case Action.REJECT:
+            return ":x: *Rejected*" if outcome and outcome.by else ":x: *Rejected*: nobody answered in time"
+        case Action.CHOOSE:
+            chosen = next((o.label for o in card.options if outcome and o.id == outcome.value), "")
+            return f":white_check_mark: *Chosen:* {truncate_escaped(chosen, 1500)}" + (
+                "" if outcome and outcome.by else " (nobody answered in time)"
+            )
+        case Action.RESPOND:
+            review = card.kind is QuestionKind.REVIEW
+            return ":pencil2: *Changes requested*" if review else ":speech_balloon: *Answered in words*"
+        case Action.EXPIRE:
+            return ":hourglass: *Expired*: nobody answered in time; nothing was approved"
+        case _:
+            return ":no_entry_sign: *Withdrawn*: the run ended before anybody answered"
+
+
+def _said(card: QuestionCard) -> str:
+    """The words of who answered. The store's own remark on silence is in the outcome already."""
+    return card.outcome.comment if card.outcome is not None and card.outcome.by is not None else ""
+
+
+def reminder(card: QuestionCard, link: str | None) -> Message:
+    """One mention in the thread, with a link to the question."""
+    about = f"<{link}|this question>" if link else "the question above"
+    until = f" It waits until {date(card.deadline_at)}." if card.deadline_at is not None else ""
+    text = f"{deciders(card)}: {about} is still open: “{truncate_escaped(card.prompt, 300)}”.{until}"
+    return Message(text=text, blocks=[section(text)])
+
+
+def in_words(card: QuestionCard) -> str:
+    """The question as text alone, for when Slack refuses its blocks. It is answered by replies."""
+    labels = [each.label for each in card.options if each.id != Action.RESPOND]
+    how = (
+        f"Reply in this thread with one of: {' / '.join(labels)}. Or answer in words."
+        if labels
+        else ("Reply in this thread to answer.")
+    )
+    return f"{_headline(card)}\n\n{escape(full_text(card))}\n\n{deciders(card)}: {escape(how)}"
