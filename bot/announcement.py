@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.settings import Settings
 
 
-def announcement(settings: Settings, url: str, version: str) -> str:
-    """A few lines for the person who started it. They hold no secret."""
+def announcement(settings: Settings, url: str, version: str, notices: Sequence[str] = ()) -> str:
+    """A few lines for the person who started it. They hold no secret.
+
+    `notices` say why the API answers nobody, if it does.
+    """
     lines = {
         "Slack": slack_line(settings),
-        "HTTP": "on   /health, /ready, /metrics",
+        "HTTP": " ".join(("off ", *notices)) if notices else "on   see /docs; /health, /ready, /metrics",
         "Store": _store_line(settings),
         "Workers": str(settings.workers)
         if settings.workers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from bot.settings import Settings
 from bot.store.clock import keep_time
 from bot.store.open import open_configured
 from bot.supervisor import Supervisor
+from bot.surfaces.http.api import open_api
 from bot.surfaces.http.routes import Probes
 from bot.surfaces.http.site import serving
 
@@ -37,6 +38,8 @@ class App:
     #: Where people and programs reach it.
     url: str
     slack: SlackSurface | None
+    #: What its operator should know of the API.
+    notices: Sequence[str]
 
 
 @asynccontextmanager
@@ -54,10 +57,11 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         tasks = (feed.follow(store), keep_time(store), supervisor.run())
         await stack.enter_async_context(_at_work(*tasks))
         slack = await stack.enter_async_context(_slack(settings, store, feed, metrics))
+        api = await stack.enter_async_context(open_api(settings, store, feed))
         probes = Probes(store, metrics, lambda: {"slack": slack.status().up} if slack else {})
         routes = [*probes.routes(), *(slack.routes if slack else ())]
-        await stack.enter_async_context(serving(routes, listener))
-        yield App(settings, store, feed, metrics, supervisor, url_of(listener), slack)
+        await stack.enter_async_context(serving(routes, listener, api))
+        yield App(settings, store, feed, metrics, supervisor, url_of(listener), slack, api.notices)
 
 
 @asynccontextmanager

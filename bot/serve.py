@@ -54,7 +54,7 @@ class _Serving:
 
     async def _work(self) -> None:
         async with running(self._settings) as self._app:
-            sys.stdout.write(announcement(self._settings, self._app.url, self._version))
+            sys.stdout.write(announcement(self._settings, self._app.url, self._version, self._app.notices))
             sys.stdout.flush()
             await asyncio.Event().wait()
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.core.access import ApiKey, parse_keys
 from bot.core.errors import SettingsError
 
 SHIPPED = Path(__file__).resolve().parent.parent
@@ -57,6 +58,13 @@ class Settings(BaseSettings):
     slack_app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")
     slack_api_url: str = Field("https://slack.com/api/", alias="SLACK_API_URL")
 
+    #: `name:key:scope+scope,...`; scopes left out: all. Further keys are made with `crewdeck keys add`.
+    api_keys_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_API_KEYS")
+    #: Origins whose pages may call the API: `https://intranet.example,...`.
+    cors_origins_text: str = Field("", alias="CREWDECK_CORS_ORIGINS")
+    #: Calls a second for each key, in each web process.
+    rate_limit: float = Field(50, alias="CREWDECK_RATE_LIMIT", gt=0)
+
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda level: str(level).upper())
     ] = Field("INFO", alias="CREWDECK_LOG_LEVEL")
@@ -65,6 +73,22 @@ class Settings(BaseSettings):
 
     #: Set by `crewdeck serve` for the workers that it starts; not for people.
     worker_id: str | None = Field(None, alias="CREWDECK_WORKER_ID")
+
+    @field_validator("api_keys_text")
+    @classmethod
+    def _check_keys(cls, text: SecretStr) -> SecretStr:
+        parse_keys(text.get_secret_value())
+        return text
+
+    @property
+    def api_keys(self) -> tuple[ApiKey, ...]:
+        """The keys that the settings fix."""
+        return parse_keys(self.api_keys_text.get_secret_value())
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        """Origins as browsers write them: without a slash at the end."""
+        return tuple(part.strip().rstrip("/") for part in self.cors_origins_text.split(",") if part.strip())
 
     @property
     def crew_dirs(self) -> tuple[Path, ...]:

@@ -88,7 +88,7 @@ class Inbox(Protocol):
         """What is open, and how far the streams had come just then: exact for each shard."""
 
     async def inbox_start(self) -> Positions:
-        """The newest position of each shard that is no longer kept: who has read less has missed something."""
+        """The newest position of each shard that is no longer kept: who has read less has a gap."""
 
     async def inbox_after(self, positions: Mapping[int, Position], limit: int = 200) -> list[Ref]:
         """What follows these positions (of some shards), oldest first; at most `limit` of each shard."""

@@ -380,6 +380,7 @@ class RunFilter(Value):
     group: str | None = None
     crew: str | None = None
     active: bool | None = None
+    status: RunStatus | None = None
     limit: Limit = 20
     #: Only runs created before the one whose `Run.cursor` this is.
     before: str | None = None

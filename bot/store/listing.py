@@ -97,4 +97,5 @@ def _fits(run: Run, which: RunFilter) -> bool:
         and (which.group is None or (run.place is not None and run.place.group == which.group))
         and (which.crew is None or run.crew.name == which.crew)
         and (which.active is None or run.status.over is not which.active)
+        and (which.status is None or run.status is which.status)
     )

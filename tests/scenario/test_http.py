@@ -80,7 +80,7 @@ def test_what_is_no_http_is_refused_without_a_word_about_us(nonsense: bytes, bar
     with connected(bare_server) as line:
         line.sendall(nonsense)
         answer = line.recv(65536)
-    assert answer.startswith(b"HTTP/1.1 400") or answer.startswith(b"HTTP/1.0 400")
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
     assert b"aiohttp" not in answer
     assert b"python" not in answer.lower()
 
@@ -88,7 +88,13 @@ def test_what_is_no_http_is_refused_without_a_word_about_us(nonsense: bytes, bar
 def test_an_unknown_address_is_a_problem_with_a_code(bare_server: Server) -> None:
     status, body = bare_server.get("/nothing-here")
     assert status == 404
-    assert body == {"error": {"code": "not_found", "message": "There is nothing at this address."}}
+    assert body == {
+        "type": "/docs#not_found",
+        "title": "Not Found",
+        "status": 404,
+        "code": "not_found",
+        "detail": "There is nothing at this address.",
+    }
 
 
 def test_a_wrong_method_is_told_the_right_one(bare_server: Server) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from bot.core.access import KEYS_TOPIC, ApiKey, Keyring, Scope, matching
+from bot.core.errors import StoreUnavailable
 from bot.core.feed import Feed, Signal
 from bot.core.model import Actor
 from bot.surfaces.http.problems import Problem
@@ -43,6 +45,7 @@ CALLER = web.RequestKey("caller", Caller)
 
 
 def caller_of(key: ApiKey) -> Caller:
+    """Who calls when this key does."""
     return Caller(key.actor(), frozenset(key.scopes), key)
 
 
@@ -75,8 +78,12 @@ class Ring:
         return matching(secret, self._all)
 
     async def still(self, caller: Caller) -> bool:
-        """Whether what let this caller in would do so now: keys are revoked, and made, while streams are open."""
-        await self._refresh()
+        """Whether what let this caller in would do so now: keys are revoked while streams are open.
+
+        While the store is away, what was read last holds: nothing new comes through a stream then.
+        """
+        with suppress(StoreUnavailable):
+            await self._refresh()
         if caller.key is None:
             return not self._locked
         return any(

@@ -10,13 +10,13 @@ from typing import Protocol
 from bot.surfaces.http.wire import Message
 
 RECHECK = 5.0
-"""Seconds after which everything that is followed is looked at although nothing woke us: one batch a process."""
+"""Seconds after which all that is followed is looked at although nothing woke us: one batch a process."""
 RETRY = 0.5
 """Seconds between two tries while the store is away."""
 
 
 class Follower(Protocol):
-    """One client's way through a stream. It holds a position and no queue: a slow client costs nothing here."""
+    """One client's way through a stream: a position and no queue, so that a slow client costs nothing."""
 
     async def next(self, seconds: float) -> Sequence[Message]:
         """What follows, as soon as there is something; nothing if `seconds` have passed without.

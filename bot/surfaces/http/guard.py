@@ -1,8 +1,9 @@
 """The door: who may come in at all. It stands before every route, whoever's it is.
 
-Without keys the API trusts the person at this machine, and a web page they look at must not be able to speak for
-them: it would come with another `Origin`, or under another `Host` (DNS rebinding). Nor must a proxy or tunnel that
-somebody opened for Slack let the world in: it forwards, and says so. `/slack/...` checks signatures of its own.
+Without keys the API trusts the person at this machine, and a web page they look at must not be able to speak
+for them: it would come with another `Origin`, or under another `Host` (DNS rebinding). Nor must a proxy or
+tunnel that somebody opened for Slack let the world in: it forwards, and says so. `/slack/...` checks
+signatures of its own.
 """
 
 from __future__ import annotations

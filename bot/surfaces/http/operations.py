@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from bot.core.access import Scope
@@ -17,6 +17,7 @@ from bot.surfaces.http.wire import encode
 
 B = TypeVar("B")
 Q = TypeVar("Q")
+M = TypeVar("M")
 
 UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 """Ids in paths. Nothing else matches, so that `/{run_id}/...` hides no other route."""
@@ -58,9 +59,10 @@ class Operation(Generic[B, Q]):
     handler: Callable[[Call[B, Q]], Awaitable[web.StreamResponse]]
     answers: Mapping[int, Answer]
     body: type[B] | None = None
+    #: A request without a body will do.
+    body_optional: bool = False
     query: type[Q] | None = None
-    #: None: open to everybody whom the guard lets in.
-    scope: Scope | None = Scope.READ
+    scope: Scope = Scope.READ
     #: Codes of problems beside those that every operation can have.
     problems: tuple[str, ...] = ()
     #: Request headers that it reads, with what they mean.
@@ -75,35 +77,34 @@ class Operation(Generic[B, Q]):
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Check and validate, then do it. Raises Problem and the errors of the core."""
-        caller = request[CALLER] if self.scope else request.get(CALLER)
-        if self.scope:
-            caller.require(self.scope)
+        caller = request[CALLER]
+        caller.require(self.scope)
         query = self._read_query(request)
         body = await self._read_body(request)
         return await self.handler(Call(request, caller, body, query))
 
-    def _read_query(self, request: web.Request) -> Any:
+    def _read_query(self, request: web.Request) -> Q:
         if self.query is None:
-            return None
+            return cast("Q", None)
         given = dict(request.query)
         if request.path.startswith("/ws/"):
             given.pop("token", None)
         return _validated(self.query, given)
 
-    async def _read_body(self, request: web.Request) -> Any:
-        if self.body is None:
-            return None
+    async def _read_body(self, request: web.Request) -> B:
+        if self.body is None or (self.body_optional and not request.can_read_body):
+            return cast("B", None)
         if request.content_type != "application/json":
             raise Problem(
                 "unsupported_media_type", "Send a JSON object, with Content-Type: application/json."
             )
         raw = await request.read()
         if len(raw) > MOST_BYTES:
-            raise Problem("too_large", "The body may have 1 MiB at most.")
+            raise Problem("too_large", f"The body may have {MOST_BYTES} bytes at most.")
         return _validated(self.body, read_json(raw))
 
 
-def read_json(raw: bytes | str) -> Any:
+def read_json(raw: bytes | str) -> object:
     """Strict JSON: no NaN, no half characters, not nested endlessly. Raises Problem."""
     try:
         return from_json(raw, allow_inf_nan=False)
@@ -111,9 +112,9 @@ def read_json(raw: bytes | str) -> Any:
         raise Problem("invalid_json", f"This is not JSON: {error}.") from error
 
 
-def _validated(model: type[Any], given: Any) -> Any:
+def _validated(model: type[M], given: object) -> M:
     try:
-        return model.model_validate(given)
+        return TypeAdapter(model).validate_python(given)
     except ValidationError as error:
         raise invalid(error) from error
 

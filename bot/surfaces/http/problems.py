@@ -89,7 +89,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
 
 def of(error: Exception) -> Problem | None:
-    """The problem that one of our errors, or of aiohttp's, is for the client; None for what nobody expected."""
+    """The problem that one of our errors, or of aiohttp's, is for the client; None: nobody expected it."""
     match error:
         case Problem():
             return error
@@ -107,9 +107,8 @@ def of(error: Exception) -> Problem | None:
 
 def invalid(error: ValidationError) -> Problem:
     """What is wrong with a request, field by field; values are not repeated."""
-    fields = [
-        (".".join(map(str, each["loc"])), _reason(each["type"], each["msg"])) for each in error.errors()
-    ]
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    fields = [(".".join(map(str, each["loc"])), _reason(each["type"], each["msg"])) for each in found]
     detail = "; ".join(f"{field}: {why}" if field else why for field, why in fields)
     return Problem("invalid_request", detail, errors=fields)
 
@@ -125,7 +124,7 @@ _SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address doesn't take this method.",
     408: "The body did not arrive in time.",
-    413: "The body may have 1 MiB at most.",
+    413: "The body may have 1048576 bytes at most.",
 }
 
 

@@ -1,7 +1,8 @@
 """Runs' events, read and encoded once a process, however many clients follow them.
 
-One task reads, for all runs that somebody follows, what is new: after a wake-up those that it names, and every few
-seconds all of them, each time in one batch. Clients take it from the channel of their run at their own pace.
+One task reads, for all runs that somebody follows, what is new: after a wake-up those that it names, and
+every few seconds all of them, each time in one batch. Clients take it from the channel of their run at their
+own pace.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
@@ -12,7 +12,9 @@ import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
-from bot.core.errors import CrewdeckError, StoreUnavailable
+from bot.surfaces.http import problems
+from bot.surfaces.http.api import Api
+from bot.surfaces.http.problems import Problem
 
 log = structlog.get_logger(__name__)
 
@@ -35,9 +37,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def serving(routes: Iterable[web.AbstractRouteDef], listener: socket.socket) -> AsyncIterator[None]:
+async def serving(
+    routes: Iterable[web.AbstractRouteDef], listener: socket.socket, api: Api
+) -> AsyncIterator[None]:
     """Answer on `listener` while the block runs; then answers under way get a moment to finish."""
-    runner = web.AppRunner(application(routes), access_log=None, shutdown_timeout=CLOSE_WITHIN)
+    runner = web.AppRunner(application(routes, api), access_log=None, shutdown_timeout=CLOSE_WITHIN)
     await runner.setup()
     loop = asyncio.get_running_loop()
     try:
@@ -81,11 +85,14 @@ class Silent(AbstractAccessLogger):
         return False
 
 
-def application(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
-    """The routes, behind limits for what comes in and headers for what goes out."""
-    site = web.Application(client_max_size=MOST_BYTES, middlewares=[answer_errors, read_body])
-    site.on_response_prepare.append(_set_headers)
-    site.add_routes(routes)
+def application(routes: Iterable[web.AbstractRouteDef], api: Api) -> web.Application:
+    """All routes, behind the API's guard, limits for what comes in and headers for what goes out."""
+    site = web.Application(
+        client_max_size=MOST_BYTES, middlewares=[answer_errors, *api.middlewares, read_body]
+    )
+    site.on_response_prepare.extend([_set_headers, api.guard.add_cors])
+    site.on_shutdown.append(api.close_streams)
+    site.add_routes([*routes, *api.routes])
     return site
 
 
@@ -107,35 +114,13 @@ async def read_body(request: web.Request, handler: Handler) -> web.StreamRespons
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error is a JSON object with a stable code and a sentence; no error shows how we are made."""
+    """Every error is a problem with a stable code and a sentence; no error shows how we are made."""
     try:
         return await handler(request)
-    except web.HTTPException as error:
-        if error.status < HTTPStatus.BAD_REQUEST:
+    except Exception as error:
+        if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
             raise
-        return problem(error.status, error.reason.lower().replace(" ", "_"), _sentence(error), error.headers)
-    except StoreUnavailable as error:
-        return problem(503, error.code, "The store is away for the moment. Try again.", {"Retry-After": "2"})
-    except CrewdeckError as error:
-        return problem(400, error.code, str(error))
-    except Exception:
-        log.exception("A request failed", method=request.method, path=request.path)
-        return problem(500, "internal_error", "Something went wrong here. It has been logged.")
-
-
-def _sentence(error: web.HTTPException) -> str:
-    match error.status:
-        case 404:
-            return "There is nothing at this address."
-        case 408:
-            return f"The body has to arrive within {BODY_WITHIN:g} seconds."
-        case 413:
-            return f"The body may have {MOST_BYTES} bytes at most."
-        case _:
-            return f"{error.reason}."
-
-
-def problem(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """An error as every route answers it: `{"error": {"code", "message"}}`."""
-    kept = {name: value for name, value in (headers or {}).items() if name in {"Allow", "Retry-After"}}
-    return web.json_response({"error": {"code": code, "message": message}}, status=status, headers=kept)
+        if (problem := problems.of(error)) is None:
+            log.exception("A request failed", method=request.method, path=request.path)
+            problem = Problem("internal_error", "Something went wrong here. It has been logged.")
+        return problem.response()

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from bot.core.events import Event, HumanInputRequired, RunCancelled, RunCompleted, RunFailed
 
 RETRY = b"retry: 2000\n"
-"""In each SSE event: how many milliseconds a client waits before it comes back. Not in a block of its own, which
-some clients take for an empty event."""
+"""In each SSE event: how many milliseconds a client waits before it comes back.
+
+Not in a block of its own, which some clients take for an empty event.
+"""
 COMMENT = b":\n"
-"""Keeps clients alive that give up after some seconds of silence. One line, without an empty one behind it, which
-some clients take for an event."""
+"""Keeps clients alive that give up after some seconds of silence.
+
+One line, without an empty one behind it, which some clients take for an event.
+"""
 
 
-def encode(value: Any) -> bytes:
+def encode(value: object) -> bytes:
     """JSON as it goes over the wire: UTF-8, no spaces, keys in their given order."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
         errors="replace"

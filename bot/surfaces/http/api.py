@@ -1,0 +1,124 @@
+"""The API, put together: keys, streams and routes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from bot.core.access import Keyring
+from bot.core.feed import Feed
+from bot.core.inbox import Batches, Inbox, Receipts
+from bot.core.ports import Store
+from bot.settings import Settings
+from bot.surfaces.http import docspage, openapi
+from bot.surfaces.http.answers import Answers
+from bot.surfaces.http.auth import Ring
+from bot.surfaces.http.guard import KEYS_REQUIRED, Guard, is_loopback
+from bot.surfaces.http.inboxfeed import InboxFeed
+from bot.surfaces.http.limits import Rates
+from bot.surfaces.http.poll import PollRoutes
+from bot.surfaces.http.questions import QuestionRoutes
+from bot.surfaces.http.runfeed import RunFeed
+from bot.surfaces.http.runs import RunRoutes
+from bot.surfaces.http.sse import SseRoutes
+from bot.surfaces.http.streams import Streams
+from bot.surfaces.http.table import AnyOperation, Handlers, operations
+from bot.surfaces.http.websocket import WebSocketRoutes
+from bot.surfaces.http.wire import encode
+
+
+class ApiStore(Store, Keyring, Inbox, Batches, Receipts, Protocol):
+    """All that the API needs of the store."""
+
+
+@dataclass(frozen=True)
+class Api:
+    """What a site needs to answer as the API."""
+
+    routes: Sequence[web.RouteDef]
+    #: The guard: it stands before every route of the site.
+    middlewares: Sequence[Middleware]
+    guard: Guard
+    streams: Streams
+    #: What the operator should know at start-up.
+    notices: Sequence[str]
+
+    async def close_streams(self, _: web.Application) -> None:
+        """For the site's `on_shutdown`: open streams end at once, instead of holding up the end."""
+        self.streams.close()
+
+
+@asynccontextmanager
+async def open_api(settings: Settings, store: ApiStore, feed: Feed) -> AsyncIterator[Api]:
+    """The API on this store, reading while the block runs. Raises StoreUnavailable.
+
+    `feed` is followed by the caller.
+    """
+    ring = Ring(store, feed, settings.api_keys)
+    await ring.open()
+    runs, inbox = RunFeed(store, feed), InboxFeed(store, feed)
+    rates = Rates(settings.rate_limit)
+    guard = Guard(ring, rates, host=settings.host, origins=settings.cors_origins)
+    streams = Streams(store, runs, inbox, ring.still)
+    table = operations(_handlers(store, streams, rates))
+    notices = await _notices(settings, ring)
+    async with asyncio.TaskGroup() as group:
+        reading = [group.create_task(each.run()) for each in (runs, inbox)]
+        try:
+            yield Api(_routes(table), (guard.middleware,), guard, streams, notices)
+        finally:
+            for task in reading:
+                task.cancel()
+
+
+def _handlers(store: ApiStore, streams: Streams, rates: Rates) -> Handlers:
+    answers = Answers(store)
+    return Handlers(
+        runs=RunRoutes(store),
+        questions=QuestionRoutes(store, answers),
+        sse=SseRoutes(streams),
+        poll=PollRoutes(streams),
+        websocket=WebSocketRoutes(streams, answers, rates),
+    )
+
+
+def _routes(table: Sequence[AnyOperation]) -> list[web.RouteDef]:
+    document = openapi.document(table, _version())
+    as_json, as_page = encode(document), docspage.page(document)
+
+    async def openapi_json(_: web.Request) -> web.Response:
+        return web.Response(body=as_json, content_type="application/json")
+
+    async def docs(_: web.Request) -> web.Response:
+        headers = {"Content-Security-Policy": docspage.POLICY}
+        return web.Response(text=as_page, content_type="text/html", headers=headers)
+
+    return [
+        *(operation.route() for operation in table),
+        web.get("/openapi.json", openapi_json),
+        web.get("/docs", docs),
+    ]
+
+
+async def _notices(settings: Settings, ring: Ring) -> tuple[str, ...]:
+    if not await ring.locked():
+        return () if is_loopback(settings.host) else (KEYS_REQUIRED,)
+    if not ring.usable:
+        return (
+            "The API is locked: keys were in use here, and none is left. Make one: `crewdeck keys add NAME`.",
+        )
+    return ()
+
+
+def _version() -> str:
+    try:
+        return version("crewdeck")
+    except PackageNotFoundError:
+        return "0"

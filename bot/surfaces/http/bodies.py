@@ -1,0 +1,141 @@
+"""What clients send, as models: they validate, and `/openapi.json` is made from them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+from bot.core.model import RunStatus
+
+Uuid = Annotated[
+    str, Field(json_schema_extra={"format": "uuid"}), StringConstraints(pattern="^[0-9a-fA-F-]{36}$")
+]
+OnBehalfOf = Annotated[
+    str | None,
+    Field(
+        max_length=200,
+        description="The person that the caller acts for, as it says itself. Recorded, never trusted.",
+    ),
+]
+ActionWord = Literal["approve", "reject", "choose", "respond"]
+
+
+class Request(BaseModel):
+    """Unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StartBody(Request):
+    """Start a run of a crew."""
+
+    crew: Annotated[str, Field(min_length=1, max_length=200, description="Its name, as in `GET /crews`.")]
+    inputs: dict[str, JsonValue] = Field(default_factory=dict, description="By name; see the crew's inputs.")
+    on_behalf_of: OnBehalfOf = None
+
+
+class AnswerBody(Request):
+    """An answer to a question."""
+
+    action: ActionWord
+    value: Annotated[
+        str | None, Field(description="With `choose`: the option's id or label. With `respond`: the words.")
+    ] = None
+    comment: Annotated[str, Field(description="Words that go with the answer.")] = ""
+    on_behalf_of: OnBehalfOf = None
+
+
+class InputBody(Request):
+    """An answer to a run's open question: in words, or in full."""
+
+    response: Annotated[
+        str | None,
+        Field(
+            description="Exactly a label or an action (case aside) is that choice; "
+            "anything else is an answer in words."
+        ),
+    ] = None
+    question_id: Annotated[Uuid | None, Field(description="Needed when several questions are open.")] = None
+    action: ActionWord | None = None
+    value: str | None = None
+    comment: str = ""
+    on_behalf_of: OnBehalfOf = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> InputBody:
+        if (self.response is None) == (self.action is None):
+            raise ValueError("Give either `response` or `action`")
+        if self.response is not None and (self.value is not None or self.comment):
+            raise ValueError("`value` and `comment` go with `action`, not with `response`")
+        return self
+
+
+class CancelBody(Request):
+    """Cancel a run."""
+
+    on_behalf_of: OnBehalfOf = None
+
+
+class AnswerMessage(Request):
+    """An answer that comes over a WebSocket."""
+
+    type: Literal["answer"]
+    request_id: Annotated[str | int | None, Field(description="Comes back with `accepted` or `error`.")] = (
+        None
+    )
+    question_id: Uuid
+    action: ActionWord
+    value: str | None = None
+    comment: str = ""
+    on_behalf_of: OnBehalfOf = None
+
+
+class Nothing(Request):
+    """No parameters."""
+
+
+LastEventId = Annotated[
+    str, Field(max_length=500, description="Go on after this event: its id, as it came with the stream.")
+]
+
+
+class StreamQuery(Request):
+    """Where a stream begins."""
+
+    last_event_id: LastEventId = ""
+
+
+class PollQuery(Request):
+    """Where a poll begins, and how long it may wait."""
+
+    last_event_id: LastEventId = ""
+    wait: Annotated[float, Field(ge=0, le=60, description="Seconds to wait until there is something.")] = 0
+
+
+class EventsQuery(Request):
+    """Which events of a run."""
+
+    last_event_id: LastEventId = ""
+    limit: Annotated[int, Field(ge=1, le=1000)] = 500
+
+
+class RunsQuery(Request):
+    """Which runs a list holds."""
+
+    crew: Annotated[str | None, Field(max_length=200)] = None
+    status: RunStatus | None = None
+    active: Annotated[
+        bool | None, Field(description="Only those that are not over, or only those that are.")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 20
+    cursor: Annotated[
+        str | None, Field(pattern=r"^[0-9]{1,15}:[0-9a-f-]{36}$", description="`next` of the page before.")
+    ] = None
+
+
+class QuestionsQuery(Request):
+    """Which questions a list holds."""
+
+    state: Annotated[Literal["open"], Field(description="Settled questions are in their runs.")] = "open"
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200

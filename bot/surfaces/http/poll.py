@@ -1,0 +1,68 @@
+"""Long poll: the same events, fetched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from bot.core.events import Event
+from bot.surfaces.http.bodies import EventsQuery, PollQuery
+from bot.surfaces.http.follow import Follower
+from bot.surfaces.http.opening import Opening, open_run
+from bot.surfaces.http.operations import Call
+from bot.surfaces.http.streams import Streams
+from bot.surfaces.http.wire import Message, of_run
+
+MOST = 500
+"""Events in one answer; a client asks again behind the last one."""
+
+
+class PollRoutes:
+    """The handlers of polls."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    async def of_run(self, call: Call[None, PollQuery]) -> web.Response:
+        run_id = call.id("execution_id")
+        opening = await open_run(self._streams.store, run_id, call.query.last_event_id)
+        messages = await self._read(run_id, opening, MOST)
+        if not messages and not opening.finished and call.query.wait:
+            with self._streams.entered(), self._streams.runs.follow(run_id, opening.after) as follower:
+                messages = await _collect(follower, call.query.wait)
+        return _page(messages)
+
+    async def of_all(self, call: Call[None, PollQuery]) -> web.Response:
+        with self._streams.entered(), self._streams.inbox.follow() as follower:
+            await follower.open(call.query.last_event_id)
+            return _page(await _collect(follower, call.query.wait))
+
+    async def events(self, call: Call[None, EventsQuery]) -> web.Response:
+        run_id = call.id("run_id")
+        opening = await open_run(self._streams.store, run_id, call.query.last_event_id)
+        return _page(await self._read(run_id, opening, call.query.limit))
+
+    async def _read(self, run_id: str, opening: Opening, most: int) -> Sequence[Message]:
+        events: Sequence[Event] = await self._streams.store.events(run_id, opening.after, most)
+        return [*opening.first, *map(of_run, events)]
+
+
+async def _collect(follower: Follower, seconds: float) -> Sequence[Message]:
+    """What is there now; if there is nothing, what comes first within `seconds`."""
+    until = time.monotonic() + seconds
+    found: list[Message] = []
+    while len(found) < MOST:
+        left = 0.0 if found else until - time.monotonic()
+        messages = await follower.next(max(0.0, left))
+        found += messages
+        if (not messages and left <= 0) or (messages and messages[-1].last):
+            break
+    return found
+
+
+def _page(messages: Sequence[Message]) -> web.Response:
+    """The very bytes that the other transports carry."""
+    body = b'{"events":[' + b",".join(message.data for message in messages) + b"]}"
+    return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,97 @@
+"""Event streams (SSE): of one run, of one run for existing clients (`/{run_id}/stream`), and of all runs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from aiohttp import web
+
+from bot.core.errors import NotFound, StoreUnavailable
+from bot.surfaces.http.bodies import StreamQuery
+from bot.surfaces.http.follow import RETRY, Follower
+from bot.surfaces.http.opening import open_run
+from bot.surfaces.http.operations import Call
+from bot.surfaces.http.streams import SEND_WITHIN, Streams
+from bot.surfaces.http.wire import COMMENT, HEARTBEAT, Message
+
+QUIET = 3.0
+"""Seconds of silence after which a comment is sent: clients with a read timeout of 5 s must live."""
+HEARTBEAT_EVERY = 15.0
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+
+
+class SseRoutes:
+    """The handlers of event streams."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    async def of_run(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
+        return await self._run(call, call.id("execution_id"), plain=False)
+
+    async def plain(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
+        return await self._run(call, call.id("run_id"), plain=True)
+
+    async def of_all(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
+        with self._streams.inbox.follow() as follower:
+            await follower.open(_cursor(call))
+            return await self._send(call, follower, (), plain=False)
+
+    async def _run(self, call: Call[None, StreamQuery], run_id: str, *, plain: bool) -> web.StreamResponse:
+        opening = await open_run(self._streams.store, run_id, _cursor(call))
+        if opening.finished:
+            return web.Response(status=204)  # an EventSource stops at that
+        with self._streams.runs.follow(run_id, opening.after) as follower:
+            return await self._send(call, follower, opening.first, plain=plain)
+
+    async def _send(
+        self, call: Call[None, StreamQuery], follower: Follower, first: Sequence[Message], *, plain: bool
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers=HEADERS)
+        with self._streams.entered(), suppress(ConnectionError, NotFound):
+            await response.prepare(call.request)
+            await _write(call.request, response, [*first], plain=plain)
+            heartbeat = time.monotonic() + HEARTBEAT_EVERY
+            while await self._streams.still(call.caller):
+                messages = await _next(follower, min(QUIET, heartbeat - time.monotonic()))
+                if time.monotonic() >= heartbeat:
+                    heartbeat += HEARTBEAT_EVERY
+                    messages = [*messages, HEARTBEAT]
+                await _write(call.request, response, messages, plain=plain)
+                if any(message.last for message in messages):
+                    break
+        return response
+
+
+def _cursor(call: Call[None, StreamQuery]) -> str:
+    """The header wins: an EventSource comes back to the address it was opened with, with a newer header."""
+    return call.request.headers.get("Last-Event-ID") or call.query.last_event_id
+
+
+async def _next(follower: Follower, seconds: float) -> Sequence[Message]:
+    try:
+        return await follower.next(max(0.0, seconds))
+    except StoreUnavailable:
+        await asyncio.sleep(RETRY)
+        return ()
+
+
+async def _write(
+    request: web.Request, response: web.StreamResponse, messages: Sequence[Message], *, plain: bool
+) -> None:
+    """Send, or a comment if there is nothing. A client that takes nothing for too long is cut off."""
+    block = b"".join(message.plain_sse if plain else message.sse for message in messages) or COMMENT
+    try:
+        async with asyncio.timeout(SEND_WITHIN):
+            await response.write(block)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("The client takes nothing any more.") from None

@@ -1,0 +1,79 @@
+"""Starting runs over HTTP, once for each `Idempotency-Key`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from typing import Protocol
+
+from bot.core import ids, runs
+from bot.core.errors import NotFound
+from bot.core.inbox import Receipts
+from bot.core.model import Actor, NewRun, Run
+from bot.core.ports import Catalogue, Memory, Runs
+from bot.surfaces.http.bodies import StartBody
+from bot.surfaces.http.problems import Problem
+from bot.surfaces.http.wire import encode
+
+REMEMBERED = 24 * 3600.0
+"""Seconds for which an `Idempotency-Key` stands for its run."""
+LONGEST_KEY = 255
+
+
+class StartStore(Catalogue, Runs, Memory, Receipts, Protocol):
+    """What is needed to start runs."""
+
+
+async def start(store: StartStore, body: StartBody, actor: Actor, idempotency_key: str | None) -> Run:
+    """Start the run, or return the one that this caller started with this key.
+
+    Raises NotFound (unknown_crew), InvalidInputs, Refused (not_admitted), Problem (idempotency_conflict).
+    """
+    if idempotency_key is None:
+        run, _ = await store.start(await _plan(store, body, actor, str(uuid.uuid4())))
+        return run
+    receipt = _receipt(actor, _checked(idempotency_key))
+    kept = await store.recall(receipt)
+    if kept is None:
+        # Checked before anything is kept: a request that was refused may be mended and sent again.
+        await _plan(store, body, actor, receipt)
+        # A new word in each receipt: after a day the same key starts another run.
+        kept = await store.keep(receipt, json.dumps([str(uuid.uuid4()), _digest(body)]), REMEMBERED)
+    word, digest = json.loads(kept)
+    if digest != _digest(body):
+        raise Problem(
+            "idempotency_conflict", "This Idempotency-Key has started another run, with another body."
+        )
+    return await _same(store, body, actor, word)
+
+
+async def _same(store: StartStore, body: StartBody, actor: Actor, word: str) -> Run:
+    """The run that this word stands for, started now if it has not been: what it needs may be gone by now."""
+    try:
+        return await store.run(ids.run_id(f"http:{word}"))
+    except NotFound:
+        run, _ = await store.start(await _plan(store, body, actor, word))
+        return run
+
+
+async def _plan(store: StartStore, body: StartBody, actor: Actor, word: str) -> NewRun:
+    crew = await runs.crew_named(store, body.crew)
+    return runs.plan(crew, body.inputs, actor, key=f"http:{word}")
+
+
+def _checked(key: str) -> str:
+    if 0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable():
+        return key
+    raise Problem(
+        "invalid_idempotency_key", f"An Idempotency-Key is 1 to {LONGEST_KEY} printable ASCII characters."
+    )
+
+
+def _receipt(actor: Actor, key: str) -> str:
+    return "start:" + hashlib.sha256(encode([actor.principal, key])).hexdigest()
+
+
+def _digest(body: StartBody) -> str:
+    canonical = json.dumps(body.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()

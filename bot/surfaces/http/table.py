@@ -1,0 +1,268 @@
+"""All operations of the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bot.core.access import Scope
+from bot.surfaces.http.bodies import (
+    AnswerBody,
+    CancelBody,
+    EventsQuery,
+    InputBody,
+    PollQuery,
+    QuestionsQuery,
+    RunsQuery,
+    StartBody,
+    StreamQuery,
+)
+from bot.surfaces.http.operations import Answer, Operation
+from bot.surfaces.http.poll import PollRoutes
+from bot.surfaces.http.questions import QuestionRoutes
+from bot.surfaces.http.runs import RunRoutes
+from bot.surfaces.http.sse import SseRoutes
+from bot.surfaces.http.views import (
+    AnswerView,
+    CrewsView,
+    EventsView,
+    QuestionsView,
+    QuestionView,
+    RunsView,
+    RunView,
+    StartedView,
+)
+from bot.surfaces.http.websocket import WebSocketRoutes
+
+AnyOperation = Operation[Any, Any]
+
+ANSWERING = ("unknown_question", "not_allowed", "settled", "invalid_answer")
+LAST_EVENT_ID = {"Last-Event-ID": "Like `last_event_id`, as an EventSource sends it; it wins."}
+STREAM = {
+    200: Answer("Server-sent events", content_type="text/event-stream"),
+    204: Answer("The run's last event has been seen: there is nothing to come back for"),
+}
+SOCKET = {101: Answer("A WebSocket: events out, answers in")}
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """What answers."""
+
+    runs: RunRoutes
+    questions: QuestionRoutes
+    sse: SseRoutes
+    poll: PollRoutes
+    websocket: WebSocketRoutes
+
+
+def operations(handlers: Handlers) -> tuple[AnyOperation, ...]:
+    """The table: `/openapi.json` and the routes are made from it."""
+    return (*_runs(handlers), *_questions(handlers), *_streams_of_run(handlers), *_streams_of_all(handlers))
+
+
+def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
+    return (
+        Operation(
+            "GET",
+            "/crews",
+            "listCrews",
+            "The crews that can be started",
+            to.runs.crews,
+            {200: Answer("Crews", CrewsView)},
+        ),
+        Operation(
+            "POST",
+            "/crew/start",
+            "startRun",
+            "Start a run",
+            to.runs.start,
+            {202: Answer("The run, started now or by the same request before", StartedView)},
+            body=StartBody,
+            scope=Scope.START,
+            problems=(
+                "unknown_crew",
+                "invalid_inputs",
+                "not_admitted",
+                "idempotency_conflict",
+                "invalid_idempotency_key",
+            ),
+            headers={"Idempotency-Key": "The same key again, within 24 hours, is the same run."},
+        ),
+        Operation(
+            "GET",
+            "/runs",
+            "listRuns",
+            "Runs, newest first",
+            to.runs.runs,
+            {200: Answer("Runs", RunsView)},
+            query=RunsQuery,
+        ),
+        Operation(
+            "GET",
+            "/runs/{run_id}",
+            "getRun",
+            "A run with its questions",
+            to.runs.run,
+            {200: Answer("The run", RunView)},
+            problems=("unknown_run",),
+        ),
+        Operation(
+            "POST",
+            "/runs/{run_id}/cancel",
+            "cancelRun",
+            "Cancel a run",
+            to.runs.cancel,
+            {200: Answer("The run, cancelled", RunView)},
+            body=CancelBody,
+            body_optional=True,
+            scope=Scope.START,
+            problems=("unknown_run", "run_over", "not_allowed"),
+        ),
+        Operation(
+            "GET",
+            "/runs/{run_id}/events",
+            "listEvents",
+            "A run's events so far",
+            to.poll.events,
+            {200: Answer("Events", EventsView)},
+            query=EventsQuery,
+            problems=("unknown_run",),
+        ),
+    )
+
+
+def _questions(to: Handlers) -> tuple[AnyOperation, ...]:
+    return (
+        Operation(
+            "GET",
+            "/questions",
+            "listQuestions",
+            "What waits for an answer, oldest first",
+            to.questions.questions,
+            {200: Answer("Questions", QuestionsView)},
+            query=QuestionsQuery,
+            tag="questions",
+        ),
+        Operation(
+            "GET",
+            "/questions/{question_id}",
+            "getQuestion",
+            "A question, with its outcome once it has one",
+            to.questions.question,
+            {200: Answer("The question", QuestionView)},
+            problems=("unknown_question",),
+            tag="questions",
+        ),
+        Operation(
+            "POST",
+            "/questions/{question_id}/answer",
+            "answerQuestion",
+            "Answer a question",
+            to.questions.answer,
+            {200: Answer("The answer, as it is recorded", AnswerView)},
+            body=AnswerBody,
+            scope=Scope.ANSWER,
+            problems=ANSWERING,
+            tag="questions",
+        ),
+        Operation(
+            "POST",
+            "/{run_id}/input",
+            "answerRun",
+            "Answer the open question of a run",
+            to.questions.input,
+            {200: Answer("The answer, as it is recorded", AnswerView)},
+            body=InputBody,
+            scope=Scope.ANSWER,
+            problems=("unknown_run", "no_open_question", "several_open_questions", *ANSWERING),
+            tag="questions",
+        ),
+    )
+
+
+def _streams_of_run(to: Handlers) -> tuple[AnyOperation, ...]:
+    return (
+        Operation(
+            "GET",
+            "/{run_id}/stream",
+            "streamRunPlainly",
+            "A run's events, its questions as `PROMPT` and its end as `END`",
+            to.sse.plain,
+            STREAM,
+            query=StreamQuery,
+            headers=LAST_EVENT_ID,
+            problems=("unknown_run",),
+            tag="streams",
+        ),
+        Operation(
+            "GET",
+            "/events/human-input/{execution_id}",
+            "streamRun",
+            "A run's events",
+            to.sse.of_run,
+            STREAM,
+            query=StreamQuery,
+            headers=LAST_EVENT_ID,
+            problems=("unknown_run",),
+            tag="streams",
+        ),
+        Operation(
+            "GET",
+            "/ws/human-input/{execution_id}",
+            "connectRun",
+            "A run's events, and answers, over a WebSocket",
+            to.websocket.of_run,
+            SOCKET,
+            query=StreamQuery,
+            problems=("unknown_run",),
+            tag="streams",
+        ),
+        Operation(
+            "GET",
+            "/poll/human-input/{execution_id}",
+            "pollRun",
+            "A run's events, fetched",
+            to.poll.of_run,
+            {200: Answer("Events", EventsView)},
+            query=PollQuery,
+            problems=("unknown_run",),
+            tag="streams",
+        ),
+    )
+
+
+def _streams_of_all(to: Handlers) -> tuple[AnyOperation, ...]:
+    return (
+        Operation(
+            "GET",
+            "/events/human-input",
+            "streamQuestions",
+            "The question events of all runs: what is open, then live",
+            to.sse.of_all,
+            {200: STREAM[200]},
+            query=StreamQuery,
+            headers=LAST_EVENT_ID,
+            tag="streams",
+        ),
+        Operation(
+            "GET",
+            "/ws/human-input",
+            "connectQuestions",
+            "The question events of all runs, and answers, over a WebSocket",
+            to.websocket.of_all,
+            SOCKET,
+            query=StreamQuery,
+            tag="streams",
+        ),
+        Operation(
+            "GET",
+            "/poll/human-input",
+            "pollQuestions",
+            "The question events of all runs, fetched",
+            to.poll.of_all,
+            {200: Answer("Events", EventsView)},
+            query=PollQuery,
+            tag="streams",
+        ),
+    )

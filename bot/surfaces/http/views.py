@@ -1,0 +1,255 @@
+"""What clients get, as models, and how they are made from the core's values."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from bot.core.events import iso
+from bot.core.model import (
+    Action,
+    Actor,
+    Crew,
+    InputField,
+    Option,
+    Question,
+    QuestionKind,
+    ReasonFlags,
+    Run,
+    RunError,
+    RunStatus,
+)
+
+
+class View(BaseModel):
+    """Clients tolerate fields that they don't know: there will be more."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ActorView(View):
+    """Who did something."""
+
+    surface: str
+    name: str
+    on_behalf_of: str | None = Field(None, description="As the caller said itself.")
+
+    @classmethod
+    def of(cls, actor: Actor) -> ActorView:
+        return cls(surface=actor.surface, name=actor.label, on_behalf_of=actor.on_behalf_of or None)
+
+
+class CrewView(View):
+    """A crew that can be started."""
+
+    name: str
+    title: str
+    description: str
+    inputs: tuple[InputField, ...]
+    main_input: str | None
+
+    @classmethod
+    def of(cls, crew: Crew) -> CrewView:
+        return cls(
+            name=crew.name,
+            title=crew.title,
+            description=crew.description,
+            inputs=crew.inputs,
+            main_input=crew.main_input,
+        )
+
+
+class CrewsView(View):
+    """The crews that workers announced."""
+
+    crews: tuple[CrewView, ...]
+
+
+class OutcomeView(View):
+    """What was decided, and by whom."""
+
+    action: Action
+    value: JsonValue = None
+    comment: str
+    human_feedback: str = Field(description="The outcome in words, as the crew sees it.")
+    answered_by: ActorView | None
+    answered_at: str | None
+
+
+class QuestionView(View):
+    """A question of a run."""
+
+    question_id: str
+    run_id: str
+    kind: QuestionKind
+    state: Literal["open", "settled"]
+    prompt: str
+    context: str
+    options: tuple[Option, ...]
+    reason_flags: ReasonFlags
+    asker: str
+    round: int | None
+    created_at: str
+    deadline: str | None
+    outcome: OutcomeView | None
+
+    @classmethod
+    def of(cls, question: Question) -> QuestionView:
+        return cls(
+            question_id=question.id,
+            run_id=question.run_id,
+            kind=question.kind,
+            state="open" if question.open else "settled",
+            prompt=question.prompt,
+            context=question.context,
+            options=question.options,
+            reason_flags=question.reason,
+            asker=question.asker,
+            round=question.round,
+            created_at=iso(question.created_at),
+            deadline=_iso(question.deadline_at),
+            outcome=outcome_of(question),
+        )
+
+
+class QuestionsView(View):
+    """Questions of any runs."""
+
+    questions: tuple[QuestionView, ...]
+
+
+class AnswerView(OutcomeView):
+    """An answer that counts, as it is recorded."""
+
+    question_id: str
+    run_id: str
+    status: Literal["recorded"] = "recorded"
+
+
+class RunSummary(View):
+    """A run, as lists show it."""
+
+    run_id: str
+    crew: str
+    title: str
+    status: RunStatus
+    inputs: dict[str, JsonValue]
+    requester: ActorView
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    error: RunError | None
+    cancelled_by: ActorView | None
+
+
+class RunView(RunSummary):
+    """A run, with all that it asked."""
+
+    result: str | None
+    questions: tuple[QuestionView, ...]
+
+
+class RunsView(View):
+    """A page of runs."""
+
+    runs: tuple[RunSummary, ...]
+    next: str | None = Field(None, description="The `cursor` of the next page; null: this is the last one.")
+
+
+class StartedView(View):
+    """A run that was started, now or by the same request before."""
+
+    run_id: str
+    crew: str
+    status: RunStatus
+    created_at: str
+
+
+class EventView(View):
+    """An event of a run: these fields, and those of its type."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str
+    execution_id: str | None = None
+    seq: int | None = None
+    timestamp: str | None = None
+    event_id: str | None = None
+
+
+class EventsView(View):
+    """Events in their order."""
+
+    events: tuple[EventView, ...]
+
+
+class FieldError(View):
+    """What is wrong with a field."""
+
+    field: str
+    reason: str
+
+
+class ProblemView(View):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str
+    title: str
+    status: int
+    code: str = Field(description="Stable; see `/docs`.")
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+
+
+def summary(run: Run) -> RunSummary:
+    """A run, for a list."""
+    return RunSummary(**_summary(run))
+
+
+def full(run: Run, questions: list[Question]) -> RunView:
+    """A run, for itself."""
+    asked = tuple(QuestionView.of(question) for question in questions)
+    return RunView(**_summary(run), result=run.result, questions=asked)
+
+
+def started(run: Run) -> StartedView:
+    """A run, for who started it."""
+    return StartedView(run_id=run.id, crew=run.crew.name, status=run.status, created_at=iso(run.created_at))
+
+
+def outcome_of(question: Question) -> OutcomeView | None:
+    """What a settled question came to."""
+    outcome = question.outcome
+    if outcome is None:
+        return None
+    return OutcomeView(
+        action=outcome.action,
+        value=outcome.value,
+        comment=outcome.comment,
+        human_feedback=outcome.text(question.options),
+        answered_by=ActorView.of(outcome.by) if outcome.by else None,
+        answered_at=_iso(question.settled_at),
+    )
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "crew": run.crew.name,
+        "title": run.crew.title,
+        "status": run.status,
+        "inputs": run.inputs,
+        "requester": ActorView.of(run.requester),
+        "created_at": iso(run.created_at),
+        "started_at": _iso(run.started_at),
+        "finished_at": _iso(run.finished_at),
+        "error": run.error,
+        "cancelled_by": ActorView.of(run.cancelled_by) if run.cancelled_by else None,
+    }
+
+
+def _iso(at: int | None) -> str | None:
+    return None if at is None else iso(at)

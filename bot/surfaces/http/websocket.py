@@ -1,0 +1,183 @@
+"""WebSocket: the same events, and answers back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+from pydantic import ValidationError
+
+from bot.core.access import Scope
+from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.model import Question
+from bot.surfaces.http import problems
+from bot.surfaces.http.answers import Answers
+from bot.surfaces.http.auth import Caller
+from bot.surfaces.http.bodies import AnswerMessage, StreamQuery
+from bot.surfaces.http.follow import RETRY, Follower
+from bot.surfaces.http.limits import Rates
+from bot.surfaces.http.opening import open_run
+from bot.surfaces.http.operations import Call, read_json
+from bot.surfaces.http.problems import Problem
+from bot.surfaces.http.streams import SEND_WITHIN, Streams
+from bot.surfaces.http.wire import Message, encode
+
+PING_EVERY = 15.0
+"""Seconds between pings; without a pong for half as long the client counts as gone."""
+CHECK_EVERY = 5.0
+"""Seconds between two looks at whether the caller may still follow."""
+LARGEST = 256 * 1024
+"""Bytes of a message; a larger one is answered with an error."""
+BUFFERED = 16 * 1024 * 1024
+"""Bytes of a message that are taken in at all, to answer like that.
+
+What goes on beyond is no mistake any more, and is closed (1009). Nothing is decompressed.
+"""
+
+
+class WebSocketRoutes:
+    """The handlers of WebSockets."""
+
+    def __init__(self, streams: Streams, answers: Answers, rates: Rates) -> None:
+        self._streams = streams
+        self._answers = answers
+        self._rates = rates
+
+    async def of_run(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
+        run_id = call.id("execution_id")
+        opening = await open_run(self._streams.store, run_id, _cursor(call))
+        with self._streams.runs.follow(run_id, opening.after) as follower:
+            socket = Socket(self._answers, self._rates, call.caller, run_id)
+            # After the last event there is nothing to follow: open, and close.
+            source = None if opening.finished else follower
+            return await self._serve(call, socket, source, opening.first)
+
+    async def of_all(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
+        with self._streams.inbox.follow() as follower:
+            await follower.open(_cursor(call))
+            socket = Socket(self._answers, self._rates, call.caller, None)
+            return await self._serve(call, socket, follower, ())
+
+    async def _serve(
+        self,
+        call: Call[None, StreamQuery],
+        socket: Socket,
+        follower: Follower | None,
+        first: Sequence[Message],
+    ) -> web.StreamResponse:
+        response = web.WebSocketResponse(heartbeat=PING_EVERY, max_msg_size=BUFFERED, compress=False)
+        with self._streams.entered():
+            await response.prepare(call.request)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    sending = group.create_task(self._send(response, call.caller, follower, first))
+                    await self._receive(response, call.caller, socket)
+                    sending.cancel()
+            finally:
+                await response.close(code=WSCloseCode.GOING_AWAY)
+        return response
+
+    async def _receive(self, response: web.WebSocketResponse, caller: Caller, socket: Socket) -> None:
+        """Answer what the client says, until it has gone."""
+        with suppress(ConnectionError):
+            async for message in response:
+                if message.type is WSMsgType.ERROR or not await self._streams.still(caller):
+                    break
+                await _put(response, encode(await socket.answer(message)))
+
+    async def _send(
+        self,
+        response: web.WebSocketResponse,
+        caller: Caller,
+        follower: Follower | None,
+        first: Sequence[Message],
+    ) -> None:
+        """Send what comes, until the last event; then close."""
+        messages, ended = first, follower is None
+        with suppress(ConnectionError, NotFound):
+            while await self._streams.still(caller):
+                for message in messages:
+                    await _put(response, message.data)
+                    ended = ended or message.last
+                if follower is None or ended:
+                    break
+                messages = await _next(follower)
+            await response.close(code=WSCloseCode.OK if ended else WSCloseCode.POLICY_VIOLATION)
+
+
+class Socket:
+    """What one client may say over its WebSocket."""
+
+    def __init__(self, answers: Answers, rates: Rates, caller: Caller, run_id: str | None) -> None:
+        self._answers = answers
+        self._rates = rates
+        self._caller = caller
+        self._run_id = run_id
+
+    async def answer(self, message: WSMessage) -> dict[str, Any]:
+        """What a message is answered with: `accepted`, or `error` with its reason."""
+        request_id = None
+        try:
+            said = _parse(message)
+            request_id = said.get("request_id") if isinstance(said, dict) else None
+            return {"type": "accepted", "request_id": request_id, **await self._do(said)}
+        except Exception as error:
+            problem = problems.of(error)
+            if problem is None:
+                raise
+            return {"type": "error", "request_id": request_id, **_told(problem)}
+
+    async def _do(self, said: object) -> dict[str, Any]:
+        try:
+            asked = AnswerMessage.model_validate(said)
+        except ValidationError as error:
+            raise problems.invalid(error) from error
+        self._caller.require(Scope.ANSWER)
+        if self._caller.key is not None:
+            self._rates.take(self._caller.key.name)
+        question = await self._find(asked.question_id.lower())
+        actor = self._caller.acting(asked.on_behalf_of)
+        answer = await self._answers.give(question, actor, asked.action, asked.value, asked.comment)
+        return answer.model_dump(mode="json")
+
+    async def _find(self, question_id: str) -> Question:
+        if self._run_id is None:
+            return await self._answers.find(question_id)
+        return await self._answers.find_in(self._run_id, question_id)
+
+
+def _parse(message: WSMessage) -> object:
+    if message.type is not WSMsgType.TEXT:
+        raise Problem("invalid_json", "Messages are JSON texts.")
+    if len(message.data.encode()) > LARGEST:
+        raise Problem("too_large", f"A message may have {LARGEST} bytes at most.")
+    return read_json(message.data)
+
+
+def _told(problem: Problem) -> dict[str, Any]:
+    body = problem.body()
+    return {name: body[name] for name in body if name not in {"type", "title", "status"}}
+
+
+def _cursor(call: Call[None, StreamQuery]) -> str:
+    return call.query.last_event_id or call.request.headers.get("Last-Event-ID", "")
+
+
+async def _next(follower: Follower) -> Sequence[Message]:
+    try:
+        return await follower.next(CHECK_EVERY)
+    except StoreUnavailable:
+        await asyncio.sleep(RETRY)
+        return ()
+
+
+async def _put(response: web.WebSocketResponse, data: bytes) -> None:
+    """Send a text. A client that takes nothing for too long is cut off."""
+    try:
+        async with asyncio.timeout(SEND_WITHIN):
+            await response.send_frame(data, WSMsgType.TEXT)
+    except TimeoutError:
+        raise ConnectionResetError("The client takes nothing any more.") from None

@@ -1,0 +1,129 @@
+"""The API as an HTTP server in this process, and a crew that the test plays with the worker's verbs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from bot.core import ids, rules
+from bot.core.events import TaskCompleted, TaskStarted
+from bot.core.feed import Feed
+from bot.core.model import Claim, Crew, Deadline, Option, Question, QuestionKind
+from bot.settings import Settings
+from bot.store.redis import RedisStore
+from bot.surfaces.http.api import open_api
+from bot.surfaces.http.site import serving
+
+LEASE = 60.0
+SECRETS = {"reader": "r" * 40, "ci": "c" * 40, "other": "o" * 40, "ops": "a" * 40}
+KEYS = {
+    "CREWDECK_API_KEYS": (
+        f"reader:{SECRETS['reader']}:read,ci:{SECRETS['ci']}:read+start+answer,"
+        f"other:{SECRETS['other']}:read+start+answer,ops:{SECRETS['ops']}:admin"
+    )
+}
+
+
+def bearer(name: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {SECRETS[name]}"}
+
+
+@dataclass
+class Served:
+    """A running API."""
+
+    url: str
+    store: RedisStore
+    client: httpx.AsyncClient
+    _asked: int = field(default=0)
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def ws_url(self) -> str:
+        return self.url.replace("http://", "ws://")
+
+    async def get(self, path: str, **how: Any) -> httpx.Response:
+        return await self.client.get(path, **how)
+
+    async def post(self, path: str, body: object, **how: Any) -> httpx.Response:
+        return await self.client.post(path, json=body, **how)
+
+    async def start(self, crew: str = "demo", **how: Any) -> str:
+        """Start a run over HTTP; its id."""
+        answer = await self.post("/crew/start", {"crew": crew}, **how)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["run_id"])
+
+    async def claim(self, crew: str = "demo") -> Claim:
+        [claim] = await self.store.claim("w1", [crew], 1, LEASE)
+        return claim
+
+    async def started(self, **how: Any) -> Claim:
+        """A run that was started over HTTP, held by the worker that the test plays."""
+        await self.start(**how)
+        return await self.claim()
+
+    async def ask(
+        self,
+        claim: Claim,
+        prompt: str = "Publish it?",
+        kind: QuestionKind = QuestionKind.APPROVAL,
+        labels: tuple[str, ...] = (),
+        deadline: Deadline | None = None,
+    ) -> Question:
+        self._asked += 1
+        question = Question(
+            id=ids.part_id(claim.run.id, prompt, self._asked),
+            run_id=claim.run.id,
+            kind=kind,
+            prompt=prompt,
+            options=rules.options_for(kind, labels) if kind is not QuestionKind.CHOICE else _options(labels),
+            policy=claim.run.approvers,
+            deadline=deadline or Deadline(),
+        )
+        return await self.store.ask(claim, question)
+
+    async def work(self, claim: Claim, number: int, total: int = 99) -> None:
+        """One task, done."""
+        task = ids.part_id(claim.run.id, "task", number)
+        crew = ids.part_id(claim.run.id, "crew")
+        words = f"Task {number}: žluťoučký “kůň” \u2028 <b>&"
+        for event in (TaskStarted, TaskCompleted):
+            await self.store.record(
+                claim, event(crew_id=crew, task_id=task, task=words, number=number, total=total)
+            )
+
+
+def _options(labels: tuple[str, ...]) -> tuple[Option, ...]:
+    return tuple(Option(id=str(n), label=label) for n, label in enumerate(labels, start=1))
+
+
+def demo(**fields: Any) -> Crew:
+    return Crew(name="demo", title="Demo", **fields)
+
+
+@asynccontextmanager
+async def serve(store: RedisStore, settings: Mapping[str, str]) -> AsyncIterator[Served]:
+    """The API on this store; `settings` are named as in the environment."""
+    feed = Feed()
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(feed.follow(store))
+        listener = socket.create_server(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        configured = Settings.model_validate(dict(settings))
+        async with (
+            open_api(configured, store, feed) as api,
+            serving((), listener, api),
+            httpx.AsyncClient(base_url=url, timeout=10, trust_env=False) as client,
+        ):
+            yield Served(url, store, client)
+        following.cancel()
