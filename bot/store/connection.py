@@ -14,6 +14,7 @@ from redis.exceptions import NoScriptError
 
 from bot.core.errors import SettingsError
 from bot.store import keys, lua
+from bot.store.interruptible import make_interruptible
 from bot.store.trouble import translated
 
 CONNECTIONS = 32
@@ -103,7 +104,7 @@ async def connect(url: str) -> Connection:
 
 def _pool(url: str) -> BlockingConnectionPool:
     try:
-        return BlockingConnectionPool.from_url(
+        pool = BlockingConnectionPool.from_url(
             url,
             decode_responses=True,
             max_connections=CONNECTIONS,
@@ -120,6 +121,8 @@ def _pool(url: str) -> BlockingConnectionPool:
             "redis://user:password@host:6379/0, rediss://... (TLS) or unix:///path/to/socket. In a password "
             "/ is written as %2F and @ as %40."
         ) from None
+    make_interruptible(pool)
+    return pool
 
 
 async def _check_schema(connection: Connection) -> None:
@@ -127,6 +130,6 @@ async def _check_schema(connection: Connection) -> None:
     stored = int(await connection.do(connection.redis.get(keys.SCHEMA_KEY)) or keys.SCHEMA)
     if stored > keys.SCHEMA:
         raise SettingsError(
-            f"CREWDECK_REDIS_URL: this Redis was written by a newer Crewdeck (schema {stored}, this one reads "
+            f"CREWDECK_REDIS_URL: a newer Crewdeck wrote into this Redis (schema {stored}, this one reads "
             f"{keys.SCHEMA}). Upgrade this process."
         )

@@ -40,6 +40,7 @@ class EventVerbs:
                 async for topics in self._listen():
                     yield topics
             except (RedisError, OSError, TimeoutError, StoreUnavailable):
+                _honour_cancellation()
                 await asyncio.sleep(RECONNECT)
 
     async def _listen(self) -> AsyncIterator[tuple[str, ...]]:
@@ -58,10 +59,18 @@ async def _next_message(listener: PubSub) -> dict[str, str]:
     """What comes next. A connection that is half open is silent for ever, so silence is questioned."""
     for _ in range(2):
         message: dict[str, str] | None = await listener.get_message(timeout=SILENCE)
+        _honour_cancellation()
         if message is not None:
             return message
         await listener.ping()
     raise TimeoutError("The wake-up connection is silent.")
+
+
+def _honour_cancellation() -> None:
+    """Go on being cancelled, though closing or reopening a broken connection raised something else."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def read_events(run_id: str, stored: Iterable[tuple[str, Mapping[str, str]]]) -> list[Event]:

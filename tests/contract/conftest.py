@@ -1,0 +1,58 @@
+"""The store on each server that is at hand, empty for each test."""
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from bot.store.redis import RedisStore, open_store
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """The address of a `redis-server` from PATH that runs for the whole session."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("no redis-server on PATH")
+    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
+        socket = Path(folder) / "redis.sock"
+        command = [binary, "--port", "0", "--unixsocket", str(socket), "--dir", folder, "--appendonly", "yes"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        with redis.Redis(unix_socket_path=str(socket)) as client:
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                with contextlib.suppress(redis.ConnectionError):
+                    client.ping()
+                    break
+                time.sleep(0.02)
+        yield f"unix://{socket}"
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(params=["embedded", "redis_server"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty store: on the embedded Valkey, then on a real Redis where there is one."""
+    url: str = request.getfixturevalue(request.param)
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+    return url
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[RedisStore]:
+    async with open_store(store_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def server(store_url: str) -> Iterator[redis.Redis]:
+    """The same server, to look behind the store and to disturb it."""
+    with redis.Redis.from_url(store_url, decode_responses=True) as client:
+        yield client

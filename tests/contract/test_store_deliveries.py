@@ -1,0 +1,107 @@
+"""What surfaces have still to show: pending until shown, by one process a shard."""
+
+import asyncio
+
+import pytest
+
+from bot.core.events import TaskStarted
+from bot.core.model import Claim
+from bot.core.ports import Delivery
+from bot.store.keys import shard_of
+from bot.store.redis import RedisStore
+from tests.contract.world import LEASE, PLACE, approval, claimed, response, started
+
+TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
+
+
+class Desk:
+    """One web process that shows one run."""
+
+    def __init__(self, store: RedisStore, claim: Claim, owner: str = "web") -> None:
+        self.store, self.claim, self.owner = store, claim, owner
+        self.run, self.shard = claim.run.id, shard_of(claim.run.id)
+
+    async def lease(self, seconds: float = LEASE) -> bool:
+        return await self.store.lease_shard("slack", self.shard, self.owner, seconds)
+
+    async def pending(self) -> list[str]:
+        return await self.store.pending("slack", self.shard)
+
+    async def shown(self, cursor: int, **copies: str) -> bool:
+        return await self.store.delivered("slack", self.owner, self.run, cursor, copies)
+
+
+@pytest.fixture
+async def desk(store: RedisStore) -> Desk:
+    return Desk(store, await claimed(store, place=PLACE))
+
+
+async def test_a_run_is_pending_until_its_newest_event_is_shown(desk: Desk) -> None:
+    assert await desk.pending() == [desk.run]
+    assert await desk.lease()
+    assert await desk.shown(1, parent="C1/1700.1")
+    assert await desk.pending() == []
+    assert await desk.store.delivery("slack", desk.run) == Delivery(cursor=1, copies={"parent": "C1/1700.1"})
+    await desk.store.record(desk.claim, TASK)
+    assert await desk.pending() == [desk.run]
+
+
+async def test_what_happens_during_a_delivery_stays_pending(desk: Desk) -> None:
+    await desk.lease()
+    await desk.store.record(desk.claim, TASK)
+    assert await desk.shown(1)
+    assert await desk.pending() == [desk.run]
+
+
+async def test_a_late_report_does_not_turn_the_cursor_back(desk: Desk) -> None:
+    await desk.lease()
+    await desk.store.record(desk.claim, TASK)
+    await desk.shown(2)
+    await desk.shown(1, q="C1/1700.2")
+    assert await desk.store.delivery("slack", desk.run) == Delivery(cursor=2, copies={"q": "C1/1700.2"})
+    assert await desk.pending() == []
+
+
+async def test_a_postponed_run_is_silent_whatever_happens_in_it(desk: Desk) -> None:
+    await desk.store.postpone("slack", desk.run, 0.03)
+    await desk.store.record(desk.claim, TASK)
+    assert await desk.pending() == []
+    await asyncio.sleep(0.04)
+    assert await desk.pending() == [desk.run]
+
+
+async def test_a_run_without_a_place_is_nobodys_to_show(store: RedisStore) -> None:
+    run = await started(store)
+    assert await store.pending("slack", shard_of(run.id)) == []
+
+
+async def test_a_shard_is_one_processs_until_given_back_or_expired(desk: Desk) -> None:
+    other = Desk(desk.store, desk.claim, "other")
+    assert await desk.lease()
+    assert await desk.lease()
+    assert not await other.lease()
+    await other.store.release_shard("slack", other.shard, "other")
+    assert not await other.lease()
+    await desk.store.release_shard("slack", desk.shard, "web")
+    assert await other.lease(0.02)
+    await asyncio.sleep(0.03)
+    assert not await other.shown(1)
+    assert await desk.lease()
+    assert not await other.shown(1)
+    assert await desk.shown(1)
+
+
+async def test_a_copy_that_turns_up_is_adopted_unless_one_is_known(desk: Desk) -> None:
+    await desk.store.adopt("slack", desk.run, "q1", "C1/1700.5")
+    await desk.store.adopt("slack", desk.run, "q1", "C1/1700.6")
+    assert (await desk.store.delivery("slack", desk.run)).copies == {"q1": "C1/1700.5"}
+
+
+async def test_an_answer_before_the_place_of_its_question_is_recorded_counts(desk: Desk) -> None:
+    question = await desk.store.ask(desk.claim, approval(desk.claim))
+    await desk.store.respond(desk.run, question.id, response())
+    await desk.store.adopt("slack", desk.run, question.id, "C1/1700.7")
+    await desk.lease()
+    await desk.shown(2, **{question.id: "C1/1700.7"})
+    assert await desk.pending() == [desk.run]
+    assert not (await desk.store.question(desk.run, question.id)).open

@@ -1,0 +1,191 @@
+"""Questions in the store: asked once, answered once, by whom they are for."""
+
+import asyncio
+
+import pytest
+
+from bot.core.model import Action, Deadline, Policy, Response, RunStatus, Standing, Verdict
+from bot.core.ports import Fenced
+from bot.store.redis import RedisStore
+from tests.contract.world import ADA, BOB, LOST, approval, choice, claimed, response, told
+
+
+async def test_a_question_is_recorded_and_announced_once(store: RedisStore) -> None:
+    claim = await claimed(store)
+    first = await store.ask(claim, approval(claim))
+    again = await store.ask(claim, approval(claim))
+    assert first == again
+    assert first.open
+    assert (await store.run(claim.run.id)).status is RunStatus.INPUT_REQUIRED
+    assert await told(store, claim.run.id) == ["run_started", "human_input_required"]
+
+
+async def test_an_answer_settles_the_question(store: RedisStore) -> None:
+    claim = await claimed(store)
+    question = await store.ask(claim, approval(claim))
+    said = response(Action.REJECT, comment="Too long")
+    ruling = await store.respond(claim.run.id, question.id, said)
+    assert ruling.verdict is Verdict.SETTLED
+    assert ruling.question is not None
+    assert ruling.question.outcome is not None
+    assert ruling.question.outcome.text(question.options) == "Reject: Too long"
+    assert ruling.question.outcome.by == ADA
+    assert await store.responses(claim.run.id, question.id) == [said]
+    assert (await store.run(claim.run.id)).status is RunStatus.RUNNING
+    assert await store.ask(claim, approval(claim)) == ruling.question
+
+
+async def test_of_conflicting_answers_at_once_one_counts(store: RedisStore) -> None:
+    claim = await claimed(store)
+    question = await store.ask(claim, approval(claim))
+    said = [
+        response(action, key=f"press {number}")
+        for number in range(5)
+        for action in (Action.APPROVE, Action.REJECT)
+    ]
+    said = [each.model_copy(update={"key": f"{each.key} {each.action}"}) for each in said]
+    rulings = await asyncio.gather(*(store.respond(claim.run.id, question.id, each) for each in said))
+    assert [ruling.verdict for ruling in rulings].count(Verdict.SETTLED) == 1
+    assert {ruling.code for ruling in rulings if ruling.verdict is Verdict.REFUSED} == {"settled"}
+    outcomes = {ruling.question.outcome for ruling in rulings if ruling.question and ruling.question.outcome}
+    assert len(outcomes) == 1
+    assert (await told(store, claim.run.id)).count("human_input_completed") == 1
+
+
+async def test_the_same_delivery_again_counts_once_and_is_no_conflict(store: RedisStore) -> None:
+    claim = await claimed(store)
+    question = await store.ask(claim, approval(claim))
+    rulings = [await store.respond(claim.run.id, question.id, response()) for _ in range(3)]
+    assert [ruling.verdict for ruling in rulings] == [Verdict.SETTLED, Verdict.REPEATED, Verdict.REPEATED]
+    assert len(await store.responses(claim.run.id, question.id)) == 1
+
+
+async def test_two_people_with_the_same_key_are_told_apart(store: RedisStore) -> None:
+    claim = await claimed(store)
+    everybody = Policy(deciders=("*",))
+    question = await store.ask(claim, approval(claim).model_copy(update={"policy": everybody}))
+    assert (await store.respond(claim.run.id, question.id, response(by=ADA))).verdict is Verdict.SETTLED
+    assert (await store.respond(claim.run.id, question.id, response(by=BOB))).code == "settled"
+
+
+async def test_whom_the_question_is_not_for_changes_nothing(store: RedisStore) -> None:
+    claim = await claimed(store)
+    question = await store.ask(claim, approval(claim))
+    guest = ADA.model_copy(update={"standing": Standing.GUEST})
+    for stranger in (BOB, guest):
+        ruling = await store.respond(claim.run.id, question.id, response(by=stranger))
+        assert (ruling.verdict, ruling.code) == (Verdict.REFUSED, "not_allowed")
+    assert (await store.question(claim.run.id, question.id)).open
+    assert await store.responses(claim.run.id, question.id) == []
+
+
+async def test_a_question_for_nobody_can_be_settled_by_an_admin_alone(store: RedisStore) -> None:
+    claim = await claimed(store)
+    question = await store.ask(claim, choice(claim, Policy(deciders=(), admits=())))
+    said = Response(action=Action.CHOOSE, value="2", actor=ADA, key="press")
+    assert (await store.respond(claim.run.id, question.id, said)).code == "not_allowed"
+    admin = said.model_copy(update={"actor": BOB.model_copy(update={"admin": True})})
+    assert (await store.respond(claim.run.id, question.id, admin)).verdict is Verdict.SETTLED
+
+
+async def test_an_answer_that_does_not_fit_is_refused(store: RedisStore) -> None:
+    claim = await claimed(store)
+    question = await store.ask(claim, choice(claim))
+    for action, value in (
+        (Action.CHOOSE, "3"),
+        (Action.CHOOSE, 1),
+        (Action.APPROVE, None),
+        (Action.EXPIRE, None),
+    ):
+        said = Response(action=action, value=value, actor=ADA, key="press")
+        assert (await store.respond(claim.run.id, question.id, said)).code == "invalid_answer"
+    blank = response(Action.RESPOND, comment=" \u00a0\n")
+    assert (await store.respond(claim.run.id, question.id, blank)).code == "invalid_answer"
+
+
+async def test_answers_to_what_is_not_there_are_refused(store: RedisStore) -> None:
+    claim = await claimed(store)
+    assert (await store.respond(claim.run.id, "no such question", response())).code == "unknown_question"
+
+
+async def test_a_deadline_settles_what_nobody_answered(store: RedisStore) -> None:
+    claim = await claimed(store)
+    late = await store.ask(claim, approval(claim, "late", Deadline(after=0, outcome="reject")))
+    patient = await store.ask(claim, approval(claim, "patient", Deadline(after=3600)))
+    assert await store.tick(LOST) == 1
+    settled = await store.question(claim.run.id, late.id)
+    assert settled.outcome is not None
+    assert settled.outcome.text(late.options) == "Reject: No answer before the deadline."
+    assert (await store.question(claim.run.id, patient.id)).open
+    assert (await store.respond(claim.run.id, late.id, response())).code == "settled"
+    assert await store.tick(LOST) == 0
+
+
+async def test_an_answer_before_the_deadline_is_applied_counts(store: RedisStore) -> None:
+    claim = await claimed(store)
+    question = await store.ask(claim, approval(claim, deadline=Deadline(after=0)))
+    ruling, changed = await asyncio.gather(
+        store.respond(claim.run.id, question.id, response()), store.tick(LOST)
+    )
+    assert (ruling.verdict is Verdict.SETTLED) != bool(changed)
+    assert (await told(store, claim.run.id)).count("human_input_completed") == 1
+
+
+async def test_a_reminder_comes_once_and_not_after_the_answer(store: RedisStore) -> None:
+    claim = await claimed(store)
+    waiting = await store.ask(claim, approval(claim, 'a "quoted" name', Deadline(after=60, remind_after=0)))
+    answered = await store.ask(claim, approval(claim, "answered", Deadline(remind_after=0)))
+    await store.respond(claim.run.id, answered.id, response())
+    await store.tick(LOST)
+    await store.tick(LOST)
+    reminded = [e.body for e in await store.events(claim.run.id) if e.body.type == "human_input_reminded"]
+    assert [body.model_dump()["question_id"] for body in reminded] == [waiting.id]
+
+
+async def test_with_several_open_questions_the_run_waits_for_the_last(store: RedisStore) -> None:
+    claim = await claimed(store)
+    questions = [await store.ask(claim, approval(claim, name)) for name in ("a", "b")]
+    await store.respond(claim.run.id, questions[0].id, response())
+    assert (await store.run(claim.run.id)).status is RunStatus.INPUT_REQUIRED
+    await store.respond(claim.run.id, questions[1].id, response())
+    assert (await store.run(claim.run.id)).status is RunStatus.RUNNING
+
+
+async def test_open_questions_are_listed_for_all_and_for_their_deciders(store: RedisStore) -> None:
+    first, second = await claimed(store), await claimed(store)
+    for_ada = await store.ask(first, approval(first))
+    bobs = Policy(deciders=(BOB.principal,))
+    for_bob = await store.ask(second, approval(second).model_copy(update={"policy": bobs}))
+    assert {q.id for q in await store.open_questions()} == {for_ada.id, for_bob.id}
+    assert await store.open_questions(deciders=[BOB.principal]) == [for_bob]
+    await store.respond(second.run.id, for_bob.id, response(by=BOB))
+    assert await store.open_questions(deciders=[BOB.principal]) == []
+    assert await store.open_questions() == [for_ada]
+
+
+async def test_finishing_withdraws_open_questions(store: RedisStore) -> None:
+    claim = await claimed(store)
+    await store.ask(claim, approval(claim))
+    await store.finish(claim, result="done")
+    assert await told(store, claim.run.id) == [
+        "run_started",
+        "human_input_required",
+        "human_input_completed",
+        "run_completed",
+    ]
+    with pytest.raises(Fenced):
+        await store.ask(claim, approval(claim, "another"))
+
+
+async def test_figures_say_what_was_answered_and_what_waits(store: RedisStore) -> None:
+    claim = await claimed(store)
+    answered = await store.ask(claim, approval(claim, "a"))
+    open_still = await store.ask(claim, approval(claim, "b"))
+    await store.ask(claim, approval(claim, "c", Deadline(after=0)))
+    await store.respond(claim.run.id, answered.id, response())
+    await store.tick(LOST)
+    totals = await store.totals()
+    assert totals.answers == {"approve": 1, "expire": 1}
+    assert totals.answer_seconds["10"] == totals.answer_seconds["86400"] == 1
+    assert (totals.questions_open, totals.oldest_question_at) == (1, open_still.created_at)
+    assert {name: count for name, count in totals.runs.items() if count} == {"input_required": 1}

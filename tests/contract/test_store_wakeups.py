@@ -1,0 +1,119 @@
+"""Wake-ups: everybody who waits hears of what changed, also after the connection was cut."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import redis
+
+from bot.core import feed
+from bot.core.events import Event
+from bot.core.feed import Feed, Signal
+from bot.core.ports import Fenced
+from bot.store.keys import SHARDS, shard_of
+from bot.store.redis import RedisStore
+from tests.contract.world import ADA, LEASE, PLACE, approval, claimed, response, started
+
+SOON = 2.0
+
+
+@pytest.fixture
+async def followed(store: RedisStore) -> AsyncIterator[Feed]:
+    """A feed that follows the store."""
+    fed = Feed()
+    with fed.watch("ready") as ready:
+        following = asyncio.create_task(fed.follow(store))
+        assert await ready.wait(SOON)
+    yield fed
+    following.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await following
+
+
+async def heard(signal: Signal) -> bool:
+    woken = await signal.wait(SOON)
+    signal.clear()
+    return woken
+
+
+async def test_every_change_wakes_who_waits_for_it(store: RedisStore, followed: Feed) -> None:
+    queues = [feed.queue_topic(shard) for shard in range(SHARDS)]
+    with followed.watch(*queues) as queue:
+        run = await started(store, place=PLACE)
+        assert await heard(queue)
+        await store.pause("T1", "revoked")
+        await store.claim("w", ["demo"], 1, LEASE)
+        queue.clear()
+        await store.pause("T1", None)
+        assert await heard(queue)
+    shard = shard_of(run.id)
+    with (
+        followed.watch(feed.run_topic(run.id)) as told,
+        followed.watch(feed.outbox_topic("slack", shard)) as outbox,
+        followed.watch(feed.CANCELLED) as cancelled,
+    ):
+        [claim] = await store.claim("w", ["demo"], 1, LEASE)
+        assert await heard(told)
+        question = await store.ask(claim, approval(claim))
+        assert await heard(told)
+        assert await heard(outbox)
+        with followed.watch(feed.question_topic(question.id)) as settled:
+            await store.respond(run.id, question.id, response())
+            assert await heard(settled)
+        another = await store.ask(claim, approval(claim, "another"))
+        with followed.watch(feed.question_topic(another.id)) as withdrawn:
+            await store.cancel(run.id, ADA)
+            assert await heard(withdrawn)
+        assert await heard(cancelled)
+
+
+async def test_a_shard_that_is_given_back_wakes_the_next_process(store: RedisStore, followed: Feed) -> None:
+    await store.lease_shard("slack", 3, "web 1", LEASE)
+    with followed.watch(feed.outbox_topic("slack", 3)) as free:
+        await store.release_shard("slack", 3, "web 1")
+        assert await heard(free)
+
+
+async def test_events_are_followed_without_gap_while_the_connection_is_cut(
+    store: RedisStore, followed: Feed, server: redis.Redis
+) -> None:
+    claim = await claimed(store)
+    seen: list[Event] = []
+
+    async def follow() -> None:
+        seen.extend([event async for event in followed.events(store, claim.run.id)])
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        tasks.create_task(follow())
+        for number in range(12):
+            if number % 3 == 0:
+                server.client_kill_filter(_type="pubsub")
+            await store.ask(claim, approval(claim, str(number)))
+        await store.finish(claim, result="done")
+    assert [event.seq for event in seen] == list(range(1, len(seen) + 1))
+    assert seen[-1].last
+
+
+async def test_after_a_cut_everybody_looks_again(followed: Feed, server: redis.Redis) -> None:
+    with followed.watch("anything") as signal:
+        server.client_kill_filter(_type="pubsub")
+        assert await signal.wait(SOON)
+        assert signal.clear() == set()
+
+
+async def test_a_flushed_script_cache_is_no_trouble(store: RedisStore, server: redis.Redis) -> None:
+    claim = await claimed(store)
+    server.script_flush()
+    question = await store.ask(claim, approval(claim))
+    server.script_flush()
+    assert (await store.respond(claim.run.id, question.id, response())).code == ""
+
+
+async def test_a_restarted_reader_goes_on_after_what_it_saw(store: RedisStore, followed: Feed) -> None:
+    claim = await claimed(store)
+    await store.ask(claim, approval(claim))
+    await store.finish(claim, result="done")
+    seen = [event.seq async for event in followed.events(store, claim.run.id, after=2)]
+    assert seen == [3, 4]
+    with pytest.raises(Fenced):
+        await store.ask(claim, approval(claim, "late"))

@@ -1,0 +1,123 @@
+"""What workers do in the store: claim, keep, record, finish; and what fences them off."""
+
+import asyncio
+
+import pytest
+
+from bot.core import ids
+from bot.core.events import TaskStarted
+from bot.core.model import Claim, Crew, RunStatus
+from bot.core.ports import Fenced
+from bot.store.redis import RedisStore
+from tests.contract.world import DEMO, LEASE, LOST, approval, claimed, response, started, told
+
+TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
+
+
+async def test_claims_are_oldest_first_and_of_the_named_crews(store: RedisStore) -> None:
+    other = Crew(name="other", title="Other")
+    created = []
+    for crew in (DEMO, other, DEMO, DEMO):
+        created.append((await started(store, crew)).id)
+        await asyncio.sleep(0.002)
+    claims = await store.claim("w", ["demo"], 2, LEASE)
+    assert {claim.run.id for claim in claims} == {created[0], created[2]}
+    assert {claim.run.status for claim in claims} == {RunStatus.RUNNING}
+    rest = await store.claim("w", ["demo", "other"], 9, LEASE)
+    assert {claim.run.id for claim in rest} == {created[1], created[3]}
+    assert await store.claim("w", ["demo", "other"], 9, LEASE) == []
+
+
+async def test_each_run_is_claimed_by_one_worker(store: RedisStore) -> None:
+    created = {(await started(store)).id for _ in range(20)}
+    claims = await asyncio.gather(*(store.claim(f"w{n}", ["demo"], 7, LEASE) for n in range(5)))
+    taken = [claim.run.id for held in claims for claim in held]
+    assert sorted(taken) == sorted(created)
+    assert max(map(len, claims)) <= 7
+
+
+async def test_what_is_recorded_is_numbered_and_there_once(store: RedisStore) -> None:
+    claim = await claimed(store)
+    first = await store.record(claim, TASK)
+    again = await store.record(claim, TASK)
+    assert first == again
+    assert first.seq == 2
+    assert await told(store, claim.run.id) == ["run_started", "task_started"]
+
+
+async def test_events_have_no_gap_however_many_write(store: RedisStore) -> None:
+    claim = await claimed(store)
+    question = await store.ask(claim, approval(claim))
+    tasks = [TASK.model_copy(update={"number": number}) for number in range(30)]
+    recorded, _ = await asyncio.gather(
+        asyncio.gather(*(store.record(claim, task) for task in tasks)),
+        store.respond(claim.run.id, question.id, response()),
+    )
+    assert len({event.seq for event in recorded}) == 30
+    assert len(await told(store, claim.run.id)) == 33
+
+
+async def test_a_finished_run_has_its_result_and_takes_nothing_more(store: RedisStore) -> None:
+    claim = await claimed(store)
+    await store.finish(claim, result="Tide mills: 12 pages")
+    await store.finish(claim, result="Tide mills: 12 pages")
+    run = await store.run(claim.run.id)
+    assert (run.status, run.result) == (RunStatus.COMPLETED, "Tide mills: 12 pages")
+    with pytest.raises(Fenced):
+        await store.record(claim, TASK)
+    with pytest.raises(Fenced):
+        await store.finish(claim, error=LOST)
+    assert await told(store, run.id) == ["run_started", "run_completed"]
+
+
+async def test_a_run_whose_lease_ran_out_is_lost_and_its_worker_fenced_off(store: RedisStore) -> None:
+    await started(store)
+    [claim] = await store.claim("w", ["demo"], 1, 0)
+    assert await store.tick(LOST) == 1
+    assert (await store.run(claim.run.id)).error == LOST
+    assert await store.beat("w", [claim], LEASE) == {claim.run.id}
+    for late in (
+        store.record(claim, TASK),
+        store.finish(claim, result="late"),
+        store.ask(claim, approval(claim)),
+    ):
+        with pytest.raises(Fenced):
+            await late
+    assert await told(store, claim.run.id) == ["run_started", "run_failed"]
+
+
+async def test_a_beat_keeps_the_lease(store: RedisStore) -> None:
+    await started(store)
+    [claim] = await store.claim("w", ["demo"], 1, 0)
+    assert await store.beat("w", [claim], LEASE) == set()
+    assert await store.tick(LOST) == 0
+    assert list((await store.totals()).workers) == ["w"]
+
+
+async def test_an_earlier_holder_is_fenced_off(store: RedisStore) -> None:
+    claim = await claimed(store)
+    earlier = Claim(run=claim.run, worker="w0", epoch=claim.epoch - 1)
+    with pytest.raises(Fenced):
+        await store.record(earlier, TASK)
+    with pytest.raises(Fenced):
+        await store.ask(earlier, approval(claim))
+    with pytest.raises(Fenced):
+        await store.finish(earlier, result="done")
+    assert await store.beat("w0", [earlier], LEASE) == {claim.run.id}
+
+
+async def test_the_runs_of_a_dead_worker_fail_visibly(store: RedisStore) -> None:
+    dead, alive = await claimed(store, worker="dead"), await claimed(store, worker="alive")
+    await store.ask(dead, approval(dead))
+    assert await store.abandon("dead", LOST) == [dead.run.id]
+    assert await store.abandon("dead", LOST) == []
+    assert (await store.run(dead.run.id)).error == LOST
+    assert (await store.run(alive.run.id)).status is RunStatus.RUNNING
+    assert await store.open_questions() == []
+
+
+async def test_ids_of_a_run_are_the_same_for_everybody(store: RedisStore) -> None:
+    claim = await claimed(store)
+    [event] = await store.events(claim.run.id)
+    assert event.public()["crew_id"] == ids.part_id(claim.run.id, "crew")
+    assert ids.event_seq(claim.run.id, event.id) == 1

@@ -1,0 +1,100 @@
+"""The people, crews and runs of the store's tests."""
+
+import itertools
+
+from bot.core import ids, rules
+from bot.core.model import (
+    Action,
+    Actor,
+    Claim,
+    Crew,
+    Deadline,
+    NewRun,
+    Option,
+    Place,
+    Policy,
+    Question,
+    QuestionKind,
+    Response,
+    Run,
+    RunError,
+)
+from bot.core.ports import Store
+
+ADA = Actor(surface="slack", tenant="T1", user_id="U1", name="Ada")
+BOB = Actor(surface="slack", tenant="T1", user_id="U2", name="Bob")
+DEMO = Crew(name="demo", title="Demo")
+LOST = RunError(code="worker_lost", message="The worker stopped.")
+CHANNEL = "slack:T1:C1"
+PLACE = Place(surface="slack", tenant="T1", ref="C1/1700.1", group=CHANNEL)
+UNPLACED = PLACE.model_copy(update={"ref": "C1/"})
+LEASE = 30.0
+
+_numbers = itertools.count(1)
+
+
+def new_run(
+    key: str | None = None,
+    *,
+    crew: Crew = DEMO,
+    by: Actor = ADA,
+    place: Place | None = None,
+    held: bool = False,
+) -> NewRun:
+    policy = rules.policy_for(crew.approvers, by)
+    return NewRun(
+        id=ids.run_id(key or f"key {next(_numbers)}"),
+        crew=crew,
+        requester=by,
+        approvers=policy,
+        cancellers=policy,
+        place=place,
+        held=held,
+    )
+
+
+async def started(store: Store, crew: Crew = DEMO, by: Actor = ADA, place: Place | None = None) -> Run:
+    run, _ = await store.start(new_run(crew=crew, by=by, place=place))
+    return run
+
+
+async def claimed(store: Store, place: Place | None = None, worker: str = "w1") -> Claim:
+    """A new run, held by a worker."""
+    await started(store, place=place)
+    [claim] = await store.claim(worker, [DEMO.name], 1, LEASE)
+    return claim
+
+
+def approval(claim: Claim, name: str = "ok", deadline: Deadline | None = None) -> Question:
+    return Question(
+        id=ids.part_id(claim.run.id, name),
+        run_id=claim.run.id,
+        kind=QuestionKind.APPROVAL,
+        prompt="Publish it?",
+        options=rules.APPROVAL_OPTIONS,
+        policy=claim.run.approvers,
+        deadline=deadline or Deadline(),
+    )
+
+
+def choice(claim: Claim, policy: Policy | None = None) -> Question:
+    return approval(claim, "which").model_copy(
+        update={
+            "kind": QuestionKind.CHOICE,
+            "options": (Option(id="1", label="Tea"), Option(id="2", label="Coffee")),
+            "policy": policy or claim.run.approvers,
+        }
+    )
+
+
+def response(
+    action: Action = Action.APPROVE, by: Actor = ADA, key: str = "press", comment: str = ""
+) -> Response:
+    return Response(action=action, comment=comment, actor=by, key=key)
+
+
+async def told(store: Store, run_id: str) -> list[str]:
+    """The types of a run's events, whose numbers are seen to have no gap."""
+    events = await store.events(run_id)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    return [event.body.type for event in events]
