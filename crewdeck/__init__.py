@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+# ruff: noqa: ANN401 - a module's attributes can be anything
 from typing import TYPE_CHECKING, Any
 
 from crews.entry import crew

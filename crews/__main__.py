@@ -34,13 +34,14 @@ def main(arguments: list[str]) -> int:
 
 
 def work(configured: Settings) -> None:
+    """Be a worker until stopped or recycled."""
     from crews.worker import serve  # the store's client, which the other commands don't need
 
     asyncio.run(serve(configured))
 
 
 def list_crews(configured: Settings) -> None:
-    """Print the catalogue, a JSON object a line; imports no crewai, so that factories are known by name only."""
+    """Print the catalogue, a JSON object a line. Without crewai: factories are known by name only."""
     known = catalog.read(configured.crew_dirs)
     for problem in known.problems:
         sys.stderr.write(f"{problem}\n")

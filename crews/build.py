@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# ruff: noqa: ANN401 - CrewAI says Any here
 import importlib
 import re
 from collections.abc import Callable, Mapping
@@ -27,8 +28,8 @@ from crews.scripted import SCRIPTED, ScriptedLLM, read_script
 Inputs = Mapping[str, JsonValue]
 
 
-class CrewBroken(CrewdeckError):
-    """The crew's definition can't be turned into a crew: `code` is crew_broken, missing_model or missing_key."""
+class CrewBroken(CrewdeckError):  # noqa: N818 - says what happened, like the rest of the error tree
+    """A definition can't be turned into a crew. `code`: crew_broken, missing_model or missing_key."""
 
     def __init__(self, message: str, code: str = "crew_broken") -> None:
         super().__init__(message)
@@ -156,20 +157,20 @@ class _Builder:
 
     def _agent(self, entry: AgentEntry) -> Agent:
         options = entry.model_dump(exclude={"llm", "tools"}, exclude_none=True)
-        agent = Agent(**options, llm=self._model(entry.llm), tools=[*self._tools(entry.tools), AskHuman()])
+        options["llm"] = self._model(entry.llm)
+        options["tools"] = [*self._tools(entry.tools), AskHuman()]
+        agent = Agent(**options)
         _prepare(agent)
         return agent
 
     def _manager(self) -> Agent:
         """CrewAI's own manager, who may have no tools but delegation, with our executor."""
         words = get_i18n()
-        manager = Agent(
-            role=words.retrieve("hierarchical_manager_agent", "role"),
-            goal=words.retrieve("hierarchical_manager_agent", "goal"),
-            backstory=words.retrieve("hierarchical_manager_agent", "backstory"),
-            llm=self._model(None),
-            allow_delegation=True,
-        )
+        options: dict[str, Any] = {
+            part: words.retrieve("hierarchical_manager_agent", part) for part in ("role", "goal", "backstory")
+        }
+        manager = Agent(**options, llm=self._model(None))
+        manager.allow_delegation = True
         _prepare(manager)
         return manager
 
@@ -205,7 +206,7 @@ class _Builder:
         if name == SCRIPTED:
             return ScriptedLLM.of(read_script(self._definition.folder), self._inputs)
         try:
-            model = LLM(model=name)
+            model: BaseLLM = LLM(model=name)
         except Exception as error:
             raise _unusable(name, str(error), type(error).__name__) from error
         if isinstance(model, OpenAICompletion) and not model.api_key:

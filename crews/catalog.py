@@ -1,6 +1,7 @@
 """The crews that can be run from here: folders with YAML, and factories that packages register.
 
-Reading the catalogue imports no crewai. A broken definition becomes a problem; it never keeps others from working.
+Reading the catalogue imports no crewai. A broken definition becomes a problem; it never keeps others from
+working.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run carries with it while CrewAI executes it: found in a ContextVar by tools, model calls and listeners."""
+"""What a run carries with it while CrewAI executes it, for tools, model calls and listeners to find."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CURRENT: ContextVar[RunContext | None] = ContextVar("crewdeck_run", default=None
 
 
 class RunContext:
-    """One run in the hands of this worker. `loop` is the crews' loop; every method may be called from any thread."""
+    """One run in the hands of this worker. Its methods may be called from any thread."""
 
     def __init__(self, claim: Claim, limits: Limits, line: StoreLine, announcer: Announcer) -> None:
         self.claim = claim
@@ -105,7 +105,7 @@ class RunContext:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._wait(work), self.loop))
 
     def wait_in_thread(self, work: Coroutine[Any, Any, T]) -> T:
-        """The same for code that is not asynchronous: it holds its thread, which must not be the crews' loop."""
+        """The same for code that can't await: it holds its thread, which must not be the crews' loop."""
         return asyncio.run_coroutine_threadsafe(self._wait(work), self.loop).result()
 
     async def _wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -133,16 +133,16 @@ class RunContext:
         self.stop(
             RunError(
                 code="limit_time",
-                message=f"Stopped: the crew worked for longer than its limit of {_spoken(self.limits.time or 0)}.",
+                message=f"Stopped: the crew worked more than {_spoken(self.limits.time or 0)}, its limit.",
             )
         )
 
 
 class Steps:
-    """What every step of a run goes through, so that there is one place to count it, to stop, and to remember it.
+    """What every step of a run goes through: one place to count it, to stop before it, and to remember it.
 
-    Model calls (crews/seams.py) and tool calls (crews/executor.py) pass here as thunks: who records what a run has
-    done decides here whether a step has to be taken at all.
+    Model calls (crews/seams.py) and tool calls (crews/executor.py) pass here as thunks: who records what a
+    run has done decides here whether a step has to be taken at all.
     """
 
     def __init__(self, run: RunContext) -> None:

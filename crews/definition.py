@@ -1,4 +1,4 @@
-"""What the files of a crew's folder may say. Strict: a key that nobody reads is an error, not a surprise later."""
+"""What the files of a crew's folder may say. A key that nobody reads is an error, not a surprise later."""
 
 from __future__ import annotations
 
@@ -28,10 +28,14 @@ NOBODY_TO_ASK = frozenset({"approve", "approved", "respond", "cancel"})
 
 
 class Entry(BaseModel):
+    """Something in one of the files."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class InputEntry(Entry):
+    """One of the `inputs`."""
+
     type: Literal["string", "text", "integer", "number", "boolean", "choice", "date"] = "string"
     required: bool = False
     description: str = ""
@@ -58,6 +62,8 @@ class InputEntry(Entry):
 
 
 class ToolEntry(Entry):
+    """One of the `tools`."""
+
     use: Reference
     #: What is done about a call that may or may not have happened when its process died.
     on_interrupted: Literal["retry", "ask", "fail"] = "ask"
@@ -87,6 +93,8 @@ class Patience(Entry):
 
 
 class QuestionsEntry(Patience):
+    """`questions`: what holds for all kinds, and what for some of them."""
+
     approval: Patience | None = None
     choice: Patience | None = None
     text: Patience | None = None
@@ -99,12 +107,16 @@ class QuestionsEntry(Patience):
 
 
 class Limits(Entry):
+    """`limits`: beyond them the run fails and says so."""
+
     #: Seconds of working time: while people are asked, the clock stands still.
     time: Seconds | None = None
     model_calls: Annotated[int, Field(ge=1)] | None = None
 
 
 class Review(Entry):
+    """`review`: how often a task with `human_input` may be sent back."""
+
     rounds: Annotated[int, Field(ge=1, le=100)] = 5
 
 
@@ -115,7 +127,7 @@ def _approvers(written: object) -> Approvers:
         case "anyone":
             return Approvers(requester=False, anyone=True)
         case [*names] if names and all(isinstance(name, str) and name.strip() for name in names):
-            listed = tuple(name for name in names if name != "requester")
+            listed = tuple(str(name) for name in names if name != "requester")
             return Approvers(requester="requester" in names, listed=listed)
     raise ValueError('must be requester, anyone, or a list of users and keys such as [U0123ABCD, "key:ci"]')
 

@@ -14,6 +14,8 @@ FACTS = SHIPPED / "config" / "demo" / "facts.yaml"
 
 
 class FactBookArgs(BaseModel):
+    """The arguments of fact_book."""
+
     topic: str = Field(description="What to look up, in a few words.")
 
 

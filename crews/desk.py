@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -28,7 +28,7 @@ class Asking:
     prompt: str
     context: str = ""
     labels: tuple[str, ...] = ()
-    reason: ReasonFlags = ReasonFlags()
+    reason: ReasonFlags = field(default_factory=ReasonFlags)
     source: Source = Source.TOOL
     task: TaskPart | None = None
     agent_id: str | None = None
@@ -74,7 +74,7 @@ class Desk:
         return self._run.wait_in_thread(self._ask(asking, self.question(asking)))
 
     def question(self, asking: Asking) -> Question:
-        """What is recorded. The same content asked again is another question; a rebuilt run asks the same ones."""
+        """What is recorded. Asked again, it is another question; a rebuilt run asks the same ones."""
         run, task = self._run.claim.run, asking.task
         content = (task.id if task else "", asking.kind, asking.digest)
         return Question(

@@ -29,7 +29,7 @@ class Problem:
         return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
 
 
-class Unreadable(Exception):
+class Unreadable(Exception):  # noqa: N818 - says what happened
     """The file is missing or is no YAML; `problem` says so."""
 
     def __init__(self, problem: Problem) -> None:
@@ -99,5 +99,5 @@ def _plain(node: yaml.Node) -> JsonValue:
         return {str(key.value): _plain(value) for key, value in node.value}
     if isinstance(node, yaml.SequenceNode):
         return [_plain(value) for value in node.value]
-    value = yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+    value = yaml.SafeLoader("").construct_object(node)
     return value.isoformat() if isinstance(value, date) else value

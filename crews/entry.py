@@ -64,13 +64,13 @@ def _validated(written: Mapping[str, Any]) -> CrewFile:
 
 
 def declared_by(name: str, factory: Callable[..., Any]) -> CrewFile:
-    """What a factory declares. Of one that declares nothing only the name is known; `factory.crew` may hold a Crew."""
+    """What a factory declares with `crew`; of one that declares nothing only the name is known."""
     declared = getattr(factory, MARK, None)
     return declared if isinstance(declared, CrewFile) else CrewFile(title=name.replace("_", " ").capitalize())
 
 
 def card_of(name: str, factory: Callable[..., Any]) -> Crew:
-    """What people need to know of a factory's crew."""
+    """What people need to know of a factory's crew; its attribute `crew` may say so itself."""
     own = getattr(factory, "crew", None)
     if isinstance(own, Crew):
         return own.model_copy(update={"name": name})

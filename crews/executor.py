@@ -1,12 +1,13 @@
 """CrewAI's executor, which waits for people on the event loop instead of in a thread.
 
-The executor is a Flow whose nodes run in threads. Two of them are overridden as coroutines, which CrewAI awaits on
-the loop: they await the people first, then let the parent call the tools in a thread, where `ask_human` finds its
-answer waiting.
+The executor is a Flow whose nodes run in threads. Two of them are overridden as coroutines, which CrewAI
+awaits on the loop: they await the people first, then let the parent call the tools in a thread, where
+`ask_human` finds its answer waiting.
 """
 
 from __future__ import annotations
 
+# ruff: noqa: ANN401 - CrewAI says Any here
 import asyncio
 import json
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from crews.humans import ANSWERS, NAME, Answers, AskHumanArgs, told
 class CrewdeckExecutor(AgentExecutor):
     """`Agent.executor_class` of every agent that Crewdeck runs. Outside of a run it is CrewAI's own."""
 
-    # A Flow finds its nodes in the class's own dictionary: without its parent's graph, a subclass has but two.
+    # A Flow finds its nodes in the class's own dictionary: without the parent's graph it would have but two.
     _flow_definition: ClassVar[Any] = AgentExecutor.flow_definition()
 
     async def execute_native_tool(  # type: ignore[override]

@@ -1,5 +1,6 @@
-"""Why a run failed, as a sentence that a person understands. The exception itself goes to the log, never to people:
-it may quote keys, prompts and answers.
+"""Why a run failed, as a sentence that a person understands.
+
+The exception itself goes to the log, never to people: it may quote keys, prompts and answers.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ from bot.core import ids
 from bot.core.model import RunError
 from crews.build import CrewBroken
 
-_REFUSED_KEY = frozenset({401, 403})
-_UNKNOWN = 404
-_TOO_MANY = 429
-_THEIRS = 500
+_REFUSED_KEY = "refused the key ({status}). Check that provider's key in the workers' environment."
+_SENTENCES = {
+    401: _REFUSED_KEY,
+    403: _REFUSED_KEY,
+    404: "doesn't know this model ({status}). Check `model:` in crew.yaml, or CREWDECK_MODEL.",
+    429: "turned the crew away: too many requests, or the quota is used up ({status}). Try again later.",
+}
+_SERVER = 500
+"""From here on it is the provider's own trouble."""
 
 
 def of_build(error: Exception) -> RunError:
@@ -24,7 +30,7 @@ def of_build(error: Exception) -> RunError:
         return RunError(code=error.code, message=str(error))
     return RunError(
         code="crew_broken",
-        message=f"The crew can't be built ({type(error).__name__}). `crewdeck doctor` says what is wrong with it.",
+        message=f"The crew can't be built ({type(error).__name__}). `crewdeck doctor` says what is wrong.",
     )
 
 
@@ -57,16 +63,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _model_sentence(error: Exception) -> str:
     status = next((each for each in map(_status, _chain(error)) if each is not None), None)
-    if status in _REFUSED_KEY:
-        return f"The model's provider refused the key ({status}). Check the provider's key in the workers' environment."
-    if status == _UNKNOWN:
-        return "The model's provider doesn't know this model (404). Check `model:` in crew.yaml or CREWDECK_MODEL."
-    if status == _TOO_MANY:
-        return "The model's provider turned the crew away: too many requests, or the quota is used up (429). Try later."
-    if status is not None and status >= _THEIRS:
-        return f"The model's provider has trouble ({status}). Try again later."
     if status is not None:
-        return f"The model's provider didn't accept the request ({status})."
+        trouble = (
+            "has trouble ({status}). Try again later."
+            if status >= _SERVER
+            else "didn't accept the request ({status})."
+        )
+        return f"The model's provider {_SENTENCES.get(status, trouble).format(status=status)}"
     if any(isinstance(each, OSError) or "Connect" in type(each).__name__ for each in _chain(error)):
         return "The model's provider can't be reached. Check the network, or the provider's address."
     return f"The model failed ({type(error).__name__})."

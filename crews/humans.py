@@ -23,10 +23,10 @@ Ask the people you work for, and wait for their answer. Use it
 - before anything that can't be undone, is published, or costs money: kind "approval";
 - when several ways are open and only they can know which one they want: kind "choice", with up to 10 options;
 - when a fact that you need is missing or ambiguous and can't be looked up: kind "text", and say the reason.
-Ask one thing at a time, in one or two plain sentences that can be understood without having seen your work. Put what
-they need for their decision (such as the complete text to be approved) into `context`. Don't ask what you were told
-already, nor for permission to go on thinking. Only "approved" is an approval: if they answer in words, do what they
-say and ask again where it still needs their approval."""
+Ask one thing at a time, in one or two plain sentences that can be understood without having seen your work.
+Put what they need for their decision (such as the complete text to be approved) into `context`. Don't ask
+what you were told already, nor for permission to go on thinking. Only "approved" is an approval: if they
+answer in words, do what they say, and ask again where you still need their approval."""
 
 
 class AskHumanArgs(BaseModel):
@@ -115,14 +115,16 @@ class Answers:
 ANSWERS: ContextVar[Answers | None] = ContextVar("crewdeck_answers", default=None)
 
 
-def _never_cached(_args: Any = None, _result: Any = None) -> bool:
+def _never_cached(_args: object = None, _result: object = None) -> bool:
     """A person who is asked again may answer otherwise."""
     return False
 
 
 class AskHuman(BaseTool):
-    """The tool `ask_human`. Under Crewdeck's executor it returns an answer that was awaited on the loop; anywhere
-    else inside a run it waits itself, holding its thread.
+    """The tool `ask_human`.
+
+    Under Crewdeck's executor it returns an answer that was awaited on the loop; anywhere else inside a run it
+    waits itself, holding its thread.
     """
 
     name: str = NAME

@@ -48,12 +48,12 @@ class StoreLine:
 
     async def _settled(self, question: Question) -> Question:
         with self._feed.watch(question_topic(question.id)) as signal:
-            while question.open:
+            while True:
                 signal.clear()
-                question = await _persistently(lambda: self._store.question(question.run_id, question.id))
-                if question.open:
-                    await signal.wait()
-        return question
+                now = await _persistently(lambda: self._store.question(question.run_id, question.id))
+                if not now.open:
+                    return now
+                await signal.wait()
 
 
 async def _persistently(verb: Callable[[], Awaitable[T]]) -> T:

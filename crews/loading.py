@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import structlog
+from pydantic import JsonValue
 
+from bot.core.model import InputField, InputKind
 from bot.settings import Settings
 from crews.build import Blueprint, CrewBroken, PythonCrew, YamlCrew
 from crews.catalog import Catalog
@@ -48,9 +50,8 @@ def check(catalog: Catalog, settings: Settings) -> Iterator[dict[str, object]]:
 
 
 def _built(name: str, crew: Blueprint) -> dict[str, object]:
-    inputs = {field.name: field.default if field.default is not None else "" for field in crew.card().inputs}
     try:
-        crew.build(inputs)
+        crew.build({field.name: _sample(field) for field in crew.card().inputs})
     except Exception as error:  # noqa: BLE001 - whatever a crew's own code raises is a finding
         found = of_build(error)
         sentence, _, remedy = (
@@ -60,6 +61,23 @@ def _built(name: str, crew: Blueprint) -> dict[str, object]:
         )
         return _finding(name, sentence, remedy or "Correct its definition; docs/crews.md describes it.")
     return {"crew": name, "ok": True, "problem": None, "remedy": None}
+
+
+def _sample(field: InputField) -> JsonValue:
+    """A value that the input could have."""
+    if field.default is not None:
+        return field.default
+    match field.type:
+        case InputKind.INTEGER | InputKind.NUMBER:
+            return 1
+        case InputKind.BOOLEAN:
+            return False
+        case InputKind.CHOICE:
+            return field.choices[0]
+        case InputKind.DATE:
+            return "2000-01-01"
+        case InputKind.STRING | InputKind.TEXT:
+            return field.name
 
 
 def _finding(name: str, problem: str, remedy: str) -> dict[str, object]:

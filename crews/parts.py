@@ -1,9 +1,8 @@
-"""A crew's tasks and agents under ids that stay the same when the run is rebuilt: CrewAI draws new ones each time."""
+"""A crew's tasks and agents under ids that stay the same when the run is rebuilt; CrewAI draws new ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from crewai import Crew, Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
@@ -35,8 +34,8 @@ class Parts:
 
     def learn(self, crew: Crew) -> None:
         """Take in the crew that was built for the run."""
-        for number, agent in enumerate(crew.agents, start=1):
-            self._agents[str(agent.id)] = ids.part_id(self._run_id, "agent", number)
+        for number, member in enumerate(crew.agents, start=1):
+            self._agents[str(member.id)] = ids.part_id(self._run_id, "agent", number)
         if crew.manager_agent is not None:
             self._agents[str(crew.manager_agent.id)] = ids.part_id(self._run_id, "agent", "manager")
         for number, task in enumerate(crew.tasks, start=1):
@@ -55,7 +54,7 @@ class Parts:
         known = self._tasks.get(str(task.id)) if task is not None else None
         return known or self._tasks.get(get_current_task_id() or "")
 
-    def own(self, task: Any) -> TaskPart | None:
+    def own(self, task: object) -> TaskPart | None:
         """The crew's task that `task` is; None for delegated work."""
         return self._tasks.get(str(getattr(task, "id", "")))
 
@@ -63,6 +62,9 @@ class Parts:
         return self._agents.get(str(agent.id)) if agent is not None else None
 
 
+LONGEST_NAME = 80
+
+
 def _headline(description: str) -> str:
     first = description.strip().splitlines()[0] if description.strip() else "task"
-    return first if len(first) <= 80 else f"{first[:79]}…"
+    return first if len(first) <= LONGEST_NAME else f"{first[: LONGEST_NAME - 1]}…"

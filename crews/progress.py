@@ -1,7 +1,7 @@
 """A run's progress in the order in which it happened.
 
-CrewAI calls listeners from a pool of threads, in any order: events wait a moment, are sorted by the number CrewAI
-gave them, and recorded one after the other.
+CrewAI calls listeners from a pool of threads, in any order: events wait a moment, are sorted by the number
+that CrewAI gave them, and recorded one after the other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tasks with `human_input: true`: people review the output, round after round, until they approve or reject it."""
+"""Tasks with `human_input: true`: people review the output, round after round, until they decide."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _text(answer: AgentFinish) -> str:
 
 
 def _request_changes(context: ExecutorContext, answer: AgentFinish, feedback: str) -> None:
-    # CrewAI leaves the draft out of the conversation of agents without tools: they would rewrite what they can't see.
+    # CrewAI leaves the draft out of the conversation of agents without tools, who couldn't revise it then.
     if not context.messages or context.messages[-1].get("role") != "assistant":
         context.messages.append({"role": "assistant", "content": _text(answer)})
     context.messages.append(context._format_feedback_message(feedback))  # noqa: SLF001 - the protocol's own name
@@ -125,7 +125,7 @@ def _ending(review: Question) -> RunError:
         case Action.RESPOND:
             return RunError(
                 code="review_rounds",
-                message=f"{by} requested changes again after {review.rounds} rounds, which is this crew's limit: {words}",
+                message=f"{by} requested changes again after {review.rounds} rounds, its limit: {words}",
             )
         case _:
             return RunError(code="expired", message="Nobody reviewed the result before the deadline.")

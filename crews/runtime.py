@@ -5,6 +5,7 @@ The only module that touches CrewAI's event bus.
 
 from __future__ import annotations
 
+# ruff: noqa: ANN401 - CrewAI says Any here
 import asyncio
 import contextvars
 from collections.abc import Mapping
@@ -111,7 +112,7 @@ class Runtime:
         return execution
 
     def _close(self, execution: _Execution) -> None:
-        """Take the run out of memory: CrewAI keeps a task that was cancelled, and with it the crew, for ever."""
+        """Take the run out of memory. CrewAI would keep a cancelled task, and with it the crew, for ever."""
         self._executions.pop(execution.context.run_id, None)
         execution.context.stopwatch.close()
         for task in execution.crew.tasks if execution.crew is not None else ():

@@ -6,6 +6,7 @@ converter's and the guardrails' (docs/decisions/0003-crewai-seams.md).
 
 from __future__ import annotations
 
+# ruff: noqa: ANN401 - CrewAI says Any here
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import wraps
@@ -20,7 +21,7 @@ _inside: ContextVar[bool] = ContextVar("crewdeck_inside_model_call", default=Fal
 
 
 def install() -> None:
-    """Let the model calls of every BaseLLM class, also of those imported later, pass through their run's steps."""
+    """Let the model calls of every BaseLLM class, also of later ones, pass through their run's steps."""
     if getattr(BaseLLM, "_crewdeck_installed", False):
         return
     wrap_in_retries = BaseLLM.__dict__["_wrap_call_method"].__func__
@@ -32,7 +33,7 @@ def install() -> None:
 
     BaseLLM._wrap_call_method = classmethod(wrap)  # type: ignore[assignment,method-assign]  # noqa: SLF001 - the seam
     BaseLLM._crewdeck_installed = True  # type: ignore[attr-defined]  # noqa: SLF001
-    for known in _subclasses(BaseLLM):
+    for known in _subclasses(BaseLLM):  # type: ignore[type-abstract]
         _wrap(known)
 
 

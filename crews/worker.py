@@ -1,4 +1,4 @@
-"""The worker: claims runs, has them executed in the crews' thread, keeps their leases, drains, and is recycled.
+"""The worker: claims runs, has them executed in the crews' thread, keeps their leases, drains, is recycled.
 
 Everything here runs on the control loop, in the main thread, which a blocked crew can't stop.
 """
@@ -45,8 +45,8 @@ LAST_WORDS = 1.5
 
 STOPPED = RunError(
     code="worker_stopped",
-    message="The worker that had this run was stopped, for an update or a restart. Runs that wait for people don't "
-    "survive that in this release; please start it again.",
+    message="The worker that had this run was stopped, for an update or a restart. Runs that wait for people "
+    "don't survive that in this release; please start it again.",
 )
 BROKEN = RunError(
     code="internal", message="Crewdeck itself failed while it ran this. The worker's log has the details."

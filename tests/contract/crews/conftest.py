@@ -15,7 +15,7 @@ DEFINITIONS = Path(__file__).parent / "definitions"
 
 @pytest.fixture(scope="session")
 def model() -> Iterator[LoopbackModel]:
-    """A provider that speaks OpenAI's protocol; what it answers is scripted under markers such as [[tides]]."""
+    """A provider that speaks OpenAI's protocol; its answers are scripted under markers such as [[tides]]."""
     loop = asyncio.new_event_loop()
     provider = LoopbackModel()
     thread = threading.Thread(target=loop.run_forever, daemon=True)

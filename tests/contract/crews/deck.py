@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -17,10 +18,11 @@ from typing import Any, Self
 
 from bot.core import questions, runs
 from bot.core.events import Event
-from bot.core.feed import Feed
-from bot.core.model import Action, Actor, Question, Ruling, Run, RunStatus
+from bot.core.feed import Feed, run_topic
+from bot.core.model import Action, Actor, Crew, Question, Ruling, Run, RunStatus
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
+from tests.loopback.models import LoopbackModel
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ADA = Actor(surface="http", user_id="ada", name="Ada")
@@ -34,19 +36,29 @@ missing = tests.contract.crews.toolbox:nothing_there
 """
 
 
+async def called(model: LoopbackModel, marker: str) -> None:
+    """Returns once the model has been called for this marker."""
+    async with asyncio.timeout(WITHIN):
+        for _ in itertools.count():
+            if model.count(marker):
+                return
+            await asyncio.sleep(0.01)
+
+
 class WorkerProcess:
     """`python -m crews worker` with a folder, and by default a store, of its own."""
 
-    def __init__(self, folder: Path, redis_url: str, env: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, redis: Embedded, env: Mapping[str, str]) -> None:
         self.folder = folder
-        self.redis_url = redis_url
+        self._redis = redis
+        self.redis_url = redis.url
         self._log = folder / "worker.log"
         install_crews(folder)
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "crews", "worker"],
                 cwd=folder,
-                env=environment(folder) | {"CREWDECK_REDIS_URL": redis_url} | dict(env),
+                env=environment(folder) | {"CREWDECK_REDIS_URL": redis.url} | dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -65,7 +77,7 @@ class WorkerProcess:
                 "OPENAI_API_BASE": model_url,
                 **settings,
             }
-            worker = cls(Path(folder), embedded.url, env)
+            worker = cls(Path(folder), embedded, env)
             try:
                 yield worker
             finally:
@@ -88,6 +100,12 @@ class WorkerProcess:
         """What a listener of CrewAI's event bus heard in the worker."""
         file = self.folder / "heard.jsonl"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def restart_redis(self, away: float) -> None:
+        """SIGKILL for the server; `away` seconds later it is there again, on the same data."""
+        os.kill(int(self._redis._pid()), signal.SIGKILL)  # noqa: SLF001 - nobody else needs to know
+        time.sleep(away)
+        self._redis.ensure()
 
     def stop(self) -> int:
         """SIGTERM, and the exit status."""
@@ -136,26 +154,31 @@ class Deck:
                     await following
 
     async def start(self, crew: str, **inputs: Any) -> Run:
-        async with asyncio.timeout(WITHIN):
-            while crew not in (crews := await self.store.crews()):
-                await asyncio.sleep(0.05)
+        crews = await self._announced(crew)
         run, _ = await self.store.start(runs.plan(crews[crew], inputs, ADA, key=uuid.uuid4().hex))
         return run
 
+    async def _announced(self, name: str) -> dict[str, Crew]:
+        async with asyncio.timeout(WITHIN):
+            for _ in itertools.count():
+                crews = await self.store.crews()
+                if name in crews:
+                    return crews
+                await asyncio.sleep(0.05)
+        raise AssertionError
+
     async def asked(self, run: Run, many: int = 1) -> list[Question]:
         """The run's open questions, once there are that many."""
-        found: list[Question] = []
-
-        def there() -> bool:
-            return len(found) >= many
-
         async with asyncio.timeout(WITHIN):
-            while not there():
-                now = await self.store.run(run.id)
-                assert not now.status.over, now.error
-                found = [each for each in await self.store.questions(run.id) if each.open]
-                await asyncio.sleep(0.02)
-        return found
+            with self._feed.watch(run_topic(run.id)) as signal:
+                while True:
+                    signal.clear()
+                    now = await self.store.run(run.id)
+                    assert not now.status.over, now.error
+                    found = [each for each in await self.store.questions(run.id) if each.open]
+                    if len(found) >= many:
+                        return found
+                    await signal.wait()
 
     async def question(self, run: Run) -> Question:
         [question] = await self.asked(run)
@@ -175,9 +198,13 @@ class Deck:
 
     async def until(self, run: Run, condition: Callable[[Run], bool], within: float = WITHIN) -> Run:
         async with asyncio.timeout(within):
-            while not condition(now := await self.store.run(run.id)):
-                await asyncio.sleep(0.02)
-        return now
+            with self._feed.watch(run_topic(run.id)) as signal:
+                while True:
+                    signal.clear()
+                    now = await self.store.run(run.id)
+                    if condition(now):
+                        return now
+                    await signal.wait()
 
     async def result(self, run: Run) -> str:
         """What the run came to; it must have worked."""

@@ -13,7 +13,12 @@ async def test_a_tool_call_then_a_question_then_the_answer_in_the_result(
         "tides",
         [
             call("lookup", word="tide"),
-            call("ask_human", question="Which tone?", context="It is for customers.", options=["Plain", "Playful"]),
+            call(
+                "ask_human",
+                question="Which tone?",
+                context="It is for customers.",
+                options=["Plain", "Playful"],
+            ),
             say("Result: {last}"),
         ],
     )
@@ -100,7 +105,9 @@ async def test_delegated_agents_ask_in_their_own_name(deck: Deck, model: Loopbac
     def played(conversation: Conversation) -> Turn:
         tools = {tool["function"]["name"] for tool in conversation.body.get("tools", [])}
         if "delegate_work_to_coworker" not in tools:
-            asking = call("ask_human", question=f"Is this right for {conversation.messages[0]['content'][8:14]}?")
+            asking = call(
+                "ask_human", question=f"Is this right for {conversation.messages[0]['content'][8:14]}?"
+            )
             return asking if not conversation.results else say(conversation.results[-1])
         if conversation.answered:
             return say(" + ".join(conversation.results))

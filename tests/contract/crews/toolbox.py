@@ -17,12 +17,12 @@ HEARD = Path("heard.jsonl")
 
 
 @crewai_event_bus.on(HumanInputRequiredEvent)
-def required(_source: Any, event: HumanInputRequiredEvent) -> None:
+def required(_source: object, event: HumanInputRequiredEvent) -> None:
     _hear(event.model_dump_json())
 
 
 @crewai_event_bus.on(HumanInputCompletedEvent)
-def completed(_source: Any, event: HumanInputCompletedEvent) -> None:
+def completed(_source: object, event: HumanInputCompletedEvent) -> None:
     _hear(event.model_dump_json())
 
 
@@ -60,10 +60,13 @@ class Block(BaseTool):
         return "done"
 
 
-@crew(title="In Python", inputs={"prompt": {"required": True}}, main_input="prompt", limits={"model_calls": 9})
+@crew(
+    title="In Python", inputs={"prompt": {"required": True}}, main_input="prompt", limits={"model_calls": 9}
+)
 def in_python(inputs: dict[str, Any]) -> Crew:
-    agent = Agent(
-        role="Author", goal="Write", backstory="You write.", tools=[AskHuman()], llm="openai/gpt-5.4-mini"
-    )
+    assert inputs["prompt"]
+    who: dict[str, Any] = {"role": "Author", "goal": "Write", "backstory": "You write."}
+    agent = Agent(**who, llm="openai/gpt-5.4-mini")
+    agent.tools = [AskHuman()]
     task = Task(name="write", description="Do this: {prompt}", expected_output="Words", agent=agent)
     return Crew(name="python", agents=[agent], tasks=[task])

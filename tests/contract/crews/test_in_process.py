@@ -1,0 +1,243 @@
+"""What can be seen without a worker: the tool's arguments and words, ids, the scripted model, the seams.
+
+crewai is imported by the tests, not by their module, so that collecting them stays quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from bot.core import ids
+from bot.core.events import Body
+from bot.core.model import Action, Actor, Claim, Crew, Outcome, Policy, Question, QuestionKind, Run, RunStatus
+from bot.core.rules import options_for
+from bot.settings import Settings
+from crews import environment
+from crews.catalog import read_crew
+
+if TYPE_CHECKING:
+    import crewai
+
+    from crews.build import Inputs
+    from crews.parts import Parts, TaskPart
+
+ADA = Actor(surface="http", user_id="ada", name="Ada")
+DEMO = Path(__file__).resolve().parents[3] / "config" / "demo"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
+    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"question": "  "}, "say in `question`"),
+        ({"question": "Q", "options": ["a", "A"]}, "no two may be the same"),
+        ({"question": "Q", "options": ["a", " "]}, "words of its own"),
+        ({"question": "Q", "options": [str(n) for n in range(11)]}, "at most 10 options"),
+        ({"question": "Q", "kind": "choice"}, "at least 2 options"),
+        ({"question": "Q", "kind": "approval", "options": ["Yes", "No"]}, "the buttons Approve and Reject"),
+        ({"question": "Q", "kind": "text", "options": ["a", "b"]}, "has no options"),
+    ],
+)
+def test_wrong_arguments_are_explained(arguments: dict[str, Any], words: str) -> None:
+    from crews.humans import AskHumanArgs
+
+    with pytest.raises(ValidationError, match=words):
+        AskHumanArgs.model_validate(arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "labels"),
+    [
+        ({}, QuestionKind.TEXT, ()),
+        ({"options": None, "kind": None, "context": None, "reason": None}, QuestionKind.TEXT, ()),
+        ({"options": ["a", "b"]}, QuestionKind.CHOICE, ("a", "b")),
+        ({"options": ["approve", "Reject"]}, QuestionKind.APPROVAL, ()),
+        ({"kind": "approval", "options": []}, QuestionKind.APPROVAL, ()),
+        ({"kind": "choice", "options": ["a", "b"]}, QuestionKind.CHOICE, ("a", "b")),
+    ],
+)
+def test_the_kind_is_inferred_where_it_is_left_out(
+    arguments: dict[str, Any], kind: QuestionKind, labels: tuple[str, ...]
+) -> None:
+    from crews.humans import AskHumanArgs
+
+    asking = AskHumanArgs.model_validate({"question": "Q", **arguments}).asking()
+    assert (asking.kind, asking.labels) == (kind, labels)
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "words"),
+    [
+        (QuestionKind.APPROVAL, Outcome(action=Action.APPROVE, by=ADA), "Ada approved."),
+        (
+            QuestionKind.APPROVAL,
+            Outcome(action=Action.REJECT, by=ADA, comment="too late"),
+            "Ada rejected. Their words: too late",
+        ),
+        (
+            QuestionKind.APPROVAL,
+            Outcome(action=Action.RESPOND, by=ADA, comment="ok"),
+            "Ada answered in words, this is not an approval: ok",
+        ),
+        (QuestionKind.CHOICE, Outcome(action=Action.CHOOSE, value="2", by=ADA), "Ada chose 'Playful'."),
+        (
+            QuestionKind.CHOICE,
+            Outcome(action=Action.CHOOSE, value="1", comment="No answer before the deadline."),
+            "Nobody answered before the deadline; that chooses 'Plain'.",
+        ),
+        (
+            QuestionKind.CHOICE,
+            Outcome(action=Action.RESPOND, by=ADA, comment="both"),
+            "Ada answered in words instead of choosing: both",
+        ),
+        (QuestionKind.TEXT, Outcome(action=Action.RESPOND, by=ADA, comment="42"), "Ada answered: 42"),
+        (
+            QuestionKind.APPROVAL,
+            Outcome(action=Action.REJECT, comment="No answer before the deadline."),
+            "Nobody answered before the deadline; that counts as a rejection.",
+        ),
+        (QuestionKind.TEXT, Outcome(action=Action.EXPIRE), "Nobody answered before the deadline."),
+    ],
+)
+def test_what_the_model_is_told(kind: QuestionKind, outcome: Outcome, words: str) -> None:
+    from crews.humans import told
+
+    options = options_for(kind, ("Plain", "Playful"))
+    question = Question(
+        id="q", run_id="r", kind=kind, prompt="?", options=options, policy=Policy(deciders=())
+    )
+    assert told(question.model_copy(update={"outcome": outcome})) == words
+
+
+def test_outside_of_a_run_the_tool_says_that_it_reaches_nobody() -> None:
+    from crewdeck import AskHuman
+
+    with pytest.raises(RuntimeError, match="only in a run that Crewdeck started"):
+        AskHuman().run(question="Hello?")
+
+
+def test_a_rebuilt_crew_has_the_same_ids_and_asks_the_same_question() -> None:
+    from crews.parts import Parts
+
+    run_id = ids.run_id("one")
+    first, second = ({part.id for part in _parts(Parts(run_id))} for _ in range(2))
+    assert first == second
+    assert len(first) == 2
+    assert first.isdisjoint({part.id for part in _parts(Parts(ids.run_id("two")))})
+
+
+def _parts(parts: Parts) -> list[TaskPart]:
+    crew = _demo()
+    parts.learn(crew)
+    return [part for task in crew.tasks if (part := parts.own(task))]
+
+
+def _demo() -> crewai.Crew:
+    from crews.build import YamlCrew
+
+    definition, problems = read_crew(DEMO)
+    assert definition is not None, problems
+    return YamlCrew(definition).build({"topic": "tide mills", "pace": 0})
+
+
+def test_the_executor_keeps_all_of_crewais_nodes() -> None:
+    from crewai.agents.agent_executor import AgentExecutor
+
+    from crews.executor import CrewdeckExecutor
+
+    assert CrewdeckExecutor.flow_definition() == AgentExecutor.flow_definition()
+    assert {agent.executor_class for agent in _demo().agents} == {CrewdeckExecutor}
+
+
+def test_the_scripted_model_goes_on_where_the_conversation_is() -> None:
+    from crews.scripted import Line, ScriptedLLM
+
+    class Task:
+        name = "publish"
+        context = None
+
+    lines = [Line(call={"ask_human": {"question": "About {topic}?"}}), Line(say="{ask_human} {unknown}")]
+    model = ScriptedLLM.of({"publish": lines}, {"topic": "tides"})
+    prompt = {"role": "user", "content": "Go"}
+    [asked] = model.call([prompt], from_task=Task())
+    assert asked["function"] == {"name": "ask_human", "arguments": {"question": "About tides?"}}
+    answered = [
+        prompt,
+        {"role": "assistant", "tool_calls": [asked]},
+        {"role": "tool", "name": "ask_human", "content": "Ada approved."},
+    ]
+    assert model.call(answered, from_task=Task()) == "Ada approved. {unknown}"
+
+
+async def test_cancelled_runs_leave_nothing_behind() -> None:
+    """CrewAI keeps every crew that was cancelled in a task, unless told not to; threads keep the last one."""
+    from crews.build import YamlCrew
+    from crews.line import StoreLine
+    from crews.runtime import Runtime
+
+    class Unanswered(StoreLine):
+        """A store in which nobody answers."""
+
+        def __init__(self) -> None:
+            self.asked = asyncio.Event()
+
+        async def record(self, claim: Claim, event: Body) -> None:
+            """Nobody reads it."""
+
+        async def ask(self, claim: Claim, question: Question) -> Question:  # noqa: ARG002
+            self.asked.set()
+            return question
+
+        async def settled(self, question: Question) -> Question:
+            await asyncio.Event().wait()
+            return question
+
+    built: list[weakref.ref[Any]] = []
+
+    class Watched(YamlCrew):
+        def build(self, inputs: Inputs) -> crewai.Crew:
+            crew = super().build(inputs)
+            built.append(weakref.ref(crew))
+            return crew
+
+    definition, _ = read_crew(DEMO)
+    assert definition is not None
+    line = Unanswered()
+    runtime = Runtime({"demo": Watched(definition)}, line)
+    for number in range(3):
+        line.asked.clear()
+        claim = _claim(definition.card(), ids.run_id(str(number)))
+        executing = asyncio.create_task(runtime.execute(claim))
+        await line.asked.wait()
+        runtime.stop(claim.run.id)
+        await asyncio.wait_for(executing, 1)
+        await asyncio.sleep(0.2)
+    gc.collect()
+    assert len(built) == 3
+    assert sum(each() is not None for each in built) <= 1
+
+
+def _claim(card: Crew, run_id: str) -> Claim:
+    everybody = Policy(deciders=("*",))
+    run = Run(
+        id=run_id,
+        crew=card,
+        status=RunStatus.RUNNING,
+        inputs={"topic": "tide mills", "pace": 0},
+        requester=ADA,
+        approvers=everybody,
+        cancellers=everybody,
+        created_at=0,
+    )
+    return Claim(run=run, worker="here", epoch=1)
