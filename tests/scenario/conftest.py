@@ -1,10 +1,12 @@
 """Real servers, as long-lived as their tests allow."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
 from tests.scenario.server import Server
+from tests.scenario.stage import Scene, Stage, staged
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +14,17 @@ def bare_server() -> Iterator[Server]:
     """A server without Slack and without workers, for all tests of a session. Leave it as you find it."""
     with Server.started(env={"CREWDECK_WORKERS": "0"}) as server:
         yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", params=["http", "socket"])
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    """A server that is connected to a loopback Slack, over each transport."""
+    async with staged(request.param) as connected:
+        yield connected
+
+
+@pytest.fixture
+def scene(stage: Stage) -> Iterator[Scene]:
+    """A channel of its own on that stage, and everything in order again afterwards."""
+    yield stage.scene()
+    stage.slack.heal()

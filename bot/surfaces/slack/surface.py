@@ -1,0 +1,174 @@
+"""Slack as one surface: everything that runs for it, opened and closed together."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiohttp import web
+from slack_bolt.app.async_app import AsyncApp
+
+from bot.core.errors import StoreUnavailable
+from bot.core.feed import Feed
+from bot.core.ports import Store
+from bot.metrics import Metrics
+from bot.settings import Settings
+from bot.surfaces.slack.answers import Answers
+from bot.surfaces.slack.api import SlackApi, open_api
+from bot.surfaces.slack.bolt import Dispatcher, application
+from bot.surfaces.slack.catchup import CatchUp
+from bot.surfaces.slack.delivery import Delivery
+from bot.surfaces.slack.desk import Desk
+from bot.surfaces.slack.errands import Errands
+from bot.surfaces.slack.forms import Forms
+from bot.surfaces.slack.home import Home
+from bot.surfaces.slack.installed import Installed
+from bot.surfaces.slack.listeners import commands, lifecycle, messages, modals, presses
+from bot.surfaces.slack.listeners.messages import Ears
+from bot.surfaces.slack.listeners.modals import Modals
+from bot.surfaces.slack.listeners.presses import Presses
+from bot.surfaces.slack.notices import Notices
+from bot.surfaces.slack.opening import Opening
+from bot.surfaces.slack.orders import Orders
+from bot.surfaces.slack.people import People
+from bot.surfaces.slack.placing import Placing
+from bot.surfaces.slack.presence import Presence
+from bot.surfaces.slack.replies import Replies
+from bot.surfaces.slack.request_url import RequestUrl
+from bot.surfaces.slack.socket_mode import SocketMode
+
+log = structlog.get_logger(__name__)
+
+DRAIN = 2.0
+"""Seconds that private messages under way get at the end."""
+AGAIN = 2.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether Slack's side is in order, and if not, why."""
+
+    up: bool
+    problem: str = ""
+
+
+class SlackSurface:
+    """What the rest of the process sees of Slack."""
+
+    def __init__(self, routes: list[web.RouteDef], installed: Installed, socket: SocketMode | None) -> None:
+        self.routes = routes
+        self._installed = installed
+        self._socket = socket
+
+    def status(self) -> Status:
+        """Up: the token works, and what people do reaches us."""
+        if not self._installed.known:
+            return Status(up=False, problem=self._installed.problem)
+        if self._socket is not None and not self._socket.up:
+            return Status(up=False, problem="Socket Mode is not connected")
+        return Status(up=True)
+
+
+@asynccontextmanager
+async def open_slack(
+    settings: Settings, store: Store, feed: Feed, metrics: Metrics
+) -> AsyncIterator[SlackSurface]:
+    """Slack, as the settings have it. Slack being away stops nothing: it is tried until it is back."""
+    owner = uuid.uuid4().hex
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(open_api(settings, metrics))
+        presence = Presence(store, owner)
+        await stack.enter_async_context(presence.shown())
+        parts = Parts(api, store, feed)
+        stack.push_async_callback(parts.errands.drain, DRAIN)
+        dispatcher = Dispatcher(parts.application(settings.slack_api_url), metrics)
+        socket = _socket_mode(settings, api, dispatcher, presence)
+        catch_up = CatchUp(store, api, parts.installed, presence, parts.desk, parts.ears)
+        delivery = Delivery(store, feed, api, parts.home, owner)
+        await stack.enter_async_context(_at_work(delivery.run(), _begin(parts, store, catch_up)))
+        if socket is not None:
+            await stack.enter_async_context(socket.connected())
+        yield SlackSurface(_routes(settings, dispatcher), parts.installed, socket)
+
+
+class Parts:
+    """What takes deliveries in, made of what was opened. Nothing here connects or runs."""
+
+    def __init__(self, api: SlackApi, store: Store, feed: Feed) -> None:
+        self.errands = Errands()
+        self.installed = Installed(api)
+        self.home = Home(store, api)
+        notices = Notices(api)
+        self.desk = Desk(self.errands, notices, store)
+        self._store = store
+        self._people = People(api, store, self.errands)
+        self._answers = Answers(store)
+        self._replies = Replies(store, self._people, self._answers)
+        self._opening = Opening(api, notices)
+        self._forms = Forms(store, self._opening)
+        self._placing = Placing(store, store, feed, notices)
+        self._orders = Orders(store, self._forms, self._placing)
+        self.ears = Ears(self.installed, self._people, self._orders, self._replies)
+
+    def application(self, api_url: str) -> AsyncApp:
+        """A Bolt application with all listeners; the first one that matches takes a delivery."""
+        app = application(self.installed, api_url)
+        store, desk, people, orders = self._store, self.desk, self._people, self._orders
+        effects = Presses(store, self._answers, self._replies, orders, self._forms, self._opening)
+        submitted = Modals(store, people, self._answers, orders, self._forms, self._placing)
+        commands.listen(app, desk, people, orders)
+        messages.listen(app, desk, self.ears)
+        presses.listen(app, desk, people, effects)
+        modals.listen(app, desk, submitted)
+        lifecycle.listen(app, desk, store, people, self.home)
+        return app
+
+
+def _routes(settings: Settings, dispatcher: Dispatcher) -> list[web.RouteDef]:
+    """The request URL; none in Socket Mode, where Slack has no use for it."""
+    if settings.socket_mode or settings.slack_signing_secret is None:
+        return []
+    return RequestUrl(settings.slack_signing_secret.get_secret_value(), dispatcher).routes()
+
+
+def _socket_mode(
+    settings: Settings, api: SlackApi, dispatcher: Dispatcher, presence: Presence
+) -> SocketMode | None:
+    if settings.slack_app_token is None:
+        return None
+    return SocketMode(settings.slack_app_token.get_secret_value(), api.web, dispatcher, presence)
+
+
+async def _begin(parts: Parts, store: Store, catch_up: CatchUp) -> None:
+    """What waits until the token has proven itself."""
+    await parts.installed.learn()
+    while True:
+        try:
+            await _go_on(store, parts.installed.team)
+            await catch_up.run()
+        except StoreUnavailable:
+            await asyncio.sleep(AGAIN)
+        else:
+            return
+
+
+async def _go_on(store: Store, team: str) -> None:
+    if await store.paused(team) is not None:
+        await store.pause(team, None)
+        log.info("the workspace's runs go on", team=team)
+
+
+@asynccontextmanager
+async def _at_work(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        started = [group.create_task(task) for task in tasks]
+        try:
+            yield
+        finally:
+            for task in started:
+                task.cancel()

@@ -1,0 +1,49 @@
+"""Guests, and people of other workspaces: they neither start nor answer unless the crew admits them."""
+
+import pytest
+
+from tests.loopback.slack import Person
+from tests.scenario.stage import Scene
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.fixture(params=["guest", "single-channel guest", "somebody of another workspace"])
+def stranger(request: pytest.FixtureRequest, scene: Scene) -> Person:
+    name = f"{scene.ada.id}EVE"
+    person = scene.slack.person(
+        name,
+        name="Eve",
+        guest=request.param == "guest",
+        single_channel_guest=request.param == "single-channel guest",
+        team="T0OTHER" if "workspace" in request.param else None,
+    )
+    scene.slack.workspace.channel(scene.channel).members.add(person.id)
+    return person
+
+
+async def test_they_cannot_start_a_crew(scene: Scene, stranger: Person) -> None:
+    done = await scene.crew("start ask tides", stranger)
+    assert "can only be started by members of this workspace" in done.private[0].words
+    assert not scene.slack.messages(scene.channel)
+
+
+async def test_they_cannot_answer_with_a_button(scene: Scene, stranger: Person) -> None:
+    question = await scene.asked("vote tides")
+    assert (await stranger.press(question, "Approve")).ok
+    await scene.told(stranger, "Guests and people of other workspaces")
+    assert "Approve" in scene.now(question).labels
+
+
+async def test_they_cannot_answer_in_words(scene: Scene, stranger: Person) -> None:
+    question = await scene.asked("vote tides")
+    assert question.thread_ts
+    await stranger.reply(scene.channel, question.thread_ts, "Approve")
+    await scene.told(stranger, "Guests and people of other workspaces")
+    assert "Approve" in scene.now(question).labels
+
+
+async def test_a_crew_that_admits_them_is_theirs_too(scene: Scene, stranger: Person) -> None:
+    question = await scene.asked("welcome tides", stranger)
+    await stranger.press(question, "Approve")
+    assert "Eve approved" in await scene.said("The crew heard", question)

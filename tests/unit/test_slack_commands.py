@@ -1,0 +1,127 @@
+"""What people type, and what it is taken for."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.errors import InvalidInputs
+from bot.core.model import Crew, InputField, InputKind
+from bot.surfaces.slack import commands
+from bot.surfaces.slack.commands import (
+    Cancel,
+    Help,
+    ListCrews,
+    Start,
+    Status,
+    looks_like_command,
+    nearest,
+    parse,
+)
+
+CREW = Crew(
+    name="announcement",
+    title="Announcement",
+    main_input="topic",
+    inputs=(
+        InputField(name="topic", required=True),
+        InputField(name="tone", type=InputKind.CHOICE, choices=("plain", "playful"), default="plain"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("", Help()),
+        ("   ", Help()),
+        ("help", Help()),
+        ("HELP me", Help()),
+        ("list", ListCrews()),
+        ("status", Status()),
+        ("status 1a2b3c4d", Status("1a2b3c4d")),
+        ("status `1A2B3C4D`", Status("1a2b3c4d")),
+        ("cancel", Cancel()),
+        ("Cancel 1a2b3c4d please", Cancel("1a2b3c4d")),
+        ("start", Start("")),
+        ("start demo", Start("demo")),
+        ('  start   demo   topic="tide mills" ', Start("demo", 'topic="tide mills"')),
+        ("start demo\ntide mills", Start("demo", "tide mills")),
+        ("start\ndemo tides", Start("demo", "tides")),
+        ("strat demo", Help(unknown="strat demo")),
+    ],
+)
+def test_the_first_word_says_what_is_wanted(text: str, command: commands.Command) -> None:
+    assert parse(text) == command
+
+
+@pytest.mark.parametrize(
+    ("rest", "values"),
+    [
+        ("", {}),
+        ("tide mills", {"topic": "tide mills"}),
+        ('"tide mills"', {"topic": "tide mills"}),
+        ("“tide mills”", {"topic": "tide mills"}),
+        ('topic="tide mills" tone=playful', {"topic": "tide mills", "tone": "playful"}),
+        ("topic=“tide mills”", {"topic": "tide mills"}),
+        ("topic='tide mills'", {"topic": "tide mills"}),
+        ("topic=\u2018tide mills\u2019", {"topic": "tide mills"}),
+        ("topic=«tide mills»", {"topic": "tide mills"}),
+        ("topic=tides", {"topic": "tides"}),
+        ("topic=", {"topic": ""}),
+        ("Topic=tides", {"topic": "tides"}),
+        ("tone=playful tide mills of Wales", {"tone": "playful", "topic": "tide mills of Wales"}),
+        ("tide mills tone=playful", {"tone": "playful", "topic": "tide mills"}),
+        ("why a=b matters", {"topic": "why a=b matters"}),
+        ("the miller's wheel", {"topic": "the miller's wheel"}),
+        ('say "hello" to all', {"topic": 'say "hello" to all'}),
+        ("topic='the miller's wheel'", {"topic": "the miller's wheel"}),
+        ('topic="unclosed', {"topic": '"unclosed'}),
+        ("topic=https://example.org/?a=b", {"topic": "https://example.org/?a=b"}),
+        ("1 + 1 = 2", {"topic": "1 + 1 = 2"}),
+    ],
+)
+def test_pairs_are_inputs_and_the_rest_fills_the_main_input(rest: str, values: dict[str, str]) -> None:
+    assert commands.given(CREW, rest) == values
+
+
+def test_a_misspelt_input_before_the_free_text_is_noticed() -> None:
+    assert commands.given(CREW, "tpoic=tides") == {"tpoic": "tides"}
+
+
+@pytest.mark.parametrize("rest", ["topic=a topic=b", "topic=a and more words"])
+def test_an_input_given_twice_is_refused(rest: str) -> None:
+    with pytest.raises(InvalidInputs, match="topic: is given twice"):
+        commands.given(CREW, rest)
+
+
+def test_free_text_is_refused_where_no_input_takes_it() -> None:
+    crew = CREW.model_copy(update={"main_input": None})
+    with pytest.raises(InvalidInputs, match="takes no free text"):
+        commands.given(crew, "tide mills")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("strat", "start"), ("cancle", "cancel"), ("Stauts", "status"), ("banana", None)]
+)
+def test_misspelt_words_find_the_nearest_command(word: str, meant: str | None) -> None:
+    assert nearest(word, commands.VERBS) == meant
+    assert looks_like_command(f"{word} demo") is (meant is not None)
+
+
+@given(st.text())
+def test_any_text_is_some_command(text: str) -> None:
+    assert parse(text) is not None
+
+
+@given(st.text())
+def test_any_words_after_a_crew_are_inputs_or_are_refused(text: str) -> None:
+    try:
+        values = commands.given(CREW, text)
+    except InvalidInputs:
+        return
+    assert all(isinstance(value, str) for value in values.values())
+
+
+@given(st.text(alphabet=st.characters(blacklist_characters='"“”', blacklist_categories=["Cs"])))
+def test_a_quoted_value_arrives_as_it_was_typed(value: str) -> None:
+    assert commands.given(CREW, f'topic="{value}"') == {"topic": value}

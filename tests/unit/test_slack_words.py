@@ -1,0 +1,50 @@
+"""Slack's wire text, as people read it."""
+
+import pytest
+
+from bot.surfaces.slack import words
+
+
+@pytest.mark.parametrize(
+    ("wire", "read"),
+    [
+        ("a &lt; b &amp;&amp; c &gt; d", "a < b && c > d"),
+        ("&amp;lt;", "&lt;"),
+        ("see <https://example.org>", "see https://example.org"),
+        ("see <https://example.org|example.org>", "see example.org"),
+        ("see <https://example.org|our page>", "see our page (https://example.org)"),
+        ("<mailto:ada@example.org|ada@example.org>", "ada@example.org"),
+        ("in <#C0GENERAL|general>", "in #general"),
+        ("<!here> listen", "@here listen"),
+        ("at <!date^1392734382^{date}|February 18th>", "at February 18th"),
+    ],
+)
+def test_links_channels_and_escapes_are_resolved(wire: str, read: str) -> None:
+    assert words.plain(wire) == read
+
+
+def test_everybody_mentioned_is_found() -> None:
+    assert words.mentions("<@U0ADA> and <@W0BOB|bob>, not <#C0GENERAL>") == {"U0ADA", "W0BOB"}
+    assert words.mentions("nobody@example.org") == frozenset()
+
+
+@pytest.mark.parametrize("text", ["<!subteam^S01|@ops> please", "<!here>", "<!channel> look", "<!everyone>"])
+def test_groups_are_people_too(text: str) -> None:
+    assert words.mentions_group(text)
+    assert not words.mentions_group("<!date^1392734382^{date}|today>")
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("<@U0BOT> status", "status"),
+        ("  <@U0BOT>: status", "status"),
+        ("<@U0BOT|crewdeck>, help", "help"),
+        ("<@U0BOT>", ""),
+        ("ask <@U0BOT> status", None),
+        ("<@U0ADA> status", None),
+        ("status", None),
+    ],
+)
+def test_only_a_mention_at_the_beginning_speaks_to_the_app(text: str, spoken: str | None) -> None:
+    assert words.addressed(text, "U0BOT") == spoken
