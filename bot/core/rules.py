@@ -80,7 +80,7 @@ def admissible(question: Question, response: Response) -> bool:
     """Whether the response fits the question's kind and options."""
     match response.action:
         case Action.CHOOSE:
-            ids = {option.id for option in question.options}
+            ids = [option.id for option in question.options]  # a list, for a value may be anything
             return question.kind is QuestionKind.CHOICE and response.value in ids
         case Action.RESPOND:
             return bool(response.comment.strip())

@@ -29,7 +29,7 @@ from bot.store.redis import RedisStore, open_store
 from tests.contract.world import ADA, BOB, LOST, approval, claimed
 
 HURRIED = settings(
-    max_examples=40,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -1,0 +1,103 @@
+"""Trouble with Redis, in words for an operator, and never with the password in them."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import redis
+
+from bot.core.errors import SettingsError, StoreUnavailable
+from bot.store import keys
+from bot.store.redis import RedisStore, open_store
+from tests.contract.world import new_run, started
+
+SECRET = "tide-mill-7"
+
+
+@asynccontextmanager
+async def always(answer: bytes) -> AsyncIterator[str]:
+    """A server that has one answer to everything; its URL, with a password."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.read(1 << 16):
+            writer.write(answer * request.count(b"*"))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield f"redis://:{SECRET}@127.0.0.1:{port}"
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"-LOADING Redis is loading the dataset in memory", "still loading"),
+        (b"-WRONGPASS invalid username-password pair", "the user or the password"),
+        (
+            b"-ERR unknown command `HELLO`, with args beginning with: `AUTH` `tide-mill-7`",
+            "can't do that now",
+        ),
+    ],
+)
+async def test_a_server_that_refuses_is_quoted_without_the_password(answer: bytes, words: str) -> None:
+    async with always(answer + b"\r\n") as url:
+        with pytest.raises(StoreUnavailable) as trouble:
+            async with open_store(url):
+                pass
+    assert words in str(trouble.value)
+    assert SECRET not in str(trouble.value)
+    assert trouble.value.__cause__ is None or SECRET not in str(trouble.value.__cause__)
+
+
+async def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"redis://:{SECRET}@127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(StoreUnavailable, match="can't be reached") as trouble:
+            async with open_store(url):
+                pass
+    assert SECRET not in str(trouble.value)
+
+
+@pytest.mark.parametrize("url", [f"http://:{SECRET}@host", f"redis://:{SECRET}/x@host:6379", "nonsense"])
+async def test_a_url_that_can_not_be_read_names_the_setting_alone(url: str) -> None:
+    with pytest.raises(SettingsError, match="CREWDECK_REDIS_URL") as wrong:
+        async with open_store(url):
+            pass
+    assert SECRET not in str(wrong.value)
+    assert "mill" not in str(wrong.value)
+
+
+async def test_a_full_server_takes_no_new_run_and_keeps_the_others(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    run = await started(store)
+    server.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(StoreUnavailable, match="full"):
+            await store.start(new_run("another"))
+        assert await store.run(run.id) == run
+    finally:
+        server.config_set("maxmemory", "0")
+    assert (await store.start(new_run("another")))[1]
+
+
+async def test_a_replica_is_recognised(store: RedisStore, server: redis.Redis) -> None:
+    server.replicaof("127.0.0.1", "1")
+    try:
+        with pytest.raises(StoreUnavailable, match=r"replica"):
+            await store.start(new_run())
+    finally:
+        server.replicaof("NO", "ONE")
+
+
+async def test_what_a_newer_release_wrote_is_left_alone(store_url: str, server: redis.Redis) -> None:
+    server.set(keys.SCHEMA_KEY, keys.SCHEMA + 1)
+    with pytest.raises(SettingsError, match="newer Crewdeck"):
+        async with open_store(store_url):
+            pass
