@@ -11,9 +11,9 @@ from bot.core.errors import NotFound
 from bot.core.inbox import Inbox
 from bot.core.model import Action, Actor, Question, Ruling
 from bot.core.ports import Questions, Runs
+from bot.surfaces.encoding import encode
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.views import AnswerView, outcome_of
-from bot.surfaces.http.wire import encode
 
 DECIDERS = "somebody whom its crew names"
 

@@ -17,6 +17,7 @@ from bot.core.feed import Feed
 from bot.core.inbox import Batches, Inbox, Receipts
 from bot.core.ports import Store
 from bot.settings import Settings
+from bot.surfaces.encoding import encode
 from bot.surfaces.http import docspage, openapi
 from bot.surfaces.http.answers import Answers
 from bot.surfaces.http.auth import Ring
@@ -31,7 +32,6 @@ from bot.surfaces.http.sse import SseRoutes
 from bot.surfaces.http.streams import Streams
 from bot.surfaces.http.table import AnyOperation, Handlers, operations
 from bot.surfaces.http.websocket import WebSocketRoutes
-from bot.surfaces.http.wire import encode
 
 
 class ApiStore(Store, Keyring, Inbox, Batches, Receipts, Protocol):

@@ -11,9 +11,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from bot.core.access import Scope
+from bot.surfaces.encoding import encode
 from bot.surfaces.http.auth import CALLER, Caller
 from bot.surfaces.http.problems import Problem, invalid
-from bot.surfaces.http.wire import encode
 
 B = TypeVar("B")
 Q = TypeVar("Q")

@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from bot.core.errors import CrewdeckError, InvalidInputs, NotFound, Refused, StoreUnavailable
-from bot.surfaces.http.wire import encode
+from bot.surfaces.encoding import encode
 
 CONTENT_TYPE = "application/problem+json"
 

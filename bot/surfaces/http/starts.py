@@ -12,9 +12,9 @@ from bot.core.errors import NotFound
 from bot.core.inbox import Receipts
 from bot.core.model import Actor, NewRun, Run
 from bot.core.ports import Catalogue, Memory, Runs
+from bot.surfaces.encoding import encode
 from bot.surfaces.http.bodies import StartBody
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.wire import encode
 
 REMEMBERED = 24 * 3600.0
 """Seconds for which an `Idempotency-Key` stands for its run."""

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from bot.core.access import Scope
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.model import Question
+from bot.surfaces.encoding import encode
 from bot.surfaces.http import problems
 from bot.surfaces.http.answers import Answers
 from bot.surfaces.http.auth import Caller
@@ -23,7 +24,7 @@ from bot.surfaces.http.opening import open_run
 from bot.surfaces.http.operations import Call, read_json
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.streams import SEND_WITHIN, Streams
-from bot.surfaces.http.wire import Message, encode
+from bot.surfaces.http.wire import Message
 
 PING_EVERY = 15.0
 """Seconds between pings; without a pong for half as long the client counts as gone."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 
 from bot.core.events import Event, HumanInputRequired, RunCancelled, RunCompleted, RunFailed
+from bot.surfaces.encoding import encode
 
 RETRY = b"retry: 2000\n"
 """In each SSE event: how many milliseconds a client waits before it comes back.
@@ -18,13 +18,6 @@ COMMENT = b":\n"
 
 One line, without an empty one behind it, which some clients take for an event.
 """
-
-
-def encode(value: object) -> bytes:
-    """JSON as it goes over the wire: UTF-8, no spaces, keys in their given order."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
-        errors="replace"
-    )
 
 
 def sse(name: str, data: bytes, cursor: str = "") -> bytes:
