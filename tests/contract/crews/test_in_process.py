@@ -157,7 +157,7 @@ def test_the_executor_keeps_all_of_crewais_nodes() -> None:
     from crews.executor import CrewdeckExecutor
 
     assert CrewdeckExecutor.flow_definition() == AgentExecutor.flow_definition()
-    assert {agent.executor_class for agent in _demo().agents} == {CrewdeckExecutor}
+    assert {getattr(agent, "executor_class", None) for agent in _demo().agents} == {CrewdeckExecutor}
 
 
 def test_the_scripted_model_goes_on_where_the_conversation_is() -> None:
