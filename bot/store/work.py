@@ -120,8 +120,8 @@ class WorkVerbs:
             for shard, number in oldest.items():
                 total = len(holds.get(shard, ())) + number
                 holds[shard] = await self._connection.run("claim", shard, *how, total, *crews)
-            if not oldest:
-                break
+            if oldest.total() < room:
+                break  # That was all that waited.
         return await self._runs.read([run_id for held in holds.values() for run_id in held])
 
     async def _waiting(self, crews: Sequence[str], room: int) -> Counter[int]:
