@@ -1,4 +1,4 @@
-"""What people see of a run and of a question, before any platform: surfaces render it, and add nothing to it."""
+"""What people see of a run and of a question, before any platform. Surfaces render it."""
 
 from __future__ import annotations
 
@@ -43,18 +43,16 @@ class Progress(Value):
     def after(self, event: Event) -> Progress:
         match event.body:
             case TaskStarted() as body:
-                task = Task(
-                    number=body.number,
-                    total=body.total,
-                    name=body.task,
-                    agent=body.agent,
-                    started_at=event.at,
-                )
-                return Progress(tasks=(*(each for each in self.tasks if each.number < task.number), task))
+                earlier = (each for each in self.tasks if each.number < body.number)
+                return Progress(tasks=(*earlier, _started(body, event.at)))
             case TaskCompleted() as body:
                 return Progress(tasks=tuple(_finished(each, body.number, event.at) for each in self.tasks))
             case _:
                 return self
+
+
+def _started(body: TaskStarted, at: int) -> Task:
+    return Task(number=body.number, total=body.total, name=body.task, agent=body.agent, started_at=at)
 
 
 def _finished(task: Task, number: int, at: int) -> Task:
@@ -113,6 +111,7 @@ class RunCard(Value):
 def run_card(
     run: Run, so_far: Progress, questions: Iterable[Question] = (), paused: str | None = None
 ) -> RunCard:
+    """The card of a run, as it stands."""
     return RunCard(
         run_id=run.id,
         title=run.crew.title,
@@ -182,6 +181,7 @@ class QuestionCard(Value):
 
 
 def question_card(run: Run, question: Question) -> QuestionCard:
+    """The card of a question of this run, open or settled."""
     silence, label = _silence(question)
     return QuestionCard(
         run_id=run.id,

@@ -1,7 +1,7 @@
-"""What interactions are called, and the ids that they carry: the only place with `action_id`s and their codec.
+"""What interactions are called, and the ids that they carry.
 
-A button's value and a modal's `private_metadata` hold ids and nothing else. What somebody may do is looked up when
-they press, and again when they submit.
+A button's value and a modal's `private_metadata` hold ids and nothing else. What somebody may do is looked up
+when they press, and again when they submit.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Target:
 
     def encode(self) -> str:
         """At most 150 characters, as a select's option may hold; `decode` is its inverse."""
-        return " ".join((self.run_id, self.question_id, self.option_id)).rstrip()
+        return f"{self.run_id} {self.question_id} {self.option_id}".rstrip()
 
     @classmethod
     def decode(cls, value: str) -> Target:

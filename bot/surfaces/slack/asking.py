@@ -1,8 +1,8 @@
-"""A question as a message: while it is open with all one needs to decide it, afterwards with what became of it. Pure.
+"""A question as a message: open, with all one needs to decide it, and settled, with what became of it. Pure.
 
-What is to be decided is never approved half-seen. A question that fits is shown in full, with its buttons. One that
-doesn't is shown shortened, and its deciding buttons are at the end of the modal that "Show all" opens. One that is too
-long even for a modal is posted as a file in the thread first, and the message with the buttons names it.
+What is to be decided is never approved half-seen. A question that fits is shown in full, with its buttons.
+One that doesn't is shown shortened, with its deciding buttons at the end of the modal that "Show all" opens.
+One that is too long even for a modal is posted as a file in the thread first, and its message points there.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.elements import LABEL, SECTION, Block, button, context, option, section, select
 from bot.surfaces.slack.elements import actions as row
 from bot.surfaces.slack.mrkdwn import (
+    clean,
     date,
     escape,
     length,
@@ -30,13 +31,16 @@ from bot.surfaces.slack.render import Message
 
 WHOLE = 9000
 """Units of prompt, context and options that are shown in a message; Slack refuses one at about 13,200."""
-MODAL = 200_000
-"""Units that fit into a modal: 100 sections of 3,000, less the room that cutting at line ends leaves."""
+MODAL = 120_000
+"""UTF-8 bytes that surely fit into a modal: 100 sections of 3,000, of which a cut at a line's end may leave
+half empty, and 250 kB in all as JSON."""
 SHORTENED = 1500
 """Units of the prompt, and of the context, that a shortened question shows."""
 BUTTONS = 5
 """Options that are buttons; more become a select."""
 QUOTED = 2500
+IN_FILE = "All of it is in the file above. Read it before you decide."
+IN_MODAL = "Press “Show all”: you decide at the end of it."
 NAMED = 5
 
 
@@ -53,8 +57,7 @@ def fit(card: QuestionCard) -> Fit:
     listed = listed_options(card)
     if length(escape(card.prompt)) + length(neutral(card.context)) + length(escape(listed)) <= WHOLE:
         return Fit.MESSAGE
-    # A modal's blocks hold less the more parts there are; half of each piece may stay empty.
-    return Fit.MODAL if length(full_text(card)) <= MODAL // 2 else Fit.FILE
+    return Fit.MODAL if len(clean(full_text(card)).encode()) <= MODAL else Fit.FILE
 
 
 def full_text(card: QuestionCard) -> str:
@@ -72,15 +75,15 @@ def listed_options(card: QuestionCard) -> str:
 # ── open ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def ask(card: QuestionCard) -> Message:
-    """The question while it is open."""
+def ask(card: QuestionCard, *, in_thread: bool = True) -> Message:
+    """The question while it is open. Replies are heard in the run's thread only."""
     where = fit(card)
     blocks = [section(f"*{_headline(card)}*"), *_body(card, where)]
     if where is Fit.FILE:
-        blocks.append(
-            section("*This is only the beginning.* Read all of it in the file above before you decide.")
-        )
-    blocks += [_row(card, where), context(_who(card)), *_small_print(card)]
+        blocks.append(section(f"*This is only the beginning.* {IN_FILE}"))
+    elif where is Fit.MODAL:
+        blocks.append(section(f"*This is only the beginning.* {IN_MODAL}"))
+    blocks += [_row(card, where), context(_who(card, in_thread=in_thread)), *_small_print(card)]
     return Message(text=_notification(card), blocks=blocks)
 
 
@@ -106,36 +109,28 @@ def round_of(card: QuestionCard) -> str:
 
 def _body(card: QuestionCard, where: Fit) -> list[Block]:
     whole = where is Fit.MESSAGE
-    prompt = escape(card.prompt) if whole else truncate_escaped(card.prompt, SHORTENED)
-    blocks = [section(piece) | {"expand": True} for piece in _sections(prompt)]
+    blocks = _sections(card.prompt if whole else truncate(card.prompt, SHORTENED))
     if card.context.strip():
         text = card.context if whole else truncate(card.context, SHORTENED)
         blocks.append({"type": "markdown", "text": neutral(text)})
     if whole and (listed := listed_options(card)):
-        blocks += [section(piece) | {"expand": True} for piece in _sections(escape(listed))]
+        blocks += _sections(listed)
     return blocks
 
 
-def _sections(mrkdwn: str) -> list[str]:
-    """Escaped text in parts for sections, none cut inside an entity, none blank."""
-    parts = pieces(mrkdwn, SECTION)
-    return [part for part in parts if part.strip()] or ["-"]
+def _sections(text: str) -> list[Block]:
+    """Plain text in as many sections as it needs, not folded away by Slack."""
+    return [section(escape(piece)) | {"expand": True} for piece in pieces(text, SECTION, escape)] or [
+        section("-")
+    ]
 
 
 def _row(card: QuestionCard, where: Fit) -> Block:
     """What can be pressed. The one that decides comes first; what only opens something, last."""
     target = Target(card.run_id, card.question_id).encode()
-    elements: list[Block] = []
-    if where is Fit.MODAL:
-        elements.append(
-            button("Show all and decide", actions.OPEN_FULL, target, "Show the whole question", "primary")
-        )
-    else:
-        elements += deciding(card)
-    elements.append(
-        _reply_button(card, target, primary=card.kind is QuestionKind.TEXT and where is not Fit.MODAL)
-    )
-    return row(elements)
+    opening = button("Show all", actions.OPEN_FULL, target, "Show the whole question", "primary")
+    elements = [opening] if where is Fit.MODAL else deciding(card)
+    return row([*elements, _reply_button(card, target, primary=not elements)])
 
 
 def _reply_button(card: QuestionCard, target: str, *, primary: bool) -> Block:
@@ -167,10 +162,7 @@ def _label(card: QuestionCard, action: Action, otherwise: str) -> str:
 
 
 def _choices(card: QuestionCard) -> list[Block]:
-    numbered = bool(listed_options(card))
-    labels = [
-        f"{n}. {each.label}" if numbered else each.label for n, each in enumerate(card.options, start=1)
-    ]
+    labels = _button_labels(card)
     values = [Target(card.run_id, card.question_id, each.id).encode() for each in card.options]
     if len(card.options) > BUTTONS:
         offered = [option(label, value) for label, value in zip(labels, values, strict=True)]
@@ -178,12 +170,20 @@ def _choices(card: QuestionCard) -> list[Block]:
     return [_choice(*each) for each in zip(card.options, labels, values, strict=True)]
 
 
+def _button_labels(card: QuestionCard) -> list[str]:
+    """Numbered where the labels in full are listed above."""
+    if not listed_options(card):
+        return [each.label for each in card.options]
+    return [f"{number}. {each.label}" for number, each in enumerate(card.options, start=1)]
+
+
 def _choice(chosen: Option, label: str, value: str) -> Block:
     return button(label, actions.choose(chosen.id), value, f"Choose {chosen.label}")
 
 
-def _who(card: QuestionCard) -> str:
-    return f"{deciders(card)} can answer, with the buttons or by a reply in this thread."
+def _who(card: QuestionCard, *, in_thread: bool) -> str:
+    how = "with the buttons or by a reply in this thread" if in_thread else "with the buttons"
+    return f"{deciders(card)} can answer, {how}."
 
 
 def deciders(card: QuestionCard) -> str:
@@ -283,12 +283,10 @@ def reminder(card: QuestionCard, link: str | None) -> Message:
     return Message(text=text, blocks=[section(text)])
 
 
-def in_words(card: QuestionCard) -> str:
+def in_words(card: QuestionCard, *, shortened: bool = False) -> str:
     """The question as text alone, for when Slack refuses its blocks. It is answered by replies."""
     labels = [each.label for each in card.options if each.id != Action.RESPOND]
-    how = (
-        f"Reply in this thread with one of: {' / '.join(labels)}. Or answer in words."
-        if labels
-        else ("Reply in this thread to answer.")
-    )
-    return f"{_headline(card)}\n\n{escape(full_text(card))}\n\n{deciders(card)}: {escape(how)}"
+    how = f"Reply in this thread with one of: {' / '.join(labels)}. Or" if labels else "Reply in this thread:"
+    text = truncate_escaped(full_text(card), SHORTENED) if shortened else escape(full_text(card))
+    parts = [_headline(card), text, *([IN_FILE] if shortened else [])]
+    return "\n\n".join([*parts, f"{deciders(card)}: {truncate_escaped(how, 1000)} answer in words."])

@@ -1,17 +1,19 @@
 """Text from people and models in Slack's two markups, so that nothing in it takes effect. Pure.
 
-`escape` is for mrkdwn, where only `& < >` are special. `neutral` is for markdown blocks, which Slack parses as
-Markdown and then reads for its own `<...>` sequences: what could ping anybody, or could name one address and lead to
-another, is taken apart there. Lengths are in UTF-16 units, which is what Slack's clients count.
+`escape` is for mrkdwn, where only `& < >` are special. `neutral` is for markdown blocks, which Slack parses
+as Markdown and then reads for its own `<...>` sequences: what could ping anybody, or name one address and lead
+to another, is taken apart there. Lengths are in UTF-16 units, which is what Slack's clients count.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 ELLIPSIS = "…"
+MOST_WRITTEN = 5
+"""Units that one character takes at most: `&` becomes `&amp;`."""
 BREAK = "\u2060"
 """A word joiner: invisible, and what it stands in is no longer Slack's syntax."""
 
@@ -63,29 +65,29 @@ def truncate_escaped(text: str, limit: int) -> str:
     """The text escaped for mrkdwn, so much of it that the result has at most `limit` units."""
     if length(escape(text)) <= limit:
         return escape(text)
-    kept = _head(text, limit - 1)
-    while length(escape(kept)) > limit - 1:
-        over = length(escape(kept)) - (limit - 1)
-        kept = kept[: -max(1, over // 5)]
-    return escape(kept).rstrip() + ELLIPSIS
+    return escape(_head(text, limit - 1, escape)).rstrip() + ELLIPSIS
 
 
-def pieces(text: str, limit: int) -> Iterator[str]:
-    """The text in parts of at most `limit` units, cut at line ends or spaces where there are some."""
-    while length(text) > limit:
-        head = _head(text, limit)
-        cut = max(head.rfind("\n"), head.rfind(" ")) + 1
-        if cut < len(head) // 2:
-            cut = len(head)
-        yield text[:cut]
-        text = text[cut:]
-    yield text
+def pieces(text: str, limit: int, written: Callable[[str], str] = str) -> Iterator[str]:
+    """The text in parts, each of at most `limit` units as `written`, none blank.
+
+    Cut at line ends or spaces, where one is in the second half of a part.
+    """
+    while text.strip():
+        head = _head(text, limit, written)
+        if len(head) < len(text):
+            cut = max(head.rfind("\n"), head.rfind(" ")) + 1
+            head = head[:cut] if cut > len(head) // 2 else head
+        if head.strip():
+            yield head
+        text = text[len(head) :]
 
 
-def _head(text: str, limit: int) -> str:
+def _head(text: str, limit: int, written: Callable[[str], str] = str) -> str:
+    """As much of the text's beginning as has at most `limit` units when it is written."""
     head = text[:limit]
-    while length(head) > limit:
-        head = head[: -max(1, (length(head) - limit) // 2)]
+    while (over := length(written(head)) - limit) > 0:
+        head = head[: -max(1, over // MOST_WRITTEN)]
     return head
 
 

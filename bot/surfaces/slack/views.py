@@ -43,20 +43,13 @@ MOST_OPTIONS = 100
 def reply_form(question: Question) -> View:
     """The modal for an answer in words, or for the changes that a review asks for."""
     review = question.kind is QuestionKind.REVIEW
-    words = {
-        "type": "plain_text_input",
-        "action_id": actions.WORDS_ACTION,
-        "multiline": True,
-        "max_length": TYPED,
-    }
+    element = {"type": "plain_text_input", "action_id": actions.WORDS_ACTION, "multiline": True}
     label = "What should change?" if review else "Your answer"
     hint = "" if question.kind is QuestionKind.TEXT else "Passed on as words; it never counts as an approval."
+    words = input_block(actions.WORDS_BLOCK, label, element | {"max_length": TYPED}, hint=hint)
     return modal(
         "Request changes" if review else "Answer",
-        [
-            section(truncate_escaped(question.prompt, SECTION) or "-"),
-            input_block(actions.WORDS_BLOCK, label, words, hint=hint),
-        ],
+        [section(truncate_escaped(question.prompt, SECTION) or "-"), words],
         callback_id=actions.REPLY,
         private_metadata=Target(question.run_id, question.id).encode(),
         submit=plain("Send", 24),
@@ -81,14 +74,11 @@ def full_text(run: Run, question: Question) -> View:
     if asking.fit(card) is asking.Fit.FILE:
         blocks = [section("This is too long for Slack's windows. All of it is in the file in the thread.")]
     else:
-        blocks = [
-            verbatim(piece) for piece in pieces(clean(asking.full_text(card)), SECTION) if piece.strip()
-        ]
+        blocks = [verbatim(piece) for piece in pieces(clean(asking.full_text(card)), SECTION)]
+        blocks = blocks or [verbatim("")]
         if question.open and (elements := asking.deciding(card)):
             blocks += [{"type": "divider"}, row(elements)]
-    return modal(
-        "The whole question", blocks or [verbatim("")], callback_id=actions.FULL, private_metadata=target
-    )
+    return modal("The whole question", blocks, callback_id=actions.FULL, private_metadata=target)
 
 
 def note(title: str, text: str) -> View:
@@ -100,16 +90,15 @@ def note(title: str, text: str) -> View:
 
 
 def start_form(crew: Crew, draft_id: str, given: Mapping[str, JsonValue]) -> View:
-    """A typed field for each input, filled with what is known. `draft_id` comes back as `private_metadata`."""
+    """A typed field for each input, filled with what is known. `private_metadata` is the `draft_id`."""
     wanted = sorted(crew.inputs, key=lambda each: not each.required)[:FIELDS]
     shown = [each for each in crew.inputs if each in wanted]
-    blocks: list[Block] = (
-        [section(truncate_escaped(crew.description, SECTION))] if crew.description.strip() else []
-    )
+    about = crew.description.strip() or "What the crew needs to know:"
+    blocks = [section(truncate_escaped(about, SECTION))]
     blocks += [_field(each, given.get(each.name, each.default)) for each in shown]
     return modal(
         f"Start {crew.title}",
-        blocks or [verbatim("This crew needs no inputs.")],
+        blocks,
         callback_id=actions.START,
         private_metadata=draft_id,
         submit=plain("Start", 24),
@@ -162,9 +151,8 @@ def _element(field: InputField, value: JsonValue) -> Block:
 
 def _typed(value: JsonValue, *, multiline: bool) -> Block:
     element = {"type": "plain_text_input", "multiline": multiline, "max_length": TYPED}
-    return _initial(
-        element, "initial_value", truncate(clean(str(value)), TYPED) if value is not None else None
-    )
+    known = None if value is None else truncate(clean(str(value)), TYPED)
+    return _initial(element, "initial_value", known)
 
 
 def _initial(element: Block, key: str, value: JsonValue) -> Block:
