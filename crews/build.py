@@ -14,6 +14,7 @@ from crewai import LLM, Agent, Crew, Process, Task
 from crewai.llms.base_llm import BaseLLM
 from crewai.llms.providers.openai.completion import OpenAICompletion
 from crewai.utilities.i18n import get_i18n
+from crewai.utilities.task_output_storage_handler import TaskOutputStorageHandler
 from pydantic import JsonValue
 
 from bot.core.errors import CrewdeckError
@@ -122,7 +123,7 @@ class PythonCrew:
             )
         for agent in crew.agents:
             _prepare(agent)
-        return crew
+        return _forgetful(crew)
 
 
 def kickoff_inputs(card: Card, inputs: Inputs) -> dict[str, Any]:
@@ -145,7 +146,7 @@ class _Builder:
         for name, entry in self._definition.tasks.items():
             tasks[name] = self._task(name, entry, agents, tasks)
         hierarchical = self._definition.crew.process == "hierarchical"
-        return Crew(
+        crew = Crew(
             name=self._definition.name,
             agents=list(agents.values()),
             tasks=list(tasks.values()),
@@ -154,6 +155,7 @@ class _Builder:
             memory=False,
             verbose=False,
         )
+        return _forgetful(crew)
 
     def _agent(self, entry: AgentEntry) -> Agent:
         options = entry.model_dump(exclude={"llm", "tools"}, exclude_none=True)
@@ -225,6 +227,30 @@ def _unusable(name: str, said: str, kind: str = "") -> CrewBroken:
     if package := _PACKAGE.search(said):
         return CrewBroken(f"The model {name} needs a package. Install {package[0]} for the workers.")
     return CrewBroken(f"CrewAI can't use the model {name} ({kind}). Correct `model:`, or CREWDECK_MODEL.")
+
+
+class _Nowhere(TaskOutputStorageHandler):
+    """CrewAI's store of task outputs, which keeps nothing.
+
+    The real one writes what tasks came to into one SQLite file of the machine, and every crew empties it.
+    """
+
+    def __init__(self) -> None:
+        """Open no file."""
+
+    def update(self, task_index: int, log: dict[str, Any]) -> None:
+        pass
+
+    def reset(self) -> None:
+        pass
+
+    def load(self) -> list[dict[str, Any]] | None:
+        return None
+
+
+def _forgetful(crew: Crew) -> Crew:
+    crew._task_output_handler = _Nowhere()  # noqa: SLF001 - a seam
+    return crew
 
 
 def _prepare(agent: Any) -> None:

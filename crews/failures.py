@@ -43,13 +43,19 @@ def of_run(run_id: str, error: BaseException, model_failure: Exception | None) -
                 code="tool_error",
                 message=f"The tool {each.record.tool_name} failed, and the crew can't go on without it.",
             )
-    if model_failure is not None and (model_failure in chain or str(model_failure) in str(error)):
+    if model_failure is not None and (model_failure in chain or _quotes(error, model_failure)):
         return RunError(code="model_error", message=_model_sentence(model_failure))
     return RunError(
         code="internal",
         message=f"Something in the crew went wrong ({type(error).__name__}). "
         f"The worker's log has the details under {ids.short(run_id)}.",
     )
+
+
+def _quotes(error: BaseException, other: Exception) -> bool:
+    """CrewAI wraps some exceptions in others that only repeat their words."""
+    words = str(other)
+    return bool(words) and words in str(error)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

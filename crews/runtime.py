@@ -91,6 +91,7 @@ class Runtime:
             log.info("let go", run_id=claim.run.id)
         finally:
             following.cancel()
+            await asyncio.wait({following})
             self._close(execution)
 
     def stop(self, run_id: str) -> None:
@@ -103,13 +104,19 @@ class Runtime:
 
     def _open(self, claim: Claim) -> _Execution:
         loop = asyncio.get_running_loop()
-        progress = Progress(loop, lambda event: self._line.record(claim, event))
+        progress = Progress(loop, lambda event: self._record(claim, event))
         announcer = _BusAnnouncer(progress, self._executions)
         limits = self._blueprints[claim.run.crew.name].limits
         execution = _Execution(RunContext(claim, limits, self._line, announcer), progress)
         execution.context.interrupt = execution.interrupt
         self._executions[claim.run.id] = execution
         return execution
+
+    async def _record(self, claim: Claim, event: TaskStarted | TaskCompleted) -> None:
+        try:
+            await self._line.record(claim, event)
+        except Fenced:
+            self.stop(claim.run.id)
 
     def _close(self, execution: _Execution) -> None:
         """Take the run out of memory. CrewAI would keep a cancelled task, and with it the crew, for ever."""
@@ -165,7 +172,7 @@ class Runtime:
             return Ending(error=context.stopped.error)
         error = None if kickoff.cancelled() else kickoff.exception()
         if error is None and not kickoff.cancelled():
-            return Ending(result=str(kickoff.result()))
+            return Ending(result=kickoff.result().raw)
         if error is None or isinstance(error, Fenced):
             return Ending()
         log.error("the crew failed", run_id=context.run_id, exc_info=error)

@@ -203,13 +203,7 @@ class Worker:
                 self._outage.began(error)
                 await asyncio.sleep(STORE_PAUSE)
             else:
-                await asyncio.wait(
-                    {
-                        asyncio.ensure_future(
-                            self._loaded.wait() if not complete else asyncio.sleep(ANNOUNCE_EVERY)
-                        )
-                    }
-                )
+                await (asyncio.sleep(ANNOUNCE_EVERY) if complete else self._loaded.wait())
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────
 

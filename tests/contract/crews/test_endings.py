@@ -82,13 +82,13 @@ async def test_model_calls_are_limited(deck: Deck, model: LoopbackModel) -> None
 async def test_working_time_is_limited_and_waiting_for_people_is_no_work(
     deck: Deck, model: LoopbackModel
 ) -> None:
-    model.script("slowly", [ASK, call("slow", seconds=3), say("never")])
+    model.script("slowly", [ASK, call("slow", seconds=8), say("never")])
     run = await deck.start("short_time", prompt="[[slowly]]")
     question = await deck.question(run)
     await asyncio.sleep(1.2)
     assert (await deck.store.run(run.id)).status is RunStatus.INPUT_REQUIRED
     await deck.say(question, "approve")
-    done = await deck.over(run, within=2.5)
+    done = await deck.over(run, within=6)
     assert done.error is not None
     assert done.error.code == "limit_time"
     assert "worked more than 1 s, its limit" in done.error.message
