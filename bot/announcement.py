@@ -15,6 +15,7 @@ def announcement(settings: Settings, url: str, version: str, notices: Sequence[s
     lines = {
         "Slack": slack_line(settings),
         "HTTP": " ".join(("off ", *notices)) if notices else "on   see /docs; /health, /ready, /metrics",
+        **({"Webhooks": webhooks} if (webhooks := webhooks_line(settings)) else {}),
         "Store": _store_line(settings),
         "Workers": str(settings.workers)
         if settings.workers
@@ -35,6 +36,14 @@ def slack_line(settings: Settings) -> str:
     if not settings.socket_mode and settings.slack_signing_secret is None:
         missing.append("SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (request URL)")
     return f"off  set {' and '.join(missing)}: see docs/slack.md"
+
+
+def webhooks_line(settings: Settings) -> str:
+    """Which endpoints get events; nothing without any."""
+    to = [f"{endpoint.name} ({endpoint.host})" for endpoint in settings.webhooks]
+    if settings.webhook_urls:
+        to.append("where starts say so (webhook_url)")
+    return f"to   {', '.join(to)}" if to else ""
 
 
 def _store_line(settings: Settings) -> str:

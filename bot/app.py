@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bot.core.errors import CrewdeckError, SettingsError
+from bot.core.errors import SettingsError
 from bot.core.feed import Feed
+from bot.core.tasks import at_work
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.clock import keep_time
@@ -20,6 +20,7 @@ from bot.supervisor import Supervisor
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.routes import Probes
 from bot.surfaces.http.site import serving
+from bot.surfaces.webhooks.surface import open_webhooks
 
 if TYPE_CHECKING:
     from bot.store.redis import RedisStore
@@ -55,29 +56,14 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         store = await stack.enter_async_context(open_configured(settings))
         supervisor = Supervisor(settings, store, metrics)
         tasks = (feed.follow(store), keep_time(store), supervisor.run())
-        await stack.enter_async_context(_at_work(*tasks))
+        await stack.enter_async_context(at_work(*tasks))
+        await stack.enter_async_context(open_webhooks(settings, store, feed, metrics))
         slack = await stack.enter_async_context(_slack(settings, store, feed, metrics))
         api = await stack.enter_async_context(open_api(settings, store, feed))
         probes = Probes(store, metrics, lambda: {"slack": slack.status().up} if slack else {})
         routes = [*probes.routes(), *(slack.routes if slack else ())]
         await stack.enter_async_context(serving(routes, listener, api))
         yield App(settings, store, feed, metrics, supervisor, url_of(listener), slack, api.notices)
-
-
-@asynccontextmanager
-async def _at_work(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    failure: CrewdeckError | None = None
-    async with asyncio.TaskGroup() as group:
-        started = [group.create_task(task) for task in tasks]
-        try:
-            yield
-        except CrewdeckError as error:
-            failure = error  # What is wrong outside of our tasks is told as it is, not as part of a group.
-        finally:
-            for task in started:
-                task.cancel()
-    if failure is not None:
-        raise failure
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ SHORTEST_SECRET = 6
 TOKENS = re.compile(
     r"\bx(?:ox[a-z]|app)(?:\.xox[a-z])?-[\w-]{4,}"  # Slack's
     r"|(?<![\w-])(?:sk|rk|gsk)[-_][\w-]{8,}"  # model providers'
+    r"|\bwhsec_[\w+/=]{8,}"  # what signs webhooks
     r"|(?<=://)[^\s/@\"']+@"  # the user and password of a URL
     r"|\b(?i:bearer) +[\w.~+/=-]{8,}"
 )

@@ -44,6 +44,12 @@ class Metrics:
             ["method"],
             registry=self.registry,
         )
+        self.webhook_tries = Counter(
+            "crewdeck_webhook_tries",
+            "Tries to deliver an event by endpoint and result: delivered, missed; and what was given_up.",
+            ["endpoint", "result"],
+            registry=self.registry,
+        )
         self.worker_restarts = Counter(
             "crewdeck_worker_restarts",
             "Workers of this process that died and were started again.",

@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.core.access import ApiKey, parse_keys
+from bot.core.endpoints import Endpoint, parse_endpoints, parse_secrets
 from bot.core.errors import SettingsError
 
 SHIPPED = Path(__file__).resolve().parent.parent
@@ -65,6 +74,15 @@ class Settings(BaseSettings):
     #: Calls a second for each key, in each web process.
     rate_limit: float = Field(50, alias="CREWDECK_RATE_LIMIT", gt=0)
 
+    #: Private networks may be sent to, and `http://` is allowed.
+    webhook_allow_private: bool = Field(default=False, alias="CREWDECK_WEBHOOK_ALLOW_PRIVATE")
+    #: `name=https://... whsec_... [events=type,type]`, one after the other.
+    webhooks_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_WEBHOOKS")
+    #: Of this one the secrets are made that sign what goes to the addresses of starts.
+    webhook_secret_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_WEBHOOK_SECRET")
+    #: A start may name an address of its own.
+    webhook_urls: bool = Field(default=False, alias="CREWDECK_WEBHOOK_URLS")
+
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda level: str(level).upper())
     ] = Field("INFO", alias="CREWDECK_LOG_LEVEL")
@@ -84,6 +102,36 @@ class Settings(BaseSettings):
     def api_keys(self) -> tuple[ApiKey, ...]:
         """The keys that the settings fix."""
         return parse_keys(self.api_keys_text.get_secret_value())
+
+    @field_validator("webhooks_text")
+    @classmethod
+    def _check_webhooks(cls, text: SecretStr, info: ValidationInfo) -> SecretStr:
+        parse_endpoints(text.get_secret_value(), private=info.data.get("webhook_allow_private", False))
+        return text
+
+    @field_validator("webhook_secret_text")
+    @classmethod
+    def _check_webhook_secret(cls, text: SecretStr) -> SecretStr:
+        parse_secrets(text.get_secret_value())
+        return text
+
+    @field_validator("webhook_urls")
+    @classmethod
+    def _check_webhook_urls(cls, on: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
+        secret: SecretStr | None = info.data.get("webhook_secret_text")
+        if on and secret is not None and not secret.get_secret_value():
+            raise ValueError("it needs CREWDECK_WEBHOOK_SECRET, which signs what is sent there")
+        return on
+
+    @property
+    def webhooks(self) -> tuple[Endpoint, ...]:
+        """The endpoints that get the events of all runs."""
+        return parse_endpoints(self.webhooks_text.get_secret_value(), private=self.webhook_allow_private)
+
+    @property
+    def webhook_secrets(self) -> tuple[SecretStr, ...]:
+        """What secrets of starts are made of: the current one, and those that it replaces."""
+        return parse_secrets(self.webhook_secret_text.get_secret_value())
 
     @property
     def cors_origins(self) -> tuple[str, ...]:

@@ -191,6 +191,8 @@ class NewRun(Value):
     #: Not to be queued before its place is complete (`Store.settle_place`).
     held: bool = False
     retry_of: str | None = None
+    #: Where it is followed besides: each is one more surface's, which shows all of it there.
+    followers: tuple[Place, ...] = ()
 
 
 class Run(Value):
@@ -206,6 +208,7 @@ class Run(Value):
     place: Place | None = None
     held: bool = False
     retry_of: str | None = None
+    followers: tuple[Place, ...] = ()
     created_at: int
     started_at: int | None = None
     finished_at: int | None = None

@@ -35,6 +35,7 @@ def plan(
     key: str,
     place: Place | None = None,
     held: bool = False,
+    followers: tuple[Place, ...] = (),
 ) -> NewRun:
     """The run that `requester` wants. The same `key` is the same run, however often it arrives.
 
@@ -50,4 +51,5 @@ def plan(
         cancellers=rules.policy_for(crew.cancellers, requester, crew.admits),
         place=place,
         held=held,
+        followers=followers,
     )

@@ -14,7 +14,7 @@ from bot.core.model import Actor, Question, Response, Run
 _RUN_JSON = ("place", "error", "cancelled_by")
 _RUN_PLAIN = ("status", "created_at", "started_at", "finished_at", "result", "seq", "epoch", "held")
 RUN_FIELDS = ("spec", *_RUN_JSON, *_RUN_PLAIN)
-RUN_SPEC = {"id", "crew", "inputs", "requester", "approvers", "cancellers", "retry_of"}
+RUN_SPEC = {"id", "crew", "inputs", "requester", "approvers", "cancellers", "retry_of", "followers"}
 
 QUESTION_FIELDS = ("spec", "outcome", "created_at", "deadline_at", "settled_at")
 #: What the store adds to a question, and so is not part of its specification.

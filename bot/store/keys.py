@@ -20,6 +20,7 @@ WAKE = f"{PREFIX}:wake"
 SCHEMA_KEY = f"{PREFIX}:schema"
 CREWS = f"{PREFIX}:crews"
 WORKERS = f"{PREFIX}:workers"
+DISABLED_WEBHOOKS = f"{PREFIX}:webhooks:disabled"
 
 
 def shard_of(run_id: str) -> int:
@@ -85,6 +86,11 @@ def responses(run_id: str, question_id: str) -> str:
 def shown(run_id: str, surface: str) -> str:
     """How far a run has been shown on a surface, and where its cards are."""
     return f"{run(run_id)}:shown:{surface}"
+
+
+def troubles(shard: int, kind: str, surface: str) -> str:
+    """A follower's runs that don't get through (`failing`), and its events that were given up (`failed`)."""
+    return f"{base(shard)}:{kind}:{surface}"
 
 
 def inbox(shard: int) -> str:

@@ -19,6 +19,7 @@ from bot.store.listing import Listing
 from bot.store.memory import MemoryVerbs
 from bot.store.questions import QuestionVerbs
 from bot.store.runs import RunVerbs
+from bot.store.webhooks import WebhookVerbs
 from bot.store.work import WorkVerbs
 
 RETENTION = 30 * 24 * 3600
@@ -38,6 +39,7 @@ class RedisStore(
     MemoryVerbs,
     InboxVerbs,
     KeyringVerbs,
+    WebhookVerbs,
     HealthVerbs,
 ):
     """The port `bot.core.ports.Store` on Redis or Valkey. Each base class has verbs of its own."""

@@ -30,6 +30,7 @@ class RunVerbs:
             new.requester.principal,
             "1" if new.held else "",
             dump(_started(new)),
+            " ".join(place.surface for place in new.followers),
             *_place_words(new.place),
         )
         return await self.run(new.id), bool(fresh)

@@ -27,8 +27,16 @@ local function shard() return string.match(base, '{s(%d+)}') end
 
 local function over(status) return status == 'completed' or status == 'failed' or status == 'cancelled' end
 
--- Append an event, numbered without gaps, and put the run into its surface's outbox; a question's event also
--- into the stream of all runs. Returns its number, and its position there.
+-- The surfaces that show a run: the one where it lives, and those that follow it.
+local function showing(id)
+  local run = redis.call('HMGET', run_key(id), 'surface', 'followers')
+  local found = { run[1] or nil }
+  for surface in string.gmatch(run[2] or '', '%S+') do found[#found + 1] = surface end
+  return found
+end
+
+-- Append an event, numbered without gaps, and put the run into the outboxes of its surfaces; a question's event
+-- also into the stream of all runs. Returns its number, and its position there.
 -- NX: a run that waits there keeps its turn, and one that is postponed stays so.
 local function append(id, body, at)
   local key = run_key(id)
@@ -40,8 +48,7 @@ local function append(id, body, at)
     position = redis.call('XADD', base .. ':inbox', '*', 'run', id, 'seq', seq)
     wake('inbox:' .. shard())
   end
-  local surface = redis.call('HGET', key, 'surface')
-  if surface then
+  for _, surface in ipairs(showing(id)) do
     redis.call('ZADD', base .. ':outbox:' .. surface, 'NX', at, id)
     wake('outbox:' .. surface .. ':' .. shard())
   end

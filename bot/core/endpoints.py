@@ -1,0 +1,163 @@
+"""Endpoints of webhooks: where events are sent to, and what signs them.
+
+The secrets are those of the Standard Webhooks specification: `whsec_` and 24 to 64 bytes in base64. They, and
+the addresses, whose path may be as good as a password, are never shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from typing import get_args
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import SecretStr
+
+from bot.core.access import valid_name
+from bot.core.addresses import is_address, is_public
+from bot.core.events import Known
+from bot.core.model import Place, Value
+
+PREFIX = "whsec_"
+LONGEST_URL = 2000
+SURFACE = "webhook:"
+"""What the surfaces of all endpoints start with."""
+OF_STARTS = "webhook_url"
+"""The endpoint that stands for the addresses which came with the starts of runs."""
+
+EVENT_TYPES: tuple[str, ...] = tuple(kind.model_fields["type"].default for kind in get_args(Known))
+
+
+class Endpoint(Value):
+    """Where events go."""
+
+    name: str
+    url: SecretStr
+    #: Each signs: the current one and, while it is being replaced, the one before.
+    secrets: tuple[SecretStr, ...]
+    #: The types of events that it wants; none named: all.
+    events: tuple[str, ...] = ()
+
+    @property
+    def surface(self) -> str:
+        return surface_of(self.name)
+
+    @property
+    def host(self) -> str:
+        """What may be shown of its address."""
+        return urlsplit(self.url.get_secret_value()).hostname or ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its address: another address is another endpoint."""
+        return hashlib.sha256(self.url.get_secret_value().encode()).hexdigest()[:16]
+
+    def wants(self, kind: str) -> bool:
+        return not self.events or kind in self.events
+
+
+def surface_of(name: str) -> str:
+    """An endpoint's surface in the store."""
+    return SURFACE + name
+
+
+def follower(url: str) -> Place:
+    """Where a run is followed whose start named an address."""
+    return Place(surface=surface_of(OF_STARTS), ref=url)
+
+
+def check_url(url: str, *, private: bool) -> None:
+    """Raises ValueError, which doesn't quote the address, unless events may be sent there.
+
+    A name is only looked up when events are sent, and what it then stands for is checked again.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, SplitResult("", "", "", "", "")
+    if not host or len(url) > LONGEST_URL or not url.isprintable() or " " in url:
+        raise ValueError("this is no address of an endpoint; it looks like https://example.com/hooks")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("the address of an endpoint may not hold a user or a password")
+    if parts.scheme != "https" and not (private and parts.scheme == "http"):
+        raise ValueError("the address of an endpoint starts with https://")
+    if not private and is_address(host) and not is_public(host):
+        raise ValueError("the address of an endpoint may not be on a private network")
+
+
+# ── the settings ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def parse_endpoints(text: str, *, private: bool) -> tuple[Endpoint, ...]:
+    """Endpoints as CREWDECK_WEBHOOKS names them, one after the other, all separated by spaces.
+
+    Each is `name=https://... whsec_... [whsec_...] [events=type,type]`.
+    Raises ValueError, whose message quotes neither an address nor a secret.
+    """
+    entries: list[list[str]] = []
+    for word in text.split():
+        name, equals, value = word.partition("=")
+        if equals and valid_name(name) and value.startswith(("http://", "https://")):
+            entries.append([name, value])
+        elif not entries:
+            raise ValueError("an endpoint is written name=https://... whsec_...")
+        else:
+            entries[-1].append(word)
+    endpoints = tuple(_parse_endpoint(*entry, private=private) for entry in entries)
+    names = [endpoint.name for endpoint in endpoints]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"the name {min(twice)} is there twice")
+    return endpoints
+
+
+def _parse_endpoint(name: str, url: str, *words: str, private: bool) -> Endpoint:
+    if name in {OF_STARTS, "events"}:
+        raise ValueError(f"an endpoint can't have the name {name}")
+    wanted = [word.removeprefix("events=") for word in words if word.startswith("events=")]
+    try:
+        check_url(url, private=private)
+        secrets = parse_secrets(" ".join(word for word in words if not word.startswith("events=")))
+        if not secrets:
+            raise ValueError("its secret is missing: whsec_...")  # noqa: TRY301 - told like the others
+        return Endpoint(name=name, url=SecretStr(url), secrets=secrets, events=_types(",".join(wanted)))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def parse_secrets(text: str) -> tuple[SecretStr, ...]:
+    """Secrets, separated by spaces. Raises ValueError, which quotes none."""
+    secrets = tuple(SecretStr(word) for word in text.split())
+    for secret in secrets:
+        key_of(secret)
+    return secrets
+
+
+def _types(text: str) -> tuple[str, ...]:
+    named = tuple(part for part in text.split(",") if part)
+    if unknown := set(named) - set(EVENT_TYPES):
+        raise ValueError(f"{min(unknown)!r} is no type of event; there are {', '.join(EVENT_TYPES)}")
+    return named
+
+
+# ── signatures ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def key_of(secret: SecretStr) -> bytes:
+    """The bytes of a secret. Raises ValueError, which doesn't quote it."""
+    text = secret.get_secret_value()
+    try:
+        key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+    except binascii.Error:
+        key = b""
+    if not text.startswith(PREFIX) or not 24 <= len(key) <= 64:  # noqa: PLR2004 - the specification's bounds
+        raise ValueError("a secret is whsec_ and 24 to 64 random bytes in base64")
+    return key
+
+
+def derived(secret: SecretStr, requester: str) -> SecretStr:
+    """The secret of one who starts runs (a principal): receivers can't sign for the receivers of others."""
+    key = hmac.digest(key_of(secret), requester.encode(), "sha256")
+    return SecretStr(PREFIX + base64.b64encode(key).decode())

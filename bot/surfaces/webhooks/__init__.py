@@ -1,0 +1,1 @@
+"""Webhooks out: the events of runs, signed, to endpoints of other people's programs."""

@@ -1,0 +1,84 @@
+"""One endpoint's deliveries in this process: of the shards that are leased to it, several runs at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.feed import RECHECK, Feed, Signal, outbox_topic
+from bot.core.ports import Deliveries
+from bot.surfaces.webhooks.delivery import Delivery
+
+log = structlog.get_logger(__name__)
+
+LEASE = 30.0
+"""Seconds. Longer than one try takes, so that nobody else takes the shard meanwhile."""
+AT_ONCE = 8
+"""Requests to one endpoint, at the same time."""
+
+
+class Courier:
+    """Delivers for one endpoint."""
+
+    def __init__(
+        self,
+        store: Deliveries,
+        feed: Feed,
+        delivery: Delivery,
+        *,
+        at_once: int = AT_ONCE,
+        every: float = RECHECK,
+    ) -> None:
+        self._store = store
+        self._feed = feed
+        self._delivery = delivery
+        self._surface = delivery.route.surface
+        self._slots = asyncio.Semaphore(at_once)
+        self._every = every
+        self._busy: set[str] = set()
+
+    async def run(self) -> None:
+        """Deliver for ever; the shards are given back when this is cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for shard in range(self._store.shards):
+                group.create_task(self._attend(shard, group))
+
+    async def _attend(self, shard: int, group: asyncio.TaskGroup) -> None:
+        with self._feed.watch(outbox_topic(self._surface, shard)) as signal:
+            try:
+                while True:
+                    signal.clear()
+                    try:
+                        await self._look(shard, signal, group)
+                    except StoreUnavailable as error:
+                        log.debug("Webhooks wait for the store", reason=str(error))
+                    await signal.wait(self._every)
+            finally:
+                with suppress(StoreUnavailable):
+                    await self._store.release_shard(self._surface, shard, self._delivery.owner)
+
+    async def _look(self, shard: int, signal: Signal, group: asyncio.TaskGroup) -> None:
+        if not await self._store.lease_shard(self._surface, shard, self._delivery.owner, LEASE):
+            return
+        pending = set(await self._store.pending(self._surface, shard)) - self._busy
+        if pending and not await self._delivery.route.blocked():
+            for run_id in pending:
+                self._busy.add(run_id)
+                group.create_task(self._bring(run_id, signal))
+
+    async def _bring(self, run_id: str, signal: Signal) -> None:
+        try:
+            async with self._slots:
+                await self._delivery.bring(run_id)
+        except NotFound:
+            log.debug("A run was forgotten before its webhooks were sent", run_id=run_id)
+        except StoreUnavailable as error:
+            log.debug("Webhooks wait for the store", run_id=run_id, reason=str(error))
+        else:
+            # Something may have happened since it was read.
+            signal.set(())
+        finally:
+            self._busy.discard(run_id)

@@ -1,0 +1,171 @@
+"""Bringing a run's events to an endpoint: one after the other, each until it arrives or its time is up."""
+
+from __future__ import annotations
+
+import random
+from typing import Protocol
+
+import structlog
+from prometheus_client import Counter
+from pydantic import SecretStr
+
+from bot.core.endpoints import OF_STARTS, Endpoint, derived, surface_of
+from bot.core.events import Event
+from bot.core.ports import Clock, Deliveries, Events, Runs
+from bot.core.webhooks import Outgoing, Outstanding
+from bot.surfaces.webhooks.schedule import Schedule
+from bot.surfaces.webhooks.sending import Missed, Sender
+
+log = structlog.get_logger(__name__)
+
+PAGE = 50
+"""Events that are read at a time."""
+
+
+class DeliveryStore(Runs, Events, Clock, Deliveries, Outgoing, Protocol):
+    """What is needed to deliver."""
+
+
+class Route(Protocol):
+    """Where the events of a run go on one surface."""
+
+    surface: str
+
+    async def endpoint(self, run_id: str) -> Endpoint | None:
+        """None: nowhere. Raises NotFound."""
+
+    async def blocked(self) -> bool:
+        """Whether nothing may be sent now."""
+
+    async def hang_up(self, why: str) -> bool:
+        """The receiver wants no more (410). True if that is about all runs: nothing is given up then."""
+
+
+class Configured:
+    """To an endpoint of the settings, for all runs."""
+
+    def __init__(self, endpoint: Endpoint, store: Outgoing) -> None:
+        self.surface = endpoint.surface
+        self._endpoint = endpoint
+        self._store = store
+
+    async def endpoint(self, _: str) -> Endpoint:
+        return self._endpoint
+
+    async def blocked(self) -> bool:
+        disabled = (await self._store.disabled()).get(self.surface)
+        return disabled is not None and disabled.fingerprint == self._endpoint.fingerprint
+
+    async def hang_up(self, why: str) -> bool:
+        log.warning(
+            "An endpoint wants no more webhooks: it is off until somebody enables it", to=self.surface
+        )
+        await self._store.disable(self.surface, why, self._endpoint.fingerprint)
+        return True
+
+
+class OfStarts:
+    """To the address that came with the run's start, signed with a secret of who started it."""
+
+    surface = surface_of(OF_STARTS)
+
+    def __init__(self, store: Runs, secrets: tuple[SecretStr, ...]) -> None:
+        self._store = store
+        self._secrets = secrets
+
+    async def endpoint(self, run_id: str) -> Endpoint | None:
+        run = await self._store.run(run_id)
+        secrets = tuple(derived(secret, run.requester.principal) for secret in self._secrets)
+        for place in run.followers:
+            if place.surface == self.surface:
+                return Endpoint(name=OF_STARTS, url=SecretStr(place.ref), secrets=secrets)
+        return None
+
+    async def blocked(self) -> bool:
+        return False
+
+    async def hang_up(self, _: str) -> bool:
+        return False
+
+
+class Delivery:
+    """Brings events along one route."""
+
+    def __init__(
+        self,
+        store: DeliveryStore,
+        sender: Sender,
+        route: Route,
+        *,
+        owner: str,
+        schedule: Schedule,
+        tries: Counter,
+    ) -> None:
+        self.route = route
+        self.owner = owner
+        self._store = store
+        self._sender = sender
+        self._schedule = schedule
+        self._tries = tries
+
+    async def bring(self, run_id: str) -> None:
+        """Send what is outstanding of a run, until nothing is, or something has to wait.
+
+        Raises NotFound and StoreUnavailable.
+        """
+        surface = self.route.surface
+        endpoint = await self.route.endpoint(run_id)
+        state = await self._store.outstanding(surface, run_id)
+        before = state.before
+        while page := await self._store.events(run_id, before, PAGE):
+            for event in page:
+                if state.done_with(event.seq):
+                    continue
+                if not await self._one(endpoint, event, state):
+                    return
+                state = state.model_copy(update={"tries": 0})
+            before = page[-1].seq
+        if before == state.before:
+            # Nothing was outstanding: so that it is no longer pending.
+            await self._store.passed(surface, self.owner, run_id, state.cursor)
+
+    async def _one(self, endpoint: Endpoint | None, event: Event, state: Outstanding) -> bool:
+        """Whether the run's next event may follow."""
+        if endpoint is None or state.gone or not endpoint.wants(event.body.type):
+            return await self._passed(event)
+        missed = await self._sender.send(endpoint, event)
+        if missed is None:
+            self._count("delivered")
+            return await self._passed(event)
+        self._count("missed")
+        if missed.gone:
+            return not await self.route.hang_up(missed.why) and await self._give_up(event, missed)
+        return await self._later(event, state, missed)
+
+    async def _later(self, event: Event, state: Outstanding, missed: Missed) -> bool:
+        since = state.again.get(event.seq, event.at)
+        age = (await self._store.now() - since) / 1000
+        tries = state.tries + 1
+        wait = self._schedule.wait(tries, age, random.random(), at_least=missed.retry_after)  # noqa: S311 - spreads load
+        if wait is None:
+            return await self._give_up(event, missed)
+        log.debug(
+            "A webhook has to be sent again", to=self.route.surface, run_id=event.run_id, why=missed.why
+        )
+        await self._store.missed(
+            self.route.surface, self.owner, event.run_id, tries=tries, why=missed.why, seconds=wait
+        )
+        return False
+
+    async def _give_up(self, event: Event, missed: Missed) -> bool:
+        log.warning("A webhook is given up", to=self.route.surface, run_id=event.run_id, why=missed.why)
+        self._count("given_up")
+        return await self._store.passed(
+            self.route.surface, self.owner, event.run_id, event.seq, failure=missed.why, gone=missed.gone
+        )
+
+    async def _passed(self, event: Event) -> bool:
+        return await self._store.passed(self.route.surface, self.owner, event.run_id, event.seq)
+
+    def _count(self, result: str) -> None:
+        self._tries.labels(self.route.surface, result).inc()

@@ -1,0 +1,82 @@
+"""The webhooks of this process, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
+from uuid import uuid4
+
+from bot.core.feed import RECHECK, Feed
+from bot.core.tasks import at_work
+from bot.core.webhooks import Followers
+from bot.metrics import Metrics
+from bot.settings import Settings
+from bot.surfaces.webhooks.courier import AT_ONCE, Courier
+from bot.surfaces.webhooks.delivery import Configured, Delivery, DeliveryStore, OfStarts, Route
+from bot.surfaces.webhooks.schedule import Schedule
+from bot.surfaces.webhooks.sending import TIMEOUT, Sender, open_sender
+
+STARTS_AT_ONCE = 8 * AT_ONCE
+"""Requests to the addresses that came with starts: they are many endpoints."""
+
+
+class WebhookStore(DeliveryStore, Followers, Protocol):
+    """What is needed of the store."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast things go, in seconds."""
+
+    schedule: Schedule = field(default_factory=Schedule)
+    within: float = TIMEOUT
+    #: Between two looks for what is due.
+    every: float = RECHECK
+
+
+@asynccontextmanager
+async def open_webhooks(
+    settings: Settings, store: WebhookStore, feed: Feed, metrics: Metrics, pace: Pace | None = None
+) -> AsyncIterator[None]:
+    """Deliver to the endpoints of the settings while the block runs. Raises StoreUnavailable.
+
+    Enter it without endpoints as well: runs that start then follow none. `feed` is followed by the caller.
+    """
+    pace = pace or Pace()
+    await store.follow([endpoint.surface for endpoint in settings.webhooks])
+    routes = list(_routes(settings, store))
+    if not routes:
+        yield
+        return
+    private = settings.webhook_allow_private
+    async with open_sender(private=private, version=_version(), within=pace.within) as sender:
+        couriers = (_courier(route, store, feed, metrics, sender, pace) for route in routes)
+        async with at_work(*(courier.run() for courier in couriers)):
+            yield
+
+
+def _courier(
+    route: Route, store: WebhookStore, feed: Feed, metrics: Metrics, sender: Sender, pace: Pace
+) -> Courier:
+    delivery = Delivery(
+        store, sender, route, owner=uuid4().hex, schedule=pace.schedule, tries=metrics.webhook_tries
+    )
+    at_once = STARTS_AT_ONCE if isinstance(route, OfStarts) else AT_ONCE
+    return Courier(store, feed, delivery, at_once=at_once, every=pace.every)
+
+
+def _routes(settings: Settings, store: WebhookStore) -> Iterator[Route]:
+    for endpoint in settings.webhooks:
+        yield Configured(endpoint, store)
+    if settings.webhook_urls:
+        yield OfStarts(store, settings.webhook_secrets)
+
+
+def _version() -> str:
+    try:
+        return version("crewdeck")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,78 @@
+"""A store, receivers, and the webhooks of one or more web processes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+import redis
+
+from bot.core.feed import Feed
+from bot.metrics import Metrics
+from bot.settings import Settings
+from bot.store.redis import RedisStore, open_store
+from bot.surfaces.webhooks.schedule import Schedule
+from bot.surfaces.webhooks.surface import Pace, open_webhooks
+from tests.contract.webhooks.receiver import Receiver, receiving
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OLD_SECRET = "whsec_" + "b2xk" * 8
+QUICK = Pace(Schedule(first=0.05, factor=1.0, total=60.0), within=2.0, every=0.05)
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    """The webhooks of one web process."""
+
+    settings: Settings
+    metrics: Metrics
+
+
+Opens = Callable[..., AbstractAsyncContextManager[Webhooks]]
+
+
+def settings_for(receiver: Receiver | None = None, **more: str) -> Settings:
+    endpoints = f"crm={receiver.url} {SECRET}" if receiver else ""
+    return Settings.model_validate(
+        {"CREWDECK_WEBHOOKS": endpoints, "CREWDECK_WEBHOOK_ALLOW_PRIVATE": "1", **more}
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, data_dir: object) -> None:
+    monkeypatch.chdir(str(data_dir))
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[RedisStore]:
+    async with open_store(redis_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def server(redis_url: str) -> redis.Redis:
+    """The same server, to look behind the store."""
+    return redis.Redis.from_url(redis_url, decode_responses=True)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as opened:
+        yield opened
+
+
+@pytest.fixture
+def opens(store: RedisStore) -> Opens:
+    @asynccontextmanager
+    async def _opens(settings: Settings, pace: Pace = QUICK) -> AsyncIterator[Webhooks]:
+        feed, metrics = Feed(), Metrics()
+        following = asyncio.create_task(feed.follow(store))
+        try:
+            async with open_webhooks(settings, store, feed, metrics, pace):
+                yield Webhooks(settings, metrics)
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
+
+    return _opens
