@@ -89,13 +89,7 @@ class Supervisor:
     async def _live(self) -> int:
         """One worker from its start to its end; its exit status, negative for a signal."""
         worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-        child = await asyncio.create_subprocess_exec(
-            *COMMAND,
-            env=worker_environment(self._settings, worker_id),
-            stdin=asyncio.subprocess.PIPE,  # bot/lifeline.py
-            process_group=0,  # Ctrl-C is for us; we tell the workers.
-        )
-        self._children.add(child)
+        child = await self._born(worker_id)
         try:
             status = await child.wait()
         except asyncio.CancelledError:
@@ -108,6 +102,26 @@ class Supervisor:
             self._children.discard(child)
         await self._abandon(worker_id)
         return status
+
+    async def _born(self, worker_id: str) -> asyncio.subprocess.Process:
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *COMMAND,
+                env=worker_environment(self._settings, worker_id),
+                stdin=asyncio.subprocess.PIPE,  # bot/lifeline.py
+                process_group=0,  # Ctrl-C is for us; we tell the workers.
+            )
+        )
+        try:
+            child = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # Interrupted halfway, asyncio would wait for ever for a child that it doesn't know yet.
+            child = await starting
+            _signal(child, signal.SIGKILL)
+            await child.wait()
+            raise
+        self._children.add(child)
+        return child
 
     async def _stopped(self, child: asyncio.subprocess.Process) -> None:
         self.stop()

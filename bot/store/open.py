@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
 
@@ -31,8 +31,12 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     retention = settings.retention_days * DAY
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()
-        async with open_store(url, retention) as store:
-            await _warn(url)
+        async with AsyncExitStack() as stack:
+            try:
+                store = await stack.enter_async_context(open_store(url, retention))
+                await _warn(url)
+            except StoreUnavailable as error:
+                raise StoreUnavailable(f"CREWDECK_REDIS_URL (or REDIS_URL): {error}") from error
             yield store
     else:
         async with (

@@ -30,7 +30,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from email.message import Message
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import psutil
 
@@ -39,6 +39,7 @@ from bot.store.embedded import Embedded
 REPOSITORY = Path(__file__).resolve().parents[2]
 UP_WITHIN = 60.0
 STOPPED_WITHIN = 10.0
+Wait = Literal["announced", "ready"]
 ANNOUNCED = re.compile(r"http://\S+:\d+")
 
 
@@ -49,6 +50,8 @@ class Server:
         self.folder = folder
         self.data_dir = folder / "data"
         self.env = environment(folder) | dict(env)
+        #: It has ended, and the test knows.
+        self._ended = False
         self._stdout = folder / f"{command}.out"
         self._stderr = folder / f"{command}.err"
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
@@ -65,10 +68,13 @@ class Server:
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, env: Mapping[str, str] | None = None, folder: Path | None = None
+        cls, env: Mapping[str, str] | None = None, folder: Path | None = None, *, wait: Wait = "ready"
     ) -> AsyncIterator[Self]:
-        """A server that is ready. A `folder` keeps its data beyond the block, for the next server."""
-        starting = cls.started(env, folder)
+        """A server that is ready (or has just announced itself).
+
+        A `folder` keeps its data beyond the block, for the next server.
+        """
+        starting = cls.started(env, folder, wait=wait)
         server = await asyncio.to_thread(starting.__enter__)
         try:
             yield server
@@ -81,12 +87,14 @@ class Server:
 
     @classmethod
     @contextmanager
-    def started(cls, env: Mapping[str, str] | None = None, folder: Path | None = None) -> Iterator[Self]:
+    def started(
+        cls, env: Mapping[str, str] | None = None, folder: Path | None = None, *, wait: Wait = "ready"
+    ) -> Iterator[Self]:
         with contextlib.ExitStack() as stack:
             home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crewdeck-")))
             server = cls(home, env or {})
             try:
-                server.wait_until_ready()
+                server.wait_until_up(wait)
                 yield server
                 server.stop()
             finally:
@@ -134,9 +142,10 @@ class Server:
             with error:
                 return _answer(error.code, error.headers, error.read())
 
-    def wait_until_ready(self) -> None:
+    def wait_until_up(self, wait: Wait = "ready") -> None:
         self.wait_for(lambda: ANNOUNCED.search(self.output), UP_WITHIN)
-        self.wait_for(self._ready, UP_WITHIN)
+        if wait == "ready":
+            self.wait_for(self._ready, UP_WITHIN)
 
     def _ready(self) -> bool:
         status, parts = self.get("/ready")
@@ -157,15 +166,17 @@ class Server:
     def wait(self, within: float = STOPPED_WITHIN) -> int:
         """Wait until it has ended by itself; its exit status."""
         try:
-            return int(self.process.wait(within))
+            status = int(self.process.wait(within))
         except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
             raise AssertionError(f"It doesn't end.\n{self.story()}") from None
+        self._ended = True
+        return status
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop it as an operator does; nothing that it started may be left."""
-        if self.process.poll() is not None:
-            assert self.process.returncode == 0, self.story()
+        if self._ended:
             return
+        assert self.process.poll() is None, f"It died with {self.process.returncode}.\n{self.story()}"
         started = [self.process, *self.process.children(recursive=True)]
         self.process.send_signal(how)
         assert self.wait() == 0, self.story()
@@ -175,7 +186,7 @@ class Server:
     def kill(self) -> None:
         """End it as a crash does."""
         self.process.kill()
-        self.process.wait(10)
+        self.wait()
 
     def story(self) -> str:
         """All it said."""
@@ -183,6 +194,8 @@ class Server:
 
     def sweep(self) -> None:
         """End what is left of it, whatever became of the test."""
+        if self.process.poll() is None:
+            self.kill()
         for process in _of_folder(self.folder):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -1,7 +1,280 @@
-from tests.scenario.server import Server
+"""`crewdeck serve` as its operator meets it: starting, saying so, stopping, and what it survives."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bot.core import runs
+from bot.core.model import Actor, Run, RunStatus
+from bot.store.embedded import Embedded
+from bot.store.redis import RedisStore, open_store
+from tests.scenario.server import Server, alive, environment
+
+ADA = Actor(surface="slack", tenant="T0", user_id="U0ADA", name="Ada")
+WEB_ONLY = {"CREWDECK_WORKERS": "0"}
 
 
-async def test_it_is_healthy(bare_server: Server) -> None:
-    status, body = bare_server.get("/health")
-    assert status == 200
-    assert body["status"] == "healthy"
+@pytest.fixture(scope="module")
+def working_server() -> Iterator[Server]:
+    """A server with one worker, whose tests kill this and that: it has to come back each time."""
+    with Server.started(env={"CREWDECK_DRAIN": "0"}) as server:
+        yield server
+
+
+@pytest.fixture
+async def store(working_server: Server) -> AsyncIterator[RedisStore]:
+    async with open_store(working_server.store_url) as opened:
+        yield opened
+
+
+async def start_demo(store: RedisStore, key: str) -> Run:
+    crew = await runs.crew_named(store, "demo")
+    run, _ = await store.start(runs.plan(crew, {"topic": "tide mills", "pace": 0}, ADA, key=key))
+    return run
+
+
+async def reaches(store: RedisStore, run: Run, status: RunStatus, server: Server) -> Run:
+    deadline = time.monotonic() + 40
+    while (found := await store.run(run.id)).status is not status:
+        assert time.monotonic() < deadline, f"It is {found.status}.\n{server.story()}"
+        await asyncio.sleep(0.05)
+    return found
+
+
+def run_command(folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    """One `crewdeck` command from start to end."""
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *arguments],
+        cwd=folder,
+        env=environment(folder) | extra,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+# ── what it says ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_it_says_where_it_is_and_how_to_turn_on_what_is_off(bare_server: Server) -> None:
+    said = bare_server.output
+    assert f"is up: {bare_server.url}" in said
+    assert "Slack    off  set SLACK_BOT_TOKEN and SLACK_APP_TOKEN" in said
+    assert f"embedded Valkey in {bare_server.data_dir}" in said
+    assert len(said.splitlines()) < 12
+
+
+def test_a_free_port_is_picked_and_named(bare_server: Server) -> None:
+    assert bare_server.env["PORT"] == "0"
+    assert not bare_server.url.endswith(":0")
+    assert bare_server.get("/health")[0] == 200
+
+
+def test_nobody_else_can_read_what_it_keeps(bare_server: Server) -> None:
+    assert bare_server.data_dir.stat().st_mode & 0o077 == 0
+
+
+def test_the_web_process_never_loads_crewai(working_server: Server) -> None:
+    [worker] = working_server.workers
+    assert any("numpy" in each.path or "pydantic_core" in each.path for each in worker.memory_maps())
+    mapped = " ".join(each.path for each in working_server.process.memory_maps())
+    assert "pydantic_core" in mapped
+    for only_crewai_needs in ("numpy", "chromadb", "onnxruntime", "lancedb", "tokenizers"):
+        assert only_crewai_needs not in mapped
+    assert working_server.process.memory_info().rss < 150 * 1024 * 1024
+
+
+# ── mistakes ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("crewdeck: ")
+    for word in words:
+        assert word in last
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert_one_line(run_command(tmp_path, "serve", PORT=port), "PORT", port, "in use")
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_address_of_another_machine_is_one_line(tmp_path: Path) -> None:
+    assert_one_line(run_command(tmp_path, "serve", HOST="192.0.2.1"), "HOST", "192.0.2.1")
+
+
+def test_a_redis_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    url = "redis://ada:lovelace@127.0.0.1:1/0"
+    done = run_command(tmp_path, "serve", CREWDECK_REDIS_URL=url)
+    assert_one_line(done, "CREWDECK_REDIS_URL")
+    assert "lovelace" not in done.stderr
+
+
+def test_a_redis_url_that_is_none_is_one_line(tmp_path: Path) -> None:
+    assert_one_line(run_command(tmp_path, "serve", REDIS_URL="localhost:6379"), "REDIS_URL")
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "crews"])
+def test_a_wrong_setting_is_one_line(command: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("CREWDECK_WORKERS=many\n")
+    assert_one_line(run_command(tmp_path, command), "CREWDECK_WORKERS", str(tmp_path / ".env"))
+
+
+def test_help_is_there_at_once(tmp_path: Path) -> None:
+    script = """if True:
+        import sys
+        from bot.cli import main
+        try:
+            main(["--help"])
+        finally:
+            print(*sys.modules, file=sys.stderr)
+    """
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert time.monotonic() - started < 2  # of a busy machine; by itself it takes a fifth of a second
+    for command in ("serve", "worker", "doctor", "crews"):
+        assert command in done.stdout
+    assert set(done.stderr.split()).isdisjoint({"pydantic", "asyncio", "aiohttp", "redis", "crewai", "yaml"})
+
+
+# ── stopping ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_it_stops_when_asked_and_takes_everything_along(how: signal.Signals) -> None:
+    async with Server.start(env=WEB_ONLY) as server:
+        valkey = valkey_of(server)
+        server.stop(how)
+        assert not alive(valkey)
+        assert "Traceback" not in server.errors
+
+
+async def test_it_stops_while_its_worker_is_still_starting() -> None:
+    async with Server.start(env=WEB_ONLY | {"CREWDECK_WORKERS": "2"}, wait="announced") as server:
+        server.wait_for(lambda: len(server.workers) == 2)
+        server.stop(signal.SIGINT)
+        assert "Traceback" not in server.errors
+
+
+async def test_ctrl_c_twice_leaves_nothing_behind() -> None:
+    async with Server.start(wait="announced") as server:
+        server.wait_for(lambda: len(server.workers) == 1)
+        started = [server.process, *server.workers]
+        server.process.send_signal(signal.SIGINT)
+        server.process.send_signal(signal.SIGINT)
+        assert server.wait() == 0
+        assert not any(alive(each) for each in started)
+
+
+async def test_a_stop_during_the_start_is_a_stop(tmp_path: Path) -> None:
+    server = Server(tmp_path, WEB_ONLY)
+    try:
+        server.wait_for((tmp_path / "data" / "valkey").exists)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.wait() == 0
+        with pytest.raises(psutil.NoSuchProcess):
+            valkey_of(server)
+    finally:
+        server.sweep()
+
+
+# ── what it survives ────────────────────────────────────────────────────────────────────────────────────
+
+
+def valkey_of(server: Server) -> psutil.Process:
+    home = str(server.data_dir / "valkey")
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.name() == "valkey-server" and process.cwd() == home:
+                return process
+    raise psutil.NoSuchProcess(0)
+
+
+async def test_a_killed_worker_is_replaced_and_its_run_fails_where_people_see_it(
+    working_server: Server, store: RedisStore
+) -> None:
+    run = await start_demo(store, "killed worker")
+    await reaches(store, run, RunStatus.INPUT_REQUIRED, working_server)
+    [worker] = working_server.workers
+    worker.kill()
+    failed = await reaches(store, run, RunStatus.FAILED, working_server)
+    assert failed.error is not None
+    assert failed.error.code == "worker_lost"
+    working_server.wait_for(lambda: [w for w in working_server.workers if w != worker], within=20)
+    assert "crewdeck_worker_restarts_total 1.0" in working_server.get("/metrics")[1]
+    again = await start_demo(store, "after the killed worker")
+    await reaches(store, again, RunStatus.INPUT_REQUIRED, working_server)
+
+
+async def test_a_killed_valkey_is_back_by_itself_with_everything_in_it(
+    working_server: Server, store: RedisStore
+) -> None:
+    run = await start_demo(store, "killed valkey")
+    await reaches(store, run, RunStatus.INPUT_REQUIRED, working_server)
+    killed = valkey_of(working_server)
+    killed.kill()
+    working_server.wait_for(lambda: not alive(killed))
+    working_server.wait_for(lambda: working_server.get("/ready")[0] == 200, within=15)
+    assert valkey_of(working_server) != killed
+    [question] = await store.questions(run.id)
+    assert question.open
+    assert working_server.process.poll() is None
+
+
+async def test_killed_itself_it_leaves_no_orphan() -> None:
+    async with Server.start(env={"CREWDECK_WORKERS": "2", "CREWDECK_DRAIN": "1"}, wait="announced") as server:
+        server.wait_for(lambda: len(server.workers) == 2)
+        # Long enough for them to be at work; they notice in any state.
+        started = [*server.workers, valkey_of(server)]
+        await asyncio.sleep(2)
+        server.kill()
+        deadline = time.monotonic() + 15
+        while left := [each for each in started if alive(each)]:
+            assert time.monotonic() < deadline, f"Left behind: {left}\n{server.story()}"
+            await asyncio.sleep(0.05)
+
+
+async def test_what_it_kept_is_there_after_a_restart(tmp_path: Path) -> None:
+    for expected in (None, "yes"):
+        async with (
+            Server.start(env=WEB_ONLY, folder=tmp_path) as server,
+            open_store(server.store_url) as store,
+        ):
+            assert await store.recall("kept") == expected
+            await store.remember("kept", "yes", ttl=60)
+
+
+async def test_without_its_redis_it_waits_and_says_so(tmp_path: Path) -> None:
+    away = Embedded.attach(tmp_path / "theirs")
+    async with Server.start(env=WEB_ONLY | {"CREWDECK_REDIS_URL": away.url}) as server:
+        away.detach()
+        server.wait_for(lambda: server.get("/ready")[1]["redis"] is False, within=15)
+        assert server.get("/health")[0] == 200
+        assert "crewdeck_store_up 0.0" in server.get("/metrics")[1]
+        back = Embedded.attach(tmp_path / "theirs")
+        server.wait_for(lambda: server.get("/ready")[1]["redis"] is True, within=15)
+        server.stop()
+        back.detach()
