@@ -17,9 +17,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from bot.core.errors import SettingsError, StoreUnavailable
 
-    command: Callable[[], int] = chosen.command
+    words = vars(chosen)
+    command: Callable[..., int] = words.pop("command")
     try:
-        return command()
+        return command(**words)
     except (SettingsError, StoreUnavailable) as error:
         print(f"crewdeck: {error}", file=sys.stderr)
         return MISTAKE
@@ -44,7 +45,20 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=words, description=words.capitalize() + ".").set_defaults(
             command=command
         )
+    _add_keys(commands.add_parser("keys", help="make, list and revoke keys of the API"))
     return parser
+
+
+def _add_keys(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=keys)
+    actions = parser.add_subparsers(title="commands", required=True, metavar="<command>", dest="action")
+    add = actions.add_parser("add", help="make a key and print it, once")
+    add.add_argument("name", help="letters, digits, - _ and .; a crew's approvers call it key:NAME")
+    add.add_argument(
+        "--scope", action="append", default=[], help="read, start, answer or admin; repeat it; without: all"
+    )
+    actions.add_parser("list", help="list the keys, without what is secret")
+    actions.add_parser("revoke", help="end a key, at once and everywhere").add_argument("name")
 
 
 def _version() -> str:
@@ -84,3 +98,11 @@ def crews() -> int:
 
     print(table(load()))
     return 0
+
+
+def keys(action: str, name: str = "", scope: Sequence[str] = ()) -> int:
+    """Make, list and revoke API keys."""
+    from bot.keys import run
+    from bot.settings import load
+
+    return run(load(), action, name, scope)

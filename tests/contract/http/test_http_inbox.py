@@ -1,0 +1,132 @@
+"""The streams of all runs: what is open, then live; nothing that is kept is missed."""
+
+import asyncio
+import json
+import random
+from typing import Any
+
+import pytest
+
+from bot.core.model import Claim, RunError
+from tests.contract.http.following import TRANSPORTS, Follow, Sent, some_of
+from tests.contract.http.served import Served
+
+EACH = pytest.mark.parametrize("follow", TRANSPORTS.values(), ids=TRANSPORTS)
+LOST = RunError(code="worker_lost", message="")
+
+
+def bodies(found: list[Sent]) -> list[dict[str, Any]]:
+    return [json.loads(data) for data, _ in found]
+
+
+def public(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != "cursor"}
+
+
+async def answer(served: Served, question_id: str) -> None:
+    done = await served.post(f"/questions/{question_id}/answer", {"action": "approve"})
+    assert done.status_code == 200, done.text
+
+
+@EACH
+async def test_first_what_is_open_then_live(follow: Follow, served: Served) -> None:
+    one, two = await served.started(), await served.started()
+    settled = await served.ask(one, "Settled?")
+    await answer(served, settled.id)
+    waiting = [await served.ask(one, "One?"), await served.ask(two, "Two?")]
+    stream = follow(served, "", "")
+    found = bodies([await anext(stream) for _ in range(3)])
+    assert [each["type"] for each in found] == ["human_input_required"] * 2 + ["snapshot_complete"]
+    assert [each["question_id"] for each in found[:2]] == [question.id for question in waiting]
+    await answer(served, waiting[0].id)
+    live = bodies([await anext(stream)])
+    assert (live[0]["type"], live[0]["question_id"]) == ("human_input_completed", waiting[0].id)
+    events = (await served.get(f"/runs/{one.run.id}/events")).json()["events"]
+    assert public(live[0]) in events
+    assert public(found[0]) in events
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
+@EACH
+async def test_who_was_away_for_a_night_misses_nothing(follow: Follow, served: Served) -> None:
+    claim = await served.started()
+    [(data, cursor)] = await some_of(follow(served, "", ""), 1)
+    assert json.loads(data)["type"] == "snapshot_complete"
+    asked = [await served.ask(claim, f"Question {number}?") for number in range(220)]
+    for question in asked[:5]:
+        await answer(served, question.id)
+    await served.store.finish(claim, result="x")
+    found = bodies(await some_of(follow(served, "", cursor), 440))
+    assert [each["question_id"] for each in found[:220]] == [question.id for question in asked]
+    assert {each["type"] for each in found[220:]} == {"human_input_completed"}
+    assert len({each["event_id"] for each in found}) == 440
+
+
+@EACH
+async def test_cut_and_resumed_at_random_order_holds_within_each_run(follow: Follow, served: Served) -> None:
+    chance = random.Random(7)
+    claims = [await served.started() for _ in range(4)]
+    early = [await served.ask(claim, "Early?") for claim in claims]
+    playing = asyncio.create_task(ask_and_answer(served, claims, chance))
+    seen: list[dict[str, Any]] = []
+    cursor = ""
+    while len(seen) < 4 + 4 * 10:
+        count = min(chance.randint(1, 9), 4 + 4 * 10 - len(seen))
+        found = await some_of(follow(served, "", cursor), count)
+        seen += [each for each in bodies(found) if each["type"] != "snapshot_complete"]
+        cursor = found[-1][1]
+    await playing
+    assert len({each["event_id"] for each in seen}) == len(seen)
+    assert {question.id for question in early} <= {each["question_id"] for each in seen}
+    for claim in claims:
+        numbers = [each["seq"] for each in seen if each["execution_id"] == claim.run.id]
+        assert numbers == list(range(2, 13))
+
+
+async def ask_and_answer(served: Served, claims: list[Claim], chance: random.Random) -> None:
+    await asyncio.sleep(0.2)  # the first snapshot is under way
+    for _ in range(5):
+        for claim in chance.sample(claims, len(claims)):
+            question = await served.ask(claim)
+            await asyncio.sleep(0)
+            await answer(served, question.id)
+
+
+@EACH
+async def test_a_cursor_that_is_no_good_is_told_so_and_everything_kept_follows(
+    follow: Follow, served: Served
+) -> None:
+    claim = await served.started()
+    question = await served.ask(claim)
+    await answer(served, question.id)
+    found = bodies(await some_of(follow(served, "", "nonsense"), 4))
+    kinds = ["stream_reset", "snapshot_complete", "human_input_required", "human_input_completed"]
+    assert [each["type"] for each in found] == kinds
+
+
+async def test_what_is_no_longer_kept_is_a_reset_not_a_gap(served: Served) -> None:
+    claim = await served.started()
+    first = (await served.get("/poll/human-input")).json()["events"][-1]["cursor"]
+    await served.ask(claim, "Open through it all?")
+    old = await served.ask(claim)
+    await answer(served, old.id)
+    served.store._retention = 0.0  # noqa: SLF001 - thirty days, passed
+    await asyncio.sleep(0.01)
+    await served.store.tick(LOST)
+    found = (await served.get("/poll/human-input", params={"last_event_id": first})).json()["events"]
+    assert [each["type"] for each in found] == ["stream_reset", "human_input_required", "snapshot_complete"]
+    assert found[1]["prompt"] == "Open through it all?"
+    again = {"last_event_id": found[-1]["cursor"]}
+    assert (await served.get("/poll/human-input", params=again)).json() == {"events": []}
+
+
+async def test_a_waiting_poll_is_woken_by_a_question_of_any_run(served: Served) -> None:
+    cursor = (await served.get("/poll/human-input")).json()["events"][-1]["cursor"]
+    claim = await served.started()
+    query = {"last_event_id": cursor, "wait": "30"}
+    waiting = [asyncio.create_task(served.get("/poll/human-input", params=query)) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    question = await served.ask(claim)
+    for poll in waiting:
+        [event] = (await asyncio.wait_for(poll, 2)).json()["events"]
+        assert event["question_id"] == question.id
