@@ -1,0 +1,126 @@
+"""`crewdeck doctor` and `crewdeck crews` with real services: what an operator reads, and the exit status."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import redis
+
+from tests.loopback.slack import LoopbackSlack
+from tests.scenario.server import environment
+
+
+async def run(folder: Path, command: str, **extra: str) -> tuple[int, list[str]]:
+    """The exit status of a command, and the lines it printed."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "bot", command],
+        cwd=folder,
+        env=environment(folder) | extra,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.returncode, done.stdout.splitlines()
+
+
+def line(lines: list[str], *words: str) -> str:
+    """The one line that holds all these words."""
+    [found] = [each for each in lines if all(word in each for word in words)]
+    return found
+
+
+async def test_a_machine_with_nothing_but_a_model_key_is_well(data_dir: Path) -> None:
+    key = {"OPENAI_API_KEY": "sk-not-a-real-key", "CREWDECK_MODEL": "openai/gpt-5.4-mini"}
+    status, lines = await run(data_dir, "doctor", **key)
+    assert status == 0, lines
+    assert line(lines, "Settings").startswith("ok")
+    assert line(lines, "Redis", "Valkey").startswith("ok")
+    assert line(lines, "Redis", "append-only, fsync always").startswith("ok")
+    assert line(lines, "Slack: off", "SLACK_BOT_TOKEN").startswith("off")
+    assert line(lines, "Crew demo").startswith("ok")
+    assert not any("\033" in each for each in lines)
+
+
+async def test_a_good_slack_app_is_well(data_dir: Path, redis_url: str) -> None:
+    async with LoopbackSlack() as slack:
+        status, lines = await run(data_dir, "doctor", **slack_settings(slack), CREWDECK_REDIS_URL=redis_url)
+    assert line(lines, "Slack", "token of @crewdeck").startswith("ok")
+    assert line(lines, "Slack", "every scope").startswith("ok")
+    assert line(lines, "Slack", "Socket Mode connects").startswith("ok")
+    assert slack.bot_token not in "".join(lines)
+    assert status in {0, 1}  # crews that need a model's key are another test's
+
+
+async def test_a_broken_slack_app_gets_its_remedies(data_dir: Path, redis_url: str) -> None:
+    async with LoopbackSlack() as slack:
+        slack.workspace.scopes.discard("files:write")
+        slack.fail("apps.connections.open", error="invalid_auth", times=None)
+        status, lines = await run(data_dir, "doctor", **slack_settings(slack), CREWDECK_REDIS_URL=redis_url)
+    assert status == 1
+    assert "manifest.yml" in line(lines, "BROKEN", "files:write")
+    assert "connections:write" in line(lines, "BROKEN", "SLACK_APP_TOKEN", "invalid_auth")
+
+
+async def test_a_wrong_token_is_named(data_dir: Path, redis_url: str) -> None:
+    async with LoopbackSlack() as slack:
+        wrong = slack_settings(slack) | {"SLACK_BOT_TOKEN": "xoxb-of-nobody"}
+        status, lines = await run(data_dir, "doctor", **wrong, CREWDECK_REDIS_URL=redis_url)
+    assert status == 1
+    assert "xoxb-..." in line(lines, "BROKEN", "SLACK_BOT_TOKEN", "invalid_auth")
+    assert "xoxb-of-nobody" not in "".join(lines)
+
+
+async def test_half_of_slacks_settings_are_a_fault(data_dir: Path, redis_url: str) -> None:
+    half = {"SLACK_BOT_TOKEN": "xoxb-1", "CREWDECK_REDIS_URL": redis_url}
+    status, lines = await run(data_dir, "doctor", **half)
+    assert status == 1
+    assert "SLACK_APP_TOKEN" in line(lines, "BROKEN", "Slack")
+
+
+async def test_a_redis_that_forgets_is_a_fault(data_dir: Path, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as server:
+        server.config_set("appendonly", "no")
+        server.config_set("maxmemory", "100mb")
+        server.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            status, lines = await run(data_dir, "doctor", CREWDECK_REDIS_URL=redis_url)
+        finally:
+            server.config_set("maxmemory-policy", "noeviction")
+            server.config_set("maxmemory", "0")
+            server.config_set("appendonly", "yes")
+    assert status == 1
+    assert "appendonly yes" in line(lines, "BROKEN", "appendonly is no")
+    assert "noeviction" in line(lines, "BROKEN", "allkeys-lru")
+
+
+async def test_a_redis_that_is_away_is_a_fault(data_dir: Path) -> None:
+    status, lines = await run(data_dir, "doctor", CREWDECK_REDIS_URL="redis://ada:lovelace@127.0.0.1:1")
+    assert status == 1
+    assert "CREWDECK_REDIS_URL" in line(lines, "BROKEN", "Redis")
+    assert "lovelace" not in "".join(lines)
+
+
+async def test_a_wrong_setting_is_a_fault(data_dir: Path) -> None:
+    status, lines = await run(data_dir, "doctor", PORT="http")
+    assert status == 1
+    assert lines == [line(lines, "BROKEN", "PORT")]
+
+
+async def test_the_catalogue_is_a_table(data_dir: Path) -> None:
+    status, lines = await run(data_dir, "crews")
+    assert status == 0
+    assert lines[0].split() == ["NAME", "INPUTS", "WHAT", "IT", "DOES"]
+    assert "topic=<string>" in line(lines, "demo ")
+
+
+def slack_settings(slack: LoopbackSlack) -> dict[str, str]:
+    return {
+        "SLACK_API_URL": slack.api_url,
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_APP_TOKEN": slack.app_token,
+    }
