@@ -267,14 +267,15 @@ async def test_what_it_kept_is_there_after_a_restart(tmp_path: Path) -> None:
             await store.remember("kept", "yes", ttl=60)
 
 
-async def test_without_its_redis_it_waits_and_says_so(tmp_path: Path) -> None:
-    away = Embedded.attach(tmp_path / "theirs")
-    async with Server.start(env=WEB_ONLY | {"CREWDECK_REDIS_URL": away.url}) as server:
-        away.detach()
-        server.wait_for(lambda: server.get("/ready")[1]["redis"] is False, within=15)
-        assert server.get("/health")[0] == 200
-        assert "crewdeck_store_up 0.0" in server.get("/metrics")[1]
-        back = Embedded.attach(tmp_path / "theirs")
-        server.wait_for(lambda: server.get("/ready")[1]["redis"] is True, within=15)
-        server.stop()
-        back.detach()
+async def test_without_its_redis_it_waits_and_says_so(data_dir: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        theirs = Embedded.attach(data_dir)
+        stack.callback(theirs.detach)
+        async with Server.start(env=WEB_ONLY | {"CREWDECK_REDIS_URL": theirs.url}) as server:
+            theirs.detach()
+            server.wait_for(lambda: server.get("/ready")[1]["redis"] is False, within=15)
+            assert server.get("/health")[0] == 200
+            assert "crewdeck_store_up 0.0" in server.get("/metrics")[1]
+            back = Embedded.attach(data_dir)
+            stack.callback(back.detach)
+            server.wait_for(lambda: server.get("/ready")[1]["redis"] is True, within=15)
