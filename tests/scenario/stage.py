@@ -105,7 +105,7 @@ class Scene:
         where = channel or self.channel
         known = {each.ts for each in self.slack.messages(where)}
         done = await self.crew(f"start {words}", who, where)
-        assert done.ok, done.error
+        assert done.ok, (done.status, done.body, done.error)
         return await self.until(
             lambda: next(each for each in self.slack.messages(where) if each.ts not in known)
         )
@@ -123,6 +123,14 @@ class Scene:
         """All messages of a thread that have something to answer."""
         thread = self.slack.thread(parent.channel, parent.thread_ts or parent.ts)
         return [each for each in thread if any(_answers(element) for _, element in each.elements())]
+
+    def runs(self) -> list[Message]:
+        """What the app posted in the scene's channel outside of threads: the first messages of runs."""
+        said = self.slack.messages(self.channel)
+        return [each for each in said if each.thread_ts in {None, each.ts} and self._is_ours(each)]
+
+    def _is_ours(self, message: Message) -> bool:
+        return message.user == self.slack.workspace.bot_user
 
     def now(self, message: Message) -> Message:
         """The message as it is by now."""

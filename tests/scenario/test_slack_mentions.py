@@ -9,12 +9,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def test_a_mention_starts_a_crew(scene: Scene) -> None:
     await scene.ada.mention(scene.channel, 'start ask topic="tide mills"')
-    parent = await scene.until(
-        lambda: next(m for m in scene.slack.messages(scene.channel) if m.user != scene.ada.id)
-    )
+    parent = await scene.until(lambda: scene.runs()[0])
     assert "May tide mills go on?" in (await scene.question(parent)).words
-    runs = [m for m in scene.slack.messages(scene.channel) if m.user != scene.ada.id and not m.thread_ts]
-    assert len(runs) == 1
+    assert len(scene.runs()) == 1
 
 
 async def test_inside_a_thread_the_run_lives_in_that_thread(scene: Scene) -> None:
@@ -32,10 +29,8 @@ async def test_what_is_missing_is_asked_for_by_a_button_to_the_modal(scene: Scen
     told = await scene.told(scene.ada, "needs some more")
     await scene.ada.press(told, "open.start")
     view = await scene.slack.wait_for(lambda: scene.slack.view(scene.ada.id))
-    await scene.ada.submit(view, {"body": "words", "count": "3"})
-    parent = await scene.until(
-        lambda: next(m for m in scene.slack.messages(scene.channel) if m.user != scene.ada.id)
-    )
+    await scene.ada.submit(view, {"Body": "words", "Count": "3"})
+    parent = await scene.until(lambda: scene.runs()[0])
     await scene.said("tide mills, words, 3", parent)
 
 
@@ -76,11 +71,6 @@ async def test_the_same_mention_again_starts_nothing(scene: Scene) -> None:
     assert done.twin
     await scene.ada.redeliver(done)
     await scene.ada.redeliver(done.twin)
-    parent = await scene.until(
-        lambda: next(m for m in scene.slack.messages(scene.channel) if m.user != scene.ada.id)
-    )
+    parent = await scene.until(lambda: scene.runs()[0])
     await scene.question(parent)
-    assert (
-        len([m for m in scene.slack.messages(scene.channel) if m.user != scene.ada.id and not m.thread_ts])
-        == 1
-    )
+    assert len(scene.runs()) == 1

@@ -20,7 +20,7 @@ async def test_the_main_job_from_command_to_result(scene: Scene) -> None:
 
 async def test_the_command_is_answered_privately_and_only_the_thread_is_public(scene: Scene) -> None:
     parent = await scene.started("ask tides")
-    assert [each.ts for each in scene.slack.messages(scene.channel) if not each.thread_ts] == [parent.ts]
+    assert [each.ts for each in scene.runs()] == [parent.ts]
     assert "Ask" in (await scene.told(scene.ada, "Starting")).words
     assert not scene.private(scene.bob)
 
@@ -86,9 +86,9 @@ async def test_what_is_missing_is_asked_for_in_a_modal(scene: Scene) -> None:
         "datepicker",
         "static_select",
     }
-    done = await scene.ada.submit(view, {"body": "words", "count": "3", "day": "2026-03-31"})
+    done = await scene.ada.submit(view, {"Body": "words", "Count": "3", "Day": "2026-03-31"})
     assert done.ok
-    parent = await scene.until(lambda: scene.slack.messages(scene.channel)[0])
+    parent = await scene.until(lambda: scene.runs()[0])
     assert "tide mills, words, 3, 0.5" in await scene.said("2026-03-31", parent)
 
 
@@ -96,7 +96,7 @@ async def test_a_wrong_value_in_the_modal_is_refused_at_its_field(scene: Scene) 
     await scene.crew("start form tide mills")
     view = await scene.slack.wait_for(lambda: scene.slack.view(scene.ada.id))
     try:
-        done = await scene.ada.submit(view, {"body": "words", "count": "3.5"})
+        done = await scene.ada.submit(view, {"Body": "words", "Count": "3.5"})
     except NotSubmittedError:
         return  # Slack's own client refuses it for us
     assert any("whole number" in why for why in done.field_errors.values())
@@ -106,12 +106,12 @@ async def test_a_wrong_value_in_the_modal_is_refused_at_its_field(scene: Scene) 
 async def test_a_form_that_is_sent_twice_starts_one_run(scene: Scene) -> None:
     await scene.crew("start form tide mills")
     view = await scene.slack.wait_for(lambda: scene.slack.view(scene.ada.id))
-    sent = await scene.ada.submit(view, {"body": "words", "count": "3"})
+    sent = await scene.ada.submit(view, {"Body": "words", "Count": "3"})
     await scene.ada.redeliver(sent)
-    await scene.ada.submit(view, {"body": "words", "count": "3"})
-    parent = await scene.until(lambda: scene.slack.messages(scene.channel)[0])
+    await scene.ada.submit(view, {"Body": "words", "Count": "3"})
+    parent = await scene.until(lambda: scene.runs()[0])
     await scene.said("tide mills, words", parent)
-    assert len([each for each in scene.slack.messages(scene.channel) if not each.thread_ts]) == 1
+    assert len(scene.runs()) == 1
 
 
 async def test_a_modal_that_comes_too_late_is_explained(scene: Scene) -> None:
@@ -133,6 +133,6 @@ async def test_where_the_app_is_no_member_it_says_how_to_invite_it(scene: Scene)
 async def test_the_same_command_again_starts_nothing(scene: Scene) -> None:
     done = await scene.crew("start ask tides")
     await scene.ada.redeliver(done)
-    parent = await scene.until(lambda: scene.slack.messages(scene.channel)[0])
+    parent = await scene.until(lambda: scene.runs()[0])
     await scene.question(parent)
-    assert len([each for each in scene.slack.messages(scene.channel) if not each.thread_ts]) == 1
+    assert len(scene.runs()) == 1

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -42,7 +44,7 @@ async def test_the_request_url_is_verified(http: Stage) -> None:
 async def test_a_signed_command_has_an_effect(http: Stage, scene: Scene) -> None:
     body = command(scene)
     assert (await http.slack.send_raw(body, http.slack.sign(body) | FORM)).status == 200
-    await scene.until(lambda: scene.slack.messages(scene.channel)[0])
+    await scene.until(lambda: scene.runs()[0])
 
 
 @pytest.mark.parametrize(
@@ -100,12 +102,24 @@ async def test_signed_payloads_that_lack_parts_are_no_accident(
 ) -> None:
     body = json.dumps(payload).encode()
     status = (await http.slack.send_raw(body, http.slack.sign(body) | JSON)).status
-    assert status in {200, 400, 404}
+    assert status in {200, 400}
 
 
 async def test_a_body_that_is_too_long_is_refused(http: Stage) -> None:
     body = b"x" * (2 * 1024 * 1024)
-    assert (await http.slack.send_raw(body, http.slack.sign(body) | JSON)).status == 413
+    assert await asyncio.to_thread(posted, http, body) == 413
+
+
+def posted(http: Stage, body: bytes) -> int:
+    """The status; the loopback Slack's own client warns of bodies that are as long as this."""
+    headers = http.slack.sign(body) | JSON
+    request = urllib.request.Request(f"{http.server.url}/slack/events", body, headers)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
 
 
 async def test_nothing_can_be_got_from_the_request_url(http: Stage) -> None:

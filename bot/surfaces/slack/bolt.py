@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
+import structlog
+from pydantic import ValidationError
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
@@ -19,6 +21,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.metrics import Metrics
 from bot.surfaces.slack.installed import Installed
+from bot.surfaces.slack.payloads import Command, Event, Payload, Press, Submission
+
+log = structlog.get_logger(__name__)
 
 KINDS = {
     "event_callback": "event",
@@ -26,6 +31,21 @@ KINDS = {
     "view_submission": "modal",
     "view_closed": "modal",
 }
+
+
+SHAPES: Mapping[str, type[Payload]] = {
+    "command": Command,
+    "event_callback": Event,
+    "block_actions": Press,
+    "view_submission": Submission,
+}
+
+
+def check_shape(payload: Mapping[str, Any]) -> None:
+    """Raises ValidationError. Bolt takes it for granted that a payload has the parts of its kind."""
+    kind = "command" if "command" in payload else str(payload.get("type"))
+    if kind in SHAPES:
+        SHAPES[kind].model_validate(payload)
 
 
 def application(installed: Installed, api_url: str) -> AsyncApp:
@@ -65,8 +85,13 @@ class Dispatcher:
         self._metrics = metrics
 
     async def dispatch(self, payload: Mapping[str, Any]) -> BoltResponse:
-        """The acknowledgement of one delivery."""
+        """The acknowledgement of one delivery; 400 for what has not Slack's shape."""
         started = perf_counter()
+        try:
+            check_shape(payload)
+        except ValidationError as error:
+            log.warning("a payload has not Slack's shape", problems=error.error_count())
+            return BoltResponse(status=400, body="not something that Slack sends")
         # Bolt's mode for payloads that are parsed already; it says nothing of the transport.
         request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))
         response = await self._app.async_dispatch(request)
