@@ -21,6 +21,7 @@ from bot.core.rules import options_for
 from bot.settings import Settings
 from crews import environment
 from crews.catalog import read_crew
+from crews.line import StoreLine
 
 if TYPE_CHECKING:
     import crewai
@@ -127,7 +128,7 @@ def test_outside_of_a_run_the_tool_says_that_it_reaches_nobody() -> None:
         AskHuman().run(question="Hello?")
 
 
-def test_a_rebuilt_crew_has_the_same_ids_and_asks_the_same_question() -> None:
+def test_a_rebuilt_crew_has_the_same_ids() -> None:
     from crews.parts import Parts
 
     run_id = ids.run_id("one")
@@ -180,28 +181,64 @@ def test_the_scripted_model_goes_on_where_the_conversation_is() -> None:
     assert model.call(answered, from_task=Task()) == "Ada approved. {unknown}"
 
 
+class Unanswered(StoreLine):
+    """A store in which nobody answers."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def record(self, claim: Claim, event: Body) -> None:
+        """Nobody reads it."""
+
+    async def ask(self, claim: Claim, question: Question) -> Question:  # noqa: ARG002
+        self.asked.set()
+        return question
+
+    async def settled(self, question: Question) -> Question:
+        await asyncio.Event().wait()
+        return question
+
+
+class Silent:
+    """CrewAI's bus, with nobody listening."""
+
+    async def before(self, task: TaskPart | None) -> None: ...
+
+    def asked(self, question: Question) -> None: ...
+
+    def answered(self, question: Question) -> None: ...
+
+
+async def test_a_rebuilt_run_asks_under_the_same_ids_in_whatever_order() -> None:
+    """Questions are told apart by what they ask; the same one asked again is another question."""
+    from crews.context import RunContext
+    from crews.definition import Limits
+    from crews.humans import AskHumanArgs
+
+    def asked(*prompts: str) -> list[tuple[str, str]]:
+        run = RunContext(_claim(card, ids.run_id("one")), Limits(), Unanswered(), Silent())
+        crew = _demo()
+        run.parts.learn(crew)
+        questions = [
+            run.desk.question(
+                run.asking_of(crew.tasks[1], crew.agents[1], AskHumanArgs(question=each).asking())
+            )
+            for each in prompts
+        ]
+        return sorted((question.prompt, question.id) for question in questions)
+
+    definition, _ = read_crew(DEMO)
+    assert definition is not None
+    card = definition.card()
+    first = asked("Which?", "When?", "Which?")
+    assert asked("Which?", "Which?", "When?") == first
+    assert len({question_id for _, question_id in first}) == 3
+
+
 async def test_cancelled_runs_leave_nothing_behind() -> None:
     """CrewAI keeps every crew that was cancelled in a task, unless told not to; threads keep the last one."""
     from crews.build import YamlCrew
-    from crews.line import StoreLine
     from crews.runtime import Runtime
-
-    class Unanswered(StoreLine):
-        """A store in which nobody answers."""
-
-        def __init__(self) -> None:
-            self.asked = asyncio.Event()
-
-        async def record(self, claim: Claim, event: Body) -> None:
-            """Nobody reads it."""
-
-        async def ask(self, claim: Claim, question: Question) -> Question:  # noqa: ARG002
-            self.asked.set()
-            return question
-
-        async def settled(self, question: Question) -> Question:
-            await asyncio.Event().wait()
-            return question
 
     built: list[weakref.ref[Any]] = []
 

@@ -52,3 +52,13 @@ async def test_the_last_round_ends_the_run_and_says_so(deck: Deck, model: Loopba
     assert done.error.code == "review_rounds"
     assert "after 3 rounds" in done.error.message
     assert "change 3" in done.error.message
+
+
+async def test_a_result_that_nobody_reviews_in_time_ends_the_run(deck: Deck, model: LoopbackModel) -> None:
+    model.script("drafts", drafts)
+    done = await deck.over(await deck.start("unreviewed", prompt="[[drafts]]"))
+    assert done.error is not None
+    assert (done.error.code, done.error.message) == (
+        "expired",
+        "Nobody reviewed the result before the deadline.",
+    )
