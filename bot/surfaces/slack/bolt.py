@@ -26,11 +26,12 @@ from bot.surfaces.slack.payloads import Command, Event, Payload, Press, Submissi
 log = structlog.get_logger(__name__)
 
 KINDS = {
+    "command": "command",
     "event_callback": "event",
     "block_actions": "press",
     "view_submission": "modal",
-    "view_closed": "modal",
 }
+"""What the figures call them."""
 
 
 SHAPES: Mapping[str, type[Payload]] = {
@@ -39,13 +40,7 @@ SHAPES: Mapping[str, type[Payload]] = {
     "block_actions": Press,
     "view_submission": Submission,
 }
-
-
-def check_shape(payload: Mapping[str, Any]) -> None:
-    """Raises ValidationError. Bolt takes it for granted that a payload has the parts of its kind."""
-    kind = "command" if "command" in payload else str(payload.get("type"))
-    if kind in SHAPES:
-        SHAPES[kind].model_validate(payload)
+"""What is taken in; everything else is acknowledged."""
 
 
 def application(installed: Installed, api_url: str) -> AsyncApp:
@@ -87,14 +82,17 @@ class Dispatcher:
     async def dispatch(self, payload: Mapping[str, Any]) -> BoltResponse:
         """The acknowledgement of one delivery; 400 for what has not Slack's shape."""
         started = perf_counter()
+        kind = "command" if "command" in payload else str(payload.get("type"))
+        if kind not in SHAPES:
+            return BoltResponse(status=200, body="")  # of no use here, and not to be sent again
         try:
-            check_shape(payload)
+            # Bolt takes it for granted that a payload has the parts of its kind.
+            SHAPES[kind].model_validate(payload)
         except ValidationError as error:
             log.warning("a payload has not Slack's shape", problems=error.error_count())
             return BoltResponse(status=400, body="not something that Slack sends")
         # Bolt's mode for payloads that are parsed already; it says nothing of the transport.
         request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))
         response = await self._app.async_dispatch(request)
-        kind = "command" if "command" in payload else KINDS.get(str(payload.get("type")), "other")
-        self._metrics.acks.labels(kind).observe(perf_counter() - started)
+        self._metrics.acks.labels(KINDS[kind]).observe(perf_counter() - started)
         return response

@@ -110,8 +110,8 @@ class SocketMode:
         log.info("Socket Mode is connected", connections=connections)
         if connections > self._presence.count:
             log.warning(
-                "Slack counts more connections of this app than there are web processes: what people press may "
-                "go to the others. Is another copy running? Ghost connections end after some minutes.",
+                "Slack counts more connections of this app than there are web processes: what is pressed may "
+                "go to the others. Is another copy running? Ghost connections end after minutes.",
                 connections=connections,
                 web_processes=self._presence.count,
             )

@@ -66,9 +66,6 @@ def listen(app: AsyncApp, desk: Desk, store: Runs, people: People, home: Home) -
     async def unheeded(ack: AsyncAck) -> None:
         await ack()
 
-    for anything in (app.shortcut, app.options):
-        anything(re.compile(r".*"))(unheeded)
-
 
 async def _nothing() -> Reply:
     return SILENT

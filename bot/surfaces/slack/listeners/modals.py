@@ -107,7 +107,3 @@ def listen(app: AsyncApp, desk: Desk, modals: Modals) -> None:
             return Reply(errors={sent.view.first_input: NOT_SAVED})
         except Unrecognised as unrecognised:
             return Reply(errors={sent.view.first_input: str(unrecognised)})
-
-    @app.view_closed(re.compile(r".*"))
-    async def closed(ack: AsyncAck) -> None:
-        await ack()
