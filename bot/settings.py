@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.core.access import ApiKey, parse_keys
-from bot.core.endpoints import Endpoint, parse_endpoints, parse_secrets
+from bot.core.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secrets
 from bot.core.errors import SettingsError
 
 SHIPPED = Path(__file__).resolve().parent.parent
@@ -127,6 +127,11 @@ class Settings(BaseSettings):
     def webhooks(self) -> tuple[Endpoint, ...]:
         """The endpoints that get the events of all runs."""
         return parse_endpoints(self.webhooks_text.get_secret_value(), private=self.webhook_allow_private)
+
+    @property
+    def start_urls(self) -> StartUrls:
+        """Whether starts may name an address of their own."""
+        return StartUrls(allowed=self.webhook_urls, private=self.webhook_allow_private)
 
     @property
     def webhook_secrets(self) -> tuple[SecretStr, ...]:

@@ -63,9 +63,16 @@ def surface_of(name: str) -> str:
     return SURFACE + name
 
 
-def follower(url: str) -> Place:
-    """Where a run is followed whose start named an address."""
-    return Place(surface=surface_of(OF_STARTS), ref=url)
+class StartUrls(Value):
+    """Whether a start may name an address of its own, and which."""
+
+    allowed: bool = False
+    private: bool = False
+
+    def follower(self, url: str) -> Place:
+        """Where a run is followed whose start named this address. Raises ValueError as `check_url` does."""
+        check_url(url, private=self.private)
+        return Place(surface=surface_of(OF_STARTS), ref=url)
 
 
 def check_url(url: str, *, private: bool) -> None:

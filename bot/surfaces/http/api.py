@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from bot.core.access import Keyring
 from bot.core.feed import Feed
 from bot.core.inbox import Batches, Inbox, Receipts
 from bot.core.ports import Store
+from bot.core.tasks import at_work
 from bot.settings import Settings
 from bot.surfaces.encoding import encode
 from bot.surfaces.http import docspage, openapi
@@ -29,6 +29,7 @@ from bot.surfaces.http.questions import QuestionRoutes
 from bot.surfaces.http.runfeed import RunFeed
 from bot.surfaces.http.runs import RunRoutes
 from bot.surfaces.http.sse import SseRoutes
+from bot.surfaces.http.starts import Starts
 from bot.surfaces.http.streams import Streams
 from bot.surfaces.http.table import AnyOperation, Handlers, operations
 from bot.surfaces.http.websocket import WebSocketRoutes
@@ -67,21 +68,16 @@ async def open_api(settings: Settings, store: ApiStore, feed: Feed) -> AsyncIter
     rates = Rates(settings.rate_limit)
     guard = Guard(ring, rates, host=settings.host, origins=settings.cors_origins)
     streams = Streams(store, runs, inbox, ring.still)
-    table = operations(_handlers(store, streams, rates))
+    table = operations(_handlers(store, streams, rates, Starts(store, settings.start_urls)))
     notices = await _notices(settings, ring)
-    async with asyncio.TaskGroup() as group:
-        reading = [group.create_task(each.run()) for each in (runs, inbox)]
-        try:
-            yield Api(_routes(table), (guard.middleware,), guard, streams, notices)
-        finally:
-            for task in reading:
-                task.cancel()
+    async with at_work(runs.run(), inbox.run()):
+        yield Api(_routes(table), (guard.middleware,), guard, streams, notices)
 
 
-def _handlers(store: ApiStore, streams: Streams, rates: Rates) -> Handlers:
+def _handlers(store: ApiStore, streams: Streams, rates: Rates, starts: Starts) -> Handlers:
     answers = Answers(store)
     return Handlers(
-        runs=RunRoutes(store),
+        runs=RunRoutes(store, starts),
         questions=QuestionRoutes(store, answers),
         sse=SseRoutes(streams),
         poll=PollRoutes(streams),

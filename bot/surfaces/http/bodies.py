@@ -32,6 +32,14 @@ class StartBody(Request):
 
     crew: Annotated[str, Field(min_length=1, max_length=200, description="Its name, as in `GET /crews`.")]
     inputs: dict[str, JsonValue] = Field(default_factory=dict, description="By name; see the crew's inputs.")
+    webhook_url: Annotated[
+        str | None,
+        Field(
+            max_length=2000,
+            description="Where this run's events are sent as webhooks, if this server allows it.",
+            json_schema_extra={"format": "uri"},
+        ),
+    ] = None
     on_behalf_of: OnBehalfOf = None
 
 

@@ -26,6 +26,7 @@ STATUS: Mapping[str, int] = {
     "wrong_origin": 403,
     "not_allowed": 403,
     "not_admitted": 403,
+    "webhook_urls_off": 403,
     "not_found": 404,
     "unknown_crew": 404,
     "unknown_run": 404,

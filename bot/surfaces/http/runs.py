@@ -10,7 +10,7 @@ from bot.core.model import RunFilter
 from bot.core.ports import Catalogue, Questions, Runs
 from bot.surfaces.http.bodies import CancelBody, RunsQuery, StartBody
 from bot.surfaces.http.operations import Call, reply
-from bot.surfaces.http.starts import StartStore, start
+from bot.surfaces.http.starts import Starts, StartStore
 from bot.surfaces.http.views import CrewsView, CrewView, RunsView, full, started, summary
 
 
@@ -21,8 +21,9 @@ class RunsStore(StartStore, Catalogue, Runs, Questions, Protocol):
 class RunRoutes:
     """The handlers of runs."""
 
-    def __init__(self, store: RunsStore) -> None:
+    def __init__(self, store: RunsStore, starts: Starts) -> None:
         self._store = store
+        self._starts = starts
 
     async def crews(self, _: Call[None, None]) -> web.Response:
         crews = await self._store.crews()
@@ -30,7 +31,7 @@ class RunRoutes:
 
     async def start(self, call: Call[StartBody, None]) -> web.Response:
         actor = call.caller.acting(call.body.on_behalf_of)
-        run = await start(self._store, call.body, actor, call.request.headers.get("Idempotency-Key"))
+        run = await self._starts.start(call.body, actor, call.request.headers.get("Idempotency-Key"))
         return reply(started(run), 202, {"Location": f"/runs/{run.id}"})
 
     async def runs(self, call: Call[None, RunsQuery]) -> web.Response:

@@ -8,9 +8,10 @@ import uuid
 from typing import Protocol
 
 from bot.core import ids, runs
+from bot.core.endpoints import StartUrls
 from bot.core.errors import NotFound
 from bot.core.inbox import Receipts
-from bot.core.model import Actor, NewRun, Run
+from bot.core.model import Actor, NewRun, Place, Run
 from bot.core.ports import Catalogue, Memory, Runs
 from bot.surfaces.encoding import encode
 from bot.surfaces.http.bodies import StartBody
@@ -25,41 +26,61 @@ class StartStore(Catalogue, Runs, Memory, Receipts, Protocol):
     """What is needed to start runs."""
 
 
-async def start(store: StartStore, body: StartBody, actor: Actor, idempotency_key: str | None) -> Run:
-    """Start the run, or return the one that this caller started with this key.
+class Starts:
+    """Starts runs."""
 
-    Raises NotFound (unknown_crew), InvalidInputs, Refused (not_admitted), Problem (idempotency_conflict).
-    """
-    if idempotency_key is None:
-        run, _ = await store.start(await _plan(store, body, actor, str(uuid.uuid4())))
-        return run
-    receipt = _receipt(actor, _checked(idempotency_key))
-    kept = await store.recall(receipt)
-    if kept is None:
-        # Checked before anything is kept: a request that was refused may be mended and sent again.
-        await _plan(store, body, actor, receipt)
-        # A new word in each receipt: after a day the same key starts another run.
-        kept = await store.keep(receipt, json.dumps([str(uuid.uuid4()), _digest(body)]), REMEMBERED)
-    word, digest = json.loads(kept)
-    if digest != _digest(body):
-        raise Problem(
-            "idempotency_conflict", "This Idempotency-Key has started another run, with another body."
-        )
-    return await _same(store, body, actor, word)
+    def __init__(self, store: StartStore, webhook_urls: StartUrls) -> None:
+        self._store = store
+        self._webhook_urls = webhook_urls
 
+    async def start(self, body: StartBody, actor: Actor, idempotency_key: str | None) -> Run:
+        """Start the run, or return the one that this caller started with this key.
 
-async def _same(store: StartStore, body: StartBody, actor: Actor, word: str) -> Run:
-    """The run that this word stands for, started now if it has not been: what it needs may be gone by now."""
-    try:
-        return await store.run(ids.run_id(f"http:{word}"))
-    except NotFound:
-        run, _ = await store.start(await _plan(store, body, actor, word))
-        return run
+        Raises NotFound (unknown_crew), InvalidInputs, Refused (not_admitted), Problem (idempotency_conflict,
+        webhook_urls_off, invalid_request).
+        """
+        if idempotency_key is None:
+            run, _ = await self._store.start(await self._plan(body, actor, str(uuid.uuid4())))
+            return run
+        receipt = _receipt(actor, _checked(idempotency_key))
+        kept = await self._store.recall(receipt)
+        if kept is None:
+            # Checked before anything is kept: a request that was refused may be mended and sent again.
+            await self._plan(body, actor, receipt)
+            # A new word in each receipt: after a day the same key starts another run.
+            kept = await self._store.keep(receipt, json.dumps([str(uuid.uuid4()), _digest(body)]), REMEMBERED)
+        word, digest = json.loads(kept)
+        if digest != _digest(body):
+            raise Problem(
+                "idempotency_conflict", "This Idempotency-Key has started another run, with another body."
+            )
+        return await self._same(body, actor, word)
 
+    async def _same(self, body: StartBody, actor: Actor, word: str) -> Run:
+        """The run of this word, started now if it has not been: what it needs may be gone by now."""
+        try:
+            return await self._store.run(ids.run_id(f"http:{word}"))
+        except NotFound:
+            run, _ = await self._store.start(await self._plan(body, actor, word))
+            return run
 
-async def _plan(store: StartStore, body: StartBody, actor: Actor, word: str) -> NewRun:
-    crew = await runs.crew_named(store, body.crew)
-    return runs.plan(crew, body.inputs, actor, key=f"http:{word}")
+    async def _plan(self, body: StartBody, actor: Actor, word: str) -> NewRun:
+        crew = await runs.crew_named(self._store, body.crew)
+        followers = self._followers(body.webhook_url)
+        return runs.plan(crew, body.inputs, actor, key=f"http:{word}", followers=followers)
+
+    def _followers(self, url: str | None) -> tuple[Place, ...]:
+        if url is None:
+            return ()
+        if not self._webhook_urls.allowed:
+            raise Problem(
+                "webhook_urls_off", "This server sends no webhooks to addresses that come with a start."
+            )
+        try:
+            return (self._webhook_urls.follower(url),)
+        except ValueError as error:
+            why = f"{str(error)[:1].upper()}{str(error)[1:]}."
+            raise Problem("invalid_request", why, errors=[("webhook_url", why)]) from None
 
 
 def _checked(key: str) -> str:

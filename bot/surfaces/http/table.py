@@ -84,6 +84,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
                 "unknown_crew",
                 "invalid_inputs",
                 "not_admitted",
+                "webhook_urls_off",
                 "idempotency_conflict",
                 "invalid_idempotency_key",
             ),

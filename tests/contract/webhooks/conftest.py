@@ -1,7 +1,7 @@
 """A store, receivers, and the webhooks of one or more web processes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
@@ -32,10 +32,10 @@ class Webhooks:
 Opens = Callable[..., AbstractAsyncContextManager[Webhooks]]
 
 
-def settings_for(receiver: Receiver | None = None, **more: str) -> Settings:
+def settings_for(receiver: Receiver | None = None, settings: Mapping[str, str] | None = None) -> Settings:
     endpoints = f"crm={receiver.url} {SECRET}" if receiver else ""
     return Settings.model_validate(
-        {"CREWDECK_WEBHOOKS": endpoints, "CREWDECK_WEBHOOK_ALLOW_PRIVATE": "1", **more}
+        {"CREWDECK_WEBHOOKS": endpoints, "CREWDECK_WEBHOOK_ALLOW_PRIVATE": "1", **(settings or {})}
     )
 
 

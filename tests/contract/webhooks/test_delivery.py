@@ -56,7 +56,7 @@ async def test_each_is_signed_as_the_specification_says(
 async def test_while_a_secret_is_replaced_both_verify(
     store: RedisStore, opens: Opens, receiver: Receiver
 ) -> None:
-    settings = settings_for(CREWDECK_WEBHOOKS=f"crm={receiver.url} {SECRET} {OLD_SECRET}")
+    settings = settings_for(settings={"CREWDECK_WEBHOOKS": f"crm={receiver.url} {SECRET} {OLD_SECRET}"})
     async with opens(settings):
         await started(store)
         await receiver.until(lambda: receiver.requests)
@@ -66,7 +66,7 @@ async def test_while_a_secret_is_replaced_both_verify(
 async def test_an_endpoint_gets_the_types_that_it_names(
     store: RedisStore, opens: Opens, receiver: Receiver
 ) -> None:
-    settings = settings_for(CREWDECK_WEBHOOKS=f"crm={receiver.url} {SECRET} events=run_failed")
+    settings = settings_for(settings={"CREWDECK_WEBHOOKS": f"crm={receiver.url} {SECRET} events=run_failed"})
     async with opens(settings):
         claim = await claimed(store)
         await store.finish(claim, error=LOST)
@@ -79,7 +79,7 @@ async def test_several_endpoints_each_get_everything(
 ) -> None:
     async with receiving() as other:
         settings = settings_for(
-            CREWDECK_WEBHOOKS=f"crm={receiver.url} {SECRET}\nops={other.url} {OLD_SECRET}"
+            settings={"CREWDECK_WEBHOOKS": f"crm={receiver.url} {SECRET}\nops={other.url} {OLD_SECRET}"}
         )
         async with opens(settings):
             await started(store)

@@ -1,0 +1,111 @@
+"""A start may name an address of its own, if the operator allows it."""
+
+from typing import Any
+
+import pytest
+
+from bot.core.endpoints import derived
+from bot.core.model import principal
+from bot.store.redis import RedisStore
+from tests.contract.http.served import KEYS, Served, bearer, serve
+from tests.contract.webhooks.conftest import OLD_SECRET, SECRET, Opens, settings_for
+from tests.contract.webhooks.receiver import Receiver, eventually, receiving
+from tests.contract.world import DEMO
+
+ALLOWED = {
+    "CREWDECK_WEBHOOK_URLS": "1",
+    "CREWDECK_WEBHOOK_SECRET": f"{SECRET} {OLD_SECRET}",
+    "CREWDECK_WEBHOOK_ALLOW_PRIVATE": "1",
+}
+OF_STARTS = "webhook:webhook_url"
+
+
+@pytest.fixture(autouse=True)
+async def demo(store: RedisStore) -> None:
+    await store.announce("here", [DEMO])
+
+
+async def _start(api: Served, url: str, status: int = 202, key: str = "ci") -> dict[str, Any]:
+    answer = await api.post("/crew/start", {"crew": "demo", "webhook_url": url}, headers=bearer(key))
+    assert answer.status_code == status, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_a_runs_events_go_to_the_address_of_its_start(
+    store: RedisStore, opens: Opens, receiver: Receiver
+) -> None:
+    async with (
+        receiving() as other,
+        opens(settings_for(settings=ALLOWED)),
+        serve(store, KEYS | ALLOWED) as api,
+    ):
+        mine = await _start(api, receiver.url)
+        theirs = await _start(api, other.url, key="other")
+        await receiver.until(lambda: receiver.requests)
+        await other.until(lambda: other.requests)
+    assert receiver.seqs() == {mine["run_id"]: [1]}
+    assert other.seqs() == {theirs["run_id"]: [1]}
+
+
+async def test_each_key_has_secrets_of_its_own(store: RedisStore, opens: Opens, receiver: Receiver) -> None:
+    async with opens(settings_for(settings=ALLOWED)) as webhooks, serve(store, KEYS | ALLOWED) as api:
+        await _start(api, receiver.url)
+        await receiver.until(lambda: receiver.requests)
+    new, old = webhooks.settings.webhook_secrets
+    ci, other = (principal("http", "", f"key:{name}") for name in ("ci", "other"))
+    [request] = receiver.requests
+    assert request.verified(derived(new, ci).get_secret_value())
+    assert request.verified(derived(old, ci).get_secret_value())
+    with pytest.raises(Exception, match="No matching signature"):
+        request.verified(derived(new, other).get_secret_value())
+
+
+async def test_who_is_gone_gets_nothing_more_of_that_run(
+    store: RedisStore, opens: Opens, receiver: Receiver
+) -> None:
+    async with opens(settings_for(settings=ALLOWED)), serve(store, KEYS | ALLOWED) as api:
+        receiver.planned.append(410)
+        run = await _start(api, receiver.url)
+        [given_up] = await eventually(lambda: store.given_up(OF_STARTS))
+        await store.finish(await api.claim(), result="ok")
+        other = await _start(api, receiver.url)
+        await receiver.until(lambda: len(receiver.requests) == 2)
+    assert (given_up.run_id, given_up.why) == (run["run_id"], "it answered 410 Gone")
+    assert receiver.seqs() == {other["run_id"]: [1]}
+
+
+async def test_without_permission_such_a_start_is_refused(store: RedisStore) -> None:
+    async with serve(store, KEYS) as api:
+        problem = await _start(api, "https://example.com/hooks", 403)
+        assert problem["code"] == "webhook_urls_off"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/hooks",
+        "https://127.0.0.1/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://user:pass@example.com/",
+        "ftp://example.com/",
+        "https://",
+        "https://example.com:99999/",
+        "https://[half",
+        "hooks",
+    ],
+)
+async def test_an_address_that_can_not_be_is_refused_in_plain_words(store: RedisStore, url: str) -> None:
+    settings = KEYS | ALLOWED | {"CREWDECK_WEBHOOK_ALLOW_PRIVATE": "0"}
+    async with serve(store, settings) as api:
+        problem = await _start(api, url, 422)
+        assert problem["code"] == "invalid_request"
+        assert problem["errors"] == [{"field": "webhook_url", "reason": problem["detail"]}]
+        assert problem["detail"].startswith(("The address of an endpoint", "This is no address"))
+
+
+async def test_the_address_is_not_shown_to_readers(store: RedisStore) -> None:
+    async with serve(store, KEYS | ALLOWED) as api:
+        run = await _start(api, "https://example.com/s3cret")
+        shown = await api.get(f"/runs/{run['run_id']}", headers=bearer("reader"))
+        assert "s3cret" not in shown.text
