@@ -30,6 +30,18 @@ WITH_BODY = ("invalid_json", "invalid_request", "too_large", "unsupported_media_
 REF = "#/components/schemas/{model}"
 PROBLEM = {"$ref": REF.format(model=ProblemView.__name__)}
 
+SSE_EVENT = {
+    "description": "One event of the stream; its data is the event's object.",
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "Come back with it as `Last-Event-ID`."},
+        "event": {"type": "string"},
+        "retry": {"type": "integer"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+
 
 def document(operations: Iterable[AnyOperation], version: str) -> dict[str, Any]:
     """The OpenAPI 3.1 description of these operations."""
@@ -120,7 +132,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
     if answer.model is not None:
         described["content"] = {answer.content_type: {"schema": _ref(answer.model)}}
     elif answer.content_type == "text/event-stream":
-        described["content"] = {answer.content_type: {"schema": {"type": "string"}}}
+        described["content"] = {answer.content_type: {"schema": SSE_EVENT}}
     return described
 
 

@@ -115,11 +115,11 @@ def demo(**fields: Any) -> Crew:
 async def serve(store: RedisStore, settings: Mapping[str, str]) -> AsyncIterator[Served]:
     """The API on this store; `settings` are named as in the environment."""
     feed = Feed()
+    configured = Settings.model_validate(dict(settings))
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     async with asyncio.TaskGroup() as group:
         following = group.create_task(feed.follow(store))
-        listener = socket.create_server(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        configured = Settings.model_validate(dict(settings))
         async with (
             open_api(configured, store, feed) as api,
             serving((), listener, api),

@@ -1,0 +1,229 @@
+"""Who gets in: keys and their scopes; without keys, this machine and nobody else."""
+
+import asyncio
+import json
+import time
+
+import pytest
+import websockets
+from httpx_sse import aconnect_sse
+
+from bot.core.access import ApiKey, Scope, digest, new_secret
+from bot.core.model import Actor, Approvers
+from bot.store.redis import RedisStore
+from bot.surfaces.http.guard import KEYS_REQUIRED
+from tests.contract.http.conftest import Serve
+from tests.contract.http.served import KEYS, SECRETS, Served, bearer, demo, serve
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+PATHS = (
+    "/crews",
+    "/runs",
+    "/questions",
+    f"/{NOBODY}/stream",
+    "/poll/human-input",
+    "/metrics",
+    "/ready",
+    "/nothing",
+)
+
+
+async def test_with_keys_nothing_but_health_and_the_description_is_open(serve_with: Serve) -> None:
+    served = await serve_with(KEYS)
+    for path in PATHS:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {SECRETS['ops']}"}):
+            answer = await served.get(path, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), path
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert (await served.get(f"/crews?token={SECRETS['ops']}")).status_code == 401
+    for path in ("/openapi.json", "/docs"):
+        assert (await served.get(path)).status_code == 200
+
+
+async def test_a_scope_covers_what_it_says(serve_with: Serve) -> None:
+    served = await serve_with(KEYS)
+    assert (await served.get("/runs", headers=bearer("reader"))).status_code == 200
+    start = {"crew": "demo"}
+    refused = await served.post("/crew/start", start, headers=bearer("reader"))
+    assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+    assert (await served.post("/crew/start", start, headers=bearer("ops"))).status_code == 202
+    path = f"/questions/{NOBODY}/answer"
+    assert (await served.post(path, {"action": "approve"}, headers=bearer("reader"))).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("approvers", "other", "admin"),
+    [
+        (Approvers(), 403, 200),
+        (Approvers(anyone=True), 200, 200),
+        (Approvers(requester=False, listed=("key:other",)), 200, 200),
+        (Approvers(requester=False, listed=("U1",)), 403, 200),
+    ],
+)
+async def test_whose_answers_a_key_may_give(
+    approvers: Approvers, other: int, admin: int, serve_with: Serve
+) -> None:
+    served = await serve_with(KEYS)
+    await served.store.announce("here", [demo(approvers=approvers)])
+    for name, status in (("other", other), ("ops", admin)):
+        claim = await served.started(headers=bearer("ci"))
+        question = await served.ask(claim)
+        path = f"/questions/{question.id}/answer"
+        answer = await served.post(path, {"action": "approve"}, headers=bearer(name))
+        assert answer.status_code == status, answer.text
+
+
+async def test_an_answer_records_the_key_and_for_whom(serve_with: Serve) -> None:
+    served = await serve_with(KEYS)
+    claim = await served.started(headers=bearer("ci"))
+    question = await served.ask(claim)
+    body = {"response": "Approve", "on_behalf_of": "ada@example.com"}
+    await served.post(f"/{claim.run.id}/input", body, headers=bearer("ci"))
+    [response] = await served.store.responses(claim.run.id, question.id)
+    wanted = Actor(surface="http", user_id="key:ci", name="ci", on_behalf_of="ada@example.com")
+    assert response.actor == wanted
+
+
+async def add_key(store: RedisStore, name: str, *scopes: Scope) -> dict[str, str]:
+    secret = new_secret()
+    assert await store.add_key(ApiKey(name=name, scopes=scopes or tuple(Scope), digest=digest(secret)))
+    return {"Authorization": f"Bearer {secret}"}
+
+
+async def test_a_stored_key_lets_in_until_it_is_revoked_and_then_it_stays_locked(served: Served) -> None:
+    assert (await served.get("/runs")).status_code == 200
+    headers = await add_key(served.store, "ci")
+    await asyncio.sleep(0.1)
+    assert (await served.get("/runs")).status_code == 401
+    assert (await served.get("/runs", headers=headers)).status_code == 200
+    await served.store.revoke_key("ci")
+    await asyncio.sleep(0.1)
+    assert (await served.get("/runs", headers=headers)).status_code == 401
+    assert (await served.get("/runs")).status_code == 401
+
+
+async def test_keys_that_left_the_settings_leave_the_door_locked(store: RedisStore) -> None:
+    async with serve(store, KEYS):
+        pass
+    async with serve(store, {}) as served:
+        assert (await served.get("/runs")).status_code == 401
+
+
+async def test_a_revoked_keys_open_streams_are_ended(served: Served) -> None:
+    headers = await add_key(served.store, "ci")
+    await asyncio.sleep(0.1)
+    run_id = await served.start(headers=headers)
+    path = f"/events/human-input/{run_id}"
+    address = f"{served.ws_url}/ws/human-input/{run_id}"
+    async with (
+        aconnect_sse(served.client, "GET", path, headers=headers) as source,
+        websockets.connect(address, additional_headers=headers) as socket,
+    ):
+        await asyncio.sleep(0.1)
+        await served.store.revoke_key("ci")
+        began = time.monotonic()
+        assert [event.event async for event in source.aiter_sse()] == ["run_started"]
+        with pytest.raises(websockets.ConnectionClosedError) as closed:
+            _ = [message async for message in socket]
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == websockets.CloseCode.POLICY_VIOLATION
+    assert time.monotonic() - began < 8
+
+
+async def test_what_is_stored_of_a_key_does_not_open_anything(served: Served) -> None:
+    headers = await add_key(served.store, "ci")
+    [key] = await served.store.api_keys()
+    secret = headers["Authorization"].removeprefix("Bearer ")
+    assert secret not in key.model_dump_json()
+    wrong = {"Authorization": f"Bearer {key.digest}"}
+    await asyncio.sleep(0.1)
+    assert (await served.get("/runs", headers=wrong)).status_code == 401
+
+
+async def test_a_key_that_calls_too_often_is_told_when_to_come_back(serve_with: Serve) -> None:
+    served = await serve_with(KEYS | {"CREWDECK_RATE_LIMIT": "2"})
+    answers = [await served.get("/runs", headers=bearer("ci")) for _ in range(6)]
+    assert [answer.status_code for answer in answers[:4]] == [200] * 4
+    assert answers[-1].status_code == 429
+    assert answers[-1].json()["code"] == "rate_limited"
+    assert int(answers[-1].headers["Retry-After"]) >= 1
+    assert (await served.get("/runs", headers=bearer("ops"))).status_code == 200
+    await asyncio.sleep(int(answers[-1].headers["Retry-After"]))
+    assert (await served.get("/runs", headers=bearer("ci"))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Host": "evil.example"}, "wrong_host"),
+        ({"Host": "127.0.0.1.evil.example"}, "wrong_host"),
+        ({"Host": "localhost.evil.example:3000"}, "wrong_host"),
+        ({"Host": "[::1"}, "wrong_host"),
+        ({"Origin": "https://evil.example"}, "wrong_origin"),
+        ({"Origin": "null"}, "wrong_origin"),
+        ({"Origin": "http://localhost:1"}, "wrong_origin"),
+        ({"X-Forwarded-For": "203.0.113.7"}, "forwarded"),
+        ({"x-forwarded-host": "localhost"}, "forwarded"),
+        ({"Forwarded": "for=203.0.113.7"}, "forwarded"),
+        ({"Via": "1.1 proxy"}, "forwarded"),
+    ],
+)
+async def test_without_keys_web_pages_and_the_world_are_kept_out(
+    headers: dict[str, str], code: str, served: Served
+) -> None:
+    for path in ("/runs", "/", "/docs", "/metrics", "/events/human-input", "/ws/human-input"):
+        answer = await served.get(path, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, code), path
+    refused = await served.post("/crew/start", {"crew": "demo"}, headers=headers)
+    assert refused.status_code == 403
+    assert (await served.get("/health", headers=headers)).status_code in {200, 404}
+
+
+@pytest.mark.parametrize("host", ["localhost:{port}", "127.0.0.1:{port}", "[::1]:{port}", "localhost"])
+async def test_this_machine_may_call_by_its_names(host: str, served: Served) -> None:
+    name = host.format(port=served.port)
+    assert (await served.get("/runs", headers={"Host": name})).status_code == 200
+    assert (await served.get("/runs", headers={"Host": name, "Origin": f"http://{name}"})).status_code == 200
+
+
+async def test_a_web_page_cannot_open_a_websocket(served: Served) -> None:
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        await websockets.connect(f"{served.ws_url}/ws/human-input", origin="https://evil.example")  # type: ignore[arg-type]
+    assert refused.value.response.status_code == 403
+
+
+async def test_listening_elsewhere_without_keys_answers_nobody_and_says_what_to_set(
+    serve_with: Serve,
+) -> None:
+    served = await serve_with({"HOST": "0.0.0.0"})  # noqa: S104
+    for path in ("/runs", "/docs", "/openapi.json", "/metrics", "/ready", "/"):
+        answer = await served.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (403, "keys_required"), path
+        assert "crewdeck keys add" in answer.json()["detail"]
+    assert "CREWDECK_API_KEYS" in KEYS_REQUIRED
+    assert (await served.get("/slack/events")).status_code == 404  # whoever answers there checks signatures
+
+
+async def test_pages_of_named_origins_may_call_and_others_may_not(serve_with: Serve) -> None:
+    served = await serve_with(KEYS | {"CREWDECK_CORS_ORIGINS": "https://intranet.example/"})
+    asked = {"Origin": "https://intranet.example", "Access-Control-Request-Method": "POST"}
+    allowed = await served.client.options("/crew/start", headers=asked)
+    assert allowed.status_code == 204
+    assert allowed.headers["Access-Control-Allow-Origin"] == "https://intranet.example"
+    assert "Authorization" in allowed.headers["Access-Control-Allow-Headers"]
+    answer = await served.get("/runs", headers={**bearer("ci"), "Origin": "https://intranet.example"})
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://intranet.example"
+    other = await served.client.options("/crew/start", headers={**asked, "Origin": "https://evil.example"})
+    assert other.status_code == 401
+    assert not [name for name in other.headers if name.lower().startswith("access-control")]
+
+
+async def test_a_problem_never_repeats_a_secret(serve_with: Serve) -> None:
+    served = await serve_with(KEYS)
+    secret = SECRETS["reader"] + "x"
+    for answer in (
+        await served.get("/runs", headers={"Authorization": f"Bearer {secret}"}),
+        await served.get(f"/ws/human-input?token={secret}"),
+    ):
+        assert answer.status_code == 401
+        assert secret not in json.dumps([answer.text, dict(answer.headers)])

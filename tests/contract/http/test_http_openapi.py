@@ -1,0 +1,138 @@
+"""The description of the API is true: whatever is sent, what comes back is documented."""
+
+import asyncio
+import random
+import re
+import shutil
+import subprocess
+from itertools import cycle
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from bot.core.model import InputField, InputKind
+from bot.surfaces.http.problems import STATUS
+from tests.contract.http.conftest import Serve
+from tests.contract.http.served import KEYS, SECRETS, Served, bearer, demo
+
+ENDLESS = {"/events/human-input", "/ws/human-input", "/ws/human-input/{execution_id}"}
+"""What doesn't end by itself; the tests of streams see to it."""
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+async def test_nothing_answers_5xx_or_what_is_not_documented(serve_with: Serve) -> None:
+    served = await serve_with(KEYS | {"CREWDECK_RATE_LIMIT": "10000"})
+    field = InputField(name="topic", type=InputKind.STRING, required=True)
+    await served.store.announce("here", [demo(), demo(inputs=(field,)).model_copy(update={"name": "other"})])
+    over = await served.started(headers=bearer("ops"))
+    question = await served.ask(over)
+    await served.store.finish(over, result="x")
+    ids = {"run_id": over.run.id, "execution_id": over.run.id, "question_id": question.id}
+    document = (await served.get("/openapi.json")).json()
+    await asyncio.to_thread(probe, document, served.url, ids)
+
+
+def probe(document: dict[str, Any], url: str, ids: dict[str, str]) -> None:
+    """Send what the document allows, and what it doesn't, to every operation."""
+    schema = schemathesis.openapi.from_dict(document)
+    headers = {"Authorization": f"Bearer {SECRETS['ops']}"}
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if operation.path in ENDLESS:
+            continue
+        _probe(operation, GenerationMode.POSITIVE, url, headers, ids)
+        if document["paths"][operation.path][operation.method]["parameters"] or operation.method == "post":
+            _probe(operation, GenerationMode.NEGATIVE, url, headers, ids)
+
+
+def _probe(
+    operation: Any, mode: GenerationMode, url: str, headers: dict[str, str], ids: dict[str, str]
+) -> None:
+    existing = cycle((True, False))
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=12,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def one(case: Any) -> None:
+        if mode is GenerationMode.POSITIVE and next(existing):
+            case.path_parameters.update({name: ids[name] for name in case.path_parameters})
+        sent = case.call(base_url=url, headers=headers, timeout=70)
+        case.validate_response(sent, checks=CHECKS)
+
+    one()
+
+
+async def test_the_document_names_every_route_and_every_code(served: Served) -> None:
+    document = (await served.get("/openapi.json")).json()
+    assert document["openapi"] == "3.1.0"
+    paths = set(document["paths"])
+    assert {
+        "/crew/start",
+        "/{run_id}/stream",
+        "/{run_id}/input",
+        "/runs",
+        "/questions/{question_id}/answer",
+    } <= paths
+    told = set(
+        re.findall(r"`(\w+)`", str([each for p in document["paths"].values() for each in _descriptions(p)]))
+    )
+    unnamed = {"method_not_allowed", "internal_error"}
+    assert set(STATUS) - told - unnamed == set()
+
+
+def _descriptions(methods: dict[str, Any]) -> list[str]:
+    return [answer["description"] for each in methods.values() for answer in each["responses"].values()]
+
+
+async def test_the_docs_page_loads_nothing_and_runs_nothing(served: Served) -> None:
+    page = await served.get("/docs")
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "<script" not in page.text
+    assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page.text)
+    assert "/crew/start" in page.text
+    assert 'id="settled"' in page.text
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on PATH")
+async def test_curl_follows_a_run_to_its_end(served: Served) -> None:
+    claim = await served.started()
+    command = ["curl", "--silent", "--no-buffer", "--noproxy", "*", f"{served.url}/{claim.run.id}/stream"]
+    curl = asyncio.create_task(
+        asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=20, check=True)
+    )
+    await asyncio.sleep(random.Random(1).random() / 5)
+    await served.ask(claim)
+    answered = await served.post(f"/{claim.run.id}/input", {"response": "approve"})
+    assert answered.status_code == 200
+    await served.store.finish(claim, result="Done.")
+    said = (await curl).stdout
+    assert re.findall(r"^event: (\S+)$", said, re.MULTILINE) == [
+        "run_started",
+        "PROMPT",
+        "human_input_completed",
+        "END",
+    ]
+    assert 'data: {"status":"completed","result":"Done."}\n' in said
