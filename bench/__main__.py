@@ -1,0 +1,55 @@
+"""`python -m bench [--quick] [NAME ...]`: measure, beside baselines, and print a table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+from bench import acknowledge, answers, crew_time, waiting
+from bench.effort import FULL, QUICK, Effort
+from bench.table import Figure, table
+
+MEASUREMENTS: dict[str, Callable[[Effort], Awaitable[list[Figure]]]] = {
+    "acknowledge": acknowledge.measure,
+    "answers": answers.measure,
+    "crew_time": crew_time.measure,
+    "waiting": waiting.measure,
+}
+
+
+async def measured(names: list[str], effort: Effort) -> list[Figure]:
+    """The figures of these measurements, one after the other: they would disturb each other."""
+    figures: list[Figure] = []
+    for name in names:
+        started = time.monotonic()
+        figures += await MEASUREMENTS[name](effort)
+        sys.stderr.write(f"{name}: {time.monotonic() - started:.0f} s\n")
+    return figures
+
+
+def machine() -> str:
+    """Where and when: figures mean nothing without."""
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    when = time.strftime("%Y-%m-%d %H:%M")
+    return f"{when}, Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores{load}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(MEASUREMENTS)}")
+    parser.add_argument("--quick", action="store_true", help="under a minute; the figures are rough")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(MEASUREMENTS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
+    print(machine(), flush=True)
+    effort = QUICK if arguments.quick else FULL
+    print(table(asyncio.run(measured(arguments.names or list(MEASUREMENTS), effort))))
+
+
+if __name__ == "__main__":
+    main()

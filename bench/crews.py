@@ -1,0 +1,93 @@
+"""The crews that are measured: CrewAI's real loop with a model that answers at once."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from crewai import Agent, Crew, Task
+from crewai.tools import BaseTool
+from pydantic import JsonValue
+
+from crewdeck import AskHuman, crew
+from crews.scripted import Line, ScriptedLLM
+
+Inputs = dict[str, JsonValue]
+
+MOST_TURNS = 1_000_000
+QUESTION = "question {number}"
+
+
+class Lookup(BaseTool):
+    """Knows every word."""
+
+    name: str = "lookup"
+    description: str = "Looks something up."
+
+    def _run(self, word: str) -> str:
+        return f"{word} is known"
+
+
+class TimedAskHuman(AskHuman):
+    """`ask_human`, which notes when it returned, by the machine's monotonic clock."""
+
+    notes: str
+
+    def _run(self, **arguments: Any) -> str:
+        answer = super()._run(**arguments)
+        returned = time.monotonic()
+        with Path(self.notes).open("a", encoding="utf-8") as notes:
+            notes.write(json.dumps({"question": arguments["question"], "at": returned}) + "\n")
+        return answer
+
+
+@crew(title="Two tasks and a call of a tool")
+def brief(inputs: Inputs) -> Crew:
+    """What a small crew does, and no waiting in it."""
+    call = Line(call={"lookup": {"word": "tides"}})
+    script = {"look_up": [call, Line(say="Known.")], "write": [Line(say="Done.")]}
+    librarian, editor = (
+        _agent(role, ScriptedLLM.of(script, inputs), [Lookup()]) for role in ("Librarian", "Editor")
+    )
+    look_up = _task("look_up", librarian)
+    write = _task("write", editor, context=[look_up])
+    return Crew(name="brief", agents=[librarian, editor], tasks=[look_up, write])
+
+
+@crew(title="Questions", inputs={"questions": {"type": "integer", "default": 1}, "notes": {"default": ""}})
+def asks(inputs: Inputs) -> Crew:
+    """Asks so many questions, one after the other; with `notes`, it notes there when each was answered."""
+    many, notes = int(str(inputs["questions"])), str(inputs.get("notes") or "")
+    calls = [Line(call={"ask_human": {"question": QUESTION.format(number=number)}}) for number in range(many)]
+    model = ScriptedLLM.of({"ask": [*calls, Line(say="Done.")]}, inputs)
+    tool = TimedAskHuman(notes=notes) if notes else AskHuman()
+    agent = _agent("Asker", model, [tool])
+    return Crew(name="asks", agents=[agent], tasks=[_task("ask", agent)])
+
+
+@crew(title="Busy", inputs={"turns": {"type": "integer", "default": 20}})
+def busy(inputs: Inputs) -> Crew:
+    """Calls a tool so many times, as fast as CrewAI can."""
+    many = int(str(inputs["turns"]))
+    calls = [Line(call={"lookup": {"word": f"word {number}"}}) for number in range(many)]
+    agent = _agent("Worker", ScriptedLLM.of({"work": [*calls, Line(say="Done.")]}, inputs), [Lookup()])
+    return Crew(name="busy", agents=[agent], tasks=[_task("work", agent)])
+
+
+def _agent(role: str, model: ScriptedLLM, tools: list[Any]) -> Agent:
+    options: dict[str, Any] = {
+        "role": role,
+        "goal": "Work",
+        "backstory": "You work.",
+        "tools": tools,
+        "max_iter": MOST_TURNS,
+        # Crewdeck switches it off; the bare crew is to do the same work.
+        "use_better_compaction": False,
+    }
+    return Agent(**options, llm=model)
+
+
+def _task(name: str, agent: Agent, **more: Any) -> Task:
+    return Task(name=name, description="Do it.", expected_output="Words", agent=agent, **more)

@@ -1,0 +1,118 @@
+"""Figures beside their baselines, and the table that is printed of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal, Protocol
+
+Quantile = Literal["p50", "p99"]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How something that was measured often is spread; without `p99`, it was measured once."""
+
+    p50: float
+    p99: float | None = None
+
+    @classmethod
+    def of(cls, rounds: Iterable[Sequence[float]]) -> Spread:
+        """The medians of the rounds' own figures, so that one bad moment of the machine isn't the figure."""
+        done = [sorted(each) for each in rounds]
+        return cls(median(_rank(each, 0.50) for each in done), median(_rank(each, 0.99) for each in done))
+
+
+def _rank(ordered: Sequence[float], share: float) -> float:
+    """The smallest value that is not below `share` of all."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+class Aim(Protocol):
+    """What a figure should be."""
+
+    def met(self, ours: Spread, baseline: Spread | None) -> bool: ...
+
+    def __str__(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Within:
+    """Of a figure, so many times its baseline at most."""
+
+    times: float
+    of: Quantile = "p50"
+
+    def met(self, ours: Spread, baseline: Spread | None) -> bool:
+        times = ratio(ours, baseline, self.of)
+        return times is not None and times <= self.times
+
+    def __str__(self) -> str:
+        return f"{self.of} within {self.times:g}x"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table. Times are in milliseconds, memory in MB."""
+
+    name: str
+    ours: Spread
+    baseline: Spread | None = None
+    unit: str = "ms"
+    aims: tuple[Aim, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """Whether the aims are met, one by one."""
+        return ", ".join("yes" if aim.met(self.ours, self.baseline) else "NO" for aim in self.aims)
+
+    def cells(self) -> tuple[str, ...]:
+        return (
+            self.name,
+            _written(self.ours, self.unit),
+            _written(self.baseline, self.unit),
+            _ratios(self.ours, self.baseline),
+            ", ".join(map(str, self.aims)) or "-",
+            self.verdict or "-",
+        )
+
+
+HEADINGS = ("figure", "ours p50 / p99", "baseline p50 / p99", "ratio", "aim", "met")
+
+
+def table(figures: Iterable[Figure]) -> str:
+    """The figures as a table, which is Markdown too."""
+    rows = [HEADINGS, *(figure.cells() for figure in figures)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
+        for row in rows
+    ]
+    rule = "|".join("-" * (width + 2) for width in widths)
+    return "\n".join([lines[0], f"|{rule}|", *lines[1:]])
+
+
+def ratio(ours: Spread, baseline: Spread | None, of: Quantile) -> float | None:
+    """How many times the baseline ours is."""
+    mine, theirs = getattr(ours, of), getattr(baseline, of, None)
+    return mine / theirs if mine is not None and theirs else None
+
+
+def _ratios(ours: Spread, baseline: Spread | None) -> str:
+    found = [ratio(ours, baseline, "p50"), ratio(ours, baseline, "p99")]
+    return " / ".join(f"{each:.2f}x" for each in found if each is not None) or "-"
+
+
+def _written(spread: Spread | None, unit: str) -> str:
+    if spread is None:
+        return "-"
+    values = [each for each in (spread.p50, spread.p99) if each is not None]
+    return f"{' / '.join(map(_number, values))}{unit and ' '}{unit}"
+
+
+def _number(value: float) -> str:
+    """Three digits that matter, without an exponent."""
+    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:,.{decimals}f}"
