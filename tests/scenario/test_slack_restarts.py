@@ -1,14 +1,17 @@
-"""Slack's surface through restarts: nothing that people did meanwhile is lost, and nothing is done twice."""
+"""Slack's surface through restarts: nothing that people did meanwhile is lost, and nothing is done twice.
+
+The worker is a process of its own that outlives the web process, as on several machines.
+"""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.loopback.slack import LoopbackSlack, Message
+from tests.loopback.slack import LoopbackSlack
 from tests.scenario.server import Server
-from tests.scenario.stage import Scene, Stage, Transport, connect, serving, slack_settings
+from tests.scenario.stage import CREWS, Scene, Stage, Transport, connect, serving, slack_settings
 
 TRANSPORTS: tuple[Transport, ...] = ("http", "socket")
 
@@ -19,58 +22,74 @@ async def slack() -> AsyncIterator[LoopbackSlack]:
         yield running
 
 
-def scene_of(slack: LoopbackSlack, server: Server) -> Scene:
-    return Stage(slack, server, "http").scene()
+@pytest.fixture
+def web(redis_url: str) -> dict[str, str]:
+    """The settings of a web process without workers."""
+    return {"CREWDECK_REDIS_URL": redis_url, "CREWDECK_WORKERS": "0"}
 
 
-async def asked(scene: Scene, words: str) -> Message:
-    question = await scene.asked(words)
-    # Shown is not yet recorded: one more round trip, for these tests are about replies.
-    await scene.crew("help")
-    return question
+@pytest.fixture
+def worker(data_dir: Path, redis_url: str) -> Iterator[Server]:
+    process = Server(data_dir, {"CREWDECK_REDIS_URL": redis_url, "CREWDECK_CONFIG_DIR": str(CREWS)}, "worker")
+    try:
+        yield process
+        process.stop()
+    finally:
+        process.sweep()
 
 
+async def scene_of(slack: LoopbackSlack, server: Server, transport: Transport = "http") -> Scene:
+    if transport == "socket":
+        await slack.wait_for(lambda: slack.sockets.open, 30)
+    return Stage(slack, server, transport).scene()
+
+
+@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_replies_that_were_written_meanwhile_are_answers(
-    slack: LoopbackSlack, data_dir: Path, transport: Transport
+    slack: LoopbackSlack, web: dict[str, str], transport: Transport
 ) -> None:
-    async with serving(slack, transport, folder=data_dir) as server:
-        scene = scene_of(slack, server)
-        question = await asked(scene, "tell tides")
-        settled = await asked(scene, "tell lighthouses")
+    async with serving(slack, transport, web) as server:
+        server.wait_for(lambda: server.get("/ready")[1]["worker"], 30)
+        scene = await scene_of(slack, server, transport)
+        settled = await scene.asked("tell lighthouses")
         await scene.ada.reply(scene.channel, settled.thread_ts or "", "tall")
         await scene.said("The crew heard", settled)
+        question = await scene.asked("tell tides")
     assert question.thread_ts
-    missed = await scene.ada.reply(scene.channel, question.thread_ts, f"<@{scene.bob.id}> look")
+    await scene.ada.reply(scene.channel, question.thread_ts, f"<@{scene.bob.id}> look")
+    missed = await scene.ada.reply(scene.channel, question.thread_ts, "blue")
     assert not missed.ok
-    await scene.ada.reply(scene.channel, question.thread_ts, "blue")
-    async with serving(slack, transport, folder=data_dir):
+    async with serving(slack, transport, web) as server:
         assert "answered: blue" in await scene.said("The crew heard", question, 30)
+        assert [call.arguments["ts"] for call in slack.called("conversations.replies")] == [
+            question.thread_ts
+        ]
         # Slack delivers it once more, now that there is somebody.
-        await scene.ada.redeliver(missed)
+        await scene_of(slack, server, transport)
+        assert (await scene.ada.redeliver(missed)).ok
         assert scene.thread(question).count("The crew heard") == 1
-        read = [call.arguments["ts"] for call in slack.called("conversations.replies")]
-        assert read == [question.thread_ts]
 
 
+@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_what_was_done_before_a_crash_is_not_done_again(
-    slack: LoopbackSlack, data_dir: Path, transport: Transport
+    slack: LoopbackSlack, web: dict[str, str], transport: Transport
 ) -> None:
-    settings = slack_settings(slack, transport)
-    async with Server.start(settings, data_dir) as server:
-        connect(slack, server, transport)
-        scene = scene_of(slack, server)
-        question = await asked(scene, "vote tides")
+    async with serving(slack, transport, web) as server:
+        server.wait_for(lambda: server.get("/ready")[1]["worker"], 30)
+        scene = await scene_of(slack, server, transport)
+        question = await scene.asked("vote tides")
         command = await scene.crew("start tell lighthouses")
         later = await scene.until(
-            lambda: next(m for m in slack.messages(scene.channel) if "lighthouses?" in m.words)
+            lambda: next(m for m in slack.messages(scene.channel) if "lighthouses?" in m.words), 30
         )
         pressed = await scene.ada.press(question, "Approve")
         await scene.said("The crew heard", question)
-    async with serving(slack, transport, folder=data_dir):
-        await scene.ada.redeliver(command)
-        await scene.ada.redeliver(pressed)
+    async with serving(slack, transport, web) as server:
+        await scene_of(slack, server, transport)
+        assert (await scene.ada.redeliver(command)).ok
+        assert (await scene.ada.redeliver(pressed)).ok
         assert (await scene.crew("status")).ok
         assert len(scene.runs()) == 2
         assert scene.open_questions(later)
@@ -79,22 +98,18 @@ async def test_what_was_done_before_a_crash_is_not_done_again(
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_slack_being_away_stops_no_start(
-    slack: LoopbackSlack, data_dir: Path, transport: Transport
+    slack: LoopbackSlack, data_dir: Path, web: dict[str, str], transport: Transport
 ) -> None:
-    settings = slack_settings(slack, transport) | {"CREWDECK_WORKERS": "1"}
     await slack.go_down()
-    server = Server(data_dir, settings)
+    server = Server(data_dir, slack_settings(slack, transport) | web)
     try:
         server.wait_for(lambda: "http://" in server.output, 30)
         assert server.get("/health")[0] == 200
         await slack.come_up()
         await slack.wait_for(lambda: slack.called("auth.test"), 30)
-        server.wait_until_up()
         connect(slack, server, transport)
-        if transport == "socket":
-            await slack.wait_for(lambda: slack.sockets.open, 30)
-        scene = scene_of(slack, server)
-        assert (await scene.crew("list")).ok
+        scene = await scene_of(slack, server, transport)
+        assert (await scene.crew("help")).ok
         server.stop()
     finally:
         server.sweep()
@@ -102,31 +117,26 @@ async def test_slack_being_away_stops_no_start(
 
 @pytest.mark.parametrize("event", ["tokens_revoked", "app_uninstalled"])
 async def test_a_workspace_is_paused_until_its_token_works_again(
-    slack: LoopbackSlack, data_dir: Path, event: str
+    slack: LoopbackSlack, web: dict[str, str], event: str
 ) -> None:
-    async with serving(slack, "http", folder=data_dir) as server:
-        scene = scene_of(slack, server)
-        await asked(scene, "tell tides")
+    async with serving(slack, "http", web) as server:
+        scene = await scene_of(slack, server)
+        await scene.crew("status")
         told = await (slack.revoke_tokens() if event == "tokens_revoked" else slack.uninstall())
         assert told.ok
         assert "Paused" in (await scene.crew("status")).private[0].words
     slack.workspace.revoked = False
-    async with serving(slack, "http", folder=data_dir):
-        await slack.wait_for(lambda: slack.called("auth.test"))
-        done = await scene.crew("status")
-        assert "Paused" not in done.private[0].words
+    async with serving(slack, "http", web):
+        await slack.wait_for(lambda: len(slack.called("auth.test")) > 1)
+        assert "Paused" not in (await scene.crew("status")).private[0].words
 
 
-async def test_the_token_of_a_single_person_is_not_ours(slack: LoopbackSlack, data_dir: Path) -> None:
-    async with serving(slack, "http", folder=data_dir) as server:
-        scene = scene_of(slack, server)
+async def test_the_token_of_a_single_person_is_not_ours(slack: LoopbackSlack, web: dict[str, str]) -> None:
+    async with serving(slack, "http", web) as server:
+        scene = await scene_of(slack, server)
         event = {"type": "tokens_revoked", "tokens": {"oauth": [scene.ada.id], "bot": []}}
-        payload = {
-            "type": "event_callback",
-            "team_id": slack.workspace.team_id,
-            "event_id": "Ev1",
-            "event": event,
-        }
+        team = slack.workspace.team_id
+        payload = {"type": "event_callback", "team_id": team, "event_id": "Ev1", "event": event}
         body = json.dumps(payload).encode()
         told = await slack.send_raw(body, slack.sign(body) | {"Content-Type": "application/json"})
         assert told.status == 200
