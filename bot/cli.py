@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
             command=command
         )
     _add_keys(commands.add_parser("keys", help="make, list and revoke keys of the API"))
+    _add_webhooks(commands.add_parser("webhooks", help="list what endpoints did not get, and send it again"))
     return parser
 
 
@@ -59,6 +60,20 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     )
     actions.add_parser("list", help="list the keys, without what is secret")
     actions.add_parser("revoke", help="end a key, at once and everywhere").add_argument("name")
+
+
+def _add_webhooks(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=webhooks, action="list")
+    actions = parser.add_subparsers(title="commands", metavar="<command>", dest="action")
+    actions.add_parser("list", help="list the endpoints, what fails there, and what was given up")
+    again = actions.add_parser("redeliver", help="send events again, under the ids that they had")
+    again.add_argument("what", nargs="*", help="an event, or a run: all its events")
+    again.add_argument("--failed", action="store_true", help="all that was given up")
+    again.add_argument("--endpoint", dest="name", default="", help="to this one only")
+    enable = actions.add_parser("enable", help="send again to an endpoint that wanted no more (410)")
+    enable.add_argument("name", help="the endpoint")
+    secret = actions.add_parser("secret", help="print what signs the webhooks that starts ask for")
+    secret.add_argument("name", nargs="?", default="", help="the API key that starts; without keys, nothing")
 
 
 def _version() -> str:
@@ -106,3 +121,13 @@ def keys(action: str, name: str = "", scope: Sequence[str] = ()) -> int:
     from bot.settings import load
 
     return run(load(), action, name, scope)
+
+
+def webhooks(
+    action: str | None = None, what: Sequence[str] = (), *, failed: bool = False, name: str = ""
+) -> int:
+    """List what fails, and send it again."""
+    from bot.settings import load
+    from bot.webhooks import Wish, run
+
+    return run(load(), Wish(action or "list", what, failed=failed, name=name))

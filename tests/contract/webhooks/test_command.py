@@ -1,0 +1,136 @@
+"""`crewdeck webhooks`, as an operator runs it beside a running server."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot.core import ids
+from bot.core.endpoints import derived
+from bot.core.model import principal
+from bot.store.redis import RedisStore
+from bot.surfaces.webhooks.schedule import Schedule
+from bot.surfaces.webhooks.surface import Pace
+from tests.contract.webhooks.conftest import SECRET, Opens, settings_for
+from tests.contract.webhooks.receiver import Receiver, eventually
+from tests.contract.world import claimed, started
+from tests.scenario.server import environment
+
+HASTY = Pace(Schedule(total=0.0), every=0.05)
+CRM = "webhook:crm"
+Crewdeck = Callable[..., Awaitable[tuple[int, str, str]]]
+
+
+@pytest.fixture
+def crewdeck(redis_url: str, receiver: Receiver, data_dir: Path) -> Crewdeck:
+    """Runs a command; its exit status and what it said."""
+    settings = {
+        "CREWDECK_REDIS_URL": redis_url,
+        "CREWDECK_WEBHOOKS": f"crm={receiver.url} {SECRET}",
+        "CREWDECK_WEBHOOK_ALLOW_PRIVATE": "1",
+    }
+
+    async def run(*words: str, **more: str) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "webhooks", *words),
+            env=environment(data_dir) | settings | more,
+            cwd=data_dir,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+    return run
+
+
+async def test_it_lists_what_fails_and_what_was_given_up_and_sends_it_again(
+    store: RedisStore, opens: Opens, receiver: Receiver, crewdeck: Crewdeck
+) -> None:
+    receiver.planned.append(500)
+    async with opens(settings_for(receiver), HASTY):
+        lost = (await started(store)).id
+        await eventually(lambda: store.given_up(CRM))
+    receiver.planned.append(503)
+    async with opens(settings_for(receiver), Pace(Schedule(first=60), every=0.05)):
+        late = (await started(store)).id
+        await eventually(lambda: store.failing(CRM))
+
+        status, said, _ = await crewdeck()
+        assert status == 0
+        assert "1 run waiting since" in said
+        assert "1 event given up" in said
+        assert late in said
+        assert "it answered 503 Service Unavailable" in said
+        assert lost in said
+        assert ids.event_id(lost, 1) in said
+        assert receiver.url not in said
+
+        assert await crewdeck("redeliver", "--failed") == (0, "1 event will be sent again.\n", "")
+        await receiver.until(lambda: receiver.seqs() == {lost: [1]})
+        assert await crewdeck("redeliver", late[:8]) == (0, "1 event will be sent again.\n", "")
+        await receiver.until(lambda: receiver.seqs() == {lost: [1], late: [1]})
+        await eventually(lambda: _is_well(store))
+    status, said, _ = await crewdeck("list")
+    assert said.split()[-1] == "ok"
+
+
+async def _is_well(store: RedisStore) -> bool:
+    return not await store.failing(CRM) and not await store.given_up(CRM)
+
+
+async def test_one_event_is_sent_again_though_it_had_arrived(
+    store: RedisStore, opens: Opens, receiver: Receiver, crewdeck: Crewdeck
+) -> None:
+    async with opens(settings_for(receiver)):
+        claim = await claimed(store)
+        await store.finish(claim, result="ok")
+        await receiver.until(lambda: len(receiver.accepted) == 2)
+        event = ids.event_id(claim.run.id, 2)
+        assert (await crewdeck("redeliver", event, "--endpoint", "crm"))[0] == 0
+        await receiver.until(lambda: [each.id for each in receiver.accepted[2:]] == [event])
+
+
+async def test_an_endpoint_that_wanted_no_more_is_shown_and_enabled(
+    store: RedisStore, opens: Opens, receiver: Receiver, crewdeck: Crewdeck
+) -> None:
+    receiver.planned.append(410)
+    async with opens(settings_for(receiver)):
+        await started(store)
+        await eventually(store.disabled)
+        assert "it answered 410 Gone; `crewdeck webhooks enable crm` turns it on" in (await crewdeck())[1]
+        assert (await crewdeck("enable", "crm"))[0] == 0
+        await receiver.until(lambda: receiver.accepted)
+
+
+async def test_mistakes_are_told_in_one_line(crewdeck: Crewdeck) -> None:
+    unknown, crm = "1f5b9c3e-0000-4000-8000-000000000000", ("--endpoint", "crm")
+    for words, status, told in (
+        (("redeliver",), 2, "crewdeck: redeliver: name runs or events, or say --failed.\n"),
+        (("redeliver", unknown, *crm), 1, f"crewdeck: There is no run {unknown}.\n"),
+        (
+            ("enable", "ops"),
+            2,
+            "crewdeck: There is no endpoint ops; `crewdeck webhooks` lists them.\n",
+        ),
+    ):
+        assert await crewdeck(*words) == (status, "", told)
+
+
+async def test_it_prints_the_secret_of_a_key(crewdeck: Crewdeck) -> None:
+    status, said, _ = await crewdeck("secret", "ci", CREWDECK_WEBHOOK_SECRET=SECRET)
+    secret = derived(SecretStr(SECRET), principal("http", "", "key:ci"))
+    assert (status, said) == (0, f"{secret.get_secret_value()}\n")
+
+
+async def test_a_mistake_in_the_settings_is_named_without_a_secret(crewdeck: Crewdeck) -> None:
+    status, _, told = await crewdeck(CREWDECK_WEBHOOKS=f"crm=http://crm.example/p4th {SECRET} {SECRET}x")
+    assert status == 2
+    assert "CREWDECK_WEBHOOKS" in told
+    assert "crm:" in told
+    assert "p4th" not in told
+    assert SECRET not in told
