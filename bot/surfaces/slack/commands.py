@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from bot.core.errors import InvalidInputs
 from bot.core.model import Crew
 
-VERBS = ("start", "list", "status", "cancel", "help")
+VERBS = ("start", "list", "status", "cancel", "console", "help")
 
 #: What closes a quotation, by what opens it: Slack's clients type the curly ones for people.
 _DOUBLE, _SINGLE = '"\u201c\u201d', "'\u2018\u2019"
@@ -48,13 +48,22 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Console:
+    """Give me a link that opens the console as me."""
+
+
+@dataclass(frozen=True)
 class Help:
     """What can be said? `unknown`: the words that were not understood."""
 
     unknown: str = ""
 
 
-Command = Start | ListCrews | Status | Cancel | Help
+Command = Start | ListCrews | Status | Cancel | Console | Help
+
+
+_PLAIN: dict[str, Command] = {"list": ListCrews(), "console": Console(), "help": Help(), "": Help()}
+"""The commands that are one word."""
 
 
 def parse(text: str) -> Command:
@@ -63,16 +72,12 @@ def parse(text: str) -> Command:
     match verb.casefold():
         case "start":
             return Start(*_first(rest))
-        case "list":
-            return ListCrews()
         case "status":
             return Status(_run(rest))
         case "cancel":
             return Cancel(_run(rest))
-        case "help" | "":
-            return Help()
-        case _:
-            return Help(unknown=text.strip())
+        case plain:
+            return _PLAIN.get(plain) or Help(unknown=text.strip())
 
 
 def is_command(text: str) -> bool:

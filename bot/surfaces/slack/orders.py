@@ -16,6 +16,7 @@ from bot.surfaces.slack.commands import (
     VERBS,
     Cancel,
     Command,
+    Console,
     Help,
     ListCrews,
     Start,
@@ -24,6 +25,7 @@ from bot.surfaces.slack.commands import (
     nearest,
     parse,
 )
+from bot.surfaces.slack.consolelink import ConsoleLinks
 from bot.surfaces.slack.forms import Draft, Forms
 from bot.surfaces.slack.mrkdwn import escape
 from bot.surfaces.slack.place import SlackPlace, group
@@ -51,8 +53,9 @@ class Order:
 class Orders:
     """What commands do."""
 
-    def __init__(self, store: Store, forms: Forms, placing: Placing) -> None:
+    def __init__(self, store: Store, forms: Forms, placing: Placing, console: ConsoleLinks) -> None:
         self._store = store
+        self._console = console
         self._forms = forms
         self._placing = placing
 
@@ -68,6 +71,8 @@ class Orders:
                 return await self._status(order, command.run)
             case Cancel():
                 return await self._cancel(order, command.run)
+            case Console():
+                return await self._console.open(order.actor)
             case Help():
                 return await self._help(command.unknown)
             case _:

@@ -31,6 +31,7 @@ USAGE = """\
 • `/crew list` shows the crews and what they need
 • `/crew status [run]` shows your runs, or one
 • `/crew cancel [run]` stops a run
+• `/crew console` opens all of it in your browser
 Or mention me: `@Crewdeck start demo topic="tide mills"`; in a thread, the run lives in that thread.
 Answer a crew's question with its buttons, or in words, in its thread."""
 

@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 PING = 5.0
 """Seconds between pings, and before a failed connection is tried again."""
+FAREWELL = 1.0
+"""Seconds that Slack gets to confirm that the connection ends; aiohttp alone would wait for 10."""
 DRAIN = 2.5
 """Seconds that deliveries under way get to be acknowledged when we leave."""
 
@@ -76,7 +78,7 @@ class SocketMode:
                     for task in tasks:
                         task.cancel()
         finally:
-            await client.close()  # type: ignore[no-untyped-call]
+            await _leave(client)
 
     async def _drain(self) -> None:
         """Nothing new is taken (Slack delivers it again, elsewhere); what is under way is acknowledged."""
@@ -128,3 +130,15 @@ class SocketMode:
                 )
             if not was_up:
                 client.wss_uri = None
+
+
+async def _leave(client: SocketModeClient) -> None:
+    """Close the connection, whether or not anybody is at its other end."""
+    client.closed = True  # or it would connect again
+    try:
+        async with asyncio.timeout(FAREWELL):
+            await client.disconnect()  # type: ignore[no-untyped-call]
+    except TimeoutError:
+        log.info("Slack did not confirm the end of the connection")
+    finally:
+        await client.close()  # type: ignore[no-untyped-call]

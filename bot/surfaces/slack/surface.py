@@ -22,6 +22,7 @@ from bot.surfaces.slack.answers import Answers
 from bot.surfaces.slack.api import SlackApi, open_api
 from bot.surfaces.slack.bolt import Dispatcher, application
 from bot.surfaces.slack.catchup import CatchUp
+from bot.surfaces.slack.consolelink import ConsoleLinks
 from bot.surfaces.slack.delivery import Delivery
 from bot.surfaces.slack.desk import Desk
 from bot.surfaces.slack.errands import Errands
@@ -76,15 +77,18 @@ class SlackSurface:
 
 @asynccontextmanager
 async def open_slack(
-    settings: Settings, store: Store, feed: Feed, metrics: Metrics
+    settings: Settings, store: Store, feed: Feed, metrics: Metrics, console: str
 ) -> AsyncIterator[SlackSurface]:
-    """Slack, as the settings have it. Slack being away stops nothing: it is tried until it is back."""
+    """Slack, as the settings have it. Slack being away stops nothing: it is tried until it is back.
+
+    `console` is the address where people find the console.
+    """
     owner = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(open_api(settings, metrics))
         presence = Presence(store, owner)
         await stack.enter_async_context(presence.shown())
-        parts = Parts(api, store, feed)
+        parts = Parts(api, store, feed, console)
         stack.push_async_callback(parts.errands.drain, DRAIN)
         dispatcher = Dispatcher(parts.application(settings.slack_api_url), metrics)
         socket = _socket_mode(settings, api, dispatcher, presence)
@@ -99,7 +103,7 @@ async def open_slack(
 class Parts:
     """What takes deliveries in, made of what was opened. Nothing here connects or runs."""
 
-    def __init__(self, api: SlackApi, store: Store, feed: Feed) -> None:
+    def __init__(self, api: SlackApi, store: Store, feed: Feed, console: str) -> None:
         self.errands = Errands()
         self.installed = Installed(api)
         self.home = Home(store, api)
@@ -112,7 +116,7 @@ class Parts:
         self._opening = Opening(api, notices)
         self._forms = Forms(store, self._opening)
         self._placing = Placing(store, store, feed, notices)
-        self._orders = Orders(store, self._forms, self._placing)
+        self._orders = Orders(store, self._forms, self._placing, ConsoleLinks(store, console))
         self.ears = Ears(self.installed, self._people, self._orders, self._replies)
 
     def application(self, api_url: str) -> AsyncApp:
