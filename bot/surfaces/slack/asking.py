@@ -29,7 +29,7 @@ from bot.surfaces.slack.mrkdwn import (
 )
 from bot.surfaces.slack.render import Message
 
-WHOLE = 9000
+WHOLE = 8000
 """Units of prompt, context and options that are shown in a message; Slack refuses one at about 13,200."""
 MODAL = 120_000
 """UTF-8 bytes that surely fit into a modal: 100 sections of 3,000, of which a cut at a line's end may leave
@@ -209,7 +209,7 @@ def _hint(card: QuestionCard) -> str:
         case QuestionKind.REVIEW:
             return "Approve: it stands. Request changes, or a reply: another round. Reject: the run ends."
         case QuestionKind.APPROVAL | QuestionKind.CHOICE:
-            return "Words in a reply are passed on as words; they never count as an approval."
+            return "A reply of just a button's label counts as that button; other words never approve."
         case QuestionKind.TEXT:
             return ""
 
@@ -234,7 +234,7 @@ def _notification(card: QuestionCard) -> str:
 def settled(card: QuestionCard) -> Message:
     """The question with its outcome, who decided and when; nothing to press any more."""
     line = _outcome(card)
-    blocks = [section(f"*{_headline(card)}*\n{truncate_escaped(card.prompt, 2500)}"), section(line)]
+    blocks = [section(f"*{_headline(card)}*"), *_body(card, fit(card)), section(line)]
     if words := _said(card):
         blocks.append(section(quote(words, QUOTED)))
     return Message(text=f"{line} {truncate_escaped(card.prompt, 300)}", blocks=blocks)
@@ -253,21 +253,21 @@ def _verb(card: QuestionCard) -> str:
     outcome = card.outcome
     match outcome.action if outcome else None:
         case Action.APPROVE:
-            return ":white_check_mark: *Approved*"
+            return "✅ *Approved*"
         case Action.REJECT:
-            return ":x: *Rejected*" if outcome and outcome.by else ":x: *Rejected*: nobody answered in time"
+            return "❌ *Rejected*" if outcome and outcome.by else "❌ *Rejected*: nobody answered in time"
         case Action.CHOOSE:
             chosen = next((o.label for o in card.options if outcome and o.id == outcome.value), "")
-            return f":white_check_mark: *Chosen:* {truncate_escaped(chosen, 1500)}" + (
+            return f"✅ *Chosen:* {truncate_escaped(chosen, 1500)}" + (
                 "" if outcome and outcome.by else " (nobody answered in time)"
             )
         case Action.RESPOND:
             review = card.kind is QuestionKind.REVIEW
-            return ":pencil2: *Changes requested*" if review else ":speech_balloon: *Answered in words*"
+            return "✏️ *Changes requested*" if review else "💬 *Answered in words*"
         case Action.EXPIRE:
-            return ":hourglass: *Expired*: nobody answered in time; nothing was approved"
+            return "⌛ *Expired*: nobody answered in time; nothing was approved"
         case _:
-            return ":no_entry_sign: *Withdrawn*: the run ended before anybody answered"
+            return "🚫 *Withdrawn*: the run ended before anybody answered"
 
 
 def _said(card: QuestionCard) -> str:

@@ -1,8 +1,8 @@
 """Text from people and models in Slack's two markups, so that nothing in it takes effect. Pure.
 
 `escape` is for mrkdwn, where only `& < >` are special. `neutral` is for markdown blocks, which Slack parses
-as Markdown and then reads for its own `<...>` sequences: what could ping anybody, or name one address and lead
-to another, is taken apart there. Lengths are in UTF-16 units, which is what Slack's clients count.
+as Markdown and then reads for its own `<...>` sequences: what could ping anybody, or name one address and
+lead elsewhere, is taken apart there. Lengths are in UTF-16 units, which is what Slack's clients count.
 """
 
 from __future__ import annotations
@@ -93,7 +93,14 @@ def _head(text: str, limit: int, written: Callable[[str], str] = str) -> str:
 
 def quote(text: str, limit: int) -> str:
     """Somebody's words as a quotation in mrkdwn."""
-    return "\n".join(f">{line}" for line in truncate_escaped(text.strip(), limit).splitlines()) or ">"
+    whole = text.strip()
+    if length(_quoted(whole)) <= limit:
+        return _quoted(whole)
+    return _quoted(_head(whole, limit - 1, _quoted)) + ELLIPSIS
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f">{line}" for line in escape(text).split("\n"))
 
 
 def mention(principal: str) -> str:

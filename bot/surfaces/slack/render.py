@@ -16,7 +16,6 @@ from bot.surfaces.slack.elements import SECTION, Block, button, context, plain, 
 from bot.surfaces.slack.elements import actions as row
 from bot.surfaces.slack.mrkdwn import (
     date,
-    escape,
     length,
     mention,
     neutral,
@@ -213,7 +212,9 @@ def moved(card: RunCard, channel: str) -> Message:
 def placeless(card: RunCard, channel: str) -> Message:
     """To the requester: the run found no place, and was not started."""
     title = truncate_escaped(card.title, 200)
-    return words(f"Your run of *{title}* in <#{channel}> was not started. {escape(card.error)}")
+    return words(
+        f"Your run of *{title}* in <#{channel}> was not started. {truncate_escaped(card.error, 2000)}"
+    )
 
 
 PLACELESS = {

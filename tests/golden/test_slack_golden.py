@@ -1,0 +1,153 @@
+"""Typical cards as the Block Kit that Slack gets, held as files: a review shows what people will see.
+
+`CREWDECK_GOLDEN=write` in the environment writes the files anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+
+from bot.core import rules
+from bot.core.events import Body, Event, TaskCompleted, TaskStarted
+from bot.core.model import (
+    Action,
+    Actor,
+    Crew,
+    Deadline,
+    InputField,
+    InputKind,
+    Outcome,
+    Policy,
+    Question,
+    QuestionKind,
+    Run,
+    RunError,
+    RunStatus,
+)
+from bot.surfaces.card import Progress, progress, question_card, run_card
+from bot.surfaces.slack import asking, homeview, render, views
+from bot.surfaces.slack.render import Message
+
+HERE = Path(__file__).parent / "slack"
+RUN = "6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31"
+NOON = 1_790_000_000_000
+ADA = Actor(surface="slack", tenant="T0", user_id="U0ADA", name="Ada")
+POLICY = Policy(deciders=("slack:T0:U0ADA", "slack:T0:U0BOB"))
+CREW = Crew(
+    name="announcement",
+    title="Announcement",
+    description="Drafts a customer announcement and has it approved.",
+    inputs=(
+        InputField(name="topic", required=True, description="What it is about"),
+        InputField(name="tone", type=InputKind.CHOICE, choices=("plain", "playful"), default="plain"),
+        InputField(name="send_on", type=InputKind.DATE),
+        InputField(name="urgent", type=InputKind.BOOLEAN, default=False),
+    ),
+)
+
+
+def a_run(status: RunStatus = RunStatus.RUNNING, **more: Any) -> Run:
+    inputs: dict[str, JsonValue] = {"topic": "tide mills", "urgent": True}
+    return Run(
+        id=RUN, crew=CREW, status=status, inputs=inputs, requester=ADA, approvers=POLICY, cancellers=POLICY,
+        created_at=NOON, started_at=NOON + 1000, **more,
+    )  # fmt: skip
+
+
+def a_question(kind: QuestionKind, prompt: str, labels: tuple[str, ...] = (), **more: Any) -> Question:
+    asked = {"asker": "Writer", "deadline": Deadline(after=86400), "deadline_at": NOON + 86_400_000, **more}
+    return Question(
+        id="b3b0a5a2-9f7b-5f7e-8a39-6a4c0a3c0f11", run_id=RUN, kind=kind, prompt=prompt, policy=POLICY,
+        options=rules.options_for(kind, labels), **asked,
+    )  # fmt: skip
+
+
+def half_done() -> Progress:
+    one = {"crew_id": "c", "task_id": "t1", "task": "Draft", "number": 1, "total": 2}
+    two = {**one, "task_id": "t2", "task": "Edit", "number": 2}
+    bodies: tuple[Body, ...] = (
+        TaskStarted.model_validate({**one, "agent": "Writer"}),
+        TaskCompleted.model_validate(one),
+        TaskStarted.model_validate({**two, "agent": "Editor"}),
+    )
+    return progress(
+        Event(run_id=RUN, seq=seq, at=NOON + seq * 30_000, body=body)
+        for seq, body in enumerate(bodies, start=1)
+    )
+
+
+APPROVAL = a_question(QuestionKind.APPROVAL, "May I send this to all customers?", context="**Hello** there.")
+SHORT_CHOICE = a_question(QuestionKind.CHOICE, "Which tone?", ("Plain", "Playful"))
+LONG_CHOICE = a_question(QuestionKind.CHOICE, "Which day?", tuple(f"Day {n}" for n in range(1, 8)))
+TEXT = a_question(QuestionKind.TEXT, "What is it called?", deadline=Deadline(), deadline_at=None)
+REVIEW = a_question(QuestionKind.REVIEW, "Is this right?", context="# A draft", round=2, rounds=5)
+LONG_REVIEW = REVIEW.model_copy(update={"context": "All of it. " * 2000})
+
+
+def asked(question: Question) -> Message:
+    return asking.ask(question_card(a_run(), question))
+
+
+def settled(question: Question, **outcome: Any) -> Message:
+    update = {"outcome": Outcome(**outcome), "settled_at": NOON + 60_000}
+    return asking.settled(question_card(a_run(), question.model_copy(update=update)))
+
+
+def ended(status: RunStatus, **more: Any) -> Run:
+    return a_run(status, finished_at=NOON + 185_000, **more)
+
+
+def a_home() -> dict[str, Any]:
+    link = "https://crew.slack.com/archives/C0/p1"
+    mine = homeview.Asked(question_card(a_run(), APPROVAL), link)
+    return homeview.home([mine], [homeview.Listed(a_run(), link)], [CREW], more=False)
+
+
+ERROR = RunError(code="model_error", message="The model did not answer.")
+CARDS: dict[str, Message | dict[str, Any]] = {
+    "run_queued": render.progress(run_card(a_run(RunStatus.QUEUED), Progress())),
+    "run_working": render.progress(run_card(a_run(), half_done())),
+    "run_waiting": render.progress(run_card(a_run(RunStatus.INPUT_REQUIRED), half_done(), [APPROVAL])),
+    "run_completed": render.progress(run_card(ended(RunStatus.COMPLETED), half_done())),
+    "result": render.completed(
+        run_card(ended(RunStatus.COMPLETED), half_done()), "# Tide mills\n\nThey turn."
+    ),
+    "failure": render.failed(run_card(ended(RunStatus.FAILED, error=ERROR), half_done())),
+    "cancelled": render.cancelled(run_card(ended(RunStatus.CANCELLED, cancelled_by=ADA), half_done())),
+    "approval": asked(APPROVAL),
+    "choice_buttons": asked(SHORT_CHOICE),
+    "choice_select": asked(LONG_CHOICE),
+    "text": asked(TEXT),
+    "review": asked(REVIEW),
+    "review_shortened": asked(LONG_REVIEW),
+    "approval_approved": settled(APPROVAL, action=Action.APPROVE, by=ADA),
+    "approval_expired": settled(APPROVAL, action=Action.EXPIRE),
+    "approval_withdrawn": settled(APPROVAL, action=Action.CANCEL),
+    "choice_chosen": settled(SHORT_CHOICE, action=Action.CHOOSE, value="2", by=ADA),
+    "review_changes": settled(REVIEW, action=Action.RESPOND, comment="Shorter,\nplease.", by=ADA),
+    "reminder": asking.reminder(question_card(a_run(), APPROVAL), "https://crew.slack.com/archives/C0/p1"),
+    "form_reply": views.reply_form(APPROVAL),
+    "form_start": views.start_form(CREW, RUN, {"topic": "tide mills"}),
+    "window_full": views.full_text(a_run(), REVIEW),
+    "home": a_home(),
+}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_is_what_it_was(name: str) -> None:
+    card = CARDS[name]
+    shown = card if isinstance(card, dict) else {"text": card.text, "blocks": list(card.blocks)}
+    file = HERE / f"{name}.json"
+    if os.environ.get("CREWDECK_GOLDEN") == "write":
+        file.write_text(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+    assert shown == json.loads(file.read_text())
+
+
+def test_every_file_is_a_cards() -> None:
+    assert {file.stem for file in HERE.glob("*.json")} == set(CARDS)

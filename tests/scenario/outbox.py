@@ -1,0 +1,187 @@
+"""A delivery loop in this process, between a real store and a loopback Slack.
+
+Tests play the worker and the people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from bot.core import rules, runs
+from bot.core.events import TaskCompleted, TaskStarted
+from bot.core.feed import Feed
+from bot.core.ids import part_id
+from bot.core.model import (
+    Action,
+    Actor,
+    Approvers,
+    Claim,
+    Crew,
+    Deadline,
+    InputField,
+    Question,
+    QuestionKind,
+    Response,
+    Run,
+    RunError,
+)
+from bot.core.ports import Store
+from bot.metrics import Metrics
+from bot.settings import Settings
+from bot.store.redis import open_store
+from bot.surfaces.slack.api import open_api
+from bot.surfaces.slack.delivery import Delivery
+from bot.surfaces.slack.home import Home
+from bot.surfaces.slack.place import SlackPlace
+from tests.loopback.slack import GENERAL, LoopbackSlack, Message
+
+TEAM = "T0CREW"
+ADA = Actor(surface="slack", tenant=TEAM, user_id="U0ADA", name="Ada")
+CREW = Crew(name="demo", title="Demo", description="Shows how it works.", inputs=(InputField(name="topic"),))
+
+
+@dataclass
+class Web:
+    """A running web process's Slack side, as far as it posts."""
+
+    home: Home
+    task: asyncio.Task[None]
+
+    async def stop(self) -> None:
+        """As at SIGTERM."""
+        self.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.task
+
+
+@dataclass
+class Outbox:
+    """Everything a test needs."""
+
+    slack: LoopbackSlack
+    store: Store
+    feed: Feed
+    metrics: Metrics = field(default_factory=Metrics)
+    _keys: count[int] = field(default_factory=count)
+    _claims: dict[str, Claim] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def web(self, owner: str = "web-1") -> AsyncIterator[Web]:
+        """A web process that delivers, until the block ends."""
+        settings = Settings.model_validate(
+            {"SLACK_BOT_TOKEN": self.slack.bot_token, "SLACK_API_URL": self.slack.api_url}
+        )
+        async with open_api(settings, self.metrics) as api:
+            home = Home(self.store, api)
+            delivery = Delivery(self.store, self.feed, api, home, owner)
+            web = Web(home, asyncio.create_task(delivery.run()))
+            try:
+                yield web
+            finally:
+                await web.stop()
+
+    async def start(
+        self, *, thread: str | None = None, channel: str = GENERAL, crew: Crew = CREW, **inputs: Any
+    ) -> Run:
+        """What `/crew start` does."""
+        place = SlackPlace(TEAM, channel, thread).encode()
+        key = f"start-{next(self._keys)}"
+        run, _ = await self.store.start(runs.plan(crew, inputs, ADA, key=key, place=place, held=True))
+        return run
+
+    async def claimed(self, run: Run) -> Claim:
+        """The run in a worker's hands, as soon as it is queued."""
+        while run.id not in self._claims:
+            for claim in await self.store.claim("worker", ["demo"], 10, 60):
+                self._claims[claim.run.id] = claim
+            await asyncio.sleep(0.02)
+        return self._claims[run.id]
+
+    async def until(self, there: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until something is so in the store."""
+        async with asyncio.timeout(10):
+            so = await there()
+            while not so:
+                await asyncio.sleep(0.02)
+                so = await there()
+
+    async def begin_task(self, claim: Claim, number: int, total: int, agent: str = "Writer") -> None:
+        await self.store.record(claim, TaskStarted(**_task(claim, number, total), agent=agent))
+
+    async def end_task(self, claim: Claim, number: int, total: int) -> None:
+        await self.store.record(claim, TaskCompleted(**_task(claim, number, total)))
+
+    async def ask(
+        self,
+        claim: Claim,
+        prompt: str = "May I go on?",
+        *,
+        kind: QuestionKind = QuestionKind.APPROVAL,
+        options: tuple[str, ...] = (),
+        approvers: Approvers | None = None,
+        **more: Any,
+    ) -> Question:
+        """What a crew does when it asks."""
+        run = claim.run
+        policy = rules.policy_for(approvers, run.requester) if approvers else run.approvers
+        question = Question(
+            id=part_id(run.id, "question", next(self._keys)),
+            run_id=run.id,
+            kind=kind,
+            prompt=prompt,
+            options=rules.options_for(kind, options),
+            policy=policy,
+            **{"asker": "Writer", "deadline": Deadline(after=3600), **more},
+        )
+        return await self.store.ask(claim, question)
+
+    async def answer(self, question: Question, action: Action = Action.APPROVE, **more: Any) -> None:
+        response = Response(action=action, actor=ADA, key=f"answer-{next(self._keys)}", **more)
+        await self.store.respond(question.run_id, question.id, response)
+
+    async def finish(self, claim: Claim, result: str = "All done.") -> None:
+        await self.store.finish(claim, result=result)
+
+    async def fail(self, claim: Claim, message: str) -> None:
+        await self.store.finish(claim, error=RunError(code="model_error", message=message))
+
+    # ── looking ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def sees(self, find: Callable[[], Message | None], within: float = 10.0) -> Message:
+        """The message, once people see it."""
+        found = await self.slack.wait_for(find, within)
+        assert found is not None
+        return found
+
+    def said(self, words: str, channel: str = GENERAL) -> Message | None:
+        """The first message in the channel that shows these words."""
+        return next((each for each in self.slack.messages(channel) if words in each.words), None)
+
+    def times_said(self, words: str, channel: str = GENERAL) -> int:
+        return sum(words in each.words for each in self.slack.messages(channel))
+
+
+def _task(claim: Claim, number: int, total: int) -> dict[str, Any]:
+    run = claim.run.id
+    ids = {"crew_id": part_id(run, "crew"), "task_id": part_id(run, "task", number)}
+    return {**ids, "task": f"Draft {number}", "number": number, "total": total}
+
+
+@asynccontextmanager
+async def delivering(redis_url: str) -> AsyncIterator[Outbox]:
+    """All of it, with Ada in #general, and the store's wake-ups followed."""
+    async with LoopbackSlack() as slack, open_store(redis_url) as store:
+        slack.person("U0ADA", name="Ada")
+        feed = Feed()
+        following = asyncio.create_task(feed.follow(store))
+        try:
+            yield Outbox(slack, store, feed)
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following

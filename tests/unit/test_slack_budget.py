@@ -1,0 +1,64 @@
+"""Slack's budgets are kept, and spent on what matters most first."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.surfaces.slack.budget import Budget, Priority, Rate
+from bot.surfaces.slack.gate import EDITS
+
+
+def spend(budget: Budget, priority: Priority, now: float) -> float:
+    """Wait until one call is allowed; the time when it is."""
+    ticket = budget.join(priority)
+    while (seconds := budget.wait(ticket, now)) > 0:
+        now += seconds
+    return now
+
+
+def test_a_burst_is_allowed_and_then_the_rate() -> None:
+    budget = Budget(Rate(per_second=1, burst=3))
+    times = []
+    now = 0.0
+    for _ in range(6):
+        now = spend(budget, Priority.NEWS, now)
+        times.append(round(now))
+    assert times == [0, 0, 0, 1, 2, 3]
+
+
+def test_decisions_overtake_progress() -> None:
+    budget = Budget(Rate(per_second=1, burst=1))
+    assert budget.wait(budget.join(Priority.NEWS), 0) == 0
+    waiting = budget.join(Priority.PROGRESS)
+    decision = budget.join(Priority.DECISION)
+    assert budget.wait(waiting, 1.0) > 0
+    assert budget.wait(decision, 1.0) == 0
+
+
+def test_progress_leaves_the_reserve_to_decisions() -> None:
+    budget = Budget(Rate(per_second=1, burst=3, reserved=2))
+    assert budget.wait(budget.join(Priority.PROGRESS), 0) == 0
+    assert budget.room(Priority.PROGRESS, 0) > 0
+    assert budget.room(Priority.DECISION, 0) == 0
+    assert budget.wait(budget.join(Priority.DECISION), 0) == 0
+
+
+def test_after_a_rate_limit_nothing_is_sent_for_as_long_as_slack_says() -> None:
+    budget = Budget(Rate(per_second=1, burst=5))
+    budget.hold(30, now=0)
+    assert 29 < spend(budget, Priority.DECISION, 0) < 32
+
+
+def test_who_gives_up_makes_room() -> None:
+    budget = Budget(Rate(per_second=1, burst=1))
+    first, second = budget.join(Priority.NEWS), budget.join(Priority.NEWS)
+    budget.leave(first)
+    assert budget.wait(second, 0) == 0
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.sampled_from(list(Priority))), min_size=60, max_size=150))
+def test_no_minute_holds_more_than_fifty_edits(asked: list[tuple[float, Priority]]) -> None:
+    budget, now, made = Budget(EDITS), 0.0, []
+    for pause, priority in asked:
+        now = spend(budget, priority, now + pause)
+        made.append(now)
+    assert all(sum(at <= other < at + 60 for other in made) <= 50 for at in made)

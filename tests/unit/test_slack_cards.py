@@ -1,0 +1,259 @@
+"""Whatever people and models write, what is posted keeps Slack's limits and has no effect of its own."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from bot.core import rules
+from bot.core.events import Event, TaskCompleted, TaskStarted
+from bot.core.model import (
+    Action,
+    Actor,
+    Crew,
+    Deadline,
+    InputField,
+    InputKind,
+    Option,
+    Outcome,
+    Policy,
+    Question,
+    QuestionKind,
+    Run,
+    RunError,
+    RunStatus,
+)
+from bot.surfaces.card import progress, question_card, run_card
+from bot.surfaces.slack import asking, homeview, render, views
+from bot.surfaces.slack.asking import Fit
+from bot.surfaces.slack.render import Message
+from tests.loopback.slack.blocks import check_message_blocks, check_view, texts
+
+RUN = "6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31"
+ADA = Actor(surface="slack", tenant="T0", user_id="U0ADA", name="Ada")
+POLICY = Policy(deciders=("slack:T0:U0ADA",))
+PARTS = (
+    "<!channel>", "<!here|here>", "<!everyone>", "<!subteam^S1|x>", "<@U0EVIL>", "<#C1>", "<https://evil.com|a>",
+    "[bank](https://evil.com)", "![x](https://evil.com)", "[a][b]", "[b]: https://evil.com", "```\ncode\n```",
+    "&lt;!channel&gt;", "&amp;", "&", "<", ">", "\n", "\n\n", " ", "\x00", "\ud800", "\U0001f469\u200d",
+    "# head", "*", "_", "~", "|", "`", "@channel", "@here", "long " * 50, "x" * 200, "é", "行", "- item\n",
+)  # fmt: skip
+TEXTS = st.lists(st.sampled_from(PARTS) | st.text(max_size=20), max_size=40).map("".join)
+LONG = st.builds(lambda text, times: text * times, TEXTS, st.sampled_from([1, 1, 1, 5, 20, 200]))
+PINGS = re.compile(r"<!(?!date\^)|<@(?!U0ADA>)|<#(?!C0>)|<https?:(?!//x\.slack\.com/)[^>]*\||\]\(")
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> Question:
+    kind = draw(st.sampled_from(list(QuestionKind)))
+    labels = tuple(draw(st.lists(LONG, min_size=1, max_size=10)))
+    return Question(
+        id="b3b0a5a2-9f7b-5f7e-8a39-6a4c0a3c0f11",
+        run_id=RUN,
+        kind=kind,
+        prompt=draw(LONG),
+        context=draw(LONG),
+        options=rules.options_for(kind, labels),
+        asker=draw(TEXTS),
+        round=draw(st.none() | st.integers(1, 9)),
+        rounds=draw(st.none() | st.integers(1, 9)),
+        policy=draw(st.sampled_from([POLICY, Policy(deciders=("*",)), Policy(deciders=())])),
+        deadline=Deadline(after=60, outcome=draw(st.sampled_from(["expire", "reject", "1"]))),
+        deadline_at=draw(st.none() | st.just(1_790_000_000_000)),
+    )
+
+
+def a_run(**more: Any) -> Run:
+    crew = Crew(name="demo", title=more.pop("title", "Demo"), inputs=more.pop("fields", ()))
+    return Run(
+        id=RUN,
+        crew=crew,
+        status=more.pop("status", RunStatus.RUNNING),
+        requester=ADA,
+        approvers=POLICY,
+        cancellers=POLICY,
+        created_at=1_790_000_000_000,
+        **more,
+    )
+
+
+def check(message: Message) -> None:
+    """Slack takes it, and nothing in it that isn't ours has an effect."""
+    if message.blocks:
+        check_message_blocks(list(message.blocks))
+    assert message.text.strip()
+    assert len(message.text) <= 40_000
+    assert_harmless(message.text)
+    for block in message.blocks:
+        assert_harmless_block(block)
+
+
+def assert_harmless(text: str) -> None:
+    assert PINGS.sub("", text.replace("](", "] (")) == text.replace("](", "] ("), text
+
+
+def assert_harmless_block(block: dict[str, Any]) -> None:
+    for kind, text in _marked_up(block):
+        if kind == "markdown":
+            assert not PINGS.search(text), text
+        elif kind == "mrkdwn":
+            assert_harmless(text)
+
+
+def _marked_up(block: object) -> list[tuple[str, str]]:
+    found = []
+    if isinstance(block, dict):
+        if block.get("type") in ("mrkdwn", "markdown") and isinstance(block.get("text"), str):
+            found.append((block["type"], block["text"]))
+        for value in block.values():
+            found += _marked_up(value)
+    elif isinstance(block, list):
+        for value in block:
+            found += _marked_up(value)
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(questions())
+def test_any_question_can_be_posted_and_settled(question: Question) -> None:
+    card = question_card(a_run(), question)
+    check(asking.ask(card))
+    check(asking.ask(card, in_thread=False))
+    check(asking.reminder(card, "https://x.slack.com/archives/C0/p1"))
+    assert_harmless(asking.in_words(card, shortened=True))
+    for outcome in outcomes(question):
+        done = question.model_copy(update={"outcome": outcome, "settled_at": 1_790_000_000_000})
+        message = asking.settled(question_card(a_run(), done))
+        check(message)
+        assert not [block for block in message.blocks if block["type"] == "actions"]
+
+
+def outcomes(question: Question) -> list[Outcome]:
+    words = question.prompt + "\n" + question.context
+    return [
+        Outcome(action=Action.APPROVE, by=ADA),
+        Outcome(action=Action.REJECT, comment=words, by=ADA),
+        Outcome(action=Action.RESPOND, comment=words, by=ADA),
+        Outcome(action=Action.CHOOSE, value="1", by=ADA),
+        Outcome(action=Action.EXPIRE),
+        Outcome(action=Action.CANCEL),
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(questions())
+def test_nothing_can_be_decided_by_button_before_it_can_be_read_in_full(question: Question) -> None:
+    card = question_card(a_run(), question)
+    message = asking.ask(card)
+    shown = "".join(texts(message.blocks))
+    deciding = [
+        element["action_id"]
+        for block in message.blocks
+        if block["type"] == "actions"
+        for element in block["elements"]
+        if element["action_id"].startswith("answer.")
+    ]
+    match asking.fit(card):
+        case Fit.MESSAGE:
+            assert letters(question.prompt) <= letters(shown)
+            assert "beginning" not in shown
+        case Fit.MODAL:
+            assert deciding == []
+            view = views.full_text(a_run(), question)
+            whole = "".join(block["text"]["text"] for block in view["blocks"] if block["type"] == "section")
+            assert (
+                "".join(whole.split())
+                == "".join(asking.full_text(card).replace("\x00", "").split())
+                .encode("utf-8", "replace")
+                .decode()
+            )
+        case Fit.FILE:
+            assert "file above" in shown
+
+
+def letters(text: str) -> set[str]:
+    return {c for c in text if c.isalnum()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(questions())
+def test_any_question_can_be_opened_in_a_window(question: Question) -> None:
+    check_view(views.full_text(a_run(), question), "modal")
+    check_view(views.reply_form(question), "modal")
+    assert_harmless_block(views.reply_form(question))
+
+
+@settings(max_examples=60, deadline=None)
+@given(LONG, LONG, st.sampled_from(RunStatus), st.dictionaries(TEXTS, LONG, max_size=20), st.integers(0, 30))
+def test_any_run_can_be_shown(
+    title: str, words: str, status: RunStatus, inputs: dict[str, str], tasks: int
+) -> None:
+    error = RunError(code="x", message=words)
+    run = a_run(title=title, status=status, inputs=inputs, error=error, finished_at=1_790_000_999_000)
+    card = run_card(run, progress(events(tasks, words)), paused=words)
+    check(render.progress(card))
+    check(render.failed(card))
+    check(render.cancelled(card))
+    check(render.moved(card, "C0"))
+    check(render.placeless(card, "C0"))
+    check(render.completed(card, words))
+    check(render.completed_in_words(card, words))
+
+
+def events(tasks: int, words: str) -> list[Event]:
+    found: list[Event] = []
+    for number in range(1, tasks + 1):
+        about = {"crew_id": "c", "task_id": "t", "task": words, "number": number, "total": tasks}
+        started = TaskStarted.model_validate({**about, "agent": words})
+        for body in (started, TaskCompleted.model_validate(about)):
+            at = 1_790_000_000_000 + len(found)
+            found.append(Event(run_id=RUN, seq=len(found) + 1, at=at, body=body))
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(questions(), max_size=4), TEXTS, LONG)
+def test_any_home_tab_can_be_published(asked: list[Question], title: str, about: str) -> None:
+    crew = Crew(name="demo", title=title, description=about)
+    run = a_run(title=title)
+    link = "https://x.slack.com/archives/C0/p1"
+    questions_asked = [homeview.Asked(question_card(run, each), link) for each in asked[:1]]
+    view = homeview.home(questions_asked, [homeview.Listed(run, link)], [crew] * 30, more=True)
+    check_view(view, "home")
+    assert_harmless_block(view)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TEXTS, st.lists(LONG, min_size=1, max_size=150), LONG)
+def test_any_crews_form_can_be_opened(title: str, choices: list[str], about: str) -> None:
+    kinds = [InputField(name=kind.value, type=kind, description=about, required=True) for kind in InputKind]
+    fields = [each.model_copy(update={"choices": tuple(choices)}) for each in kinds]
+    many = [InputField(name=f"more{number}") for number in range(120)]
+    crew = Crew(name="demo", title=title, description=about, inputs=(*fields, *many))
+    known: dict[str, JsonValue] = {"string": about, "choice": choices[0], "boolean": True, "integer": 3}
+    check_view(views.start_form(crew, RUN, known), "modal")
+
+
+def test_labels_that_are_too_long_for_a_button_are_listed_in_full() -> None:
+    labels = tuple(f"{letter * 300}" for letter in "abc")
+    question = Question(
+        id="q", run_id=RUN, kind=QuestionKind.CHOICE, prompt="Which?", policy=POLICY,
+        options=tuple(Option(id=str(n), label=label) for n, label in enumerate(labels, start=1)),
+    )  # fmt: skip
+    message = asking.ask(question_card(a_run(), question))
+    shown = "\n".join(texts(message.blocks))
+    assert all(label in shown for label in labels)
+    [row] = [block for block in message.blocks if block["type"] == "actions"]
+    assert [each["text"]["text"][:3] for each in row["elements"][:3]] == ["1. ", "2. ", "3. "]
+
+
+def test_a_question_of_3000_characters_is_shown_whole() -> None:
+    question = Question(
+        id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt="a & b " * 500, policy=POLICY,
+        options=rules.APPROVAL_OPTIONS,
+    )  # fmt: skip
+    assert asking.fit(question_card(a_run(), question)) is Fit.MESSAGE

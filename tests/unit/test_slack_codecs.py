@@ -1,0 +1,60 @@
+"""What goes into places, buttons and copies comes out again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.model import Place
+from bot.surfaces.slack.actions import ANSWERS, Target, choose, input_block, input_name
+from bot.surfaces.slack.place import Posted, SlackPlace, group
+
+IDS = st.from_regex(r"[A-Z0-9]{1,12}", fullmatch=True)
+STAMPS = st.from_regex(r"[0-9]{10}\.[0-9]{6}", fullmatch=True)
+WORDS = st.from_regex(r"[a-z0-9.-]{1,36}", fullmatch=True)
+
+
+@given(IDS, IDS, st.none() | STAMPS)
+def test_places_round_trip(team: str, channel: str, thread_ts: str | None) -> None:
+    place = SlackPlace(team, channel, thread_ts)
+    assert SlackPlace.decode(place.encode()) == place
+    assert place.encode().group == group(team, channel)
+
+
+@given(IDS, STAMPS)
+def test_copies_round_trip(channel: str, ts: str) -> None:
+    assert Posted.decode(Posted(channel, ts).encode()) == Posted(channel, ts)
+
+
+@given(WORDS, st.just("") | WORDS, st.just("") | WORDS)
+def test_targets_round_trip_and_fit_an_option(run: str, question: str, option: str) -> None:
+    target = Target(run, question, option)
+    assert Target.decode(target.encode()) == target
+    assert len(target.encode()) <= 150
+
+
+@pytest.mark.parametrize("value", ["", " ", "a b c d"])
+def test_what_is_no_target_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="target"):
+        Target.decode(value)
+
+
+def test_a_place_of_another_surface_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a place"):
+        SlackPlace.decode(Place(surface="http", ref="C1/1.1"))
+
+
+@pytest.mark.parametrize("ref", ["", "C1", "C1/", "/1.1"])
+def test_what_is_no_message_is_refused(ref: str) -> None:
+    with pytest.raises(ValueError, match="not a message"):
+        Posted.decode(ref)
+
+
+def test_answers_are_recognised_by_their_action_id() -> None:
+    assert ANSWERS.fullmatch(choose("3"))
+    assert ANSWERS.fullmatch("answer.approve")
+    assert not ANSWERS.fullmatch("open.reply")
+
+
+def test_the_blocks_of_inputs_name_them() -> None:
+    assert input_name(input_block("topic")) == "topic"
+    assert input_name("words") is None

@@ -1,0 +1,68 @@
+"""Forms come back as what people filled in."""
+
+from typing import Any
+
+import pytest
+
+from bot.core import inputs
+from bot.core.errors import InvalidInputs
+from bot.core.model import Crew, InputField, InputKind
+from bot.surfaces.slack import views
+from bot.surfaces.slack.actions import VALUE, WORDS_ACTION, WORDS_BLOCK, input_block
+
+CREW = Crew(
+    name="demo",
+    title="Demo",
+    inputs=(
+        InputField(name="topic", required=True),
+        InputField(name="count", type=InputKind.INTEGER),
+        InputField(name="loud", type=InputKind.BOOLEAN),
+        InputField(name="tone", type=InputKind.CHOICE, choices=("plain", "x" * 200)),
+        InputField(name="day", type=InputKind.DATE),
+    ),
+)
+
+
+def state(**answered: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    return {input_block(name): {VALUE: value} for name, value in answered.items()}
+
+
+def test_what_was_filled_in_becomes_values_of_the_declared_types() -> None:
+    filled = state(
+        topic={"type": "plain_text_input", "value": "mills"},
+        count={"type": "number_input", "value": "3"},
+        loud={"type": "static_select", "selected_option": {"value": "no"}},
+        tone={"type": "static_select", "selected_option": {"value": "1"}},
+        day={"type": "datepicker", "selected_date": "2026-03-31"},
+    )
+    values = inputs.validate(CREW, views.start_values(CREW, filled))
+    expected = {"topic": "mills", "count": 3, "loud": False, "tone": "x" * 200, "day": "2026-03-31"}
+    assert values == expected
+
+
+def test_fields_left_empty_are_no_values() -> None:
+    empty = state(
+        topic={"type": "plain_text_input", "value": None},
+        tone={"type": "static_select", "selected_option": None},
+        day={"type": "datepicker", "selected_date": None},
+    )
+    assert views.start_values(CREW, empty) == {}
+
+
+def test_problems_are_shown_at_their_fields() -> None:
+    with pytest.raises(InvalidInputs) as wrong:
+        inputs.validate(CREW, {"topic": "mills", "count": "many"})
+    errors = views.start_errors(CREW, wrong.value.problems)
+    assert list(errors) == [input_block("count")]
+    assert "whole number" in errors[input_block("count")]
+
+
+def test_what_is_known_is_filled_in() -> None:
+    form = views.start_form(CREW, "run", {"topic": "mills"})
+    blocks = {block.get("block_id"): block for block in form["blocks"]}
+    assert blocks[input_block("topic")]["element"]["initial_value"] == "mills"
+
+
+def test_words_are_read_back_without_blanks_around() -> None:
+    assert views.reply_words({WORDS_BLOCK: {WORDS_ACTION: {"value": " shorter \n"}}}) == "shorter"
+    assert views.reply_words({}) == ""
