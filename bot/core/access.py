@@ -64,7 +64,7 @@ def new_secret() -> str:
 
 def digest(secret: str) -> str:
     """What is kept of a secret."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()
 
 
 def matching(secret: str, keys: Iterable[ApiKey]) -> ApiKey | None:

@@ -40,6 +40,19 @@ async def test_with_keys_nothing_but_health_and_the_description_is_open(serve_wi
         assert (await served.get(path)).status_code == 200
 
 
+async def test_secrets_and_cursors_that_are_no_text_open_nothing(serve_with: Serve) -> None:
+    served = await serve_with(KEYS)
+    answer = await served.get("/runs", headers={"Authorization": b"Bearer \xff\xfe"})
+    assert answer.status_code == 401
+    run_id = await served.start(headers=bearer("ops"))
+    odd = {**bearer("ops"), "Last-Event-ID": b"\xff"}
+    events = await served.get(f"/poll/human-input/{run_id}?last_event_id=%ff", headers=odd)
+    assert events.json()["events"][0] == {"type": "stream_reset"}
+    key = {**bearer("ops"), "Idempotency-Key": b"\xff"}
+    refused = await served.post("/crew/start", {"crew": "demo"}, headers=key)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_idempotency_key")
+
+
 async def test_a_scope_covers_what_it_says(serve_with: Serve) -> None:
     served = await serve_with(KEYS)
     assert (await served.get("/runs", headers=bearer("reader"))).status_code == 200
@@ -161,6 +174,7 @@ async def test_a_key_that_calls_too_often_is_told_when_to_come_back(serve_with: 
         ({"Host": "[::1"}, "wrong_host"),
         ({"Origin": "https://evil.example"}, "wrong_origin"),
         ({"Origin": "null"}, "wrong_origin"),
+        ({"Origin": "http://["}, "wrong_origin"),
         ({"Origin": "http://localhost:1"}, "wrong_origin"),
         ({"X-Forwarded-For": "203.0.113.7"}, "forwarded"),
         ({"x-forwarded-host": "localhost"}, "forwarded"),
@@ -188,7 +202,7 @@ async def test_this_machine_may_call_by_its_names(host: str, served: Served) -> 
 
 async def test_a_web_page_cannot_open_a_websocket(served: Served) -> None:
     with pytest.raises(websockets.InvalidStatus) as refused:
-        await websockets.connect(f"{served.ws_url}/ws/human-input", origin="https://evil.example")  # type: ignore[arg-type]
+        await websockets.connect(f"{served.ws_url}/ws/human-input", origin="https://evil.example")
     assert refused.value.response.status_code == 403
 
 

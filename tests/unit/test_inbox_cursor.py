@@ -1,0 +1,38 @@
+"""The cursor of the stream of all runs: what is encoded is read back, and nothing else is taken for one."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.inbox import Cursor, behind
+
+SHARDS = 8
+positions = st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**32 - 1))
+cursors = st.builds(
+    Cursor,
+    st.tuples(*[positions] * SHARDS),
+    st.none() | st.tuples(positions, st.integers(0, SHARDS - 1)),
+)
+
+
+@given(cursors)
+def test_a_cursor_is_read_back(cursor: Cursor) -> None:
+    text = cursor.encode()
+    assert Cursor.decode(text, SHARDS) == cursor
+    assert text.replace("-", "").replace("_", "").isalnum()
+
+
+@given(st.text())
+def test_anything_else_is_no_cursor(text: str) -> None:
+    found = Cursor.decode(text, SHARDS)
+    assert found is None or found.encode() == text
+
+
+@given(cursors, st.integers(1, 20))
+def test_a_cursor_that_was_cut_short_is_none(cursor: Cursor, cut: int) -> None:
+    assert Cursor.decode(cursor.encode()[:-cut], SHARDS) is None
+
+
+def test_one_shard_behind_what_is_kept_is_a_gap() -> None:
+    start = [(5, 0)] * SHARDS
+    assert not behind(start, start)
+    assert behind([(4, 9), *start[1:]], start)
