@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 LEASE = 30.0
 """Seconds. Longer than one try takes, so that nobody else takes the shard meanwhile."""
+RELEASED_WITHIN = 2.0
+"""Seconds that giving it back may hold up the end."""
 AT_ONCE = 8
 """Requests to one endpoint, at the same time."""
 
@@ -57,8 +59,10 @@ class Courier:
                         log.debug("Webhooks wait for the store", reason=str(error))
                     await signal.wait(self._every)
             finally:
-                with suppress(StoreUnavailable):
-                    await self._store.release_shard(self._surface, shard, self._delivery.owner)
+                # Who doesn't get it back now, gets it when the lease has run out.
+                with suppress(StoreUnavailable, TimeoutError):
+                    async with asyncio.timeout(RELEASED_WITHIN):
+                        await self._store.release_shard(self._surface, shard, self._delivery.owner)
 
     async def _look(self, shard: int, signal: Signal, group: asyncio.TaskGroup) -> None:
         if not await self._store.lease_shard(self._surface, shard, self._delivery.owner, LEASE):

@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import Counter
 from pydantic import SecretStr
 
-from bot.core.endpoints import OF_STARTS, Endpoint, derived, surface_of
+from bot.core.endpoints import OF_STARTS, SURFACE, Endpoint, derived, surface_of
 from bot.core.events import Event
 from bot.core.ports import Clock, Deliveries, Events, Runs
 from bot.core.webhooks import Outgoing, Outstanding
@@ -107,6 +107,8 @@ class Delivery:
         self._sender = sender
         self._schedule = schedule
         self._tries = tries
+        #: For logs and figures.
+        self._name = route.surface.removeprefix(SURFACE)
 
     async def bring(self, run_id: str) -> None:
         """Send what is outstanding of a run, until nothing is, or something has to wait.
@@ -149,16 +151,14 @@ class Delivery:
         wait = self._schedule.wait(tries, age, random.random(), at_least=missed.retry_after)  # noqa: S311 - spreads load
         if wait is None:
             return await self._give_up(event, missed)
-        log.debug(
-            "A webhook has to be sent again", to=self.route.surface, run_id=event.run_id, why=missed.why
-        )
+        log.debug("A webhook has to be sent again", to=self._name, run_id=event.run_id, why=missed.why)
         await self._store.missed(
             self.route.surface, self.owner, event.run_id, tries=tries, why=missed.why, seconds=wait
         )
         return False
 
     async def _give_up(self, event: Event, missed: Missed) -> bool:
-        log.warning("A webhook is given up", to=self.route.surface, run_id=event.run_id, why=missed.why)
+        log.warning("A webhook is given up", to=self._name, run_id=event.run_id, why=missed.why)
         self._count("given_up")
         return await self._store.passed(
             self.route.surface, self.owner, event.run_id, event.seq, failure=missed.why, gone=missed.gone
@@ -168,4 +168,4 @@ class Delivery:
         return await self._store.passed(self.route.surface, self.owner, event.run_id, event.seq)
 
     def _count(self, result: str) -> None:
-        self._tries.labels(self.route.surface, result).inc()
+        self._tries.labels(self._name, result).inc()

@@ -1,7 +1,7 @@
 """A store, receivers, and the webhooks of one or more web processes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
@@ -51,9 +51,10 @@ async def store(redis_url: str) -> AsyncIterator[RedisStore]:
 
 
 @pytest.fixture
-def server(redis_url: str) -> redis.Redis:
+def server(redis_url: str) -> Iterator[redis.Redis]:
     """The same server, to look behind the store."""
-    return redis.Redis.from_url(redis_url, decode_responses=True)
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Events reach the endpoints that are configured: signed, in order, until they arrive."""
 
 import asyncio
+import itertools
+import random
 import time
 
 import pytest
@@ -100,8 +102,8 @@ async def test_what_fails_is_sent_again_under_the_same_id(
     assert len({each.id for each in receiver.requests}) == 1
     assert [each.status for each in receiver.requests] == [500, 302, 429, 204]
     text = webhooks.metrics.text(None, 0).decode()
-    assert 'crewdeck_webhook_tries_total{endpoint="webhook:crm",result="missed"} 3.0' in text
-    assert 'crewdeck_webhook_tries_total{endpoint="webhook:crm",result="delivered"} 1.0' in text
+    assert 'crewdeck_webhook_tries_total{endpoint="crm",result="missed"} 3.0' in text
+    assert 'crewdeck_webhook_tries_total{endpoint="crm",result="delivered"} 1.0' in text
 
 
 async def test_a_failing_event_holds_back_its_run_and_no_other(
@@ -150,6 +152,26 @@ async def test_web_processes_share_the_work_and_send_nothing_twice(
     assert len(receiver.requests) == 48
 
 
+async def test_whatever_fails_each_run_is_told_in_order_and_nothing_is_missing(
+    store: RedisStore, opens: Opens, receiver: Receiver
+) -> None:
+    chance = random.Random(7)
+    receiver.planned.extend(chance.choices([204, 500, 429, 302], k=60))
+    settings = settings_for(receiver)
+    async with opens(settings):
+        claims = [await claimed(store) for _ in range(6)]
+        for number in range(1, 6):
+            # Another process comes and goes.
+            async with opens(settings):
+                for claim in claims:
+                    await store.record(claim, _task(number))
+                await asyncio.sleep(chance.uniform(0, 0.1))
+        await receiver.until(lambda: [seqs[-1] for seqs in receiver.seqs().values()] == [6] * 6)
+    for claim in claims:
+        told = [seq for seq, _ in itertools.groupby(receiver.seqs()[claim.run.id])]
+        assert told == [1, 2, 3, 4, 5, 6]
+
+
 async def test_the_other_process_goes_on_when_one_stops(
     store: RedisStore, opens: Opens, receiver: Receiver
 ) -> None:
@@ -160,6 +182,18 @@ async def test_the_other_process_goes_on_when_one_stops(
         for _ in range(8):
             await started(store)
         await receiver.until(lambda: len(receiver.accepted) == 9)
+
+
+async def test_what_a_process_held_that_died_is_taken_over(
+    store: RedisStore, opens: Opens, receiver: Receiver
+) -> None:
+    for shard in range(store.shards):
+        await store.lease_shard(CRM, shard, "the dead one", 0.3)
+    async with opens(settings_for(receiver)):
+        await started(store)
+        await asyncio.sleep(0.1)
+        assert receiver.requests == []
+        await receiver.until(lambda: receiver.accepted)
 
 
 async def test_after_its_time_an_event_is_given_up_and_the_next_one_goes(
@@ -290,7 +324,7 @@ async def test_a_forgotten_run_leaves_nothing_behind(
 
 
 async def _settled(store: RedisStore) -> bool:
-    """Wait until nothing is pending."""
+    """Wait until nothing is due."""
 
     async def nothing() -> bool:
         return not any([await store.pending(CRM, shard) for shard in range(store.shards)])
