@@ -17,6 +17,7 @@ from bot.settings import Settings
 from bot.store.clock import keep_time
 from bot.store.open import open_configured
 from bot.supervisor import Supervisor
+from bot.surfaces.console.surface import Console, console_url
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.routes import Probes
 from bot.surfaces.http.site import serving
@@ -58,24 +59,28 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         tasks = (feed.follow(store), keep_time(store), supervisor.run())
         await stack.enter_async_context(at_work(*tasks))
         await stack.enter_async_context(open_webhooks(settings, store, feed, metrics))
-        slack = await stack.enter_async_context(_slack(settings, store, feed, metrics))
-        api = await stack.enter_async_context(open_api(settings, store, feed))
+        url = url_of(listener)
+        slack = await stack.enter_async_context(
+            _slack(settings, store, feed, metrics, console_url(settings, url))
+        )
+        console = Console(settings, store)
+        api = await stack.enter_async_context(open_api(settings, store, feed, console.door))
         probes = Probes(store, metrics, lambda: {"slack": slack.status().up} if slack else {})
-        routes = [*probes.routes(), *(slack.routes if slack else ())]
+        routes = [*probes.routes(), *console.routes(), *(slack.routes if slack else ())]
         await stack.enter_async_context(serving(routes, listener, api))
-        yield App(settings, store, feed, metrics, supervisor, url_of(listener), slack, api.notices)
+        yield App(settings, store, feed, metrics, supervisor, url, slack, api.notices)
 
 
 @asynccontextmanager
 async def _slack(
-    settings: Settings, store: RedisStore, feed: Feed, metrics: Metrics
+    settings: Settings, store: RedisStore, feed: Feed, metrics: Metrics, console: str
 ) -> AsyncIterator[SlackSurface | None]:
     if not settings.slack_on:
         yield None
         return
     from bot.surfaces.slack.surface import open_slack  # Bolt is only paid for where it is used
 
-    async with open_slack(settings, store, feed, metrics) as surface:
+    async with open_slack(settings, store, feed, metrics, console) as surface:
         yield surface
 
 

@@ -42,6 +42,8 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", alias="HOST")
     port: int = Field(3000, alias="PORT", ge=0, le=65535)
+    #: Where people's browsers reach this server, for links to the console: `https://crews.example`.
+    public_url: str = Field("", alias="CREWDECK_PUBLIC_URL", pattern=r"^(https?://[^\s/?#]+/?)?$")
 
     redis_url: SecretStr | None = Field(
         None, validation_alias=AliasChoices("CREWDECK_REDIS_URL", "REDIS_URL", "redis_url")

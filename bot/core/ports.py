@@ -190,6 +190,8 @@ class Memory(Protocol):
 
     async def recall(self, key: str) -> str | None: ...
 
+    async def forget(self, key: str) -> None: ...
+
 
 class Health(Protocol):
     """Whether the store is well, and what it counts."""

@@ -28,3 +28,6 @@ class MemoryVerbs:
     async def recall(self, key: str) -> str | None:
         value: str | None = await self._connection.do(self._connection.redis.get(keys.memory(key)))
         return value
+
+    async def forget(self, key: str) -> None:
+        await self._connection.do(self._connection.redis.delete(keys.memory(key)))

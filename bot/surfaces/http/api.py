@@ -15,6 +15,7 @@ from bot.core.access import Keyring
 from bot.core.feed import Feed
 from bot.core.inbox import Batches, Inbox, Receipts
 from bot.core.ports import Store
+from bot.core.sessions import Door
 from bot.core.tasks import at_work
 from bot.settings import Settings
 from bot.surfaces.encoding import encode
@@ -57,17 +58,19 @@ class Api:
 
 
 @asynccontextmanager
-async def open_api(settings: Settings, store: ApiStore, feed: Feed) -> AsyncIterator[Api]:
+async def open_api(
+    settings: Settings, store: ApiStore, feed: Feed, door: Door | None = None
+) -> AsyncIterator[Api]:
     """The API on this store, reading while the block runs. Raises StoreUnavailable.
 
-    `feed` is followed by the caller.
+    `feed` is followed by the caller. Who has come in by the `door` needs no key.
     """
     ring = Ring(store, feed, settings.api_keys)
     await ring.open()
     runs, inbox = RunFeed(store, feed), InboxFeed(store, feed)
     rates = Rates(settings.rate_limit)
-    guard = Guard(ring, rates, host=settings.host, origins=settings.cors_origins)
-    streams = Streams(store, runs, inbox, ring.still)
+    guard = Guard(ring, rates, door, host=settings.host, origins=settings.cors_origins)
+    streams = Streams(store, runs, inbox, guard.still)
     table = operations(_handlers(store, streams, rates, Starts(store, settings.start_urls)))
     notices = await _notices(settings, ring)
     async with at_work(runs.run(), inbox.run()):

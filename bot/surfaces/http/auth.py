@@ -13,6 +13,7 @@ from bot.core.access import KEYS_TOPIC, ApiKey, Keyring, Scope, matching
 from bot.core.errors import StoreUnavailable
 from bot.core.feed import Feed, Signal
 from bot.core.model import Actor
+from bot.core.sessions import Session
 from bot.surfaces.http.problems import Problem
 
 FRESH = 5.0
@@ -27,6 +28,8 @@ class Caller:
     scopes: frozenset[Scope]
     #: The key they hold; None for the local person.
     key: ApiKey | None = None
+    #: How they signed in, if they came by the door for people.
+    session: Session | None = None
 
     def require(self, scope: Scope) -> None:
         """Raises Problem (missing_scope)."""
@@ -47,6 +50,13 @@ CALLER = web.RequestKey("caller", Caller)
 def caller_of(key: ApiKey) -> Caller:
     """Who calls when this key does."""
     return Caller(key.actor(), frozenset(key.scopes), key)
+
+
+def signed_in(session: Session, key: ApiKey | None) -> Caller:
+    """Who calls when somebody does who has signed in, with this key or (None) as themselves."""
+    scopes = key.scopes if key else session.scopes
+    actor = session.actor.model_copy(update={"admin": key is not None and Scope.ADMIN in key.scopes})
+    return Caller(actor, frozenset(scopes), key, session)
 
 
 class Ring:
@@ -76,6 +86,11 @@ class Ring:
         """The valid key whose secret this is."""
         await self._refresh()
         return matching(secret, self._all)
+
+    async def find_digest(self, digest: str) -> ApiKey | None:
+        """The valid key with this digest."""
+        await self._refresh()
+        return next((key for key in self._all if key.digest == digest and key.revoked_at is None), None)
 
     async def still(self, caller: Caller) -> bool:
         """Whether what let this caller in would do so now: keys are revoked while streams are open.

@@ -146,4 +146,5 @@ class QuestionsQuery(Request):
     """Which questions a list holds."""
 
     state: Annotated[Literal["open"], Field(description="Settled questions are in their runs.")] = "open"
+    mine: Annotated[bool, Field(description="Only those that the caller may answer.")] = False
     limit: Annotated[int, Field(ge=1, le=1000)] = 200

@@ -16,7 +16,8 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from bot.core.access import Scope
-from bot.surfaces.http.auth import CALLER, LOCAL, Caller, Ring, caller_of, secret_of
+from bot.core.sessions import Door
+from bot.surfaces.http.auth import CALLER, LOCAL, Caller, Ring, caller_of, secret_of, signed_in
 from bot.surfaces.http.limits import Rates
 from bot.surfaces.http.problems import Problem
 
@@ -44,9 +45,12 @@ def is_loopback(host: str) -> bool:
 class Guard:
     """Lets callers in, or says why not."""
 
-    def __init__(self, ring: Ring, rates: Rates, *, host: str, origins: Sequence[str]) -> None:
+    def __init__(
+        self, ring: Ring, rates: Rates, door: Door | None = None, *, host: str, origins: Sequence[str]
+    ) -> None:
         self._ring = ring
         self._rates = rates
+        self._door = door
         self._on_loopback = is_loopback(host)
         self._origins = frozenset(origins)
 
@@ -87,11 +91,34 @@ class Guard:
     async def _admit(self, request: web.Request) -> None:
         if not await self._ring.locked():
             self._check_local(request)
-            request[CALLER] = LOCAL
-        elif request.path not in DOCUMENTS:
-            request[CALLER] = caller = await self._holder(request)
+            request[CALLER] = await self._visitor(request) or LOCAL
+        elif not self._public(request.path):
+            request[CALLER] = caller = await self._visitor(request) or await self._holder(request)
             if request.path in PROBES:
                 caller.require(Scope.READ)
+
+    async def still(self, caller: Caller) -> bool:
+        """Whether it would let this caller in now: keys and sessions end while streams are open."""
+        if (caller.session is None or caller.key is not None) and not await self._ring.still(caller):
+            return False
+        return caller.session is None or self._door is None or await self._door.still(caller.session)
+
+    def _public(self, path: str) -> bool:
+        return path in DOCUMENTS or (self._door is not None and self._door.public(path))
+
+    async def _visitor(self, request: web.Request) -> Caller | None:
+        """Who has signed in, if they have and send nothing else that says who they are."""
+        if self._door is None or secret_of(request):
+            return None
+        session = await self._door.session(request.cookies)
+        if session is None:
+            return None
+        key = await self._ring.find_digest(session.key) if session.key else None
+        if session.key and key is None:
+            return None
+        _check_forgery(request)
+        self._rates.take(key.name if key else session.actor.principal)
+        return signed_in(session, key)
 
     async def _holder(self, request: web.Request) -> Caller:
         key = await self._ring.find(secret_of(request))
@@ -119,11 +146,22 @@ class Guard:
         origin = request.headers.get("Origin")
         if origin is None or origin in self._origins:
             return
-        if urlsplit(origin).netloc.lower() != request.headers.get("Host", "").lower():
+        if not _from_here(request):
             raise Problem(
                 "wrong_origin",
                 "Pages of other origins may not call, unless CREWDECK_CORS_ORIGINS names them.",
             )
+
+
+def _check_forgery(request: web.Request) -> None:
+    """A cookie comes along whoever made the browser call, so what changes something must come from our pages.
+
+    A browser names the page's origin with each such call, and with each WebSocket.
+    """
+    if request.method in {"GET", "HEAD"} and "Upgrade" not in request.headers:
+        return
+    if not _from_here(request):
+        raise Problem("wrong_origin", "With a session only this server's own pages may call.")
 
 
 KEYS_REQUIRED = (
@@ -141,3 +179,12 @@ def _hostname(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def _from_here(request: web.Request) -> bool:
+    """Whether a page of this server sent it."""
+    try:
+        where = urlsplit(request.headers.get("Origin", "")).netloc
+    except ValueError:
+        return False
+    return where.lower() == request.headers.get("Host", "").lower()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from bot.core import rules
+from bot.core.access import Scope
+from bot.core.model import ANYONE, Question
 from bot.surfaces.http.answers import Answers, AnswerStore
 from bot.surfaces.http.bodies import AnswerBody, InputBody, QuestionsQuery
 from bot.surfaces.http.operations import Call, reply
@@ -18,8 +21,17 @@ class QuestionRoutes:
         self._answers = answers
 
     async def questions(self, call: Call[None, QuestionsQuery]) -> web.Response:
-        found = await self._store.open_questions(call.query.limit)
+        found = await self._found(call)
         return reply(QuestionsView(questions=tuple(QuestionView.of(question) for question in found)))
+
+    async def _found(self, call: Call[None, QuestionsQuery]) -> list[Question]:
+        actor = call.caller.actor
+        if not call.query.mine or actor.admin:
+            return await self._store.open_questions(call.query.limit)
+        if Scope.ANSWER not in call.caller.scopes:
+            return []
+        found = await self._store.open_questions(call.query.limit, (*actor.principals, ANYONE))
+        return [question for question in found if rules.may(actor, question.policy)]
 
     async def question(self, call: Call[None, None]) -> web.Response:
         return reply(QuestionView.of(await self._answers.find(call.id("question_id"))))

@@ -30,8 +30,9 @@ HEADERS = {
     # Neither the name nor the version of what a scanner could look up.
     "Server": "crewdeck",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
 }
+REFERRER_POLICY = "no-referrer"
+"""Unless a page with a form has its own: with this one, browsers don't name the form's origin."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -98,6 +99,7 @@ def application(routes: Iterable[web.AbstractRouteDef], api: Api) -> web.Applica
 
 async def _set_headers(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
+    response.headers.setdefault("Referrer-Policy", REFERRER_POLICY)
 
 
 @web.middleware

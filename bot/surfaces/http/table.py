@@ -17,6 +17,7 @@ from bot.surfaces.http.bodies import (
     StartBody,
     StreamQuery,
 )
+from bot.surfaces.http.me import me
 from bot.surfaces.http.operations import Answer, Operation
 from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.questions import QuestionRoutes
@@ -24,6 +25,7 @@ from bot.surfaces.http.runs import RunRoutes
 from bot.surfaces.http.sse import SseRoutes
 from bot.surfaces.http.views import (
     AnswerView,
+    CallerView,
     CrewsView,
     EventsView,
     QuestionsView,
@@ -63,6 +65,14 @@ def operations(handlers: Handlers) -> tuple[AnyOperation, ...]:
 
 def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
     return (
+        Operation(
+            "GET",
+            "/me",
+            "getCaller",
+            "Who calls, and what they may do",
+            me,
+            {200: Answer("The caller", CallerView)},
+        ),
         Operation(
             "GET",
             "/crews",

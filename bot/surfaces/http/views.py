@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from bot.core.access import Scope
 from bot.core.events import iso
 from bot.core.model import (
     Action,
@@ -38,6 +39,15 @@ class ActorView(View):
     @classmethod
     def of(cls, actor: Actor) -> ActorView:
         return cls(surface=actor.surface, name=actor.label, on_behalf_of=actor.on_behalf_of or None)
+
+
+class CallerView(View):
+    """Who calls, and what they may do."""
+
+    surface: str
+    name: str
+    scopes: tuple[Scope, ...]
+    signed_in: bool = Field(description="By a session of the console, not by a key.")
 
 
 class CrewView(View):

@@ -1,0 +1,102 @@
+"""People in a browser: sessions, and links that open one. Of their tokens only digests are kept."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Protocol
+
+from bot.core.access import ApiKey, Scope, digest
+from bot.core.model import Actor, Value
+from bot.core.ports import Memory
+
+SESSION_TTL = 12 * 3600.0
+"""Seconds that a session lasts."""
+LINK_TTL = 300.0
+"""Seconds in which a link must be used."""
+SURFACE = "console"
+LINK_PATH = "/console/link/"
+"""Where a link leads, below the console's address; its token follows."""
+
+
+class Session(Value):
+    """Somebody who has signed in."""
+
+    #: The digest of its token.
+    id: str
+    actor: Actor
+    scopes: tuple[Scope, ...]
+    #: The digest of the API key that opened it, and without which it ends; "": a link opened it.
+    key: str = ""
+
+
+class Door(Protocol):
+    """A way in beside API keys: a surface on which people sign in."""
+
+    def public(self, path: str) -> bool:
+        """Whether everybody may ask for this: it is needed to sign in, and tells nothing."""
+
+    async def session(self, cookies: Mapping[str, str]) -> Session | None:
+        """The session that these cookies stand for. Raises StoreUnavailable."""
+
+    async def still(self, session: Session) -> bool:
+        """Whether it has not ended. While the store is away it has not."""
+
+
+async def open_session(memory: Memory, actor: Actor, scopes: tuple[Scope, ...], key: str = "") -> str:
+    """Sign somebody in; the token by which their browser is known. Raises StoreUnavailable."""
+    token = secrets.token_urlsafe(32)
+    session = Session(id=digest(token), actor=actor, scopes=scopes, key=key)
+    await memory.remember(_session(session.id), session.model_dump_json(), SESSION_TTL)
+    return token
+
+
+async def find_session(memory: Memory, session_id: str) -> Session | None:
+    """A session that has not ended, by the digest of its token. Raises StoreUnavailable."""
+    kept = await memory.recall(_session(session_id))
+    return Session.model_validate_json(kept) if kept else None
+
+
+async def end_session(memory: Memory, token: str) -> None:
+    """Sign somebody out. Raises StoreUnavailable."""
+    await memory.forget(_session(digest(token)))
+
+
+async def offer_link(memory: Memory, person: Actor) -> str:
+    """A token that signs this person in, as themselves, once and soon. Raises StoreUnavailable."""
+    token = secrets.token_urlsafe(32)
+    await memory.remember(_link(token), person.model_dump_json(), LINK_TTL)
+    return token
+
+
+async def link_works(memory: Memory, token: str) -> bool:
+    """Whether a link could still be used. Raises StoreUnavailable."""
+    return await memory.recall(_link(token)) is not None
+
+
+async def use_link(memory: Memory, token: str) -> Actor | None:
+    """Whom the link signs in; None if it is too old or was used. Raises StoreUnavailable."""
+    kept = await memory.recall(_link(token))
+    if kept is None or not await memory.once(f"{_link(token)}:used", 2 * LINK_TTL):
+        return None
+    await memory.forget(_link(token))
+    return Actor.model_validate_json(kept)
+
+
+def key_at_console(key: ApiKey) -> Actor:
+    """Who acts when somebody has signed in with this key."""
+    actor = key.actor()
+    return actor.model_copy(update={"surface": SURFACE, "identities": actor.principals})
+
+
+def person_at_console(person: Actor) -> Actor:
+    """The same person, acting in the console; what they may do elsewhere they may do here."""
+    return person.model_copy(update={"surface": SURFACE, "identities": person.principals})
+
+
+def _session(session_id: str) -> str:
+    return f"session:{session_id}"
+
+
+def _link(token: str) -> str:
+    return f"link:{digest(token)}"

@@ -1,0 +1,83 @@
+"""The page and the files it is made of: read once, sent compressed, and again only when changed."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+FOLDER = Path(__file__).parent / "static"
+HOME = "/"
+PREFIX = "/console/"
+PAGE = "index.html"
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""Content-Security-Policy: nothing from elsewhere, and nothing that a model wrote runs."""
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    # Not `no-referrer`: browsers would hide the origin of our forms, too.
+    "Referrer-Policy": "same-origin",
+    # Asked each time, answered with 304: a page never mixes the files of two releases.
+    "Cache-Control": "no-cache",
+}
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """One file, as it is sent."""
+
+    content_type: str
+    body: bytes
+    compressed: bytes
+    etag: str
+
+    @classmethod
+    def read(cls, path: Path) -> File:
+        body = path.read_bytes()
+        tag = hashlib.sha256(body).hexdigest()[:20]
+        return cls(TYPES[path.suffix], body, gzip.compress(body, mtime=0), f'"{tag}"')
+
+    def response(self, request: web.Request) -> web.Response:
+        headers = {**HEADERS, "ETag": self.etag, "Vary": "Accept-Encoding"}
+        if request.headers.get("If-None-Match") == self.etag:
+            return web.Response(status=304, headers=headers)
+        headers["Content-Type"] = self.content_type
+        if "gzip" not in request.headers.get("Accept-Encoding", ""):
+            return web.Response(body=self.body, headers=headers)
+        return web.Response(body=self.compressed, headers={**headers, "Content-Encoding": "gzip"})
+
+
+class Files:
+    """The files by their addresses."""
+
+    def __init__(self, files: dict[str, File]) -> None:
+        self._files = files
+
+    @classmethod
+    def shipped(cls) -> Files:
+        found = sorted(path for path in FOLDER.rglob("*") if path.suffix in TYPES)
+        return cls({_address(path): File.read(path) for path in found})
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get(address, self.send) for address in self._files]
+
+    async def send(self, request: web.Request) -> web.Response:
+        return self._files[request.path].response(request)
+
+
+def _address(path: Path) -> str:
+    name = path.relative_to(FOLDER).as_posix()
+    return HOME if name == PAGE else f"{PREFIX}{name}"

@@ -1,0 +1,45 @@
+"""Links that sign people in as themselves, once: made where they are known already, as in Slack."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from bot.core import sessions
+from bot.core.access import Scope
+from bot.core.ports import Memory
+from bot.surfaces.console import pages
+from bot.surfaces.console.cookies import Cookies
+from bot.surfaces.console.files import HOME
+from bot.surfaces.console.origin import is_own
+
+ADDRESS = sessions.LINK_PATH + "{token:[A-Za-z0-9_-]{20,100}}"
+SCOPES = (Scope.READ, Scope.START, Scope.ANSWER)
+"""What the rules of each crew then allow or not, as they do elsewhere."""
+
+
+class Links:
+    """Looked at with GET, used with POST."""
+
+    def __init__(self, memory: Memory, cookies: Cookies) -> None:
+        self._memory = memory
+        self._cookies = cookies
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get(ADDRESS, self.show), web.post(ADDRESS, self.use)]
+
+    async def show(self, request: web.Request) -> web.Response:
+        if await sessions.link_works(self._memory, request.match_info["token"]):
+            return pages.confirm(request.path)
+        return pages.stale()
+
+    async def use(self, request: web.Request) -> web.Response:
+        if not is_own(request):
+            return pages.confirm(request.path)
+        person = await sessions.use_link(self._memory, request.match_info["token"])
+        if person is None:
+            return pages.stale()
+        actor = sessions.person_at_console(person)
+        token = await sessions.open_session(self._memory, actor, SCOPES)
+        response = web.Response(status=303, headers={"Location": HOME})
+        self._cookies.give(request, response, token)
+        return response

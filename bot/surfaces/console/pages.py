@@ -1,0 +1,75 @@
+"""The pages around the console, which need no script: signing in, by key or by link. Pure."""
+
+from __future__ import annotations
+
+from html import escape
+
+from aiohttp import web
+
+from bot.surfaces.console.files import HEADERS
+
+SIGN_IN = "/console/sign-in"
+
+
+def sign_in(problem: str = "", status: int = 200) -> web.Response:
+    """The form that takes an API key."""
+    return _page(
+        "Sign in",
+        f"""{_problem(problem)}
+<form method="post" action="{SIGN_IN}">
+<label for="key">API key</label>
+<input id="key" name="key" type="password" autocomplete="current-password" required autofocus
+ aria-describedby="hint" spellcheck="false">
+<p id="hint" class="hint">Your operator makes one with <code>crewdeck keys add</code>. In Slack,
+<code>/crew console</code> gives you a link that signs you in without a key.</p>
+<button class="primary">Sign in</button>
+</form>""",
+        status,
+    )
+
+
+def confirm(path: str) -> web.Response:
+    """The button behind a link: who only looks at the link, as previews do, doesn't use it up."""
+    return _page(
+        "Welcome",
+        f"""<p>This link signs you in as yourself, once.</p>
+<form method="post" action="{escape(path)}"><button class="primary" autofocus>Sign in</button></form>""",
+    )
+
+
+def stale() -> web.Response:
+    """The answer to a link that is of no use any more."""
+    return _page(
+        "This link has been used",
+        "<p>Or it is older than five minutes. Ask for another one in Slack: <code>/crew console</code>.</p>"
+        f'<p><a href="{SIGN_IN}">Sign in with an API key</a></p>',
+        410,
+    )
+
+
+def _problem(words: str) -> str:
+    return f'<p class="problem" role="alert">{escape(words)}</p>' if words else ""
+
+
+def _page(title: str, body: str, status: int = 200) -> web.Response:
+    text = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)} · Crewdeck</title>
+<link rel="icon" href="/console/icon.svg">
+<link rel="stylesheet" href="/console/style/base.css">
+<link rel="stylesheet" href="/console/style/door.css">
+</head>
+<body class="door">
+<main>
+<p class="brand"><img src="/console/icon.svg" alt="" width="28" height="28">Crewdeck</p>
+<h1>{escape(title)}</h1>
+{body}
+</main>
+</body>
+</html>
+"""
+    headers = {**HEADERS, "Cache-Control": "no-store"}
+    return web.Response(text=text, status=status, content_type="text/html", headers=headers)

@@ -1,0 +1,44 @@
+// The HTTP API, as every client uses it.
+
+/** What the API answered instead of what was asked for; `code` is stable. */
+export class Problem extends Error {
+  constructor(body, status) {
+    super(body.detail ?? "Something went wrong.");
+    this.code = body.code ?? "";
+    this.status = status;
+    this.errors = body.errors ?? [];
+    this.outcome = body.outcome ?? null;
+  }
+}
+
+const AWAY = { code: "away", detail: "The server does not answer just now. Nothing is lost: please try again." };
+
+async function call(method, path, body, headers = {}) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: body === undefined ? headers : { ...headers, "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new Problem(AWAY, 0);
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  if (response.status === 401) signIn();
+  throw new Problem(answer, response.status);
+}
+
+/** Go to the page where people sign in. */
+export function signIn() {
+  const ended = sessionStorage.getItem("signed-in") ? "?ended" : "";
+  sessionStorage.removeItem("signed-in");
+  location.replace(`/console/sign-in${ended}`);
+}
+
+export const get = (path) => call("GET", path);
+export const post = (path, body, headers) => call("POST", path, body, headers);
+
+/** A word that nobody has used before. */
+export const unique = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

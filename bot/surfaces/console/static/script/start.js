@@ -1,0 +1,74 @@
+// Start a crew: choose one, and fill in what it needs.
+
+import { get, post, unique } from "./api.js";
+import { h, write } from "./dom.js";
+import { Field } from "./fields.js";
+import { say } from "./speak.js";
+
+export function startView(context, [name]) {
+  const title = h("h1", { tabindex: "-1" }, "Start a crew");
+  const lead = h("p", { class: "lead" });
+  const body = h("div", {});
+  const node = h("div", { class: "view" }, h("div", {}, title, lead), body);
+  const shown = name === undefined ? showCrews : showForm;
+  get("/crews").then(
+    ({ crews }) => shown(crews, { title, lead, body, name: decodeURIComponent(name ?? "") }),
+    (problem) => body.replaceChildren(h("p", { class: "problem", role: "alert" }, problem.message)),
+  );
+  return { node, title: "Start", close: () => {} };
+}
+
+function showCrews(crews, { lead, body }) {
+  write(lead, crews.length ? "Which one shall go to work?" : "No crew is there yet: a worker announces them when it is up.");
+  const links = crews.map((crew) =>
+    h("li", {}, h("a", { href: `#/start/${encodeURIComponent(crew.name)}` }, h("h2", {}, crew.title), crew.description ? h("p", {}, crew.description) : "")),
+  );
+  body.replaceChildren(h("ul", { class: "crews" }, links));
+}
+
+function showForm(crews, { title, lead, body, name }) {
+  const crew = crews.find((each) => each.name === name);
+  if (!crew) return write(lead, `There is no crew ${name}.`);
+  write(title, crew.title);
+  write(lead, crew.description);
+  body.replaceChildren(inputsForm(crew));
+}
+
+function inputsForm(crew) {
+  const fields = crew.inputs.map((field) => new Field(field));
+  const wrong = h("p", { class: "problem", role: "alert", hidden: true });
+  const start = h("button", { class: "primary" }, `Start ${crew.title}`);
+  const form = h("form", { class: "inputs", novalidate: true }, fields.map((field) => field.node), wrong, h("div", { class: "row" }, start, h("a", { class: "button", href: "#/start" }, "Another crew")));
+  // The same word with the same inputs is the same run, however often it is pressed.
+  let sent = { body: "", key: "" };
+  let busy = false;
+
+  async function send() {
+    const inputs = Object.fromEntries(fields.map((field) => [field.name, field.value]).filter(([, value]) => value !== undefined));
+    const body = JSON.stringify(inputs);
+    if (sent.body !== body) sent = { body, key: unique() };
+    const run = await post("/crew/start", { crew: crew.name, inputs }, { "Idempotency-Key": sent.key });
+    say(`${crew.title} has started.`);
+    location.hash = `#/runs/${run.run_id}`;
+  }
+
+  function complain(problem) {
+    const about = new Map(problem.errors.map(({ field, reason }) => [field.replace(/^inputs\./, ""), reason]));
+    for (const field of fields) field.complain(about.get(field.name) ? `This ${about.get(field.name)}.` : "");
+    const first = fields.find((field) => about.has(field.name));
+    wrong.hidden = Boolean(first);
+    write(wrong, first ? "" : problem.message);
+    first?.control.focus();
+  }
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (busy) return;
+    busy = true;
+    start.setAttribute("aria-disabled", "true");
+    await send().catch(complain);
+    start.setAttribute("aria-disabled", "false");
+    busy = false;
+  });
+  return form;
+}

@@ -1,0 +1,31 @@
+"""The console, put together: its files, how people sign in, and the door through which the API lets them."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from bot.settings import Settings
+from bot.surfaces.console.cookies import Cookies
+from bot.surfaces.console.door import SessionDoor
+from bot.surfaces.console.files import Files
+from bot.surfaces.console.links import Links
+from bot.surfaces.console.signin import SignIn, SignInStore
+
+
+class Console:
+    """A page at `/`, and what belongs to it below `/console/`."""
+
+    def __init__(self, settings: Settings, store: SignInStore) -> None:
+        cookies = Cookies(secure=settings.public_url.startswith("https://"))
+        self.door = SessionDoor(store)
+        self._files = Files.shipped()
+        self._sign_in = SignIn(store, settings.api_keys, cookies)
+        self._links = Links(store, cookies)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [*self._files.routes(), *self._sign_in.routes(), *self._links.routes()]
+
+
+def console_url(settings: Settings, here: str) -> str:
+    """Where people find the console; `here` is where this machine does."""
+    return settings.public_url.rstrip("/") or here
