@@ -31,8 +31,8 @@ from bot.core.model import (
     RunStatus,
 )
 from bot.surfaces.card import Progress, progress, question_card, run_card
-from bot.surfaces.slack import asking, homeview, render, views
-from bot.surfaces.slack.render import Message
+from bot.surfaces.slack.cards import asking, homeview, runcard, views
+from bot.surfaces.slack.cards.runcard import Message
 
 HERE = Path(__file__).parent / "slack"
 RUN = "6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31"
@@ -111,15 +111,15 @@ def a_home() -> dict[str, Any]:
 
 ERROR = RunError(code="model_error", message="The model did not answer.")
 CARDS: dict[str, Message | dict[str, Any]] = {
-    "run_queued": render.progress(run_card(a_run(RunStatus.QUEUED), Progress())),
-    "run_working": render.progress(run_card(a_run(), half_done())),
-    "run_waiting": render.progress(run_card(a_run(RunStatus.INPUT_REQUIRED), half_done(), [APPROVAL])),
-    "run_completed": render.progress(run_card(ended(RunStatus.COMPLETED), half_done())),
-    "result": render.completed(
+    "run_queued": runcard.progress(run_card(a_run(RunStatus.QUEUED), Progress())),
+    "run_working": runcard.progress(run_card(a_run(), half_done())),
+    "run_waiting": runcard.progress(run_card(a_run(RunStatus.INPUT_REQUIRED), half_done(), [APPROVAL])),
+    "run_completed": runcard.progress(run_card(ended(RunStatus.COMPLETED), half_done())),
+    "result": runcard.completed(
         run_card(ended(RunStatus.COMPLETED), half_done()), "# Tide mills\n\nThey turn."
     ),
-    "failure": render.failed(run_card(ended(RunStatus.FAILED, error=ERROR), half_done())),
-    "cancelled": render.cancelled(run_card(ended(RunStatus.CANCELLED, cancelled_by=ADA), half_done())),
+    "failure": runcard.failed(run_card(ended(RunStatus.FAILED, error=ERROR), half_done())),
+    "cancelled": runcard.cancelled(run_card(ended(RunStatus.CANCELLED, cancelled_by=ADA), half_done())),
     "approval": asked(APPROVAL),
     "choice_buttons": asked(SHORT_CHOICE),
     "choice_select": asked(LONG_CHOICE),

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.surfaces.slack.budget import Budget, Priority, Rate
-from bot.surfaces.slack.gate import EDITS
+from bot.surfaces.slack.webapi.budget import Budget, Priority, Rate
+from bot.surfaces.slack.webapi.gate import EDITS
 
 
 def spend(budget: Budget, priority: Priority, now: float) -> float:

@@ -28,9 +28,9 @@ from bot.core.model import (
     RunStatus,
 )
 from bot.surfaces.card import progress, question_card, run_card
-from bot.surfaces.slack import asking, homeview, render, views
-from bot.surfaces.slack.asking import Fit
-from bot.surfaces.slack.render import Message
+from bot.surfaces.slack.cards import asking, homeview, runcard, views
+from bot.surfaces.slack.cards.asking import Fit
+from bot.surfaces.slack.cards.runcard import Message
 from tests.loopback.slack.blocks import check_message_blocks, check_view, texts
 
 RUN = "6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31"
@@ -195,13 +195,13 @@ def test_any_run_can_be_shown(
     error = RunError(code="x", message=words)
     run = a_run(title=title, status=status, inputs=inputs, error=error, finished_at=1_790_000_999_000)
     card = run_card(run, progress(events(tasks, words)), paused=words)
-    check(render.progress(card))
-    check(render.failed(card))
-    check(render.cancelled(card))
-    check(render.moved(card, "C0"))
-    check(render.placeless(card, "C0"))
-    check(render.completed(card, words))
-    check(render.completed_in_words(card, words))
+    check(runcard.progress(card))
+    check(runcard.failed(card))
+    check(runcard.cancelled(card))
+    check(runcard.moved(card, "C0"))
+    check(runcard.placeless(card, "C0"))
+    check(runcard.completed(card, words))
+    check(runcard.completed_in_words(card, words))
 
 
 def events(tasks: int, words: str) -> list[Event]:

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from bot.core.errors import InvalidInputs
 from bot.core.model import Crew, InputField, InputKind
-from bot.surfaces.slack import commands
-from bot.surfaces.slack.commands import (
+from bot.surfaces.slack.inbound import commands
+from bot.surfaces.slack.inbound.commands import (
     Cancel,
     Help,
     ListCrews,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.surfaces.slack import guard
-from bot.surfaces.slack.guard import Unacceptable
+from bot.surfaces.slack.inbound import guard
+from bot.surfaces.slack.inbound.guard import Unacceptable
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 NOW = 1_700_000_000.0

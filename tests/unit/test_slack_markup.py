@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.surfaces.slack import mrkdwn
+from bot.surfaces.slack.cards import mrkdwn
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.surfaces.slack import words
+from bot.surfaces.slack.inbound import words
 
 
 @pytest.mark.parametrize(

@@ -18,30 +18,30 @@ from bot.core.feed import Feed
 from bot.core.ports import Store
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.slack.answers import Answers
-from bot.surfaces.slack.api import SlackApi, open_api
-from bot.surfaces.slack.bolt import Dispatcher, application
-from bot.surfaces.slack.catchup import CatchUp
 from bot.surfaces.slack.consolelink import ConsoleLinks
-from bot.surfaces.slack.delivery import Delivery
-from bot.surfaces.slack.desk import Desk
-from bot.surfaces.slack.errands import Errands
-from bot.surfaces.slack.forms import Forms
-from bot.surfaces.slack.home import Home
-from bot.surfaces.slack.installed import Installed
-from bot.surfaces.slack.listeners import commands, lifecycle, messages, modals, presses
-from bot.surfaces.slack.listeners.messages import Ears
-from bot.surfaces.slack.listeners.modals import Modals
-from bot.surfaces.slack.listeners.presses import Presses
-from bot.surfaces.slack.notices import Notices
-from bot.surfaces.slack.opening import Opening
-from bot.surfaces.slack.orders import Orders
-from bot.surfaces.slack.people import People
-from bot.surfaces.slack.placing import Placing
-from bot.surfaces.slack.presence import Presence
-from bot.surfaces.slack.replies import Replies
-from bot.surfaces.slack.request_url import RequestUrl
-from bot.surfaces.slack.socket_mode import SocketMode
+from bot.surfaces.slack.delivery.home import Home
+from bot.surfaces.slack.delivery.outbox import Delivery
+from bot.surfaces.slack.inbound.answers import Answers
+from bot.surfaces.slack.inbound.bolt import Dispatcher, application
+from bot.surfaces.slack.inbound.catchup import CatchUp
+from bot.surfaces.slack.inbound.desk import Desk
+from bot.surfaces.slack.inbound.errands import Errands
+from bot.surfaces.slack.inbound.forms import Forms
+from bot.surfaces.slack.inbound.listeners import commands, lifecycle, messages, modals, presses
+from bot.surfaces.slack.inbound.listeners.messages import Ears
+from bot.surfaces.slack.inbound.listeners.modals import Modals
+from bot.surfaces.slack.inbound.listeners.presses import Presses
+from bot.surfaces.slack.inbound.notices import Notices
+from bot.surfaces.slack.inbound.opening import Opening
+from bot.surfaces.slack.inbound.orders import Orders
+from bot.surfaces.slack.inbound.people import People
+from bot.surfaces.slack.inbound.placing import Placing
+from bot.surfaces.slack.inbound.presence import Presence
+from bot.surfaces.slack.inbound.replies import Replies
+from bot.surfaces.slack.inbound.request_url import RequestUrl
+from bot.surfaces.slack.inbound.socket_mode import SocketMode
+from bot.surfaces.slack.webapi.api import SlackApi, open_api
+from bot.surfaces.slack.webapi.installed import Installed
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,1 @@
+"""What people see in Slack, as dicts. Pure: no SDK, no I/O."""

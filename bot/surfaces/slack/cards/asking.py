@@ -1,0 +1,292 @@
+"""A question as a message: open, with all one needs to decide it, and settled, with what became of it. Pure.
+
+What is to be decided is never approved half-seen. A question that fits is shown in full, with its buttons.
+One that doesn't is shown shortened, with its deciding buttons at the end of the modal that "Show all" opens.
+One that is too long even for a modal is posted as a file in the thread first, and its message points there.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from bot.core.model import Action, Option, QuestionKind
+from bot.surfaces.card import QuestionCard, Silence
+from bot.surfaces.slack import actions
+from bot.surfaces.slack.actions import Target
+from bot.surfaces.slack.cards.elements import LABEL, SECTION, Block, button, context, option, section, select
+from bot.surfaces.slack.cards.elements import actions as row
+from bot.surfaces.slack.cards.mrkdwn import (
+    clean,
+    date,
+    escape,
+    length,
+    mention,
+    neutral,
+    pieces,
+    quote,
+    truncate,
+    truncate_escaped,
+)
+from bot.surfaces.slack.cards.runcard import Message
+
+WHOLE = 8000
+"""Units of prompt, context and options that are shown in a message; Slack refuses one at about 13,200."""
+MODAL = 120_000
+"""UTF-8 bytes that surely fit into a modal: 100 sections of 3,000, of which a cut at a line's end may leave
+half empty, and 250 kB in all as JSON."""
+SHORTENED = 1500
+"""Units of the prompt, and of the context, that a shortened question shows."""
+BUTTONS = 5
+"""Options that are buttons; more become a select."""
+QUOTED = 2500
+IN_FILE = "All of it is in the file above. Read it before you decide."
+IN_MODAL = "Press “Show all”: you decide at the end of it."
+NAMED = 5
+
+
+class Fit(Enum):
+    """Where a question can be read in full."""
+
+    MESSAGE = "message"
+    MODAL = "modal"
+    FILE = "file"
+
+
+def fit(card: QuestionCard) -> Fit:
+    """Where this question can be read in full."""
+    listed = listed_options(card)
+    if length(escape(card.prompt)) + length(neutral(card.context)) + length(escape(listed)) <= WHOLE:
+        return Fit.MESSAGE
+    return Fit.MODAL if len(clean(full_text(card)).encode()) <= MODAL else Fit.FILE
+
+
+def full_text(card: QuestionCard) -> str:
+    """All that is to be decided, as plain text."""
+    return "\n\n".join(part for part in (card.prompt, card.context, listed_options(card)) if part.strip())
+
+
+def listed_options(card: QuestionCard) -> str:
+    """The options of a choice, where a button or select can't hold the labels; empty otherwise."""
+    if card.kind is not QuestionKind.CHOICE or all(length(each.label) <= LABEL for each in card.options):
+        return ""
+    return "\n".join(f"{number}. {each.label}" for number, each in enumerate(card.options, start=1))
+
+
+# ── open ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ask(card: QuestionCard, *, in_thread: bool = True) -> Message:
+    """The question while it is open. Replies are heard in the run's thread only."""
+    where = fit(card)
+    blocks = [section(f"*{_headline(card)}*"), *_body(card, where)]
+    if where is Fit.FILE:
+        blocks.append(section(f"*This is only the beginning.* {IN_FILE}"))
+    elif where is Fit.MODAL:
+        blocks.append(section(f"*This is only the beginning.* {IN_MODAL}"))
+    blocks += [_row(card, where), context(_who(card, in_thread=in_thread)), *_small_print(card)]
+    return Message(text=_notification(card), blocks=blocks)
+
+
+def _headline(card: QuestionCard) -> str:
+    asker = truncate_escaped(card.asker, 100)
+    match card.kind:
+        case QuestionKind.APPROVAL:
+            return f"{asker} asks for approval"
+        case QuestionKind.CHOICE:
+            return f"{asker} asks you to choose"
+        case QuestionKind.TEXT:
+            return f"{asker} has a question"
+        case QuestionKind.REVIEW:
+            return f"{asker} asks for a review{round_of(card)}"
+
+
+def round_of(card: QuestionCard) -> str:
+    """`: round 2 of 5`; empty for what has no rounds."""
+    if card.round is None:
+        return ""
+    return f": round {card.round} of {card.rounds}" if card.rounds else f": round {card.round}"
+
+
+def _body(card: QuestionCard, where: Fit) -> list[Block]:
+    whole = where is Fit.MESSAGE
+    blocks = _sections(card.prompt if whole else truncate(card.prompt, SHORTENED))
+    if card.context.strip():
+        text = card.context if whole else truncate(card.context, SHORTENED)
+        blocks.append({"type": "markdown", "text": neutral(text)})
+    if whole and (listed := listed_options(card)):
+        blocks += _sections(listed)
+    return blocks
+
+
+def _sections(text: str) -> list[Block]:
+    """Plain text in as many sections as it needs, not folded away by Slack."""
+    return [section(escape(piece)) | {"expand": True} for piece in pieces(text, SECTION, escape)] or [
+        section("-")
+    ]
+
+
+def _row(card: QuestionCard, where: Fit) -> Block:
+    """What can be pressed. The one that decides comes first; what only opens something, last."""
+    target = Target(card.run_id, card.question_id).encode()
+    opening = button("Show all", actions.OPEN_FULL, target, "Show the whole question", "primary")
+    elements = [opening] if where is Fit.MODAL else deciding(card)
+    return row([*elements, _reply_button(card, target, primary=not elements)])
+
+
+def _reply_button(card: QuestionCard, target: str, *, primary: bool) -> Block:
+    if card.kind is QuestionKind.REVIEW:
+        return button("Request changes...", actions.OPEN_REPLY, target, "Request changes in words")
+    label = "Answer..." if card.kind is QuestionKind.TEXT else "Reply..."
+    return button(label, actions.OPEN_REPLY, target, "Answer in words", "primary" if primary else None)
+
+
+def deciding(card: QuestionCard) -> list[Block]:
+    """The elements that decide: approve and reject, or the options. None for a question that wants words."""
+    target = Target(card.run_id, card.question_id).encode()
+    match card.kind:
+        case QuestionKind.APPROVAL | QuestionKind.REVIEW:
+            approve = _label(card, Action.APPROVE, "Approve")
+            reject = _label(card, Action.REJECT, "Reject")
+            return [
+                button(approve, actions.ANSWER_APPROVE, target, f"{approve}: {card.prompt}", "primary"),
+                button(reject, actions.ANSWER_REJECT, target, f"{reject}: {card.prompt}", "danger"),
+            ]
+        case QuestionKind.CHOICE if card.options:
+            return _choices(card)
+        case _:
+            return []
+
+
+def _label(card: QuestionCard, action: Action, otherwise: str) -> str:
+    return next((each.label for each in card.options if each.id == action), otherwise)
+
+
+def _choices(card: QuestionCard) -> list[Block]:
+    labels = _button_labels(card)
+    values = [Target(card.run_id, card.question_id, each.id).encode() for each in card.options]
+    if len(card.options) > BUTTONS:
+        offered = [option(label, value) for label, value in zip(labels, values, strict=True)]
+        return [select("Choose...", actions.ANSWER_SELECT, offered[:100])]
+    return [_choice(*each) for each in zip(card.options, labels, values, strict=True)]
+
+
+def _button_labels(card: QuestionCard) -> list[str]:
+    """Numbered where the labels in full are listed above."""
+    if not listed_options(card):
+        return [each.label for each in card.options]
+    return [f"{number}. {each.label}" for number, each in enumerate(card.options, start=1)]
+
+
+def _choice(chosen: Option, label: str, value: str) -> Block:
+    return button(label, actions.choose(chosen.id), value, f"Choose {chosen.label}")
+
+
+def _who(card: QuestionCard, *, in_thread: bool) -> str:
+    how = "with the buttons or by a reply in this thread" if in_thread else "with the buttons"
+    return f"{deciders(card)} can answer, {how}."
+
+
+def deciders(card: QuestionCard) -> str:
+    """Who may answer: mentioned, so that they are told."""
+    if card.anyone:
+        return "Anyone here"
+    names = [mention(each) for each in card.deciders]
+    if len(names) > NAMED:
+        names = [*names[:NAMED], f"{len(names) - NAMED} others"]
+    *others, last = names or ["Nobody who is here"]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _small_print(card: QuestionCard) -> list[Block]:
+    lines = [_hint(card)] if _hint(card) else []
+    if card.deadline_at is not None:
+        lines.append(f"Waits until {date(card.deadline_at)}. {_after_silence(card)}")
+    return [context(*lines)] if lines else []
+
+
+def _hint(card: QuestionCard) -> str:
+    match card.kind:
+        case QuestionKind.REVIEW:
+            return "Approve: it stands. Request changes, or a reply: another round. Reject: the run ends."
+        case QuestionKind.APPROVAL | QuestionKind.CHOICE:
+            return "A reply of just a button's label counts as that button; other words never approve."
+        case QuestionKind.TEXT:
+            return ""
+
+
+def _after_silence(card: QuestionCard) -> str:
+    match card.silence:
+        case Silence.REJECTS:
+            return "If nobody answers, it counts as rejected."
+        case Silence.CHOOSES:
+            return f"If nobody answers, it is “{truncate_escaped(card.silence_label, LABEL)}”."
+        case Silence.EXPIRES:
+            return "If nobody answers, the question expires; nothing is approved by silence."
+
+
+def _notification(card: QuestionCard) -> str:
+    return f"{_headline(card)}: {truncate_escaped(card.prompt, 500)}"
+
+
+# ── settled ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def settled(card: QuestionCard) -> Message:
+    """The question with its outcome, who decided and when; nothing to press any more."""
+    line = _outcome(card)
+    blocks = [section(f"*{_headline(card)}*"), *_body(card, fit(card)), section(line)]
+    if words := _said(card):
+        blocks.append(section(quote(words, QUOTED)))
+    return Message(text=f"{line} {truncate_escaped(card.prompt, 300)}", blocks=blocks)
+
+
+def _outcome(card: QuestionCard) -> str:
+    outcome = card.outcome
+    if outcome is None:
+        return "Open"
+    at = f" {date(card.settled_at)}" if card.settled_at is not None else ""
+    by = f" by {mention(outcome.by.principal)}" if outcome.by else ""
+    return f"{_verb(card)}{by}{at}"
+
+
+def _verb(card: QuestionCard) -> str:
+    outcome = card.outcome
+    match outcome.action if outcome else None:
+        case Action.APPROVE:
+            return "✅ *Approved*"
+        case Action.REJECT:
+            return "❌ *Rejected*" if outcome and outcome.by else "❌ *Rejected*: nobody answered in time"
+        case Action.CHOOSE:
+            chosen = next((o.label for o in card.options if outcome and o.id == outcome.value), "")
+            return f"✅ *Chosen:* {truncate_escaped(chosen, 1500)}" + (
+                "" if outcome and outcome.by else " (nobody answered in time)"
+            )
+        case Action.RESPOND:
+            review = card.kind is QuestionKind.REVIEW
+            return "✏️ *Changes requested*" if review else "💬 *Answered in words*"
+        case Action.EXPIRE:
+            return "⌛ *Expired*: nobody answered in time; nothing was approved"
+        case _:
+            return "🚫 *Withdrawn*: the run ended before anybody answered"
+
+
+def _said(card: QuestionCard) -> str:
+    """The words of who answered. The store's own remark on silence is in the outcome already."""
+    return card.outcome.comment if card.outcome is not None and card.outcome.by is not None else ""
+
+
+def reminder(card: QuestionCard, link: str | None) -> Message:
+    """One mention in the thread, with a link to the question."""
+    about = f"<{link}|this question>" if link else "the question above"
+    until = f" It waits until {date(card.deadline_at)}." if card.deadline_at is not None else ""
+    text = f"{deciders(card)}: {about} is still open: “{truncate_escaped(card.prompt, 300)}”.{until}"
+    return Message(text=text, blocks=[section(text)])
+
+
+def in_words(card: QuestionCard, *, shortened: bool = False) -> str:
+    """The question as text alone, for when Slack refuses its blocks. It is answered by replies."""
+    labels = [each.label for each in card.options if each.id != Action.RESPOND]
+    how = f"Reply in this thread with one of: {' / '.join(labels)}. Or" if labels else "Reply in this thread:"
+    text = truncate_escaped(full_text(card), SHORTENED) if shortened else escape(full_text(card))
+    parts = [_headline(card), text, *([IN_FILE] if shortened else [])]
+    return "\n\n".join([*parts, f"{deciders(card)}: {truncate_escaped(how, 1000)} answer in words."])

@@ -1,0 +1,235 @@
+"""Runs as messages: the one that opens the thread and carries the progress, and how it ended. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from bot.core import ids
+from bot.core.model import RunStatus
+from bot.surfaces.card import RunCard, Task
+from bot.surfaces.slack import actions
+from bot.surfaces.slack.actions import Target
+from bot.surfaces.slack.cards.elements import SECTION, Block, button, context, plain, section
+from bot.surfaces.slack.cards.elements import actions as row
+from bot.surfaces.slack.cards.mrkdwn import (
+    date,
+    length,
+    mention,
+    neutral,
+    pieces,
+    truncate_escaped,
+)
+
+INPUT = 300
+"""Units of one input that are shown."""
+INPUTS = 12
+TASKS = 8
+RESULT = 11_000
+"""Units of a result that are shown in a message; Slack takes 12,000 in a markdown block."""
+SUMMARY = 1500
+"""Units of a longer one, whose whole is a file."""
+UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+TEXT = 3800
+"""Units of a message that is text alone; Slack advises 4,000."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What chat.postMessage takes: `text` for notifications and where blocks can't be shown, and blocks."""
+
+    text: str
+    blocks: Sequence[dict[str, Any]] = ()
+
+
+def words(text: str) -> Message:
+    """A message that only says something. `text` is mrkdwn of ours."""
+    return Message(text=text, blocks=[section(text)])
+
+
+# ── progress ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def progress(card: RunCard) -> Message:
+    """The run's own message, as it stands: status, task, inputs, and a Cancel button while there is any."""
+    title = truncate_escaped(card.title, 200)
+    blocks = [section(f"*{title}*\n{_status(card)}")]
+    if tasks := _tasks(card):
+        blocks.append(section(tasks))
+    if inputs := _inputs(card):
+        blocks.append(section(inputs))
+    blocks.append(context(f"Started by {mention(card.requester.principal)} · run `{card.short_id}`"))
+    if not card.over:
+        blocks.append(row([_cancel(card)]))
+    return Message(text=f"{title}: {_status(card)}", blocks=blocks)
+
+
+def _status(card: RunCard) -> str:
+    if card.paused and not card.over:
+        return f"⏸️ Paused: {truncate_escaped(card.paused, 300)}"
+    said = {
+        RunStatus.QUEUED: "⏳ Waiting for a worker",
+        RunStatus.RUNNING: f"▶️ Working{_since(card)}",
+        RunStatus.INPUT_REQUIRED: f"🙋 Waiting for {_answers(card)} in this thread",
+        RunStatus.COMPLETED: f"✅ Done{_took(card)}",
+        RunStatus.FAILED: f"❌ Failed{_took(card)}",
+        RunStatus.CANCELLED: f"🚫 Cancelled{_by(card)}{_took(card)}",
+    }
+    return said[card.status]
+
+
+def _answers(card: RunCard) -> str:
+    return f"{card.waiting} answers" if card.waiting > 1 else "an answer"
+
+
+def _since(card: RunCard) -> str:
+    return f" since {date(card.started_at)}" if card.started_at is not None else ""
+
+
+def _took(card: RunCard) -> str:
+    return f" after {lasting(card.seconds)}" if card.seconds is not None else ""
+
+
+def _by(card: RunCard) -> str:
+    return f" by {mention(card.cancelled_by.principal)}" if card.cancelled_by else ""
+
+
+def lasting(seconds: int) -> str:
+    """A duration as people say it: `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
+    for (size, unit), (smaller, small_unit) in pairwise(UNITS):
+        if seconds >= size:
+            rest = seconds % size // smaller
+            return f"{seconds // size} {unit}" + (f" {rest} {small_unit}" if rest else "")
+    return f"{seconds} s"
+
+
+def _tasks(card: RunCard) -> str:
+    hidden = len(card.tasks) - TASKS
+    lines = [f"… and {hidden} before"] if hidden > 0 else []
+    return "\n".join([*lines, *(_task(card, each) for each in card.tasks[-TASKS:])])
+
+
+def _task(card: RunCard, task: Task) -> str:
+    agent = f" · {truncate_escaped(task.agent, 80)}" if task.agent else ""
+    name = f"Task {task.number} of {task.total}: {truncate_escaped(task.name, 120)}{agent}"
+    if task.finished_at is not None:
+        return f"✓ {name} · {lasting(max(0, task.finished_at - task.started_at) // 1000)}"
+    return f"✗ {name}" if card.over else f"▸ {name} · since {date(task.started_at)}"
+
+
+def _inputs(card: RunCard) -> str:
+    lines = [f"*{truncate_escaped(name, 60)}:* {_input(value)}" for name, value in card.inputs[:INPUTS]]
+    hidden = len(card.inputs) - INPUTS
+    kept = [*lines, f"… and {hidden} more"] if hidden > 0 else lines
+    while length("\n".join(kept)) > SECTION:
+        kept = [*kept[: -2 if kept[-1].startswith("…") else -1], "…"]
+    return "\n".join(kept)
+
+
+def _input(value: str) -> str:
+    return truncate_escaped(" ".join(value.split()), INPUT)
+
+
+def _cancel(card: RunCard) -> Block:
+    spoken = f"Cancel the run {card.short_id} of {card.title}"
+    pressed = button("Cancel", actions.RUN_CANCEL, Target(card.run_id).encode(), spoken)
+    sure = {
+        "title": plain("Cancel this run?", 100),
+        "text": plain("It stops for good, and its open questions are withdrawn.", 300),
+        "confirm": plain("Cancel the run", 30),
+        "deny": plain("Let it run", 30),
+        "style": "danger",
+    }
+    return pressed | {"confirm": sure}
+
+
+# ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def fits(result: str) -> bool:
+    """Whether the result can be shown in one message."""
+    return length(neutral(result)) <= RESULT
+
+
+def completed(card: RunCard, result: str) -> Message:
+    """The result, whole if it fits, else its beginning: the file follows."""
+    whole = fits(result)
+    shown = result if whole else next(pieces(result, SUMMARY), "").rstrip() + " …"
+    head = f"✅ {_whose(card)} is done{_took(card)}."
+    blocks = [section(head)]
+    if shown.strip():
+        blocks.append({"type": "markdown", "text": neutral(shown)})
+    else:
+        blocks.append(section("It ended without words."))
+    if not whole:
+        blocks.append(context("This is the beginning; the whole result is in the file below."))
+    return Message(text=f"{head}\n{truncate_escaped(shown, 500)}", blocks=blocks)
+
+
+def completed_in_words(card: RunCard, result: str) -> Message:
+    """The same as text alone, for when Slack refuses the blocks."""
+    head = f"✅ {_whose(card)} is done{_took(card)}."
+    return Message(text=f"{head}\n{truncate_escaped(result, TEXT - length(head))}")
+
+
+def failed(card: RunCard) -> Message:
+    """What failed, in a sentence, and the run's id for whoever looks into it."""
+    head = f"❌ {_whose(card)} failed{_took(card)}."
+    why = truncate_escaped(card.error or "It is not known why.", 2000)
+    return Message(text=f"{head} {why}", blocks=[section(f"{head}\n{why}"), context(f"Run `{card.run_id}`")])
+
+
+def _whose(card: RunCard) -> str:
+    return f"{mention(card.requester.principal)} *{truncate_escaped(card.title, 200)}*"
+
+
+def cancelled(card: RunCard) -> Message:
+    """Who cancelled it."""
+    text = f"🚫 *{truncate_escaped(card.title, 200)}* was cancelled{_by(card)}{_took(card)}."
+    return words(text)
+
+
+def file_name(title: str, run_id: str, what: str) -> str:
+    """A name for a file of a run: `announcement-1a2b3c4d-result.md`."""
+    safe = "".join(c if c.isalnum() and c.isascii() else "-" for c in title.lower()).strip("-")
+    return f"{safe[:60] or 'run'}-{ids.short(run_id)}-{what}.md"
+
+
+# ── elsewhere ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def moved(card: RunCard, channel: str) -> Message:
+    """To the requester: the thread can't be reached, and the run goes on."""
+    title = truncate_escaped(card.title, 200)
+    return words(
+        f"I can't post in <#{channel}> any more, where your run of *{title}* lives: it was archived, "
+        f"or I was removed. The run goes on, and I'll write here instead. Run `{card.short_id}`."
+    )
+
+
+def placeless(card: RunCard, channel: str) -> Message:
+    """To the requester: the run found no place, and was not started."""
+    title = truncate_escaped(card.title, 200)
+    return words(
+        f"Your run of *{title}* in <#{channel}> was not started. {truncate_escaped(card.error, 2000)}"
+    )
+
+
+PLACELESS = {
+    "is_archived": "That channel is archived, so nobody can post there.",
+    "thread_not_found": "That thread is no longer there.",
+    "messages_tab_disabled": "Direct messages to me are turned off in this workspace.",
+}
+
+
+def why_placeless(code: str, app: str) -> str:
+    """Why a run's thread can't be opened, and what helps. Plain text; `app` is our name."""
+    if code in PLACELESS:
+        return f"{PLACELESS[code]} Nothing was started."
+    if code.startswith("restricted_action"):
+        return "Only some people may post in that channel, and I'm not one of them. Nothing was started."
+    if code in {"not_in_channel", "channel_not_found"}:
+        return f"I'm not a member of that channel. Invite me with /invite @{app}, then start it again."
+    return f"I can't post there (Slack says: {code}). Nothing was started."

@@ -1,0 +1,181 @@
+"""Modals, and reading back what people submit in them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import JsonValue
+
+from bot.core.model import Crew, InputField, InputKind, Question, QuestionKind, Run
+from bot.surfaces.card import question_card
+from bot.surfaces.slack import actions
+from bot.surfaces.slack.actions import Target
+from bot.surfaces.slack.cards import asking
+from bot.surfaces.slack.cards.elements import (
+    SECTION,
+    Block,
+    input_block,
+    modal,
+    option,
+    plain,
+    section,
+    select,
+    verbatim,
+)
+from bot.surfaces.slack.cards.elements import (
+    actions as row,
+)
+from bot.surfaces.slack.cards.mrkdwn import clean, pieces, truncate, truncate_escaped
+
+View = dict[str, Any]
+State = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""A submitted view's `state.values`: block_id, action_id, and what the element says."""
+
+TYPED = 3000
+FIELDS = 95
+"""Inputs in a form; a modal takes 100 blocks."""
+MOST_OPTIONS = 100
+
+
+# ── an answer in words ──────────────────────────────────────────────────────────────────────────────────
+
+
+def reply_form(question: Question) -> View:
+    """The modal for an answer in words, or for the changes that a review asks for."""
+    review = question.kind is QuestionKind.REVIEW
+    element = {"type": "plain_text_input", "action_id": actions.WORDS_ACTION, "multiline": True}
+    label = "What should change?" if review else "Your answer"
+    hint = "" if question.kind is QuestionKind.TEXT else "Passed on as words; it never counts as an approval."
+    words = input_block(actions.WORDS_BLOCK, label, element | {"max_length": TYPED}, hint=hint)
+    return modal(
+        "Request changes" if review else "Answer",
+        [section(truncate_escaped(question.prompt, SECTION) or "-"), words],
+        callback_id=actions.REPLY,
+        private_metadata=Target(question.run_id, question.id).encode(),
+        submit=plain("Send", 24),
+    )
+
+
+def reply_words(state: State) -> str:
+    """What was typed into the reply form."""
+    return str(state.get(actions.WORDS_BLOCK, {}).get(actions.WORDS_ACTION, {}).get("value") or "").strip()
+
+
+# ── a question in full ──────────────────────────────────────────────────────────────────────────────────
+
+
+def full_text(run: Run, question: Question) -> View:
+    """All of a question, with the buttons that decide it at the end.
+
+    A question that is settled has none. One that is too long for a modal is read in the thread's file.
+    """
+    card = question_card(run, question)
+    target = Target(run.id, question.id).encode()
+    if asking.fit(card) is asking.Fit.FILE:
+        blocks = [section("This is too long for Slack's windows. All of it is in the file in the thread.")]
+    else:
+        blocks = [verbatim(piece) for piece in pieces(clean(asking.full_text(card)), SECTION)]
+        blocks = blocks or [verbatim("")]
+        if question.open and (elements := asking.deciding(card)):
+            blocks += [{"type": "divider"}, row(elements)]
+    return modal("The whole question", blocks, callback_id=actions.FULL, private_metadata=target)
+
+
+def note(title: str, text: str) -> View:
+    """A modal that only says something: what became of a press in "Show all". `text` is plain."""
+    return modal(title, [verbatim(truncate(clean(text), SECTION))])
+
+
+# ── a crew's inputs ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def start_form(crew: Crew, draft_id: str, given: Mapping[str, JsonValue]) -> View:
+    """A typed field for each input, filled with what is known. `private_metadata` is the `draft_id`."""
+    wanted = sorted(crew.inputs, key=lambda each: not each.required)[:FIELDS]
+    shown = [each for each in crew.inputs if each in wanted]
+    about = crew.description.strip() or "What the crew needs to know:"
+    blocks = [section(truncate_escaped(about, SECTION))]
+    blocks += [_field(each, given.get(each.name, each.default)) for each in shown]
+    return modal(
+        f"Start {crew.title}",
+        blocks,
+        callback_id=actions.START,
+        private_metadata=draft_id,
+        submit=plain("Start", 24),
+    )
+
+
+def start_values(crew: Crew, state: State) -> dict[str, JsonValue]:
+    """What was filled in, by input; fields left empty are not in it. `inputs.validate` judges it."""
+    values: dict[str, JsonValue] = {}
+    for field in crew.inputs:
+        answered = state.get(actions.input_block(field.name), {}).get(actions.VALUE)
+        raw = _answered(field, answered or {})
+        if raw is not None and raw != "":
+            values[field.name] = raw
+    return values
+
+
+def start_errors(crew: Crew, problems: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with the inputs, for `response_action: errors`, by block_id."""
+    fields = {field.name for field in crew.inputs}
+    return {
+        actions.input_block(name): f"{name} {why}"[:150] for name, why in problems.items() if name in fields
+    }
+
+
+def _field(field: InputField, value: JsonValue) -> Block:
+    hint = field.description
+    label = field.name.replace("_", " ").strip().capitalize() or field.name
+    return input_block(
+        actions.input_block(field.name), label, _element(field, value), hint=hint, optional=not field.required
+    )
+
+
+def _element(field: InputField, value: JsonValue) -> Block:
+    match field.type:
+        case InputKind.STRING | InputKind.TEXT:
+            return _typed(value, multiline=field.type is InputKind.TEXT)
+        case InputKind.INTEGER | InputKind.NUMBER:
+            decimal = field.type is InputKind.NUMBER
+            return _initial({"type": "number_input", "is_decimal_allowed": decimal}, "initial_value", value)
+        case InputKind.BOOLEAN:
+            return _chosen(["Yes", "No"], ["yes", "no"], _boolean(value))
+        case InputKind.CHOICE:
+            numbers = [str(number) for number, _ in enumerate(field.choices)]
+            at = field.choices.index(str(value)) if value in field.choices else None
+            return _chosen(list(field.choices), numbers, at)
+        case InputKind.DATE:
+            return _initial({"type": "datepicker"}, "initial_date", value)
+
+
+def _typed(value: JsonValue, *, multiline: bool) -> Block:
+    element = {"type": "plain_text_input", "multiline": multiline, "max_length": TYPED}
+    known = None if value is None else truncate(clean(str(value)), TYPED)
+    return _initial(element, "initial_value", known)
+
+
+def _initial(element: Block, key: str, value: JsonValue) -> Block:
+    known = {} if value is None or value == "" else {key: str(value)}
+    return {**element, "action_id": actions.VALUE, **known}
+
+
+def _boolean(value: JsonValue) -> int | None:
+    return None if not isinstance(value, bool) else int(not value)
+
+
+def _chosen(labels: list[str], values: list[str], at: int | None) -> Block:
+    options = [option(label, value) for label, value in zip(labels, values, strict=True)][:MOST_OPTIONS]
+    element = select("Choose...", actions.VALUE, options)
+    return element if at is None or at >= len(options) else element | {"initial_option": options[at]}
+
+
+def _answered(field: InputField, answered: Mapping[str, Any]) -> JsonValue:
+    if "selected_option" in answered:
+        chosen = (answered["selected_option"] or {}).get("value")
+        if chosen is None or field.type is not InputKind.CHOICE:
+            return None if chosen is None else str(chosen)
+        return field.choices[int(chosen)] if int(chosen) < len(field.choices) else None
+    raw = answered.get("selected_date") or answered.get("value")
+    return None if raw is None else str(raw)

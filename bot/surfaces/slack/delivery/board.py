@@ -1,0 +1,62 @@
+"""Which progress messages are to be redrawn, and when: none too often, the one that waits longest first."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+INTERVAL = 1.5
+"""Seconds between two edits of one run's message."""
+REMEMBERED = 3600.0
+
+
+class Board:
+    """Redraws one after the other, so that with many busy runs each is redrawn less often."""
+
+    def __init__(
+        self,
+        draw: Callable[[str], Awaitable[None]],
+        room: Callable[[], Awaitable[None]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._draw = draw
+        self._room = room
+        self._clock = clock
+        #: When each marked run may be drawn, and when each run was drawn last.
+        self._due: dict[str, float] = {}
+        self._drawn: dict[str, float] = {}
+        self._marked = asyncio.Event()
+
+    def mark(self, run_id: str, after: float = 0.0) -> None:
+        """Redraw it soon, in `after` seconds at the earliest. Marked twice, it is drawn once."""
+        now = self._clock()
+        earliest = max(now + after, self._drawn.get(run_id, now - INTERVAL) + INTERVAL)
+        self._due.setdefault(run_id, earliest)
+        self._marked.set()
+
+    def drawn(self, run_id: str) -> None:
+        """It has just been drawn (or posted)."""
+        now = self._clock()
+        self._due.pop(run_id, None)
+        self._drawn = {known: at for known, at in self._drawn.items() if now - at < REMEMBERED} | {
+            run_id: now
+        }
+
+    async def pace(self, run_id: str) -> None:
+        """Return when it may be drawn again."""
+        await asyncio.sleep(max(0.0, self._drawn.get(run_id, -INTERVAL) + INTERVAL - self._clock()))
+
+    async def run(self) -> None:
+        """Draw what is marked, for ever."""
+        while True:
+            if not self._due:
+                self._marked.clear()
+                await self._marked.wait()
+            run_id, due = min(self._due.items(), key=lambda each: each[1])
+            if (seconds := due - self._clock()) > 0:
+                await asyncio.sleep(seconds)
+                continue
+            await self._room()
+            if self._due.pop(run_id, None) is not None:
+                await self._draw(run_id)

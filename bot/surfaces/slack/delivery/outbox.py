@@ -1,0 +1,192 @@
+"""Showing runs in Slack from the store: what could not be posted is tried until it is, in order for each run.
+
+Each shard of the store's outbox is leased to one process. What was shown is recorded message by message, so
+that after a crash it goes on from there: something may be posted twice then, never not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import structlog
+
+from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.feed import Feed, Signal, outbox_topic
+from bot.core.ports import Store
+from bot.surfaces.slack.delivery.home import Home
+from bot.surfaces.slack.delivery.show import Show
+from bot.surfaces.slack.delivery.thread import Ledger, Superseded
+from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack.webapi.api import SlackApi
+from bot.surfaces.slack.webapi.failures import SHUT_OUT, Later, Rejected
+
+log = structlog.get_logger(__name__)
+
+LEASE = 8.0
+RENEW = 2.0
+LOOK = 1.0
+"""Seconds between two looks when nothing wakes: nothing does when a run's waiting time is over."""
+AT_ONCE = 100
+"""Runs that are shown at the same time."""
+DRAIN = 2.0
+"""Seconds that what is being posted gets at the end, so that it is recorded."""
+SHUT_FOR = 30.0
+LONGEST = 60.0
+
+
+class Delivery:
+    """The delivery loop of one process."""
+
+    def __init__(self, store: Store, feed: Feed, api: SlackApi, home: Home, owner: str) -> None:
+        self._store = store
+        self._feed = feed
+        self._home = home
+        self._owner = owner
+        self._show = Show(store, api, Ledger(store, owner), home)
+        self._shards: set[int] = set()
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._failures: dict[str, int] = {}
+        self._shut_out: set[str] = set()
+        self._signal = Signal()
+
+    async def run(self) -> None:
+        """Deliver until cancelled; then let go of the shards, so that others go on at once."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_leases())
+                group.create_task(self._look())
+                group.create_task(self._show.board.run())
+                group.create_task(self._home.run())
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        busy = list(self._busy.values())
+        if busy:
+            await asyncio.wait(busy, timeout=DRAIN)
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+        try:
+            for shard in self._shards:
+                await self._store.release_shard(SURFACE, shard, self._owner)
+        except StoreUnavailable:
+            log.info("the store is away: the leases end by themselves")
+
+    # ── which runs ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _keep_leases(self) -> None:
+        while True:
+            before = set(self._shards)
+            for shard in range(self._store.shards):
+                await self._lease(shard)
+            if self._shards - before:
+                self._signal.set(())
+            await asyncio.sleep(RENEW)
+
+    async def _lease(self, shard: int) -> None:
+        try:
+            mine = await self._store.lease_shard(SURFACE, shard, self._owner, LEASE)
+        except StoreUnavailable:
+            mine = False
+        (self._shards.add if mine else self._shards.discard)(shard)
+
+    async def _look(self) -> None:
+        topics = [outbox_topic(SURFACE, shard) for shard in range(self._store.shards)]
+        for topic in topics:
+            self._feed.add(self._signal, topic)
+        try:
+            while True:
+                self._signal.clear()
+                await self._begin_pending()
+                await self._signal.wait(LOOK)
+        finally:
+            for topic in topics:
+                self._feed.drop(self._signal, topic)
+
+    async def _begin_pending(self) -> None:
+        for shard in sorted(self._shards):
+            try:
+                pending = await self._store.pending(SURFACE, shard)
+            except StoreUnavailable:
+                log.info("the store is away: nothing can be delivered")
+                return
+            for run_id in pending:
+                if run_id not in self._busy and len(self._busy) < AT_ONCE:
+                    self._begin(run_id)
+
+    def _begin(self, run_id: str) -> None:
+        task = asyncio.create_task(self._deliver(run_id), name=f"delivery of {run_id}")
+        self._busy[run_id] = task
+        task.add_done_callback(lambda _: self._ended(run_id))
+
+    def _ended(self, run_id: str) -> None:
+        """Look again: more may have happened meanwhile."""
+        del self._busy[run_id]
+        self._signal.set(())
+
+    # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _deliver(self, run_id: str) -> None:
+        """Show one run, or see that it is tried again. What goes wrong with it doesn't concern the others."""
+        try:
+            await self._attempt(run_id)
+        except StoreUnavailable:
+            await asyncio.sleep(LOOK)
+        except Exception:
+            log.exception("a run could not be shown; trying again", run_id=run_id)
+            await asyncio.sleep(LONGEST)
+
+    async def _attempt(self, run_id: str) -> None:
+        try:
+            await self._show.catch_up(run_id)
+        except Superseded:
+            log.info("another process delivers this run now", run_id=run_id)
+            self._shards.clear()  # Until the next renewal says which are ours.
+        except NotFound:
+            log.debug("a run is forgotten", run_id=run_id)
+        except Later as later:
+            log.info("a run's news have to wait", run_id=run_id, seconds=later.seconds, why=later.why)
+            await self._later(run_id, later.seconds)
+        except Rejected as rejected:
+            await self._shut(run_id, rejected.code)
+        else:
+            self._failures.pop(run_id, None)
+            await self._open_again(run_id)
+
+    async def _later(self, run_id: str, seconds: float) -> None:
+        """As long as Slack says, at least; longer each time, and not all runs at the same moment."""
+        failures = self._failures[run_id] = self._failures.get(run_id, 0) + 1
+        backoff = min(LONGEST, 0.5 * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        await self._store.postpone(SURFACE, run_id, max(seconds, backoff))
+
+    # ── the workspace ───────────────────────────────────────────────────────────────────────────────────
+
+    async def _shut(self, run_id: str, code: str) -> None:
+        """The workspace doesn't let us in: its runs are paused, and tried again now and then."""
+        await self._store.postpone(SURFACE, run_id, SHUT_FOR)
+        if code not in SHUT_OUT:
+            log.error("Slack refused a run's news", run_id=run_id, code=code)
+            return
+        team = await self._team(run_id)
+        if team is None or team in self._shut_out:
+            return
+        self._shut_out.add(team)
+        log.error("Slack refuses the app's token: the workspace's runs are paused", team=team, code=code)
+        if await self._store.paused(team) is None:
+            await self._store.pause(team, f"Slack refuses the app's token ({code})")
+
+    async def _open_again(self, run_id: str) -> None:
+        if not self._shut_out or (team := await self._team(run_id)) not in self._shut_out:
+            return
+        self._shut_out.discard(team)
+        log.info("Slack lets the app in again: the workspace's runs go on", team=team)
+        await self._store.pause(team, None)
+
+    async def _team(self, run_id: str) -> str | None:
+        try:
+            run = await self._store.run(run_id)
+        except NotFound:
+            return None
+        return run.place.tenant if run.place else None

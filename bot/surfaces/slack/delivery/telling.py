@@ -1,0 +1,212 @@
+"""Telling a thread what happened in its run: event by event, in order, each recorded once it is shown."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import structlog
+
+from bot.core.errors import NotFound
+from bot.core.events import (
+    Event,
+    HumanInputCompleted,
+    HumanInputReminded,
+    HumanInputRequired,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunStarted,
+    TaskCompleted,
+    TaskStarted,
+    Unknown,
+)
+from bot.core.model import Run
+from bot.core.ports import Store
+from bot.surfaces import card
+from bot.surfaces.card import QuestionCard, RunCard
+from bot.surfaces.slack.cards import asking, runcard
+from bot.surfaces.slack.cards.asking import Fit
+from bot.surfaces.slack.cards.mrkdwn import length
+from bot.surfaces.slack.cards.runcard import TEXT, Message
+from bot.surfaces.slack.delivery.thread import MOVED, Thread
+from bot.surfaces.slack.place import SURFACE, question_copy
+from bot.surfaces.slack.webapi.api import SlackApi
+from bot.surfaces.slack.webapi.budget import Priority
+from bot.surfaces.slack.webapi.failures import SHUT_OUT, Rejected, Unrenderable
+from bot.surfaces.slack.webapi.links import Links
+
+log = structlog.get_logger(__name__)
+
+END = "end"
+"""The name of the message that says how a run ended."""
+IN_WORDS = "end-in-words"
+"""Noted if that message is text alone, which may be cut: the whole follows as a file."""
+
+
+async def run_card(store: Store, run: Run) -> RunCard:
+    """A run's card, drawn from all of its events."""
+    so_far, seq = card.Progress(), 0
+    while page := await store.events(run.id, seq):
+        for event in page:
+            so_far = so_far.after(event)
+        seq = page[-1].seq
+    paused = await store.paused(run.place.tenant) if run.place and not run.status.over else None
+    return card.run_card(run, so_far, await store.questions(run.id), paused)
+
+
+class Telling:
+    """Says in a run's thread what an event means for it."""
+
+    def __init__(self, store: Store, api: SlackApi, links: Links) -> None:
+        self._store = store
+        self._api = api
+        self._links = links
+
+    async def tell(self, thread: Thread, event: Event) -> None:
+        """Show one event; where the thread is closed to us, in a direct message to the requester.
+
+        Raises Later, Rejected (the workspace is closed to us), Superseded, StoreUnavailable.
+        """
+        try:
+            await self._tell(thread, event)
+        except Unrenderable as refused:
+            # Nothing more can be tried, and the run must not wait for it.
+            log.warning("not even text could be posted", run_id=thread.run.id, code=refused.code)
+        except Rejected as rejected:
+            if rejected.code in SHUT_OUT:
+                raise
+            await self._elsewhere(thread, event, rejected)
+
+    async def _elsewhere(self, thread: Thread, event: Event, rejected: Rejected) -> None:
+        try:
+            if thread.moved is not None:
+                raise rejected
+            await self._move(thread, rejected.code)
+            await self._tell(thread, event)
+        except Rejected as failure:
+            if failure.code in SHUT_OUT:
+                raise
+            log.warning("nobody can be told", run_id=thread.run.id, seq=event.seq, code=failure.code)
+
+    async def _tell(self, thread: Thread, event: Event) -> None:
+        match event.body:
+            case RunStarted() | TaskStarted() | TaskCompleted() | Unknown():
+                return  # These change the progress message and nothing else.
+            case HumanInputRequired() as body:
+                await self._ask(thread, body.question_id)
+            case HumanInputCompleted() as body:
+                await self._settle(thread, body.question_id)
+            case HumanInputReminded() as body:
+                await self._remind(thread, body.question_id)
+            case RunCompleted() as body:
+                await self._completed(thread, body.result)
+            case RunFailed():
+                await self._end(thread, runcard.failed(await run_card(self._store, thread.run)))
+            case RunCancelled():
+                await self._end(thread, runcard.cancelled(await run_card(self._store, thread.run)))
+            case _:
+                assert_never(event.body)
+
+    # ── questions ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def _ask(self, thread: Thread, question_id: str) -> None:
+        name = question_copy(question_id)
+        found = await self._question(thread, question_id)
+        if found is not None and name not in thread.copies:
+            await self._post_question(thread, found, name)
+
+    async def _post_question(self, thread: Thread, found: QuestionCard, name: str) -> None:
+        if not found.open:
+            await thread.say(asking.settled(found), name=name)
+            return
+        if asking.fit(found) is Fit.FILE:
+            await self._share_whole(thread, found)
+        message = asking.ask(found, in_thread=thread.moved is None)
+        try:
+            await thread.say(message, name=name, priority=Priority.DECISION)
+        except Unrenderable as refused:
+            log.warning(
+                "a question can't be rendered; asking in words", run_id=found.run_id, code=refused.code
+            )
+            await self._ask_in_words(thread, found, name)
+
+    async def _ask_in_words(self, thread: Thread, found: QuestionCard, name: str) -> None:
+        text = asking.in_words(found)
+        if length(text) > TEXT:
+            await self._share_whole(thread, found)
+            text = asking.in_words(found, shortened=True)
+        await thread.say(Message(text=text), name=name, priority=Priority.DECISION)
+
+    async def _share_whole(self, thread: Thread, found: QuestionCard) -> None:
+        """Post all that is to be decided as a file, once."""
+        name = f"file:{found.question_id}"
+        if name in thread.copies:
+            return
+        file = runcard.file_name(found.title, found.run_id, "question")
+        await thread.share(file, asking.full_text(found), "The whole question")
+        await thread.note(name, "posted")
+
+    async def _settle(self, thread: Thread, question_id: str) -> None:
+        name = question_copy(question_id)
+        found = await self._question(thread, question_id)
+        if found is None or found.open:
+            return
+        if not thread.named(name):
+            await thread.say(asking.settled(found), name=name)
+        else:
+            await thread.rewrite(name, asking.settled(found))
+
+    async def _remind(self, thread: Thread, question_id: str) -> None:
+        found = await self._question(thread, question_id)
+        copies = thread.named(question_copy(question_id))
+        if found is None or not found.open:
+            return
+        link = await self._links.to(copies[-1]) if copies else None
+        await thread.say(asking.reminder(found, link))
+
+    async def _question(self, thread: Thread, question_id: str) -> QuestionCard | None:
+        try:
+            question = await self._store.question(thread.run.id, question_id)
+        except NotFound:
+            return None
+        return card.question_card(thread.run, question)
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _completed(self, thread: Thread, result: str) -> None:
+        shown = await run_card(self._store, thread.run)
+        await self._end(thread, runcard.completed(shown, result), runcard.completed_in_words(shown, result))
+        name = f"file:{END}"
+        if (not runcard.fits(result) or IN_WORDS in thread.copies) and name not in thread.copies:
+            file = runcard.file_name(shown.title, shown.run_id, "result")
+            await thread.share(file, result, "The result")
+            await thread.note(name, "posted")
+
+    async def _end(self, thread: Thread, message: Message, plain: Message | None = None) -> None:
+        """Say it once."""
+        if END in thread.copies:
+            return
+        try:
+            await thread.say(message, name=END)
+        except Unrenderable as refused:
+            log.warning("an end can't be rendered; posting text", run_id=thread.run.id, code=refused.code)
+            if plain is not None:
+                await thread.note(IN_WORDS, "posted")
+            await thread.say(plain or Message(text=message.text), name=END)
+
+    # ── elsewhere ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def _move(self, thread: Thread, code: str) -> None:
+        """Go on in a direct message to the requester, with the questions that are still open."""
+        requester = thread.run.requester
+        if requester.surface != SURFACE or requester.tenant != thread.place.team:
+            raise Rejected(code)
+        log.warning("a thread is closed; going on by direct message", run_id=thread.run.id, code=code)
+        shown = await run_card(self._store, thread.run)
+        posted = await self._api.dm(requester.user_id, runcard.moved(shown, thread.place.channel))
+        await thread.note(MOVED, posted.encode())
+        for question in await self._store.questions(thread.run.id):
+            name = question_copy(question.id)
+            if question.open and name in thread.copies:
+                again = card.question_card(thread.run, question)
+                await self._post_question(thread, again, question_copy(question.id, 1))

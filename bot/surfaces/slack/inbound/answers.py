@@ -1,0 +1,84 @@
+"""Answers to questions: by button, in a modal, or in the words of a thread; and why one did not count."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from bot.core import questions, rules
+from bot.core.errors import NotFound
+from bot.core.model import Action, Actor, Question, QuestionKind, Ruling, Verdict
+from bot.core.ports import Store
+from bot.surfaces.slack.actions import WORDS_BLOCK, Target
+from bot.surfaces.slack.cards import private
+from bot.surfaces.slack.inbound.reply import SILENT, Reply
+
+GONE = "This question is no longer there: its run ended some time ago."
+
+
+class Answers:
+    """Gives people's answers to the store. What counts is decided there; here it is put into words."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def press(
+        self, target: Target, action: Action, actor: Actor, *, key: str, value: JsonValue = None
+    ) -> Reply:
+        """A decision by button or select."""
+        try:
+            question = await self._store.question(target.run_id, target.question_id)
+        except NotFound:
+            return Reply(say=private.words(GONE))
+        ruling = await questions.answer(self._store, question, actor, action, key=key, value=value)
+        return _ruled(ruling, question, actor)
+
+    async def modal(self, target: Target, words: str, actor: Actor, *, key: str) -> Reply:
+        """The words of a modal; why they don't count is said in it, so that they are not lost."""
+        try:
+            question = await self._store.question(target.run_id, target.question_id)
+        except NotFound:
+            return Reply(errors={WORDS_BLOCK: GONE})
+        ruling = await self._in_words(question, actor, words, key)
+        why = refusal(ruling, question, actor)
+        return Reply(errors={WORDS_BLOCK: why}) if why else SILENT
+
+    async def words(self, question: Question, words: str, actor: Actor, *, key: str) -> str:
+        """The words of a reply; why they don't count, or nothing."""
+        ruling = await questions.answer_in_words(self._store, question, actor, words, key=key)
+        return refusal(ruling, question, actor)
+
+    async def answerable(self, target: Target, actor: Actor) -> Question | Reply:
+        """The question, if this person may answer it now; else why not."""
+        try:
+            question = await self._store.question(target.run_id, target.question_id)
+        except NotFound:
+            return Reply(say=private.words(GONE))
+        code = (
+            "settled" if not question.open else "not_allowed" if not rules.may(actor, question.policy) else ""
+        )
+        if code:
+            ruling = Ruling(verdict=Verdict.REFUSED, code=code, question=question)
+            return _ruled(ruling, question, actor)
+        return question
+
+    async def _in_words(self, question: Question, actor: Actor, words: str, key: str) -> Ruling:
+        if question.kind is QuestionKind.REVIEW:
+            # Who pressed "Request changes" wants changes, whatever the words are.
+            respond = Action.RESPOND
+            return await questions.answer(self._store, question, actor, respond, key=key, comment=words)
+        return await questions.answer_in_words(self._store, question, actor, words, key=key)
+
+
+def refusal(ruling: Ruling, question: Question, actor: Actor) -> str:
+    """Why an answer did not count, in Slack's own text; empty if it did."""
+    if questions.counted(ruling):
+        return ""
+    policy = question.policy
+    if ruling.code == "not_allowed" and actor.standing not in policy.admits:
+        return "Guests and people of other workspaces can't answer here: this crew doesn't admit them."
+    return questions.explain(ruling, private.deciders(policy))
+
+
+def _ruled(ruling: Ruling, question: Question, actor: Actor) -> Reply:
+    why = refusal(ruling, question, actor)
+    return Reply(say=private.explained(why)) if why else SILENT

@@ -1,0 +1,34 @@
+"""Slash commands."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.response import BoltResponse
+
+from bot.surfaces.slack.inbound import words
+from bot.surfaces.slack.inbound.desk import Delivery, Desk, in_the_answer, shaped
+from bot.surfaces.slack.inbound.orders import Order, Orders
+from bot.surfaces.slack.inbound.payloads import Command
+from bot.surfaces.slack.inbound.people import People
+from bot.surfaces.slack.inbound.reply import Line, Reply
+
+
+def listen(app: AsyncApp, desk: Desk, people: People, orders: Orders) -> None:
+    """Take commands; whatever an administrator called ours, there is one."""
+
+    @app.command(re.compile(r".+"))
+    @shaped
+    async def command(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        given = Command.model_validate(body)
+        line = Line(given.team_id, given.user_id, given.channel_id, response_url=given.response_url)
+        await desk.take(Delivery(given.key, line), carry_out(given, line), ack, in_the_answer)
+        return None
+
+    async def carry_out(given: Command, line: Line) -> Reply:
+        actor = await people.actor(given.team_id, given.user_id)
+        order = Order(words.plain(given.text), actor, given.key, line, trigger_id=given.trigger_id)
+        return await orders.carry_out(order)

@@ -1,0 +1,99 @@
+"""Messages, and mentions of the app. In channels a mention arrives as both: exactly one does the work.
+
+| said | who does it |
+|---|---|
+| to the app alone (a direct message outside of threads) | `message` |
+| mention with a command, also a misspelt one | `app_mention`; in direct messages there is none: `message` |
+| any other mention in a thread of ours | `message`: it may be an answer |
+| any other mention | `app_mention`: help |
+| a reply in a thread of ours | `message` |
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.response import BoltResponse
+
+from bot.surfaces.slack.inbound import words
+from bot.surfaces.slack.inbound.commands import looks_like_command
+from bot.surfaces.slack.inbound.desk import Delivery, Desk, shaped
+from bot.surfaces.slack.inbound.orders import Order, Orders
+from bot.surfaces.slack.inbound.payloads import Event
+from bot.surfaces.slack.inbound.people import People
+from bot.surfaces.slack.inbound.replies import Heard, Replies
+from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
+from bot.surfaces.slack.webapi.installed import Installed
+
+
+class Ears:
+    """Tells what is said to the app from what is said to people."""
+
+    def __init__(self, installed: Installed, people: People, orders: Orders, replies: Replies) -> None:
+        self._installed = installed
+        self._people = people
+        self._orders = orders
+        self._replies = replies
+
+    def heard(self, event: Event) -> Heard:
+        return Heard(event.team, event.app_user or self._installed.user, event.said)
+
+    async def message(self, heard: Heard) -> Reply:
+        """A `message` event."""
+        said = heard.said
+        if not said.human or said.user == heard.app_user:
+            return SILENT
+        direct = said.channel_type == "im"
+        spoken = words.addressed(said.text, heard.app_user)
+        if direct and not said.is_reply:
+            return await self._order(heard, said.text if spoken is None else spoken)
+        if not said.is_reply:
+            return SILENT
+        if spoken is not None and looks_like_command(spoken):
+            return await self._order(heard, spoken) if direct else SILENT
+        return await self._replies.hear(heard)
+
+    async def mention(self, heard: Heard) -> Reply:
+        """An `app_mention` event."""
+        if not heard.said.human or heard.said.user == heard.app_user:
+            return SILENT
+        spoken = words.addressed(heard.said.text, heard.app_user)
+        if spoken is not None and looks_like_command(spoken):
+            return await self._order(heard, spoken)
+        if heard.said.is_reply and await self._replies.runs_here(heard):
+            return SILENT
+        return await self._order(heard, spoken or "help")
+
+    async def _order(self, heard: Heard, spoken: str) -> Reply:
+        actor = await self._people.actor(heard.team, heard.said.user)
+        line = line_to(heard)
+        order = Order(words.plain(spoken), actor, heard.key, line, says_started=False)
+        return await self._orders.carry_out(order)
+
+
+def line_to(heard: Heard) -> Line:
+    """The private line to who said it, in the thread they said it in."""
+    said = heard.said
+    return Line(
+        heard.team, said.user, said.channel, said.thread_ts if said.is_reply and said.thread_ts else ""
+    )
+
+
+def listen(app: AsyncApp, desk: Desk, ears: Ears) -> None:
+    """Take messages and mentions."""
+
+    @app.event("app_mention")
+    @shaped
+    async def app_mention(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        heard = ears.heard(Event.model_validate(body))
+        # Told apart from its twin, so that each may have something to say.
+        delivery = Delivery(f"{heard.key}:mention", line_to(heard))
+        return await desk.hear(delivery, ears.mention(heard), ack)
+
+    @app.event("message")
+    @shaped
+    async def message(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        heard = ears.heard(Event.model_validate(body))
+        return await desk.hear(Delivery(heard.key, line_to(heard)), ears.message(heard), ack)

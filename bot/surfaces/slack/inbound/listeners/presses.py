@@ -1,0 +1,180 @@
+"""Buttons and selects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.response import BoltResponse
+
+from bot.core.errors import NotFound
+from bot.core.model import Action, Actor, Question, Run
+from bot.core.ports import Store
+from bot.surfaces.slack import actions
+from bot.surfaces.slack.actions import Target
+from bot.surfaces.slack.cards import elements, private, views
+from bot.surfaces.slack.inbound.answers import Answers
+from bot.surfaces.slack.inbound.desk import Delivery, Desk, empty, shaped
+from bot.surfaces.slack.inbound.forms import Forms
+from bot.surfaces.slack.inbound.opening import Opening
+from bot.surfaces.slack.inbound.orders import Orders
+from bot.surfaces.slack.inbound.payloads import Press
+from bot.surfaces.slack.inbound.people import People
+from bot.surfaces.slack.inbound.replies import Replies
+from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
+from bot.surfaces.slack.place import SURFACE, Posted, question_copy
+
+Effect = Callable[[Press, Target, Actor], Awaitable[Reply]]
+
+UNKNOWN = "This button does nothing any more. `/crew status` shows how things are."
+
+
+class Presses:
+    """What each button does."""
+
+    def __init__(
+        self, store: Store, answers: Answers, replies: Replies, orders: Orders, forms: Forms, opening: Opening
+    ) -> None:
+        self._store = store
+        self._answers = answers
+        self._replies = replies
+        self._orders = orders
+        self._forms = forms
+        self._opening = opening
+
+    async def decide(self, press: Press, target: Target, actor: Actor) -> Reply:
+        """Approve, reject, or choose an option."""
+        action, value = decision(press.act.action_id, target)
+        reply = await self._answers.press(target, action, actor, key=press.key, value=value)
+        await self._adopt(press, target)
+        return reply if press.view is None else self._in_the_modal(press.view.id, reply)
+
+    async def reply(self, press: Press, target: Target, actor: Actor) -> Reply:
+        """Open the modal for an answer in words, for who may answer."""
+        found = await self._answers.answerable(target, actor)
+        await self._adopt(press, target)
+        if isinstance(found, Reply):
+            return found
+        return self._open(press, views.reply_form(found))
+
+    async def full(self, press: Press, target: Target, _actor: Actor) -> Reply:
+        """Show all of what is to be decided."""
+        found = await self._read(target)
+        if found is None:
+            return Reply(say=private.words("This is no longer there: its run ended some time ago."))
+        return self._open(press, views.full_text(*found))
+
+    async def cancel(self, _press: Press, target: Target, actor: Actor) -> Reply:
+        """Cancel the run whose message was pressed on, which then says so."""
+        return await self._orders.cancel(target.run_id, actor, silent=True)
+
+    async def fill_in(self, press: Press, target: Target, _actor: Actor) -> Reply:
+        """Open the form for what a crew still needs."""
+        draft = await self._forms.draft(target.run_id)
+        crew = (await self._store.crews()).get(draft.crew) if draft else None
+        if draft is None or crew is None:
+            return Reply(say=private.words("This has been there for too long. Please start the crew again."))
+        return self._forms.open(draft, crew, press.trigger_id, line_to(press))
+
+    async def which(self, press: Press, target: Target, actor: Actor) -> Reply:
+        """Pass words on to the question that they were meant for."""
+        return await self._replies.pass_on(target, actor, press.container.channel_id)
+
+    async def pick_status(self, _press: Press, target: Target, _actor: Actor) -> Reply:
+        """Say how the run is that was chosen."""
+        try:
+            return await self._orders.state(await self._store.run(target.run_id))
+        except NotFound:
+            return Reply(say=private.words("This run is no longer there."))
+
+    async def pick_cancel(self, _press: Press, target: Target, actor: Actor) -> Reply:
+        """Cancel the run that was chosen."""
+        return await self._orders.cancel(target.run_id, actor)
+
+    async def unknown(self, _press: Press, _target: Target, _actor: Actor) -> Reply:
+        """A button of an older or newer release."""
+        return Reply(say=private.words(UNKNOWN))
+
+    def _in_the_modal(self, view_id: str, reply: Reply) -> Reply:
+        """What was decided in "Show all" is answered there."""
+        text = reply.say.text if reply.say else "Recorded. The message in the thread shows it."
+        view = elements.modal("Thank you" if reply.say is None else "Not counted", [elements.section(text)])
+        return Reply(then=lambda: self._opening.replace(view_id, view))
+
+    def _open(self, press: Press, view: dict[str, Any]) -> Reply:
+        return Reply(then=lambda: self._opening.open(press.trigger_id, view, line_to(press)))
+
+    async def _read(self, target: Target) -> tuple[Run, Question] | None:
+        try:
+            run = await self._store.run(target.run_id)
+            return run, await self._store.question(target.run_id, target.question_id)
+        except NotFound:
+            return None
+
+    async def _adopt(self, press: Press, target: Target) -> None:
+        """A message whose place was not recorded: somebody died between posting it and writing that down."""
+        if press.message is not None and not press.container.is_ephemeral:
+            copy = Posted(press.container.channel_id, press.message.ts).encode()
+            await self._store.adopt(SURFACE, target.run_id, question_copy(target.question_id), copy)
+
+
+def decision(action_id: str, target: Target) -> tuple[Action, str | None]:
+    """What a button of a question says: the action, and the option that was chosen."""
+    match action_id:
+        case actions.ANSWER_APPROVE:
+            return Action.APPROVE, None
+        case actions.ANSWER_REJECT:
+            return Action.REJECT, None
+        case _:
+            return Action.CHOOSE, target.option_id
+
+
+def line_to(press: Press) -> Line:
+    """The private line to who pressed."""
+    return Line(
+        press.team.id,
+        press.user.id,
+        press.container.channel_id,
+        press.thread,
+        press.response_url,
+        replaces=press.container.is_ephemeral and bool(press.response_url),
+    )
+
+
+def listen(app: AsyncApp, desk: Desk, people: People, presses: Presses) -> None:
+    """Take presses."""
+
+    def on(action_id: str, effect: Effect) -> None:
+        @app.action(re.compile(action_id))
+        @shaped
+        async def press(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+            pressed = Press.model_validate(body)
+            delivery = Delivery(pressed.key, line_to(pressed))
+            await desk.take(delivery, work(pressed, effect), ack, empty)
+            return None
+
+    async def work(pressed: Press, effect: Effect) -> Reply:
+        if pressed.act.has_link:
+            return SILENT
+        try:
+            target = Target.decode(pressed.act.target)
+        except ValueError:
+            return Reply(say=private.words(UNKNOWN))
+        return await effect(pressed, target, await people.actor(pressed.team.id, pressed.user.id))
+
+    effects: dict[str, Effect] = {
+        actions.ANSWERS.pattern: presses.decide,
+        re.escape(actions.OPEN_REPLY): presses.reply,
+        re.escape(actions.OPEN_FULL): presses.full,
+        re.escape(actions.OPEN_START): presses.fill_in,
+        re.escape(actions.RUN_CANCEL): presses.cancel,
+        re.escape(actions.PICK_STATUS): presses.pick_status,
+        re.escape(actions.PICK_CANCEL): presses.pick_cancel,
+        rf"{actions.WHICH}\..+": presses.which,
+        r".*": presses.unknown,
+    }
+    for action_id, effect in effects.items():
+        on(f"^(?:{action_id})$", effect)

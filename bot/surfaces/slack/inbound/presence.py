@@ -1,0 +1,72 @@
+"""Which web processes are up: each shows itself in the store every second."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from bot.core.errors import StoreUnavailable
+from bot.core.ports import Memory
+
+log = structlog.get_logger(__name__)
+
+BEAT = 1.0
+GONE = 10.0
+"""Seconds after which a process that showed nothing is taken for gone."""
+_NAME = "slack:web"
+
+
+class Presence:
+    """This process among the web processes of this store. A lost beat heals with the next one."""
+
+    def __init__(self, memory: Memory, owner: str) -> None:
+        self._memory = memory
+        self._owner = owner
+        #: How many there are, this one included.
+        self.count = 1
+
+    @asynccontextmanager
+    async def shown(self) -> AsyncIterator[None]:
+        """Beat while the block runs, and take our leave at its end."""
+        async with asyncio.TaskGroup() as group:
+            beating = group.create_task(self._beat())
+            try:
+                yield
+            finally:
+                beating.cancel()
+        try:
+            await self._write({})
+        except StoreUnavailable:
+            log.info("the store is away: this process leaves without a word")
+
+    async def others_alive(self) -> bool:
+        """Is there another web process? Takes a few beats to tell a living one from one that was killed."""
+        before = await self._others()
+        if not before:
+            return False
+        await asyncio.sleep(2.5 * BEAT)
+        after = await self._others()
+        return any(after.get(owner, 0.0) > at for owner, at in before.items())
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                await self._write({self._owner: time.time()})
+            except StoreUnavailable:
+                log.debug("the store is away: no beat")
+            await asyncio.sleep(BEAT)
+
+    async def _write(self, own: dict[str, float]) -> None:
+        present = await self._others() | own
+        self.count = max(1, len(present))
+        await self._memory.remember(_NAME, json.dumps(present), GONE)
+
+    async def _others(self) -> dict[str, float]:
+        stored: dict[str, float] = json.loads(await self._memory.recall(_NAME) or "{}")
+        now = time.time()
+        return {owner: at for owner, at in stored.items() if owner != self._owner and now - at < GONE}

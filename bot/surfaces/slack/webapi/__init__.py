@@ -1,0 +1,1 @@
+"""Slack's Web API: calls, their failures, and the budget for them."""

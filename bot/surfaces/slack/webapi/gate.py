@@ -1,0 +1,80 @@
+"""Waiting for room in Slack's budgets: for each method, by channel where Slack counts so."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from bot.surfaces.slack.webapi.budget import Budget, Priority, Rate
+
+POSTS = Rate(per_second=1.0, burst=4)
+"""Slack: about one message a second and channel, with short bursts."""
+EDITS = Rate(per_second=0.7, burst=8, reserved=4)
+"""Slack: 50 a minute in the workspace; a full burst and a minute's refill together are 50."""
+RATES: Mapping[str, Rate] = {
+    "chat.postMessage": POSTS,
+    "chat.update": EDITS,
+    "views.publish": Rate(per_second=1.4, burst=15, reserved=5),
+}
+BY_CHANNEL = frozenset({"chat.postMessage"})
+MOST_BUDGETS = 1000
+
+
+class Gate:
+    """Lets calls pass as Slack's budgets allow."""
+
+    def __init__(
+        self, rates: Mapping[str, Rate] = RATES, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rates = rates
+        self._clock = clock
+        self._budgets: dict[tuple[str, str], Budget] = {}
+
+    async def enter(self, method: str, channel: str, priority: Priority) -> None:
+        """Return when a call may be made; it is counted."""
+        budget = self._budget(method, channel)
+        if budget is None:
+            return
+        ticket = budget.join(priority)
+        try:
+            seconds = budget.wait(ticket, self._clock())
+            while seconds > 0:
+                await asyncio.sleep(seconds)
+                seconds = budget.wait(ticket, self._clock())
+        finally:
+            budget.leave(ticket)
+
+    async def room(self, method: str, priority: Priority) -> None:
+        """Return when there is room for a call of this priority. Nothing is counted."""
+        budget = self._budget(method, "")
+        if budget is None:
+            return
+        seconds = budget.room(priority, self._clock())
+        while seconds > 0:
+            await asyncio.sleep(seconds)
+            seconds = budget.room(priority, self._clock())
+
+    def hold(self, method: str, channel: str, seconds: float) -> None:
+        """Slack said to wait for so long."""
+        budget = self._budget(method, channel)
+        if budget is not None:
+            budget.hold(seconds, self._clock())
+
+    def _budget(self, method: str, channel: str) -> Budget | None:
+        rate = self._rates.get(method)
+        if rate is None:
+            return None
+        key = (method, channel if method in BY_CHANNEL else "")
+        if key not in self._budgets:
+            self._forget_idle()
+            self._budgets[key] = Budget(rate)
+        return self._budgets[key]
+
+    def _forget_idle(self) -> None:
+        if len(self._budgets) < MOST_BUDGETS:
+            return
+        now = self._clock()
+        for budget in self._budgets.values():
+            budget.refresh(now)
+        self._budgets = {key: each for key, each in self._budgets.items() if not each.idle}

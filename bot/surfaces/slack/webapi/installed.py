@@ -1,0 +1,64 @@
+"""The app's installation in its workspace, learnt at start-up by auth.test: also the check of the token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from bot.surfaces.slack.webapi.api import Later, Rejected
+
+log = structlog.get_logger(__name__)
+
+AGAIN = 60.0
+"""Seconds after which a refused token is tried again: it may have been a mistake on Slack's side."""
+
+
+class Introduction(Protocol):
+    """Where we learn who we are."""
+
+    async def auth_test(self) -> Mapping[str, Any]:
+        """Raises Later, Rejected."""
+
+
+class Installed:
+    """What is known of the installation; empty until `learn` has ended."""
+
+    def __init__(self, introduction: Introduction) -> None:
+        self._introduction = introduction
+        self.team = ""
+        self.team_name = ""
+        self.user = ""
+        self.bot = ""
+        #: The workspace's address, for links to threads; ends in a slash.
+        self.url = ""
+        #: Why the token does not work; empty if it does, or isn't known yet.
+        self.problem = "Slack has not answered yet"
+
+    @property
+    def known(self) -> bool:
+        return bool(self.team)
+
+    async def learn(self) -> None:
+        """Return when Slack has taken the token, however long that takes."""
+        while not self.known:
+            try:
+                self._take(await self._introduction.auth_test())
+            except Later as later:
+                log.warning("Slack can't be reached; trying again", seconds=later.seconds)
+                await asyncio.sleep(later.seconds)
+            except Rejected as rejected:
+                self.problem = f"SLACK_BOT_TOKEN is refused by Slack: {rejected.code}"
+                log.error("the bot token is refused", setting="SLACK_BOT_TOKEN", code=rejected.code)  # noqa: TRY400
+                await asyncio.sleep(AGAIN)
+
+    def _take(self, answer: Mapping[str, Any]) -> None:
+        self.team = str(answer.get("team_id", ""))
+        self.team_name = str(answer.get("team", ""))
+        self.user = str(answer.get("user_id", ""))
+        self.bot = str(answer.get("bot_id", ""))
+        self.url = str(answer.get("url", ""))
+        self.problem = ""
+        log.info("connected to Slack", workspace=self.team_name, team=self.team)
