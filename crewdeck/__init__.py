@@ -1,4 +1,4 @@
-"""Crewdeck for authors of crews.
+"""Crewdeck for authors of crews. Programs that start and answer runs use `crewdeck.client`.
 
 - `AskHuman`: the tool `ask_human`, for agents that a factory builds. Agents in YAML have it already.
 - `crew`: declares what people need to know of a factory (docs/crews.md).
@@ -10,10 +10,9 @@ from __future__ import annotations
 # ruff: noqa: ANN401 - a module's attributes can be anything
 from typing import TYPE_CHECKING, Any
 
-from crews.entry import crew
-
 if TYPE_CHECKING:
     from crews.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
+    from crews.entry import crew
     from crews.humans import AskHuman
 
 __all__ = ["AskHuman", "HumanInputCompletedEvent", "HumanInputRequiredEvent", "crew"]
@@ -22,8 +21,9 @@ _LATER = {
     "AskHuman": "crews.humans",
     "HumanInputCompletedEvent": "crews.bus_events",
     "HumanInputRequiredEvent": "crews.bus_events",
+    "crew": "crews.entry",
 }
-"""What needs crewai, which takes seconds to import: loaded when it is first used."""
+"""Loaded when it is first used: most of it needs crewai, which takes seconds, and clients need none of it."""
 
 
 def __getattr__(name: str) -> Any:

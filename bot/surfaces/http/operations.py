@@ -92,7 +92,7 @@ class Operation(Generic[B, Q]):
         return _validated(self.query, given)
 
     async def _read_body(self, request: web.Request) -> B:
-        if self.body is None or (self.body_optional and not request.can_read_body):
+        if self.body is None or (self.body_optional and not await request.read()):
             return cast("B", None)
         if request.content_type != "application/json":
             raise Problem(

@@ -1,0 +1,76 @@
+"""The client of Crewdeck's API: start runs, follow them, answer what they ask (docs/client.md).
+
+    async with Client("http://127.0.0.1:3000") as client:
+        started = await client.start("demo", {"topic": "tide mills"})
+        async for event in client.follow(started.run_id):
+            ...
+
+Needs aiohttp and pydantic; knows nothing of the server but its API.
+"""
+
+from __future__ import annotations
+
+from crewdeck.client.api import Client
+from crewdeck.client.errors import ApiError, ClientError, FieldError, Unreachable
+from crewdeck.client.events import (
+    Event,
+    HumanInputCompleted,
+    HumanInputReminded,
+    HumanInputRequired,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunStarted,
+    SnapshotComplete,
+    StreamReset,
+    TaskCompleted,
+    TaskStarted,
+)
+from crewdeck.client.values import (
+    Actor,
+    Answer,
+    Crew,
+    InputField,
+    Option,
+    Outcome,
+    Question,
+    ReasonFlags,
+    Run,
+    RunError,
+    RunPage,
+    RunSummary,
+    Started,
+)
+
+__all__ = [
+    "Actor",
+    "Answer",
+    "ApiError",
+    "Client",
+    "ClientError",
+    "Crew",
+    "Event",
+    "FieldError",
+    "HumanInputCompleted",
+    "HumanInputReminded",
+    "HumanInputRequired",
+    "InputField",
+    "Option",
+    "Outcome",
+    "Question",
+    "ReasonFlags",
+    "Run",
+    "RunCancelled",
+    "RunCompleted",
+    "RunError",
+    "RunFailed",
+    "RunPage",
+    "RunStarted",
+    "RunSummary",
+    "SnapshotComplete",
+    "Started",
+    "StreamReset",
+    "TaskCompleted",
+    "TaskStarted",
+    "Unreachable",
+]

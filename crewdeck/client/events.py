@@ -1,0 +1,165 @@
+"""What a stream carries, as frozen values.
+
+`Event` itself stands for each type that this release doesn't know: its fields are in `fields`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError
+
+from crewdeck.client.values import Option, ReasonFlags, RunError, Value
+
+
+class Event(Value):
+    """Something that happened in a run, or (`stream_reset`, `snapshot_complete`) to the stream itself."""
+
+    type: str
+    execution_id: str = ""
+    #: Its number in its run, from 1 and without gaps; 0 for what belongs to no run.
+    seq: int = 0
+    timestamp: str = ""
+    event_id: str = ""
+    _raw: str = PrivateAttr("")
+    _cursor: str = PrivateAttr("")
+
+    @property
+    def raw(self) -> str:
+        """The JSON text as it came, byte for byte."""
+        return self._raw
+
+    @property
+    def cursor(self) -> str:
+        """Go on after this event: `follow(run_id, after=cursor)`, `inbox(after=cursor)`."""
+        return self._cursor
+
+    @property
+    def fields(self) -> dict[str, JsonValue]:
+        """All that came, those included that this release doesn't know."""
+        found: dict[str, JsonValue] = json.loads(self._raw)
+        return found
+
+    @property
+    def last(self) -> bool:
+        """Whether the run is over."""
+        return self.type in _LAST
+
+
+class RunStarted(Event):
+    """The run was accepted."""
+
+    crew: str = ""
+    crew_id: str | None = None
+    title: str = ""
+    inputs: dict[str, JsonValue] = Field(default_factory=dict)
+    requester: str = ""
+
+
+class TaskStarted(Event):
+    """A task of the crew began: number `number` of `total`."""
+
+    crew_id: str | None = None
+    task_id: str | None = None
+    agent_id: str | None = None
+    task: str = ""
+    agent: str = ""
+    number: int = 0
+    total: int = 0
+
+
+class TaskCompleted(TaskStarted):
+    """A task of the crew is done."""
+
+
+class HumanInputRequired(Event):
+    """The run asks people something."""
+
+    question_id: str
+    crew_id: str | None = None
+    task_id: str | None = None
+    agent_id: str | None = None
+    kind: str = "text"
+    prompt: str = ""
+    context: str = ""
+    reason_flags: ReasonFlags = ReasonFlags()
+    options: tuple[Option, ...] = ()
+    round: int | None = None
+    deadline: str | None = None
+
+
+class HumanInputCompleted(Event):
+    """A question has its outcome: by a person, by its deadline (`expire`) or by the run's end (`cancel`)."""
+
+    question_id: str
+    crew_id: str | None = None
+    task_id: str | None = None
+    agent_id: str | None = None
+    kind: str = "text"
+    action: str = ""
+    value: JsonValue = None
+    #: The outcome in words.
+    human_feedback: str = ""
+    answered_by: str | None = None
+    surface: str | None = None
+
+
+class HumanInputReminded(Event):
+    """A question has waited for a while."""
+
+    question_id: str
+
+
+class RunCompleted(Event):
+    """The crew finished."""
+
+    result: str = ""
+
+
+class RunFailed(Event):
+    """The run could not go on."""
+
+    error: RunError
+
+
+class RunCancelled(Event):
+    """Somebody ended the run."""
+
+    cancelled_by: str | None = None
+
+
+class StreamReset(Event):
+    """The cursor was no good: forget what was followed; everything that is still kept comes now."""
+
+
+class SnapshotComplete(Event):
+    """Inbox only: what was open when the stream began has been sent; what follows happens now."""
+
+
+_TYPES: dict[str, type[Event]] = {
+    "run_started": RunStarted,
+    "task_started": TaskStarted,
+    "task_completed": TaskCompleted,
+    "human_input_required": HumanInputRequired,
+    "human_input_completed": HumanInputCompleted,
+    "human_input_reminded": HumanInputReminded,
+    "run_completed": RunCompleted,
+    "run_failed": RunFailed,
+    "run_cancelled": RunCancelled,
+    "stream_reset": StreamReset,
+    "snapshot_complete": SnapshotComplete,
+}
+_LAST = frozenset({"run_completed", "run_failed", "run_cancelled"})
+
+
+def parse(raw: str, cursor: str) -> Event:
+    """Read an event; one of an unknown type or shape is a plain `Event`. Raises ValueError: it is none."""
+    found: Any = json.loads(raw)
+    kind = str(found.get("type", "")) if isinstance(found, dict) else ""
+    try:
+        event = _TYPES.get(kind, Event).model_validate(found)
+    except ValidationError:
+        event = Event.model_validate({"type": kind, "execution_id": str(found.get("execution_id", ""))})
+    event._raw, event._cursor = raw, cursor  # noqa: SLF001 - they are made here, and only here
+    return event

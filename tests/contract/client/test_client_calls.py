@@ -1,0 +1,180 @@
+"""What the client's methods do, against the API itself."""
+
+import asyncio
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from bot.core.model import InputField, InputKind, QuestionKind
+from bot.store.redis import RedisStore
+from crewdeck.client import Actor, ApiError, Client, HumanInputCompleted, Unreachable
+from tests.contract.client.conftest import Line
+from tests.contract.http.served import KEYS, SECRETS, Served, demo, serve
+from tests.contract.world import DEMO
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+async def test_a_run_is_started_listed_and_cancelled(client: Client) -> None:
+    started = await client.start("demo")
+    assert (started.crew, started.status) == ("demo", "queued")
+    [listed] = (await client.runs(active=True)).runs
+    assert listed.run_id == started.run_id
+    cancelled = await client.cancel(started.run_id, on_behalf_of="Ada")
+    assert cancelled.status == "cancelled"
+    assert cancelled.cancelled_by == Actor(surface="http", name="local", on_behalf_of="Ada")
+    assert (await client.run(started.run_id)).status == "cancelled"
+    assert (await client.runs(active=True)).runs == ()
+    with pytest.raises(ApiError) as refused:
+        await client.cancel(started.run_id)
+    assert (refused.value.code, refused.value.status) == ("run_over", 409)
+
+
+async def test_lists_of_runs_have_pages(client: Client) -> None:
+    ids = [(await client.start("demo")).run_id for _ in range(3)]
+    first = await client.runs(limit=2)
+    second = await client.runs(limit=2, cursor=first.next)
+    assert sorted(run.run_id for run in (*first.runs, *second.runs)) == sorted(ids)
+    assert second.next is None
+
+
+async def test_the_same_idempotency_key_is_the_same_run(client: Client) -> None:
+    first = await client.start("demo", idempotency_key="monday")
+    assert (await client.start("demo", idempotency_key="monday")).run_id == first.run_id
+    assert (await client.start("demo")).run_id != first.run_id
+
+
+async def test_crews_come_with_their_inputs(store: RedisStore, client: Client) -> None:
+    field = InputField(name="topic", type=InputKind.TEXT, required=True)
+    await store.announce("here", [demo(inputs=(field,), main_input="topic")])
+    [crew] = await client.crews()
+    assert (crew.name, crew.main_input) == ("demo", "topic")
+    assert (crew.inputs[0].name, crew.inputs[0].type, crew.inputs[0].required) == ("topic", "text", True)
+
+
+async def test_a_wrong_input_is_named(client: Client) -> None:
+    with pytest.raises(ApiError) as refused:
+        await client.start("demo", {"colour": "red"})
+    assert refused.value.code == "invalid_inputs"
+    assert [error.field for error in refused.value.errors] == ["inputs.colour"]
+
+
+async def test_an_answer_counts_once_and_says_so(served: Served, client: Client) -> None:
+    question = await served.ask(await served.started())
+    [waiting] = await client.questions()
+    assert (waiting.question_id, waiting.open, waiting.options[0].label) == (question.id, True, "Approve")
+    answer = await client.answer(question.id, "approve", comment="Well said.")
+    assert answer.human_feedback == "Approve: Well said."
+    assert await client.answer(question.id, "approve", comment="Well said.") == answer
+    assert await client.questions() == ()
+    assert (await client.question(question.id)).outcome is not None
+    with pytest.raises(ApiError) as refused:
+        await client.answer(question.id, "reject")
+    assert refused.value.code == "settled"
+    assert refused.value.outcome is not None
+    assert refused.value.outcome.action == "approve"
+
+
+async def test_words_may_be_a_label_or_an_answer_of_their_own(served: Served, client: Client) -> None:
+    claim = await served.started()
+    choice = await served.ask(claim, "Which?", QuestionKind.CHOICE, ("Ebb", "Flood"))
+    assert (await client.respond(claim.run.id, "flood")).human_feedback == "Flood"
+    text = await served.ask(claim, "Why?", QuestionKind.TEXT)
+    other = await served.ask(claim, "Why not?", QuestionKind.TEXT)
+    with pytest.raises(ApiError, match="2 questions are open") as refused:
+        await client.respond(claim.run.id, "Because.")
+    assert refused.value.code == "several_open_questions"
+    said = await client.respond(claim.run.id, "Because.", question_id=other.id)
+    assert (said.question_id, said.human_feedback) == (other.id, "Because.")
+    assert [question.question_id for question in await client.questions()] == [text.id]
+    assert (await client.run(claim.run.id)).questions[0].question_id == choice.id
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        (lambda client: client.run(NOBODY), "unknown_run"),
+        (lambda client: client.run("no/such run?"), "not_found"),
+        (lambda client: client.question(NOBODY), "unknown_question"),
+        (lambda client: client.start("nothing"), "unknown_crew"),
+        (lambda client: client.runs(limit=0), "invalid_request"),
+    ],
+)
+async def test_what_the_server_refuses_has_its_code(
+    client: Client, call: Callable[[Client], Awaitable[object]], code: str
+) -> None:
+    with pytest.raises(ApiError) as refused:
+        await call(client)
+    assert refused.value.code == code
+    assert refused.value.detail == str(refused.value)
+
+
+async def test_keys_are_sent(store: RedisStore) -> None:
+    await store.announce("here", [DEMO])
+    async with serve(store, KEYS) as locked:
+        async with Client(locked.url, SECRETS["ci"]) as client:
+            assert (await client.start("demo")).status == "queued"
+        async with Client(locked.url, SECRETS["reader"]) as client:
+            with pytest.raises(ApiError) as refused:
+                await client.start("demo")
+            assert refused.value.code == "missing_scope"
+        async with Client(locked.url) as client:
+            with pytest.raises(ApiError) as refused:
+                await client.crews()
+            assert refused.value.code == "unauthenticated"
+
+
+async def test_too_many_calls_are_made_a_little_later(store: RedisStore) -> None:
+    await store.announce("here", [DEMO])
+    async with (
+        serve(store, {**KEYS, "CREWDECK_RATE_LIMIT": "4"}) as slow,
+        Client(slow.url, SECRETS["ci"]) as client,
+    ):
+        found = await asyncio.gather(*(client.crews() for _ in range(10)))
+    assert len(found) == 10
+
+
+async def test_a_lost_answer_starts_no_second_run(line: Line) -> None:
+    line.cuts = [20, 150]
+    async with Client(line.url) as client:
+        started = await client.start("demo")
+        assert [run.run_id for run in (await client.runs()).runs] == [started.run_id]
+    assert line.connections >= 3
+
+
+async def test_nobody_there_is_one_readable_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    async with Client(url) as client:
+        with pytest.raises(Unreachable, match=f"^{re.escape(url)} gives no answer: "):
+            await client.crews()
+        with pytest.raises(Unreachable):
+            await anext(client.follow(NOBODY))
+
+
+async def test_the_example_of_the_documentation_works(store: RedisStore, served: Served) -> None:
+    fields = (InputField(name="topic"), InputField(name="pace", type=InputKind.NUMBER))
+    await store.announce("here", [demo(inputs=fields)])
+    [example] = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "client.md").read_text(), re.DOTALL)
+    names: dict[str, Callable[[str], Awaitable[str]]] = {}
+    exec(compile(example, "docs/client.md", "exec"), names)  # noqa: S102 - our own documentation
+
+    async def play() -> None:
+        async with Client(served.url) as watching, aclosing(watching.inbox()) as inbox:
+            await anext(inbox)
+            while not (claims := await store.claim("w1", ["demo"], 1, 60)):  # noqa: ASYNC110 - played
+                await asyncio.sleep(0.01)
+            await served.ask(claims[0])
+            while not isinstance(await anext(inbox), HumanInputCompleted):
+                pass
+        await store.finish(claims[0], result="Published.")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(play())
+        result = await names["publish"](served.url)
+    assert result == "Published."
