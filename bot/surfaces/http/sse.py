@@ -14,7 +14,7 @@ from bot.surfaces.http.bodies import StreamQuery
 from bot.surfaces.http.follow import RETRY, Follower
 from bot.surfaces.http.opening import open_run
 from bot.surfaces.http.operations import Call
-from bot.surfaces.http.streams import SEND_WITHIN, Streams
+from bot.surfaces.http.streams import SEND_WITHIN, Streams, cut_off
 from bot.surfaces.http.wire import COMMENT, HEARTBEAT, Message
 
 QUIET = 3.0
@@ -92,6 +92,5 @@ async def _write(
         async with asyncio.timeout(SEND_WITHIN):
             await response.write(block)
     except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()
+        cut_off(request)
         raise ConnectionResetError("The client takes nothing any more.") from None

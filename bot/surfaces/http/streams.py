@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from aiohttp import web
+
 from bot.core.inbox import Batches, Inbox
 from bot.core.ports import Events, Runs
 from bot.surfaces.http.auth import Caller
@@ -16,6 +18,12 @@ from bot.surfaces.http.runfeed import RunFeed
 
 SEND_WITHIN = 20.0
 """Seconds for which a client may take nothing, with a full buffer, before it is cut off. It can come back."""
+
+
+def cut_off(request: web.Request) -> None:
+    """End a connection whose client takes nothing any more, with what is still to be sent."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 class StreamStore(Runs, Events, Batches, Inbox, Protocol):

@@ -23,11 +23,13 @@ from bot.surfaces.http.limits import Rates
 from bot.surfaces.http.opening import open_run
 from bot.surfaces.http.operations import Call, read_json
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.streams import SEND_WITHIN, Streams
+from bot.surfaces.http.streams import SEND_WITHIN, Streams, cut_off
 from bot.surfaces.http.wire import Message
 
 PING_EVERY = 15.0
 """Seconds between pings; without a pong for half as long the client counts as gone."""
+CLOSE_WITHIN = 0.5
+"""Seconds that a client has to agree that it is over; it is over then anyway."""
 CHECK_EVERY = 5.0
 """Seconds between two looks at whether the caller may still follow."""
 LARGEST = 256 * 1024
@@ -69,12 +71,14 @@ class WebSocketRoutes:
         follower: Follower | None,
         first: Sequence[Message],
     ) -> web.StreamResponse:
-        response = web.WebSocketResponse(heartbeat=PING_EVERY, max_msg_size=BUFFERED, compress=False)
+        response = web.WebSocketResponse(
+            heartbeat=PING_EVERY, max_msg_size=BUFFERED, compress=False, timeout=CLOSE_WITHIN
+        )
         with self._streams.entered():
             await response.prepare(call.request)
             try:
                 async with asyncio.TaskGroup() as group:
-                    sending = group.create_task(self._send(response, call.caller, follower, first))
+                    sending = group.create_task(self._send(response, call, follower, first))
                     await self._receive(response, call.caller, socket)
                     sending.cancel()
             finally:
@@ -92,14 +96,14 @@ class WebSocketRoutes:
     async def _send(
         self,
         response: web.WebSocketResponse,
-        caller: Caller,
+        call: Call[None, StreamQuery],
         follower: Follower | None,
         first: Sequence[Message],
     ) -> None:
-        """Send what comes, until the last event; then close."""
+        """Send what comes, until the last event or until it may no longer follow; then close."""
         messages, ended = first, follower is None
-        with suppress(ConnectionError, NotFound):
-            while await self._streams.still(caller):
+        try:
+            while await self._streams.still(call.caller):
                 for message in messages:
                     await _put(response, message.data)
                     ended = ended or message.last
@@ -107,6 +111,8 @@ class WebSocketRoutes:
                     break
                 messages = await _next(follower)
             await response.close(code=WSCloseCode.OK if ended else WSCloseCode.POLICY_VIOLATION)
+        except (ConnectionError, NotFound):
+            cut_off(call.request)  # which also ends the receiving
 
 
 class Socket:
