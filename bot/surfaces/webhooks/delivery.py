@@ -7,12 +7,12 @@ from typing import Protocol
 
 import structlog
 from prometheus_client import Counter
-from pydantic import SecretStr
 
-from bot.core.endpoints import OF_STARTS, SURFACE, Endpoint, derived, surface_of
+from bot.core.endpoints import SURFACE, Endpoint
 from bot.core.events import Event
 from bot.core.ports import Clock, Deliveries, Events, Runs
 from bot.core.webhooks import Outgoing, Outstanding
+from bot.surfaces.webhooks.routes import Route
 from bot.surfaces.webhooks.schedule import Schedule
 from bot.surfaces.webhooks.sending import Missed, Sender
 
@@ -24,68 +24,6 @@ PAGE = 50
 
 class DeliveryStore(Runs, Events, Clock, Deliveries, Outgoing, Protocol):
     """What is needed to deliver."""
-
-
-class Route(Protocol):
-    """Where the events of a run go on one surface."""
-
-    surface: str
-
-    async def endpoint(self, run_id: str) -> Endpoint | None:
-        """None: nowhere. Raises NotFound."""
-
-    async def blocked(self) -> bool:
-        """Whether nothing may be sent now."""
-
-    async def hang_up(self, why: str) -> bool:
-        """The receiver wants no more (410). True if that is about all runs: nothing is given up then."""
-
-
-class Configured:
-    """To an endpoint of the settings, for all runs."""
-
-    def __init__(self, endpoint: Endpoint, store: Outgoing) -> None:
-        self.surface = endpoint.surface
-        self._endpoint = endpoint
-        self._store = store
-
-    async def endpoint(self, _: str) -> Endpoint:
-        return self._endpoint
-
-    async def blocked(self) -> bool:
-        disabled = (await self._store.disabled()).get(self.surface)
-        return disabled is not None and disabled.fingerprint == self._endpoint.fingerprint
-
-    async def hang_up(self, why: str) -> bool:
-        log.warning(
-            "An endpoint wants no more webhooks: it is off until somebody enables it", to=self.surface
-        )
-        await self._store.disable(self.surface, why, self._endpoint.fingerprint)
-        return True
-
-
-class OfStarts:
-    """To the address that came with the run's start, signed with a secret of who started it."""
-
-    surface = surface_of(OF_STARTS)
-
-    def __init__(self, store: Runs, secrets: tuple[SecretStr, ...]) -> None:
-        self._store = store
-        self._secrets = secrets
-
-    async def endpoint(self, run_id: str) -> Endpoint | None:
-        run = await self._store.run(run_id)
-        secrets = tuple(derived(secret, run.requester.principal) for secret in self._secrets)
-        for place in run.followers:
-            if place.surface == self.surface:
-                return Endpoint(name=OF_STARTS, url=SecretStr(place.ref), secrets=secrets)
-        return None
-
-    async def blocked(self) -> bool:
-        return False
-
-    async def hang_up(self, _: str) -> bool:
-        return False
 
 
 class Delivery:

@@ -15,7 +15,8 @@ from bot.core.webhooks import Followers
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.webhooks.courier import AT_ONCE, Courier
-from bot.surfaces.webhooks.delivery import Configured, Delivery, DeliveryStore, OfStarts, Route
+from bot.surfaces.webhooks.delivery import Delivery, DeliveryStore
+from bot.surfaces.webhooks.routes import Configured, OfStarts, Route
 from bot.surfaces.webhooks.schedule import Schedule
 from bot.surfaces.webhooks.sending import TIMEOUT, Sender, open_sender
 
