@@ -14,7 +14,8 @@ NAME = "crewdeck_session"
 
 def token_in(cookies: Mapping[str, str]) -> str:
     """The session's token; "" if there is none."""
-    return cookies.get(NAME, "")
+    token = cookies.get(NAME, "")
+    return token if token.isascii() else ""
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ export const decided = (action, kind) => (kind === "review" && action === "respo
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const STEPS = [[60, "second", 1], [3600, "minute", 60], [86400, "hour", 3600], [Infinity, "day", 86400]];
+const STEPS = [[3600, "minute", 60], [86400, "hour", 3600], [Infinity, "day", 86400]];
 
 /** "5 minutes ago". */
 export function ago(iso) {
   const seconds = (Date.parse(iso) - Date.now()) / 1000;
-  if (Math.abs(seconds) < 10) return "just now";
+  if (Math.abs(seconds) < 45) return seconds > 0 ? "in a moment" : "just now";
   const [, unit, size] = STEPS.find(([limit]) => Math.abs(seconds) < limit);
   return RELATIVE.format(Math.round(seconds / size), unit);
 }
