@@ -28,8 +28,11 @@ class CatalogueVerbs:
         await self._connection.do(self._connection.redis.hset(keys.CREWS, source, json.dumps(document)))
 
     async def crews(self) -> dict[str, Crew]:
-        stored = await self._connection.do(self._connection.redis.hgetall(keys.CREWS))
-        oldest = await self._connection.now() - ms(ANNOUNCED)
+        async with self._connection.pipeline() as batch:
+            batch.hgetall(keys.CREWS)
+            batch.time()
+        stored, (seconds, _) = batch.results
+        oldest = int(seconds) * 1000 - ms(ANNOUNCED)
         # Of a crew that several sources announce, the newest announcement counts.
         sources = sorted((json.loads(each) for each in stored.values()), key=lambda each: int(each["at"]))
         found = [crew for each in sources if each["at"] >= oldest for crew in each["crews"]]
