@@ -31,13 +31,13 @@ class Lookup(BaseTool):
 
 
 class TimedAskHuman(AskHuman):
-    """`ask_human`, which notes when it returned, by the machine's monotonic clock."""
+    """`ask_human`, which notes when it returned, by the machine's clock."""
 
     notes: str
 
     def _run(self, **arguments: Any) -> str:
         answer = super()._run(**arguments)
-        returned = time.monotonic()
+        returned = time.time()
         with Path(self.notes).open("a", encoding="utf-8") as notes:
             notes.write(json.dumps({"question": arguments["question"], "at": returned}) + "\n")
         return answer

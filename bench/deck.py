@@ -74,7 +74,12 @@ async def deck(env: Mapping[str, str] | None = None) -> AsyncIterator[Deck]:
     with tempfile.TemporaryDirectory(prefix="crewdeck-bench-") as home:
         folder = Path(home)
         install_crews(folder)
-        settings = {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{folder}", **(env or {})}
+        # Nobody needs the runs that are left at the end, so nobody waits for them.
+        settings = {
+            "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{folder}",
+            "CREWDECK_DRAIN": "0",
+            **(env or {}),
+        }
         async with (
             Server.start(settings, folder) as server,
             open_store(server.store_url) as store,
