@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     _add_keys(commands.add_parser("keys", help="make, list and revoke keys of the API"))
     _add_webhooks(commands.add_parser("webhooks", help="list what endpoints did not get, and send it again"))
+    _add_terminal(commands)
     return parser
 
 
@@ -74,6 +75,30 @@ def _add_webhooks(parser: argparse.ArgumentParser) -> None:
     enable.add_argument("name", help="the endpoint")
     secret = actions.add_parser("secret", help="print what signs the webhooks that starts ask for")
     secret.add_argument("name", nargs="?", default="", help="the API key that starts; without keys, nothing")
+
+
+def _add_terminal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The commands that are clients of a running server (docs/terminal.md)."""
+    starting = commands.add_parser("start", help="start a run, follow it and answer what it asks")
+    starting.set_defaults(command=start)
+    starting.add_argument("crew")
+    starting.add_argument("given", nargs="*", metavar="name=value", help="inputs; free text: the main input")
+    following = commands.add_parser("follow", help="follow a run and answer what it asks")
+    following.set_defaults(command=follow)
+    following.add_argument("run", help="its id")
+    box = commands.add_parser("inbox", help="see what waits for an answer, and answer it")
+    box.set_defaults(command=inbox)
+    box.add_argument("--live", action="store_true", help="into a pipe: don't stop after what is open now")
+    words = "the answer to the next question: a label, an action or words; repeat it"
+    for parser in (starting, following):
+        parser.add_argument("--answer", action="append", default=[], metavar="WORDS", help=words)
+    for parser in (following, box):
+        parser.add_argument("--after", metavar="EVENT", help="go on after this event: its id, or its cursor")
+    answering = commands.add_parser("answer", help="answer a question")
+    answering.set_defaults(command=answer)
+    answering.add_argument("question", help="its id")
+    answering.add_argument("words", nargs="*", help="a label, an action or an answer in words")
+    answering.add_argument("--comment", default="", help="goes with a label or an action")
 
 
 def _version() -> str:
@@ -131,3 +156,35 @@ def webhooks(
     from bot.webhooks import Wish, run
 
     return run(load(), Wish(action or "list", what, failed=failed, name=name))
+
+
+def start(crew: str, given: Sequence[str], answer: Sequence[str]) -> int:
+    """Start a run on a running server, and follow it."""
+    from bot.settings import load_remote
+    from bot.terminal import commands
+
+    return commands.start(load_remote(), crew, given, answer)
+
+
+def follow(run: str, answer: Sequence[str], after: str | None) -> int:
+    """Follow a run."""
+    from bot.settings import load_remote
+    from bot.terminal import commands
+
+    return commands.follow(load_remote(), run, answer, after)
+
+
+def inbox(*, live: bool, after: str | None) -> int:
+    """Show what waits for an answer."""
+    from bot.settings import load_remote
+    from bot.terminal import commands
+
+    return commands.inbox(load_remote(), live=live, after=after)
+
+
+def answer(question: str, words: Sequence[str], comment: str) -> int:
+    """Answer a question."""
+    from bot.settings import load_remote
+    from bot.terminal import commands
+
+    return commands.answer(load_remote(), question, words, comment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -26,6 +26,9 @@ SHIPPED = Path(__file__).resolve().parent.parent
 """Where `config/` and `manifest.yml` are: beside this package."""
 DOTENV = ".env"
 """Read in the folder that Crewdeck is started in; the environment wins over it."""
+
+
+Read = TypeVar("Read", bound=BaseSettings)
 
 
 class Settings(BaseSettings):
@@ -163,10 +166,41 @@ class Settings(BaseSettings):
         )
 
 
+class Remote(BaseSettings):
+    """Where clients find a running server: nothing else has to be right for them."""
+
+    model_config = Settings.model_config
+
+    address: str = Field("", alias="CREWDECK_URL")
+    api_key: SecretStr | None = Field(None, alias="CREWDECK_API_KEY")
+    port: int = Field(3000, alias="PORT", ge=0, le=65535)
+
+    @field_validator("address")
+    @classmethod
+    def _check_address(cls, address: str) -> str:
+        if address and not address.startswith(("http://", "https://")):
+            raise ValueError("it begins with http:// or https://")
+        return address.rstrip("/")
+
+    @property
+    def url(self) -> str:
+        """The server's address: by default the one that `crewdeck serve` has here."""
+        return self.address or f"http://127.0.0.1:{self.port or 3000}"
+
+
 def load() -> Settings:
     """The settings of this process. Raises SettingsError, which names the variable and where it is set."""
+    return _read(Settings)
+
+
+def load_remote() -> Remote:
+    """The settings of a client. Raises SettingsError likewise."""
+    return _read(Remote)
+
+
+def _read(kind: type[Read]) -> Read:
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"

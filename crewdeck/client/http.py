@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -151,8 +152,8 @@ async def _error(response: aiohttp.ClientResponse) -> ApiError:
 
 def _reason(error: Exception) -> str:
     match error:
-        case aiohttp.ClientConnectorError():
-            return str(error.strerror or error.os_error).lower()
+        case aiohttp.ClientConnectorError() if error.errno:
+            return os.strerror(error.errno).lower()
         case TimeoutError():
             return "it took too long"
         case _:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import AliasChoices
 
 from bot.core.errors import SettingsError
-from bot.settings import Settings, load, worker_environment
+from bot.settings import Remote, Settings, load, load_remote, worker_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -24,7 +24,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def variables() -> set[str]:
     """The names of all settings, as an operator writes them."""
     names: set[str] = set()
-    for field in Settings.model_fields.values():
+    for field in (*Settings.model_fields.values(), *Remote.model_fields.values()):
         if isinstance(field.validation_alias, AliasChoices):
             names.update(str(name) for name in field.validation_alias.choices if str(name).isupper())
         else:
@@ -147,6 +147,23 @@ def test_a_worker_finds_the_store_but_crewai_does_not(
 def test_a_worker_of_its_own_has_no_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREWDECK_WORKER_ID", "of somebody else")
     assert "CREWDECK_WORKER_ID" not in worker_environment(load())
+
+
+def test_a_client_finds_the_server_that_is_started_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_remote().url == "http://127.0.0.1:3000"
+    monkeypatch.setenv("PORT", "8080")
+    assert load_remote().url == "http://127.0.0.1:8080"
+    monkeypatch.setenv("CREWDECK_URL", "https://crewdeck.example/")
+    assert load_remote().url == "https://crewdeck.example"
+
+
+def test_a_client_needs_none_of_the_servers_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREWDECK_API_KEYS", "no such thing")
+    monkeypatch.setenv("CREWDECK_API_KEY", "ours")
+    assert secret(load_remote().api_key) == "ours"
+    monkeypatch.setenv("CREWDECK_URL", "localhost:3000")
+    with pytest.raises(SettingsError, match="CREWDECK_URL"):
+        load_remote()
 
 
 def test_the_documentation_names_every_setting_and_its_default() -> None:

@@ -1,0 +1,1 @@
+"""`crewdeck start`, `follow`, `inbox` and `answer`: a client of the API for people, and for pipes."""

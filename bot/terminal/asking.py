@@ -1,0 +1,117 @@
+"""Putting a question to the person at the terminal, and sending what they say."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bot.terminal import lines
+from bot.terminal.screen import Screen
+from bot.terminal.signals import Withdrawn
+from crewdeck.client import Answer, ApiError, Client, HumanInputCompleted, Question
+
+IN_WORDS = "Answer in words"
+
+
+class Reply(NamedTuple):
+    """What the person says."""
+
+    action: str
+    value: str | None = None
+
+
+class Asking:
+    """Asks one question at a time."""
+
+    def __init__(self, client: Client, screen: Screen) -> None:
+        self._client = client
+        self._screen = screen
+        self._asked = ""
+        self._sent: set[str] = set()
+        self._gone: set[str] = set()
+
+    def is_mine(self, question_id: str) -> bool:
+        """Whether it is being answered from here: then the person is told by the answer's reply."""
+        return question_id in self._sent
+
+    def settled(self, event: HumanInputCompleted) -> None:
+        """Somebody has decided: if that question is on the screen, it goes away."""
+        self._gone.add(event.question_id)
+        if event.question_id == self._asked and not self.is_mine(event.question_id):
+            self._screen.withdraw()
+
+    async def still_open(self, question_id: str) -> Question | None:
+        """The question, if nobody has answered it yet."""
+        question = await self._client.question(question_id)
+        return question if question.open else None
+
+    async def ask(self, question: Question, *, title: str = "") -> Answer | None:
+        """Ask until there is an answer that counts; None: it was somebody else's. Raises Interrupted."""
+        if question.question_id in self._gone:
+            return None
+        self._asked = question.question_id
+        self._screen.clear()
+        try:
+            while True:
+                reply = await self._reply(question, title)
+                try:
+                    return await self._send(question, reply)
+                except ApiError as error:
+                    if not self._goes_on(error):
+                        return None
+        except Withdrawn:
+            return None
+        finally:
+            self._asked = ""
+
+    async def say(self, question: Question, words: str) -> Answer | None:
+        """Answer with words that came as an argument; None: they don't count, and why was said."""
+        self._sent.add(question.question_id)
+        try:
+            answer = await self._client.respond(question.run_id, words, question_id=question.question_id)
+        except ApiError as error:
+            self._goes_on(error)
+            return None
+        self._screen.say(lines.mine(answer))
+        return answer
+
+    async def _reply(self, question: Question, title: str) -> Reply:
+        if not question.options:
+            return Reply("respond", await self._words())
+        choices = [option.label for option in question.options]
+        if all(option.id != "respond" for option in question.options):
+            choices.append(IN_WORDS)
+        at = 0
+        while True:
+            at = await self._screen.choose(choices, title, at)
+            option = question.options[at] if at < len(question.options) else None
+            if option is None or (option.id == "respond" and question.kind != "choice"):
+                # Nothing written leads back to the choices.
+                if words := await self._screen.words():
+                    return Reply("respond", words)
+            elif question.kind == "choice":
+                return Reply("choose", option.id)
+            else:
+                return Reply(option.id)
+
+    async def _words(self) -> str:
+        return await self._screen.words(check=lambda text: "" if text else "Nothing is written")
+
+    async def _send(self, question: Question, reply: Reply) -> Answer:
+        self._sent.add(question.question_id)
+        try:
+            answer = await self._client.answer(question.question_id, reply.action, reply.value)
+        except ApiError as error:
+            if error.code != "settled":
+                self._sent.discard(question.question_id)
+            raise
+        self._screen.say(lines.mine(answer))
+        return answer
+
+    def _goes_on(self, error: ApiError) -> bool:
+        """Say what is wrong; whether another answer may do."""
+        outcome = error.outcome
+        if error.code == "settled" and outcome is not None:
+            self._screen.say(lines.decided(outcome))
+        else:
+            self._screen.say([("ansired", f"  {lines.plain(error.detail)}")])
+        return error.code == "invalid_answer"

@@ -1,0 +1,209 @@
+"""The four commands. Each returns its exit status, and says in one line what can be put right.
+
+What draws on a terminal is imported where there is one: pipes don't wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from bot.core.errors import InvalidInputs
+from bot.settings import Remote
+from bot.terminal import lines, pipe, words
+from bot.terminal.signals import Interrupted
+from bot.terminal.status import COMPLETED, FAILED, INTERRUPTED, MISTAKE
+from crewdeck.client import (
+    ApiError,
+    Client,
+    Crew,
+    HumanInputCompleted,
+    InputField,
+    Question,
+    Unreachable,
+)
+
+if TYPE_CHECKING:
+    from bot.terminal.screen import Screen
+
+Work = Callable[[Client, "Screen | None"], Awaitable[int]]
+"""What a command does. Without a screen, output goes into a pipe."""
+
+ON_A_RUN = frozenset({"settled", "not_allowed", "run_over"})
+"""Codes that say how things stand, and not that something was typed wrongly."""
+
+
+def start(remote: Remote, crew: str, given: Sequence[str], answers: Sequence[str]) -> int:
+    """Start a run and follow it."""
+
+    async def work(client: Client, screen: Screen | None) -> int:
+        chosen = await _crew(client, crew)
+        values = words.given(chosen, given)
+        if screen is not None and screen.asks:
+            await _ask_missing(screen, chosen, values)
+        started = await client.start(chosen.name, values)
+        return await _follow(client, screen, started.run_id, answers)
+
+    return _run(remote, work)
+
+
+def follow(remote: Remote, run_id: str, answers: Sequence[str], after: str | None) -> int:
+    """Follow a run, from its start or from behind an event."""
+    return _run(remote, lambda client, screen: _follow(client, screen, run_id, answers, after))
+
+
+def inbox(remote: Remote, *, live: bool, after: str | None) -> int:
+    """Show what waits for an answer."""
+
+    async def work(client: Client, screen: Screen | None) -> int:
+        if screen is None or not screen.asks:
+            return await pipe.inbox(client, live=live, after=after)
+        from bot.terminal.box import Box
+
+        return await Box(client, screen).run(after)
+
+    status = _run(remote, work)
+    return COMPLETED if status == INTERRUPTED else status
+
+
+def answer(remote: Remote, question_id: str, said: Sequence[str], comment: str) -> int:
+    """Answer a question: with these words, or with what the person chooses."""
+
+    async def work(client: Client, screen: Screen | None) -> int:
+        question = await client.question(question_id)
+        if said:
+            return await _send(client, screen, question, " ".join(said), comment)
+        if screen is None or not screen.asks:
+            raise InvalidInputs({"answer": "say it after the question's id"})
+        return await _ask(client, screen, question)
+
+    return _run(remote, work)
+
+
+def _run(remote: Remote, work: Work) -> int:
+    try:
+        return asyncio.run(_connected(remote, work))
+    except (Unreachable, InvalidInputs) as error:
+        hint = (
+            " Is it running (crewdeck serve)? CREWDECK_URL says where."
+            if isinstance(error, Unreachable)
+            else ""
+        )
+        return _mistake(f"{error}{hint}")
+    except ApiError as error:
+        return _refused(error)
+    except (KeyboardInterrupt, Interrupted):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who read has seen enough. Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+async def _connected(remote: Remote, work: Work) -> int:
+    key = remote.api_key.get_secret_value() if remote.api_key else None
+    screen = _screen() if sys.stdout.isatty() else None
+    async with Client(remote.url, key) as client:
+        return await work(client, screen)
+
+
+def _screen() -> Screen:
+    from bot.terminal.screen import Screen
+
+    return Screen(asks=sys.stdin.isatty())
+
+
+def _refused(error: ApiError) -> int:
+    if error.outcome is not None:
+        return _mistake("".join(text for _, text in lines.decided(error.outcome)[1:]), FAILED)
+    hint = " CREWDECK_API_KEY holds the key." if error.code == "unauthenticated" else ""
+    return _mistake(f"{error.detail}{hint}", FAILED if error.code in ON_A_RUN else MISTAKE)
+
+
+def _mistake(what: str, status: int = MISTAKE) -> int:
+    sys.stderr.write(f"crewdeck: {lines.one_line(what, 500)}\n")
+    return status
+
+
+async def _crew(client: Client, name: str) -> Crew:
+    crews = {crew.name: crew for crew in await client.crews()}
+    if name not in crews:
+        known = ", ".join(sorted(crews)) or "none yet"
+        raise InvalidInputs({"crew": f"there is no crew {name!r} (there are: {known})"})
+    return crews[name]
+
+
+async def _ask_missing(screen: Screen, crew: Crew, values: dict[str, JsonValue]) -> None:
+    for field in words.missing(crew, values):
+        about = f"  {lines.plain(field.description)}" if field.description else ""
+        screen.say([("bold", lines.plain(field.name)), ("ansibrightblack", about)])
+        values[field.name] = await _ask_for(screen, field)
+
+
+async def _ask_for(screen: Screen, field: InputField) -> str:
+    choices = ("yes", "no") if field.type == "boolean" else field.choices
+    if choices:
+        value = choices[await screen.choose(choices)]
+    else:
+        value = await screen.words(field.name, several_lines=field.type == "text", check=words.check(field))
+    screen.say([("ansigreen", "  ✓ "), ("", lines.one_line(value))])
+    return value
+
+
+async def _follow(
+    client: Client, screen: Screen | None, run_id: str, answers: Sequence[str], after: str | None = None
+) -> int:
+    if screen is None:
+        return await pipe.follow(client, run_id, answers, after)
+    from bot.terminal.watch import Watch
+
+    return await Watch(client, screen, run_id, answers).run(after)
+
+
+async def _send(client: Client, screen: Screen | None, question: Question, said: str, comment: str) -> int:
+    if comment:
+        action = said.strip().lower()
+        decides = action in {"approve", "reject"} and question.kind != "choice"
+        given = await client.answer(
+            question.question_id, action if decides else "choose", None if decides else said, comment
+        )
+    else:
+        given = await client.respond(question.run_id, said, question_id=question.question_id)
+    if screen is None:
+        pipe.write(given.model_dump_json())
+    else:
+        screen.say(lines.mine(given))
+    return COMPLETED
+
+
+async def _ask(client: Client, screen: Screen, question: Question) -> int:
+    """Ask the person, unless somebody else is faster."""
+    from bot.terminal.asking import Asking
+
+    screen.say(*lines.asked(question))
+    if question.outcome is not None:
+        screen.say(lines.decided(question.outcome))
+        return FAILED
+    asking = Asking(client, screen)
+
+    async def watch() -> None:
+        async with aclosing(client.follow(question.run_id)) as events:
+            async for event in events:
+                if isinstance(event, HumanInputCompleted) and event.question_id == question.question_id:
+                    if not asking.is_mine(event.question_id):
+                        screen.say(*lines.of(event))
+                    asking.settled(event)
+                    return
+
+    watching = asyncio.create_task(watch())
+    try:
+        return FAILED if await asking.ask(question) is None else COMPLETED
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)

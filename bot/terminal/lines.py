@@ -1,0 +1,104 @@
+"""What happened, in lines for people. Pure: events and questions in, styled text out."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from crewdeck.client import (
+    Event,
+    HumanInputCompleted,
+    HumanInputRequired,
+    Outcome,
+    Question,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunStarted,
+    StreamReset,
+    TaskCompleted,
+    TaskStarted,
+)
+
+Line = list[tuple[str, str]]
+"""(style, text) one after the other; prompt_toolkit's styles."""
+
+_PLACES = {"slack": "in Slack", "http": "over the API", "console": "in the console", "teams": "in Teams"}
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def plain(text: str) -> str:
+    """Text that does nothing to a terminal but appear: no control characters, nothing that turns it round."""
+    return "".join(
+        letter
+        for letter in text
+        if letter in "\n\t" or (unicodedata.category(letter) != "Cc" and letter not in _BIDI)
+    )
+
+
+def one_line(text: str, longest: int = 72) -> str:
+    """The text without line breaks, cut where it is too long."""
+    words = " ".join(plain(text).split())
+    return words if len(words) <= longest else f"{words[: longest - 1]}…"
+
+
+def of(event: Event) -> list[Line]:  # noqa: PLR0911 - one for each type
+    """The lines that tell of an event; none for what people needn't know."""
+    match event:
+        case RunStarted():
+            return [
+                [("bold", plain(event.title or event.crew)), ("ansibrightblack", f"  {event.execution_id}")]
+            ]
+        case TaskCompleted():
+            return [[("ansigreen", "  ✓ "), ("", _task(event))]]
+        case TaskStarted():
+            agent = f"  {plain(event.agent)}" if event.agent else ""
+            return [[("ansicyan", "  • "), ("", _task(event)), ("ansibrightblack", agent)]]
+        case HumanInputRequired():
+            return asked(event)
+        case HumanInputCompleted():
+            return [settled(event.action, event.human_feedback, event.answered_by, event.surface)]
+        case RunCompleted():
+            return [[("ansigreen bold", "Completed")], [("", plain(event.result))]]
+        case RunFailed():
+            return [[("ansired bold", "Failed: "), ("", plain(event.error.message or event.error.code))]]
+        case RunCancelled():
+            by = f" by {plain(event.cancelled_by)}" if event.cancelled_by else ""
+            return [[("ansired bold", f"Cancelled{by}")]]
+        case StreamReset():
+            return [[("ansibrightblack", "That event is not known any more. All there is:")]]
+    return []
+
+
+def asked(question: HumanInputRequired | Question) -> list[Line]:
+    """A question as it is put."""
+    mark = f"  ? {f'(round {question.round}) ' if question.round else ''}"
+    lines: list[Line] = [[("ansiyellow bold", mark), ("bold", plain(question.prompt))]]
+    if question.context:
+        lines += [[("", f"    {line}")] for line in plain(question.context).splitlines()]
+    return lines
+
+
+def settled(action: str, words: str, by: str | None, surface: str | None) -> Line:
+    """What was decided, and by whom."""
+    mark = ("ansired", "  ✗ ") if action in {"reject", "expire", "cancel"} else ("ansigreen", "  ✓ ")
+    if action in {"expire", "cancel"} or not by:
+        return [mark, ("", plain(words))]
+    where = f" {_PLACES.get(surface, f'in {plain(surface)}')}" if surface else ""
+    return [mark, ("bold", plain(by)), ("", f" decided{where}: {plain(words)}")]
+
+
+def decided(outcome: Outcome) -> Line:
+    """The same, from what the API says of a question."""
+    by = outcome.answered_by
+    return settled(
+        outcome.action, outcome.human_feedback, by.name if by else None, by.surface if by else None
+    )
+
+
+def mine(outcome: Outcome) -> Line:
+    """What I decided."""
+    return [("ansigreen", "  ✓ "), ("", f"You decided: {plain(outcome.human_feedback)}")]
+
+
+def _task(event: TaskStarted) -> str:
+    return f"{event.number}/{event.total} {one_line(event.task)}"

@@ -1,0 +1,49 @@
+"""Into a pipe: the events as they came, a line each; answers come from the arguments only."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Sequence
+
+from bot.terminal.status import COMPLETED, FAILED, of_run
+from crewdeck.client import ApiError, Client, HumanInputRequired, RunCompleted, SnapshotComplete
+
+
+def write(line: str) -> None:
+    """One JSON line, at once."""
+    sys.stdout.buffer.write(line.encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+async def follow(client: Client, run_id: str, answers: Sequence[str], after: str | None = None) -> int:
+    """Write a run's events until it is over; the exit status."""
+    left = deque(answers)
+    async for event in client.follow(run_id, after):
+        write(event.raw)
+        if isinstance(event, HumanInputRequired) and left and await _answer(client, event, left[0]):
+            left.popleft()
+        if event.last:
+            return COMPLETED if isinstance(event, RunCompleted) else FAILED
+    return of_run(await client.run(run_id))
+
+
+async def _answer(client: Client, event: HumanInputRequired, words: str) -> bool:
+    """Answer; False: others had done so before, and the words are for the next question."""
+    if not (await client.question(event.question_id)).open:
+        return False
+    try:
+        await client.respond(event.execution_id, words, question_id=event.question_id)
+    except ApiError as error:
+        sys.stderr.write(f"crewdeck: {error.detail}\n")
+        return error.code != "settled"
+    return True
+
+
+async def inbox(client: Client, *, live: bool, after: str | None = None) -> int:
+    """Write the questions' events: what is open, and, if wanted, what happens from then on."""
+    async for event in client.inbox(after):
+        write(event.raw)
+        if isinstance(event, SnapshotComplete) and not live:
+            break
+    return COMPLETED

@@ -1,0 +1,74 @@
+"""From the words after `crewdeck start CREW` to inputs. Pure: the shell has taken care of quotes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from pydantic import JsonValue
+
+from bot.core import inputs
+from bot.core.errors import InvalidInputs
+from bot.core.model import InputField as Field
+from crewdeck.client import Crew, InputField
+
+_PAIR = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+
+
+def given(crew: Crew, words: Sequence[str]) -> dict[str, JsonValue]:
+    """The inputs in `words`: `name=value` each, and free text as the crew's main input.
+
+    As in Slack, before the free text each pair counts, so that a misspelt name is noticed; in it, only known
+    names do. Raises InvalidInputs for free text that has no place, and for an input that is given twice.
+    """
+    names = {field.name for field in crew.inputs}
+    values: dict[str, JsonValue] = {}
+    free: list[str] = []
+    problems: dict[str, str] = {}
+    for word in words:
+        pair = _PAIR.fullmatch(word)
+        if pair is None or (free and pair[1] not in names):
+            free.append(word)
+        elif pair[1] in values:
+            problems[pair[1]] = "is given twice"
+        else:
+            values[pair[1]] = pair[2]
+    _place(crew, " ".join(free), values, problems)
+    if problems:
+        raise InvalidInputs(problems)
+    return values
+
+
+def _place(crew: Crew, text: str, values: dict[str, JsonValue], problems: dict[str, str]) -> None:
+    if not text:
+        return
+    if crew.main_input is None:
+        problems["words"] = f"this crew takes no free text, so say what {text!r} is: name=value"
+    elif crew.main_input in values:
+        problems[crew.main_input] = "is given twice: by name, and as free text"
+    else:
+        values[crew.main_input] = text
+
+
+def missing(crew: Crew, values: dict[str, JsonValue]) -> list[InputField]:
+    """What has to be asked for."""
+    return [
+        field
+        for field in crew.inputs
+        if field.required and field.default is None and not str(values.get(field.name) or "").strip()
+    ]
+
+
+def check(field: InputField) -> Callable[[str], str]:
+    """Tells what is wrong with a value of this field; "" if nothing is."""
+
+    def checked(text: str) -> str:
+        if not text.strip():
+            return "A value is needed"
+        try:
+            inputs.parse(Field.model_validate(field.model_dump()), text)
+        except ValueError as error:
+            return f"It {error}"
+        return ""
+
+    return checked

@@ -1,0 +1,84 @@
+"""The commands of the terminal in a pipe: JSON lines out, answers from arguments only."""
+
+import json
+import socket
+import urllib.request
+
+import pytest
+
+from tests.scenario.server import Server
+from tests.scenario.terminal.person import piped
+
+NOTE = ("start", "demo", "tide mills", "pace=0")
+
+
+def test_a_run_is_events_line_by_line_as_the_api_sends_them(server: Server) -> None:
+    done = piped(server.url, *NOTE, "--answer", "approve")
+    assert (done.returncode, done.stderr) == (0, b"")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert events[-1]["type"] == "run_completed"
+    assert "tide mills: local approved" in events[-1]["result"]
+    run_id = events[0]["execution_id"]
+    with urllib.request.urlopen(f"{server.url}/poll/human-input/{run_id}", timeout=10) as answer:  # noqa: S310
+        assert answer.read() == b'{"events":[' + b",".join(done.stdout.splitlines()) + b"]}"
+    later = piped(server.url, "follow", run_id, "--after", events[-2]["event_id"])
+    assert (later.returncode, later.stdout) == (0, done.stdout.splitlines(keepends=True)[-1])
+    assert piped(server.url, "follow", run_id, "--after", events[-1]["event_id"]).stdout == b""
+
+
+def test_the_inbox_is_what_is_open_and_answers_are_arguments(server: Server) -> None:
+    request = urllib.request.Request(  # noqa: S310
+        f"{server.url}/crew/start",
+        json.dumps({"crew": "demo", "inputs": {"topic": "lighthouses", "pace": 0}}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        run_id = json.loads(answer.read())["run_id"]
+    server.wait_for(lambda: server.get("/questions")[1]["questions"])
+    found = piped(server.url, "inbox")
+    question, complete = (json.loads(line) for line in found.stdout.splitlines())
+    assert (found.returncode, question["execution_id"]) == (0, run_id)
+    assert complete["type"] == "snapshot_complete"
+    silent = piped(server.url, "answer", question["question_id"])
+    assert (silent.returncode, silent.stdout) == (2, b"")
+    given = piped(server.url, "answer", question["question_id"], "reject", "--comment", "Too long.")
+    assert given.returncode == 0
+    assert json.loads(given.stdout)["human_feedback"] == "Reject: Too long."
+    assert piped(server.url, "follow", run_id).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("start", "nothing"), "there is no crew 'nothing' (there are: announcement, demo, research)"),
+        (("start", "demo"), "topic"),
+        (("start", "demo", "topic=a", "colour=red"), "colour"),
+        (("start", "demo", "topic=a", "topic=b"), "topic: is given twice"),
+        (("follow", "00000000-0000-4000-8000-000000000000"), "There is no run"),
+        (("answer", "00000000-0000-4000-8000-000000000000", "yes"), "There is no question"),
+    ],
+)
+def test_a_mistake_is_one_readable_line(server: Server, words: tuple[str, ...], said: str) -> None:
+    done = piped(server.url, *words)
+    assert (done.returncode, done.stdout) == (2, b"")
+    [line] = done.stderr.decode().splitlines()
+    assert line.startswith("crewdeck: ")
+    assert said in line
+
+
+def test_a_server_that_is_not_there_is_one_readable_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    done = piped(url, "inbox")
+    assert done.returncode == 2
+    assert done.stderr.decode() == (
+        f"crewdeck: {url} gives no answer: connection refused. Is it running (crewdeck serve)? "
+        "CREWDECK_URL says where.\n"
+    )
+
+
+def test_an_address_that_is_none_is_named() -> None:
+    done = piped("localhost:3000", "inbox")
+    assert done.returncode == 2
+    assert b"CREWDECK_URL (in the environment): " in done.stderr
