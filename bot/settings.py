@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")
     slack_app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")
     slack_api_url: str = Field("https://slack.com/api/", alias="SLACK_API_URL")
+    #: How many of its messages the app may edit in a minute, in the whole workspace.
+    slack_edits_per_minute: int = Field(50, alias="CREWDECK_SLACK_EDITS_PER_MINUTE", ge=6)
 
     #: `name:key:scope+scope,...`; scopes left out: all. Further keys are made with `crewdeck keys add`.
     api_keys_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_API_KEYS")

@@ -55,13 +55,16 @@ class Runs(Protocol):
         """
 
     async def runs_at(self, place: Place) -> list[Run]:
-        """All runs that live in this place, oldest first."""
+        """All runs that live in this place, or went on there (`also_at`), oldest first."""
 
     async def find_run(self, prefix: str) -> list[Run]:
         """The runs (at most 5) whose id starts with `prefix` (at least 4 characters)."""
 
     async def settle_place(self, run_id: str, place: Place) -> Run:
         """Record the complete place of a run that was held for it, and queue the run."""
+
+    async def also_at(self, run_id: str, place: Place) -> None:
+        """Let `runs_at` find the run in this place as well: it goes on there."""
 
     async def cancel(self, run_id: str, by: Actor) -> Run:
         """End the run and withdraw its open questions.
@@ -191,6 +194,14 @@ class Memory(Protocol):
     async def recall(self, key: str) -> str | None: ...
 
     async def forget(self, key: str) -> None: ...
+
+    async def shelve(self, shelf: str, key: str, value: str) -> None:
+        """Keep something to be done until it is taken off the shelf."""
+
+    async def unshelve(self, shelf: str, key: str) -> None: ...
+
+    async def shelved(self, shelf: str) -> dict[str, str]:
+        """All that is on a shelf, by key."""
 
 
 class Health(Protocol):

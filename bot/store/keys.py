@@ -111,3 +111,8 @@ def askers(shard: int) -> str:
 def memory(key: str) -> str:
     """A small thing to remember for a while; belongs to no shard."""
     return f"{PREFIX}:memory:{key}"
+
+
+def shelf(name: str) -> str:
+    """Things to be done that must not be forgotten; belongs to no shard."""
+    return f"{PREFIX}:shelf:{name}"

@@ -31,3 +31,13 @@ class MemoryVerbs:
 
     async def forget(self, key: str) -> None:
         await self._connection.do(self._connection.redis.delete(keys.memory(key)))
+
+    async def shelve(self, shelf: str, key: str, value: str) -> None:
+        await self._connection.do(self._connection.redis.hset(keys.shelf(shelf), key, value))
+
+    async def unshelve(self, shelf: str, key: str) -> None:
+        await self._connection.do(self._connection.redis.hdel(keys.shelf(shelf), key))
+
+    async def shelved(self, shelf: str) -> dict[str, str]:
+        found: dict[str, str] = await self._connection.do(self._connection.redis.hgetall(keys.shelf(shelf)))
+        return found

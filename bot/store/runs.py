@@ -47,6 +47,9 @@ class RunVerbs:
         )
         return await self.run(run_id)
 
+    async def also_at(self, run_id: str, place: Place) -> None:
+        await self._connection.run("also_at", keys.shard_of(run_id), run_id, place.key)
+
     async def cancel(self, run_id: str, by: Actor) -> Run:
         code = await self._connection.run(
             "cancel",

@@ -74,6 +74,8 @@ def slack_settings(slack: LoopbackSlack, transport: Transport) -> dict[str, str]
         "SLACK_BOT_TOKEN": slack.bot_token,
         "SLACK_API_URL": slack.api_url,
         "CREWDECK_CONFIG_DIR": str(CREWS),
+        # All tests of a session edit in one workspace; the budget has tests of its own.
+        "CREWDECK_SLACK_EDITS_PER_MINUTE": "6000",
         **receiving,
     }
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.surfaces.slack.webapi.budget import Budget, Priority, Rate
-from bot.surfaces.slack.webapi.gate import EDITS
+from bot.surfaces.slack.webapi.gate import edits
 
 
 def spend(budget: Budget, priority: Priority, now: float) -> float:
@@ -57,7 +57,7 @@ def test_who_gives_up_makes_room() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.sampled_from(list(Priority))), min_size=60, max_size=150))
 def test_no_minute_holds_more_than_fifty_edits(asked: list[tuple[float, Priority]]) -> None:
-    budget, now, made = Budget(EDITS), 0.0, []
+    budget, now, made = Budget(edits(50)), 0.0, []
     for pause, priority in asked:
         now = spend(budget, priority, now + pause)
         made.append(now)

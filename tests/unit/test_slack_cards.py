@@ -122,7 +122,6 @@ def _marked_up(block: object) -> list[tuple[str, str]]:
 def test_any_question_can_be_posted_and_settled(question: Question) -> None:
     card = question_card(a_run(), question)
     check(asking.ask(card))
-    check(asking.ask(card, in_thread=False))
     check(asking.reminder(card, "https://x.slack.com/archives/C0/p1"))
     assert_harmless(asking.in_words(card, shortened=True))
     for outcome in outcomes(question):

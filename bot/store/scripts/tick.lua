@@ -39,6 +39,9 @@ local function forget(id)
   redis.call('ZREM', base .. ':over', id)
   redis.call('HINCRBY', base .. ':counts', run[2], -1)
   if run[1] then redis.call('ZREM', base .. ':place:' .. run[1], id) end
+  for _, place in ipairs(redis.call('SMEMBERS', key .. ':also')) do
+    redis.call('ZREM', base .. ':place:' .. place, id)
+  end
   for _, surface in ipairs(showing(id)) do
     local shown = key .. ':shown:' .. surface
     for _, field in ipairs(redis.call('HKEYS', shown)) do
@@ -53,7 +56,7 @@ local function forget(id)
     redis.call('DEL', question_key(id, question), question_key(id, question) .. ':responses')
     redis.call('HDEL', base .. ':askers', question)
   end
-  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded')
+  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':also')
   wake('run:' .. id)
 end
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from bot.core.model import Place
 
 SURFACE = "slack"
+MOVED = "moved"
+"""The name under which the direct message is recorded in which a run goes on."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class Posted:
         if not slash or not channel or not ts:
             raise ValueError(f"not a message: {ref!r}")
         return cls(channel, ts)
+
+
+def asked_in_words(question_id: str) -> str:
+    """The name under which it is noted that a question has no buttons, since Slack refused its blocks."""
+    return f"words:{question_id}"
 
 
 def question_copy(question_id: str, number: int = 0) -> str:

@@ -24,6 +24,7 @@ from bot.surfaces.slack.delivery.outbox import Delivery
 from bot.surfaces.slack.inbound.answers import Answers
 from bot.surfaces.slack.inbound.bolt import Dispatcher, application
 from bot.surfaces.slack.inbound.catchup import CatchUp
+from bot.surfaces.slack.inbound.copies import Copies
 from bot.surfaces.slack.inbound.desk import Desk
 from bot.surfaces.slack.inbound.errands import Errands
 from bot.surfaces.slack.inbound.forms import Forms
@@ -40,6 +41,8 @@ from bot.surfaces.slack.inbound.presence import Presence
 from bot.surfaces.slack.inbound.replies import Replies
 from bot.surfaces.slack.inbound.request_url import RequestUrl
 from bot.surfaces.slack.inbound.socket_mode import SocketMode
+from bot.surfaces.slack.inbound.unfinished import Unfinished
+from bot.surfaces.slack.precedence import Precedence
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
 from bot.surfaces.slack.webapi.installed import Installed
 
@@ -85,16 +88,19 @@ async def open_slack(
     """
     owner = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(open_api(settings, metrics))
+        precedence = Precedence()
+        api = await stack.enter_async_context(open_api(settings, metrics, precedence))
         presence = Presence(store, owner)
         await stack.enter_async_context(presence.shown())
-        parts = Parts(api, store, feed, console)
+        unfinished = Unfinished(store, presence)
+        parts = Parts(api, store, feed, unfinished, console)
         stack.push_async_callback(parts.errands.drain, DRAIN)
-        dispatcher = Dispatcher(parts.application(settings.slack_api_url), metrics)
+        dispatcher = Dispatcher(parts.application(settings.slack_api_url), metrics, precedence)
         socket = _socket_mode(settings, api, dispatcher, presence)
         catch_up = CatchUp(store, api, parts.installed, presence, parts.desk, parts.ears)
         delivery = Delivery(store, feed, api, parts.home, owner)
-        await stack.enter_async_context(_at_work(delivery.run(), _begin(parts, store, catch_up)))
+        tasks = (delivery.run(), unfinished.run(dispatcher.dispatch), _begin(parts, store, catch_up))
+        await stack.enter_async_context(_at_work(*tasks))
         if socket is not None:
             await stack.enter_async_context(socket.connected())
         yield SlackSurface(_routes(settings, dispatcher), parts.installed, socket)
@@ -103,12 +109,13 @@ async def open_slack(
 class Parts:
     """What takes deliveries in, made of what was opened. Nothing here connects or runs."""
 
-    def __init__(self, api: SlackApi, store: Store, feed: Feed, console: str) -> None:
+    def __init__(self, api: SlackApi, store: Store, feed: Feed, unfinished: Unfinished, console: str) -> None:
         self.errands = Errands()
         self.installed = Installed(api)
         self.home = Home(store, api)
         notices = Notices(api)
-        self.desk = Desk(self.errands, notices, store)
+        self.desk = Desk(self.errands, notices, store, unfinished)
+        self._copies = Copies(store, api)
         self._store = store
         self._people = People(api, store, self.errands)
         self._answers = Answers(store)
@@ -123,7 +130,9 @@ class Parts:
         """A Bolt application with all listeners; the first one that matches takes a delivery."""
         app = application(self.installed, api_url)
         store, desk, people, orders = self._store, self.desk, self._people, self._orders
-        effects = Presses(store, self._answers, self._replies, orders, self._forms, self._opening)
+        effects = Presses(
+            store, self._answers, self._copies, self._replies, orders, self._forms, self._opening
+        )
         submitted = Modals(store, people, self._answers, orders, self._forms, self._placing)
         commands.listen(app, desk, people, orders)
         messages.listen(app, desk, self.ears)

@@ -75,15 +75,15 @@ def listed_options(card: QuestionCard) -> str:
 # ── open ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def ask(card: QuestionCard, *, in_thread: bool = True) -> Message:
-    """The question while it is open. Replies are heard in the run's thread only."""
+def ask(card: QuestionCard) -> Message:
+    """The question while it is open."""
     where = fit(card)
     blocks = [section(f"*{_headline(card)}*"), *_body(card, where)]
     if where is Fit.FILE:
         blocks.append(section(f"*This is only the beginning.* {IN_FILE}"))
     elif where is Fit.MODAL:
         blocks.append(section(f"*This is only the beginning.* {IN_MODAL}"))
-    blocks += [_row(card, where), context(_who(card, in_thread=in_thread)), *_small_print(card)]
+    blocks += [_row(card, where), context(_who(card)), *_small_print(card, where)]
     return Message(text=_notification(card), blocks=blocks)
 
 
@@ -181,9 +181,8 @@ def _choice(chosen: Option, label: str, value: str) -> Block:
     return button(label, actions.choose(chosen.id), value, f"Choose {chosen.label}")
 
 
-def _who(card: QuestionCard, *, in_thread: bool) -> str:
-    how = "with the buttons or by a reply in this thread" if in_thread else "with the buttons"
-    return f"{deciders(card)} can answer, {how}."
+def _who(card: QuestionCard) -> str:
+    return f"{deciders(card)} can answer, with the buttons or by a reply in this thread."
 
 
 def deciders(card: QuestionCard) -> str:
@@ -197,15 +196,17 @@ def deciders(card: QuestionCard) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _small_print(card: QuestionCard) -> list[Block]:
-    lines = [_hint(card)] if _hint(card) else []
+def _small_print(card: QuestionCard, where: Fit) -> list[Block]:
+    lines = [hint] if (hint := _hint(card, where)) else []
     if card.deadline_at is not None:
         lines.append(f"Waits until {date(card.deadline_at)}. {_after_silence(card)}")
     return [context(*lines)] if lines else []
 
 
-def _hint(card: QuestionCard) -> str:
+def _hint(card: QuestionCard, where: Fit) -> str:
     match card.kind:
+        case QuestionKind.APPROVAL | QuestionKind.CHOICE if where is Fit.MODAL:
+            return "A reply is passed on as words; it never approves."
         case QuestionKind.REVIEW:
             return "Approve: it stands. Request changes, or a reply: another round. Reject: the run ends."
         case QuestionKind.APPROVAL | QuestionKind.CHOICE:

@@ -41,6 +41,7 @@ class Delivery:
     def __init__(self, store: Store, feed: Feed, api: SlackApi, home: Home, owner: str) -> None:
         self._store = store
         self._feed = feed
+        self._api = api
         self._home = home
         self._owner = owner
         self._show = Show(store, api, Ledger(store, owner), home)
@@ -49,6 +50,7 @@ class Delivery:
         self._failures: dict[str, int] = {}
         self._shut_out: set[str] = set()
         self._signal = Signal()
+        self._gained = asyncio.Event()
 
     async def run(self) -> None:
         """Deliver until cancelled; then let go of the shards, so that others go on at once."""
@@ -56,6 +58,7 @@ class Delivery:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_leases())
                 group.create_task(self._look())
+                group.create_task(self._recover())
                 group.create_task(self._show.board.run())
                 group.create_task(self._home.run())
         finally:
@@ -83,6 +86,7 @@ class Delivery:
                 await self._lease(shard)
             if self._shards - before:
                 self._signal.set(())
+                self._gained.set()
             await asyncio.sleep(RENEW)
 
     async def _lease(self, shard: int) -> None:
@@ -91,6 +95,17 @@ class Delivery:
         except StoreUnavailable:
             mine = False
         (self._shards.add if mine else self._shards.discard)(shard)
+
+    async def _recover(self) -> None:
+        """Go on with what the one who had a shard before us left unfinished."""
+        while True:
+            await self._gained.wait()
+            self._gained.clear()
+            try:
+                await self._show.recover()
+            except StoreUnavailable:
+                await asyncio.sleep(LOOK)
+                self._gained.set()
 
     async def _look(self) -> None:
         topics = [outbox_topic(SURFACE, shard) for shard in range(self._store.shards)]
@@ -140,6 +155,7 @@ class Delivery:
 
     async def _attempt(self, run_id: str) -> None:
         try:
+            await self._api.give_way()
             await self._show.catch_up(run_id)
         except Superseded:
             log.info("another process delivers this run now", run_id=run_id)

@@ -10,7 +10,7 @@ import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.events import Event, HumanInputCompleted, HumanInputReminded, HumanInputRequired
-from bot.core.model import Run
+from bot.core.model import Run, RunFilter
 from bot.core.ports import Store
 from bot.surfaces.slack.cards import runcard
 from bot.surfaces.slack.cards.runcard import Message
@@ -18,8 +18,8 @@ from bot.surfaces.slack.delivery.board import Board
 from bot.surfaces.slack.delivery.founding import NOT_POSTED, Founding
 from bot.surfaces.slack.delivery.home import Home
 from bot.surfaces.slack.delivery.telling import Telling, run_card
-from bot.surfaces.slack.delivery.thread import PROGRESS, Ledger, Thread
-from bot.surfaces.slack.place import SlackPlace
+from bot.surfaces.slack.delivery.thread import DRAWN, PROGRESS, Ledger, Superseded, Thread
+from bot.surfaces.slack.place import SURFACE, SlackPlace
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.budget import Priority
 from bot.surfaces.slack.webapi.failures import Later, Rejected
@@ -27,6 +27,7 @@ from bot.surfaces.slack.webapi.links import Links
 
 log = structlog.get_logger(__name__)
 
+PAGE = 200
 AGAIN = 5.0
 """Seconds after which a progress message is drawn again that could not be drawn."""
 
@@ -116,6 +117,25 @@ class Show:
 
     # ── progress ────────────────────────────────────────────────────────────────────────────────────────
 
+    async def recover(self) -> None:
+        """Redraw what whoever had our shards before left undrawn. Raises StoreUnavailable."""
+        before: str | None = None
+        while page := await self._store.runs(RunFilter(active=True, limit=PAGE, before=before)):
+            for run in page:
+                if run.place is not None and run.place.surface == SURFACE:
+                    await self._recover(run)
+            before = page[-1].cursor
+
+    async def _recover(self, run: Run) -> None:
+        shown = await self._ledger.shown(run.id)
+        if PROGRESS not in shown.copies or int(shown.copies.get(DRAWN, 0)) >= shown.cursor:
+            return
+        try:
+            await self._ledger.record(run.id, shown.cursor)
+        except Superseded:
+            return  # Another process has its shard.
+        self.board.mark(run.id)
+
     async def _redraw(self, run_id: str) -> None:
         try:
             async with self._turn(run_id):
@@ -129,6 +149,8 @@ class Show:
             self.board.mark(run_id, AGAIN)
         except NotFound:
             log.debug("a run is forgotten", run_id=run_id)
+        except Superseded:
+            log.debug("another process draws this run now", run_id=run_id)
 
     async def _draw(self, thread: Thread, priority: Priority) -> None:
         """From the newest state, unless it looks like what is there."""
@@ -139,6 +161,7 @@ class Show:
         await thread.rewrite(PROGRESS, message, priority)
         self.board.drawn(run_id)
         self._last[run_id] = message
+        await thread.note(DRAWN, str(thread.run.seq))
 
     def _turn(self, run_id: str) -> asyncio.Lock:
         return self._turns.setdefault(run_id, asyncio.Lock())

@@ -28,8 +28,8 @@ from bot.surfaces.slack.cards import asking, runcard
 from bot.surfaces.slack.cards.asking import Fit
 from bot.surfaces.slack.cards.mrkdwn import length
 from bot.surfaces.slack.cards.runcard import TEXT, Message
-from bot.surfaces.slack.delivery.thread import MOVED, Thread
-from bot.surfaces.slack.place import SURFACE, question_copy
+from bot.surfaces.slack.delivery.thread import Thread
+from bot.surfaces.slack.place import MOVED, SURFACE, SlackPlace, asked_in_words, question_copy
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.budget import Priority
 from bot.surfaces.slack.webapi.failures import SHUT_OUT, Rejected, Unrenderable
@@ -121,7 +121,7 @@ class Telling:
             return
         if asking.fit(found) is Fit.FILE:
             await self._share_whole(thread, found)
-        message = asking.ask(found, in_thread=thread.moved is None)
+        message = asking.ask(found)
         try:
             await thread.say(message, name=name, priority=Priority.DECISION)
         except Unrenderable as refused:
@@ -131,6 +131,7 @@ class Telling:
             await self._ask_in_words(thread, found, name)
 
     async def _ask_in_words(self, thread: Thread, found: QuestionCard, name: str) -> None:
+        await thread.note(asked_in_words(found.question_id), "posted")
         text = asking.in_words(found)
         if length(text) > TEXT:
             await self._share_whole(thread, found)
@@ -204,6 +205,8 @@ class Telling:
         log.warning("a thread is closed; going on by direct message", run_id=thread.run.id, code=code)
         shown = await run_card(self._store, thread.run)
         posted = await self._api.dm(requester.user_id, runcard.moved(shown, thread.place.channel))
+        there = SlackPlace(thread.place.team, posted.channel, posted.ts).encode()
+        await self._store.also_at(thread.run.id, there)
         await thread.note(MOVED, posted.encode())
         for question in await self._store.questions(thread.run.id):
             name = question_copy(question.id)

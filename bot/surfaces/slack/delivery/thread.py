@@ -14,7 +14,7 @@ from bot.core.model import Run
 from bot.core.ports import Deliveries, Delivery
 from bot.surfaces.slack.cards.mrkdwn import escape, pieces
 from bot.surfaces.slack.cards.runcard import TEXT, Message
-from bot.surfaces.slack.place import SURFACE, Posted, SlackPlace
+from bot.surfaces.slack.place import MOVED, SURFACE, Posted, SlackPlace
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.budget import Priority
 from bot.surfaces.slack.webapi.failures import SHUT_OUT, Rejected, Unrenderable
@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 
 PROGRESS = "run"
 """The name of the message that carries the run's progress."""
-MOVED = "moved"
-"""The name of the direct message in which a run goes on."""
+DRAWN = "drawn"
+"""Noted with the newest event that the progress message shows."""
 
 
 class Superseded(BaseException):

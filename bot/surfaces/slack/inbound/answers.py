@@ -8,11 +8,18 @@ from bot.core import questions, rules
 from bot.core.errors import NotFound
 from bot.core.model import Action, Actor, Question, QuestionKind, Ruling, Verdict
 from bot.core.ports import Store
+from bot.surfaces.card import question_card
 from bot.surfaces.slack.actions import WORDS_BLOCK, Target
-from bot.surfaces.slack.cards import private
+from bot.surfaces.slack.cards import asking, private
+from bot.surfaces.slack.cards.asking import Fit
 from bot.surfaces.slack.inbound.reply import SILENT, Reply
+from bot.surfaces.slack.place import SURFACE, asked_in_words
 
 GONE = "This question is no longer there: its run ended some time ago."
+READ_FIRST = (
+    "Only the beginning of this question fits into the thread, so nothing was decided. "
+    "Press “Show all”: you decide at the end of it."
+)
 
 
 class Answers:
@@ -38,12 +45,16 @@ class Answers:
             question = await self._store.question(target.run_id, target.question_id)
         except NotFound:
             return Reply(errors={WORDS_BLOCK: GONE})
+        if question.kind is not QuestionKind.REVIEW and await self._half_seen(question, actor, words):
+            return Reply(errors={WORDS_BLOCK: READ_FIRST})
         ruling = await self._in_words(question, actor, words, key)
         why = refusal(ruling, question, actor)
         return Reply(errors={WORDS_BLOCK: why}) if why else SILENT
 
     async def words(self, question: Question, words: str, actor: Actor, *, key: str) -> str:
         """The words of a reply; why they don't count, or nothing."""
+        if await self._half_seen(question, actor, words):
+            return READ_FIRST
         ruling = await questions.answer_in_words(self._store, question, actor, words, key=key)
         return refusal(ruling, question, actor)
 
@@ -60,6 +71,17 @@ class Answers:
             ruling = Ruling(verdict=Verdict.REFUSED, code=code, question=question)
             return _ruled(ruling, question, actor)
         return question
+
+    async def _half_seen(self, question: Question, actor: Actor, words: str) -> bool:
+        """Whether these words would decide something of which the thread shows the beginning only."""
+        action, _, _ = rules.interpret(question, words)
+        if action is Action.RESPOND or not question.open or not rules.may(actor, question.policy):
+            return False
+        run = await self._store.run(question.run_id)
+        if asking.fit(question_card(run, question)) is not Fit.MODAL:
+            return False
+        shown = await self._store.delivery(SURFACE, run.id)
+        return asked_in_words(question.id) not in shown.copies
 
     async def _in_words(self, question: Question, actor: Actor, words: str, key: str) -> Ruling:
         if question.kind is QuestionKind.REVIEW:

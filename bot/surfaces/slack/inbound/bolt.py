@@ -21,6 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.metrics import Metrics
 from bot.surfaces.slack.inbound.payloads import Command, Event, Payload, Press, Submission
+from bot.surfaces.slack.precedence import Precedence
 from bot.surfaces.slack.webapi.installed import Installed
 
 log = structlog.get_logger(__name__)
@@ -75,8 +76,9 @@ def application(installed: Installed, api_url: str) -> AsyncApp:
 class Dispatcher:
     """Hands verified payloads to Bolt and measures how long their acknowledgement takes."""
 
-    def __init__(self, app: AsyncApp, metrics: Metrics) -> None:
+    def __init__(self, app: AsyncApp, metrics: Metrics, precedence: Precedence) -> None:
         self._app = app
+        self._precedence = precedence
         self._metrics = metrics
 
     async def dispatch(self, payload: Mapping[str, Any]) -> BoltResponse:
@@ -93,6 +95,7 @@ class Dispatcher:
             return BoltResponse(status=400, body="not something that Slack sends")
         # Bolt's mode for payloads that are parsed already; it says nothing of the transport.
         request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))
-        response = await self._app.async_dispatch(request)
+        with self._precedence.urgent():
+            response = await self._app.async_dispatch(request)
         self._metrics.acks.labels(KINDS[kind]).observe(perf_counter() - started)
         return response

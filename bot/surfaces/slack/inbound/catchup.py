@@ -11,12 +11,13 @@ import structlog
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.model import Question
 from bot.core.ports import Store
-from bot.surfaces.slack.inbound.desk import Delivery, Desk
+from bot.surfaces.slack.inbound.desk import Desk
 from bot.surfaces.slack.inbound.listeners.messages import Ears, line_to
 from bot.surfaces.slack.inbound.payloads import Said
 from bot.surfaces.slack.inbound.presence import Presence
 from bot.surfaces.slack.inbound.replies import Heard
-from bot.surfaces.slack.place import SlackPlace
+from bot.surfaces.slack.inbound.unfinished import Delivery
+from bot.surfaces.slack.place import MOVED, SURFACE, Posted, SlackPlace
 from bot.surfaces.slack.webapi.api import Later, Rejected
 from bot.surfaces.slack.webapi.installed import Installed
 
@@ -70,12 +71,13 @@ class CatchUp:
             run = await self._store.run(question.run_id)
         except NotFound:
             return None
-        here = (
-            run.place is not None
-            and run.place.surface == "slack"
-            and run.place.tenant == self._installed.team
-        )
-        return SlackPlace.decode(run.place) if here and run.place is not None else None
+        if run.place is None or run.place.surface != SURFACE or run.place.tenant != self._installed.team:
+            return None
+        moved = (await self._store.delivery(SURFACE, run.id)).copies.get(MOVED)
+        if moved is None:
+            return SlackPlace.decode(run.place)
+        there = Posted.decode(moved)
+        return SlackPlace(run.place.tenant, there.channel, there.ts)
 
     async def _read(self, place: SlackPlace, oldest: float) -> Sequence[Mapping[str, Any]]:
         while place.thread_ts is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Protocol
 
@@ -21,7 +20,8 @@ from bot.core.errors import CrewdeckError, StoreUnavailable
 from bot.core.ports import Memory
 from bot.surfaces.slack.inbound.errands import Errands
 from bot.surfaces.slack.inbound.notices import Notices
-from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply, said
+from bot.surfaces.slack.inbound.reply import SILENT, Reply, said
+from bot.surfaces.slack.inbound.unfinished import Delivery, Unfinished
 
 log = structlog.get_logger(__name__)
 
@@ -36,14 +36,6 @@ Work = Coroutine[Any, Any, Reply]
 Listener = Callable[[AsyncAck, dict[str, Any]], Awaitable[BoltResponse | None]]
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """One delivery of Slack's: its name (the same however often it arrives), and the way to who acted."""
-
-    key: str
-    line: Line
-
-
 class Acknowledge(Protocol):
     """How a kind of delivery carries a reply in its acknowledgement; returns what it could not carry."""
 
@@ -53,38 +45,50 @@ class Acknowledge(Protocol):
 class Desk:
     """Takes deliveries in."""
 
-    def __init__(self, errands: Errands, notices: Notices, memory: Memory) -> None:
+    def __init__(self, errands: Errands, notices: Notices, memory: Memory, unfinished: Unfinished) -> None:
+        self._unfinished = unfinished
         self.errands = errands
         self.notices = notices
         self._memory = memory
 
     async def take(self, delivery: Delivery, work: Work, ack: AsyncAck, carry: Acknowledge) -> None:
         """Do the work of something a person did, acknowledge it, and tell them what came of it."""
-        doing = self.errands.start(_told(work), f"work of {delivery.key}")
-        done, _ = await asyncio.wait({doing}, timeout=PROMPT)
-        if done:
+        doing, done = await self._done_soon(delivery, work)
+        if done and not delivery.again:
             left = await carry(ack, doing.result())
             if left != SILENT:
                 self.errands.start(self.follow_up(delivery, left), f"follow-up of {delivery.key}")
-        else:
-            await ack()
-            self.errands.start(self._afterwards(delivery, doing), f"late reply of {delivery.key}")
+            return
+        kept = not done and await self._unfinished.keep(delivery)
+        await ack()
+        self._later(delivery, doing, kept=kept)
 
     async def hear(self, delivery: Delivery, work: Work, ack: AsyncAck) -> BoltResponse | None:
         """Do the work of an event. Slack delivers events again: what the store can't take now comes back."""
-        doing = self.errands.start(_told(work), f"work of {delivery.key}")
-        done, _ = await asyncio.wait({doing}, timeout=PROMPT)
-        if done and doing.result() == UNSAVED:
+        doing, done = await self._done_soon(delivery, work)
+        kept = not done and await self._unfinished.keep(delivery)
+        if doing.result() == UNSAVED if done else not kept:
             return BoltResponse(status=503, body="")
         await ack()
-        self.errands.start(self._afterwards(delivery, doing), f"reply of {delivery.key}")
+        self._later(delivery, doing, kept=kept)
         return None
 
-    async def _afterwards(self, delivery: Delivery, doing: asyncio.Task[Reply]) -> None:
+    async def _done_soon(self, delivery: Delivery, work: Work) -> tuple[asyncio.Task[Reply], bool]:
+        doing = self.errands.start(_told(work), f"work of {delivery.key}")
+        done, _ = await asyncio.wait({doing}, timeout=PROMPT)
+        return doing, bool(done)
+
+    def _later(self, delivery: Delivery, doing: asyncio.Task[Reply], *, kept: bool) -> None:
+        late = self._afterwards(delivery, doing, kept=kept or delivery.again)
+        self.errands.start(late, f"reply of {delivery.key}")
+
+    async def _afterwards(self, delivery: Delivery, doing: asyncio.Task[Reply], *, kept: bool) -> None:
         reply = await doing
         if reply.errors:
             reply = said(" ".join(reply.errors.values()))
         await self.follow_up(delivery, reply)
+        if kept:
+            await self._unfinished.done(delivery)
 
     async def follow_up(self, delivery: Delivery, reply: Reply) -> None:
         """Tell and do the rest, once for a delivery."""

@@ -26,7 +26,7 @@ class Presence:
 
     def __init__(self, memory: Memory, owner: str) -> None:
         self._memory = memory
-        self._owner = owner
+        self.owner = owner
         #: How many there are, this one included.
         self.count = 1
 
@@ -53,10 +53,14 @@ class Presence:
         after = await self._others()
         return any(after.get(owner, 0.0) > at for owner, at in before.items())
 
+    async def owners(self) -> frozenset[str]:
+        """Who is up, this process included; a killed one for some seconds yet. Raises StoreUnavailable."""
+        return frozenset({self.owner, *await self._others()})
+
     async def _beat(self) -> None:
         while True:
             try:
-                await self._write({self._owner: time.time()})
+                await self._write({self.owner: time.time()})
             except StoreUnavailable:
                 log.debug("the store is away: no beat")
             await asyncio.sleep(BEAT)
@@ -69,4 +73,4 @@ class Presence:
     async def _others(self) -> dict[str, float]:
         stored: dict[str, float] = json.loads(await self._memory.recall(_NAME) or "{}")
         now = time.time()
-        return {owner: at for owner, at in stored.items() if owner != self._owner and now - at < GONE}
+        return {owner: at for owner, at in stored.items() if owner != self.owner and now - at < GONE}

@@ -12,7 +12,7 @@ from bot.core.ports import Store
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.inbound import words
-from bot.surfaces.slack.inbound.answers import Answers
+from bot.surfaces.slack.inbound.answers import READ_FIRST, Answers
 from bot.surfaces.slack.inbound.payloads import Said
 from bot.surfaces.slack.inbound.people import People
 from bot.surfaces.slack.inbound.reply import SILENT, Reply
@@ -115,6 +115,8 @@ class Replies:
             # Delivered again after the next question was asked, it must not answer that one.
             await self._store.remember(f"{heard.key}:question", f"{question.run_id} {question.id}", 7 * DAY)
         why = await self._answers.words(question, heard.words, actor, key=heard.key)
+        if why == READ_FIRST:
+            return Reply(say=private.explained(why))  # Each time: they meant to decide.
         return await self._explain_once(question.id, actor, why) if why else SILENT
 
     async def _which(self, heard: Heard, asked: list[Asked], actor: Actor) -> Reply:

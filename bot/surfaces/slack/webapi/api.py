@@ -17,9 +17,10 @@ from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.place import Posted
+from bot.surfaces.slack.precedence import Precedence
 from bot.surfaces.slack.webapi.budget import Priority
 from bot.surfaces.slack.webapi.failures import Later, Rejected, SlackFailure, Unrenderable, translated
-from bot.surfaces.slack.webapi.gate import Gate
+from bot.surfaces.slack.webapi.gate import Gate, rates
 
 TIMEOUT = 15
 """Seconds that one call may take."""
@@ -78,6 +79,10 @@ class SlackApi:
             ts=at.ts,
             **_content(message),
         )
+
+    async def give_way(self) -> None:
+        """Return when nobody waits for an acknowledgement: what is shown comes second."""
+        await self._gate.precedence.give_way()
 
     async def room_for_progress(self) -> None:
         """Return when an edit that nobody waits for could be made at once."""
@@ -226,7 +231,7 @@ def _content(message: Message) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_api(settings: Settings, metrics: Metrics) -> AsyncIterator[SlackApi]:
+async def open_api(settings: Settings, metrics: Metrics, precedence: Precedence) -> AsyncIterator[SlackApi]:
     """The Web API with the settings' token. Connections are kept open, and closed when the block ends."""
     token = settings.slack_bot_token
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
@@ -243,7 +248,7 @@ async def open_api(settings: Settings, metrics: Metrics) -> AsyncIterator[SlackA
         host = urlsplit(settings.slack_api_url).hostname or ""
         if host in LOOPBACK or await asyncio.to_thread(proxy_bypass, host):
             web.proxy = None
-        yield SlackApi(web, metrics, Gate())
+        yield SlackApi(web, metrics, Gate(rates(settings.slack_edits_per_minute), precedence=precedence))
 
 
 __all__ = ["Later", "Rejected", "SlackApi", "SlackFailure", "Unrenderable", "open_api"]

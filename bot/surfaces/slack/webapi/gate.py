@@ -6,27 +6,40 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
+from bot.surfaces.slack.precedence import Precedence
 from bot.surfaces.slack.webapi.budget import Budget, Priority, Rate
 
 POSTS = Rate(per_second=1.0, burst=4)
 """Slack: about one message a second and channel, with short bursts."""
-EDITS = Rate(per_second=0.7, burst=8, reserved=4)
-"""Slack: 50 a minute in the workspace; a full burst and a minute's refill together are 50."""
-RATES: Mapping[str, Rate] = {
-    "chat.postMessage": POSTS,
-    "chat.update": EDITS,
-    "views.publish": Rate(per_second=1.4, burst=15, reserved=5),
-}
+HOME = Rate(per_second=1.4, burst=15, reserved=5)
+BURST = 0.16
+"""The part of a minute's edits that may be made at once."""
 BY_CHANNEL = frozenset({"chat.postMessage"})
 MOST_BUDGETS = 1000
+
+
+def edits(per_minute: int) -> Rate:
+    """The rate of edits in a workspace: a full burst and a minute's refill together are `per_minute`."""
+    burst = max(1, round(per_minute * BURST))
+    return Rate(per_second=(per_minute - burst) / 60, burst=burst, reserved=burst // 2)
+
+
+def rates(edits_per_minute: int) -> Mapping[str, Rate]:
+    """What Slack grants, by method."""
+    return {"chat.postMessage": POSTS, "chat.update": edits(edits_per_minute), "views.publish": HOME}
 
 
 class Gate:
     """Lets calls pass as Slack's budgets allow."""
 
     def __init__(
-        self, rates: Mapping[str, Rate] = RATES, clock: Callable[[], float] = time.monotonic
+        self,
+        rates: Mapping[str, Rate],
+        clock: Callable[[], float] = time.monotonic,
+        precedence: Precedence | None = None,
     ) -> None:
+        #: What is shown gives way to who waits for an acknowledgement.
+        self.precedence = precedence or Precedence()
         self._rates = rates
         self._clock = clock
         self._budgets: dict[tuple[str, str], Budget] = {}
@@ -44,6 +57,7 @@ class Gate:
                 seconds = budget.wait(ticket, self._clock())
         finally:
             budget.leave(ticket)
+        await self.precedence.give_way()
 
     async def room(self, method: str, priority: Priority) -> None:
         """Return when there is room for a call of this priority. Nothing is counted."""

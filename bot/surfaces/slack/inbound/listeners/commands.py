@@ -10,11 +10,12 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
 from bot.surfaces.slack.inbound import words
-from bot.surfaces.slack.inbound.desk import Delivery, Desk, in_the_answer, shaped
+from bot.surfaces.slack.inbound.desk import Desk, in_the_answer, shaped
 from bot.surfaces.slack.inbound.orders import Order, Orders
 from bot.surfaces.slack.inbound.payloads import Command
 from bot.surfaces.slack.inbound.people import People
 from bot.surfaces.slack.inbound.reply import Line, Reply
+from bot.surfaces.slack.inbound.unfinished import Delivery
 
 
 def listen(app: AsyncApp, desk: Desk, people: People, orders: Orders) -> None:
@@ -25,7 +26,7 @@ def listen(app: AsyncApp, desk: Desk, people: People, orders: Orders) -> None:
     async def command(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         given = Command.model_validate(body)
         line = Line(given.team_id, given.user_id, given.channel_id, response_url=given.response_url)
-        await desk.take(Delivery(given.key, line), carry_out(given, line), ack, in_the_answer)
+        await desk.take(Delivery(given.key, line, body), carry_out(given, line), ack, in_the_answer)
         return None
 
     async def carry_out(given: Command, line: Line) -> Reply:

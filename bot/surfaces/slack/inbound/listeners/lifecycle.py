@@ -12,10 +12,11 @@ from slack_bolt.response import BoltResponse
 
 from bot.core.ports import Runs
 from bot.surfaces.slack.delivery.home import Home
-from bot.surfaces.slack.inbound.desk import Delivery, Desk, shaped
+from bot.surfaces.slack.inbound.desk import Desk, shaped
 from bot.surfaces.slack.inbound.payloads import Event, Opened, Revoked
 from bot.surfaces.slack.inbound.people import People
 from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
+from bot.surfaces.slack.inbound.unfinished import Delivery
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +34,8 @@ def listen(app: AsyncApp, desk: Desk, store: Runs, people: People, home: Home) -
     async def app_home_opened(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         event = Event.model_validate(body)
         opened = Opened.model_validate(event.event)
-        delivery = Delivery(f"slack:{event.team}:event:{event.event_id}", Line(event.team, opened.user))
+        line = Line(event.team, opened.user)
+        delivery = Delivery(f"slack:{event.team}:event:{event.event_id}", line, body)
         return await desk.hear(delivery, _open_home(event.team, opened), ack)
 
     async def _open_home(team: str, opened: Opened) -> Reply:
@@ -48,13 +50,13 @@ def listen(app: AsyncApp, desk: Desk, store: Runs, people: People, home: Home) -
         event = Event.model_validate(body)
         # Tokens of single people are none of ours.
         ours = bool(Revoked.model_validate(event.event).tokens.bot)
-        return await desk.hear(_of(event), _pause(event.team, REVOKED) if ours else _nothing(), ack)
+        return await desk.hear(_of(event, body), _pause(event.team, REVOKED) if ours else _nothing(), ack)
 
     @app.event("app_uninstalled")
     @shaped
     async def app_uninstalled(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         event = Event.model_validate(body)
-        return await desk.hear(_of(event), _pause(event.team, UNINSTALLED), ack)
+        return await desk.hear(_of(event, body), _pause(event.team, UNINSTALLED), ack)
 
     async def _pause(team: str, reason: str) -> Reply:
         await store.pause(team, reason)
@@ -71,5 +73,5 @@ async def _nothing() -> Reply:
     return SILENT
 
 
-def _of(event: Event) -> Delivery:
-    return Delivery(f"slack:{event.team}:event:{event.event_id}", Line(event.team, ""))
+def _of(event: Event, body: dict[str, Any]) -> Delivery:
+    return Delivery(f"slack:{event.team}:event:{event.event_id}", Line(event.team, ""), body)

@@ -19,12 +19,13 @@ from slack_bolt.response import BoltResponse
 
 from bot.surfaces.slack.inbound import words
 from bot.surfaces.slack.inbound.commands import looks_like_command
-from bot.surfaces.slack.inbound.desk import Delivery, Desk, shaped
+from bot.surfaces.slack.inbound.desk import Desk, shaped
 from bot.surfaces.slack.inbound.orders import Order, Orders
 from bot.surfaces.slack.inbound.payloads import Event
 from bot.surfaces.slack.inbound.people import People
 from bot.surfaces.slack.inbound.replies import Heard, Replies
 from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
+from bot.surfaces.slack.inbound.unfinished import Delivery
 from bot.surfaces.slack.webapi.installed import Installed
 
 
@@ -89,11 +90,11 @@ def listen(app: AsyncApp, desk: Desk, ears: Ears) -> None:
     async def app_mention(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         heard = ears.heard(Event.model_validate(body))
         # Told apart from its twin, so that each may have something to say.
-        delivery = Delivery(f"{heard.key}:mention", line_to(heard))
+        delivery = Delivery(f"{heard.key}:mention", line_to(heard), body)
         return await desk.hear(delivery, ears.mention(heard), ack)
 
     @app.event("message")
     @shaped
     async def message(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         heard = ears.heard(Event.model_validate(body))
-        return await desk.hear(Delivery(heard.key, line_to(heard)), ears.message(heard), ack)
+        return await desk.hear(Delivery(heard.key, line_to(heard), body), ears.message(heard), ack)

@@ -17,13 +17,14 @@ from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import views
 from bot.surfaces.slack.inbound.answers import Answers
-from bot.surfaces.slack.inbound.desk import NOT_SAVED, Delivery, Desk, in_the_modal, shaped
+from bot.surfaces.slack.inbound.desk import NOT_SAVED, Desk, in_the_modal, shaped
 from bot.surfaces.slack.inbound.forms import Draft, Forms
 from bot.surfaces.slack.inbound.orders import Orders
 from bot.surfaces.slack.inbound.payloads import Submission
 from bot.surfaces.slack.inbound.people import People, Unrecognised
 from bot.surfaces.slack.inbound.placing import Placing
 from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
+from bot.surfaces.slack.inbound.unfinished import Delivery
 
 TOO_OLD = "This form has been open for too long. Please start the crew again."
 
@@ -94,7 +95,7 @@ def listen(app: AsyncApp, desk: Desk, modals: Modals) -> None:
     @shaped
     async def submitted(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         sent = Submission.model_validate(body)
-        await desk.take(Delivery(sent.key, line_for(sent)), work(sent), ack, in_the_modal)
+        await desk.take(Delivery(sent.key, line_for(sent), body), work(sent), ack, in_the_modal)
         return None
 
     async def work(sent: Submission) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
@@ -17,7 +18,8 @@ from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import elements, private, views
 from bot.surfaces.slack.inbound.answers import Answers
-from bot.surfaces.slack.inbound.desk import Delivery, Desk, empty, shaped
+from bot.surfaces.slack.inbound.copies import Copies
+from bot.surfaces.slack.inbound.desk import Desk, empty, shaped
 from bot.surfaces.slack.inbound.forms import Forms
 from bot.surfaces.slack.inbound.opening import Opening
 from bot.surfaces.slack.inbound.orders import Orders
@@ -25,7 +27,8 @@ from bot.surfaces.slack.inbound.payloads import Press
 from bot.surfaces.slack.inbound.people import People
 from bot.surfaces.slack.inbound.replies import Replies
 from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
-from bot.surfaces.slack.place import SURFACE, Posted, question_copy
+from bot.surfaces.slack.inbound.unfinished import Delivery
+from bot.surfaces.slack.place import Posted
 
 Effect = Callable[[Press, Target, Actor], Awaitable[Reply]]
 
@@ -36,9 +39,17 @@ class Presses:
     """What each button does."""
 
     def __init__(
-        self, store: Store, answers: Answers, replies: Replies, orders: Orders, forms: Forms, opening: Opening
+        self,
+        store: Store,
+        answers: Answers,
+        copies: Copies,
+        replies: Replies,
+        orders: Orders,
+        forms: Forms,
+        opening: Opening,
     ) -> None:
         self._store = store
+        self._copies = copies
         self._answers = answers
         self._replies = replies
         self._orders = orders
@@ -48,16 +59,18 @@ class Presses:
     async def decide(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Approve, reject, or choose an option."""
         action, value = decision(press.act.action_id, target)
-        reply = await self._answers.press(target, action, actor, key=press.key, value=value)
         await self._adopt(press, target)
-        return reply if press.view is None else self._in_the_modal(press.view.id, reply)
+        reply = await self._answers.press(target, action, actor, key=press.key, value=value)
+        if press.view is not None:
+            return self._in_the_modal(press.view.id, reply)
+        return self._refused(press, target, reply)
 
     async def reply(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Open the modal for an answer in words, for who may answer."""
-        found = await self._answers.answerable(target, actor)
         await self._adopt(press, target)
+        found = await self._answers.answerable(target, actor)
         if isinstance(found, Reply):
-            return found
+            return self._refused(press, target, found)
         return self._open(press, views.reply_form(found))
 
     async def full(self, press: Press, target: Target, _actor: Actor) -> Reply:
@@ -115,10 +128,15 @@ class Presses:
             return None
 
     async def _adopt(self, press: Press, target: Target) -> None:
-        """A message whose place was not recorded: somebody died between posting it and writing that down."""
-        if press.message is not None and not press.container.is_ephemeral:
-            copy = Posted(press.container.channel_id, press.message.ts).encode()
-            await self._store.adopt(SURFACE, target.run_id, question_copy(target.question_id), copy)
+        if (posted := copy_of(press)) is not None:
+            await self._copies.adopt(target, posted)
+
+    def _refused(self, press: Press, target: Target, reply: Reply) -> Reply:
+        """Who could press on a settled question had a copy before them that is still to be rewritten."""
+        posted = copy_of(press)
+        if reply.say is None or posted is None:
+            return reply
+        return replace(reply, then=lambda: self._copies.rewrite(target, posted))
 
 
 def decision(action_id: str, target: Target) -> tuple[Action, str | None]:
@@ -130,6 +148,13 @@ def decision(action_id: str, target: Target) -> tuple[Action, str | None]:
             return Action.REJECT, None
         case _:
             return Action.CHOOSE, target.option_id
+
+
+def copy_of(press: Press) -> Posted | None:
+    """The message in a thread that was pressed on."""
+    if press.message is None or press.container.is_ephemeral:
+        return None
+    return Posted(press.container.channel_id, press.message.ts)
 
 
 def line_to(press: Press) -> Line:
@@ -152,7 +177,7 @@ def listen(app: AsyncApp, desk: Desk, people: People, presses: Presses) -> None:
         @shaped
         async def press(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
             pressed = Press.model_validate(body)
-            delivery = Delivery(pressed.key, line_to(pressed))
+            delivery = Delivery(pressed.key, line_to(pressed), body)
             await desk.take(delivery, work(pressed, effect), ack, empty)
             return None
 
