@@ -1,0 +1,174 @@
+"""Signing in to the console, what ends a session, and what a restart does to those who look at it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from bot.core import ids, rules
+from bot.core.access import ApiKey, Scope, digest
+from bot.core.model import Actor, Approvers, Crew, Question, QuestionKind
+from bot.core.runs import plan
+from bot.store.redis import RedisStore, open_store
+from tests.scenario.browser import chromium, window
+from tests.scenario.server import Server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OPS = "an-operators-secret"
+EVE = "a-secret-of-eve"
+ANYONE = Crew(name="ask", title="Ask", approvers=Approvers(anyone=True))
+LOCAL = Actor(surface="http", user_id="key:ops", name="ops")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Server]:
+    env = {"CREWDECK_WORKERS": "0", "CREWDECK_API_KEYS": f"ops:{OPS}:admin,reader:{EVE}x:read"}
+    async with Server.start(env, wait="announced") as started:
+        yield started
+
+
+async def asked(store: RedisStore, prompt: str) -> Question:
+    """An open question of a run that no worker of the server holds."""
+    run, _ = await store.start(plan(ANYONE, {}, LOCAL, key=prompt))
+    [claim] = await store.claim("w1", ["ask"], 1, 300)
+    question = Question(
+        id=ids.part_id(run.id, prompt),
+        run_id=run.id,
+        kind=QuestionKind.APPROVAL,
+        prompt=prompt,
+        options=rules.options_for(QuestionKind.APPROVAL, ()),
+        policy=run.approvers,
+    )
+    return await store.ask(claim, question)
+
+
+async def sign_in(page: Page, secret: str) -> None:
+    await page.get_by_label("API key").fill(secret)
+    await page.get_by_role("button", name="Sign in").click()
+
+
+async def test_with_keys_a_key_opens_the_console(server: Server, browser: Browser) -> None:
+    async with window(browser, server.url, calm=False) as ada:
+        await expect(ada.page.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert await ada.findings() == []
+        await sign_in(ada.page, "wrong")
+        await expect(ada.page.get_by_role("alert")).to_contain_text("not valid")
+        await sign_in(ada.page, OPS)
+        await expect(ada.page.get_by_role("heading", name="Waiting for you")).to_be_visible()
+        await expect(ada.page.get_by_text("ops", exact=True)).to_be_visible()
+        [cookie] = await ada.page.context.cookies()
+        assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+        assert OPS not in cookie["value"]
+        await ada.page.get_by_role("button", name="Sign out").click()
+        await expect(ada.page.get_by_role("heading", name="Sign in")).to_be_visible()
+        stolen = {"Cookie": f"{cookie['name']}={cookie['value']}"}
+        assert (await ada.page.request.get(f"{server.url}/me", headers=stolen)).status == 401
+
+
+async def test_what_waits_is_answered_in_the_keys_name(server: Server, browser: Browser) -> None:
+    async with open_store(server.store_url) as store:
+        question = await asked(store, "May the signed in go on?")
+        async with window(browser, server.url, calm=False) as ada:
+            await sign_in(ada.page, OPS)
+            card = ada.page.get_by_role("article", name=question.prompt)
+            await card.get_by_role("button", name="Approve").click()
+            await expect(card).to_contain_text("Approved by ops")
+        settled = await store.question(question.run_id, question.id)
+        assert settled.outcome is not None
+        assert settled.outcome.by is not None
+        assert (settled.outcome.by.surface, settled.outcome.by.user_id) == ("console", "key:ops")
+        assert settled.outcome.by.admin
+
+
+async def test_who_may_only_read_is_asked_nothing(server: Server, browser: Browser) -> None:
+    async with open_store(server.store_url) as store:
+        question = await asked(store, "May readers go on?")
+        async with window(browser, server.url, calm=False) as eve:
+            await sign_in(eve.page, f"{EVE}x")
+            await expect(eve.page.get_by_text("Nothing waits for you")).to_be_visible()
+            await eve.go(f"#/runs/{question.run_id}")
+            card = eve.page.get_by_role("article", name=question.prompt)
+            await expect(card).to_contain_text("Waiting for somebody who may decide this")
+            await expect(card.get_by_role("button")).to_have_count(0)
+
+
+async def test_a_session_ends_when_its_key_is_revoked(server: Server, browser: Browser) -> None:
+    async with open_store(server.store_url) as store:
+        key = ApiKey(name="eve", scopes=(Scope.READ, Scope.ANSWER), digest=digest(EVE))
+        assert await store.add_key(key)
+        async with window(browser, server.url, calm=False) as eve:
+            await sign_in(eve.page, EVE)
+            await expect(eve.page.get_by_text("Live")).to_be_visible()
+            await store.revoke_key("eve")
+            await expect(eve.page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=15_000)
+            await expect(eve.page.get_by_role("alert")).to_contain_text("Your session has ended")
+
+
+async def test_another_sites_page_cannot_use_a_session(server: Server) -> None:
+    own = {"Origin": server.url}
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+        for origin in ({}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}):
+            assert (
+                await client.post("/console/sign-in", data={"key": OPS}, headers=origin)
+            ).status_code == 403
+        signed_in = await client.post("/console/sign-in", data={"key": OPS}, headers=own)
+        assert (signed_in.status_code, signed_in.headers["Location"]) == (303, "/")
+        assert (await client.get("/me")).json()["signed_in"]
+        for origin in ({}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}):
+            refused = await client.post("/crew/start", json={"crew": "ask"}, headers=origin)
+            assert (refused.status_code, refused.json()["code"]) == (403, "wrong_origin")
+            assert (await client.post("/console/sign-out", headers=origin)).status_code == 403
+        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": "http://127.0.0.1:1"}
+        assert (await client.get("/ws/human-input", headers=upgrade)).status_code == 403
+        known = await client.post("/crew/start", json={"crew": "nobody"}, headers=own)
+        assert known.json()["code"] == "unknown_crew"
+        assert (await client.get("/runs", headers={"Authorization": "Bearer wrong"})).status_code == 401
+
+
+async def test_over_https_the_cookie_is_never_sent_without(server: Server) -> None:
+    headers = {"Origin": server.url, "X-Forwarded-Proto": "https"}
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+        answer = await client.post("/console/sign-in", data={"key": OPS}, headers=headers)
+    assert "Secure" in answer.headers["Set-Cookie"]
+
+
+async def test_a_restart_underneath_loses_no_word(browser: Browser, data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        env = {"CREWDECK_WORKERS": "0", "PORT": str(free.getsockname()[1])}
+    first = await asyncio.to_thread(Server, data_dir, env)
+    try:
+        await asyncio.to_thread(first.wait_until_up)
+        async with open_store(first.store_url) as store:
+            question = await asked(store, "Does it survive?")
+        async with window(browser, first.url, calm=False) as ada:
+            card = ada.page.get_by_role("article", name=question.prompt)
+            await card.get_by_label("Add words").fill("I had written")
+            await asyncio.to_thread(first.stop)
+            await expect(ada.page.get_by_text("Reconnecting")).to_be_visible()
+            await card.get_by_role("button", name="Approve").click()
+            await expect(card.get_by_role("alert")).to_contain_text("does not answer just now")
+            async with Server.start(env, data_dir) as second:
+                await expect(ada.page.get_by_text("Live")).to_be_visible(timeout=15_000)
+                async with open_store(second.store_url) as store:
+                    await asked(store, "Is it live again?")
+                await expect(ada.page.get_by_role("article", name="Is it live again?")).to_be_visible()
+                await expect(ada.page).to_have_title(re.compile(r"^\(2\)"))
+                await card.get_by_role("button", name="Approve").click()
+                await expect(card).to_contain_text("I had written")
+    finally:
+        await asyncio.to_thread(first.sweep)
