@@ -37,6 +37,7 @@ from bot.store.redis import open_store
 from bot.surfaces.slack.delivery.home import Home
 from bot.surfaces.slack.delivery.outbox import Delivery
 from bot.surfaces.slack.place import SlackPlace
+from bot.surfaces.slack.precedence import Precedence
 from bot.surfaces.slack.webapi.api import open_api
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message
 
@@ -76,7 +77,7 @@ class Outbox:
         settings = Settings.model_validate(
             {"SLACK_BOT_TOKEN": self.slack.bot_token, "SLACK_API_URL": self.slack.api_url}
         )
-        async with open_api(settings, self.metrics) as api:
+        async with open_api(settings, self.metrics, Precedence()) as api:
             home = Home(self.store, api)
             delivery = Delivery(self.store, self.feed, api, home, owner)
             web = Web(home, asyncio.create_task(delivery.run()))
