@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 COMMAND = (sys.executable, "-m", "crews", "worker")
 FIRST_PAUSE = 0.5
+WORKER_NICENESS = 5
 LONGEST_PAUSE = 30.0
 HEALTHY_AFTER = 30.0
 """Seconds of life after which a death counts as the first one again."""
@@ -121,6 +122,7 @@ class Supervisor:
             await child.wait()
             raise
         self._children.add(child)
+        _yield_to_people(child)
         return child
 
     async def _stopped(self, child: asyncio.subprocess.Process) -> None:
@@ -143,6 +145,12 @@ class Supervisor:
                 await asyncio.sleep(STORE_PAUSE)
             else:
                 return
+
+
+def _yield_to_people(child: asyncio.subprocess.Process) -> None:
+    """Where both want the processor, the process that answers people comes before the one that works."""
+    with contextlib.suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, child.pid, WORKER_NICENESS)
 
 
 def _signal(child: asyncio.subprocess.Process, which: signal.Signals) -> None:

@@ -1,7 +1,7 @@
 """Acknowledgements first: what nobody waits for makes room while a person's press is being worked on.
 
-Slack gives an acknowledgement three seconds, and people are less patient; showing runs has no deadline. They share
-one event loop, where a hundred runs to be shown would be a queue in front of every press.
+Slack gives an acknowledgement three seconds, and people are less patient; showing runs has no deadline. They
+share one event loop, where a hundred runs to be shown would be a queue in front of every press.
 """
 
 from __future__ import annotations
