@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -387,6 +387,22 @@ class RunFilter(Value):
     limit: Limit = 20
     #: Only runs created before the one whose `Run.cursor` this is.
     before: str | None = None
+
+
+class RunPage(NamedTuple):
+    """A part of a list. It can be short although more follows."""
+
+    runs: list[Run]
+    #: `RunFilter.before` of the next page; None: nothing follows.
+    next: str | None
+
+
+class QuestionPage(NamedTuple):
+    """A part of a list. It can be short although more follows."""
+
+    questions: list[Question]
+    #: Where the next page goes on; None: nothing follows.
+    next: str | None
 
 
 class Totals(Value):

@@ -19,11 +19,13 @@ from bot.core.model import (
     NewRun,
     Place,
     Question,
+    QuestionPage,
     Response,
     Ruling,
     Run,
     RunError,
     RunFilter,
+    RunPage,
     Totals,
     Value,
 )
@@ -49,9 +51,13 @@ class Runs(Protocol):
         """Raises NotFound."""
 
     async def runs(self, which: RunFilter) -> list[Run]:
+        """The first page of them, newest first."""
+
+    async def page_of_runs(self, which: RunFilter) -> RunPage:
         """Newest first.
 
-        Filtered by crew, or for runs that are over, the newest 2,000 of the other criteria are looked at.
+        Filtered by crew, or for runs that are over, 2,000 runs of the other criteria are looked at: a page
+        can be short, even empty, although others follow.
         """
 
     async def runs_at(self, place: Place) -> list[Run]:
@@ -93,6 +99,11 @@ class Questions(Protocol):
 
     async def open_questions(self, limit: int = 200, deciders: Sequence[str] = ()) -> list[Question]:
         """Open questions, oldest first; with `deciders`, those that name one of these principals."""
+
+    async def page_of_open_questions(
+        self, limit: int = 200, deciders: Sequence[str] = (), after: str | None = None
+    ) -> QuestionPage:
+        """The same in pages; `after` is `next` of the page before."""
 
     async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
         """Append the response and let the question's policy decide, in one transition."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from bot.core.model import Place, Run, RunFilter
+from bot.core.model import Place, Run, RunFilter, RunPage
 from bot.store import keys
 from bot.store.codec import RUN_FIELDS, read_run
 from bot.store.connection import Connection
 
 SCANNED = 2000
-"""How many runs are looked at, at most, for a list that no index holds."""
+"""How many runs are looked at, at most, for a page of a list that no index holds."""
 FOUND = 5
 TIES = 64
 """More runs than one shard can create in one millisecond; a cursor starts in the midst of one."""
@@ -27,16 +27,21 @@ class Listing:
         self._connection = connection
 
     async def runs(self, which: RunFilter) -> list[Run]:
+        return (await self.page_of_runs(which)).runs
+
+    async def page_of_runs(self, which: RunFilter) -> RunPage:
         found: list[Run] = []
         before = _position(which.before) if which.before else None
-        size = max(100, which.limit)
+        size = max(100, which.limit + 1)
         for _ in range(SCANNED // size):
             window = await self._window(which, before, size)
             found += [run for run in await self.read([name for _, name in window]) if _fits(run, which)]
-            if len(found) >= which.limit or len(window) < size:
-                break
+            if len(found) > which.limit:
+                return RunPage(found[: which.limit], found[which.limit - 1].cursor)
+            if len(window) < size:
+                return RunPage(found, None)
             before = window[-1]
-        return found[: which.limit]
+        return RunPage(found, f"{before[0]}:{before[1]}" if before else None)
 
     async def runs_at(self, place: Place) -> list[Run]:
         async with self._connection.pipeline() as batch:

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from bot.core import events
 from bot.core.errors import NotFound
-from bot.core.model import Outcome, Question, Response, Ruling, Verdict
+from bot.core.model import Outcome, Question, QuestionPage, Response, Ruling, Verdict
 from bot.store import keys
 from bot.store.codec import QUESTION_FIELDS, dump, read_question, response_view
 from bot.store.connection import Connection
+
+TIES = 64
+"""More questions than one shard can be asked in one millisecond; a cursor stands in the midst of one."""
 
 
 class QuestionVerbs:
@@ -30,13 +33,27 @@ class QuestionVerbs:
         return await self._read([(run_id, question_id) for question_id in asked])
 
     async def open_questions(self, limit: int = 200, deciders: Sequence[str] = ()) -> list[Question]:
+        return (await self.page_of_open_questions(limit, deciders)).questions
+
+    async def page_of_open_questions(
+        self, limit: int = 200, deciders: Sequence[str] = (), after: str | None = None
+    ) -> QuestionPage:
+        start = _position(after) if after else (0, "")
+        waiting = await self._asked(limit + 1 + TIES, deciders, start[0])
+        following = [each for each in waiting if each > start]
+        page = following[:limit]
+        more = f"{page[-1][0]}:{page[-1][1]}" if len(following) > limit else None
+        return QuestionPage(await self._read(_names(name for _, name in page)), more)
+
+    async def _asked(self, count: int, deciders: Sequence[str], since: int) -> list[tuple[int, str]]:
+        """When open questions were asked (not before `since`), and their names: `count` of each list."""
         lists = [f":for:{decider}" for decider in deciders] or [""]
         async with self._connection.pipeline() as batch:
             for shard in range(keys.SHARDS):
                 for each in lists:
-                    batch.zrange(f"{keys.open_questions(shard)}{each}", 0, limit - 1, withscores=True)
-        waiting = sorted({(at, name) for found in batch.results for name, at in found})[:limit]
-        return await self._read(_names(name for _, name in waiting))
+                    index = f"{keys.open_questions(shard)}{each}"
+                    batch.zrange(index, since, "+inf", byscore=True, offset=0, num=count, withscores=True)
+        return sorted({(int(at), name) for found in batch.results for name, at in found})
 
     async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
         """The ruling, even if the run is forgotten while it is made."""
@@ -76,6 +93,11 @@ class QuestionVerbs:
             for run_id, question_id in names:
                 batch.hmget(keys.question(run_id, question_id), list(QUESTION_FIELDS))
         return [question for stored in batch.results if (question := read_question(stored)) is not None]
+
+
+def _position(cursor: str) -> tuple[int, str]:
+    at, _, name = cursor.partition(":")
+    return (int(at) if at.isascii() and at.isdigit() else 0), name
 
 
 def _names(listed: Iterable[str]) -> list[tuple[str, str]]:

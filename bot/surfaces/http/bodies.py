@@ -148,3 +148,7 @@ class QuestionsQuery(Request):
     state: Annotated[Literal["open"], Field(description="Settled questions are in their runs.")] = "open"
     mine: Annotated[bool, Field(description="Only those that the caller may answer.")] = False
     limit: Annotated[int, Field(ge=1, le=1000)] = 200
+    cursor: Annotated[
+        str | None,
+        Field(pattern=r"^[0-9]{1,15}:[0-9a-f-]{36}/[0-9a-f-]{36}$", description="`next` of the page before."),
+    ] = None

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from bot.core import rules
 from bot.core.access import Scope
-from bot.core.model import ANYONE, Question
+from bot.core.model import ANYONE, QuestionPage
 from bot.surfaces.http.answers import Answers, AnswerStore
 from bot.surfaces.http.bodies import AnswerBody, InputBody, QuestionsQuery
 from bot.surfaces.http.operations import Call, reply
@@ -21,17 +21,19 @@ class QuestionRoutes:
         self._answers = answers
 
     async def questions(self, call: Call[None, QuestionsQuery]) -> web.Response:
-        found = await self._found(call)
-        return reply(QuestionsView(questions=tuple(QuestionView.of(question) for question in found)))
+        page = await self._page(call)
+        shown = tuple(QuestionView.of(question) for question in page.questions)
+        return reply(QuestionsView(questions=shown, next=page.next))
 
-    async def _found(self, call: Call[None, QuestionsQuery]) -> list[Question]:
-        actor = call.caller.actor
-        if not call.query.mine or actor.admin:
-            return await self._store.open_questions(call.query.limit)
+    async def _page(self, call: Call[None, QuestionsQuery]) -> QuestionPage:
+        actor, query = call.caller.actor, call.query
+        if actor.admin or not (query.mine or call.caller.limited):
+            return await self._store.page_of_open_questions(query.limit, after=query.cursor)
         if Scope.ANSWER not in call.caller.scopes:
-            return []
-        found = await self._store.open_questions(call.query.limit, (*actor.principals, ANYONE))
-        return [question for question in found if rules.may(actor, question.policy)]
+            return QuestionPage([], None)
+        deciders = (*actor.principals, ANYONE)
+        page = await self._store.page_of_open_questions(query.limit, deciders, query.cursor)
+        return QuestionPage([each for each in page.questions if rules.may(actor, each.policy)], page.next)
 
     async def question(self, call: Call[None, None]) -> web.Response:
         return reply(QuestionView.of(await self._answers.find(call.id("question_id"))))

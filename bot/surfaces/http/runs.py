@@ -6,6 +6,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from bot.core import rules
 from bot.core.model import RunFilter
 from bot.core.ports import Catalogue, Questions, Runs
 from bot.surfaces.http.bodies import CancelBody, RunsQuery, StartBody
@@ -43,9 +44,10 @@ class RunRoutes:
             limit=wanted.limit,
             before=wanted.cursor,
         )
-        found = await self._store.runs(which)
-        following = found[-1].cursor if len(found) == wanted.limit else None
-        return reply(RunsView(runs=tuple(summary(run) for run in found), next=following))
+        page = await self._store.page_of_runs(which)
+        caller = call.caller
+        seen = [run for run in page.runs if not caller.limited or rules.sees(caller.actor, run)]
+        return reply(RunsView(runs=tuple(summary(run) for run in seen), next=page.next))
 
     async def run(self, call: Call[None, None]) -> web.Response:
         run = await self._store.run(call.id("run_id"))

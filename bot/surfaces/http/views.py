@@ -124,9 +124,10 @@ class QuestionView(View):
 
 
 class QuestionsView(View):
-    """Questions of any runs."""
+    """A page of questions of any runs. It can be short although others follow."""
 
     questions: tuple[QuestionView, ...]
+    next: str | None = Field(None, description="The `cursor` of the next page; null: this is the last one.")
 
 
 class AnswerView(OutcomeView):
@@ -161,7 +162,7 @@ class RunView(RunSummary):
 
 
 class RunsView(View):
-    """A page of runs."""
+    """A page of runs. It can be short, even empty, although others follow."""
 
     runs: tuple[RunSummary, ...]
     next: str | None = Field(None, description="The `cursor` of the next page; null: this is the last one.")
