@@ -26,7 +26,14 @@ ALWAYS = (
     "rate_limited",
     "store_unavailable",
 )
-WITH_BODY = ("invalid_json", "invalid_request", "too_large", "unsupported_media_type", "request_timeout")
+WITH_BODY = (
+    "bad_request",
+    "invalid_json",
+    "invalid_request",
+    "too_large",
+    "unsupported_media_type",
+    "request_timeout",
+)
 REF = "#/components/schemas/{model}"
 PROBLEM = {"$ref": REF.format(model=ProblemView.__name__)}
 

@@ -98,6 +98,8 @@ class Operation(Generic[B, Q]):
             raise Problem(
                 "unsupported_media_type", "Send a JSON object, with Content-Type: application/json."
             )
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise Problem("unsupported_media_type", "Send the body as it is: without a Content-Encoding.")
         raw = await request.read()
         if len(raw) > MOST_BYTES:
             raise Problem("too_large", f"The body may have {MOST_BYTES} bytes at most.")

@@ -15,6 +15,7 @@ from bot.surfaces.encoding import encode
 CONTENT_TYPE = "application/problem+json"
 
 STATUS: Mapping[str, int] = {
+    "bad_request": 400,
     "invalid_json": 400,
     "invalid_idempotency_key": 400,
     "unauthenticated": 401,
@@ -122,6 +123,7 @@ def _reason(kind: str, message: str) -> str:
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 408: "request_timeout", 413: "too_large"}
 _SENTENCES = {
+    400: "This is not HTTP as it should be: the body broke off, or it does not open a WebSocket.",
     404: "There is nothing at this address.",
     405: "This address doesn't take this method.",
     408: "The body did not arrive in time.",

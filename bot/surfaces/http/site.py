@@ -39,14 +39,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def serving(
-    routes: Iterable[web.AbstractRouteDef], listener: socket.socket, api: Api
+    routes: Iterable[web.AbstractRouteDef], listener: socket.socket, api: Api, idle_for: float = IDLE_FOR
 ) -> AsyncIterator[None]:
     """Answer on `listener` while the block runs; then answers under way get a moment to finish."""
     runner = web.AppRunner(application(routes, api), access_log=None, shutdown_timeout=CLOSE_WITHIN)
     await runner.setup()
     loop = asyncio.get_running_loop()
     try:
-        server = await loop.create_server(lambda: Connection(runner, loop), sock=listener)
+        server = await loop.create_server(lambda: Connection(runner, loop, idle_for), sock=listener)
         try:
             yield
         finally:
@@ -58,10 +58,16 @@ async def serving(
 class Connection(web.RequestHandler):
     """A client's connection. What is no HTTP at all is answered here, before any application sees it."""
 
-    def __init__(self, runner: web.AppRunner, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, runner: web.AppRunner, loop: asyncio.AbstractEventLoop, idle_for: float) -> None:
         if runner.server is None:
             raise RuntimeError("The site is not set up.")
-        super().__init__(runner.server, loop=loop, keepalive_timeout=IDLE_FOR, access_log_class=Silent)
+        super().__init__(
+            runner.server,
+            loop=loop,
+            keepalive_timeout=idle_for,
+            access_log_class=Silent,
+            auto_decompress=False,  # nobody compresses questions, and who doesn't can't be made to burst
+        )
 
     def handle_error(
         self,
@@ -70,7 +76,15 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        response = super().handle_error(request, status, exc, message)
+        """What is no HTTP is the client's mistake: scanners must not fill the log, nor read what we read."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            response = super().handle_error(request, status, exc, message)
+        elif request.writer.output_size > 0:
+            raise ConnectionResetError("An answer is under way already.")
+        else:
+            log.debug("This is no HTTP", reason=type(exc).__name__)
+            response = web.Response(status=status, text=f"{HTTPStatus(status).phrase}\n")
+            response.force_close()
         response.headers.update(HEADERS)
         return response
 
@@ -111,6 +125,8 @@ async def read_body(request: web.Request, handler: Handler) -> web.StreamRespons
                 await request.read()
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
+        except web.RequestPayloadError:
+            raise web.HTTPBadRequest from None
     return await handler(request)
 
 
@@ -119,6 +135,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """Every error is a problem with a stable code and a sentence; no error shows how we are made."""
     try:
         return await handler(request)
+    except ConnectionError:
+        raise  # the client has gone: nobody is there to be told, and it is no fault of ours
     except Exception as error:
         if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
             raise

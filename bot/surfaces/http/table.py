@@ -226,7 +226,7 @@ def _streams_of_run(to: Handlers) -> tuple[AnyOperation, ...]:
             to.websocket.of_run,
             SOCKET,
             query=StreamQuery,
-            problems=("unknown_run",),
+            problems=("unknown_run", "bad_request"),
             tag="streams",
         ),
         Operation(
@@ -264,6 +264,7 @@ def _streams_of_all(to: Handlers) -> tuple[AnyOperation, ...]:
             to.websocket.of_all,
             SOCKET,
             query=StreamQuery,
+            problems=("bad_request",),
             tag="streams",
         ),
         Operation(
