@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -29,9 +30,10 @@ from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.questions import QuestionRoutes
 from bot.surfaces.http.runfeed import RunFeed
 from bot.surfaces.http.runs import RunRoutes
+from bot.surfaces.http.sight import Sight
 from bot.surfaces.http.sse import SseRoutes
 from bot.surfaces.http.starts import Starts
-from bot.surfaces.http.streams import Streams
+from bot.surfaces.http.streams import Pace, Streams
 from bot.surfaces.http.table import AnyOperation, Handlers, operations
 from bot.surfaces.http.websocket import WebSocketRoutes
 
@@ -59,7 +61,7 @@ class Api:
 
 @asynccontextmanager
 async def open_api(
-    settings: Settings, store: ApiStore, feed: Feed, door: Door | None = None
+    settings: Settings, store: ApiStore, feed: Feed, door: Door | None = None, pace: Pace | None = None
 ) -> AsyncIterator[Api]:
     """The API on this store, reading while the block runs. Raises StoreUnavailable.
 
@@ -69,8 +71,9 @@ async def open_api(
     await ring.open()
     runs, inbox = RunFeed(store, feed), InboxFeed(store, feed)
     rates = Rates(settings.rate_limit)
-    guard = Guard(ring, rates, door, host=settings.host, origins=settings.cors_origins)
-    streams = Streams(store, runs, inbox, guard.still)
+    sight = Sight(store)
+    guard = Guard(ring, rates, sight, door, host=settings.host, origins=settings.cors_origins)
+    streams = Streams(store, runs, inbox, guard.still, sight, pace or Pace())
     table = operations(_handlers(store, streams, rates, Starts(store, settings.start_urls)))
     notices = await _notices(settings, ring)
     async with at_work(runs.run(), inbox.run()):
@@ -89,15 +92,16 @@ def _handlers(store: ApiStore, streams: Streams, rates: Rates, starts: Starts) -
 
 
 def _routes(table: Sequence[AnyOperation]) -> list[web.RouteDef]:
-    document = openapi.document(table, _version())
-    as_json, as_page = encode(document), docspage.page(document)
+    @cache  # made when somebody asks: that takes longer than the rest of the start
+    def document() -> Mapping[str, Any]:
+        return openapi.document(table, _version())
 
     async def openapi_json(_: web.Request) -> web.Response:
-        return web.Response(body=as_json, content_type="application/json")
+        return web.Response(body=encode(document()), content_type="application/json")
 
     async def docs(_: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": docspage.POLICY}
-        return web.Response(text=as_page, content_type="text/html", headers=headers)
+        return web.Response(text=docspage.page(document()), content_type="text/html", headers=headers)
 
     return [
         *(operation.route() for operation in table),

@@ -14,12 +14,9 @@ from bot.surfaces.http.bodies import StreamQuery
 from bot.surfaces.http.follow import RETRY, Follower
 from bot.surfaces.http.opening import open_run
 from bot.surfaces.http.operations import Call
-from bot.surfaces.http.streams import SEND_WITHIN, Streams, cut_off
+from bot.surfaces.http.streams import Streams, cut_off
 from bot.surfaces.http.wire import COMMENT, HEARTBEAT, Message
 
-QUIET = 3.0
-"""Seconds of silence after which a comment is sent: clients with a read timeout of 5 s must live."""
-HEARTBEAT_EVERY = 15.0
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache, no-transform",
@@ -40,7 +37,7 @@ class SseRoutes:
         return await self._run(call, call.id("run_id"), plain=True)
 
     async def of_all(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
-        with self._streams.inbox.follow() as follower:
+        with self._streams.follow_all(call.caller) as follower:
             await follower.open(_cursor(call))
             return await self._send(call, follower, (), plain=False)
 
@@ -57,17 +54,30 @@ class SseRoutes:
         response = web.StreamResponse(headers=HEADERS)
         with self._streams.entered(), suppress(ConnectionError, NotFound):
             await response.prepare(call.request)
-            await _write(call.request, response, [*first], plain=plain)
-            heartbeat = time.monotonic() + HEARTBEAT_EVERY
+            await self._write(call.request, response, [*first], plain=plain)
+            pace = self._streams.pace
+            heartbeat = time.monotonic() + pace.heartbeat
             while await self._streams.still(call.caller):
-                messages = await _next(follower, min(QUIET, heartbeat - time.monotonic()))
+                messages = await _next(follower, min(pace.quiet, heartbeat - time.monotonic()))
                 if time.monotonic() >= heartbeat:
-                    heartbeat += HEARTBEAT_EVERY
+                    heartbeat += pace.heartbeat
                     messages = [*messages, HEARTBEAT]
-                await _write(call.request, response, messages, plain=plain)
+                await self._write(call.request, response, messages, plain=plain)
                 if any(message.last for message in messages):
                     break
         return response
+
+    async def _write(
+        self, request: web.Request, response: web.StreamResponse, messages: Sequence[Message], *, plain: bool
+    ) -> None:
+        """Send, or a comment if there is nothing. A client that takes nothing for too long is cut off."""
+        block = b"".join(message.plain_sse if plain else message.sse for message in messages) or COMMENT
+        try:
+            async with asyncio.timeout(self._streams.pace.send_within):
+                await response.write(block)
+        except TimeoutError:
+            cut_off(request)
+            raise ConnectionResetError("The client takes nothing any more.") from None
 
 
 def _cursor(call: Call[None, StreamQuery]) -> str:
@@ -81,16 +91,3 @@ async def _next(follower: Follower, seconds: float) -> Sequence[Message]:
     except StoreUnavailable:
         await asyncio.sleep(RETRY)
         return ()
-
-
-async def _write(
-    request: web.Request, response: web.StreamResponse, messages: Sequence[Message], *, plain: bool
-) -> None:
-    """Send, or a comment if there is nothing. A client that takes nothing for too long is cut off."""
-    block = b"".join(message.plain_sse if plain else message.sse for message in messages) or COMMENT
-    try:
-        async with asyncio.timeout(SEND_WITHIN):
-            await response.write(block)
-    except TimeoutError:
-        cut_off(request)
-        raise ConnectionResetError("The client takes nothing any more.") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,11 +13,25 @@ from aiohttp import web
 from bot.core.inbox import Batches, Inbox
 from bot.core.ports import Events, Runs
 from bot.surfaces.http.auth import Caller
-from bot.surfaces.http.inboxfeed import InboxFeed
+from bot.surfaces.http.inboxfeed import InboxFeed, InboxFollower
 from bot.surfaces.http.runfeed import RunFeed
+from bot.surfaces.http.sight import Sight
 
-SEND_WITHIN = 20.0
-"""Seconds for which a client may take nothing, with a full buffer, before it is cut off. It can come back."""
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast streams go, in seconds."""
+
+    #: Silence after which SSE carries a comment: clients with a read timeout of 5 s must live.
+    quiet: float = 3.0
+    #: Between two heartbeats of SSE.
+    heartbeat: float = 15.0
+    #: Between two pings of a WebSocket; without a pong for half as long the client counts as gone.
+    ping: float = 15.0
+    #: Between two looks at whether the caller of a WebSocket may still follow.
+    check: float = 5.0
+    #: For how long a client may take nothing, with a full buffer, before it is cut off. It can come back.
+    send_within: float = 20.0
 
 
 def cut_off(request: web.Request) -> None:
@@ -39,7 +53,13 @@ class Streams:
     inbox: InboxFeed
     #: Whether a caller may still follow: keys are revoked while streams are open.
     still: Callable[[Caller], Awaitable[bool]]
+    sight: Sight
+    pace: Pace = Pace()
     _open: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def follow_all(self, caller: Caller) -> AbstractContextManager[InboxFollower]:
+        """A way through the stream of all runs that this caller sees, to be opened."""
+        return self.inbox.follow(self.sight.of(caller))
 
     @contextmanager
     def entered(self) -> Iterator[None]:

@@ -23,15 +23,11 @@ from bot.surfaces.http.limits import Rates
 from bot.surfaces.http.opening import open_run
 from bot.surfaces.http.operations import Call, read_json
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.streams import SEND_WITHIN, Streams, cut_off
+from bot.surfaces.http.streams import Streams, cut_off
 from bot.surfaces.http.wire import Message
 
-PING_EVERY = 15.0
-"""Seconds between pings; without a pong for half as long the client counts as gone."""
 CLOSE_WITHIN = 0.5
 """Seconds that a client has to agree that it is over; it is over then anyway."""
-CHECK_EVERY = 5.0
-"""Seconds between two looks at whether the caller may still follow."""
 LARGEST = 256 * 1024
 """Bytes of a message; a larger one is answered with an error."""
 BUFFERED = 16 * 1024 * 1024
@@ -59,7 +55,7 @@ class WebSocketRoutes:
             return await self._serve(call, socket, source, opening.first)
 
     async def of_all(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
-        with self._streams.inbox.follow() as follower:
+        with self._streams.follow_all(call.caller) as follower:
             await follower.open(_cursor(call))
             socket = Socket(self._answers, self._rates, call.caller, None)
             return await self._serve(call, socket, follower, ())
@@ -72,7 +68,7 @@ class WebSocketRoutes:
         first: Sequence[Message],
     ) -> web.StreamResponse:
         response = web.WebSocketResponse(
-            heartbeat=PING_EVERY, max_msg_size=BUFFERED, compress=False, timeout=CLOSE_WITHIN
+            heartbeat=self._streams.pace.ping, max_msg_size=BUFFERED, compress=False, timeout=CLOSE_WITHIN
         )
         with self._streams.entered():
             await response.prepare(call.request)
@@ -82,7 +78,7 @@ class WebSocketRoutes:
                     await self._receive(response, call.caller, socket)
                     sending.cancel()
             finally:
-                await response.close(code=WSCloseCode.GOING_AWAY)
+                await _close(response, call.request, WSCloseCode.GOING_AWAY)
         return response
 
     async def _receive(self, response: web.WebSocketResponse, caller: Caller, socket: Socket) -> None:
@@ -91,7 +87,7 @@ class WebSocketRoutes:
             async for message in response:
                 if message.type is WSMsgType.ERROR or not await self._streams.still(caller):
                     break
-                await _put(response, encode(await socket.answer(message)))
+                await self._put(response, encode(await socket.answer(message)))
 
     async def _send(
         self,
@@ -105,14 +101,29 @@ class WebSocketRoutes:
         try:
             while await self._streams.still(call.caller):
                 for message in messages:
-                    await _put(response, message.data)
+                    await self._put(response, message.data)
                     ended = ended or message.last
                 if follower is None or ended:
                     break
-                messages = await _next(follower)
-            await response.close(code=WSCloseCode.OK if ended else WSCloseCode.POLICY_VIOLATION)
+                messages = await self._next(follower)
+            await _close(response, call.request, WSCloseCode.OK if ended else WSCloseCode.POLICY_VIOLATION)
         except (ConnectionError, NotFound):
             cut_off(call.request)  # which also ends the receiving
+
+    async def _next(self, follower: Follower) -> Sequence[Message]:
+        try:
+            return await follower.next(self._streams.pace.check)
+        except StoreUnavailable:
+            await asyncio.sleep(RETRY)
+            return ()
+
+    async def _put(self, response: web.WebSocketResponse, data: bytes) -> None:
+        """Send a text. A client that takes nothing for too long is cut off."""
+        try:
+            async with asyncio.timeout(self._streams.pace.send_within):
+                await response.send_frame(data, WSMsgType.TEXT)
+        except TimeoutError:
+            raise ConnectionResetError("The client takes nothing any more.") from None
 
 
 class Socket:
@@ -173,18 +184,10 @@ def _cursor(call: Call[None, StreamQuery]) -> str:
     return call.query.last_event_id or call.request.headers.get("Last-Event-ID", "")
 
 
-async def _next(follower: Follower) -> Sequence[Message]:
+async def _close(response: web.WebSocketResponse, request: web.Request, code: WSCloseCode) -> None:
+    """Say that it is over; a client that doesn't even take that is cut off."""
     try:
-        return await follower.next(CHECK_EVERY)
-    except StoreUnavailable:
-        await asyncio.sleep(RETRY)
-        return ()
-
-
-async def _put(response: web.WebSocketResponse, data: bytes) -> None:
-    """Send a text. A client that takes nothing for too long is cut off."""
-    try:
-        async with asyncio.timeout(SEND_WITHIN):
-            await response.send_frame(data, WSMsgType.TEXT)
+        async with asyncio.timeout(2 * CLOSE_WITHIN):
+            await response.close(code=code)
     except TimeoutError:
-        raise ConnectionResetError("The client takes nothing any more.") from None
+        cut_off(request)
