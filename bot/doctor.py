@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.announcement import slack_line
 from bot.catalogue import ask_crews
+from bot.core.endpoints import Endpoint
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.finding import Finding
 from bot.settings import DOTENV, Settings, load
@@ -44,7 +45,7 @@ def examine() -> int:
 
 async def _all(settings: Settings) -> bool:
     """Run the checks side by side, and print them in order."""
-    checks: tuple[Check, ...] = (_store, _slack, _crews)
+    checks: tuple[Check, ...] = (_store, _slack, _webhooks, _crews)
     broken = False
     for under_way in [asyncio.ensure_future(_safely(check, settings)) for check in checks]:
         for finding in await under_way:
@@ -83,6 +84,33 @@ async def _slack(settings: Settings) -> list[Finding]:
     state = "off" if not any(meant) else "broken"
     words = off if state == "off" else "some of its settings are missing"
     return [Finding.model_validate({"subject": "Slack", "state": state, "words": words, "remedy": remedy})]
+
+
+async def _webhooks(settings: Settings) -> list[Finding]:
+    """What the settings say, and nothing that is sent: a receiver could take a trial for an event."""
+    found = [_endpoint(endpoint) for endpoint in settings.webhooks]
+    if settings.webhook_urls:
+        words = "starts may name an address of their own"
+        found.append(Finding(subject="Webhooks", state="ok", words=words))
+    if not found:
+        return [Finding(subject="Webhooks", state="off", words="off", remedy="See docs/webhooks.md.")]
+    if settings.webhook_allow_private:
+        words = "private networks and http:// are allowed"
+        if settings.webhook_urls:
+            remedy = "Whoever may start runs can make this server talk to what only it can reach."
+            found.append(Finding(subject="Webhooks", state="warning", words=words, remedy=remedy))
+        else:
+            found.append(Finding(subject="Webhooks", state="ok", words=words))
+    return found
+
+
+def _endpoint(endpoint: Endpoint) -> Finding:
+    events = ", ".join(endpoint.events) or "all events"
+    subject, words = f"Webhooks to {endpoint.name}", f"{events}, to {endpoint.host}"
+    if len(endpoint.secrets) > 1:
+        remedy = "Take the old one out once the receiver has the new one."
+        return Finding(subject=subject, state="ok", words=f"{words}; two secrets sign", remedy=remedy)
+    return Finding(subject=subject, state="ok", words=words)
 
 
 async def _crews(settings: Settings) -> list[Finding]:

@@ -108,9 +108,10 @@ class _Desk:
         for name in names:
             surface = surface_of(name)
             for run_id, seqs in (await self._wanted(surface, wish)).items():
-                sent += await self._store.send_again(surface, run_id, seqs)
+                taken = await self._taken(name, run_id, seqs)
+                sent += await self._store.send_again(surface, run_id, taken)
         if not sent:
-            sys.stderr.write("crewdeck: there is nothing to send: no endpoint follows that.\n")
+            sys.stderr.write("crewdeck: there is nothing to send: no endpoint follows that, or wants it.\n")
             return 1
         sys.stdout.write(f"{_many(sent, 'event')} will be sent again.\n")
         return 0
@@ -131,6 +132,17 @@ class _Desk:
             run_id, seqs = await self._found(word)
             wanted[run_id].update(seqs)
         return {run_id: sorted(seqs) for run_id, seqs in wanted.items()}
+
+    async def _taken(self, name: str, run_id: str, seqs: Sequence[int]) -> Sequence[int]:
+        """Those of these events that the endpoint's settings don't leave out."""
+        endpoint = next((each for each in self._settings.webhooks if each.name == name), None)
+        if endpoint is None or not endpoint.events:
+            return seqs
+        named, taken, after = set(seqs), [], 0
+        while page := await self._store.events(run_id, after):
+            taken += [each.seq for each in page if each.seq in named and endpoint.wants(each.body.type)]
+            after = page[-1].seq
+        return taken
 
     async def _found(self, word: str) -> tuple[str, Iterable[int]]:
         """A run by its id or how that starts, with all its events; or an event. Raises NotFound."""
