@@ -20,6 +20,7 @@ from bot.core.model import (
     Question,
     QuestionKind,
     Response,
+    Run,
     Standing,
     principal,
 )
@@ -35,6 +36,13 @@ def may(actor: Actor, policy: Policy) -> bool:
     if actor.standing not in policy.admits:
         return False
     return ANYONE in policy.deciders or not set(actor.principals).isdisjoint(policy.deciders)
+
+
+def sees(actor: Actor, run: Run) -> bool:
+    """Whether `actor` gets to know of a run: its requester does, and who may decide in it or cancel it."""
+    if actor.admin or not set(actor.principals).isdisjoint(run.requester.principals):
+        return True
+    return may(actor, run.approvers) or may(actor, run.cancellers)
 
 
 def policy_for(approvers: Approvers, requester: Actor, admits: Sequence[Standing] = ()) -> Policy:

@@ -5,6 +5,7 @@ import re
 import httpx
 import pytest
 
+from tests.loopback.slack import Person
 from tests.scenario.stage import Scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -17,16 +18,16 @@ def browser(scene: Scene) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, headers={"Origin": url}, trust_env=False, timeout=10)
 
 
-async def link(scene: Scene) -> str:
-    done = await scene.crew("console")
+async def link(scene: Scene, who: Person | None = None) -> str:
+    done = await scene.crew("console", who)
     found = LINK.search(str(done.private[0].body))
     assert found
-    assert not scene.slack.messages(scene.channel)
     return found[1]
 
 
 async def test_the_link_signs_in_as_oneself_once(scene: Scene) -> None:
     where = await link(scene)
+    assert not scene.slack.messages(scene.channel)
     async with browser(scene) as ada, browser(scene) as preview:
         assert "Sign in" in (await preview.get(where)).text
         assert "Set-Cookie" not in (await preview.get(where)).headers
@@ -49,18 +50,35 @@ async def test_in_the_console_people_may_what_they_may_in_slack(scene: Scene) ->
     question = await scene.asked("ask kites")
     async with browser(scene) as ada, browser(scene) as bob:
         assert (await ada.post(await link(scene))).status_code == 303
-        given = await scene.crew("console", scene.bob)
-        found = LINK.search(str(given.private[0].body))
-        assert found
-        assert (await bob.post(found[1])).status_code == 303
+        assert (await bob.post(await link(scene, scene.bob))).status_code == 303
         mine = (await ada.get("/questions?mine=true")).json()["questions"]
         [kites] = [each for each in mine if each["prompt"] == "May kites go on?"]
         his = (await bob.get("/questions?mine=true")).json()["questions"]
         assert kites["question_id"] not in [each["question_id"] for each in his]
         answer = f"/questions/{kites['question_id']}/answer"
-        assert (await bob.post(answer, json={"action": "approve"})).status_code in {403, 404}
+        assert (await bob.post(answer, json={"action": "approve"})).status_code == 404
         assert (await ada.post(answer, json={"action": "approve"})).status_code == 200
     await scene.said("approved", question)
+
+
+async def test_in_the_console_people_see_what_is_theirs_to_know(scene: Scene) -> None:
+    await scene.question(await scene.started("ask secrets"))
+    await scene.question(await scene.started("vote lunch"))
+    async with browser(scene) as ada, browser(scene) as bob:
+        assert (await ada.post(await link(scene))).status_code == 303
+        assert (await bob.post(await link(scene, scene.bob))).status_code == 303
+        runs = (await ada.get("/runs?limit=200")).json()["runs"]
+        hers = {run["inputs"]["topic"]: run["run_id"] for run in runs if run["requester"]["name"] == "Ada"}
+        assert {"secrets", "lunch"} <= set(hers)
+        secret, lunch = hers["secrets"], hers["lunch"]
+        seen = {run["run_id"] for run in (await bob.get("/runs?limit=200")).json()["runs"]}
+        assert (secret in seen, lunch in seen) == (False, True)
+        for path in (f"/runs/{secret}", f"/runs/{secret}/events", f"/poll/human-input/{secret}"):
+            refused = await bob.get(path)
+            assert (refused.status_code, refused.json()["code"]) == (404, "unknown_run")
+        told = (await bob.get("/poll/human-input")).json()["events"]
+        about = {event.get("execution_id") for event in told}
+        assert (secret in about, lunch in about) == (False, True)
 
 
 async def test_an_unknown_link_opens_nothing(scene: Scene) -> None:

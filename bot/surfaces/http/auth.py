@@ -31,6 +31,11 @@ class Caller:
     #: How they signed in, if they came by the door for people.
     session: Session | None = None
 
+    @property
+    def limited(self) -> bool:
+        """A person who is here as themselves, and sees what is theirs to know of."""
+        return self.session is not None and self.key is None
+
     def require(self, scope: Scope) -> None:
         """Raises Problem (missing_scope)."""
         if not self.scopes & {scope, Scope.ADMIN}:

@@ -20,6 +20,7 @@ from bot.core.sessions import Door
 from bot.surfaces.http.auth import CALLER, LOCAL, Caller, Ring, caller_of, secret_of, signed_in
 from bot.surfaces.http.limits import Rates
 from bot.surfaces.http.problems import Problem
+from bot.surfaces.http.sight import Sight
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -46,8 +47,16 @@ class Guard:
     """Lets callers in, or says why not."""
 
     def __init__(
-        self, ring: Ring, rates: Rates, door: Door | None = None, *, host: str, origins: Sequence[str]
+        self,
+        ring: Ring,
+        rates: Rates,
+        sight: Sight,
+        door: Door | None = None,
+        *,
+        host: str,
+        origins: Sequence[str],
     ) -> None:
+        self._sight = sight
         self._ring = ring
         self._rates = rates
         self._door = door
@@ -118,7 +127,9 @@ class Guard:
             return None
         _check_forgery(request)
         self._rates.take(key.name if key else session.actor.principal)
-        return signed_in(session, key)
+        caller = signed_in(session, key)
+        await self._sight.check(request, caller)
+        return caller
 
     async def _holder(self, request: web.Request) -> Caller:
         key = await self._ring.find(secret_of(request))

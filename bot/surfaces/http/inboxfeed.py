@@ -14,7 +14,8 @@ from bot.core.errors import StoreUnavailable
 from bot.core.feed import Feed, Signal
 from bot.core.inbox import Cursor, Entry, Inbox, Position, Ref, behind, inbox_topic
 from bot.surfaces.http.follow import RECHECK, RETRY, Change
-from bot.surfaces.http.wire import RESET, Message, notice, of_inbox
+from bot.surfaces.http.sight import Sees
+from bot.surfaces.http.wire import RESET, EventMessage, Message, notice, of_inbox
 
 KEPT = 1000
 """Entries that are kept for those who are a little behind."""
@@ -25,9 +26,10 @@ PAGE = 200
 class InboxFollower:
     """One client's way through the stream of all runs."""
 
-    def __init__(self, feed: InboxFeed, store: Inbox) -> None:
+    def __init__(self, feed: InboxFeed, store: Inbox, sees: Sees | None) -> None:
         self._feed = feed
         self._store = store
+        self._sees = sees
         self._positions: list[Position] = []
         self._mark: tuple[Position, int] | None = None
         self._first: deque[Message] = deque()
@@ -60,6 +62,16 @@ class InboxFollower:
         )
 
     async def next(self, seconds: float) -> Sequence[Message]:
+        messages = await self._next(seconds)
+        if self._sees is None:
+            return messages
+        return [message for message in messages if await self._shown(message, self._sees)]
+
+    async def _shown(self, message: Message, sees: Sees) -> bool:
+        event = message.event if isinstance(message, EventMessage) else None
+        return event is None or await sees(event.run_id)
+
+    async def _next(self, seconds: float) -> Sequence[Message]:
         if self._first:
             return (self._first.popleft(),)
         if self._snapshot:
@@ -147,13 +159,13 @@ class InboxFeed:
         return self._entries[index - self._start :] if index >= self._start else None
 
     @contextmanager
-    def follow(self) -> Iterator[InboxFollower]:
-        """A way through the stream, to be opened."""
+    def follow(self, sees: Sees | None = None) -> Iterator[InboxFollower]:
+        """A way through the stream, to be opened; with `sees`, past what that hides."""
         self._followers += 1
         self._needed.set()
         self._woken.set(())
         try:
-            yield InboxFollower(self, self._store)
+            yield InboxFollower(self, self._store, sees)
         finally:
             self._followers -= 1
             if not self._followers:

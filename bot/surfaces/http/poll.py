@@ -35,7 +35,7 @@ class PollRoutes:
         return _page(messages)
 
     async def of_all(self, call: Call[None, PollQuery]) -> web.Response:
-        with self._streams.entered(), self._streams.inbox.follow() as follower:
+        with self._streams.entered(), self._streams.follow_all(call.caller) as follower:
             await follower.open(call.query.last_event_id)
             return _page(await _collect(follower, call.query.wait))
 

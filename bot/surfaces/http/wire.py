@@ -84,9 +84,9 @@ def of_run(event: Event) -> EventMessage:
     return EventMessage(event.body.type, encode(event.public()), event.id, event.last, event)
 
 
-def of_inbox(event: Event, cursor: str) -> Message:
+def of_inbox(event: Event, cursor: str) -> EventMessage:
     """An event as the streams of all runs carry it: with their cursor beside the event's own fields."""
-    return Message(event.body.type, encode({**event.public(), "cursor": cursor}), cursor)
+    return EventMessage(event.body.type, encode({**event.public(), "cursor": cursor}), cursor, event=event)
 
 
 def notice(kind: str, **fields: str) -> Message:
