@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import NamedTuple, TypeVar
 
 from bot.terminal import lines
 from bot.terminal.screen import Screen
 from bot.terminal.signals import Withdrawn
-from crewdeck.client import Answer, ApiError, Client, HumanInputCompleted, Question
+from crewdeck.client import Answer, ApiError, Client, HumanInputCompleted, Question, Unreachable
 
 IN_WORDS = "Answer in words"
+PATIENCE = 60.0
+"""Seconds for which a server that gives no answer is asked again."""
+
+Answered = TypeVar("Answered")
 
 
 class Reply(NamedTuple):
@@ -41,7 +49,12 @@ class Asking:
 
     async def still_open(self, question_id: str) -> Question | None:
         """The question, if nobody has answered it yet."""
-        question = await self._client.question(question_id)
+        try:
+            question = await self._patiently(lambda: self._client.question(question_id))
+        except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None  # its run was forgotten
         return question if question.open else None
 
     async def ask(self, question: Question, *, title: str = "") -> Answer | None:
@@ -99,13 +112,29 @@ class Asking:
     async def _send(self, question: Question, reply: Reply) -> Answer:
         self._sent.add(question.question_id)
         try:
-            answer = await self._client.answer(question.question_id, reply.action, reply.value)
+            answer = await self._patiently(
+                lambda: self._client.answer(question.question_id, reply.action, reply.value)
+            )
         except ApiError as error:
             if error.code != "settled":
                 self._sent.discard(question.question_id)
             raise
         self._screen.say(lines.mine(answer))
         return answer
+
+    async def _patiently(self, call: Callable[[], Awaitable[Answered]]) -> Answered:
+        """What the call answers, while a server that restarts gets its time: answers count once."""
+        deadline, told = time.monotonic() + PATIENCE, False
+        while True:
+            try:
+                return await call()
+            except Unreachable:
+                if time.monotonic() > deadline:
+                    raise
+            if not told:
+                self._screen.say([("ansibrightblack", "  The server gives no answer; trying again …")])
+            told = True
+            await asyncio.sleep(1)
 
     def _goes_on(self, error: ApiError) -> bool:
         """Say what is wrong; whether another answer may do."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from textwrap import fill
 from typing import Any
 
 from prompt_toolkit import PromptSession, print_formatted_text
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, get_app_session
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -32,8 +33,9 @@ class Screen:
 
     def say(self, *lines: Line) -> None:
         """Print lines, above the prompt if there is one."""
+        width = get_app_session().output.get_size().columns
         for line in lines:
-            print_formatted_text(FormattedText(line))
+            print_formatted_text(FormattedText(_wrapped(line, width)))
 
     def withdraw(self) -> None:
         """Take the prompt away: who asked gets Withdrawn."""
@@ -118,6 +120,15 @@ class Screen:
                 self._leave(self._leaving)
 
         return keys
+
+
+def _wrapped(line: Line, width: int) -> Line:
+    """The line, broken between words where it is indented; what isn't stays whole, to be copied."""
+    if len(line) != 1 or not line[0][1].startswith(" "):
+        return line
+    [(style, text)] = line
+    indent = " " * (len(text) - len(text.lstrip()))
+    return [(style, fill(text, width, subsequent_indent=indent, break_long_words=False))]
 
 
 class _Menu:

@@ -112,6 +112,7 @@ class Watch:
 
     async def _put(self, event: HumanInputRequired) -> None:
         question = await self._asking.still_open(event.question_id)
+        self._check_interrupted()
         title = event.prompt if len(self._open) > 1 else ""
         if question is not None and self._answers:
             await self._asking.say(question, self._answers.popleft())

@@ -3,6 +3,8 @@
 import asyncio
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -155,6 +157,15 @@ async def test_nobody_there_is_one_readable_error() -> None:
             await client.crews()
         with pytest.raises(Unreachable):
             await anext(client.follow(NOBODY))
+
+
+def test_the_client_stands_alone() -> None:
+    code = "import sys, crewdeck.client; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {"aiohttp", "crewdeck", "pydantic"} <= set(loaded)
+    assert {"bot", "crewai", "crews", "pydantic_settings", "redis"}.isdisjoint(loaded)
 
 
 async def test_the_example_of_the_documentation_works(store: RedisStore, served: Served) -> None:

@@ -96,7 +96,7 @@ def test_ctrl_c_cancels_a_run_that_asks(server: Server) -> None:
 
 
 def test_ctrl_c_leaves_a_run_that_works_and_follow_comes_back(server: Server) -> None:
-    with person(server.url, "start", "demo", TOPIC, "pace=1") as ada:
+    with person(server.url, "start", "demo", TOPIC, "pace=0.6") as ada:
         ada.sees("1/2 look_up")
         ada.types(CTRL_C)
         ada.sees("Leave this run?")
@@ -108,6 +108,17 @@ def test_ctrl_c_leaves_a_run_that_works_and_follow_comes_back(server: Server) ->
         ada.sees("1/2 look_up", QUESTION, "Answer in words")
         ada.types(ENTER)
         ada.sees("You decided: Approve", "Completed")
+        assert ada.leaves() == 0
+
+
+def test_a_run_that_ends_meanwhile_takes_the_question_whether_to_leave_away(server: Server) -> None:
+    with person(server.url, "start", "demo", TOPIC, QUICK) as ada:
+        ada.sees(QUESTION, "Answer in words")
+        ada.types(CTRL_C)
+        ada.sees("Leave this run?")
+        call(server, f"/questions/{waiting(server)['question_id']}/answer", {"action": "approve"})
+        ada.sees("local decided over the API: Approve", "Completed")
+        ada.sees_no("Leave this run?")
         assert ada.leaves() == 0
 
 

@@ -78,6 +78,17 @@ def test_a_server_that_is_not_there_is_one_readable_line() -> None:
     )
 
 
+def test_a_server_with_keys_is_given_one() -> None:
+    secret = "s" * 40
+    env = {"CREWDECK_WORKERS": "0", "CREWDECK_API_KEYS": f"ops:{secret}:admin"}
+    with Server.started(env=env, wait="announced") as locked:
+        refused = piped(locked.url, "inbox")
+        assert (refused.returncode, refused.stdout) == (2, b"")
+        assert refused.stderr.endswith(b" CREWDECK_API_KEY holds the key.\n")
+        admitted = piped(locked.url, "inbox", env={"CREWDECK_API_KEY": secret})
+        assert (admitted.returncode, admitted.stderr) == (0, b"")
+
+
 def test_an_address_that_is_none_is_named() -> None:
     done = piped("localhost:3000", "inbox")
     assert done.returncode == 2

@@ -1,0 +1,68 @@
+"""What is typed after `crewdeck start CREW`, and what a terminal is shown."""
+
+import pytest
+
+from bot.core.errors import InvalidInputs
+from bot.terminal import lines, words
+from crewdeck.client import Crew, InputField
+from crewdeck.client.events import parse
+
+NOTE = Crew(
+    name="note",
+    main_input="topic",
+    inputs=(
+        InputField(name="topic", required=True),
+        InputField(name="pace", type="number", required=True),
+        InputField(name="day", type="date", required=True, default="2026-03-31"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "values"),
+    [
+        ([], {}),
+        (["tide", "mills"], {"topic": "tide mills"}),
+        (["pace=2", "tide", "a=b", "mills"], {"pace": "2", "topic": "tide a=b mills"}),
+        (["tide", "pace=2"], {"topic": "tide", "pace": "2"}),
+        (["topic=two\nlines = fine"], {"topic": "two\nlines = fine"}),
+        (["pase=2"], {"pase": "2"}),
+    ],
+)
+def test_pairs_are_inputs_and_free_text_is_the_main_one(typed: list[str], values: dict[str, str]) -> None:
+    assert words.given(NOTE, typed) == values
+
+
+@pytest.mark.parametrize("typed", [["pace=1", "pace=2"], ["topic=a", "b"]])
+def test_nothing_is_given_twice(typed: list[str]) -> None:
+    with pytest.raises(InvalidInputs, match="given twice"):
+        words.given(NOTE, typed)
+
+
+def test_free_text_needs_a_place() -> None:
+    with pytest.raises(InvalidInputs, match="takes no free text"):
+        words.given(NOTE.model_copy(update={"main_input": None}), ["tide mills"])
+
+
+def test_only_what_is_required_and_has_no_default_is_asked_for() -> None:
+    assert [field.name for field in words.missing(NOTE, {"topic": " "})] == ["topic", "pace"]
+
+
+def test_what_is_typed_is_checked_by_its_type() -> None:
+    check = words.check(NOTE.inputs[1])
+    assert check("1.5") == ""
+    assert check("soon") == "It must be a number, not 'soon'"
+    assert check(" ") == "A value is needed"
+
+
+def test_what_people_and_models_write_does_nothing_to_the_terminal() -> None:
+    event = parse(
+        '{"type":"human_input_required","question_id":"q","prompt":"Now\\u001b[2J\\u202e?","context":"a\\nb\\u0007"}',
+        "",
+    )
+    shown = "\n".join("".join(text for _, text in line) for line in lines.of(event))
+    assert shown == "  ? Now[2J?\n    a\n    b"
+
+
+def test_an_event_of_an_unknown_type_is_no_line() -> None:
+    assert lines.of(parse('{"type":"crew_rested"}', "")) == []
