@@ -20,6 +20,7 @@ def bare_server() -> Iterator[Server]:
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     """A server that is connected to a loopback Slack, over each transport."""
     async with staged(request.param) as connected:
+        await connected.warm_up()
         yield connected
 
 

@@ -33,6 +33,12 @@ class Stage:
     server: Server
     transport: Transport
 
+    async def warm_up(self) -> None:
+        """Return when crews run: a worker takes its time to load what they are made of."""
+        scene = self.scene()
+        parent = await scene.started("tell tides")
+        await scene.until(lambda: scene.open_questions(parent)[-1], 90)
+
     def scene(self, kind: Literal["channel", "group"] = "channel") -> Scene:
         """A channel of its own, with Ada and Bob and the app in it."""
         number = next(_NUMBERS)

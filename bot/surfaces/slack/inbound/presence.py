@@ -16,7 +16,7 @@ from bot.core.ports import Memory
 log = structlog.get_logger(__name__)
 
 BEAT = 1.0
-GONE = 10.0
+GONE = 6.0
 """Seconds after which a process that showed nothing is taken for gone."""
 _NAME = "slack:web"
 

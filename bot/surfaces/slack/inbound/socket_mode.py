@@ -43,6 +43,7 @@ class SocketMode:
         self._idle = asyncio.Event()
         self._idle.set()
         self._leaving = False
+        self._replaced = False
         self._client: SocketModeClient | None = None
 
     @property
@@ -110,7 +111,10 @@ class SocketMode:
             return
         connections = int(message.get("num_connections", 1))
         log.info("Socket Mode is connected", connections=connections)
-        if connections > self._presence.count:
+        # Slack asks for a new connection now and then, and may still count the one that it replaces.
+        expected = self._presence.count + self._replaced
+        self._replaced = True
+        if connections > expected:
             log.warning(
                 "Slack counts more connections of this app than there are web processes: what is pressed may "
                 "go to the others. Is another copy running? Ghost connections end after minutes.",

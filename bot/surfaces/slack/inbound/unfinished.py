@@ -28,7 +28,7 @@ AGAIN = "crewdeck_again"
 """Added to a payload that is taken in once more. Slack's own have no such field."""
 QUICK = 0.5
 """Seconds in which the store has to have a delivery, so that Slack hears in time."""
-EVERY = 5.0
+EVERY = 2.0
 OK = 200
 
 Dispatch = Callable[[Mapping[str, Any]], Awaitable[BoltResponse]]

@@ -1,0 +1,220 @@
+"""Web processes that die or stop in the midst of their work: the next one, or another one, goes on with it.
+
+Real web processes on a real store; the tests play the worker and the people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.core.model import Claim, Question, RunFilter
+from bot.surfaces.slack.place import question_copy
+from tests.loopback.slack import GENERAL, Delivery, Message, Person
+from tests.scenario.outbox import CREW, Outbox, delivering
+from tests.scenario.server import Server
+from tests.scenario.stage import connect, serving, slack_settings
+
+TAKEN_OVER = 25.0
+"""Seconds in which leases end and another process has taken over."""
+
+
+@pytest.fixture
+async def on(redis_url: str) -> AsyncIterator[Outbox]:
+    async with delivering(redis_url) as made:
+        await made.store.announce("here", [CREW])
+        yield made
+
+
+@pytest.fixture
+def web(redis_url: str) -> dict[str, str]:
+    """The settings of a web process without workers."""
+    return {"CREWDECK_REDIS_URL": redis_url, "CREWDECK_WORKERS": "0"}
+
+
+async def asked(on: Outbox, prompt: str = "May I go on?") -> tuple[Claim, Question, Message]:
+    """A run that asks, and its question as people see it."""
+    claim = await on.claimed(await on.start())
+    question = await on.ask(claim, prompt)
+    return claim, question, await on.sees(lambda: on.said(prompt))
+
+
+async def settled(on: Outbox, question: Question) -> bool:
+    return not (await on.store.question(question.run_id, question.id)).open
+
+
+def ada(on: Outbox) -> Person:
+    return on.slack.person("U0ADA", name="Ada")
+
+
+async def test_a_press_that_a_killed_process_had_acknowledged_still_counts(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    async with serving(on.slack, "http", web) as server:
+        _, question, shown = await asked(on)
+        on.slack.delay("users.info", 60)
+        pressed = await ada(on).press(shown, "Approve")
+        assert pressed.ok
+        assert not await settled(on, question)
+        await asyncio.to_thread(server.kill)
+    on.slack.heal()
+    async with serving(on.slack, "http", web):
+        await on.sees(lambda: on.said("*Approved* by <@U0ADA>"), TAKEN_OVER)
+        assert (await ada(on).redeliver(pressed)).ok
+    assert on.times_said("*Approved*") == 1
+    assert await on.store.shelved("slack:deliveries") == {}
+
+
+async def test_words_that_a_stopped_process_had_acknowledged_still_count(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    async with serving(on.slack, "http", web):
+        _, question, shown = await asked(on)
+        on.slack.delay("users.info", 60)
+        assert shown.thread_ts
+        assert (await ada(on).reply(GENERAL, shown.thread_ts, "not yet")).ok
+    assert not await settled(on, question)
+    on.slack.heal()
+    async with serving(on.slack, "http", web):
+        await on.sees(lambda: on.said("not yet"), TAKEN_OVER)
+        await on.sees(lambda: on.said("Answered in words"), TAKEN_OVER)
+
+
+async def two_copies(on: Outbox) -> tuple[Question, Message, Message]:
+    """A question that was posted twice, since nobody heard that the first one had been."""
+    claim = await on.claimed(await on.start())
+    on.slack.lose_answer("chat.postMessage")
+    question = await on.ask(claim)
+    await on.slack.wait_for(lambda: on.times_said("May I go on?") == 2)
+    await on.until(lambda: recorded(on, question))
+    unrecorded, copy = [each for each in on.slack.messages() if "May I go on?" in each.words]
+    return question, unrecorded, copy
+
+
+async def recorded(on: Outbox, question: Question) -> bool:
+    return question_copy(question.id) in (await on.store.delivery("slack", question.run_id)).copies
+
+
+async def test_a_press_on_a_copy_that_nobody_recorded_counts_and_rewrites_all_copies(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    async with serving(on.slack, "http", web):
+        question, unrecorded, _ = await two_copies(on)
+        await ada(on).press(unrecorded, "Approve")
+        await on.slack.wait_for(lambda: on.times_said("*Approved*") == 2)
+    assert await settled(on, question)
+    assert all(each.labels in ([], ["Cancel"]) for each in on.slack.messages())
+
+
+async def test_a_copy_that_turns_up_after_the_decision_shows_the_outcome(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    async with serving(on.slack, "http", web):
+        _, unrecorded, copy = await two_copies(on)
+        await ada(on).press(copy, "Approve")
+        await on.sees(lambda: on.said("*Approved*"))
+        assert "Reject" in on.slack.message(GENERAL, unrecorded.ts).labels
+        await ada(on).press(unrecorded, "Reject")
+        await on.slack.wait_for(lambda: on.times_said("*Approved*") == 2)
+        await on.slack.wait_for(lambda: "already settled" in on.slack.ephemerals("U0ADA")[-1].words)
+    assert on.slack.message(GENERAL, unrecorded.ts).labels == []
+
+
+async def test_a_question_that_is_pressed_before_it_is_recorded_is_not_posted_again(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    async with serving(on.slack, "http", web):
+        claim = await on.claimed(await on.start())
+        on.slack.delay("chat.postMessage", 1.5)
+        await on.ask(claim)
+        early = await on.sees(lambda: on.said("May I go on?"))
+        await ada(on).press(early, "Approve")
+        await on.sees(lambda: on.said("*Approved*"))
+    assert on.times_said("go on?") == 1
+
+
+async def test_another_process_goes_on_when_one_is_killed(on: Outbox, web: dict[str, str]) -> None:
+    async with serving(on.slack, "http", web) as first:
+        claims = [await on.claimed(await on.start(channel=channel(on, n))) for n in range(4)]
+        async with Server.start(slack_settings(on.slack, "http") | web) as second:
+            connect(on.slack, second, "http")
+            # Taken in, and still to be drawn: progress is edited every second and a half.
+            for claim in claims:
+                await on.begin_task(claim, 1, 2)
+            await on.until(lambda: all_shown(on, claims))
+            await asyncio.to_thread(first.kill)
+            drawn = [n for n in range(4) if on.said("Task 1 of 2", f"C0MANY{n}")]
+            assert len(drawn) < 4
+            for n in range(4):
+                await on.sees(lambda n=n: on.said("Task 1 of 2", f"C0MANY{n}"), TAKEN_OVER)  # type: ignore[misc]
+            for n, claim in enumerate(claims):
+                await on.ask(claim, f"Question {n}?")
+            for n in range(4):
+                await on.sees(lambda n=n: on.said(f"Question {n}?", f"C0MANY{n}"), TAKEN_OVER)  # type: ignore[misc]
+    assert [on.times_said("Question", f"C0MANY{n}") for n in range(4)] == [1, 1, 1, 1]
+
+
+def channel(on: Outbox, number: int) -> str:
+    return on.slack.add_channel(f"C0MANY{number}").id
+
+
+async def all_shown(on: Outbox, claims: list[Claim]) -> bool:
+    """Nothing is pending of these runs: what is not drawn yet is known to the process alone that draws it."""
+    for claim in claims:
+        run = await on.store.run(claim.run.id)
+        if (await on.store.delivery("slack", run.id)).cursor < run.seq:
+            return False
+    return True
+
+
+async def test_all_that_was_acknowledged_has_its_effect_when_the_process_is_stopped_meanwhile(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    people = [on.slack.person(f"U0LOAD{n}", name=f"Person {n}") for n in range(20)]
+    async with serving(on.slack, "http", web) as server:
+        claim, _, _ = await asked(on)
+        questions = [await on.ask(claim, f"Question {n}?") for n in range(4)]
+        shown = [await on.sees(lambda n=n: on.said(f"Question {n}?"), 20) for n in range(4)]  # type: ignore[misc]
+        await ada(on).command("/crew", "list")
+        acts = [each.command("/crew", "start demo", GENERAL) for each in people]
+        acts += [ada(on).press(each, "Approve") for each in shown]
+        doing = asyncio.gather(*acts)
+        await asyncio.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        done: list[Delivery] = await doing
+        assert await asyncio.to_thread(server.wait) == 0
+    async with serving(on.slack, "http", web):
+        acknowledged = {person.id for person, act in zip(people, done, strict=False) if act.ok}
+        await on.until(lambda: have_runs(on, acknowledged))
+        for question, act in zip(questions, done[len(people) :], strict=True):
+            assert act.ok <= await settled(on, question)
+
+
+async def have_runs(on: Outbox, people: set[str]) -> bool:
+    runs = await on.store.runs(RunFilter(limit=100))
+    return people <= {run.requester.user_id for run in runs}
+
+
+async def test_replies_are_heard_where_a_run_goes_on_after_its_channel_was_archived(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    direct = on.slack.workspace.open_im("U0ADA").id
+    async with serving(on.slack, "http", web):
+        claim, first, _ = await asked(on, "First?")
+        await on.slack.archive(GENERAL)
+        second = await on.ask(claim, "Second?")
+        moved = await on.sees(lambda: on.said("Second?", direct), 20)
+        assert "by a reply in this thread" in moved.words
+        await on.answer(first)
+        assert moved.thread_ts
+        assert (await ada(on).reply(direct, moved.thread_ts, "approve")).ok
+        await on.until(lambda: settled(on, second))
+        third = await on.ask(claim, "Third?")
+        await on.sees(lambda: on.said("Third?", direct), 20)
+    assert not (await ada(on).reply(direct, moved.thread_ts, "missed, but not lost")).ok
+    async with serving(on.slack, "http", web):
+        await on.until(lambda: settled(on, third))
+        await on.sees(lambda: on.said(">missed, but not lost", direct))
