@@ -42,7 +42,7 @@ export class Card {
       h("span", {}, (KINDS[question.kind] ?? "Question") + round),
       question.asker ? h("span", {}, question.asker) : "",
       moment(question.created_at, "asked "),
-      question.deadline ? moment(question.deadline, "closes ") : "",
+      question.deadline ? h("span", { class: "closes" }, moment(question.deadline, "closes ")) : "",
     );
   }
 
