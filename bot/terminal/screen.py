@@ -8,11 +8,12 @@ from typing import Any
 
 from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.application import Application, get_app_session
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import FormattedTextControl, Layout, Window
-from prompt_toolkit.validation import Validator
+from prompt_toolkit.validation import ValidationError, Validator
 
 from bot.terminal.lines import Line, plain
 from bot.terminal.signals import Interrupted, Withdrawn
@@ -68,17 +69,13 @@ class Screen:
             prompt_continuation="  ",
             bottom_toolbar=HINT if several_lines else None,
             key_bindings=self._writing(several_lines=several_lines),
-            validator=Validator.from_callable(lambda text: not check(text)) if not several_lines else None,
+            validator=_Check(check),
             validate_while_typing=False,
             interrupt_exception=Interrupted,
             eof_exception=Interrupted,
             erase_when_done=True,
         )
-        while True:
-            text = str(await self._run(session.app)).strip()
-            if not (problem := check(text)):
-                return text
-            self.say([("ansired", f"  {problem}.")])
+        return str(await self._run(session.app)).strip()
 
     async def _run(self, application: Application[Any]) -> Any:  # noqa: ANN401 - what it is exited with
         if self._leaving is not None:  # it came between two prompts
@@ -120,6 +117,17 @@ class Screen:
                 self._leave(self._leaving)
 
         return keys
+
+
+class _Check(Validator):
+    """Keeps what is written on the screen until nothing is wrong with it."""
+
+    def __init__(self, check: Callable[[str], str]) -> None:
+        self._check = check
+
+    def validate(self, document: Document) -> None:
+        if problem := self._check(document.text.strip()):
+            raise ValidationError(len(document.text), plain(problem))
 
 
 def _wrapped(line: Line, width: int) -> Line:

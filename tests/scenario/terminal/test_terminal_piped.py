@@ -51,7 +51,7 @@ def test_the_inbox_is_what_is_open_and_answers_are_arguments(server: Server) -> 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("start", "nothing"), "there is no crew 'nothing' (there are: announcement, demo, research)"),
+        (("start", "nothing"), "there is no crew 'nothing' (there are: announcement, "),
         (("start", "demo"), "topic"),
         (("start", "demo", "topic=a", "colour=red"), "colour"),
         (("start", "demo", "topic=a", "topic=b"), "topic: is given twice"),
