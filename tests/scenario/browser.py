@@ -62,7 +62,8 @@ class Window:
     async def findings(self) -> list[str]:
         """What axe-core finds serious on the page as it is."""
         # Through the debugger: the page's own policy lets no foreign script in.
-        await self.page.evaluate(AXE.read_text())
+        if not await self.page.evaluate("'axe' in window"):
+            await self.page.evaluate(AXE.read_text())
         results = await self.page.evaluate("axe.run({resultTypes: ['violations']})")
         return [
             f"{each['id']}: {[node['html'] for node in each['nodes']]}"
@@ -89,7 +90,9 @@ async def window(
     calm: bool = True,
 ) -> AsyncIterator[Window]:
     """A new person's window, on the console. `calm`: errors on its console are errors of the test."""
-    context = await browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    context = await browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+    )
     context.set_default_timeout(15_000)
     here = Window(await context.new_page(), url)
     here.page.on("console", here.note)

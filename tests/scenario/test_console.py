@@ -23,6 +23,9 @@ NASTY = (
     "[friend](https://friend.invalid/page)"
 )
 
+VIEWS = {"#/": ".question", "#/runs": ".runs li", "#/start": ".crews li", "#/start/form": ".inputs"}
+"""Where each view is, and what is there once it has been filled."""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[Server]:
@@ -247,16 +250,14 @@ async def test_every_view_fits_and_is_accessible(
 ) -> None:
     async with window(browser, server.url, width=width, scheme=scheme) as eve:
         await start(eve.page, "Ask", f"{scheme} sails")
-        for where in ("#/", "#/runs", "#/start", "#/start/form"):
+        for where, there in VIEWS.items():
             await eve.go(where)
-            await expect(eve.page.get_by_role("heading", level=1)).to_be_visible()
-            await eve.page.wait_for_timeout(400)  # what rises into place has risen
+            await expect(eve.page.locator(there).first).to_be_visible()
             assert await eve.findings() == [], where
             assert await eve.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), where
         await eve.go("#/runs")
         await eve.page.get_by_role("link", name=re.compile("^Ask.*Waiting", re.DOTALL)).first.click()
         await expect(eve.page.get_by_role("button", name="Approve").first).to_be_visible()
-        await eve.page.wait_for_timeout(400)
         assert await eve.findings() == []
 
 
