@@ -111,7 +111,9 @@ def application(routes: Iterable[web.AbstractRouteDef], api: Api) -> web.Applica
     return site
 
 
-async def _set_headers(_: web.Request, response: web.StreamResponse) -> None:
+async def _set_headers(request: web.Request, response: web.StreamResponse) -> None:
+    if "Upgrade" in request.headers and not isinstance(response, web.WebSocketResponse):
+        response.force_close()  # who wanted another protocol is not read any more as one that speaks this
     response.headers.update(HEADERS)
     response.headers.setdefault("Referrer-Policy", REFERRER_POLICY)
 
@@ -136,7 +138,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except ConnectionError:
-        raise  # the client has gone: nobody is there to be told, and it is no fault of ours
+        return web.Response(status=HTTPStatus.BAD_REQUEST)  # the client has gone: nobody will read it
     except Exception as error:
         if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
             raise

@@ -18,7 +18,8 @@ from bot.core.model import Claim, Crew, Deadline, Option, Question, QuestionKind
 from bot.settings import Settings
 from bot.store.redis import RedisStore
 from bot.surfaces.http.api import open_api
-from bot.surfaces.http.site import serving
+from bot.surfaces.http.site import IDLE_FOR, serving
+from bot.surfaces.http.streams import Pace
 
 LEASE = 60.0
 SECRETS = {"reader": "r" * 40, "ci": "c" * 40, "other": "o" * 40, "ops": "a" * 40}
@@ -112,7 +113,9 @@ def demo(**fields: Any) -> Crew:
 
 
 @asynccontextmanager
-async def serve(store: RedisStore, settings: Mapping[str, str]) -> AsyncIterator[Served]:
+async def serve(
+    store: RedisStore, settings: Mapping[str, str], pace: Pace | None = None, idle_for: float = IDLE_FOR
+) -> AsyncIterator[Served]:
     """The API on this store; `settings` are named as in the environment."""
     feed = Feed()
     configured = Settings.model_validate(dict(settings))
@@ -121,8 +124,8 @@ async def serve(store: RedisStore, settings: Mapping[str, str]) -> AsyncIterator
     async with asyncio.TaskGroup() as group:
         following = group.create_task(feed.follow(store))
         async with (
-            open_api(configured, store, feed) as api,
-            serving((), listener, api),
+            open_api(configured, store, feed, pace=pace) as api,
+            serving((), listener, api, idle_for),
             httpx.AsyncClient(base_url=url, timeout=10, trust_env=False) as client,
         ):
             yield Served(url, store, client)

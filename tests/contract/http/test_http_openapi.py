@@ -5,16 +5,19 @@ import random
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from typing import Any
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
-from schemathesis.schemas import APIOperation
+from schemathesis.schemas import APIOperation, BaseSchema
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -54,22 +57,34 @@ def probe(document: dict[str, Any], url: str, ids: dict[str, str]) -> None:
     """Send what the document allows, and what it doesn't, to every operation."""
     schema = schemathesis.openapi.from_dict(document)
     headers = {"Authorization": f"Bearer {SECRETS['ops']}"}
+    with requests.Session() as session:
+        session.trust_env = False
+        _probe_all(schema, document, partial(_probe, url=url, headers=headers, ids=ids, session=session))
+
+
+def _probe_all(
+    schema: BaseSchema,
+    document: dict[str, Any],
+    probe_one: Callable[[APIOperation[Any, Any, Any, Any], GenerationMode], None],
+) -> None:
     for found in schema.get_all_operations():
         assert isinstance(found, Ok), found
         operation = found.ok()
         if operation.path in ENDLESS:
             continue
-        _probe(operation, GenerationMode.POSITIVE, url, headers, ids)
+        probe_one(operation, GenerationMode.POSITIVE)
         if document["paths"][operation.path][operation.method]["parameters"] or operation.method == "post":
-            _probe(operation, GenerationMode.NEGATIVE, url, headers, ids)
+            probe_one(operation, GenerationMode.NEGATIVE)
 
 
 def _probe(
     operation: APIOperation[Any, Any, Any, Any],
     mode: GenerationMode,
+    *,
     url: str,
     headers: dict[str, str],
     ids: dict[str, str],
+    session: requests.Session,
 ) -> None:
     existing = cycle((True, False))
 
@@ -85,7 +100,7 @@ def _probe(
     def one(case: schemathesis.Case[Any]) -> None:
         if mode is GenerationMode.POSITIVE and next(existing):
             case.path_parameters.update({name: ids[name] for name in case.path_parameters})
-        sent = case.call(base_url=url, headers=headers, timeout=70)
+        sent = case.call(base_url=url, headers=headers, timeout=70, session=session)
         case.validate_response(sent, checks=CHECKS)
 
     one()

@@ -1,0 +1,181 @@
+"""Clients that are slow, stuck or talk nonsense: bounded, and nobody else notices."""
+
+import asyncio
+import json
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.core import ids
+from bot.core.events import TaskCompleted
+from bot.core.model import Claim
+from bot.store.redis import RedisStore
+from bot.surfaces.http.streams import Pace
+from tests.contract.http.following import all_of, over_sse
+from tests.contract.http.served import Served, serve
+from tests.contract.world import DEMO
+
+HOST = b"Host: localhost\r\n"
+JSON = b"Content-Type: application/json\r\n"
+START = b"POST /crew/start HTTP/1.1\r\n" + HOST + JSON
+UPGRADE = (
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+STUCK = {
+    "sse": b"GET /events/human-input/%b HTTP/1.1\r\n" + HOST + b"\r\n",
+    "websocket": b"GET /ws/human-input/%b HTTP/1.1\r\n" + HOST + UPGRADE + b"\r\n",
+}
+
+
+@pytest.fixture
+async def hasty(store: RedisStore) -> AsyncIterator[Served]:
+    """A server that loses patience soon."""
+    await store.announce("here", [DEMO])
+    async with serve(store, {}, Pace(send_within=0.5), idle_for=1.0) as served:
+        yield served
+
+
+async def stuck(served: Served, request: bytes) -> socket.socket:
+    """A client that asks, and then takes nothing."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.setblocking(False)  # noqa: FBT003
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(line, ("127.0.0.1", served.port))
+    await loop.sock_sendall(line, request)
+    return line
+
+
+async def talk(served: Served, claim: Claim, count: int) -> None:
+    """The crew says much: more than any buffer on the way holds."""
+    for number in range(1, count + 1):
+        task, crew = ids.part_id(claim.run.id, "task", number), ids.part_id(claim.run.id, "crew")
+        words = f"{number} " + "many words " * 9000
+        event = TaskCompleted(crew_id=crew, task_id=task, task=words, number=number, total=count)
+        await served.store.record(claim, event)
+
+
+@pytest.mark.parametrize("request_", STUCK.values(), ids=STUCK)
+async def test_a_client_that_takes_nothing_is_cut_off_and_costs_nobody_anything(
+    request_: bytes, hasty: Served
+) -> None:
+    claim = await hasty.started()
+    lines = [await stuck(hasty, request_ % claim.run.id.encode()) for _ in range(3)]
+    healthy = asyncio.create_task(all_of(over_sse(hasty, f"/{claim.run.id}")))
+    await asyncio.sleep(0.1)
+    await talk(hasty, claim, 60)
+    await hasty.store.finish(claim, result="Done.")
+    assert [json.loads(data)["seq"] for data, _ in await healthy] == list(range(1, 63))
+    for line in lines:
+        assert b"Done." not in await asyncio.wait_for(_rest(line), 5)
+
+
+async def _rest(line: socket.socket) -> bytes:
+    """What still arrives, once it reads again, until the connection ends."""
+    await asyncio.sleep(1.0)  # patience is over by now
+    got, loop = b"", asyncio.get_running_loop()
+    with line:
+        try:
+            while chunk := await loop.sock_recv(line, 1 << 20):
+                got += chunk
+        except ConnectionError:
+            return got
+    return got
+
+
+async def test_a_stuck_websocket_does_not_hold_up_the_end_of_the_server(store: RedisStore) -> None:
+    await store.announce("here", [DEMO])
+    async with serve(store, {}) as served:
+        claim = await served.started()
+        line = await stuck(served, STUCK["websocket"] % claim.run.id.encode())
+        await talk(served, claim, 60)
+        await asyncio.sleep(0.3)
+        began = time.monotonic()
+    assert time.monotonic() - began < 2.5
+    line.close()
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n"], ids=["new", "kept"])
+async def test_headers_that_come_byte_by_byte_are_not_waited_for(before: bytes, hasty: Served) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", hasty.port)
+    writer.write(before)
+    reading = asyncio.create_task(reader.read())
+    began = time.monotonic()
+    for letter in b"GET /runs HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + b"x" * 100:
+        writer.write(bytes([letter]))
+        if (await asyncio.wait([reading], timeout=0.05))[0]:
+            break
+    assert time.monotonic() - began < 3
+    with_answer = await asyncio.wait_for(reading, 1)
+    assert with_answer.count(b"HTTP/1.1 ") == (1 if before else 0)
+    writer.close()
+
+
+NONSENSE = {
+    "tls": b"\x16\x03\x01\x00\xff\r\n\r\n",
+    "version": b"GET / HTTP/9.9\r\n\r\n",
+    "header": b"GET /runs HTTP/1.1\r\n" + HOST + b"Bad Header : x\r\n\r\n",
+    "long line": b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+    "many headers": b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(1000)) + b"\r\n",
+    "address": b"GET http://[ HTTP/1.1\r\n" + HOST + b"\r\n",
+    "negative length": START + b"Content-Length: -5\r\n\r\n",
+    "two lengths": START + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde",
+    "chunks": START + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n",
+    "compressed": START + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
+    "unknown encoding": START + b"Content-Encoding: xx\r\nContent-Length: 2\r\n\r\n{}",
+    "no websocket": b"GET /ws/human-input HTTP/1.1\r\n" + HOST + b"\r\n",
+    "old websocket": b"GET /ws/human-input HTTP/1.1\r\n" + HOST + UPGRADE.replace(b"13", b"1") + b"\r\n",
+    "origin": b"GET /runs HTTP/1.1\r\n" + HOST + b"Origin: http://[\r\n\r\n",
+    "cookies": b"GET /runs HTTP/1.1\r\n" + HOST + b"Origin: http://x\r\nCookie: a=\xff; ;;=\r\n\r\n",
+    "type": START.replace(b"application/json", b";/\xff") + b"Content-Length: 2\r\n\r\n{}",
+}
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
+async def test_nonsense_is_the_clients_mistake_and_fills_no_log(
+    nonsense: bytes, hasty: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with capture_logs() as said:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hasty.port)
+        writer.write(nonsense)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    status = int(answer.split(b" ", 2)[1])
+    assert 400 <= status < 500, answer
+    for word in (b"aiohttp", b"ython", b"Traceback"):
+        assert word not in answer
+    assert _loud(said, caplog) == []
+
+
+async def test_who_hangs_up_in_the_midst_of_a_request_fills_no_log(
+    hasty: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    claim = await hasty.started()
+    with capture_logs() as said:
+        for unfinished in (
+            START + b"Content-Length: 50\r\n\r\nabcde",
+            START + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+            *(request % claim.run.id.encode() for request in STUCK.values()),
+            b"GET /poll/human-input/%b?wait=9 HTTP/1.1\r\n" % claim.run.id.encode() + HOST + b"\r\n",
+        ):
+            _, writer = await asyncio.open_connection("127.0.0.1", hasty.port)
+            writer.write(unfinished)
+            await asyncio.sleep(0.05)
+            writer.transport.abort()
+        await asyncio.sleep(0.2)
+        await hasty.store.finish(claim, result="x")
+        assert (await hasty.get("/runs")).status_code == 200
+    assert _loud(said, caplog) == []
+
+
+def _loud(said: list[dict[str, object]], caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What an operator would read, by default."""
+    ours = [str(line["event"]) for line in said if line["log_level"] != "debug"]
+    return ours + [record.getMessage() for record in caplog.records if record.name.startswith("aiohttp")]
