@@ -43,7 +43,13 @@ from tests.loopback.slack import GENERAL, LoopbackSlack, Message
 
 TEAM = "T0CREW"
 ADA = Actor(surface="slack", tenant=TEAM, user_id="U0ADA", name="Ada")
-CREW = Crew(name="demo", title="Demo", description="Shows how it works.", inputs=(InputField(name="topic"),))
+CREW = Crew(
+    name="demo",
+    title="Demo",
+    description="Shows how it works.",
+    main_input="topic",
+    inputs=(InputField(name="topic"),),
+)
 
 
 @dataclass
@@ -87,12 +93,19 @@ class Outbox:
                 await web.stop()
 
     async def start(
-        self, *, thread: str | None = None, channel: str = GENERAL, crew: Crew = CREW, **inputs: Any
+        self,
+        *,
+        thread: str | None = None,
+        channel: str = GENERAL,
+        crew: Crew = CREW,
+        by: str = ADA.user_id,
+        **inputs: Any,
     ) -> Run:
         """What `/crew start` does."""
+        requester = ADA.model_copy(update={"user_id": by})
         place = SlackPlace(TEAM, channel, thread).encode()
         key = f"start-{next(self._keys)}"
-        run, _ = await self.store.start(runs.plan(crew, inputs, ADA, key=key, place=place, held=True))
+        run, _ = await self.store.start(runs.plan(crew, inputs, requester, key=key, place=place, held=True))
         return run
 
     async def claimed(self, run: Run) -> Claim:

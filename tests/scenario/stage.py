@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import pytest
+
 from tests.loopback.slack import Delivery, LoopbackSlack, Message, Person
 from tests.scenario.server import Server
 
 Transport = Literal["http", "socket"]
 
+over_both = pytest.mark.parametrize("stage", ["http", "socket"], indirect=True)
+"""For tests of what depends on how Slack's deliveries arrive; the others run over HTTP alone."""
 SECRET = "a-signing-secret"
 CREWS = Path(__file__).parent / "crews"
 ENDED = ("Completed", "Failed", "Cancelled")

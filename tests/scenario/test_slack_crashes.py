@@ -7,32 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-
-import pytest
 
 from bot.core.model import Claim, Question, RunFilter
 from bot.surfaces.slack.place import question_copy
 from tests.loopback.slack import GENERAL, Delivery, Message, Person
-from tests.scenario.outbox import CREW, Outbox, delivering
+from tests.scenario.outbox import Outbox
 from tests.scenario.server import Server
 from tests.scenario.stage import connect, serving, slack_settings
 
 TAKEN_OVER = 25.0
 """Seconds in which leases end and another process has taken over."""
-
-
-@pytest.fixture
-async def on(redis_url: str) -> AsyncIterator[Outbox]:
-    async with delivering(redis_url) as made:
-        await made.store.announce("here", [CREW])
-        yield made
-
-
-@pytest.fixture
-def web(redis_url: str) -> dict[str, str]:
-    """The settings of a web process without workers."""
-    return {"CREWDECK_REDIS_URL": redis_url, "CREWDECK_WORKERS": "0"}
 
 
 async def asked(on: Outbox, prompt: str = "May I go on?") -> tuple[Claim, Question, Message]:

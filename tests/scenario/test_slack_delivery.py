@@ -359,13 +359,18 @@ async def test_where_the_app_is_no_member_nothing_starts_and_the_requester_hears
     assert "/invite @" in told["text"]
 
 
-async def test_a_channel_that_was_archived_does_not_stop_the_run(on: Outbox) -> None:
+@pytest.mark.parametrize("how", ["archived", "left"])
+async def test_a_channel_that_is_closed_to_the_app_does_not_stop_the_run(on: Outbox, how: str) -> None:
     run = await on.start()
     async with on.web():
         claim = await on.claimed(run)
         first = await on.ask(claim, "First?")
         await on.sees(lambda: on.said("First?"))
-        await on.slack.archive(GENERAL)
+        await (
+            on.slack.archive(GENERAL)
+            if how == "archived"
+            else asyncio.to_thread(on.slack.remove_app, GENERAL)
+        )
         direct = on.slack.workspace.open_im("U0ADA").id
         second = await on.ask(claim, "Second?")
         await on.sees(lambda: on.said("I can't post in", direct))

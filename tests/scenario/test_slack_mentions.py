@@ -2,11 +2,12 @@
 
 import pytest
 
-from tests.scenario.stage import Scene
+from tests.scenario.stage import Scene, over_both
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+@over_both
 async def test_a_mention_starts_a_crew(scene: Scene) -> None:
     await scene.ada.mention(scene.channel, 'start ask topic="tide mills"')
     parent = await scene.until(lambda: scene.runs()[0])
@@ -14,6 +15,7 @@ async def test_a_mention_starts_a_crew(scene: Scene) -> None:
     assert len(scene.runs()) == 1
 
 
+@over_both
 async def test_inside_a_thread_the_run_lives_in_that_thread(scene: Scene) -> None:
     talk = (await scene.bob.say(scene.channel, "What about the tides?")).message
     assert talk
@@ -24,6 +26,7 @@ async def test_inside_a_thread_the_run_lives_in_that_thread(scene: Scene) -> Non
     await scene.said("The crew heard", talk)
 
 
+@over_both
 async def test_what_is_missing_is_asked_for_by_a_button_to_the_modal(scene: Scene) -> None:
     await scene.ada.mention(scene.channel, "start form tide mills")
     told = await scene.told(scene.ada, "needs some more")
@@ -51,6 +54,7 @@ async def test_in_a_direct_message_no_mention_is_needed(scene: Scene) -> None:
     await scene.told(scene.ada, "`demo`")
 
 
+@over_both
 async def test_a_mention_that_is_a_command_is_never_an_answer(scene: Scene) -> None:
     question = await scene.asked("tell tides")
     await scene.ada.mention(scene.channel, "status", question.thread_ts)
@@ -66,6 +70,7 @@ async def test_other_words_to_the_app_in_the_thread_are_an_answer(scene: Scene) 
     assert "make it blue" in await scene.said("The crew heard", question)
 
 
+@over_both
 async def test_the_same_mention_again_starts_nothing(scene: Scene) -> None:
     done = await scene.ada.mention(scene.channel, "start ask tides")
     assert done.twin

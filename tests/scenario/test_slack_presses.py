@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from tests.loopback.slack import typed
-from tests.scenario.stage import Scene
+from tests.scenario.stage import Scene, over_both
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+@over_both
 @pytest.mark.parametrize(("label", "heard"), [("Approve", "approved"), ("Reject", "rejected")])
 async def test_an_approval_is_decided_by_a_press(scene: Scene, label: str, heard: str) -> None:
     question = await scene.asked("ask tides")
@@ -28,12 +29,14 @@ async def test_a_choice_is_made_by_a_press(scene: Scene) -> None:
     assert "chose 'blue'" in await scene.said("The crew heard", question)
 
 
+@over_both
 async def test_a_long_choice_is_made_in_a_select(scene: Scene) -> None:
     question = await scene.asked("pick_many colours")
     await scene.ada.select(question, "g7")
     assert "chose 'g7'" in await scene.said("The crew heard", question)
 
 
+@over_both
 async def test_a_question_is_answered_in_a_modal(scene: Scene) -> None:
     question = await scene.asked("tell tides")
     await scene.ada.press(question, "open.reply")
@@ -45,6 +48,7 @@ async def test_a_question_is_answered_in_a_modal(scene: Scene) -> None:
     ) or "come" in scene.thread(question)
 
 
+@over_both
 async def test_a_review_asks_for_changes_until_it_is_approved(scene: Scene) -> None:
     question = await scene.asked("review tides")
     await scene.ada.press(question, "open.reply")
@@ -57,6 +61,7 @@ async def test_a_review_asks_for_changes_until_it_is_approved(scene: Scene) -> N
     await scene.said("Completed|A draft about tides", question)
 
 
+@over_both
 async def test_all_of_a_long_question_is_read_before_it_is_decided(scene: Scene) -> None:
     question = await scene.asked("long tides")
     assert "Approve" not in question.labels
@@ -68,6 +73,7 @@ async def test_all_of_a_long_question_is_read_before_it_is_decided(scene: Scene)
     await scene.slack.wait_for(lambda: "Recorded" in scene.slack.view(scene.ada.id).words)
 
 
+@over_both
 async def test_of_two_presses_at_once_one_counts(scene: Scene) -> None:
     question = await scene.asked("vote tides")
     both = await asyncio.gather(scene.ada.press(question, "Approve"), scene.bob.press(question, "Reject"))
@@ -78,6 +84,7 @@ async def test_of_two_presses_at_once_one_counts(scene: Scene) -> None:
     assert len([each for each in late if "already settled" in each.words]) == 1
 
 
+@over_both
 async def test_somebody_elses_press_is_explained_each_time(scene: Scene) -> None:
     question = await scene.asked("ask tides")
     assert (await scene.bob.press(question, "Approve")).ok
@@ -111,6 +118,7 @@ async def test_a_press_on_a_settled_question_is_explained(scene: Scene) -> None:
     assert "Approve" in (await scene.told(scene.ada, "already settled by")).words
 
 
+@over_both
 async def test_a_modal_of_a_settled_question_says_so(scene: Scene) -> None:
     question = await scene.asked("ask tides")
     await scene.ada.press(question, "open.reply")
@@ -137,6 +145,7 @@ async def test_a_press_after_the_run_was_cancelled_is_explained(scene: Scene) ->
     await scene.told(scene.ada, "was withdrawn because its run ended")
 
 
+@over_both
 async def test_the_same_press_again_says_and_does_nothing_more(scene: Scene) -> None:
     question = await scene.asked("vote tides")
     first = await scene.ada.press(question, "Approve")
@@ -147,6 +156,7 @@ async def test_the_same_press_again_says_and_does_nothing_more(scene: Scene) -> 
     assert not [m for m in scene.private(scene.ada) if "settled" in m.words]
 
 
+@over_both
 async def test_a_modal_that_comes_too_late_is_explained(scene: Scene) -> None:
     question = await scene.asked("tell tides")
     scene.slack.fail("views.open", error="expired_trigger_id")
@@ -154,6 +164,7 @@ async def test_a_modal_that_comes_too_late_is_explained(scene: Scene) -> None:
     await scene.told(scene.ada, "press again")
 
 
+@over_both
 async def test_the_home_tab_shows_what_waits_for_me(scene: Scene) -> None:
     await scene.asked("ask tides")
     assert (await scene.ada.open_home()).ok

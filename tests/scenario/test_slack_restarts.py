@@ -1,17 +1,25 @@
 """Slack's surface through restarts: nothing that people did meanwhile is lost, and nothing is done twice.
 
-The worker is a process of its own that outlives the web process, as on several machines.
+Real web processes; the tests play the worker, which outlives them as on several machines.
 """
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
-from tests.loopback.slack import LoopbackSlack
+from bot.core.model import QuestionKind
+from tests.loopback.slack import LoopbackSlack, Message
+from tests.scenario.outbox import Outbox
 from tests.scenario.server import Server
-from tests.scenario.stage import CREWS, Scene, Stage, Transport, connect, serving, slack_settings
+from tests.scenario.stage import Scene, Stage, Transport, connect, serving, slack_settings
+
+TAKEN_OVER = 25.0
+"""Seconds in which a killed process's leases end and the next one has taken over."""
 
 TRANSPORTS: tuple[Transport, ...] = ("http", "socket")
 
@@ -22,20 +30,11 @@ async def slack() -> AsyncIterator[LoopbackSlack]:
         yield running
 
 
-@pytest.fixture
-def web(redis_url: str) -> dict[str, str]:
-    """The settings of a web process without workers."""
-    return {"CREWDECK_REDIS_URL": redis_url, "CREWDECK_WORKERS": "0"}
-
-
-@pytest.fixture
-def worker(data_dir: Path, redis_url: str) -> Iterator[Server]:
-    process = Server(data_dir, {"CREWDECK_REDIS_URL": redis_url, "CREWDECK_CONFIG_DIR": str(CREWS)}, "worker")
-    try:
-        yield process
-        process.stop()
-    finally:
-        process.sweep()
+async def asked(on: Outbox, scene: Scene, prompt: str, kind: QuestionKind = QuestionKind.TEXT) -> Message:
+    """A question of a run that Ada started in the scene, as people see it."""
+    run = await on.start(channel=scene.channel, by=scene.ada.id)
+    await on.ask(await on.claimed(run), prompt, kind=kind)
+    return await on.sees(lambda: on.said(prompt, scene.channel))
 
 
 async def scene_of(slack: LoopbackSlack, server: Server, transport: Transport = "http") -> Scene:
@@ -44,56 +43,77 @@ async def scene_of(slack: LoopbackSlack, server: Server, transport: Transport = 
     return Stage(slack, server, transport).scene()
 
 
-@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_replies_that_were_written_meanwhile_are_answers(
-    slack: LoopbackSlack, web: dict[str, str], transport: Transport
+    on: Outbox, web: dict[str, str], transport: Transport
 ) -> None:
-    async with serving(slack, transport, web) as server:
-        server.wait_for(lambda: server.get("/ready")[1]["worker"], 30)
-        scene = await scene_of(slack, server, transport)
-        settled = await scene.asked("tell lighthouses")
-        await scene.ada.reply(scene.channel, settled.thread_ts or "", "tall")
-        await scene.said("The crew heard", settled)
-        question = await scene.asked("tell tides")
+    async with serving(on.slack, transport, web) as server:
+        scene = await scene_of(on.slack, server, transport)
+        elsewhere = await asked(on, scene, "Which lighthouses?")
+        await scene.ada.reply(scene.channel, elsewhere.thread_ts or "", "tall")
+        await scene.said(">tall", elsewhere)
+        question = await asked(on, scene, "Which tides?")
     assert question.thread_ts
     await scene.ada.reply(scene.channel, question.thread_ts, f"<@{scene.bob.id}> look")
     missed = await scene.ada.reply(scene.channel, question.thread_ts, "blue")
     assert not missed.ok
-    async with serving(slack, transport, web) as server:
-        assert "answered: blue" in await scene.said("The crew heard", question, 30)
-        assert [call.arguments["ts"] for call in slack.called("conversations.replies")] == [
-            question.thread_ts
-        ]
+    async with serving(on.slack, transport, web) as server:
+        await scene.said(">blue", question, 30)
+        read = [call.arguments["ts"] for call in on.slack.called("conversations.replies")]
+        assert read == [question.thread_ts]
         # Slack delivers it once more, now that there is somebody.
-        await scene_of(slack, server, transport)
+        await scene_of(on.slack, server, transport)
         assert (await scene.ada.redeliver(missed)).ok
-        assert scene.thread(question).count("The crew heard") == 1
+        assert scene.thread(question).count(">blue") == 1
 
 
-@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_what_was_done_before_a_crash_is_not_done_again(
-    slack: LoopbackSlack, web: dict[str, str], transport: Transport
+    on: Outbox, web: dict[str, str], transport: Transport
 ) -> None:
-    async with serving(slack, transport, web) as server:
-        server.wait_for(lambda: server.get("/ready")[1]["worker"], 30)
-        scene = await scene_of(slack, server, transport)
-        question = await scene.asked("vote tides")
-        command = await scene.crew("start tell lighthouses")
-        later = await scene.until(
-            lambda: next(m for m in slack.messages(scene.channel) if "lighthouses?" in m.words), 30
-        )
+    async with serving(on.slack, transport, web) as server:
+        scene = await scene_of(on.slack, server, transport)
+        question = await asked(on, scene, "May tides go on?", QuestionKind.APPROVAL)
+        command = await scene.crew("start demo lighthouses")
         pressed = await scene.ada.press(question, "Approve")
-        await scene.said("The crew heard", question)
-    async with serving(slack, transport, web) as server:
-        await scene_of(slack, server, transport)
+        assert command.ok
+        assert pressed.ok
+        await asyncio.to_thread(server.kill)
+    async with serving(on.slack, transport, web) as server:
+        await scene_of(on.slack, server, transport)
         assert (await scene.ada.redeliver(command)).ok
         assert (await scene.ada.redeliver(pressed)).ok
+        await scene.said("Approved", question, TAKEN_OVER)
+        await on.slack.wait_for(lambda: len(scene.runs()) == 2, TAKEN_OVER)
         assert (await scene.crew("status")).ok
         assert len(scene.runs()) == 2
-        assert scene.open_questions(later)
         assert not [m for m in scene.private(scene.ada) if "settled" in m.words]
+
+
+async def test_a_ghost_connection_is_warned_of(on: Outbox, web: dict[str, str]) -> None:
+    on.slack.use_socket_mode()
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(on.slack.sockets.new_url()),
+        serving(on.slack, "socket", web) as server,
+    ):
+        server.wait_for(lambda: warned(server), 20)
+        [warning] = warned(server)
+    assert (warning["connections"], warning["web_processes"]) == (2, 1)
+
+
+async def test_a_connection_that_slack_asked_to_replace_is_no_ghost(on: Outbox, web: dict[str, str]) -> None:
+    async with serving(on.slack, "socket", web) as server:
+        await on.slack.wait_for(lambda: on.slack.sockets.open, 30)
+        before = list(on.slack.sockets.open)
+        await on.slack.sockets.refresh()
+        await on.slack.wait_for(lambda: on.slack.sockets.open and on.slack.sockets.open != before)
+        assert (await (await scene_of(on.slack, server, "socket")).crew("list")).ok
+        assert not warned(server)
+
+
+def warned(server: Server) -> list[dict[str, Any]]:
+    return [each for each in server.log if "more connections" in each.get("message", "")]
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

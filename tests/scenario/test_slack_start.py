@@ -3,11 +3,12 @@
 import pytest
 
 from tests.loopback.slack import NotSubmittedError, typed
-from tests.scenario.stage import Scene, Stage
+from tests.scenario.stage import Scene, Stage, over_both
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+@over_both
 async def test_the_main_job_from_command_to_result(scene: Scene) -> None:
     question = await scene.asked("demo topic=“tide mills” pace=0")
     assert question.thread_ts
@@ -44,12 +45,14 @@ async def test_it_works_in_a_private_channel(stage: Stage) -> None:
     assert "tides" in (await scene.asked("ask tides")).words
 
 
+@over_both
 async def test_it_works_in_a_direct_message(scene: Scene) -> None:
     question = await scene.asked("ask tides", channel=scene.ada.im)
     await scene.ada.press(question, "Approve")
     await scene.said("approved", question)
 
 
+@over_both
 async def test_an_unknown_crew_is_answered_with_the_nearest(scene: Scene) -> None:
     done = await scene.crew("start dmeo tides")
     assert "Did you mean `start demo`?" in done.private[0].words
@@ -77,6 +80,7 @@ async def test_a_wrong_value_is_refused_with_the_reason(scene: Scene, words: str
     assert not scene.slack.messages(scene.channel)
 
 
+@over_both
 async def test_what_is_missing_is_asked_for_in_a_modal(scene: Scene) -> None:
     await scene.crew("start form tide mills")
     view = await scene.slack.wait_for(lambda: scene.slack.view(scene.ada.id))
@@ -103,6 +107,7 @@ async def test_a_wrong_value_in_the_modal_is_refused_at_its_field(scene: Scene) 
     assert not scene.slack.messages(scene.channel)
 
 
+@over_both
 async def test_a_form_that_is_sent_twice_starts_one_run(scene: Scene) -> None:
     await scene.crew("start form tide mills")
     view = await scene.slack.wait_for(lambda: scene.slack.view(scene.ada.id))
@@ -120,6 +125,7 @@ async def test_a_modal_that_comes_too_late_is_explained(scene: Scene) -> None:
     await scene.told(scene.ada, "press again")
 
 
+@over_both
 async def test_where_the_app_is_no_member_it_says_how_to_invite_it(scene: Scene) -> None:
     elsewhere = scene.slack.add_channel(f"{scene.channel}X", members=(scene.ada,), app=False)
     await scene.crew("start ask tides", channel=elsewhere.id)
@@ -130,6 +136,7 @@ async def test_where_the_app_is_no_member_it_says_how_to_invite_it(scene: Scene)
     assert not scene.slack.messages(elsewhere.id)
 
 
+@over_both
 async def test_the_same_command_again_starts_nothing(scene: Scene) -> None:
     done = await scene.crew("start ask tides")
     await scene.ada.redeliver(done)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.loopback.slack import Message
-from tests.scenario.stage import Scene
+from tests.scenario.stage import Scene, over_both
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,6 +34,7 @@ async def test_the_list_names_crews_and_their_inputs(scene: Scene) -> None:
     assert "`tone` (plain | playful, default plain)" in words
 
 
+@over_both
 async def test_status_shows_my_runs_and_those_of_the_channel(scene: Scene) -> None:
     await scene.asked("ask tides")
     await scene.asked("vote lighthouses", scene.bob)
@@ -75,6 +76,7 @@ async def test_cancel_ends_the_run_and_rewrites_its_question(scene: Scene) -> No
     assert "is over already" in (await scene.crew(f"cancel {short}")).private[0].words
 
 
+@over_both
 async def test_without_a_run_cancel_offers_mine(scene: Scene) -> None:
     question = await scene.asked("ask tides")
     await scene.asked("vote lighthouses", scene.bob)
@@ -86,6 +88,7 @@ async def test_without_a_run_cancel_offers_mine(scene: Scene) -> None:
     await scene.slack.wait_for(lambda: "Approve" not in scene.now(question).labels)
 
 
+@over_both
 async def test_the_message_of_the_run_has_a_cancel_button(scene: Scene) -> None:
     parent = await scene.started("ask tides")
     question = await scene.question(parent)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.loopback.slack import Person
-from tests.scenario.stage import Scene
+from tests.scenario.stage import Scene, over_both
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -28,6 +28,7 @@ async def test_they_cannot_start_a_crew(scene: Scene, stranger: Person) -> None:
     assert not scene.slack.messages(scene.channel)
 
 
+@over_both
 async def test_they_cannot_answer_with_a_button(scene: Scene, stranger: Person) -> None:
     question = await scene.asked("vote tides")
     assert (await stranger.press(question, "Approve")).ok

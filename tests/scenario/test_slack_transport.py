@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from tests.scenario.stage import Scene, Stage
+from tests.scenario.stage import Scene, Stage, over_both
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -126,12 +126,14 @@ async def test_nothing_can_be_got_from_the_request_url(http: Stage) -> None:
     assert http.server.get("/slack/events")[0] == 405
 
 
+@over_both
 async def test_in_socket_mode_there_is_no_request_url(stage: Stage) -> None:
     if stage.transport == "http":
         pytest.skip("this one has a request URL")
     assert stage.server.get("/slack/events")[0] == 404
 
 
+@over_both
 async def test_everything_is_acknowledged_while_slack_is_slow(scene: Scene) -> None:
     question = await scene.asked("vote tides")
     scene.slack.delay("*", 4)
@@ -148,9 +150,14 @@ async def test_everything_is_acknowledged_while_slack_is_slow(scene: Scene) -> N
     assert "Eve approved" in await scene.said("The crew heard", question, 30)
 
 
-async def test_everything_is_acknowledged_while_slack_fails(scene: Scene) -> None:
+@over_both
+@pytest.mark.parametrize("status", [429, 503])
+async def test_everything_is_acknowledged_while_slack_fails(scene: Scene, status: int) -> None:
     question = await scene.asked("ask tides")
-    scene.slack.fail("*", times=None, status=503)
+    if status == 429:
+        scene.slack.rate_limit("*", retry_after=1, times=None)
+    else:
+        scene.slack.fail("*", times=None, status=status)
     started = await scene.crew("start tell later")
     pressed = await scene.ada.press(question, "Approve")
     assert started.ok
@@ -163,12 +170,14 @@ async def test_everything_is_acknowledged_while_slack_fails(scene: Scene) -> Non
     )
 
 
+@over_both
 async def test_a_command_is_acknowledged_in_milliseconds(scene: Scene) -> None:
     await scene.crew("list")
     times = sorted([(await scene.crew("start ask tides")).elapsed for _ in range(9)])
     assert times[4] < 0.1
 
 
+@over_both
 async def test_events_that_are_delivered_again_act_once(scene: Scene) -> None:
     question = await scene.asked("tell tides")
     assert question.thread_ts
@@ -180,11 +189,13 @@ async def test_events_that_are_delivered_again_act_once(scene: Scene) -> None:
     assert not [m for m in scene.private(scene.ada) if "settled" in m.words]
 
 
+@over_both
 async def test_the_figures_have_acknowledgements(scene: Scene) -> None:
     await scene.crew("list")
     assert 'crewdeck_ack_seconds_count{kind="command"}' in scene.server.get("/metrics")[1]
 
 
+@over_both
 async def test_a_socket_is_replaced_when_slack_asks_for_it(stage: Stage, scene: Scene) -> None:
     if stage.transport == "http":
         pytest.skip("there are no sockets over HTTP")
@@ -195,6 +206,7 @@ async def test_a_socket_is_replaced_when_slack_asks_for_it(stage: Stage, scene: 
     assert (await scene.crew("list")).ok
 
 
+@over_both
 async def test_a_lost_socket_comes_back(stage: Stage, scene: Scene) -> None:
     if stage.transport == "http":
         pytest.skip("there are no sockets over HTTP")

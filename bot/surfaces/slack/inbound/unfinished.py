@@ -30,6 +30,7 @@ QUICK = 0.5
 """Seconds in which the store has to have a delivery, so that Slack hears in time."""
 EVERY = 2.0
 OK = 200
+REFUSED = 400
 
 Dispatch = Callable[[Mapping[str, Any]], Awaitable[BoltResponse]]
 
@@ -91,5 +92,11 @@ class Unfinished:
             if document["owner"] not in alive and key not in self._taken:
                 log.info("a delivery is worked on again: its process is gone", delivery=key)
                 response = await dispatch({**document["payload"], AGAIN: True})
-                if response.status == OK:
-                    self._taken.add(key)
+                await self._took(key, response.status)
+
+    async def _took(self, key: str, status: int) -> None:
+        if status == OK:
+            self._taken.add(key)
+        elif status == REFUSED:
+            log.warning("a delivery is given up: this release can't read it", delivery=key)
+            await self._memory.unshelve(SHELF, key)

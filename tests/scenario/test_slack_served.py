@@ -1,0 +1,57 @@
+"""A real web process whose worker the tests play: what crews seldom do, and much of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.core.events import TaskStarted
+from bot.core.ids import part_id
+from bot.core.model import Claim
+from tests.loopback.slack import GENERAL
+from tests.scenario.outbox import Outbox
+from tests.scenario.stage import serving
+
+
+async def test_a_long_question_whose_blocks_slack_refuses_is_decided_in_words(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    async with serving(on.slack, "http", web):
+        claim = await on.claimed(await on.start())
+        on.slack.fail("chat.postMessage", error="invalid_blocks", times=1)
+        await on.ask(claim, "Publish this?", context="word " * 4000)
+        shown = await on.sees(lambda: on.said("Publish this?"))
+        assert shown.blocks == []
+        assert shown.thread_ts
+        assert on.slack.files()
+        await on.slack.person("U0ADA").reply(GENERAL, shown.thread_ts, "approve")
+        await on.sees(lambda: on.said("*Approved*"))
+
+
+async def test_everything_is_acknowledged_at_once_while_crews_are_busy(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    ada = on.slack.person("U0ADA")
+    async with serving(on.slack, "http", web):
+        channels = [on.slack.add_channel(f"C0BUSY{number}").id for number in range(20)]
+        claims = [await on.claimed(await on.start(channel=each)) for each in channels]
+        question = await on.ask(claims[0])
+        shown = await on.sees(lambda: on.said("May I go on?", channels[0]))
+        await ada.command("/crew", "list")
+        working = [asyncio.create_task(work(on, claim)) for claim in claims]
+        acts = [await ada.command("/crew", "status") for _ in range(10)]
+        acts.append(await ada.press(shown, "Approve"))
+        for task in working:
+            task.cancel()
+        assert all(act.ok and act.elapsed < 1.5 for act in acts), [act.elapsed for act in acts]
+        assert not (await on.store.question(question.run_id, question.id)).open
+
+
+async def work(on: Outbox, claim: Claim) -> None:
+    """One task after the other, twenty a second."""
+    for number in range(1, 1000):
+        task = part_id(claim.run.id, "task", number)
+        body = TaskStarted(
+            crew_id=part_id(claim.run.id, "crew"), task_id=task, task="Draft", number=number, total=1000
+        )
+        await on.store.record(claim, body)
+        await asyncio.sleep(0.05)
