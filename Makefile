@@ -11,6 +11,9 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --requir
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--only-binary :all: --no-emit-index-url --no-header
 
+# Tests mostly wait for servers; those that share one stay together (tests/conftest.py).
+PARALLEL := -n 2 --dist loadgroup
+
 .PHONY: help install run test fast bench format lock
 .DELETE_ON_ERROR:
 
@@ -34,13 +37,13 @@ test: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 fast: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest -m "not slow" $(wildcard tests/unit tests/golden)
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/unit tests/golden
 
 bench: $(VENV)/.dev
 	@exec $(BIN)/python -m bench
