@@ -42,6 +42,7 @@ async def test_a_machine_with_nothing_but_a_model_key_is_well(data_dir: Path) ->
     assert line(lines, "Redis", "Valkey").startswith("ok")
     assert line(lines, "Redis", "append-only, fsync always").startswith("ok")
     assert line(lines, "Slack: off", "SLACK_BOT_TOKEN").startswith("off")
+    assert line(lines, "Webhooks").startswith("off")
     assert line(lines, "Crew demo").startswith("ok")
     assert not any("\033" in each for each in lines)
 
@@ -80,6 +81,32 @@ async def test_half_of_slacks_settings_are_a_fault(data_dir: Path, redis_url: st
     status, lines = await run(data_dir, "doctor", **half)
     assert status == 1
     assert "SLACK_APP_TOKEN" in line(lines, "BROKEN", "Slack")
+
+
+async def test_endpoints_of_webhooks_are_named_without_address_or_secret(
+    data_dir: Path, redis_url: str
+) -> None:
+    secret, old = "whsec_" + "bmV3" * 8, "whsec_" + "b2xk" * 8
+    endpoints = (
+        f"crm=https://crm.example/p4th {secret} {old} "
+        f"ops=https://ops.example/hooks {secret} events=run_failed,run_cancelled"
+    )
+    _, lines = await run(data_dir, "doctor", CREWDECK_REDIS_URL=redis_url, CREWDECK_WEBHOOKS=endpoints)
+    assert "Take the old one out" in line(lines, "ok", "Webhooks to crm", "all events, to crm.example")
+    assert line(lines, "Webhooks to ops").endswith("run_failed, run_cancelled, to ops.example")
+    for hidden in (secret, old, "p4th", "/hooks"):
+        assert hidden not in "".join(lines)
+
+
+async def test_addresses_of_starts_on_private_networks_are_a_risk(data_dir: Path, redis_url: str) -> None:
+    allowed = {
+        "CREWDECK_WEBHOOK_URLS": "1",
+        "CREWDECK_WEBHOOK_ALLOW_PRIVATE": "1",
+        "CREWDECK_WEBHOOK_SECRET": "whsec_" + "bmV3" * 8,
+    }
+    _, lines = await run(data_dir, "doctor", CREWDECK_REDIS_URL=redis_url, **allowed)
+    assert line(lines, "Webhooks", "starts may name").startswith("ok")
+    assert "can make this server talk" in line(lines, "warn", "Webhooks", "private networks")
 
 
 async def test_a_redis_that_forgets_is_a_fault(data_dir: Path, redis_url: str) -> None:

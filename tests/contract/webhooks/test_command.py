@@ -95,6 +95,23 @@ async def test_one_event_is_sent_again_though_it_had_arrived(
         await receiver.until(lambda: [each.id for each in receiver.accepted[2:]] == [event])
 
 
+async def test_only_events_that_an_endpoint_wants_are_sent_again_and_counted(
+    store: RedisStore, opens: Opens, receiver: Receiver, crewdeck: Crewdeck
+) -> None:
+    wants = f"crm={receiver.url} {SECRET} events=run_completed"
+    async with opens(settings_for(receiver, {"CREWDECK_WEBHOOKS": wants})):
+        claim = await claimed(store)
+        await store.finish(claim, result="ok")
+        await receiver.until(lambda: len(receiver.accepted) == 1)
+        again = await crewdeck("redeliver", claim.run.id, CREWDECK_WEBHOOKS=wants)
+        assert again == (0, "1 event will be sent again.\n", "")
+        await receiver.until(lambda: len(receiver.accepted) == 2)
+        started_event = ids.event_id(claim.run.id, 1)
+        status, _, told = await crewdeck("redeliver", started_event, CREWDECK_WEBHOOKS=wants)
+        assert (status, "or wants it" in told) == (1, True)
+    assert receiver.seqs() == {claim.run.id: [2, 2]}
+
+
 async def test_an_endpoint_that_wanted_no_more_is_shown_and_enabled(
     store: RedisStore, opens: Opens, receiver: Receiver, crewdeck: Crewdeck
 ) -> None:
