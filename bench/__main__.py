@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from bench import acknowledge, answers, crew_time, waiting
+from bench import acknowledge, answers, crew_time, starts, streams, waiting
 from bench.effort import FULL, QUICK, Effort
 from bench.table import Figure, table
 
@@ -18,6 +18,8 @@ MEASUREMENTS: dict[str, Callable[[Effort], Awaitable[list[Figure]]]] = {
     "acknowledge": acknowledge.measure,
     "answers": answers.measure,
     "crew_time": crew_time.measure,
+    "starts": starts.measure,
+    "streams": streams.measure,
     "waiting": waiting.measure,
 }
 
