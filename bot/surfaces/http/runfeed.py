@@ -2,16 +2,19 @@
 
 One task reads, for all runs that somebody follows, what is new: after a wake-up those that it names, and
 every few seconds all of them, each time in one batch. Clients take it from the channel of their run at their
-own pace.
+own pace. A channel stays for some seconds after its last client has left: those that poll come back at once,
+all of them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from bot.core import ids
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.events import Event
 from bot.core.feed import Feed, Signal, run_topic
@@ -26,6 +29,8 @@ BATCH = 500
 """Runs that are read in one go."""
 PAGE = 500
 """Events that are read of one run in one go."""
+LINGER = 5.0
+"""Seconds that a channel stays at least when nobody follows any more."""
 
 
 class RunStore(Events, Batches, Protocol):
@@ -42,10 +47,17 @@ class Channel:
         self.messages: list[EventMessage] = []
         self.changed = Change()
         self.followers = 0
+        #: When the last follower left.
+        self.left_at = 0.0
 
     @property
     def newest(self) -> int:
         return self.start + len(self.messages)
+
+    @property
+    def ended(self) -> bool:
+        """Its newest message is the run's last one."""
+        return bool(self.messages) and self.messages[-1].last
 
     def after(self, seq: int) -> Sequence[EventMessage] | None:
         """What follows `seq`; None if that is not kept here."""
@@ -107,16 +119,25 @@ class RunFeed:
 
     @contextmanager
     def follow(self, run_id: str, after: int) -> Iterator[RunFollower]:
-        """A way through the run, from behind event number `after`."""
+        """A way through a run that goes on behind event number `after`, from there."""
         channel = self._open(run_id, after)
         channel.followers += 1
         try:
             yield RunFollower(self._store, channel, after)
         finally:
             channel.followers -= 1
-            if not channel.followers:
-                self._feed.drop(self._woken, run_topic(run_id))
-                del self._channels[run_id]
+            channel.left_at = time.monotonic()
+
+    def behind(self, run_id: str, cursor: str) -> int | None:
+        """The number of the event `cursor` if what follows it is, or will be, in a channel here.
+
+        None: only the store knows whether there is such a run or event, and whether anything follows.
+        """
+        channel = self._channels.get(run_id)
+        seq = ids.event_seq(run_id, cursor)
+        if channel is None or seq is None or not channel.start <= seq <= channel.newest:
+            return None
+        return None if channel.ended and seq == channel.newest else seq
 
     def _open(self, run_id: str, after: int) -> Channel:
         channel = self._channels.get(run_id)
@@ -132,6 +153,7 @@ class RunFeed:
             woken = await self._woken.wait(RECHECK)
             everything, self._woken.everything = self._woken.everything or not woken, False
             topics = self._woken.clear()
+            self._drop_left()
             due = [c for c in self._channels.values() if everything or run_topic(c.run_id) in topics]
             try:
                 for first in range(0, len(due), BATCH):
@@ -139,6 +161,14 @@ class RunFeed:
             except StoreUnavailable:
                 await asyncio.sleep(RETRY)
                 self._woken.set(())
+
+    def _drop_left(self) -> None:
+        """Let go of channels that nobody has followed for a while."""
+        long_ago = time.monotonic() - LINGER
+        for channel in tuple(self._channels.values()):
+            if not channel.followers and channel.left_at < long_ago:
+                self._feed.drop(self._woken, run_topic(channel.run_id))
+                del self._channels[channel.run_id]
 
     async def _read(self, channels: list[Channel]) -> None:
         pages = await self._store.events_of({channel.run_id: channel.newest for channel in channels}, PAGE)

@@ -48,11 +48,11 @@ class WebSocketRoutes:
     async def of_run(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
         run_id = call.id("execution_id")
         opening = await open_run(self._streams.store, run_id, _cursor(call))
+        socket = Socket(self._answers, self._rates, call.caller, run_id)
+        if opening.finished:  # nothing to follow: open, and close
+            return await self._serve(call, socket, None, opening.first)
         with self._streams.runs.follow(run_id, opening.after) as follower:
-            socket = Socket(self._answers, self._rates, call.caller, run_id)
-            # After the last event there is nothing to follow: open, and close.
-            source = None if opening.finished else follower
-            return await self._serve(call, socket, source, opening.first)
+            return await self._serve(call, socket, follower, opening.first)
 
     async def of_all(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
         with self._streams.follow_all(call.caller) as follower:
