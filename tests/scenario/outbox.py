@@ -78,10 +78,14 @@ class Outbox:
     _claims: dict[str, Claim] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def web(self, owner: str = "web-1") -> AsyncIterator[Web]:
-        """A web process that delivers, until the block ends."""
+    async def web(self, owner: str = "web-1", edits_per_minute: int = 6000) -> AsyncIterator[Web]:
+        """A web process that delivers, until the block ends. It edits as fast as the tests look."""
         settings = Settings.model_validate(
-            {"SLACK_BOT_TOKEN": self.slack.bot_token, "SLACK_API_URL": self.slack.api_url}
+            {
+                "SLACK_BOT_TOKEN": self.slack.bot_token,
+                "SLACK_API_URL": self.slack.api_url,
+                "CREWDECK_SLACK_EDITS_PER_MINUTE": edits_per_minute,
+            }
         )
         async with open_api(settings, self.metrics, Precedence()) as api:
             home = Home(self.store, api)

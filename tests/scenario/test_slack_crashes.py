@@ -121,9 +121,10 @@ async def test_a_question_that_is_pressed_before_it_is_recorded_is_not_posted_ag
 
 
 async def test_another_process_goes_on_when_one_is_killed(on: Outbox, web: dict[str, str]) -> None:
-    async with serving(on.slack, "http", web) as first:
+    slowly = web | {"CREWDECK_SLACK_EDITS_PER_MINUTE": "50"}
+    async with serving(on.slack, "http", slowly) as first:
         claims = [await on.claimed(await on.start(channel=channel(on, n))) for n in range(4)]
-        async with Server.start(slack_settings(on.slack, "http") | web) as second:
+        async with Server.start(slack_settings(on.slack, "http") | slowly) as second:
             connect(on.slack, second, "http")
             # Taken in, and still to be drawn: progress is edited every second and a half.
             for claim in claims:

@@ -57,7 +57,7 @@ async def test_progress_is_edited_into_the_first_message(on: Outbox) -> None:
 
 async def test_progress_is_edited_at_most_every_second_and_a_half(on: Outbox) -> None:
     run = await on.start()
-    async with on.web():
+    async with on.web(edits_per_minute=50):
         claim = await on.claimed(run)
         for number in range(1, 31):
             await on.begin_task(claim, number, 30)
@@ -411,7 +411,7 @@ async def test_many_runs_keep_slacks_budgets(on: Outbox) -> None:
     on.slack.enforce(SLACK_BUDGETS)
     channels = [on.slack.add_channel(f"C0MANY{number}").id for number in range(8)]
     runs = [await on.start(channel=channel) for channel in channels]
-    async with on.web():
+    async with on.web(edits_per_minute=50):
         claims = [await on.claimed(run) for run in runs]
         for number, claim in enumerate(claims):
             await on.begin_task(claim, 1, 2)

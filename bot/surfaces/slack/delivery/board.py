@@ -6,8 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-INTERVAL = 1.5
-"""Seconds between two edits of one run's message."""
 REMEMBERED = 3600.0
 
 
@@ -18,8 +16,11 @@ class Board:
         self,
         draw: Callable[[str], Awaitable[None]],
         room: Callable[[], Awaitable[None]],
+        interval: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        #: Seconds between two edits of one run's message.
+        self._interval = interval
         self._draw = draw
         self._room = room
         self._clock = clock
@@ -31,7 +32,7 @@ class Board:
     def mark(self, run_id: str, after: float = 0.0) -> None:
         """Redraw it soon, in `after` seconds at the earliest. Marked twice, it is drawn once."""
         now = self._clock()
-        earliest = max(now + after, self._drawn.get(run_id, now - INTERVAL) + INTERVAL)
+        earliest = max(now + after, self._drawn.get(run_id, now - self._interval) + self._interval)
         self._due.setdefault(run_id, earliest)
         self._marked.set()
 
@@ -45,7 +46,9 @@ class Board:
 
     async def pace(self, run_id: str) -> None:
         """Return when it may be drawn again."""
-        await asyncio.sleep(max(0.0, self._drawn.get(run_id, -INTERVAL) + INTERVAL - self._clock()))
+        await asyncio.sleep(
+            max(0.0, self._drawn.get(run_id, -self._interval) + self._interval - self._clock())
+        )
 
     async def run(self) -> None:
         """Draw what is marked, for ever."""

@@ -43,7 +43,7 @@ class Show:
         self._founding = Founding(store, api)
         self._telling = Telling(store, api, Links(store, api))
         #: Which progress messages are to be redrawn.
-        self.board = Board(self._redraw, api.room_for_progress)
+        self.board = Board(self._redraw, api.room_for_progress, api.between_edits)
         self._last: dict[str, Message] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -88,6 +88,8 @@ class Show:
 
     async def _tell(self, thread: Thread) -> None:
         news = await self._store.events(thread.run.id, thread.cursor)
+        # Not older than its events: one that has ended meanwhile is drawn so, and never again.
+        thread.run = await self._store.run(thread.run.id)
         for event in news:
             await self._telling.tell(thread, event)
             if event.last:

@@ -20,7 +20,7 @@ from bot.surfaces.slack.place import Posted
 from bot.surfaces.slack.precedence import Precedence
 from bot.surfaces.slack.webapi.budget import Priority
 from bot.surfaces.slack.webapi.failures import Later, Rejected, SlackFailure, Unrenderable, translated
-from bot.surfaces.slack.webapi.gate import Gate, rates
+from bot.surfaces.slack.webapi.gate import Gate, between_edits, rates
 
 TIMEOUT = 15
 """Seconds that one call may take."""
@@ -33,11 +33,13 @@ Call = Callable[..., Awaitable[AsyncSlackResponse]]
 class SlackApi:
     """The verbs. All raise Later (try again), Rejected (don't), Unrenderable (say it more simply)."""
 
-    def __init__(self, web: AsyncWebClient, metrics: Metrics, gate: Gate) -> None:
+    def __init__(self, web: AsyncWebClient, metrics: Metrics, gate: Gate, between_edits: float) -> None:
         #: For Socket Mode, which brings its own calls.
         self.web = web
         self._metrics = metrics
         self._gate = gate
+        #: Seconds from one edit of a run's progress to the next, at least.
+        self.between_edits = between_edits
         self._direct: dict[str, str] = {}
         self._identity: Mapping[str, Any] | None = None
 
@@ -248,7 +250,9 @@ async def open_api(settings: Settings, metrics: Metrics, precedence: Precedence)
         host = urlsplit(settings.slack_api_url).hostname or ""
         if host in LOOPBACK or await asyncio.to_thread(proxy_bypass, host):
             web.proxy = None
-        yield SlackApi(web, metrics, Gate(rates(settings.slack_edits_per_minute), precedence=precedence))
+        granted = settings.slack_edits_per_minute
+        gate = Gate(rates(granted), precedence=precedence)
+        yield SlackApi(web, metrics, gate, between_edits(granted))
 
 
 __all__ = ["Later", "Rejected", "SlackApi", "SlackFailure", "Unrenderable", "open_api"]
