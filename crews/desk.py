@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+from uuid import uuid4
 
 import structlog
 
@@ -66,7 +67,7 @@ class Desk:
         self._announcer = announcer
 
     async def ask(self, asking: Asking) -> Question:
-        """The question with its outcome, however long it takes. Raises Stopped if the run ends before."""
+        """The question with its outcome, however long it takes. Raises Leave if the run leaves before."""
         return await self._run.wait(self._ask(asking, self.question(asking)))
 
     def ask_in_thread(self, asking: Asking) -> Question:
@@ -101,14 +102,27 @@ class Desk:
         with self._run.stopwatch.paused():
             await self._announcer.before(asking.task)
             asked = await self._line.ask(self._run.claim, question)
-            log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
+            if asked.id not in self._run.history.asked:
+                log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
+                self._announcer.asked(asked)
             self._run.entered()
-            self._announcer.asked(asked)
-            settled = await self._line.settled(asked)
+            settled = await self._settled(asked)
         if settled.outcome is None or settled.outcome.action is Action.CANCEL:
             raise self._run.stop()
-        log.info(
-            "answered", run_id=settled.run_id, question_id=settled.id, action=settled.outcome.action.value
-        )
-        self._announcer.answered(settled)
+        await self._tell(settled)
         return settled
+
+    async def _settled(self, asked: Question) -> Question:
+        if not asked.open:
+            return asked
+        with self._run.parking.waiting(asked.id):
+            return await self._line.settled(asked)
+
+    async def _tell(self, settled: Question) -> None:
+        """Tell CrewAI's listeners of the answer, once, whichever worker they listen in."""
+        mark = uuid4().hex
+        if await self._line.note(self._run.claim, f"heard/{settled.id}", mark) != mark or not settled.outcome:
+            return
+        action = settled.outcome.action.value
+        log.info("answered", run_id=settled.run_id, question_id=settled.id, action=action)
+        self._announcer.answered(settled)

@@ -54,12 +54,17 @@ class WorkerProcess:
         self._redis = redis
         self.redis_url = redis.url
         self._log = folder / "worker.log"
+        self._env = environment(folder) | {"CREWDECK_REDIS_URL": redis.url} | dict(env)
         install_crews(folder)
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, again after it has ended."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "crews", "worker"],
-                cwd=folder,
-                env=environment(folder) | {"CREWDECK_REDIS_URL": redis.url} | dict(env),
+                cwd=self.folder,
+                env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
