@@ -11,7 +11,7 @@ from uuid import uuid4
 import structlog
 
 from bot.core import ids, rules
-from bot.core.model import Action, Option, Question, QuestionKind, ReasonFlags, Source
+from bot.core.model import Action, Option, Policy, Question, QuestionKind, ReasonFlags, Source
 from crews.line import StoreLine
 from crews.parts import TaskPart
 
@@ -36,6 +36,10 @@ class Asking:
     asker: str = ""
     round: int | None = None
     rounds: int | None = None
+    #: Who may answer; None: whom the crew's approvers name.
+    policy: Policy | None = None
+    #: What the question is known by, where its words are not enough: the same key is the same question.
+    key: str = ""
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -77,9 +81,8 @@ class Desk:
     def question(self, asking: Asking) -> Question:
         """What is recorded. Asked again, it is another question; a rebuilt run asks the same ones."""
         run, task = self._run.claim.run, asking.task
-        content = (task.id if task else "", asking.kind, asking.digest)
         return Question(
-            id=ids.part_id(run.id, "question", *content, self._run.occurrence(*content)),
+            id=ids.part_id(run.id, "question", *self._content(asking)),
             run_id=run.id,
             kind=asking.kind,
             prompt=asking.prompt,
@@ -93,10 +96,17 @@ class Desk:
             asker=asking.asker,
             round=asking.round,
             rounds=asking.rounds,
-            policy=run.approvers,
+            policy=asking.policy or run.approvers,
             digest=asking.digest,
             deadline=run.crew.deadline(asking.kind),
         )
+
+    def _content(self, asking: Asking) -> tuple[object, ...]:
+        """What a question is known by in its run."""
+        if asking.key:
+            return (asking.key,)
+        content = (asking.task.number if asking.task else 0, asking.kind, asking.digest)
+        return (*content, self._run.occurrence(*content))
 
     async def _ask(self, asking: Asking, question: Question) -> Question:
         with self._run.stopwatch.paused():

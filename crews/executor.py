@@ -21,9 +21,11 @@ from crewai.utilities.agent_utils import extract_tool_call_info, parse_tool_call
 from crewai.utilities.string_utils import sanitize_tool_name
 from pydantic import ValidationError
 
+from crews import interrupted
 from crews.context import CURRENT, RunContext
 from crews.desk import Asking
 from crews.humans import ANSWERS, NAME, Answers, AskHumanArgs, told
+from crews.interrupted import OnInterrupted
 
 
 class CrewdeckExecutor(AgentExecutor):
@@ -72,7 +74,8 @@ class CrewdeckExecutor(AgentExecutor):
         tool = next(
             (tool for tool in self.original_tools or () if sanitize_tool_name(tool.name) == name), None
         )
-        return _wrapped(name, function, container=isinstance(tool, BaseAgentTool))
+        container = isinstance(tool, BaseAgentTool)
+        return _wrapped(name, function, None if container else interrupted.declared(tool))
 
     def _asking(self, run: RunContext, args: AskHumanArgs) -> Asking:
         return run.asking_of(self.task, self.agent, args.asking())
@@ -111,15 +114,20 @@ def _understood(arguments: object) -> Iterator[AskHumanArgs]:
         return
 
 
-def _wrapped(name: str, function: Callable[..., Any], *, container: bool) -> Callable[..., Any]:
+def _wrapped(
+    name: str, function: Callable[..., Any], on_interrupted: OnInterrupted | None
+) -> Callable[..., Any]:
+    """None: it hands work to another agent, whose steps are taken and recorded one by one."""
+
     @wraps(function)
     def step(*args: Any, **kwargs: Any) -> Any:
         run = CURRENT.get()
         if run is None:
             return function(*args, **kwargs)
-        if container:
+        if on_interrupted is None:
             return run.steps.container(lambda: function(*args, **kwargs))
-        return run.steps.tool(name, {"args": args, **kwargs}, lambda: function(*args, **kwargs))
+        arguments = {"args": args, **kwargs}
+        return run.steps.tool(name, arguments, lambda: function(*args, **kwargs), on_interrupted)
 
     step._crewdeck_step = True  # type: ignore[attr-defined]  # noqa: SLF001
     return step

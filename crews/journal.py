@@ -58,6 +58,11 @@ class Journal:
         with self._lock:
             return sorted(name for name in self._left if name.startswith(f"{scope}/{MODEL}/"))
 
+    def tools(self, name: str) -> list[str]:
+        """The tools that were offered in a recorded model call."""
+        offered: list[str] = json.loads(self._stored[name]).get("tools", [])
+        return offered
+
     def drop(self, names: list[str]) -> None:
         """These are not expected any more."""
         with self._lock:

@@ -35,7 +35,7 @@ class StoreLine:
     async def journal(self, run_id: str) -> dict[str, str]:
         return await self._on_control(_persistently(lambda: self._store.journal(run_id)))
 
-    async def asked(self, run_id: str) -> list[Question]:
+    async def questions(self, run_id: str) -> list[Question]:
         """All questions of the run."""
         return await self._on_control(_persistently(lambda: self._store.questions(run_id)))
 
@@ -46,6 +46,16 @@ class StoreLine:
         """The same for code that can't await: it holds its thread until it is recorded."""
         noting = _persistently(lambda: self._store.note(claim, name, value))
         return asyncio.run_coroutine_threadsafe(noting, self._control).result()
+
+    def intend_in_thread(self, claim: Claim, name: str, value: str) -> None:
+        """Record what is about to be done; holds its thread."""
+        intending = _persistently(lambda: self._store.intend(claim, name, value))
+        asyncio.run_coroutine_threadsafe(intending, self._control).result()
+
+    def conclude_in_thread(self, claim: Claim, name: str, value: str, struck: Sequence[str]) -> None:
+        """`conclude` for code that can't await; holds its thread."""
+        concluding = _persistently(lambda: self._store.conclude(claim, name, value, struck))
+        asyncio.run_coroutine_threadsafe(concluding, self._control).result()
 
     async def conclude(self, claim: Claim, name: str, value: str, struck: Sequence[str]) -> None:
         await self._on_control(_persistently(lambda: self._store.conclude(claim, name, value, struck)))

@@ -27,7 +27,7 @@ class Reviews:
     def setup_messages(self, context: ExecutorContext) -> bool:
         """Whether the prompt was rendered before, and so is in the context already."""
         own = self._run.parts.own(context.task)
-        described = "" if own is not None else getattr(context.task, "description", "")
+        described = "" if own is not None else _dateless(getattr(context.task, "description", ""))
         name, messages = self._run.steps.prompt(context.agent.role, described)
         if messages is not None:
             context.messages[:] = messages
@@ -78,6 +78,11 @@ class Reviews:
         if outcome.action is Action.RESPOND and review.round != review.rounds:
             return outcome.comment
         raise self._run.stop(_ending(review))
+
+
+def _dateless(description: str) -> str:
+    """Delegated work is known by its words; agents with `inject_date` add the date to them."""
+    return description.partition("\n\nCurrent Date: ")[0]
 
 
 class _Round:

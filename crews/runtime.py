@@ -106,7 +106,7 @@ class Runtime:
 
     async def _history(self, claim: Claim) -> History:
         journal = Journal(await self._line.journal(claim.run.id))
-        asked = await self._line.asked(claim.run.id)
+        asked = await self._line.questions(claim.run.id)
         return History(journal, frozenset(question.id for question in asked))
 
     async def _leave(self, context: RunContext, why: Leave) -> None:

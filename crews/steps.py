@@ -12,7 +12,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,6 +22,8 @@ from pydantic import BaseModel
 
 from bot.core import ids
 from bot.core.model import RunError
+from crews import doubts
+from crews.interrupted import OnInterrupted
 from crews.journal import MODEL, PROMPT, TOOL, Journal
 from crews.line import StoreLine
 from crews.signals import HandedBack
@@ -29,6 +31,13 @@ from crews.values import Replayed, decode, encode
 
 if TYPE_CHECKING:
     from crews.context import RunContext
+
+SETTLED = 2.0
+"""Seconds without anything recorded being found, after which what is left over won't be."""
+DIVERGED = "diverged"
+SKIPPED = (
+    "Skipped: this call was interrupted before, so it may have happened. It was decided not to repeat it."
+)
 
 _WITHIN: ContextVar[str | None] = ContextVar("crewdeck_within_tool", default=None)
 """The tool call in whose course this happens."""
@@ -42,6 +51,11 @@ class Request:
     #: What it may call: names, and the names of their arguments.
     tools: tuple[tuple[str, tuple[str, ...]], ...] = ()
     answers_as: type[BaseModel] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Of the tools."""
+        return sorted(name for name, _ in self.tools)
 
     @property
     def content(self) -> tuple[object, ...]:
@@ -94,7 +108,7 @@ class Steps:
             except Exception as error:
                 self._failed(step, error)
                 raise
-            return self._recorded(step, result, request.answers_as)
+            return self._recorded(step, result, request.answers_as, tools=request.names)
 
     async def model_async(self, request: Request, call: Callable[[], Awaitable[Any]]) -> Any:
         """The same for a call that is awaited."""
@@ -107,7 +121,9 @@ class Steps:
             except Exception as error:
                 await asyncio.to_thread(self._failed, step, error)
                 raise
-            return await asyncio.to_thread(self._recorded, step, result, request.answers_as)
+            return await asyncio.to_thread(
+                self._recorded, step, result, request.answers_as, tools=request.names
+            )
 
     def _begin_model(self, request: Request) -> _Step:
         self._take()
@@ -116,8 +132,28 @@ class Steps:
         name = self._journal.name(scope, MODEL, *request.content)
         step = _Step(name, self._journal.found(name))
         if step.recorded is None:
+            self._check_course(scope, request)
             self._record_prompts()
         return step
+
+    def _check_course(self, scope: str, request: Request) -> None:
+        """Something new is asked while recorded calls are left over: the crew isn't what it was.
+
+        Where agents work side by side, each first comes to what it had recorded.
+        """
+        while (left := self._journal.left(scope)) and self._journal.quiet < SETTLED:
+            self._run.check()
+            time.sleep(0.05)
+        if not left:
+            return
+        number = len(list(self._journal.under(f"{DIVERGED}/{scope}/")))
+        changed = doubts.tools_changed(self._journal.tools(left[0]), request.names)
+        if _on_loop():
+            raise self._run.stop(doubts.diverged(changed))
+        doubts.go_on(self._run, changed, f"{scope}/{number}")
+        name = f"{DIVERGED}/{scope}/{number}"
+        self._line.conclude_in_thread(self._run.claim, name, json.dumps(changed), left)
+        self._journal.drop(left)
 
     def _failed(self, step: _Step, error: Exception) -> None:
         """A failure is recorded like a result: what CrewAI made of it then, it makes of it again."""
@@ -148,14 +184,28 @@ class Steps:
 
     # ── tools ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def tool(self, name: str, arguments: dict[str, Any], call: Callable[[], Any]) -> Any:
-        """One call of a tool other than ask_human."""
+    def tool(
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        call: Callable[[], Any],
+        on_interrupted: OnInterrupted = "ask",
+    ) -> Any:
+        """One call of a tool other than ask_human.
+
+        Raises Leave where the call may have happened before, and nobody wants it again.
+        """
         self._take()
         known_as = self._journal.name(self.scope, TOOL, name, arguments)
         step = _Step(known_as, self._journal.found(known_as))
         if step.recorded is not None:
             return step.result()
+        begun = self._journal.intended(known_as)
+        if begun and not self._again(name, f"{known_as}/{begun}", on_interrupted):
+            return self._recorded(step, SKIPPED)
         with self._working():
+            if on_interrupted != "retry":
+                self._line.intend_in_thread(self._run.claim, known_as, str(begun + 1))
             within = _WITHIN.set(step.name)
             try:
                 result = call()
@@ -165,6 +215,16 @@ class Steps:
             finally:
                 _WITHIN.reset(within)
             return self._recorded(step, result)
+
+    def _again(self, tool: str, key: str, on_interrupted: OnInterrupted) -> bool:
+        """Whether a call is made again that was begun before, and may have happened."""
+        match on_interrupted:
+            case "retry":
+                return True
+            case "fail":
+                raise self._run.stop(doubts.interrupted(tool))
+            case "ask":
+                return doubts.do_again(self._run, tool, key)
 
     def container(self, call: Callable[[], Any]) -> Any:
         """A tool that hands work to another agent, whose steps are recorded one by one."""
@@ -244,13 +304,29 @@ class Steps:
                 self._idle_since = time.monotonic()
                 self._lock.notify_all()
 
-    def _recorded(self, step: _Step, result: Any, expected: type[BaseModel] | None = None) -> Any:
+    def _recorded(
+        self,
+        step: _Step,
+        result: Any,
+        expected: type[BaseModel] | None = None,
+        tools: Sequence[str] = (),
+    ) -> Any:
         """What the journal holds of this result; the caller gets the same as a replay would."""
-        written = self._note(step.name, {"result": encode(result)})
+        more = {"tools": tools} if tools else {}
+        written = self._note(step.name, {"result": encode(result), **more})
         return _Step(step.name, written).result(expected)
 
     def _note(self, name: str, value: dict[str, Any]) -> Any:
         return json.loads(self._line.note_in_thread(self._run.claim, name, json.dumps(value)))
+
+
+def _on_loop() -> bool:
+    """Whether this thread runs an event loop, which must not wait for people."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def task_scope(number: int) -> str:

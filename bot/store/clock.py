@@ -18,8 +18,8 @@ EVERY = 1.0
 
 QUARANTINED = RunError(
     code="quarantined",
-    message="Three workers died while they ran this, at the same point. It is not tried again by itself, to keep "
-    "other runs safe from it. The workers' logs may say why.",
+    message="Three workers died while they ran this, at the same point. To keep others safe from it, it is "
+    "not tried again by itself. The workers' logs may say why.",
 )
 """What becomes of a run that its workers die of."""
 

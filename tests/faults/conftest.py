@@ -13,7 +13,7 @@ __all__ = ["model"]
 
 
 @pytest.fixture(scope="session")
-def fleet(model: LoopbackModel) -> Iterator[Fleet]:  # noqa: F811 - pytest's way
+def fleet(model: LoopbackModel) -> Iterator[Fleet]:
     with Fleet.started(model.base_url) as fleet:
         yield fleet
 

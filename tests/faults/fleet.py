@@ -3,10 +3,12 @@
 import asyncio
 import itertools
 import json
+import re
+import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -31,8 +33,9 @@ class Fleet:
         self._redis = redis_server
         self.redis_url = redis_server.url
         self.effects_file = folder / "effects.jsonl"
+        self.definitions = Path(shutil.copytree(DEFINITIONS, folder / "definitions"))
         self._env = {
-            "CREWDECK_CONFIG_DIR": str(DEFINITIONS),
+            "CREWDECK_CONFIG_DIR": str(self.definitions),
             "CREWDECK_MODEL": "openai/gpt-5.4-mini",
             "CREWDECK_LEASE": str(LEASE),
             "CREWDECK_HOT_WINDOW": str(HOT_WINDOW),
@@ -84,6 +87,12 @@ class Fleet:
         self.workers.remove(worker)
         self.add()
 
+    def bury(self) -> None:
+        """Wait for a worker to die by itself, and replace it."""
+        self._wait_for(lambda: any(worker.process.poll() is not None for worker in self.workers))
+        self.workers.remove(next(each for each in self.workers if each.process.poll() is not None))
+        self.add()
+
     def stop_all(self) -> None:
         """SIGTERM for all, and new ones."""
         stopped, self.workers = self.workers, []
@@ -92,17 +101,15 @@ class Fleet:
         for worker in stopped:
             assert worker.process.wait(20) == 0, worker.log
         self.add()
+        self.add()
 
-    async def parked(self, run: Run, within: float = 15.0) -> None:
+    async def parked(self, run: Run) -> None:
         """Returns once no worker has this run."""
-        deadline = time.monotonic() + within
-        while not self._field(run, "parked"):
-            assert time.monotonic() < deadline, self.story()
-            await asyncio.sleep(0.05)
+        await asyncio.to_thread(self._wait_for, lambda: self._field(run, "parked") is not None)
 
     def _field(self, run: Run, name: str) -> str | None:
         with redis.Redis.from_url(self.redis_url, decode_responses=True) as client:
-            value: str | None = client.hget(keys.run(run.id), name)  # type: ignore[assignment]
+            value: str | None = client.hget(keys.run(run.id), name)
             return value
 
     def effects(self, mark: str) -> list[str]:
@@ -111,6 +118,22 @@ class Fleet:
             return []
         done = map(json.loads, self.effects_file.read_text().splitlines())
         return [each["what"] for each in done if each["mark"] == mark]
+
+    async def did(self, mark: str, many: int) -> None:
+        """Returns once tools have done so much under this mark."""
+        await asyncio.to_thread(self._wait_for, lambda: len(self.effects(mark)) >= many)
+
+    def _wait_for(self, condition: Callable[[], bool], within: float = 60.0) -> None:
+        deadline = time.monotonic() + within
+        while not condition():
+            assert time.monotonic() < deadline, self.story()
+            time.sleep(0.01)
+
+    def give_tools(self, crew: str, tools: str) -> None:
+        """Rewrite a crew of these workers; those that start from now on know it so."""
+        agents = self.definitions / crew / "agents.yaml"
+        agents.write_text(re.sub(r"tools: .*", f"tools: {tools}", agents.read_text()))
+        self.stop_all()
 
     def story(self) -> str:
         return "\n".join(worker.log for worker in self.workers)

@@ -1,4 +1,4 @@
-"""Runs whose worker is killed, or that leave memory: they go on elsewhere, and nothing recorded is done again."""
+"""Runs whose worker is killed, or that leave memory, go on elsewhere; nothing recorded is done again."""
 
 import asyncio
 import random
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bot.core.model import Run
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deck import Deck, called
 from tests.faults.fleet import Fleet
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of
 
@@ -225,13 +225,11 @@ PARTS = ("did right", "Ada answered: yes")
 
 
 async def test_a_worker_that_dies_during_a_model_call(fleet: Fleet, deck: Deck, model: LoopbackModel) -> None:
-    model.script("slowly", [call("effect", mark="slowly", what="one"), say("{last}")])
+    model.script("slowly", [call("effect", mark="slowly", what="one", seconds=0.3), say("{last}")])
     run = await deck.start("steps", prompt="[[slowly]]")
-    while model.count("slowly") < 1 or not fleet.effects("slowly"):
-        await asyncio.sleep(0.01)
-        model.delay(1.0)
-    while model.count("slowly") < 2:
-        await asyncio.sleep(0.01)
+    await fleet.did("slowly", 1)
+    model.delay(1.5)
+    await called(model, "slowly", 2)
     model.delay(0)
     await asyncio.to_thread(fleet.kill, run)
     assert await deck.result(run) == "did one"
@@ -252,8 +250,7 @@ async def test_a_worker_that_dies_among_parallel_tools(
         turn = turn & call("effect", mark=mark, what=str(number), seconds=each)
     model.script(mark, [turn, say("{last}")])
     run = await deck.start("steps", prompt=f"[[{mark}]]")
-    while len(fleet.effects(mark)) < 4:
-        await asyncio.sleep(0.01)
+    await fleet.did(mark, 4)
     await asyncio.sleep(1.0)
     await asyncio.to_thread(fleet.kill, run)
     assert await deck.result(run) == "did 3"

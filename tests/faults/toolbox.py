@@ -8,6 +8,8 @@ from typing import Any
 from crewai.tools import BaseTool
 from pydantic import BaseModel
 
+from crewdeck import idempotency_key
+
 
 def leave_trace(mark: str, what: str) -> None:
     with open(os.environ["EFFECTS"], "a") as file:  # noqa: PTH123 - appended to in one write
@@ -22,6 +24,16 @@ class Effect(BaseTool):
         leave_trace(mark, what)
         time.sleep(seconds)
         return f"did {what}"
+
+
+class Keyed(BaseTool):
+    name: str = "keyed"
+    description: str = "Does something under a key."
+
+    def _run(self, mark: str, seconds: float = 0.0) -> str:
+        leave_trace(mark, idempotency_key())
+        time.sleep(seconds)
+        return idempotency_key()
 
 
 class Failing(BaseTool):

@@ -37,11 +37,11 @@ missing = tests.contract.crews.toolbox:nothing_there
 """
 
 
-async def called(model: LoopbackModel, marker: str) -> None:
-    """Returns once the model has been called for this marker."""
+async def called(model: LoopbackModel, marker: str, times: int = 1) -> None:
+    """Returns once the model has been called so often for this marker."""
     async with asyncio.timeout(WITHIN):
         for _ in itertools.count():
-            if model.count(marker):
+            if model.count(marker) >= times:
                 return
             await asyncio.sleep(0.01)
 

@@ -194,7 +194,7 @@ class Unanswered(StoreLine):
     async def journal(self, run_id: str) -> dict[str, str]:  # noqa: ARG002
         return {}
 
-    async def asked(self, run_id: str) -> list[Question]:  # noqa: ARG002
+    async def questions(self, run_id: str) -> list[Question]:  # noqa: ARG002
         return []
 
     async def note(self, claim: Claim, name: str, value: str) -> str:  # noqa: ARG002
