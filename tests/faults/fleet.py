@@ -94,14 +94,13 @@ class Fleet:
         self.add()
 
     def stop_all(self) -> None:
-        """SIGTERM for all, and new ones."""
+        """SIGTERM for all, and one new worker, which is ready when this returns."""
         stopped, self.workers = self.workers, []
         for worker in stopped:
             worker.process.send_signal(signal.SIGTERM)
         for worker in stopped:
             assert worker.process.wait(20) == 0, worker.log
-        self.add()
-        self.add()
+        self.add().wait_for_log("ready")
 
     async def parked(self, run: Run) -> None:
         """Returns once no worker has this run."""

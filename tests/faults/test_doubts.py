@@ -9,7 +9,7 @@ from tests.contract.crews.deck import Deck
 from tests.faults.fleet import Fleet
 from tests.loopback.models import LoopbackModel, call, say
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 async def interrupted(fleet: Fleet, deck: Deck, model: LoopbackModel, crew: str, mark: str) -> Run:
@@ -109,7 +109,10 @@ async def test_a_crew_that_was_changed_under_its_run_asks(
     await asyncio.to_thread(fleet.give_tools, "changing", "[effect, facts]")
     try:
         await deck.say(first, "tea")
-        question = await asked(deck, run)
+        try:
+            question = await asked(deck, run)
+        except TimeoutError as error:
+            raise AssertionError(fleet.story()) from error
         assert "new is facts" in question.prompt
         await deck.say(question, chosen)
         done = await deck.over(run)

@@ -12,7 +12,7 @@ from tests.contract.crews.deck import Deck, called
 from tests.faults.fleet import Fleet
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
 
 Leave = Callable[[Run], Awaitable[None]]
 
