@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     #: Seconds that a stopping worker gives its runs. `serve` gives everything 10 s in all.
     drain: float = Field(5, alias="CREWDECK_DRAIN", ge=0)
 
+    #: Seconds that a run waits for people in a worker's memory before it is parked.
+    hot_window: float = Field(60, alias="CREWDECK_HOT_WINDOW", ge=0)
+
     slack_bot_token: SecretStr | None = Field(None, alias="SLACK_BOT_TOKEN")
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")
     slack_app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")

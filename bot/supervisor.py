@@ -18,7 +18,7 @@ from bot.core.errors import StoreUnavailable
 from bot.core.ports import Work
 from bot.metrics import Metrics
 from bot.settings import Settings, worker_environment
-from bot.store.clock import LOST
+from bot.store.clock import QUARANTINED
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ HEALTHY_AFTER = 30.0
 SHORTEST_LIFE = 1.0
 """Seconds. A worker that ends sooner has not been recycled, whatever it says."""
 LAST_WORDS = 2.0
-"""Seconds beyond `settings.drain` in which a worker fails what it still holds."""
+"""Seconds beyond `settings.drain` in which a worker gives back what it still holds."""
 LONGEST_GRACE = 7.5
 """Seconds that stopping workers get at most: all of `serve` is to be gone after 10."""
 ABANDON_WITHIN = 1.0
@@ -50,7 +50,7 @@ class Supervisor:
         self._end_at: float | None = None
 
     async def run(self) -> None:
-        """Keep them running until cancelled; then they stop, and what they still held is failed visibly."""
+        """Keep them running until cancelled; then they stop, and what they still held is queued again."""
         async with asyncio.TaskGroup() as slots:
             for _ in range(self._settings.workers):
                 slots.create_task(self._keep_one())
@@ -136,11 +136,11 @@ class Supervisor:
             await child.wait()
 
     async def _abandon(self, worker_id: str) -> None:
-        """Fail the runs it held, so that people hear of it now and not when its leases run out."""
+        """Have others take up the runs it held now, and not when its leases run out."""
         while True:
             try:
-                for run_id in await self._store.abandon(worker_id, LOST):
-                    log.warning("A run was lost with its worker", run_id=run_id, worker=worker_id)
+                for run_id in await self._store.abandon(worker_id, QUARANTINED):
+                    log.warning("A run has lost its worker", run_id=run_id, worker=worker_id)
             except StoreUnavailable:
                 await asyncio.sleep(STORE_PAUSE)
             else:

@@ -2,6 +2,7 @@
 
 - `AskHuman`: the tool `ask_human`, for agents that a factory builds. Agents in YAML have it already.
 - `crew`: declares what people need to know of a factory (docs/crews.md).
+- `idempotency_key`: inside a tool, a name for this very call, the same if the call is made again.
 - `HumanInputRequiredEvent`, `HumanInputCompletedEvent`: questions and answers on CrewAI's event bus.
 """
 
@@ -12,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crews.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
+    from crews.calls import idempotency_key
     from crews.entry import crew
     from crews.humans import AskHuman
 
-__all__ = ["AskHuman", "HumanInputCompletedEvent", "HumanInputRequiredEvent", "crew"]
+__all__ = ["AskHuman", "HumanInputCompletedEvent", "HumanInputRequiredEvent", "crew", "idempotency_key"]
 
 _LATER = {
     "AskHuman": "crews.humans",
     "HumanInputCompletedEvent": "crews.bus_events",
     "HumanInputRequiredEvent": "crews.bus_events",
     "crew": "crews.entry",
+    "idempotency_key": "crews.calls",
 }
 """Loaded when it is first used: most of it needs crewai, which takes seconds, and clients need none of it."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 # ruff: noqa: ANN401 - CrewAI says Any here
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
+from itertools import chain
 from typing import Any, Protocol
 
 from crewai import LLM, Agent, Crew, Process, Task
@@ -19,8 +20,9 @@ from pydantic import JsonValue
 
 from bot.core.errors import CrewdeckError
 from bot.core.model import Crew as Card
+from crews import interrupted
 from crews.catalog import ASK_HUMAN, Definition
-from crews.definition import AgentEntry, CrewFile, Limits, TaskEntry
+from crews.definition import AgentEntry, CrewFile, Limits, TaskEntry, ToolEntry
 from crews.entry import card_of, declared_by
 from crews.executor import CrewdeckExecutor
 from crews.humans import AskHuman
@@ -123,6 +125,7 @@ class PythonCrew:
             )
         for agent in crew.agents:
             _prepare(agent)
+        _declare_tools(crew, self._declared.tools.values())
         return _forgetful(crew)
 
 
@@ -192,7 +195,7 @@ class _Builder:
 
     def _tools(self, names: list[str]) -> list[Any]:
         named = self._definition.crew.tools
-        return [_named(named[name].use)() for name in names if name != ASK_HUMAN]
+        return [_tool(named[name]) for name in names if name != ASK_HUMAN]
 
     def _model(self, name: str | None) -> BaseLLM:
         name = name or self._definition.crew.model or self._default_model
@@ -214,6 +217,22 @@ class _Builder:
         if isinstance(model, OpenAICompletion) and not model.api_key:
             raise _unusable(name, "OPENAI_API_KEY")
         return model
+
+
+def _tool(entry: ToolEntry) -> Any:
+    tool = _named(entry.use)()
+    interrupted.declare(tool, entry.on_interrupted)
+    return tool
+
+
+def _declare_tools(crew: Crew, entries: Iterable[ToolEntry]) -> None:
+    """What a factory declares of tools by their class."""
+    kinds = [(_named(entry.use), entry.on_interrupted) for entry in entries]
+    given = [each.tools or [] for each in crew.agents] + [each.tools or [] for each in crew.tasks]
+    for tool in chain.from_iterable(given):
+        for kind, on_interrupted in kinds:
+            if isinstance(tool, kind):
+                interrupted.declare(tool, on_interrupted)
 
 
 _KEY = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:KEY|TOKEN|KEY_ID)\b")

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from crewai import Task
@@ -17,9 +17,12 @@ from bot.core import ids
 from bot.core.model import Claim, RunError
 from crews.definition import Limits
 from crews.desk import Announcer, Asking, Desk
+from crews.journal import Journal
 from crews.line import StoreLine
+from crews.parking import Parking
 from crews.parts import Parts
-from crews.signals import Stopped
+from crews.signals import Leave, Stopped
+from crews.steps import Steps
 from crews.stopwatch import Stopwatch
 
 T = TypeVar("T")
@@ -28,26 +31,46 @@ CURRENT: ContextVar[RunContext | None] = ContextVar("crewdeck_run", default=None
 """The run that this task or thread works for; None outside of runs."""
 
 
+@dataclass(frozen=True)
+class History:
+    """What earlier workers have done for a run."""
+
+    journal: Journal = field(default_factory=Journal)
+    #: The questions that were put to people.
+    asked: frozenset[str] = frozenset()
+
+
 class RunContext:
     """One run in the hands of this worker. Its methods may be called from any thread."""
 
-    def __init__(self, claim: Claim, limits: Limits, line: StoreLine, announcer: Announcer) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        limits: Limits,
+        line: StoreLine,
+        announcer: Announcer,
+        history: History | None = None,
+        hot_window: float = 60.0,
+    ) -> None:
         self.claim = claim
         self.loop = loop = asyncio.get_running_loop()
         self.limits = limits
         #: Known once the crew is built.
         self.parts = Parts(claim.run.id)
         #: Where questions are put to people.
+        self.history = history or History()
         self.desk = Desk(self, line, announcer)
         self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time)
         #: Set at the run's first step: it has got through its start.
         self.begun = asyncio.Event()
         #: What every model call and tool call passes through.
-        self.steps = Steps(self)
+        self.steps = Steps(self, self.history.journal, line)
+        #: Whether it is time to leave memory, while people are asked.
+        self.parking = Parking(loop, hot_window, self.steps.idle, self.leave)
         #: Ends the run's task; set by who started it.
         self.interrupt: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
-        self._stopped: Stopped | None = None
+        self._stopped: Leave | None = None
         self._waits: set[asyncio.Task[Any]] = set()
         self._seen: Counter[tuple[object, ...]] = Counter()
 
@@ -60,23 +83,32 @@ class RunContext:
         return ids.part_id(self.run_id, "crew")
 
     @property
-    def stopped(self) -> Stopped | None:
-        """Why the run is to end, once it is."""
+    def stopped(self) -> Leave | None:
+        """Why the run is to leave, once it is."""
         return self._stopped
 
     def check(self) -> None:
-        """Raises Stopped if the run is to end: called before each step."""
+        """Raises Leave if the run is to leave: called before each step."""
         if self._stopped is not None:
-            raise Stopped(self._stopped.error)
+            raise self._stopped.again()
 
-    def stop(self, error: RunError | None = None) -> Stopped:
-        """End the run, with `error` or because it is over; who calls first decides. The signal to raise."""
+    def stop(self, error: RunError | None = None) -> Leave:
+        """End the run, with `error` or because it is over. The signal to raise."""
+        return self.leave(Stopped(error))
+
+    def leave(self, why: Leave) -> Leave:
+        """Have the run leave this worker; who calls first decides why. The signal to raise."""
         with self._lock:
             first = self._stopped is None
-            reason = self._stopped = self._stopped or Stopped(error)
+            reason = self._stopped = self._stopped or why
         if first:
             self.loop.call_soon_threadsafe(self._interrupt)
-        return Stopped(reason.error)
+        return reason.again()
+
+    def hand_back(self) -> None:
+        """The worker stops: leave at the next step, or at once if the run waits. On its loop."""
+        self.steps.hand_back()
+        self.parking.hurry()
 
     def entered(self) -> None:
         """The run has got through its start."""
@@ -99,7 +131,7 @@ class RunContext:
         )
 
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await something slow, from any loop, that ends at once when the run is stopped. Raises Stopped."""
+        """Await something slow, from any loop, that ends at once when the run leaves. Raises Leave."""
         if asyncio.get_running_loop() is self.loop:
             return await self._wait(work)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._wait(work), self.loop))
@@ -127,6 +159,7 @@ class RunContext:
         for wait in tuple(self._waits):
             wait.cancel()
         self.stopwatch.close()
+        self.parking.close()
         self.interrupt()
 
     def _out_of_time(self) -> None:
@@ -136,57 +169,6 @@ class RunContext:
                 message=f"Stopped: the crew worked more than {_spoken(self.limits.time or 0)}, its limit.",
             )
         )
-
-
-class Steps:
-    """What every step of a run goes through: one place to count it, to stop before it, and to remember it.
-
-    Model calls (crews/seams.py) and tool calls (crews/executor.py) pass here as thunks: who records what a
-    run has done decides here whether a step has to be taken at all.
-    """
-
-    def __init__(self, run: RunContext) -> None:
-        self._run = run
-        self._lock = threading.Lock()
-        self._model_calls = 0
-        #: The last exception that came out of a model call, to tell such failures from others.
-        self.model_failure: Exception | None = None
-
-    def model(self, call: Callable[[], T]) -> T:
-        """One call of a model. Raises Stopped at the crew's limit."""
-        self._take()
-        self._count()
-        try:
-            return call()
-        except Exception as error:
-            self.model_failure = error
-            raise
-
-    def tool(self, name: str, arguments: dict[str, Any], call: Callable[[], T]) -> T:  # noqa: ARG002 - what a step is known by
-        """One call of a tool other than ask_human."""
-        self._take()
-        return call()
-
-    def prompt(self) -> None:
-        """An agent's prompt is about to be rendered."""
-        self._take()
-
-    def _take(self) -> None:
-        self._run.check()
-        self._run.entered()
-
-    def _count(self) -> None:
-        limit = self._run.limits.model_calls
-        with self._lock:
-            self._model_calls += 1
-            over = limit is not None and self._model_calls > limit
-        if over:
-            raise self._run.stop(
-                RunError(
-                    code="limit_model_calls",
-                    message=f"Stopped: the crew wanted more than its limit of {limit} model calls.",
-                )
-            )
 
 
 def _spoken(seconds: int) -> str:

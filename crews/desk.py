@@ -6,11 +6,12 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+from uuid import uuid4
 
 import structlog
 
 from bot.core import ids, rules
-from bot.core.model import Action, Option, Question, QuestionKind, ReasonFlags, Source
+from bot.core.model import Action, Option, Policy, Question, QuestionKind, ReasonFlags, Source
 from crews.line import StoreLine
 from crews.parts import TaskPart
 
@@ -35,6 +36,10 @@ class Asking:
     asker: str = ""
     round: int | None = None
     rounds: int | None = None
+    #: Who may answer; None: whom the crew's approvers name.
+    policy: Policy | None = None
+    #: What the question is known by, where its words are not enough: the same key is the same question.
+    key: str = ""
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -66,7 +71,7 @@ class Desk:
         self._announcer = announcer
 
     async def ask(self, asking: Asking) -> Question:
-        """The question with its outcome, however long it takes. Raises Stopped if the run ends before."""
+        """The question with its outcome, however long it takes. Raises Leave if the run leaves before."""
         return await self._run.wait(self._ask(asking, self.question(asking)))
 
     def ask_in_thread(self, asking: Asking) -> Question:
@@ -76,9 +81,8 @@ class Desk:
     def question(self, asking: Asking) -> Question:
         """What is recorded. Asked again, it is another question; a rebuilt run asks the same ones."""
         run, task = self._run.claim.run, asking.task
-        content = (task.id if task else "", asking.kind, asking.digest)
         return Question(
-            id=ids.part_id(run.id, "question", *content, self._run.occurrence(*content)),
+            id=ids.part_id(run.id, "question", *self._content(asking)),
             run_id=run.id,
             kind=asking.kind,
             prompt=asking.prompt,
@@ -92,23 +96,43 @@ class Desk:
             asker=asking.asker,
             round=asking.round,
             rounds=asking.rounds,
-            policy=run.approvers,
+            policy=asking.policy or run.approvers,
             digest=asking.digest,
             deadline=run.crew.deadline(asking.kind),
         )
+
+    def _content(self, asking: Asking) -> tuple[object, ...]:
+        """What a question is known by in its run."""
+        if asking.key:
+            return (asking.key,)
+        content = (asking.task.number if asking.task else 0, asking.kind, asking.digest)
+        return (*content, self._run.occurrence(*content))
 
     async def _ask(self, asking: Asking, question: Question) -> Question:
         with self._run.stopwatch.paused():
             await self._announcer.before(asking.task)
             asked = await self._line.ask(self._run.claim, question)
-            log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
+            if asked.id not in self._run.history.asked:
+                log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
+                self._announcer.asked(asked)
             self._run.entered()
-            self._announcer.asked(asked)
-            settled = await self._line.settled(asked)
+            settled = await self._settled(asked)
         if settled.outcome is None or settled.outcome.action is Action.CANCEL:
             raise self._run.stop()
-        log.info(
-            "answered", run_id=settled.run_id, question_id=settled.id, action=settled.outcome.action.value
-        )
-        self._announcer.answered(settled)
+        await self._tell(settled)
         return settled
+
+    async def _settled(self, asked: Question) -> Question:
+        if not asked.open:
+            return asked
+        with self._run.parking.waiting(asked.id):
+            return await self._line.settled(asked)
+
+    async def _tell(self, settled: Question) -> None:
+        """Tell CrewAI's listeners of the answer, once, whichever worker they listen in."""
+        mark = uuid4().hex
+        if await self._line.note(self._run.claim, f"heard/{settled.id}", mark) != mark or not settled.outcome:
+            return
+        action = settled.outcome.action.value
+        log.info("answered", run_id=settled.run_id, question_id=settled.id, action=action)
+        self._announcer.answered(settled)

@@ -16,12 +16,16 @@ from typing import Any, ClassVar, Literal
 
 from crewai.agents.agent_executor import AgentExecutor
 from crewai.agents.parser import AgentAction
+from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from crewai.utilities.agent_utils import extract_tool_call_info, parse_tool_call_args
+from crewai.utilities.string_utils import sanitize_tool_name
 from pydantic import ValidationError
 
+from crews import interrupted
 from crews.context import CURRENT, RunContext
 from crews.desk import Asking
 from crews.humans import ANSWERS, NAME, Answers, AskHumanArgs, told
+from crews.interrupted import OnInterrupted
 
 
 class CrewdeckExecutor(AgentExecutor):
@@ -38,7 +42,7 @@ class CrewdeckExecutor(AgentExecutor):
         if run is not None:
             await self._ask(run, list(self._native_questions()))
             self._available_functions = {
-                name: _as_step(name, function) for name, function in self._available_functions.items()
+                name: self._as_step(name, function) for name, function in self._available_functions.items()
             }
         return await asyncio.to_thread(AgentExecutor.execute_native_tool.__get__(self))
 
@@ -50,7 +54,7 @@ class CrewdeckExecutor(AgentExecutor):
         if run is not None:
             await self._ask(run, list(self._written_question()))
             for tool in self.tools:
-                object.__setattr__(tool, "func", _as_step(tool.name, tool.func))
+                object.__setattr__(tool, "func", self._as_step(tool.name, tool.func))
         return await asyncio.to_thread(AgentExecutor.execute_tool_action.__get__(self))
 
     async def _ask(self, run: RunContext, calls: list[AskHumanArgs]) -> None:
@@ -62,6 +66,16 @@ class CrewdeckExecutor(AgentExecutor):
         for args, question in zip(calls, outcomes, strict=True):
             answers.put(args, told(question))
         ANSWERS.set(answers)
+
+    def _as_step(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A tool's function as a step of whichever run calls it."""
+        if name == NAME or getattr(function, "_crewdeck_step", False):
+            return function
+        tool = next(
+            (tool for tool in self.original_tools or () if sanitize_tool_name(tool.name) == name), None
+        )
+        container = isinstance(tool, BaseAgentTool)
+        return _wrapped(name, function, None if container else interrupted.declared(tool))
 
     def _asking(self, run: RunContext, args: AskHumanArgs) -> Asking:
         return run.asking_of(self.task, self.agent, args.asking())
@@ -100,17 +114,20 @@ def _understood(arguments: object) -> Iterator[AskHumanArgs]:
         return
 
 
-def _as_step(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A tool's function as a step of whichever run calls it."""
-    if name == NAME or getattr(function, "_crewdeck_step", False):
-        return function
+def _wrapped(
+    name: str, function: Callable[..., Any], on_interrupted: OnInterrupted | None
+) -> Callable[..., Any]:
+    """None: it hands work to another agent, whose steps are taken and recorded one by one."""
 
     @wraps(function)
     def step(*args: Any, **kwargs: Any) -> Any:
         run = CURRENT.get()
         if run is None:
             return function(*args, **kwargs)
-        return run.steps.tool(name, {"args": args, **kwargs}, lambda: function(*args, **kwargs))
+        if on_interrupted is None:
+            return run.steps.container(lambda: function(*args, **kwargs))
+        arguments = {"args": args, **kwargs}
+        return run.steps.tool(name, arguments, lambda: function(*args, **kwargs), on_interrupted)
 
     step._crewdeck_step = True  # type: ignore[attr-defined]  # noqa: SLF001
     return step

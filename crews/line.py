@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import structlog
@@ -29,8 +29,42 @@ class StoreLine:
         self._store = store
         self._feed = feed
 
-    async def record(self, claim: Claim, event: Body) -> None:
-        await self._on_control(_persistently(lambda: self._store.record(claim, event)))
+    async def record(self, claim: Claim, event: Body, key: str | None = None) -> None:
+        await self._on_control(_persistently(lambda: self._store.record(claim, event, key)))
+
+    async def journal(self, run_id: str) -> dict[str, str]:
+        return await self._on_control(_persistently(lambda: self._store.journal(run_id)))
+
+    async def questions(self, run_id: str) -> list[Question]:
+        """All questions of the run."""
+        return await self._on_control(_persistently(lambda: self._store.questions(run_id)))
+
+    async def note(self, claim: Claim, name: str, value: str) -> str:
+        return await self._on_control(_persistently(lambda: self._store.note(claim, name, value)))
+
+    def note_in_thread(self, claim: Claim, name: str, value: str) -> str:
+        """The same for code that can't await: it holds its thread until it is recorded."""
+        noting = _persistently(lambda: self._store.note(claim, name, value))
+        return asyncio.run_coroutine_threadsafe(noting, self._control).result()
+
+    def intend_in_thread(self, claim: Claim, name: str, value: str) -> None:
+        """Record what is about to be done; holds its thread."""
+        intending = _persistently(lambda: self._store.intend(claim, name, value))
+        asyncio.run_coroutine_threadsafe(intending, self._control).result()
+
+    def conclude_in_thread(self, claim: Claim, name: str, value: str, struck: Sequence[str]) -> None:
+        """`conclude` for code that can't await; holds its thread."""
+        concluding = _persistently(lambda: self._store.conclude(claim, name, value, struck))
+        asyncio.run_coroutine_threadsafe(concluding, self._control).result()
+
+    async def conclude(self, claim: Claim, name: str, value: str, struck: Sequence[str]) -> None:
+        await self._on_control(_persistently(lambda: self._store.conclude(claim, name, value, struck)))
+
+    async def park(self, claim: Claim, questions: Sequence[str]) -> bool:
+        return await self._on_control(_persistently(lambda: self._store.park(claim, questions)))
+
+    async def release(self, claim: Claim) -> None:
+        await self._on_control(_persistently(lambda: self._store.release(claim)))
 
     async def ask(self, claim: Claim, question: Question) -> Question:
         """Record the question; the one that has its id already, perhaps settled, if there is one."""

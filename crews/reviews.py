@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import ContextVar
 
 from crewai.agents.parser import AgentFinish
 from crewai.core.providers.human_input import AsyncExecutorContext, ExecutorContext
@@ -20,14 +21,23 @@ class Reviews:
     def __init__(self, run: RunContext, rounds: int) -> None:
         self._run = run
         self._rounds = rounds
+        #: The prompt that is being rendered here; agents work side by side.
+        self._rendering: ContextVar[str] = ContextVar("crewdeck_rendering")
 
-    def setup_messages(self, context: ExecutorContext) -> bool:  # noqa: ARG002 - CrewAI's signature
-        """CrewAI renders the prompt itself; the run's steps know of it first."""
-        self._run.steps.prompt()
+    def setup_messages(self, context: ExecutorContext) -> bool:
+        """Whether the prompt was rendered before, and so is in the context already."""
+        own = self._run.parts.own(context.task)
+        described = "" if own is not None else _dateless(getattr(context.task, "description", ""))
+        name, messages = self._run.steps.prompt(context.agent.role, described)
+        if messages is not None:
+            context.messages[:] = messages
+            return True
+        self._rendering.set(name)
         return False
 
     def post_setup_messages(self, context: ExecutorContext) -> None:
-        """The rendered prompt stays as it is."""
+        """The prompt was rendered now."""
+        self._run.steps.rendered(self._rendering.get(), list(context.messages))
 
     async def handle_feedback_async(self, answer: AgentFinish, context: AsyncExecutorContext) -> AgentFinish:
         for asking in self._askings(context):
@@ -61,13 +71,18 @@ class Reviews:
             yield _Round(task, self._run.parts.agent_id(agent), agent.role.strip(), number, self._rounds)
 
     def _feedback(self, review: Question) -> str | None:
-        """The changes that are requested; None if there are none. Raises Stopped where the run ends."""
+        """The changes that are requested; None if there are none. Raises Leave where the run ends."""
         outcome = review.outcome
         if outcome is None or outcome.action is Action.APPROVE:
             return None
         if outcome.action is Action.RESPOND and review.round != review.rounds:
             return outcome.comment
         raise self._run.stop(_ending(review))
+
+
+def _dateless(description: str) -> str:
+    """Delegated work is known by its words; agents with `inject_date` add the date to them."""
+    return description.partition("\n\nCurrent Date: ")[0]
 
 
 class _Round:

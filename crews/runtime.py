@@ -28,12 +28,14 @@ from bot.core.ports import Fenced
 from crews import failures, seams
 from crews.build import Blueprint, kickoff_inputs
 from crews.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
-from crews.context import CURRENT, RunContext
+from crews.context import CURRENT, History, RunContext
+from crews.journal import Journal
 from crews.line import StoreLine
 from crews.parts import TaskPart
 from crews.progress import Progress
+from crews.resume import FinishedTasks
 from crews.reviews import Reviews
-from crews.signals import Stopped
+from crews.signals import Leave, Parked, Stopped
 
 log = structlog.get_logger(__name__)
 
@@ -43,10 +45,12 @@ STARTS = 4
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: with a result, with an error, or with nothing to record."""
+    """How an execution ended: with a result, with an error, with nothing to record, or unfinished."""
 
     result: str | None = None
     error: RunError | None = None
+    #: It doesn't end: it leaves this worker.
+    leave: Leave | None = None
 
     @property
     def recorded(self) -> bool:
@@ -70,29 +74,56 @@ class _Execution:
 class Runtime:
     """Executes runs. Made, and used, on the crews' loop; one in a process."""
 
-    def __init__(self, blueprints: Mapping[str, Blueprint], line: StoreLine) -> None:
+    def __init__(
+        self, blueprints: Mapping[str, Blueprint], line: StoreLine, hot_window: float = 60.0
+    ) -> None:
         self._blueprints = blueprints
         self._line = line
+        self._hot_window = hot_window
+        self._stopping = False
         self._starts = asyncio.Semaphore(STARTS)
         self._executions: dict[str, _Execution] = {}
         seams.install()
         self._listen()
 
     async def execute(self, claim: Claim) -> None:
-        """Execute a run and record how it ended. Never raises an Exception."""
-        execution = self._open(claim)
+        """Execute a run and record how that ended. Never raises an Exception."""
+        execution = self._open(claim, await self._history(claim))
         following = asyncio.create_task(execution.progress.follow())
         try:
             ending = await self._executed(execution)
             await execution.progress.flush()
-            if ending.recorded:
+            if ending.leave is not None:
+                await self._leave(execution.context, ending.leave)
+            elif ending.recorded:
                 await self._line.finish(claim, ending.result, ending.error)
-        except (Fenced, Stopped):
+        except (Fenced, Leave):
             log.info("let go", run_id=claim.run.id)
         finally:
             following.cancel()
             await asyncio.wait({following})
             self._close(execution)
+
+    async def _history(self, claim: Claim) -> History:
+        journal = Journal(await self._line.journal(claim.run.id))
+        asked = await self._line.questions(claim.run.id)
+        return History(journal, frozenset(question.id for question in asked))
+
+    async def _leave(self, context: RunContext, why: Leave) -> None:
+        """Give the run up; a step that is under way is recorded before, so that it isn't taken again."""
+        await context.steps.finished()
+        if isinstance(why, Parked):
+            await self._line.park(context.claim, why.questions)
+            log.info("parked", run_id=context.run_id)
+        else:
+            await self._line.release(context.claim)
+            log.info("handed back", run_id=context.run_id)
+
+    def hand_back(self) -> None:
+        """The worker stops: waiting runs are parked, the others leave before their next step."""
+        self._stopping = True
+        for execution in self._executions.values():
+            execution.context.hand_back()
 
     def stop(self, run_id: str) -> None:
         """The run is over, or another worker's: it ends at its next step, a waiting one at once."""
@@ -102,26 +133,31 @@ class Runtime:
 
     # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _open(self, claim: Claim) -> _Execution:
+    def _open(self, claim: Claim, history: History) -> _Execution:
         loop = asyncio.get_running_loop()
         progress = Progress(loop, lambda event: self._record(claim, event))
         announcer = _BusAnnouncer(progress, self._executions)
         limits = self._blueprints[claim.run.crew.name].limits
-        execution = _Execution(RunContext(claim, limits, self._line, announcer), progress)
-        execution.context.interrupt = execution.interrupt
+        context = RunContext(claim, limits, self._line, announcer, history, self._hot_window)
+        execution = _Execution(context, progress)
+        context.interrupt = execution.interrupt
+        if self._stopping:
+            context.hand_back()
         self._executions[claim.run.id] = execution
         return execution
 
     async def _record(self, claim: Claim, event: TaskStarted | TaskCompleted) -> None:
         try:
-            await self._line.record(claim, event)
+            await self._line.record(claim, event, event.task_id)
         except Fenced:
             self.stop(claim.run.id)
 
     def _close(self, execution: _Execution) -> None:
         """Take the run out of memory. CrewAI would keep a cancelled task, and with it the crew, for ever."""
-        self._executions.pop(execution.context.run_id, None)
+        if self._executions.get(execution.context.run_id) is execution:
+            del self._executions[execution.context.run_id]
         execution.context.stopwatch.close()
+        execution.context.parking.close()
         for task in execution.crew.tasks if execution.crew is not None else ():
             event_listener.execution_spans.pop(task, None)
 
@@ -136,7 +172,8 @@ class Runtime:
                 log.exception("the crew can't be built", run_id=run_id, crew=blueprint.name)
                 return Ending(error=failures.of_build(error))
             if context.stopped is not None:
-                return Ending(error=context.stopped.error)
+                return _left(context.stopped)
+            await self._resume(context, crew)
             kickoff = self._kick_off(execution, crew, blueprint)
             begun = asyncio.create_task(context.begun.wait())
             await asyncio.wait({kickoff, begun}, return_when=asyncio.FIRST_COMPLETED)
@@ -144,10 +181,18 @@ class Runtime:
         await asyncio.wait({kickoff})
         return self._ending(context, kickoff)
 
+    async def _resume(self, context: RunContext, crew: Crew) -> None:
+        """Let the crew go on where an earlier worker recorded that it was."""
+        context.parts.learn(crew)
+        finished = FinishedTasks(context, context.history.journal, self._line)
+        for part in finished.give_back(crew):
+            # Whoever finished it may have died before telling.
+            await self._record(context.claim, _progressed(TaskCompleted, context.crew_id, part))
+        finished.listen(crew)
+
     def _kick_off(self, execution: _Execution, crew: Crew, blueprint: Blueprint) -> asyncio.Task[Any]:
         context = execution.context
         execution.crew = crew
-        context.parts.learn(crew)
         variables = contextvars.copy_context()
         variables.run(self._enter, context, blueprint.review_rounds)
         inputs = kickoff_inputs(context.claim.run.crew, context.claim.run.inputs)
@@ -169,7 +214,7 @@ class Runtime:
         if context.stopped is not None:
             if not kickoff.cancelled():
                 kickoff.exception()  # seen: it is ours
-            return Ending(error=context.stopped.error)
+            return _left(context.stopped)
         error = None if kickoff.cancelled() else kickoff.exception()
         if error is None and not kickoff.cancelled():
             return Ending(result=kickoff.result().raw)
@@ -225,6 +270,10 @@ class _BusAnnouncer:
     def _crew(self, question: Question) -> Crew | None:
         execution = self._executions.get(question.run_id)
         return execution.crew if execution is not None else None
+
+
+def _left(why: Leave) -> Ending:
+    return Ending(error=why.error) if isinstance(why, Stopped) else Ending(leave=why)
 
 
 def _progressed(

@@ -7,7 +7,8 @@ converter's and the guardrails' (docs/decisions/0003-crewai-seams.md).
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from crewai.llms.base_llm import BaseLLM
 
 from crews.context import CURRENT
+from crews.steps import Request
 
 _inside: ContextVar[bool] = ContextVar("crewdeck_inside_model_call", default=False)
 """A model class that calls another one's `call` makes one call, not two."""
@@ -28,8 +30,7 @@ def install() -> None:
 
     def wrap(cls: type[BaseLLM], method_name: str) -> None:
         wrap_in_retries(cls, method_name)
-        if method_name == "call":
-            _wrap(cls)
+        _wrap(cls)
 
     BaseLLM._wrap_call_method = classmethod(wrap)  # type: ignore[assignment,method-assign]  # noqa: SLF001 - the seam
     BaseLLM._crewdeck_installed = True  # type: ignore[attr-defined]  # noqa: SLF001
@@ -44,9 +45,10 @@ def _subclasses(cls: type[BaseLLM]) -> Iterator[type[BaseLLM]]:
 
 
 def _wrap(cls: type[BaseLLM]) -> None:
-    call = cls.__dict__.get("call")
-    if call is not None and not getattr(call, "_crewdeck_step", False):
-        cls.call = _as_step(call)  # type: ignore[method-assign]
+    for name, as_step in (("call", _as_step), ("acall", _as_async_step)):
+        call = cls.__dict__.get(name)
+        if call is not None and not getattr(call, "_crewdeck_step", False):
+            setattr(cls, name, as_step(call))
 
 
 def _as_step(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,10 +59,46 @@ def _as_step(call: Callable[..., Any]) -> Callable[..., Any]:
             return call(model, *args, **kwargs)
         token = _inside.set(True)
         try:
-            return run.steps.model(lambda: call(model, *args, **kwargs))
+            return run.steps.model(_request(call, model, args, kwargs), lambda: call(model, *args, **kwargs))
         finally:
             _inside.reset(token)
 
+    return _marked(step)
+
+
+def _as_async_step(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @wraps(call)
+    async def step(model: BaseLLM, *args: Any, **kwargs: Any) -> Any:
+        run = CURRENT.get()
+        if run is None or _inside.get():
+            return await call(model, *args, **kwargs)
+        token = _inside.set(True)
+        try:
+            request = _request(call, model, args, kwargs)
+            return await run.steps.model_async(request, lambda: call(model, *args, **kwargs))
+        finally:
+            _inside.reset(token)
+
+    return _marked(step)
+
+
+def _marked(step: Callable[..., Any]) -> Callable[..., Any]:
     step._crewdeck_step = True  # type: ignore[attr-defined]  # noqa: SLF001
     step._crewai_rate_limit_wrapped = True  # type: ignore[attr-defined]  # noqa: SLF001 - CrewAI's own mark
     return step
+
+
+def _request(
+    call: Callable[..., Any], model: BaseLLM, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Request:
+    given = inspect.signature(call).bind_partial(model, *args, **kwargs).arguments
+    given = {**given.get("kwargs", {}), **given}
+    tools = tuple(_offered(tool) for tool in given.get("tools") or ())
+    return Request(given.get("messages"), tools, given.get("response_model"))
+
+
+def _offered(tool: Any) -> tuple[str, tuple[str, ...]]:
+    """What a tool is known by: reworded descriptions don't make it another one."""
+    function = tool.get("function", tool) if isinstance(tool, dict) else {}
+    schema = function.get("parameters") or function.get("input_schema") or {}
+    return str(function.get("name", "")), tuple(sorted(schema.get("properties") or ()))

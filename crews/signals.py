@@ -1,13 +1,33 @@
-"""How a run is told to end. Not errors, and not `Exception`s: CrewAI retries on those."""
+"""How a run is told to leave its worker. Not errors, and not `Exception`s: CrewAI retries on those."""
 
 from __future__ import annotations
 
 from bot.core.model import RunError
 
 
-class Stopped(BaseException):
+class Leave(BaseException):
+    """The run leaves this worker. The first reason counts."""
+
+    def again(self) -> Leave:
+        """The same, to be raised in another place."""
+        return type(self)(*self.args)
+
+
+class Stopped(Leave):
     """The run ends here: with `error`, or with nothing to record since it is over already."""
 
     def __init__(self, error: RunError | None = None) -> None:
-        super().__init__(error.message if error else "the run is over")
+        super().__init__(error)
         self.error = error
+
+
+class Parked(Leave):
+    """The run waits for people, who take their time: it leaves memory until they have answered."""
+
+    def __init__(self, questions: tuple[str, ...]) -> None:
+        super().__init__(questions)
+        self.questions = questions
+
+
+class HandedBack(Leave):
+    """The worker stops: another one takes the run up."""

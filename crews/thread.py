@@ -22,9 +22,12 @@ POOL = 512
 class CrewThread:
     """Runs one Runtime. Made on the control loop; its methods are called from there."""
 
-    def __init__(self, load: Callable[[], Mapping[str, Blueprint]], line: StoreLine) -> None:
+    def __init__(
+        self, load: Callable[[], Mapping[str, Blueprint]], line: StoreLine, hot_window: float
+    ) -> None:
         self._load = load
         self._line = line
+        self._hot_window = hot_window
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runtime: Runtime | None = None
         self._loaded: Future[Mapping[str, Blueprint]] = Future()
@@ -45,6 +48,11 @@ class CrewThread:
         """End a run that is over, or another worker's."""
         loop, runtime = self._ready()
         loop.call_soon_threadsafe(runtime.stop, run_id)
+
+    def hand_back(self) -> None:
+        """Park or give back all runs, each as soon as it can."""
+        loop, runtime = self._ready()
+        loop.call_soon_threadsafe(runtime.hand_back)
 
     def _ready(self) -> tuple[asyncio.AbstractEventLoop, Runtime]:
         if self._loop is None or self._runtime is None:
@@ -67,6 +75,6 @@ class CrewThread:
     async def _work(self, blueprints: Mapping[str, Blueprint]) -> None:
         from crews.runtime import Runtime  # crewai
 
-        self._runtime = Runtime(blueprints, self._line)
+        self._runtime = Runtime(blueprints, self._line, self._hot_window)
         self._loaded.set_result(blueprints)
         await asyncio.Event().wait()

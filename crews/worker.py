@@ -41,13 +41,8 @@ AT_ONCE = 8
 ANNOUNCE_EVERY = 600.0
 STORE_PAUSE = 1.0
 LAST_WORDS = 1.5
-"""Seconds for failing what is still held when the time to drain is up."""
+"""Seconds for giving back what is still held when the time to drain is up."""
 
-STOPPED = RunError(
-    code="worker_stopped",
-    message="The worker that had this run was stopped, for an update or a restart. Runs that wait for people "
-    "don't survive that in this release; please start it again.",
-)
 BROKEN = RunError(
     code="internal", message="Crewdeck itself failed while it ran this. The worker's log has the details."
 )
@@ -71,7 +66,9 @@ class Worker:
         self._catalog = known
         self._id = settings.worker_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._cards: list[Crew] = known.cards()
-        self._crews = CrewThread(self._load, StoreLine(asyncio.get_running_loop(), store, feed))
+        self._crews = CrewThread(
+            self._load, StoreLine(asyncio.get_running_loop(), store, feed), settings.hot_window
+        )
         self._held: dict[str, Held] = {}
         self._claimed = 0
         self._stopping = asyncio.Event()
@@ -149,24 +146,35 @@ class Worker:
             self._outage.began(error)
             return []
         self._outage.ended()
-        return [claim for claim in claims if claim.run.id not in self._held]
+        return [claim for claim in claims if not self._has(claim)]
+
+    def _has(self, claim: Claim) -> bool:
+        """Whether this very claim is held: its answer was lost, and it came again."""
+        held = self._held.get(claim.run.id)
+        return held is not None and held.claim.epoch >= claim.epoch
 
     def _start(self, claim: Claim, queued: Signal) -> None:
         self._claimed += 1
-        log.info("claimed", run_id=claim.run.id, crew=claim.run.crew.name)
-        execution = asyncio.create_task(self._execute(claim))
+        log.info("claimed", run_id=claim.run.id, crew=claim.run.crew.name, epoch=claim.epoch)
+        earlier = self._held.get(claim.run.id)
+        if earlier is not None:
+            self._crews.stop(claim.run.id)
+        execution = asyncio.create_task(self._execute(claim, earlier))
         self._held[claim.run.id] = Held(claim, execution)
         execution.add_done_callback(lambda _: queued.set(()))
 
-    async def _execute(self, claim: Claim) -> None:
+    async def _execute(self, claim: Claim, earlier: Held | None) -> None:
         try:
+            if earlier is not None:  # It left us a moment ago, or was taken from us, and we have it again.
+                await asyncio.wait({earlier.execution})
             await self._crews.execute(claim)
             log.info("done", run_id=claim.run.id)
         except Exception:
             log.exception("a run broke the worker's own code", run_id=claim.run.id)
             await self._fail(claim)
         finally:
-            del self._held[claim.run.id]
+            if self._held[claim.run.id].claim is claim:
+                del self._held[claim.run.id]
 
     async def _fail(self, claim: Claim) -> None:
         try:
@@ -208,27 +216,39 @@ class Worker:
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _drain(self) -> None:
-        """Let what is held end; once stopped, for a while only, and what is left then is failed visibly."""
+        """Let what is held end. Once stopped, each run leaves as soon as it can, for a while.
+
+        Runs that wait are parked, the others go back to the queue before their next step.
+        """
         while self._held and not self._stopping.is_set():
             await self._unless_stopped(*self._executions())
         if self._held:
+            self._crews.hand_back()
             await asyncio.wait(self._executions(), timeout=self._settings.drain)
         if self._held:
-            await self._give_up()
+            await self._give_back()
 
     def _executions(self) -> list[asyncio.Task[None]]:
         return [held.execution for held in self._held.values()]
 
-    async def _give_up(self) -> None:
-        held = list(self._held)
+    async def _give_back(self) -> None:
+        """Others take up what didn't leave in time; the step that it is at is taken again there."""
+        held = list(self._held.values())
         try:
             async with asyncio.timeout(LAST_WORDS):
-                await self._store.abandon(self._id, STOPPED)
+                for each in held:
+                    await self._release(each.claim)
         except (StoreUnavailable, TimeoutError):
-            log.warning("what is held could not be failed; its leases will run out", runs=held)
-        for run_id in held:
-            log.warning("failed, since the worker stops", run_id=run_id)
-            self._crews.stop(run_id)
+            log.warning("what is held could not be given back; its leases will run out", runs=len(held))
+        for each in held:
+            self._crews.stop(each.claim.run.id)
+
+    async def _release(self, claim: Claim) -> None:
+        try:
+            await self._store.release(claim)
+        except Fenced:
+            return  # It has left by itself.
+        log.warning("given back at an unfinished step, since the worker stops", run_id=claim.run.id)
 
 
 class Outage:

@@ -135,8 +135,8 @@ class Work(Protocol):
     async def beat(self, worker: str, claims: Iterable[Claim], lease: float) -> set[str]:
         """Renew the leases; the ids of runs that are no longer this worker's (cancelled, over, or taken)."""
 
-    async def record(self, claim: Claim, event: Body) -> Event:
-        """Append an event. One with the same content is the same event: it is there once."""
+    async def record(self, claim: Claim, event: Body, key: str | None = None) -> Event:
+        """Append an event. One of the same type and key (without: content) is the same event, there once."""
 
     async def ask(self, claim: Claim, question: Question) -> Question:
         """Record a question and announce it, or return the one that has this id already, perhaps settled."""
@@ -144,15 +144,49 @@ class Work(Protocol):
     async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
         """End the run, with its result or its error."""
 
-    async def abandon(self, worker: str, error: RunError) -> list[str]:
-        """Fail all runs that this (dead) worker holds; their ids."""
+    async def park(self, claim: Claim, questions: Sequence[str]) -> bool:
+        """Give the run up until one of these questions is settled, which queues it again.
+
+        False if one was settled meanwhile: then it is queued already.
+        """
+
+    async def release(self, claim: Claim) -> None:
+        """Give the run back to the queue: this worker stops."""
+
+    async def abandon(self, worker: str, given_up: RunError) -> list[str]:
+        """Queue again all runs that this (dead) worker holds; their ids.
+
+        A run whose worker died three times with nothing new in between fails with `given_up`.
+        """
+
+
+class Journal(Protocol):
+    """What a run has done, by step, so that whoever takes it up doesn't do it again."""
+
+    async def journal(self, run_id: str) -> dict[str, str]:
+        """All of it. What was intended and not done stands under the step's name with a `?`."""
+
+    async def note(self, claim: Claim, name: str, value: str) -> str:
+        """Record a step's result; what stands there: the first to write it wins. Raises Fenced."""
+
+    async def intend(self, claim: Claim, name: str, value: str) -> None:
+        """Record that a step is about to be taken. Raises Fenced."""
+
+    async def conclude(self, claim: Claim, name: str, value: str, struck: Sequence[str] = ()) -> None:
+        """Record what a part of the run came to, and strike out what starts so. Raises Fenced."""
+
+    async def strike(self, claim: Claim, struck: Sequence[str]) -> None:
+        """Strike out all whose names start so. Raises Fenced."""
 
 
 class Clock(Protocol):
     """What the store's clock brings about; any process may call it, as often as it likes."""
 
-    async def tick(self, lost: RunError) -> int:
-        """Apply passed deadlines and reminders, and fail runs whose lease ran out with `lost`; how many."""
+    async def tick(self, given_up: RunError) -> int:
+        """Apply passed deadlines and reminders, and queue runs again whose lease ran out; how many.
+
+        A run whose worker died three times with nothing new in between fails with `given_up`.
+        """
 
     async def now(self) -> int: ...
 
@@ -225,7 +259,7 @@ class Health(Protocol):
         """Figures of the whole store; a few commands, however much is stored."""
 
 
-class Store(Catalogue, Runs, Questions, Events, Work, Clock, Deliveries, Memory, Health, Protocol):
+class Store(Catalogue, Runs, Questions, Events, Work, Journal, Clock, Deliveries, Memory, Health, Protocol):
     """All of it."""
 
 

@@ -16,19 +16,19 @@ log = structlog.get_logger(__name__)
 EVERY = 1.0
 """Seconds between two ticks. Any number of processes may keep the clock: an idle tick costs little."""
 
-LOST = RunError(
-    code="worker_lost",
-    message="The worker that had this run stopped unexpectedly. What it had done so far is in the thread; "
-    "start it again if you still need it.",
+QUARANTINED = RunError(
+    code="quarantined",
+    message="Three workers died while they ran this, at the same point. To keep others safe from it, it is "
+    "not tried again by itself. The workers' logs may say why.",
 )
-"""What becomes of a run whose worker is gone."""
+"""What becomes of a run that its workers die of."""
 
 
 async def keep_time(store: Clock) -> Never:
     """Tick for ever. While the store is away, wait: its deadlines are kept as soon as it is back."""
     while True:
         try:
-            await store.tick(LOST)
+            await store.tick(QUARANTINED)
         except StoreUnavailable as error:
             log.debug("The clock waits for the store", reason=str(error))
         await asyncio.sleep(EVERY)

@@ -68,6 +68,11 @@ def events(run_id: str) -> str:
     return f"{run(run_id)}:events"
 
 
+def journal(run_id: str) -> str:
+    """What a run has done: by step, the result."""
+    return f"{run(run_id)}:journal"
+
+
 def asked(run_id: str) -> str:
     """The ids of a run's questions, in their order."""
     return f"{run(run_id)}:asked"

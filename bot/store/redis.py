@@ -14,6 +14,7 @@ from bot.store.deliveries import DeliveryVerbs
 from bot.store.feed import EventVerbs
 from bot.store.health import HealthVerbs
 from bot.store.inbox import InboxVerbs
+from bot.store.journal import JournalVerbs
 from bot.store.keyring import KeyringVerbs
 from bot.store.listing import Listing
 from bot.store.memory import MemoryVerbs
@@ -35,6 +36,7 @@ class RedisStore(
     QuestionVerbs,
     EventVerbs,
     WorkVerbs,
+    JournalVerbs,
     DeliveryVerbs,
     MemoryVerbs,
     InboxVerbs,
@@ -49,9 +51,9 @@ class RedisStore(
         self._connection = connection
         self._retention = retention
 
-    async def tick(self, lost: RunError) -> int:
+    async def tick(self, given_up: RunError) -> int:
         changed = await self._connection.each_shard(
-            "tick", dump(lost), dump(events.RunFailed(error=lost)), ms(self._retention), BATCH
+            "tick", dump(given_up), dump(events.RunFailed(error=given_up)), ms(self._retention), BATCH
         )
         return sum(changed)
 

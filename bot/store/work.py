@@ -52,9 +52,9 @@ class WorkVerbs:
         await self._seen(worker)
         return lost
 
-    async def record(self, claim: Claim, event: Body) -> Event:
+    async def record(self, claim: Claim, event: Body, key: str | None = None) -> Event:
         body = dump(event)
-        name = f"{event.type}:{hashlib.sha256(body.encode()).hexdigest()[:32]}"
+        name = f"{event.type}:{key or hashlib.sha256(body.encode()).hexdigest()[:32]}"
         recorded = await self._connection.run(
             "record", keys.shard_of(claim.run.id), claim.run.id, claim.epoch, name, body
         )
@@ -98,12 +98,27 @@ class WorkVerbs:
         if not ended:
             raise Fenced
 
-    async def abandon(self, worker: str, error: RunError) -> list[str]:
-        failed = await self._connection.each_shard(
-            "abandon", worker, dump(error), dump(events.RunFailed(error=error))
+    async def park(self, claim: Claim, questions: Sequence[str]) -> bool:
+        parked = await self._connection.run(
+            "park", keys.shard_of(claim.run.id), claim.run.id, claim.epoch, *questions
+        )
+        if parked == -1:
+            raise Fenced
+        return bool(parked)
+
+    async def release(self, claim: Claim) -> None:
+        if (
+            await self._connection.run("release", keys.shard_of(claim.run.id), claim.run.id, claim.epoch)
+            == -1
+        ):
+            raise Fenced
+
+    async def abandon(self, worker: str, given_up: RunError) -> list[str]:
+        lost = await self._connection.each_shard(
+            "abandon", worker, dump(given_up), dump(events.RunFailed(error=given_up))
         )
         await self._connection.do(self._connection.redis.zrem(keys.WORKERS, worker))
-        return [run_id for each in failed for run_id in each]
+        return [run_id for each in lost for run_id in each]
 
     async def _claim(
         self, how: tuple[str, str, int], crews: Sequence[str], limit: int, wanted: Counter[int]

@@ -70,20 +70,52 @@ async def test_a_finished_run_has_its_result_and_takes_nothing_more(store: Redis
     assert await told(store, run.id) == ["run_started", "run_completed"]
 
 
-async def test_a_run_whose_lease_ran_out_is_lost_and_its_worker_fenced_off(store: RedisStore) -> None:
+async def test_a_run_whose_lease_ran_out_is_queued_again_and_its_worker_fenced_off(store: RedisStore) -> None:
     await started(store)
     [claim] = await store.claim("w", ["demo"], 1, 0)
     assert await store.tick(LOST) == 1
-    assert (await store.run(claim.run.id)).error == LOST
+    assert (await store.run(claim.run.id)).status is RunStatus.QUEUED
     assert await store.beat("w", [claim], LEASE) == {claim.run.id}
     for late in (
         store.record(claim, TASK),
         store.finish(claim, result="late"),
         store.ask(claim, approval(claim)),
+        store.note(claim, "step", "late"),
+        store.park(claim, []),
+        store.release(claim),
     ):
         with pytest.raises(Fenced):
             await late
-    assert await told(store, claim.run.id) == ["run_started", "run_failed"]
+    [again] = await store.claim("w2", ["demo"], 1, LEASE)
+    assert again.epoch > claim.epoch
+    assert await told(store, claim.run.id) == ["run_started"]
+
+
+async def test_a_run_of_which_three_workers_died_is_given_up(store: RedisStore) -> None:
+    run = await started(store)
+    for deaths in range(1, 5):
+        [claim] = await store.claim("w", ["demo"], 1, LEASE)
+        if deaths == 2:
+            await store.note(claim, "step", "new: what went before is forgotten")
+        assert (await store.run(run.id)).status is RunStatus.RUNNING
+        assert await store.abandon("w", LOST) == [run.id]
+    assert (await store.run(run.id)).error == LOST
+    assert await told(store, run.id) == ["run_started", "run_failed"]
+    assert await store.claim("w", ["demo"], 1, LEASE) == []
+
+
+async def test_a_waiting_run_is_not_given_up_and_goes_on_when_it_is_answered(store: RedisStore) -> None:
+    claim = await claimed(store)
+    asked = await store.ask(claim, approval(claim))
+    for _ in range(2):
+        await store.abandon("w1", LOST)
+        [claim] = await store.claim("w1", ["demo"], 1, LEASE)
+        assert claim.run.status is RunStatus.INPUT_REQUIRED
+    await store.abandon("w1", LOST)
+    assert await store.claim("w1", ["demo"], 1, LEASE) == []
+    await store.respond(claim.run.id, asked.id, response())
+    [claim] = await store.claim("w1", ["demo"], 1, LEASE)
+    assert claim.run.status is RunStatus.RUNNING
 
 
 async def test_a_beat_keeps_the_lease(store: RedisStore) -> None:
@@ -106,14 +138,15 @@ async def test_an_earlier_holder_is_fenced_off(store: RedisStore) -> None:
     assert await store.beat("w0", [earlier], LEASE) == {claim.run.id}
 
 
-async def test_the_runs_of_a_dead_worker_fail_visibly(store: RedisStore) -> None:
+async def test_the_runs_of_a_dead_worker_are_queued_again(store: RedisStore) -> None:
     dead, alive = await claimed(store, worker="dead"), await claimed(store, worker="alive")
-    await store.ask(dead, approval(dead))
+    asked = await store.ask(dead, approval(dead))
     assert await store.abandon("dead", LOST) == [dead.run.id]
     assert await store.abandon("dead", LOST) == []
-    assert (await store.run(dead.run.id)).error == LOST
     assert (await store.run(alive.run.id)).status is RunStatus.RUNNING
-    assert await store.open_questions() == []
+    assert [question.id for question in await store.open_questions()] == [asked.id]
+    [claim] = await store.claim("alive", ["demo"], 9, LEASE)
+    assert claim.run.id == dead.run.id
 
 
 async def test_ids_of_a_run_are_the_same_for_everybody(store: RedisStore) -> None:

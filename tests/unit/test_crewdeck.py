@@ -9,7 +9,13 @@ from crews.entry import card_of, declared_by
 
 
 def test_the_public_names_are_these() -> None:
-    assert crewdeck.__all__ == ["AskHuman", "HumanInputCompletedEvent", "HumanInputRequiredEvent", "crew"]
+    assert crewdeck.__all__ == [
+        "AskHuman",
+        "HumanInputCompletedEvent",
+        "HumanInputRequiredEvent",
+        "crew",
+        "idempotency_key",
+    ]
     with pytest.raises(AttributeError, match="nothing"):
         _ = crewdeck.nothing
 

@@ -1,15 +1,12 @@
--- Fail the runs that a dead worker holds. Returns their ids.
--- ARGV: worker, error, body of run_failed
+-- Take the runs that a dead worker holds away from it. Returns their ids.
+-- ARGV: worker, error and body of run_failed for those that are given up
 local at = now()
-local failed = {}
+local lost = {}
 for _, id in ipairs(redis.call('ZRANGE', base .. ':leases', 0, -1)) do
-  local key = run_key(id)
-  if redis.call('HGET', key, 'worker') == ARGV[1] then
-    redis.call('HSET', key, 'error', ARGV[2])
-    fence(id)
-    close(id, 'failed', ARGV[3], at)
-    failed[#failed + 1] = id
+  if redis.call('HGET', run_key(id), 'worker') == ARGV[1] then
+    lose(id, ARGV[2], ARGV[3], at)
+    lost[#lost + 1] = id
   end
 end
 publish()
-return failed
+return lost

@@ -23,8 +23,8 @@ local function take(waiting)
   local id = waiting.id
   local key = run_key(id)
   redis.call('ZREM', base .. ':queue:' .. waiting.crew, id)
-  local run = redis.call('HMGET', key, 'status', 'tenant')
-  if run[1] ~= 'queued' then return end
+  local run = redis.call('HMGET', key, 'status', 'tenant', 'open')
+  if not run[1] or over(run[1]) or redis.call('ZSCORE', base .. ':leases', id) then return end
   if redis.call('HEXISTS', base .. ':paused', run[2]) == 1 then
     redis.call('ZADD', base .. ':paused:' .. run[2], waiting.score, id)
     return
@@ -34,7 +34,7 @@ local function take(waiting)
   redis.call('HSETNX', key, 'started_at', at)
   redis.call('HSET', key, 'worker', worker, 'claim', call)
   redis.call('RPUSH', taken, id)
-  set_status(id, 'running')
+  set_status(id, tonumber(run[3]) > 0 and 'input_required' or 'running')
   wake('run:' .. id)
   holds[#holds + 1] = id
 end

@@ -81,6 +81,28 @@ local function enqueue(id, at)
   wake('queue:' .. shard())
 end
 
+-- Queue a run again, ahead of those that were started after it. Whoever held it has been fenced off.
+local function requeue(id)
+  local key = run_key(id)
+  redis.call('HDEL', key, 'worker', 'claim', 'parked')
+  redis.call('ZREM', base .. ':leases', id)
+  local run = redis.call('HMGET', key, 'open', 'created_at')
+  set_status(id, tonumber(run[1]) > 0 and 'input_required' or 'queued')
+  enqueue(id, run[2])
+  wake('run:' .. id)
+end
+
+-- Take a run out of memory until one of its questions is settled. Whoever held it has been fenced off.
+local function park(id)
+  local key = run_key(id)
+  redis.call('HDEL', key, 'worker', 'claim')
+  redis.call('HSET', key, 'parked', '1')
+  redis.call('ZREM', base .. ':leases', id)
+end
+
+-- Something new is known of a run: that its workers died before is forgotten.
+local function progressed(id) redis.call('HDEL', run_key(id), 'deaths') end
+
 -- The lists of open questions that a question stands in: all, and one for each of its deciders.
 local function open_lists(id, question)
   local found = { base .. ':open' }
@@ -95,9 +117,13 @@ local function settle(id, question, outcome, body, at)
   redis.call('HSET', question_key(id, question), 'outcome', outcome, 'settled_at', at)
   for _, list in ipairs(open_lists(id, question)) do redis.call('ZREM', list, id .. '/' .. question) end
   redis.call('ZREM', base .. ':timers', 'deadline/' .. id .. '/' .. question, 'remind/' .. id .. '/' .. question)
-  if redis.call('HINCRBY', run_key(id), 'open', -1) == 0
-    and redis.call('HGET', run_key(id), 'status') == 'input_required' then
-    set_status(id, 'running')
+  progressed(id)
+  local open = redis.call('HINCRBY', run_key(id), 'open', -1)
+  local run = redis.call('HMGET', run_key(id), 'status', 'parked')
+  if run[2] then
+    requeue(id)
+  elseif open == 0 and run[1] == 'input_required' then
+    set_status(id, redis.call('ZSCORE', base .. ':leases', id) and 'running' or 'queued')
   end
   append(id, body, at)
   wake('question:' .. question)
@@ -106,6 +132,7 @@ end
 -- End a run: withdraw what is still open, then append its last event.
 local function close(id, status, body, at)
   local key = run_key(id)
+  redis.call('HDEL', key, 'parked')
   for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
     local q = redis.call('HMGET', question_key(id, question), 'outcome', 'withdrawn', 'withdrawn_body')
     if not q[1] then settle(id, question, q[2], q[3], at) end
@@ -125,4 +152,19 @@ end
 local function fence(id)
   redis.call('HINCRBY', run_key(id), 'epoch', 1)
   wake('cancelled')
+end
+
+-- A run's worker died. Another one takes the run up, unless three died of it with nothing new in between: then it
+-- fails, or, while people are asked, leaves memory until they have answered.
+local function lose(id, error, body, at)
+  local key = run_key(id)
+  fence(id)
+  if redis.call('HINCRBY', key, 'deaths', 1) < 3 then
+    requeue(id)
+  elseif tonumber(redis.call('HGET', key, 'open')) > 0 then
+    park(id)
+  else
+    redis.call('HSET', key, 'error', error)
+    close(id, 'failed', body, at)
+  end
 end

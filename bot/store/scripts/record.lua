@@ -9,6 +9,7 @@ if seen then
   local seq, at = string.match(seen, '^(%d+)/(%d+)$')
   return { tonumber(seq), tonumber(at) }
 end
+progressed(id)
 local at = now()
 local seq = append(id, ARGV[4], at)
 redis.call('HSET', key .. ':recorded', name, seq .. '/' .. string.format('%d', at))

@@ -1,6 +1,6 @@
 -- What the clock brings about: deadlines and reminders that passed, leases that ran out, runs to forget.
 -- Returns how many.
--- ARGV: error and body of run_failed for a lost run, retention (ms), how many of each at most
+-- ARGV: error and body of run_failed for a run that is given up, retention (ms), how many of each at most
 local at = now()
 local most = tonumber(ARGV[4])
 local changed = 0
@@ -25,9 +25,7 @@ for _, timer in ipairs(due(':timers', at)) do
 end
 
 for _, id in ipairs(due(':leases', at)) do
-  redis.call('HSET', run_key(id), 'error', ARGV[1])
-  fence(id)
-  close(id, 'failed', ARGV[2], at)
+  lose(id, ARGV[1], ARGV[2], at)
   changed = changed + 1
 end
 
@@ -56,7 +54,7 @@ local function forget(id)
     redis.call('DEL', question_key(id, question), question_key(id, question) .. ':responses')
     redis.call('HDEL', base .. ':askers', question)
   end
-  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':also')
+  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':also', key .. ':journal')
   wake('run:' .. id)
 end
 

@@ -37,11 +37,11 @@ missing = tests.contract.crews.toolbox:nothing_there
 """
 
 
-async def called(model: LoopbackModel, marker: str) -> None:
-    """Returns once the model has been called for this marker."""
+async def called(model: LoopbackModel, marker: str, times: int = 1) -> None:
+    """Returns once the model has been called so often for this marker."""
     async with asyncio.timeout(WITHIN):
         for _ in itertools.count():
-            if model.count(marker):
+            if model.count(marker) >= times:
                 return
             await asyncio.sleep(0.01)
 
@@ -54,12 +54,17 @@ class WorkerProcess:
         self._redis = redis
         self.redis_url = redis.url
         self._log = folder / "worker.log"
+        self._env = environment(folder) | {"CREWDECK_REDIS_URL": redis.url} | dict(env)
         install_crews(folder)
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, again after it has ended."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "crews", "worker"],
-                cwd=folder,
-                env=environment(folder) | {"CREWDECK_REDIS_URL": redis.url} | dict(env),
+                cwd=self.folder,
+                env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,8 +188,23 @@ class Unanswered(StoreLine):
     def __init__(self) -> None:
         self.asked = asyncio.Event()
 
-    async def record(self, claim: Claim, event: Body) -> None:
+    async def record(self, claim: Claim, event: Body, key: str | None = None) -> None:
         """Nobody reads it."""
+
+    async def journal(self, run_id: str) -> dict[str, str]:  # noqa: ARG002
+        return {}
+
+    async def questions(self, run_id: str) -> list[Question]:  # noqa: ARG002
+        return []
+
+    async def note(self, claim: Claim, name: str, value: str) -> str:  # noqa: ARG002
+        return value
+
+    def note_in_thread(self, claim: Claim, name: str, value: str) -> str:  # noqa: ARG002
+        return value
+
+    async def conclude(self, claim: Claim, name: str, value: str, struck: Sequence[str]) -> None:
+        """Nobody goes on from there."""
 
     async def ask(self, claim: Claim, question: Question) -> Question:  # noqa: ARG002
         self.asked.set()

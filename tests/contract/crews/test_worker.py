@@ -5,37 +5,49 @@ import time
 
 from bot.core.model import RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
-from tests.contract.crews.deck import Deck, WorkerProcess, called
+from tests.contract.crews.deck import ADA, Deck, WorkerProcess, called
 from tests.loopback.models import LoopbackModel, call, say
 
 ASK = call("ask_human", question="Go on?", kind="approval")
 
 
-async def test_a_worker_that_is_stopped_lets_work_end_and_fails_what_still_waits(
+async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_works(
     model: LoopbackModel,
 ) -> None:
     """It also holds the leases of runs whose crews block their loop for longer than that."""
     model.script("long", [call("block", seconds=2.5), say("held")])
-    model.script("ends", [call("slow", seconds=0.8), say("ended")])
-    model.script("waits", [ASK])
+    model.script("works", [call("slow", seconds=0.8), say("ended")])
+    model.script("hangs", [call("slow", seconds=8), say("never")])
+    model.script("waits", [ASK, say("{last}")])
     with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_LEASE="1", CREWDECK_DRAIN="2") as worker:
         async with Deck.at(worker.redis_url) as deck:
             before = time.monotonic()
             waits = await deck.start("solo", prompt="[[waits]]")
             assert time.monotonic() - before < 4, "YAML crews are announced before crewai is imported"
-            await deck.question(waits)
+            question = await deck.question(waits)
             long = await deck.start("solo", prompt="[[long]]")
             assert await deck.result(long) == "held"
-            ends = await deck.start("solo", prompt="[[ends]]")
-            await deck.until(ends, lambda run: run.status is RunStatus.RUNNING)
-            await called(model, "ends")
+            works = await deck.start("solo", prompt="[[works]]")
+            hangs = await deck.start("solo", prompt="[[hangs]]")
+            await called(model, "works")
+            await called(model, "hangs")
+            await asyncio.sleep(0.4)  # their tools are at work now
             assert await asyncio.to_thread(worker.stop) == 0, worker.log
-            assert (await deck.over(ends)).result == "ended"
-            stopped = await deck.over(waits)
-            assert stopped.error is not None
-            assert stopped.error.code == "worker_stopped"
-            late = await deck.start("solo", prompt="[[ends]]")
-            assert (await deck.store.run(late.id)).status is RunStatus.QUEUED
+            assert (await deck.store.run(waits.id)).status is RunStatus.INPUT_REQUIRED
+            for each in (works, hangs):
+                assert (await deck.store.run(each.id)).status is RunStatus.QUEUED
+            assert [name for name in await deck.store.journal(works.id) if "/tool/" in name], worker.log
+            assert not [
+                name
+                for name in await deck.store.journal(hangs.id)
+                if name.endswith("/0") and "/tool/" in name
+            ]
+            await deck.store.cancel(hangs.id, ADA)
+            await deck.say(question, "approve")
+            worker.start()
+            assert await deck.result(works) == "ended"
+            assert await deck.result(waits) == "Ada approved."
+            assert [model.count(marker) for marker in ("works", "waits")] == [2, 2]
 
 
 async def test_a_worker_is_recycled_once_its_runs_have_ended(model: LoopbackModel) -> None:

@@ -1,0 +1,46 @@
+"""The journal of a run: what it has done, so that it is never done again. Fenced by the claim's epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.core.model import Claim
+from bot.core.ports import Fenced
+from bot.store import keys
+from bot.store.connection import Connection, Reply
+
+
+class JournalVerbs:
+    """The port `bot.core.ports.Journal`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def journal(self, run_id: str) -> dict[str, str]:
+        stored: dict[str, str] = await self._connection.do(
+            self._connection.redis.hgetall(keys.journal(run_id))
+        )
+        return stored
+
+    async def note(self, claim: Claim, name: str, value: str) -> str:
+        stored: str | None = await self._write("note", claim, name, value)
+        if stored is None:
+            raise Fenced
+        return stored
+
+    async def intend(self, claim: Claim, name: str, value: str) -> None:
+        if not await self._write("intend", claim, name, value):
+            raise Fenced
+
+    async def conclude(self, claim: Claim, name: str, value: str, struck: Sequence[str] = ()) -> None:
+        if not await self._write("conclude", claim, name, value, *struck):
+            raise Fenced
+
+    async def strike(self, claim: Claim, struck: Sequence[str]) -> None:
+        if not await self._write("conclude", claim, "", "", *struck):
+            raise Fenced
+
+    async def _write(self, script: str, claim: Claim, *args: str) -> Reply:
+        return await self._connection.run(
+            script, keys.shard_of(claim.run.id), claim.run.id, claim.epoch, *args
+        )

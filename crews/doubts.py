@@ -1,0 +1,106 @@
+"""What a run asks its requester of itself, where only a person can say how to go on. It holds its thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bot.core import rules
+from bot.core.model import Action, Approvers, Outcome, Policy, Question, QuestionKind, RunError, Source
+from crews.desk import Asking
+
+if TYPE_CHECKING:
+    from crews.context import RunContext
+
+AGAIN, SKIP, STOP = "Do it again", "Skip it", "Stop the run"
+GO_ON, CANCEL = "Go on from here", "Cancel the run"
+
+
+def do_again(run: RunContext, tool: str, key: str) -> bool:
+    """Whether a tool call that may have happened is made again, or skipped. Raises Leave to stop."""
+    chosen, question = _choice(
+        run,
+        f"The tool “{tool}” was at work when its process died. What it does may have happened, or not. "
+        "What now?",
+        (AGAIN, SKIP, STOP),
+        f"interrupted/{key}",
+    )
+    if chosen in {AGAIN, SKIP}:
+        return chosen == AGAIN
+    raise run.stop(interrupted(tool, _who(question)))
+
+
+def interrupted(tool: str, by: str = "") -> RunError:
+    """The run ends for a tool call that may have happened."""
+    why = f"{by} stopped the run." if by else "It is not made again, and nobody said how to go on."
+    return RunError(
+        code="interrupted",
+        message=f"The tool {tool} was at work when its process died: what it does may have happened. {why}",
+    )
+
+
+def go_on(run: RunContext, changed: str, key: str) -> None:
+    """Returns if the run is to go on though its crew has changed. Raises Leave otherwise."""
+    part = run.parts.task(None)
+    name = f"“{part.name}”" if part is not None else "The crew"
+    chosen, question = _choice(
+        run,
+        f"{name} was changed while this run was under way: {changed} Go on from here with what was recorded?",
+        (GO_ON, CANCEL),
+        f"diverged/{key}",
+    )
+    if chosen != GO_ON:
+        raise run.stop(diverged(changed, _who(question)))
+
+
+def diverged(changed: str, by: str = "") -> RunError:
+    """The run ends since it can't go on as it began."""
+    why = f"{by} ended the run." if by else "Nobody said whether to go on."
+    return RunError(code="diverged", message=f"The crew was changed while it ran: {changed} {why}")
+
+
+def tools_changed(before: Iterable[str], now: Iterable[str]) -> str:
+    """What is different, in words."""
+    added, removed = sorted(set(now) - set(before)), sorted(set(before) - set(now))
+    if not added and not removed:
+        return "it asks its model something else than before."
+    parts = [f"new is {', '.join(added)}"] if added else []
+    parts += [f"gone is {', '.join(removed)}"] if removed else []
+    return f"its tools are others ({'; '.join(parts)})."
+
+
+def _choice(run: RunContext, prompt: str, labels: tuple[str, ...], key: str) -> tuple[str | None, Question]:
+    """The label that a person chose; None if nobody did. Words decide nothing here: they are asked again."""
+    claimed = run.claim.run
+    asking = Asking(
+        kind=QuestionKind.CHOICE,
+        prompt=prompt,
+        labels=labels,
+        source=Source.SYSTEM,
+        policy=_of_requester(run),
+        asker=claimed.crew.title,
+        task=run.parts.task(None),
+    )
+    question, outcome = _decided(run, asking, key)
+    if outcome is None or outcome.by is None or outcome.action is not Action.CHOOSE:
+        return None, question
+    return next(o.label for o in question.options if o.id == outcome.value), question
+
+
+def _decided(run: RunContext, asking: Asking, key: str) -> tuple[Question, Outcome | None]:
+    number = 0
+    while True:
+        question = run.desk.ask_in_thread(replace(asking, key=f"{key}/{number}"))
+        if question.outcome is None or question.outcome.action is not Action.RESPOND:
+            return question, question.outcome
+        number += 1
+
+
+def _of_requester(run: RunContext) -> Policy:
+    claimed = run.claim.run
+    return rules.policy_for(Approvers(), claimed.requester, claimed.crew.admits)
+
+
+def _who(question: Question) -> str:
+    return question.outcome.by.label if question.outcome and question.outcome.by else ""

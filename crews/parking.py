@@ -1,0 +1,69 @@
+"""When a run that waits for people leaves its worker's memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from crews.signals import Parked
+
+QUIET = 0.25
+"""Seconds without any step after which a run that waits does nothing else."""
+
+
+class Parking:
+    """One run's. Used on its loop only."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        window: float,
+        idle: Callable[[], float | None],
+        leave: Callable[[Parked], object],
+    ) -> None:
+        """`idle`: for how many seconds no step was under way; None while one is."""
+        self._loop = loop
+        self._window = window
+        self._idle = idle
+        self._leave = leave
+        #: Since when each question is waited for.
+        self._waits: dict[str, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @contextmanager
+    def waiting(self, question_id: str) -> Iterator[None]:
+        """The run waits for this question while the block runs."""
+        self._waits[question_id] = self._loop.time()
+        self._look_in(self._window)
+        try:
+            yield
+        finally:
+            del self._waits[question_id]
+            if not self._waits:
+                self.close()
+
+    def hurry(self) -> None:
+        """Wait no longer than it takes to see that nothing else is going on."""
+        self._window = 0.0
+        self._look_in(0.0)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_in(self, seconds: float) -> None:
+        self.close()
+        if self._waits:
+            self._timer = self._loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        idle = self._idle()
+        waited = self._loop.time() - min(self._waits.values())
+        if idle is None:
+            self._look_in(max(QUIET, self._window - waited))
+        elif idle >= QUIET and waited >= self._window:
+            self._leave(Parked(tuple(self._waits)))
+        else:
+            self._look_in(max(QUIET - idle, self._window - waited, 0.01))

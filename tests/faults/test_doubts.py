@@ -1,0 +1,130 @@
+"""Where only a person can say how to go on: calls that may have happened, crews that were changed."""
+
+import asyncio
+
+import pytest
+
+from bot.core.model import Action, Question, QuestionKind, Run, RunStatus, Source
+from tests.contract.crews.deck import Deck
+from tests.faults.fleet import Fleet
+from tests.loopback.models import LoopbackModel, call, say
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+async def interrupted(fleet: Fleet, deck: Deck, model: LoopbackModel, crew: str, mark: str) -> Run:
+    """A run whose worker died while its tool was at work."""
+    model.script(mark, [call("keyed", mark=mark, seconds=1.0), say("{last}")])
+    run = await deck.start(crew, prompt=f"[[{mark}]]")
+    await fleet.did(mark, 1)
+    await asyncio.to_thread(fleet.kill, run)
+    return run
+
+
+async def asked(deck: Deck, run: Run) -> Question:
+    question = await deck.question(run)
+    assert (question.kind, question.source) == (QuestionKind.CHOICE, Source.SYSTEM)
+    assert question.policy.deciders == run.requester.principals
+    return question
+
+
+async def test_a_call_that_may_have_happened_is_made_again_if_the_requester_says_so(
+    fleet: Fleet, deck: Deck, model: LoopbackModel
+) -> None:
+    run = await interrupted(fleet, deck, model, "risky", "again")
+    question = await asked(deck, run)
+    assert "may have happened" in question.prompt
+    await deck.say(question, "what do you think?")
+    await deck.until(run, lambda now: now.seq >= 5)
+    await fleet.parked(run)
+    await deck.say(await asked(deck, run), "Do it again")
+    key = await deck.result(run)
+    assert fleet.effects("again") == [key, key], "the same key each time"
+    assert model.count("again") == 2
+
+
+async def test_or_skipped(fleet: Fleet, deck: Deck, model: LoopbackModel) -> None:
+    run = await interrupted(fleet, deck, model, "risky", "skipped")
+    await deck.say(await asked(deck, run), "Skip it")
+    assert "was decided not to repeat it" in await deck.result(run)
+    assert len(fleet.effects("skipped")) == 1
+
+
+async def test_or_ends_the_run(fleet: Fleet, deck: Deck, model: LoopbackModel) -> None:
+    run = await interrupted(fleet, deck, model, "risky", "stopped")
+    await deck.say(await asked(deck, run), "Stop the run")
+    done = await deck.over(run)
+    assert done.error is not None
+    assert done.error.code == "interrupted"
+    assert "Ada stopped the run" in done.error.message
+    assert len(fleet.effects("stopped")) == 1
+
+
+async def test_a_call_that_must_not_be_repeated_ends_the_run(
+    fleet: Fleet, deck: Deck, model: LoopbackModel
+) -> None:
+    run = await interrupted(fleet, deck, model, "final", "final")
+    done = await deck.over(run)
+    assert done.error is not None
+    assert done.error.code == "interrupted"
+    assert len(fleet.effects("final")) == 1
+
+
+async def test_a_run_of_which_its_workers_die_is_quarantined(
+    fleet: Fleet, deck: Deck, model: LoopbackModel
+) -> None:
+    model.script("deadly", [call("deadly"), say("never")])
+    model.script("other", [call("ask_human", question="Fine?"), say("{last}")])
+    other = await deck.start("steps", prompt="[[other]]")
+    question = await deck.question(other)
+    await fleet.parked(other)
+    run = await deck.start("steps", prompt="[[deadly]]")
+    for _ in range(3):
+        await asyncio.to_thread(fleet.bury)
+    done = await deck.over(run)
+    assert done.status is RunStatus.FAILED
+    assert done.error is not None
+    assert done.error.code == "quarantined"
+    assert model.count("deadly") == 1
+    await deck.say(question, "yes")
+    assert await deck.result(other) == "Ada answered: yes"
+
+
+@pytest.mark.parametrize("chosen", ["Go on from here", "Cancel the run"])
+async def test_a_crew_that_was_changed_under_its_run_asks(
+    fleet: Fleet, deck: Deck, model: LoopbackModel, chosen: str
+) -> None:
+    mark = f"changed-{chosen[:2]}"
+    model.script(
+        mark,
+        [
+            call("effect", mark=mark, what="one"),
+            call("ask_human", question="Which?"),
+            say("{last}"),
+        ],
+    )
+    run = await deck.start("changing", prompt=f"[[{mark}]]")
+    first = await deck.question(run)
+    await fleet.parked(run)
+    await asyncio.to_thread(fleet.give_tools, "changing", "[effect, facts]")
+    try:
+        await deck.say(first, "tea")
+        try:
+            question = await asked(deck, run)
+        except TimeoutError as error:
+            raise AssertionError(fleet.story()) from error
+        assert "new is facts" in question.prompt
+        await deck.say(question, chosen)
+        done = await deck.over(run)
+    finally:
+        await asyncio.to_thread(fleet.give_tools, "changing", "[effect]")
+    if chosen == "Cancel the run":
+        assert done.error is not None
+        assert done.error.code == "diverged"
+        assert "Ada ended the run" in done.error.message
+    else:
+        assert done.result == "Ada answered: tea"
+    assert fleet.effects(mark) == ["one"], "what was recorded is reused by content"
+    first_again = await deck.store.question(run.id, first.id)
+    assert first_again.outcome is not None
+    assert first_again.outcome.action is Action.RESPOND

@@ -1,0 +1,67 @@
+"""Tools that leave a trace, in the workers' processes."""
+
+import json
+import os
+import time
+from typing import Any
+
+from crewai.tools import BaseTool
+from pydantic import BaseModel
+
+from crewdeck import idempotency_key
+
+
+def leave_trace(mark: str, what: str) -> None:
+    with open(os.environ["EFFECTS"], "a") as file:  # noqa: PTH123 - appended to in one write
+        file.write(json.dumps({"mark": mark, "what": what}) + "\n")
+
+
+class Effect(BaseTool):
+    name: str = "effect"
+    description: str = "Does something that shows."
+
+    def _run(self, mark: str, what: str, seconds: float = 0.0) -> str:
+        leave_trace(mark, what)
+        time.sleep(seconds)
+        return f"did {what}"
+
+
+class Keyed(BaseTool):
+    name: str = "keyed"
+    description: str = "Does something under a key."
+
+    def _run(self, mark: str, seconds: float = 0.0) -> str:
+        leave_trace(mark, idempotency_key())
+        time.sleep(seconds)
+        return idempotency_key()
+
+
+class Failing(BaseTool):
+    name: str = "failing"
+    description: str = "Never works."
+
+    def _run(self, mark: str) -> str:
+        leave_trace(mark, "failed")
+        raise ValueError("it is closed")
+
+
+class Facts(BaseTool):
+    name: str = "facts"
+    description: str = "Returns something structured."
+
+    def _run(self, mark: str) -> dict[str, Any]:
+        leave_trace(mark, "facts")
+        return {"depth": 3, "names": ["a", "b"]}
+
+
+class Deadly(BaseTool):
+    name: str = "deadly"
+    description: str = "Kills its process."
+
+    def _run(self) -> str:
+        os.abort()
+
+
+class Report(BaseModel):
+    title: str
+    pages: int
