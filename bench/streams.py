@@ -43,8 +43,8 @@ QUIET = 0.1
 QUIET_SHARE = 0.1
 """Of `QUIET` seconds: a process is quiet that works for less. 1,000 clients always cost a little."""
 QUIET_WITHIN = 5.0
-CROWD_SHARE = 33
-"""One event for many clients makes many samples: of this many, one will do."""
+ALONE_SHARE, CROWD_SHARE = 4, 50
+"""Of so many samples, one event will do: there are many transports, and many clients make many samples."""
 
 
 class Source(Protocol):
@@ -215,7 +215,7 @@ async def _figures(
         await each.open(transport, many)
         await each.round(1)
         each.from_kept.clear()
-    events = max(1, effort.samples // (1 if many == 1 else CROWD_SHARE))
+    events = max(1, effort.samples // (ALONE_SHARE if many == 1 else CROWD_SHARE))
     spreads = await taking_turns(effort, lambda: ours.round(events), lambda: bare.round(events))
     grown = [(each.memory - then) * 1024 / many for each, then in zip(both, before, strict=True)]
     for each in both:
