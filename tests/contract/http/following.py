@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
-import httpx
 import websockets
 from httpx_sse import aconnect_sse
 
-from tests.contract.http.served import Served
+from tests.contract.http.served import Served, http_client
 
 Sent = tuple[bytes, str]
 """An object, and where a client goes on that has seen it."""
@@ -24,7 +23,7 @@ async def over_sse(served: Served, path: str, cursor: str = "") -> AsyncIterator
     headers = {"Last-Event-ID": cursor} if cursor else {}
     url = f"{served.url}/events/human-input{path}"
     async with (
-        httpx.AsyncClient(timeout=5, trust_env=False) as client,
+        http_client(served.url, 5) as client,
         aconnect_sse(client, "GET", url, headers=headers) as source,
     ):
         async for event in source.aiter_sse():
@@ -43,7 +42,7 @@ async def over_websocket(served: Served, path: str, cursor: str = "") -> AsyncIt
 
 
 async def over_poll(served: Served, path: str, cursor: str = "") -> AsyncIterator[Sent]:
-    async with httpx.AsyncClient(base_url=served.url, timeout=70, trust_env=False) as client:
+    async with http_client(served.url, 70) as client:
         while True:
             query = {"wait": "20"} | ({"last_event_id": cursor} if cursor else {})
             answer = await client.get(f"/poll/human-input{path}", params=query)

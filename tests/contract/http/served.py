@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -112,6 +113,12 @@ def demo(**fields: Any) -> Crew:
     return Crew(name="demo", title="Demo", **fields)
 
 
+def http_client(url: str, timeout: float) -> httpx.AsyncClient:
+    """A client without certificates, whose reading takes longer than most tests."""
+    no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False, verify=no_tls)
+
+
 @asynccontextmanager
 async def serve(
     store: RedisStore, settings: Mapping[str, str], pace: Pace | None = None, idle_for: float = IDLE_FOR
@@ -126,7 +133,7 @@ async def serve(
         async with (
             open_api(configured, store, feed, pace=pace) as api,
             serving((), listener, api, idle_for),
-            httpx.AsyncClient(base_url=url, timeout=10, trust_env=False) as client,
+            http_client(url, 10) as client,
         ):
             yield Served(url, store, client)
         following.cancel()

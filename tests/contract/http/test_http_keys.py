@@ -87,6 +87,28 @@ async def test_whose_answers_a_key_may_give(
         assert answer.status_code == status, answer.text
 
 
+async def test_a_key_cancels_its_own_runs_and_an_admin_all(serve_with: Serve) -> None:
+    served = await serve_with(KEYS)
+    for name, status in (("reader", 403), ("other", 403), ("ci", 200), ("ops", 200)):
+        run_id = await served.start(headers=bearer("ci"))
+        answer = await served.post(f"/runs/{run_id}/cancel", {}, headers=bearer(name))
+        assert answer.status_code == status, name
+        if status == 403:
+            assert answer.json()["code"] == ("missing_scope" if name == "reader" else "not_allowed")
+
+
+async def test_without_keys_the_person_at_this_machine_may_answer_everything(served: Served) -> None:
+    await served.store.announce("here", [demo(approvers=Approvers(requester=False, listed=("U1", "key:ci")))])
+    question = await served.ask(await served.started())
+    answer = await served.post(f"/questions/{question.id}/answer", {"action": "approve"})
+    assert (answer.status_code, answer.json()["answered_by"]["name"]) == (200, "local")
+
+
+async def test_without_keys_nobody_is_told_to_slow_down(serve_with: Serve) -> None:
+    served = await serve_with({"CREWDECK_RATE_LIMIT": "1"})
+    assert {(await served.get("/me")).status_code for _ in range(20)} == {200}
+
+
 async def test_an_answer_records_the_key_and_for_whom(serve_with: Serve) -> None:
     served = await serve_with(KEYS)
     claim = await served.started(headers=bearer("ci"))

@@ -92,6 +92,23 @@ async def test_what_is_wrong_with_a_request_is_said(
     assert [each["field"] for each in problem.get("errors", [])] == ([] if field is None else [field])
 
 
+@pytest.mark.parametrize("path", ["/runs", "/questions", "/poll/human-input", "/events/human-input"])
+async def test_a_query_is_as_strict_as_a_body(path: str, served: Served) -> None:
+    answer = await served.get(path, params={"lmit": "5"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert answer.json()["errors"] == [{"field": "lmit", "reason": "There is no such field"}]
+
+
+async def test_a_run_has_all_that_its_clients_read(served: Served) -> None:
+    answer = await served.post("/crew/start", {"crew": "demo", "on_behalf_of": "Ada"})
+    run = (await served.get(f"/runs/{answer.json()['run_id']}")).json()
+    assert {
+        *("run_id", "crew", "status", "inputs", "requester", "created_at"),
+        *("finished_at", "result", "error", "questions"),
+    } <= set(run)
+    assert run["requester"]["on_behalf_of"] == "Ada"
+
+
 async def test_only_json_is_taken(served: Served) -> None:
     answer = await served.client.post("/crew/start", data={"crew": "demo"})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")

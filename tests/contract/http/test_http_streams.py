@@ -112,6 +112,21 @@ async def test_after_the_last_event_there_is_nothing_to_come_back_for(served: Se
     assert time.monotonic() - began < 2
 
 
+async def test_the_plain_stream_is_resumed_like_the_others(served: Served) -> None:
+    claim = await served.started()
+    await served.ask(claim)
+    await served.store.finish(claim, result="x")
+    path, first = f"/{claim.run.id}/stream", ids.event_id(claim.run.id, 1)
+    for how in ({"params": {"last_event_id": first}}, {"headers": {"Last-Event-ID": first}}):
+        async with aconnect_sse(served.client, "GET", path, **how) as source:
+            names = [event.event async for event in source.aiter_sse()]
+        assert names == ["PROMPT", "human_input_completed", "END"]
+    async with aconnect_sse(served.client, "GET", path, params={"last_event_id": "nonsense"}) as source:
+        events = [event async for event in source.aiter_sse()]
+    assert events[0].json() == {"type": "stream_reset"}
+    assert [event.event for event in events[1:]] == ["run_started", "PROMPT", "human_input_completed", "END"]
+
+
 async def test_the_header_of_an_event_source_wins_over_its_address(served: Served) -> None:
     claim = await served.started()
     await served.store.finish(claim, result="x")
