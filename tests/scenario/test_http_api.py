@@ -57,6 +57,7 @@ async def test_keys_are_made_and_revoked_while_it_runs_and_never_logged() -> Non
             secret = made.stdout.strip()
             headers = {"Authorization": f"Bearer {secret}"}
             assert await _becomes(client, {}, 401)
+            assert (await client.get("/health")).status_code == 200
             assert (await client.get("/runs", headers=headers)).status_code == 200
             assert (await client.post("/crew/start", json=START, headers=headers)).status_code == 403
             assert (await client.get(f"/ws/human-input?token={secret}x")).status_code == 401
