@@ -124,9 +124,15 @@ class Ring:
         if not self._changed.woken and time.monotonic() - self._read_at < FRESH:
             return
         self._changed.clear()
-        stored = tuple(await self._store.api_keys())
-        self._locked = self._locked or bool(stored) or await self._store.locked()
-        self._stored, self._read_at = stored, time.monotonic()
+        # Who asks meanwhile goes on with what was read last, or all streams would read at once.
+        self._read_at = time.monotonic()
+        try:
+            stored = tuple(await self._store.api_keys())
+            self._locked = self._locked or bool(stored) or await self._store.locked()
+        except BaseException:
+            self._read_at = float("-inf")  # the next one tries again
+            raise
+        self._stored = stored
 
 
 def secret_of(request: web.Request) -> str:
