@@ -7,8 +7,8 @@ from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure, Within
 
-SHARE = 4
-"""A crew takes long; a quarter of the samples will do."""
+SHARE = 5
+"""A crew takes long; a fifth of the samples will do."""
 
 
 async def measure(effort: Effort) -> list[Figure]:

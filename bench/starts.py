@@ -14,8 +14,8 @@ from bench.table import Figure
 
 A_SECOND = 10
 """One worker keeps up with that."""
-SHARE = 5
-"""A fifth of the samples will do, as they are taken so seldom."""
+SHARE = 8
+"""An eighth of the samples will do, as they are taken so seldom."""
 BODY = {"crew": "bench_busy", "inputs": {"turns": 0}}
 
 
