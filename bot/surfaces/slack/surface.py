@@ -18,12 +18,12 @@ from bot.core.feed import Feed
 from bot.core.ports import Store
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.slack.consolelink import ConsoleLinks
 from bot.surfaces.slack.delivery.home import Home
 from bot.surfaces.slack.delivery.outbox import Delivery
 from bot.surfaces.slack.inbound.answers import Answers
 from bot.surfaces.slack.inbound.bolt import Dispatcher, application
 from bot.surfaces.slack.inbound.catchup import CatchUp
+from bot.surfaces.slack.inbound.consolelink import ConsoleLinks
 from bot.surfaces.slack.inbound.copies import Copies
 from bot.surfaces.slack.inbound.desk import Desk
 from bot.surfaces.slack.inbound.errands import Errands

@@ -14,7 +14,6 @@ from bot.core.ports import Store
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.cards.mrkdwn import escape
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.consolelink import ConsoleLinks
 from bot.surfaces.slack.inbound.commands import (
     VERBS,
     Cancel,
@@ -28,6 +27,7 @@ from bot.surfaces.slack.inbound.commands import (
     nearest,
     parse,
 )
+from bot.surfaces.slack.inbound.consolelink import ConsoleLinks
 from bot.surfaces.slack.inbound.forms import Draft, Forms
 from bot.surfaces.slack.inbound.placing import Placing
 from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
