@@ -28,7 +28,7 @@ class Effort:
 
 
 FULL = Effort(rounds=5, load_seconds=5, samples=100, waiting=(1, 100, 500), clients=(1, 1000))
-QUICK = Effort(rounds=2, load_seconds=2, samples=20, waiting=(1, 50), clients=(1, 200))
+QUICK = Effort(rounds=2, load_seconds=1, samples=20, waiting=(1, 50), clients=(1, 200))
 
 
 async def taking_turns(effort: Effort, ours: Round, baseline: Round) -> tuple[Spread, Spread]:

@@ -106,15 +106,19 @@ class Bare:
     """What fans out from memory. It is given the bytes that ours would send."""
 
     peer: Peer
-    url: str
+    url: str = ""
     _run_id: str = ""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @classmethod
     @asynccontextmanager
-    async def started(cls) -> AsyncIterator[Bare]:
+    async def starting(cls) -> AsyncIterator[Bare]:
+        """Perhaps not up yet."""
         async with Peer.started("memory") as peer:
-            yield cls(peer, str((await peer.heard())["url"]))
+            yield cls(peer)
+
+    async def up(self) -> None:
+        self.url = str((await self.peer.heard())["url"])
 
     @property
     def process(self) -> psutil.Process:
@@ -193,17 +197,17 @@ async def measure(effort: Effort) -> list[Figure]:
     for transport in TRANSPORTS:
         # Processes of their own: memory that clients of one transport took serves those of the next.
         async with AsyncExitStack() as stack:
-            ours = await _audience(stack, await stack.enter_async_context(Ours.started()))
-            bare = await _audience(stack, await stack.enter_async_context(Bare.started()))
+            # All start at once.
+            clients = [await stack.enter_async_context(Peer.started("clients")) for _ in range(2)]
+            bare = await stack.enter_async_context(Bare.starting())
+            ours = await stack.enter_async_context(Ours.started())
+            await bare.up()
+            for each in clients:
+                await each.heard()
+            both = Audience(ours, clients[0]), Audience(bare, clients[1])
             for many in effort.clients:
-                figures += await _figures(effort, transport, many, ours, bare)
+                figures += await _figures(effort, transport, many, *both)
     return figures
-
-
-async def _audience(stack: AsyncExitStack, source: Source) -> Audience:
-    clients = await stack.enter_async_context(Peer.started("clients"))
-    await clients.heard()
-    return Audience(source, clients)
 
 
 async def _figures(
