@@ -105,7 +105,10 @@ class Redaction:
 def secrets_of(settings: Settings) -> list[str]:
     """The values of all secret settings, and the password inside of a URL."""
     values = [getattr(settings, name) for name in type(settings).model_fields]
-    secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+    # One that is set to nothing is no secret.
+    secrets = [
+        found for value in values if isinstance(value, SecretStr) and (found := value.get_secret_value())
+    ]
     return secrets + [password for secret in secrets if (password := _password(secret))]
 
 
