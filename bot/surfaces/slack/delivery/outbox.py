@@ -27,6 +27,8 @@ LEASE = 8.0
 RENEW = 2.0
 LOOK = 1.0
 """Seconds between two looks when nothing wakes: nothing does when a run's waiting time is over."""
+GATHER = 0.03
+"""Seconds that news gather before the next look, so that a burst of them is one look."""
 AT_ONCE = 100
 """Runs that are shown at the same time."""
 DRAIN = 2.0
@@ -116,12 +118,15 @@ class Delivery:
                 self._signal.clear()
                 await self._begin_pending()
                 await self._signal.wait(LOOK)
+                await asyncio.sleep(GATHER)
         finally:
             for topic in topics:
                 self._feed.drop(self._signal, topic)
 
     async def _begin_pending(self) -> None:
         for shard in sorted(self._shards):
+            if len(self._busy) >= AT_ONCE:
+                return
             try:
                 pending = await self._store.pending(SURFACE, shard)
             except StoreUnavailable:
