@@ -14,7 +14,7 @@ def announcement(settings: Settings, url: str, version: str, notices: Sequence[s
     """
     lines = {
         "Slack": slack_line(settings),
-        "HTTP": " ".join(("off ", *notices)) if notices else "on   see /docs; /health, /ready, /metrics",
+        **_http_lines(url, notices),
         **({"Webhooks": webhooks} if (webhooks := webhooks_line(settings)) else {}),
         "Store": _store_line(settings),
         "Workers": str(settings.workers)
@@ -23,6 +23,12 @@ def announcement(settings: Settings, url: str, version: str, notices: Sequence[s
     }
     table = "\n".join(f"  {name:<8} {line}" for name, line in lines.items())
     return f"Crewdeck {version} is up: {url}\n\n{table}\n\nCtrl-C stops everything it started.\n"
+
+
+def _http_lines(url: str, notices: Sequence[str]) -> dict[str, str]:
+    if notices:
+        return {"HTTP": " ".join(("off ", *notices))}
+    return {"Console": f"on   {url}/", "HTTP": f"on   {url}/docs; also /health, /ready, /metrics"}
 
 
 def slack_line(settings: Settings) -> str:
