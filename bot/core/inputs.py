@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import date
 from math import isfinite
 
@@ -12,6 +13,36 @@ from bot.core.model import Crew, InputField, InputKind
 
 _YES = frozenset({"true", "yes", "on", "1", "y"})
 _NO = frozenset({"false", "no", "off", "0", "n"})
+
+
+def gather(
+    pieces: Iterable[tuple[str | None, str]], main_input: str | None, tidy: Callable[[str], str] = str
+) -> dict[str, JsonValue]:
+    """Inputs as people type them: `(name, value)` for each pair, `(None, word)` for each word of free text.
+
+    Free text, as `tidy` leaves it, fills the main input. Raises InvalidInputs for free text that has
+    no place, and for an input that is given twice.
+    """
+    values: dict[str, JsonValue] = {}
+    free: list[str] = []
+    problems: dict[str, str] = {}
+    for name, word in pieces:
+        if name is None:
+            free.append(word)
+        elif name in values:
+            problems[name] = "is given twice"
+        else:
+            values[name] = word
+    if text := tidy(" ".join(free)):
+        if main_input is None:
+            problems["words"] = f"this crew takes no free text, so say what {text!r} is: name=value"
+        elif main_input in values:
+            problems[main_input] = "is given twice: by name, and as free text"
+        else:
+            values[main_input] = text
+    if problems:
+        raise InvalidInputs(problems)
+    return values
 
 
 def missing(crew: Crew, given: dict[str, JsonValue]) -> tuple[InputField, ...]:

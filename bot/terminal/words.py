@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pydantic import JsonValue
 
 from bot.core import inputs
-from bot.core.errors import InvalidInputs
 from bot.core.model import InputField as Field
 from crewdeck.client import Crew, InputField
 
@@ -21,33 +20,20 @@ def given(crew: Crew, words: Sequence[str]) -> dict[str, JsonValue]:
     As in Slack, before the free text each pair counts, so that a misspelt name is noticed; in it, only known
     names do. Raises InvalidInputs for free text that has no place, and for an input that is given twice.
     """
+    return inputs.gather(_pieces(crew, words), crew.main_input)
+
+
+def _pieces(crew: Crew, words: Sequence[str]) -> Iterator[tuple[str | None, str]]:
+    """(name, value) for each pair, (None, word) for each word of the free text."""
     names = {field.name for field in crew.inputs}
-    values: dict[str, JsonValue] = {}
-    free: list[str] = []
-    problems: dict[str, str] = {}
+    in_free_text = False
     for word in words:
         pair = _PAIR.fullmatch(word)
-        if pair is None or (free and pair[1] not in names):
-            free.append(word)
-        elif pair[1] in values:
-            problems[pair[1]] = "is given twice"
+        if pair is None or (in_free_text and pair[1] not in names):
+            in_free_text = True
+            yield None, word
         else:
-            values[pair[1]] = pair[2]
-    _place(crew, " ".join(free), values, problems)
-    if problems:
-        raise InvalidInputs(problems)
-    return values
-
-
-def _place(crew: Crew, text: str, values: dict[str, JsonValue], problems: dict[str, str]) -> None:
-    if not text:
-        return
-    if crew.main_input is None:
-        problems["words"] = f"this crew takes no free text, so say what {text!r} is: name=value"
-    elif crew.main_input in values:
-        problems[crew.main_input] = "is given twice: by name, and as free text"
-    else:
-        values[crew.main_input] = text
+            yield pair[1], pair[2]
 
 
 def missing(crew: Crew, values: dict[str, JsonValue]) -> list[InputField]:

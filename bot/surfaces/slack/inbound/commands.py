@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from pydantic import JsonValue
 
-from bot.core.errors import InvalidInputs
+from bot.core import inputs
 from bot.core.model import Crew
 
 VERBS = ("start", "list", "status", "cancel", "console", "help")
@@ -104,31 +104,7 @@ def given(crew: Crew, rest: str) -> dict[str, JsonValue]:
     Raises InvalidInputs for free text that the crew has no place for, and for an input given twice.
     """
     names = {field.name for field in crew.inputs}
-    values: dict[str, JsonValue] = {}
-    free: list[str] = []
-    problems: dict[str, str] = {}
-    for key, word in _pieces(rest, names):
-        if key is None:
-            free.append(word)
-        elif key in values:
-            problems[key] = "is given twice"
-        else:
-            values[key] = word
-    _place_free_text(crew, _unquoted(" ".join(free)), values, problems)
-    if problems:
-        raise InvalidInputs(problems)
-    return values
-
-
-def _place_free_text(crew: Crew, text: str, values: dict[str, JsonValue], problems: dict[str, str]) -> None:
-    if not text:
-        return
-    if crew.main_input is None:
-        problems["words"] = f"this crew takes no free text, so say what {text!r} is: name=value"
-    elif crew.main_input in values:
-        problems[crew.main_input] = "is given twice: by name, and as free text"
-    else:
-        values[crew.main_input] = text
+    return inputs.gather(_pieces(rest, names), crew.main_input, _unquoted)
 
 
 def _pieces(rest: str, names: set[str]) -> Iterator[tuple[str | None, str]]:
