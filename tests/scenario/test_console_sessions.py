@@ -95,6 +95,29 @@ async def test_what_waits_is_answered_in_the_keys_name(server: Server, browser: 
         assert settled.outcome.by.admin
 
 
+FOLLOWED = """
+id => new Promise(resolve => {
+  const heard = [], types = ["run_started", "human_input_required", "human_input_completed", "run_cancelled"];
+  const source = new EventSource(`/events/human-input/${id}`);
+  for (const type of types) source.addEventListener(type, event => heard.push([type, event.lastEventId]));
+  // The stream ends, the browser comes back by itself, and the 204 it gets then closes it for good.
+  source.onerror = () => { if (source.readyState === EventSource.CLOSED) resolve(heard); };
+})
+"""
+
+
+async def test_a_browsers_own_event_source_follows_a_run_to_its_end(server: Server, browser: Browser) -> None:
+    async with open_store(server.store_url) as store, window(browser, server.url, calm=False) as ada:
+        question = await asked(store, "Does an EventSource come back for more?")
+        await sign_in(ada.page, OPS)
+        await expect(ada.page.get_by_text("Live")).to_be_visible()
+        following = asyncio.ensure_future(ada.page.evaluate(FOLLOWED, question.run_id))
+        await store.cancel(question.run_id, LOCAL)
+        heard = await asyncio.wait_for(following, 30)
+        events = await store.events(question.run_id)
+        assert heard == [[event.body.type, event.id] for event in events]
+
+
 async def test_who_may_only_read_is_asked_nothing(server: Server, browser: Browser) -> None:
     async with open_store(server.store_url) as store:
         question = await asked(store, "May readers go on?")

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import redis
 
 from bot.core.model import Action, InputField, InputKind, QuestionKind, RunError
 from tests.contract.http.conftest import Serve
@@ -41,6 +42,17 @@ async def test_the_same_idempotency_key_is_the_same_run(served: Served) -> None:
     other = await served.post("/crew/start", {**body, "on_behalf_of": "Ada"}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
     assert len((await served.get("/runs")).json()["runs"]) == 1
+
+
+async def test_an_idempotency_key_is_remembered_for_a_day_and_free_again_after_it(
+    served: Served, server: redis.Redis
+) -> None:
+    headers = {"Idempotency-Key": "order 18"}
+    first = await served.start(headers=headers)
+    expiring = {name: server.ttl(name) for name in server.scan_iter() if server.ttl(name) > 0}
+    [receipt] = [name for name, seconds in expiring.items() if 86_000 < seconds <= 86_400]
+    server.delete(receipt)
+    assert await served.start(headers=headers) != first
 
 
 async def test_a_repeated_start_finds_its_run_though_the_crew_has_gone(served: Served) -> None:

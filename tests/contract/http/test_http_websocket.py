@@ -38,6 +38,12 @@ async def test_an_answer_is_accepted_and_comes_as_an_event(everywhere: bool, ser
         assert late["outcome"]["human_feedback"] == "Approve"
 
 
+async def test_a_ping_is_answered(served: Served) -> None:
+    claim = await served.started()
+    async with websockets.connect(f"{served.ws_url}/ws/human-input/{claim.run.id}") as socket:
+        assert await asyncio.wait_for(await socket.ping("are you there?"), 5) < 5
+
+
 async def test_words_and_choices_go_in_the_value(served: Served) -> None:
     claim = await served.started()
     question = await served.ask(claim)
