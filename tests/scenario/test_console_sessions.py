@@ -95,6 +95,41 @@ async def test_what_waits_is_answered_in_the_keys_name(server: Server, browser: 
         assert settled.outcome.by.admin
 
 
+DESKTOP = """
+() => {
+  window.shown = [];
+  window.Notification = class {
+    static permission = "granted";
+    static async requestPermission() { return "granted"; }
+    constructor(title, more) { window.shown.push([title, more.body]); }
+    addEventListener() {}
+    close() {}
+  };
+  Object.defineProperty(document, "visibilityState", { get: () => "hidden" });
+  Object.defineProperty(document, "hidden", { get: () => true });
+  document.hasFocus = () => false;
+}
+"""
+"""A desktop, which a headless browser has not, and a window that nobody looks at."""
+
+
+async def test_whoever_wants_it_is_told_of_new_questions_on_their_desktop(
+    server: Server, browser: Browser
+) -> None:
+    async with open_store(server.store_url) as store, window(browser, server.url, calm=False) as ada:
+        await sign_in(ada.page, OPS)
+        await expect(ada.page.get_by_text("Live")).to_be_visible()
+        await ada.page.evaluate(DESKTOP)
+        await asked(store, "Is it too early to be told?")
+        await expect(ada.page.get_by_role("article", name="Is it too early to be told?")).to_be_visible()
+        assert await ada.page.evaluate("window.shown") == []
+        await ada.page.get_by_role("button", name="Notify me on this desktop").click()
+        await expect(ada.page.get_by_text("Notifications are on.")).to_be_visible()
+        await asked(store, "Does it reach the desktop?")
+        await expect(ada.page.get_by_role("article", name="Does it reach the desktop?")).to_be_visible()
+        assert [body for _, body in await ada.page.evaluate("window.shown")] == ["Does it reach the desktop?"]
+
+
 FOLLOWED = """
 id => new Promise(resolve => {
   const heard = [], types = ["run_started", "human_input_required", "human_input_completed", "run_cancelled"];
