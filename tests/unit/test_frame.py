@@ -34,7 +34,7 @@ def test_the_locks_fit_into_one_environment(lock: str) -> None:
 
 def test_the_lock_pins_every_dependency_of_the_project() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
-    names = {re.split(r"[<>=;\s]", line)[0] for line in project["project"]["dependencies"]}
+    names = {re.split(r"[\[<>=;\s]", line)[0] for line in project["project"]["dependencies"]}
     assert names <= {name.split()[0] for name in pinned("requirements.lock")}
 
 
