@@ -20,7 +20,7 @@ from bench.deck import Deck, deck
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure, Within
-from bot.core.model import RunFilter
+from bot.core.lists import RunFilter
 from bot.surfaces.slack.place import group
 from tests.loopback.slack import LoopbackSlack, sign
 from tests.loopback.slack.payloads import slash_command

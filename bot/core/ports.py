@@ -12,23 +12,8 @@ from typing import Protocol
 from pydantic import Field
 
 from bot.core.events import Body, Event
-from bot.core.model import (
-    Actor,
-    Claim,
-    Crew,
-    NewRun,
-    Place,
-    Question,
-    QuestionPage,
-    Response,
-    Ruling,
-    Run,
-    RunError,
-    RunFilter,
-    RunPage,
-    Totals,
-    Value,
-)
+from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
+from bot.core.model import Actor, Claim, Crew, NewRun, Place, Question, Response, Ruling, Run, RunError, Value
 
 
 class Catalogue(Protocol):

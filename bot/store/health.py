@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.model import Totals
+from bot.core.lists import Totals
 from bot.store import keys
 from bot.store.codec import ms
 from bot.store.connection import Connection

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from bot.core.model import Place, Run, RunFilter, RunPage
+from bot.core.lists import RunFilter, RunPage
+from bot.core.model import Place, Run
 from bot.store import keys
 from bot.store.codec import RUN_FIELDS, read_run
 from bot.store.connection import Connection

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from bot.core import events
 from bot.core.errors import NotFound
-from bot.core.model import Outcome, Question, QuestionPage, Response, Ruling, Verdict
+from bot.core.lists import QuestionPage
+from bot.core.model import Outcome, Question, Response, Ruling, Verdict
 from bot.store import keys
 from bot.store.codec import QUESTION_FIELDS, dump, read_question, response_view
 from bot.store.connection import Connection

@@ -7,7 +7,8 @@ import redis
 
 from bot.core import ids
 from bot.core.errors import NotFound, Refused
-from bot.core.model import Crew, Deadline, RunFilter, RunStatus
+from bot.core.lists import RunFilter
+from bot.core.model import Crew, Deadline, RunStatus
 from bot.core.ports import Fenced
 from bot.store.redis import RedisStore, open_store
 from tests.contract.world import (

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from bot.core.model import Claim, Question, RunFilter
+from bot.core.lists import RunFilter
+from bot.core.model import Claim, Question
 from bot.surfaces.slack.place import question_copy
 from tests.loopback.slack import GENERAL, Delivery, Message, Person
 from tests.scenario.outbox import Outbox

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from bot.core import rules
 from bot.core.access import Scope
-from bot.core.model import ANYONE, QuestionPage
+from bot.core.lists import QuestionPage
+from bot.core.model import ANYONE
 from bot.surfaces.http.answers import Answers, AnswerStore
 from bot.surfaces.http.bodies import AnswerBody, InputBody, QuestionsQuery
 from bot.surfaces.http.operations import Call, reply

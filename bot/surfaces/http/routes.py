@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from bot.core.errors import StoreUnavailable
-from bot.core.model import Totals
+from bot.core.lists import Totals
 from bot.core.ports import Health
 from bot.metrics import CONTENT_TYPE, Metrics
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from bot.core import rules
-from bot.core.model import RunFilter
+from bot.core.lists import RunFilter
 from bot.core.ports import Catalogue, Questions, Runs
 from bot.surfaces.http.bodies import CancelBody, RunsQuery, StartBody
 from bot.surfaces.http.operations import Call, reply

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.core.model import Approvers, QuestionKind, RunFilter
+from bot.core.lists import RunFilter
+from bot.core.model import Approvers, QuestionKind
 from bot.store import keys, listing
 from bot.store.redis import RedisStore
 from tests.contract.http.conftest import Serve

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.model import Actor, Question, RunFilter
+from bot.core.lists import RunFilter
+from bot.core.model import Actor, Question
 from bot.core.ports import Store
 from bot.surfaces.card import question_card
 from bot.surfaces.slack.cards import homeview

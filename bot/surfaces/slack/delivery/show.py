@@ -10,7 +10,8 @@ import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.events import Event, HumanInputCompleted, HumanInputReminded, HumanInputRequired
-from bot.core.model import Run, RunFilter
+from bot.core.lists import RunFilter
+from bot.core.model import Run
 from bot.core.ports import Store
 from bot.surfaces.slack.cards import runcard
 from bot.surfaces.slack.cards.runcard import Message

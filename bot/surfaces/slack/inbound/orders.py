@@ -9,7 +9,8 @@ from pydantic import JsonValue
 
 from bot.core import inputs, runs
 from bot.core.errors import InvalidInputs, NotFound, Refused
-from bot.core.model import Actor, Crew, Run, RunFilter
+from bot.core.lists import RunFilter
+from bot.core.model import Actor, Crew, Run
 from bot.core.ports import Store
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.cards.mrkdwn import escape
