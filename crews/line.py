@@ -51,6 +51,10 @@ class StoreLine:
         """Have this done on the control loop, from any thread; who calls goes on."""
         return asyncio.run_coroutine_threadsafe(work, self._control)
 
+    def later(self, seconds: float, call: Callable[[], object]) -> None:
+        """Have this called there in a moment."""
+        self._control.call_soon_threadsafe(self._control.call_later, seconds, call)
+
     async def park(self, claim: Claim, questions: Sequence[str]) -> bool:
         return await self._on_control(_persistently(lambda: self._store.park(claim, questions)))
 

@@ -249,7 +249,7 @@ class Steps:
 
     def rendered(self, name: str, messages: list[Any]) -> None:
         """Dates, memory and edited texts may be in it: what was rendered once stays as it is."""
-        self._writer.hold(name, json.dumps(messages, default=str))
+        self._writer.write(name, json.dumps(messages, default=str))
 
     # ── all of them ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -269,7 +269,7 @@ class Steps:
     def idle(self) -> float | None:
         """For how many seconds no step was under way; None while one is, or is being recorded."""
         with self._lock:
-            under_way = self._under_way or self._writer.busy
+            under_way = self._under_way or self._writer.behind
             return None if under_way else time.monotonic() - self._idle_since
 
     async def finished(self) -> None:

@@ -20,6 +20,8 @@ from bot.core.ports import Fenced
 from crews.line import StoreLine
 
 log = structlog.get_logger(__name__)
+MOMENT = 0.02
+"""Seconds in which more may gather, to be written together; nobody waits for them to pass."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Writer:
         self._put = self._written = 0
         self._waiting: deque[tuple[int, Future[None]]] = deque()
         self._writing: Future[None] | None = None
+        self._due = False
         self._failure: BaseException | None = None
 
     @property
@@ -51,28 +54,21 @@ class Writer:
         with self._lock:
             return self._put - self._written
 
-    @property
-    def busy(self) -> bool:
-        """Whether something is being written."""
-        with self._lock:
-            return self._writing is not None
-
-    def hold(self, name: str, value: str) -> None:
-        """Record this together with what comes next."""
-        self._add(_Entry(name, value))
-
     def write(self, name: str, value: str, struck: Sequence[str] = ()) -> None:
-        """Record this, then strike out all whose names start so. Returns at once."""
+        """Record this in a moment, then strike out all whose names start so. Returns at once."""
         self._add(_Entry(name, value, tuple(struck)))
-        self._begin()
+        with self._lock:
+            self._soon()
 
     def flush(self) -> None:
         """Returns once all is written; holds its thread. Raises Fenced."""
-        self._flushed().result()
+        if self.behind or self._failure:
+            self._flushed().result()
 
     async def flushed(self) -> None:
         """The same for those who can await."""
-        await asyncio.wrap_future(self._flushed())
+        if self.behind or self._failure:
+            await asyncio.wrap_future(self._flushed())
 
     def _flushed(self) -> Future[None]:
         done: Future[None] = Future()
@@ -93,8 +89,15 @@ class Writer:
                 self._entries.append(entry)
                 self._put += 1
 
+    def _soon(self) -> None:
+        """Write in a moment, in which more may gather."""
+        if self._writing is None and not self._due and self._entries:
+            self._due = True
+            self._line.later(MOMENT, self._begin)
+
     def _begin(self) -> None:
         with self._lock:
+            self._due = False
             if self._writing is None and self._entries:
                 self._writing = self._line.begin(self._write_all())
 
