@@ -81,6 +81,7 @@ async def test_a_run_whose_lease_ran_out_is_queued_again_and_its_worker_fenced_o
         store.finish(claim, result="late"),
         store.ask(claim, approval(claim)),
         store.note(claim, "step", "late"),
+        store.write(claim, [("step", "late")]),
         store.park(claim, []),
         store.release(claim),
     ):
