@@ -173,6 +173,9 @@ class Clock(Protocol):
         A run whose worker died three times with nothing new in between fails with `given_up`.
         """
 
+    async def due(self, within: float) -> float:
+        """Seconds until `tick` has something to do, by the store's clock: 0 if it has now, else at most `within`."""
+
     async def now(self) -> int: ...
 
 
