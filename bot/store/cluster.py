@@ -90,12 +90,14 @@ class Cluster:
         replies: list[Reply] = [None] * len(calls)
         left = list(range(len(calls)))
         for _ in range(MOVES):
+            layout = self._layout
             found = await self._send_once([calls[n] for n in left])
             for n, reply in zip(left, found, strict=True):
                 replies[n] = reply
             left = [n for n in left if isinstance(replies[n], MovedError)]
             if not left:
                 break
+            await self._look(layout)
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply

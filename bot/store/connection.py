@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import NoScriptError
 
-from bot.core.errors import SettingsError
+from bot.core.errors import SettingsError, StoreUnavailable
 from bot.store import keys, lua
 from bot.store.addresses import Address, Kind, read_address
 from bot.store.cluster import Cluster
@@ -18,6 +18,14 @@ from bot.store.servers import Call, Commands, OnePrimary, Reply, Servers
 from bot.store.trouble import translated
 from bot.store.witness import ALONE, Witness, Witnessing
 
+_NODE = (
+    "CREWDECK_REDIS_URL: this server is a node of a Redis Cluster. Write the address as "
+    "redis+cluster://host:6379,host:6379, without a number at the end."
+)
+_NO_DATABASE = (
+    "CREWDECK_REDIS_URL: this server has no database of that number. Of a Redis Cluster no node has any: "
+    "its address looks like redis+cluster://host:6379,host:6379"
+)
 __all__ = ["Connection", "Reply", "connect"]
 
 
@@ -149,7 +157,12 @@ def _servers(address: Address) -> Servers:
 async def _is_in_a_cluster(connection: Connection) -> bool:
     if connection.address.kind is not Kind.SERVER:
         return False
-    found = await connection.do(connection.redis.info("cluster"))
+    try:
+        found = await connection.do(connection.redis.info("cluster"))
+    except StoreUnavailable as error:
+        if "cluster mode" in str(error) or "DB index" in str(error):
+            raise SettingsError(_NO_DATABASE) from None
+        raise
     return bool(found.get("cluster_enabled"))
 
 
@@ -158,10 +171,7 @@ def _as_cluster(address: Address) -> Address:
     options = dict(address.options)
     host, port = options.pop("host", None), options.pop("port", 6379)
     if host is None or options.pop("db", 0):
-        raise SettingsError(
-            "CREWDECK_REDIS_URL: this server is a node of a Redis Cluster. Write the address as "
-            "redis+cluster://host:6379,host:6379, without a number at the end."
-        )
+        raise SettingsError(_NO_DATABASE if host else _NODE)
     return Address(Kind.CLUSTER, ((host, port),), options, {})
 
 

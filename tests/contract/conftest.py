@@ -38,10 +38,15 @@ def redis_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def redis_cluster() -> Iterator[str]:
-    """The address of a Redis Cluster that runs for the whole session."""
+def cluster() -> Iterator[servers.Cluster]:
+    """A Redis Cluster that runs for the whole session."""
     with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder, servers.cluster(Path(folder)) as nodes:
-        yield nodes.url
+        yield nodes
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(cluster: servers.Cluster) -> str:
+    return cluster.url
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import redis
+from redis.crc import key_slot
 
 from bot.store.embedded import find_server
 
@@ -93,6 +94,10 @@ class Server:
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait(10)
@@ -173,16 +178,45 @@ class Cluster:
             node.tell("CLUSTER ADDSLOTS", *range(n * share, last + 1))
         first = str(self.nodes[0].tell("CLUSTER MYID"))
         until(lambda: self.replica.tell("CLUSTER REPLICATE", first), "a replica that knows its primary")
-        until(lambda: all(map(_is_whole, self.nodes)), "a cluster that is whole")
+        until(self.is_whole, "a cluster that is whole")
         until(lambda: self.replica.info("replication", "master_link_status") == "up", "a replica")
 
     @property
     def primaries(self) -> list[Server]:
+        """At first."""
         return self.nodes[:3]
 
     @property
     def replica(self) -> Server:
+        """At first."""
         return self.nodes[3]
+
+    def owner(self, key: str) -> Server:
+        """The node that has a key now."""
+        slot = key_slot(key.encode())
+        for low, high, (_, port, *_), *_ in self.primaries[1].tell("CLUSTER SLOTS"):
+            if low <= slot <= high:
+                return next(node for node in self.nodes if node.port == port)
+        raise AssertionError(f"nobody has {key}")
+
+    def promote(self, node: Server) -> None:
+        """Let a replica take over from its primary, in good order."""
+        until(lambda: node.info("replication", "master_link_status") == "up", "a replica")
+        node.tell("CLUSTER FAILOVER")
+        until(lambda: node.info("replication", "role") == "master", "a new primary")
+        until(self.is_whole, "a cluster that is whole")
+
+    def mend(self) -> None:
+        """Start who died, and give everybody the part that they had at first."""
+        for node in self.nodes:
+            if not node.alive:
+                node.start()
+        until(self.is_whole, "a cluster that is whole")
+        if self.replica.info("replication", "role") == "master":
+            self.promote(self.nodes[0])
+
+    def is_whole(self) -> bool:
+        return all(map(_is_whole, self.nodes))
 
     @property
     def url(self) -> str:
