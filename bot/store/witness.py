@@ -97,7 +97,7 @@ class Witness:
         for reply in replies:
             if isinstance(reply, RedisError):
                 raise reply
-        online = _online(state)
+        online = online_replicas(state)
         self._online[redis] = online
         if waiting and not self._enough(waiting[-1], replicas, online):
             raise StoreUnavailable(
@@ -112,7 +112,7 @@ class Witness:
         return int(local) >= 1 and int(confirmed) >= replicas
 
 
-def _online(state: dict[str, Any]) -> int:
+def online_replicas(state: dict[str, Any]) -> int:
     """How many replicas follow a primary, by its `INFO replication`."""
     found = [each for name, each in state.items() if name.startswith("slave") and isinstance(each, dict)]
     return sum(each.get("state") == "online" for each in found)

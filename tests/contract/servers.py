@@ -150,6 +150,13 @@ class Pair:
         self.sentinel = stack.enter_context(SentinelServer(folder, third, self.primary))
         until(self.sentinel.knows_replica, "a sentinel that knows the replica")
 
+    def mend(self) -> None:
+        """Start the replica if it died."""
+        if not self.replica.alive:
+            self.replica.start()
+        until(lambda: self.replica.info("replication", "master_link_status") == "up", "a replica")
+        until(lambda: self.primary.info("replication", "connected_slaves") == 1, "a replica")
+
     @property
     def url(self) -> str:
         return f"redis+sentinel://{HOST}:{self.sentinel.port}/{SERVICE}"
