@@ -77,8 +77,11 @@ class Server:
     @contextmanager
     def asked(self) -> Iterator[redis.Redis]:
         """A client of this very server."""
-        with redis.Redis(host=HOST, port=self.port, decode_responses=True, socket_timeout=5) as client:
+        with self._client() as client:
             yield client
+
+    def _client(self) -> redis.Redis:
+        return redis.Redis(host=HOST, port=self.port, decode_responses=True, socket_timeout=5)
 
     def tell(self, *words: str | int) -> Answer:
         with self.asked() as client:
