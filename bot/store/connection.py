@@ -41,16 +41,11 @@ class Connection:
 
     async def run(self, script: str, shard: int, *args: str | float) -> Reply:
         """Run a transition on a shard and return what it returns. Numbers of milliseconds are whole."""
-        found, key, words = lua.script(script), keys.base(shard), _encoded(args)
+        return await self._run(lua.script(script), keys.base(shard), args)
 
-        async def on(redis: Redis) -> Reply:
-            try:
-                return await redis.evalsha(found.sha, 1, key, *words)
-            except NoScriptError:
-                return await redis.eval(found.text, 1, key, *words)
-
-        with translated(self.address.secrets):
-            return await self._servers.with_owner(key, on)
+    async def run_small(self, script: str, key: str, *args: str | float) -> Reply:
+        """Run a script about one key outside of the shards."""
+        return await self._run(lua.small(script), key, args)
 
     async def confirm(self, script: str, shard: int, *args: str | float) -> Reply:
         """Run a transition that people are told of: it returns when a failover can't take it back any more.
@@ -105,6 +100,18 @@ class Connection:
 
     async def close(self) -> None:
         await self._servers.close()
+
+    async def _run(self, script: lua.Script, key: str, args: tuple[str | float, ...]) -> Reply:
+        words = _encoded(args)
+
+        async def on(redis: Redis) -> Reply:
+            try:
+                return await redis.evalsha(script.sha, 1, key, *words)
+            except NoScriptError:
+                return await redis.eval(script.text, 1, key, *words)
+
+        with translated(self.address.secrets):
+            return await self._servers.with_owner(key, on)
 
 
 class Batch:

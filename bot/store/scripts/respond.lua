@@ -3,6 +3,7 @@
 -- Today one valid response settles; a policy that needs several changes this rule, not the flow.
 -- ARGV: id, question id, response as the rules see it (JSON), response (JSON, to keep), its key with who gave it,
 --       outcome, body of human_input_completed, action
+even_when_full()
 local id, question = ARGV[1], ARGV[2]
 local key = question_key(id, question)
 local stored = redis.call('HMGET', key, 'rules', 'outcome', 'created_at', 'response:' .. ARGV[5])
