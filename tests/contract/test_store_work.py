@@ -11,6 +11,8 @@ from bot.core.ports import Fenced
 from bot.store.redis import RedisStore
 from tests.contract.world import DEMO, LEASE, LOST, approval, claimed, response, started, told
 
+pytestmark = pytest.mark.everywhere
+
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
 
 
