@@ -5,34 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.faults.chaos.line import WAKE_UP
-
-Victim = Literal["worker", "web", "redis"]
+Victim = Literal["worker", "web", "redis", "any"]
 Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, ...] = ("before", "after")
 
+WAKE_UP = "wake-up"
+"""A message of Pub/Sub that says what has changed."""
 MODEL, TOOL = "model call", "tool call"
 POST, EDIT = "chat.postMessage", "chat.update"
 
-WORKER = ("claim", "beat", "record", "ask", "finish", "note", "intend", "conclude", "park", "release", "tick")
+WORKER = ("claim", "beat", "record", "ask", "finish", "write", "note", "park", "release", "due")
 """The transitions of a worker."""
-WEB = ("start", "settle_place", "lease_shard", "pending", "delivered", "respond", "cancel", "tick")
+WEB = ("start", "settle_place", "lease_shard", "pending", "delivered", "respond", "cancel", "due")
 """The transitions of a web process."""
-ALL_OF_REDIS = (
-    "claim",
-    "note",
-    "intend",
-    "ask",
-    "respond",
-    "park",
-    "conclude",
-    "finish",
-    "settle_place",
-    "delivered",
-)
+ANYBODY = ("tick",)
+"""What whoever sees first that something is due does."""
+INTEND, CONCLUDE = "write of an intent", "write of a finished task"
+WRITTEN = {INTEND: r".*\?", CONCLUDE: r"done/.*"}
+"""What `write` writes that is a boundary of its own, by the names in the journal."""
+ALL_OF_REDIS = ("claim", "write", "ask", "respond", "park", "finish", "settle_place", "delivered")
 """The transitions at which Redis itself is killed."""
-BESIDE = {"worker": (MODEL, TOOL, WAKE_UP), "web": (POST, EDIT)}
-"""What a process does with others than Redis: with the model, with Slack, with the world."""
+BESIDE = {"worker": (MODEL, TOOL, WAKE_UP, INTEND, CONCLUDE), "web": (POST, EDIT)}
+"""What a process does besides: with the model, with Slack, with the world; and what it writes."""
 
 ELSEWHERE = {
     "abandon": "of `serve`, for the workers that it started; the lease ends without it",
@@ -69,5 +63,6 @@ def boundaries() -> list[Boundary]:
     """All of them."""
     steps: list[tuple[Victim, str]] = [("worker", step) for step in (*WORKER, *BESIDE["worker"])]
     steps += [("web", step) for step in (*WEB, *BESIDE["web"])]
+    steps += [("any", step) for step in ANYBODY]
     steps += [("redis", step) for step in ALL_OF_REDIS]
     return [Boundary(victim, step, moment) for victim, step in steps for moment in MOMENTS]

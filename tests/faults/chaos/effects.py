@@ -43,8 +43,6 @@ class Effects:
             at += len(line)
         return [each for each in found if mark in {None, each.mark}]
 
-    def kill_at(self, mark: str, what: str, moment: str) -> Path:
-        """Tell the tool to kill its process then; the file is gone once it has."""
-        told = self.file.with_name(DIES.format(mark=mark, what=what, moment=moment))
-        told.touch()
-        return told
+    def told(self, mark: str, what: str, moment: str) -> Path:
+        """The file that tells a tool to kill its process then; it is gone once the tool has."""
+        return self.file.with_name(DIES.format(mark=mark, what=what, moment=moment))

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import hiredis
 
 from bot.store import lua
+from tests.faults.chaos.boundary import WAKE_UP, WRITTEN
 
 SHARED = {"prelude", "rules"}
 TRANSITIONS = (
@@ -29,10 +30,9 @@ TRANSITIONS = (
     - SHARED
 )
 """All of them: each file is one."""
-WAKE_UP = "wake-up"
-"""Not a transition: a message of Pub/Sub that says what has changed."""
-
 _BY_SHA = {lua.script(name).sha: name for name in TRANSITIONS}
+SMALL = "small"
+"""Not a transition: it is about one key outside of the shards, and may be lost or come twice."""
 _SENT = re.compile(rb"\*\d+\r\n\$(4|7)\r\nEVAL(SHA)?\r\n")
 _CHUNK = 1 << 16
 
@@ -45,6 +45,16 @@ class Passing:
     #: The base of its shard.
     base: str
     args: tuple[str, ...]
+
+    @property
+    def steps(self) -> set[str]:
+        """What this is: its name, and what it writes."""
+        if self.name != "write":
+            return {self.name}
+        names = self.args[3 : 3 + 2 * int(self.args[2]) : 2]
+        return {self.name} | {
+            step for step, form in WRITTEN.items() if any(re.fullmatch(form, name) for name in names)
+        }
 
 
 class Watcher(Protocol):
@@ -162,7 +172,7 @@ async def _whole(reader: asyncio.StreamReader, chunk: bytes) -> tuple[bytes, Any
 def _passing(command: list[str]) -> Passing:
     _, script, _, base, *args = command
     sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() if " " in script else script
-    return Passing(_BY_SHA[sha], base, tuple(args))
+    return Passing(_BY_SHA.get(sha, SMALL), base, tuple(args))
 
 
 def _topics(chunk: bytes) -> tuple[str, ...]:

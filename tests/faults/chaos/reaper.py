@@ -13,14 +13,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bot.store import keys
-from tests.faults.chaos.boundary import MODEL, Boundary, Moment
+from tests.faults.chaos.boundary import MODEL, WAKE_UP, Boundary, Moment
 from tests.faults.chaos.installation import REDIS, Installation
-from tests.faults.chaos.line import WAKE_UP, Passing
+from tests.faults.chaos.line import Passing
 from tests.loopback.models import marker_of
 from tests.loopback.slack.web_api import read
 
 _MARK = re.compile(r"\[\[(\w+)\]\]")
-SHARD_WIDE = {"claim", "tick", "lease_shard", "pending"}
+SHARD_WIDE = {"claim", "due", "tick", "lease_shard", "pending"}
 """Transitions that concern no run: those on the shard of the run count."""
 
 
@@ -55,14 +55,14 @@ class Reaper:
         if passing.name == "start" and (found := _MARK.search(passing.args[2])):
             self.runs[found[1]] = passing.args[0]
         return await self._unless_killed(
-            process, passing.name, "before", self._concerned(process, passing, None)
+            process, passing.steps, "before", self._concerned(process, passing, None)
         )
 
     async def after(self, process: str, passing: Passing, answer: Any) -> bool:  # noqa: ANN401
         if passing.name == "claim":
             self.holders |= dict.fromkeys(answer, process)
         concerned = self._concerned(process, passing, answer)
-        return await self._unless_killed(process, passing.name, "after", concerned)
+        return await self._unless_killed(process, passing.steps, "after", concerned)
 
     def _concerned(self, process: str, passing: Passing, answer: Any) -> Callable[[Order], bool]:  # noqa: ANN401
         def concerns(order: Order) -> bool:
@@ -109,7 +109,7 @@ class Reaper:
         if not any(order.boundary.step == step and concerns(order) for order in self.orders):
             return await handler(request)
         process = self._process(_sender(request))
-        if not await self._unless_killed(process, step, "before", concerns):
+        if not await self._unless_killed(process, {step}, "before", concerns):
             return web.Response(status=503)
         response = await handler(request)
         if (
@@ -117,7 +117,7 @@ class Reaper:
         ):  # It is answered before its worker dies; Slack's answers are lost with who waits for them.
             await response.prepare(request)
             await response.write_eof()
-        await self._unless_killed(process, step, "after", concerns)
+        await self._unless_killed(process, {step}, "after", concerns)
         return response
 
     def _process(self, port: int) -> str:
@@ -131,13 +131,15 @@ class Reaper:
     # ── killing ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _unless_killed(
-        self, process: str, step: str, moment: Moment, concerns: Callable[[Order], bool]
+        self, process: str, steps: set[str], moment: Moment, concerns: Callable[[Order], bool]
     ) -> bool:
         """False once somebody was killed for it."""
         for order in tuple(self.orders):
             boundary = order.boundary
-            matches = (boundary.step, boundary.moment) == (step, moment) and (
-                boundary.victim in {REDIS, _kind(process)}
+            matches = (
+                boundary.step in steps
+                and boundary.moment == moment
+                and boundary.victim in {REDIS, "any", _kind(process)}
             )
             if not matches or not concerns(order):
                 continue
