@@ -106,6 +106,9 @@ class Ledger:
             self.expect(ENDED, run is not None, f"{walk.mark} was never started")
             if run is not None:
                 await self._look_at(walk, run)
+        somebody = self.deaths.total() + len(self.stopped)
+        self.expect(SHOWN, somebody or not self.copies, f"{self.copies} messages came twice, and nobody died")
+        self.expect(ONCE, somebody or not self.again, f"{self.again} calls were made again, and nobody died")
 
     async def _look_at(self, walk: Walk, run: Run) -> None:
         events = await self.town.store.events(run.id)

@@ -63,6 +63,8 @@ class Walk:
     cancelled: bool = False
     #: Nothing is asked any more.
     over: bool = False
+    #: Its thread shows so.
+    rewritten: bool = False
 
 
 class People:
@@ -105,11 +107,7 @@ class People:
         answered: set[tuple[str, str]] = set()
         while True:
             for each in tuple(self.walks.values()):
-                if (
-                    each.ada is not None
-                    and each.may_go_on.is_set()
-                    and not (each.over and all_rewritten(self._town, each))
-                ):
+                if each.ada is not None and each.may_go_on.is_set() and not each.rewritten:
                     await self._answer_all(each, each.ada, answered)
             await asyncio.sleep(0.1)
 
@@ -174,6 +172,8 @@ def shown(town: Installation, walk: Walk) -> tuple[list[Message], list[Message]]
 
 def all_rewritten(town: Installation, walk: Walk) -> bool:
     """Whether its thread shows that it is over, and nothing in it can be answered any more."""
-    first, told = shown(town, walk)
-    settled = not walk.channel or any("Cancel" not in message.labels for message in first)
-    return settled and not any(asks(message) for message in told)
+    if not walk.rewritten:  # Looking is a lot of work where much was said.
+        first, told = shown(town, walk)
+        settled = not walk.channel or any("Cancel" not in message.labels for message in first)
+        walk.rewritten = walk.over and settled and not any(asks(message) for message in told)
+    return walk.rewritten

@@ -22,7 +22,7 @@ from tests.faults.chaos.line import SMALL, TRANSITIONS
 from tests.faults.chaos.servers import EmbeddedValkey, InstalledRedis, RedisServer
 from tests.faults.nursery import Nursery
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SEED = 1
 TOWNS = 5

@@ -8,7 +8,7 @@ from tests.faults.chaos.servers import EmbeddedValkey
 from tests.faults.chaos.storm import Storm
 from tests.faults.nursery import Nursery
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 async def test_everything_ends_as_it_should_in_a_storm(data_dir: Path, nursery: Nursery) -> None:
