@@ -55,11 +55,11 @@ class StoreLine:
         """Have this called there in a moment."""
         self._control.call_soon_threadsafe(self._control.call_later, seconds, call)
 
-    async def park(self, claim: Claim, questions: Sequence[str]) -> bool:
-        return await self._on_control(_persistently(lambda: self._store.park(claim, questions)))
+    async def park(self, claim: Claim, questions: Sequence[str], worked: int) -> bool:
+        return await self._on_control(_persistently(lambda: self._store.park(claim, questions, worked)))
 
-    async def release(self, claim: Claim) -> None:
-        await self._on_control(_persistently(lambda: self._store.release(claim)))
+    async def release(self, claim: Claim, worked: int) -> None:
+        await self._on_control(_persistently(lambda: self._store.release(claim, worked)))
 
     async def ask(self, claim: Claim, question: Question) -> Question:
         """Record the question; the one that has its id already, perhaps settled, if there is one."""

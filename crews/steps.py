@@ -132,6 +132,7 @@ class Steps:
         if step.recorded is None:
             self._check_course(scope, request)
             self._keep_up()
+            self._run.check_hold()
         return step
 
     def _keep_up(self) -> None:
@@ -209,6 +210,7 @@ class Steps:
         with self._working():
             self._writer.write(known_as + INTENDED, str(begun + 1))
             self._writer.flush()
+            self._run.check_hold()
             within = _WITHIN.set(step.name)
             try:
                 result = call()
