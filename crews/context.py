@@ -14,7 +14,7 @@ from crewai import Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 
 from bot.core import ids
-from bot.core.model import Claim, RunError
+from bot.core.model import Actor, Claim, RunError
 from crews.definition import Limits
 from crews.desk import Announcer, Asking, Desk
 from crews.hold import Hold
@@ -59,6 +59,7 @@ class RunContext:
         hold: Hold | None = None,
     ) -> None:
         self.claim = claim
+        self._line = line
         self.loop = loop = asyncio.get_running_loop()
         self.limits = limits
         #: Known once the crew is built.
@@ -107,6 +108,11 @@ class RunContext:
         """Raises Leave if the run is to leave: called before each step."""
         if self._stopped is not None:
             raise self._stopped.again()
+
+    def cancel(self, by: Actor) -> None:
+        """End the run for somebody, if they may cancel it. Holds its thread. Raises Leave if they may."""
+        if self.wait_in_thread(self._line.cancel(self.run_id, by)):
+            raise self.stop()
 
     def check_hold(self) -> None:
         """Returns once it is certain that this worker still has the run. Raises Leave if it doesn't."""

@@ -25,8 +25,8 @@ from crewai.execution import set_execution_uuid
 from bot.core.events import TaskCompleted, TaskStarted
 from bot.core.model import Claim, Question, RunError
 from bot.core.ports import Fenced
-from crews import failures, seams
-from crews.build import Blueprint, kickoff_inputs
+from crews import agreement, failures, seams
+from crews.build import Blueprint, YamlCrew, kickoff_inputs
 from crews.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
 from crews.context import CURRENT, History, RunContext
 from crews.hold import Hold
@@ -177,6 +177,11 @@ class Runtime:
                 return Ending(error=failures.of_build(error))
             if context.stopped is not None:
                 return _left(context.stopped)
+        try:
+            await agreement.reached(context, crew, literal=isinstance(blueprint, YamlCrew))
+        except Leave:
+            return _left(context.leave(Stopped()))
+        async with self._starts:
             await self._resume(context, crew)
             kickoff = self._kick_off(execution, crew, blueprint)
             begun = asyncio.create_task(context.begun.wait())
@@ -187,7 +192,6 @@ class Runtime:
 
     async def _resume(self, context: RunContext, crew: Crew) -> None:
         """Let the crew go on where an earlier worker recorded that it was."""
-        context.parts.learn(crew)
         finished = FinishedTasks(context, context.history.journal)
         for part in finished.give_back(crew):
             # Whoever finished it may have died before telling.

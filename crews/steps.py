@@ -12,7 +12,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -23,8 +23,9 @@ from pydantic import BaseModel
 from bot.core import ids
 from bot.core.model import RunError
 from crews import doubts
+from crews.changes import tools_changed
 from crews.interrupted import OnInterrupted
-from crews.journal import INTENDED, MODEL, PROMPT, TOOL, Journal
+from crews.journal import DIVERGED, INTENDED, MODEL, PROMPT, TOOL, Journal
 from crews.signals import HandedBack
 from crews.values import Replayed, decode, encode
 from crews.writer import Writer
@@ -36,7 +37,6 @@ SETTLED = 2.0
 """Seconds without anything recorded being found, after which what is left over won't be."""
 MOST_BEHIND = 8
 """Steps that may be taken ahead of the journal."""
-DIVERGED = "diverged"
 SKIPPED = (
     "Skipped: this call was interrupted before, so it may have happened. It was decided not to repeat it."
 )
@@ -58,6 +58,11 @@ class Request:
     def names(self) -> list[str]:
         """Of the tools."""
         return sorted(name for name, _ in self.tools)
+
+    @property
+    def offered(self) -> dict[str, Any]:
+        """What is recorded of it with its answer, to tell later what has changed."""
+        return {"tools": self.names} if self.tools else {}
 
     @property
     def content(self) -> tuple[object, ...]:
@@ -90,6 +95,8 @@ class Steps:
         self._lock = threading.Condition()
         self._model_calls: Counter[str] = Counter()
         self._under_way = 0
+        #: How many agents are at work for another one.
+        self._helpers = 0
         self._idle_since = time.monotonic()
         self._stopping = False
         #: The last exception that came out of a model call, to tell such failures from others.
@@ -108,7 +115,7 @@ class Steps:
             except Exception as error:
                 self._failed(step, error)
                 raise
-            return self._recorded(step, result, request.answers_as, tools=request.names)
+            return self._recorded(step, result, request.answers_as, more=request.offered)
 
     async def model_async(self, request: Request, call: Callable[[], Awaitable[Any]]) -> Any:
         """The same for a call that is awaited."""
@@ -121,7 +128,7 @@ class Steps:
             except Exception as error:
                 self._failed(step, error)
                 raise
-            return self._recorded(step, result, request.answers_as, tools=request.names)
+            return self._recorded(step, result, request.answers_as, more=request.offered)
 
     def _begin_model(self, request: Request) -> _Step:
         self._take()
@@ -141,23 +148,37 @@ class Steps:
             self._writer.flush()
 
     def _check_course(self, scope: str, request: Request) -> None:
-        """Something new is asked while recorded calls are left over: the crew isn't what it was.
-
-        Where agents work side by side, each first comes to what it had recorded.
-        """
-        while (left := self._journal.left(scope)) and self._journal.quiet < SETTLED:
-            self._run.check()
-            time.sleep(0.05)
+        """Something new is asked while recorded calls are left over: the crew isn't what it was."""
+        left = self._missed(scope)
         if not left:
             return
-        number = len(list(self._journal.under(f"{DIVERGED}/{scope}/")))
-        changed = doubts.tools_changed(self._journal.tools(left[0]), request.names)
+        number = len(list(self._journal.under(f"{DIVERGED}{scope}/")))
+        tools = tools_changed(self._journal.tools(left[0]), request.names)
+        changed = (
+            f"its tools are others ({tools})." if tools else "it asks its model something else than before."
+        )
         if _on_loop():
             raise self._run.stop(doubts.diverged(changed))
-        doubts.go_on(self._run, changed, f"{scope}/{number}")
-        name = f"{DIVERGED}/{scope}/{number}"
-        self._writer.write(name, json.dumps(changed), left)
-        self._journal.drop(left)
+        doubts.go_on_from(self._run, changed, f"{scope}/{number}")
+        self._writer.write(f"{DIVERGED}{scope}/{number}", json.dumps({"changed": changed, "left": left}))
+        self._journal.excuse(left)
+
+    def _missed(self, scope: str) -> list[str]:
+        """What is left over. Where agents work side by side, each first comes to what it had recorded."""
+        left = self._journal.left(scope)
+        while left and not self._in_order(scope) and self._journal.quiet < SETTLED:
+            self._run.check()
+            time.sleep(0.05)
+            left = self._journal.left(scope)
+        return left
+
+    def _in_order(self, scope: str) -> bool:
+        """Whether the model calls of this scope come one after the other, the same each time.
+
+        So it is within a task, unless others work for its agent, or what it remembers is sorted meanwhile.
+        """
+        with self._lock:
+            return self._run.parts.is_task(scope) and not self._run.parts.remembers and not self._helpers
 
     def _failed(self, step: _Step, error: Exception) -> None:
         """A failure is recorded like a result: what CrewAI made of it then, it makes of it again."""
@@ -178,8 +199,11 @@ class Steps:
             )
 
     def model_calls(self, scope: str) -> int:
+        """How many were made in this scope, and in the course of its tools."""
         with self._lock:
-            return self._model_calls[scope]
+            return sum(
+                calls for each, calls in self._model_calls.items() if f"{each}/".startswith(f"{scope}/")
+            )
 
     def counted(self, scope: str, calls: int) -> None:
         """So many model calls were made in an earlier execution, which recorded what they led to."""
@@ -203,6 +227,7 @@ class Steps:
         known_as = self._journal.name(self.scope, TOOL, name, arguments)
         step = _Step(known_as, self._journal.found(known_as))
         if step.recorded is not None:
+            self.counted(known_as, step.recorded.get("model_calls", 0))
             return step.result()
         begun = self._journal.intended(known_as)
         if begun and not self._again(name, f"{known_as}/{begun}", on_interrupted):
@@ -215,11 +240,16 @@ class Steps:
             try:
                 result = call()
             except Exception as error:
-                self._note(step.name, {"failed": str(error)})
+                self._note(step.name, {"failed": str(error), **self._calls_in(step)})
                 raise
             finally:
                 _WITHIN.reset(within)
-            return self._recorded(step, result)
+            return self._recorded(step, result, more=self._calls_in(step))
+
+    def _calls_in(self, step: _Step) -> dict[str, int]:
+        """So that they count towards the limit when the tool is not called again."""
+        calls = self.model_calls(step.name)
+        return {"model_calls": calls} if calls else {}
 
     def _again(self, tool: str, key: str, on_interrupted: OnInterrupted) -> bool:
         """Whether a call is made again that was begun before, and may have happened."""
@@ -234,7 +264,13 @@ class Steps:
     def container(self, call: Callable[[], Any]) -> Any:
         """A tool that hands work to another agent, whose steps are recorded one by one."""
         self._take()
-        return call()
+        with self._lock:
+            self._helpers += 1
+        try:
+            return call()
+        finally:
+            with self._lock:
+                self._helpers -= 1
 
     def idempotency_key(self) -> str | None:
         """A name for the tool call in whose course this is asked, the same if it is made again."""
@@ -309,11 +345,10 @@ class Steps:
         step: _Step,
         result: Any,
         expected: type[BaseModel] | None = None,
-        tools: Sequence[str] = (),
+        more: Mapping[str, Any] | None = None,
     ) -> Any:
         """What the journal holds of this result; the caller gets the same as a replay would."""
-        more = {"tools": tools} if tools else {}
-        written = self._note(step.name, {"result": encode(result), **more})
+        written = self._note(step.name, {"result": encode(result), **(more or {})})
         return _Step(step.name, written).result(expected)
 
     def _note(self, name: str, value: dict[str, Any]) -> Any:
