@@ -36,11 +36,14 @@ def made(
     from crews.scripted import ScriptedLLM
 
     model = ScriptedLLM.of({}, {})
-    built = {role: Agent(**{"role": role, "llm": model} | options) for role, options in agents.items()}
-    crew = Crew(
-        agents=list(built.values()),
-        tasks=[Task(name=name, **task | {"agent": built[task["agent"]]}) for name, task in tasks.items()],
-    )
+    given: dict[str, dict[str, Any]] = {
+        role: {"role": role, "llm": model} | options for role, options in agents.items()
+    }
+    built = {role: Agent(**each) for role, each in given.items()}
+    options: list[dict[str, Any]] = [
+        {**task, "name": name, "agent": built[task["agent"]]} for name, task in tasks.items()
+    ]
+    crew = Crew(agents=list(built.values()), tasks=[Task(**each) for each in options])
     return Made.of(crew, literal=literal)
 
 
