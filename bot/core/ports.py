@@ -178,6 +178,9 @@ class Clock(Protocol):
         A run whose worker died three times with nothing new in between fails with `given_up`.
         """
 
+    async def due(self, within: float) -> float:
+        """Seconds until `tick` has something to do, by the store's clock: from 0 (it has now) to `within`."""
+
     async def now(self) -> int: ...
 
 
