@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -23,18 +22,17 @@ from pydantic import BaseModel
 from bot.core import ids
 from bot.core.model import RunError
 from crews import doubts
-from crews.changes import tools_changed
+from crews.course import Course
 from crews.interrupted import OnInterrupted
-from crews.journal import DIVERGED, INTENDED, MODEL, PROMPT, TOOL, Journal
+from crews.journal import INTENDED, MODEL, PROMPT, TOOL, Journal
+from crews.request import Request, Step
 from crews.signals import HandedBack
-from crews.values import Replayed, decode, encode
+from crews.values import encode
 from crews.writer import Writer
 
 if TYPE_CHECKING:
     from crews.context import RunContext
 
-SETTLED = 2.0
-"""Seconds without anything recorded being found, after which what is left over won't be."""
 MOST_BEHIND = 8
 """Steps that may be taken ahead of the journal."""
 SKIPPED = (
@@ -45,46 +43,6 @@ _WITHIN: ContextVar[str | None] = ContextVar("crewdeck_within_tool", default=Non
 """The tool call in whose course this happens."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a model is asked."""
-
-    messages: Any
-    #: What it may call: names, and the names of their arguments.
-    tools: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    answers_as: type[BaseModel] | None = None
-
-    @property
-    def names(self) -> list[str]:
-        """Of the tools."""
-        return sorted(name for name, _ in self.tools)
-
-    @property
-    def offered(self) -> dict[str, Any]:
-        """What is recorded of it with its answer, to tell later what has changed."""
-        return {"tools": self.names} if self.tools else {}
-
-    @property
-    def content(self) -> tuple[object, ...]:
-        """What the call is known by."""
-        return self.messages, self.tools, self.answers_as.__name__ if self.answers_as else None
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A step that is about to be taken, or that the journal knows."""
-
-    name: str
-    recorded: dict[str, Any] | None = None
-
-    def result(self, expected: type[BaseModel] | None = None) -> Any:
-        """What was recorded. Raises Replayed if that is a failure."""
-        recorded = self.recorded or {}
-        if "failed" in recorded:
-            raise Replayed(recorded["failed"])
-        return decode(recorded["result"], expected)
-
-
 class Steps:
     """One run's. From any thread but the control loop's."""
 
@@ -92,11 +50,10 @@ class Steps:
         self._run = run
         self._journal = journal
         self._writer = writer
+        self._course = Course(run, journal, writer)
         self._lock = threading.Condition()
         self._model_calls: Counter[str] = Counter()
         self._under_way = 0
-        #: How many agents are at work for another one.
-        self._helpers = 0
         self._idle_since = time.monotonic()
         self._stopping = False
         #: The last exception that came out of a model call, to tell such failures from others.
@@ -130,14 +87,14 @@ class Steps:
                 raise
             return self._recorded(step, result, request.answers_as, more=request.offered)
 
-    def _begin_model(self, request: Request) -> _Step:
+    def _begin_model(self, request: Request) -> Step:
         self._take()
         scope = self.scope
         self._count(scope)
         name = self._journal.name(scope, MODEL, *request.content)
-        step = _Step(name, self._journal.found(name))
+        step = Step(name, self._journal.found(name))
         if step.recorded is None:
-            self._check_course(scope, request)
+            self._course.check(scope, request, on_loop=_on_loop())
             self._keep_up()
             self._run.check_hold()
         return step
@@ -147,40 +104,7 @@ class Steps:
         if self._writer.behind >= MOST_BEHIND and not _on_loop():
             self._writer.flush()
 
-    def _check_course(self, scope: str, request: Request) -> None:
-        """Something new is asked while recorded calls are left over: the crew isn't what it was."""
-        left = self._missed(scope)
-        if not left:
-            return
-        number = len(list(self._journal.under(f"{DIVERGED}{scope}/")))
-        tools = tools_changed(self._journal.tools(left[0]), request.names)
-        changed = (
-            f"its tools are others ({tools})." if tools else "it asks its model something else than before."
-        )
-        if _on_loop():
-            raise self._run.stop(doubts.diverged(changed))
-        doubts.go_on_from(self._run, changed, f"{scope}/{number}")
-        self._writer.write(f"{DIVERGED}{scope}/{number}", json.dumps({"changed": changed, "left": left}))
-        self._journal.excuse(left)
-
-    def _missed(self, scope: str) -> list[str]:
-        """What is left over. Where agents work side by side, each first comes to what it had recorded."""
-        left = self._journal.left(scope)
-        while left and not self._in_order(scope) and self._journal.quiet < SETTLED:
-            self._run.check()
-            time.sleep(0.05)
-            left = self._journal.left(scope)
-        return left
-
-    def _in_order(self, scope: str) -> bool:
-        """Whether the model calls of this scope come one after the other, the same each time.
-
-        So it is within a task, unless others work for its agent, or what it remembers is sorted meanwhile.
-        """
-        with self._lock:
-            return self._run.parts.is_task(scope) and not self._run.parts.remembers and not self._helpers
-
-    def _failed(self, step: _Step, error: Exception) -> None:
+    def _failed(self, step: Step, error: Exception) -> None:
         """A failure is recorded like a result: what CrewAI made of it then, it makes of it again."""
         self.model_failure = error
         self._note(step.name, {"failed": str(error)})
@@ -225,7 +149,7 @@ class Steps:
         """
         self._take()
         known_as = self._journal.name(self.scope, TOOL, name, arguments)
-        step = _Step(known_as, self._journal.found(known_as))
+        step = Step(known_as, self._journal.found(known_as))
         if step.recorded is not None:
             self.counted(known_as, step.recorded.get("model_calls", 0))
             return step.result()
@@ -246,7 +170,7 @@ class Steps:
                 _WITHIN.reset(within)
             return self._recorded(step, result, more=self._calls_in(step))
 
-    def _calls_in(self, step: _Step) -> dict[str, int]:
+    def _calls_in(self, step: Step) -> dict[str, int]:
         """So that they count towards the limit when the tool is not called again."""
         calls = self.model_calls(step.name)
         return {"model_calls": calls} if calls else {}
@@ -264,13 +188,8 @@ class Steps:
     def container(self, call: Callable[[], Any]) -> Any:
         """A tool that hands work to another agent, whose steps are recorded one by one."""
         self._take()
-        with self._lock:
-            self._helpers += 1
-        try:
+        with self._course.helped():
             return call()
-        finally:
-            with self._lock:
-                self._helpers -= 1
 
     def idempotency_key(self) -> str | None:
         """A name for the tool call in whose course this is asked, the same if it is made again."""
@@ -342,14 +261,14 @@ class Steps:
 
     def _recorded(
         self,
-        step: _Step,
+        step: Step,
         result: Any,
         expected: type[BaseModel] | None = None,
         more: Mapping[str, Any] | None = None,
     ) -> Any:
         """What the journal holds of this result; the caller gets the same as a replay would."""
         written = self._note(step.name, {"result": encode(result), **(more or {})})
-        return _Step(step.name, written).result(expected)
+        return Step(step.name, written).result(expected)
 
     def _note(self, name: str, value: dict[str, Any]) -> Any:
         """Returns what will be read of it, without waiting until it is written."""
