@@ -13,6 +13,7 @@ import redis
 from bot.core.errors import StoreUnavailable
 from bot.core.events import TaskStarted
 from bot.core.model import Deadline, RunStatus, Verdict
+from bot.store import keys
 from bot.store.keys import shard_of
 from bot.store.redis import RedisStore, open_store
 from tests.contract.lossy import LossyLine, lossy_line
@@ -32,7 +33,7 @@ from tests.contract.world import (
 )
 
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
-IMPATIENT = "?socket_timeout=0.3"
+IMPATIENT = "?socket_timeout=0.2"
 
 
 @pytest.fixture
@@ -91,8 +92,9 @@ async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
     waiting = await started(store)
     held, _ = await store.start(new_run(place=UNPLACED, held=True))
     asked = [await store.ask(claim, approval(claim)) for claim in (answered, parked)]
-    since = time.monotonic()
-    await store.ask(expiring, approval(expiring, deadline=Deadline(after=1)))
+    await store.ask(expiring, approval(expiring, deadline=Deadline(after=60)))
+    timers = f"{keys.base(shard_of(expiring.run.id))}:timers"
+    server.zadd(timers, {str(timer): 0 for timer in server.zrange(timers, 0, -1)})
     await store.lease_shard("slack", shard_of(answered.run.id), "web", LEASE)
     with full(server):
         assert (await store.respond(answered.run.id, asked[0].id, response())).verdict is Verdict.SETTLED
@@ -107,7 +109,6 @@ async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
         assert not await store.once("press 1")
         await store.remember("profile", "Ada", 60)
         await store.shelve("shelf", "delivery", "{}")
-        await asyncio.sleep(max(0.0, since + 1.05 - time.monotonic()))
         assert await store.tick(LOST) == 1
         assert (await store.run(expiring.run.id)).status is RunStatus.RUNNING
         taken = await store.claim("w2", [DEMO.name], 5, LEASE)
@@ -120,7 +121,7 @@ async def test_a_full_redis_makes_room_by_itself(store_url: str, server: redis.R
         claim = await claimed(store)
         await store.finish(claim, result="done")
         dying = await claimed(store)
-        server.zadd(f"crewdeck:{{s{shard_of(dying.run.id)}}}:leases", {dying.run.id: 0})
+        server.zadd(f"{keys.base(shard_of(dying.run.id))}:leases", {dying.run.id: 0})
         await asyncio.sleep(0.01)
         with full(server):
             await store.tick(LOST)
@@ -180,9 +181,9 @@ async def test_a_slow_server_is_waited_for_and_one_that_is_too_slow_is_not(
 ) -> None:
     claim = await claimed(far)
     question = await far.ask(claim, approval(claim))
-    line.delay = 0.1
+    line.delay = 0.05
     assert (await far.run(claim.run.id)).id == claim.run.id
-    line.delay = 0.4
+    line.delay = 0.3
     with pytest.raises(StoreUnavailable, match="does not answer in time"):
         await far.respond(claim.run.id, question.id, response())
     line.delay = 0

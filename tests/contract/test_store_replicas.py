@@ -58,7 +58,7 @@ async def test_an_answer_that_no_replica_has_is_not_confirmed(store: RedisStore,
 
 
 async def test_an_answer_that_was_confirmed_outlives_the_primary(data_dir: Path) -> None:
-    with pair(data_dir) as servers:
+    with pair(data_dir, patience=800) as servers:
         async with open_store(servers.url) as store:
             claims = [await claimed(store) for _ in range(4)]
             questions = [await store.ask(claim, approval(claim)) for claim in claims]
@@ -77,7 +77,7 @@ async def test_an_answer_that_was_confirmed_outlives_the_primary(data_dir: Path)
 
 
 async def test_what_a_primary_takes_that_was_replaced_meanwhile_is_not_confirmed(data_dir: Path) -> None:
-    with pair(data_dir) as servers:
+    with pair(data_dir, patience=800) as servers:
         async with open_store(servers.url) as store:
             claim = await claimed(store)
             question = await store.ask(claim, approval(claim))

@@ -53,9 +53,7 @@ def test_crewdecks_own_redis_url_comes_first(monkeypatch: pytest.MonkeyPatch) ->
     assert secret(load().redis_url) == "redis://ours"
 
 
-@pytest.mark.parametrize(
-    ("text", "replicas"), [("Auto", None), ("", None), ("0", 0), ("2", 2)]
-)
+@pytest.mark.parametrize(("text", "replicas"), [("Auto", None), ("", None), ("0", 0), ("2", 2)])
 def test_replicas_are_a_number_or_left_to_what_is_there(
     monkeypatch: pytest.MonkeyPatch, text: str, replicas: int | None
 ) -> None:
