@@ -58,6 +58,10 @@ class RedisStore(
         )
         return sum(changed)
 
+    async def due(self, within: float) -> float:
+        soonest: list[int] = await self._connection.each_shard("due", ms(self._retention), ms(within))
+        return min(soonest) / 1000
+
     async def now(self) -> int:
         return await self._connection.now()
 
