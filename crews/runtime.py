@@ -164,8 +164,7 @@ class Runtime:
         """Take the run out of memory. CrewAI would keep a cancelled task, and with it the crew, for ever."""
         if self._executions.get(execution.context.run_id) is execution:
             del self._executions[execution.context.run_id]
-        execution.context.stopwatch.close()
-        execution.context.parking.close()
+        execution.context.stop()  # CrewAI lets a flow's other branches run on when one has failed
         for task in execution.tasks:
             event_listener.execution_spans.pop(task, None)
 

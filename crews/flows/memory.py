@@ -17,6 +17,8 @@ from crewai.memory.utils import sanitize_scope_name
 class LaterMemory:
     """Stands for the `Memory` that CrewAI would have made."""
 
+    #: CrewAI saves lists only in what is a `Memory`.
+    __class__ = Memory  # type: ignore[assignment]
     #: Asked for by CrewAI before it waits for what is being saved: nothing is, as long as nobody used it.
     _memory = None
 
@@ -24,11 +26,6 @@ class LaterMemory:
         self._scope = f"/flow/{sanitize_scope_name(flow_name)}"
         self._made: Memory | None = None
         self._making = threading.Lock()
-
-    @property
-    def __class__(self) -> type[Memory]:  # type: ignore[misc]
-        """CrewAI saves lists only in what is a `Memory`."""
-        return Memory
 
     def drain_writes(self) -> None:
         if self._made is not None:

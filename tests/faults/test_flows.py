@@ -86,7 +86,7 @@ async def test_methods_side_by_side(fleet: Fleet, deck: Deck, model: LoopbackMod
     closing = await deck.question(run)
     assert closing.kind is QuestionKind.TEXT
     assert closing.context == "leftly | Ada answered: rightly | odd one"
-    await leave(run)
+    await fleet.parked(run)
     await deck.say(closing, "no")
     assert await deck.result(run) == '["leftly | Ada answered: rightly | odd one", "no", "None"]'
     assert model.count(f"{mark}-right") == 3
@@ -96,6 +96,7 @@ async def test_methods_side_by_side(fleet: Fleet, deck: Deck, model: LoopbackMod
     assert len([each for each in done if re.fullmatch(r"[0-9a-f-]{36}", each)]) == 1, (
         "its tool isn't called again"
     )
+
     assert done.count("odd") > 1, "its result could not be kept"
     await once(deck, run)
 

@@ -33,6 +33,7 @@ METADATA = "Metadata-Version: 2.1\nName: crewdeck-test-crews\nVersion: 1\n"
 ENTRY_POINTS = """\
 [crewdeck.crews]
 python = tests.contract.crews.toolbox:in_python
+steady = tests.contract.crews.toolbox:steady
 missing = tests.contract.crews.toolbox:nothing_there
 """
 
