@@ -4,8 +4,8 @@ What is written in the journal, for a method's call `m:<name>:<occurrence>`:
 
     m:draft:0/begun   it was begun, as the run's how-manieth
     m:draft:0/...     its steps, until it is done
-    done/m:draft:0    what it came to, the state then, and as the how-manieth end
-    fed/m:draft:0     people have said what they think of it (`@human_feedback`), likewise
+    done/m:draft:0/   what it came to, the state then, and as the how-manieth end
+    fed/m:draft:0/    people have said what they think of it (`@human_feedback`), likewise
 
 The rest is CrewAI's: on a replay the flow goes its way again, through methods that return at once.
 """
@@ -34,7 +34,6 @@ from crews.flows.order import STILL, TICK, Order
 from crews.flows.shown import text_of
 from crews.flows.threads import in_thread
 from crews.flows.written import Unreadable, Unwritable, read, write, write_fields
-from crews.line import StoreLine
 from crews.parts import METHOD, TaskPart
 from crews.steps import DIVERGED
 
@@ -71,14 +70,11 @@ class Call:
 class Course:
     """One run's. Used on the crews' loop."""
 
-    def __init__(
-        self, run: RunContext, flow: Flow[Any], line: StoreLine, tell: Tell, tools: Sequence[ToolEntry] = ()
-    ) -> None:
+    def __init__(self, run: RunContext, flow: Flow[Any], tell: Tell, tools: Sequence[ToolEntry] = ()) -> None:
         self.flow = flow
         #: What the factory declares of tools that its methods give to agents.
         self.tools = tools
         self._run = run
-        self._line = line
         self._tell = tell
         self._recorded = _Recorded(run)
         self._order = Order(self._recorded.ends, self._missing)
@@ -147,7 +143,7 @@ class Course:
         if call.done is not None:
             await self._take(call, call.done["end"])
         else:
-            await self._conclude(call, await self._take(call), result)
+            self._conclude(call, await self._take(call), result)
         self._ended(call)
         return result
 
@@ -158,7 +154,7 @@ class Course:
         else:
             end = await self._take(call)
             record = {"end": end, "digest": digest}
-            await self._line.note(self._run.claim, f"{FED}{call.part.scope}", json.dumps(record))
+            self._run.writer.write(_name(FED, call.part.scope), json.dumps(record))
         self._tell(TaskCompleted, call.part)
 
     def asks(self, call: Call, digest: str) -> None:
@@ -192,11 +188,12 @@ class Course:
             await self._all_seen()
         self._run.steps.between()
         if not call.begun:
-            number = json.dumps({"number": call.part.number})
-            await self._line.note(self._run.claim, f"{call.part.scope}{BEGUN}", number)
+            self._run.writer.write(f"{call.part.scope}{BEGUN}", json.dumps({"number": call.part.number}))
+        # It may do what others can see: what came before isn't done again from here.
+        await self._run.writer.flushed()
         self._tell(TaskStarted, call.part)
 
-    async def _conclude(self, call: Call, end: int, result: Any) -> None:
+    def _conclude(self, call: Call, end: int, result: Any) -> None:
         """Record what a method came to, in place of what led to it."""
         part = call.part
         record = {"end": end, "number": part.number, "model_calls": self._run.steps.model_calls(part.scope)}
@@ -210,7 +207,7 @@ class Course:
                 reason=str(error),
             )  # fmt: skip
             struck = []
-        await self._line.conclude(self._run.claim, f"{DONE}{part.scope}", json.dumps(record), struck)
+        self._run.writer.write(_name(DONE, part.scope), json.dumps(record), struck)
 
     def _ended(self, call: Call) -> None:
         """With feedback to come, what follows waits for that, and others may have their turn meanwhile."""
@@ -276,9 +273,8 @@ class Course:
             await asyncio.to_thread(doubts.go_on, self._run, changed, f"flow/{','.join(missing)}")
         finally:
             METHOD.reset(method)
-        struck = [name for scope in missing for name in (f"{scope}/", f"{DONE}{scope}", f"{FED}{scope}")]
-        name = f"{DIVERGED}/flow/{','.join(missing)}"
-        await self._line.conclude(self._run.claim, name, json.dumps(changed), struck)
+        struck = [name for scope in missing for name in (f"{scope}/", _name(DONE, scope), _name(FED, scope))]
+        self._run.writer.write(f"{DIVERGED}/flow/{','.join(missing)}", json.dumps(changed), struck)
         self._unseen -= scopes
 
 
@@ -288,8 +284,8 @@ class _Recorded:
     def __init__(self, run: RunContext) -> None:
         journal = run.history.journal
         self._parts = run.parts
-        self._done = {name.removeprefix(DONE): each for name, each in journal.under(f"{DONE}{_SCOPE}")}
-        self._fed = {name.removeprefix(FED): each for name, each in journal.under(f"{FED}{_SCOPE}")}
+        self._done = {_scope(DONE, name): each for name, each in journal.under(f"{DONE}{_SCOPE}")}
+        self._fed = {_scope(FED, name): each for name, each in journal.under(f"{FED}{_SCOPE}")}
         self._begun = {
             name.removesuffix(BEGUN): each["number"]
             for name, each in journal.under(_SCOPE)
@@ -322,6 +318,15 @@ class _Recorded:
         """The name of a recorded call's method, in people's words."""
         method, _, occurrence = scope.removeprefix(_SCOPE).rpartition(":")
         return self._parts.method(method, int(occurrence), 0).name
+
+
+def _name(what: str, scope: str) -> str:
+    """The name of such a record; none starts like another."""
+    return f"{what}{scope}/"
+
+
+def _scope(what: str, name: str) -> str:
+    return name.removeprefix(what).removesuffix("/")
 
 
 COURSE: ContextVar[Course | None] = ContextVar("crewdeck_course", default=None)

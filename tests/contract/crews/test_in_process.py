@@ -187,6 +187,7 @@ class Unanswered(StoreLine):
     """A store in which nobody answers."""
 
     def __init__(self) -> None:
+        self._control = asyncio.get_running_loop()
         self.asked = asyncio.Event()
 
     async def record(self, claim: Claim, event: Body, key: str | None = None) -> None:
@@ -201,10 +202,7 @@ class Unanswered(StoreLine):
     async def note(self, claim: Claim, name: str, value: str) -> str:  # noqa: ARG002
         return value
 
-    def note_in_thread(self, claim: Claim, name: str, value: str) -> str:  # noqa: ARG002
-        return value
-
-    async def conclude(self, claim: Claim, name: str, value: str, struck: Sequence[str]) -> None:
+    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:
         """Nobody goes on from there."""
 
     async def ask(self, claim: Claim, question: Question) -> Question:  # noqa: ARG002
@@ -345,8 +343,8 @@ class Remembered(Unanswered):
         super().__init__()
         self.names: list[str] = []
 
-    async def conclude(self, claim: Claim, name: str, value: str, struck: Sequence[str]) -> None:  # noqa: ARG002
-        self.names.append(name)
+    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:  # noqa: ARG002
+        self.names += [name for name, _ in entries if name.startswith("done/")]
 
     async def park(self, claim: Claim, questions: Sequence[str]) -> bool:  # noqa: ARG002
         self.names.append("parked")
@@ -372,7 +370,7 @@ async def test_a_flow_is_parked_once_none_of_its_methods_is_at_work() -> None:
     blueprint = PythonCrew("busy", lambda _inputs: Busy())
     runtime = Runtime({"busy": blueprint}, line, hot_window=0.1)
     await asyncio.wait_for(runtime.execute(_claim(blueprint.card(), ids.run_id("busy"))), 10)
-    assert line.names == ["done/m:works:0", "parked"]
+    assert line.names == ["done/m:works:0/", "parked"]
 
 
 @pytest.mark.parametrize(
