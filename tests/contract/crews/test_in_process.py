@@ -393,6 +393,58 @@ def test_feedback_that_people_can_not_be_asked_for_is_explained(declared: dict[s
         PythonCrew("unclear", lambda _inputs: Unclear()).build({})
 
 
+class Heard(Unanswered):
+    """What people are asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.questions_asked: list[Question] = []
+
+    async def ask(self, claim: Claim, question: Question) -> Question:
+        self.questions_asked.append(question)
+        return await super().ask(claim, question)
+
+
+async def test_a_flow_that_a_method_kicks_off_asks_the_same_people() -> None:
+    """And `ask` in an async method holds up nobody else."""
+    from crewai.flow.flow import Flow, start
+    from crewai.flow.human_feedback import human_feedback
+
+    from crews.build import PythonCrew
+    from crews.runtime import Runtime
+
+    class Inner(Flow[Any]):
+        @start()
+        @human_feedback(message="Inside?", emit=["approved", "rejected"], llm="none/such")
+        def draft(self) -> str:
+            return "draft"
+
+    class Outer(Flow[Any]):
+        @start()
+        def kicks_off(self) -> str:
+            return str(Inner().kickoff())
+
+        @start()
+        async def asks(self) -> str | None:
+            return self.ask("Outside?", timeout=90)
+
+    line = Heard()
+    blueprint = PythonCrew("outer", lambda _inputs: Outer())
+    runtime = Runtime({"outer": blueprint}, line)
+    claim = _claim(blueprint.card(), ids.run_id("outer"))
+    executing = asyncio.create_task(runtime.execute(claim))
+    async with asyncio.timeout(10):
+        while len(line.questions_asked) < 2:
+            line.asked.clear()
+            await line.asked.wait()
+    inside, outside = sorted(line.questions_asked, key=lambda question: question.prompt)
+    assert (inside.kind, inside.context) == (QuestionKind.APPROVAL, "draft")
+    assert inside.task_id == ids.part_id(claim.run.id, "method", "kicks_off", 0)
+    assert outside.deadline.after == 90
+    runtime.stop(claim.run.id)
+    await asyncio.wait_for(executing, 5)
+
+
 def _claim(card: Crew, run_id: str) -> Claim:
     everybody = Policy(deciders=("*",))
     run = Run(
