@@ -11,7 +11,7 @@ from uuid import uuid4
 import structlog
 
 from bot.core import ids, rules
-from bot.core.model import Action, Option, Policy, Question, QuestionKind, ReasonFlags, Source
+from bot.core.model import Action, Deadline, Option, Policy, Question, QuestionKind, ReasonFlags, Source
 from crews.line import StoreLine
 from crews.parts import TaskPart
 
@@ -38,6 +38,8 @@ class Asking:
     rounds: int | None = None
     #: Who may answer; None: whom the crew's approvers name.
     policy: Policy | None = None
+    #: How long it waits; None: as long as the crew says for its kind.
+    deadline: Deadline | None = None
     #: What the question is known by, where its words are not enough: the same key is the same question.
     key: str = ""
 
@@ -98,14 +100,14 @@ class Desk:
             rounds=asking.rounds,
             policy=asking.policy or run.approvers,
             digest=asking.digest,
-            deadline=run.crew.deadline(asking.kind),
+            deadline=asking.deadline or run.crew.deadline(asking.kind),
         )
 
     def _content(self, asking: Asking) -> tuple[object, ...]:
         """What a question is known by in its run."""
         if asking.key:
             return (asking.key,)
-        content = (asking.task.number if asking.task else 0, asking.kind, asking.digest)
+        content = (asking.task.known_as if asking.task else 0, asking.kind, asking.digest)
         return (*content, self._run.occurrence(*content))
 
     async def _ask(self, asking: Asking, question: Question) -> Question:
@@ -126,7 +128,7 @@ class Desk:
     async def _settled(self, asked: Question) -> Question:
         if not asked.open:
             return asked
-        with self._run.parking.waiting(asked.id):
+        with self._run.parking.waiting(asked.id, asked.task_id):
             return await self._line.settled(asked)
 
     async def _tell(self, settled: Question) -> None:

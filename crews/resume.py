@@ -10,8 +10,7 @@ from crewai.tasks.task_output import TaskOutput
 
 from crews.context import RunContext
 from crews.journal import Journal
-from crews.parts import TaskPart
-from crews.steps import task_scope
+from crews.parts import TaskPart, task_scope
 
 DONE = "done/"
 

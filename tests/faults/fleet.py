@@ -21,6 +21,14 @@ from bot.store.embedded import Embedded
 from tests.contract.crews.deck import WorkerProcess
 
 DEFINITIONS = Path(__file__).parent / "definitions"
+FLOWS = """\
+[crewdeck.crews]
+campaign = tests.faults.flowbox:campaign
+branches = tests.faults.flowbox:branches
+racing = tests.faults.flowbox:racing
+silent = tests.faults.flowbox:silent
+reworked = tests.faults.flowbox:reworked
+"""
 LEASE = 2
 HOT_WINDOW = 1.5
 
@@ -67,7 +75,7 @@ class Fleet:
     def add(self, **env: str) -> WorkerProcess:
         folder = self._folder / next(self._names)
         folder.mkdir()
-        worker = WorkerProcess(folder, self._redis, self._env | env)
+        worker = WorkerProcess(folder, self._redis, self._env | env, FLOWS)
         self.workers.append(worker)
         return worker
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from crewai import Agent, Crew, Task
 from crewai.events import crewai_event_bus
+from crewai.flow.flow import Flow, listen, start
 from crewai.tools import BaseTool
 
 from crewdeck import AskHuman, HumanInputCompletedEvent, HumanInputRequiredEvent, crew
@@ -70,3 +71,23 @@ def in_python(inputs: dict[str, Any]) -> Crew:
     agent.tools = [AskHuman()]
     task = Task(name="write", description="Do this: {prompt}", expected_output="Words", agent=agent)
     return Crew(name="python", agents=[agent], tasks=[task])
+
+
+class Steady(Flow[Any]):
+    """Two methods, each of which takes a while."""
+
+    @start()
+    def first(self) -> str:
+        _hear('{"method": "first"}')
+        time.sleep(0.8)
+        return "first"
+
+    @listen(first)
+    def second(self, before: str) -> str:
+        _hear('{"method": "second"}')
+        return f"{before}, second"
+
+
+@crew(title="Steady", inputs={"prompt": {"required": True}}, main_input="prompt")
+def steady(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Steady()

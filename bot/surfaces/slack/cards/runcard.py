@@ -113,7 +113,8 @@ def _tasks(card: RunCard) -> str:
 
 def _task(card: RunCard, task: Task) -> str:
     agent = f" · {truncate_escaped(task.agent, 80)}" if task.agent else ""
-    name = f"Task {task.number} of {task.total}: {truncate_escaped(task.name, 120)}{agent}"
+    of = f" of {task.total}" if task.total else ""
+    name = f"Task {task.number}{of}: {truncate_escaped(task.name, 120)}{agent}"
     if task.finished_at is not None:
         return f"✓ {name} · {lasting(max(0, task.finished_at - task.started_at) // 1000)}"
     return f"✗ {name}" if card.over else f"▸ {name} · since {date(task.started_at)}"
