@@ -25,7 +25,7 @@ from crewai.execution import set_execution_uuid
 from bot.core.events import TaskCompleted, TaskStarted
 from bot.core.model import Claim, Question, RunError
 from bot.core.ports import Fenced
-from crews import failures, seams
+from crews import clients, failures, seams
 from crews.build import Blueprint, kickoff_inputs
 from crews.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
 from crews.context import CURRENT, History, RunContext
@@ -84,6 +84,7 @@ class Runtime:
         self._starts = asyncio.Semaphore(STARTS)
         self._executions: dict[str, _Execution] = {}
         seams.install()
+        clients.install()
         self._listen()
 
     async def execute(self, claim: Claim) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -294,3 +295,44 @@ def _claim(card: Crew, run_id: str) -> Claim:
         created_at=0,
     )
     return Claim(run=run, worker="here", epoch=1)
+
+
+def test_certificates_are_read_once_however_many_models_are_made() -> None:
+    from crewai import LLM
+
+    from crews import clients
+
+    clients.install()
+    before = _ssl_contexts()
+    made = [LLM(model="openai/gpt-5.4-mini", api_key="sk-test") for _ in range(8)]
+    assert _ssl_contexts() - before < len(made)  # CrewAI reads them twice for each.
+
+
+def test_an_authors_own_interceptor_still_sees_each_request() -> None:
+    import httpx
+    from crewai import LLM
+    from crewai.llms.hooks.base import BaseInterceptor
+
+    from crews import clients
+
+    seen = []
+
+    class Watching(BaseInterceptor[httpx.Request, httpx.Response]):
+        def on_outbound(self, message: httpx.Request) -> httpx.Request:
+            seen.append(message.url.path)
+            return message
+
+        def on_inbound(self, message: httpx.Response) -> httpx.Response:
+            return message
+
+    clients.install()
+    nowhere = {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-test", "max_retries": 0}
+    model = LLM(model="openai/gpt-5.4-mini", interceptor=Watching(), **nowhere)
+    with pytest.raises(ConnectionError):
+        model.call("Hello")
+    assert seen == ["/v1/chat/completions"]
+
+
+def _ssl_contexts() -> int:
+    gc.collect()
+    return sum(isinstance(each, ssl.SSLContext) for each in gc.get_objects())
