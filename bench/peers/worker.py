@@ -14,7 +14,7 @@ from bot import settings
 from bot.core import runs
 from bot.core.feed import Feed
 from bot.core.model import Actor, Claim
-from bot.core.ports import Store
+from bot.core.ports import Journal, Store
 from bot.store.redis import open_store
 from crews import environment
 from crews.line import StoreLine
@@ -27,6 +27,8 @@ ADA = Actor(surface="http", user_id="ada", name="Ada")
 LEASE = 600.0
 HOT_WINDOW = 60.0
 WITHOUT = "without"
+WRITES = {verb for verb in vars(Journal) if not verb.startswith("_")} - {"journal", "note"}
+"""What a store is asked to do with a journal and says nothing to."""
 
 
 class Forgetful:
@@ -36,14 +38,12 @@ class Forgetful:
         self._store = store
 
     def __getattr__(self, verb: str) -> Any:  # noqa: ANN401 - every verb
-        return getattr(self._store, verb)
+        return self._nothing if verb in WRITES else getattr(self._store, verb)
 
     async def note(self, _claim: Claim, _name: str, value: str) -> str:
         return value
 
-    async def intend(self, *_: object) -> None: ...
-
-    async def conclude(self, *_: object) -> None: ...
+    async def _nothing(self, *_: object) -> None: ...
 
 
 def _blueprints() -> Mapping[str, Blueprint]:

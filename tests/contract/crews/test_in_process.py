@@ -326,8 +326,14 @@ def test_an_authors_own_interceptor_still_sees_each_request() -> None:
             return message
 
     clients.install()
-    nowhere = {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-test", "max_retries": 0}
-    model = LLM(model="openai/gpt-5.4-mini", interceptor=Watching(), **nowhere)
+    nowhere = "http://127.0.0.1:9/v1"
+    model = LLM(
+        model="openai/gpt-5.4-mini",
+        interceptor=Watching(),
+        base_url=nowhere,
+        api_key="sk-test",
+        max_retries=0,
+    )
     with pytest.raises(ConnectionError):
         model.call("Hello")
     assert seen == ["/v1/chat/completions"]
