@@ -113,6 +113,7 @@ class Desk:
             known = question.id in self._run.history.asked
             if not known:  # Otherwise an earlier worker has waited for it.
                 await self._announcer.before(asking.task)
+            await self._run.writer.flushed()
             asked = await self._line.ask(self._run.claim, question)
             if not known:
                 log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
