@@ -163,6 +163,14 @@ def test_the_executor_keeps_all_of_crewais_nodes() -> None:
     assert {getattr(agent, "executor_class", None) for agent in _demo().agents} == {CrewdeckExecutor}
 
 
+def test_executors_share_one_class_of_state() -> None:
+    kinds = set()
+    for agent in (*_demo().agents, *_demo().agents):
+        agent.create_agent_executor()
+        kinds.add(type(agent.agent_executor.state))
+    assert len(kinds) == 1
+
+
 def test_the_scripted_model_goes_on_where_the_conversation_is() -> None:
     from crews.scripted import Line, ScriptedLLM
 
