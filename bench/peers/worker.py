@@ -17,6 +17,7 @@ from bot.core.model import Actor, Claim
 from bot.core.ports import Journal, Store
 from bot.store.redis import open_store
 from crews import environment
+from crews.hold import Hold
 from crews.line import StoreLine
 from crews.thread import CrewThread
 
@@ -74,7 +75,7 @@ async def _milliseconds(store: Store, crews: CrewThread, blueprint: Blueprint) -
     await store.start(runs.plan(blueprint.card(), {}, ADA, key=uuid.uuid4().hex))
     [claim] = await store.claim("bench", [blueprint.name], 1, LEASE)
     started = time.perf_counter()
-    await crews.execute(claim)
+    await crews.execute(claim, Hold())
     return (time.perf_counter() - started) * 1000
 
 
