@@ -27,7 +27,7 @@ from crewai.flow.flow import Flow
 from bot.core.events import TaskCompleted, TaskStarted
 from bot.core.model import Claim, Question, RunError
 from bot.core.ports import Fenced
-from crews import agents, agreement, failures, seams
+from crews import agents, agreement, clients, failures, seams
 from crews.build import Blueprint, Built, YamlCrew, kickoff_inputs
 from crews.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
 from crews.context import CURRENT, History, RunContext
@@ -93,6 +93,7 @@ class Runtime:
         seams.install()
         flow_seams.install()
         agents.install()
+        clients.install()
         self._listen()
 
     async def execute(self, claim: Claim, hold: Hold | None = None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 import time
 import weakref
 from collections.abc import Sequence
@@ -161,6 +162,14 @@ def test_the_executor_keeps_all_of_crewais_nodes() -> None:
 
     assert CrewdeckExecutor.flow_definition() == AgentExecutor.flow_definition()
     assert {getattr(agent, "executor_class", None) for agent in _demo().agents} == {CrewdeckExecutor}
+
+
+def test_executors_share_one_class_of_state() -> None:
+    kinds = set()
+    for agent in (*_demo().agents, *_demo().agents):
+        agent.create_agent_executor()
+        kinds.add(type(getattr(agent.agent_executor, "state", None)))
+    assert len(kinds - {type(None)}) == 1
 
 
 def test_the_scripted_model_goes_on_where_the_conversation_is() -> None:
@@ -458,3 +467,50 @@ def _claim(card: Crew, run_id: str) -> Claim:
         created_at=0,
     )
     return Claim(run=run, worker="here", epoch=1)
+
+
+def test_certificates_are_read_once_however_many_models_are_made() -> None:
+    from crewai import LLM
+
+    from crews import clients
+
+    clients.install()
+    before = _ssl_contexts()
+    made = [LLM(model="openai/gpt-5.4-mini", api_key="sk-test") for _ in range(8)]
+    assert _ssl_contexts() - before < len(made)  # CrewAI reads them twice for each.
+
+
+def test_an_authors_own_interceptor_still_sees_each_request() -> None:
+    import httpx
+    from crewai import LLM
+    from crewai.llms.hooks.base import BaseInterceptor
+
+    from crews import clients
+
+    seen = []
+
+    class Watching(BaseInterceptor[httpx.Request, httpx.Response]):
+        def on_outbound(self, message: httpx.Request) -> httpx.Request:
+            seen.append(message.url.path)
+            return message
+
+        def on_inbound(self, message: httpx.Response) -> httpx.Response:
+            return message
+
+    clients.install()
+    nowhere = "http://127.0.0.1:9/v1"
+    model = LLM(
+        model="openai/gpt-5.4-mini",
+        interceptor=Watching(),
+        base_url=nowhere,
+        api_key="sk-test",
+        max_retries=0,
+    )
+    with pytest.raises(ConnectionError):
+        model.call("Hello")
+    assert seen == ["/v1/chat/completions"]
+
+
+def _ssl_contexts() -> int:
+    gc.collect()
+    return sum(isinstance(each, ssl.SSLContext) for each in gc.get_objects())
