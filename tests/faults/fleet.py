@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import os
 import re
 import shutil
 import signal
@@ -21,6 +22,8 @@ from bot.store.embedded import Embedded
 from tests.contract.crews.deck import WorkerProcess
 
 DEFINITIONS = Path(__file__).parent / "definitions"
+RELEASED = Path(__file__).parent / "releases" / "crews"
+"""Crews of which earlier releases left runs."""
 LEASE = 2
 HOT_WINDOW = 1.5
 
@@ -35,7 +38,7 @@ class Fleet:
         self.effects_file = folder / "effects.jsonl"
         self.definitions = Path(shutil.copytree(DEFINITIONS, folder / "definitions"))
         self._env = {
-            "CREWDECK_CONFIG_DIR": str(self.definitions),
+            "CREWDECK_CONFIG_DIR": f"{self.definitions}{os.pathsep}{RELEASED}",
             "CREWDECK_MODEL": "openai/gpt-5.4-mini",
             "CREWDECK_LEASE": str(LEASE),
             "CREWDECK_HOT_WINDOW": str(HOT_WINDOW),
