@@ -128,8 +128,9 @@ class Steps:
     def _begin_model(self, request: Request) -> _Step:
         self._take()
         scope = self.scope
-        self._count(scope)
         name = self._journal.name(scope, MODEL, *request.content)
+        if not self._journal.kept(name):
+            self._count(scope)
         step = _Step(name, self._journal.found(name))
         if step.recorded is None:
             self._check_course(scope, request)
@@ -201,6 +202,8 @@ class Steps:
         if step.recorded is not None:
             return step.result()
         begun = self._journal.intended(known_as)
+        if begun and self._journal.first_begun(known_as) and on_interrupted == "fail":
+            on_interrupted = "ask"  # It failed for this, and yet somebody wants it tried again.
         if begun and not self._again(name, f"{known_as}/{begun}", on_interrupted):
             return self._recorded(step, SKIPPED)
         with self._working():
@@ -234,7 +237,9 @@ class Steps:
     def idempotency_key(self) -> str | None:
         """A name for the tool call in whose course this is asked, the same if it is made again."""
         within = _WITHIN.get()
-        return ids.part_id(self._run.run_id, "call", within) if within is not None else None
+        if within is None:
+            return None
+        return ids.part_id(self._journal.first_begun(within) or self._run.run_id, "call", within)
 
     # ── prompts ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -8,6 +8,8 @@ from importlib import resources
 from typing import NamedTuple
 
 _SHARED = ("prelude", "rules")
+_MORE = {"tick": ("forget",), "delete": ("forget",)}
+"""What only some of them need."""
 
 
 class Script(NamedTuple):
@@ -21,5 +23,5 @@ class Script(NamedTuple):
 def script(name: str) -> Script:
     """The transition of this name."""
     folder = resources.files("bot.store") / "scripts"
-    text = "\n".join((folder / f"{part}.lua").read_text() for part in (*_SHARED, name))
+    text = "\n".join((folder / f"{part}.lua").read_text() for part in (*_SHARED, *_MORE.get(name, ()), name))
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

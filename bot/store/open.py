@@ -28,12 +28,12 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     The embedded server is started if it doesn't run, started again when it dies, and stopped by the last
     process that uses it. Raises StoreUnavailable and SettingsError, with a sentence for the operator.
     """
-    retention = settings.retention_days * DAY
+    how = (settings.retention_days * DAY, settings.journal_days * DAY, settings.journal_keys)
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()
         async with AsyncExitStack() as stack:
             try:
-                store = await stack.enter_async_context(open_store(url, retention))
+                store = await stack.enter_async_context(open_store(url, *how))
                 await _warn(url)
             except StoreUnavailable as error:
                 raise StoreUnavailable(f"CREWDECK_REDIS_URL (or REDIS_URL): {error}") from error
@@ -41,7 +41,7 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     else:
         async with (
             _attached(settings) as embedded,
-            open_store(embedded.url, retention) as store,
+            open_store(embedded.url, *how) as store,
             _kept_alive(embedded),
         ):
             yield store
