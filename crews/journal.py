@@ -123,8 +123,9 @@ def _understood(name: str, value: str) -> bool:
         written = json.loads(value)
     except ValueError:
         return False
-    parts = name.split("/")
-    match parts[-3:-2]:
+    if name.removeprefix(KEPT).startswith("done/"):
+        return isinstance(written, dict) and "output" in written
+    match name.split("/")[-3:-2]:
         case ["model" | "tool"]:
             return isinstance(written, dict) and ("failed" in written or "result" in written)
         case ["prompt"]:

@@ -15,10 +15,10 @@ OF_WORKERS = (keys.CREWS, keys.WORKERS)
 Dump = dict[str, dict[str, Any]]
 
 
-def taken(server: redis.Redis) -> Dump:
-    """All that is stored, but for what workers announce."""
+def taken(server: redis.Redis, *, expiring: bool = False) -> Dump:
+    """All that is stored, but for what workers announce and, unless it is wanted, what expires by itself."""
     names = sorted(name for name in server.scan_iter(count=1000) if name not in OF_WORKERS)
-    return {name: _read(server, name) for name in names if server.pttl(name) < 0}
+    return {name: _read(server, name) for name in names if expiring or server.pttl(name) < 0}
 
 
 def _read(server: redis.Redis, name: str) -> dict[str, Any]:
