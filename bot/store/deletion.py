@@ -50,8 +50,9 @@ class DeletionVerbs:
             await self._connection.do(self._connection.redis.hdel(shelf, name))
 
     async def _names(self, pattern: str) -> list[str]:
-        scanning = self._connection.redis.scan_iter(match=pattern, count=PAGE)
-        names: list[str] = await self._connection.do(_all(scanning))
+        names: list[str] = []
+        for server in await self._connection.primaries():
+            names += await self._connection.do(_all(server.scan_iter(match=pattern, count=PAGE)))
         return names
 
 

@@ -46,26 +46,22 @@ class JournalVerbs:
         return True
 
     async def note(self, claim: Claim, name: str, value: str) -> str:
-        run_id = claim.run.id
-        stored: str | None = await self._write("note", claim, name, self._seals.seal(run_id, name, value))
+        stored: str | None = await self._write("note", claim, name, self._sealed(claim, name, value))
         if stored is None:
             raise Fenced
-        return self._seals.open(run_id, name, stored)
+        return self._seals.open(claim.run.id, name, stored)
 
-    async def intend(self, claim: Claim, name: str, value: str) -> None:
-        if not await self._write("intend", claim, name, value):
+    async def write(
+        self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str] = ()
+    ) -> None:
+        named = [word for name, value in entries for word in (name, self._sealed(claim, name, value))]
+        if not await self._write("write", claim, len(entries), *named, *struck):
             raise Fenced
 
-    async def conclude(self, claim: Claim, name: str, value: str, struck: Sequence[str] = ()) -> None:
-        sealed = self._seals.seal(claim.run.id, name, value)
-        if not await self._write("conclude", claim, name, sealed, *struck):
-            raise Fenced
+    def _sealed(self, claim: Claim, name: str, value: str) -> str:
+        return self._seals.seal(claim.run.id, name, value)
 
-    async def strike(self, claim: Claim, struck: Sequence[str]) -> None:
-        if not await self._write("conclude", claim, "", "", *struck):
-            raise Fenced
-
-    async def _write(self, script: str, claim: Claim, *args: str) -> Reply:
+    async def _write(self, script: str, claim: Claim, *args: str | int) -> Reply:
         return await self._connection.run(
             script, keys.shard_of(claim.run.id), claim.run.id, claim.epoch, *args
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 
@@ -13,6 +14,7 @@ from bot.settings import Settings
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
+from bot.store.witness import Witnessing
 
 log = structlog.get_logger(__name__)
 
@@ -28,28 +30,34 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     The embedded server is started if it doesn't run, started again when it dies, and stopped by the last
     process that uses it. Raises StoreUnavailable and SettingsError, with a sentence for the operator.
     """
-    how = (settings.retention_days * DAY, settings.journal_days * DAY, settings.journal_keys)
+    opening = partial(
+        open_store,
+        retention=settings.retention_days * DAY,
+        journal=settings.journal_days * DAY,
+        journal_keys=settings.journal_keys,
+    )
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()
+        witnessing = Witnessing(settings.redis_replicas, fsync=settings.redis_fsync)
         async with AsyncExitStack() as stack:
             try:
-                store = await stack.enter_async_context(open_store(url, *how))
-                await _warn(url)
+                store = await stack.enter_async_context(opening(url, witnessing=witnessing))
+                await _warn(url, witnessing)
             except StoreUnavailable as error:
                 raise StoreUnavailable(f"CREWDECK_REDIS_URL (or REDIS_URL): {error}") from error
             yield store
     else:
         async with (
             _attached(settings) as embedded,
-            open_store(embedded.url, *how) as store,
+            opening(embedded.url) as store,
             _kept_alive(embedded),
         ):
             yield store
 
 
-async def _warn(url: str) -> None:
+async def _warn(url: str, witnessing: Witnessing) -> None:
     """Say loudly that this Redis may forget. The embedded one doesn't."""
-    for finding in await inspect(url):
+    for finding in await inspect(url, witnessing):
         if finding.state != "ok":
             log.warning("This Redis is a risk", why=finding.words, remedy=finding.remedy)
 

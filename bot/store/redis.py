@@ -23,6 +23,7 @@ from bot.store.questions import QuestionVerbs
 from bot.store.runs import RunVerbs
 from bot.store.sealing import Seals
 from bot.store.webhooks import WebhookVerbs
+from bot.store.witness import ALONE, Witnessing
 from bot.store.work import WorkVerbs
 
 RETENTION = 30 * 24 * 3600
@@ -69,6 +70,11 @@ class RedisStore(
         changed = await self._connection.each_shard("tick", dump(given_up), body, ages[0], BATCH, ages[1])
         return sum(changed)
 
+    async def due(self, within: float) -> float:
+        ages = ms(self._retention), ms(self._journal_kept)
+        soonest: list[int] = await self._connection.each_shard("due", ages[0], ms(within), ages[1])
+        return min(soonest) / 1000
+
     async def now(self) -> int:
         return await self._connection.now()
 
@@ -77,11 +83,13 @@ class RedisStore(
 async def open_store(
     url: str,
     retention: float = RETENTION,
+    witnessing: Witnessing = ALONE,
+    *,
     journal: float = JOURNAL,
     journal_keys: Sequence[bytes] = (),
 ) -> AsyncIterator[RedisStore]:
     """The store at `url`, connected and checked, closed when the block ends."""
-    connection = await connect(url)
+    connection = await connect(url, witnessing)
     try:
         yield RedisStore(connection, retention, journal, Seals(journal_keys))
     finally:

@@ -165,7 +165,7 @@ async def test_with_a_key_nothing_readable_is_stored_in_journals(
     await store.note(claim, "before", "written in the clear")
     async with open_store(store_url, journal_keys=KEYS[:1]) as sealing:
         await sealing.note(claim, "t1/model/x/0", "a model's words")
-        await sealing.conclude(claim, "done/1", "a task's result")
+        await sealing.write(claim, [("done/1", "a task's result")])
         assert await sealing.note(claim, "t1/model/x/0", "later") == "a model's words"
         await sealing.hand_on(new_run("handed").id, {"kept/x": "handed words"})
         everything = {"before": "written in the clear", "t1/model/x/0": "a model's words"}

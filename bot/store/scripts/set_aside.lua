@@ -1,5 +1,6 @@
 -- Give a run back that this worker can't go on with, and queue it again after a while. Returns 1, or -1 (fenced).
 -- ARGV: id, epoch, for how long (ms)
+even_when_full()
 local id = ARGV[1]
 local run = redis.call('HMGET', run_key(id), 'epoch', 'status', 'open')
 if run[1] ~= ARGV[2] or over(run[2]) then return -1 end

@@ -2,6 +2,7 @@
 -- Returns how many.
 -- ARGV: error and body of run_failed for a run that is given up, retention (ms), how many of each at most,
 --       for how long the journals of runs that are over are kept (ms)
+even_when_full()
 local at = now()
 local most = tonumber(ARGV[4])
 local changed = 0
