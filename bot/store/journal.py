@@ -70,10 +70,12 @@ class JournalVerbs:
 def _parts(entries: Mapping[str, str]) -> Iterator[list[str]]:
     """Names and values in turn, in parts of a fair size."""
     part: list[str] = []
+    size = 0
     for name, value in entries.items():
         part += (name, value)
-        if sum(map(len, part)) >= AT_ONCE:
+        size += len(name) + len(value)
+        if size >= AT_ONCE:
             yield part
-            part = []
+            part, size = [], 0
     if part:
         yield part
