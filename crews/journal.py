@@ -124,7 +124,7 @@ def _understood(name: str, value: str) -> bool:
     except ValueError:
         return False
     if name.removeprefix(KEPT).startswith("done/"):
-        return isinstance(written, dict) and "output" in written
+        return isinstance(written, dict) and ("output" in written or "result" in written)
     match name.split("/")[-3:-2]:
         case ["model" | "tool"]:
             return isinstance(written, dict) and ("failed" in written or "result" in written)
