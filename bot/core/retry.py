@@ -117,7 +117,7 @@ def _steps(run: Run, journal: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             if not _failed(value):
                 models[call].append(int(occurrence))
         elif not (_kind(name) == TOOL and _ended_by_tool(run) and _failed(value)):
-            yield f"{KEPT}{name}", value
+            yield f"{KEPT}{name}", _counted_anew(value) if _kind(name) == TOOL else value
     for call, occurrences in models.items():
         # CrewAI repeats a call that failed; without the failures, the first is what it was repeated for.
         for number, which in enumerate(sorted(occurrences)):
@@ -140,8 +140,9 @@ def _failed(value: str) -> bool:
 
 
 def _counted_anew(value: str) -> str:
-    """A finished task's output. The crew's limit of model calls holds for each try by itself."""
-    return json.dumps(json.loads(value) | {"model_calls": 0})
+    """What was finished with model calls. The crew's limit of these holds for each try by itself."""
+    written = json.loads(value)
+    return json.dumps(written | {"model_calls": 0}) if "model_calls" in written else value
 
 
 def _first_begun(earlier: str | None, value: str, run_id: str) -> str:

@@ -86,8 +86,10 @@ def test_what_tools_failed_with_is_known_to_the_crew_unless_it_was_the_end() -> 
 
 def test_finished_tasks_stay_and_their_model_calls_count_for_nothing() -> None:
     written = json.dumps({"output": {"raw": "done"}, "model_calls": 7})
-    taken = taken_over(run(), {"done/1": written}, [])
+    delegated = json.dumps({"result": "did", "model_calls": 3})
+    taken = taken_over(run(), {"done/1": written, "t2/tool/a/0": delegated}, [])
     assert json.loads(taken["done/1"]) == {"output": {"raw": "done"}, "model_calls": 0}
+    assert json.loads(taken["kept/t2/tool/a/0"]) == {"result": "did", "model_calls": 0}
 
 
 def test_what_concerns_the_old_run_alone_stays_there() -> None:
