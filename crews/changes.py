@@ -67,7 +67,7 @@ class Made(_Part):
                 agent=task.agent.role.strip() if task.agent is not None else "",
                 description=text(task.description),
                 expected_output=text(task.expected_output),
-                tools=_tools(task),
+                tools=_own_tools(task),
                 context=_context(task, names),
             )
             for task in crew.tasks
@@ -142,6 +142,12 @@ def _undated(text: str) -> str:
 
 def _tools(part: BaseAgent | Task) -> tuple[str, ...]:
     return tuple(sorted(str(tool.name) for tool in part.tools or ()))
+
+
+def _own_tools(task: Task) -> tuple[str, ...]:
+    """CrewAI gives a task without tools those of its agent."""
+    tools = _tools(task)
+    return tools if task.agent is None or tools != _tools(task.agent) else ()
 
 
 def _context(task: Task, names: Mapping[str, str]) -> tuple[str, ...]:
