@@ -24,6 +24,7 @@ from crewai.events.utils.console_formatter import set_suppress_console_output
 from crewai.execution import set_execution_uuid
 from crewai.flow.flow import Flow
 
+from bot.core.errors import JournalSealed
 from bot.core.events import TaskCompleted, TaskStarted
 from bot.core.model import Claim, Question, RunError
 from bot.core.ports import Fenced
@@ -44,6 +45,8 @@ from crews.signals import Leave, Parked, Stopped
 
 log = structlog.get_logger(__name__)
 
+SEALED_PAUSE = 60.0
+"""Seconds after which somebody looks again whether a run's journal can be read: with other keys, it can."""
 STARTS = 4
 """Runs that start at the same time; a hundred at once would stall the loop for a second."""
 
@@ -98,7 +101,10 @@ class Runtime:
 
     async def execute(self, claim: Claim, hold: Hold | None = None) -> None:
         """Execute a run and record how that ended. Never raises an Exception."""
-        execution = self._open(claim, await self._history(claim), hold or Hold())
+        history = await self._readable(claim)
+        if history is None:
+            return
+        execution = self._open(claim, history, hold or Hold())
         following = asyncio.create_task(execution.progress.follow())
         try:
             ending = await self._executed(execution)
@@ -114,6 +120,22 @@ class Runtime:
             following.cancel()
             await asyncio.wait({following})
             self._close(execution)
+
+    async def _readable(self, claim: Claim) -> History | None:
+        """What was done before; None where this worker can't go on with it, and has given the run up."""
+        try:
+            history = await self._history(claim)
+            problem = history.journal.unreadable
+            if problem is None:
+                return history
+            log.error("a run's journal is of another release", run_id=claim.run.id, problem=problem)
+            await self._line.finish(claim, None, failures.of_release(claim.run.id, problem))
+        except JournalSealed as error:
+            log.error("a run waits until its journal can be read", run_id=claim.run.id, reason=str(error))  # noqa: TRY400 - not our failure
+            await self._line.set_aside(claim, SEALED_PAUSE)
+        except Fenced:
+            log.info("let go", run_id=claim.run.id)
+        return None
 
     async def _history(self, claim: Claim) -> History:
         journal = Journal(await self._line.journal(claim.run.id))

@@ -91,8 +91,9 @@ class Steps:
     def _begin_model(self, request: Request) -> Step:
         self._take()
         scope = self.scope
-        self._count(scope)
         name = self._journal.name(scope, MODEL, *request.content)
+        if not self._journal.kept(name):
+            self._count(scope)
         step = Step(name, self._journal.found(name))
         if step.recorded is None:
             self._course.check(scope, request, on_loop=_on_loop())
@@ -155,6 +156,8 @@ class Steps:
             self.counted(known_as, step.recorded.get("model_calls", 0))
             return step.result()
         begun = self._journal.intended(known_as)
+        if begun and self._journal.first_begun(known_as) and on_interrupted == "fail":
+            on_interrupted = "ask"  # It failed for this, and yet somebody wants it tried again.
         if begun and not self._again(name, f"{known_as}/{begun}", on_interrupted):
             return self._recorded(step, SKIPPED)
         with self._working():
@@ -199,7 +202,9 @@ class Steps:
         """
         method = METHOD.get()
         within = _WITHIN.get() or (method.scope if method is not None else None)
-        return ids.part_id(self._run.run_id, "call", within) if within is not None else None
+        if within is None:
+            return None
+        return ids.part_id(self._journal.first_begun(within) or self._run.run_id, "call", within)
 
     # ── prompts ─────────────────────────────────────────────────────────────────────────────────────────
 

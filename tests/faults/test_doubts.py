@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.core.model import Question, QuestionKind, Run, RunStatus, Source
+from bot.core.retry import retry
 from tests.contract.crews.deck import Deck
 from tests.faults.fleet import Fleet
 from tests.loopback.models import LoopbackModel, call, say
@@ -68,12 +69,17 @@ async def test_a_call_that_must_not_be_repeated_ends_the_run(
     assert done.error is not None
     assert done.error.code == "interrupted"
     assert len(fleet.effects("final")) == 1
+    again = await retry(deck.store, done, key="again")
+    await deck.say(await asked(deck, again), "Do it again")
+    key = await deck.result(again)
+    assert fleet.effects("final") == [key, key], "who is called knows that it is the same call"
+    assert model.count("final") == 2
 
 
 async def test_a_run_of_which_its_workers_die_is_quarantined(
     fleet: Fleet, deck: Deck, model: LoopbackModel
 ) -> None:
-    model.script("deadly", [call("deadly"), say("never")])
+    model.script("deadly", [call("deadly", deaths=3), say("{last}")])
     model.script("other", [call("ask_human", question="Fine?"), say("{last}")])
     other = await deck.start("steps", prompt="[[other]]")
     question = await deck.question(other)
@@ -86,6 +92,8 @@ async def test_a_run_of_which_its_workers_die_is_quarantined(
     assert done.error is not None
     assert done.error.code == "quarantined"
     assert model.count("deadly") == 1
+    assert await deck.result(await retry(deck.store, done, key="again")) == "survived"
+    assert model.count("deadly") == 2
     await deck.say(question, "yes")
     assert await deck.result(other) == "Ada answered: yes"
 

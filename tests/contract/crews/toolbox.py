@@ -1,6 +1,7 @@
 """Tools of the crews that these tests run, in the worker's process."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from crewai import Agent, Crew, Task
 from crewai.events import crewai_event_bus
 from crewai.flow.flow import Flow, listen, start
 from crewai.tools import BaseTool
+from pydantic import Field
 
 from crewdeck import AskHuman, HumanInputCompletedEvent, HumanInputRequiredEvent, crew
 from crews.context import CURRENT
@@ -59,6 +61,17 @@ class Block(BaseTool):
         run.loop.call_soon_threadsafe(time.sleep, seconds)
         time.sleep(seconds)
         return "done"
+
+
+class Vault(BaseTool):
+    name: str = "vault"
+    description: str = "Opens with a password."
+    token: str = Field(default_factory=lambda: os.environ["VAULT_TOKEN"])
+
+    def _run(self, password: str) -> str:
+        if password.endswith("wrong"):
+            raise ValueError(f"{password} doesn't open it, nor does {self.token}")
+        return "open"
 
 
 @crew(

@@ -60,10 +60,15 @@ def progress(card: RunCard) -> Message:
         blocks.append(section(tasks))
     if inputs := _inputs(card):
         blocks.append(section(inputs))
-    blocks.append(context(f"Started by {mention(card.requester.principal)} · run `{card.short_id}`"))
+    blocks.append(context(f"Started by {mention(card.requester.principal)} · {_name(card)}"))
     if not card.over:
         blocks.append(row([_cancel(card)]))
     return Message(text=f"{title}: {_status(card)}", blocks=blocks)
+
+
+def _name(card: RunCard) -> str:
+    goes_on = f", which goes on from where `{ids.short(card.retry_of)}` was" if card.retry_of else ""
+    return f"run `{card.short_id}`{goes_on}"
 
 
 def _status(card: RunCard) -> str:
@@ -179,7 +184,13 @@ def failed(card: RunCard) -> Message:
     """What failed, in a sentence, and the run's id for whoever looks into it."""
     head = f"❌ {_whose(card)} failed{_took(card)}."
     why = truncate_escaped(card.error or "It is not known why.", 2000)
-    return Message(text=f"{head} {why}", blocks=[section(f"{head}\n{why}"), context(f"Run `{card.run_id}`")])
+    again = (
+        f" · An operator can try again with: `crewdeck runs retry {card.short_id}`" if card.retriable else ""
+    )
+    return Message(
+        text=f"{head} {why}",
+        blocks=[section(f"{head}\n{why}"), context(f"Run `{card.run_id}`{again}")],
+    )
 
 
 def _whose(card: RunCard) -> str:
