@@ -30,6 +30,9 @@ BESIDE = {"worker": (MODEL, TOOL, WAKE_UP, INTEND, CONCLUDE), "web": (POST, EDIT
 
 ELSEWHERE = {
     "abandon": "of `serve`, for the workers that it started; the lease ends without it",
+    "hand_on": "of an operator, before a run is started again",
+    "set_aside": "of a worker that can't go on with a run; its lease ends without it",
+    "delete": "of an operator",
     "add_key": "of an operator",
     "revoke_key": "of an operator",
     "pause": "when Slack refuses the token",

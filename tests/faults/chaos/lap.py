@@ -86,51 +86,68 @@ class Lap:
 
     # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def round(self, boundaries: Sequence[Boundary]) -> None:
-        """Kill at each of these. All runs are over, and all of Slack is up to date, when this returns."""
+    async def round(self, together: Sequence[Sequence[Boundary]]) -> None:
+        """Kill at each of these, at those of one group by the same run.
+
+        All runs are over, and all of Slack is up to date, when this returns.
+        """
         async with asyncio.TaskGroup() as group:
-            for boundary in boundaries:
-                group.create_task(self._meet(boundary))
+            for boundaries in together:
+                group.create_task(self._meet(boundaries))
         await self._until(self._settled)
 
-    async def _meet(self, boundary: Boundary) -> None:
-        """Runs come to the boundary until somebody is killed there."""
-        times = self.seed.randint(1, OFTEN.get(boundary.step, 1))
-        for _ in range(3):
-            order = await self._sent(boundary, times)
-            if order.done.is_set():
-                return
-            if order in self.reaper.orders:
-                self.reaper.orders.remove(order)
-            times = 1
-        raise AssertionError(f"nothing came {boundary}\n{self.town.story()}")
+    async def _meet(self, boundaries: Sequence[Boundary]) -> None:
+        """Runs come to the boundaries until somebody was killed at each."""
+        often = [self.seed.randint(1, OFTEN.get(boundary.step, 1)) for boundary in boundaries]
+        missed = await self._sent(list(zip(boundaries, often, strict=True)))
+        for boundary in (*missed, *missed):
+            if boundary in missed:
+                missed = [each for each in missed if each != boundary] + await self._sent([(boundary, 1)])
+        assert not missed, f"nothing came {' or '.join(map(str, missed))}\n{self.town.story()}"
 
-    async def _sent(self, boundary: Boundary, times: int) -> Order:
+    async def _sent(self, boundaries: Sequence[tuple[Boundary, int]]) -> list[Boundary]:
+        """Send a run there; returns those at which nobody was killed."""
         mark = f"w{next(self.marks)}"
-        order = Order(boundary, mark, f"C0{mark.upper()}", times)
-        told = self.town.effects.told(mark, self.seed.choice(EFFECTS), boundary.moment)
-        if boundary.step == TOOL:
-            told.touch()
-        else:
-            self.reaper.orders.append(order)
-        parks = boundary.step == "park" or self.seed.random() < 0.3
-        slow = 1.0 if boundary.step in {"release", "tick"} else 0.0
+        orders = [Order(boundary, mark, f"C0{mark.upper()}", times) for boundary, times in boundaries]
+        told = self._told(orders)
+        steps = {order.boundary.step for order in orders}
+        parks = "park" in steps or self.seed.random() < 0.3
+        slow = 1.0 if steps & {"release", "tick"} else 0.0
         walk = await self.people.start(mark, answered=False, seconds=slow)
         await self._until(lambda: self._learned(walk))
-        await self._acted(order, walk)
+        for step in steps:
+            await self._acted(step, walk)
         if parks:
-            await self._until(lambda: self._parked_or_over(walk, order))
+            await self._until(lambda: self._parked_or_over(walk, orders))
         walk.may_go_on.set()
         await self._until(lambda: self._over(walk))
-        if boundary.step == TOOL and not told.exists():
-            order.done.set()
-        if boundary.step != TOOL and order not in self.reaper.orders:
-            await self._until(order.done.is_set)  # The run can be over before its killer is back.
-        return order
+        return [order.boundary for order in orders if not await self._done(order, told)]
 
-    async def _acted(self, order: Order, walk: Walk) -> None:
+    def _told(self, orders: Sequence[Order]) -> Path | None:
+        """Leave word with who is to kill; the file, if that is a tool."""
+        file = None
+        for order in orders:
+            if order.boundary.step == TOOL:
+                what = self.seed.choice(EFFECTS)
+                file = self.town.effects.told(order.mark, what, order.boundary.moment)
+                file.touch()
+            else:
+                self.reaper.orders.append(order)
+        return file
+
+    async def _done(self, order: Order, told: Path | None) -> bool:
+        """Whether somebody was killed for this. The run can be over before its killer is back."""
+        if order.boundary.step == TOOL:
+            return told is not None and not await asyncio.to_thread(told.exists)
+        if order in self.reaper.orders:
+            self.reaper.orders.remove(order)
+            return False
+        await self._until(order.done.is_set)
+        return True
+
+    async def _acted(self, step: str, walk: Walk) -> None:
         """What somebody has to do for this boundary to be met."""
-        match order.boundary.step:
+        match step:
             case "cancel":
                 await self.people.cancel(walk)
             case "tick":  # It sees that the lease of a dead worker has run out.
@@ -160,8 +177,10 @@ class Lap:
     async def _begun(self, walk: Walk) -> bool:
         return bool(self.town.effects.traces(walk.mark))
 
-    async def _parked_or_over(self, walk: Walk, order: Order) -> bool:
-        if order.done.is_set() or await self._over(walk):
+    async def _parked_or_over(self, walk: Walk, orders: Sequence[Order]) -> bool:
+        if any(order.boundary.step == "park" and order.done.is_set() for order in orders):
+            return True
+        if await self._over(walk):
             return True
         client = redis.asyncio.Redis(unix_socket_path=str(self.town.server.socket))
         async with client:

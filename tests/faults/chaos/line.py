@@ -20,7 +20,8 @@ import hiredis
 from bot.store import lua
 from tests.faults.chaos.boundary import WAKE_UP, WRITTEN
 
-SHARED = {"prelude", "rules"}
+SHARED = {"prelude", "rules", "forget"}
+"""Parts of several of them."""
 TRANSITIONS = (
     frozenset(
         file.name.removesuffix(".lua")
