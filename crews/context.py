@@ -66,7 +66,7 @@ class RunContext:
         #: What every model call and tool call passes through.
         self.steps = Steps(self, self.history.journal, line)
         #: Whether it is time to leave memory, while people are asked.
-        self.parking = Parking(loop, hot_window, self.steps.idle, self.leave)
+        self.parking = Parking(loop, hot_window, self.steps.idle, self.leave, lambda: line.rest(claim))
         #: Ends the run's task; set by who started it.
         self.interrupt: Callable[[], None] = lambda: None
         self._lock = threading.Lock()

@@ -20,8 +20,9 @@ from bot.store.listing import Listing
 from bot.store.memory import MemoryVerbs
 from bot.store.questions import QuestionVerbs
 from bot.store.runs import RunVerbs
+from bot.store.waits import WaitVerbs
 from bot.store.webhooks import WebhookVerbs
-from bot.store.work import WorkVerbs
+from bot.store.work import RETRY_AFTER, WorkVerbs
 
 RETENTION = 30 * 24 * 3600
 """Seconds after which a run that is over is forgotten, unless the settings say otherwise."""
@@ -36,6 +37,7 @@ class RedisStore(
     QuestionVerbs,
     EventVerbs,
     WorkVerbs,
+    WaitVerbs,
     JournalVerbs,
     DeliveryVerbs,
     MemoryVerbs,
@@ -46,14 +48,21 @@ class RedisStore(
 ):
     """The port `bot.core.ports.Store` on Redis or Valkey. Each base class has verbs of its own."""
 
-    def __init__(self, connection: Connection, retention: float = RETENTION) -> None:
-        WorkVerbs.__init__(self, connection)
+    def __init__(
+        self, connection: Connection, retention: float = RETENTION, retry_after: float = RETRY_AFTER
+    ) -> None:
+        WorkVerbs.__init__(self, connection, retry_after)
         self._connection = connection
         self._retention = retention
 
     async def tick(self, given_up: RunError) -> int:
         changed = await self._connection.each_shard(
-            "tick", dump(given_up), dump(events.RunFailed(error=given_up)), ms(self._retention), BATCH
+            "tick",
+            dump(given_up),
+            dump(events.RunFailed(error=given_up)),
+            ms(self._retention),
+            BATCH,
+            ms(self._retry_after),
         )
         return sum(changed)
 
@@ -62,10 +71,12 @@ class RedisStore(
 
 
 @asynccontextmanager
-async def open_store(url: str, retention: float = RETENTION) -> AsyncIterator[RedisStore]:
+async def open_store(
+    url: str, retention: float = RETENTION, retry_after: float = RETRY_AFTER
+) -> AsyncIterator[RedisStore]:
     """The store at `url`, connected and checked, closed when the block ends."""
     connection = await connect(url)
     try:
-        yield RedisStore(connection, retention)
+        yield RedisStore(connection, retention, retry_after)
     finally:
         await connection.close()
