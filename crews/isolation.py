@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.feed import Feed, queue_topic
 from bot.core.ports import Store
 from bot.settings import Settings, worker_environment
 from bot.store.clock import QUARANTINED
@@ -35,29 +34,23 @@ ALONE = {"CREWDECK_ALONE": "1", "CREWDECK_RUNS_PER_WORKER": "1", "CREWDECK_HOT_W
 class Isolation:
     """Starts such a process when a suspect is queued, one at a time."""
 
-    def __init__(
-        self, settings: Settings, store: Store, feed: Feed, worker: str, stopping: asyncio.Event
-    ) -> None:
+    def __init__(self, settings: Settings, store: Store, worker: str, stopping: asyncio.Event) -> None:
         self._settings = settings
         self._store = store
-        self._feed = feed
         self._worker = worker
         self._stopping = stopping
 
     async def keep(self, crews: Sequence[str]) -> None:
         """Look after the suspects of these crews until the worker stops."""
-        topics = [queue_topic(shard) for shard in range(self._store.shards)]
-        with self._feed.watch(*topics) as queued:
-            while not self._stopping.is_set():
-                queued.clear()
-                try:
-                    mine = await self._mine(crews)
-                except StoreUnavailable:
-                    mine = None
-                if mine is None:
-                    await self._unless_stopped(queued.wait(LOOK_EVERY))
-                else:
-                    await self._try(mine)
+        while not self._stopping.is_set():
+            try:
+                mine = await self._mine(crews)
+            except StoreUnavailable:
+                mine = None
+            if mine is None:
+                await self._unless_stopped(asyncio.sleep(LOOK_EVERY))
+            else:
+                await self._try(mine)
 
     async def _mine(self, crews: Sequence[str]) -> str | None:
         """A suspect that is ours to try: of several workers one does."""

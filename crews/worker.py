@@ -116,7 +116,7 @@ class Worker:
         with suppress(StoreUnavailable):  # The next beat says it.
             await self._offer()
         names = sorted(blueprints)
-        isolation = Isolation(self._settings, self._store, self._feed, self._id, self._stopping)
+        isolation = Isolation(self._settings, self._store, self._id, self._stopping)
         isolating = None if self._settings.alone else group.create_task(isolation.keep(names))
         await self._claim(names)
         await self._drain()

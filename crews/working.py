@@ -80,7 +80,7 @@ class Working:
         await self._left.join()
 
     async def go_on(self, claim: Claim) -> bool:
-        """Whether there is room for the run, which was answered. After StoreUnavailable it rests as before."""
+        """Whether there is room for the run, which was answered. If the store is away, it still rests."""
         if self._has(claim):
             return True
         goes_on = False

@@ -57,6 +57,10 @@ class Line:
     turn: int
     waiters: tuple[Waiter, ...]
 
+    @property
+    def name(self) -> str:
+        return f"{self.kind}:{self.crew}"
+
 
 class Pick(NamedTuple):
     """A run whose turn it is."""

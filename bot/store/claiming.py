@@ -11,8 +11,6 @@ from bot.store.codec import ms
 from bot.store.connection import Connection
 from bot.store.queue import Queue
 
-NO_LIMIT = 1_000_000_000
-
 
 class Places:
     """The places in which the runs of a crew with a limit work (docs/decisions/0005)."""
@@ -24,7 +22,7 @@ class Places:
 
     async def occupy(self, crew: str, run_ids: Iterable[str], most: int | None) -> set[str]:
         """Which of these runs may work; None: they did, and go on."""
-        limit = NO_LIMIT if most is None else most
+        limit = "" if most is None else most
         return set(
             await self._connection.run(
                 "occupy", keys.shard_of(crew), crew, self._worker, ms(self._lease), limit, *run_ids
@@ -39,11 +37,15 @@ class Claiming:
     """The same `call` again, after its answer was lost, finds what it has taken."""
 
     def __init__(
-        self, connection: Connection, worker: str, call: str, lease: float, most: Mapping[str, int]
+        self,
+        connection: Connection,
+        how: tuple[str, str, float],
+        most: Mapping[str, int],
     ) -> None:
-        """`most`: how many runs of a crew may work at once, where that is limited."""
+        """`how`: worker, call, lease. `most`: how many runs of a crew may work at once, if it is limited."""
         self._connection = connection
         self._queue = Queue(connection)
+        worker, call, lease = how
         self._places = Places(connection, worker, lease)
         self._how = (worker, call, ms(lease))
         self._most = most
@@ -88,8 +90,10 @@ class Claiming:
             at = max(at, await self._visit(shard, run_ids))
         held = set(self._held())
         await self._queue.took_turns([pick for pick in picks if pick.run.id in held], at)
-        missed = (pick for pick in picks if pick.run.id not in held and pick.line.crew in self._most)
-        for crew, run_ids in _by_crew(missed).items():
+        limited = [pick for pick in picks if pick.line.crew in self._most]
+        for crew, run_ids in _by_crew(pick for pick in limited if pick.run.id in held).items():
+            await self._places.occupy(crew, run_ids, None)
+        for crew, run_ids in _by_crew(pick for pick in limited if pick.run.id not in held).items():
             await self._places.vacate(crew, run_ids)
 
     async def _visit(self, shard: int, run_ids: Collection[str]) -> int:

@@ -54,6 +54,11 @@ def line_of(shard: int, name: str, requester: str) -> str:
     return f"{line(shard, name)}:of:{requester}"
 
 
+def queued(shard: int) -> str:
+    """How many runs wait in each line."""
+    return f"{base(shard)}:queued"
+
+
 def delayed(shard: int) -> str:
     """Runs that are queued again later, by when."""
     return f"{base(shard)}:delayed"

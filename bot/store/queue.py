@@ -43,6 +43,10 @@ class Queue:
         )
         return choose(await self._with_runs(candidates, fronts, room, tried), room, kinds)
 
+    async def suspects(self, crews: Collection[str], limit: int) -> list[str]:
+        """Runs of these crews that are to be alone, those whose turn is next first."""
+        return [pick.run.id for pick in await self.next(crews, limit, (LineKind.ALONE,))]
+
     async def lines(self, crews: Collection[str]) -> Turns:
         """The lines of these crews in which something waits, by name, and when each had its last turn."""
         if not crews:
@@ -54,13 +58,14 @@ class Queue:
                     await self._connection.run("take_over", shard, *crews)
             found, _ = await self._look(crews)
         merged = _earliest(found)
-        return {name: turn for name, turn in merged.items() if _parsed(name)[1] in crews}
+        known = {f"{kind}:{crew}" for kind in LineKind for crew in crews}
+        return {name: turn for name, turn in merged.items() if name in known}
 
     async def took_turns(self, picks: Iterable[Pick], at: int) -> None:
         """Tell all shards who had a turn: their runs are spread over them."""
         served: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for pick in picks:
-            served[_name(pick.line)][pick.requester] = at
+            served[pick.line.name][pick.requester] = at
         if not served or not self._contested:
             return
         async with self._connection.pipeline() as batch:
@@ -95,13 +100,13 @@ class Queue:
         async with self._connection.pipeline() as batch:
             for pick in candidates:
                 for shard in range(keys.SHARDS):
-                    own = keys.line_of(shard, _name(pick.line), pick.requester)
+                    own = keys.line_of(shard, pick.line.name, pick.requester)
                     batch.zrange(own, 0, most - 1, withscores=True)
         waiters: defaultdict[Line, list[Waiter]] = defaultdict(list)
         for n, pick in enumerate(candidates):
             found = [each for held in batch.results[n * keys.SHARDS : (n + 1) * keys.SHARDS] for each in held]
             runs = sorted(Queued(int(at), run_id) for run_id, at in found if run_id not in tried)
-            turn = fronts[_name(pick.line)][pick.requester]
+            turn = fronts[pick.line.name][pick.requester]
             waiters[pick.line].append(Waiter(pick.requester, turn, tuple(runs)))
         return [Line(line.kind, line.crew, line.turn, tuple(of)) for line, of in waiters.items()]
 
@@ -113,10 +118,6 @@ def _earliest(shards: Iterable[Iterable[tuple[str, float]]]) -> Turns:
         for name, turn in found:
             merged[name] = min(merged.get(name, int(turn)), int(turn))
     return merged
-
-
-def _name(line: Line) -> str:
-    return f"{line.kind}:{line.crew}"
 
 
 def _parsed(name: str) -> tuple[LineKind, str]:

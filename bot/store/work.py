@@ -52,7 +52,7 @@ class WorkVerbs:
     ) -> list[Claim]:
         unanswered = self._unanswered.pop(worker, None)
         call = unanswered or new_call()
-        claiming = Claiming(self._connection, worker, call, lease, most or {})
+        claiming = Claiming(self._connection, (worker, call, lease), most or {})
         try:
             if unanswered:
                 await claiming.recover()
@@ -64,8 +64,7 @@ class WorkVerbs:
         return [Claim(run=run, worker=worker, epoch=run.epoch) for run in runs]
 
     async def suspects(self, crews: Sequence[str]) -> list[str]:
-        picks = await Queue(self._connection).next(crews, SUSPECTS, (LineKind.ALONE,))
-        return [pick.run.id for pick in picks]
+        return await Queue(self._connection).suspects(crews, SUSPECTS)
 
     async def occupy(
         self, worker: str, crew: str, run_ids: Sequence[str], most: int | None, lease: float

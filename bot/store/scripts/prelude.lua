@@ -91,6 +91,7 @@ local function enqueue(id, at)
   redis.call('ZADD', base .. ':line:' .. line .. ':of:' .. requester, at, id)
   redis.call('ZADD', base .. ':line:' .. line, 'NX', now(), requester)
   redis.call('ZADD', base .. ':lines', 'NX', now(), line)
+  redis.call('HINCRBY', base .. ':queued', line, 1)
   wake('queue:' .. shard())
 end
 
@@ -107,6 +108,7 @@ local function dequeue(id)
   local own = ring .. ':of:' .. requester
   local at = redis.call('ZSCORE', own, id)
   redis.call('ZREM', own, id)
+  if redis.call('HINCRBY', base .. ':queued', line, -1) == 0 then redis.call('HDEL', base .. ':queued', line) end
   if redis.call('EXISTS', own) == 0 then
     redis.call('ZREM', ring, requester)
     if redis.call('EXISTS', ring) == 0 then redis.call('ZREM', base .. ':lines', line) end
