@@ -13,8 +13,12 @@ from bot.core.ports import Clock
 
 log = structlog.get_logger(__name__)
 
-EVERY = 1.0
-"""Seconds between two ticks. Any number of processes may keep the clock: an idle tick costs little."""
+LONGEST = 1.0
+"""Seconds between two looks at what is due. Whatever is set for longer than that (every lease, every
+deadline) is seen before it is due, and happens on time. Any number of processes may keep the clock: a look
+costs little."""
+SHORTEST = 0.05
+"""Seconds between two looks where much is due at about the same time."""
 
 QUARANTINED = RunError(
     code="quarantined",
@@ -25,10 +29,13 @@ QUARANTINED = RunError(
 
 
 async def keep_time(store: Clock) -> Never:
-    """Tick for ever. While the store is away, wait: its deadlines are kept as soon as it is back."""
+    """Tick whenever something is due, for ever. While the store is away, wait: it is made up for later."""
     while True:
         try:
-            await store.tick(QUARANTINED)
+            wait = await store.due(LONGEST)
+            if wait <= 0:
+                await store.tick(QUARANTINED)
         except StoreUnavailable as error:
             log.debug("The clock waits for the store", reason=str(error))
-        await asyncio.sleep(EVERY)
+            wait = LONGEST
+        await asyncio.sleep(max(wait, SHORTEST))

@@ -22,6 +22,7 @@ from bot.store.questions import QuestionVerbs
 from bot.store.runs import RunVerbs
 from bot.store.waits import WaitVerbs
 from bot.store.webhooks import WebhookVerbs
+from bot.store.witness import ALONE, Witnessing
 from bot.store.work import RETRY_AFTER, WorkVerbs
 
 RETENTION = 30 * 24 * 3600
@@ -66,16 +67,23 @@ class RedisStore(
         )
         return sum(changed)
 
+    async def due(self, within: float) -> float:
+        soonest: list[int] = await self._connection.each_shard("due", ms(self._retention), ms(within))
+        return min(soonest) / 1000
+
     async def now(self) -> int:
         return await self._connection.now()
 
 
 @asynccontextmanager
 async def open_store(
-    url: str, retention: float = RETENTION, retry_after: float = RETRY_AFTER
+    url: str,
+    retention: float = RETENTION,
+    witnessing: Witnessing = ALONE,
+    retry_after: float = RETRY_AFTER,
 ) -> AsyncIterator[RedisStore]:
     """The store at `url`, connected and checked, closed when the block ends."""
-    connection = await connect(url)
+    connection = await connect(url, witnessing)
     try:
         yield RedisStore(connection, retention, retry_after)
     finally:

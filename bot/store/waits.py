@@ -67,11 +67,9 @@ class WaitVerbs:
 
     async def _offers(self, now: int) -> list[Offer]:
         """What the live workers offer."""
-        async with self._connection.pipeline() as batch:
-            batch.zrange(keys.WORKERS, 0, -1, withscores=True)
-            batch.hgetall(keys.OFFERS)
-        seen, stored = batch.results
-        offers = [(int(at), Offer.model_validate_json(stored[name])) for name, at in seen if name in stored]
+        stored = await self._connection.do(self._connection.redis.hvals(keys.OFFERS))
+        parted = (each.partition(" ") for each in stored)
+        offers = [(int(at), Offer.model_validate_json(offer)) for at, _, offer in parted]
         return [offer for at, offer in offers if at >= now - ms(offer.lease + LATE)]
 
     async def _working(self, crews: Sequence[str], now: int) -> dict[str, int]:

@@ -76,7 +76,7 @@ class WorkVerbs:
 
     async def offer(self, worker: str, crews: Mapping[str, int | None], lease: float) -> None:
         offer = Offer(crews=dict(crews), lease=lease)
-        await self._connection.do(self._connection.redis.hset(keys.OFFERS, worker, dump(offer)))
+        await self._connection.run_small("offer", keys.OFFERS, worker, dump(offer), ms(GONE))
 
     async def beat(self, worker: str, claims: Iterable[Claim], lease: float) -> set[str]:
         by_shard: defaultdict[int, list[str | int]] = defaultdict(list)
@@ -153,21 +153,12 @@ class WorkVerbs:
         lost = await self._connection.each_shard(
             "abandon", worker, dump(given_up), dump(events.RunFailed(error=given_up)), ms(self._retry_after)
         )
-        await self._forget_workers([worker])
+        await self._connection.do(self._connection.redis.zrem(keys.WORKERS, worker))
+        await self._connection.do(self._connection.redis.hdel(keys.OFFERS, worker))
         return [run_id for each in lost for run_id in each]
 
     async def _seen(self, worker: str) -> None:
-        redis = self._connection.redis
-        now = await self._connection.now()
-        await self._connection.do(redis.zadd(keys.WORKERS, {worker: now}))
-        gone = await self._connection.do(redis.zrange(keys.WORKERS, "-inf", now - ms(GONE), byscore=True))
-        if gone:
-            await self._forget_workers(gone)
-
-    async def _forget_workers(self, workers: Sequence[str]) -> None:
-        redis = self._connection.redis
-        await self._connection.do(redis.zrem(keys.WORKERS, *workers))
-        await self._connection.do(redis.hdel(keys.OFFERS, *workers))
+        await self._connection.run_small("seen", keys.WORKERS, worker, ms(GONE))
 
 
 def _optional_ms(seconds: float | None) -> str:

@@ -291,7 +291,6 @@ async def said(store: RedisStore, run_id: str) -> tuple[str, int | None]:
 async def up(store: RedisStore, worker: str = "w", most: int | None = None) -> None:
     """A worker that runs `demo`."""
     await store.offer(worker, {"demo": most}, LEASE)
-    await store.beat(worker, [], LEASE)
 
 
 async def test_a_run_that_no_live_worker_can_take_waits_for_one(
@@ -303,7 +302,10 @@ async def test_a_run_that_no_live_worker_can_take_waits_for_one(
     await up(store)
     assert await said(store, demo) == ("turn", 0)
     assert await said(store, other) == ("worker", None)
-    server.zincrby(keys.WORKERS, -(LEASE + 2) * 1000, "w")
+    stored = server.hget(keys.OFFERS, "w")
+    assert stored is not None
+    at, _, offer = str(stored).partition(" ")
+    server.hset(keys.OFFERS, "w", f"{int(at) - (LEASE + 2) * 1000:.0f} {offer}")
     assert await said(store, demo) == ("worker", None)
     await up(store)
     await store.abandon("w", LOST)

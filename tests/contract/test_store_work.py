@@ -6,10 +6,12 @@ import pytest
 
 from bot.core import ids
 from bot.core.events import TaskStarted
-from bot.core.model import Claim, Crew, RunStatus
+from bot.core.model import Claim, Crew, Deadline, RunStatus
 from bot.core.ports import Fenced
 from bot.store.redis import RedisStore
 from tests.contract.world import DEMO, LEASE, LOST, approval, claimed, claimed_anyhow, response, started, told
+
+pytestmark = pytest.mark.everywhere
 
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
 
@@ -81,6 +83,7 @@ async def test_a_run_whose_lease_ran_out_is_queued_again_and_its_worker_fenced_o
         store.finish(claim, result="late"),
         store.ask(claim, approval(claim)),
         store.note(claim, "step", "late"),
+        store.write(claim, [("step", "late")]),
         store.park(claim, []),
         store.release(claim),
     ):
@@ -116,6 +119,21 @@ async def test_a_waiting_run_is_not_given_up_and_goes_on_when_it_is_answered(sto
     await store.respond(claim.run.id, asked.id, response())
     [claim] = await store.claim("w1", ["demo"], 1, LEASE)
     assert claim.run.status is RunStatus.RUNNING
+
+
+async def test_the_clock_knows_when_it_has_something_to_do(store: RedisStore) -> None:
+    assert await store.due(1.0) == 1.0
+    claim = await claimed(store)
+    assert LEASE - 5 < await store.due(60.0) <= LEASE
+    await store.ask(claim, approval(claim, deadline=Deadline(after=20, remind_after=10)))
+    assert 5 < await store.due(60.0) <= 10
+    await store.ask(claim, approval(claim, "now", deadline=Deadline(after=0)))
+    assert await store.due(60.0) == 0
+    await store.tick(LOST)
+    assert 5 < await store.due(60.0) <= 10
+    await store.finish(claim, result="done")
+    assert await store.due(60.0) == 60.0
+    assert await RedisStore(store._connection, retention=0.0).due(60.0) == 0  # noqa: SLF001 - a store of another age
 
 
 async def test_a_beat_keeps_the_lease(store: RedisStore) -> None:

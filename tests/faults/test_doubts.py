@@ -87,7 +87,7 @@ async def test_a_run_of_which_its_workers_die_is_quarantined_and_those_beside_it
     run = await deck.start("steps", prompt="[[deadly]]")
     for _ in range(2):
         await asyncio.to_thread(fleet.bury)
-    done = await deck.over(run)
+    done = await deck.over(run, within=120)  # two processes have to import crewai
     assert "gets a process of its own" in fleet.story()
     assert [event.body.type for event in await deck.events(run)][-1] == "run_failed"
     assert [await deck.result(each) for each in innocents] == ["did long"] * 2

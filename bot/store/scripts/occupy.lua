@@ -3,6 +3,7 @@
 -- A run that has a place needs no second one. Two workers may want to claim the same run: the place stays with who had
 -- it until the one who got the run says so.
 -- ARGV: crew, worker, lease (ms), how many may work at once (or ''), id ...
+even_when_full()
 local working, worker, most = base .. ':working:' .. ARGV[1], ARGV[2], tonumber(ARGV[4])
 local at = now()
 local number = 0

@@ -3,6 +3,7 @@
 -- Returns how many.
 -- ARGV: error and body of run_failed for a run that is given up, retention (ms), how many of each at most,
 --       after how long a suspect is queued again (ms)
+even_when_full()
 local at = now()
 local most = tonumber(ARGV[4])
 local changed = 0

@@ -1,5 +1,6 @@
 -- These runs of a crew don't work any more, so others may. What another worker has taken over stays.
 -- ARGV: crew, worker, id ... Returns how many.
+even_when_full()
 local working = base .. ':working:' .. ARGV[1]
 local ended = 0
 for n = 3, #ARGV do

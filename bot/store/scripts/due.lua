@@ -1,0 +1,14 @@
+-- Milliseconds until `tick` has something to do in this shard: 0 if it has now.
+-- ARGV: retention (ms), how many to say at most
+local at, soonest = now(), tonumber(ARGV[2])
+
+local function look(list, later)
+  local first = redis.call('ZRANGE', base .. list, 0, 0, 'WITHSCORES')
+  if first[2] then soonest = math.min(soonest, first[2] + later - at) end
+end
+
+look(':timers', 0)
+look(':leases', 0)
+look(':delayed', 0)
+look(':over', ARGV[1])
+return math.max(soonest, 0)
