@@ -167,9 +167,9 @@ async def test_so_many_runs_of_a_crew_work_at_once_in_all_workers(store: RedisSt
 
 async def test_a_dead_workers_place_is_free_after_its_lease(store: RedisStore) -> None:
     await burst(store, 3)
-    assert len(await store.claim("dead", ["demo"], 3, 0.05, most={"demo": 1})) == 1
+    assert len(await store.claim("dead", ["demo"], 3, 1.0, most={"demo": 1})) == 1
     assert await store.claim("w", ["demo"], 3, LEASE, most={"demo": 1}) == []
-    await asyncio.sleep(0.06)
+    await asyncio.sleep(1.0)
     assert len(await store.claim("w", ["demo"], 3, LEASE, most={"demo": 1})) == 1
 
 
