@@ -13,7 +13,7 @@ from bot.store.queue import Queue
 
 
 class Places:
-    """The places in which the runs of a crew with a limit work (docs/decisions/0005)."""
+    """The places in which the runs of a crew with a limit work (docs/decisions/0006)."""
 
     def __init__(self, connection: Connection, worker: str, lease: float = 0) -> None:
         self._connection = connection
