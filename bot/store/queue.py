@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 
+from bot.core.errors import StoreUnavailable
 from bot.core.turns import Line, LineKind, Pick, Queued, Waiter, choose
 from bot.store import keys
 from bot.store.connection import Connection
@@ -68,11 +70,13 @@ class Queue:
             served[pick.line.name][pick.requester] = at
         if not served or not self._contested:
             return
-        async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
-                batch.zadd(keys.lines(shard), dict.fromkeys(served, at), xx=True, gt=True)
-                for name, requesters in served.items():
-                    batch.zadd(keys.line(shard, name), requesters, xx=True, gt=True)
+        # A full Redis refuses this. Then somebody has a turn too many; what was claimed stays claimed.
+        with suppress(StoreUnavailable):
+            async with self._connection.pipeline() as batch:
+                for shard in range(keys.SHARDS):
+                    batch.zadd(keys.lines(shard), dict.fromkeys(served, at), xx=True, gt=True)
+                    for name, requesters in served.items():
+                        batch.zadd(keys.line(shard, name), requesters, xx=True, gt=True)
 
     async def _look(self, crews: Collection[str]) -> tuple[list[list[tuple[str, float]]], list[int]]:
         async with self._connection.pipeline() as batch:
