@@ -73,6 +73,9 @@ class StoreLine:
             return refused.code == "run_over"
         return True
 
+    async def set_aside(self, claim: Claim, seconds: float) -> None:
+        await self._on_control(_persistently(lambda: self._store.set_aside(claim, seconds)))
+
     async def ask(self, claim: Claim, question: Question) -> Question:
         """Record the question; the one that has its id already, perhaps settled, if there is one."""
         return await self._on_control(_persistently(lambda: self._store.ask(claim, question)))

@@ -67,6 +67,9 @@ class Runs(Protocol):
     async def waits(self, runs: Sequence[Run]) -> dict[str, Wait]:
         """What each of these runs is waiting for to be taken, those that are not queued left out."""
 
+    async def delete(self, run_id: str) -> None:
+        """Remove a run that is over, with everything in it. Raises NotFound, and Refused (run_live)."""
+
     async def fail_held(self, run_id: str, error: RunError) -> bool:
         """Fail a run that could not be placed; False if it was placed or is over."""
 
@@ -175,6 +178,9 @@ class Work(Protocol):
     async def release(self, claim: Claim, worked: int = 0) -> None:
         """Give the run back to the queue: this worker stops."""
 
+    async def set_aside(self, claim: Claim, seconds: float) -> None:
+        """Give up a run that this worker can't go on with; it is queued again after a while."""
+
     async def abandon(self, worker: str, given_up: RunError) -> list[str]:
         """Queue again all runs that this (dead) worker holds; their ids.
 
@@ -183,11 +189,30 @@ class Work(Protocol):
         """
 
 
+class JournalExtent(Value):
+    """How much a journal holds."""
+
+    #: Steps, and what else is noted.
+    entries: int
+    bytes: int
+    #: It was there, and its time is over.
+    expired: bool
+
+
 class Journal(Protocol):
     """What a run has done, by step, so that whoever takes it up doesn't do it again."""
 
     async def journal(self, run_id: str) -> dict[str, str]:
-        """All of it. What was intended and not done stands under the step's name with a `?`."""
+        """All of it. What was intended and not done stands under the step's name with a `?`.
+
+        Raises JournalSealed.
+        """
+
+    async def journal_extent(self, run_id: str) -> JournalExtent:
+        """How much of it there is, whether it can be read or not."""
+
+    async def hand_on(self, run_id: str, entries: Mapping[str, str]) -> bool:
+        """Give a run that is started right after this what another one has done; False if it is started."""
 
     async def note(self, claim: Claim, name: str, value: str) -> str:
         """Record one thing; what stands there: the first to write it wins. Raises Fenced."""

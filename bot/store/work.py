@@ -153,6 +153,11 @@ class WorkVerbs:
         if await self._connection.run("release", shard, claim.run.id, claim.epoch, worked) == -1:
             raise Fenced
 
+    async def set_aside(self, claim: Claim, seconds: float) -> None:
+        shard = keys.shard_of(claim.run.id)
+        if await self._connection.run("set_aside", shard, claim.run.id, claim.epoch, ms(seconds)) == -1:
+            raise Fenced
+
     async def abandon(self, worker: str, given_up: RunError) -> list[str]:
         lost = await self._connection.each_shard(
             "abandon", worker, dump(given_up), dump(events.RunFailed(error=given_up)), ms(self._retry_after)

@@ -190,6 +190,7 @@ local function close(id, status, body, at)
   redis.call('ZREM', base .. ':leases', id)
   unlist(id, ':active')
   redis.call('ZADD', base .. ':over', at, id)
+  redis.call('ZADD', base .. ':journals', at, id)
   append(id, body, at)
 end
 
