@@ -225,6 +225,9 @@ class Unanswered(StoreLine):
     def rest(self, claim: Claim) -> None:
         """Nobody needs the room."""
 
+    async def leave(self, claim: Claim) -> None:
+        """Nobody needs its place."""
+
 
 class Silent:
     """CrewAI's bus, with nobody listening."""
