@@ -218,9 +218,15 @@ class Unanswered(StoreLine):
         self.asked.set()
         return question
 
-    async def settled(self, question: Question) -> Question:
+    async def settled(self, question: Question, claim: Claim) -> Question:  # noqa: ARG002
         await asyncio.Event().wait()
         return question
+
+    def rest(self, claim: Claim) -> None:
+        """Nobody needs the room."""
+
+    async def leave(self, claim: Claim) -> None:
+        """Nobody needs its place."""
 
 
 class Silent:
