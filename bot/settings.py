@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bot.core.access import ApiKey, parse_keys
 from bot.core.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secrets
 from bot.core.errors import SettingsError
+from bot.core.journal_keys import parse_journal_keys
 
 SHIPPED = Path(__file__).resolve().parent.parent
 """Where `config/` and `manifest.yml` are: beside this package."""
@@ -59,6 +60,10 @@ class Settings(BaseSettings):
         default_factory=lambda: user_data_path("crewdeck", appauthor=False), alias="CREWDECK_DATA_DIR"
     )
     retention_days: float = Field(30, alias="CREWDECK_RETENTION_DAYS", gt=0)
+    #: Days after a run's end for which its journal is kept: as long as it can be tried again.
+    journal_days: float = Field(7, alias="CREWDECK_JOURNAL_DAYS", gt=0)
+    #: 32 random bytes in base64; several after a comma: the first encrypts journals, all decrypt.
+    journal_key_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_JOURNAL_KEY")
 
     config_dirs: str = Field("", alias="CREWDECK_CONFIG_DIR")
     model: str | None = Field(None, alias="CREWDECK_MODEL")
@@ -105,6 +110,17 @@ class Settings(BaseSettings):
 
     #: Set by `crewdeck serve` for the workers that it starts; not for people.
     worker_id: str | None = Field(None, alias="CREWDECK_WORKER_ID")
+
+    @field_validator("journal_key_text")
+    @classmethod
+    def _check_journal_keys(cls, text: SecretStr) -> SecretStr:
+        parse_journal_keys(text.get_secret_value())
+        return text
+
+    @property
+    def journal_keys(self) -> tuple[bytes, ...]:
+        """What journals are encrypted with, the current key first; none: they are not."""
+        return parse_journal_keys(self.journal_key_text.get_secret_value())
 
     @field_validator("redis_replicas", mode="before")
     @classmethod

@@ -14,9 +14,10 @@ from crewai import Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 
 from bot.core import ids
-from bot.core.model import Claim, RunError
+from bot.core.model import Actor, Claim, RunError
 from crews.definition import Limits
 from crews.desk import Announcer, Asking, Desk
+from crews.hold import Hold
 from crews.journal import Journal
 from crews.line import StoreLine
 from crews.parking import Parking
@@ -27,6 +28,9 @@ from crews.stopwatch import Stopwatch
 from crews.writer import Writer
 
 T = TypeVar("T")
+
+LOOK = 0.1
+"""Seconds after which a step that waits looks whether it is to end."""
 
 CURRENT: ContextVar[RunContext | None] = ContextVar("crewdeck_run", default=None)
 """The run that this task or thread works for; None outside of runs."""
@@ -52,8 +56,10 @@ class RunContext:
         announcer: Announcer,
         history: History | None = None,
         hot_window: float = 60.0,
+        hold: Hold | None = None,
     ) -> None:
         self.claim = claim
+        self._line = line
         self.loop = loop = asyncio.get_running_loop()
         self.limits = limits
         #: Known once the crew is built.
@@ -63,13 +69,18 @@ class RunContext:
         self.writer = Writer(claim, line, self.stop)
         #: Where questions are put to people.
         self.desk = Desk(self, line, announcer)
-        self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time)
+        self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time, claim.run.worked / 1000)
+        #: Whether the run is still this worker's.
+        self.hold = hold or Hold()
+        self.hold.worked = self.stopwatch.worked
         #: Set at the run's first step: it has got through its start.
         self.begun = asyncio.Event()
         #: What every model call and tool call passes through.
         self.steps = Steps(self, self.history.journal, self.writer)
         #: Whether it is time to leave memory, while people are asked.
-        self.parking = Parking(loop, hot_window, self.steps.idle, self.leave)
+        self.parking = Parking(loop, hot_window, self._idle, self.leave)
+        #: Whether something that is no step is at work besides; set for flows.
+        self.at_work: Callable[[], bool] = lambda: False
         #: Ends the run's task; set by who started it.
         self.interrupt: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
@@ -86,6 +97,11 @@ class RunContext:
         return ids.part_id(self.run_id, "crew")
 
     @property
+    def worked(self) -> int:
+        """Milliseconds of working time, also of earlier workers."""
+        return round(self.stopwatch.worked() * 1000)
+
+    @property
     def stopped(self) -> Leave | None:
         """Why the run is to leave, once it is."""
         return self._stopped
@@ -94,6 +110,18 @@ class RunContext:
         """Raises Leave if the run is to leave: called before each step."""
         if self._stopped is not None:
             raise self._stopped.again()
+
+    def cancel(self, by: Actor) -> None:
+        """End the run for somebody, if they may cancel it. Holds its thread. Raises Leave if they may."""
+        if self.wait_in_thread(self._line.cancel(self.run_id, by)):
+            raise self.stop()
+
+    def check_hold(self) -> None:
+        """Returns once it is certain that this worker still has the run. Raises Leave if it doesn't."""
+        while not self.hold.known(LOOK):
+            self.check()
+        if self.hold.lost:
+            raise self.stop()
 
     def stop(self, error: RunError | None = None) -> Leave:
         """End the run, with `error` or because it is over. The signal to raise."""
@@ -141,6 +169,11 @@ class RunContext:
 
     def wait_in_thread(self, work: Coroutine[Any, Any, T]) -> T:
         """The same for code that can't await: it holds its thread, which must not be the crews' loop."""
+        if asyncio._get_running_loop() is self.loop:  # noqa: SLF001 - documented, for exactly this
+            work.close()
+            raise RuntimeError(
+                "This would wait for people on the loop of all runs; await it, or use a thread."
+            )
         return asyncio.run_coroutine_threadsafe(self._wait(work), self.loop).result()
 
     async def _wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -157,6 +190,9 @@ class RunContext:
             raise
         finally:
             self._waits.discard(task)
+
+    def _idle(self) -> float | None:
+        return None if self.at_work() else self.steps.idle()
 
     def _interrupt(self) -> None:
         for wait in tuple(self._waits):

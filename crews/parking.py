@@ -27,21 +27,27 @@ class Parking:
         self._window = window
         self._idle = idle
         self._leave = leave
-        #: Since when each question is waited for.
+        #: Since when each question is waited for, and in which part of the run.
         self._waits: dict[str, float] = {}
+        self._parts: dict[str, str | None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
-    def waiting(self, question_id: str) -> Iterator[None]:
+    def waiting(self, question_id: str, part_id: str | None = None) -> Iterator[None]:
         """The run waits for this question while the block runs."""
         self._waits[question_id] = self._loop.time()
+        self._parts[question_id] = part_id
         self._look_in(self._window)
         try:
             yield
         finally:
-            del self._waits[question_id]
+            del self._waits[question_id], self._parts[question_id]
             if not self._waits:
                 self.close()
+
+    def waits_in(self, part_id: str) -> bool:
+        """Whether this part of the run waits for people."""
+        return part_id in self._parts.values()
 
     def hurry(self) -> None:
         """Wait no longer than it takes to see that nothing else is going on."""

@@ -214,6 +214,8 @@ class Run(Value):
     result: str | None = None
     error: RunError | None = None
     cancelled_by: Actor | None = None
+    #: Milliseconds for which it has worked, as far as its workers have said.
+    worked: int = 0
     #: The number of its newest event.
     seq: int = 0
     epoch: int = 0
@@ -318,6 +320,8 @@ class Question(Value):
     policy: Policy
     #: SHA-256 of what was shown, so that what was decided can be proven.
     digest: str = ""
+    #: What it is known by in its run, and in one that tries that again: there its answer still counts.
+    known_as: str = ""
     deadline: Deadline = Deadline()
     #: The rest is the store's.
     created_at: int = 0

@@ -63,6 +63,9 @@ class Runs(Protocol):
         Raises NotFound, and Refused (not_allowed, run_over).
         """
 
+    async def delete(self, run_id: str) -> None:
+        """Remove a run that is over, with everything in it. Raises NotFound, and Refused (run_live)."""
+
     async def fail_held(self, run_id: str, error: RunError) -> bool:
         """Fail a run that could not be placed; False if it was placed or is over."""
 
@@ -117,8 +120,13 @@ class Work(Protocol):
         returns what it had taken as well.
         """
 
-    async def beat(self, worker: str, claims: Iterable[Claim], lease: float) -> set[str]:
-        """Renew the leases; the ids of runs that are no longer this worker's (cancelled, over, or taken)."""
+    async def beat(
+        self, worker: str, claims: Iterable[Claim], lease: float, worked: Mapping[str, int] | None = None
+    ) -> set[str]:
+        """Renew the leases; the ids of runs that are no longer this worker's (cancelled, over, or taken).
+
+        `worked`: for how many milliseconds each run has worked. It never decreases.
+        """
 
     async def record(self, claim: Claim, event: Body, key: str | None = None) -> Event:
         """Append an event. One of the same type and key (without: content) is the same event, there once."""
@@ -129,14 +137,17 @@ class Work(Protocol):
     async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
         """End the run, with its result or its error."""
 
-    async def park(self, claim: Claim, questions: Sequence[str]) -> bool:
+    async def park(self, claim: Claim, questions: Sequence[str], worked: int = 0) -> bool:
         """Give the run up until one of these questions is settled, which queues it again.
 
         False if one was settled meanwhile: then it is queued already.
         """
 
-    async def release(self, claim: Claim) -> None:
+    async def release(self, claim: Claim, worked: int = 0) -> None:
         """Give the run back to the queue: this worker stops."""
+
+    async def set_aside(self, claim: Claim, seconds: float) -> None:
+        """Give up a run that this worker can't go on with; it is queued again after a while."""
 
     async def abandon(self, worker: str, given_up: RunError) -> list[str]:
         """Queue again all runs that this (dead) worker holds; their ids.
@@ -145,11 +156,30 @@ class Work(Protocol):
         """
 
 
+class JournalExtent(Value):
+    """How much a journal holds."""
+
+    #: Steps, and what else is noted.
+    entries: int
+    bytes: int
+    #: It was there, and its time is over.
+    expired: bool
+
+
 class Journal(Protocol):
     """What a run has done, by step, so that whoever takes it up doesn't do it again."""
 
     async def journal(self, run_id: str) -> dict[str, str]:
-        """All of it. What was intended and not done stands under the step's name with a `?`."""
+        """All of it. What was intended and not done stands under the step's name with a `?`.
+
+        Raises JournalSealed.
+        """
+
+    async def journal_extent(self, run_id: str) -> JournalExtent:
+        """How much of it there is, whether it can be read or not."""
+
+    async def hand_on(self, run_id: str, entries: Mapping[str, str]) -> bool:
+        """Give a run that is started right after this what another one has done; False if it is started."""
 
     async def note(self, claim: Claim, name: str, value: str) -> str:
         """Record one thing; what stands there: the first to write it wins. Raises Fenced."""

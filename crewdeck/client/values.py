@@ -128,6 +128,8 @@ class RunSummary(Value):
     finished_at: str | None = None
     error: RunError | None = None
     cancelled_by: Actor | None = None
+    #: The run that this one tries again.
+    retry_of: str | None = None
 
 
 class Run(RunSummary):

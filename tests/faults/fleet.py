@@ -3,12 +3,13 @@
 import asyncio
 import itertools
 import json
+import os
 import re
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -21,6 +22,16 @@ from bot.store.embedded import Embedded
 from tests.contract.crews.deck import WorkerProcess
 
 DEFINITIONS = Path(__file__).parent / "definitions"
+FLOWS = """\
+[crewdeck.crews]
+campaign = tests.faults.flowbox:campaign
+branches = tests.faults.flowbox:branches
+racing = tests.faults.flowbox:racing
+silent = tests.faults.flowbox:silent
+reworked = tests.faults.flowbox:reworked
+"""
+RELEASED = Path(__file__).parent / "releases" / "crews"
+"""Crews of which earlier releases left runs."""
 LEASE = 2
 HOT_WINDOW = 1.5
 
@@ -35,7 +46,7 @@ class Fleet:
         self.effects_file = folder / "effects.jsonl"
         self.definitions = Path(shutil.copytree(DEFINITIONS, folder / "definitions"))
         self._env = {
-            "CREWDECK_CONFIG_DIR": str(self.definitions),
+            "CREWDECK_CONFIG_DIR": f"{self.definitions}{os.pathsep}{RELEASED}",
             "CREWDECK_MODEL": "openai/gpt-5.4-mini",
             "CREWDECK_LEASE": str(LEASE),
             "CREWDECK_HOT_WINDOW": str(HOT_WINDOW),
@@ -67,7 +78,7 @@ class Fleet:
     def add(self, **env: str) -> WorkerProcess:
         folder = self._folder / next(self._names)
         folder.mkdir()
-        worker = WorkerProcess(folder, self._redis, self._env | env)
+        worker = WorkerProcess(folder, self._redis, self._env | env, FLOWS)
         self.workers.append(worker)
         return worker
 
@@ -128,11 +139,22 @@ class Fleet:
             assert time.monotonic() < deadline, self.story()
             time.sleep(0.01)
 
-    def give_tools(self, crew: str, tools: str) -> None:
-        """Rewrite a crew of these workers; those that start from now on know it so."""
-        agents = self.definitions / crew / "agents.yaml"
-        agents.write_text(re.sub(r"tools: .*", f"tools: {tools}", agents.read_text()))
+    @contextmanager
+    def rewritten(self, crew: str, edits: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
+        """Other values of keys in a crew's files while the block runs, for workers that start from now on."""
+        before = {file: (self.definitions / crew / f"{file}.yaml").read_text() for file in edits}
+        for file, values in edits.items():
+            text = before[file]
+            for key, value in values.items():
+                text = re.sub(rf"\b{key}: .*", f"{key}: {value}", text)
+            (self.definitions / crew / f"{file}.yaml").write_text(text)
         self.stop_all()
+        try:
+            yield
+        finally:
+            for file, text in before.items():
+                (self.definitions / crew / f"{file}.yaml").write_text(text)
+            self.stop_all()
 
     def story(self) -> str:
         return "\n".join(worker.log for worker in self.workers)

@@ -152,6 +152,7 @@ class RunSummary(View):
     finished_at: str | None
     error: RunError | None
     cancelled_by: ActorView | None
+    retry_of: str | None = Field(description="The run that this one tries again.")
 
 
 class RunView(RunSummary):
@@ -259,6 +260,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "finished_at": _iso(run.finished_at),
         "error": run.error,
         "cancelled_by": ActorView.of(run.cancelled_by) if run.cancelled_by else None,
+        "retry_of": run.retry_of,
     }
 
 

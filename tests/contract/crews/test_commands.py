@@ -54,6 +54,7 @@ def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
         *("announcement", "demo", "few_calls", "hasty", "react", "rejecting", "research", "reviewed"),
         *("short_time", "solo", "team", "unreviewed"),
         "python",
+        "steady",
     }
     assert "unreadable/crew.yaml:9: on_deadlin" in by_name["unreadable"]["problem"]
     assert by_name["keyless"]["remedy"] == "Set OPENROUTER_API_KEY for the workers."
