@@ -174,7 +174,7 @@ class Clock(Protocol):
         """
 
     async def due(self, within: float) -> float:
-        """Seconds until `tick` has something to do, by the store's clock: 0 if it has now, else at most `within`."""
+        """Seconds until `tick` has something to do: 0 if it has now, at most `within`."""
 
     async def now(self) -> int: ...
 

@@ -14,10 +14,14 @@ from bot.core.ports import Clock
 log = structlog.get_logger(__name__)
 
 LONGEST = 1.0
-"""Seconds between two looks at what is due. Whatever is set for longer than that (every lease, every deadline) is
-seen before it is due, and happens on time. Any number of processes may keep the clock: a look costs little."""
+"""Seconds between two looks at what is due. What is set for longer (every lease, every deadline) is seen in
+time. Any number of processes may keep the clock: a look costs little."""
 SHORTEST = 0.05
 """Seconds between two looks where much is due at about the same time."""
+AWAY = 0.5
+"""Seconds between two looks at whether the store is back."""
+GRACE = 3.0
+"""Seconds for workers to say that they live, once the store is back: nobody could renew a lease meanwhile."""
 
 QUARANTINED = RunError(
     code="quarantined",
@@ -28,7 +32,7 @@ QUARANTINED = RunError(
 
 
 async def keep_time(store: Clock) -> Never:
-    """Tick whenever something is due, for ever. While the store is away, wait: it is made up for afterwards."""
+    """Tick whenever something is due, for ever. While the store is away, wait: it is made up for later."""
     while True:
         try:
             wait = await store.due(LONGEST)
@@ -36,5 +40,17 @@ async def keep_time(store: Clock) -> Never:
                 await store.tick(QUARANTINED)
         except StoreUnavailable as error:
             log.debug("The clock waits for the store", reason=str(error))
-            wait = LONGEST
+            await _back(store)
+            wait = GRACE
         await asyncio.sleep(max(wait, SHORTEST))
+
+
+async def _back(store: Clock) -> None:
+    """Returns when the store answers again."""
+    while True:
+        await asyncio.sleep(AWAY)
+        try:
+            await store.now()
+        except StoreUnavailable:
+            continue
+        return

@@ -58,7 +58,8 @@ class RedisStore(
         return sum(changed)
 
     async def due(self, within: float) -> float:
-        return min(await self._connection.each_shard("due", ms(self._retention), ms(within))) / 1000
+        waits: list[int] = await self._connection.each_shard("due", ms(self._retention), ms(within))
+        return min(waits) / 1000
 
     async def now(self) -> int:
         return await self._connection.now()
