@@ -17,6 +17,7 @@ from bot.core.finding import Finding
 from bot.settings import DOTENV, Settings, load
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
+from bot.store.witness import Witnessing
 
 MARKS = {
     "ok": ("ok    ", "32"),
@@ -64,7 +65,8 @@ async def _safely(check: Check, settings: Settings) -> list[Finding]:
 
 async def _store(settings: Settings) -> list[Finding]:
     if settings.redis_url is not None:
-        return await inspect(settings.redis_url.get_secret_value())
+        witnessing = Witnessing(settings.redis_replicas, fsync=settings.redis_fsync)
+        return await inspect(settings.redis_url.get_secret_value(), witnessing)
     embedded = await asyncio.to_thread(Embedded.attach, settings.data_dir)
     try:
         where = Finding(subject="Redis", state="ok", words=f"embedded, in {settings.data_dir}")

@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         None, validation_alias=AliasChoices("CREWDECK_REDIS_URL", "REDIS_URL", "redis_url")
     )
+    #: How many replicas have an answer before it is confirmed. None (`auto`): one, of servers that have any.
+    redis_replicas: int | None = Field(None, alias="CREWDECK_REDIS_REPLICAS")
+    #: And that it is on disk by then.
+    redis_fsync: bool = Field(default=False, alias="CREWDECK_REDIS_FSYNC")
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("crewdeck", appauthor=False), alias="CREWDECK_DATA_DIR"
     )
@@ -101,6 +105,15 @@ class Settings(BaseSettings):
 
     #: Set by `crewdeck serve` for the workers that it starts; not for people.
     worker_id: str | None = Field(None, alias="CREWDECK_WORKER_ID")
+
+    @field_validator("redis_replicas", mode="before")
+    @classmethod
+    def _read_replicas(cls, text: str | int | None) -> int | None:
+        if text is None or str(text).strip().lower() == "auto":
+            return None
+        if not str(text).strip().isdecimal():
+            raise ValueError("it is `auto` or a number of replicas")
+        return int(text)
 
     @field_validator("api_keys_text")
     @classmethod

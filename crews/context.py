@@ -24,6 +24,7 @@ from crews.parts import Parts
 from crews.signals import Leave, Stopped
 from crews.steps import Steps
 from crews.stopwatch import Stopwatch
+from crews.writer import Writer
 
 T = TypeVar("T")
 
@@ -57,14 +58,16 @@ class RunContext:
         self.limits = limits
         #: Known once the crew is built.
         self.parts = Parts(claim.run.id)
-        #: Where questions are put to people.
         self.history = history or History()
+        #: Records what the run does, while it goes on.
+        self.writer = Writer(claim, line, self.stop)
+        #: Where questions are put to people.
         self.desk = Desk(self, line, announcer)
         self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time)
         #: Set at the run's first step: it has got through its start.
         self.begun = asyncio.Event()
         #: What every model call and tool call passes through.
-        self.steps = Steps(self, self.history.journal, line)
+        self.steps = Steps(self, self.history.journal, self.writer)
         #: Whether it is time to leave memory, while people are asked.
         self.parking = Parking(loop, hot_window, self.steps.idle, self.leave)
         #: Ends the run's task; set by who started it.

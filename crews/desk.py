@@ -111,6 +111,7 @@ class Desk:
     async def _ask(self, asking: Asking, question: Question) -> Question:
         with self._run.stopwatch.paused():
             await self._announcer.before(asking.task)
+            await self._run.writer.flushed()
             asked = await self._line.ask(self._run.claim, question)
             if asked.id not in self._run.history.asked:
                 log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import structlog
@@ -42,23 +43,17 @@ class StoreLine:
     async def note(self, claim: Claim, name: str, value: str) -> str:
         return await self._on_control(_persistently(lambda: self._store.note(claim, name, value)))
 
-    def note_in_thread(self, claim: Claim, name: str, value: str) -> str:
-        """The same for code that can't await: it holds its thread until it is recorded."""
-        noting = _persistently(lambda: self._store.note(claim, name, value))
-        return asyncio.run_coroutine_threadsafe(noting, self._control).result()
+    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:
+        """Record what stands in the journal from now on, and strike out what doesn't any more."""
+        await self._on_control(_persistently(lambda: self._store.write(claim, entries, struck)))
 
-    def intend_in_thread(self, claim: Claim, name: str, value: str) -> None:
-        """Record what is about to be done; holds its thread."""
-        intending = _persistently(lambda: self._store.intend(claim, name, value))
-        asyncio.run_coroutine_threadsafe(intending, self._control).result()
+    def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        """Have this done on the control loop, from any thread; who calls goes on."""
+        return asyncio.run_coroutine_threadsafe(work, self._control)
 
-    def conclude_in_thread(self, claim: Claim, name: str, value: str, struck: Sequence[str]) -> None:
-        """`conclude` for code that can't await; holds its thread."""
-        concluding = _persistently(lambda: self._store.conclude(claim, name, value, struck))
-        asyncio.run_coroutine_threadsafe(concluding, self._control).result()
-
-    async def conclude(self, claim: Claim, name: str, value: str, struck: Sequence[str]) -> None:
-        await self._on_control(_persistently(lambda: self._store.conclude(claim, name, value, struck)))
+    def later(self, seconds: float, call: Callable[[], object]) -> None:
+        """Have this called there in a moment."""
+        self._control.call_soon_threadsafe(self._control.call_later, seconds, call)
 
     async def park(self, claim: Claim, questions: Sequence[str]) -> bool:
         return await self._on_control(_persistently(lambda: self._store.park(claim, questions)))
@@ -78,6 +73,8 @@ class StoreLine:
         await self._on_control(_persistently(lambda: self._store.finish(claim, result=result, error=error)))
 
     async def _on_control(self, work: Coroutine[Any, Any, T]) -> T:
+        if asyncio.get_running_loop() is self._control:
+            return await work
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._control))
 
     async def _settled(self, question: Question) -> Question:

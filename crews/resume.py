@@ -10,7 +10,6 @@ from crewai.tasks.task_output import TaskOutput
 
 from crews.context import RunContext
 from crews.journal import Journal
-from crews.line import StoreLine
 from crews.parts import TaskPart
 from crews.steps import task_scope
 
@@ -24,9 +23,8 @@ class FinishedTasks:
     the row has reached it.
     """
 
-    def __init__(self, run: RunContext, journal: Journal, line: StoreLine) -> None:
+    def __init__(self, run: RunContext, journal: Journal) -> None:
         self._run = run
-        self._line = line
         self._outputs: dict[int, dict[str, Any]] = {
             int(name.removeprefix(DONE)): written for name, written in journal.under(DONE)
         }
@@ -53,22 +51,23 @@ class FinishedTasks:
         async def finished(output: TaskOutput) -> None:
             part = self._run.parts.task(None)
             if part is not None:
-                await self._record(part, output)
+                self._record(part, output)
             if theirs is not None:
+                await self._run.writer.flushed()
                 told = theirs(output)
                 if hasattr(told, "__await__"):
                     await told
 
         crew.task_callback = finished
 
-    async def _record(self, part: TaskPart, output: TaskOutput) -> None:
+    def _record(self, part: TaskPart, output: TaskOutput) -> None:
         calls = self._run.steps.model_calls(task_scope(part.number))
         written = {"output": _written(output), "model_calls": calls}
         self._outputs[part.number] = written
         row = range(1, part.total + 1)
         reached = next((number for number in row if number not in self._outputs), part.total + 1)
         struck = [f"{task_scope(number)}/" for number in range(1, reached)]
-        await self._line.conclude(self._run.claim, f"{DONE}{part.number}", json.dumps(written), struck)
+        self._run.writer.write(f"{DONE}{part.number}", json.dumps(written), struck)
 
 
 def _written(output: TaskOutput) -> dict[str, Any]:

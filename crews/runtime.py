@@ -96,6 +96,7 @@ class Runtime:
             if ending.leave is not None:
                 await self._leave(execution.context, ending.leave)
             elif ending.recorded:
+                await execution.context.writer.flushed()
                 await self._line.finish(claim, ending.result, ending.error)
         except (Fenced, Leave):
             log.info("let go", run_id=claim.run.id)
@@ -135,7 +136,7 @@ class Runtime:
 
     def _open(self, claim: Claim, history: History) -> _Execution:
         loop = asyncio.get_running_loop()
-        progress = Progress(loop, lambda event: self._record(claim, event))
+        progress = Progress(loop, lambda event: self._record(context, event))
         announcer = _BusAnnouncer(progress, self._executions)
         limits = self._blueprints[claim.run.crew.name].limits
         context = RunContext(claim, limits, self._line, announcer, history, self._hot_window)
@@ -146,11 +147,13 @@ class Runtime:
         self._executions[claim.run.id] = execution
         return execution
 
-    async def _record(self, claim: Claim, event: TaskStarted | TaskCompleted) -> None:
+    async def _record(self, context: RunContext, event: TaskStarted | TaskCompleted) -> None:
+        """Tell of it, once what led there is recorded."""
         try:
-            await self._line.record(claim, event, event.task_id)
+            await context.writer.flushed()
+            await self._line.record(context.claim, event, event.task_id)
         except Fenced:
-            self.stop(claim.run.id)
+            context.stop()
 
     def _close(self, execution: _Execution) -> None:
         """Take the run out of memory. CrewAI would keep a cancelled task, and with it the crew, for ever."""
@@ -184,10 +187,10 @@ class Runtime:
     async def _resume(self, context: RunContext, crew: Crew) -> None:
         """Let the crew go on where an earlier worker recorded that it was."""
         context.parts.learn(crew)
-        finished = FinishedTasks(context, context.history.journal, self._line)
+        finished = FinishedTasks(context, context.history.journal)
         for part in finished.give_back(crew):
             # Whoever finished it may have died before telling.
-            await self._record(context.claim, _progressed(TaskCompleted, context.crew_id, part))
+            await self._record(context, _progressed(TaskCompleted, context.crew_id, part))
         finished.listen(crew)
 
     def _kick_off(self, execution: _Execution, crew: Crew, blueprint: Blueprint) -> asyncio.Task[Any]:

@@ -24,16 +24,18 @@ from bot.core import ids
 from bot.core.model import RunError
 from crews import doubts
 from crews.interrupted import OnInterrupted
-from crews.journal import MODEL, PROMPT, TOOL, Journal
-from crews.line import StoreLine
+from crews.journal import INTENDED, MODEL, PROMPT, TOOL, Journal
 from crews.signals import HandedBack
 from crews.values import Replayed, decode, encode
+from crews.writer import Writer
 
 if TYPE_CHECKING:
     from crews.context import RunContext
 
 SETTLED = 2.0
 """Seconds without anything recorded being found, after which what is left over won't be."""
+MOST_BEHIND = 8
+"""Steps that may be taken ahead of the journal."""
 DIVERGED = "diverged"
 SKIPPED = (
     "Skipped: this call was interrupted before, so it may have happened. It was decided not to repeat it."
@@ -79,19 +81,17 @@ class _Step:
 
 
 class Steps:
-    """One run's. From any thread but the control loop's; a step blocks its thread until it is recorded."""
+    """One run's. From any thread but the control loop's."""
 
-    def __init__(self, run: RunContext, journal: Journal, line: StoreLine) -> None:
+    def __init__(self, run: RunContext, journal: Journal, writer: Writer) -> None:
         self._run = run
         self._journal = journal
-        self._line = line
+        self._writer = writer
         self._lock = threading.Condition()
         self._model_calls: Counter[str] = Counter()
         self._under_way = 0
         self._idle_since = time.monotonic()
         self._stopping = False
-        #: Rendered prompts that are yet to be recorded: before the first model call that uses them.
-        self._rendered: list[tuple[str, str]] = []
         #: The last exception that came out of a model call, to tell such failures from others.
         self.model_failure: Exception | None = None
 
@@ -119,11 +119,9 @@ class Steps:
             try:
                 result = await call()
             except Exception as error:
-                await asyncio.to_thread(self._failed, step, error)
+                self._failed(step, error)
                 raise
-            return await asyncio.to_thread(
-                self._recorded, step, result, request.answers_as, tools=request.names
-            )
+            return self._recorded(step, result, request.answers_as, tools=request.names)
 
     def _begin_model(self, request: Request) -> _Step:
         self._take()
@@ -133,8 +131,13 @@ class Steps:
         step = _Step(name, self._journal.found(name))
         if step.recorded is None:
             self._check_course(scope, request)
-            self._record_prompts()
+            self._keep_up()
         return step
+
+    def _keep_up(self) -> None:
+        """While Redis is away a few more models are asked, not any number: what they say could be lost."""
+        if self._writer.behind >= MOST_BEHIND and not _on_loop():
+            self._writer.flush()
 
     def _check_course(self, scope: str, request: Request) -> None:
         """Something new is asked while recorded calls are left over: the crew isn't what it was.
@@ -152,7 +155,7 @@ class Steps:
             raise self._run.stop(doubts.diverged(changed))
         doubts.go_on(self._run, changed, f"{scope}/{number}")
         name = f"{DIVERGED}/{scope}/{number}"
-        self._line.conclude_in_thread(self._run.claim, name, json.dumps(changed), left)
+        self._writer.write(name, json.dumps(changed), left)
         self._journal.drop(left)
 
     def _failed(self, step: _Step, error: Exception) -> None:
@@ -204,8 +207,8 @@ class Steps:
         if begun and not self._again(name, f"{known_as}/{begun}", on_interrupted):
             return self._recorded(step, SKIPPED)
         with self._working():
-            if on_interrupted != "retry":
-                self._line.intend_in_thread(self._run.claim, known_as, str(begun + 1))
+            self._writer.write(known_as + INTENDED, str(begun + 1))
+            self._writer.flush()
             within = _WITHIN.set(step.name)
             try:
                 result = call()
@@ -246,14 +249,7 @@ class Steps:
 
     def rendered(self, name: str, messages: list[Any]) -> None:
         """Dates, memory and edited texts may be in it: what was rendered once stays as it is."""
-        with self._lock:
-            self._rendered.append((name, json.dumps(messages, default=str)))
-
-    def _record_prompts(self) -> None:
-        with self._lock:
-            rendered, self._rendered = self._rendered, []
-        for name, messages in rendered:
-            self._line.note_in_thread(self._run.claim, name, messages)
+        self._writer.write(name, json.dumps(messages, default=str))
 
     # ── all of them ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -271,13 +267,15 @@ class Steps:
         self._stopping = True
 
     def idle(self) -> float | None:
-        """For how many seconds no step was under way; None while one is."""
+        """For how many seconds no step was under way; None while one is, or is being recorded."""
         with self._lock:
-            return None if self._under_way else time.monotonic() - self._idle_since
+            under_way = self._under_way or self._writer.behind
+            return None if under_way else time.monotonic() - self._idle_since
 
     async def finished(self) -> None:
-        """Returns once nothing is under way any more; what was is recorded then."""
+        """Returns once nothing is under way any more; what was is recorded then. Raises Fenced."""
         await asyncio.to_thread(self._wait_until_idle)
+        await self._writer.flushed()
 
     def _wait_until_idle(self) -> None:
         with self._lock:
@@ -317,7 +315,10 @@ class Steps:
         return _Step(step.name, written).result(expected)
 
     def _note(self, name: str, value: dict[str, Any]) -> Any:
-        return json.loads(self._line.note_in_thread(self._run.claim, name, json.dumps(value)))
+        """Returns what will be read of it, without waiting until it is written."""
+        written = json.dumps(value)
+        self._writer.write(name, written)
+        return json.loads(written)
 
 
 def _on_loop() -> bool:

@@ -73,6 +73,7 @@ class Worker:
         self._claimed = 0
         self._stopping = asyncio.Event()
         self._loaded = asyncio.Event()
+        self._announced = asyncio.Event()
         self._outage = Outage()
 
     def stop(self) -> None:
@@ -185,6 +186,8 @@ class Worker:
     # ── leases and announcements ────────────────────────────────────────────────────────────────────────
 
     async def _keep_leases(self) -> None:
+        # Its first beat makes a worker seen: by then people can start what it runs.
+        await self._announced.wait()
         with self._feed.watch(CANCELLED) as woken:
             while True:
                 woken.clear()
@@ -211,6 +214,7 @@ class Worker:
                 self._outage.began(error)
                 await asyncio.sleep(STORE_PAUSE)
             else:
+                self._announced.set()
                 await (asyncio.sleep(ANNOUNCE_EVERY) if complete else self._loaded.wait())
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────

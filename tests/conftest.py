@@ -10,6 +10,12 @@ import redis
 from bot.store.embedded import Embedded
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--everywhere", action="store_true", help="all tests of the store also on a Redis Cluster"
+    )
+
+
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """A folder of this test alone, with a path short enough for sockets in it."""

@@ -152,16 +152,16 @@ class Journal(Protocol):
         """All of it. What was intended and not done stands under the step's name with a `?`."""
 
     async def note(self, claim: Claim, name: str, value: str) -> str:
-        """Record a step's result; what stands there: the first to write it wins. Raises Fenced."""
+        """Record one thing; what stands there: the first to write it wins. Raises Fenced."""
 
-    async def intend(self, claim: Claim, name: str, value: str) -> None:
-        """Record that a step is about to be taken. Raises Fenced."""
+    async def write(
+        self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str] = ()
+    ) -> None:
+        """Record these names and values, all or none, then strike out all whose names start so.
 
-    async def conclude(self, claim: Claim, name: str, value: str, struck: Sequence[str] = ()) -> None:
-        """Record what a part of the run came to, and strike out what starts so. Raises Fenced."""
-
-    async def strike(self, claim: Claim, struck: Sequence[str]) -> None:
-        """Strike out all whose names start so. Raises Fenced."""
+        A name that ends with `?` says what is about to be done. Under any other the first value stays, and
+        what was intended is done with. Raises Fenced.
+        """
 
 
 class Clock(Protocol):
@@ -174,7 +174,7 @@ class Clock(Protocol):
         """
 
     async def due(self, within: float) -> float:
-        """Seconds until `tick` has something to do: 0 if it has now, at most `within`."""
+        """Seconds until `tick` has something to do, by the store's clock: from 0 (it has now) to `within`."""
 
     async def now(self) -> int: ...
 

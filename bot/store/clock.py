@@ -14,8 +14,9 @@ from bot.core.ports import Clock
 log = structlog.get_logger(__name__)
 
 LONGEST = 1.0
-"""Seconds between two looks at what is due. What is set for longer (every lease, every deadline) is seen in
-time. Any number of processes may keep the clock: a look costs little."""
+"""Seconds between two looks at what is due. Whatever is set for longer than that (every lease, every
+deadline) is seen before it is due, and happens on time. Any number of processes may keep the clock: a look
+costs little."""
 SHORTEST = 0.05
 """Seconds between two looks where much is due at about the same time."""
 AWAY = 0.5

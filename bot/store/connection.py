@@ -2,43 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.client import Pipeline
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from redis.exceptions import NoScriptError
 
-from bot.core.errors import SettingsError
+from bot.core.errors import SettingsError, StoreUnavailable
 from bot.store import keys, lua
-from bot.store.interruptible import make_interruptible
+from bot.store.addresses import Address, Kind, read_address
+from bot.store.cluster import Cluster
+from bot.store.pools import sentinel_pool, server_pool
+from bot.store.servers import Call, Commands, OnePrimary, Reply, Servers
 from bot.store.trouble import translated
+from bot.store.witness import ALONE, Witness, Witnessing
 
-CONNECTIONS = 32
-"""At most, in one process; further callers wait for a free one."""
-TIMEOUT = 5.0
-"""Seconds for one answer of the server."""
-RETRIES = 2
-"""How often a command is sent again when the connection broke. So every transition may run twice."""
-
-Reply = Any
-"""What Redis answers; each script says what it returns."""
+_NODE = (
+    "CREWDECK_REDIS_URL: this server is a node of a Redis Cluster. Write the address as "
+    "redis+cluster://host:6379,host:6379, without a number at the end."
+)
+_NO_DATABASE = (
+    "CREWDECK_REDIS_URL: this server has no database of that number. Of a Redis Cluster no node has any: "
+    "its address looks like redis+cluster://host:6379,host:6379"
+)
+__all__ = ["Connection", "Reply", "connect"]
 
 
 class Connection:
-    """Commands and transitions on one Redis. All methods raise StoreUnavailable."""
+    """Commands and transitions on Redis. All methods raise StoreUnavailable."""
 
-    def __init__(self, redis: Redis, secret: str | None = None) -> None:
-        self.redis = redis
-        self._secret = secret
+    def __init__(self, servers: Servers, address: Address, witnessing: Witnessing = ALONE) -> None:
+        self.address = address
+        self._servers = servers
+        self._witness = Witness(witnessing)
+        #: redis-py's commands, for `do`.
+        self.redis = Commands(servers)
 
     async def run(self, script: str, shard: int, *args: str | float) -> Reply:
         """Run a transition on a shard and return what it returns. Numbers of milliseconds are whole."""
-        with translated(self._secret):
-            return await self._eval(lua.script(script), shard, _encoded(args))
+        return await self._run(lua.script(script), keys.base(shard), args)
+
+    async def run_small(self, script: str, key: str, *args: str | float) -> Reply:
+        """Run a script about one key outside of the shards."""
+        return await self._run(lua.small(script), key, args)
+
+    async def confirm(self, script: str, shard: int, *args: str | float) -> Reply:
+        """Run a transition that people are told of: it returns when a failover can't take it back any more.
+
+        If that takes too long it raises StoreUnavailable although the transition has happened: it has to be
+        safe to run again, and the second time waits likewise.
+        """
+        found, key, words = lua.script(script), keys.base(shard), _encoded(args)
+        with translated(self.address.secrets):
+            return await self._servers.with_owner(
+                key, lambda redis: self._witness.run(redis, found, key, words)
+            )
+
+    async def witnessed(self, shard: int) -> None:
+        """Return when a failover can't take back what was written to a shard until now."""
+        key = keys.base(shard)
+        with translated(self.address.secrets):
+            await self._servers.with_owner(key, lambda redis: self._witness.wait(redis, key))
 
     async def each_shard(self, script: str, *args: str | float) -> list[Reply]:
         """Run a transition on one shard after the other: several transitions, each for itself."""
@@ -47,14 +72,14 @@ class Connection:
     @asynccontextmanager
     async def pipeline(self) -> AsyncIterator[Batch]:
         """Collect reading commands; they are sent when the block ends, and answered in `.results`."""
-        batch = Batch(self.redis.pipeline(transaction=False))
+        batch = Batch()
         yield batch
-        with translated(self._secret):
-            batch.results = await batch.pipe.execute()
+        with translated(self.address.secrets):
+            batch.results = await self._servers.send(batch.calls)
 
     async def do(self, command: Awaitable[Reply] | Reply) -> Reply:
         """Await one of redis-py's commands."""
-        with translated(self._secret):
+        with translated(self.address.secrets):
             return await command
 
     async def now(self) -> int:
@@ -62,39 +87,63 @@ class Connection:
         seconds, micros = await self.do(self.redis.time())
         return int(seconds) * 1000 + int(micros) // 1000
 
-    async def close(self) -> None:
-        await self.redis.aclose()
+    @asynccontextmanager
+    async def listener(self) -> AsyncIterator[PubSub]:
+        """A connection of its own that hears what is published. Its errors are redis-py's."""
+        async with (await self._servers.anyone()).pubsub() as listener:
+            yield listener
 
-    async def _eval(self, script: lua.Script, shard: int, args: list[str]) -> Reply:
-        try:
-            return await self.redis.evalsha(script.sha, 1, keys.base(shard), *args)
-        except NoScriptError:
-            return await self.redis.eval(script.text, 1, keys.base(shard), *args)
+    async def primaries(self) -> Sequence[Redis]:
+        """Each server that takes writes, to ask it about itself with `do`."""
+        with translated(self.address.secrets):
+            return await self._servers.primaries()
+
+    async def close(self) -> None:
+        await self._servers.close()
+
+    async def _run(self, script: lua.Script, key: str, args: tuple[str | float, ...]) -> Reply:
+        words = _encoded(args)
+
+        async def on(redis: Redis) -> Reply:
+            try:
+                return await redis.evalsha(script.sha, 1, key, *words)
+            except NoScriptError:
+                return await redis.eval(script.text, 1, key, *words)
+
+        with translated(self.address.secrets):
+            return await self._servers.with_owner(key, on)
 
 
 class Batch:
     """Commands to be sent together."""
 
-    def __init__(self, pipe: Pipeline) -> None:
-        self.pipe = pipe
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
         self.results: list[Reply] = []
 
-    def __getattr__(self, command: str) -> Reply:
-        return getattr(self.pipe, command)
+    def __getattr__(self, command: str) -> Callable[..., None]:
+        def add(*args: Reply, **options: Reply) -> None:
+            self.calls.append(Call(command, args, options))
+
+        return add
 
 
 def _encoded(args: tuple[str | float, ...]) -> list[str]:
     return [str(int(arg)) if isinstance(arg, float) else str(arg) for arg in args]
 
 
-async def connect(url: str) -> Connection:
-    """Connect to `url` (redis://, rediss://, unix://), and check that this release can read what is there.
+async def connect(url: str, witnessing: Witnessing = ALONE) -> Connection:
+    """Connect to `url` (docs/operations.md), and check that this release can read what is there.
 
     Raises StoreUnavailable, and SettingsError if the URL can't be read or a newer Crewdeck wrote there.
     """
-    pool = _pool(url)
-    connection = Connection(Redis.from_pool(pool), pool.connection_kwargs.get("password"))
+    address = read_address(url)
+    connection = Connection(_servers(address), address, witnessing)
     try:
+        if await _is_in_a_cluster(connection):
+            address = _as_cluster(address)
+            await connection.close()
+            connection = Connection(Cluster(address), address, witnessing)
         await _check_schema(connection)
     except BaseException:
         await connection.close()
@@ -102,27 +151,35 @@ async def connect(url: str) -> Connection:
     return connection
 
 
-def _pool(url: str) -> BlockingConnectionPool:
+def _servers(address: Address) -> Servers:
+    match address.kind:
+        case Kind.SERVER:
+            return OnePrimary(Redis.from_pool(server_pool(address)))
+        case Kind.SENTINEL:
+            return OnePrimary(Redis.from_pool(sentinel_pool(address)))
+        case Kind.CLUSTER:
+            return Cluster(address)
+
+
+async def _is_in_a_cluster(connection: Connection) -> bool:
+    if connection.address.kind is not Kind.SERVER:
+        return False
     try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            decode_responses=True,
-            max_connections=CONNECTIONS,
-            timeout=TIMEOUT,
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=2.0,
-            health_check_interval=15,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
-        )
-    except (ValueError, TypeError):
-        # Not with the parser's own words: they can quote a piece of the password.
-        raise SettingsError(
-            "CREWDECK_REDIS_URL: this is no address of a Redis server. It looks like "
-            "redis://user:password@host:6379/0, rediss://... (TLS) or unix:///path/to/socket. In a password "
-            "/ is written as %2F and @ as %40."
-        ) from None
-    make_interruptible(pool)
-    return pool
+        found = await connection.do(connection.redis.info("cluster"))
+    except StoreUnavailable as error:
+        if "cluster mode" in str(error) or "DB index" in str(error):
+            raise SettingsError(_NO_DATABASE) from None
+        raise
+    return bool(found.get("cluster_enabled"))
+
+
+def _as_cluster(address: Address) -> Address:
+    """What was taken for a single server is a node of a cluster."""
+    options = dict(address.options)
+    host, port = options.pop("host", None), options.pop("port", 6379)
+    if host is None or options.pop("db", 0):
+        raise SettingsError(_NO_DATABASE if host else _NODE)
+    return Address(Kind.CLUSTER, ((host, port),), options, {})
 
 
 async def _check_schema(connection: Connection) -> None:

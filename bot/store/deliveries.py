@@ -28,6 +28,9 @@ class DeliveryVerbs:
 
     async def pending(self, surface: str, shard: int, limit: int = 100) -> list[str]:
         found: list[str] = await self._connection.run("pending", shard, surface, limit)
+        if found:
+            # What people are shown must not be taken back by a failover.
+            await self._connection.witnessed(shard)
         return found
 
     async def delivery(self, surface: str, run_id: str) -> Delivery:

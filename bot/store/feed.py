@@ -44,7 +44,7 @@ class EventVerbs:
                 await asyncio.sleep(RECONNECT)
 
     async def _listen(self) -> AsyncIterator[tuple[str, ...]]:
-        async with self._connection.redis.pubsub() as listener:
+        async with self._connection.listener() as listener:
             await listener.subscribe(keys.WAKE)
             while True:
                 message = await _next_message(listener)

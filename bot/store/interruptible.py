@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from redis.asyncio.connection import AbstractConnection, BlockingConnectionPool
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
 
 
 class Interruptible(AbstractConnection):
@@ -29,7 +29,7 @@ class Interruptible(AbstractConnection):
             raise asyncio.CancelledError
 
 
-def make_interruptible(pool: BlockingConnectionPool) -> None:
+def make_interruptible(pool: ConnectionPool) -> None:
     """Let the pool make such connections, of the kind that its address asks for."""
     kind = pool.connection_class
     pool.connection_class = type(f"Interruptible{kind.__name__}", (Interruptible, kind), {})

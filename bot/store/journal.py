@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from bot.core.model import Claim
 from bot.core.ports import Fenced
@@ -28,19 +29,14 @@ class JournalVerbs:
             raise Fenced
         return stored
 
-    async def intend(self, claim: Claim, name: str, value: str) -> None:
-        if not await self._write("intend", claim, name, value):
+    async def write(
+        self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str] = ()
+    ) -> None:
+        names_and_values = chain.from_iterable(entries)
+        if not await self._write("write", claim, len(entries), *names_and_values, *struck):
             raise Fenced
 
-    async def conclude(self, claim: Claim, name: str, value: str, struck: Sequence[str] = ()) -> None:
-        if not await self._write("conclude", claim, name, value, *struck):
-            raise Fenced
-
-    async def strike(self, claim: Claim, struck: Sequence[str]) -> None:
-        if not await self._write("conclude", claim, "", "", *struck):
-            raise Fenced
-
-    async def _write(self, script: str, claim: Claim, *args: str) -> Reply:
+    async def _write(self, script: str, claim: Claim, *args: str | int) -> Reply:
         return await self._connection.run(
             script, keys.shard_of(claim.run.id), claim.run.id, claim.epoch, *args
         )

@@ -20,6 +20,16 @@ class Script(NamedTuple):
 @cache
 def script(name: str) -> Script:
     """The transition of this name."""
+    return _made_of(*_SHARED, name)
+
+
+@cache
+def small(name: str) -> Script:
+    """A script about one key outside of the shards."""
+    return _made_of(f"small/{name}")
+
+
+def _made_of(*parts: str) -> Script:
     folder = resources.files("bot.store") / "scripts"
-    text = "\n".join((folder / f"{part}.lua").read_text() for part in (*_SHARED, name))
+    text = "\n".join((folder / f"{part}.lua").read_text() for part in parts)
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

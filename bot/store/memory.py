@@ -16,14 +16,11 @@ class MemoryVerbs:
         self._connection = connection
 
     async def once(self, key: str, ttl: float = WEEK) -> bool:
-        redis, name, call = self._connection.redis, keys.memory(f"once:{key}"), new_call()
-        if await self._connection.do(redis.set(name, call, nx=True, px=ms(ttl))):
-            return True
-        # Or it was this very call, whose first answer was lost on the way.
-        return bool(await self._connection.do(redis.get(name)) == call)
+        name = keys.memory(f"once:{key}")
+        return bool(await self._connection.run_small("once", name, new_call(), ms(ttl)))
 
     async def remember(self, key: str, value: str, ttl: float) -> None:
-        await self._connection.do(self._connection.redis.set(keys.memory(key), value, px=ms(ttl)))
+        await self._connection.run_small("remember", keys.memory(key), value, ms(ttl))
 
     async def recall(self, key: str) -> str | None:
         value: str | None = await self._connection.do(self._connection.redis.get(keys.memory(key)))
@@ -33,7 +30,7 @@ class MemoryVerbs:
         await self._connection.do(self._connection.redis.delete(keys.memory(key)))
 
     async def shelve(self, shelf: str, key: str, value: str) -> None:
-        await self._connection.do(self._connection.redis.hset(keys.shelf(shelf), key, value))
+        await self._connection.run_small("shelve", keys.shelf(shelf), key, value)
 
     async def unshelve(self, shelf: str, key: str) -> None:
         await self._connection.do(self._connection.redis.hdel(keys.shelf(shelf), key))

@@ -13,6 +13,7 @@ from bot.settings import Settings
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
+from bot.store.witness import Witnessing
 
 log = structlog.get_logger(__name__)
 
@@ -31,10 +32,11 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     retention = settings.retention_days * DAY
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()
+        witnessing = Witnessing(settings.redis_replicas, fsync=settings.redis_fsync)
         async with AsyncExitStack() as stack:
             try:
-                store = await stack.enter_async_context(open_store(url, retention))
-                await _warn(url)
+                store = await stack.enter_async_context(open_store(url, retention, witnessing))
+                await _warn(url, witnessing)
             except StoreUnavailable as error:
                 raise StoreUnavailable(f"CREWDECK_REDIS_URL (or REDIS_URL): {error}") from error
             yield store
@@ -47,9 +49,9 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
             yield store
 
 
-async def _warn(url: str) -> None:
+async def _warn(url: str, witnessing: Witnessing) -> None:
     """Say loudly that this Redis may forget. The embedded one doesn't."""
-    for finding in await inspect(url):
+    for finding in await inspect(url, witnessing):
         if finding.state != "ok":
             log.warning("This Redis is a risk", why=finding.words, remedy=finding.remedy)
 

@@ -65,7 +65,7 @@ class QuestionVerbs:
         outcome = Outcome(
             action=response.action, value=response.value, comment=response.comment, by=response.actor
         )
-        verdict, code = await self._connection.run(
+        verdict, code = await self._connection.confirm(
             "respond",
             keys.shard_of(run_id),
             run_id,

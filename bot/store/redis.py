@@ -21,6 +21,7 @@ from bot.store.memory import MemoryVerbs
 from bot.store.questions import QuestionVerbs
 from bot.store.runs import RunVerbs
 from bot.store.webhooks import WebhookVerbs
+from bot.store.witness import ALONE, Witnessing
 from bot.store.work import WorkVerbs
 
 RETENTION = 30 * 24 * 3600
@@ -58,17 +59,19 @@ class RedisStore(
         return sum(changed)
 
     async def due(self, within: float) -> float:
-        waits: list[int] = await self._connection.each_shard("due", ms(self._retention), ms(within))
-        return min(waits) / 1000
+        soonest: list[int] = await self._connection.each_shard("due", ms(self._retention), ms(within))
+        return min(soonest) / 1000
 
     async def now(self) -> int:
         return await self._connection.now()
 
 
 @asynccontextmanager
-async def open_store(url: str, retention: float = RETENTION) -> AsyncIterator[RedisStore]:
+async def open_store(
+    url: str, retention: float = RETENTION, witnessing: Witnessing = ALONE
+) -> AsyncIterator[RedisStore]:
     """The store at `url`, connected and checked, closed when the block ends."""
-    connection = await connect(url)
+    connection = await connect(url, witnessing)
     try:
         yield RedisStore(connection, retention)
     finally:

@@ -19,7 +19,7 @@ class RunVerbs:
         self._connection = connection
 
     async def start(self, new: NewRun) -> tuple[Run, bool]:
-        fresh = await self._connection.run(
+        fresh = await self._connection.confirm(
             "start",
             keys.shard_of(new.id),
             new.id,
@@ -51,7 +51,7 @@ class RunVerbs:
         await self._connection.run("also_at", keys.shard_of(run_id), run_id, place.key)
 
     async def cancel(self, run_id: str, by: Actor) -> Run:
-        code = await self._connection.run(
+        code = await self._connection.confirm(
             "cancel",
             keys.shard_of(run_id),
             run_id,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from redis.asyncio.sentinel import MasterNotFoundError
+from redis.exceptions import (
+    AskError as MovingAway,
+)
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -29,6 +33,8 @@ _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
     (AuthenticationError, "Redis refuses the user or the password of CREWDECK_REDIS_URL"),
     (AuthorizationError, "Redis refuses the user or the password of CREWDECK_REDIS_URL"),
     (NoPermissionError, "Redis does not let the user of CREWDECK_REDIS_URL do this"),
+    (MovingAway, "This part of the Redis Cluster is being moved to another node"),
+    (MasterNotFoundError, "No Sentinel knows a primary of this service that is up"),
     (BusyLoadingError, "Redis is still loading its data"),
     (MasterDownError, "Redis is a replica that has lost its primary"),
     (
@@ -46,6 +52,7 @@ _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
 _BY_WORD = {
     "BUSY": "Redis is busy with a script that takes too long",
     "CLUSTERDOWN": "The Redis Cluster is down",
+    "TRYAGAIN": "This part of the Redis Cluster is being moved to another node",
     "LOADING": "Redis is still loading its data",
     "MASTERDOWN": "Redis is a replica that has lost its primary",
     "MISCONF": "Redis can't write to its disk, so it takes nothing new",
@@ -58,16 +65,22 @@ _BY_WORD = {
 
 
 @contextmanager
-def translated(secret: str | None = None) -> Iterator[None]:
-    """Raise StoreUnavailable for every error of Redis or the network; never with the password in it."""
+def translated(secrets: Sequence[str] = ()) -> Iterator[None]:
+    """Raise StoreUnavailable for every error of Redis or the network; never with a password in it."""
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
         text = str(error)
-        if secret and secret in text:
+        if any(secret in text for secret in secrets):
             # Old servers repeat a command that they don't know. Without a cause, which would print it too.
-            raise StoreUnavailable(_sentence(error, text.replace(secret, "***"))) from None
+            raise StoreUnavailable(_sentence(error, _without(secrets, text))) from None
         raise StoreUnavailable(_sentence(error, text)) from error
+
+
+def _without(secrets: Sequence[str], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
 
 
 def _sentence(error: Exception, text: str) -> str:

@@ -153,10 +153,7 @@ class WorkVerbs:
         return Counter(shard for _, _, shard in sorted(queued)[:room])
 
     async def _seen(self, worker: str) -> None:
-        redis = self._connection.redis
-        seconds, _ = await self._connection.do(redis.time())
-        await self._connection.do(redis.zadd(keys.WORKERS, {worker: seconds * 1000}))
-        await self._connection.do(redis.zremrangebyscore(keys.WORKERS, "-inf", (seconds - GONE) * 1000))
+        await self._connection.run_small("seen", keys.WORKERS, worker, ms(GONE))
 
 
 def _optional_ms(seconds: float | None) -> str:

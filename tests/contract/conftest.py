@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from bot.store.redis import RedisStore, open_store
+from tests.contract import servers
 
 
 @pytest.fixture(scope="session")
@@ -36,12 +37,36 @@ def redis_server() -> Iterator[str]:
         process.wait(10)
 
 
-@pytest.fixture(params=["embedded", "redis_server"])
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[servers.Cluster]:
+    """A Redis Cluster that runs for the whole session."""
+    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder, servers.cluster(Path(folder)) as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(cluster: servers.Cluster) -> str:
+    return cluster.url
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """On which servers a test of the store runs. One that disturbs its `server` needs a single one."""
+    if "store_url" not in metafunc.fixturenames:
+        return
+    kinds = ["embedded", "redis_server"]
+    everywhere = metafunc.config.getoption("--everywhere") or any(
+        mark.name == "everywhere" for mark in metafunc.definition.iter_markers()
+    )
+    if everywhere and "server" not in metafunc.fixturenames:
+        kinds.append("redis_cluster")
+    metafunc.parametrize("store_url", kinds, indirect=True)
+
+
+@pytest.fixture
 def store_url(request: pytest.FixtureRequest) -> str:
-    """The address of an empty store: on the embedded Valkey, then on a real Redis where there is one."""
+    """The address of an empty store."""
     url: str = request.getfixturevalue(request.param)
-    with redis.Redis.from_url(url) as client:
-        client.flushall()
+    servers.empty(url)
     return url
 
 

@@ -10,20 +10,28 @@ from tests.contract.world import ADA, DEMO, LEASE, LOST, approval, claimed, resp
 
 async def test_the_first_result_of_a_step_stays(store: RedisStore) -> None:
     claim = await claimed(store)
-    await store.intend(claim, "t1/tool/x/0", "1")
-    assert await store.journal(claim.run.id) == {"t1/tool/x/0?": "1"}
-    assert await store.note(claim, "t1/tool/x/0", "first") == "first"
-    assert await store.note(claim, "t1/tool/x/0", "second") == "first"
-    assert await store.journal(claim.run.id) == {"t1/tool/x/0": "first"}
+    assert await store.note(claim, "heard/q", "first") == "first"
+    assert await store.note(claim, "heard/q", "second") == "first"
+    await store.write(claim, [("heard/q", "third"), ("t1/model/x/0", "said")])
+    assert await store.journal(claim.run.id) == {"heard/q": "first", "t1/model/x/0": "said"}
+
+
+async def test_what_was_intended_is_done_with_once_there_is_a_result(store: RedisStore) -> None:
+    claim = await claimed(store)
+    await store.write(claim, [("t1/model/x/0", "call it"), ("t1/tool/x/0?", "1")])
+    await store.write(claim, [("t1/tool/x/0?", "2")])
+    assert (await store.journal(claim.run.id))["t1/tool/x/0?"] == "2"
+    await store.write(claim, [("t1/tool/x/0", "result")])
+    assert await store.journal(claim.run.id) == {"t1/model/x/0": "call it", "t1/tool/x/0": "result"}
 
 
 async def test_a_finished_task_strikes_out_what_led_there(store: RedisStore) -> None:
     claim = await claimed(store)
-    for name in ("t1/model/a/0", "t1/tool/b/0", "t10/model/a/0", "heard/q"):
-        await store.note(claim, name, "x")
-    await store.conclude(claim, "done/1", "output", ["t1/"])
+    names = ("t1/model/a/0", "t1/tool/b/0", "t1/tool/c/0?", "t10/model/a/0", "heard/q")
+    await store.write(claim, [(name, "x") for name in names])
+    await store.write(claim, [("done/1", "output")], ["t1/"])
     assert set(await store.journal(claim.run.id)) == {"done/1", "t10/model/a/0", "heard/q"}
-    await store.strike(claim, ["t10/model/"])
+    await store.write(claim, [], ["t10/model/"])
     assert set(await store.journal(claim.run.id)) == {"done/1", "heard/q"}
 
 

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import Counter
 
-import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
@@ -26,6 +25,7 @@ from bot.core.model import (
 )
 from bot.core.ports import Fenced
 from bot.store.redis import RedisStore, open_store
+from tests.contract.servers import empty
 from tests.contract.world import ADA, BOB, LOST, approval, claimed
 
 HURRIED = settings(
@@ -121,7 +121,7 @@ def test_any_interleaving_gives_one_outcome_and_one_end(
             await store.abandon(claim.worker, LOST)
             await check(store, claim.run.id)
 
-    _empty(store_url)
+    empty(store_url)
     asyncio.run(play())
 
 
@@ -182,13 +182,8 @@ def test_the_script_rules_as_the_core_does(
                     expected = "" if rules.admissible(question, response) else "invalid_answer"
                 assert (ruling.verdict is Verdict.SETTLED, ruling.code) == (not expected, expected)
 
-    _empty(store_url)
+    empty(store_url)
     asyncio.run(play())
-
-
-def _empty(url: str) -> None:
-    with redis.Redis.from_url(url) as client:
-        client.flushall()
 
 
 def test_time_is_the_servers(store_url: str) -> None:

@@ -9,6 +9,8 @@ from bot.core.ports import Fenced
 from bot.store.redis import RedisStore
 from tests.contract.world import ADA, BOB, LOST, approval, choice, claimed, response, told
 
+pytestmark = pytest.mark.everywhere
+
 
 async def test_a_question_is_recorded_and_announced_once(store: RedisStore) -> None:
     claim = await claimed(store)

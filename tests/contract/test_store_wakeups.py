@@ -14,6 +14,8 @@ from bot.store.keys import SHARDS, shard_of
 from bot.store.redis import RedisStore
 from tests.contract.world import ADA, LEASE, PLACE, approval, claimed, response, started
 
+pytestmark = pytest.mark.everywhere
+
 SOON = 2.0
 
 

@@ -11,6 +11,8 @@ from bot.core.ports import Fenced
 from bot.store.redis import RedisStore
 from tests.contract.world import DEMO, LEASE, LOST, approval, claimed, response, started, told
 
+pytestmark = pytest.mark.everywhere
+
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
 
 
@@ -81,6 +83,7 @@ async def test_a_run_whose_lease_ran_out_is_queued_again_and_its_worker_fenced_o
         store.finish(claim, result="late"),
         store.ask(claim, approval(claim)),
         store.note(claim, "step", "late"),
+        store.write(claim, [("step", "late")]),
         store.park(claim, []),
         store.release(claim),
     ):

@@ -1,5 +1,6 @@
 -- Take the runs that a dead worker holds away from it. Returns their ids.
 -- ARGV: worker, error and body of run_failed for those that are given up
+even_when_full()
 local at = now()
 local lost = {}
 for _, id in ipairs(redis.call('ZRANGE', base .. ':leases', 0, -1)) do

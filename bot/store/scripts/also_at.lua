@@ -1,5 +1,6 @@
 -- Let a run be found in a further place, for as long as it is kept. Returns 1, or 0 if there is no such run.
 -- ARGV: id, place key
+even_when_full()
 local key = run_key(ARGV[1])
 local created_at = redis.call('HGET', key, 'created_at')
 if not created_at then return 0 end

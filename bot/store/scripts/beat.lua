@@ -1,5 +1,6 @@
 -- Renew leases. Returns the ids of runs that are no longer this worker's.
 -- ARGV: lease (ms), then run id and epoch in turn
+even_when_full()
 local at = now()
 local lost = {}
 for n = 2, #ARGV, 2 do

@@ -1,5 +1,6 @@
 -- Cancel a run. Returns '' (also when the same call comes again), or unknown_run, run_over, not_allowed.
 -- ARGV: id, call, actor as the rules see it (JSON), actor (JSON, to keep), body of run_cancelled
+even_when_full()
 local id, call = ARGV[1], ARGV[2]
 local key = run_key(id)
 local run = redis.call('HMGET', key, 'cancellers', 'status', 'end_call')

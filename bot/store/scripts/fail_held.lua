@@ -1,6 +1,7 @@
 -- Fail a run that could not be placed. Returns 1 (also when the same call comes again), or 0 if it was placed or is
 -- over.
 -- ARGV: id, call, error, body of run_failed
+even_when_full()
 local id, call = ARGV[1], ARGV[2]
 local key = run_key(id)
 local run = redis.call('HMGET', key, 'held', 'status', 'end_call')

@@ -1,5 +1,6 @@
 -- End a claimed run. Returns 1 (also when it comes again), or 0 if the claim is no longer valid.
 -- ARGV: id, epoch, status, field (result or error), its value, body of the last event
+even_when_full()
 local id, status = ARGV[1], ARGV[3]
 local key = run_key(id)
 local run = redis.call('HMGET', key, 'epoch', 'status')

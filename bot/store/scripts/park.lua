@@ -1,6 +1,7 @@
 -- Take a waiting run out of its worker's memory.
 -- Returns 1 (parked), 0 (a question was settled meanwhile: it is queued again) or -1 (fenced).
 -- ARGV: id, epoch, then the questions that it waits for
+even_when_full()
 local id = ARGV[1]
 local run = redis.call('HMGET', run_key(ARGV[1]), 'epoch', 'status')
 if run[1] ~= ARGV[2] or over(run[2]) then return -1 end

@@ -1,6 +1,7 @@
 -- A follower is done with an event of a run. Returns 1, or 0 if the shard is another process's by now.
 -- The run stays pending while there is more. A forgotten run leaves nothing behind.
 -- ARGV: surface, owner, id, seq, why it was given up ('' if it wasn't), 1 if nobody is there any more (or '')
+even_when_full()
 local surface, id, seq, why = ARGV[1], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 if redis.call('GET', base .. ':shard:' .. surface) ~= ARGV[2] then return 0 end
 local key = run_key(id)

@@ -2,6 +2,7 @@
 -- Claims set aside what they meet of a paused workspace, so that it keeps nobody waiting; going on queues it again
 -- where it stood.
 -- ARGV: tenant, 1 (pause) or '' (go on), reason
+even_when_full()
 local tenant = ARGV[1]
 if ARGV[2] == '1' then
   redis.call('HSET', base .. ':paused', tenant, ARGV[3])

@@ -13,6 +13,11 @@ local function now()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- A full Redis (maxmemory) refuses a script at its first write that may need memory, and not after any other write:
+-- no transition is ever half done. What people wait for and what gives room back is let through, by beginning with a
+-- write that needs none; what grows with the crews' work (start, ask, record, the journal) waits until there is room.
+local function even_when_full() redis.call('DEL', base .. ':full') end
+
 local function run_key(id) return base .. ':run:' .. id end
 local function question_key(id, question) return run_key(id) .. ':question:' .. question end
 

@@ -1,5 +1,6 @@
 -- Record where a held run lives, and queue it. Returns 1, or 0 if it wasn't held (any more) and nothing changed.
 -- ARGV: id, place, place key, group
+even_when_full()
 local id, group = ARGV[1], ARGV[4]
 local key = run_key(id)
 local run = redis.call('HMGET', key, 'held', 'status', 'created_at')

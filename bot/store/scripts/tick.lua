@@ -1,6 +1,7 @@
 -- What the clock brings about: deadlines and reminders that passed, leases that ran out, runs to forget.
 -- Returns how many.
 -- ARGV: error and body of run_failed for a run that is given up, retention (ms), how many of each at most
+even_when_full()
 local at = now()
 local most = tonumber(ARGV[4])
 local changed = 0

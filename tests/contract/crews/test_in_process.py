@@ -186,6 +186,7 @@ class Unanswered(StoreLine):
     """A store in which nobody answers."""
 
     def __init__(self) -> None:
+        self._control = asyncio.get_running_loop()
         self.asked = asyncio.Event()
 
     async def record(self, claim: Claim, event: Body, key: str | None = None) -> None:
@@ -200,10 +201,7 @@ class Unanswered(StoreLine):
     async def note(self, claim: Claim, name: str, value: str) -> str:  # noqa: ARG002
         return value
 
-    def note_in_thread(self, claim: Claim, name: str, value: str) -> str:  # noqa: ARG002
-        return value
-
-    async def conclude(self, claim: Claim, name: str, value: str, struck: Sequence[str]) -> None:
+    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:
         """Nobody goes on from there."""
 
     async def ask(self, claim: Claim, question: Question) -> Question:  # noqa: ARG002

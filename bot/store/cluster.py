@@ -1,0 +1,197 @@
+"""The nodes of a Redis Cluster, and which of them has which key.
+
+redis-py's own cluster client is not used (docs/decisions/0005-cluster-routing.md): it refuses scripts in
+pipelines, so that a transition and its WAIT can't share a connection; it raises instead of waiting when all
+connections are in use; and when one node is lost it cuts the connections to all others. Here each node is an
+ordinary client, with the same pool as a single server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+import structlog
+from redis.asyncio import Redis
+from redis.crc import key_slot
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    RedisError,
+)
+from redis.exceptions import (
+    ConnectionError as Disconnected,
+)
+from redis.exceptions import (
+    TimeoutError as TookTooLong,
+)
+
+from bot.store.addresses import Address, Node
+from bot.store.pools import close_pool, server_pool
+from bot.store.servers import Call, Reply, Result, execute
+
+log = structlog.get_logger(__name__)
+
+MOVES = 4
+"""How often a command is sent elsewhere, at most, before it is given up."""
+LOOK_WITHIN = 2.0
+"""Seconds for one node to say which has what; then the next one is asked."""
+_LOST = (Disconnected, TookTooLong, ClusterDownError, OSError)
+
+
+class Layout:
+    """Which node has which slots, as a node told it."""
+
+    def __init__(self, ranges: Iterable[tuple[int, int, Node]] = ()) -> None:
+        self._ranges = sorted(ranges)
+        self._starts = [low for low, _, _ in self._ranges]
+
+    @property
+    def primaries(self) -> list[Node]:
+        return sorted({node for _, _, node in self._ranges})
+
+    def owner(self, key: str) -> Node | None:
+        """The node that has a key; None if none is known to."""
+        slot = key_slot(key.encode())
+        at = bisect_right(self._starts, slot) - 1
+        if at < 0 or slot > self._ranges[at][1]:
+            return None
+        return self._ranges[at][2]
+
+
+class Cluster:
+    """The port `bot.store.servers.Servers` on a Redis Cluster."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._clients: dict[Node, Redis] = {}
+        self._layout = Layout()
+        self._looking = asyncio.Lock()
+
+    async def with_owner(self, key: str, ask: Callable[[Redis], Awaitable[Result]]) -> Result:
+        for _ in range(MOVES):
+            owner, layout = await self._owner(key)
+            try:
+                return await ask(self._client(owner))
+            except AskError as error:
+                await self._look_behind(error, layout)
+            except _LOST:
+                # Perhaps another node has taken over by now. If not, whoever asks comes back later.
+                await self._look(layout, last=owner)
+                if self._layout.owner(key) == owner:
+                    raise
+        raise ClusterDownError("the nodes disagree about who has what")
+
+    async def send(self, calls: Sequence[Call]) -> list[Reply]:
+        replies: list[Reply] = [None] * len(calls)
+        left = list(range(len(calls)))
+        for _ in range(MOVES):
+            layout = self._layout
+            found = await self._send_once([calls[n] for n in left])
+            for n, reply in zip(left, found, strict=True):
+                replies[n] = reply
+            left = [n for n in left if isinstance(replies[n], MovedError)]
+            if not left:
+                break
+            await self._look(layout)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
+    async def anyone(self) -> Redis:
+        primaries = await self.primaries()
+        return random.choice(primaries)  # noqa: S311 - spreads load, keeps no secret
+
+    async def primaries(self) -> Sequence[Redis]:
+        if not self._layout.primaries:
+            await self._look(self._layout)
+        return [self._client(node) for node in self._layout.primaries]
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await close_pool(client)
+
+    async def _send_once(self, calls: Sequence[Call]) -> list[Reply]:
+        """Each node gets its part at the same time. What has moved is answered with its MovedError."""
+        parts: defaultdict[Node, list[int]] = defaultdict(list)
+        for n, call in enumerate(calls):
+            owner, _ = await self._owner(call.key)
+            parts[owner].append(n)
+        replies: list[Reply] = [None] * len(calls)
+
+        async def send(part: list[int]) -> None:
+            first = calls[part[0]].key
+            found = await self.with_owner(first, lambda redis: _sent(redis, [calls[n] for n in part]))
+            for n, reply in zip(part, found, strict=True):
+                replies[n] = reply
+
+        results = await asyncio.gather(*map(send, parts.values()), return_exceptions=True)
+        for error in results:
+            if error is not None:
+                raise error
+        return replies
+
+    async def _owner(self, key: str) -> tuple[Node, Layout]:
+        """Who has a key, and according to which layout."""
+        if (owner := self._layout.owner(key)) is None:
+            await self._look(self._layout)
+            owner = self._layout.owner(key)
+        if owner is None:
+            raise ClusterDownError("no node has a part of the keys")
+        return owner, self._layout
+
+    async def _look_behind(self, error: AskError, seen: Layout) -> None:
+        """After a MOVED, look who has it now. What is on its way to another node can't be had."""
+        if not isinstance(error, MovedError):
+            raise error
+        await self._look(seen)
+
+    async def _look(self, seen: Layout, last: Node | None = None) -> None:
+        """Ask the nodes who has what, unless another task did since `seen`; the node `last` is asked last."""
+        async with self._looking:
+            if self._layout is not seen:
+                return
+            known = list({*self._clients, *self._address.nodes} - {last})
+            random.shuffle(known)
+            failure: Exception = ClusterDownError("none of its nodes answers")
+            for node in [*known, *([last] if last else [])]:
+                try:
+                    async with asyncio.timeout(LOOK_WITHIN):
+                        self._layout = await self._layout_of(node)
+                except (RedisError, OSError, TimeoutError) as error:
+                    failure = error
+                else:
+                    await self._forget()
+                    return
+            raise failure
+
+    async def _layout_of(self, node: Node) -> Layout:
+        found = await execute(self._client(node), "CLUSTER SLOTS")
+        layout = Layout((low, high, (host or node[0], port)) for low, high, (host, port, *_), *_ in found)
+        if not layout.primaries:
+            raise ClusterDownError("this node knows of none that has anything")
+        return layout
+
+    async def _forget(self) -> None:
+        """Close connections to nodes that have left, or have become replicas."""
+        gone = set(self._clients) - set(self._layout.primaries) - set(self._address.nodes)
+        for node in gone:
+            log.info("A node of the Redis Cluster is no longer a primary", host=node[0], port=node[1])
+            await close_pool(self._clients.pop(node))
+
+    def _client(self, node: Node) -> Redis:
+        if node not in self._clients:
+            self._clients[node] = Redis.from_pool(server_pool(self._address, node))
+        return self._clients[node]
+
+
+async def _sent(redis: Redis, calls: Sequence[Call]) -> list[Reply]:
+    pipe = redis.pipeline(transaction=False)
+    for call in calls:
+        call.add_to(pipe)
+    return await pipe.execute(raise_on_error=False)

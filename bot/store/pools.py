@@ -1,0 +1,104 @@
+"""Pools of connections, for each kind of address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+
+from bot.core.errors import SettingsError
+from bot.store.addresses import FORMS, Address, Node
+from bot.store.interruptible import make_interruptible
+
+CONNECTIONS = 32
+"""At most, from one process to one server; further callers wait for a free one."""
+TIMEOUT = 5.0
+"""Seconds for one answer of the server."""
+RETRIES = 2
+"""How often a command is sent again when the connection broke. So every transition may run twice."""
+SENTINEL_TIMEOUT = 1.0
+"""Seconds for one answer of a sentinel; then the next one is asked."""
+
+
+def server_pool(address: Address, node: Node | None = None) -> BlockingConnectionPool:
+    """Connections to one server: the address' own, or one of its nodes. Raises SettingsError."""
+    options = _options(address)
+    if node is not None:
+        options["host"], options["port"] = node
+    pool = BlockingConnectionPool(**options)
+    _try_on(pool)
+    make_interruptible(pool)
+    return pool
+
+
+class SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+    """Connections to the server that the sentinels call the primary, whichever that is by then."""
+
+
+def sentinel_pool(address: Address) -> SentinelPool:
+    """Connections to the primary of the address' service. Raises SettingsError."""
+    options = _options(address)
+    # What the URL says of TLS holds for sentinels as well; their users and passwords are their own.
+    shared = {key: value for key, value in options.items() if key.startswith("ssl_")}
+    over_tls = issubclass(options.pop("connection_class", object), SSLConnection)
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]
+        address.nodes,
+        sentinel_kwargs={
+            "socket_timeout": SENTINEL_TIMEOUT,
+            "socket_connect_timeout": SENTINEL_TIMEOUT,
+            "retry": Retry(NoBackoff(), 0),
+            "ssl": over_tls,
+            **shared,
+            **address.sentinel_options,
+        },
+    )
+    for sentinel in sentinels.sentinels:
+        make_interruptible(sentinel.connection_pool)
+    kind = SentinelManagedSSLConnection if over_tls else SentinelManagedConnection
+    pool = SentinelPool(address.service, sentinels, connection_class=kind, **options)  # type: ignore[no-untyped-call]
+    _try_on(pool)
+    make_interruptible(pool)
+    return pool
+
+
+async def close_pool(redis: Redis) -> None:
+    """Close a client with its pool, and the sentinels that it asked."""
+    await redis.aclose()
+    pool = redis.connection_pool
+    if isinstance(pool, SentinelPool):
+        await pool.sentinel_manager.aclose()
+
+
+def _options(address: Address) -> dict[str, Any]:
+    return {
+        "decode_responses": True,
+        "max_connections": CONNECTIONS,
+        "timeout": TIMEOUT,
+        "socket_timeout": TIMEOUT,
+        "socket_connect_timeout": 2.0,
+        "health_check_interval": 15,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
+        **address.options,
+    }
+
+
+def _try_on(pool: BlockingConnectionPool) -> None:
+    """Find out before the first command whether connections can be made like this: nothing is sent."""
+    try:
+        connection = pool.connection_class(**pool.connection_kwargs)
+        if isinstance(connection, SSLConnection):
+            connection.ssl_context.get()
+    except TypeError:
+        raise SettingsError(f"{FORMS} What follows ? is named as in docs/operations.md.") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"CREWDECK_REDIS_URL: a certificate or key that it names can't be used: {error}"
+        ) from None

@@ -1,0 +1,5 @@
+-- Put something on a shelf. Returns 1.
+-- ARGV: name, value
+redis.call('HDEL', KEYS[1], '')
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1

@@ -1,0 +1,102 @@
+"""The servers behind an address, as the store uses them: one primary at a time, or a cluster of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.commands.core import AsyncDataAccessCommands, AsyncManagementCommands
+from redis.event import EventDispatcher
+
+from bot.store import keys
+from bot.store.pools import close_pool
+
+Reply = Any
+"""What Redis answers; each script says what it returns."""
+Result = TypeVar("Result")
+
+
+class Call(NamedTuple):
+    """One command that is sent together with others: the name of redis-py's method, and what it takes."""
+
+    name: str
+    args: tuple[Any, ...]
+    options: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """What decides who gets it."""
+        return str(self.args[0]) if self.args else keys.SCHEMA_KEY
+
+    def add_to(self, pipe: Pipeline) -> None:
+        """Queue it in a pipeline."""
+        getattr(pipe, self.name)(*self.args, **self.options)
+
+
+KEYLESS = frozenset({"TIME", "PING", "INFO", "CONFIG GET"})
+"""Sent to the server that has the schema: all processes read one clock."""
+
+
+class Commands(AsyncDataAccessCommands, AsyncManagementCommands):
+    """redis-py's commands, each sent to the server that has its key."""
+
+    _is_async_client: Literal[True] = True  # by this redis-py's types know that all of them are awaited
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._event_dispatcher = EventDispatcher()
+
+    async def execute_command(self, *args: Any, **options: Any) -> Reply:
+        key = keys.SCHEMA_KEY if args[0] in KEYLESS else str(args[1])
+        return await self._servers.with_owner(key, lambda redis: execute(redis, *args, **options))
+
+
+class Servers(Protocol):
+    """Where commands go. Errors are redis-py's own."""
+
+    async def with_owner(self, key: str, ask: Callable[[Redis], Awaitable[Result]]) -> Result:
+        """Ask the server that has a key. Asked again, elsewhere, if it turns out not to have it."""
+
+    async def send(self, calls: Sequence[Call]) -> list[Reply]:
+        """Send several reading commands at once; the first error is raised."""
+
+    async def anyone(self) -> Redis:
+        """A server that hears what is published on any of them."""
+
+    async def primaries(self) -> Sequence[Redis]:
+        """All servers that take writes."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+async def execute(redis: Redis, *args: Any, **options: Any) -> Reply:
+    """Send one command, in Redis' own words."""
+    return await redis.execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+
+class OnePrimary:
+    """A single server, or the one that sentinels call the primary."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def with_owner(self, key: str, ask: Callable[[Redis], Awaitable[Result]]) -> Result:  # noqa: ARG002
+        return await ask(self._redis)
+
+    async def send(self, calls: Sequence[Call]) -> list[Reply]:
+        pipe = self._redis.pipeline(transaction=False)
+        for call in calls:
+            call.add_to(pipe)
+        return await pipe.execute()
+
+    async def anyone(self) -> Redis:
+        return self._redis
+
+    async def primaries(self) -> Sequence[Redis]:
+        return [self._redis]
+
+    async def close(self) -> None:
+        await close_pool(self._redis)

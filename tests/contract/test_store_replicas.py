@@ -1,0 +1,127 @@
+"""Servers with replicas: an answer is confirmed when a failover can't take it back any more."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.core.errors import SettingsError, StoreUnavailable
+from bot.core.model import Question, RunStatus, Verdict
+from bot.store.durability import inspect
+from bot.store.keys import shard_of
+from bot.store.redis import RedisStore, open_store
+from bot.store.witness import Witnessing
+from tests.contract.servers import Pair, pair
+from tests.contract.test_store_cluster import sooner_or_later
+from tests.contract.world import DEMO, LEASE, LOST, PLACE, approval, claimed, new_run, response, told
+
+
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[Pair]:
+    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder, pair(Path(folder)) as servers:
+        yield servers
+
+
+@pytest.fixture
+def servers(lasting: Pair) -> Iterator[Pair]:
+    yield lasting
+    lasting.mend()
+
+
+@pytest.fixture
+async def store(servers: Pair) -> AsyncIterator[RedisStore]:
+    async with open_store(servers.url) as store:
+        yield store
+
+
+async def settled(store: RedisStore, question: Question, key: str = "press") -> Verdict:
+    """What comes of an answer."""
+    return (await store.respond(question.run_id, question.id, response(key=key))).verdict
+
+
+async def test_an_answer_that_no_replica_has_is_not_confirmed(store: RedisStore, servers: Pair) -> None:
+    claim = await claimed(store, place=PLACE)
+    question = await store.ask(claim, approval(claim))
+    servers.replica.freeze()
+    shown = store.pending("slack", shard_of(claim.run.id))
+    confirmed = [settled(store, question), store.start(new_run("one")), shown]
+    for outcome in await asyncio.gather(*confirmed, return_exceptions=True):
+        assert isinstance(outcome, StoreUnavailable)
+        assert "did not confirm" in str(outcome)
+    servers.replica.thaw()
+    assert await settled(store, question, "another press") is Verdict.REPEATED
+    assert (await store.start(new_run("one")))[0].status is RunStatus.QUEUED
+    assert await store.pending("slack", shard_of(claim.run.id)) == [claim.run.id]
+
+
+async def test_an_answer_that_was_confirmed_outlives_the_primary(data_dir: Path) -> None:
+    with pair(data_dir) as servers:
+        async with open_store(servers.url) as store:
+            claims = [await claimed(store) for _ in range(4)]
+            questions = [await store.ask(claim, approval(claim)) for claim in claims]
+            verdicts = await asyncio.gather(*(settled(store, question) for question in questions))
+            servers.primary.kill()
+            assert set(verdicts) == {Verdict.SETTLED}
+            await sooner_or_later(store.ping)
+            for claim, question in zip(claims, questions, strict=True):
+                assert (await told(store, claim.run.id))[-1] == "human_input_completed"
+                assert await store.responses(claim.run.id, question.id) == [response()]
+            await store.finish(claims[0], result="done")
+            await store.abandon(claims[1].worker, LOST)
+            [taken, *_] = await store.claim("w2", [DEMO.name], 4, LEASE)
+            await store.finish(taken, result="done")
+        assert servers.sentinel.primary() == servers.replica.port
+
+
+async def test_a_replica_that_left_is_waited_for_only_where_the_settings_say_so(
+    store: RedisStore, servers: Pair
+) -> None:
+    claim = await claimed(store)
+    first, second = [await store.ask(claim, approval(claim, name)) for name in ("a", "b")]
+    servers.replica.kill()
+    assert await settled(store, first) is Verdict.SETTLED
+    async with open_store(servers.url, witnessing=Witnessing(replicas=1)) as strict:
+        with pytest.raises(StoreUnavailable, match="did not confirm"):
+            await settled(strict, second)
+    found = {(each.state, each.words) for each in await inspect(servers.url, Witnessing(replicas=1))}
+    assert ("ok", "the primary of crews, by 1 sentinel") in found
+    assert ("broken", "0 replicas are connected, but answers wait for 1: none can be confirmed") in found
+
+
+async def test_the_doctor_says_who_has_answers(servers: Pair) -> None:
+    found = [each.words for each in await inspect(servers.url)]
+    assert "answers are confirmed when its replica has them" in found
+
+
+async def test_where_there_is_no_replica_nothing_is_waited_for(redis_url: str) -> None:
+    async with open_store(redis_url) as store:
+        claim = await claimed(store)
+        question = await store.ask(claim, approval(claim))
+        before = time.monotonic()
+        await store.respond(claim.run.id, question.id, response())
+        assert time.monotonic() - before < 0.5
+
+
+async def test_an_answer_can_wait_for_the_disk(redis_url: str) -> None:
+    async with open_store(redis_url, witnessing=Witnessing(fsync=True)) as store:
+        claim = await claimed(store)
+        question = await store.ask(claim, approval(claim))
+        assert (await store.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
+    assert "answers are confirmed when they are on disk" in [
+        each.words for each in await inspect(redis_url, Witnessing(fsync=True))
+    ]
+
+
+async def test_sentinels_that_know_no_such_service_are_quoted(servers: Pair) -> None:
+    with pytest.raises(StoreUnavailable, match="No Sentinel knows"):
+        async with open_store(servers.url.replace("/crews", "/others")):
+            pass
+
+
+async def test_a_sentinel_address_without_a_service_is_refused() -> None:
+    with pytest.raises(SettingsError, match="name of the service"):
+        async with open_store("redis+sentinel://127.0.0.1:1"):
+            pass
