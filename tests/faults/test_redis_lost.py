@@ -21,7 +21,8 @@ from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
-RUNS = 12
+RUNS = 8
+PATIENT = {"CREWDECK_LEASE": "10"}
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ async def staffed(site: Site, model: LoopbackModel, mark: str) -> Web:
         name = f"{mark}-{number}"
         turns = [call("effect", mark=name, what="one"), call("ask_human", question="Go on?")]
         model.script(name, [*turns, call("effect", mark=name, what="two"), say("{last}")])
-    web, workers = site.web(), [site.worker(), site.worker()]
+    web, workers = site.web(), [site.worker(**PATIENT), site.worker(**PATIENT)]
     await web.up()
     for worker in workers:
         await worker.ready()

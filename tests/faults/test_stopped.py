@@ -47,7 +47,7 @@ async def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_any_more(
     await people.say(question, "yes")
     assert await people.result(run) == "Ada answered: yes"
     assert site.effects(mark) == ["before", "work", "work", "after"]
-    assert model.count(mark) == 5
+    assert model.count(mark) in {5, 6}, "it may have asked the model once more than it could record"
     assert (await ended_once(people, run)).count("human_input_required") == 1
     await _works(site, people, model, sleeper, next(each for each in workers if each is not sleeper))
 
