@@ -14,9 +14,10 @@ from crewai import Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 
 from bot.core import ids
-from bot.core.model import Claim, RunError
+from bot.core.model import Actor, Claim, RunError
 from crews.definition import Limits
 from crews.desk import Announcer, Asking, Desk
+from crews.hold import Hold
 from crews.journal import Journal
 from crews.line import StoreLine
 from crews.parking import Parking
@@ -27,6 +28,9 @@ from crews.stopwatch import Stopwatch
 from crews.writer import Writer
 
 T = TypeVar("T")
+
+LOOK = 0.1
+"""Seconds after which a step that waits looks whether it is to end."""
 
 CURRENT: ContextVar[RunContext | None] = ContextVar("crewdeck_run", default=None)
 """The run that this task or thread works for; None outside of runs."""
@@ -52,8 +56,10 @@ class RunContext:
         announcer: Announcer,
         history: History | None = None,
         hot_window: float = 60.0,
+        hold: Hold | None = None,
     ) -> None:
         self.claim = claim
+        self._line = line
         self.loop = loop = asyncio.get_running_loop()
         self.limits = limits
         #: Known once the crew is built.
@@ -63,7 +69,10 @@ class RunContext:
         self.writer = Writer(claim, line, self.stop)
         #: Where questions are put to people.
         self.desk = Desk(self, line, announcer)
-        self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time)
+        self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time, claim.run.worked / 1000)
+        #: Whether the run is still this worker's.
+        self.hold = hold or Hold()
+        self.hold.worked = self.stopwatch.worked
         #: Set at the run's first step: it has got through its start.
         self.begun = asyncio.Event()
         #: What every model call and tool call passes through.
@@ -86,6 +95,11 @@ class RunContext:
         return ids.part_id(self.run_id, "crew")
 
     @property
+    def worked(self) -> int:
+        """Milliseconds of working time, also of earlier workers."""
+        return round(self.stopwatch.worked() * 1000)
+
+    @property
     def stopped(self) -> Leave | None:
         """Why the run is to leave, once it is."""
         return self._stopped
@@ -94,6 +108,18 @@ class RunContext:
         """Raises Leave if the run is to leave: called before each step."""
         if self._stopped is not None:
             raise self._stopped.again()
+
+    def cancel(self, by: Actor) -> None:
+        """End the run for somebody, if they may cancel it. Holds its thread. Raises Leave if they may."""
+        if self.wait_in_thread(self._line.cancel(self.run_id, by)):
+            raise self.stop()
+
+    def check_hold(self) -> None:
+        """Returns once it is certain that this worker still has the run. Raises Leave if it doesn't."""
+        while not self.hold.known(LOOK):
+            self.check()
+        if self.hold.lost:
+            raise self.stop()
 
     def stop(self, error: RunError | None = None) -> Leave:
         """End the run, with `error` or because it is over. The signal to raise."""

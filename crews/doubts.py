@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -40,16 +40,31 @@ def interrupted(tool: str, by: str = "") -> RunError:
     )
 
 
-def go_on(run: RunContext, changed: str, key: str) -> None:
-    """Returns if the run is to go on though its crew has changed. Raises Leave otherwise."""
+def go_on_from(run: RunContext, changed: str, key: str) -> None:
+    """Returns if the run is to go on though it takes another course than before. Raises Leave otherwise."""
     part = run.parts.task(None)
     name = f"“{part.name}”" if part is not None else "The crew"
-    chosen, question = _choice(
-        run,
-        f"{name} was changed while this run was under way: {changed} Go on from here with what was recorded?",
-        (GO_ON, CANCEL),
-        f"diverged/{key}",
+    prompt = f"{name} was changed while this run was under way: {changed}"
+    _go_on(run, f"{prompt} Go on from here with what was recorded?", changed, f"diverged/{key}")
+
+
+def go_on_with(run: RunContext, changed: Sequence[str], again: str | None, key: str) -> None:
+    """The same for a crew that is another one now. `again`: the task from which on all is done anew."""
+    words = "; ".join(changed)
+    told = (
+        f"From the task “{again}” on, all is done anew."
+        if again
+        else "What is recorded is kept: the task in course goes on with the words that it began with, "
+        "later ones take the new words."
     )
+    prompt = f"This crew was changed while the run was under way: {words}. Go on from here? {told}"
+    _go_on(run, prompt, f"{words}.", f"changed/{key}")
+
+
+def _go_on(run: RunContext, prompt: str, changed: str, key: str) -> None:
+    chosen, question = _choice(run, prompt, (GO_ON, CANCEL), key)
+    if chosen == CANCEL and question.outcome is not None and question.outcome.by is not None:
+        run.cancel(question.outcome.by)
     if chosen != GO_ON:
         raise run.stop(diverged(changed, _who(question)))
 
@@ -58,16 +73,6 @@ def diverged(changed: str, by: str = "") -> RunError:
     """The run ends since it can't go on as it began."""
     why = f"{by} ended the run." if by else "Nobody said whether to go on."
     return RunError(code="diverged", message=f"The crew was changed while it ran: {changed} {why}")
-
-
-def tools_changed(before: Iterable[str], now: Iterable[str]) -> str:
-    """What is different, in words."""
-    added, removed = sorted(set(now) - set(before)), sorted(set(before) - set(now))
-    if not added and not removed:
-        return "it asks its model something else than before."
-    parts = [f"new is {', '.join(added)}"] if added else []
-    parts += [f"gone is {', '.join(removed)}"] if removed else []
-    return f"its tools are others ({'; '.join(parts)})."
 
 
 def _choice(run: RunContext, prompt: str, labels: tuple[str, ...], key: str) -> tuple[str | None, Question]:

@@ -11,12 +11,14 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from crews.values import fingerprint
 
 MODEL, TOOL, PROMPT = "model", "tool", "prompt"
+CREW, DIVERGED = "crew/", "diverged/"
+"""What is noted of the crew itself, and of changes that the run went on with."""
 INTENDED = "?"
 """What the name of a step ends with that was begun and whose result nobody recorded."""
 
@@ -28,6 +30,14 @@ class Journal:
         self._stored = dict(stored or {})
         #: Recorded model calls that this execution has not come to yet.
         self._left = {name for name in self._stored if f"/{MODEL}/" in name}
+        #: Those that nobody misses: a person said that the run goes on without them.
+        self._excused = {
+            name
+            for prefix in (CREW, DIVERGED)
+            for _, written in self.under(prefix)
+            if isinstance(written, dict)
+            for name in written["left"]
+        }
         self._seen: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._found_at = time.monotonic()
@@ -53,26 +63,38 @@ class Journal:
         """How often a step was begun whose result nobody recorded."""
         return int(self._stored.get(name + INTENDED, 0))
 
-    def left(self, scope: str) -> list[str]:
-        """Recorded model calls of this scope that have not come up again."""
+    def left(self, scope: str = "") -> list[str]:
+        """Recorded model calls (of this scope) that have not come up again, and should have."""
+        start = f"{scope}/{MODEL}/" if scope else ""
         with self._lock:
-            return sorted(name for name in self._left if name.startswith(f"{scope}/{MODEL}/"))
+            return sorted(name for name in self._left - self._excused if name.startswith(start))
 
     def tools(self, name: str) -> list[str]:
         """The tools that were offered in a recorded model call."""
         offered: list[str] = json.loads(self._stored[name]).get("tools", [])
         return offered
 
-    def drop(self, names: list[str]) -> None:
-        """These are not expected any more."""
+    def excuse(self, names: Iterable[str]) -> None:
+        """These are not expected any more; they are found if they come up."""
         with self._lock:
-            self._left.difference_update(names)
+            self._excused.update(names)
+
+    def forget(self, struck: Sequence[str]) -> None:
+        """As if what starts so had never been recorded."""
+        with self._lock:
+            for name in [name for name in self._stored if name.startswith(tuple(struck))]:
+                del self._stored[name]
+                self._left.discard(name)
 
     @property
     def quiet(self) -> float:
         """Seconds since something recorded was found."""
         with self._lock:
             return time.monotonic() - self._found_at
+
+    def own(self, prefix: str) -> list[tuple[str, Any]]:
+        """The same, without what a run that tries another one again has from that one."""
+        return [(name, json.loads(self._stored[name])) for name in self._stored if name.startswith(prefix)]
 
     def under(self, prefix: str) -> Iterator[tuple[str, Any]]:
         """What is recorded under names that start so."""

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import structlog
 
-from bot.core.errors import StoreUnavailable
+from bot.core.errors import Refused, StoreUnavailable
 from bot.core.events import Body
 from bot.core.feed import Feed, question_topic
-from bot.core.model import Claim, Question, RunError
+from bot.core.model import Actor, Claim, Question, RunError
 from bot.core.ports import Store
 
 log = structlog.get_logger(__name__)
@@ -55,11 +55,19 @@ class StoreLine:
         """Have this called there in a moment."""
         self._control.call_soon_threadsafe(self._control.call_later, seconds, call)
 
-    async def park(self, claim: Claim, questions: Sequence[str]) -> bool:
-        return await self._on_control(_persistently(lambda: self._store.park(claim, questions)))
+    async def park(self, claim: Claim, questions: Sequence[str], worked: int) -> bool:
+        return await self._on_control(_persistently(lambda: self._store.park(claim, questions, worked)))
 
-    async def release(self, claim: Claim) -> None:
-        await self._on_control(_persistently(lambda: self._store.release(claim)))
+    async def release(self, claim: Claim, worked: int) -> None:
+        await self._on_control(_persistently(lambda: self._store.release(claim, worked)))
+
+    async def cancel(self, run_id: str, by: Actor) -> bool:
+        """End the run for somebody; False if they may not."""
+        try:
+            await self._on_control(_persistently(lambda: self._store.cancel(run_id, by)))
+        except Refused as refused:
+            return refused.code == "run_over"
+        return True
 
     async def ask(self, claim: Claim, question: Question) -> Question:
         """Record the question; the one that has its id already, perhaps settled, if there is one."""

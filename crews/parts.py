@@ -31,9 +31,12 @@ class Parts:
         self._run_id = run_id
         self._agents: dict[str, str] = {}
         self._tasks: dict[str, TaskPart] = {}
+        #: Whether the crew or an agent has a memory, which is sorted with model calls of its own.
+        self.remembers = False
 
     def learn(self, crew: Crew) -> None:
         """Take in the crew that was built for the run."""
+        self.remembers = any(getattr(each, "memory", None) for each in (crew, *crew.agents))
         for number, member in enumerate(crew.agents, start=1):
             self._agents[str(member.id)] = ids.part_id(self._run_id, "agent", number)
         if crew.manager_agent is not None:
@@ -53,6 +56,10 @@ class Parts:
         """The crew's task that `task` is, or in whose course a delegated one is done."""
         known = self._tasks.get(str(task.id)) if task is not None else None
         return known or self._tasks.get(get_current_task_id() or "")
+
+    def is_task(self, scope: str) -> bool:
+        """Whether this is the scope of one of the crew's tasks."""
+        return any(scope == f"t{task.number}" for task in self._tasks.values())
 
     def own(self, task: object) -> TaskPart | None:
         """The crew's task that `task` is; None for delegated work."""

@@ -25,10 +25,11 @@ from crewai.execution import set_execution_uuid
 from bot.core.events import TaskCompleted, TaskStarted
 from bot.core.model import Claim, Question, RunError
 from bot.core.ports import Fenced
-from crews import failures, seams
-from crews.build import Blueprint, kickoff_inputs
+from crews import agreement, failures, seams
+from crews.build import Blueprint, YamlCrew, kickoff_inputs
 from crews.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
 from crews.context import CURRENT, History, RunContext
+from crews.hold import Hold
 from crews.journal import Journal
 from crews.line import StoreLine
 from crews.parts import TaskPart
@@ -86,9 +87,9 @@ class Runtime:
         seams.install()
         self._listen()
 
-    async def execute(self, claim: Claim) -> None:
+    async def execute(self, claim: Claim, hold: Hold | None = None) -> None:
         """Execute a run and record how that ended. Never raises an Exception."""
-        execution = self._open(claim, await self._history(claim))
+        execution = self._open(claim, await self._history(claim), hold or Hold())
         following = asyncio.create_task(execution.progress.follow())
         try:
             ending = await self._executed(execution)
@@ -114,10 +115,10 @@ class Runtime:
         """Give the run up; a step that is under way is recorded before, so that it isn't taken again."""
         await context.steps.finished()
         if isinstance(why, Parked):
-            await self._line.park(context.claim, why.questions)
+            await self._line.park(context.claim, why.questions, context.worked)
             log.info("parked", run_id=context.run_id)
         else:
-            await self._line.release(context.claim)
+            await self._line.release(context.claim, context.worked)
             log.info("handed back", run_id=context.run_id)
 
     def hand_back(self) -> None:
@@ -134,12 +135,12 @@ class Runtime:
 
     # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _open(self, claim: Claim, history: History) -> _Execution:
+    def _open(self, claim: Claim, history: History, hold: Hold) -> _Execution:
         loop = asyncio.get_running_loop()
         progress = Progress(loop, lambda event: self._record(context, event))
         announcer = _BusAnnouncer(progress, self._executions)
         limits = self._blueprints[claim.run.crew.name].limits
-        context = RunContext(claim, limits, self._line, announcer, history, self._hot_window)
+        context = RunContext(claim, limits, self._line, announcer, history, self._hot_window, hold)
         execution = _Execution(context, progress)
         context.interrupt = execution.interrupt
         if self._stopping:
@@ -176,6 +177,11 @@ class Runtime:
                 return Ending(error=failures.of_build(error))
             if context.stopped is not None:
                 return _left(context.stopped)
+        try:
+            await agreement.reached(context, crew, literal=isinstance(blueprint, YamlCrew))
+        except Leave:
+            return _left(context.leave(Stopped()))
+        async with self._starts:
             await self._resume(context, crew)
             kickoff = self._kick_off(execution, crew, blueprint)
             begun = asyncio.create_task(context.begun.wait())
@@ -186,7 +192,6 @@ class Runtime:
 
     async def _resume(self, context: RunContext, crew: Crew) -> None:
         """Let the crew go on where an earlier worker recorded that it was."""
-        context.parts.learn(crew)
         finished = FinishedTasks(context, context.history.journal)
         for part in finished.give_back(crew):
             # Whoever finished it may have died before telling.

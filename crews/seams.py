@@ -16,7 +16,7 @@ from typing import Any
 from crewai.llms.base_llm import BaseLLM
 
 from crews.context import CURRENT
-from crews.steps import Request
+from crews.request import Request
 
 _inside: ContextVar[bool] = ContextVar("crewdeck_inside_model_call", default=False)
 """A model class that calls another one's `call` makes one call, not two."""

@@ -12,10 +12,9 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -23,61 +22,25 @@ from pydantic import BaseModel
 from bot.core import ids
 from bot.core.model import RunError
 from crews import doubts
+from crews.course import Course
 from crews.interrupted import OnInterrupted
 from crews.journal import INTENDED, MODEL, PROMPT, TOOL, Journal
+from crews.request import Request, Step
 from crews.signals import HandedBack
-from crews.values import Replayed, decode, encode
+from crews.values import encode
 from crews.writer import Writer
 
 if TYPE_CHECKING:
     from crews.context import RunContext
 
-SETTLED = 2.0
-"""Seconds without anything recorded being found, after which what is left over won't be."""
 MOST_BEHIND = 8
 """Steps that may be taken ahead of the journal."""
-DIVERGED = "diverged"
 SKIPPED = (
     "Skipped: this call was interrupted before, so it may have happened. It was decided not to repeat it."
 )
 
 _WITHIN: ContextVar[str | None] = ContextVar("crewdeck_within_tool", default=None)
 """The tool call in whose course this happens."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a model is asked."""
-
-    messages: Any
-    #: What it may call: names, and the names of their arguments.
-    tools: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    answers_as: type[BaseModel] | None = None
-
-    @property
-    def names(self) -> list[str]:
-        """Of the tools."""
-        return sorted(name for name, _ in self.tools)
-
-    @property
-    def content(self) -> tuple[object, ...]:
-        """What the call is known by."""
-        return self.messages, self.tools, self.answers_as.__name__ if self.answers_as else None
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A step that is about to be taken, or that the journal knows."""
-
-    name: str
-    recorded: dict[str, Any] | None = None
-
-    def result(self, expected: type[BaseModel] | None = None) -> Any:
-        """What was recorded. Raises Replayed if that is a failure."""
-        recorded = self.recorded or {}
-        if "failed" in recorded:
-            raise Replayed(recorded["failed"])
-        return decode(recorded["result"], expected)
 
 
 class Steps:
@@ -87,6 +50,7 @@ class Steps:
         self._run = run
         self._journal = journal
         self._writer = writer
+        self._course = Course(run, journal, writer)
         self._lock = threading.Condition()
         self._model_calls: Counter[str] = Counter()
         self._under_way = 0
@@ -108,7 +72,7 @@ class Steps:
             except Exception as error:
                 self._failed(step, error)
                 raise
-            return self._recorded(step, result, request.answers_as, tools=request.names)
+            return self._recorded(step, result, request.answers_as, more=request.offered)
 
     async def model_async(self, request: Request, call: Callable[[], Awaitable[Any]]) -> Any:
         """The same for a call that is awaited."""
@@ -121,17 +85,18 @@ class Steps:
             except Exception as error:
                 self._failed(step, error)
                 raise
-            return self._recorded(step, result, request.answers_as, tools=request.names)
+            return self._recorded(step, result, request.answers_as, more=request.offered)
 
-    def _begin_model(self, request: Request) -> _Step:
+    def _begin_model(self, request: Request) -> Step:
         self._take()
         scope = self.scope
         self._count(scope)
         name = self._journal.name(scope, MODEL, *request.content)
-        step = _Step(name, self._journal.found(name))
+        step = Step(name, self._journal.found(name))
         if step.recorded is None:
-            self._check_course(scope, request)
+            self._course.check(scope, request, on_loop=_on_loop())
             self._keep_up()
+            self._run.check_hold()
         return step
 
     def _keep_up(self) -> None:
@@ -139,26 +104,7 @@ class Steps:
         if self._writer.behind >= MOST_BEHIND and not _on_loop():
             self._writer.flush()
 
-    def _check_course(self, scope: str, request: Request) -> None:
-        """Something new is asked while recorded calls are left over: the crew isn't what it was.
-
-        Where agents work side by side, each first comes to what it had recorded.
-        """
-        while (left := self._journal.left(scope)) and self._journal.quiet < SETTLED:
-            self._run.check()
-            time.sleep(0.05)
-        if not left:
-            return
-        number = len(list(self._journal.under(f"{DIVERGED}/{scope}/")))
-        changed = doubts.tools_changed(self._journal.tools(left[0]), request.names)
-        if _on_loop():
-            raise self._run.stop(doubts.diverged(changed))
-        doubts.go_on(self._run, changed, f"{scope}/{number}")
-        name = f"{DIVERGED}/{scope}/{number}"
-        self._writer.write(name, json.dumps(changed), left)
-        self._journal.drop(left)
-
-    def _failed(self, step: _Step, error: Exception) -> None:
+    def _failed(self, step: Step, error: Exception) -> None:
         """A failure is recorded like a result: what CrewAI made of it then, it makes of it again."""
         self.model_failure = error
         self._note(step.name, {"failed": str(error)})
@@ -177,8 +123,11 @@ class Steps:
             )
 
     def model_calls(self, scope: str) -> int:
+        """How many were made in this scope, and in the course of its tools."""
         with self._lock:
-            return self._model_calls[scope]
+            return sum(
+                calls for each, calls in self._model_calls.items() if f"{each}/".startswith(f"{scope}/")
+            )
 
     def counted(self, scope: str, calls: int) -> None:
         """So many model calls were made in an earlier execution, which recorded what they led to."""
@@ -200,8 +149,9 @@ class Steps:
         """
         self._take()
         known_as = self._journal.name(self.scope, TOOL, name, arguments)
-        step = _Step(known_as, self._journal.found(known_as))
+        step = Step(known_as, self._journal.found(known_as))
         if step.recorded is not None:
+            self.counted(known_as, step.recorded.get("model_calls", 0))
             return step.result()
         begun = self._journal.intended(known_as)
         if begun and not self._again(name, f"{known_as}/{begun}", on_interrupted):
@@ -209,15 +159,21 @@ class Steps:
         with self._working():
             self._writer.write(known_as + INTENDED, str(begun + 1))
             self._writer.flush()
+            self._run.check_hold()
             within = _WITHIN.set(step.name)
             try:
                 result = call()
             except Exception as error:
-                self._note(step.name, {"failed": str(error)})
+                self._note(step.name, {"failed": str(error), **self._calls_in(step)})
                 raise
             finally:
                 _WITHIN.reset(within)
-            return self._recorded(step, result)
+            return self._recorded(step, result, more=self._calls_in(step))
+
+    def _calls_in(self, step: Step) -> dict[str, int]:
+        """So that they count towards the limit when the tool is not called again."""
+        calls = self.model_calls(step.name)
+        return {"model_calls": calls} if calls else {}
 
     def _again(self, tool: str, key: str, on_interrupted: OnInterrupted) -> bool:
         """Whether a call is made again that was begun before, and may have happened."""
@@ -232,7 +188,8 @@ class Steps:
     def container(self, call: Callable[[], Any]) -> Any:
         """A tool that hands work to another agent, whose steps are recorded one by one."""
         self._take()
-        return call()
+        with self._course.helped():
+            return call()
 
     def idempotency_key(self) -> str | None:
         """A name for the tool call in whose course this is asked, the same if it is made again."""
@@ -304,15 +261,14 @@ class Steps:
 
     def _recorded(
         self,
-        step: _Step,
+        step: Step,
         result: Any,
         expected: type[BaseModel] | None = None,
-        tools: Sequence[str] = (),
+        more: Mapping[str, Any] | None = None,
     ) -> Any:
         """What the journal holds of this result; the caller gets the same as a replay would."""
-        more = {"tools": tools} if tools else {}
-        written = self._note(step.name, {"result": encode(result), **more})
-        return _Step(step.name, written).result(expected)
+        written = self._note(step.name, {"result": encode(result), **(more or {})})
+        return Step(step.name, written).result(expected)
 
     def _note(self, name: str, value: dict[str, Any]) -> Any:
         """Returns what will be read of it, without waiting until it is written."""

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Calls `expired` once after `limit` seconds of working time. Used on its loop only."""
+    """Counts working time; calls `expired` once after `limit` seconds. Used on its loop, but for `worked`."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, limit: int | None, expired: Callable[[], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limit: int | None,
+        expired: Callable[[], None],
+        worked: float = 0.0,
     ) -> None:
+        """`worked`: seconds that have been worked before."""
         self._loop = loop
-        self._left = float(limit) if limit is not None else None
+        self._limit = limit
         self._expired = expired
-        self._since = 0.0
+        self._lock = threading.Lock()
+        self._before = worked
+        #: Since when it runs.
+        self._since: float | None = None
         self._pauses = 0
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
+    def worked(self) -> float:
+        """Seconds of working time so far. From any thread."""
+        with self._lock:
+            return self._before + (self._loop.time() - self._since if self._since is not None else 0.0)
+
     def start(self) -> None:
-        if self._left is not None and not self._closed:
+        if self._closed or self._since is not None:
+            return
+        with self._lock:
             self._since = self._loop.time()
-            self._timer = self._loop.call_later(self._left, self._expired)
+        if self._limit is not None:
+            self._timer = self._loop.call_later(max(0.0, self._limit - self._before), self._expired)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -44,7 +61,9 @@ class Stopwatch:
         self._halt()
 
     def _halt(self) -> None:
-        if self._timer is not None and self._left is not None:
+        if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._left = max(0.0, self._left - (self._loop.time() - self._since))
+        worked = self.worked()
+        with self._lock:
+            self._before, self._since = worked, None

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from bot.core.model import Claim
+from crews.hold import Hold
 from crews.line import StoreLine
 
 if TYPE_CHECKING:
@@ -39,10 +40,10 @@ class CrewThread:
         self._thread.start()
         return await asyncio.wrap_future(self._loaded)
 
-    def execute(self, claim: Claim) -> asyncio.Future[None]:
+    def execute(self, claim: Claim, hold: Hold) -> asyncio.Future[None]:
         """Execute a run; the future is done when it is over."""
         loop, runtime = self._ready()
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(runtime.execute(claim), loop))
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(runtime.execute(claim, hold), loop))
 
     def stop(self, run_id: str) -> None:
         """End a run that is over, or another worker's."""

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import signal
 import socket
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,6 +27,7 @@ from bot.settings import Settings
 from bot.store.clock import keep_time
 from bot.store.open import open_configured
 from crews.catalog import Catalog, read
+from crews.hold import Hold
 from crews.line import StoreLine
 from crews.thread import CrewThread
 
@@ -53,6 +55,7 @@ class Held:
     """A run that this worker has, and its execution."""
 
     claim: Claim
+    hold: Hold
     execution: asyncio.Task[None]
 
 
@@ -128,9 +131,10 @@ class Worker:
             while not self._stopping.is_set() and self._claimed < self._settings.recycle_after:
                 queued.clear()
                 room = self._room()
+                since = time.monotonic()
                 taken = await self._taken(names, room) if room else []
                 for claim in taken:
-                    self._start(claim, queued)
+                    self._start(claim, Hold(since + self._settings.lease), queued)
                 if not room or len(taken) < room:
                     waiting = asyncio.create_task(queued.wait(LOOK_EVERY))
                     await self._unless_stopped(waiting)
@@ -154,21 +158,21 @@ class Worker:
         held = self._held.get(claim.run.id)
         return held is not None and held.claim.epoch >= claim.epoch
 
-    def _start(self, claim: Claim, queued: Signal) -> None:
+    def _start(self, claim: Claim, hold: Hold, queued: Signal) -> None:
         self._claimed += 1
         log.info("claimed", run_id=claim.run.id, crew=claim.run.crew.name, epoch=claim.epoch)
         earlier = self._held.get(claim.run.id)
         if earlier is not None:
             self._crews.stop(claim.run.id)
-        execution = asyncio.create_task(self._execute(claim, earlier))
-        self._held[claim.run.id] = Held(claim, execution)
+        execution = asyncio.create_task(self._execute(claim, hold, earlier))
+        self._held[claim.run.id] = Held(claim, hold, execution)
         execution.add_done_callback(lambda _: queued.set(()))
 
-    async def _execute(self, claim: Claim, earlier: Held | None) -> None:
+    async def _execute(self, claim: Claim, hold: Hold, earlier: Held | None) -> None:
         try:
             if earlier is not None:  # It left us a moment ago, or was taken from us, and we have it again.
                 await asyncio.wait({earlier.execution})
-            await self._crews.execute(claim)
+            await self._crews.execute(claim, hold)
             log.info("done", run_id=claim.run.id)
         except Exception:
             log.exception("a run broke the worker's own code", run_id=claim.run.id)
@@ -191,16 +195,26 @@ class Worker:
         with self._feed.watch(CANCELLED) as woken:
             while True:
                 woken.clear()
-                claims = [held.claim for held in self._held.values()]
                 try:
-                    for run_id in await self._store.beat(self._id, claims, self._settings.lease):
-                        if run_id in self._held:
-                            self._crews.stop(run_id)
+                    await self._beat()
                 except StoreUnavailable as error:
                     self._outage.began(error)
-                    await asyncio.sleep(STORE_PAUSE)
+                    await asyncio.sleep(min(STORE_PAUSE, self._settings.lease / 3))
                 else:
                     await woken.wait(self._settings.lease / 3)
+
+    async def _beat(self) -> None:
+        """Renew what is held. What isn't ours any more ends at its next step, or, if it waits, at once."""
+        held, since, lease = list(self._held.values()), time.monotonic(), self._settings.lease
+        worked = {each.claim.run.id: round(each.hold.worked() * 1000) for each in held}
+        lost = await self._store.beat(self._id, [each.claim for each in held], lease, worked)
+        for each in held:
+            if each.claim.run.id not in lost:
+                each.hold.renew(since + lease)
+                continue
+            each.hold.lose()
+            if self._held.get(each.claim.run.id) is each:
+                self._crews.stop(each.claim.run.id)
 
     async def _announce(self) -> None:
         """What can be run here: from YAML at once, all of it once crewai is loaded, then now and again."""

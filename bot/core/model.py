@@ -214,6 +214,8 @@ class Run(Value):
     result: str | None = None
     error: RunError | None = None
     cancelled_by: Actor | None = None
+    #: Milliseconds for which it has worked, as far as its workers have said.
+    worked: int = 0
     #: The number of its newest event.
     seq: int = 0
     epoch: int = 0

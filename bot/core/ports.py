@@ -117,8 +117,13 @@ class Work(Protocol):
         returns what it had taken as well.
         """
 
-    async def beat(self, worker: str, claims: Iterable[Claim], lease: float) -> set[str]:
-        """Renew the leases; the ids of runs that are no longer this worker's (cancelled, over, or taken)."""
+    async def beat(
+        self, worker: str, claims: Iterable[Claim], lease: float, worked: Mapping[str, int] | None = None
+    ) -> set[str]:
+        """Renew the leases; the ids of runs that are no longer this worker's (cancelled, over, or taken).
+
+        `worked`: for how many milliseconds each run has worked. It never decreases.
+        """
 
     async def record(self, claim: Claim, event: Body, key: str | None = None) -> Event:
         """Append an event. One of the same type and key (without: content) is the same event, there once."""
@@ -129,13 +134,13 @@ class Work(Protocol):
     async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
         """End the run, with its result or its error."""
 
-    async def park(self, claim: Claim, questions: Sequence[str]) -> bool:
+    async def park(self, claim: Claim, questions: Sequence[str], worked: int = 0) -> bool:
         """Give the run up until one of these questions is settled, which queues it again.
 
         False if one was settled meanwhile: then it is queued already.
         """
 
-    async def release(self, claim: Claim) -> None:
+    async def release(self, claim: Claim, worked: int = 0) -> None:
         """Give the run back to the queue: this worker stops."""
 
     async def abandon(self, worker: str, given_up: RunError) -> list[str]:

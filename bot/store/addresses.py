@@ -68,15 +68,15 @@ def read_address(url: str) -> Address:
 
 def _read(url: SplitResult) -> Address:
     scheme, _, kind = url.scheme.partition("+")
-    match kind:
-        case "":
+    match scheme, kind:
+        case _, "":
             return Address(Kind.SERVER, (), parse_url(url.geturl()), {})
-        case "sentinel":
+        case "redis" | "rediss", "sentinel":
             return _sentinel(url, scheme)
-        case "cluster":
+        case "redis" | "rediss", "cluster":
             return _cluster(url, scheme)
         case _:
-            raise ValueError(kind)
+            raise ValueError(url.scheme)
 
 
 def _sentinel(url: SplitResult, scheme: str) -> Address:

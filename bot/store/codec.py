@@ -12,7 +12,7 @@ from bot.core.model import Actor, Question, Response, Run
 
 #: The fields of a run that are stored apart from its specification, as JSON or as they are.
 _RUN_JSON = ("place", "error", "cancelled_by")
-_RUN_PLAIN = ("status", "created_at", "started_at", "finished_at", "result", "seq", "epoch", "held")
+_RUN_PLAIN = ("status", "created_at", "started_at", "finished_at", "result", "seq", "epoch", "held", "worked")
 RUN_FIELDS = ("spec", *_RUN_JSON, *_RUN_PLAIN)
 RUN_SPEC = {"id", "crew", "inputs", "requester", "approvers", "cancellers", "retry_of", "followers"}
 

@@ -42,6 +42,10 @@ def server_pool(address: Address, node: Node | None = None) -> BlockingConnectio
 class SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
     """Connections to the server that the sentinels call the primary, whichever that is by then."""
 
+    async def has_moved(self, since: Node) -> bool:
+        """Whether sentinels call another one the primary than `since`; its connections are closed then."""
+        return bool(await self.get_master_address() != since)  # type: ignore[no-untyped-call]
+
 
 def sentinel_pool(address: Address) -> SentinelPool:
     """Connections to the primary of the address' service. Raises SettingsError."""

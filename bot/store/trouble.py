@@ -13,6 +13,7 @@ from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
+    ClusterDownError,
     MasterDownError,
     NoPermissionError,
     NoScriptError,
@@ -37,6 +38,7 @@ _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
     (MasterNotFoundError, "No Sentinel knows a primary of this service that is up"),
     (BusyLoadingError, "Redis is still loading its data"),
     (MasterDownError, "Redis is a replica that has lost its primary"),
+    (ClusterDownError, "The Redis Cluster is down"),
     (
         ReadOnlyError,
         "Redis is a read-only replica: a failover is under way, or the URL names the wrong server",
@@ -62,6 +64,11 @@ _BY_WORD = {
     "OOM": "Redis is full (maxmemory): nothing new can be saved until it has room again",
     "READONLY": "Redis is a read-only replica: a failover is under way, or the URL names the wrong server",
 }
+#: What redis-py says of a connection that it could not make again.
+_BY_PHRASE = {
+    "is loading the dataset": "Redis is still loading its data",
+    "Timeout ": "Redis does not answer in time",
+}
 
 
 @contextmanager
@@ -84,7 +91,9 @@ def _without(secrets: Sequence[str], text: str) -> str:
 
 
 def _sentence(error: Exception, text: str) -> str:
-    reason = _BY_WORD.get(text.partition(" ")[0]) or next(
-        (words for kind, words in _BY_CLASS if isinstance(error, kind)), "Redis can't do that now"
+    reason = (
+        _BY_WORD.get(text.partition(" ")[0])
+        or next((words for phrase, words in _BY_PHRASE.items() if phrase in text), None)
+        or next((words for kind, words in _BY_CLASS if isinstance(error, kind)), "Redis can't do that now")
     )
     return f"{reason} ({text})." if text else f"{reason}."

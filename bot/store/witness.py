@@ -16,7 +16,9 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
 from bot.core.errors import StoreUnavailable
+from bot.store.addresses import Node
 from bot.store.lua import Script
+from bot.store.pools import SentinelPool
 
 WITHIN = 1.0
 """Seconds for replicas to confirm. Slack gives a press 3 in all."""
@@ -63,6 +65,7 @@ class Witness:
 
     async def _attempt(self, redis: Redis, key: str, command: tuple[Any, ...] | None = None) -> Reply:
         replicas = self._needed(redis)
+        named = _named(redis)
         pipe = redis.pipeline(transaction=False)
         if command is not None:
             pipe.execute_command(*command)
@@ -70,10 +73,14 @@ class Witness:
         pipe.info("replication")
         replies = await pipe.execute(raise_on_error=False)
         reply = replies.pop(0) if command is not None else None
-        if not isinstance(reply, Exception) and not self._judge(redis, replicas, replies):
+        if isinstance(reply, Exception):
+            return reply
+        if not self._judge(redis, replicas, replies):
             # A replica has come meanwhile. The transition too: a failover may have come as well.
             again = await self._attempt(redis, key, command)
             return again if isinstance(again, Exception) else reply
+        if not self._online[redis] and named is not None:
+            await _check_that_it_still_is(redis, named)
         return reply
 
     def _needed(self, redis: Redis) -> int:
@@ -110,6 +117,19 @@ class Witness:
         if self._wanted.replicas is None and not online:
             replicas = 0  # The last one left while it was waited for.
         return int(local) >= 1 and int(confirmed) >= replicas
+
+
+def _named(redis: Redis) -> Node | None:
+    """The server that sentinels called the primary last; None where there are none."""
+    pool = redis.connection_pool
+    return pool.master_address if isinstance(pool, SentinelPool) else None
+
+
+async def _check_that_it_still_is(redis: Redis, named: Node) -> None:
+    """A primary whose replicas have left may be one that was replaced and doesn't know it yet."""
+    pool = redis.connection_pool
+    if isinstance(pool, SentinelPool) and await pool.has_moved(named):
+        raise StoreUnavailable("Redis has this, but by the word of its sentinels it is the primary no more.")
 
 
 def online_replicas(state: dict[str, Any]) -> int:

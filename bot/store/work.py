@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core import events, rules
 from bot.core.events import Body, Event
@@ -42,10 +42,16 @@ class WorkVerbs:
             raise
         return [Claim(run=run, worker=worker, epoch=run.epoch) for run in runs]
 
-    async def beat(self, worker: str, claims: Iterable[Claim], lease: float) -> set[str]:
+    async def beat(
+        self, worker: str, claims: Iterable[Claim], lease: float, worked: Mapping[str, int] | None = None
+    ) -> set[str]:
         by_shard: defaultdict[int, list[str | int]] = defaultdict(list)
         for claim in claims:
-            by_shard[keys.shard_of(claim.run.id)] += [claim.run.id, claim.epoch]
+            by_shard[keys.shard_of(claim.run.id)] += [
+                claim.run.id,
+                claim.epoch,
+                (worked or {}).get(claim.run.id, 0),
+            ]
         lost: set[str] = set()
         for shard, held in by_shard.items():
             lost.update(await self._connection.run("beat", shard, ms(lease), *held))
@@ -98,19 +104,17 @@ class WorkVerbs:
         if not ended:
             raise Fenced
 
-    async def park(self, claim: Claim, questions: Sequence[str]) -> bool:
+    async def park(self, claim: Claim, questions: Sequence[str], worked: int = 0) -> bool:
         parked = await self._connection.run(
-            "park", keys.shard_of(claim.run.id), claim.run.id, claim.epoch, *questions
+            "park", keys.shard_of(claim.run.id), claim.run.id, claim.epoch, worked, *questions
         )
         if parked == -1:
             raise Fenced
         return bool(parked)
 
-    async def release(self, claim: Claim) -> None:
-        if (
-            await self._connection.run("release", keys.shard_of(claim.run.id), claim.run.id, claim.epoch)
-            == -1
-        ):
+    async def release(self, claim: Claim, worked: int = 0) -> None:
+        shard = keys.shard_of(claim.run.id)
+        if await self._connection.run("release", shard, claim.run.id, claim.epoch, worked) == -1:
             raise Fenced
 
     async def abandon(self, worker: str, given_up: RunError) -> list[str]:

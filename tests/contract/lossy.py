@@ -1,4 +1,4 @@
-"""A line to Redis that loses answers: the server does what it is told, and the caller never hears of it."""
+"""A line to Redis with faults: it loses answers, swallows commands, is slow, or speaks for the server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,38 +7,80 @@ from pathlib import Path
 
 
 class LossyLine:
-    """Forwards between `socket` and the server. After `lose` it hangs up instead of passing answers on."""
+    """Forwards between `socket` and the server, as long as it is told nothing else."""
 
     def __init__(self, socket: Path, upstream: str) -> None:
         self.url = f"unix://{socket}"
         self._upstream = upstream
         self._losses = 0
         self._command = b""
+        #: Answers everything in the server's place, if set.
+        self.says = b""
+        #: Seconds by which each answer is late.
+        self.delay = 0.0
+        self._swallowed: set[asyncio.StreamWriter] = set()
+        self._lines: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     def lose(self, answers: int, command: bytes = b"EVALSHA") -> None:
+        """Hang up instead of passing on the next answers to a command: the server does what it is told."""
         self._losses, self._command = answers, command
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def half_open(self) -> None:
+        """What comes on the connections that are open now goes nowhere, and nobody hangs up."""
+        self._swallowed.update(self._lines)
+
+    async def close(self) -> None:
+        """Hang up everywhere."""
+        for writer in self._lines:
+            writer.close()
+        for task in list(self._lines.values()):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._lines[writer] = asyncio.create_task(self._serve(reader, writer))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_unix_connection(self._upstream)
-        with suppress(ConnectionError):
-            while request := await reader.read(1 << 16):
-                up_writer.write(request)
-                answer = await up_reader.read(1 << 16)
-                if self._losses and self._command in request:
-                    self._losses -= 1
-                    break
-                writer.write(answer)
-        for each in (writer, up_writer):
-            each.close()
+        try:
             with suppress(ConnectionError):
-                await each.wait_closed()
+                await self._forward(reader, writer, up_reader, up_writer)
+        finally:
+            del self._lines[writer]
+            for each in (writer, up_writer):
+                each.close()
+                with suppress(ConnectionError):
+                    await each.wait_closed()
+
+    async def _forward(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        up_reader: asyncio.StreamReader,
+        up_writer: asyncio.StreamWriter,
+    ) -> None:
+        while request := await reader.read(1 << 16):
+            if writer in self._swallowed:
+                continue
+            if self.says:
+                writer.write(self.says * max(request.count(b"\r\n*") + request.startswith(b"*"), 1))
+                continue
+            up_writer.write(request)
+            answer = await up_reader.read(1 << 16)
+            if self._losses and self._command in request:
+                self._losses -= 1
+                return
+            await asyncio.sleep(self.delay)
+            writer.write(answer)
 
 
 @asynccontextmanager
 async def lossy_line(socket: Path, upstream: str) -> AsyncIterator[LossyLine]:
     line = LossyLine(socket, upstream)
-    server = await asyncio.start_unix_server(line.serve, socket)
+    server = await asyncio.start_unix_server(line.accept, socket)
     try:
         yield line
     finally:
         server.close()
+        await line.close()

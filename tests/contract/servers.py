@@ -23,7 +23,7 @@ WITHIN = 30.0
 """Seconds; a loaded machine takes its time to elect."""
 SERVICE = "crews"
 NODE_TIMEOUT = 1500
-"""Milliseconds after which nodes and sentinels take one for dead."""
+"""Milliseconds after which nodes take one for dead."""
 
 
 def until(happens: Callable[[], object], what: str) -> None:
@@ -116,13 +116,13 @@ class Server:
 class SentinelServer(Server):
     """A sentinel that alone decides about one service."""
 
-    def __init__(self, folder: Path, port: int, primary: Server) -> None:
+    def __init__(self, folder: Path, port: int, primary: Server, patience: int) -> None:
         (folder / str(port)).mkdir(exist_ok=True)
         self._file = folder / str(port) / "sentinel.conf"
         self._file.write_text(
             f"port {port}\nbind {HOST}\n"
             f"sentinel monitor {SERVICE} {HOST} {primary.port} 1\n"
-            f"sentinel down-after-milliseconds {SERVICE} {NODE_TIMEOUT}\n"
+            f"sentinel down-after-milliseconds {SERVICE} {patience}\n"
             f"sentinel failover-timeout {SERVICE} 5000\n"
         )
         super().__init__(folder, port)
@@ -143,14 +143,14 @@ class SentinelServer(Server):
 class Pair:
     """A primary with a replica, and a sentinel that promotes it."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, patience: int) -> None:
         first, second, third = free_ports(3)
         # Failovers and full copies without the pauses that help large servers.
         quick = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
         self.primary = stack.enter_context(Server(folder, first, *quick))
         self.replica = stack.enter_context(Server(folder, second, *quick, "--replicaof", f"{HOST} {first}"))
         until(lambda: self.replica.info("replication", "master_link_status") == "up", "a replica")
-        self.sentinel = stack.enter_context(SentinelServer(folder, third, self.primary))
+        self.sentinel = stack.enter_context(SentinelServer(folder, third, self.primary, patience))
         until(self.sentinel.knows_replica, "a sentinel that knows the replica")
 
     def mend(self) -> None:
@@ -166,9 +166,10 @@ class Pair:
 
 
 @contextmanager
-def pair(folder: Path) -> Iterator[Pair]:
+def pair(folder: Path, patience: int = 5000) -> Iterator[Pair]:
+    """After `patience` ms the sentinel takes a primary that is silent for dead."""
     with ExitStack() as stack:
-        yield Pair(folder, stack)
+        yield Pair(folder, stack, patience)
 
 
 class Cluster:

@@ -37,8 +37,9 @@ async def test_a_cancelled_task_ends_wherever_it_was(
             await asking
 
 
-async def test_the_connection_is_of_use_afterwards(redis_url: str) -> None:
-    async with open_store(redis_url) as store:
+@pytest.mark.parametrize("kind", ["redis_url", "redis_cluster"])
+async def test_the_connection_is_of_use_afterwards(kind: str, request: pytest.FixtureRequest) -> None:
+    async with open_store(request.getfixturevalue(kind)) as store:
         await store.remember("word", "kept", ttl=60)
         for steps in range(30):
             task = asyncio.create_task(store.now())

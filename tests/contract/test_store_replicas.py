@@ -14,7 +14,7 @@ from bot.store.durability import inspect
 from bot.store.keys import shard_of
 from bot.store.redis import RedisStore, open_store
 from bot.store.witness import Witnessing
-from tests.contract.servers import Pair, pair
+from tests.contract.servers import Pair, pair, until
 from tests.contract.test_store_cluster import sooner_or_later
 from tests.contract.world import DEMO, LEASE, LOST, PLACE, approval, claimed, new_run, response, told
 
@@ -58,7 +58,7 @@ async def test_an_answer_that_no_replica_has_is_not_confirmed(store: RedisStore,
 
 
 async def test_an_answer_that_was_confirmed_outlives_the_primary(data_dir: Path) -> None:
-    with pair(data_dir) as servers:
+    with pair(data_dir, patience=800) as servers:
         async with open_store(servers.url) as store:
             claims = [await claimed(store) for _ in range(4)]
             questions = [await store.ask(claim, approval(claim)) for claim in claims]
@@ -74,6 +74,21 @@ async def test_an_answer_that_was_confirmed_outlives_the_primary(data_dir: Path)
             [taken, *_] = await store.claim("w2", [DEMO.name], 4, LEASE)
             await store.finish(taken, result="done")
         assert servers.sentinel.primary() == servers.replica.port
+
+
+async def test_what_a_primary_takes_that_was_replaced_meanwhile_is_not_confirmed(data_dir: Path) -> None:
+    with pair(data_dir, patience=800) as servers:
+        async with open_store(servers.url) as store:
+            claim = await claimed(store)
+            question = await store.ask(claim, approval(claim))
+            # As when a machine is paused, moved, and goes on.
+            servers.primary.freeze()
+            until(lambda: servers.sentinel.primary() == servers.replica.port, "a new primary")
+            servers.primary.thaw()
+            await sooner_or_later(lambda: settled(store, question))
+        async with open_store(servers.replica.url) as promoted:
+            found = await promoted.question(question.run_id, question.id)
+    assert found.outcome is not None
 
 
 async def test_a_replica_that_left_is_waited_for_only_where_the_settings_say_so(

@@ -64,7 +64,17 @@ async def test_a_server_that_is_not_there_is_named_without_the_password() -> Non
     assert SECRET not in str(trouble.value)
 
 
-@pytest.mark.parametrize("url", [f"http://:{SECRET}@host", f"redis://:{SECRET}/x@host:6379", "nonsense"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://:{SECRET}@host",
+        f"redis://:{SECRET}/x@host:6379",
+        f"redis://:{SECRET}@host?sll_ca_certs=x",
+        f"redis+sentinel://:{SECRET}@host/crews?sll_ca_certs=x",
+        f"redis+cluster://:{SECRET}@host?sll_ca_certs=x",
+        "nonsense",
+    ],
+)
 async def test_a_url_that_can_not_be_read_names_the_setting_alone(url: str) -> None:
     with pytest.raises(SettingsError, match="CREWDECK_REDIS_URL") as wrong:
         async with open_store(url):

@@ -94,6 +94,22 @@ async def test_a_run_whose_lease_ran_out_is_queued_again_and_its_worker_fenced_o
     assert await told(store, claim.run.id) == ["run_started"]
 
 
+async def test_how_long_a_run_has_worked_goes_on_to_its_next_worker(store: RedisStore) -> None:
+    claim = await claimed(store)
+    await store.beat("w1", [claim], LEASE, {claim.run.id: 1_000})
+    await store.beat("w1", [claim], LEASE)
+    assert (await store.run(claim.run.id)).worked == 1_000
+    await store.release(claim, worked=2_500)
+    again = await claimed(store, worker="w2")
+    assert again.run.worked == 2_500
+    await store.beat("w1", [claim], LEASE, {claim.run.id: 9_000})
+    assert (await store.run(claim.run.id)).worked == 2_500, "who was fenced off counts no more"
+    asked = await store.ask(again, approval(again))
+    await store.park(again, [asked.id], worked=3_000)
+    await store.respond(claim.run.id, asked.id, response())
+    assert (await claimed(store)).run.worked == 3_000
+
+
 async def test_a_run_of_which_three_workers_died_is_given_up(store: RedisStore) -> None:
     run = await started(store)
     for deaths in range(1, 5):

@@ -8,7 +8,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -128,11 +128,22 @@ class Fleet:
             assert time.monotonic() < deadline, self.story()
             time.sleep(0.01)
 
-    def give_tools(self, crew: str, tools: str) -> None:
-        """Rewrite a crew of these workers; those that start from now on know it so."""
-        agents = self.definitions / crew / "agents.yaml"
-        agents.write_text(re.sub(r"tools: .*", f"tools: {tools}", agents.read_text()))
+    @contextmanager
+    def rewritten(self, crew: str, edits: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
+        """Other values of keys in a crew's files while the block runs, for workers that start from now on."""
+        before = {file: (self.definitions / crew / f"{file}.yaml").read_text() for file in edits}
+        for file, values in edits.items():
+            text = before[file]
+            for key, value in values.items():
+                text = re.sub(rf"\b{key}: .*", f"{key}: {value}", text)
+            (self.definitions / crew / f"{file}.yaml").write_text(text)
         self.stop_all()
+        try:
+            yield
+        finally:
+            for file, text in before.items():
+                (self.definitions / crew / f"{file}.yaml").write_text(text)
+            self.stop_all()
 
     def story(self) -> str:
         return "\n".join(worker.log for worker in self.workers)

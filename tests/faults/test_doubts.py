@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.core.model import Action, Question, QuestionKind, Run, RunStatus, Source
+from bot.core.model import Question, QuestionKind, Run, RunStatus, Source
 from tests.contract.crews.deck import Deck
 from tests.faults.fleet import Fleet
 from tests.loopback.models import LoopbackModel, call, say
@@ -90,41 +90,38 @@ async def test_a_run_of_which_its_workers_die_is_quarantined(
     assert await deck.result(other) == "Ada answered: yes"
 
 
-@pytest.mark.parametrize("chosen", ["Go on from here", "Cancel the run"])
-async def test_a_crew_that_was_changed_under_its_run_asks(
-    fleet: Fleet, deck: Deck, model: LoopbackModel, chosen: str
+async def test_a_crew_that_was_changed_under_its_runs_asks_whether_they_go_on(
+    fleet: Fleet, deck: Deck, model: LoopbackModel
 ) -> None:
-    mark = f"changed-{chosen[:2]}"
-    model.script(
-        mark,
-        [
-            call("effect", mark=mark, what="one"),
-            call("ask_human", question="Which?"),
-            say("{last}"),
-        ],
-    )
+    kept, first = await waiting(fleet, deck, model, "changed")
+    ended, other = await waiting(fleet, deck, model, "ended")
+    edits = {
+        "agents": {"tools": "[effect, facts]", "backstory": "You never do what is asked."},
+        "tasks": {"description": "'Do not do this: {prompt}'"},
+    }
+    with fleet.rewritten("changing", edits):
+        for question in (first, other):
+            await deck.say(question, "tea")
+        about = await asked(deck, kept)
+        assert "agent “Worker”: backstory, tools (new is facts); task “work”: description." in about.prompt
+        await deck.say(about, "Go on from here")
+        await deck.say(await asked(deck, ended), "Cancel the run")
+        assert await deck.result(kept) == "Ada answered: tea"
+        over = await deck.over(ended)
+    assert fleet.effects("changed") == ["one"], "what was recorded is reused by content"
+    assert model.count("changed") == 5, "its model is asked anew, as its tools are others"
+    assert all("not do" not in str(said.body["messages"]) for said in model.requests), "its words are kept"
+    assert len(await deck.store.questions(kept.id)) == 2
+    assert over.status is RunStatus.CANCELLED
+    assert over.cancelled_by is not None
+    assert over.cancelled_by.name == "Ada"
+
+
+async def waiting(fleet: Fleet, deck: Deck, model: LoopbackModel, mark: str) -> tuple[Run, Question]:
+    """A run that has done something, and is parked until its question is answered."""
+    turns = [call("effect", mark=mark, what="one"), call("ask_human", question="Which?"), say("{last}")]
+    model.script(mark, turns)
     run = await deck.start("changing", prompt=f"[[{mark}]]")
-    first = await deck.question(run)
+    question = await deck.question(run)
     await fleet.parked(run)
-    await asyncio.to_thread(fleet.give_tools, "changing", "[effect, facts]")
-    try:
-        await deck.say(first, "tea")
-        try:
-            question = await asked(deck, run)
-        except TimeoutError as error:
-            raise AssertionError(fleet.story()) from error
-        assert "new is facts" in question.prompt
-        await deck.say(question, chosen)
-        done = await deck.over(run)
-    finally:
-        await asyncio.to_thread(fleet.give_tools, "changing", "[effect]")
-    if chosen == "Cancel the run":
-        assert done.error is not None
-        assert done.error.code == "diverged"
-        assert "Ada ended the run" in done.error.message
-    else:
-        assert done.result == "Ada answered: tea"
-    assert fleet.effects(mark) == ["one"], "what was recorded is reused by content"
-    first_again = await deck.store.question(run.id, first.id)
-    assert first_again.outcome is not None
-    assert first_again.outcome.action is Action.RESPOND
+    return run, question

@@ -13,7 +13,7 @@ from bot.core.model import Run
 from tests.contract.crews.deck import Deck
 from tests.contract.http.served import http_client
 from tests.faults.checks import ended_once
-from tests.faults.site import WITHIN, Site, Web, announced
+from tests.faults.site import WITHIN, Site, Web, announced, until
 from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -49,8 +49,7 @@ class Customers:
 
     async def usual(self) -> float:
         """The longest that somebody has waited, of the first who came."""
-        while len(self.waited) < FIRST:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+        await until(lambda: len(self.waited) >= FIRST, WITHIN, lambda: str(self.waited))
         return max(self.waited)
 
     def no_more(self) -> None:

@@ -53,6 +53,14 @@ def test_crewdecks_own_redis_url_comes_first(monkeypatch: pytest.MonkeyPatch) ->
     assert secret(load().redis_url) == "redis://ours"
 
 
+@pytest.mark.parametrize(("text", "replicas"), [("Auto", None), ("", None), ("0", 0), ("2", 2)])
+def test_replicas_are_a_number_or_left_to_what_is_there(
+    monkeypatch: pytest.MonkeyPatch, text: str, replicas: int | None
+) -> None:
+    monkeypatch.setenv("CREWDECK_REDIS_REPLICAS", text)
+    assert load().redis_replicas == replicas
+
+
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "")
     monkeypatch.setenv("SLACK_BOT_TOKEN", "")
@@ -69,6 +77,8 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
         ("CREWDECK_LOG_LEVEL", "LOUD"),
         ("CREWDECK_LOG_FORMAT", "xml"),
         ("CREWDECK_RETENTION_DAYS", "0"),
+        ("CREWDECK_REDIS_REPLICAS", "some"),
+        ("CREWDECK_REDIS_REPLICAS", "-1"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_setting(

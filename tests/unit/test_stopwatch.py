@@ -28,6 +28,28 @@ async def test_time_stands_still_while_any_question_is_open() -> None:
         await expired.wait()
 
 
+async def test_what_was_worked_before_counts() -> None:
+    expired = asyncio.Event()
+    watch = Stopwatch(asyncio.get_running_loop(), 60, expired.set, worked=59.8)
+    watch.start()
+    async with asyncio.timeout(1):
+        await expired.wait()
+    assert 60 <= watch.worked() < 61
+
+
+async def test_how_long_was_worked_without_the_pauses() -> None:
+    watch = Stopwatch(asyncio.get_running_loop(), None, lambda: None, worked=7.0)
+    assert watch.worked() == 7.0
+    watch.start()
+    await asyncio.sleep(0.2)
+    with watch.paused():
+        before = watch.worked()
+        await asyncio.sleep(0.2)
+        assert watch.worked() == before
+    watch.close()
+    assert 7.2 <= watch.worked() < 7.4
+
+
 async def test_a_closed_watch_and_one_without_limit_never_end_anything() -> None:
     expired = asyncio.Event()
     closed = Stopwatch(asyncio.get_running_loop(), 1, expired.set)

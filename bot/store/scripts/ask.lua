@@ -7,12 +7,12 @@ local run = redis.call('HMGET', run_key(id), 'epoch', 'status')
 if run[1] ~= ARGV[2] or over(run[2]) then return -1 end
 local key = question_key(id, question)
 if redis.call('EXISTS', key) == 1 then return 0 end
-progressed(id)
 local at = now()
 local deadline, remind = ARGV[12], ARGV[13]
 redis.call('HSET', key, 'spec', ARGV[4], 'rules', ARGV[5], 'created_at', at,
   'silence', ARGV[7], 'silence_body', ARGV[8], 'withdrawn', ARGV[9], 'withdrawn_body', ARGV[10],
   'reminder_body', ARGV[11])
+progressed(id)
 redis.call('RPUSH', run_key(id) .. ':asked', question)
 for _, list in ipairs(open_lists(id, question)) do redis.call('ZADD', list, at, id .. '/' .. question) end
 if deadline ~= '' then

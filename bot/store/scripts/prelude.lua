@@ -108,6 +108,12 @@ end
 -- Something new is known of a run: that its workers died before is forgotten.
 local function progressed(id) redis.call('HDEL', run_key(id), 'deaths') end
 
+-- For how long a run has worked (ms). Who comes late has counted less.
+local function worked(id, ms)
+  local key = run_key(id)
+  if tonumber(ms) > tonumber(redis.call('HGET', key, 'worked') or 0) then redis.call('HSET', key, 'worked', ms) end
+end
+
 -- The lists of open questions that a question stands in: all, and one for each of its deciders.
 local function open_lists(id, question)
   local found = { base .. ':open' }

@@ -9,9 +9,9 @@ if seen then
   local seq, at = string.match(seen, '^(%d+)/(%d+)$')
   return { tonumber(seq), tonumber(at) }
 end
-progressed(id)
 local at = now()
 local seq = append(id, ARGV[4], at)
+progressed(id)
 redis.call('HSET', key .. ':recorded', name, seq .. '/' .. string.format('%d', at))
 publish()
 return { seq, at }

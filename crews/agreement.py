@@ -1,0 +1,68 @@
+"""A crew that was changed under its run: its requester says whether the run goes on with the new one."""
+
+from __future__ import annotations
+
+import asyncio
+
+from crewai import Crew
+from pydantic import BaseModel, ConfigDict
+
+from crews import doubts
+from crews.changes import Made
+from crews.context import RunContext
+from crews.journal import CREW, Journal
+from crews.resume import DONE
+from crews.steps import task_scope
+from crews.values import fingerprint
+
+
+class _Noted(BaseModel):
+    """What is noted of the crew when a run begins, and whenever it goes on with another one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    made: Made
+    #: What had been recorded by then, and may not come up again.
+    left: tuple[str, ...] = ()
+
+
+async def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
+    """Returns when the run may go on with the crew as it is now. Raises Leave otherwise.
+
+    `literal`: its texts are the same each time that it is built.
+    """
+    run.parts.learn(crew)
+    journal, made = run.history.journal, Made.of(crew, literal=literal)
+    noted = [_Noted.model_validate(written) for _, written in sorted(journal.own(CREW))]
+    if not noted:
+        _note(run, 0, _Noted(made=made))
+        return
+    before = noted[-1].made
+    changed = made.since(before, _finished(journal, before))
+    if not changed:
+        return
+    moved = made.moved(before)
+    again = made.tasks[moved - 1].name if moved is not None else None
+    key = f"{len(noted)}/{fingerprint(made.model_dump(mode='json'))}"
+    await asyncio.to_thread(doubts.go_on_with, run, changed, again, key)
+    struck = _struck(moved, len(before.tasks)) if moved is not None else []
+    journal.forget(struck)
+    left = tuple(journal.left())
+    _note(run, len(noted), _Noted(made=made, left=left), struck)
+    journal.excuse(left)
+
+
+def _finished(journal: Journal, made: Made) -> int:
+    """How many tasks are finished, in a row."""
+    done = {int(name.removeprefix(DONE)) for name, _ in journal.under(DONE)}
+    return next((number for number in range(len(made.tasks)) if number + 1 not in done), len(made.tasks))
+
+
+def _struck(first: int, many: int) -> list[str]:
+    """What is known of tasks that stand in other places now."""
+    numbers = range(first, many + 1)
+    return [*(f"{task_scope(number)}/" for number in numbers), *(f"{DONE}{number}" for number in numbers)]
+
+
+def _note(run: RunContext, number: int, noted: _Noted, struck: list[str] | None = None) -> None:
+    run.writer.write(f"{CREW}{number:03}", noted.model_dump_json(), struck or [])

@@ -1,0 +1,51 @@
+"""What a step asks for, and what the journal knows of its answer."""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - models and tools return anything
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from crews.values import Replayed, decode
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a model is asked."""
+
+    messages: Any
+    #: What it may call: names, and the names of their arguments.
+    tools: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    answers_as: type[BaseModel] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Of the tools."""
+        return sorted(name for name, _ in self.tools)
+
+    @property
+    def offered(self) -> dict[str, Any]:
+        """What is recorded of it with its answer, to tell later what has changed."""
+        return {"tools": self.names} if self.tools else {}
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What the call is known by."""
+        return self.messages, self.tools, self.answers_as.__name__ if self.answers_as else None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that is about to be taken, or that the journal knows."""
+
+    name: str
+    recorded: dict[str, Any] | None = None
+
+    def result(self, expected: type[BaseModel] | None = None) -> Any:
+        """What was recorded. Raises Replayed if that is a failure."""
+        recorded = self.recorded or {}
+        if "failed" in recorded:
+            raise Replayed(recorded["failed"])
+        return decode(recorded["result"], expected)

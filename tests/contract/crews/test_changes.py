@@ -1,0 +1,99 @@
+"""What counts as a change of a crew under its run, and how it is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot.settings import Settings
+from crews import environment
+
+if TYPE_CHECKING:
+    from crews.changes import Made
+
+AGENTS = {"Writer": {"goal": "Write", "backstory": "You write."}, "Editor": {"goal": "Edit", "backstory": ""}}
+TASKS = {
+    "draft": {"agent": "Writer", "description": "Draft it, in 10 lines", "expected_output": "A draft"},
+    "polish": {"agent": "Editor", "description": "Polish it", "expected_output": "A text"},
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
+    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+
+
+def made(
+    agents: dict[str, dict[str, Any]] = AGENTS,
+    tasks: dict[str, dict[str, str]] = TASKS,
+    *,
+    literal: bool = True,
+) -> Made:
+    from crewai import Agent, Crew, Task
+
+    from crews.changes import Made
+    from crews.scripted import ScriptedLLM
+
+    model = ScriptedLLM.of({}, {})
+    given: dict[str, dict[str, Any]] = {
+        role: {"role": role, "llm": model} | options for role, options in agents.items()
+    }
+    built = {role: Agent(**each) for role, each in given.items()}
+    options: list[dict[str, Any]] = [
+        {**task, "name": name, "agent": built[task["agent"]]} for name, task in tasks.items()
+    ]
+    crew = Crew(agents=list(built.values()), tasks=[Task(**each) for each in options])
+    return Made.of(crew, literal=literal)
+
+
+def agents(role: str, **options: Any) -> dict[str, dict[str, Any]]:
+    return AGENTS | {role: AGENTS[role] | options}
+
+
+def tasks(name: str, **options: str) -> dict[str, dict[str, str]]:
+    return TASKS | {name: TASKS[name] | options}
+
+
+def test_the_same_crew_built_again_is_the_same() -> None:
+    assert made().since(made(), 0) == []
+    assert made().since(type(made()).model_validate_json(made().model_dump_json()), 1) == []
+
+
+def test_what_is_different_is_named() -> None:
+    assert made(agents("Writer", backstory="You rhyme.", goal="Rhyme")).since(made(), 0) == [
+        "agent “Writer”: goal, backstory"
+    ]
+    assert made(tasks=tasks("polish", agent="Writer", expected_output="A poem")).since(made(), 0) == [
+        "task “polish”: agent, expected output"
+    ]
+    assert made(tasks=dict(reversed(TASKS.items()))).since(made(), 0) == ["the order of the tasks"]
+
+
+def test_what_is_finished_does_not_count() -> None:
+    changed = made(agents("Writer", goal="Rhyme"), tasks("draft", description="Rhyme"))
+    assert changed.since(made(), 1) == []
+    assert changed.since(made(), 0) == ["agent “Writer”: goal", "task “draft”: description"]
+
+
+def test_whoever_may_be_asked_for_help_counts() -> None:
+    helped = agents("Editor", allow_delegation=True)
+    changed = helped | {"Writer": AGENTS["Writer"] | {"goal": "Rhyme"}}
+    assert made(changed).since(made(helped), 1) == ["agent “Writer”: goal"]
+
+
+def test_a_task_in_another_ones_place_is_noticed() -> None:
+    more = {"draft": TASKS["draft"], "check": TASKS["polish"], "polish": TASKS["polish"]}
+    assert made(tasks=more).since(made(), 2) == ["new is task “check”"]
+    assert made(tasks=more).moved(made()) == 2
+    assert made(tasks=TASKS | {"check": TASKS["polish"]}).moved(made()) is None
+    assert made(tasks={"polish": TASKS["polish"]}).since(made(), 0) == ["gone is task “draft”"]
+
+
+def test_dates_and_numbers_in_the_texts_of_a_factory_do_not_count() -> None:
+    monday = tasks("draft", description="Report of Monday, 22 November 2026")
+    tuesday = tasks("draft", description="Report of Tuesday, 1 December 2026")
+    edited = tasks("draft", description="Summary of Tuesday, 1 December 2026")
+    assert made(tasks=tuesday, literal=False).since(made(tasks=monday, literal=False), 0) == []
+    assert made(tasks=edited, literal=False).since(made(tasks=monday, literal=False), 0)
+    assert made(tasks=tasks("draft", description="Draft it, in 20 lines")).since(made(), 0)

@@ -1,0 +1,220 @@
+"""A run goes on while its journal is written, but does nothing that can't be taken back before it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot.core.feed import Feed
+from bot.core.model import Claim, RunStatus
+from bot.settings import Settings
+from bot.store.redis import RedisStore, open_store
+from crews import environment
+from crews.hold import Hold
+from crews.line import StoreLine
+from tests.contract.crews.deck import ADA
+from tests.contract.world import LEASE, new_run
+
+if TYPE_CHECKING:
+    from crews.build import Inputs, PythonCrew
+
+MOMENT = 0.4
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
+    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+
+
+class Gate:
+    """The way to Redis: while it is shut nothing gets through."""
+
+    def __init__(self, upstream: str) -> None:
+        self._upstream = upstream.removeprefix("unix://")
+        self._loop = asyncio.get_running_loop()
+        self._opened = asyncio.Event()
+        self._opened.set()
+
+    def shut(self) -> None:
+        """From any thread."""
+        self._loop.call_soon_threadsafe(self._opened.clear)
+
+    def open(self) -> None:
+        self._opened.set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_unix_connection(self._upstream)
+        await asyncio.gather(self._forward(reader, up_writer), self._forward(up_reader, writer))
+
+    async def _forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while some := await source.read(1 << 16):
+                await self._opened.wait()
+                sink.write(some)
+        sink.close()
+        with contextlib.suppress(ConnectionError):
+            await sink.wait_closed()
+
+
+class Place:
+    """A store, a run in it, and this process as its worker, behind a gate."""
+
+    def __init__(self, store: RedisStore, far: RedisStore, gate: Gate) -> None:
+        #: As others see it.
+        self.store = store
+        self.gate = gate
+        #: What the run did, in order.
+        self.done: list[str] = []
+        self._line = StoreLine(asyncio.get_running_loop(), far, Feed())
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str, folder: Path) -> AsyncIterator[Place]:
+        gate = Gate(url)
+        server = await asyncio.start_unix_server(gate.serve, folder / "gate.sock")
+        async with open_store(url) as store, open_store(f"unix://{folder / 'gate.sock'}") as far:
+            yield cls(store, far, gate)
+        server.close()
+        await asyncio.sleep(0)  # The last connections end.
+
+    async def claimed(self) -> Claim:
+        card = self._blueprint().card()
+        await self.store.start(new_run(crew=card, by=ADA))
+        [claim] = await self.store.claim("here", [card.name], 1, LEASE)
+        return claim
+
+    @asynccontextmanager
+    async def executing(self, claim: Claim, hold: Hold | None = None) -> AsyncIterator[asyncio.Task[None]]:
+        from crews.runtime import Runtime
+
+        runtime = Runtime({claim.run.crew.name: self._blueprint()}, self._line)
+        task = asyncio.create_task(runtime.execute(claim, hold))
+        try:
+            yield task
+        finally:
+            self.gate.open()
+            await asyncio.wait_for(task, 20)
+
+    async def did(self, *what: str) -> None:
+        """Returns once the run has done just this."""
+        async with asyncio.timeout(20):
+            for _ in itertools.count():
+                if len(self.done) >= len(what):
+                    break
+                await asyncio.sleep(0.01)
+        assert self.done == list(what)
+
+    def _blueprint(self) -> PythonCrew:
+        from crewai import Agent, Crew, Task
+        from crewai.tools import BaseTool
+
+        from crewdeck import crew
+        from crews.build import PythonCrew
+        from crews.scripted import Line, ScriptedLLM
+
+        place, done = self, self.done
+
+        class Act(BaseTool):
+            name: str = "act"
+            description: str = "Does something that can't be taken back."
+
+            def _run(self) -> str:
+                done.append("acted")
+                return "acted"
+
+        class Model(ScriptedLLM):
+            def call(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as models do
+                done.append("asked")
+                place.said()
+                return super().call(*args, **kwargs)
+
+        @crew(title="Two tasks", limits={"time": "60s"})
+        def two_tasks(inputs: Inputs) -> Crew:
+            script = {"think": [Line(say="Thought.")], "do": [Line(call={"act": {}}), Line(say="Done.")]}
+            options: dict[str, Any] = {"role": "Worker", "goal": "Work", "backstory": "You work."}
+            agent = Agent(**options | {"llm": Model.of(script, inputs), "tools": [Act()]})
+            tasks = [
+                Task(name=name, description=name, expected_output="Words", agent=agent) for name in script
+            ]
+            return Crew(agents=[agent], tasks=tasks)
+
+        return PythonCrew("two_tasks", two_tasks)
+
+    said: Callable[[], object] = staticmethod(lambda: None)
+    """Called when a model is asked."""
+
+
+@pytest.fixture
+async def place(redis_url: str, data_dir: Path) -> AsyncIterator[Place]:
+    async with Place.at(redis_url, data_dir) as place:
+        yield place
+
+
+async def test_models_are_asked_ahead_of_the_journal_but_no_tool_is_called(place: Place) -> None:
+    claim = await place.claimed()
+    place.said = place.gate.shut
+    async with place.executing(claim) as run:
+        await place.did("asked", "asked")
+        await asyncio.sleep(MOMENT)
+        assert place.done == ["asked", "asked"], "the tool waits until what led to it is recorded"
+        assert not any("/model/" in name for name in await place.store.journal(claim.run.id))
+        place.said = lambda: None
+        place.gate.open()
+        await run
+    assert place.done == ["asked", "asked", "acted", "asked"]
+    assert (await place.store.run(claim.run.id)).result == "Done."
+    assert set(await place.store.journal(claim.run.id)) == {"crew/000", "done/1", "done/2"}
+
+
+async def test_a_run_that_was_taken_away_meanwhile_calls_no_tool(place: Place) -> None:
+    claim = await place.claimed()
+    place.said = place.gate.shut
+    async with place.executing(claim) as run:
+        await place.did("asked", "asked")
+        await place.store.cancel(claim.run.id, ADA)
+        place.gate.open()
+        await run
+    assert place.done == ["asked", "asked"]
+    assert (await place.store.run(claim.run.id)).status is RunStatus.CANCELLED
+    assert not any("/model/" in name for name in await place.store.journal(claim.run.id))
+
+
+async def test_while_it_is_not_certain_whose_the_run_is_no_step_is_begun(place: Place) -> None:
+    claim, hold = await place.claimed(), Hold(time.monotonic())
+    async with place.executing(claim, hold) as run:
+        await asyncio.sleep(MOMENT)
+        assert place.done == []
+        hold.renew(time.monotonic() + LEASE)
+        await run
+    assert place.done == ["asked", "asked", "acted", "asked"]
+
+
+async def test_a_run_that_turns_out_to_be_anothers_ends_here(place: Place) -> None:
+    claim, hold = await place.claimed(), Hold(time.monotonic() + LEASE)
+    place.said = hold.lose
+    async with place.executing(claim, hold) as run:
+        await run
+    assert place.done == ["asked"]
+    assert (await place.store.run(claim.run.id)).status is RunStatus.RUNNING, "its new worker ends it"
+
+
+async def test_working_time_goes_on_where_an_earlier_worker_stopped_counting(place: Place) -> None:
+    claim = await place.claimed()
+    await place.store.beat("here", [claim], LEASE, {claim.run.id: 59_900})
+    await place.store.release(claim)
+    [again] = await place.store.claim("here", [claim.run.crew.name], 1, LEASE)
+    place.said = lambda: time.sleep(MOMENT)
+    async with place.executing(again):
+        pass
+    done = await place.store.run(claim.run.id)
+    assert done.error is not None
+    assert done.error.code == "limit_time"
+    assert done.worked == 59_900

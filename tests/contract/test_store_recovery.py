@@ -1,0 +1,205 @@
+"""Redis in trouble for a while: nothing is half done, and everything goes on by itself afterwards."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from bot.core.errors import StoreUnavailable
+from bot.core.events import TaskStarted
+from bot.core.model import Deadline, RunStatus, Verdict
+from bot.store import keys
+from bot.store.keys import shard_of
+from bot.store.redis import RedisStore, open_store
+from tests.contract.lossy import LossyLine, lossy_line
+from tests.contract.world import (
+    ADA,
+    DEMO,
+    LEASE,
+    LOST,
+    PLACE,
+    UNPLACED,
+    approval,
+    claimed,
+    new_run,
+    response,
+    started,
+    told,
+)
+
+TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
+IMPATIENT = "?socket_timeout=0.2"
+
+
+@pytest.fixture
+async def line(data_dir: Path, redis_url: str) -> AsyncIterator[LossyLine]:
+    async with lossy_line(data_dir / "line.sock", redis_url.removeprefix("unix://")) as lossy:
+        yield lossy
+
+
+@pytest.fixture
+async def far(line: LossyLine) -> AsyncIterator[RedisStore]:
+    async with open_store(line.url + IMPATIENT) as store:
+        yield store
+
+
+@contextmanager
+def full(server: redis.Redis) -> Iterator[None]:
+    server.config_set("maxmemory", "1")
+    try:
+        yield
+    finally:
+        server.config_set("maxmemory", "0")
+
+
+def everything(server: redis.Redis) -> dict[str, object]:
+    """All that is stored, as it is stored."""
+    with redis.Redis(unix_socket_path=server.connection_pool.connection_kwargs["path"]) as client:
+        return {str(key): client.dump(key) for key in client.scan_iter()}
+
+
+async def test_when_redis_is_full_what_grows_is_refused_as_a_whole(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    claim = await claimed(store)
+    question = approval(claim)
+    attempts: list[Awaitable[Any]] = [
+        store.start(new_run("another")),
+        store.ask(claim, question),
+        store.record(claim, TASK),
+        store.note(claim, "1/tool/a/0", "result"),
+        store.intend(claim, "1/tool/b/0", "{}"),
+    ]
+    before = everything(server)
+    with full(server):
+        for attempt in attempts:
+            with pytest.raises(StoreUnavailable, match="full"):
+                await attempt
+        assert everything(server) == before
+    assert (await store.ask(claim, question)).open
+    assert (await store.start(new_run("another")))[1]
+
+
+async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    answered, parked, ended, expiring = [await claimed(store, place=PLACE) for _ in range(4)]
+    waiting = await started(store)
+    held, _ = await store.start(new_run(place=UNPLACED, held=True))
+    asked = [await store.ask(claim, approval(claim)) for claim in (answered, parked)]
+    await store.ask(expiring, approval(expiring, deadline=Deadline(after=60)))
+    timers = f"{keys.base(shard_of(expiring.run.id))}:timers"
+    server.zadd(timers, {str(timer): 0 for timer in server.zrange(timers, 0, -1)})
+    await store.lease_shard("slack", shard_of(answered.run.id), "web", LEASE)
+    with full(server):
+        assert (await store.respond(answered.run.id, asked[0].id, response())).verdict is Verdict.SETTLED
+        assert await store.park(parked, [asked[1].id])
+        assert (await store.respond(parked.run.id, asked[1].id, response())).verdict is Verdict.SETTLED
+        assert await store.beat("w1", [answered, ended, expiring], LEASE) == set()
+        await store.finish(ended, result="done")
+        assert (await store.cancel(waiting.id, ADA)).status is RunStatus.CANCELLED
+        assert (await store.settle_place(held.id, PLACE)).place == PLACE
+        assert await store.delivered("slack", "web", answered.run.id, 3)
+        assert await store.once("press 1")
+        assert not await store.once("press 1")
+        await store.remember("profile", "Ada", 60)
+        await store.shelve("shelf", "delivery", "{}")
+        assert await store.tick(LOST) == 1
+        assert (await store.run(expiring.run.id)).status is RunStatus.RUNNING
+        taken = await store.claim("w2", [DEMO.name], 5, LEASE)
+        assert {parked.run.id, held.id} == {claim.run.id for claim in taken}
+    assert (await told(store, ended.run.id))[-1] == "run_completed"
+
+
+async def test_a_full_redis_makes_room_by_itself(store_url: str, server: redis.Redis) -> None:
+    async with open_store(store_url, retention=0) as store:
+        claim = await claimed(store)
+        await store.finish(claim, result="done")
+        dying = await claimed(store)
+        server.zadd(f"{keys.base(shard_of(dying.run.id))}:leases", {dying.run.id: 0})
+        await asyncio.sleep(0.01)
+        with full(server):
+            await store.tick(LOST)
+        assert not server.keys(f"*{claim.run.id}*")
+        assert (await store.run(dying.run.id)).status is RunStatus.QUEUED
+
+
+async def test_while_redis_loads_people_are_told_and_then_it_goes_on(
+    line: LossyLine, far: RedisStore
+) -> None:
+    claim = await claimed(far)
+    question = await far.ask(claim, approval(claim))
+    line.says = b"-LOADING Redis is loading the dataset in memory\r\n"
+    with pytest.raises(StoreUnavailable, match="still loading"):
+        await far.respond(claim.run.id, question.id, response())
+    with pytest.raises(StoreUnavailable, match="still loading"):
+        await far.ping()
+    line.says = b""
+    assert (await far.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
+
+
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        (b"-MISCONF Errors writing to the AOF file: No space left on device", "can't write to its disk"),
+        (b"-NOREPLICAS Not enough good replicas to write.", "too few replicas"),
+        (b"-BUSY Redis is busy running a script.", "busy with a script"),
+        (b"-CLUSTERDOWN The cluster is down", "Cluster is down"),
+        (b"-READONLY You can't write against a read only replica.", "read-only replica"),
+    ],
+)
+async def test_what_the_server_says_is_said_in_plain_words(
+    line: LossyLine, far: RedisStore, says: bytes, words: str
+) -> None:
+    line.says = says + b"\r\n"
+    with pytest.raises(StoreUnavailable, match=words):
+        await far.start(new_run("one"))
+    line.says = b""
+    assert (await far.start(new_run("one")))[1]
+
+
+async def test_on_connections_that_are_half_open_an_answer_counts_once(
+    line: LossyLine, far: RedisStore
+) -> None:
+    claim = await claimed(far)
+    question = await far.ask(claim, approval(claim))
+    line.half_open()
+    before = time.monotonic()
+    ruling = await far.respond(claim.run.id, question.id, response())
+    assert ruling.verdict is Verdict.SETTLED
+    assert time.monotonic() - before < 3
+    assert len(await far.responses(claim.run.id, question.id)) == 1
+
+
+async def test_a_slow_server_is_waited_for_and_one_that_is_too_slow_is_not(
+    line: LossyLine, far: RedisStore
+) -> None:
+    claim = await claimed(far)
+    question = await far.ask(claim, approval(claim))
+    line.delay = 0.05
+    assert (await far.run(claim.run.id)).id == claim.run.id
+    line.delay = 0.3
+    with pytest.raises(StoreUnavailable, match="does not answer in time"):
+        await far.respond(claim.run.id, question.id, response())
+    line.delay = 0
+    ruling = await far.respond(claim.run.id, question.id, response())
+    assert ruling.verdict is not Verdict.REFUSED
+    assert (await told(far, claim.run.id)).count("human_input_completed") == 1
+
+
+async def test_a_flushed_script_cache_loses_nothing_on_the_way_of_an_answer(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    server.script_flush()
+    claim = await claimed(store)
+    question = await store.ask(claim, approval(claim))
+    server.script_flush()
+    assert (await store.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
+    server.script_flush()
+    assert await store.once("after a flush")
+    assert (await store.cancel(claim.run.id, ADA)).status is RunStatus.CANCELLED
