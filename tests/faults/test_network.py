@@ -57,7 +57,9 @@ async def test_a_worker_that_is_cut_off_loses_its_run_and_comes_back(
     await far.left(run)
     recorded = held == "to_client"  # It reached the store; only nobody told the worker.
     assert site.effects(mark) == ["before", "work", *([] if recorded else ["work"]), "after"]
-    assert model.count(mark) in {4, 5}, "the far worker may have asked the model once more than it could record"
+    assert model.count(mark) in {4, 5}, (
+        "the far worker may have asked the model once more than it could record"
+    )
     await ended_once(people, run)
     await near.stopped()
     model.script(f"{mark}-again", [say("well")])

@@ -18,8 +18,9 @@ from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
-EVERY = 0.6
-"""Seconds between two starts."""
+CUSTOMERS = 3
+PAUSE = 0.3
+"""Seconds from the end of a customer's run to the next start."""
 FIRST = 6
 PATIENT = {"CREWDECK_LEASE": "10"}
 """Longer than the delay that is allowed: it must not take a lease that ends."""
@@ -41,11 +42,15 @@ class Customers:
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     async def come(self) -> None:
-        """One after the other, until there are no more; each sees it through."""
+        """Some at a time, until there are no more."""
         async with asyncio.TaskGroup() as group:
-            while self._coming:
-                group.create_task(self._one())
-                await asyncio.sleep(EVERY)
+            for _ in range(CUSTOMERS):
+                group.create_task(self._keep_coming())
+
+    async def _keep_coming(self) -> None:
+        while self._coming:
+            await self._one()
+            await asyncio.sleep(PAUSE)
 
     async def usual(self) -> float:
         """The longest that somebody has waited, of the first who came."""
