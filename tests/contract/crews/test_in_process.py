@@ -23,7 +23,7 @@ from bot.core.model import Action, Actor, Claim, Crew, Outcome, Policy, Question
 from bot.core.rules import options_for
 from bot.settings import Settings
 from crews import environment
-from crews.catalog import read_crew
+from crews.catalog import read, read_crew
 from crews.line import StoreLine
 
 if TYPE_CHECKING:
@@ -153,6 +153,17 @@ def _demo() -> crewai.Crew:
     definition, problems = read_crew(DEMO)
     assert definition is not None, problems
     return YamlCrew(definition).build({"topic": "tide mills", "pace": 0})
+
+
+def test_what_models_answer_can_be_read_by_many_threads_once_crews_are_loaded() -> None:
+    """The SDK builds its validators at the first answer, and while it does, other threads' calls fail."""
+    from openai.types.chat import ChatCompletion, ChatCompletionMessageFunctionToolCall
+
+    from crews.loading import blueprints
+
+    blueprints(read([]), Settings())
+    assert ChatCompletion.__pydantic_complete__
+    assert ChatCompletionMessageFunctionToolCall.__pydantic_complete__
 
 
 def test_the_executor_keeps_all_of_crewais_nodes() -> None:
