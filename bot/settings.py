@@ -70,8 +70,11 @@ class Settings(BaseSettings):
     workers: int = Field(1, alias="CREWDECK_WORKERS", ge=0, le=64)
     #: Seconds after which the runs of a silent worker are taken for lost.
     lease: float = Field(15, alias="CREWDECK_LEASE", ge=1)
-    #: Runs that one worker holds at most, and after how many it is replaced.
+    #: Runs that one worker holds at most, those that wait for people included; how many of them work at
+    #: once; how many it starts in a second; and after how many it is replaced.
     runs_per_worker: int = Field(500, alias="CREWDECK_RUNS_PER_WORKER", ge=1)
+    working: int = Field(50, alias="CREWDECK_WORKING", ge=1)
+    starts_per_second: float = Field(50, alias="CREWDECK_STARTS_PER_SECOND", gt=0)
     recycle_after: int = Field(1000, alias="CREWDECK_RECYCLE_AFTER", ge=1)
     #: Seconds that a stopping worker gives its runs. `serve` gives everything 10 s in all.
     drain: float = Field(5, alias="CREWDECK_DRAIN", ge=0)
@@ -110,6 +113,8 @@ class Settings(BaseSettings):
 
     #: Set by `crewdeck serve` for the workers that it starts; not for people.
     worker_id: str | None = Field(None, alias="CREWDECK_WORKER_ID")
+    #: Set by a worker for the process in which it tries a run of which two workers died; not for people.
+    alone: bool = Field(default=False, alias="CREWDECK_ALONE")
 
     @field_validator("journal_key_text")
     @classmethod

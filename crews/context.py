@@ -78,7 +78,7 @@ class RunContext:
         #: What every model call and tool call passes through.
         self.steps = Steps(self, self.history.journal, self.writer)
         #: Whether it is time to leave memory, while people are asked.
-        self.parking = Parking(loop, hot_window, self._idle, self.leave)
+        self.parking = Parking(loop, hot_window, self._idle, self.leave, lambda: line.rest(claim))
         #: Whether something that is no step is at work besides; set for flows.
         self.at_work: Callable[[], bool] = lambda: False
         #: Ends the run's task; set by who started it.

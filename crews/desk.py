@@ -14,6 +14,7 @@ from bot.core import ids, rules
 from bot.core.model import Action, Deadline, Option, Policy, Question, QuestionKind, ReasonFlags, Source
 from crews.line import StoreLine
 from crews.parts import TaskPart
+from crews.signals import HandedBack
 
 if TYPE_CHECKING:
     from crews.context import RunContext
@@ -137,7 +138,10 @@ class Desk:
         if not asked.open:
             return asked
         with self._run.parking.waiting(asked.id, asked.task_id):
-            return await self._line.settled(asked)
+            settled = await self._line.settled(asked, self._run.claim)
+        if settled is None:
+            raise self._run.leave(HandedBack())
+        return settled
 
     async def _tell(self, settled: Question) -> None:
         """Tell CrewAI's listeners of the answer, once, whichever worker they listen in."""

@@ -14,12 +14,14 @@ from crews.catalog import Catalog
 from crews.entry import card_of
 from crews.failures import of_build
 from crews.flows import seams
+from crews.warming import complete_answers
 
 log = structlog.get_logger(__name__)
 
 
 def blueprints(catalog: Catalog, settings: Settings) -> dict[str, Blueprint]:
     """All crews that can be loaded, by name; what is wrong with others is logged. YAML goes before Python."""
+    complete_answers()
     found: dict[str, Blueprint] = {
         name: YamlCrew(definition, settings.model) for name, definition in catalog.definitions.items()
     }

@@ -145,6 +145,7 @@ class Runtime:
     async def _leave(self, context: RunContext, why: Leave) -> None:
         """Give the run up; a step that is under way is recorded before, so that it isn't taken again."""
         await context.steps.finished()
+        await self._line.leave(context.claim)
         if isinstance(why, Parked):
             await self._line.park(context.claim, why.questions, context.worked)
             log.info("parked", run_id=context.run_id)

@@ -20,6 +20,7 @@ from crews import environment
 from crews.hold import Hold
 from crews.line import StoreLine
 from crews.thread import CrewThread
+from crews.working import Working
 
 if TYPE_CHECKING:
     from crews.build import Blueprint
@@ -60,7 +61,9 @@ async def main(url: str, journal: str) -> None:
         feed = Feed()
         following = asyncio.create_task(feed.follow(store))
         kept = cast("Store", Forgetful(store)) if journal == WITHOUT else store
-        crews = CrewThread(_blueprints, StoreLine(asyncio.get_running_loop(), kept, feed), HOT_WINDOW)
+        working = Working(kept, "bench", lease=60, most=50)
+        crews_line = StoreLine(asyncio.get_running_loop(), kept, feed, working)
+        crews = CrewThread(_blueprints, crews_line, HOT_WINDOW)
         blueprints = await crews.start()
         line.say(ready=True)
         async for asked in line.requests():

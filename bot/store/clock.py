@@ -19,6 +19,10 @@ deadline) is seen before it is due, and happens on time. Any number of processes
 costs little."""
 SHORTEST = 0.05
 """Seconds between two looks where much is due at about the same time."""
+AWAY = 0.5
+"""Seconds between two looks at whether the store is back."""
+GRACE = 3.0
+"""Seconds for workers to say that they live, once the store is back: nobody could renew a lease meanwhile."""
 
 QUARANTINED = RunError(
     code="quarantined",
@@ -37,5 +41,17 @@ async def keep_time(store: Clock) -> Never:
                 await store.tick(QUARANTINED)
         except StoreUnavailable as error:
             log.debug("The clock waits for the store", reason=str(error))
-            wait = LONGEST
+            await _back(store)
+            wait = GRACE
         await asyncio.sleep(max(wait, SHORTEST))
+
+
+async def _back(store: Clock) -> None:
+    """Returns when the store answers again."""
+    while True:
+        await asyncio.sleep(AWAY)
+        try:
+            await store.now()
+        except StoreUnavailable:
+            continue
+        return

@@ -22,9 +22,10 @@ from bot.store.memory import MemoryVerbs
 from bot.store.questions import QuestionVerbs
 from bot.store.runs import RunVerbs
 from bot.store.sealing import Seals
+from bot.store.waits import WaitVerbs
 from bot.store.webhooks import WebhookVerbs
 from bot.store.witness import ALONE, Witnessing
-from bot.store.work import WorkVerbs
+from bot.store.work import RETRY_AFTER, WorkVerbs
 
 RETENTION = 30 * 24 * 3600
 """Seconds after which a run that is over is forgotten, unless the settings say otherwise."""
@@ -42,6 +43,7 @@ class RedisStore(
     QuestionVerbs,
     EventVerbs,
     WorkVerbs,
+    WaitVerbs,
     JournalVerbs,
     DeliveryVerbs,
     MemoryVerbs,
@@ -58,16 +60,17 @@ class RedisStore(
         retention: float = RETENTION,
         journal: float = JOURNAL,
         seals: Seals | None = None,
+        retry_after: float = RETRY_AFTER,
     ) -> None:
-        WorkVerbs.__init__(self, connection)
+        WorkVerbs.__init__(self, connection, retry_after)
         JournalVerbs.__init__(self, connection, seals or Seals())
         self._retention = retention
         self._journal_kept = journal
 
     async def tick(self, given_up: RunError) -> int:
         body = dump(events.RunFailed(error=given_up))
-        ages = ms(self._retention), ms(self._journal_kept)
-        changed = await self._connection.each_shard("tick", dump(given_up), body, ages[0], BATCH, ages[1])
+        ages = ms(self._retention), ms(self._journal_kept), ms(self._retry_after)
+        changed = await self._connection.each_shard("tick", dump(given_up), body, ages[0], BATCH, *ages[1:])
         return sum(changed)
 
     async def due(self, within: float) -> float:
@@ -87,10 +90,11 @@ async def open_store(
     *,
     journal: float = JOURNAL,
     journal_keys: Sequence[bytes] = (),
+    retry_after: float = RETRY_AFTER,
 ) -> AsyncIterator[RedisStore]:
     """The store at `url`, connected and checked, closed when the block ends."""
     connection = await connect(url, witnessing)
     try:
-        yield RedisStore(connection, retention, journal, Seals(journal_keys))
+        yield RedisStore(connection, retention, journal, Seals(journal_keys), retry_after)
     finally:
         await connection.close()

@@ -76,18 +76,27 @@ async def test_a_call_that_must_not_be_repeated_ends_the_run(
     assert model.count("final") == 2
 
 
-async def test_a_run_of_which_its_workers_die_is_quarantined(
+async def test_a_run_of_which_its_workers_die_is_quarantined_and_those_beside_it_are_not(
     fleet: Fleet, deck: Deck, model: LoopbackModel
 ) -> None:
+    """Two deaths hit all that a worker holds; for the third the run is alone in a process of its own."""
     model.script("deadly", [call("deadly", deaths=3), say("{last}")])
+    for beside in ("beside-1", "beside-2"):
+        model.script(beside, [call("effect", mark=beside, what="long", seconds=3.0), say("{last}")])
     model.script("other", [call("ask_human", question="Fine?"), say("{last}")])
     other = await deck.start("steps", prompt="[[other]]")
     question = await deck.question(other)
     await fleet.parked(other)
+    innocents = [await deck.start("steps", prompt=f"[[{beside}]]") for beside in ("beside-1", "beside-2")]
+    await fleet.did("beside-1", 1)
+    await fleet.did("beside-2", 1)
     run = await deck.start("steps", prompt="[[deadly]]")
-    for _ in range(3):
+    for _ in range(2):
         await asyncio.to_thread(fleet.bury)
-    done = await deck.over(run)
+    done = await deck.over(run, within=120)  # two processes have to import crewai
+    assert "gets a process of its own" in fleet.story()
+    assert [event.body.type for event in await deck.events(run)][-1] == "run_failed"
+    assert [await deck.result(each) for each in innocents] == ["did long"] * 2
     assert done.status is RunStatus.FAILED
     assert done.error is not None
     assert done.error.code == "quarantined"

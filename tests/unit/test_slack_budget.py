@@ -25,6 +25,15 @@ def test_a_burst_is_allowed_and_then_the_rate() -> None:
     assert times == [0, 0, 0, 1, 2, 3]
 
 
+def test_a_process_spends_its_share_of_the_rate() -> None:
+    budget = Budget(Rate(per_second=1, burst=1), share=0.5)
+    now, times = 0.0, []
+    for _ in range(3):
+        now = spend(budget, Priority.NEWS, now)
+        times.append(round(now))
+    assert times == [0, 2, 4]
+
+
 def test_decisions_overtake_progress() -> None:
     budget = Budget(Rate(per_second=1, burst=1))
     assert budget.wait(budget.join(Priority.NEWS), 0) == 0

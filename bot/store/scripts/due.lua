@@ -9,6 +9,7 @@ end
 
 look(':timers', 0)
 look(':leases', 0)
+look(':delayed', 0)
 look(':over', ARGV[1])
 look(':journals', ARGV[3])
 return math.max(soonest, 0)

@@ -1,7 +1,9 @@
--- What the clock brings about: deadlines and reminders that passed, leases that ran out, runs to forget.
+-- What the clock brings about: deadlines and reminders that passed, leases that ran out, runs to be tried again, runs
+-- to forget.
 -- Returns how many.
 -- ARGV: error and body of run_failed for a run that is given up, retention (ms), how many of each at most,
---       for how long the journals of runs that are over are kept (ms)
+--       for how long the journals of runs that are over are kept (ms),
+--       after how long a suspect is queued again (ms)
 even_when_full()
 local at = now()
 local most = tonumber(ARGV[4])
@@ -31,7 +33,13 @@ for _, timer in ipairs(due(':timers', at)) do
 end
 
 for _, id in ipairs(due(':leases', at)) do
-  lose(id, ARGV[1], ARGV[2], at)
+  lose(id, ARGV[1], ARGV[2], at, tonumber(ARGV[6]))
+  changed = changed + 1
+end
+
+for _, id in ipairs(due(':delayed', at)) do
+  redis.call('ZREM', base .. ':delayed', id)
+  enqueue(id, redis.call('HGET', run_key(id), 'created_at'))
   changed = changed + 1
 end
 

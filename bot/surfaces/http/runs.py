@@ -50,11 +50,13 @@ class RunRoutes:
         page = await self._store.page_of_runs(which)
         caller = call.caller
         seen = [run for run in page.runs if not caller.limited or rules.sees(caller.actor, run)]
-        return reply(RunsView(runs=tuple(summary(run) for run in seen), next=page.next))
+        waits = await self._store.waits(seen)
+        return reply(RunsView(runs=tuple(summary(run, waits.get(run.id)) for run in seen), next=page.next))
 
     async def run(self, call: Call[None, None]) -> web.Response:
         run = await self._store.run(call.id("run_id"))
-        return reply(full(run, await self._store.questions(run.id)))
+        waits = await self._store.waits([run])
+        return reply(full(run, await self._store.questions(run.id), waits.get(run.id)))
 
     async def cancel(self, call: Call[CancelBody | None, None]) -> web.Response:
         on_behalf_of = call.body.on_behalf_of if call.body else None

@@ -98,7 +98,7 @@ async def open_slack(
         dispatcher = Dispatcher(parts.application(settings.slack_api_url), metrics, precedence)
         socket = _socket_mode(settings, api, dispatcher, presence)
         catch_up = CatchUp(store, api, parts.installed, presence, parts.desk, parts.ears)
-        delivery = Delivery(store, feed, api, parts.home, owner)
+        delivery = Delivery(store, feed, api, parts.home, owner, lambda: presence.count)
         tasks = (delivery.run(), unfinished.run(dispatcher.dispatch), _begin(parts, store, catch_up))
         await stack.enter_async_context(_at_work(*tasks))
         if socket is not None:

@@ -52,7 +52,7 @@ def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
     sound = {name for name, finding in by_name.items() if finding["ok"]}
     assert sound == {
         *("announcement", "demo", "few_calls", "hasty", "react", "rejecting", "research", "reviewed"),
-        *("short_time", "solo", "team", "unreviewed"),
+        *("short_time", "single", "solo", "team", "unreviewed"),
         "python",
         "steady",
     }

@@ -23,7 +23,7 @@ from bot.core.model import Action, Actor, Claim, Crew, Outcome, Policy, Question
 from bot.core.rules import options_for
 from bot.settings import Settings
 from crews import environment
-from crews.catalog import read_crew
+from crews.catalog import read, read_crew
 from crews.line import StoreLine
 
 if TYPE_CHECKING:
@@ -155,6 +155,17 @@ def _demo() -> crewai.Crew:
     return YamlCrew(definition).build({"topic": "tide mills", "pace": 0})
 
 
+def test_what_models_answer_can_be_read_by_many_threads_once_crews_are_loaded() -> None:
+    """The SDK builds its validators at the first answer, and while it does, other threads' calls fail."""
+    from openai.types.chat import ChatCompletion, ChatCompletionMessageFunctionToolCall
+
+    from crews.loading import blueprints
+
+    blueprints(read([]), Settings())
+    assert ChatCompletion.__pydantic_complete__
+    assert ChatCompletionMessageFunctionToolCall.__pydantic_complete__
+
+
 def test_the_executor_keeps_all_of_crewais_nodes() -> None:
     from crewai.agents.agent_executor import AgentExecutor
 
@@ -218,9 +229,15 @@ class Unanswered(StoreLine):
         self.asked.set()
         return question
 
-    async def settled(self, question: Question) -> Question:
+    async def settled(self, question: Question, claim: Claim) -> Question:  # noqa: ARG002
         await asyncio.Event().wait()
         return question
+
+    def rest(self, claim: Claim) -> None:
+        """Nobody needs the room."""
+
+    async def leave(self, claim: Claim) -> None:
+        """Nobody needs its place."""
 
 
 class Silent:

@@ -23,6 +23,7 @@ from bot.store.redis import RedisStore, open_store
 from crews import environment
 from crews.catalog import read_crew
 from crews.line import StoreLine
+from crews.working import Working
 from tests.contract.crews.deck import ADA
 from tests.contract.world import LEASE, LOST
 
@@ -63,7 +64,8 @@ async def executing(store: RedisStore, claim: Claim) -> AsyncIterator[asyncio.Ta
     definition, _ = read_crew(DEMO)
     assert definition is not None
     feed = Feed()
-    line = StoreLine(asyncio.get_running_loop(), store, feed)
+    working = Working(store, claim.worker, lease=60, most=50)
+    line = StoreLine(asyncio.get_running_loop(), store, feed, working)
     runtime = Runtime({"demo": YamlCrew(definition)}, line)
     following = asyncio.create_task(feed.follow(store))
     execution = asyncio.create_task(runtime.execute(claim))

@@ -1,13 +1,16 @@
 """Showing runs in Slack from the store: what could not be posted is tried until it is, in order for each run.
 
-Each shard of the store's outbox is leased to one process. What was shown is recorded message by message, so
-that after a crash it goes on from there: something may be posted twice then, never not at all.
+Each shard of the store's outbox is leased to one process; each process takes its share of them. What was
+shown is recorded message by message, so that after a crash it goes on from there: something may be posted
+twice then, never not at all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+from collections.abc import Callable
 
 import structlog
 
@@ -40,7 +43,17 @@ LONGEST = 60.0
 class Delivery:
     """The delivery loop of one process."""
 
-    def __init__(self, store: Store, feed: Feed, api: SlackApi, home: Home, owner: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        feed: Feed,
+        api: SlackApi,
+        home: Home,
+        owner: str,
+        peers: Callable[[], int] = lambda: 1,
+    ) -> None:
+        """`peers`: how many processes deliver, this one included."""
+        self._peers = peers
         self._store = store
         self._feed = feed
         self._api = api
@@ -48,7 +61,11 @@ class Delivery:
         self._owner = owner
         self._show = Show(store, api, Ledger(store, owner), home)
         self._shards: set[int] = set()
+        #: More than our share: given back as soon as nothing is under way there.
+        self._leaving: set[int] = set()
         self._busy: dict[str, asyncio.Task[None]] = {}
+        #: The shard of each run that is shown right now.
+        self._busy_in: dict[str, int] = {}
         self._failures: dict[str, int] = {}
         self._shut_out: set[str] = set()
         self._signal = Signal()
@@ -74,7 +91,7 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
         try:
-            for shard in self._shards:
+            for shard in self._shards | self._leaving:
                 await self._store.release_shard(SURFACE, shard, self._owner)
         except StoreUnavailable:
             log.info("the store is away: the leases end by themselves")
@@ -84,12 +101,24 @@ class Delivery:
     async def _keep_leases(self) -> None:
         while True:
             before = set(self._shards)
-            for shard in range(self._store.shards):
-                await self._lease(shard)
+            await self._take_share(self._peers())
             if self._shards - before:
                 self._signal.set(())
                 self._gained.set()
             await asyncio.sleep(RENEW)
+
+    async def _take_share(self, peers: int) -> None:
+        """Keep or take as many shards as there are for each process, and let go of more."""
+        self._api.share_with(peers)
+        share = math.ceil(self._store.shards / peers)
+        for shard in range(self._store.shards):
+            if shard in self._shards or (shard not in self._leaving and len(self._shards) < share):
+                await self._lease(shard)
+        surplus = sorted(self._shards)[share:]
+        self._shards.difference_update(surplus)
+        self._leaving.update(surplus)
+        for shard in sorted(self._leaving):
+            await self._leave(shard)
 
     async def _lease(self, shard: int) -> None:
         try:
@@ -97,6 +126,17 @@ class Delivery:
         except StoreUnavailable:
             mine = False
         (self._shards.add if mine else self._shards.discard)(shard)
+
+    async def _leave(self, shard: int) -> None:
+        """Let another process have it; what is under way there is finished before."""
+        try:
+            if shard in self._busy_in.values():
+                await self._store.lease_shard(SURFACE, shard, self._owner, LEASE)
+            else:
+                await self._store.release_shard(SURFACE, shard, self._owner)
+                self._leaving.discard(shard)
+        except StoreUnavailable:
+            self._leaving.discard(shard)
 
     async def _recover(self) -> None:
         """Go on with what the one who had a shard before us left unfinished."""
@@ -133,17 +173,18 @@ class Delivery:
                 log.info("the store is away: nothing can be delivered")
                 return
             for run_id in pending:
-                if run_id not in self._busy and len(self._busy) < AT_ONCE:
-                    self._begin(run_id)
+                if run_id not in self._busy and len(self._busy) < AT_ONCE and shard in self._shards:
+                    self._begin(run_id, shard)
 
-    def _begin(self, run_id: str) -> None:
+    def _begin(self, run_id: str, shard: int) -> None:
         task = asyncio.create_task(self._deliver(run_id), name=f"delivery of {run_id}")
         self._busy[run_id] = task
+        self._busy_in[run_id] = shard
         task.add_done_callback(lambda _: self._ended(run_id))
 
     def _ended(self, run_id: str) -> None:
         """Look again: more may have happened meanwhile."""
-        del self._busy[run_id]
+        del self._busy[run_id], self._busy_in[run_id]
         self._signal.set(())
 
     # ── one run ─────────────────────────────────────────────────────────────────────────────────────────

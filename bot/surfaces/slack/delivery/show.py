@@ -122,6 +122,7 @@ class Show:
 
     async def recover(self) -> None:
         """Redraw what whoever had our shards before left undrawn. Raises StoreUnavailable."""
+        self._last.clear()  # They may have drawn something else since we did.
         before: str | None = None
         while page := await self._store.runs(RunFilter(active=True, limit=PAGE, before=before)):
             for run in page:

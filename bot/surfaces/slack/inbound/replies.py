@@ -74,7 +74,7 @@ class Replies:
         asked = await self._asked(runs, heard)
         match asked:
             case []:
-                return await self._nothing_asked(runs, actor)
+                return await self._nothing_asked(runs, heard, actor)
             case [(_, question)]:
                 return await self._answer(heard, question, actor)
             case _:
@@ -127,8 +127,10 @@ class Replies:
         await self._store.remember(f"{heard.key}:words", kept, 7 * DAY)
         return Reply(say=private.which(theirs, heard.words, heard.said.ts))
 
-    async def _nothing_asked(self, runs: list[Run], actor: Actor) -> Reply:
+    async def _nothing_asked(self, runs: list[Run], heard: Heard, actor: Actor) -> Reply:
         """Late for a question, or for the run: said once, so that people can talk in the thread."""
+        if await self._counted(runs, heard):
+            return SILENT
         active = [run for run in runs if not run.status.over]
         if not active:
             return await self._explain_once(runs[-1].id, actor, private.over_text(runs[-1]))
@@ -136,6 +138,15 @@ class Replies:
         if not settled:
             return SILENT
         return await self._explain_once(settled[-1].id, actor, private.settled_text(settled[-1]))
+
+    async def _counted(self, runs: list[Run], heard: Heard) -> bool:
+        """Whether this very reply was an answer: it is delivered again, so late that its way is forgotten."""
+        for run in runs:
+            for question in await self._store.questions(run.id):
+                said = [] if question.open else await self._store.responses(run.id, question.id)
+                if any(response.key == heard.key for response in said):
+                    return True
+        return False
 
     async def _explain_once(self, about: str, actor: Actor, why: str) -> Reply:
         first = await self._store.once(f"slack:explained:{about}:{actor.principal}")

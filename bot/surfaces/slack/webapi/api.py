@@ -82,6 +82,10 @@ class SlackApi:
             **_content(message),
         )
 
+    def share_with(self, processes: int) -> None:
+        """So many processes, this one included, spend what Slack grants the workspace."""
+        self._gate.share = 1 / max(1, processes)
+
     async def give_way(self) -> None:
         """Return when nobody waits for an acknowledgement: what is shown comes second."""
         await self._gate.precedence.give_way()

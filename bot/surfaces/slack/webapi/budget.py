@@ -41,6 +41,8 @@ class Budget:
     """A token bucket with a queue. Times are seconds of any clock that only goes forward."""
 
     rate: Rate
+    #: The part of the rate that is ours: other processes spend the rest.
+    share: float = 1.0
     _tokens: float = field(init=False)
     _at: float | None = field(default=None, init=False)
     _queue: list[Ticket] = field(default_factory=list, init=False)
@@ -69,18 +71,18 @@ class Budget:
             self._tokens -= 1
             del self._queue[0]
             return 0.0
-        return max(missing, 0.01) / self.rate.per_second
+        return max(missing, 0.01) / self._per_second
 
     def room(self, priority: Priority, now: float) -> float:
         """Seconds until such a call could be made if nothing else came; 0: now. Counts nothing."""
         self._refill(now)
         ahead = sum(1 for each in self._queue if each.priority <= priority)
-        return max(0.0, self._floor(priority) + ahead + 1 - self._tokens) / self.rate.per_second
+        return max(0.0, self._floor(priority) + ahead + 1 - self._tokens) / self._per_second
 
     def hold(self, seconds: float, now: float) -> None:
         """Slack said to wait: nothing for so long, and no burst after it."""
         self._refill(now)
-        self._tokens = min(self._tokens, 1 - seconds * self.rate.per_second)
+        self._tokens = min(self._tokens, 1 - seconds * self._per_second)
 
     @property
     def idle(self) -> bool:
@@ -91,11 +93,15 @@ class Budget:
         """Take notice of the time that has passed."""
         self._refill(now)
 
+    @property
+    def _per_second(self) -> float:
+        return self.rate.per_second * self.share
+
     def _floor(self, priority: Priority) -> int:
         return self.rate.reserved if priority is Priority.PROGRESS else 0
 
     def _refill(self, now: float) -> None:
         if self._at is not None:
-            grown = self._tokens + max(0.0, now - self._at) * self.rate.per_second
+            grown = self._tokens + max(0.0, now - self._at) * self._per_second
             self._tokens = min(float(self.rate.burst), grown)
         self._at = now if self._at is None else max(now, self._at)

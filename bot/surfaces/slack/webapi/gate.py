@@ -49,6 +49,8 @@ class Gate:
         self._rates = rates
         self._clock = clock
         self._budgets: dict[tuple[str, str], Budget] = {}
+        #: The part of what Slack grants a workspace that is this process's.
+        self.share = 1.0
 
     async def enter(self, method: str, channel: str, priority: Priority) -> None:
         """Return when a call may be made; it is counted."""
@@ -89,6 +91,8 @@ class Gate:
         if key not in self._budgets:
             self._forget_idle()
             self._budgets[key] = Budget(rate)
+        if method not in BY_CHANNEL:
+            self._budgets[key].share = self.share
         return self._budgets[key]
 
     def _forget_idle(self) -> None:

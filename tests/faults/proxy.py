@@ -1,0 +1,165 @@
+"""A TCP line to Redis that goes bad: held in a direction, slow, cut in the midst of an answer, led elsewhere.
+
+What is held isn't lost: as on a network that comes back, it arrives late, also when its sender has hung up.
+The line has a thread of its own; its methods may be called from any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+import struct
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Self, TypeVar
+
+from redis.connection import parse_url
+
+T = TypeVar("T")
+CHUNK = 1 << 16
+AT_ONCE = struct.pack("ii", 1, 0)
+"""SO_LINGER that makes closing a reset."""
+
+
+class Way:
+    """One direction of the line."""
+
+    def __init__(self) -> None:
+        #: Seconds that each piece takes, at least and at most.
+        self.latency = (0.0, 0.0)
+        #: Bytes after which connections are reset, one after the other.
+        self.resets: list[int] = []
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def hold(self) -> None:
+        self._open.clear()
+
+    def release(self) -> None:
+        self._open.set()
+
+    async def passed(self) -> None:
+        """Returns when a piece may go on."""
+        await asyncio.sleep(random.uniform(*self.latency))
+        await self._open.wait()
+
+
+class Line:
+    """The line; `url` is its near end."""
+
+    def __init__(self, redis_url: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._upstream = redis_url
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._carrying: set[asyncio.Task[None]] = set()
+        self.to_server, self.to_client = Way(), Way()
+        self.url = ""
+
+    @classmethod
+    @contextmanager
+    def laid(cls, redis_url: str) -> Iterator[Self]:
+        """A line to the Redis at this URL."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="line", daemon=True)
+        thread.start()
+        line = cls(redis_url, loop)
+        server = line._do(line._listen())
+        try:
+            yield line
+        finally:
+            line._call(server.close)
+            line._do(line._end())
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(10)
+            loop.close()
+
+    def hold(self, *ways: Way) -> None:
+        """Nothing gets through these ways (by default both), and nobody is told."""
+        for way in ways or (self.to_server, self.to_client):
+            self._call(way.hold)
+
+    def heal(self) -> None:
+        """Everything is as it should be; what was held arrives now."""
+        for way in (self.to_server, self.to_client):
+            way.latency, way.resets = (0.0, 0.0), []
+            self._call(way.release)
+
+    def cut(self) -> None:
+        """Reset all connections."""
+        self._do(self._cut())
+
+    def lead_to(self, redis_url: str) -> None:
+        """From now on there is another server at the far end."""
+        self._upstream = redis_url
+        self.cut()
+
+    # ── on the line's own loop ──────────────────────────────────────────────────────────────────────────
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def _call(self, act: Callable[[], object]) -> None:
+        async def acted() -> None:
+            act()
+
+        self._do(acted())
+
+    async def _listen(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        return server
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            there, back = await self._reach()
+        except OSError:
+            _reset(writer)
+            return
+        self._writers |= {writer, back}
+        for source, sink, way in ((reader, back, self.to_server), (there, writer, self.to_client)):
+            task = asyncio.create_task(self._carry(source, sink, way))
+            self._carrying.add(task)
+            task.add_done_callback(self._carrying.discard)
+
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        where = parse_url(self._upstream)  # type: ignore[no-untyped-call]
+        if "path" in where:
+            return await asyncio.open_unix_connection(where["path"])
+        return await asyncio.open_connection(where.get("host", "127.0.0.1"), where.get("port", 6379))
+
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, way: Way) -> None:
+        with contextlib.suppress(OSError):
+            while piece := await source.read(CHUNK):
+                await way.passed()
+                if way.resets:
+                    sink.write(piece[: way.resets.pop(0)])
+                    await sink.drain()
+                    _reset(sink)
+                    break
+                sink.write(piece)
+                await sink.drain()
+            await way.passed()
+        sink.close()
+        self._writers.discard(sink)
+
+    async def _cut(self) -> None:
+        for writer in tuple(self._writers):
+            _reset(writer)
+
+    async def _end(self) -> None:
+        await self._cut()
+        carrying = tuple(self._carrying)
+        for task in carrying:
+            task.cancel()
+        await asyncio.gather(*carrying, return_exceptions=True)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    ours: socket.socket | None = writer.get_extra_info("socket")
+    if ours is not None and ours.family != socket.AF_UNIX:
+        with contextlib.suppress(OSError):
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+    writer.transport.abort()

@@ -1,0 +1,55 @@
+"""Tools that take long, each in another way, in the workers' processes."""
+
+import ctypes
+import json
+import os
+import time
+from pathlib import Path
+
+from crewai.tools import BaseTool
+
+from crews.context import CURRENT
+from tests.faults.toolbox import leave_trace
+
+
+def first(mark: str, what: str) -> bool:
+    """Whether this is done for the first time; it leaves its trace."""
+    file = Path(os.environ["EFFECTS"])
+    done = map(json.loads, file.read_text().splitlines()) if file.exists() else ()
+    before = any(each["mark"] == mark and each["what"] == what for each in done)
+    leave_trace(mark, what)
+    return not before
+
+
+class Lasting(BaseTool):
+    name: str = "lasting"
+    description: str = "Takes its time, when it is called for the first time."
+
+    def _run(self, mark: str, what: str, seconds: float) -> str:
+        if first(mark, what):
+            time.sleep(seconds)
+        return f"did {what}"
+
+
+class Blocking(BaseTool):
+    name: str = "blocking"
+    description: str = "Blocks the loop on which the crews run, when it is called for the first time."
+
+    def _run(self, mark: str, what: str, seconds: float) -> str:
+        run = CURRENT.get()
+        assert run is not None
+        if first(mark, what):
+            run.loop.call_soon_threadsafe(time.sleep, seconds)
+            time.sleep(seconds)
+        return f"did {what}"
+
+
+class Holding(BaseTool):
+    name: str = "holding"
+    description: str = "Lets nothing else run in its process, when it is called for the first time."
+
+    def _run(self, mark: str, what: str, seconds: float) -> str:
+        if first(mark, what):
+            # As a regular expression that backtracks, or an extension that doesn't release Python's lock.
+            ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+        return f"did {what}"

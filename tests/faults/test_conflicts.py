@@ -1,0 +1,157 @@
+"""Several answers to one question: at once, at its deadline, and days late."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from bot.core.events import HumanInputCompleted
+from bot.core.lists import RunFilter
+from bot.core.model import Action, Approvers, Deadline, Outcome, Question, QuestionKind
+from tests.contract.http.served import http_client
+from tests.faults.site import Site, Web
+from tests.faults.town import Town
+from tests.loopback.slack import GENERAL
+from tests.scenario.stage import SECRET
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+ANYONE = Approvers(requester=False, anyone=True)
+
+
+@pytest.fixture
+async def town(site: Site) -> AsyncIterator[Town]:
+    async with Town.built(site, webs=2) as built:
+        yield built
+
+
+async def outcome_of(town: Town, question: Question) -> Outcome:
+    """The question's outcome, which was told once."""
+    settled = await town.on.store.question(question.run_id, question.id)
+    told = [event.body for event in await town.on.store.events(question.run_id)]
+    completed = [b for b in told if isinstance(b, HumanInputCompleted) and b.question_id == question.id]
+    assert settled.outcome is not None
+    assert [body.action for body in completed] == [settled.outcome.action]
+    return settled.outcome
+
+
+async def over_http(web: Web, question: Question, words: str) -> httpx.Response:
+    async with http_client(web.url, 20) as client:
+        body = {"response": words, "question_id": question.id}
+        return await client.post(f"/{question.run_id}/input", json=body)
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_of_answers_at_once_one_counts_and_the_others_hear_whose(town: Town, seed: int) -> None:
+    """Two people in Slack and two programs, at two web processes, in any order."""
+    on, (first, second) = town.on, town.webs
+    chosen = random.Random(seed)
+    people = [on.slack.person("U0ADA", name="Ada"), on.slack.person("U0BOB", name="Bob")]
+    claim = await on.claimed(await on.start())
+    question = await on.ask(claim, approvers=ANYONE)
+    shown = await on.sees(lambda: on.said("May I go on?"))
+    acts: list[Any] = [(person, label) for person, label in zip(people, ("Approve", "Reject"), strict=True)]
+    acts += [(web, words) for web, words in ((first, "Reject"), (second, "Not like this."))]
+    chosen.shuffle(acts)
+    doing: list[asyncio.Task[Any]] = []
+    for who, what in acts:
+        await asyncio.sleep(chosen.choice([0, 0, 0.002]))
+        if isinstance(who, Web):
+            doing.append(asyncio.create_task(over_http(who, question, what)))
+        else:
+            doing.append(await town.at(chosen.choice(town.webs), who.press(shown, what)))
+    answers = await asyncio.gather(*doing)
+    outcome = await outcome_of(town, question)
+    assert outcome.by is not None
+    assert len(await on.store.responses(claim.run.id, question.id)) == 1
+    for (who, _), answer in zip(acts, answers, strict=True):
+        if isinstance(who, Web):
+            _told_over_http(answer, outcome)
+        else:
+            assert answer.ok
+            await _told_in_slack(town, who.id, outcome)
+
+
+def _told_over_http(answer: httpx.Response, outcome: Outcome) -> None:
+    if answer.status_code != 200:
+        assert (answer.status_code, answer.json()["code"]) == (409, "settled")
+        assert answer.json()["outcome"]["action"] == outcome.action.value
+        assert outcome.by is not None
+        assert answer.json()["outcome"]["answered_by"]["surface"] == outcome.by.surface
+
+
+async def _told_in_slack(town: Town, user: str, outcome: Outcome) -> None:
+    assert outcome.by is not None
+    if outcome.by.user_id != user:
+        words = f"This was already settled by {outcome.by.label}"
+        await town.on.sees(lambda: next(m for m in town.slack.ephemerals(user) if words in m.words))
+    else:
+        assert not town.slack.ephemerals(user)
+
+
+async def test_an_answer_that_races_the_deadline_counts_or_is_told_that_it_does_not(town: Town) -> None:
+    """Many questions with a deadline of a second, answered about then."""
+    on, chosen = town.on, random.Random(1)
+    claim = await on.claimed(await on.start())
+    silence = Deadline(after=1, outcome="reject")
+    questions = [
+        await on.ask(claim, f"Question {n}?", kind=QuestionKind.TEXT, approvers=ANYONE, deadline=silence)
+        for n in range(30)
+    ]
+
+    async def answer(question: Question) -> int:
+        assert question.deadline_at is not None
+        left = (question.deadline_at - await on.store.now()) / 1000
+        await asyncio.sleep(max(0, left + chosen.uniform(-0.08, 0.08)))
+        return (await over_http(chosen.choice(town.webs), question, "in time")).status_code
+
+    said = await asyncio.gather(*map(answer, questions))
+    for question, status in zip(questions, said, strict=True):
+        outcome = await outcome_of(town, question)
+        assert (outcome.action, status) in {(Action.RESPOND, 200), (Action.EXPIRE, 409), (Action.REJECT, 409)}
+    assert len(set(said)) == 2, "some were in time and some were late"
+
+
+async def test_what_slack_delivers_again_days_later_counts_once_and_answers_nothing_else(town: Town) -> None:
+    """Some of it had arrived before, some of it arrives for the first time."""
+    on, ada = town.on, town.slack.person("U0ADA", name="Ada")
+    command = await ada.command("/crew", "start demo lighthouses")
+    run = await on.start()
+    claim = await on.claimed(run)
+    words = await on.ask(claim, "Which colour?", kind=QuestionKind.TEXT)
+    decision = await on.ask(claim, "Go on?")
+    thread = (await on.sees(lambda: on.said("Which colour?"))).thread_ts or ""
+    shown = await on.sees(lambda: on.said("Go on?"))
+    pressed, reply = await ada.press(shown, "Approve"), await ada.reply(GENERAL, thread, "blue")
+    assert command.ok
+    assert pressed.ok
+    assert reply.ok
+    town.slack.connect_http("http://127.0.0.1:9/slack/events", SECRET)
+    lost = [await ada.press(shown, "Reject"), await ada.reply(GENERAL, thread, "red")]
+    assert not any(each.ok for each in lost)
+    await asyncio.sleep(2.1)  # Slack's clock and the store's may differ by two seconds.
+    later = await on.ask(claim, "And which shape?", kind=QuestionKind.TEXT)
+    _days_pass(town)
+    town.reach(town.webs[1])
+    for delivery in (command, pressed, reply, *lost):
+        assert (await ada.redeliver(delivery, retry_num=3)).ok
+    await on.slack.wait_for(lambda: len(town.slack.ephemerals(ada.id)) == 3)
+    starting, *told = sorted(each.words for each in town.slack.ephemerals(ada.id))
+    assert starting.startswith("Starting")
+    assert told[0].startswith("The last question here was already settled")
+    assert told[1].startswith("This was already settled by Ada: Approve")
+    assert (await outcome_of(town, words)).comment == "blue"
+    assert (await outcome_of(town, decision)).action is Action.APPROVE
+    assert (await on.store.question(run.id, later.id)).open
+    assert len(await on.store.runs(RunFilter())) == 2
+
+
+def _days_pass(town: Town) -> None:
+    """What is remembered for a week is forgotten."""
+    with redis.Redis.from_url(town.site.redis_url) as client:
+        for key in client.scan_iter("crewdeck:memory:*"):
+            client.delete(key)

@@ -1,0 +1,150 @@
+"""A worker, and a web process, behind a network that goes bad."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from bot.core.model import Action, Approvers, Question, QuestionKind
+from tests.contract.crews.deck import Deck
+from tests.contract.http.following import all_of, over_sse
+from tests.contract.http.served import Served, http_client
+from tests.faults.checks import ended_once
+from tests.faults.proxy import Line, Way
+from tests.faults.site import Site, Web
+from tests.faults.town import Town
+from tests.loopback.models import LoopbackModel, call, say
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+ANYONE = Approvers(requester=False, anyone=True)
+
+
+@pytest.fixture
+def line(site: Site) -> Iterator[Line]:
+    """What the far process reaches Redis by."""
+    with Line.laid(site.redis_url) as laid:
+        yield laid
+
+
+def ways(line: Line, names: str) -> list[Way]:
+    return [getattr(line, name) for name in names.split("+")]
+
+
+@pytest.mark.parametrize("held", ["to_server", "to_client", "to_server+to_client"])
+async def test_a_worker_that_is_cut_off_loses_its_run_and_comes_back(
+    site: Site, line: Line, people: Deck, model: LoopbackModel, mark: str, held: str
+) -> None:
+    """What it had sent arrives when others have finished the run long since."""
+    model.script(
+        mark,
+        [
+            call("effect", mark=mark, what="before"),
+            call("lasting", mark=mark, what="work", seconds=0.5),
+            call("effect", mark=mark, what="after"),
+            say("{last}"),
+        ],
+    )
+    far = site.worker(CREWDECK_REDIS_URL=line.url)
+    await far.ready()
+    run = await people.start("stuck", prompt=f"[[{mark}]]")
+    await site.did(mark, 2)
+    line.hold(*ways(line, held))
+    near = site.worker()
+    assert await people.result(run) == "did after"
+    line.heal()
+    await far.left(run)
+    recorded = held == "to_client"  # It reached the store; only nobody told the worker.
+    assert site.effects(mark) == ["before", "work", *([] if recorded else ["work"]), "after"]
+    assert model.count(mark) in {4, 5}, (
+        "the far worker may have asked the model once more than it could record"
+    )
+    await ended_once(people, run)
+    await near.stopped()
+    model.script(f"{mark}-again", [say("well")])
+    again = await people.start("stuck", prompt=f"[[{mark}-again]]")
+    assert await people.result(again) == "well"
+
+
+@pytest.mark.parametrize("bad", ["slow", "broken"])
+async def test_a_worker_behind_a_bad_line_keeps_its_run_and_does_nothing_twice(
+    site: Site, line: Line, people: Deck, model: LoopbackModel, mark: str, bad: str
+) -> None:
+    """Answers take 200 to 500 ms, or are cut off in their midst now and then."""
+    chosen = random.Random(1)
+    model.script(
+        mark,
+        [
+            call("effect", mark=mark, what="one") & call("effect", mark=mark, what="two"),
+            call("ask_human", question="Go on?"),
+            call("effect", mark=mark, what="three"),
+            say("{last}"),
+        ],
+    )
+    worker = site.worker(CREWDECK_REDIS_URL=line.url, CREWDECK_LEASE="6")
+    await worker.ready()
+    if bad == "slow":
+        line.to_client.latency = (0.2, 0.5)
+    else:
+        line.to_client.resets = [chosen.choice([0, 1, 5, 40, 4096]) for _ in range(20)]
+    run = await people.start("stuck", prompt=f"[[{mark}]]")
+    await people.say(await people.question(run), "yes")
+    assert await people.result(run) == "did three"
+    assert sorted(site.effects(mark)) == ["one", "three", "two"]
+    assert (await people.store.run(run.id)).epoch == 1
+    await ended_once(people, run)
+
+
+async def answer(web: Web, question: Question, words: str) -> int:
+    async with http_client(web.url, 30) as client:
+        body = {"response": words, "question_id": question.id}
+        return (await client.post(f"/{question.run_id}/input", json=body)).status_code
+
+
+async def test_a_web_process_that_is_cut_off_confirms_nothing_that_did_not_count(
+    site: Site, line: Line
+) -> None:
+    async with Town.built(site, webs=1) as town:
+        on, [near] = town.on, town.webs
+        far = town.web(CREWDECK_REDIS_URL=line.url)
+        await far.up()
+        claim = await on.claimed(await on.start())
+        async with http_client(far.url, 5) as client:
+            served = Served(far.url, on.store, client)  # type: ignore[arg-type]
+            following = asyncio.create_task(all_of(over_sse(served, f"/{claim.run.id}")))
+            for number, held in enumerate(("to_server", "to_client", "to_server+to_client")):
+                question = await on.ask(claim, f"Number {number}?", kind=QuestionKind.TEXT, approvers=ANYONE)
+                line.hold(*ways(line, held))
+                cut_off = asyncio.create_task(answer(far, question, "from afar"))
+                await asyncio.sleep(0.5)
+                status = await answer(near, question, "from nearby")
+                line.heal()
+                settled = await on.store.question(claim.run.id, question.id)
+                assert settled.outcome is not None
+                counted = settled.outcome.comment
+                assert (await cut_off, status) == {"from afar": (200, 409), "from nearby": (409, 200)}[
+                    counted
+                ]
+                assert len(await on.store.responses(claim.run.id, question.id)) == 1
+            await on.finish(claim)
+            seen = await following
+        assert len({data for data, _ in seen}) == len(seen) == (await on.store.run(claim.run.id)).seq
+
+
+async def test_presses_behind_a_slow_line_are_acknowledged_in_time_and_count(site: Site, line: Line) -> None:
+    async with Town.built(site, webs=1) as town:
+        on, ada = town.on, town.slack.person("U0ADA", name="Ada")
+        far = town.web(CREWDECK_REDIS_URL=line.url)
+        await far.up()
+        claim = await on.claimed(await on.start())
+        questions = [await on.ask(claim, f"Number {number}?") for number in range(3)]
+        shown = [await on.sees(lambda n=n: on.said(f"Number {n}?")) for n in range(3)]  # type: ignore[misc]
+        line.to_server.latency, line.to_client.latency = (0.05, 0.1), (0.2, 0.5)
+        pressed = [await (await town.at(far, ada.press(each, "Approve"))) for each in shown]
+        assert all(each.ok for each in pressed)
+        await on.slack.wait_for(lambda: on.times_said("*Approved*") == 3, 30)
+        for question in questions:
+            settled = await on.store.question(claim.run.id, question.id)
+            assert settled.outcome is not None
+            assert settled.outcome.action is Action.APPROVE

@@ -1,0 +1,125 @@
+"""Redis is killed while runs are at work: it is back on the same data, or its replica takes its place."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar
+
+import pytest
+
+from bot.core.errors import StoreUnavailable
+from bot.core.model import Run
+from bot.store.embedded import Embedded
+from tests.contract.crews.deck import Deck
+from tests.contract.http.served import http_client
+from tests.faults.checks import ended_once
+from tests.faults.mortal import gone, pair
+from tests.faults.nursery import Nursery
+from tests.faults.proxy import Line
+from tests.faults.site import LEASE, Site, Web
+from tests.loopback.models import LoopbackModel, call, say
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+RUNS = 8
+PATIENT = {"CREWDECK_LEASE": "10"}
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def staffed(site: Site, model: LoopbackModel, mark: str) -> Web:
+    """A web process and two workers, and what the models of the runs will say."""
+    for number in range(RUNS):
+        name = f"{mark}-{number}"
+        turns = [call("effect", mark=name, what="one"), call("ask_human", question="Go on?")]
+        model.script(name, [*turns, call("effect", mark=name, what="two"), say("{last}")])
+    web, workers = site.web(), [site.worker(**PATIENT), site.worker(**PATIENT)]
+    await web.up()
+    for worker in workers:
+        await worker.ready()
+    return web
+
+
+async def answer(web: Web, people: Deck, run: Run) -> None:
+    """Answer what the run asks over HTTP, again and again until that is confirmed. Then it is there."""
+    question = await patiently(people.question, run)
+    async with http_client(web.url, 30) as client:
+        for _ in itertools.count():
+            said = await client.post(f"/{run.id}/input", json={"response": "yes", "question_id": question.id})
+            if said.status_code == 200:
+                break
+            assert said.status_code == 503, said.text
+            await asyncio.sleep(0.2)
+    settled = await patiently(people.store.question, run.id, question.id)
+    assert settled.outcome is not None
+
+
+async def patiently(look: Callable[P, Awaitable[T]], *where: P.args, **how: P.kwargs) -> T:
+    """What is there, as soon as Redis says so."""
+    while True:
+        try:
+            return await look(*where, **how)
+        except StoreUnavailable:
+            await asyncio.sleep(0.1)
+
+
+async def test_redis_that_is_killed_under_load_costs_nothing_but_time(
+    mortal: Embedded, mortal_site: Site, model: LoopbackModel, mark: str
+) -> None:
+    site, web = mortal_site, await staffed(mortal_site, model, mark)
+    async with Deck.at(site.redis_url) as people:
+        runs = [await people.start("stuck", prompt=f"[[{mark}-{number}]]") for number in range(RUNS)]
+        answering = [asyncio.create_task(answer(web, people, run)) for run in runs]
+        for _ in range(2):
+            await asyncio.sleep(0.3)
+            async with gone(mortal):
+                await asyncio.sleep(0.5)
+        await asyncio.gather(*answering)
+        for number, run in enumerate(runs):
+            assert await patiently(people.result, run) == "did two"
+            await ended_once(people, run)
+            assert site.effects(f"{mark}-{number}") == ["one", "two"]
+            assert model.count(f"{mark}-{number}") == 4
+
+
+async def test_when_a_replica_takes_over_no_confirmed_answer_is_lost(
+    nursery: Nursery, model: LoopbackModel, mark: str
+) -> None:
+    """What else was written in the last moment may be lost: those steps are taken again."""
+    with (
+        pair() as servers,
+        Line.laid(servers.primary) as line,
+        Site.built(nursery, line.url, model.base_url) as site,
+    ):
+        web = await staffed(site, model, mark)
+        async with Deck.at(site.redis_url) as people:
+            runs = [await people.start("stuck", prompt=f"[[{mark}-{number}]]") for number in range(RUNS)]
+            answering = [asyncio.create_task(answer(web, people, run)) for run in runs]
+            await site.did(f"{mark}-0", 2)  # Answers are coming in.
+            servers.fail_over()
+            line.lead_to(servers.replica)
+            await asyncio.gather(*answering)
+            for number, run in enumerate(runs):
+                assert await patiently(people.result, run) == "did two"
+                await ended_once(people, run)
+                assert set(site.effects(f"{mark}-{number}")) == {"one", "two"}
+
+
+async def test_redis_being_away_for_longer_than_the_lease_takes_no_run_from_a_worker_that_lives(
+    mortal: Embedded, mortal_site: Site, model: LoopbackModel, mark: str
+) -> None:
+    """Nobody could renew a lease meanwhile: that says nothing of who died."""
+    model.script(mark, [call("lasting", mark=mark, what="work", seconds=1.0), say("{last}")])
+    site = mortal_site
+    worker, other = site.worker(), site.worker()
+    await worker.ready()
+    await other.ready()
+    async with Deck.at(site.redis_url) as people:
+        run = await people.start("stuck", prompt=f"[[{mark}]]")
+        await site.did(mark, 1)
+        async with gone(mortal):
+            await asyncio.sleep(1.5 * LEASE)
+        assert await patiently(people.result, run) == "did work"
+        assert (await people.store.run(run.id)).epoch == 1
+        await ended_once(people, run)
+    assert site.effects(mark) == ["work"]

@@ -1,0 +1,72 @@
+"""Deadlines and reminders that fall due while there is nobody: no web process, no worker, no Redis."""
+
+import asyncio
+
+import pytest
+
+from bot.core.events import HumanInputCompleted, HumanInputReminded, HumanInputRequired
+from bot.core.model import Deadline, Question
+from bot.store.embedded import Embedded
+from tests.contract.crews.deck import Deck
+from tests.faults.checks import ended_once
+from tests.faults.mortal import gone
+from tests.faults.site import Site
+from tests.faults.town import Town
+from tests.loopback.models import LoopbackModel, call, say
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+AT_ONCE = {"CREWDECK_HOT_WINDOW": "0"}
+PAST = 3.2
+"""Seconds after which every deadline and reminder of these tests has passed."""
+
+
+async def test_what_fell_due_while_everything_was_down_happens_once_and_in_order(
+    mortal: Embedded, mortal_site: Site, model: LoopbackModel, mark: str
+) -> None:
+    """A question of a real crew, with a deadline and a reminder; in Slack one like it, and a patient one."""
+    model.script(mark, [call("ask_human", question="Which?", options=["Tea", "Coffee"]), say("{last}")])
+    site = mortal_site
+    async with Town.built(site, webs=1) as town, Deck.at(site.redis_url) as people:
+        on = town.on
+        worker = site.worker(**AT_ONCE)
+        await worker.ready()
+        run = await people.start("stuck", prompt=f"[[{mark}]]")
+        asked = await people.question(run)
+        await site.parked(run)
+        claim = await on.claimed(await on.start())
+        late = await on.ask(claim, "Too late?", deadline=Deadline(after=3, remind_after=2))
+        patient = await on.ask(claim, "Still there?", deadline=Deadline(after=3600, remind_after=2))
+        shown = await on.sees(lambda: on.said("Still there?"))
+        for machine in (worker, town.webs[0]):
+            machine.kill()
+        async with gone(mortal):
+            await asyncio.sleep(PAST)
+        site.web()
+        site.worker(**AT_ONCE)
+        town.webs = [town.web()]
+        await town.webs[0].up()
+        assert "Nobody answered before the deadline" in await people.result(run)
+        await ended_once(people, run)
+        assert await _told(people, asked) == ["required", "reminded", "completed"]
+        reminder = await on.sees(lambda: on.said("is still open"))
+        await on.sees(lambda: on.said("nobody answered in time"))
+        assert await _told(people, late) == ["required", "reminded", "completed"]
+        assert await _told(people, patient) == ["required", "reminded"]
+        assert (await people.store.question(claim.run.id, patient.id)).open
+        assert (await people.store.question(claim.run.id, late.id)).outcome is not None
+        assert f"p{shown.ts.replace('.', '')}" in reminder.words, "it links to the question"
+        assert "<@U0ADA>" in reminder.words
+        assert reminder.thread_ts == shown.thread_ts
+        assert on.times_said("is still open") == 1, "nobody is reminded of what is over"
+
+
+KINDS = {HumanInputRequired: "required", HumanInputReminded: "reminded", HumanInputCompleted: "completed"}
+
+
+async def _told(people: Deck, question: Question) -> list[str]:
+    """What a run's events tell of a question."""
+    bodies = [event.body for event in await people.store.events(question.run_id)]
+    return [
+        KINDS[type(b)] for b in bodies if type(b) in KINDS and getattr(b, "question_id", "") == question.id
+    ]

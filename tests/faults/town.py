@@ -1,0 +1,62 @@
+"""Slack, people, and several web processes; the test decides which of them Slack's requests reach."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from tests.faults.site import Site, Web
+from tests.loopback.slack import LoopbackSlack
+from tests.scenario.outbox import CREW, Outbox, delivering
+from tests.scenario.stage import SECRET, slack_settings
+
+T = TypeVar("T")
+
+
+class Town:
+    """In `on` the test plays the worker. The first web process gets what people do, until told otherwise."""
+
+    def __init__(self, site: Site, on: Outbox, webs: list[Web]) -> None:
+        self.site = site
+        self.on = on
+        self.webs = webs
+
+    @classmethod
+    @asynccontextmanager
+    async def built(cls, site: Site, webs: int, **settings: str) -> AsyncIterator[Town]:
+        async with delivering(site.redis_url) as on:
+            await on.store.announce("here", [CREW])
+            town = cls(site, on, [])
+            for _ in range(webs):
+                town.webs.append(town.web(**settings))
+            for web in town.webs:
+                await web.up()
+            town.reach(town.webs[0])
+            yield town
+
+    def web(self, **settings: str) -> Web:
+        """One more web process."""
+        slack = slack_settings(self.on.slack, "http")
+        del slack["CREWDECK_CONFIG_DIR"]
+        return self.site.web(**slack | settings)
+
+    @property
+    def slack(self) -> LoopbackSlack:
+        return self.on.slack
+
+    def reach(self, web: Web) -> None:
+        """What people do in Slack from now on arrives at this web process."""
+        self.slack.connect_http(f"{web.url}/slack/events", SECRET)
+
+    async def at(self, web: Web, act: Awaitable[T]) -> asyncio.Task[T]:
+        """Something that a person does in Slack, under way to this web process."""
+        self.reach(web)
+
+        async def acted() -> T:
+            return await act
+
+        task = asyncio.create_task(acted())
+        await asyncio.sleep(0)  # It takes its way before the next one's is chosen.
+        return task
