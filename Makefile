@@ -45,8 +45,11 @@ fast: $(VENV)/.dev
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/unit tests/golden
 
+# Some rows, in another size: `PARKED=10000 FINISHED=500 make bench ROWS=parked`.
+SIZES := $(if $(PARKED),--parked $(PARKED)) $(if $(FINISHED),--finished $(FINISHED)) $(if $(CREWS),--crews $(CREWS))
+
 bench: $(VENV)/.dev
-	@exec $(BIN)/python -m bench
+	@exec $(BIN)/python -m bench $(ROWS) $(SIZES)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -10,7 +10,20 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from bench import acknowledge, answers, crew_time, starts, streams, waiting
+from bench import (
+    acknowledge,
+    answers,
+    crew_time,
+    journal,
+    parked,
+    pickup,
+    recycled,
+    revived,
+    starts,
+    streams,
+    throughput,
+    waiting,
+)
 from bench.effort import FULL, QUICK, Effort
 from bench.table import Figure, table
 
@@ -21,7 +34,20 @@ MEASUREMENTS: dict[str, Callable[[Effort], Awaitable[list[Figure]]]] = {
     "starts": starts.measure,
     "streams": streams.measure,
     "waiting": waiting.measure,
+    "journal": journal.measure,
+    "parked": parked.measure,
+    "revived": revived.measure,
+    "pickup": pickup.measure,
+    "throughput": throughput.measure,
+    "recycled": recycled.measure,
 }
+
+SIZES = {
+    "parked": "runs that are parked",
+    "finished": "how many of them are to finish once all are answered",
+    "crews": "runs that one worker executes while its memory is watched",
+}
+"""What can be asked for in another size than a benchmark of all can afford."""
 
 
 async def measured(names: list[str], effort: Effort) -> list[Figure]:
@@ -45,11 +71,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(MEASUREMENTS)}")
     parser.add_argument("--quick", action="store_true", help="under a minute; the figures are rough")
+    for size, what in SIZES.items():
+        parser.add_argument(f"--{size}", type=int, metavar="N", help=what)
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(MEASUREMENTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
     print(machine(), flush=True)
-    effort = QUICK if arguments.quick else FULL
+    sizes = {size: getattr(arguments, size) for size in SIZES}
+    effort = (QUICK if arguments.quick else FULL).sized(sizes)
     print(table(asyncio.run(measured(arguments.names or list(MEASUREMENTS), effort))))
 
 

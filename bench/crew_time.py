@@ -18,7 +18,7 @@ async def measure(effort: Effort) -> list[Figure]:
         await _ours(running, 2)
 
         async def baseline() -> list[float]:
-            answer = await bare.ask(many=many)
+            answer = await bare.ask(many=many, crew="brief")
             return [float(each) for each in answer["milliseconds"]]
 
         spreads = await taking_turns(effort, lambda: _ours(running, many), baseline)

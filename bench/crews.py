@@ -18,6 +18,7 @@ Inputs = dict[str, JsonValue]
 
 MOST_TURNS = 1_000_000
 QUESTION = "question {number}"
+MODEL = "openai/gpt-5.4-mini"
 
 
 class Lookup(BaseTool):
@@ -62,9 +63,35 @@ def asks(inputs: Inputs) -> Crew:
     many, notes = int(str(inputs["questions"])), str(inputs.get("notes") or "")
     calls = [Line(call={"ask_human": {"question": QUESTION.format(number=number)}}) for number in range(many)]
     model = ScriptedLLM.of({"ask": [*calls, Line(say="Done.")]}, inputs)
-    tool = TimedAskHuman(notes=notes) if notes else AskHuman()
-    agent = _agent("Asker", model, [tool])
+    agent = _agent("Asker", model, [_asking(notes)])
     return Crew(name="asks", agents=[agent], tasks=[_task("ask", agent)])
+
+
+class Gate(BaseTool):
+    """Costs nothing while it waits for somebody to open the gate, a named pipe, for writing."""
+
+    name: str = "gate"
+    description: str = "Waits."
+
+    def _run(self, pipe: str) -> str:
+        return Path(pipe).read_text(encoding="utf-8") or "open"
+
+
+@crew(title="Blocked", inputs={"gate": {"type": "string", "required": True}})
+def blocked(inputs: Inputs) -> Crew:
+    """Works, as far as its worker can tell, until the gate is opened."""
+    script = {"wait": [Line(call={"gate": {"pipe": str(inputs["gate"])}}), Line(say="Done.")]}
+    agent = _agent("Waiter", ScriptedLLM.of(script, inputs), [Gate()])
+    return Crew(name="blocked", agents=[agent], tasks=[_task("wait", agent)])
+
+
+@crew(title="A question of a real model", inputs={"notes": {"default": ""}})
+def counsel(inputs: Inputs) -> Crew:
+    """What a small crew of a provider's model is: two agents, two tasks, one question."""
+    notes = str(inputs["notes"])
+    counsel, clerk = (_agent(role, MODEL, [_asking(notes)]) for role in ("Counsel", "Clerk"))
+    tasks = [_task("ask", counsel, description="Ask. [[asks]]"), _task("write", clerk)]
+    return Crew(name="counsel", agents=[counsel, clerk], tasks=tasks)
 
 
 @crew(title="Busy", inputs={"turns": {"type": "integer", "default": 20}})
@@ -76,7 +103,11 @@ def busy(inputs: Inputs) -> Crew:
     return Crew(name="busy", agents=[agent], tasks=[_task("work", agent)])
 
 
-def _agent(role: str, model: ScriptedLLM, tools: list[Any]) -> Agent:
+def _asking(notes: str) -> AskHuman:
+    return TimedAskHuman(notes=notes) if notes else AskHuman()
+
+
+def _agent(role: str, model: ScriptedLLM | str, tools: list[Any]) -> Agent:
     options: dict[str, Any] = {
         "role": role,
         "goal": "Work",
@@ -90,4 +121,5 @@ def _agent(role: str, model: ScriptedLLM, tools: list[Any]) -> Agent:
 
 
 def _task(name: str, agent: Agent, **more: Any) -> Task:
-    return Task(name=name, description="Do it.", expected_output="Words", agent=agent, **more)
+    given = {"description": "Do it.", **more}
+    return Task(name=name, expected_output="Words", agent=agent, **given)

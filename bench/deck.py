@@ -7,8 +7,8 @@ import contextlib
 import os
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,8 @@ ENTRY_POINTS = """\
 bench_brief = bench.crews:brief
 bench_asks = bench.crews:asks
 bench_busy = bench.crews:busy
+bench_blocked = bench.crews:blocked
+bench_counsel = bench.crews:counsel
 """
 
 
@@ -42,6 +44,8 @@ class Deck:
     folder: Path
     store: RedisStore
     feed: Feed
+    #: Workers that nobody supervises: `crewdeck worker`, each as if on a machine of its own.
+    workers: tuple[Server, ...] = ()
 
     @property
     def worker(self) -> psutil.Process:
@@ -69,8 +73,8 @@ class Deck:
 
 
 @asynccontextmanager
-async def deck(env: Mapping[str, str] | None = None) -> AsyncIterator[Deck]:
-    """A server whose worker has loaded all crews."""
+async def deck(env: Mapping[str, str] | None = None, workers: int = 0) -> AsyncIterator[Deck]:
+    """A server whose worker has loaded all crews; or one without, beside so many workers that have."""
     with tempfile.TemporaryDirectory(prefix="crewdeck-bench-") as home:
         folder = Path(home)
         install_crews(folder)
@@ -78,6 +82,7 @@ async def deck(env: Mapping[str, str] | None = None) -> AsyncIterator[Deck]:
         settings = {
             "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{folder}",
             "CREWDECK_DRAIN": "0",
+            **({"CREWDECK_WORKERS": "0"} if workers else {}),
             **(env or {}),
         }
         async with (
@@ -85,8 +90,9 @@ async def deck(env: Mapping[str, str] | None = None) -> AsyncIterator[Deck]:
             open_store(server.store_url) as store,
             _followed(store) as feed,
         ):
-            await until(lambda: _loaded(store), LOADED_WITHIN)
-            yield Deck(server, folder, store, feed)
+            with _beside(server, settings, workers) as others:
+                await until(lambda: _loaded(store, others), LOADED_WITHIN)
+                yield Deck(server, folder, store, feed, others)
 
 
 def install_crews(folder: Path) -> None:
@@ -109,9 +115,24 @@ async def _followed(store: RedisStore) -> AsyncIterator[Feed]:
             await following
 
 
-async def _loaded(store: RedisStore) -> bool:
+@contextmanager
+def _beside(server: Server, settings: Mapping[str, str], many: int) -> Iterator[tuple[Server, ...]]:
+    """Workers of the server's store."""
+    folders = [server.folder / f"worker-{number}" for number in range(many)]
+    env = {**settings, "CREWDECK_REDIS_URL": server.store_url}
+    with contextlib.ExitStack() as stack:
+        workers = []
+        for folder in folders:
+            folder.mkdir()
+            workers.append(Server(folder, env, "worker"))
+            stack.callback(workers[-1].sweep)
+        yield tuple(workers)
+
+
+async def _loaded(store: RedisStore, others: tuple[Server, ...]) -> bool:
     """Crews in Python are announced once crewai is there."""
-    return "bench_brief" in await store.crews()
+    ready = all(any(said["message"] == "ready" for said in each.log) for each in others)
+    return ready and "bench_brief" in await store.crews()
 
 
 async def until(there: Callable[[], Awaitable[bool]], seconds: float) -> None:

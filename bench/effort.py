@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from bench.table import Spread
 
 Round = Callable[[], Awaitable[list[float]]]
 """Measures something often; milliseconds."""
+
+
+BRIEF_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,53 @@ class Effort:
     waiting: tuple[int, ...]
     #: How many clients follow a run at once.
     clients: tuple[int, ...]
+    #: How many runs are parked, and for the end of how many of them one waits once all are answered.
+    parked: int
+    finished: int
+    #: Seconds in which an idle process is watched.
+    idle_seconds: float
+    #: Workers that are killed, one after the other.
+    kills: int
+    #: Runs that one worker executes while its memory is watched, and after how many it is replaced.
+    crews: int
+    recycle_after: int
+
+    def brief(self) -> Effort:
+        """Fewer rounds, for what takes seconds each."""
+        return replace(self, rounds=min(self.rounds, BRIEF_ROUNDS))
+
+    def sized(self, sizes: Mapping[str, int | None]) -> Effort:
+        """The same with other sizes; None leaves one as it is."""
+        given: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
+        return replace(self, **given)
 
 
-FULL = Effort(rounds=5, load_seconds=5, samples=100, waiting=(1, 100, 500), clients=(1, 1000))
-QUICK = Effort(rounds=2, load_seconds=1, samples=20, waiting=(1, 50), clients=(1, 200))
+FULL = Effort(
+    rounds=5,
+    load_seconds=5,
+    samples=100,
+    waiting=(1, 100, 500),
+    clients=(1, 1000),
+    parked=2000,
+    finished=100,
+    idle_seconds=5,
+    kills=2,
+    crews=200,
+    recycle_after=100,
+)
+QUICK = Effort(
+    rounds=2,
+    load_seconds=1,
+    samples=20,
+    waiting=(1, 50),
+    clients=(1, 200),
+    parked=200,
+    finished=30,
+    idle_seconds=3,
+    kills=1,
+    crews=80,
+    recycle_after=40,
+)
 
 
 async def taking_turns(effort: Effort, ours: Round, baseline: Round) -> tuple[Spread, Spread]:

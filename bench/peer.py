@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +26,15 @@ class Peer:
 
     @classmethod
     @asynccontextmanager
-    async def started(cls, name: str, *arguments: str) -> AsyncIterator[Self]:
+    async def started(
+        cls, name: str, *arguments: str, env: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Self]:
         """Perhaps not up yet, so that several can start at once; ended with the block."""
         with tempfile.TemporaryDirectory(prefix="crewdeck-bench-") as folder:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", f"bench.peers.{name}", *arguments),
                 cwd=folder,
-                env=environment(Path(folder)),
+                env=environment(Path(folder)) | dict(env or {}),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 limit=LONGEST_LINE,

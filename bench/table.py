@@ -54,8 +54,23 @@ class Within:
 
 
 @dataclass(frozen=True)
+class Below:
+    """Of a figure, so much, whatever its baseline is."""
+
+    most: float
+    of: Quantile = "p50"
+
+    def met(self, ours: Spread, baseline: Spread | None) -> bool:  # noqa: ARG002 - an aim of another kind
+        value: float | None = getattr(ours, self.of)
+        return value is not None and value < self.most
+
+    def __str__(self) -> str:
+        return f"{self.of} below {self.most:g}"
+
+
+@dataclass(frozen=True)
 class Figure:
-    """One line of the table. Times are in milliseconds, memory in MB."""
+    """One line of the table. Times are in milliseconds and memory in MB, unless the unit says otherwise."""
 
     name: str
     ours: Spread

@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
             command=command
         )
     _add_keys(commands.add_parser("keys", help="make, list and revoke keys of the API"))
+    _add_runs(commands.add_parser("runs", help="list and show runs, try them again, delete them"))
     _add_webhooks(commands.add_parser("webhooks", help="list what endpoints did not get, and send it again"))
     _add_terminal(commands)
     return parser
@@ -61,6 +62,26 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     )
     actions.add_parser("list", help="list the keys, without what is secret")
     actions.add_parser("revoke", help="end a key, at once and everywhere").add_argument("name")
+
+
+def _add_runs(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=runs, action="list")
+    actions = parser.add_subparsers(title="commands", metavar="<command>", dest="action")
+    listing = actions.add_parser("list", help="list runs, newest first")
+    listing.add_argument("--crew", help="of this crew only")
+    listing.add_argument("--status", help="queued, running, input_required, completed, failed or cancelled")
+    listing.add_argument("--active", action="store_true", help="those that are not over")
+    listing.add_argument("--limit", type=int, default=50, help="so many at most (50)")
+    show = actions.add_parser("show", help="what a run is, what it asked and what it waits for")
+    retry = actions.add_parser("retry", help="try again what failed or was cancelled, from where it was")
+    delete = actions.add_parser("delete", help="delete runs with everything that is stored of them")
+    for each in (show, retry):
+        each.add_argument("named", nargs=1, metavar="RUN", help="its id, or how that starts")
+    delete.add_argument("named", nargs="+", metavar="RUN", help="its id, or how that starts")
+    delete.add_argument("--yes", action="store_true", help="don't ask")
+    delete.add_argument(
+        "--cancel", action="store_true", help="also runs that are not over: cancel them first"
+    )
 
 
 def _add_webhooks(parser: argparse.ArgumentParser) -> None:
@@ -146,6 +167,14 @@ def keys(action: str, name: str = "", scope: Sequence[str] = ()) -> int:
     from bot.settings import load
 
     return run(load(), action, name, scope)
+
+
+def runs(action: str | None = None, **wish: object) -> int:
+    """List, show, retry and delete runs."""
+    from bot.runs import Wish, run
+    from bot.settings import load
+
+    return run(load(), Wish.model_validate({**wish, "action": action or "list"}))
 
 
 def webhooks(

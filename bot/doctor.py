@@ -14,6 +14,7 @@ from bot.catalogue import ask_crews
 from bot.core.endpoints import Endpoint
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.finding import Finding
+from bot.core.journal_keys import mark_of
 from bot.settings import DOTENV, Settings, load
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
@@ -46,7 +47,7 @@ def examine() -> int:
 
 async def _all(settings: Settings) -> bool:
     """Run the checks side by side, and print them in order."""
-    checks: tuple[Check, ...] = (_store, _slack, _webhooks, _crews)
+    checks: tuple[Check, ...] = (_store, _journals, _slack, _webhooks, _crews)
     broken = False
     for under_way in [asyncio.ensure_future(_safely(check, settings)) for check in checks]:
         for finding in await under_way:
@@ -74,6 +75,16 @@ async def _store(settings: Settings) -> list[Finding]:
     finally:
         with suppress(StoreUnavailable):
             await asyncio.to_thread(embedded.detach)
+
+
+async def _journals(settings: Settings) -> list[Finding]:
+    """Whether they are encrypted. That the keys have the right form was checked with the settings."""
+    current, *others = map(mark_of, settings.journal_keys) if settings.journal_keys else (None,)
+    if current is None:
+        words, remedy = "not encrypted", "To encrypt them, set CREWDECK_JOURNAL_KEY."
+        return [Finding(subject="Journals", state="off", words=words, remedy=remedy)]
+    also = f"; {', '.join(others)} decrypt too" if others else ""
+    return [Finding(subject="Journals", state="ok", words=f"encrypted with the key {current}{also}")]
 
 
 async def _slack(settings: Settings) -> list[Finding]:

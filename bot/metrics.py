@@ -82,6 +82,11 @@ def _figures(totals: Totals, now: int) -> Iterator[Metric]:
     for state in RunStatus:
         runs.add_metric([state], totals.runs.get(state, 0))
     yield runs
+    queued = GaugeMetricFamily("crewdeck_queued", "Runs that wait for a worker.", labels=["crew", "line"])
+    for name, number in totals.queued.items():
+        line, _, crew = name.partition(":")
+        queued.add_metric([crew, line], number)
+    yield queued
     yield GaugeMetricFamily(
         "crewdeck_questions_open", "Questions nobody answered yet.", totals.questions_open
     )

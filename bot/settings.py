@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bot.core.access import ApiKey, parse_keys
 from bot.core.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secrets
 from bot.core.errors import SettingsError
+from bot.core.journal_keys import parse_journal_keys
 
 SHIPPED = Path(__file__).resolve().parent.parent
 """Where `config/` and `manifest.yml` are: beside this package."""
@@ -59,14 +60,21 @@ class Settings(BaseSettings):
         default_factory=lambda: user_data_path("crewdeck", appauthor=False), alias="CREWDECK_DATA_DIR"
     )
     retention_days: float = Field(30, alias="CREWDECK_RETENTION_DAYS", gt=0)
+    #: Days after a run's end for which its journal is kept: as long as it can be tried again.
+    journal_days: float = Field(7, alias="CREWDECK_JOURNAL_DAYS", gt=0)
+    #: 32 random bytes in base64; several after a comma: the first encrypts journals, all decrypt.
+    journal_key_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_JOURNAL_KEY")
 
     config_dirs: str = Field("", alias="CREWDECK_CONFIG_DIR")
     model: str | None = Field(None, alias="CREWDECK_MODEL")
     workers: int = Field(1, alias="CREWDECK_WORKERS", ge=0, le=64)
     #: Seconds after which the runs of a silent worker are taken for lost.
     lease: float = Field(15, alias="CREWDECK_LEASE", ge=1)
-    #: Runs that one worker holds at most, and after how many it is replaced.
+    #: Runs that one worker holds at most, those that wait for people included; how many of them work at
+    #: once; how many it starts in a second; and after how many it is replaced.
     runs_per_worker: int = Field(500, alias="CREWDECK_RUNS_PER_WORKER", ge=1)
+    working: int = Field(50, alias="CREWDECK_WORKING", ge=1)
+    starts_per_second: float = Field(50, alias="CREWDECK_STARTS_PER_SECOND", gt=0)
     recycle_after: int = Field(1000, alias="CREWDECK_RECYCLE_AFTER", ge=1)
     #: Seconds that a stopping worker gives its runs. `serve` gives everything 10 s in all.
     drain: float = Field(5, alias="CREWDECK_DRAIN", ge=0)
@@ -105,6 +113,19 @@ class Settings(BaseSettings):
 
     #: Set by `crewdeck serve` for the workers that it starts; not for people.
     worker_id: str | None = Field(None, alias="CREWDECK_WORKER_ID")
+    #: Set by a worker for the process in which it tries a run of which two workers died; not for people.
+    alone: bool = Field(default=False, alias="CREWDECK_ALONE")
+
+    @field_validator("journal_key_text")
+    @classmethod
+    def _check_journal_keys(cls, text: SecretStr) -> SecretStr:
+        parse_journal_keys(text.get_secret_value())
+        return text
+
+    @property
+    def journal_keys(self) -> tuple[bytes, ...]:
+        """What journals are encrypted with, the current key first; none: they are not."""
+        return parse_journal_keys(self.journal_key_text.get_secret_value())
 
     @field_validator("redis_replicas", mode="before")
     @classmethod

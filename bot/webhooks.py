@@ -7,9 +7,9 @@ import sys
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
+from bot.columns import many, print_rows, when
 from bot.core import ids
 from bot.core.endpoints import OF_STARTS, Endpoint, derived, surface_of
 from bot.core.errors import NotFound, SettingsError
@@ -94,7 +94,7 @@ class _Desk:
             rows.append((endpoint.name, endpoint.host, state))
         if OF_STARTS in names:
             rows.append((OF_STARTS, "(as starts say)", _count(failing[OF_STARTS], given_up[OF_STARTS])))
-        _print(rows)
+        print_rows(rows)
         _print_failing(failing)
         _print_given_up(given_up)
         return 0
@@ -113,7 +113,7 @@ class _Desk:
         if not sent:
             sys.stderr.write("crewdeck: there is nothing to send: no endpoint follows that, or wants it.\n")
             return 1
-        sys.stdout.write(f"{_many(sent, 'event')} will be sent again.\n")
+        sys.stdout.write(f"{many(sent, 'event')} will be sent again.\n")
         return 0
 
     async def enable(self, wish: Wish) -> int:
@@ -184,18 +184,18 @@ def _state(
     off = disabled.get(endpoint.surface)
     if off is None or off.fingerprint != endpoint.fingerprint:
         return _count(failing, given_up)
-    return f"off since {_when(off.at)}: {off.why}; `crewdeck webhooks enable {endpoint.name}` turns it on"
+    return f"off since {when(off.at)}: {off.why}; `crewdeck webhooks enable {endpoint.name}` turns it on"
 
 
 def _count(failing: Sequence[Failing], given_up: Sequence[GivenUp]) -> str:
-    parts = [f"{_many(len(failing), 'run')} waiting since {_when(failing[0].since)}"] if failing else []
-    parts += [f"{_many(len(given_up), 'event')} given up"] if given_up else []
+    parts = [f"{many(len(failing), 'run')} waiting since {when(failing[0].since)}"] if failing else []
+    parts += [f"{many(len(given_up), 'event')} given up"] if given_up else []
     return "; ".join(parts) or "ok"
 
 
 def _print_failing(failing: dict[str, list[Failing]]) -> None:
     rows = [
-        (each.run_id, name, _when(each.since), str(each.tries), each.why)
+        (each.run_id, name, when(each.since), str(each.tries), each.why)
         for name, found in failing.items()
         for each in found
     ]
@@ -204,7 +204,7 @@ def _print_failing(failing: dict[str, list[Failing]]) -> None:
 
 def _print_given_up(given_up: dict[str, list[GivenUp]]) -> None:
     rows = [
-        (ids.event_id(each.run_id, each.seq), name, each.run_id, _when(each.at), each.why)
+        (ids.event_id(each.run_id, each.seq), name, each.run_id, when(each.at), each.why)
         for name, found in given_up.items()
         for each in found
     ]
@@ -215,21 +215,6 @@ def _print_more(rows: Sequence[Sequence[str]]) -> None:
     if len(rows) == 1:
         return
     sys.stdout.write("\n")
-    _print(rows[: SHOWN + 1])
+    print_rows(rows[: SHOWN + 1])
     if (left := len(rows) - 1 - SHOWN) > 0:
         sys.stdout.write(f"and {left} more\n")
-
-
-def _print(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    for row in rows:
-        padded = [f"{word:<{width}}" for word, width in zip(row[:-1], widths, strict=True)]
-        sys.stdout.write("  ".join([*padded, row[-1]]) + "\n")
-
-
-def _when(at: int) -> str:
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -11,8 +11,8 @@ from crews import doubts
 from crews.changes import Made
 from crews.context import RunContext
 from crews.journal import CREW, Journal
+from crews.parts import task_scope
 from crews.resume import DONE
-from crews.steps import task_scope
 from crews.values import fingerprint
 
 

@@ -1,17 +1,19 @@
-"""A new crewai Crew for every run, from a definition and inputs."""
+"""A new crewai Crew, or Flow, for every run, from a definition and inputs."""
 
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
 import importlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from itertools import chain
 from typing import Any, Protocol
 
 from crewai import LLM, Agent, Crew, Process, Task
+from crewai.events.utils.console_formatter import set_suppress_console_output
+from crewai.flow.flow import Flow
 from crewai.llms.base_llm import BaseLLM
 from crewai.llms.providers.openai.completion import OpenAICompletion
 from crewai.utilities.i18n import get_i18n
@@ -25,10 +27,13 @@ from crews.catalog import ASK_HUMAN, Definition
 from crews.definition import AgentEntry, CrewFile, Limits, TaskEntry, ToolEntry
 from crews.entry import card_of, declared_by
 from crews.executor import CrewdeckExecutor
+from crews.flows.people import wanted_of
 from crews.humans import AskHuman
 from crews.scripted import SCRIPTED, ScriptedLLM, read_script
 
 Inputs = Mapping[str, JsonValue]
+Built = Crew | Flow[Any]
+"""What a run executes. To people a flow is a crew."""
 
 
 class CrewBroken(CrewdeckError):  # noqa: N818 - says what happened, like the rest of the error tree
@@ -51,9 +56,13 @@ class Blueprint(Protocol):
     @property
     def review_rounds(self) -> int: ...
 
+    @property
+    def tools(self) -> Sequence[ToolEntry]:
+        """What is declared of its tools."""
+
     def card(self) -> Card: ...
 
-    def build(self, inputs: Inputs) -> Crew:
+    def build(self, inputs: Inputs) -> Built:
         """A new crew for a run with these inputs. Raises CrewBroken."""
 
 
@@ -77,6 +86,10 @@ class YamlCrew:
     def review_rounds(self) -> int:
         return self.definition.review_rounds
 
+    @property
+    def tools(self) -> Sequence[ToolEntry]:
+        return tuple(self.definition.crew.tools.values())
+
     def card(self) -> Card:
         return self.definition.card()
 
@@ -86,10 +99,10 @@ class YamlCrew:
 
 @dataclass(frozen=True)
 class PythonCrew:
-    """A crew of a factory."""
+    """A crew, or a flow, of a factory."""
 
     name: str
-    factory: Callable[[dict[str, JsonValue]], Crew]
+    factory: Callable[[dict[str, JsonValue]], Built]
 
     @classmethod
     def load(cls, entry: EntryPoint) -> PythonCrew:
@@ -114,19 +127,38 @@ class PythonCrew:
     def review_rounds(self) -> int:
         return self._declared.review.rounds
 
+    @property
+    def tools(self) -> Sequence[ToolEntry]:
+        return tuple(self._declared.tools.values())
+
     def card(self) -> Card:
         return card_of(self.name, self.factory)
 
-    def build(self, inputs: Inputs) -> Crew:
-        crew = self.factory(dict(inputs))
-        if not isinstance(crew, Crew):
+    def build(self, inputs: Inputs) -> Built:
+        set_suppress_console_output(True)  # a Flow announces itself when it is made
+        built = self.factory(dict(inputs))
+        if isinstance(built, Flow):
+            return self._flow(built)
+        if not isinstance(built, Crew):
             raise CrewBroken(
-                f"The factory of {self.name} must return a crewai Crew, not {type(crew).__name__}."
+                f"The factory of {self.name} must return a crewai Crew or Flow, not {type(built).__name__}."
             )
-        for agent in crew.agents:
-            _prepare(agent)
-        _declare_tools(crew, self._declared.tools.values())
-        return _forgetful(crew)
+        for agent in built.agents:
+            prepare(agent)
+        given = [each.tools or [] for each in built.agents] + [each.tools or [] for each in built.tasks]
+        declare_tools(chain.from_iterable(given), self.tools)
+        return _forgetful(built)
+
+    def _flow(self, flow: Flow[Any]) -> Flow[Any]:
+        for name, method in flow._definition.methods.items():  # noqa: SLF001 - nothing public tells
+            asked = method.human_feedback
+            problem = wanted_of(asked).problem() if asked is not None else None
+            if asked is not None and asked.learn:
+                problem = "`learn` isn't supported: what it has learned would differ from worker to worker"
+            if problem is not None:
+                raise CrewBroken(f"@human_feedback of {self.name}.{name}: {problem}.")
+        flow.stream = False
+        return flow
 
 
 def kickoff_inputs(card: Card, inputs: Inputs) -> dict[str, Any]:
@@ -165,7 +197,7 @@ class _Builder:
         options["llm"] = self._model(entry.llm)
         options["tools"] = [*self._tools(entry.tools), AskHuman()]
         agent = Agent(**options)
-        _prepare(agent)
+        prepare(agent)
         return agent
 
     def _manager(self) -> Agent:
@@ -176,7 +208,7 @@ class _Builder:
         }
         manager = Agent(**options, llm=self._model(None))
         manager.allow_delegation = True
-        _prepare(manager)
+        prepare(manager)
         return manager
 
     def _task(
@@ -225,11 +257,10 @@ def _tool(entry: ToolEntry) -> Any:
     return tool
 
 
-def _declare_tools(crew: Crew, entries: Iterable[ToolEntry]) -> None:
-    """What a factory declares of tools by their class."""
+def declare_tools(given: Iterable[Any], entries: Iterable[ToolEntry]) -> None:
+    """What a factory declares of tools by their class. Raises CrewBroken."""
     kinds = [(_named(entry.use), entry.on_interrupted) for entry in entries]
-    given = [each.tools or [] for each in crew.agents] + [each.tools or [] for each in crew.tasks]
-    for tool in chain.from_iterable(given):
+    for tool in given:
         for kind, on_interrupted in kinds:
             if isinstance(tool, kind):
                 interrupted.declare(tool, on_interrupted)
@@ -248,7 +279,7 @@ def _unusable(name: str, said: str, kind: str = "") -> CrewBroken:
     return CrewBroken(f"CrewAI can't use the model {name} ({kind}). Correct `model:`, or CREWDECK_MODEL.")
 
 
-class _Nowhere(TaskOutputStorageHandler):
+class Nowhere(TaskOutputStorageHandler):
     """CrewAI's store of task outputs, which keeps nothing.
 
     The real one writes what tasks came to into one SQLite file of the machine, and every crew empties it.
@@ -268,11 +299,11 @@ class _Nowhere(TaskOutputStorageHandler):
 
 
 def _forgetful(crew: Crew) -> Crew:
-    crew._task_output_handler = _Nowhere()  # noqa: SLF001 - a seam
+    crew._task_output_handler = Nowhere()  # noqa: SLF001 - a seam
     return crew
 
 
-def _prepare(agent: Any) -> None:
+def prepare(agent: Any) -> None:
     """What every agent needs so that people can take their time."""
     agent.executor_class = CrewdeckExecutor
     # Would count tokens with an extra request to OpenAI for each tool result.

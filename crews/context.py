@@ -78,7 +78,9 @@ class RunContext:
         #: What every model call and tool call passes through.
         self.steps = Steps(self, self.history.journal, self.writer)
         #: Whether it is time to leave memory, while people are asked.
-        self.parking = Parking(loop, hot_window, self.steps.idle, self.leave)
+        self.parking = Parking(loop, hot_window, self._idle, self.leave, lambda: line.rest(claim))
+        #: Whether something that is no step is at work besides; set for flows.
+        self.at_work: Callable[[], bool] = lambda: False
         #: Ends the run's task; set by who started it.
         self.interrupt: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
@@ -167,6 +169,11 @@ class RunContext:
 
     def wait_in_thread(self, work: Coroutine[Any, Any, T]) -> T:
         """The same for code that can't await: it holds its thread, which must not be the crews' loop."""
+        if asyncio._get_running_loop() is self.loop:  # noqa: SLF001 - documented, for exactly this
+            work.close()
+            raise RuntimeError(
+                "This would wait for people on the loop of all runs; await it, or use a thread."
+            )
         return asyncio.run_coroutine_threadsafe(self._wait(work), self.loop).result()
 
     async def _wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -183,6 +190,9 @@ class RunContext:
             raise
         finally:
             self._waits.discard(task)
+
+    def _idle(self) -> float | None:
+        return None if self.at_work() else self.steps.idle()
 
     def _interrupt(self) -> None:
         for wait in tuple(self._waits):

@@ -107,11 +107,13 @@ class QuestionsEntry(Patience):
 
 
 class Limits(Entry):
-    """`limits`: beyond them the run fails and says so."""
+    """`limits`: beyond `time` and `model_calls` the run fails and says so; beyond `runs` it waits."""
 
     #: Seconds of working time: while people are asked, the clock stands still.
     time: Seconds | None = None
     model_calls: Annotated[int, Field(ge=1)] | None = None
+    #: How many runs of the crew work at once, in all workers; those that wait for people don't count.
+    runs: Annotated[int, Field(ge=1)] | None = None
 
 
 class Review(Entry):

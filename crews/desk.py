@@ -11,9 +11,10 @@ from uuid import uuid4
 import structlog
 
 from bot.core import ids, rules
-from bot.core.model import Action, Option, Policy, Question, QuestionKind, ReasonFlags, Source
+from bot.core.model import Action, Deadline, Option, Policy, Question, QuestionKind, ReasonFlags, Source
 from crews.line import StoreLine
 from crews.parts import TaskPart
+from crews.signals import HandedBack
 
 if TYPE_CHECKING:
     from crews.context import RunContext
@@ -38,6 +39,8 @@ class Asking:
     rounds: int | None = None
     #: Who may answer; None: whom the crew's approvers name.
     policy: Policy | None = None
+    #: How long it waits; None: as long as the crew says for its kind.
+    deadline: Deadline | None = None
     #: What the question is known by, where its words are not enough: the same key is the same question.
     key: str = ""
 
@@ -80,9 +83,9 @@ class Desk:
 
     def question(self, asking: Asking) -> Question:
         """What is recorded. Asked again, it is another question; a rebuilt run asks the same ones."""
-        run, task = self._run.claim.run, asking.task
+        run, task, content = self._run.claim.run, asking.task, self._content(asking)
         return Question(
-            id=ids.part_id(run.id, "question", *self._content(asking)),
+            id=ids.part_id(run.id, "question", *content),
             run_id=run.id,
             kind=asking.kind,
             prompt=asking.prompt,
@@ -98,22 +101,30 @@ class Desk:
             rounds=asking.rounds,
             policy=asking.policy or run.approvers,
             digest=asking.digest,
-            deadline=run.crew.deadline(asking.kind),
+            known_as=hashlib.sha256("/".join(map(str, content)).encode()).hexdigest()[:32],
+            deadline=asking.deadline or run.crew.deadline(asking.kind),
         )
 
     def _content(self, asking: Asking) -> tuple[object, ...]:
         """What a question is known by in its run."""
         if asking.key:
             return (asking.key,)
-        content = (asking.task.number if asking.task else 0, asking.kind, asking.digest)
+        content = (asking.task.known_as if asking.task else 0, asking.kind, asking.digest)
         return (*content, self._run.occurrence(*content))
 
     async def _ask(self, asking: Asking, question: Question) -> Question:
+        answered = self._run.history.journal.answer(question.known_as)
+        if answered is not None:
+            # In the run that this one tries again; in this one nobody is asked, and nothing happens.
+            self._run.entered()
+            return question.model_copy(update={"outcome": answered})
         with self._run.stopwatch.paused():
-            await self._announcer.before(asking.task)
+            known = question.id in self._run.history.asked
+            if not known:  # Otherwise an earlier worker has waited for it.
+                await self._announcer.before(asking.task)
             await self._run.writer.flushed()
             asked = await self._line.ask(self._run.claim, question)
-            if asked.id not in self._run.history.asked:
+            if not known:
                 log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
                 self._announcer.asked(asked)
             self._run.entered()
@@ -126,8 +137,11 @@ class Desk:
     async def _settled(self, asked: Question) -> Question:
         if not asked.open:
             return asked
-        with self._run.parking.waiting(asked.id):
-            return await self._line.settled(asked)
+        with self._run.parking.waiting(asked.id, asked.task_id):
+            settled = await self._line.settled(asked, self._run.claim)
+        if settled is None:
+            raise self._run.leave(HandedBack())
+        return settled
 
     async def _tell(self, settled: Question) -> None:
         """Tell CrewAI's listeners of the answer, once, whichever worker they listen in."""

@@ -25,7 +25,7 @@ def crew(
     cancel: str | Sequence[str] = "requester",
     **more: JsonValue,
 ) -> Callable[[F], F]:
-    """Declare what people need to know of a factory `(inputs) -> crewai.Crew`.
+    """Declare what people need to know of a factory `(inputs) -> crewai.Crew`, or `-> crewai.flow.Flow`.
 
     The arguments are the keys of `crew.yaml`, `questions`, `limits`, `review` and `admit` included:
 

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, ClassVar, Literal
 
-from crewai.agents.agent_executor import AgentExecutor
+from crewai.agents.agent_executor import AgentExecutor, AgentExecutorState
 from crewai.agents.parser import AgentAction
+from crewai.flow.flow import FlowState
 from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from crewai.utilities.agent_utils import extract_tool_call_info, parse_tool_call_args
 from crewai.utilities.string_utils import sanitize_tool_name
@@ -28,11 +29,18 @@ from crews.humans import ANSWERS, NAME, Answers, AskHumanArgs, told
 from crews.interrupted import OnInterrupted
 
 
+class _State(FlowState, AgentExecutorState):
+    """What an executor keeps. CrewAI would make a class like this for each one, which takes milliseconds."""
+
+
 class CrewdeckExecutor(AgentExecutor):
     """`Agent.executor_class` of every agent that Crewdeck runs. Outside of a run it is CrewAI's own."""
 
     # A Flow finds its nodes in the class's own dictionary: without the parent's graph it would have but two.
     _flow_definition: ClassVar[Any] = AgentExecutor.flow_definition()
+
+    def _create_initial_state(self) -> AgentExecutorState:
+        return _State()
 
     async def execute_native_tool(  # type: ignore[override]
         self,

@@ -34,6 +34,16 @@ def of_build(error: Exception) -> RunError:
     )
 
 
+def of_release(run_id: str, problem: str) -> RunError:
+    """What the run has done was recorded by another release."""
+    return RunError(
+        code="other_release",
+        message="This run was begun by another release of Crewdeck, and can't go on with this one: "
+        f"{problem}. Where that one runs, `crewdeck runs retry {ids.short(run_id)}` goes on from what is "
+        "recorded.",
+    )
+
+
 def of_run(run_id: str, error: BaseException, model_failure: Exception | None) -> RunError:
     """CrewAI gave up with `error`; `model_failure` is the last exception of a model call."""
     chain = tuple(_chain(error))

@@ -2,6 +2,9 @@
 
 A step's name is `<scope>/<kind>/<fingerprint of its content>/<occurrence>`; its scope is the task in whose
 course it is taken, or the tool call. The store keeps the first result that is noted under a name.
+
+A run that tries another one again begins with what that one has recorded, under names of their own
+(`bot/core/retry.py`): it uses what it comes to, and nothing of it is missed.
 """
 
 from __future__ import annotations
@@ -14,9 +17,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bot.core.model import Outcome
+from bot.core.retry import ANSWER, KEPT
 from crews.values import fingerprint
 
 MODEL, TOOL, PROMPT = "model", "tool", "prompt"
+FORMAT = 1
+"""How this release names steps and writes results. A release that does so otherwise counts it up, writes its
+number under `format` into the journals that it begins, and says here which older ones it understands."""
 CREW, DIVERGED = "crew/", "diverged/"
 """What is noted of the crew itself, and of changes that the run went on with."""
 INTENDED = "?"
@@ -29,7 +37,7 @@ class Journal:
     def __init__(self, stored: Mapping[str, str] | None = None) -> None:
         self._stored = dict(stored or {})
         #: Recorded model calls that this execution has not come to yet.
-        self._left = {name for name in self._stored if f"/{MODEL}/" in name}
+        self._left = {name for name in self._stored if f"/{MODEL}/" in name and not name.startswith(KEPT)}
         #: Those that nobody misses: a person said that the run goes on without them.
         self._excused = {
             name
@@ -42,6 +50,17 @@ class Journal:
         self._lock = threading.Lock()
         self._found_at = time.monotonic()
 
+    @property
+    def unreadable(self) -> str | None:
+        """Why a run can't go on from this journal, in words; None if it can."""
+        written = self._stored.get("format", str(FORMAT))
+        if written != str(FORMAT):
+            return f"its journal has the form {written}, and this worker reads {FORMAT}"
+        for name, value in self._stored.items():
+            if not _understood(name, value):
+                return f"this worker doesn't understand what its journal says of {name}"
+        return None
+
     def name(self, scope: str, kind: str, *content: object) -> str:
         """The name of the next step with this content."""
         base = f"{scope}/{kind}/{fingerprint(*content)}"
@@ -51,7 +70,7 @@ class Journal:
 
     def found(self, name: str) -> Any:
         """What is recorded under this name; None if nothing is."""
-        written = self._stored.get(name)
+        written = self._stored.get(name) or self._stored.get(KEPT + name)
         if written is None:
             return None
         with self._lock:
@@ -59,9 +78,23 @@ class Journal:
             self._found_at = time.monotonic()
         return json.loads(written)
 
+    def kept(self, name: str) -> bool:
+        """Whether the earlier run took this step, which this one tries again."""
+        return name not in self._stored and KEPT + name in self._stored
+
     def intended(self, name: str) -> int:
         """How often a step was begun whose result nobody recorded."""
-        return int(self._stored.get(name + INTENDED, 0))
+        own, kept = self._stored.get(name + INTENDED), self._stored.get(f"{KEPT}{name}{INTENDED}", "")
+        return int(own or kept.partition(" ")[0] or 0)
+
+    def first_begun(self, name: str) -> str | None:
+        """The earlier run that began this step and recorded no result; None if none did."""
+        return self._stored.get(f"{KEPT}{name}{INTENDED}", "").partition(" ")[2] or None
+
+    def answer(self, known_as: str) -> Outcome | None:
+        """What a person answered to this question in the earlier run."""
+        written = self._stored.get(ANSWER + known_as)
+        return Outcome.model_validate_json(written) if written is not None else None
 
     def left(self, scope: str = "") -> list[str]:
         """Recorded model calls (of this scope) that have not come up again, and should have."""
@@ -99,5 +132,24 @@ class Journal:
     def under(self, prefix: str) -> Iterator[tuple[str, Any]]:
         """What is recorded under names that start so."""
         for name, written in self._stored.items():
-            if name.startswith(prefix):
-                yield name, json.loads(written)
+            own = name.removeprefix(KEPT)
+            if own.startswith(prefix) and (own == name or own not in self._stored):
+                yield own, json.loads(written)
+
+
+def _understood(name: str, value: str) -> bool:
+    """Whether this is written as this release writes it."""
+    if name.startswith(("heard/", ANSWER)) or name.endswith(INTENDED) or name == "format":
+        return True
+    try:
+        written = json.loads(value)
+    except ValueError:
+        return False
+    if name.removeprefix(KEPT).startswith("done/"):
+        return isinstance(written, dict) and ("output" in written or "end" in written)
+    match name.split("/")[-3:-2]:
+        case ["model" | "tool"]:
+            return isinstance(written, dict) and ("failed" in written or "result" in written)
+        case ["prompt"]:
+            return isinstance(written, list)
+    return True

@@ -14,6 +14,7 @@ from bot.core.events import Body
 from bot.core.feed import Feed, question_topic
 from bot.core.model import Actor, Claim, Question, RunError
 from bot.core.ports import Store
+from crews.working import Working
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -25,10 +26,13 @@ RETRY = 0.5
 class StoreLine:
     """What a run wants of the store, from any loop. While Redis is away everything waits; Fenced ends it."""
 
-    def __init__(self, control: asyncio.AbstractEventLoop, store: Store, feed: Feed) -> None:
+    def __init__(
+        self, control: asyncio.AbstractEventLoop, store: Store, feed: Feed, working: Working
+    ) -> None:
         self._control = control
         self._store = store
         self._feed = feed
+        self._working = working
 
     async def record(self, claim: Claim, event: Body, key: str | None = None) -> None:
         await self._on_control(_persistently(lambda: self._store.record(claim, event, key)))
@@ -69,13 +73,24 @@ class StoreLine:
             return refused.code == "run_over"
         return True
 
+    async def set_aside(self, claim: Claim, seconds: float) -> None:
+        await self._on_control(_persistently(lambda: self._store.set_aside(claim, seconds)))
+
     async def ask(self, claim: Claim, question: Question) -> Question:
         """Record the question; the one that has its id already, perhaps settled, if there is one."""
         return await self._on_control(_persistently(lambda: self._store.ask(claim, question)))
 
-    async def settled(self, question: Question) -> Question:
-        """The question, once it is settled."""
-        return await self._on_control(self._settled(question))
+    async def settled(self, question: Question, claim: Claim) -> Question | None:
+        """The question, once it is settled; None if there is no room here for the run to go on."""
+        return await self._on_control(self._settled(question, claim))
+
+    def rest(self, claim: Claim) -> None:
+        """The run does nothing but wait for people, until one of its questions is settled."""
+        self._control.call_soon_threadsafe(self._working.rest, claim)
+
+    async def leave(self, claim: Claim) -> None:
+        """The run is about to be parked or given back."""
+        await self._on_control(self._working.leave(claim))
 
     async def finish(self, claim: Claim, result: str | None, error: RunError | None) -> None:
         await self._on_control(_persistently(lambda: self._store.finish(claim, result=result, error=error)))
@@ -85,13 +100,14 @@ class StoreLine:
             return await work
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._control))
 
-    async def _settled(self, question: Question) -> Question:
+    async def _settled(self, question: Question, claim: Claim) -> Question | None:
         with self._feed.watch(question_topic(question.id)) as signal:
             while True:
                 signal.clear()
                 now = await _persistently(lambda: self._store.question(question.run_id, question.id))
                 if not now.open:
-                    return now
+                    goes_on = await _persistently(lambda: self._working.go_on(claim))
+                    return now if goes_on else None
                 await signal.wait()
 
 

@@ -13,6 +13,7 @@ from crews.build import Blueprint, CrewBroken, PythonCrew, YamlCrew
 from crews.catalog import Catalog
 from crews.entry import card_of
 from crews.failures import of_build
+from crews.flows import seams
 from crews.warming import complete_answers
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ def check(catalog: Catalog, settings: Settings) -> Iterator[dict[str, object]]:
         name = problem.file.name if problem.file.is_dir() else problem.file.parent.name
         yield _finding(name, str(problem), "Correct the file; docs/crews.md describes it.")
     loaded = blueprints(catalog, settings)
+    seams.install()  # as where they run: a Flow is built in a moment
     for entry in catalog.factories:
         if entry.name not in loaded:
             yield _finding(entry.name, f"{entry.value} can't be loaded", "Install or correct its package.")

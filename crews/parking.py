@@ -21,27 +21,40 @@ class Parking:
         window: float,
         idle: Callable[[], float | None],
         leave: Callable[[Parked], object],
+        rest: Callable[[], None],
     ) -> None:
-        """`idle`: for how many seconds no step was under way; None while one is."""
+        """`idle`: for how many seconds no step was under way; None while one is.
+
+        `rest` is called when the run has come to rest: it waits, and does nothing else. It goes on when one
+        of its questions is settled.
+        """
         self._loop = loop
         self._window = window
         self._idle = idle
         self._leave = leave
-        #: Since when each question is waited for.
+        self._rest = rest
+        self._rests = False
+        #: Since when each question is waited for, and in which part of the run.
         self._waits: dict[str, float] = {}
+        self._parts: dict[str, str | None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
-    def waiting(self, question_id: str) -> Iterator[None]:
+    def waiting(self, question_id: str, part_id: str | None = None) -> Iterator[None]:
         """The run waits for this question while the block runs."""
         self._waits[question_id] = self._loop.time()
-        self._look_in(self._window)
+        self._parts[question_id] = part_id
+        self._look_in(min(QUIET, self._window))
         try:
             yield
         finally:
-            del self._waits[question_id]
-            if not self._waits:
-                self.close()
+            del self._waits[question_id], self._parts[question_id]
+            self._rests = False
+            self._look_in(min(QUIET, self._window))
+
+    def waits_in(self, part_id: str) -> bool:
+        """Whether this part of the run waits for people."""
+        return part_id in self._parts.values()
 
     def hurry(self) -> None:
         """Wait no longer than it takes to see that nothing else is going on."""
@@ -61,9 +74,12 @@ class Parking:
     def _look(self) -> None:
         idle = self._idle()
         waited = self._loop.time() - min(self._waits.values())
-        if idle is None:
-            self._look_in(max(QUIET, self._window - waited))
-        elif idle >= QUIET and waited >= self._window:
+        if idle is None or idle < QUIET:
+            self._look_in(QUIET - (idle or 0.0))
+        elif waited >= self._window:
             self._leave(Parked(tuple(self._waits)))
         else:
-            self._look_in(max(QUIET - idle, self._window - waited, 0.01))
+            if not self._rests:
+                self._rests = True
+                self._rest()
+            self._look_in(self._window - waited)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from crewai import Crew, Task
@@ -13,15 +14,37 @@ from bot.core import ids
 
 @dataclass(frozen=True)
 class TaskPart:
-    """One of the crew's tasks."""
+    """One of the crew's tasks, or a flow's method each time that it is called."""
 
     id: str
     name: str
     agent_id: str | None
     agent: str
-    #: From 1, of how many.
+    #: From 1, of how many; 0 where that can't be known.
     number: int
     total: int
+    #: Of a flow's method: its name, and which call of it this is (from 0).
+    method: str = ""
+    call: int = 0
+
+    @property
+    def known_as(self) -> int | str:
+        """What tells it from the run's others, wherever the run is taken up."""
+        return f"{self.method}:{self.call}" if self.method else self.number
+
+    @property
+    def scope(self) -> str:
+        """What the names of its steps start with."""
+        return f"m:{self.known_as}" if self.method else task_scope(self.number)
+
+
+METHOD: ContextVar[TaskPart | None] = ContextVar("crewdeck_method", default=None)
+"""The flow's method in whose course this happens."""
+
+
+def task_scope(number: int) -> str:
+    """The scope of a task by its number; 0 for what belongs to none."""
+    return f"t{number}"
 
 
 class Parts:
@@ -53,9 +76,22 @@ class Parts:
             )
 
     def task(self, task: Task | None) -> TaskPart | None:
-        """The crew's task that `task` is, or in whose course a delegated one is done."""
+        """The crew's task that `task` is, or in whose course a delegated one is done; or a flow's method."""
         known = self._tasks.get(str(task.id)) if task is not None else None
-        return known or self._tasks.get(get_current_task_id() or "")
+        return known or self._tasks.get(get_current_task_id() or "") or METHOD.get()
+
+    def method(self, name: str, call: int, number: int) -> TaskPart:
+        """A flow's method as a part of this run."""
+        return TaskPart(
+            id=ids.part_id(self._run_id, "method", name, call),
+            name=name.replace("_", " ").strip().capitalize(),
+            agent_id=None,
+            agent="",
+            number=number,
+            total=0,
+            method=name,
+            call=call,
+        )
 
     def is_task(self, scope: str) -> bool:
         """Whether this is the scope of one of the crew's tasks."""

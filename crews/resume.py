@@ -8,10 +8,10 @@ from typing import Any
 from crewai import Crew, Task
 from crewai.tasks.task_output import TaskOutput
 
+from bot.core.retry import KEPT
 from crews.context import RunContext
 from crews.journal import Journal
-from crews.parts import TaskPart
-from crews.steps import task_scope
+from crews.parts import TaskPart, task_scope
 
 DONE = "done/"
 
@@ -66,7 +66,7 @@ class FinishedTasks:
         self._outputs[part.number] = written
         row = range(1, part.total + 1)
         reached = next((number for number in row if number not in self._outputs), part.total + 1)
-        struck = [f"{task_scope(number)}/" for number in range(1, reached)]
+        struck = [f"{kept}{task_scope(number)}/" for number in range(1, reached) for kept in ("", KEPT)]
         self._run.writer.write(f"{DONE}{part.number}", json.dumps(written), struck)
 
 

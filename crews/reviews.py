@@ -27,7 +27,7 @@ class Reviews:
     def setup_messages(self, context: ExecutorContext) -> bool:
         """Whether the prompt was rendered before, and so is in the context already."""
         own = self._run.parts.own(context.task)
-        described = "" if own is not None else _dateless(getattr(context.task, "description", ""))
+        described = "" if own is not None else _dateless(_wanted(context))
         name, messages = self._run.steps.prompt(context.agent.role, described)
         if messages is not None:
             context.messages[:] = messages
@@ -78,6 +78,11 @@ class Reviews:
         if outcome.action is Action.RESPOND and review.round != review.rounds:
             return outcome.comment
         raise self._run.stop(_ending(review))
+
+
+def _wanted(context: ExecutorContext) -> str:
+    """The words of a task that isn't the crew's own, or of an agent's `kickoff`, which has none."""
+    return str(getattr(context.task, "description", None) or getattr(context, "_kickoff_input", ""))
 
 
 def _dateless(description: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 # ruff: noqa: ANN401 - CrewAI says Any here
 import asyncio
 import contextvars
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,14 +22,18 @@ from crewai.events.event_listener import event_listener
 from crewai.events.types.task_events import TaskCompletedEvent, TaskStartedEvent
 from crewai.events.utils.console_formatter import set_suppress_console_output
 from crewai.execution import set_execution_uuid
+from crewai.flow.flow import Flow
 
+from bot.core.errors import JournalSealed
 from bot.core.events import TaskCompleted, TaskStarted
 from bot.core.model import Claim, Question, RunError
 from bot.core.ports import Fenced
-from crews import agreement, failures, seams
-from crews.build import Blueprint, YamlCrew, kickoff_inputs
+from crews import agents, agreement, clients, failures, seams
+from crews.build import Blueprint, Built, YamlCrew, kickoff_inputs
 from crews.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
 from crews.context import CURRENT, History, RunContext
+from crews.flows import seams as flow_seams
+from crews.flows.course import COURSE, Course
 from crews.hold import Hold
 from crews.journal import Journal
 from crews.line import StoreLine
@@ -40,6 +45,8 @@ from crews.signals import Leave, Parked, Stopped
 
 log = structlog.get_logger(__name__)
 
+SEALED_PAUSE = 60.0
+"""Seconds after which somebody looks again whether a run's journal can be read: with other keys, it can."""
 STARTS = 4
 """Runs that start at the same time; a hundred at once would stall the loop for a second."""
 
@@ -64,8 +71,10 @@ class _Execution:
 
     context: RunContext
     progress: Progress
-    crew: Crew | None = None
-    kickoff: asyncio.Task[Any] | None = field(default=None)
+    crew: Built | None = None
+    kickoff: asyncio.Task[str] | None = field(default=None)
+    #: CrewAI's tasks that were started in its course.
+    tasks: list[Any] = field(default_factory=list)
 
     def interrupt(self) -> None:
         if self.kickoff is not None:
@@ -85,11 +94,17 @@ class Runtime:
         self._starts = asyncio.Semaphore(STARTS)
         self._executions: dict[str, _Execution] = {}
         seams.install()
+        flow_seams.install()
+        agents.install()
+        clients.install()
         self._listen()
 
     async def execute(self, claim: Claim, hold: Hold | None = None) -> None:
         """Execute a run and record how that ended. Never raises an Exception."""
-        execution = self._open(claim, await self._history(claim), hold or Hold())
+        history = await self._readable(claim)
+        if history is None:
+            return
+        execution = self._open(claim, history, hold or Hold())
         following = asyncio.create_task(execution.progress.follow())
         try:
             ending = await self._executed(execution)
@@ -106,6 +121,22 @@ class Runtime:
             await asyncio.wait({following})
             self._close(execution)
 
+    async def _readable(self, claim: Claim) -> History | None:
+        """What was done before; None where this worker can't go on with it, and has given the run up."""
+        try:
+            history = await self._history(claim)
+            problem = history.journal.unreadable
+            if problem is None:
+                return history
+            log.error("a run's journal is of another release", run_id=claim.run.id, problem=problem)
+            await self._line.finish(claim, None, failures.of_release(claim.run.id, problem))
+        except JournalSealed as error:
+            log.error("a run waits until its journal can be read", run_id=claim.run.id, reason=str(error))  # noqa: TRY400 - not our failure
+            await self._line.set_aside(claim, SEALED_PAUSE)
+        except Fenced:
+            log.info("let go", run_id=claim.run.id)
+        return None
+
     async def _history(self, claim: Claim) -> History:
         journal = Journal(await self._line.journal(claim.run.id))
         asked = await self._line.questions(claim.run.id)
@@ -114,6 +145,7 @@ class Runtime:
     async def _leave(self, context: RunContext, why: Leave) -> None:
         """Give the run up; a step that is under way is recorded before, so that it isn't taken again."""
         await context.steps.finished()
+        await self._line.leave(context.claim)
         if isinstance(why, Parked):
             await self._line.park(context.claim, why.questions, context.worked)
             log.info("parked", run_id=context.run_id)
@@ -160,9 +192,8 @@ class Runtime:
         """Take the run out of memory. CrewAI would keep a cancelled task, and with it the crew, for ever."""
         if self._executions.get(execution.context.run_id) is execution:
             del self._executions[execution.context.run_id]
-        execution.context.stopwatch.close()
-        execution.context.parking.close()
-        for task in execution.crew.tasks if execution.crew is not None else ():
+        execution.context.stop()  # CrewAI lets a flow's other branches run on when one has failed
+        for task in execution.tasks:
             event_listener.execution_spans.pop(task, None)
 
     async def _executed(self, execution: _Execution) -> Ending:
@@ -177,13 +208,13 @@ class Runtime:
                 return Ending(error=failures.of_build(error))
             if context.stopped is not None:
                 return _left(context.stopped)
-        try:
-            await agreement.reached(context, crew, literal=isinstance(blueprint, YamlCrew))
-        except Leave:
-            return _left(context.leave(Stopped()))
+        if isinstance(crew, Crew):  # Of a flow its methods are missed, if it is another one now.
+            try:
+                await agreement.reached(context, crew, literal=isinstance(blueprint, YamlCrew))
+            except Leave:
+                return _left(context.leave(Stopped()))
         async with self._starts:
-            await self._resume(context, crew)
-            kickoff = self._kick_off(execution, crew, blueprint)
+            kickoff = await self._kick_off(execution, crew, blueprint)
             begun = asyncio.create_task(context.begun.wait())
             await asyncio.wait({kickoff, begun}, return_when=asyncio.FIRST_COMPLETED)
             begun.cancel()
@@ -198,15 +229,29 @@ class Runtime:
             await self._record(context, _progressed(TaskCompleted, context.crew_id, part))
         finished.listen(crew)
 
-    def _kick_off(self, execution: _Execution, crew: Crew, blueprint: Blueprint) -> asyncio.Task[Any]:
+    async def _kick_off(self, execution: _Execution, crew: Built, blueprint: Blueprint) -> asyncio.Task[str]:
         context = execution.context
         execution.crew = crew
         variables = contextvars.copy_context()
         variables.run(self._enter, context, blueprint.review_rounds)
-        inputs = kickoff_inputs(context.claim.run.crew, context.claim.run.inputs)
-        execution.kickoff = context.loop.create_task(crew.akickoff(inputs=inputs), context=variables)
+        if isinstance(crew, Crew):
+            await self._resume(context, crew)
+            work = _kicked_off(crew, kickoff_inputs(context.claim.run.crew, context.claim.run.inputs))
+        else:
+            course = self._course(execution, crew, blueprint)
+            variables.run(COURSE.set, course)
+            work = course.kick_off(dict(context.claim.run.inputs))
+        execution.kickoff = context.loop.create_task(work, context=variables)
         context.stopwatch.start()
         return execution.kickoff
+
+    def _course(self, execution: _Execution, flow: Flow[Any], blueprint: Blueprint) -> Course:
+        context, numbers = execution.context, itertools.count()
+
+        def tell(kind: type[TaskStarted | TaskCompleted], part: TaskPart) -> None:
+            execution.progress.note(next(numbers), _progressed(kind, context.crew_id, part))
+
+        return Course(context, flow, tell, blueprint.tools)
 
     @staticmethod
     def _enter(context: RunContext, rounds: int) -> None:
@@ -218,14 +263,14 @@ class Runtime:
         reset_emission_counter()
 
     @staticmethod
-    def _ending(context: RunContext, kickoff: asyncio.Task[Any]) -> Ending:
+    def _ending(context: RunContext, kickoff: asyncio.Task[str]) -> Ending:
         if context.stopped is not None:
             if not kickoff.cancelled():
                 kickoff.exception()  # seen: it is ours
             return _left(context.stopped)
         error = None if kickoff.cancelled() else kickoff.exception()
         if error is None and not kickoff.cancelled():
-            return Ending(result=kickoff.result().raw)
+            return Ending(result=kickoff.result())
         if error is None or isinstance(error, Fenced):
             return Ending()
         log.error("the crew failed", run_id=context.run_id, exc_info=error)
@@ -250,6 +295,8 @@ class Runtime:
     ) -> None:
         run = CURRENT.get()
         execution = self._executions.get(run.run_id) if run is not None else None
+        if execution is not None and kind is TaskStarted:
+            execution.tasks.append(source)
         part = run.parts.own(source) if run is not None else None
         if run is not None and execution is not None and part is not None:
             execution.progress.note(event.emission_sequence or 0, _progressed(kind, run.crew_id, part))
@@ -275,9 +322,14 @@ class _BusAnnouncer:
                 self._crew(question), HumanInputCompletedEvent.of(question, question.outcome)
             )
 
-    def _crew(self, question: Question) -> Crew | None:
+    def _crew(self, question: Question) -> Built | None:
         execution = self._executions.get(question.run_id)
         return execution.crew if execution is not None else None
+
+
+async def _kicked_off(crew: Crew, inputs: dict[str, Any]) -> str:
+    output: Any = await crew.akickoff(inputs=inputs)
+    return str(output.raw)
 
 
 def _left(why: Leave) -> Ending:

@@ -30,4 +30,4 @@ class Parked(Leave):
 
 
 class HandedBack(Leave):
-    """The worker stops: another one takes the run up."""
+    """The worker stops, or has no room for a run that was answered: whoever has some takes the run up."""

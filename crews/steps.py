@@ -25,6 +25,7 @@ from crews import doubts
 from crews.course import Course
 from crews.interrupted import OnInterrupted
 from crews.journal import INTENDED, MODEL, PROMPT, TOOL, Journal
+from crews.parts import METHOD, task_scope
 from crews.request import Request, Step
 from crews.signals import HandedBack
 from crews.values import encode
@@ -90,8 +91,9 @@ class Steps:
     def _begin_model(self, request: Request) -> Step:
         self._take()
         scope = self.scope
-        self._count(scope)
         name = self._journal.name(scope, MODEL, *request.content)
+        if not self._journal.kept(name):
+            self._count(scope)
         step = Step(name, self._journal.found(name))
         if step.recorded is None:
             self._course.check(scope, request, on_loop=_on_loop())
@@ -154,6 +156,8 @@ class Steps:
             self.counted(known_as, step.recorded.get("model_calls", 0))
             return step.result()
         begun = self._journal.intended(known_as)
+        if begun and self._journal.first_begun(known_as) and on_interrupted == "fail":
+            on_interrupted = "ask"  # It failed for this, and yet somebody wants it tried again.
         if begun and not self._again(name, f"{known_as}/{begun}", on_interrupted):
             return self._recorded(step, SKIPPED)
         with self._working():
@@ -192,9 +196,15 @@ class Steps:
             return call()
 
     def idempotency_key(self) -> str | None:
-        """A name for the tool call in whose course this is asked, the same if it is made again."""
-        within = _WITHIN.get()
-        return ids.part_id(self._run.run_id, "call", within) if within is not None else None
+        """A name for the tool call, or else the flow's method, in whose course this is asked.
+
+        It is the same if that is called again.
+        """
+        method = METHOD.get()
+        within = _WITHIN.get() or (method.scope if method is not None else None)
+        if within is None:
+            return None
+        return ids.part_id(self._journal.first_begun(within) or self._run.run_id, "call", within)
 
     # ── prompts ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -217,7 +227,11 @@ class Steps:
         if within is not None:
             return within
         part = self._run.parts.task(None)
-        return task_scope(part.number if part is not None else 0)
+        return part.scope if part is not None else task_scope(0)
+
+    def between(self) -> None:
+        """Called where something is about to begin that is no step itself. Raises Leave."""
+        self._take()
 
     def hand_back(self) -> None:
         """The worker stops: no further step is begun."""
@@ -284,8 +298,3 @@ def _on_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def task_scope(number: int) -> str:
-    """The scope of a task by its number; 0 for what belongs to none."""
-    return f"t{number}"

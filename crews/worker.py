@@ -12,7 +12,7 @@ import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +28,11 @@ from bot.store.clock import keep_time
 from bot.store.open import open_configured
 from crews.catalog import Catalog, read
 from crews.hold import Hold
+from crews.isolation import Isolation
 from crews.line import StoreLine
+from crews.pace import Pace
 from crews.thread import CrewThread
+from crews.working import Working
 
 if TYPE_CHECKING:
     from crews.build import Blueprint
@@ -69,9 +72,12 @@ class Worker:
         self._catalog = known
         self._id = settings.worker_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._cards: list[Crew] = known.cards()
-        self._crews = CrewThread(
-            self._load, StoreLine(asyncio.get_running_loop(), store, feed), settings.hot_window
-        )
+        self._working = Working(store, self._id, settings.lease, settings.working)
+        line = StoreLine(asyncio.get_running_loop(), store, feed, self._working)
+        self._crews = CrewThread(self._load, line, settings.hot_window)
+        self._pace = Pace(settings.starts_per_second, AT_ONCE)
+        #: What is run here once it is loaded, and each crew's limit.
+        self._offered: Mapping[str, int | None] = {}
         self._held: dict[str, Held] = {}
         self._claimed = 0
         self._stopping = asyncio.Event()
@@ -92,24 +98,35 @@ class Worker:
                 keep_time(self._store),
                 self._announce(),
                 self._keep_leases(),
+                self._working.keep_places(),
             )
             tasks = [group.create_task(chore) for chore in chores]
             try:
-                await self._live()
+                await self._live(group)
             finally:
                 for task in (*tasks, *(held.execution for held in self._held.values())):
                     task.cancel()
 
-    async def _live(self) -> None:
+    async def _live(self, group: asyncio.TaskGroup) -> None:
         loading = asyncio.create_task(self._crews.start())
         if not await self._unless_stopped(loading):
             return
         blueprints = await loading
         self._cards = [blueprint.card() for blueprint in blueprints.values()]
+        self._offered = {name: blueprint.limits.runs for name, blueprint in blueprints.items()}
+        self._working.limits = {name: most for name, most in self._offered.items() if most is not None}
         self._loaded.set()
         log.info("ready", worker=self._id, crews=sorted(blueprints))
-        await self._claim(sorted(blueprints))
+        with suppress(StoreUnavailable):  # The next beat says it.
+            await self._offer()
+        names = sorted(blueprints)
+        isolation = Isolation(self._settings, self._store, self._id, self._stopping)
+        isolating = None if self._settings.alone else group.create_task(isolation.keep(names))
+        await self._claim(names)
         await self._drain()
+        if isolating is not None:
+            self._stopping.set()
+            await asyncio.wait({isolating})
 
     def _load(self) -> Mapping[str, Blueprint]:
         from crews.loading import blueprints  # crewai
@@ -128,25 +145,39 @@ class Worker:
     async def _claim(self, names: list[str]) -> None:
         topics = [queue_topic(shard) for shard in range(self._store.shards)]
         with self._feed.watch(*topics) as queued:
+            self._working.on_room = lambda: queued.set(())
             while not self._stopping.is_set() and self._claimed < self._settings.recycle_after:
                 queued.clear()
-                room = self._room()
+                room = self._working.reserve(self._room())
                 since = time.monotonic()
                 taken = await self._taken(names, room) if room else []
+                self._working.begin(taken, room)
+                self._pace.took(len(taken))
                 for claim in taken:
                     self._start(claim, Hold(since + self._settings.lease), queued)
+                if self._settings.alone and not self._held:
+                    return
                 if not room or len(taken) < room:
-                    waiting = asyncio.create_task(queued.wait(LOOK_EVERY))
+                    waiting = asyncio.create_task(
+                        queued.wait(min(LOOK_EVERY, self._pace.wait() or LOOK_EVERY))
+                    )
                     await self._unless_stopped(waiting)
                     waiting.cancel()
 
     def _room(self) -> int:
         left = self._settings.recycle_after - self._claimed
-        return max(0, min(self._settings.runs_per_worker - len(self._held), left, AT_ONCE))
+        return max(0, min(self._settings.runs_per_worker - len(self._held), left, self._pace.room()))
 
     async def _taken(self, names: list[str], room: int) -> list[Claim]:
         try:
-            claims = await self._store.claim(self._id, names, room, self._settings.lease)
+            claims = await self._store.claim(
+                self._id,
+                names,
+                room,
+                self._settings.lease,
+                most=self._working.limits,
+                alone=self._settings.alone,
+            )
         except StoreUnavailable as error:
             self._outage.began(error)
             return []
@@ -178,6 +209,7 @@ class Worker:
             log.exception("a run broke the worker's own code", run_id=claim.run.id)
             await self._fail(claim)
         finally:
+            self._working.rest(claim)
             if self._held[claim.run.id].claim is claim:
                 del self._held[claim.run.id]
 
@@ -197,11 +229,18 @@ class Worker:
                 woken.clear()
                 try:
                     await self._beat()
+                    await self._working.renew()
+                    await self._offer()
                 except StoreUnavailable as error:
                     self._outage.began(error)
                     await asyncio.sleep(min(STORE_PAUSE, self._settings.lease / 3))
                 else:
                     await woken.wait(self._settings.lease / 3)
+
+    async def _offer(self) -> None:
+        """Let it be seen which runs find a worker."""
+        if self._loaded.is_set() and not self._settings.alone:
+            await self._store.offer(self._id, self._offered, self._settings.lease)
 
     async def _beat(self) -> None:
         """Renew what is held. What isn't ours any more ends at its next step, or, if it waits, at once."""

@@ -3,6 +3,7 @@
     CrewdeckError
     ├── SettingsError          an operator's mistake: one line, exit status 2
     ├── StoreUnavailable       Redis is away, full, read-only or loading; nothing was changed
+    ├── JournalSealed          a run's journal is encrypted with a key that this process doesn't have
     ├── NotFound               unknown_crew, unknown_run, unknown_question
     ├── InvalidInputs          the inputs of a start, with the reason for each field
     └── Refused                a rule said no: not_allowed, settled, invalid_answer, run_over, ...
@@ -32,6 +33,20 @@ class StoreUnavailable(CrewdeckError):
     """The store could not do it now. Nothing was changed, or it can safely be done again."""
 
     code = "store_unavailable"
+
+
+class JournalSealed(CrewdeckError):
+    """A run's journal can't be read with the keys that are set here. The run is as it was."""
+
+    code = "journal_sealed"
+
+    def __init__(self, run_id: str, mark: str, known: tuple[str, ...] | None = None) -> None:
+        if known is None:
+            why = f"does not fit the key {mark}: it was changed, or moved here from another place"
+        else:
+            have = f"those set here are {', '.join(known)}" if known else "none is set here"
+            why = f"was encrypted with the key {mark}, and {have}"
+        super().__init__(f"CREWDECK_JOURNAL_KEY: the journal of run {run_id} {why}.")
 
 
 class NotFound(CrewdeckError):

@@ -36,7 +36,7 @@ class TaskStarted(Value):
     #: The task's name and the agent's role, in people's words.
     task: str
     agent: str = ""
-    #: Which task this is (from 1), of how many.
+    #: Which task this is (from 1), of how many; 0 in a flow, where nobody knows.
     number: int
     total: int
 

@@ -44,6 +44,8 @@ class Totals(Value):
     """Figures of the whole store, for `/metrics` and `/ready`."""
 
     runs: dict[str, int]
+    #: Runs that wait to be taken, by line (`<kind>:<crew>`, see `bot.core.turns`).
+    queued: dict[str, int]
     questions_open: int
     oldest_question_at: int | None
     answers: dict[str, int]

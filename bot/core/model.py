@@ -320,6 +320,8 @@ class Question(Value):
     policy: Policy
     #: SHA-256 of what was shown, so that what was decided can be proven.
     digest: str = ""
+    #: What it is known by in its run, and in one that tries that again: there its answer still counts.
+    known_as: str = ""
     deadline: Deadline = Deadline()
     #: The rest is the store's.
     created_at: int = 0

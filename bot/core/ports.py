@@ -14,6 +14,7 @@ from pydantic import Field
 from bot.core.events import Body, Event
 from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
 from bot.core.model import Actor, Claim, Crew, NewRun, Place, Question, Response, Ruling, Run, RunError, Value
+from bot.core.waiting import Wait
 
 
 class Catalogue(Protocol):
@@ -63,6 +64,12 @@ class Runs(Protocol):
         Raises NotFound, and Refused (not_allowed, run_over).
         """
 
+    async def waits(self, runs: Sequence[Run]) -> dict[str, Wait]:
+        """What each of these runs is waiting for to be taken, those that are not queued left out."""
+
+    async def delete(self, run_id: str) -> None:
+        """Remove a run that is over, with everything in it. Raises NotFound, and Refused (run_live)."""
+
     async def fail_held(self, run_id: str, error: RunError) -> bool:
         """Fail a run that could not be placed; False if it was placed or is over."""
 
@@ -110,12 +117,40 @@ class Events(Protocol):
 class Work(Protocol):
     """What a worker does; everything with a claim raises Fenced when the claim is no longer its own."""
 
-    async def claim(self, worker: str, crews: Sequence[str], limit: int, lease: float) -> list[Claim]:
-        """Take up to `limit` queued runs of these crews, oldest first, for `lease` seconds.
+    async def claim(
+        self,
+        worker: str,
+        crews: Sequence[str],
+        limit: int,
+        lease: float,
+        *,
+        most: Mapping[str, int] | None = None,
+        alone: bool = False,
+    ) -> list[Claim]:
+        """Take up to `limit` queued runs of these crews for `lease` seconds, ordered by `bot.core.turns`.
 
-        Runs of paused workspaces are left out. After a claim whose answer was lost, this worker's next one
+        Of the crews in `most` only as many as may work at once; what is taken then occupies a place
+        (`occupy`). `alone`: take those of which two workers died, and only them; otherwise they are left
+        alone, as are runs of paused workspaces. After a claim whose answer was lost, this worker's next one
         returns what it had taken as well.
         """
+
+    async def suspects(self, crews: Sequence[str]) -> list[str]:
+        """Queued runs of these crews of which two workers died: ids, those whose turn is next first."""
+
+    async def occupy(
+        self, worker: str, crew: str, run_ids: Sequence[str], most: int | None, lease: float
+    ) -> set[str]:
+        """Which of these runs may work, if at most `most` of this crew may at once.
+
+        Their places are theirs for `lease` seconds; None renews them, whatever the limit is by now.
+        """
+
+    async def vacate(self, worker: str, crew: str, run_ids: Sequence[str]) -> None:
+        """These runs don't work here any more: others may have their places."""
+
+    async def offer(self, worker: str, crews: Mapping[str, int | None], lease: float) -> None:
+        """This worker runs these crews, each with its limit, for another lease."""
 
     async def beat(
         self, worker: str, claims: Iterable[Claim], lease: float, worked: Mapping[str, int] | None = None
@@ -143,18 +178,41 @@ class Work(Protocol):
     async def release(self, claim: Claim, worked: int = 0) -> None:
         """Give the run back to the queue: this worker stops."""
 
+    async def set_aside(self, claim: Claim, seconds: float) -> None:
+        """Give up a run that this worker can't go on with; it is queued again after a while."""
+
     async def abandon(self, worker: str, given_up: RunError) -> list[str]:
         """Queue again all runs that this (dead) worker holds; their ids.
 
-        A run whose worker died three times with nothing new in between fails with `given_up`.
+        Each at once, or, if its worker died the second time with nothing new in between, a little later.
+        After the third time it fails with `given_up`.
         """
+
+
+class JournalExtent(Value):
+    """How much a journal holds."""
+
+    #: Steps, and what else is noted.
+    entries: int
+    bytes: int
+    #: It was there, and its time is over.
+    expired: bool
 
 
 class Journal(Protocol):
     """What a run has done, by step, so that whoever takes it up doesn't do it again."""
 
     async def journal(self, run_id: str) -> dict[str, str]:
-        """All of it. What was intended and not done stands under the step's name with a `?`."""
+        """All of it. What was intended and not done stands under the step's name with a `?`.
+
+        Raises JournalSealed.
+        """
+
+    async def journal_extent(self, run_id: str) -> JournalExtent:
+        """How much of it there is, whether it can be read or not."""
+
+    async def hand_on(self, run_id: str, entries: Mapping[str, str]) -> bool:
+        """Give a run that is started right after this what another one has done; False if it is started."""
 
     async def note(self, claim: Claim, name: str, value: str) -> str:
         """Record one thing; what stands there: the first to write it wins. Raises Fenced."""
@@ -175,7 +233,7 @@ class Clock(Protocol):
     async def tick(self, given_up: RunError) -> int:
         """Apply passed deadlines and reminders, and queue runs again whose lease ran out; how many.
 
-        A run whose worker died three times with nothing new in between fails with `given_up`.
+        What becomes of a run whose worker died is said at `abandon`.
         """
 
     async def due(self, within: float) -> float:

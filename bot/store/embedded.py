@@ -49,6 +49,8 @@ SETTINGS = {
     "appendfsync": "always",
     "save": "",
     "maxmemory-policy": "noeviction",
+    # Each run has a stream of its own, with few events: by default it takes 4 KB at once.
+    "stream-node-max-bytes": "1024",
 }
 
 

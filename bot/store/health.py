@@ -9,7 +9,7 @@ from bot.store.connection import Connection
 
 SEEN = 60
 """Seconds within which a worker must have been seen to count as alive."""
-_EACH = 5
+_EACH = 6
 """Commands that `totals` sends to each shard."""
 
 
@@ -32,11 +32,13 @@ class HealthVerbs:
                 batch.hgetall(f"{base}:waited")
                 batch.zcard(waiting)
                 batch.zrange(waiting, 0, 0, withscores=True)
+                batch.hgetall(keys.queued(shard))
             batch.zrange(keys.WORKERS, alive, "+inf", byscore=True, withscores=True)
         *shards, workers = batch.results
         waited = _summed(shards[2::_EACH])
         oldest = [int(found[0][1]) for found in shards[4::_EACH] if found]
         return Totals(
+            queued=_whole(_summed(shards[5::_EACH])),
             runs=_whole(_summed(shards[0::_EACH])),
             answers=_whole(_summed(shards[1::_EACH])),
             answer_seconds_sum=waited.pop("sum", 0.0),

@@ -2,41 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
 
 from bot.core.model import Claim
-from bot.core.ports import Fenced
+from bot.core.ports import Fenced, JournalExtent
 from bot.store import keys
-from bot.store.connection import Connection, Reply
+from bot.store.codec import ms
+from bot.store.connection import Connection
+from bot.store.sealing import Seals
+
+HANDED_ON = 3600
+"""Seconds within which a run must be started that is given a journal; it is forgotten otherwise."""
+AT_ONCE = 256 * 1024
+"""Characters of a journal that are handed on with one transition, about: others wait meanwhile."""
 
 
 class JournalVerbs:
     """The port `bot.core.ports.Journal`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection = connection
+        self._seals = seals
 
     async def journal(self, run_id: str) -> dict[str, str]:
         stored: dict[str, str] = await self._connection.do(
             self._connection.redis.hgetall(keys.journal(run_id))
         )
-        return stored
+        return {name: self._seals.open(run_id, name, value) for name, value in stored.items()}
+
+    async def journal_extent(self, run_id: str) -> JournalExtent:
+        async with self._connection.pipeline() as batch:
+            batch.hgetall(keys.journal(run_id))
+            batch.hget(keys.run(run_id), "journal_gone")
+        stored, gone = batch.results
+        size = sum(len(name) + len(value.encode()) for name, value in stored.items())
+        return JournalExtent(entries=len(stored), bytes=size, expired=gone is not None)
+
+    async def hand_on(self, run_id: str, entries: Mapping[str, str]) -> bool:
+        shard = keys.shard_of(run_id)
+        for part in _parts({name: self._seals.seal(run_id, name, entries[name]) for name in entries}):
+            if not await self._connection.run("hand_on", shard, run_id, ms(HANDED_ON), *part):
+                return False
+        return True
 
     async def note(self, claim: Claim, name: str, value: str) -> str:
-        stored: str | None = await self._write("note", claim, name, value)
+        stored: str | None = await self._connection.run(
+            "note",
+            keys.shard_of(claim.run.id),
+            claim.run.id,
+            claim.epoch,
+            name,
+            self._sealed(claim, name, value),
+        )
         if stored is None:
             raise Fenced
-        return stored
+        return self._seals.open(claim.run.id, name, stored)
 
     async def write(
         self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str] = ()
     ) -> None:
-        names_and_values = chain.from_iterable(entries)
-        if not await self._write("write", claim, len(entries), *names_and_values, *struck):
+        named = [word for name, value in entries for word in (name, self._sealed(claim, name, value))]
+        # An intent that a failover took back would let a tool be called twice, unasked.
+        intended = any(name.endswith("?") for name, _ in entries)
+        run = self._connection.confirm if intended else self._connection.run
+        shard = keys.shard_of(claim.run.id)
+        if not await run("write", shard, claim.run.id, claim.epoch, len(entries), *named, *struck):
             raise Fenced
 
-    async def _write(self, script: str, claim: Claim, *args: str | int) -> Reply:
-        return await self._connection.run(
-            script, keys.shard_of(claim.run.id), claim.run.id, claim.epoch, *args
-        )
+    def _sealed(self, claim: Claim, name: str, value: str) -> str:
+        return self._seals.seal(claim.run.id, name, value)
+
+
+def _parts(entries: Mapping[str, str]) -> Iterator[list[str]]:
+    """Names and values in turn, in parts of a fair size."""
+    part: list[str] = []
+    size = 0
+    for name, value in entries.items():
+        part += (name, value)
+        size += len(name) + len(value)
+        if size >= AT_ONCE:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part

@@ -20,6 +20,7 @@ WAKE = f"{PREFIX}:wake"
 SCHEMA_KEY = f"{PREFIX}:schema"
 CREWS = f"{PREFIX}:crews"
 WORKERS = f"{PREFIX}:workers"
+OFFERS = f"{PREFIX}:workers:offers"
 DISABLED_WEBHOOKS = f"{PREFIX}:webhooks:disabled"
 
 
@@ -33,9 +34,39 @@ def base(shard: int) -> str:
     return f"{PREFIX}:{{s{shard}}}"
 
 
-def queue(shard: int, crew: str) -> str:
-    """A crew's queued runs, scored by when they were queued."""
+def old_queue(shard: int, crew: str) -> str:
+    """A crew's queued runs as the first release kept them, scored by when they were queued."""
     return f"{base(shard)}:queue:{crew}"
+
+
+def lines(shard: int) -> str:
+    """The lines (`<kind>:<crew>`) in which runs wait, by when each had its last turn or came."""
+    return f"{base(shard)}:lines"
+
+
+def line(shard: int, name: str) -> str:
+    """The requesters who wait in a line, by when each had their last turn or came."""
+    return f"{base(shard)}:line:{name}"
+
+
+def line_of(shard: int, name: str, requester: str) -> str:
+    """A requester's runs in a line, by when they were queued."""
+    return f"{line(shard, name)}:of:{requester}"
+
+
+def queued(shard: int) -> str:
+    """How many runs wait in each line."""
+    return f"{base(shard)}:queued"
+
+
+def delayed(shard: int) -> str:
+    """Runs that are queued again later, by when."""
+    return f"{base(shard)}:delayed"
+
+
+def working(crew: str) -> str:
+    """The runs of a crew with a limit that work: until when they may, and for which worker."""
+    return f"{base(shard_of(crew))}:working:{crew}"
 
 
 def paused(shard: int) -> str:

@@ -8,6 +8,8 @@ from importlib import resources
 from typing import NamedTuple
 
 _SHARED = ("prelude", "rules")
+_MORE = {"tick": ("forget",), "delete": ("forget",)}
+"""What only some of them need."""
 
 
 class Script(NamedTuple):
@@ -20,7 +22,7 @@ class Script(NamedTuple):
 @cache
 def script(name: str) -> Script:
     """The transition of this name."""
-    return _made_of(*_SHARED, name)
+    return _made_of(*_SHARED, *_MORE.get(name, ()), name)
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 
@@ -29,13 +30,18 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     The embedded server is started if it doesn't run, started again when it dies, and stopped by the last
     process that uses it. Raises StoreUnavailable and SettingsError, with a sentence for the operator.
     """
-    retention = settings.retention_days * DAY
+    opening = partial(
+        open_store,
+        retention=settings.retention_days * DAY,
+        journal=settings.journal_days * DAY,
+        journal_keys=settings.journal_keys,
+    )
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()
         witnessing = Witnessing(settings.redis_replicas, fsync=settings.redis_fsync)
         async with AsyncExitStack() as stack:
             try:
-                store = await stack.enter_async_context(open_store(url, retention, witnessing))
+                store = await stack.enter_async_context(opening(url, witnessing=witnessing))
                 await _warn(url, witnessing)
             except StoreUnavailable as error:
                 raise StoreUnavailable(f"CREWDECK_REDIS_URL (or REDIS_URL): {error}") from error
@@ -43,7 +49,7 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     else:
         async with (
             _attached(settings) as embedded,
-            open_store(embedded.url, retention) as store,
+            opening(embedded.url) as store,
             _kept_alive(embedded),
         ):
             yield store

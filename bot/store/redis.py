@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from bot.core import events
@@ -10,6 +10,7 @@ from bot.core.model import RunError
 from bot.store.catalogue import CatalogueVerbs
 from bot.store.codec import dump, ms
 from bot.store.connection import Connection, connect
+from bot.store.deletion import DeletionVerbs
 from bot.store.deliveries import DeliveryVerbs
 from bot.store.feed import EventVerbs
 from bot.store.health import HealthVerbs
@@ -20,12 +21,16 @@ from bot.store.listing import Listing
 from bot.store.memory import MemoryVerbs
 from bot.store.questions import QuestionVerbs
 from bot.store.runs import RunVerbs
+from bot.store.sealing import Seals
+from bot.store.waits import WaitVerbs
 from bot.store.webhooks import WebhookVerbs
 from bot.store.witness import ALONE, Witnessing
-from bot.store.work import WorkVerbs
+from bot.store.work import RETRY_AFTER, WorkVerbs
 
 RETENTION = 30 * 24 * 3600
 """Seconds after which a run that is over is forgotten, unless the settings say otherwise."""
+JOURNAL = 7 * 24 * 3600
+"""Seconds after which the journal of a run that is over is forgotten, likewise."""
 BATCH = 100
 """Timers, leases and old runs that one tick handles in each shard."""
 
@@ -33,10 +38,12 @@ BATCH = 100
 class RedisStore(
     CatalogueVerbs,
     RunVerbs,
+    DeletionVerbs,
     Listing,
     QuestionVerbs,
     EventVerbs,
     WorkVerbs,
+    WaitVerbs,
     JournalVerbs,
     DeliveryVerbs,
     MemoryVerbs,
@@ -47,19 +54,28 @@ class RedisStore(
 ):
     """The port `bot.core.ports.Store` on Redis or Valkey. Each base class has verbs of its own."""
 
-    def __init__(self, connection: Connection, retention: float = RETENTION) -> None:
-        WorkVerbs.__init__(self, connection)
-        self._connection = connection
+    def __init__(
+        self,
+        connection: Connection,
+        retention: float = RETENTION,
+        journal: float = JOURNAL,
+        seals: Seals | None = None,
+        retry_after: float = RETRY_AFTER,
+    ) -> None:
+        WorkVerbs.__init__(self, connection, retry_after)
+        JournalVerbs.__init__(self, connection, seals or Seals())
         self._retention = retention
+        self._journal_kept = journal
 
     async def tick(self, given_up: RunError) -> int:
-        changed = await self._connection.each_shard(
-            "tick", dump(given_up), dump(events.RunFailed(error=given_up)), ms(self._retention), BATCH
-        )
+        body = dump(events.RunFailed(error=given_up))
+        ages = ms(self._retention), ms(self._journal_kept), ms(self._retry_after)
+        changed = await self._connection.each_shard("tick", dump(given_up), body, ages[0], BATCH, *ages[1:])
         return sum(changed)
 
     async def due(self, within: float) -> float:
-        soonest: list[int] = await self._connection.each_shard("due", ms(self._retention), ms(within))
+        ages = ms(self._retention), ms(self._journal_kept)
+        soonest: list[int] = await self._connection.each_shard("due", ages[0], ms(within), ages[1])
         return min(soonest) / 1000
 
     async def now(self) -> int:
@@ -68,11 +84,17 @@ class RedisStore(
 
 @asynccontextmanager
 async def open_store(
-    url: str, retention: float = RETENTION, witnessing: Witnessing = ALONE
+    url: str,
+    retention: float = RETENTION,
+    witnessing: Witnessing = ALONE,
+    *,
+    journal: float = JOURNAL,
+    journal_keys: Sequence[bytes] = (),
+    retry_after: float = RETRY_AFTER,
 ) -> AsyncIterator[RedisStore]:
     """The store at `url`, connected and checked, closed when the block ends."""
     connection = await connect(url, witnessing)
     try:
-        yield RedisStore(connection, retention)
+        yield RedisStore(connection, retention, journal, Seals(journal_keys), retry_after)
     finally:
         await connection.close()

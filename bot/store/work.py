@@ -4,43 +4,79 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core import events, rules
 from bot.core.events import Body, Event
-from bot.core.model import Claim, Outcome, Question, Run, RunError, RunStatus
+from bot.core.model import Claim, Outcome, Question, RunError, RunStatus
 from bot.core.ports import Fenced
+from bot.core.turns import USUAL, LineKind
+from bot.core.waiting import Offer
 from bot.store import keys
+from bot.store.claiming import Claiming, Places
 from bot.store.codec import QUESTION_OWN, dump, ms, new_call, question_view
 from bot.store.connection import Connection
 from bot.store.listing import Listing
 from bot.store.questions import QuestionVerbs
+from bot.store.queue import Queue
 
 GONE = 24 * 3600
 """Seconds after which a worker that was not seen is no longer listed."""
+RETRY_AFTER = 5.0
+"""Seconds after which a run of which two workers died is tried once more."""
+SUSPECTS = 8
+"""How many of those are told of at once."""
 
 
 class WorkVerbs:
     """The port `bot.core.ports.Work`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, retry_after: float = RETRY_AFTER) -> None:
         self._connection = connection
+        self._retry_after = retry_after
         self._runs = Listing(connection)
         self._questions = QuestionVerbs(connection)
         #: By worker: the claim whose answer never arrived. What it took is asked for again under its name.
         self._unanswered: dict[str, str] = {}
 
-    async def claim(self, worker: str, crews: Sequence[str], limit: int, lease: float) -> list[Claim]:
+    async def claim(
+        self,
+        worker: str,
+        crews: Sequence[str],
+        limit: int,
+        lease: float,
+        *,
+        most: Mapping[str, int] | None = None,
+        alone: bool = False,
+    ) -> list[Claim]:
         unanswered = self._unanswered.pop(worker, None)
         call = unanswered or new_call()
-        wanted = Counter[int](dict.fromkeys(range(keys.SHARDS), 0) if unanswered else {})
+        claiming = Claiming(self._connection, (worker, call, lease), most or {})
         try:
-            runs = await self._claim((worker, call, ms(lease)), crews, limit, wanted)
+            if unanswered:
+                await claiming.recover()
+            run_ids = await claiming.take(crews, limit, (LineKind.ALONE,) if alone else USUAL)
+            runs = await self._runs.read(run_ids)
         except BaseException:
             self._unanswered[worker] = call
             raise
         return [Claim(run=run, worker=worker, epoch=run.epoch) for run in runs]
+
+    async def suspects(self, crews: Sequence[str]) -> list[str]:
+        return await Queue(self._connection).suspects(crews, SUSPECTS)
+
+    async def occupy(
+        self, worker: str, crew: str, run_ids: Sequence[str], most: int | None, lease: float
+    ) -> set[str]:
+        return await Places(self._connection, worker, lease).occupy(crew, run_ids, most)
+
+    async def vacate(self, worker: str, crew: str, run_ids: Sequence[str]) -> None:
+        await Places(self._connection, worker).vacate(crew, run_ids)
+
+    async def offer(self, worker: str, crews: Mapping[str, int | None], lease: float) -> None:
+        offer = Offer(crews=dict(crews), lease=lease)
+        await self._connection.run_small("offer", keys.OFFERS, worker, dump(offer), ms(GONE))
 
     async def beat(
         self, worker: str, claims: Iterable[Claim], lease: float, worked: Mapping[str, int] | None = None
@@ -117,44 +153,18 @@ class WorkVerbs:
         if await self._connection.run("release", shard, claim.run.id, claim.epoch, worked) == -1:
             raise Fenced
 
+    async def set_aside(self, claim: Claim, seconds: float) -> None:
+        shard = keys.shard_of(claim.run.id)
+        if await self._connection.run("set_aside", shard, claim.run.id, claim.epoch, ms(seconds)) == -1:
+            raise Fenced
+
     async def abandon(self, worker: str, given_up: RunError) -> list[str]:
         lost = await self._connection.each_shard(
-            "abandon", worker, dump(given_up), dump(events.RunFailed(error=given_up))
+            "abandon", worker, dump(given_up), dump(events.RunFailed(error=given_up)), ms(self._retry_after)
         )
         await self._connection.do(self._connection.redis.zrem(keys.WORKERS, worker))
+        await self._connection.do(self._connection.redis.hdel(keys.OFFERS, worker))
         return [run_id for each in lost for run_id in each]
-
-    async def _claim(
-        self, how: tuple[str, str, int], crews: Sequence[str], limit: int, wanted: Counter[int]
-    ) -> list[Run]:
-        """Visit the shards in which the oldest runs wait, until there is no room or nothing waits.
-
-        Ends because each visit takes something out of a queue: what it claims, and what it sets aside.
-        """
-        holds: dict[int, list[str]] = {}
-        for shard, number in wanted.items():
-            holds[shard] = await self._connection.run("claim", shard, *how, number, *crews)
-        while (room := limit - sum(map(len, holds.values()))) > 0:
-            oldest = await self._waiting(crews, room)
-            for shard, number in oldest.items():
-                total = len(holds.get(shard, ())) + number
-                holds[shard] = await self._connection.run("claim", shard, *how, total, *crews)
-            if oldest.total() < room:
-                break  # That was all that waited.
-        return await self._runs.read([run_id for held in holds.values() for run_id in held])
-
-    async def _waiting(self, crews: Sequence[str], room: int) -> Counter[int]:
-        """In which shards the `room` oldest queued runs are, and how many in each."""
-        places = [(shard, crew) for shard in range(keys.SHARDS) for crew in crews]
-        async with self._connection.pipeline() as batch:
-            for shard, crew in places:
-                batch.zrange(keys.queue(shard, crew), 0, room - 1, withscores=True)
-        queued = [
-            (at, run_id, shard)
-            for (shard, _), found in zip(places, batch.results, strict=True)
-            for run_id, at in found
-        ]
-        return Counter(shard for _, _, shard in sorted(queued)[:room])
 
     async def _seen(self, worker: str) -> None:
         await self._connection.run_small("seen", keys.WORKERS, worker, ms(GONE))

@@ -22,6 +22,7 @@ from bot.core.model import (
     RunStatus,
     Value,
 )
+from bot.core.retry import PEOPLES_DECISIONS
 
 
 class Task(Value):
@@ -83,6 +84,10 @@ class RunCard(Value):
     started_at: int | None = None
     finished_at: int | None = None
     error: str = ""
+    #: It failed in a way that somebody may want to try again.
+    retriable: bool = False
+    #: The run that this one tries again.
+    retry_of: str | None = None
     cancelled_by: Actor | None = None
     #: Why its workspace is paused, if it is.
     paused: str = ""
@@ -124,6 +129,8 @@ def run_card(
         started_at=run.started_at,
         finished_at=run.finished_at,
         error=run.error.message if run.error else "",
+        retriable=run.error is not None and run.error.code not in PEOPLES_DECISIONS,
+        retry_of=run.retry_of,
         cancelled_by=run.cancelled_by,
         paused=paused or "",
     )

@@ -101,4 +101,5 @@ def mine(outcome: Outcome) -> Line:
 
 
 def _task(event: TaskStarted) -> str:
-    return f"{event.number}/{event.total} {one_line(event.task)}"
+    of = f"/{event.total}" if event.total else ""
+    return f"{event.number}{of} {one_line(event.task)}"

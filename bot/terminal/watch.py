@@ -6,15 +6,26 @@ import asyncio
 import signal
 from collections import deque
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from bot.terminal import lines
 from bot.terminal.asking import Asking
 from bot.terminal.screen import Screen
 from bot.terminal.signals import Interrupted
 from bot.terminal.status import COMPLETED, FAILED, INTERRUPTED, of_run
-from crewdeck.client import ApiError, Client, Event, HumanInputCompleted, HumanInputRequired, RunCompleted
+from crewdeck.client import (
+    ApiError,
+    Client,
+    ClientError,
+    Event,
+    HumanInputCompleted,
+    HumanInputRequired,
+    RunCompleted,
+)
 
+QUEUED_FOR = 1.0
+"""Seconds without a word about a run, after which it is asked what it waits for."""
+LOOK_EVERY = 3.0
 DETACH, CANCEL, STAY = range(3)
 LEAVING = ("Detach: the run goes on without you", "Cancel the run", "Stay")
 
@@ -39,13 +50,15 @@ class Watch:
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
         following = asyncio.create_task(self._follow(after))
         asking = asyncio.create_task(self._ask())
+        waiting = asyncio.create_task(self._tell_waits())
         try:
             done, _ = await asyncio.wait((following, asking), return_when=asyncio.FIRST_COMPLETED)
             return next(iter(done)).result()
         finally:
             following.cancel()
             asking.cancel()
-            await asyncio.gather(following, asking, return_exceptions=True)
+            waiting.cancel()
+            await asyncio.gather(following, asking, waiting, return_exceptions=True)
             loop.remove_signal_handler(signal.SIGINT)
 
     def _interrupt(self) -> None:
@@ -81,6 +94,20 @@ class Watch:
         self._screen.say(*lines.of(event))
         if isinstance(event, HumanInputRequired) and not self._screen.asks:
             self._screen.say([("ansibrightblack", f"    crewdeck answer {event.question_id}")])
+
+    async def _tell_waits(self) -> None:
+        """Say what the run waits for while it is queued, whenever that changes."""
+        said = ""
+        await asyncio.sleep(QUEUED_FOR)
+        while True:
+            with suppress(ClientError):
+                waiting = (await self._client.run(self._run_id)).waiting_for
+                if waiting is None:
+                    return
+                if waiting.message != said:
+                    said = waiting.message
+                    self._screen.say([("ansibrightblack", f"  Queued. {lines.plain(said)}")])
+            await asyncio.sleep(LOOK_EVERY)
 
     def _say_lost(self) -> None:
         if not self._lost:

@@ -40,6 +40,7 @@ from crewdeck.client.values import (
     RunPage,
     RunSummary,
     Started,
+    WaitingFor,
 )
 
 __all__ = [
@@ -73,4 +74,5 @@ __all__ = [
     "TaskCompleted",
     "TaskStarted",
     "Unreachable",
+    "WaitingFor",
 ]

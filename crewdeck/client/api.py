@@ -106,6 +106,20 @@ class Client:
         body = _acting(on_behalf_of)
         return _read(Run, await self._http.call("POST", path, body=body, repeatable=False))
 
+    async def retry(self, run_id: str, *, idempotency_key: str | None = None) -> Started:
+        """Try a run that failed or was cancelled again, from where it was: a new run.
+
+        The same `idempotency_key` again is the same run. Raises ApiError (run_live, run_completed,
+        never_began, journal_expired).
+        """
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        return _read(Started, await self._http.call("POST", f"/runs/{_id(run_id)}/retry", headers=headers))
+
+    async def delete(self, run_id: str, *, cancel: bool = False) -> None:
+        """Delete a run with everything in it; with `cancel` also one that is not over. Needs scope admin."""
+        query = {"cancel": str(cancel).lower()}
+        await self._http.call("DELETE", f"/runs/{_id(run_id)}", query=query, repeatable=False)
+
     # ── questions ───────────────────────────────────────────────────────────────────────────────────────
 
     async def questions(self, limit: int = 200) -> tuple[Question, ...]:

@@ -58,7 +58,7 @@ class RunStarted(Event):
 
 
 class TaskStarted(Event):
-    """A task of the crew began: number `number` of `total`."""
+    """A task of the crew began: number `number` of `total` (0: nobody knows, it is a flow)."""
 
     crew_id: str | None = None
     task_id: str | None = None

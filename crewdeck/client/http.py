@@ -133,6 +133,8 @@ def wait_of(error: ApiError) -> float:
 
 async def _json(response: aiohttp.ClientResponse) -> Any:  # noqa: ANN401 - JSON
     body = await response.read()
+    if response.status == HTTPStatus.NO_CONTENT:
+        return None
     try:
         return json.loads(body)
     except ValueError:

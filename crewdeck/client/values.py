@@ -114,6 +114,17 @@ class Started(Value):
     created_at: str = ""
 
 
+class WaitingFor(Value):
+    """What a queued run waits for: place, paused, worker, retry, alone, limit or turn; and in words."""
+
+    code: str
+    message: str = ""
+    #: With `turn` and `limit`: how many runs of its crew go before it.
+    ahead: int | None = None
+    #: With `retry`: when.
+    until: str | None = None
+
+
 class RunSummary(Value):
     """A run in a list. `status`: queued, running, input_required, completed, failed or cancelled."""
 
@@ -121,6 +132,8 @@ class RunSummary(Value):
     crew: str
     title: str = ""
     status: str
+    #: While it is queued.
+    waiting_for: WaitingFor | None = None
     inputs: dict[str, JsonValue] = {}
     requester: Actor = Actor()
     created_at: str = ""
@@ -128,6 +141,8 @@ class RunSummary(Value):
     finished_at: str | None = None
     error: RunError | None = None
     cancelled_by: Actor | None = None
+    #: The run that this one tries again.
+    retry_of: str | None = None
 
 
 class Run(RunSummary):

@@ -13,6 +13,7 @@ import redis
 
 from bot.store.redis import RedisStore, open_store
 from tests.contract import servers
+from tests.contract.world import RETRY_AFTER
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +73,7 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def store(store_url: str) -> AsyncIterator[RedisStore]:
-    async with open_store(store_url) as opened:
+    async with open_store(store_url, retry_after=RETRY_AFTER) as opened:
         yield opened
 
 

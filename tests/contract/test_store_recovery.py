@@ -73,7 +73,7 @@ async def test_when_redis_is_full_what_grows_is_refused_as_a_whole(
         store.ask(claim, question),
         store.record(claim, TASK),
         store.note(claim, "1/tool/a/0", "result"),
-        store.intend(claim, "1/tool/b/0", "{}"),
+        store.write(claim, [("1/tool/b/0?", "{}"), ("1/tool/c/0", "result")]),
     ]
     before = everything(server)
     with full(server):

@@ -47,10 +47,12 @@ async def test_an_answer_that_no_replica_has_is_not_confirmed(store: RedisStore,
     question = await store.ask(claim, approval(claim))
     servers.replica.freeze()
     shown = store.pending("slack", shard_of(claim.run.id))
-    confirmed = [settled(store, question), store.start(new_run("one")), shown]
+    intended = store.write(claim, [("1/tool/mail/0?", "{}")])
+    confirmed = [settled(store, question), store.start(new_run("one")), shown, intended]
     for outcome in await asyncio.gather(*confirmed, return_exceptions=True):
         assert isinstance(outcome, StoreUnavailable)
         assert "did not confirm" in str(outcome)
+    await store.write(claim, [("1/tool/look/0", "a result that can be had again")])
     servers.replica.thaw()
     assert await settled(store, question, "another press") is Verdict.REPEATED
     assert (await store.start(new_run("one")))[0].status is RunStatus.QUEUED

@@ -9,7 +9,7 @@ from bot.core.events import TaskStarted
 from bot.core.model import Claim, Crew, Deadline, RunStatus
 from bot.core.ports import Fenced
 from bot.store.redis import RedisStore
-from tests.contract.world import DEMO, LEASE, LOST, approval, claimed, response, started, told
+from tests.contract.world import DEMO, LEASE, LOST, approval, claimed, claimed_anyhow, response, started, told
 
 pytestmark = pytest.mark.everywhere
 
@@ -113,7 +113,7 @@ async def test_how_long_a_run_has_worked_goes_on_to_its_next_worker(store: Redis
 async def test_a_run_of_which_three_workers_died_is_given_up(store: RedisStore) -> None:
     run = await started(store)
     for deaths in range(1, 5):
-        [claim] = await store.claim("w", ["demo"], 1, LEASE)
+        [claim] = await claimed_anyhow(store)
         if deaths == 2:
             await store.note(claim, "step", "new: what went before is forgotten")
         assert (await store.run(run.id)).status is RunStatus.RUNNING
@@ -128,10 +128,10 @@ async def test_a_waiting_run_is_not_given_up_and_goes_on_when_it_is_answered(sto
     asked = await store.ask(claim, approval(claim))
     for _ in range(2):
         await store.abandon("w1", LOST)
-        [claim] = await store.claim("w1", ["demo"], 1, LEASE)
+        [claim] = await claimed_anyhow(store, "w1")
         assert claim.run.status is RunStatus.INPUT_REQUIRED
     await store.abandon("w1", LOST)
-    assert await store.claim("w1", ["demo"], 1, LEASE) == []
+    assert await claimed_anyhow(store, "w1") == []
     await store.respond(claim.run.id, asked.id, response())
     [claim] = await store.claim("w1", ["demo"], 1, LEASE)
     assert claim.run.status is RunStatus.RUNNING

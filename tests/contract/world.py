@@ -1,5 +1,6 @@
 """The people, crews and runs of the store's tests."""
 
+import asyncio
 import itertools
 
 from bot.core import ids, rules
@@ -29,6 +30,8 @@ CHANNEL = "slack:T1:C1"
 PLACE = Place(surface="slack", tenant="T1", ref="C1/1700.1", group=CHANNEL)
 UNPLACED = PLACE.model_copy(update={"ref": "C1/"})
 LEASE = 30.0
+RETRY_AFTER = 0.05
+"""Seconds; the store of the tests tries a suspect again sooner than a real one."""
 
 _numbers = itertools.count(1)
 
@@ -63,6 +66,14 @@ async def claimed(store: Store, place: Place | None = None, worker: str = "w1") 
     await started(store, place=place)
     [claim] = await store.claim(worker, [DEMO.name], 1, LEASE)
     return claim
+
+
+async def claimed_anyhow(store: Store, worker: str = "w") -> list[Claim]:
+    """Whatever is queued or will be in a moment, suspects included."""
+    await asyncio.sleep(RETRY_AFTER + 0.01)
+    await store.tick(LOST)
+    taken = await store.claim(worker, [DEMO.name], 9, LEASE)
+    return taken + await store.claim(worker, [DEMO.name], 9, LEASE, alone=True)
 
 
 def approval(claim: Claim, name: str = "ok", deadline: Deadline | None = None) -> Question:

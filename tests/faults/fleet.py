@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import os
 import re
 import shutil
 import signal
@@ -21,6 +22,16 @@ from bot.store.embedded import Embedded
 from tests.contract.crews.deck import WorkerProcess
 
 DEFINITIONS = Path(__file__).parent / "definitions"
+FLOWS = """\
+[crewdeck.crews]
+campaign = tests.faults.flowbox:campaign
+branches = tests.faults.flowbox:branches
+racing = tests.faults.flowbox:racing
+silent = tests.faults.flowbox:silent
+reworked = tests.faults.flowbox:reworked
+"""
+RELEASED = Path(__file__).parent / "releases" / "crews"
+"""Crews of which earlier releases left runs."""
 LEASE = 2
 HOT_WINDOW = 1.5
 
@@ -35,7 +46,7 @@ class Fleet:
         self.effects_file = folder / "effects.jsonl"
         self.definitions = Path(shutil.copytree(DEFINITIONS, folder / "definitions"))
         self._env = {
-            "CREWDECK_CONFIG_DIR": str(self.definitions),
+            "CREWDECK_CONFIG_DIR": f"{self.definitions}{os.pathsep}{RELEASED}",
             "CREWDECK_MODEL": "openai/gpt-5.4-mini",
             "CREWDECK_LEASE": str(LEASE),
             "CREWDECK_HOT_WINDOW": str(HOT_WINDOW),
@@ -67,7 +78,7 @@ class Fleet:
     def add(self, **env: str) -> WorkerProcess:
         folder = self._folder / next(self._names)
         folder.mkdir()
-        worker = WorkerProcess(folder, self._redis, self._env | env)
+        worker = WorkerProcess(folder, self._redis, self._env | env, FLOWS)
         self.workers.append(worker)
         return worker
 

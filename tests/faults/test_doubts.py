@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.core.model import Question, QuestionKind, Run, RunStatus, Source
+from bot.core.retry import retry
 from tests.contract.crews.deck import Deck
 from tests.faults.fleet import Fleet
 from tests.loopback.models import LoopbackModel, call, say
@@ -68,24 +69,40 @@ async def test_a_call_that_must_not_be_repeated_ends_the_run(
     assert done.error is not None
     assert done.error.code == "interrupted"
     assert len(fleet.effects("final")) == 1
+    again = await retry(deck.store, done, key="again")
+    await deck.say(await asked(deck, again), "Do it again")
+    key = await deck.result(again)
+    assert fleet.effects("final") == [key, key], "who is called knows that it is the same call"
+    assert model.count("final") == 2
 
 
-async def test_a_run_of_which_its_workers_die_is_quarantined(
+async def test_a_run_of_which_its_workers_die_is_quarantined_and_those_beside_it_are_not(
     fleet: Fleet, deck: Deck, model: LoopbackModel
 ) -> None:
-    model.script("deadly", [call("deadly"), say("never")])
+    """Two deaths hit all that a worker holds; for the third the run is alone in a process of its own."""
+    model.script("deadly", [call("deadly", deaths=3), say("{last}")])
+    for beside in ("beside-1", "beside-2"):
+        model.script(beside, [call("effect", mark=beside, what="long", seconds=3.0), say("{last}")])
     model.script("other", [call("ask_human", question="Fine?"), say("{last}")])
     other = await deck.start("steps", prompt="[[other]]")
     question = await deck.question(other)
     await fleet.parked(other)
+    innocents = [await deck.start("steps", prompt=f"[[{beside}]]") for beside in ("beside-1", "beside-2")]
+    await fleet.did("beside-1", 1)
+    await fleet.did("beside-2", 1)
     run = await deck.start("steps", prompt="[[deadly]]")
-    for _ in range(3):
+    for _ in range(2):
         await asyncio.to_thread(fleet.bury)
-    done = await deck.over(run)
+    done = await deck.over(run, within=120)  # two processes have to import crewai
+    assert "gets a process of its own" in fleet.story()
+    assert [event.body.type for event in await deck.events(run)][-1] == "run_failed"
+    assert [await deck.result(each) for each in innocents] == ["did long"] * 2
     assert done.status is RunStatus.FAILED
     assert done.error is not None
     assert done.error.code == "quarantined"
     assert model.count("deadly") == 1
+    assert await deck.result(await retry(deck.store, done, key="again")) == "survived"
+    assert model.count("deadly") == 2
     await deck.say(question, "yes")
     assert await deck.result(other) == "Ada answered: yes"
 

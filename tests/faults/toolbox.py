@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from crewai.tools import BaseTool
@@ -56,10 +57,15 @@ class Facts(BaseTool):
 
 class Deadly(BaseTool):
     name: str = "deadly"
-    description: str = "Kills its process."
+    description: str = "Kills its process, a few times."
 
-    def _run(self) -> str:
-        os.abort()
+    def _run(self, deaths: int) -> str:
+        died = Path(os.environ["EFFECTS"]).with_name("deaths")
+        before = int(died.read_text()) if died.exists() else 0
+        if before < deaths:
+            died.write_text(str(before + 1))
+            os.abort()
+        return "survived"
 
 
 class Report(BaseModel):

@@ -165,8 +165,8 @@ class Outbox:
     async def finish(self, claim: Claim, result: str = "All done.") -> None:
         await self.store.finish(claim, result=result)
 
-    async def fail(self, claim: Claim, message: str) -> None:
-        await self.store.finish(claim, error=RunError(code="model_error", message=message))
+    async def fail(self, claim: Claim, message: str, code: str = "model_error") -> None:
+        await self.store.finish(claim, error=RunError(code=code, message=message))
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -95,6 +95,21 @@ async def test_what_waits_is_answered_in_the_keys_name(server: Server, browser: 
         assert settled.outcome.by.admin
 
 
+async def test_a_queued_run_says_what_it_waits_for_until_it_is_taken(
+    server: Server, browser: Browser
+) -> None:
+    async with open_store(server.store_url) as store, window(browser, server.url, calm=False) as ada:
+        run, _ = await store.start(plan(ANYONE, {}, LOCAL, key="queued"))
+        await sign_in(ada.page, OPS)
+        await expect(ada.page.get_by_role("heading", name="Waiting for you")).to_be_visible()
+        await ada.page.goto(f"{server.url}/#/runs/{run.id}")
+        why = ada.page.get_by_text("No worker that can run Ask is up.")
+        await expect(why).to_be_visible()
+        [claim] = await store.claim("w1", ["ask"], 1, 300)
+        await store.finish(claim, result="Done")
+        await expect(why).to_be_hidden()
+
+
 DESKTOP = """
 () => {
   window.shown = [];

@@ -1,5 +1,6 @@
 """Settings, as an operator gives them: in the environment and in `.env`."""
 
+import base64
 import os
 from pathlib import Path
 
@@ -176,13 +177,25 @@ def test_a_client_needs_none_of_the_servers_settings(monkeypatch: pytest.MonkeyP
         load_remote()
 
 
+def test_journal_keys_are_32_bytes_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [bytes([number]) * 32 for number in (255, 1)]
+    texts = base64.urlsafe_b64encode(keys[0]).decode(), base64.b64encode(keys[1]).decode()
+    monkeypatch.setenv("CREWDECK_JOURNAL_KEY", ", ".join(texts))
+    assert load().journal_keys == tuple(keys)
+    for wrong in ("short", base64.b64encode(b"short").decode(), f"{texts[1]},*"):
+        monkeypatch.setenv("CREWDECK_JOURNAL_KEY", wrong)
+        with pytest.raises(SettingsError, match=r"CREWDECK_JOURNAL_KEY.*openssl rand -base64 32") as error:
+            load()
+        assert wrong not in str(error.value)
+
+
 def test_the_documentation_names_every_setting_and_its_default() -> None:
     rows = {
         line.split("`")[1]: line
         for line in (REPOSITORY / "docs" / "settings.md").read_text().splitlines()
         if line.startswith("| `")
     }
-    assert set(rows) == variables() - {"CREWDECK_WORKER_ID"}
+    assert set(rows) == variables() - {"CREWDECK_WORKER_ID", "CREWDECK_ALONE"}
     for field in Settings.model_fields.values():
         if isinstance(field.default, int | float) and field.alias in rows:
             default = str(field.default).lower().removesuffix(".0")

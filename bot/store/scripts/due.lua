@@ -1,5 +1,5 @@
 -- Milliseconds until `tick` has something to do in this shard: 0 if it has now.
--- ARGV: retention (ms), how many to say at most
+-- ARGV: retention (ms), how many to say at most, for how long the journals of runs that are over are kept (ms)
 local at, soonest = now(), tonumber(ARGV[2])
 
 local function look(list, later)
@@ -9,5 +9,7 @@ end
 
 look(':timers', 0)
 look(':leases', 0)
+look(':delayed', 0)
 look(':over', ARGV[1])
+look(':journals', ARGV[3])
 return math.max(soonest, 0)

@@ -81,19 +81,54 @@ local function unlist(id, kind)
   for _, list in ipairs(lists(id)) do redis.call('ZREM', base .. kind .. list, id) end
 end
 
+-- A line: the runs of one crew that wait for the same reason. `alone`: two workers died of it, so it is executed apart
+-- from others. `again`: it was claimed before. `new`: it was not. In a line the requesters take turns
+-- (`line:<line>`, by when each had its last turn or came), and each has a queue of their own.
+local function line_of(id)
+  local run = redis.call('HMGET', run_key(id), 'crew', 'deaths', 'started_at')
+  local kind = tonumber(run[2] or 0) >= 2 and 'alone' or run[3] and 'again' or 'new'
+  return kind .. ':' .. run[1]
+end
+
 local function enqueue(id, at)
-  redis.call('ZADD', base .. ':queue:' .. redis.call('HGET', run_key(id), 'crew'), at, id)
+  local line, requester = line_of(id), redis.call('HGET', run_key(id), 'requester')
+  redis.call('HSET', run_key(id), 'line', line)
+  redis.call('ZADD', base .. ':line:' .. line .. ':of:' .. requester, at, id)
+  redis.call('ZADD', base .. ':line:' .. line, 'NX', now(), requester)
+  redis.call('ZADD', base .. ':lines', 'NX', now(), line)
+  redis.call('HINCRBY', base .. ':queued', line, 1)
   wake('queue:' .. shard())
 end
 
--- Queue a run again, ahead of those that were started after it. Whoever held it has been fenced off.
-local function requeue(id)
+-- Take a run out of wherever it waits. Returns its line, its requester and since when it waited, if it was in a line.
+local function dequeue(id)
+  local key = run_key(id)
+  local run = redis.call('HMGET', key, 'line', 'requester', 'crew')
+  redis.call('ZREM', base .. ':delayed', id)
+  redis.call('ZREM', base .. ':queue:' .. run[3], id)
+  local line, requester = run[1], run[2]
+  if not line then return end
+  redis.call('HDEL', key, 'line')
+  local ring = base .. ':line:' .. line
+  local own = ring .. ':of:' .. requester
+  local at = redis.call('ZSCORE', own, id)
+  redis.call('ZREM', own, id)
+  if redis.call('HINCRBY', base .. ':queued', line, -1) == 0 then redis.call('HDEL', base .. ':queued', line) end
+  if redis.call('EXISTS', own) == 0 then
+    redis.call('ZREM', ring, requester)
+    if redis.call('EXISTS', ring) == 0 then redis.call('ZREM', base .. ':lines', line) end
+  end
+  return line, requester, at
+end
+
+-- Queue a run again, ahead of new ones, at once or when the store's clock says so. Whoever held it has been fenced off.
+local function requeue(id, due)
   local key = run_key(id)
   redis.call('HDEL', key, 'worker', 'claim', 'parked')
   redis.call('ZREM', base .. ':leases', id)
   local run = redis.call('HMGET', key, 'open', 'created_at')
   set_status(id, tonumber(run[1]) > 0 and 'input_required' or 'queued')
-  enqueue(id, run[2])
+  if due then redis.call('ZADD', base .. ':delayed', due, id) else enqueue(id, run[2]) end
   wake('run:' .. id)
 end
 
@@ -150,12 +185,12 @@ local function close(id, status, body, at)
   end
   set_status(id, status)
   redis.call('HSET', key, 'finished_at', at)
-  local run = redis.call('HMGET', key, 'crew', 'tenant')
-  redis.call('ZREM', base .. ':queue:' .. run[1], id)
-  redis.call('ZREM', base .. ':paused:' .. run[2], id)
+  dequeue(id)
+  redis.call('ZREM', base .. ':paused:' .. redis.call('HGET', key, 'tenant'), id)
   redis.call('ZREM', base .. ':leases', id)
   unlist(id, ':active')
   redis.call('ZADD', base .. ':over', at, id)
+  redis.call('ZADD', base .. ':journals', at, id)
   append(id, body, at)
 end
 
@@ -165,13 +200,15 @@ local function fence(id)
   wake('cancelled')
 end
 
--- A run's worker died. Another one takes the run up, unless three died of it with nothing new in between: then it
--- fails, or, while people are asked, leaves memory until they have answered.
-local function lose(id, error, body, at)
+-- A run's worker died. Another one takes the run up: after the second death with nothing new in between a while (ms)
+-- later, and apart from others. After the third it fails, or, while people are asked, leaves memory until they have
+-- answered.
+local function lose(id, error, body, at, pause)
   local key = run_key(id)
   fence(id)
-  if redis.call('HINCRBY', key, 'deaths', 1) < 3 then
-    requeue(id)
+  local deaths = redis.call('HINCRBY', key, 'deaths', 1)
+  if deaths < 3 then
+    requeue(id, deaths == 2 and at + pause or nil)
   elseif tonumber(redis.call('HGET', key, 'open')) > 0 then
     park(id)
   else

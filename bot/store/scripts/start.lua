@@ -10,6 +10,8 @@ redis.call('HSET', key, 'spec', ARGV[3], 'start_call', call, 'cancellers', ARGV[
   'requester', ARGV[6], 'tenant', ARGV[13] or '', 'created_at', at, 'seq', 0, 'epoch', 0, 'open', 0)
 if ARGV[10] then redis.call('HSET', key, 'place', ARGV[10], 'surface', ARGV[12]) end
 if ARGV[14] and ARGV[14] ~= '' then redis.call('HSET', key, 'group', ARGV[14]) end
+-- The journal that it was given to go on from.
+redis.call('PERSIST', key .. ':journal')
 local following = redis.call('SMEMBERS', base .. ':followers')
 if ARGV[9] ~= '' then following[#following + 1] = ARGV[9] end
 if #following > 0 then redis.call('HSET', key, 'followers', table.concat(following, ' ')) end

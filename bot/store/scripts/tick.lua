@@ -1,6 +1,9 @@
--- What the clock brings about: deadlines and reminders that passed, leases that ran out, runs to forget.
+-- What the clock brings about: deadlines and reminders that passed, leases that ran out, runs to be tried again, runs
+-- to forget.
 -- Returns how many.
--- ARGV: error and body of run_failed for a run that is given up, retention (ms), how many of each at most
+-- ARGV: error and body of run_failed for a run that is given up, retention (ms), how many of each at most,
+--       for how long the journals of runs that are over are kept (ms),
+--       after how long a suspect is queued again (ms)
 even_when_full()
 local at = now()
 local most = tonumber(ARGV[4])
@@ -13,6 +16,10 @@ end
 for _, timer in ipairs(due(':timers', at)) do
   redis.call('ZREM', base .. ':timers', timer)
   local kind, id, question = string.match(timer, '^(%a+)/([^/]+)/(.+)$')
+  if kind == 'again' and redis.call('HEXISTS', run_key(id), 'parked') == 1 then
+    requeue(id)
+    changed = changed + 1
+  end
   local stored = redis.call('HMGET', question_key(id, question), 'outcome', 'silence', 'silence_body', 'reminder_body')
   if stored[2] and not stored[1] then
     if kind == 'deadline' then
@@ -26,37 +33,21 @@ for _, timer in ipairs(due(':timers', at)) do
 end
 
 for _, id in ipairs(due(':leases', at)) do
-  lose(id, ARGV[1], ARGV[2], at)
+  lose(id, ARGV[1], ARGV[2], at, tonumber(ARGV[6]))
   changed = changed + 1
 end
 
-local function forget(id)
-  local key = run_key(id)
-  local run = redis.call('HMGET', key, 'place_key', 'status')
-  unlist(id, ':runs')
-  redis.call('ZREM', base .. ':ids', id)
-  redis.call('ZREM', base .. ':over', id)
-  redis.call('HINCRBY', base .. ':counts', run[2], -1)
-  if run[1] then redis.call('ZREM', base .. ':place:' .. run[1], id) end
-  for _, place in ipairs(redis.call('SMEMBERS', key .. ':also')) do
-    redis.call('ZREM', base .. ':place:' .. place, id)
-  end
-  for _, surface in ipairs(showing(id)) do
-    local shown = key .. ':shown:' .. surface
-    for _, field in ipairs(redis.call('HKEYS', shown)) do
-      local seq = string.match(field, '^failed:(%d+)$')
-      if seq then redis.call('ZREM', base .. ':failed:' .. surface, id .. '/' .. seq) end
-    end
-    redis.call('ZREM', base .. ':outbox:' .. surface, id)
-    redis.call('ZREM', base .. ':failing:' .. surface, id)
-    redis.call('DEL', shown, shown .. ':again')
-  end
-  for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
-    redis.call('DEL', question_key(id, question), question_key(id, question) .. ':responses')
-    redis.call('HDEL', base .. ':askers', question)
-  end
-  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':also', key .. ':journal')
-  wake('run:' .. id)
+for _, id in ipairs(due(':delayed', at)) do
+  redis.call('ZREM', base .. ':delayed', id)
+  enqueue(id, redis.call('HGET', run_key(id), 'created_at'))
+  changed = changed + 1
+end
+
+for _, id in ipairs(due(':journals', at - ARGV[5])) do
+  redis.call('ZREM', base .. ':journals', id)
+  redis.call('DEL', run_key(id) .. ':journal')
+  redis.call('HSET', run_key(id), 'journal_gone', '1')
+  changed = changed + 1
 end
 
 for _, id in ipairs(due(':over', at - ARGV[3])) do

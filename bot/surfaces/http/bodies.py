@@ -43,6 +43,12 @@ class StartBody(Request):
     on_behalf_of: OnBehalfOf = None
 
 
+class DeleteQuery(Request):
+    """How a run is deleted."""
+
+    cancel: bool = Field(default=False, description="Also if it is not over: it is cancelled first.")
+
+
 class AnswerBody(Request):
     """An answer to a question."""
 

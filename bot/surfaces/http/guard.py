@@ -84,7 +84,7 @@ class Guard:
         response.headers["Access-Control-Expose-Headers"] = "Location, Retry-After"
         response.headers.add("Vary", "Origin")
         if self._is_preflight(request):
-            response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
             response.headers["Access-Control-Allow-Headers"] = (
                 "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
             )

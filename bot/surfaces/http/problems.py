@@ -36,6 +36,10 @@ STATUS: Mapping[str, int] = {
     "request_timeout": 408,
     "settled": 409,
     "run_over": 409,
+    "run_live": 409,
+    "run_completed": 409,
+    "never_began": 409,
+    "journal_expired": 409,
     "no_open_question": 409,
     "several_open_questions": 409,
     "idempotency_conflict": 409,
@@ -46,6 +50,7 @@ STATUS: Mapping[str, int] = {
     "invalid_answer": 422,
     "rate_limited": 429,
     "internal_error": 500,
+    "journal_sealed": 500,
     "store_unavailable": 503,
 }
 """Every code that an answer of ours can have, with its status. They are documented, and they stay."""

@@ -1,21 +1,24 @@
-"""Runs over HTTP: start, list, show, cancel; and the crews that can be started."""
+"""Runs over HTTP: start, list, show, cancel, retry, delete; and the crews that can be started."""
 
 from __future__ import annotations
 
+import uuid
 from typing import Protocol
 
 from aiohttp import web
 
 from bot.core import rules
+from bot.core.errors import Refused
 from bot.core.lists import RunFilter
-from bot.core.ports import Catalogue, Questions, Runs
-from bot.surfaces.http.bodies import CancelBody, RunsQuery, StartBody
+from bot.core.ports import Catalogue, Journal, Questions, Runs
+from bot.core.retry import retry
+from bot.surfaces.http.bodies import CancelBody, DeleteQuery, RunsQuery, StartBody
 from bot.surfaces.http.operations import Call, reply
-from bot.surfaces.http.starts import Starts, StartStore
+from bot.surfaces.http.starts import Starts, StartStore, checked
 from bot.surfaces.http.views import CrewsView, CrewView, RunsView, full, started, summary
 
 
-class RunsStore(StartStore, Catalogue, Runs, Questions, Protocol):
+class RunsStore(StartStore, Catalogue, Runs, Questions, Journal, Protocol):
     """What is needed here."""
 
 
@@ -47,13 +50,35 @@ class RunRoutes:
         page = await self._store.page_of_runs(which)
         caller = call.caller
         seen = [run for run in page.runs if not caller.limited or rules.sees(caller.actor, run)]
-        return reply(RunsView(runs=tuple(summary(run) for run in seen), next=page.next))
+        waits = await self._store.waits(seen)
+        return reply(RunsView(runs=tuple(summary(run, waits.get(run.id)) for run in seen), next=page.next))
 
     async def run(self, call: Call[None, None]) -> web.Response:
         run = await self._store.run(call.id("run_id"))
-        return reply(full(run, await self._store.questions(run.id)))
+        waits = await self._store.waits([run])
+        return reply(full(run, await self._store.questions(run.id), waits.get(run.id)))
 
     async def cancel(self, call: Call[CancelBody | None, None]) -> web.Response:
         on_behalf_of = call.body.on_behalf_of if call.body else None
         run = await self._store.cancel(call.id("run_id"), call.caller.acting(on_behalf_of))
         return reply(full(run, await self._store.questions(run.id)))
+
+    async def retry(self, call: Call[None, None]) -> web.Response:
+        run, actor = await self._store.run(call.id("run_id")), call.caller.actor
+        if not rules.may(actor, run.cancellers):
+            raise Refused("not_allowed", "This run is not yours to try again.")
+        key = call.request.headers.get("Idempotency-Key")
+        word = str(uuid.uuid4()) if key is None else f"{actor.principal}/{checked(key)}"
+        again = await retry(self._store, run, key=word)
+        return reply(started(again), 202, {"Location": f"/runs/{again.id}"})
+
+    async def delete(self, call: Call[None, DeleteQuery]) -> web.Response:
+        run = await self._store.run(call.id("run_id"))
+        if call.query.cancel and not run.status.over:
+            try:
+                await self._store.cancel(run.id, call.caller.actor)
+            except Refused as refused:
+                if refused.code != "run_over":  # it ended by itself meanwhile
+                    raise
+        await self._store.delete(run.id)
+        return web.Response(status=204)

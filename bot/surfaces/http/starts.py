@@ -42,7 +42,7 @@ class Starts:
         if idempotency_key is None:
             run, _ = await self._store.start(await self._plan(body, actor, str(uuid.uuid4())))
             return run
-        receipt = _receipt(actor, _checked(idempotency_key))
+        receipt = _receipt(actor, checked(idempotency_key))
         kept = await self._store.recall(receipt)
         if kept is None:
             # Checked before anything is kept: a request that was refused may be mended and sent again.
@@ -83,7 +83,8 @@ class Starts:
             raise Problem("invalid_request", why, errors=[("webhook_url", why)]) from None
 
 
-def _checked(key: str) -> str:
+def checked(key: str) -> str:
+    """The `Idempotency-Key`, if it can be one. Raises Problem."""
     if 0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable():
         return key
     raise Problem(

@@ -21,6 +21,7 @@ from bot.core.model import (
     RunError,
     RunStatus,
 )
+from bot.core.waiting import Wait, WaitFor
 
 
 class View(BaseModel):
@@ -138,6 +139,19 @@ class AnswerView(OutcomeView):
     status: Literal["recorded"] = "recorded"
 
 
+class WaitView(View):
+    """What a queued run is waiting for."""
+
+    code: WaitFor
+    message: str
+    ahead: int | None = Field(description="With `turn` and `limit`: runs of its crew that go before it.")
+    until: str | None = Field(description="With `retry`: when.")
+
+    @classmethod
+    def of(cls, wait: Wait) -> WaitView:
+        return cls(code=wait.code, message=wait.message, ahead=wait.ahead, until=_iso(wait.until))
+
+
 class RunSummary(View):
     """A run, as lists show it."""
 
@@ -145,6 +159,7 @@ class RunSummary(View):
     crew: str
     title: str
     status: RunStatus
+    waiting_for: WaitView | None = Field(description="While it is queued: for what.")
     inputs: dict[str, JsonValue]
     requester: ActorView
     created_at: str
@@ -152,6 +167,7 @@ class RunSummary(View):
     finished_at: str | None
     error: RunError | None
     cancelled_by: ActorView | None
+    retry_of: str | None = Field(description="The run that this one tries again.")
 
 
 class RunView(RunSummary):
@@ -215,15 +231,15 @@ class ProblemView(View):
     errors: tuple[FieldError, ...] = ()
 
 
-def summary(run: Run) -> RunSummary:
+def summary(run: Run, wait: Wait | None = None) -> RunSummary:
     """A run, for a list."""
-    return RunSummary(**_summary(run))
+    return RunSummary(**_summary(run, wait))
 
 
-def full(run: Run, questions: list[Question]) -> RunView:
+def full(run: Run, questions: list[Question], wait: Wait | None = None) -> RunView:
     """A run, for itself."""
     asked = tuple(QuestionView.of(question) for question in questions)
-    return RunView(**_summary(run), result=run.result, questions=asked)
+    return RunView(**_summary(run, wait), result=run.result, questions=asked)
 
 
 def started(run: Run) -> StartedView:
@@ -246,12 +262,13 @@ def outcome_of(question: Question) -> OutcomeView | None:
     )
 
 
-def _summary(run: Run) -> dict[str, Any]:
+def _summary(run: Run, wait: Wait | None) -> dict[str, Any]:
     return {
         "run_id": run.id,
         "crew": run.crew.name,
         "title": run.crew.title,
         "status": run.status,
+        "waiting_for": WaitView.of(wait) if wait else None,
         "inputs": run.inputs,
         "requester": ActorView.of(run.requester),
         "created_at": iso(run.created_at),
@@ -259,6 +276,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "finished_at": _iso(run.finished_at),
         "error": run.error,
         "cancelled_by": ActorView.of(run.cancelled_by) if run.cancelled_by else None,
+        "retry_of": run.retry_of,
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.model import InputField, InputKind, QuestionKind
+from bot.core.model import InputField, InputKind, QuestionKind, RunError
 from bot.store.redis import RedisStore
 from crewdeck.client import Actor, ApiError, Client, HumanInputCompleted, Unreachable
 from tests.contract.client.conftest import Line
@@ -35,6 +35,20 @@ async def test_a_run_is_started_listed_and_cancelled(client: Client) -> None:
     with pytest.raises(ApiError) as refused:
         await client.cancel(started.run_id)
     assert (refused.value.code, refused.value.status) == ("run_over", 409)
+
+
+async def test_a_run_is_tried_again_and_deleted(served: Served, client: Client) -> None:
+    claim = await served.started()
+    await served.store.finish(claim, error=RunError(code="internal", message="It broke."))
+    again = await client.retry(claim.run.id, idempotency_key="a")
+    assert (await client.retry(claim.run.id, idempotency_key="a")).run_id == again.run_id
+    assert (await client.run(again.run_id)).retry_of == claim.run.id
+    with pytest.raises(ApiError) as refused:
+        await client.delete(again.run_id)
+    assert refused.value.code == "run_live"
+    await client.delete(again.run_id, cancel=True)
+    await client.delete(claim.run.id)
+    assert (await client.runs()).runs == ()
 
 
 async def test_lists_of_runs_have_pages(client: Client) -> None:

@@ -10,6 +10,8 @@ import pytest
 from tests.contract.crews.deck import Deck, WorkerProcess
 from tests.loopback.models import LoopbackModel
 
+TOKEN = "the-token-of-the-vault"
+"""A secret of one of the crews' tools."""
 DEFINITIONS = Path(__file__).parent / "definitions"
 
 
@@ -31,7 +33,8 @@ def model() -> Iterator[LoopbackModel]:
 @pytest.fixture(scope="session")
 def worker(model: LoopbackModel) -> Iterator[WorkerProcess]:
     """A worker with a store of its own, ready for runs."""
-    with WorkerProcess.started(model.base_url, DEFINITIONS) as process:
+    settings = {"CREWDECK_LOG_LEVEL": "DEBUG", "VAULT_TOKEN": TOKEN}
+    with WorkerProcess.started(model.base_url, DEFINITIONS, **settings) as process:
         process.wait_for_log("ready")
         yield process
 

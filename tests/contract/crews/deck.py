@@ -33,6 +33,7 @@ METADATA = "Metadata-Version: 2.1\nName: crewdeck-test-crews\nVersion: 1\n"
 ENTRY_POINTS = """\
 [crewdeck.crews]
 python = tests.contract.crews.toolbox:in_python
+steady = tests.contract.crews.toolbox:steady
 missing = tests.contract.crews.toolbox:nothing_there
 """
 
@@ -49,13 +50,15 @@ async def called(model: LoopbackModel, marker: str, times: int = 1) -> None:
 class WorkerProcess:
     """`python -m crews worker` with a folder, and by default a store, of its own."""
 
-    def __init__(self, folder: Path, redis: Embedded, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, redis: Embedded, env: Mapping[str, str], crews: str = ENTRY_POINTS
+    ) -> None:
         self.folder = folder
         self._redis = redis
         self.redis_url = redis.url
         self._log = folder / "worker.log"
         self._env = environment(folder) | {"CREWDECK_REDIS_URL": redis.url} | dict(env)
-        install_crews(folder)
+        install_crews(folder, crews)
         self.start()
 
     def start(self) -> None:
@@ -131,12 +134,12 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def install_crews(folder: Path) -> None:
+def install_crews(folder: Path, crews: str = ENTRY_POINTS) -> None:
     """An installed package that registers crews, as far as Python can tell."""
     package = folder / "crewdeck_test_crews-1.dist-info"
     package.mkdir(exist_ok=True)
     (package / "METADATA").write_text(METADATA)
-    (package / "entry_points.txt").write_text(ENTRY_POINTS)
+    (package / "entry_points.txt").write_text(crews)
 
 
 class Deck:

@@ -52,8 +52,9 @@ def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
     sound = {name for name, finding in by_name.items() if finding["ok"]}
     assert sound == {
         *("announcement", "demo", "few_calls", "hasty", "react", "rejecting", "research", "reviewed"),
-        *("short_time", "solo", "team", "unreviewed"),
+        *("short_time", "single", "solo", "team", "unreviewed"),
         "python",
+        "steady",
     }
     assert "unreadable/crew.yaml:9: on_deadlin" in by_name["unreadable"]["problem"]
     assert by_name["keyless"]["remedy"] == "Set OPENROUTER_API_KEY for the workers."

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from bot.core.model import RunError, RunStatus
+from bot.core.retry import retry
 from tests.contract.crews.deck import ADA, Deck, WorkerProcess, called
 from tests.loopback.models import LoopbackModel, call, say
 
@@ -77,6 +78,16 @@ async def test_model_calls_are_limited(deck: Deck, model: LoopbackModel) -> None
     assert error.code == "limit_model_calls"
     assert "its limit of 2 model calls" in error.message
     assert model.count("busy") == 2
+
+
+async def test_the_limit_holds_for_each_try_by_itself(deck: Deck, model: LoopbackModel) -> None:
+    model.script("tried", [call("lookup", word="one"), call("lookup", word="two"), say("{last}")])
+    run = await deck.start("few_calls", prompt="[[tried]]")
+    stopped = await deck.over(run)
+    assert stopped.error is not None
+    assert stopped.error.code == "limit_model_calls"
+    assert await deck.result(await retry(deck.store, stopped, key="again")) == "two is known"
+    assert model.count("tried") == 3
 
 
 async def test_working_time_is_limited_and_waiting_for_people_is_no_work(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
+import time
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -173,6 +175,14 @@ def test_the_executor_keeps_all_of_crewais_nodes() -> None:
     assert {getattr(agent, "executor_class", None) for agent in _demo().agents} == {CrewdeckExecutor}
 
 
+def test_executors_share_one_class_of_state() -> None:
+    kinds = set()
+    for agent in (*_demo().agents, *_demo().agents):
+        agent.create_agent_executor()
+        kinds.add(type(getattr(agent.agent_executor, "state", None)))
+    assert len(kinds - {type(None)}) == 1
+
+
 def test_the_scripted_model_goes_on_where_the_conversation_is() -> None:
     from crews.scripted import Line, ScriptedLLM
 
@@ -219,9 +229,15 @@ class Unanswered(StoreLine):
         self.asked.set()
         return question
 
-    async def settled(self, question: Question) -> Question:
+    async def settled(self, question: Question, claim: Claim) -> Question:  # noqa: ARG002
         await asyncio.Event().wait()
         return question
+
+    def rest(self, claim: Claim) -> None:
+        """Nobody needs the room."""
+
+    async def leave(self, claim: Claim) -> None:
+        """Nobody needs its place."""
 
 
 class Silent:
@@ -290,6 +306,171 @@ async def test_cancelled_runs_leave_nothing_behind() -> None:
     assert sum(each() is not None for each in built) <= 1
 
 
+async def test_cancelled_flows_leave_nothing_behind() -> None:
+    """Nor do the crews that their methods kick off."""
+    from crewai import Agent, Crew, Task
+    from crewai.flow.flow import Flow, listen, start
+    from crewai.flow.human_feedback import human_feedback
+
+    from crewdeck import AskHuman
+    from crews.build import PythonCrew
+    from crews.runtime import Runtime
+    from crews.scripted import ScriptedLLM, read_script
+
+    kept: list[weakref.ref[Any]] = []
+
+    class Asking(Flow[Any]):
+        @start()
+        @human_feedback(message="Well?")
+        def draft(self) -> str:
+            return "draft"
+
+        @start()
+        async def crew(self) -> str:
+            who: dict[str, Any] = {"role": "Author", "goal": "Write", "backstory": "You write."}
+            agent = Agent(**who, llm=ScriptedLLM.of(read_script(DEMO), {"topic": "tides", "pace": 0}))
+            agent.tools = [AskHuman()]
+            task = Task(name="publish", description="Announce it", expected_output="Words", agent=agent)
+            built = Crew(agents=[agent], tasks=[task])
+            kept.append(weakref.ref(built))
+            output: Any = await built.akickoff()
+            return str(output.raw)
+
+        @listen(crew)
+        def never(self) -> str:
+            raise AssertionError
+
+    def factory(_inputs: object) -> Flow[Any]:
+        flow = Asking()
+        kept.append(weakref.ref(flow))
+        return flow
+
+    line = Unanswered()
+    blueprint = PythonCrew("asking", factory)
+    runtime = Runtime({"asking": blueprint}, line)
+    for number in range(3):
+        line.asked.clear()
+        claim = _claim(blueprint.card(), ids.run_id(f"flow-{number}"))
+        executing = asyncio.create_task(runtime.execute(claim))
+        await line.asked.wait()
+        await asyncio.sleep(0.5)  # for the other question
+        runtime.stop(claim.run.id)
+        await asyncio.wait_for(executing, 1)
+        await asyncio.sleep(0.2)
+    gc.collect()
+    assert len(kept) == 6
+    assert sum(each() is not None for each in kept) <= 2
+
+
+class Remembered(Unanswered):
+    """In which order what happened was recorded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:  # noqa: ARG002
+        self.names += [name for name, _ in entries if name.startswith("done/")]
+
+    async def park(self, claim: Claim, questions: Sequence[str], worked: int) -> bool:  # noqa: ARG002
+        self.names.append("parked")
+        return True
+
+
+async def test_a_flow_is_parked_once_none_of_its_methods_is_at_work() -> None:
+    from crewai.flow.flow import Flow, start
+
+    from crews.build import PythonCrew
+    from crews.runtime import Runtime
+
+    class Busy(Flow[Any]):
+        @start()
+        def asks(self) -> str | None:
+            return self.ask("Well?")
+
+        @start()
+        async def works(self) -> None:
+            time.sleep(1.0)  # noqa: ASYNC251 - each method has a thread of its own
+
+    line = Remembered()
+    blueprint = PythonCrew("busy", lambda _inputs: Busy())
+    runtime = Runtime({"busy": blueprint}, line, hot_window=0.1)
+    await asyncio.wait_for(runtime.execute(_claim(blueprint.card(), ids.run_id("busy"))), 10)
+    assert line.names == ["done/m:works:0/", "parked"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [({"emit": ["Yes", "yes"]}, "told apart"), ({"learn": True}, "`learn` isn't supported")],
+)
+def test_feedback_that_people_can_not_be_asked_for_is_explained(declared: dict[str, Any], words: str) -> None:
+    from crewai.flow.flow import Flow, start
+    from crewai.flow.human_feedback import human_feedback
+
+    from crews.build import CrewBroken, PythonCrew
+
+    class Unclear(Flow[Any]):
+        @start()
+        @human_feedback(message="Well?", **declared)
+        def draft(self) -> str:
+            return "draft"
+
+    with pytest.raises(CrewBroken, match=f"unclear.draft: .*{words}"):
+        PythonCrew("unclear", lambda _inputs: Unclear()).build({})
+
+
+class Heard(Unanswered):
+    """What people are asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.questions_asked: list[Question] = []
+
+    async def ask(self, claim: Claim, question: Question) -> Question:
+        self.questions_asked.append(question)
+        return await super().ask(claim, question)
+
+
+async def test_a_flow_that_a_method_kicks_off_asks_the_same_people() -> None:
+    """And `ask` in an async method holds up nobody else."""
+    from crewai.flow.flow import Flow, start
+    from crewai.flow.human_feedback import human_feedback
+
+    from crews.build import PythonCrew
+    from crews.runtime import Runtime
+
+    class Inner(Flow[Any]):
+        @start()
+        @human_feedback(message="Inside?", emit=["approved", "rejected"], llm="none/such")
+        def draft(self) -> str:
+            return "draft"
+
+    class Outer(Flow[Any]):
+        @start()
+        def kicks_off(self) -> str:
+            return str(Inner().kickoff())
+
+        @start()
+        async def asks(self) -> str | None:
+            return self.ask("Outside?", timeout=90)
+
+    line = Heard()
+    blueprint = PythonCrew("outer", lambda _inputs: Outer())
+    runtime = Runtime({"outer": blueprint}, line)
+    claim = _claim(blueprint.card(), ids.run_id("outer"))
+    executing = asyncio.create_task(runtime.execute(claim))
+    async with asyncio.timeout(10):
+        while len(line.questions_asked) < 2:
+            line.asked.clear()
+            await line.asked.wait()
+    inside, outside = sorted(line.questions_asked, key=lambda question: question.prompt)
+    assert (inside.kind, inside.context) == (QuestionKind.APPROVAL, "draft")
+    assert inside.task_id == ids.part_id(claim.run.id, "method", "kicks_off", 0)
+    assert outside.deadline.after == 90
+    runtime.stop(claim.run.id)
+    await asyncio.wait_for(executing, 5)
+
+
 def _claim(card: Crew, run_id: str) -> Claim:
     everybody = Policy(deciders=("*",))
     run = Run(
@@ -303,3 +484,50 @@ def _claim(card: Crew, run_id: str) -> Claim:
         created_at=0,
     )
     return Claim(run=run, worker="here", epoch=1)
+
+
+def test_certificates_are_read_once_however_many_models_are_made() -> None:
+    from crewai import LLM
+
+    from crews import clients
+
+    clients.install()
+    before = _ssl_contexts()
+    made = [LLM(model="openai/gpt-5.4-mini", api_key="sk-test") for _ in range(8)]
+    assert _ssl_contexts() - before < len(made)  # CrewAI reads them twice for each.
+
+
+def test_an_authors_own_interceptor_still_sees_each_request() -> None:
+    import httpx
+    from crewai import LLM
+    from crewai.llms.hooks.base import BaseInterceptor
+
+    from crews import clients
+
+    seen = []
+
+    class Watching(BaseInterceptor[httpx.Request, httpx.Response]):
+        def on_outbound(self, message: httpx.Request) -> httpx.Request:
+            seen.append(message.url.path)
+            return message
+
+        def on_inbound(self, message: httpx.Response) -> httpx.Response:
+            return message
+
+    clients.install()
+    nowhere = "http://127.0.0.1:9/v1"
+    model = LLM(
+        model="openai/gpt-5.4-mini",
+        interceptor=Watching(),
+        base_url=nowhere,
+        api_key="sk-test",
+        max_retries=0,
+    )
+    with pytest.raises(ConnectionError):
+        model.call("Hello")
+    assert seen == ["/v1/chat/completions"]
+
+
+def _ssl_contexts() -> int:
+    gc.collect()
+    return sum(isinstance(each, ssl.SSLContext) for each in gc.get_objects())

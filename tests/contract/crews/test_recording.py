@@ -20,6 +20,7 @@ from bot.store.redis import RedisStore, open_store
 from crews import environment
 from crews.hold import Hold
 from crews.line import StoreLine
+from crews.working import Working
 from tests.contract.crews.deck import ADA
 from tests.contract.world import LEASE, new_run
 
@@ -73,7 +74,8 @@ class Place:
         self.gate = gate
         #: What the run did, in order.
         self.done: list[str] = []
-        self._line = StoreLine(asyncio.get_running_loop(), far, Feed())
+        working = Working(far, "w", LEASE, most=50)
+        self._line = StoreLine(asyncio.get_running_loop(), far, Feed(), working)
 
     @classmethod
     @asynccontextmanager

@@ -31,10 +31,12 @@ async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_wor
             hangs = await deck.start("solo", prompt="[[hangs]]")
             await called(model, "works")
             await called(model, "hangs")
+            steady = await deck.start("steady", prompt="-")
+            await deck.until(steady, lambda now: now.seq >= 2)  # its first method is begun
             await asyncio.sleep(0.4)  # their tools are at work now
             assert await asyncio.to_thread(worker.stop) == 0, worker.log
             assert (await deck.store.run(waits.id)).status is RunStatus.INPUT_REQUIRED
-            for each in (works, hangs):
+            for each in (works, hangs, steady):
                 assert (await deck.store.run(each.id)).status is RunStatus.QUEUED
             assert [name for name in await deck.store.journal(works.id) if "/tool/" in name], worker.log
             assert not [
@@ -46,6 +48,8 @@ async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_wor
             await deck.say(question, "approve")
             worker.start()
             assert await deck.result(works) == "ended"
+            assert await deck.result(steady) == "first, second"
+            assert [each["method"] for each in worker.heard() if "method" in each] == ["first", "second"]
             assert await deck.result(waits) == "Ada approved."
             assert [model.count(marker) for marker in ("works", "waits")] == [2, 2]
 

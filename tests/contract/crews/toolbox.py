@@ -1,13 +1,16 @@
 """Tools of the crews that these tests run, in the worker's process."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from crewai import Agent, Crew, Task
 from crewai.events import crewai_event_bus
+from crewai.flow.flow import Flow, listen, start
 from crewai.tools import BaseTool
+from pydantic import Field
 
 from crewdeck import AskHuman, HumanInputCompletedEvent, HumanInputRequiredEvent, crew
 from crews.context import CURRENT
@@ -60,6 +63,17 @@ class Block(BaseTool):
         return "done"
 
 
+class Vault(BaseTool):
+    name: str = "vault"
+    description: str = "Opens with a password."
+    token: str = Field(default_factory=lambda: os.environ["VAULT_TOKEN"])
+
+    def _run(self, password: str) -> str:
+        if password.endswith("wrong"):
+            raise ValueError(f"{password} doesn't open it, nor does {self.token}")
+        return "open"
+
+
 @crew(
     title="In Python", inputs={"prompt": {"required": True}}, main_input="prompt", limits={"model_calls": 9}
 )
@@ -70,3 +84,23 @@ def in_python(inputs: dict[str, Any]) -> Crew:
     agent.tools = [AskHuman()]
     task = Task(name="write", description="Do this: {prompt}", expected_output="Words", agent=agent)
     return Crew(name="python", agents=[agent], tasks=[task])
+
+
+class Steady(Flow[Any]):
+    """Two methods, each of which takes a while."""
+
+    @start()
+    def first(self) -> str:
+        _hear('{"method": "first"}')
+        time.sleep(0.8)
+        return "first"
+
+    @listen(first)
+    def second(self, before: str) -> str:
+        _hear('{"method": "second"}')
+        return f"{before}, second"
+
+
+@crew(title="Steady", inputs={"prompt": {"required": True}}, main_input="prompt")
+def steady(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Steady()

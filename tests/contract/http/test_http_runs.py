@@ -21,6 +21,21 @@ async def test_a_started_run_can_be_read(served: Served) -> None:
     assert (run["questions"], run["result"], run["finished_at"]) == ([], None, None)
 
 
+async def test_a_queued_run_says_what_it_waits_for(served: Served) -> None:
+    run_id, _ = await served.start(), await served.start()
+    run = (await served.get(f"/runs/{run_id}")).json()
+    assert run["waiting_for"]["code"] == "worker"
+    assert run["waiting_for"]["message"].startswith("No worker that can run")
+    await served.store.offer("w1", {"demo": None}, 30)
+    listed = (await served.get("/runs")).json()["runs"]
+    assert [(each["waiting_for"]["code"], each["waiting_for"]["ahead"]) for each in listed] == [
+        ("turn", 1),
+        ("turn", 0),
+    ]
+    await served.claim()
+    assert (await served.get(f"/runs/{run_id}")).json()["waiting_for"] is None
+
+
 async def test_a_finished_run_has_its_result_and_a_failed_one_its_error(served: Served) -> None:
     claim = await served.started()
     await served.store.finish(claim, result="Done.")

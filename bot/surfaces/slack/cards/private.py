@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core import ids
 from bot.core.model import ANYONE, Crew, InputField, Policy, Question, Run, RunStatus
+from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import elements
@@ -17,9 +18,10 @@ from bot.surfaces.slack.place import SURFACE, SlackPlace
 MOST_OPTIONS = 100
 MOST_BLOCKS = 20
 _SECTION = 2900
+NO_WAITS: Mapping[str, Wait] = {}
 
 STATES = {
-    RunStatus.QUEUED: "waiting for a worker",
+    RunStatus.QUEUED: "queued",
     RunStatus.RUNNING: "running",
     RunStatus.INPUT_REQUIRED: "waiting for an answer",
     RunStatus.COMPLETED: "completed",
@@ -142,15 +144,21 @@ def settled_text(question: Question) -> str:
     return f"The last question here was already settled{by}{said}. Your reply was not passed on."
 
 
-def run_line(run: Run) -> str:
-    """A run in a line, with where it is."""
+def run_line(run: Run, wait: Wait | None = None) -> str:
+    """A run in a line, with where it is, and what it waits for to be taken."""
     requester = mention(run.requester.principal)
-    return f"{named(run)}: {STATES[run.status]}{_where(run)}, started {date(run.created_at)} by {requester}"
+    state = STATES[run.status]
+    why = f". {escape(wait.message)}" if wait else ""
+    return f"{named(run)}: {state}{_where(run)}, started {date(run.created_at)} by {requester}{why}"
 
 
-def run_state(run: Run, questions: Sequence[Question], paused: str | None) -> Message:
+def run_state(
+    run: Run, questions: Sequence[Question], paused: str | None, wait: Wait | None = None
+) -> Message:
     """One run, in full."""
     lines = [run_line(run)]
+    if wait is not None and wait.code is not WaitFor.PAUSED:
+        lines.append(f"• {escape(wait.message)}")
     lines += [
         f"• waits for {deciders(q.policy)}: {truncate_escaped(q.prompt, 200)}" for q in questions if q.open
     ]
@@ -161,13 +169,15 @@ def run_state(run: Run, questions: Sequence[Question], paused: str | None) -> Me
     return _message([*lines, f"Run `{run.id}`"])
 
 
-def runs_state(mine: Sequence[Run], here: Sequence[Run], paused: str | None) -> Message:
+def runs_state(
+    mine: Sequence[Run], here: Sequence[Run], paused: str | None, waits: Mapping[str, Wait] = NO_WAITS
+) -> Message:
     """One's own runs and those of a channel, with a choice for more about one."""
     lines = [_paused(paused)] if paused else []
     if mine:
-        lines += ["*Your runs*", *map(run_line, mine)]
+        lines += ["*Your runs*", *(run_line(run, waits.get(run.id)) for run in mine)]
     if here:
-        lines += ["*Other runs in this channel*", *map(run_line, here)]
+        lines += ["*Other runs in this channel*", *(run_line(run, waits.get(run.id)) for run in here)]
     if not mine and not here:
         return _message([*lines, "You have no runs. `/crew list` shows what can be started."])
     return _message(lines, _picker("More about...", actions.PICK_STATUS, [*mine, *here]))

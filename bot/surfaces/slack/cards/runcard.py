@@ -60,10 +60,15 @@ def progress(card: RunCard) -> Message:
         blocks.append(section(tasks))
     if inputs := _inputs(card):
         blocks.append(section(inputs))
-    blocks.append(context(f"Started by {mention(card.requester.principal)} · run `{card.short_id}`"))
+    blocks.append(context(f"Started by {mention(card.requester.principal)} · {_name(card)}"))
     if not card.over:
         blocks.append(row([_cancel(card)]))
     return Message(text=f"{title}: {_status(card)}", blocks=blocks)
+
+
+def _name(card: RunCard) -> str:
+    goes_on = f", which goes on from where `{ids.short(card.retry_of)}` was" if card.retry_of else ""
+    return f"run `{card.short_id}`{goes_on}"
 
 
 def _status(card: RunCard) -> str:
@@ -113,7 +118,8 @@ def _tasks(card: RunCard) -> str:
 
 def _task(card: RunCard, task: Task) -> str:
     agent = f" · {truncate_escaped(task.agent, 80)}" if task.agent else ""
-    name = f"Task {task.number} of {task.total}: {truncate_escaped(task.name, 120)}{agent}"
+    of = f" of {task.total}" if task.total else ""
+    name = f"Task {task.number}{of}: {truncate_escaped(task.name, 120)}{agent}"
     if task.finished_at is not None:
         return f"✓ {name} · {lasting(max(0, task.finished_at - task.started_at) // 1000)}"
     return f"✗ {name}" if card.over else f"▸ {name} · since {date(task.started_at)}"
@@ -178,7 +184,13 @@ def failed(card: RunCard) -> Message:
     """What failed, in a sentence, and the run's id for whoever looks into it."""
     head = f"❌ {_whose(card)} failed{_took(card)}."
     why = truncate_escaped(card.error or "It is not known why.", 2000)
-    return Message(text=f"{head} {why}", blocks=[section(f"{head}\n{why}"), context(f"Run `{card.run_id}`")])
+    again = (
+        f" · An operator can try again with: `crewdeck runs retry {card.short_id}`" if card.retriable else ""
+    )
+    return Message(
+        text=f"{head} {why}",
+        blocks=[section(f"{head}\n{why}"), context(f"Run `{card.run_id}`{again}")],
+    )
 
 
 def _whose(card: RunCard) -> str:

@@ -136,7 +136,8 @@ class Orders:
         known = {run.id for run in mine}
         others = [run for run in here if run.id not in known][:MOST_RUNS]
         paused = await self._store.paused(order.actor.tenant)
-        return Reply(say=private.runs_state(mine, others, paused))
+        waits = await self._store.waits([*mine, *others])
+        return Reply(say=private.runs_state(mine, others, paused, waits))
 
     async def _status(self, order: Order, prefix: str) -> Reply:
         if not prefix:
@@ -147,7 +148,9 @@ class Orders:
     async def state(self, run: Run) -> Reply:
         """How a run is."""
         paused = await self._store.paused(run.place.tenant) if run.place else None
-        return Reply(say=private.run_state(run, await self._store.questions(run.id), paused))
+        waits = await self._store.waits([run])
+        asked = await self._store.questions(run.id)
+        return Reply(say=private.run_state(run, asked, paused, waits.get(run.id)))
 
     # ── cancel ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -13,11 +13,14 @@ const TYPES = [
   "run_started", "task_started", "task_completed", "human_input_required", "human_input_completed", "run_completed",
   "run_failed", "run_cancelled", "stream_reset",
 ];
+/** Milliseconds between two looks at what a queued run waits for. */
+const LOOK_EVERY = 4000;
 const LAST = new Set(["run_completed", "run_failed", "run_cancelled"]);
 
 export function runView({ inbox }, [id]) {
   const title = h("h1", { tabindex: "-1" }, "Run");
   const state = h("span", { class: "state" });
+  const waits = h("p", { class: "hint", hidden: true });
   const cancel = h("button", { type: "button", class: "no", hidden: true }, "Cancel this run");
   const wrong = h("p", { class: "problem", role: "alert", hidden: true });
   const facts = h("dl", { class: "facts" });
@@ -26,15 +29,17 @@ export function runView({ inbox }, [id]) {
   const node = h(
     "div",
     { class: "view wide" },
-    h("div", {}, h("div", { class: "head" }, title, state)),
+    h("div", {}, h("div", { class: "head" }, title, state), waits),
     wrong,
     h("section", { "aria-label": "Timeline" }, timeline.node),
     end,
     h("section", { class: "aside", "aria-label": "About this run" }, h("h2", {}, "About this run"), facts, h("p", { class: "row" }, cancel)),
   );
 
+  const listening = new AbortController();
   let run = null;
   let over = false;
+  let looking = 0;
   let stop = () => {};
 
   function complain(problem) {
@@ -48,6 +53,20 @@ export function runView({ inbox }, [id]) {
     facts.replaceChildren(...factsOf(run));
     timeline.learn(run.questions);
     status(run.status);
+    waiting(run.waiting_for);
+  }
+
+  /** What a queued run waits for; that changes without an event. */
+  function waiting(wait) {
+    clearTimeout(looking);
+    waits.hidden = !wait;
+    write(waits, wait?.message ?? "");
+    if (wait && !listening.signal.aborted) looking = setTimeout(look, LOOK_EVERY);
+  }
+
+  function look() {
+    if (document.hidden) looking = setTimeout(look, LOOK_EVERY);
+    else if (!waits.hidden) get(`/runs/${id}`).then((found) => waits.hidden || describe(found), () => waiting(null));
   }
 
   function status(now) {
@@ -55,6 +74,7 @@ export function runView({ inbox }, [id]) {
     state.className = `state ${now}`;
     write(state, STATES[now] ?? now);
     cancel.hidden = over;
+    if (now !== "queued") waiting(null);
   }
 
   function hear(type, event) {
@@ -79,7 +99,6 @@ export function runView({ inbox }, [id]) {
     await post(`/runs/${id}/cancel`, {}).then(describe, complain);
   });
 
-  const listening = new AbortController();
   document.addEventListener("visibilitychange", () => (document.hidden ? stop() : over || open()), { signal: listening.signal });
 
   /** Not while hidden: a browser has few lines to one server, and other tabs need theirs. */
@@ -94,7 +113,7 @@ export function runView({ inbox }, [id]) {
     over = false;
     if (!listening.signal.aborted) open();
   }, complain);
-  return { node, title: "Run", close: () => (listening.abort(), stop(), timeline.close()) };
+  return { node, title: "Run", close: () => (listening.abort(), clearTimeout(looking), stop(), timeline.close()) };
 }
 
 function factsOf(run) {

@@ -1,0 +1,86 @@
+"""What a worker does with a crew, with the journal or without: all else is the same."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from bench.peers import line
+from bot import settings
+from bot.core import runs
+from bot.core.feed import Feed
+from bot.core.model import Actor, Claim
+from bot.core.ports import Journal, Store
+from bot.store.redis import open_store
+from crews import environment
+from crews.hold import Hold
+from crews.line import StoreLine
+from crews.thread import CrewThread
+from crews.working import Working
+
+if TYPE_CHECKING:
+    from crews.build import Blueprint
+
+ADA = Actor(surface="http", user_id="ada", name="Ada")
+LEASE = 600.0
+HOT_WINDOW = 60.0
+WITHOUT = "without"
+WRITES = {verb for verb in vars(Journal) if not verb.startswith("_")} - {"journal", "note"}
+"""What a store is asked to do with a journal and says nothing to."""
+
+
+class Forgetful:
+    """A store in whose journals nothing is ever written; all else it does."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, verb: str) -> Any:  # noqa: ANN401 - every verb
+        return self._nothing if verb in WRITES else getattr(self._store, verb)
+
+    async def note(self, _claim: Claim, _name: str, value: str) -> str:
+        return value
+
+    async def _nothing(self, *_: object) -> None: ...
+
+
+def _blueprints() -> Mapping[str, Blueprint]:
+    from bench import crews
+    from crews.build import PythonCrew
+
+    return {name: PythonCrew(name, getattr(crews, name)) for name in ("brief", "busy")}
+
+
+async def main(url: str, journal: str) -> None:
+    environment.prepare(settings.load())
+    async with open_store(url) as store:
+        feed = Feed()
+        following = asyncio.create_task(feed.follow(store))
+        kept = cast("Store", Forgetful(store)) if journal == WITHOUT else store
+        working = Working(kept, "bench", lease=60, most=50)
+        crews_line = StoreLine(asyncio.get_running_loop(), kept, feed, working)
+        crews = CrewThread(_blueprints, crews_line, HOT_WINDOW)
+        blueprints = await crews.start()
+        line.say(ready=True)
+        async for asked in line.requests():
+            blueprint = blueprints[asked["crew"]]
+            took = [await _milliseconds(store, crews, blueprint) for _ in range(asked["many"])]
+            line.say(milliseconds=took)
+        following.cancel()
+
+
+async def _milliseconds(store: Store, crews: CrewThread, blueprint: Blueprint) -> float:
+    """From when the run is claimed until its end is recorded."""
+    await store.start(runs.plan(blueprint.card(), {}, ADA, key=uuid.uuid4().hex))
+    [claim] = await store.claim("bench", [blueprint.name], 1, LEASE)
+    started = time.perf_counter()
+    await crews.execute(claim, Hold())
+    return (time.perf_counter() - started) * 1000
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,67 @@
+"""A worker is killed -> another one takes its runs up, beside the lease."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from bench.deck import Deck, deck, until
+from bench.effort import Effort
+from bench.table import Below, Figure, Spread
+from bot.core.feed import run_topic
+from bot.core.model import Run, RunStatus
+from tests.scenario.server import Server
+
+LEASE = 3
+RUNS = 12
+"""How many wait for people, in the hands of all workers."""
+WITHIN = 60.0
+LOST_AND_TAKEN = 2
+"""What the epoch of a run counts up by: once when it is taken from its worker, once when it is claimed."""
+
+
+async def measure(effort: Effort) -> list[Figure]:
+    async with deck({"CREWDECK_LEASE": str(LEASE)}, workers=effort.kills + 1) as running:
+        runs = [await running.start("bench_asks") for _ in range(RUNS)]
+        alive = list(running.workers)
+        rounds = []
+        for _ in range(effort.kills):
+            await until(lambda: _all_asked(running, runs), WITHIN)
+            rounds.append(await _killed(running, alive, runs))
+    name = "worker killed -> its runs are taken up; the lease"
+    return [Figure(name, Spread.of(rounds), Spread(LEASE), "s", (Below(LEASE + 1, "p99"),))]
+
+
+async def _all_asked(running: Deck, runs: list[Run]) -> bool:
+    now = [await running.store.run(run.id) for run in runs]
+    return all(run.status is RunStatus.INPUT_REQUIRED for run in now)
+
+
+async def _killed(running: Deck, alive: list[Server], runs: list[Run]) -> list[float]:
+    """Seconds until each run of a worker that is killed was taken up."""
+    now = [await running.store.run(run.id) for run in runs]
+    held = {worker: [run for run in now if _has(worker, run)] for worker in alive}
+    victim = max(alive, key=lambda worker: len(held[worker]))
+    alive.remove(victim)
+    async with asyncio.TaskGroup() as group:
+        taken = [group.create_task(_taken(running, run)) for run in held[victim]]
+        await asyncio.sleep(0)  # They watch.
+        victim.kill()
+        killed = time.monotonic()
+    return [each.result() - killed for each in taken]
+
+
+def _has(worker: Server, run: Run) -> bool:
+    claimed = ((said.get("run_id"), said.get("epoch")) for said in worker.log)
+    return (run.id, run.epoch) in claimed
+
+
+async def _taken(running: Deck, before: Run) -> float:
+    """When another worker had it."""
+    with running.feed.watch(run_topic(before.id)) as changed:
+        while True:
+            changed.clear()
+            now = await running.store.run(before.id)
+            if now.epoch >= before.epoch + LOST_AND_TAKEN:
+                return time.monotonic()
+            await changed.wait()

@@ -1,0 +1,30 @@
+"""The keys with which journals are encrypted, as `CREWDECK_JOURNAL_KEY` names them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+
+KEY = 32
+"""Bytes."""
+
+
+def parse_journal_keys(text: str) -> tuple[bytes, ...]:
+    """The keys of `CREWDECK_JOURNAL_KEY`. Raises ValueError, whose message never quotes one."""
+    return tuple(_parsed(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _parsed(part: str) -> bytes:
+    try:
+        key = base64.b64decode(part.replace("-", "+").replace("_", "/"), validate=True)
+    except (ValueError, binascii.Error):
+        key = b""
+    if len(key) != KEY:
+        raise ValueError("each key is 32 random bytes in base64, as `openssl rand -base64 32` prints them")
+    return key
+
+
+def mark_of(key: bytes) -> str:
+    """By which a key is told from others, and which tells nothing of it."""
+    return hashlib.sha256(b"crewdeck journal key" + key).hexdigest()[:8]

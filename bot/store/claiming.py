@@ -1,0 +1,111 @@
+"""One claim: from what waits in all shards to what a worker holds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from bot.core.turns import LineKind, Pick
+from bot.store import keys
+from bot.store.codec import ms
+from bot.store.connection import Connection
+from bot.store.queue import Queue
+
+
+class Places:
+    """The places in which the runs of a crew with a limit work (docs/decisions/0006)."""
+
+    def __init__(self, connection: Connection, worker: str, lease: float = 0) -> None:
+        self._connection = connection
+        self._worker = worker
+        self._lease = lease
+
+    async def occupy(self, crew: str, run_ids: Iterable[str], most: int | None) -> set[str]:
+        """Which of these runs may work; None: they did, and go on."""
+        limit = "" if most is None else most
+        return set(
+            await self._connection.run(
+                "occupy", keys.shard_of(crew), crew, self._worker, ms(self._lease), limit, *run_ids
+            )
+        )
+
+    async def vacate(self, crew: str, run_ids: Iterable[str]) -> None:
+        await self._connection.run("vacate", keys.shard_of(crew), crew, self._worker, *run_ids)
+
+
+class Claiming:
+    """The same `call` again, after its answer was lost, finds what it has taken."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        how: tuple[str, str, float],
+        most: Mapping[str, int],
+    ) -> None:
+        """`how`: worker, call, lease. `most`: how many runs of a crew may work at once, if it is limited."""
+        self._connection = connection
+        self._queue = Queue(connection)
+        worker, call, lease = how
+        self._places = Places(connection, worker, lease)
+        self._how = (worker, call, ms(lease))
+        self._most = most
+        self._holds: dict[int, list[str]] = {}
+
+    async def recover(self) -> None:
+        """Find what this call has taken already."""
+        for shard in range(keys.SHARDS):
+            await self._visit(shard, ())
+
+    async def take(self, crews: Iterable[str], limit: int, kinds: Sequence[LineKind]) -> list[str]:
+        """Take runs in their order until this call holds `limit`, or nothing waits; the ids of all it holds.
+
+        Ends because no run is tried twice: it is taken, set aside, or was taken by somebody else.
+        """
+        tried: set[str] = set()
+        open_ = set(crews)
+        while open_ and (room := limit - len(self._held())) > 0:
+            picks = await self._queue.next(open_, room, kinds, tried)
+            if not picks:
+                break
+            tried.update(pick.run.id for pick in picks)
+            allowed, full = await self._allowed(picks)
+            open_ -= full
+            await self._claim(allowed)
+        return self._held()
+
+    async def _allowed(self, picks: Sequence[Pick]) -> tuple[list[Pick], set[str]]:
+        """Those that may work, and the crews that have reached their limits."""
+        refused: set[str] = set()
+        for crew, run_ids in _by_crew(pick for pick in picks if pick.line.crew in self._most).items():
+            refused |= set(run_ids) - await self._places.occupy(crew, run_ids, self._most[crew])
+        full = {pick.line.crew for pick in picks if pick.run.id in refused}
+        return [pick for pick in picks if pick.run.id not in refused], full
+
+    async def _claim(self, picks: Sequence[Pick]) -> None:
+        by_shard: defaultdict[int, list[str]] = defaultdict(list)
+        for pick in picks:
+            by_shard[keys.shard_of(pick.run.id)].append(pick.run.id)
+        at = 0
+        for shard, run_ids in by_shard.items():
+            at = max(at, await self._visit(shard, run_ids))
+        held = set(self._held())
+        await self._queue.took_turns([pick for pick in picks if pick.run.id in held], at)
+        limited = [pick for pick in picks if pick.line.crew in self._most]
+        for crew, run_ids in _by_crew(pick for pick in limited if pick.run.id in held).items():
+            await self._places.occupy(crew, run_ids, None)
+        for crew, run_ids in _by_crew(pick for pick in limited if pick.run.id not in held).items():
+            await self._places.vacate(crew, run_ids)
+
+    async def _visit(self, shard: int, run_ids: Collection[str]) -> int:
+        at, self._holds[shard] = await self._connection.run("claim", shard, *self._how, *run_ids)
+        return int(at)
+
+    def _held(self) -> list[str]:
+        return [run_id for held in self._holds.values() for run_id in held]
+
+
+def _by_crew(picks: Iterable[Pick]) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for pick in picks:
+        found[pick.line.crew].append(pick.run.id)
+    return found

@@ -1,0 +1,31 @@
+-- Remove a run that is over, with everything in it but what the stream of all runs says of its questions.
+local function forget(id)
+  local key = run_key(id)
+  local run = redis.call('HMGET', key, 'place_key', 'status')
+  unlist(id, ':runs')
+  redis.call('ZREM', base .. ':ids', id)
+  redis.call('ZREM', base .. ':over', id)
+  redis.call('ZREM', base .. ':journals', id)
+  redis.call('ZREM', base .. ':timers', 'again/' .. id .. '/-')
+  redis.call('HINCRBY', base .. ':counts', run[2], -1)
+  if run[1] then redis.call('ZREM', base .. ':place:' .. run[1], id) end
+  for _, place in ipairs(redis.call('SMEMBERS', key .. ':also')) do
+    redis.call('ZREM', base .. ':place:' .. place, id)
+  end
+  for _, surface in ipairs(showing(id)) do
+    local shown = key .. ':shown:' .. surface
+    for _, field in ipairs(redis.call('HKEYS', shown)) do
+      local seq = string.match(field, '^failed:(%d+)$')
+      if seq then redis.call('ZREM', base .. ':failed:' .. surface, id .. '/' .. seq) end
+    end
+    redis.call('ZREM', base .. ':outbox:' .. surface, id)
+    redis.call('ZREM', base .. ':failing:' .. surface, id)
+    redis.call('DEL', shown, shown .. ':again')
+  end
+  for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
+    redis.call('DEL', question_key(id, question), question_key(id, question) .. ':responses')
+    redis.call('HDEL', base .. ':askers', question)
+  end
+  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':also', key .. ':journal')
+  wake('run:' .. id)
+end

@@ -1,0 +1,145 @@
+"""What queued runs are waiting for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from bot.core.model import Run, RunStatus
+from bot.core.turns import LineKind
+from bot.core.waiting import Facts, Offer, Wait, wait_of
+from bot.store import keys
+from bot.store.codec import ms
+from bot.store.connection import Connection, Reply
+
+LATE = 1.0
+"""Seconds beyond its lease after which a worker that was not seen is taken for dead."""
+
+
+class _Standing(NamedTuple):
+    """Where a queued run stands."""
+
+    line: str | None
+    retry_at: float | None
+    paused: str | None
+
+
+class _Crowd(NamedTuple):
+    """A requester in a line: when they had their last turn, and how many runs they have there."""
+
+    turn: int
+    runs: int
+
+
+class WaitVerbs:
+    """`bot.core.ports.Runs.waits`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def waits(self, runs: Sequence[Run]) -> dict[str, Wait]:
+        queued = [run for run in runs if run.status is RunStatus.QUEUED]
+        if not queued:
+            return {}
+        crews = sorted({run.crew.name for run in queued})
+        now = await self._connection.now()
+        offers = await self._offers(now)
+        working = await self._working(crews, now)
+        standing = await self._standing(queued)
+        ahead = await self._ahead(queued, standing)
+        found: dict[str, Wait] = {}
+        for run in queued:
+            stands, name = standing[run.id], run.crew.name
+            facts = Facts(
+                paused=stands.paused,
+                retry_at=None if stands.retry_at is None else int(stands.retry_at),
+                workers=sum(name in offer.crews for offer in offers),
+                limit=max(
+                    (most for offer in offers if (most := offer.crews.get(name)) is not None), default=None
+                ),
+                working=working[name],
+                alone=stands.line is not None and stands.line.startswith(f"{LineKind.ALONE}:"),
+                ahead=ahead.get(run.id, 0),
+            )
+            if (wait := wait_of(run, facts)) is not None:
+                found[run.id] = wait
+        return found
+
+    async def _offers(self, now: int) -> list[Offer]:
+        """What the live workers offer."""
+        stored = await self._connection.do(self._connection.redis.hvals(keys.OFFERS))
+        parted = (each.partition(" ") for each in stored)
+        offers = [(int(at), Offer.model_validate_json(offer)) for at, _, offer in parted]
+        return [offer for at, offer in offers if at >= now - ms(offer.lease + LATE)]
+
+    async def _working(self, crews: Sequence[str], now: int) -> dict[str, int]:
+        async with self._connection.pipeline() as batch:
+            for crew in crews:
+                batch.hvals(keys.working(crew))
+        return {
+            crew: sum(int(each.partition(" ")[0]) > now for each in places)
+            for crew, places in zip(crews, batch.results, strict=True)
+        }
+
+    async def _standing(self, runs: Sequence[Run]) -> dict[str, _Standing]:
+        async with self._connection.pipeline() as batch:
+            for run in runs:
+                shard = keys.shard_of(run.id)
+                batch.hget(keys.run(run.id), "line")
+                batch.zscore(keys.delayed(shard), run.id)
+                batch.hget(keys.paused(shard), run.place.tenant if run.place else "")
+        return {run.id: _Standing(*batch.results[n * 3 : n * 3 + 3]) for n, run in enumerate(runs)}
+
+    async def _ahead(self, runs: Sequence[Run], standing: Mapping[str, _Standing]) -> dict[str, int]:
+        """How many runs of its crew go before each of these, as the turns are now."""
+        in_line = [(run, line) for run in runs if (line := standing[run.id].line) is not None]
+        if not in_line:
+            return {}
+        again = {run.crew.name: f"{LineKind.AGAIN}:{run.crew.name}" for run, _ in in_line}
+        crowds = await self._crowds({*(line for _, line in in_line), *again.values()})
+        own = await self._own_before(in_line)
+        found: dict[str, int] = {}
+        for run, line in in_line:
+            found[run.id] = _before(crowds[line], run.requester.principal, own[run.id])
+            if line.startswith(f"{LineKind.NEW}:"):
+                found[run.id] += sum(crowd.runs for crowd in crowds[again[run.crew.name]].values())
+        return found
+
+    async def _crowds(self, lines: Iterable[str]) -> dict[str, dict[str, _Crowd]]:
+        """By line and requester, all shards together."""
+        names = sorted(lines)
+        merged: dict[str, dict[str, _Crowd]] = {name: {} for name in names}
+        for shard in await self._connection.each_shard("in_line", *names):
+            for name, found in zip(names, shard, strict=True):
+                _add(merged[name], found)
+        return merged
+
+    async def _own_before(self, in_line: Sequence[tuple[Run, str]]) -> dict[str, int]:
+        """How many runs of its own requester go before each of these."""
+        async with self._connection.pipeline() as batch:
+            for run, line in in_line:
+                own = keys.line_of(keys.shard_of(run.id), line, run.requester.principal)
+                batch.zscore(own, run.id)
+        since = [at or 0 for at in batch.results]
+        async with self._connection.pipeline() as batch:
+            for (run, line), at in zip(in_line, since, strict=True):
+                for shard in range(keys.SHARDS):
+                    own = keys.line_of(shard, line, run.requester.principal)
+                    batch.zcount(own, "-inf", f"({at:.0f}")
+        shards = keys.SHARDS
+        return {
+            run.id: sum(batch.results[n * shards : (n + 1) * shards]) for n, (run, _) in enumerate(in_line)
+        }
+
+
+def _add(crowds: dict[str, _Crowd], found: Sequence[Reply]) -> None:
+    for requester, turn, runs in zip(found[0::3], found[1::3], found[2::3], strict=True):
+        known = crowds.get(requester, _Crowd(int(turn), 0))
+        crowds[requester] = _Crowd(min(known.turn, int(turn)), known.runs + runs)
+
+
+def _before(crowds: Mapping[str, _Crowd], requester: str, own: int) -> int:
+    """How many runs go before one with `own` of its requester's before it: one of everybody in each round."""
+    me = crowds.get(requester, _Crowd(0, 0))
+    others = ((who, crowd) for who, crowd in crowds.items() if who != requester)
+    return own + sum(min(each.runs, own + ((each.turn, who) < (me.turn, requester))) for who, each in others)

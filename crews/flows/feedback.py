@@ -1,0 +1,82 @@
+"""What people say to a method's output (`@human_feedback`): what they are offered, what it comes to. Pure.
+
+CrewAI has a model decide which outcome somebody's words mean, and takes the first one where that fails.
+Here only a button decides, or words that are exactly its label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.core import rules
+from bot.core.model import Action, Outcome, Question, QuestionKind
+
+MOST_OUTCOMES = 10
+_APPROVE, _REJECT = frozenset({"approve", "approved"}), frozenset({"reject", "rejected"})
+_YES = _APPROVE | {"accept", "accepted", "confirm", "confirmed", "ok", "okay", "yes"}
+"""What nobody's silence can mean."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a method declares with `@human_feedback`."""
+
+    message: str
+    emit: tuple[str, ...] = ()
+    default: str | None = None
+
+    @property
+    def kind(self) -> QuestionKind:
+        if not self.emit:
+            return QuestionKind.TEXT
+        return QuestionKind.APPROVAL if self._approval else rules.infer_kind(None, self.emit)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.emit if self.kind is QuestionKind.CHOICE else ()
+
+    @property
+    def _approval(self) -> dict[Action, str]:
+        """The outcomes by button, if there are but two and they are called so."""
+        said = {label.strip().casefold(): label for label in self.emit}
+        yes, no = said.keys() & _APPROVE, said.keys() & _REJECT
+        if len(self.emit) == 2 and yes and no:  # noqa: PLR2004 - one for each button
+            return {Action.APPROVE: said[yes.pop()], Action.REJECT: said[no.pop()]}
+        return {}
+
+    def problem(self) -> str | None:
+        """What keeps people from being asked this, in words."""
+        if len(self.emit) > MOST_OUTCOMES:
+            return f"`emit` has more than {MOST_OUTCOMES} outcomes"
+        if len({label.strip().casefold() for label in self.emit}) < len(self.emit) or not all(
+            label.strip() for label in self.emit
+        ):
+            return "`emit` needs outcomes that can be told apart by their words"
+        return None
+
+    def outcome(self, question: Question) -> str | None:
+        """The one of `emit` that was decided for; None if nothing was."""
+        settled = question.outcome or Outcome(action=Action.EXPIRE)
+        if settled.action is Action.CHOOSE:
+            return next((o.label for o in question.options if o.id == settled.value), None)
+        if settled.action is Action.EXPIRE:
+            return self.default if self.default and self.default.strip().casefold() not in _YES else None
+        return self._approval.get(settled.action)
+
+
+def again(message: str, question: Question) -> str:
+    """How people are asked again who answered in words where there is something to decide."""
+    said = question.outcome
+    who = said.by.label if said and said.by else "Somebody"
+    words = said.comment.strip() if said else ""
+    return f"{message}\n\n{who} said: “{words}” That is kept as the feedback. Which of these is it?"
+
+
+def feedback(words: Sequence[str], question: Question, outcome: str | None) -> str:
+    """What people said, all in all; by a button alone they said its outcome, by silence nothing."""
+    settled = question.outcome
+    if settled is None or settled.by is None:
+        return "\n".join(words)
+    said = [each for each in (*words, settled.comment.strip()) if each]
+    return "\n".join(said) if said else outcome or ""

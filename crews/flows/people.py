@@ -1,0 +1,108 @@
+"""Where a flow asks people: `@human_feedback` and `ask` put questions like any other."""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - CrewAI says Any here
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
+
+from crewai.flow.flow_definition import FlowHumanFeedbackDefinition
+from crewai.flow.human_feedback import HumanFeedbackResult
+
+from bot.core.model import Action, Deadline, Question, QuestionKind, RunError, Source
+from crews.context import CURRENT, RunContext
+from crews.desk import Asking
+from crews.flows.feedback import Wanted, again, feedback
+from crews.flows.shown import text_of
+
+_TIMEOUT: ContextVar[float | None] = ContextVar("crewdeck_ask_timeout", default=None)
+"""What `ask` was given; CrewAI doesn't tell its provider."""
+
+
+def wanted_of(declared: FlowHumanFeedbackDefinition) -> Wanted:
+    """What a method declares, in our words."""
+    return Wanted(declared.message, tuple(declared.emit or ()), declared.default_outcome)
+
+
+def review_of(run: RunContext, wanted: Wanted, output: Any) -> Asking:
+    """The question what people think of a method's output."""
+    return Asking(
+        kind=wanted.kind,
+        prompt=wanted.message,
+        context=text_of(output),
+        labels=wanted.labels,
+        source=Source.TASK,
+        task=run.parts.task(None),
+        asker=run.claim.run.crew.title,
+    )
+
+
+async def feedback_on(
+    run: RunContext, name: str, declared: FlowHumanFeedbackDefinition, output: Any
+) -> HumanFeedbackResult:
+    """What people think of a method's output. Raises Leave; also where nobody says so in time."""
+    wanted = wanted_of(declared)
+    asking = review_of(run, wanted, output)
+    question = await run.desk.ask(asking)
+    words: list[str] = []
+    while wanted.emit and _in_words(question):
+        words.append(question.outcome.comment.strip() if question.outcome else "")
+        question = await run.desk.ask(replace(asking, prompt=again(wanted.message, question)))
+    outcome = wanted.outcome(question) if wanted.emit else None
+    if outcome is None and (wanted.emit or not _in_words(question)):
+        raise run.stop(
+            RunError(code="expired", message=f"Nobody answered before the deadline: {wanted.message}")
+        )
+    return HumanFeedbackResult(
+        output=output,
+        feedback=feedback(words, question, outcome),
+        outcome=outcome,
+        method_name=name,
+        metadata=dict(declared.metadata or {}),
+    )
+
+
+def _in_words(question: Question) -> bool:
+    return question.outcome is not None and question.outcome.action is Action.RESPOND
+
+
+class People:
+    """CrewAI's provider of input for `ask`. It holds its thread while people think."""
+
+    def request_input(self, message: str, flow: Any, metadata: dict[str, Any] | None = None) -> str | None:  # noqa: ARG002
+        run = CURRENT.get()
+        if run is None:
+            return None
+        title = run.claim.run.crew.title
+        asking = Asking(
+            kind=QuestionKind.TEXT,
+            prompt=message,
+            source=Source.TASK,
+            task=run.parts.task(None),
+            asker=title,
+            deadline=_deadline(run.claim.run.crew.deadline(QuestionKind.TEXT), _TIMEOUT.get()),
+        )
+        outcome = run.desk.ask_in_thread(asking).outcome
+        return outcome.comment if outcome is not None and outcome.action is Action.RESPOND else None
+
+
+@contextmanager
+def within(timeout: float | None) -> Iterator[None]:
+    """What is asked while the block runs is asked for so many seconds."""
+    token = _TIMEOUT.set(timeout)
+    try:
+        yield
+    finally:
+        _TIMEOUT.reset(token)
+
+
+def _deadline(general: Deadline, timeout: float | None) -> Deadline:
+    if timeout is None:
+        return general
+    after = max(1, math.ceil(timeout))
+    remind = general.remind_after if (general.remind_after or after) < after else None
+    return Deadline(after=after, remind_after=remind)

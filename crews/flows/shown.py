@@ -1,0 +1,28 @@
+"""What a flow's method came to, as people read it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from pydantic import BaseModel
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def text_of(output: object) -> str:
+    """An output in words; the same in every process."""
+    if output is None:
+        return ""
+    raw = getattr(output, "raw", None)
+    if isinstance(raw, str):  # of a crew, or of an agent
+        return raw
+    if isinstance(output, BaseModel):
+        return output.model_dump_json()
+    if isinstance(output, list | dict):
+        return _ADDRESS.sub("", json.dumps(output, ensure_ascii=False, default=_plain))
+    return _ADDRESS.sub("", str(output))
+
+
+def _plain(value: object) -> object:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)

@@ -1,0 +1,50 @@
+"""Where a flow's methods are at work: each in a thread of its own, which may block as it likes.
+
+CrewAI awaits coroutines on the loop that all runs of a worker share. One that blocks it (`ask`, `kickoff`
+instead of `akickoff`) would stop them all, and a question that is asked so could never be answered.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - methods return anything
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+
+async def in_thread(call: Callable[[], Any]) -> Any:
+    """What `call` comes to; a coroutine is run on a loop of its own. Cancelled, it is cancelled there."""
+    work = _Work(call)
+    try:
+        return await asyncio.to_thread(work.run)
+    except asyncio.CancelledError:
+        work.cancel()
+        raise
+
+
+class _Work:
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self._cancelled = False
+        self._task: asyncio.Task[Any] | None = None
+
+    def run(self) -> Any:
+        result = self._call()
+        if not inspect.isawaitable(result):
+            return result
+        with asyncio.Runner() as runner:
+            return runner.run(self._awaited(result))
+
+    async def _awaited(self, result: Awaitable[Any]) -> Any:
+        self._task = asyncio.current_task()
+        if self._cancelled:
+            raise asyncio.CancelledError
+        return await result
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        if self._task is not None:
+            with contextlib.suppress(RuntimeError):  # its loop is closed: it has ended by itself
+                self._task.get_loop().call_soon_threadsafe(self._task.cancel)

@@ -1,0 +1,129 @@
+"""Runs with a journal that a worker can't go on from: it says why, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from pydantic import JsonValue
+from structlog.testing import capture_logs
+
+from bot.core import runs
+from bot.core.feed import Feed
+from bot.core.model import Claim, RunStatus
+from bot.settings import Settings
+from bot.store import keys
+from bot.store.redis import RedisStore, open_store
+from crews import environment
+from crews.catalog import read_crew
+from crews.line import StoreLine
+from crews.working import Working
+from tests.contract.crews.deck import ADA
+from tests.contract.world import LEASE, LOST
+
+DEMO = Path(__file__).resolve().parents[3] / "config" / "demo"
+KEY = bytes(32)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
+    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[RedisStore]:
+    async with open_store(redis_url) as opened:
+        yield opened
+
+
+async def claimed(store: RedisStore) -> Claim:
+    definition, _ = read_crew(DEMO)
+    assert definition is not None
+    inputs: dict[str, JsonValue] = {"topic": "tide mills", "pace": 0}
+    await store.start(runs.plan(definition.card(), inputs, ADA, key=uuid.uuid4().hex))
+    return await held(store)
+
+
+async def held(store: RedisStore) -> Claim:
+    [claim] = await store.claim("w1", ["demo"], 1, LEASE)
+    return claim
+
+
+@asynccontextmanager
+async def executing(store: RedisStore, claim: Claim) -> AsyncIterator[asyncio.Task[None]]:
+    """A worker's part that executes runs, on this store."""
+    from crews.build import YamlCrew
+    from crews.runtime import Runtime
+
+    definition, _ = read_crew(DEMO)
+    assert definition is not None
+    feed = Feed()
+    working = Working(store, claim.worker, lease=60, most=50)
+    line = StoreLine(asyncio.get_running_loop(), store, feed, working)
+    runtime = Runtime({"demo": YamlCrew(definition)}, line)
+    following = asyncio.create_task(feed.follow(store))
+    execution = asyncio.create_task(runtime.execute(claim))
+    try:
+        yield execution
+    finally:
+        runtime.stop(claim.run.id)
+        await execution
+        following.cancel()
+        await asyncio.wait({following})
+
+
+async def test_a_run_whose_key_is_missing_waits_until_it_is_there(store: RedisStore, redis_url: str) -> None:
+    claim = await claimed(store)
+    async with open_store(redis_url, journal_keys=[KEY]) as sealing:
+        await sealing.note(claim, "t9/tool/x/0", '{"result": "secret"}')
+        with capture_logs() as logs:
+            async with executing(store, claim) as execution:
+                await execution
+        [said] = [line for line in logs if line["log_level"] == "error"]
+        assert "CREWDECK_JOURNAL_KEY" in said["reason"]
+        waiting = await store.run(claim.run.id)
+        assert (waiting.status, waiting.error) == (RunStatus.QUEUED, None)
+        assert await store.claim("w1", ["demo"], 1, LEASE) == [], "not again at once"
+        _a_minute_passes(redis_url, claim)
+        await store.tick(LOST)
+        async with executing(sealing, again := await held(store)):
+            async with asyncio.timeout(45):
+                for _ in itertools.count():
+                    if await store.open_questions():
+                        break
+                    await asyncio.sleep(0.05)
+            assert (await sealing.journal(again.run.id))["t9/tool/x/0"] == '{"result": "secret"}'
+            await store.cancel(claim.run.id, ADA)
+
+
+def _a_minute_passes(redis_url: str, claim: Claim) -> None:
+    with redis.Redis.from_url(redis_url) as server:
+        server.zadd(f"{keys.base(keys.shard_of(claim.run.id))}:timers", {f"again/{claim.run.id}/-": 0})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("format", "2", "has the form 2"),
+        ("t1/model/abc/0", '{"answer": "of a later release"}', "t1/model/abc/0"),
+    ],
+)
+async def test_a_run_of_another_release_ends_and_says_why(
+    store: RedisStore, name: str, value: str, why: str
+) -> None:
+    claim = await claimed(store)
+    await store.note(claim, name, value)
+    async with executing(store, claim) as execution:
+        await execution
+    failed = await store.run(claim.run.id)
+    assert failed.error is not None
+    assert failed.error.code == "other_release"
+    assert why in failed.error.message
+    assert f"crewdeck runs retry {claim.run.id[:8]}" in failed.error.message
+    assert await store.journal(claim.run.id) == {name: value}, "it can be tried again elsewhere"

@@ -1,0 +1,62 @@
+"""Trying runs again and deleting them over HTTP."""
+
+import asyncio
+
+from bot.core.model import RunError
+from tests.contract.http.conftest import Serve
+from tests.contract.http.served import KEYS, Served, bearer
+
+BROKEN = RunError(code="model_error", message="No model.")
+
+
+async def test_a_failed_run_is_tried_again(served: Served) -> None:
+    claim = await served.started()
+    await served.store.note(claim, "t1/tool/x/0", '{"result": "done"}')
+    await served.store.finish(claim, error=BROKEN)
+    headers = {"Idempotency-Key": "again"}
+    path = f"/runs/{claim.run.id}/retry"
+    answers = await asyncio.gather(*(served.client.post(path, headers=headers) for _ in range(3)))
+    assert {answer.status_code for answer in answers} == {202}
+    [new] = {answer.json()["run_id"] for answer in answers}
+    assert answers[0].headers["Location"] == f"/runs/{new}"
+    run = (await served.get(f"/runs/{new}")).json()
+    assert (run["retry_of"], run["status"]) == (claim.run.id, "queued")
+    assert await served.store.journal(new) == {"kept/t1/tool/x/0": '{"result": "done"}'}
+    other = await served.client.post(path)
+    assert other.json()["run_id"] != new
+
+
+async def test_what_can_not_be_tried_again_is_refused(served: Served) -> None:
+    queued = await served.start()
+    refused = await served.client.post(f"/runs/{queued}/retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "run_live")
+    claim = await served.claim()
+    await served.store.finish(claim, result="done")
+    refused = await served.client.post(f"/runs/{queued}/retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "run_completed")
+
+
+async def test_a_key_tries_again_what_it_may_cancel_and_only_admins_delete(serve_with: Serve) -> None:
+    served = await serve_with(KEYS)
+    claim = await served.started(headers=bearer("ci"))
+    await served.store.finish(claim, error=BROKEN)
+    path = f"/runs/{claim.run.id}"
+    tried = {
+        name: (await served.client.post(f"{path}/retry", headers=bearer(name))).status_code
+        for name in ("reader", "other", "ci", "ops")
+    }
+    assert tried == {"reader": 403, "other": 403, "ci": 202, "ops": 202}
+    assert (await served.client.delete(path, headers=bearer("ci"))).status_code == 403
+    assert (await served.client.delete(path, headers=bearer("ops"))).status_code == 204
+
+
+async def test_a_run_is_deleted_with_all_that_it_was(served: Served) -> None:
+    claim = await served.started()
+    await served.ask(claim)
+    path = f"/runs/{claim.run.id}"
+    live = await served.client.delete(path)
+    assert (live.status_code, live.json()["code"]) == (409, "run_live")
+    assert (await served.client.delete(path, params={"cancel": "true"})).status_code == 204
+    assert (await served.get(path)).status_code == 404
+    assert (await served.get("/questions")).json()["questions"] == []
+    assert (await served.client.delete(path)).json()["code"] == "unknown_run"

@@ -1,0 +1,40 @@
+"""A run that is queued, as people at a terminal see it: what it waits for."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from bot.core.model import Actor, Crew
+from bot.core.runs import plan
+from bot.store.redis import open_store
+from tests.scenario.server import Server
+from tests.scenario.terminal.person import person
+
+CREW = Crew(name="tides", title="Tide report")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server.started({"CREWDECK_WORKERS": "0"}, wait="announced") as started:
+        yield started
+
+
+def test_who_follows_a_queued_run_is_told_what_it_waits_for(server: Server) -> None:
+    async def start() -> str:
+        async with open_store(server.store_url) as store:
+            run, _ = await store.start(plan(CREW, {}, Actor(surface="http", user_id="ada"), key="queued"))
+            return run.id
+
+    async def finish(run_id: str) -> None:
+        async with open_store(server.store_url) as store:
+            [claim] = await store.claim("w", [CREW.name], 1, 60)
+            assert claim.run.id == run_id
+            await store.finish(claim, result="High water at noon")
+
+    run_id = asyncio.run(start())
+    with person(server.url, "follow", run_id) as ada:
+        ada.sees("Tide report", "Queued. No worker that can run Tide report is up.")
+        asyncio.run(finish(run_id))
+        ada.sees("High water at noon")
+        assert ada.leaves() == 0

@@ -1,0 +1,68 @@
+"""Ends of methods are come to in the order in which they were recorded."""
+
+import asyncio
+import threading
+
+import pytest
+
+from crews.flows.order import Order
+from crews.flows.threads import in_thread
+
+
+async def nobody(missing: tuple[int, ...]) -> None:
+    raise AssertionError(missing)
+
+
+async def test_recorded_ends_come_in_their_order_and_new_ones_behind() -> None:
+    order = Order([1, 2, 3], nobody)
+    came: list[str] = []
+
+    async def end(name: str, number: int | None, delay: float) -> None:
+        if number is not None:
+            order.coming(number)
+        await asyncio.sleep(delay)
+        taken = await order.take(number)
+        came.append(f"{name}{taken}")
+        await asyncio.sleep(0.01)
+        came.append(name)
+        order.give()
+
+    await asyncio.gather(end("new", None, 0), end("c", 3, 0), end("a", 1, 0.05), end("b", 2, 0.02))
+    assert came == ["a1", "a", "b2", "b", "c3", "c", "new4", "new"], "one at a time"
+
+
+async def test_recorded_ends_that_do_not_come_are_told_of_once() -> None:
+    told: list[tuple[int, ...]] = []
+
+    async def missing(numbers: tuple[int, ...]) -> None:
+        told.append(numbers)
+
+    order = Order([1, 2, 4], missing)
+    order.coming(2)
+
+    async def second() -> None:
+        await order.take(2)
+        order.give()
+
+    await asyncio.gather(order.caught_up(), order.caught_up(), second())
+    assert told == [(1, 4)]
+    assert await order.take() == 5
+
+
+async def test_a_method_may_block_and_is_cancelled_where_it_awaits() -> None:
+    cancelled = threading.Event()
+
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cancelled.set()
+
+    here = threading.get_ident()
+    assert await in_thread(threading.get_ident) != here
+    waiting = asyncio.create_task(in_thread(waits))
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await asyncio.to_thread(cancelled.wait, 5)

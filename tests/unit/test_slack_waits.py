@@ -1,0 +1,33 @@
+"""What `/crew status` says of a queued run."""
+
+from bot.core.model import Actor, Crew, Policy, Run, RunStatus
+from bot.core.waiting import Wait, WaitFor
+from bot.surfaces.slack.cards import private
+
+ADA = Actor(surface="slack", tenant="T1", user_id="U1", name="Ada")
+NOBODY = Policy(deciders=())
+RUN = Run(
+    id="0b540000-0000-5000-8000-000000000000",
+    crew=Crew(name="demo", title="Demo"),
+    status=RunStatus.QUEUED,
+    requester=ADA,
+    approvers=NOBODY,
+    cancellers=NOBODY,
+    created_at=0,
+)
+WAIT = Wait(code=WaitFor.LIMIT, message="2 of at most 2 runs of this crew are working.", ahead=0)
+
+
+def test_one_run_in_full() -> None:
+    assert "queued" in private.run_state(RUN, [], None, WAIT).text
+    assert "• 2 of at most 2 runs of this crew are working." in private.run_state(RUN, [], None, WAIT).text
+
+
+def test_each_run_of_a_list() -> None:
+    text = private.runs_state([RUN], [], None, {RUN.id: WAIT}).text
+    assert "2 of at most 2 runs of this crew are working." in text
+
+
+def test_a_pause_is_said_once() -> None:
+    paused = Wait(code=WaitFor.PAUSED, message="Its workspace is paused: revoked")
+    assert private.run_state(RUN, [], "revoked", paused).text.count("revoked") == 1
