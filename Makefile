@@ -14,7 +14,12 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # Tests mostly wait for servers; those that share one stay together (tests/conftest.py).
 PARALLEL := -n 2 --dist loadgroup
 
-.PHONY: help install run test fast bench format lock
+# A storm: how long, which one, and on what (embedded or redis-server).
+SECONDS := 60
+SEED := 1
+SERVER := embedded
+
+.PHONY: help install run test fast bench chaos format lock
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +27,7 @@ help:
 	@echo "make test     check everything: format, lint, types, imports, tests"
 	@echo "make fast     check what takes seconds: format, lint, imports, unit tests"
 	@echo "make bench    measure, beside baselines"
+	@echo "make chaos    kill everything at random, and look whether it holds: SECONDS=60 SEED=1"
 	@echo "make format   format and mend what can be mended"
 	@echo "make install  only make .venv"
 	@echo "make lock     pin the dependencies of pyproject.toml anew"
@@ -50,6 +56,9 @@ SIZES := $(if $(PARKED),--parked $(PARKED)) $(if $(FINISHED),--finished $(FINISH
 
 bench: $(VENV)/.dev
 	@exec $(BIN)/python -m bench $(ROWS) $(SIZES)
+
+chaos: $(VENV)/.dev
+	@exec $(BIN)/python -m tests.faults.chaos $(SECONDS) $(SEED) $(SERVER)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

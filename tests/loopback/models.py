@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 Body = dict[str, Any]
 MARKER = re.compile(r"\[\[([\w-]+)\]\]")
@@ -122,6 +123,8 @@ class LoopbackModel:
     """`async with LoopbackModel() as model:` - see the module's docstring."""
 
     port: int = 0
+    #: aiohttp's: what stands between the caller and the provider.
+    middlewares: Sequence[Middleware] = ()
     requests: list[Asked] = field(default_factory=list)
     _scripts: dict[str, Script] = field(default_factory=dict)
     _failures: list[Failure] = field(default_factory=list)
@@ -129,7 +132,7 @@ class LoopbackModel:
     _runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
-        application = web.Application(client_max_size=64 * 1024 * 1024)
+        application = web.Application(client_max_size=64 * 1024 * 1024, middlewares=self.middlewares)
         application.router.add_post("/v1/chat/completions", self._complete)
         application.router.add_get("/v1/models", self._models)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)

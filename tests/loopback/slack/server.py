@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from tests.loopback.slack import faults, payloads, shown
 from tests.loopback.slack.calls import Call, Changes, told
@@ -62,7 +63,9 @@ class LoopbackSlack:
         enforce_budget: bool = False,
         ack_seconds: float = 3.0,
         clock: Clock = time.time,
+        middlewares: Sequence[Middleware] = (),
     ) -> None:
+        self._middlewares = middlewares
         self.bot_token = bot_token
         self.app_token = app_token
         self.ack_seconds = ack_seconds
@@ -129,7 +132,7 @@ class LoopbackSlack:
             await self.come_up()
 
     def _application(self) -> web.Application:
-        application = web.Application(client_max_size=MOST_BYTES)
+        application = web.Application(client_max_size=MOST_BYTES, middlewares=self._middlewares)
         application.router.add_route("*", "/api/{method}", self._api.handle)
         application.router.add_post("/upload/v1/{file}", self._receive_file)
         application.router.add_post("/response/{key}", self._lines.handle)

@@ -1,0 +1,71 @@
+"""All points at which something is killed, made from the list of transitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Victim = Literal["worker", "web", "redis", "any"]
+Moment = Literal["before", "after"]
+MOMENTS: tuple[Moment, ...] = ("before", "after")
+
+WAKE_UP = "wake-up"
+"""A message of Pub/Sub that says what has changed."""
+MODEL, TOOL = "model call", "tool call"
+POST, EDIT = "chat.postMessage", "chat.update"
+
+WORKER = ("claim", "beat", "record", "ask", "finish", "write", "note", "park", "release", "due")
+"""The transitions of a worker."""
+WEB = ("start", "settle_place", "lease_shard", "pending", "delivered", "respond", "cancel", "due")
+"""The transitions of a web process."""
+ANYBODY = ("tick",)
+"""What whoever sees first that something is due does."""
+INTEND, CONCLUDE = "write of an intent", "write of a finished task"
+WRITTEN = {INTEND: r".*\?", CONCLUDE: r"done/.*"}
+"""What `write` writes that is a boundary of its own, by the names in the journal."""
+ALL_OF_REDIS = ("claim", "write", "ask", "respond", "park", "finish", "settle_place", "delivered")
+"""The transitions at which Redis itself is killed."""
+BESIDE = {"worker": (MODEL, TOOL, WAKE_UP, INTEND, CONCLUDE), "web": (POST, EDIT)}
+"""What a process does besides: with the model, with Slack, with the world; and what it writes."""
+
+ELSEWHERE = {
+    "abandon": "of `serve`, for the workers that it started; the lease ends without it",
+    "hand_on": "of an operator, before a run is started again",
+    "set_aside": "of a worker that can't go on with a run; its lease ends without it",
+    "delete": "of an operator",
+    "add_key": "of an operator",
+    "revoke_key": "of an operator",
+    "pause": "when Slack refuses the token",
+    "fail_held": "when a channel can't be posted to",
+    "adopt": "when somebody presses a copy that nobody recorded",
+    "also_at": "when a thread has gone",
+    "postpone": "when Slack refuses a call",
+    "inbox": "reads",
+    "follow": "of webhooks, when a process starts",
+    "passed": "of webhooks",
+    "missed": "of webhooks",
+    "send_again": "of an operator",
+}
+"""Transitions at which nothing is killed here, and whose they are. Each may come twice or not at all, which
+tests/contract shows."""
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """SIGKILL for `victim`, right before or right after `step`."""
+
+    victim: Victim
+    step: str
+    moment: Moment
+
+    def __str__(self) -> str:
+        return f"{self.victim} {self.moment} {self.step}"
+
+
+def boundaries() -> list[Boundary]:
+    """All of them."""
+    steps: list[tuple[Victim, str]] = [("worker", step) for step in (*WORKER, *BESIDE["worker"])]
+    steps += [("web", step) for step in (*WEB, *BESIDE["web"])]
+    steps += [("any", step) for step in ANYBODY]
+    steps += [("redis", step) for step in ALL_OF_REDIS]
+    return [Boundary(victim, step, moment) for victim, step in steps for moment in MOMENTS]

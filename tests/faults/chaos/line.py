@@ -1,0 +1,183 @@
+"""A line between one process and Redis on which each transition can be stopped, before it and after it.
+
+It knows a transition by its fingerprint (`EVALSHA`, or `EVAL` where the server doesn't know the script yet).
+redis-py sends a transition alone and waits for its answer, so that nothing else is on a connection meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol
+
+import hiredis
+
+from bot.store import lua
+from tests.faults.chaos.boundary import WAKE_UP, WRITTEN
+
+SHARED = {"prelude", "rules", "forget"}
+"""Parts of several of them."""
+TRANSITIONS = (
+    frozenset(
+        file.name.removesuffix(".lua")
+        for file in (resources.files("bot.store") / "scripts").iterdir()
+        if file.name.endswith(".lua")
+    )
+    - SHARED
+)
+"""All of them: each file is one."""
+_BY_SHA = {lua.script(name).sha: name for name in TRANSITIONS}
+SMALL = "small"
+"""Not a transition: it is about one key outside of the shards, and may be lost or come twice."""
+_SENT = re.compile(rb"\*\d+\r\n\$(4|7)\r\nEVAL(SHA)?\r\n")
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Passing:
+    """A transition on its way."""
+
+    name: str
+    #: The base of its shard.
+    base: str
+    args: tuple[str, ...]
+
+    @property
+    def steps(self) -> set[str]:
+        """What this is: its name, and what it writes."""
+        if self.name != "write":
+            return {self.name}
+        names = self.args[3 : 3 + 2 * int(self.args[2]) : 2]
+        return {self.name} | {
+            step for step, form in WRITTEN.items() if any(re.fullmatch(form, name) for name in names)
+        }
+
+
+class Watcher(Protocol):
+    """Whoever decides what happens on the line. False: it hangs up."""
+
+    async def before(self, process: str, passing: Passing) -> bool:
+        """The process wants this; Redis hasn't got it."""
+
+    async def after(self, process: str, passing: Passing, answer: Any) -> bool:  # noqa: ANN401 - as Redis says it
+        """Redis has done it; the process doesn't know."""
+
+
+class Line:
+    """One process's way to Redis: it connects to `url`."""
+
+    def __init__(self, process: str, socket: Path, upstream: Path, watcher: Watcher) -> None:
+        self.url = f"unix://{socket}"
+        self._process = process
+        self._socket = socket
+        self._upstream = upstream
+        self._watcher = watcher
+        self._server: asyncio.Server | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_unix_server(self._serve, self._socket)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for call in tuple(self._calls):
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        current = asyncio.current_task()
+        assert current is not None
+        self._calls.add(current)
+        try:
+            # Cancelled by `close` alone; asyncio 3.11 would complain of a connection that ends so.
+            with suppress(OSError, asyncio.CancelledError):
+                up_reader, up_writer = await asyncio.open_unix_connection(self._upstream)
+                await _Call(self._process, self._watcher, (reader, writer), (up_reader, up_writer)).run()
+        finally:
+            writer.close()
+            self._calls.discard(current)
+
+
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class _Call:
+    """One connection."""
+
+    def __init__(self, process: str, watcher: Watcher, client: Ends, server: Ends) -> None:
+        self._process = process
+        self._watcher = watcher
+        self._from_client, self._to_client = client
+        self._from_server, self._to_server = server
+        self._asked: Passing | None = None
+
+    async def run(self) -> None:
+        """Until one of both hangs up, or the watcher does."""
+        pumps = [asyncio.create_task(self._forth()), asyncio.create_task(self._back())]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            self._to_server.close()
+
+    async def _forth(self) -> None:
+        while chunk := await self._from_client.read(_CHUNK):
+            if _SENT.match(chunk):
+                chunk, command = await _whole(self._from_client, chunk)
+                self._asked = _passing(command)
+                if not await self._watcher.before(self._process, self._asked):
+                    return
+            self._to_server.write(chunk)
+            await self._to_server.drain()
+
+    async def _back(self) -> None:
+        while chunk := await self._from_server.read(_CHUNK):
+            if self._asked is not None:
+                chunk, answer = await _whole(self._from_server, chunk)
+                asked, self._asked = self._asked, None
+                # An error (the script isn't known here yet) has done nothing.
+                done = not isinstance(answer, Exception)
+                if done and not await self._watcher.after(self._process, asked, answer):
+                    return
+            waking = Passing(WAKE_UP, "", _topics(chunk))
+            if waking.args and not await self._watcher.before(self._process, waking):
+                return
+            self._to_client.write(chunk)
+            await self._to_client.drain()
+            if waking.args and not await self._watcher.after(self._process, waking, None):
+                return
+
+
+async def _whole(reader: asyncio.StreamReader, chunk: bytes) -> tuple[bytes, Any]:
+    """What begins with this chunk, to its end: the bytes, and what they say."""
+    missing = object()
+    resp = hiredis.Reader(encoding="utf-8", errors="replace", notEnoughData=missing)
+    resp.feed(chunk)
+    while (said := resp.gets()) is missing:
+        more = await reader.read(_CHUNK)
+        if not more:
+            raise ConnectionResetError
+        chunk += more
+        resp.feed(more)
+    return chunk, said
+
+
+def _passing(command: list[str]) -> Passing:
+    _, script, _, base, *args = command
+    sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() if " " in script else script
+    return Passing(_BY_SHA.get(sha, SMALL), base, tuple(args))
+
+
+def _topics(chunk: bytes) -> tuple[str, ...]:
+    """What wake-ups in this chunk are about."""
+    if b"crewdeck:wake" not in chunk or b"message" not in chunk:
+        return ()
+    return tuple(chunk.decode(errors="replace").split())

@@ -1,0 +1,179 @@
+"""People in Slack who start walks and answer what they ask, each answer twice, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from bot.core import ids
+from tests.faults.chaos.installation import Installation
+from tests.faults.chaos.patience import patiently
+from tests.loopback.models import Conversation, Turn, call, say, text_of
+from tests.loopback.slack import Delivery, Message, Person
+
+AGAIN, SKIP = "Do it again", "Skip it"
+PATIENCE = 0.1
+
+
+def walk(mark: str, seconds: float = 0.0) -> Callable[[Conversation], Turn]:
+    """How the model plays a walk: tools side by side, a question, one more tool, and a report."""
+
+    def played(conversation: Conversation) -> Turn:
+        prompt = "\n".join(map(text_of, conversation.messages))
+        if "Report on this" in prompt:
+            return say(
+                report(approved=" approved." in prompt) if "did one" in prompt else "Nothing was done."
+            )
+        return (
+            call("effect", mark=mark, what="one", seconds=seconds)
+            & call("careful", mark=mark, what="two", seconds=seconds)
+            & call("effect", mark=mark, what="three"),
+            call("ask_human", question=f"Go on with {mark}?", kind="approval"),
+            call("careful", mark=mark, what="four", seconds=seconds),
+            say(" / ".join(conversation.results)),
+        )[min(conversation.answered, 3)]
+
+    return played
+
+
+EFFECTS = ("one", "two", "three", "four")
+
+
+def report(*, approved: bool) -> str:
+    """What a walk comes to."""
+    return f"Walked, and it was {'approved' if approved else 'rejected'}."
+
+
+@dataclass
+class Walk:
+    """A run as who started it sees it."""
+
+    mark: str
+    #: Who started it in Slack, and where; nobody if a program did, over HTTP.
+    ada: Person | None = None
+    channel: str = ""
+    run_id: str = ""
+    #: Its questions are answered from now on.
+    may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Ada wanted it to end.
+    cancelled: bool = False
+    #: Nothing is asked any more.
+    over: bool = False
+    #: Its thread shows so.
+    rewritten: bool = False
+
+
+class People:
+    """Ada, in a channel for each walk."""
+
+    def __init__(self, town: Installation, seed: random.Random) -> None:
+        self._town = town
+        self._seed = seed
+        self._slack = town.slack.person("U0SLACK", name="Slack")
+        self.walks: dict[str, Walk] = {}
+        #: How many answers were given, and how often they had to be given again.
+        self.answers = 0
+        self.repeated = 0
+
+    async def start(self, mark: str, *, answered: bool = True, seconds: float = 0.0) -> Walk:
+        """`/crew start walk`; returns when that is taken, by a process that lives."""
+        slack = self._town.slack
+        ada = slack.person(f"U0{mark.upper()}", name="Ada")
+        channel = slack.add_channel(f"C0{mark.upper()}", members=(ada,)).id
+        self._town.model.script(mark, walk(mark, seconds))
+        self.walks[mark] = made = Walk(mark, ada, channel)
+        if answered:
+            made.may_go_on.set()
+        await self._until_taken(ada, lambda: ada.command("/crew", f"start walk [[{mark}]]", channel))
+        return made
+
+    async def cancel(self, of: Walk) -> None:
+        """By the button on its first message."""
+        of.cancelled = True
+        ada = of.ada
+        assert ada is not None
+        said = self._town.slack.messages
+        first = await self._town.slack.wait_for(
+            lambda: next(each for each in said(of.channel) if "Cancel" in each.labels), 30
+        )
+        await self._until_taken(ada, lambda: ada.press(first, "Cancel"))
+
+    async def attend(self) -> None:
+        """Answer every question as soon as it is seen, for ever."""
+        answered: set[tuple[str, str]] = set()
+        while True:
+            for each in tuple(self.walks.values()):
+                if each.ada is not None and each.may_go_on.is_set() and not each.rewritten:
+                    await self._answer_all(each, each.ada, answered)
+            await asyncio.sleep(0.1)
+
+    async def _answer_all(self, of: Walk, ada: Person, answered: set[tuple[str, str]]) -> None:
+        for message in self._town.slack.messages(of.channel):
+            place = (message.channel, message.ts)
+            if place not in answered and asks(message):
+                answered.add(place)
+                label = "Approve" if "Approve" in message.labels else await self.resolved(of)
+                self.answers += 1
+                await self._until_taken(ada, partial(ada.press, message, label))
+
+    async def resolved(self, of: Walk) -> str:
+        """Whether a call that may have happened has happened: somebody has looked."""
+        journal = await patiently(lambda: self._town.store.journal(of.run_id))
+        done = {trace.key for trace in self._town.effects.traces(of.mark)}
+        doubtful = [name[:-1] for name in journal if name.endswith("?") and name[:-1] not in journal]
+        happened = [ids.part_id(of.run_id, "call", name) in done for name in doubtful]
+        return SKIP if all(happened) else AGAIN
+
+    async def _until_taken(self, who: Person, act: Callable[[], Awaitable[Delivery]]) -> None:
+        """Do it until somebody acknowledges it, and then once more: it arrives twice."""
+        done = await act()
+        while not done.ok:
+            self.repeated += 1
+            await asyncio.sleep(PATIENCE)
+            done = await who.redeliver(done)
+        await who.redeliver(done)
+
+    async def redeliver(self) -> None:
+        """Slack tells once more what nobody acknowledged, for ever."""
+        seen = 0
+        while True:
+            deliveries = self._town.slack.deliveries
+            for each in deliveries[seen:]:
+                if each.parcel.kind == "events_api" and not each.ok and each.parcel.attempt < 3:
+                    await asyncio.sleep(PATIENCE)
+                    await self._slack.redeliver(each, each.parcel.attempt + 1)
+                seen += 1
+            await asyncio.sleep(PATIENCE)
+
+
+def asks(message: Message) -> bool:
+    """Whether something can be answered here."""
+    return any(_answers(element) for _, element in message.elements())
+
+
+def _answers(element: dict[str, Any]) -> bool:
+    return str(element["action_id"]).startswith(("answer.", "open.reply", "open.full"))
+
+
+def shown(town: Installation, walk: Walk) -> tuple[list[Message], list[Message]]:
+    """What the app posted for a walk: first messages, and what is in their threads.
+
+    There is a second first message if nobody lived to record the first one.
+    """
+    said = town.slack.messages(walk.channel) if walk.channel else []
+    ours = [message for message in said if message.user == town.slack.workspace.bot_user]
+    first = [message for message in ours if message.thread_ts in {None, message.ts}]
+    return first, [message for message in ours if message not in first]
+
+
+def all_rewritten(town: Installation, walk: Walk) -> bool:
+    """Whether its thread shows that it is over, and nothing in it can be answered any more."""
+    if not walk.rewritten:  # Looking is a lot of work where much was said.
+        first, told = shown(town, walk)
+        settled = not walk.channel or any("Cancel" not in message.labels for message in first)
+        walk.rewritten = walk.over and settled and not any(asks(message) for message in told)
+    return walk.rewritten
