@@ -97,7 +97,8 @@ class Claiming:
             await self._places.vacate(crew, run_ids)
 
     async def _visit(self, shard: int, run_ids: Collection[str]) -> int:
-        at, self._holds[shard] = await self._connection.run("claim", shard, *self._how, *run_ids)
+        # A failover that took a claim back would let two workers hold the same epoch.
+        at, self._holds[shard] = await self._connection.confirm("claim", shard, *self._how, *run_ids)
         return int(at)
 
     def _held(self) -> list[str]:

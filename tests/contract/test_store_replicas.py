@@ -16,7 +16,7 @@ from bot.store.redis import RedisStore, open_store
 from bot.store.witness import Witnessing
 from tests.contract.servers import Pair, pair, until
 from tests.contract.test_store_cluster import sooner_or_later
-from tests.contract.world import DEMO, LEASE, LOST, PLACE, approval, claimed, new_run, response, told
+from tests.contract.world import DEMO, LEASE, LOST, PLACE, approval, claimed, new_run, response, started, told
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,17 @@ async def test_an_answer_that_no_replica_has_is_not_confirmed(store: RedisStore,
     assert await settled(store, question, "another press") is Verdict.REPEATED
     assert (await store.start(new_run("one")))[0].status is RunStatus.QUEUED
     assert await store.pending("slack", shard_of(claim.run.id)) == [claim.run.id]
+
+
+async def test_a_run_is_a_workers_once_no_failover_can_give_it_to_another_as_well(
+    store: RedisStore, servers: Pair
+) -> None:
+    run = await started(store)
+    servers.replica.freeze()
+    with pytest.raises(StoreUnavailable, match="did not confirm"):
+        await store.claim("w", [DEMO.name], 8, LEASE)
+    servers.replica.thaw()
+    assert run.id in {claim.run.id for claim in await store.claim("w", [DEMO.name], 8, LEASE)}
 
 
 async def test_an_answer_that_was_confirmed_outlives_the_primary(data_dir: Path) -> None:

@@ -29,12 +29,12 @@ async def test_what_fell_due_while_everything_was_down_happens_once_and_in_order
     site = mortal_site
     async with Town.built(site, webs=1) as town, Deck.at(site.redis_url) as people:
         on = town.on
+        claim = await on.claimed(await on.start())  # Before there is a real worker, which has this crew too.
         worker = site.worker(**AT_ONCE)
         await worker.ready()
         run = await people.start("stuck", prompt=f"[[{mark}]]")
         asked = await people.question(run)
         await site.parked(run)
-        claim = await on.claimed(await on.start())
         late = await on.ask(claim, "Too late?", deadline=Deadline(after=3, remind_after=2))
         patient = await on.ask(claim, "Still there?", deadline=Deadline(after=3600, remind_after=2))
         shown = await on.sees(lambda: on.said("Still there?"))

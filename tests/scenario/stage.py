@@ -40,8 +40,11 @@ class Stage:
     async def warm_up(self) -> None:
         """Return when crews run: a worker takes its time to load what they are made of."""
         scene = self.scene()
-        parent = await scene.started("tell tides")
-        await scene.until(lambda: scene.open_questions(parent)[-1], 90)
+        try:
+            parent = await scene.started("tell tides")
+            await scene.until(lambda: scene.open_questions(parent)[-1], 90)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.server.story()}") from None
 
     def scene(self, kind: Literal["channel", "group"] = "channel") -> Scene:
         """A channel of its own, with Ada and Bob and the app in it."""
