@@ -60,7 +60,7 @@ class Reaper:
 
     async def after(self, process: str, passing: Passing, answer: Any) -> bool:  # noqa: ANN401
         if passing.name == "claim":
-            self.holders |= dict.fromkeys(answer, process)
+            self.holders |= dict.fromkeys(answer[1], process)
         concerned = self._concerned(process, passing, answer)
         return await self._unless_killed(process, passing.steps, "after", concerned)
 
@@ -73,7 +73,7 @@ class Reaper:
                 about = any(topic.startswith("question:") for topic in passing.args)
                 return about and f"run:{run_id}" in passing.args and self.holders.get(run_id) == process
             if passing.name == "claim" and answer is not None:
-                return run_id in answer
+                return run_id in answer[1]
             if passing.name in SHARD_WIDE:
                 return passing.base == keys.base(keys.shard_of(run_id))
             return run_id in passing.args
