@@ -55,8 +55,9 @@ async def test_a_worker_that_is_cut_off_loses_its_run_and_comes_back(
     assert await people.result(run) == "did after"
     line.heal()
     await far.left(run)
-    recorded = held == "to_client"  # It reached the store; only nobody told the worker.
-    assert site.effects(mark) == ["before", "work", *([] if recorded else ["work"]), "after"]
+    twice = site.effects(mark) == ["before", "work", "work", "after"]  # It may be repeated, and says so.
+    # Only on its way to the store, and on a connection that stood already, could the first time be recorded.
+    assert twice or (held == "to_client" and site.effects(mark) == ["before", "work", "after"])
     assert model.count(mark) in {4, 5}, (
         "the far worker may have asked the model once more than it could record"
     )
