@@ -21,8 +21,8 @@ _MARKS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def fleet(model: LoopbackModel) -> Iterator[Fleet]:
-    with Fleet.started(model.base_url) as fleet:
+def fleet(model: LoopbackModel, nursery: Nursery) -> Iterator[Fleet]:
+    with Fleet.started(model.base_url, nursery) as fleet:
         yield fleet
 
 

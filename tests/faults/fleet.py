@@ -20,6 +20,7 @@ from bot.core.model import Run
 from bot.store import keys
 from bot.store.embedded import Embedded
 from tests.contract.crews.deck import WorkerProcess
+from tests.faults.nursery import Nursery
 
 DEFINITIONS = Path(__file__).parent / "definitions"
 FLOWS = """\
@@ -39,9 +40,10 @@ HOT_WINDOW = 1.5
 class Fleet:
     """Workers that share a store; one that was killed is replaced while the tests go on."""
 
-    def __init__(self, folder: Path, model_url: str, redis_server: Embedded) -> None:
+    def __init__(self, folder: Path, model_url: str, redis_server: Embedded, nursery: Nursery) -> None:
         self._folder = folder
         self._redis = redis_server
+        self._nursery = nursery
         self.redis_url = redis_server.url
         self.effects_file = folder / "effects.jsonl"
         self.definitions = Path(shutil.copytree(DEFINITIONS, folder / "definitions"))
@@ -60,10 +62,10 @@ class Fleet:
 
     @classmethod
     @contextmanager
-    def started(cls, model_url: str, many: int = 2) -> Iterator[Self]:
+    def started(cls, model_url: str, nursery: Nursery, many: int = 2) -> Iterator[Self]:
         with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
             server = Embedded.attach(Path(folder) / "data")
-            fleet = cls(Path(folder), model_url, server)
+            fleet = cls(Path(folder), model_url, server, nursery)
             try:
                 for _ in range(many):
                     fleet.add()
@@ -78,7 +80,7 @@ class Fleet:
     def add(self, **env: str) -> WorkerProcess:
         folder = self._folder / next(self._names)
         folder.mkdir()
-        worker = WorkerProcess(folder, self._redis, self._env | env, FLOWS)
+        worker = WorkerProcess(folder, self._redis, self._env | env, FLOWS, self._nursery)
         self.workers.append(worker)
         return worker
 

@@ -22,6 +22,7 @@ from bot.core.feed import Feed, run_topic
 from bot.core.model import Action, Actor, Crew, Question, Ruling, Run, RunStatus
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
+from tests.faults.nursery import WORKER, Child, Nursery
 from tests.loopback.models import LoopbackModel
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -51,18 +52,28 @@ class WorkerProcess:
     """`python -m crews worker` with a folder, and by default a store, of its own."""
 
     def __init__(
-        self, folder: Path, redis: Embedded, env: Mapping[str, str], crews: str = ENTRY_POINTS
+        self,
+        folder: Path,
+        redis: Embedded,
+        env: Mapping[str, str],
+        crews: str = ENTRY_POINTS,
+        nursery: Nursery | None = None,
     ) -> None:
         self.folder = folder
         self._redis = redis
         self.redis_url = redis.url
         self._log = folder / "worker.log"
         self._env = environment(folder) | {"CREWDECK_REDIS_URL": redis.url} | dict(env)
+        self._nursery = nursery
         install_crews(folder, crews)
+        self.process: Child | subprocess.Popen[bytes]
         self.start()
 
     def start(self) -> None:
         """Start the process, again after it has ended."""
+        if self._nursery is not None:
+            self.process = self._nursery.born(WORKER, self._env, self.folder, self._log)
+            return
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "crews", "worker"],

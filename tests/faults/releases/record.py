@@ -7,6 +7,7 @@ import redis
 
 from tests.contract.crews.deck import Deck
 from tests.faults.fleet import Fleet
+from tests.faults.nursery import Nursery
 from tests.faults.releases import dump
 from tests.faults.releases.runs import KEPT, script, started
 from tests.loopback.models import LoopbackModel
@@ -15,7 +16,7 @@ from tests.loopback.models import LoopbackModel
 async def record(release: str) -> None:
     async with LoopbackModel() as model:
         script(model)
-        with Fleet.started(model.base_url, many=1) as fleet:
+        with Nursery.opened() as nursery, Fleet.started(model.base_url, nursery, many=1) as fleet:
             async with Deck.at(fleet.redis_url) as deck:
                 for run in [await started(deck, mark) for mark in KEPT]:
                     await fleet.parked(run)
