@@ -3,6 +3,8 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import redis
@@ -76,53 +78,47 @@ async def test_a_wrong_token_is_named(data_dir: Path, redis_url: str) -> None:
     assert "xoxb-of-nobody" not in "".join(lines)
 
 
-async def test_half_of_slacks_settings_are_a_fault(data_dir: Path, redis_url: str) -> None:
-    half = {"SLACK_BOT_TOKEN": "xoxb-1", "CREWDECK_REDIS_URL": redis_url}
-    status, lines = await run(data_dir, "doctor", **half)
+async def test_several_faults_at_once_are_all_named(data_dir: Path, redis_url: str) -> None:
+    """Half of Slack's settings, a Redis that forgets, and webhooks with a risk."""
+    secret, old = "whsec_" + "bmV3" * 8, "whsec_" + "b2xk" * 8
+    settings = {
+        "CREWDECK_REDIS_URL": redis_url,
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "CREWDECK_WEBHOOKS": (
+            f"crm=https://crm.example/p4th {secret} {old} "
+            f"ops=https://ops.example/hooks {secret} events=run_failed,run_cancelled"
+        ),
+        "CREWDECK_WEBHOOK_URLS": "1",
+        "CREWDECK_WEBHOOK_ALLOW_PRIVATE": "1",
+        "CREWDECK_WEBHOOK_SECRET": secret,
+    }
+    with forgetful(redis_url):
+        status, lines = await run(data_dir, "doctor", **settings)
     assert status == 1
     assert "SLACK_APP_TOKEN" in line(lines, "BROKEN", "Slack")
-
-
-async def test_endpoints_of_webhooks_are_named_without_address_or_secret(
-    data_dir: Path, redis_url: str
-) -> None:
-    secret, old = "whsec_" + "bmV3" * 8, "whsec_" + "b2xk" * 8
-    endpoints = (
-        f"crm=https://crm.example/p4th {secret} {old} "
-        f"ops=https://ops.example/hooks {secret} events=run_failed,run_cancelled"
-    )
-    _, lines = await run(data_dir, "doctor", CREWDECK_REDIS_URL=redis_url, CREWDECK_WEBHOOKS=endpoints)
+    assert "appendonly yes" in line(lines, "BROKEN", "appendonly is no")
+    assert "noeviction" in line(lines, "BROKEN", "allkeys-lru")
     assert "Take the old one out" in line(lines, "ok", "Webhooks to crm", "all events, to crm.example")
     assert line(lines, "Webhooks to ops").endswith("run_failed, run_cancelled, to ops.example")
+    assert line(lines, "Webhooks", "starts may name").startswith("ok")
+    assert "can make this server talk" in line(lines, "warn", "Webhooks", "private networks")
     for hidden in (secret, old, "p4th", "/hooks"):
         assert hidden not in "".join(lines)
 
 
-async def test_addresses_of_starts_on_private_networks_are_a_risk(data_dir: Path, redis_url: str) -> None:
-    allowed = {
-        "CREWDECK_WEBHOOK_URLS": "1",
-        "CREWDECK_WEBHOOK_ALLOW_PRIVATE": "1",
-        "CREWDECK_WEBHOOK_SECRET": "whsec_" + "bmV3" * 8,
-    }
-    _, lines = await run(data_dir, "doctor", CREWDECK_REDIS_URL=redis_url, **allowed)
-    assert line(lines, "Webhooks", "starts may name").startswith("ok")
-    assert "can make this server talk" in line(lines, "warn", "Webhooks", "private networks")
-
-
-async def test_a_redis_that_forgets_is_a_fault(data_dir: Path, redis_url: str) -> None:
+@contextmanager
+def forgetful(redis_url: str) -> Iterator[None]:
+    """The server forgets what it is told while the block runs."""
     with redis.Redis.from_url(redis_url) as server:
         server.config_set("appendonly", "no")
         server.config_set("maxmemory", "100mb")
         server.config_set("maxmemory-policy", "allkeys-lru")
         try:
-            status, lines = await run(data_dir, "doctor", CREWDECK_REDIS_URL=redis_url)
+            yield
         finally:
             server.config_set("maxmemory-policy", "noeviction")
             server.config_set("maxmemory", "0")
             server.config_set("appendonly", "yes")
-    assert status == 1
-    assert "appendonly yes" in line(lines, "BROKEN", "appendonly is no")
-    assert "noeviction" in line(lines, "BROKEN", "allkeys-lru")
 
 
 async def test_a_redis_that_is_away_is_a_fault(data_dir: Path) -> None:
