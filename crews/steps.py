@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from bot.core import ids
 from bot.core.model import RunError
 from crews import doubts
-from crews.course import Course
+from crews.divergence import Divergence
 from crews.interrupted import OnInterrupted
 from crews.journal import INTENDED, MODEL, PROMPT, TOOL, Journal
 from crews.parts import METHOD, task_scope
@@ -51,7 +51,7 @@ class Steps:
         self._run = run
         self._journal = journal
         self._writer = writer
-        self._course = Course(run, journal, writer)
+        self._divergence = Divergence(run, journal, writer)
         self._lock = threading.Condition()
         self._model_calls: Counter[str] = Counter()
         self._under_way = 0
@@ -96,7 +96,7 @@ class Steps:
             self._count(scope)
         step = Step(name, self._journal.found(name))
         if step.recorded is None:
-            self._course.check(scope, request, on_loop=_on_loop())
+            self._divergence.check(scope, request, on_loop=_on_loop())
             self._keep_up()
             self._run.check_hold()
         return step
@@ -192,7 +192,7 @@ class Steps:
     def container(self, call: Callable[[], Any]) -> Any:
         """A tool that hands work to another agent, whose steps are recorded one by one."""
         self._take()
-        with self._course.helped():
+        with self._divergence.helped():
             return call()
 
     def idempotency_key(self) -> str | None:

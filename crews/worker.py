@@ -30,6 +30,7 @@ from crews.catalog import Catalog, read
 from crews.hold import Hold
 from crews.isolation import Isolation
 from crews.line import StoreLine
+from crews.outage import Outage
 from crews.pace import Pace
 from crews.thread import CrewThread
 from crews.working import Working
@@ -306,23 +307,6 @@ class Worker:
         except Fenced:
             return  # It has left by itself.
         log.warning("given back at an unfinished step, since the worker stops", run_id=claim.run.id)
-
-
-class Outage:
-    """Redis away, in the log: once when it begins and once when it is over."""
-
-    def __init__(self) -> None:
-        self._away = False
-
-    def began(self, error: StoreUnavailable) -> None:
-        if not self._away:
-            log.error("Redis is away; waiting for it", reason=str(error))
-        self._away = True
-
-    def ended(self) -> None:
-        if self._away:
-            log.info("Redis is back")
-        self._away = False
 
 
 async def serve(settings: Settings) -> None:

@@ -22,7 +22,7 @@ SETTLED = 2.0
 """Seconds without anything recorded being found, after which what is left over won't be."""
 
 
-class Course:
+class Divergence:
     """One run's. From any thread but the control loop's."""
 
     def __init__(self, run: RunContext, journal: Journal, writer: Writer) -> None:

@@ -1,0 +1,26 @@
+"""Redis away, as a worker's log tells of it."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.core.errors import StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+
+class Outage:
+    """Said once when it begins, and once when it is over."""
+
+    def __init__(self) -> None:
+        self._away = False
+
+    def began(self, error: StoreUnavailable) -> None:
+        if not self._away:
+            log.error("Redis is away; waiting for it", reason=str(error))
+        self._away = True
+
+    def ended(self) -> None:
+        if self._away:
+            log.info("Redis is back")
+        self._away = False
