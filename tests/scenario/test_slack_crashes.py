@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Mapping
 
 from bot.core.lists import RunFilter
 from bot.core.model import Claim, Question, Run
@@ -91,7 +92,11 @@ async def recorded(on: Outbox, run_id: str, messages: int) -> bool:
 
 
 def recorded_at(shown: Shown) -> set[str]:
-    return {ref for ref in shown.copies.values() if "/" in ref}
+    return {shown.copies[name] for name in recorded_names(shown.copies)}
+
+
+def recorded_names(copies: Mapping[str, str]) -> set[str]:
+    return {name for name, ref in copies.items() if "/" in ref}
 
 
 async def test_a_press_on_a_copy_that_nobody_recorded_counts_and_rewrites_all_copies(
@@ -153,6 +158,8 @@ async def test_a_first_message_that_was_posted_twice_points_to_the_thread(
         claim = await on.claimed(run)
         await on.ask(claim)
         asked = await on.sees(lambda: on.said("May I go on?"))
+    copies = (await on.store.delivery("slack", run.id)).copies
+    assert len(recorded_names(copies)) == 3, "what was recorded at once is not adopted"
     assert "posted twice" in on.slack.message(GENERAL, orphan.ts).words
     assert first.ts.replace(".", "") in on.slack.message(GENERAL, orphan.ts).words
     assert asked.thread_ts == first.ts
