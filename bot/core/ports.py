@@ -249,6 +249,8 @@ class Delivery(Value):
     cursor: int = 0
     #: Where each card was posted: name -> the surface's reference.
     copies: dict[str, str] = Field(default_factory=dict)
+    #: Names of copies that were adopted, and not looked after yet.
+    adopted: frozenset[str] = frozenset()
 
 
 class Deliveries(Protocol):
@@ -276,7 +278,10 @@ class Deliveries(Protocol):
         """Nothing of this run is pending for a while, whatever happens. Nothing wakes when that is over."""
 
     async def adopt(self, surface: str, run_id: str, name: str, ref: str) -> None:
-        """Record a copy that turned up (a press on it), unless one is recorded."""
+        """Record a copy that turned up, unless one of that name is recorded.
+
+        The run is pending then until `delivered` records that name.
+        """
 
 
 class Memory(Protocol):

@@ -10,6 +10,7 @@ from bot.store.codec import ms
 from bot.store.connection import Connection
 
 _COPY = "copy:"
+_ADOPTED = "adopted:"
 
 
 class DeliveryVerbs:
@@ -36,7 +37,8 @@ class DeliveryVerbs:
     async def delivery(self, surface: str, run_id: str) -> Delivery:
         stored = await self._connection.do(self._connection.redis.hgetall(keys.shown(run_id, surface)))
         copies = {name.removeprefix(_COPY): ref for name, ref in stored.items() if name.startswith(_COPY)}
-        return Delivery(cursor=int(stored.get("cursor", 0)), copies=copies)
+        adopted = frozenset(name.removeprefix(_ADOPTED) for name in stored if name.startswith(_ADOPTED))
+        return Delivery(cursor=int(stored.get("cursor", 0)), copies=copies, adopted=adopted)
 
     async def delivered(
         self, surface: str, owner: str, run_id: str, cursor: int, copies: Mapping[str, str] | None = None

@@ -97,6 +97,20 @@ async def test_a_copy_that_turns_up_is_adopted_unless_one_is_known(desk: Desk) -
     assert (await desk.store.delivery("slack", desk.run)).copies == {"q1": "C1/1700.5"}
 
 
+async def test_an_adopted_copy_keeps_its_run_pending_until_it_is_looked_after(desk: Desk) -> None:
+    await desk.lease()
+    await desk.shown(1)
+    assert await desk.pending() == []
+    await desk.store.adopt("slack", desk.run, "q1", "C1/1700.5")
+    await desk.store.adopt("slack", desk.run, "q1", "C1/1700.5")
+    await desk.shown(1, other="C1/1700.6")
+    assert await desk.pending() == [desk.run]
+    assert (await desk.store.delivery("slack", desk.run)).adopted == {"q1"}
+    await desk.shown(1, q1="C1/1700.5")
+    assert await desk.pending() == []
+    assert (await desk.store.delivery("slack", desk.run)).adopted == frozenset()
+
+
 async def test_an_answer_before_the_place_of_its_question_is_recorded_counts(desk: Desk) -> None:
     question = await desk.store.ask(desk.claim, approval(desk.claim))
     await desk.store.respond(desk.run, question.id, response())

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Mapping
 
 from bot.core.lists import RunFilter
-from bot.core.model import Claim, Question
-from bot.surfaces.slack.place import question_copy
+from bot.core.model import Claim, Question, Run
+from bot.core.ports import Delivery as Shown
+from bot.surfaces.slack.place import Posted, twin
 from tests.loopback.slack import GENERAL, Delivery, Message, Person
 from tests.scenario.outbox import Outbox
 from tests.scenario.server import Server
@@ -68,19 +70,33 @@ async def test_words_that_a_stopped_process_had_acknowledged_still_count(
         await on.sees(lambda: on.said("Answered in words"), TAKEN_OVER)
 
 
+MESSAGES = "message.channels"
+"""What Slack tells us of messages, our own among them."""
+
+
 async def two_copies(on: Outbox) -> tuple[Question, Message, Message]:
     """A question that was posted twice, since nobody heard that the first one had been."""
     claim = await on.claimed(await on.start())
-    on.slack.lose_answer("chat.postMessage")
-    question = await on.ask(claim)
-    await on.slack.wait_for(lambda: on.times_said("May I go on?") == 2)
-    await on.until(lambda: recorded(on, question))
+    with on.slack.unheard(MESSAGES):
+        on.slack.lose_answer("chat.postMessage")
+        question = await on.ask(claim)
+        await on.slack.wait_for(lambda: on.times_said("May I go on?") == 2)
+    await on.until(lambda: recorded(on, claim.run.id, 2))
     unrecorded, copy = [each for each in on.slack.messages() if "May I go on?" in each.words]
     return question, unrecorded, copy
 
 
-async def recorded(on: Outbox, question: Question) -> bool:
-    return question_copy(question.id) in (await on.store.delivery("slack", question.run_id)).copies
+async def recorded(on: Outbox, run_id: str, messages: int) -> bool:
+    """Whether so many messages of a run are recorded."""
+    return len(recorded_at(await on.store.delivery("slack", run_id))) == messages
+
+
+def recorded_at(shown: Shown) -> set[str]:
+    return {shown.copies[name] for name in recorded_names(shown.copies)}
+
+
+def recorded_names(copies: Mapping[str, str]) -> set[str]:
+    return {name for name, ref in copies.items() if "/" in ref}
 
 
 async def test_a_press_on_a_copy_that_nobody_recorded_counts_and_rewrites_all_copies(
@@ -106,6 +122,74 @@ async def test_a_copy_that_turns_up_after_the_decision_shows_the_outcome(
         await on.slack.wait_for(lambda: on.times_said("*Approved*") == 2)
         await on.slack.wait_for(lambda: "already settled" in on.slack.ephemerals("U0ADA")[-1].words)
     assert on.slack.message(GENERAL, unrecorded.ts).labels == []
+
+
+async def test_a_copy_that_nobody_recorded_is_rewritten_with_the_others_though_nobody_pressed_it(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    async with serving(on.slack, "http", web):
+        question, unrecorded, copy = await two_copies(on)
+        await on.slack.tell_of(unrecorded)
+        await on.until(lambda: recorded(on, question.run_id, 3))
+        await ada(on).press(copy, "Approve")
+        await on.slack.wait_for(lambda: on.times_said("*Approved*") == 2)
+
+
+async def two_first_messages(on: Outbox) -> tuple[Run, Message, Message]:
+    with on.slack.unheard(MESSAGES):
+        on.slack.lose_answer("chat.postMessage")
+        run = await on.start()
+        await on.slack.wait_for(lambda: len(on.slack.messages()) == 2)
+    orphan, first = on.slack.messages()
+    return run, orphan, first
+
+
+def without_buttons(on: Outbox, message: Message) -> bool:
+    return not on.slack.message(message.channel, message.ts).labels
+
+
+async def test_a_first_message_that_was_posted_twice_points_to_the_thread(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    async with serving(on.slack, "http", web):
+        run, orphan, first = await two_first_messages(on)
+        await on.slack.tell_of(orphan)
+        await on.slack.wait_for(lambda: without_buttons(on, orphan))
+        claim = await on.claimed(run)
+        await on.ask(claim)
+        asked = await on.sees(lambda: on.said("May I go on?"))
+    copies = (await on.store.delivery("slack", run.id)).copies
+    assert len(recorded_names(copies)) == 3, "what was recorded at once is not adopted"
+    assert "posted twice" in on.slack.message(GENERAL, orphan.ts).words
+    assert first.ts.replace(".", "") in on.slack.message(GENERAL, orphan.ts).words
+    assert asked.thread_ts == first.ts
+    assert on.slack.message(GENERAL, first.ts).labels == ["Cancel"]
+
+
+async def test_cancel_on_a_first_message_that_nobody_recorded_rewrites_both(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    async with serving(on.slack, "http", web):
+        _, orphan, first = await two_first_messages(on)
+        await ada(on).press(orphan, "Cancel")
+        await on.slack.wait_for(lambda: without_buttons(on, orphan) and without_buttons(on, first))
+    assert "Cancelled" in on.slack.message(GENERAL, first.ts).words
+
+
+async def test_a_first_message_whose_poster_died_is_not_posted_again_once_it_turned_up(on: Outbox) -> None:
+    on.slack.lose_answer("chat.postMessage")
+    async with on.web("web-1"):
+        run = await on.start()
+        first = await on.sees(lambda: on.said("Demo"))
+    posted = Posted(first.channel, first.ts)
+    await on.store.adopt("slack", run.id, twin(posted), posted.encode())
+    async with on.web("web-2"):
+        claim = await on.claimed(run)
+        await on.ask(claim)
+        asked = await on.sees(lambda: on.said("May I go on?"))
+        await on.until(lambda: all_shown(on, [claim]))
+    assert asked.thread_ts == first.ts
+    assert [each.thread_ts for each in on.slack.messages()] == [first.ts, first.ts]
 
 
 async def test_a_question_that_is_pressed_before_it_is_recorded_is_not_posted_again(

@@ -1,16 +1,21 @@
 -- Record what a surface has shown. Returns 1, or 0 if the shard is another process's by now.
--- A run with events after `cursor` stays pending. A forgotten run leaves nothing behind.
+-- A run with events after `cursor`, or with adopted copies that are not recorded here yet, stays pending. A forgotten run leaves nothing behind.
 -- ARGV: surface, owner, id, cursor, then name and reference of copies in turn
 even_when_full()
 local surface, id, cursor = ARGV[1], ARGV[3], tonumber(ARGV[4])
 if redis.call('GET', base .. ':shard:' .. surface) ~= ARGV[2] then return 0 end
 local key = run_key(id)
 local run = redis.call('HMGET', key, 'seq', 'surface')
+local adopted = 0
 if run[2] == surface then
   local shown = key .. ':shown:' .. surface
   cursor = math.max(cursor, tonumber(redis.call('HGET', shown, 'cursor') or 0))
   redis.call('HSET', shown, 'cursor', cursor)
-  for n = 5, #ARGV, 2 do redis.call('HSET', shown, 'copy:' .. ARGV[n], ARGV[n + 1]) end
+  for n = 5, #ARGV, 2 do
+    redis.call('HSET', shown, 'copy:' .. ARGV[n], ARGV[n + 1])
+    if redis.call('HDEL', shown, 'adopted:' .. ARGV[n]) == 1 then redis.call('HINCRBY', shown, 'adopted', -1) end
+  end
+  adopted = tonumber(redis.call('HGET', shown, 'adopted') or 0)
 end
-if cursor >= tonumber(run[1] or 0) then redis.call('ZREM', base .. ':outbox:' .. surface, id) end
+if adopted == 0 and cursor >= tonumber(run[1] or 0) then redis.call('ZREM', base .. ':outbox:' .. surface, id) end
 return 1

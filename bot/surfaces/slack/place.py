@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bot.core.model import Place
 
 SURFACE = "slack"
+TWIN = "twin"
 MOVED = "moved"
 """The name under which the direct message is recorded in which a run goes on."""
 
@@ -59,6 +60,21 @@ class Posted:
         if not slash or not channel or not ts:
             raise ValueError(f"not a message: {ref!r}")
         return cls(channel, ts)
+
+
+def twin(posted: Posted) -> str:
+    """The name under which a first message of a run is recorded that turned up."""
+    return f"{TWIN}:{posted.encode()}"
+
+
+def late_copy(question_id: str, posted: Posted) -> str:
+    """The name under which a copy of a question is recorded that turned up."""
+    return f"{question_copy(question_id)}:{posted.encode()}"
+
+
+def question_of(name: str) -> str:
+    """The id of the question whose copy is recorded under this name."""
+    return name.split(":")[1]
 
 
 def asked_in_words(question_id: str) -> str:

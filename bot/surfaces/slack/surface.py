@@ -41,6 +41,7 @@ from bot.surfaces.slack.inbound.presence import Presence
 from bot.surfaces.slack.inbound.replies import Replies
 from bot.surfaces.slack.inbound.request_url import RequestUrl
 from bot.surfaces.slack.inbound.socket_mode import SocketMode
+from bot.surfaces.slack.inbound.strays import Strays
 from bot.surfaces.slack.inbound.unfinished import Unfinished
 from bot.surfaces.slack.precedence import Precedence
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
@@ -99,8 +100,14 @@ async def open_slack(
         socket = _socket_mode(settings, api, dispatcher, presence)
         catch_up = CatchUp(store, api, parts.installed, presence, parts.desk, parts.ears)
         delivery = Delivery(store, feed, api, parts.home, owner, lambda: presence.count)
-        tasks = (delivery.run(), unfinished.run(dispatcher.dispatch), _begin(parts, store, catch_up))
-        await stack.enter_async_context(_at_work(*tasks))
+        await stack.enter_async_context(
+            _at_work(
+                delivery.run(),
+                parts.strays.run(),
+                unfinished.run(dispatcher.dispatch),
+                _begin(parts, store, catch_up),
+            )
+        )
         if socket is not None:
             await stack.enter_async_context(socket.connected())
         yield SlackSurface(_routes(settings, dispatcher), parts.installed, socket)
@@ -116,6 +123,7 @@ class Parts:
         notices = Notices(api)
         self.desk = Desk(self.errands, notices, store, unfinished)
         self._copies = Copies(store, api)
+        self.strays = Strays(self._copies, api)
         self._store = store
         self._people = People(api, store, self.errands)
         self._answers = Answers(store)
@@ -124,7 +132,7 @@ class Parts:
         self._forms = Forms(store, self._opening)
         self._placing = Placing(store, store, feed, notices)
         self._orders = Orders(store, self._forms, self._placing, ConsoleLinks(store, console))
-        self.ears = Ears(self.installed, self._people, self._orders, self._replies)
+        self.ears = Ears(self.installed, self._people, self._orders, self._replies, self.strays)
 
     def application(self, api_url: str) -> AsyncApp:
         """A Bolt application with all listeners; the first one that matches takes a delivery."""

@@ -37,7 +37,7 @@ ELSEWHERE = {
     "revoke_key": "of an operator",
     "pause": "when Slack refuses the token",
     "fail_held": "when a channel can't be posted to",
-    "adopt": "when somebody presses a copy that nobody recorded",
+    "adopt": "when a message turns up that nobody recorded",
     "also_at": "when a thread has gone",
     "postpone": "when Slack refuses a call",
     "inbox": "reads",

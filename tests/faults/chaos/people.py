@@ -174,6 +174,8 @@ def all_rewritten(town: Installation, walk: Walk) -> bool:
     """Whether its thread shows that it is over, and nothing in it can be answered any more."""
     if not walk.rewritten:  # Looking is a lot of work where much was said.
         first, told = shown(town, walk)
-        settled = not walk.channel or any("Cancel" not in message.labels for message in first)
+        settled = not walk.channel or (
+            bool(first) and all("Cancel" not in message.labels for message in first)
+        )
         walk.rewritten = walk.over and settled and not any(asks(message) for message in told)
     return walk.rewritten

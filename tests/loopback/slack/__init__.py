@@ -27,7 +27,8 @@ Bad days: `fail(method, times=2, status=500)`, `fail(method, error="is_archived"
 `rate_limit(method, retry_after=1, times=3)`, `lose_answer(method)` (takes effect, connection breaks),
 `delay(method, seconds)`, `heal()`, `async with outage():` (connection refused), `enforce(SLACK_BUDGETS)`,
 `archive(channel)`, `remove_app(channel)`, `revoke_tokens()`, `uninstall()`, `sockets.refresh()`,
-`sockets.drop()`. Method `"*"` stands for all.
+`sockets.drop()`, `with unheard(event):` (not subscribed), `tell_of(message)` (its event, late). Method `"*"`
+stands for all.
 
 Signatures: `slack.sign(body, at=...)` gives headers for `slack.send_raw(body, headers)`, and
 `slack.url_verification()` does what entering a request URL does.

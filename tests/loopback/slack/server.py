@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self, TypeVar
 
 import aiohttp
@@ -16,6 +16,7 @@ from tests.loopback.slack import faults, payloads, shown
 from tests.loopback.slack.calls import Call, Changes, told
 from tests.loopback.slack.delivery import SUBSCRIPTIONS, Delivery, Post
 from tests.loopback.slack.faults import Budget
+from tests.loopback.slack.methods.chat import message_event
 from tests.loopback.slack.people import GENERAL, Person
 from tests.loopback.slack.response_urls import ResponseUrls
 from tests.loopback.slack.shown import Message, View
@@ -220,6 +221,21 @@ class LoopbackSlack:
 
     def invite_app(self, channel: str) -> None:
         self.workspace.channel(channel).members.add(self.workspace.bot_user)
+
+    @contextmanager
+    def unheard(self, event: str) -> Iterator[None]:
+        """The app hears nothing of it (`message.channels`, as the manifest names it) while the block runs."""
+        self._post.subscriptions.discard(event)
+        try:
+            yield
+        finally:
+            self._post.subscriptions.add(event)
+
+    async def tell_of(self, message: Message) -> Delivery:
+        """The `message` event of a message that is there; for the first time, or once more."""
+        channel = self.workspace.channel(message.channel)
+        event = message_event(channel.messages[message.ts], channel)
+        return await self._post.tell(self.workspace, event, channel)
 
     async def revoke_tokens(self) -> Delivery:
         """The bot token stops working, and the app is told."""

@@ -209,6 +209,13 @@ def file_name(title: str, run_id: str, what: str) -> str:
     return f"{safe[:60] or 'run'}-{ids.short(run_id)}-{what}.md"
 
 
+def twin(card: RunCard, link: str | None) -> Message:
+    """Instead of a run's first message that was posted twice: where the other one is."""
+    title = truncate_escaped(card.title, 200)
+    there = f"<{link}|its thread>" if link else "its thread"
+    return words(f"*{title}*, run `{card.short_id}`, goes on in {there}. This message was posted twice.")
+
+
 # ── elsewhere ───────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -11,7 +11,7 @@ from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.delivery.telling import run_card
 from bot.surfaces.slack.delivery.thread import PROGRESS, Thread
 from bot.surfaces.slack.inbound.placing import told
-from bot.surfaces.slack.place import SURFACE, Posted, SlackPlace
+from bot.surfaces.slack.place import SURFACE, TWIN, Posted, SlackPlace
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.budget import Priority
 from bot.surfaces.slack.webapi.failures import SHUT_OUT, Later, Rejected, Unrenderable
@@ -54,6 +54,10 @@ class Founding:
     async def _first_message(self, thread: Thread) -> Posted:
         """Recorded before the run is queued: a crash in between posts it no second time."""
         if known := thread.named(PROGRESS):
+            return known[0]
+        if known := thread.named(TWIN):
+            # Whoever posted it died over it.
+            await thread.note(PROGRESS, known[0].encode())
             return known[0]
         message = runcard.progress(await run_card(self._store, thread.run))
         try:

@@ -18,6 +18,7 @@ from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.delivery.board import Board
 from bot.surfaces.slack.delivery.founding import NOT_POSTED, Founding
 from bot.surfaces.slack.delivery.home import Home
+from bot.surfaces.slack.delivery.mending import Mending
 from bot.surfaces.slack.delivery.telling import Telling, run_card
 from bot.surfaces.slack.delivery.thread import DRAWN, PROGRESS, Ledger, Superseded, Thread
 from bot.surfaces.slack.place import SURFACE, SlackPlace
@@ -42,7 +43,9 @@ class Show:
         self._ledger = ledger
         self._home = home
         self._founding = Founding(store, api)
-        self._telling = Telling(store, api, Links(store, api))
+        links = Links(store, api)
+        self._telling = Telling(store, api, links)
+        self._mending = Mending(store, links)
         #: Which progress messages are to be redrawn.
         self.board = Board(self._redraw, api.room_for_progress, api.between_edits)
         self._last: dict[str, Message] = {}
@@ -55,7 +58,11 @@ class Show:
         """
         async with self._turn(run_id):
             thread = await self._thread(run_id)
-            if thread is not None and await self._placed(thread):
+            if thread is None:
+                return
+            placed = await self._placed(thread)
+            await self._mending.mend(thread)
+            if placed:
                 await self._tell(thread)
 
     async def _thread(self, run_id: str) -> Thread | None:

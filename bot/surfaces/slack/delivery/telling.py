@@ -112,7 +112,7 @@ class Telling:
     async def _ask(self, thread: Thread, question_id: str) -> None:
         name = question_copy(question_id)
         found = await self._question(thread, question_id)
-        if found is not None and name not in thread.copies:
+        if found is not None and not thread.named(name):
             await self._post_question(thread, found, name)
 
     async def _post_question(self, thread: Thread, found: QuestionCard, name: str) -> None:

@@ -57,6 +57,8 @@ class Thread:
         self.place = place
         self.cursor = shown.cursor
         self.copies = dict(shown.copies)
+        #: Names of copies that turned up, and are still to be looked after.
+        self.adopted = shown.adopted
 
     @property
     def moved(self) -> Posted | None:
@@ -66,7 +68,7 @@ class Thread:
     def named(self, name: str) -> list[Posted]:
         """Where the card of this name is, all copies of it (`name`, `name:1`, ...)."""
         found = (ref for key, ref in self.copies.items() if key == name or key.startswith(f"{name}:"))
-        return [Posted.decode(ref) for ref in found]
+        return [Posted.decode(ref) for ref in dict.fromkeys(found)]
 
     # ── saying ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,17 +102,21 @@ class Thread:
         the workspace is closed to us.
         """
         for posted in self.named(name):
-            for form in (message, Message(text=message.text)):
-                try:
-                    await self._api.update(posted, form, priority=priority)
-                except Rejected as rejected:
-                    if rejected.code in SHUT_OUT:
-                        raise
-                    log.info("a message can't be edited so", run_id=self.run.id, code=rejected.code)
-                    if not isinstance(rejected, Unrenderable):
-                        break
-                else:
+            await self.rewrite_one(posted, message, priority)
+
+    async def rewrite_one(self, posted: Posted, message: Message, priority: Priority) -> None:
+        """As `rewrite`, one message."""
+        for form in (message, Message(text=message.text)):
+            try:
+                await self._api.update(posted, form, priority=priority)
+            except Rejected as rejected:
+                if rejected.code in SHUT_OUT:
+                    raise
+                log.info("a message can't be edited so", run_id=self.run.id, code=rejected.code)
+                if not isinstance(rejected, Unrenderable):
                     break
+            else:
+                break
 
     def _at(self) -> tuple[str, str | None]:
         moved = self.moved

@@ -1,12 +1,13 @@
-"""Copies of questions that people press on. Also those that nobody recorded lose their buttons in the end.
+"""Messages with buttons that nobody recorded, and that turn up. They lose their buttons in the end, too.
 
-Who dies between posting a question and writing down where it is leaves such a copy behind; the next one may
-post the question again.
+Who dies between posting a message and writing down where it is leaves such a one behind; the next one may
+post it again.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 
@@ -16,7 +17,7 @@ from bot.surfaces.card import question_card
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import asking
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.place import SURFACE, Posted, question_copy
+from bot.surfaces.slack.place import SURFACE, Posted, late_copy, twin
 from bot.surfaces.slack.webapi.api import Later, Rejected, SlackApi, Unrenderable
 
 log = structlog.get_logger(__name__)
@@ -33,12 +34,20 @@ class Copies:
         self._api = api
 
     async def adopt(self, target: Target, posted: Posted) -> None:
-        """Record a copy unless it is: before its press counts, so that it is rewritten with the others."""
-        recorded = (await self._store.delivery(SURFACE, target.run_id)).copies
-        ref, name = posted.encode(), question_copy(target.question_id)
-        if ref not in recorded.values():
-            free = name if name not in recorded else f"{name}:{ref}"
-            await self._store.adopt(SURFACE, target.run_id, free, ref)
+        """Record a message unless it is: before its press counts, so that it is rewritten with the others."""
+        await self.adopt_all(target.run_id, {posted: target})
+
+    async def adopt_all(self, run_id: str, found: Mapping[Posted, Target]) -> None:
+        """Record what isn't, of messages of one run.
+
+        Each under a name of its own: whoever is just about to post or to record another copy takes none away.
+        """
+        recorded = (await self._store.delivery(SURFACE, run_id)).copies.values()
+        for posted, target in found.items():
+            if posted.encode() not in recorded:
+                question_id = target.question_id
+                name = late_copy(question_id, posted) if question_id else twin(posted)
+                await self._store.adopt(SURFACE, run_id, name, posted.encode())
 
     async def rewrite(self, target: Target, posted: Posted) -> None:
         """Show the outcome of a settled question in this copy: it turned up when the others had been."""

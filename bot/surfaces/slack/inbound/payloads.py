@@ -180,6 +180,7 @@ class Said(Payload):
     hidden: bool = False
     text: str = ""
     files: tuple[Attached, ...] = ()
+    blocks: tuple[dict[str, Any], ...] | None = None
 
     @property
     def human(self) -> bool:

@@ -5,6 +5,7 @@
 | to the app alone (a direct message outside of threads) | `message` |
 | mention with a command, also a misspelt one | `app_mention`; in direct messages there is none: `message` |
 | any other mention in a thread of ours | `message`: it may be an answer |
+| by the app itself, with buttons | `message`: it is adopted unless it is recorded |
 | any other mention | `app_mention`: help |
 | a reply in a thread of ours | `message` |
 """
@@ -25,6 +26,7 @@ from bot.surfaces.slack.inbound.payloads import Event
 from bot.surfaces.slack.inbound.people import People
 from bot.surfaces.slack.inbound.replies import Heard, Replies
 from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
+from bot.surfaces.slack.inbound.strays import Strays
 from bot.surfaces.slack.inbound.unfinished import Delivery
 from bot.surfaces.slack.webapi.installed import Installed
 
@@ -32,7 +34,10 @@ from bot.surfaces.slack.webapi.installed import Installed
 class Ears:
     """Tells what is said to the app from what is said to people."""
 
-    def __init__(self, installed: Installed, people: People, orders: Orders, replies: Replies) -> None:
+    def __init__(
+        self, installed: Installed, people: People, orders: Orders, replies: Replies, strays: Strays
+    ) -> None:
+        self._strays = strays
         self._installed = installed
         self._people = people
         self._orders = orders
@@ -44,7 +49,10 @@ class Ears:
     async def message(self, heard: Heard) -> Reply:
         """A `message` event."""
         said = heard.said
-        if not said.human or said.user == heard.app_user:
+        if said.user and said.user == heard.app_user:
+            self._strays.notice(said)
+            return SILENT
+        if not said.human:
             return SILENT
         direct = said.channel_type == "im"
         spoken = words.addressed(said.text, heard.app_user)

@@ -80,8 +80,9 @@ class Presses:
             return Reply(say=private.words("This is no longer there: its run ended some time ago."))
         return self._open(press, views.full_text(*found))
 
-    async def cancel(self, _press: Press, target: Target, actor: Actor) -> Reply:
+    async def cancel(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Cancel the run whose message was pressed on, which then says so."""
+        await self._adopt(press, target)
         return await self._orders.cancel(target.run_id, actor, silent=True)
 
     async def fill_in(self, press: Press, target: Target, _actor: Actor) -> Reply:
