@@ -11,8 +11,8 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --requir
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--only-binary :all: --no-emit-index-url --no-header
 
-# Tests mostly wait for servers; those that share one stay together (tests/conftest.py).
-PARALLEL := -n 2 --dist loadgroup
+# Tests mostly wait for servers; those that share one stay together (tests/together.py).
+PARALLEL := -n 2
 
 # A storm: how long, which one, and on what (embedded or redis-server).
 SECONDS := 60

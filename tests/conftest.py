@@ -8,6 +8,9 @@ import pytest
 import redis
 
 from bot.store.embedded import Embedded
+from tests.together import pytest_xdist_make_scheduler
+
+__all__ = ["pytest_xdist_make_scheduler"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,18 +41,3 @@ def redis_url(embedded: str) -> str:
     with redis.Redis.from_url(embedded) as client:
         client.flushall()
     return embedded
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share something started stay in one process of `pytest -n`: those of a file, and more."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_sharing(item)))
-
-
-def _sharing(item: pytest.Item) -> str:
-    """What is started once for this test and others: a Slack stage, or what its folder or file shares."""
-    if any(name.endswith("stage") for name in getattr(item, "fixturenames", ())):
-        return "stage"
-    _tests, _kind, *below = item.path.relative_to(item.config.rootpath).parts
-    return below[0]
