@@ -102,8 +102,11 @@ class Steps:
         return step
 
     def _keep_up(self) -> None:
-        """While Redis is away a few more models are asked, not any number: what they say could be lost."""
-        if self._writer.behind >= MOST_BEHIND and not _on_loop():
+        """What a tool did is recorded before anything is made of it; what models say can be had again.
+
+        While Redis is away a few more of them are asked, not any number.
+        """
+        if (self._writer.owing or self._writer.behind >= MOST_BEHIND) and not _on_loop():
             self._writer.flush()
 
     def _failed(self, step: Step, error: Exception) -> None:
@@ -168,11 +171,11 @@ class Steps:
             try:
                 result = call()
             except Exception as error:
-                self._note(step.name, {"failed": str(error), **self._calls_in(step)})
+                self._note(step.name, {"failed": str(error), **self._calls_in(step)}, now=True)
                 raise
             finally:
                 _WITHIN.reset(within)
-            return self._recorded(step, result, more=self._calls_in(step))
+            return self._recorded(step, result, more=self._calls_in(step), now=True)
 
     def _calls_in(self, step: Step) -> dict[str, int]:
         """So that they count towards the limit when the tool is not called again."""
@@ -279,15 +282,17 @@ class Steps:
         result: Any,
         expected: type[BaseModel] | None = None,
         more: Mapping[str, Any] | None = None,
+        *,
+        now: bool = False,
     ) -> Any:
         """What the journal holds of this result; the caller gets the same as a replay would."""
-        written = self._note(step.name, {"result": encode(result), **(more or {})})
+        written = self._note(step.name, {"result": encode(result), **(more or {})}, now=now)
         return Step(step.name, written).result(expected)
 
-    def _note(self, name: str, value: dict[str, Any]) -> Any:
+    def _note(self, name: str, value: dict[str, Any], *, now: bool = False) -> Any:
         """Returns what will be read of it, without waiting until it is written."""
         written = json.dumps(value)
-        self._writer.write(name, written)
+        (self._writer.write_now if now else self._writer.write)(name, written)
         return json.loads(written)
 
 

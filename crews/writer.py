@@ -43,6 +43,8 @@ class Writer:
         self._entries: deque[_Entry] = deque()
         #: How many entries were put here, and how many of them are written.
         self._put = self._written = 0
+        #: How many of them have to be written before a model is asked.
+        self._owed = 0
         self._waiting: deque[tuple[int, Future[None]]] = deque()
         self._writing: Future[None] | None = None
         self._due = False
@@ -53,6 +55,19 @@ class Writer:
         """How many entries are yet to be written."""
         with self._lock:
             return self._put - self._written
+
+    @property
+    def owing(self) -> bool:
+        """Whether something is yet to be written that can't be had again (`write_now`)."""
+        with self._lock:
+            return self._written < self._owed
+
+    def write_now(self, name: str, value: str) -> None:
+        """Record this without gathering more. Returns at once."""
+        self._add(_Entry(name, value))
+        with self._lock:
+            self._owed = self._put
+        self._begin()
 
     def write(self, name: str, value: str, struck: Sequence[str] = ()) -> None:
         """Record this in a moment, then strike out all whose names start so. Returns at once."""
