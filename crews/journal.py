@@ -126,11 +126,11 @@ class Journal:
             return time.monotonic() - self._found_at
 
     def own(self, prefix: str) -> list[tuple[str, Any]]:
-        """The same, without what a run that tries another one again has from that one."""
+        """What this run itself has recorded under names that start so; nothing of one that it tries again."""
         return [(name, json.loads(self._stored[name])) for name in self._stored if name.startswith(prefix)]
 
     def under(self, prefix: str) -> Iterator[tuple[str, Any]]:
-        """What is recorded under names that start so."""
+        """The same, and what it has from an earlier run where it has nothing of its own yet."""
         for name, written in self._stored.items():
             own = name.removeprefix(KEPT)
             if own.startswith(prefix) and (own == name or own not in self._stored):
