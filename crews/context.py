@@ -14,6 +14,7 @@ from crewai import Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 
 from bot.core import ids
+from bot.core.events import Body
 from bot.core.model import Actor, Claim, RunError
 from crews.definition import Limits
 from crews.desk import Announcer, Asking, Desk
@@ -160,6 +161,11 @@ class RunContext:
             agent_id=self.parts.agent_id(agent),
             asker=agent.role.strip() if agent is not None else "",
         )
+
+    async def tell(self, event: Body, key: str) -> None:
+        """Record an event, once, and what led to it before. Raises Fenced."""
+        await self.writer.flushed()
+        await self._line.record(self.claim, event, key)
 
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Await something slow, from any loop, that ends at once when the run leaves. Raises Leave."""
