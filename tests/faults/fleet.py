@@ -30,6 +30,8 @@ branches = tests.faults.flowbox:branches
 racing = tests.faults.flowbox:racing
 silent = tests.faults.flowbox:silent
 reworked = tests.faults.flowbox:reworked
+shortened = tests.faults.flowbox:shortened
+sending = tests.faults.flowbox:sending
 """
 RELEASED = Path(__file__).parent / "releases" / "crews"
 """Crews of which earlier releases left runs."""
