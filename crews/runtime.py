@@ -31,7 +31,7 @@ from bot.core.ports import Fenced
 from crews import agents, agreement, clients, failures, seams
 from crews.build import Blueprint, Built, YamlCrew, kickoff_inputs
 from crews.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
-from crews.context import CURRENT, History, RunContext
+from crews.context import CURRENT, RunContext
 from crews.flows import seams as flow_seams
 from crews.flows.course import COURSE, Course
 from crews.hold import Hold
@@ -42,6 +42,7 @@ from crews.progress import Progress
 from crews.resume import FinishedTasks
 from crews.reviews import Reviews
 from crews.signals import Leave, Parked, Stopped
+from crews.stay import History
 
 log = structlog.get_logger(__name__)
 
@@ -144,7 +145,7 @@ class Runtime:
 
     async def _leave(self, context: RunContext, why: Leave) -> None:
         """Give the run up; a step that is under way is recorded before, so that it isn't taken again."""
-        await context.steps.finished()
+        await context.activity.over()
         await self._line.leave(context.claim)
         if isinstance(why, Parked):
             await self._line.park(context.claim, why.questions, context.worked)
