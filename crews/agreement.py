@@ -53,7 +53,7 @@ async def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
         await run.tell(RunChanged(crew_id=run.crew_id, change=models), key)
         _note(run, len(noted), _Noted(made=made))
         return
-    await asyncio.to_thread(doubts.go_on_with, run, changed, again, key)
+    await asyncio.to_thread(doubts.go_on_with, run.desk, changed, again, key)
     struck = _struck(moved, len(before.tasks)) if moved is not None else []
     journal.forget(struck)
     left = tuple(journal.left())

@@ -156,7 +156,7 @@ class Course:
             await self._order.caught_up()
         if not call.begun:
             await self._all_seen()
-        self._run.steps.between()
+        self._run.go_on()
         if not call.begun:
             self._run.writer.write(f"{call.part.scope}{BEGUN}", json.dumps({"number": call.part.number}))
         # It may do what others can see: what came before isn't done again from here.
@@ -269,7 +269,7 @@ class Course:
         method = METHOD.set(None)  # not one method's doubt
         try:
             key = f"flow/{','.join(missing)}"
-            await asyncio.to_thread(doubts.go_on_from, self._run, changed, key, kept)
+            await asyncio.to_thread(doubts.go_on_from, self._run.desk, changed, key, kept)
         finally:
             METHOD.reset(method)
 
