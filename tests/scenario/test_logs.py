@@ -142,7 +142,7 @@ def say(path):
     exec(compile(words, path, "exec"))
 say("/site-packages/crewai/llms/openai.py")
 say("/crews/mine/tools.py")
-logging.getLogger("crewai.llms.base_llm").warning("Using an approximate input token count for %r: one ...", "m")
+logging.getLogger("crewai.llms.base_llm").warning("Using an approximate input token count for %r: ...", "m")
 """
     assert [record["message"] for record in records(script)] == ["trouble", "a tool", "trouble"]
 
