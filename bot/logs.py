@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
@@ -35,6 +36,9 @@ TOKENS = re.compile(
 
 VENDORS = ("slack_bolt", "slack_sdk", "aiohttp", "asyncio")
 """Their loggers speak up at WARNING, whatever our level is: below it they quote requests."""
+
+AT_EVERY_CALL = "Using an approximate input token count"
+"""What CrewAI warns of whenever it calls a model, and nobody can do anything about."""
 
 
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
@@ -65,6 +69,7 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
             ],
         )
     )
+    handler.addFilter(without_chatter)
     handler.addFilter(without_payloads)
     root = logging.getLogger()
     root.handlers = [handler]
@@ -117,6 +122,14 @@ def _password(secret: str) -> str | None:
         return urlsplit(secret).password
     except ValueError:
         return None
+
+
+def without_chatter(record: logging.LogRecord) -> bool:
+    """CrewAI tells the root logger of every tool and call; it speaks up at WARNING, as `VENDORS` do."""
+    if record.name.startswith("crewai."):
+        return not record.getMessage().startswith(AT_EVERY_CALL)
+    by_crewai = record.name == "root" and "crewai" in Path(record.pathname).parts
+    return record.levelno >= logging.WARNING or not by_crewai
 
 
 def without_payloads(record: logging.LogRecord) -> bool:

@@ -44,7 +44,7 @@ async def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
     moved = made.moved(before)
     again = made.tasks[moved - 1].name if moved is not None else None
     key = f"{len(noted)}/{fingerprint(made.model_dump(mode='json'))}"
-    await asyncio.to_thread(doubts.go_on_with, run, changed, again, key)
+    await asyncio.to_thread(doubts.go_on_with, run.desk, changed, again, key)
     struck = _struck(moved, len(before.tasks)) if moved is not None else []
     journal.forget(struck)
     left = tuple(journal.left())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from uuid import uuid4
 
 import structlog
@@ -15,9 +15,7 @@ from bot.core.model import Action, Deadline, Option, Policy, Question, QuestionK
 from crews.line import StoreLine
 from crews.parts import TaskPart
 from crews.signals import HandedBack
-
-if TYPE_CHECKING:
-    from crews.context import RunContext
+from crews.stay import Stay
 
 log = structlog.get_logger(__name__)
 
@@ -68,22 +66,23 @@ class Announcer(Protocol):
 class Desk:
     """Puts one run's questions to people."""
 
-    def __init__(self, run: RunContext, line: StoreLine, announcer: Announcer) -> None:
-        self._run = run
+    def __init__(self, run: Stay, line: StoreLine, announcer: Announcer) -> None:
+        #: Whose questions are put here.
+        self.run = run
         self._line = line
         self._announcer = announcer
 
     async def ask(self, asking: Asking) -> Question:
         """The question with its outcome, however long it takes. Raises Leave if the run leaves before."""
-        return await self._run.wait(self._ask(asking, self.question(asking)))
+        return await self.run.wait(self._ask(asking, self.question(asking)))
 
     def ask_in_thread(self, asking: Asking) -> Question:
         """The same where nothing can be awaited: it holds its thread."""
-        return self._run.wait_in_thread(self._ask(asking, self.question(asking)))
+        return self.run.wait_in_thread(self._ask(asking, self.question(asking)))
 
     def question(self, asking: Asking) -> Question:
         """What is recorded. Asked again, it is another question; a rebuilt run asks the same ones."""
-        run, task, content = self._run.claim.run, asking.task, self._content(asking)
+        run, task, content = self.run.claim.run, asking.task, self._content(asking)
         return Question(
             id=ids.part_id(run.id, "question", *content),
             run_id=run.id,
@@ -93,7 +92,7 @@ class Desk:
             options=asking.options,
             reason=asking.reason,
             source=asking.source,
-            crew_id=self._run.crew_id,
+            crew_id=self.run.crew_id,
             task_id=task.id if task else None,
             agent_id=asking.agent_id,
             asker=asking.asker,
@@ -110,43 +109,43 @@ class Desk:
         if asking.key:
             return (asking.key,)
         content = (asking.task.known_as if asking.task else 0, asking.kind, asking.digest)
-        return (*content, self._run.occurrence(*content))
+        return (*content, self.run.occurrence(*content))
 
     async def _ask(self, asking: Asking, question: Question) -> Question:
-        answered = self._run.history.journal.answer(question.known_as)
+        answered = self.run.history.journal.answer(question.known_as)
         if answered is not None:
             # In the run that this one tries again; in this one nobody is asked, and nothing happens.
-            self._run.entered()
+            self.run.entered()
             return question.model_copy(update={"outcome": answered})
-        with self._run.stopwatch.paused():
-            known = question.id in self._run.history.asked
+        with self.run.stopwatch.paused():
+            known = question.id in self.run.history.asked
             if not known:  # Otherwise an earlier worker has waited for it.
                 await self._announcer.before(asking.task)
-            await self._run.writer.flushed()
-            asked = await self._line.ask(self._run.claim, question)
+            await self.run.writer.flushed()
+            asked = await self._line.ask(self.run.claim, question)
             if not known:
                 log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
                 self._announcer.asked(asked)
-            self._run.entered()
+            self.run.entered()
             settled = await self._settled(asked)
         if settled.outcome is None or settled.outcome.action is Action.CANCEL:
-            raise self._run.stop()
+            raise self.run.stop()
         await self._tell(settled)
         return settled
 
     async def _settled(self, asked: Question) -> Question:
         if not asked.open:
             return asked
-        with self._run.parking.waiting(asked.id, asked.task_id):
-            settled = await self._line.settled(asked, self._run.claim)
+        with self.run.parking.waiting(asked.id, asked.task_id):
+            settled = await self._line.settled(asked, self.run.claim)
         if settled is None:
-            raise self._run.leave(HandedBack())
+            raise self.run.leave(HandedBack())
         return settled
 
     async def _tell(self, settled: Question) -> None:
         """Tell CrewAI's listeners of the answer, once, whichever worker they listen in."""
         mark = uuid4().hex
-        if await self._line.note(self._run.claim, f"heard/{settled.id}", mark) != mark or not settled.outcome:
+        if await self._line.note(self.run.claim, f"heard/{settled.id}", mark) != mark or not settled.outcome:
             return
         action = settled.outcome.action.value
         log.info("answered", run_id=settled.run_id, question_id=settled.id, action=action)

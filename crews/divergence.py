@@ -7,16 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from crews import doubts
 from crews.changes import tools_changed
+from crews.desk import Desk
 from crews.journal import DIVERGED, Journal
 from crews.request import Request
 from crews.writer import Writer
-
-if TYPE_CHECKING:
-    from crews.context import RunContext
 
 SETTLED = 2.0
 """Seconds without anything recorded being found, after which what is left over won't be."""
@@ -25,8 +22,9 @@ SETTLED = 2.0
 class Divergence:
     """One run's. From any thread but the control loop's."""
 
-    def __init__(self, run: RunContext, journal: Journal, writer: Writer) -> None:
-        self._run = run
+    def __init__(self, desk: Desk, journal: Journal, writer: Writer) -> None:
+        self._desk = desk
+        self._run = desk.run
         self._journal = journal
         self._writer = writer
         self._lock = threading.Lock()
@@ -57,7 +55,7 @@ class Divergence:
         if on_loop:
             raise self._run.stop(doubts.diverged(changed))
         number = len(list(self._journal.under(f"{DIVERGED}{scope}/")))
-        doubts.go_on_from(self._run, changed, f"{scope}/{number}")
+        doubts.go_on_from(self._desk, changed, f"{scope}/{number}")
         self._writer.write(f"{DIVERGED}{scope}/{number}", json.dumps({"changed": changed, "left": left}))
         self._journal.excuse(left)
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from bot.core import rules
-from bot.core.model import Action, Approvers, Outcome, Policy, Question, QuestionKind, RunError, Source
-from crews.desk import Asking
-
-if TYPE_CHECKING:
-    from crews.context import RunContext
+from bot.core.model import Action, Approvers, Outcome, Policy, Question, QuestionKind, Run, RunError, Source
+from crews.desk import Asking, Desk
 
 AGAIN, SKIP, STOP = "Do it again", "Skip it", "Stop the run"
 GO_ON, CANCEL = "Go on from here", "Cancel the run"
 
 
-def do_again(run: RunContext, tool: str, key: str) -> bool:
+def do_again(desk: Desk, tool: str, key: str) -> bool:
     """Whether a tool call that may have happened is made again, or skipped. Raises Leave to stop."""
     chosen, question = _choice(
-        run,
+        desk,
         f"The tool “{tool}” was at work when its process died. What it does may have happened, or not. "
         "What now?",
         (AGAIN, SKIP, STOP),
@@ -28,7 +24,7 @@ def do_again(run: RunContext, tool: str, key: str) -> bool:
     )
     if chosen in {AGAIN, SKIP}:
         return chosen == AGAIN
-    raise run.stop(interrupted(tool, _who(question)))
+    raise desk.run.stop(interrupted(tool, _who(question)))
 
 
 def interrupted(tool: str, by: str = "") -> RunError:
@@ -40,15 +36,15 @@ def interrupted(tool: str, by: str = "") -> RunError:
     )
 
 
-def go_on_from(run: RunContext, changed: str, key: str) -> None:
+def go_on_from(desk: Desk, changed: str, key: str) -> None:
     """Returns if the run is to go on though it takes another course than before. Raises Leave otherwise."""
-    part = run.parts.task(None)
+    part = desk.run.parts.task(None)
     name = f"“{part.name}”" if part is not None else "The crew"
     prompt = f"{name} was changed while this run was under way: {changed}"
-    _go_on(run, f"{prompt} Go on from here with what was recorded?", changed, f"diverged/{key}")
+    _go_on(desk, f"{prompt} Go on from here with what was recorded?", changed, f"diverged/{key}")
 
 
-def go_on_with(run: RunContext, changed: Sequence[str], again: str | None, key: str) -> None:
+def go_on_with(desk: Desk, changed: Sequence[str], again: str | None, key: str) -> None:
     """The same for a crew that is another one now. `again`: the task from which on all is done anew."""
     words = "; ".join(changed)
     told = (
@@ -58,15 +54,15 @@ def go_on_with(run: RunContext, changed: Sequence[str], again: str | None, key: 
         "later ones take the new words."
     )
     prompt = f"This crew was changed while the run was under way: {words}. Go on from here? {told}"
-    _go_on(run, prompt, f"{words}.", f"changed/{key}")
+    _go_on(desk, prompt, f"{words}.", f"changed/{key}")
 
 
-def _go_on(run: RunContext, prompt: str, changed: str, key: str) -> None:
-    chosen, question = _choice(run, prompt, (GO_ON, CANCEL), key)
+def _go_on(desk: Desk, prompt: str, changed: str, key: str) -> None:
+    chosen, question = _choice(desk, prompt, (GO_ON, CANCEL), key)
     if chosen == CANCEL and question.outcome is not None and question.outcome.by is not None:
-        run.cancel(question.outcome.by)
+        desk.run.cancel(question.outcome.by)
     if chosen != GO_ON:
-        raise run.stop(diverged(changed, _who(question)))
+        raise desk.run.stop(diverged(changed, _who(question)))
 
 
 def diverged(changed: str, by: str = "") -> RunError:
@@ -75,36 +71,35 @@ def diverged(changed: str, by: str = "") -> RunError:
     return RunError(code="diverged", message=f"The crew was changed while it ran: {changed} {why}")
 
 
-def _choice(run: RunContext, prompt: str, labels: tuple[str, ...], key: str) -> tuple[str | None, Question]:
+def _choice(desk: Desk, prompt: str, labels: tuple[str, ...], key: str) -> tuple[str | None, Question]:
     """The label that a person chose; None if nobody did. Words decide nothing here: they are asked again."""
-    claimed = run.claim.run
+    run = desk.run
     asking = Asking(
         kind=QuestionKind.CHOICE,
         prompt=prompt,
         labels=labels,
         source=Source.SYSTEM,
-        policy=_of_requester(run),
-        asker=claimed.crew.title,
+        policy=_of_requester(run.claim.run),
+        asker=run.claim.run.crew.title,
         task=run.parts.task(None),
     )
-    question, outcome = _decided(run, asking, key)
+    question, outcome = _decided(desk, asking, key)
     if outcome is None or outcome.by is None or outcome.action is not Action.CHOOSE:
         return None, question
     return next(o.label for o in question.options if o.id == outcome.value), question
 
 
-def _decided(run: RunContext, asking: Asking, key: str) -> tuple[Question, Outcome | None]:
+def _decided(desk: Desk, asking: Asking, key: str) -> tuple[Question, Outcome | None]:
     number = 0
     while True:
-        question = run.desk.ask_in_thread(replace(asking, key=f"{key}/{number}"))
+        question = desk.ask_in_thread(replace(asking, key=f"{key}/{number}"))
         if question.outcome is None or question.outcome.action is not Action.RESPOND:
             return question, question.outcome
         number += 1
 
 
-def _of_requester(run: RunContext) -> Policy:
-    claimed = run.claim.run
-    return rules.policy_for(Approvers(), claimed.requester, claimed.crew.admits)
+def _of_requester(run: Run) -> Policy:
+    return rules.policy_for(Approvers(), run.requester, run.crew.admits)
 
 
 def _who(question: Question) -> str:

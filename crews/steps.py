@@ -10,29 +10,25 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
 from bot.core import ids
 from bot.core.model import RunError
 from crews import doubts
+from crews.desk import Desk
 from crews.divergence import Divergence
 from crews.interrupted import OnInterrupted
-from crews.journal import INTENDED, MODEL, PROMPT, TOOL, Journal
+from crews.journal import INTENDED, MODEL, PROMPT, TOOL
 from crews.parts import METHOD, task_scope
 from crews.request import Request, Step
-from crews.signals import HandedBack
+from crews.stay import Stay
 from crews.values import encode
-from crews.writer import Writer
-
-if TYPE_CHECKING:
-    from crews.context import RunContext
 
 MOST_BEHIND = 8
 """Steps that may be taken ahead of the journal."""
@@ -47,16 +43,14 @@ _WITHIN: ContextVar[str | None] = ContextVar("crewdeck_within_tool", default=Non
 class Steps:
     """One run's. From any thread but the control loop's."""
 
-    def __init__(self, run: RunContext, journal: Journal, writer: Writer) -> None:
+    def __init__(self, run: Stay, desk: Desk) -> None:
         self._run = run
-        self._journal = journal
-        self._writer = writer
-        self._divergence = Divergence(run, journal, writer)
-        self._lock = threading.Condition()
+        self._desk = desk
+        self._journal = run.history.journal
+        self._writer = run.writer
+        self._divergence = Divergence(desk, self._journal, self._writer)
+        self._lock = threading.Lock()
         self._model_calls: Counter[str] = Counter()
-        self._under_way = 0
-        self._idle_since = time.monotonic()
-        self._stopping = False
         #: The last exception that came out of a model call, to tell such failures from others.
         self.model_failure: Exception | None = None
 
@@ -89,7 +83,7 @@ class Steps:
             return self._recorded(step, result, request.answers_as, more=request.offered)
 
     def _begin_model(self, request: Request) -> Step:
-        self._take()
+        self._run.go_on()
         scope = self.scope
         name = self._journal.name(scope, MODEL, *request.content)
         if not self._journal.kept(name):
@@ -152,7 +146,7 @@ class Steps:
 
         Raises Leave where the call may have happened before, and nobody wants it again.
         """
-        self._take()
+        self._run.go_on()
         known_as = self._journal.name(self.scope, TOOL, name, arguments)
         step = Step(known_as, self._journal.found(known_as))
         if step.recorded is not None:
@@ -190,11 +184,11 @@ class Steps:
             case "fail":
                 raise self._run.stop(doubts.interrupted(tool))
             case "ask":
-                return doubts.do_again(self._run, tool, key)
+                return doubts.do_again(self._desk, tool, key)
 
     def container(self, call: Callable[[], Any]) -> Any:
         """A tool that hands work to another agent, whose steps are recorded one by one."""
-        self._take()
+        self._run.go_on()
         with self._divergence.helped():
             return call()
 
@@ -213,7 +207,7 @@ class Steps:
 
     def prompt(self, *content: object) -> tuple[str, list[Any] | None]:
         """An agent's prompt is about to be rendered: its name, and what was rendered before."""
-        self._take()
+        self._run.go_on()
         name = self._journal.name(self.scope, PROMPT, *content)
         return name, self._journal.found(name)
 
@@ -232,49 +226,11 @@ class Steps:
         part = self._run.parts.task(None)
         return part.scope if part is not None else task_scope(0)
 
-    def between(self) -> None:
-        """Called where something is about to begin that is no step itself. Raises Leave."""
-        self._take()
-
-    def hand_back(self) -> None:
-        """The worker stops: no further step is begun."""
-        self._stopping = True
-
-    def idle(self) -> float | None:
-        """For how many seconds no step was under way; None while one is, or is being recorded."""
-        with self._lock:
-            under_way = self._under_way or self._writer.behind
-            return None if under_way else time.monotonic() - self._idle_since
-
-    async def finished(self) -> None:
-        """Returns once nothing is under way any more; what was is recorded then. Raises Fenced."""
-        await asyncio.to_thread(self._wait_until_idle)
-        await self._writer.flushed()
-
-    def _wait_until_idle(self) -> None:
-        with self._lock:
-            self._lock.wait_for(lambda: not self._under_way)
-
-    def _take(self) -> None:
-        self._run.check()
-        if self._stopping:
-            raise self._run.leave(HandedBack())
-        self._run.entered()
-        with self._lock:
-            self._idle_since = time.monotonic()
-
     @contextmanager
     def _working(self) -> Iterator[None]:
-        with self._lock:
-            self._under_way += 1
-        try:
+        with self._run.activity.step():
             self._run.check()
             yield
-        finally:
-            with self._lock:
-                self._under_way -= 1
-                self._idle_since = time.monotonic()
-                self._lock.notify_all()
 
     def _recorded(
         self,

@@ -6,7 +6,6 @@ Everything here runs on the control loop, in the main thread, which a blocked cr
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import signal
 import socket
 import time
@@ -20,7 +19,7 @@ import structlog
 
 from bot.core.errors import StoreUnavailable
 from bot.core.feed import CANCELLED, Feed, Signal, queue_topic
-from bot.core.model import Claim, Crew, RunError
+from bot.core.model import Claim, RunError
 from bot.core.ports import Fenced, Store
 from bot.settings import Settings
 from bot.store.clock import keep_time
@@ -30,6 +29,7 @@ from crews.catalog import Catalog, read
 from crews.hold import Hold
 from crews.isolation import Isolation
 from crews.line import StoreLine
+from crews.offers import Offers
 from crews.outage import Outage
 from crews.pace import Pace
 from crews.thread import CrewThread
@@ -44,7 +44,6 @@ LOOK_EVERY = 1.0
 """Seconds after which the queue is looked at although nothing woke us."""
 AT_ONCE = 8
 """Runs taken with one claim, so that several workers share a burst."""
-ANNOUNCE_EVERY = 600.0
 STORE_PAUSE = 1.0
 LAST_WORDS = 1.5
 """Seconds for giving back what is still held when the time to drain is up."""
@@ -72,19 +71,15 @@ class Worker:
         self._feed = feed
         self._catalog = known
         self._id = settings.worker_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-        self._cards: list[Crew] = known.cards()
+        self._outage = Outage()
+        self._offers = Offers(settings, store, self._id, known.cards(), self._outage)
         self._working = Working(store, self._id, settings.lease, settings.working)
         line = StoreLine(asyncio.get_running_loop(), store, feed, self._working)
         self._crews = CrewThread(self._load, line, settings.hot_window)
         self._pace = Pace(settings.starts_per_second, AT_ONCE)
-        #: What is run here once it is loaded, and each crew's limit.
-        self._offered: Mapping[str, int | None] = {}
         self._held: dict[str, Held] = {}
         self._claimed = 0
         self._stopping = asyncio.Event()
-        self._loaded = asyncio.Event()
-        self._announced = asyncio.Event()
-        self._outage = Outage()
 
     def stop(self) -> None:
         """Claim no more; what is held gets `settings.drain` seconds."""
@@ -97,7 +92,7 @@ class Worker:
             chores = (
                 self._feed.follow(self._store),
                 keep_time(self._store),
-                self._announce(),
+                self._offers.announce(),
                 self._keep_leases(),
                 self._working.keep_places(),
             )
@@ -113,13 +108,12 @@ class Worker:
         if not await self._unless_stopped(loading):
             return
         blueprints = await loading
-        self._cards = [blueprint.card() for blueprint in blueprints.values()]
-        self._offered = {name: blueprint.limits.runs for name, blueprint in blueprints.items()}
-        self._working.limits = {name: most for name, most in self._offered.items() if most is not None}
-        self._loaded.set()
+        limits = {name: blueprint.limits.runs for name, blueprint in blueprints.items()}
+        self._working.limits = {name: most for name, most in limits.items() if most is not None}
+        self._offers.loaded([blueprint.card() for blueprint in blueprints.values()], limits)
         log.info("ready", worker=self._id, crews=sorted(blueprints))
         with suppress(StoreUnavailable):  # The next beat says it.
-            await self._offer()
+            await self._offers.renew()
         names = sorted(blueprints)
         isolation = Isolation(self._settings, self._store, self._id, self._stopping)
         isolating = None if self._settings.alone else group.create_task(isolation.keep(names))
@@ -220,28 +214,23 @@ class Worker:
         except (StoreUnavailable, Fenced):
             log.warning("could not be recorded", run_id=claim.run.id, code=BROKEN.code)
 
-    # ── leases and announcements ────────────────────────────────────────────────────────────────────────
+    # ── leases ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def _keep_leases(self) -> None:
         # Its first beat makes a worker seen: by then people can start what it runs.
-        await self._announced.wait()
+        await self._offers.announced.wait()
         with self._feed.watch(CANCELLED) as woken:
             while True:
                 woken.clear()
                 try:
                     await self._beat()
                     await self._working.renew()
-                    await self._offer()
+                    await self._offers.renew()
                 except StoreUnavailable as error:
                     self._outage.began(error)
                     await asyncio.sleep(min(STORE_PAUSE, self._settings.lease / 3))
                 else:
                     await woken.wait(self._settings.lease / 3)
-
-    async def _offer(self) -> None:
-        """Let it be seen which runs find a worker."""
-        if self._loaded.is_set() and not self._settings.alone:
-            await self._store.offer(self._id, self._offered, self._settings.lease)
 
     async def _beat(self) -> None:
         """Renew what is held. What isn't ours any more ends at its next step, or, if it waits, at once."""
@@ -255,21 +244,6 @@ class Worker:
             each.hold.lose()
             if self._held.get(each.claim.run.id) is each:
                 self._crews.stop(each.claim.run.id)
-
-    async def _announce(self) -> None:
-        """What can be run here: from YAML at once, all of it once crewai is loaded, then now and again."""
-        folders = ":".join(map(str, self._settings.crew_dirs))
-        source = f"{socket.gethostname()}:{hashlib.sha256(folders.encode()).hexdigest()[:12]}"
-        while True:
-            complete = self._loaded.is_set()
-            try:
-                await self._store.announce(source, self._cards)
-            except StoreUnavailable as error:
-                self._outage.began(error)
-                await asyncio.sleep(STORE_PAUSE)
-            else:
-                self._announced.set()
-                await (asyncio.sleep(ANNOUNCE_EVERY) if complete else self._loaded.wait())
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -186,7 +186,7 @@ class Course:
             await self._order.caught_up()
         if not call.begun:
             await self._all_seen()
-        self._run.steps.between()
+        self._run.go_on()
         if not call.begun:
             self._run.writer.write(f"{call.part.scope}{BEGUN}", json.dumps({"number": call.part.number}))
         # It may do what others can see: what came before isn't done again from here.
@@ -270,7 +270,7 @@ class Course:
         changed = f"its flow doesn't come to {names} any more."
         method = METHOD.set(None)  # not one method's doubt
         try:
-            await asyncio.to_thread(doubts.go_on_from, self._run, changed, f"flow/{','.join(missing)}")
+            await asyncio.to_thread(doubts.go_on_from, self._run.desk, changed, f"flow/{','.join(missing)}")
         finally:
             METHOD.reset(method)
         struck = [name for scope in missing for name in (f"{scope}/", _name(DONE, scope), _name(FED, scope))]

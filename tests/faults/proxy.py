@@ -87,15 +87,6 @@ class Line:
             way.latency, way.resets = (0.0, 0.0), []
             self._call(way.release)
 
-    def cut(self) -> None:
-        """Reset all connections."""
-        self._do(self._cut())
-
-    def lead_to(self, redis_url: str) -> None:
-        """From now on there is another server at the far end."""
-        self._upstream = redis_url
-        self.cut()
-
     # ── on the line's own loop ──────────────────────────────────────────────────────────────────────────
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
@@ -145,12 +136,9 @@ class Line:
         sink.close()
         self._writers.discard(sink)
 
-    async def _cut(self) -> None:
+    async def _end(self) -> None:
         for writer in tuple(self._writers):
             _reset(writer)
-
-    async def _end(self) -> None:
-        await self._cut()
         carrying = tuple(self._carrying)
         for task in carrying:
             task.cancel()

@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import pytest
@@ -12,10 +14,10 @@ from bot.core.model import Run
 from bot.store.embedded import Embedded
 from tests.contract.crews.deck import Deck
 from tests.contract.http.served import http_client
+from tests.contract.servers import Server, cluster, pair
 from tests.faults.checks import ended_once
-from tests.faults.mortal import gone, pair
+from tests.faults.mortal import gone
 from tests.faults.nursery import Nursery
-from tests.faults.proxy import Line
 from tests.faults.site import LEASE, Site, Web
 from tests.loopback.models import LoopbackModel, call, say
 
@@ -25,6 +27,8 @@ RUNS = 8
 PATIENT = {"CREWDECK_LEASE": "10"}
 P = ParamSpec("P")
 T = TypeVar("T")
+Redundant = Callable[[Path], AbstractContextManager[tuple[str, Server]]]
+"""Starts servers; gives their address, and the primary that will die."""
 
 
 async def staffed(site: Site, model: LoopbackModel, mark: str) -> Web:
@@ -82,22 +86,30 @@ async def test_redis_that_is_killed_under_load_costs_nothing_but_time(
             assert model.count(f"{mark}-{number}") == 4
 
 
+@contextmanager
+def watched_by_a_sentinel(folder: Path) -> Iterator[tuple[str, Server]]:
+    with pair(folder, patience=800) as servers:
+        yield servers.url, servers.primary
+
+
+@contextmanager
+def in_a_cluster(folder: Path) -> Iterator[tuple[str, Server]]:
+    with cluster(folder) as nodes:
+        yield nodes.url, nodes.primaries[0]
+
+
+@pytest.mark.parametrize("redundant", [watched_by_a_sentinel, in_a_cluster])
 async def test_when_a_replica_takes_over_no_confirmed_answer_is_lost(
-    nursery: Nursery, model: LoopbackModel, mark: str
+    redundant: Redundant, data_dir: Path, nursery: Nursery, model: LoopbackModel, mark: str
 ) -> None:
     """What else was written in the last moment may be lost: those steps are taken again."""
-    with (
-        pair() as servers,
-        Line.laid(servers.primary) as line,
-        Site.built(nursery, line.url, model.base_url) as site,
-    ):
+    with redundant(data_dir) as (url, primary), Site.built(nursery, url, model.base_url) as site:
         web = await staffed(site, model, mark)
-        async with Deck.at(site.redis_url) as people:
+        async with Deck.at(url) as people:
             runs = [await people.start("stuck", prompt=f"[[{mark}-{number}]]") for number in range(RUNS)]
             answering = [asyncio.create_task(answer(web, people, run)) for run in runs]
             await site.did(f"{mark}-0", 2)  # Answers are coming in.
-            servers.fail_over()
-            line.lead_to(servers.replica)
+            primary.kill()
             await asyncio.gather(*answering)
             for number, run in enumerate(runs):
                 assert await patiently(people.result, run) == "did two"

@@ -135,6 +135,18 @@ for name in ("slack_bolt.AsyncApp", "slack_sdk.web", "aiohttp.access", "asyncio"
     assert [record["message"] for record in records(script)] == ["trouble"] * 4
 
 
+def test_crewai_doesnt_tell_of_every_tool_and_call() -> None:
+    script = """
+def say(path):
+    words = "logging.info('a tool'); logging.warning('trouble')"
+    exec(compile(words, path, "exec"))
+say("/site-packages/crewai/llms/openai.py")
+say("/crews/mine/tools.py")
+logging.getLogger("crewai.llms.base_llm").warning("Using an approximate input token count for %r: ...", "m")
+"""
+    assert [record["message"] for record in records(script)] == ["trouble", "a tool", "trouble"]
+
+
 def test_a_vendors_complaint_comes_without_the_message_that_it_quotes() -> None:
     script = """
 body = {"event": {"text": "our merger"}}

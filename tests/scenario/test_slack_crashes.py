@@ -166,6 +166,23 @@ async def test_a_first_message_that_was_posted_twice_points_to_the_thread(
     assert on.slack.message(GENERAL, first.ts).labels == ["Cancel"]
 
 
+async def test_a_message_that_was_told_to_a_process_which_died_of_it_is_not_forgotten(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    async with serving(on.slack, "http", web) as server:
+        _, orphan, _ = await two_first_messages(on)
+        assert (await on.slack.tell_of(orphan)).ok
+        await asyncio.to_thread(server.kill)
+    async with serving(on.slack, "http", web):
+        await on.slack.wait_for(lambda: without_buttons(on, orphan), TAKEN_OVER)
+        await on.until(lambda: nothing_is_left_to_do(on))
+    assert "posted twice" in on.slack.message(GENERAL, orphan.ts).words
+
+
+async def nothing_is_left_to_do(on: Outbox) -> bool:
+    return not await on.store.shelved("slack:deliveries")
+
+
 async def test_cancel_on_a_first_message_that_nobody_recorded_rewrites_both(
     on: Outbox, web: dict[str, str]
 ) -> None:

@@ -85,3 +85,8 @@ def asked_in_words(question_id: str) -> str:
 def question_copy(question_id: str, number: int = 0) -> str:
     """The name under which a copy of a question is recorded; the first is the one in the thread."""
     return f"question:{question_id}" + (f":{number}" if number else "")
+
+
+def placeless(run_id: str) -> str:
+    """The name under which whoever tells a requester that the run found no place remembers that."""
+    return f"slack:placeless:{run_id}"

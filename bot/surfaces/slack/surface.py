@@ -103,7 +103,6 @@ async def open_slack(
         await stack.enter_async_context(
             _at_work(
                 delivery.run(),
-                parts.strays.run(),
                 unfinished.run(dispatcher.dispatch),
                 _begin(parts, store, catch_up),
             )
@@ -123,7 +122,6 @@ class Parts:
         notices = Notices(api)
         self.desk = Desk(self.errands, notices, store, unfinished)
         self._copies = Copies(store, api)
-        self.strays = Strays(self._copies, api)
         self._store = store
         self._people = People(api, store, self.errands)
         self._answers = Answers(store)
@@ -132,7 +130,8 @@ class Parts:
         self._forms = Forms(store, self._opening)
         self._placing = Placing(store, store, feed, notices)
         self._orders = Orders(store, self._forms, self._placing, ConsoleLinks(store, console))
-        self.ears = Ears(self.installed, self._people, self._orders, self._replies, self.strays)
+        strays = Strays(self._copies, api)
+        self.ears = Ears(self.installed, self._people, self._orders, self._replies, strays)
 
     def application(self, api_url: str) -> AsyncApp:
         """A Bolt application with all listeners; the first one that matches takes a delivery."""

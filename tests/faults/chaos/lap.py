@@ -22,7 +22,7 @@ from tests.faults.chaos.boundary import CONCLUDE, EDIT, INTEND, MODEL, POST, TOO
 from tests.faults.chaos.installation import Installation
 from tests.faults.chaos.ledger import Ledger
 from tests.faults.chaos.line import Line
-from tests.faults.chaos.people import EFFECTS, People, Walk, all_rewritten
+from tests.faults.chaos.people import EFFECTS, People, Walk, all_rewritten, unfinished
 from tests.faults.chaos.reaper import Order, Reaper
 from tests.faults.chaos.servers import RedisServer
 from tests.faults.nursery import SERVE, WORKER, Nursery
@@ -168,7 +168,8 @@ class Lap:
                     await asyncio.sleep(0.1)
         except TimeoutError:
             name = getattr(condition, "__qualname__", "")
-            raise AssertionError(f"not within {WITHIN} s: {name}\n{self.town.story()}") from None
+            left = "\n".join(unfinished(self.town, self.people.walks.values()))
+            raise AssertionError(f"not within {WITHIN} s: {name}\n{left}\n{self.town.story()}") from None
 
     async def _learned(self, walk: Walk) -> bool:
         walk.run_id = self.reaper.runs.get(walk.mark, "")

@@ -21,15 +21,12 @@ from tests.faults.chaos.installation import REDIS, Installation
 from tests.faults.chaos.patience import patiently
 from tests.faults.chaos.people import EFFECTS, People, Walk, asks, report, shown
 from tests.loopback.models import Asked, text_of
-from tests.loopback.slack import Message
 
 ENDED = "every run ended once, as it should"
 ONCE = "each recorded step executed once"
 ANSWERED = "one answer for each question"
 GAPLESS = "events without gap or duplicate"
 SHOWN = "no orphaned message"
-UNKNOWN = 5.0
-"""Seconds in which a message of ours is posted, told of, and looked at."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +62,6 @@ class Ledger:
     recorded: defaultdict[str, list[Recorded]] = field(default_factory=lambda: defaultdict(list))
     #: Messages that were posted twice since nobody lived to record the first.
     copies: int = 0
-    #: Of these, those whose buttons nobody could take away: two web processes died over them.
-    orphans: int = 0
-    #: When web processes died, by the clock of messages.
-    web_deaths: list[float] = field(default_factory=list)
     #: Calls that were made again: nobody had lived to record their results.
     again: int = 0
     #: What is excused: processes that were stopped, and went on when their runs were others'.
@@ -81,8 +74,6 @@ class Ledger:
 
     async def died(self, name: str) -> None:
         """Remember what was recorded by now."""
-        if name.startswith("web"):
-            self.web_deaths.append(time.time())
         self.deaths["redis" if name == REDIS else name.partition("-")[0]] += 1
         for run in await patiently(lambda: self.runs(active=True)):
             names = frozenset(await patiently(partial(self.town.store.journal, run.id)))
@@ -197,20 +188,13 @@ class Ledger:
             self.expect(SHOWN, message.thread_ts == thread, f"{walk.mark}: is lost: {message.words!r}")
         for message in (*first, *told):
             still = asks(message) or "Cancel" in message.labels
-            excused = still and self._nobody_knew(message)
-            self.expect(SHOWN, not still or excused, f"{walk.mark}: was not rewritten: {message.words!r}")
-            self.orphans += excused
+            self.expect(SHOWN, not still, f"{walk.mark}: was not rewritten: {message.words!r}")
         for question in questions:
             times = sum(question.prompt in message.words for message in told)
             seen = times > 0 or walk.cancelled
             self.expect(SHOWN, seen, f"{walk.mark}: {question.prompt!r} was not shown")
             self.copies += max(0, times - 1)
         self.copies += len(first) - 1
-
-    def _nobody_knew(self, message: Message) -> bool:
-        """Who posted it died over it, and who was told of it died or could not be told."""
-        posted = float(message.ts)
-        return sum(posted <= at <= posted + UNKNOWN for at in self.web_deaths) > 1
 
     def expect(self, invariant: str, holds: object, otherwise: str) -> None:
         """Count a check of an invariant, and note what is wrong."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,6 +17,8 @@ from tests.loopback.slack import Delivery, Message, Person
 
 AGAIN, SKIP = "Do it again", "Skip it"
 PATIENCE = 0.1
+RETRIES = (0.1, 1.0, 5.0)
+"""Seconds before Slack tells of an event again; really, the later ones are sixty times as long."""
 
 
 def walk(mark: str, seconds: float = 0.0) -> Callable[[Conversation], Turn]:
@@ -138,16 +140,22 @@ class People:
         await who.redeliver(done)
 
     async def redeliver(self) -> None:
-        """Slack tells once more what nobody acknowledged, for ever."""
+        """Slack tells again what nobody acknowledged, for ever."""
         seen = 0
-        while True:
-            deliveries = self._town.slack.deliveries
-            for each in deliveries[seen:]:
-                if each.parcel.kind == "events_api" and not each.ok and each.parcel.attempt < 3:
-                    await asyncio.sleep(PATIENCE)
-                    await self._slack.redeliver(each, each.parcel.attempt + 1)
-                seen += 1
-            await asyncio.sleep(PATIENCE)
+        async with asyncio.TaskGroup() as retries:
+            while True:
+                deliveries = self._town.slack.deliveries
+                for each in deliveries[seen:]:
+                    if each.parcel.kind == "events_api" and not each.parcel.attempt and not each.ok:
+                        retries.create_task(self._retry(each))
+                seen = len(deliveries)
+                await asyncio.sleep(PATIENCE)
+
+    async def _retry(self, event: Delivery) -> None:
+        for attempt, pause in enumerate(RETRIES, 1):
+            await asyncio.sleep(pause)
+            if (await self._slack.redeliver(event, attempt)).ok:
+                return
 
 
 def asks(message: Message) -> bool:
@@ -179,3 +187,18 @@ def all_rewritten(town: Installation, walk: Walk) -> bool:
         )
         walk.rewritten = walk.over and settled and not any(asks(message) for message in told)
     return walk.rewritten
+
+
+def unfinished(town: Installation, walks: Iterable[Walk]) -> list[str]:
+    """A line for each of these that doesn't show its end, and for each message of it that has buttons."""
+    lines = []
+    for walk in walks:
+        if not walk.rewritten:
+            first, told = shown(town, walk)
+            lines.append(
+                f"{walk.mark}: run {walk.run_id}, {'over' if walk.over else 'not over'}, {len(first)} first"
+            )
+            lines += [
+                f"  {each.ts} {each.labels} {each.words[:80]!r}" for each in first + told if each.labels
+            ]
+    return lines

@@ -224,7 +224,6 @@ class Storm:
             "streams taken up again": self.programs.reconnects,
             "calls made again that nobody had lived to record": self.ledger.again,
             "messages posted twice that nobody had lived to record": self.ledger.copies,
-            "of these, left with their buttons, since nobody had lived to hear of them": self.ledger.orphans,
         }
         besides = "\n".join(f"  {times:4} x {what}" for what, times in more.items())
         return f"{happened}\n{besides}\n{self.ledger.report()}"

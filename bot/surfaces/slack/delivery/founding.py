@@ -10,8 +10,7 @@ from bot.surfaces.slack.cards import runcard
 from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.delivery.telling import run_card
 from bot.surfaces.slack.delivery.thread import PROGRESS, Thread
-from bot.surfaces.slack.inbound.placing import told
-from bot.surfaces.slack.place import SURFACE, TWIN, Posted, SlackPlace
+from bot.surfaces.slack.place import SURFACE, TWIN, Posted, SlackPlace, placeless
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.budget import Priority
 from bot.surfaces.slack.webapi.failures import SHUT_OUT, Later, Rejected, Unrenderable
@@ -86,9 +85,9 @@ class Founding:
 
     async def _mine_to_tell(self, run: Run) -> bool:
         """Whoever is first tells it, and goes on trying."""
-        mine = f"{told(run.id)}:direct"
+        mine = f"{placeless(run.id)}:direct"
         if await self._store.recall(mine) is None:
-            if not await self._store.once(told(run.id)):
+            if not await self._store.once(placeless(run.id)):
                 return False
             await self._store.remember(mine, "1", DAY)
         return True

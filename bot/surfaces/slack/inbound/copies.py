@@ -7,7 +7,6 @@ post it again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 import structlog
 
@@ -33,21 +32,19 @@ class Copies:
         self._store = store
         self._api = api
 
+    async def recorded(self, target: Target, posted: Posted) -> bool:
+        """Whether somebody has written down where this message is."""
+        return posted.encode() in (await self._store.delivery(SURFACE, target.run_id)).copies.values()
+
     async def adopt(self, target: Target, posted: Posted) -> None:
-        """Record a message unless it is: before its press counts, so that it is rewritten with the others."""
-        await self.adopt_all(target.run_id, {posted: target})
+        """Record a message unless it is: before its press counts, so that it is rewritten with the others.
 
-    async def adopt_all(self, run_id: str, found: Mapping[Posted, Target]) -> None:
-        """Record what isn't, of messages of one run.
-
-        Each under a name of its own: whoever is just about to post or to record another copy takes none away.
+        Under a name of its own: whoever is just about to post or to record another copy takes none away.
         """
-        recorded = (await self._store.delivery(SURFACE, run_id)).copies.values()
-        for posted, target in found.items():
-            if posted.encode() not in recorded:
-                question_id = target.question_id
-                name = late_copy(question_id, posted) if question_id else twin(posted)
-                await self._store.adopt(SURFACE, run_id, name, posted.encode())
+        if not await self.recorded(target, posted):
+            question_id = target.question_id
+            name = late_copy(question_id, posted) if question_id else twin(posted)
+            await self._store.adopt(SURFACE, target.run_id, name, posted.encode())
 
     async def rewrite(self, target: Target, posted: Posted) -> None:
         """Show the outcome of a settled question in this copy: it turned up when the others had been."""

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 PROMPT = 2.0
 """Seconds that a delivery may take before it is acknowledged all the same. Slack gives up after 3."""
+AT_ONCE = 0.1
+"""As `PROMPT`, where nobody waits for what comes of it."""
 
 NOT_SAVED = "I can't save that right now, please press again."
 UNSAVED = said(NOT_SAVED)
@@ -63,9 +65,14 @@ class Desk:
         await ack()
         self._later(delivery, doing, kept=kept)
 
-    async def hear(self, delivery: Delivery, work: Work, ack: AsyncAck) -> BoltResponse | None:
-        """Do the work of an event. Slack delivers events again: what the store can't take now comes back."""
-        doing, done = await self._done_soon(delivery, work)
+    async def hear(
+        self, delivery: Delivery, work: Work, ack: AsyncAck, within: float = PROMPT
+    ) -> BoltResponse | None:
+        """Do the work of an event; acknowledge it after `within` seconds if that takes longer.
+
+        Slack delivers events again: what the store can't take now comes back.
+        """
+        doing, done = await self._done_soon(delivery, work, within)
         kept = not done and await self._unfinished.keep(delivery)
         if doing.result() == UNSAVED if done else not kept:
             return BoltResponse(status=503, body="")
@@ -73,9 +80,11 @@ class Desk:
         self._later(delivery, doing, kept=kept)
         return None
 
-    async def _done_soon(self, delivery: Delivery, work: Work) -> tuple[asyncio.Task[Reply], bool]:
+    async def _done_soon(
+        self, delivery: Delivery, work: Work, within: float = PROMPT
+    ) -> tuple[asyncio.Task[Reply], bool]:
         doing = self.errands.start(_told(work), f"work of {delivery.key}")
-        done, _ = await asyncio.wait({doing}, timeout=PROMPT)
+        done, _ = await asyncio.wait({doing}, timeout=within)
         return doing, bool(done)
 
     def _later(self, delivery: Delivery, doing: asyncio.Task[Reply], *, kept: bool) -> None:

@@ -10,14 +10,10 @@ from bot.core.ports import Memory, Runs
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.inbound.notices import Notices
 from bot.surfaces.slack.inbound.reply import Line
+from bot.surfaces.slack.place import placeless
 
 PATIENCE = 15 * 60.0
 """Seconds for which Slack's way back to a person works twice over."""
-
-
-def told(run_id: str) -> str:
-    """The name under which whoever tells a requester that the run found no place notes that."""
-    return f"slack:placeless:{run_id}"
 
 
 class Placing:
@@ -36,7 +32,11 @@ class Placing:
                 run = await self._settled(run)
         except TimeoutError:
             return  # It is still being tried, and whoever delivers it tells its requester.
-        if run.status is RunStatus.FAILED and run.error is not None and await self._memory.once(told(run.id)):
+        if (
+            run.status is RunStatus.FAILED
+            and run.error is not None
+            and await self._memory.once(placeless(run.id))
+        ):
             await self._notices.tell(line, private.words(run.error.message))
 
     async def _settled(self, run: Run) -> Run:

@@ -1,13 +1,13 @@
 """Our own messages, as Slack tells us of them: whether each one with buttons is recorded by now.
 
-Whoever posts a message records it at once. So nothing is looked at for a moment, and then with one look at
-each run. A message that is not recorded has lost who posted it: it is adopted.
+Whoever posts a message records it at once. A message that is not recorded a moment later has lost who posted
+it: it is adopted. Slack tells of it no second time, so that is done even if this process dies meanwhile: what
+takes long is kept (`unfinished.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +18,7 @@ from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.inbound.copies import Copies
 from bot.surfaces.slack.inbound.payloads import Said
+from bot.surfaces.slack.inbound.reply import SILENT, Reply
 from bot.surfaces.slack.place import Posted
 from bot.surfaces.slack.webapi.api import SlackApi
 
@@ -25,9 +26,6 @@ log = structlog.get_logger(__name__)
 
 MOMENT = 0.5
 """Seconds in which whoever posted a message has recorded it; less than before a post is tried again."""
-LAST_LOOK = 1.0
-MOST = 10_000
-"""Messages that are remembered while the store is away; further ones are adopted when they are pressed."""
 
 
 class Strays:
@@ -36,52 +34,34 @@ class Strays:
     def __init__(self, copies: Copies, api: SlackApi) -> None:
         self._copies = copies
         self._api = api
-        self._seen: dict[Posted, Target] = {}
-        self._some = asyncio.Event()
 
-    def notice(self, said: Said) -> None:
-        """Slack told us of a message of ours. Nothing happens now: the acknowledgement doesn't wait."""
-        target = target_of(said.blocks or ())
-        if target is not None and said.channel and said.ts and len(self._seen) < MOST:
-            self._seen[Posted(said.channel, said.ts)] = target
-            self._some.set()
-
-    async def run(self) -> None:
-        """Adopt what is not recorded, for ever; at the end, what was noticed last."""
-        try:
-            while True:
-                await self._some.wait()
-                await asyncio.sleep(MOMENT)
-                await self._api.give_way()
-                await self._look()
-        finally:
+    async def look_after(self, target: Target, posted: Posted) -> Reply:
+        """Adopt this message unless it is recorded, or is so in a moment. Waits until the store is back."""
+        if await self._recorded(target, posted):
+            return SILENT
+        while True:
+            await asyncio.sleep(MOMENT)
+            await self._api.give_way()
             try:
-                async with asyncio.timeout(LAST_LOOK):
-                    await self._look()
-            except TimeoutError:
-                log.info("some messages of ours were not looked at", messages=len(self._seen))
-
-    async def _look(self) -> None:
-        self._some.clear()
-        seen, self._seen = self._seen, {}
-        runs: dict[str, dict[Posted, Target]] = defaultdict(dict)
-        for posted, target in seen.items():
-            runs[target.run_id][posted] = target
-        for run_id, found in runs.items():
-            try:
-                await self._copies.adopt_all(run_id, found)
+                await self._copies.adopt(target, posted)
             except StoreUnavailable:
-                self._seen.update(found)
-        if self._seen:
-            self._some.set()
+                log.debug("the store is away: a message of ours is looked at later")
+            else:
+                return SILENT
+
+    async def _recorded(self, target: Target, posted: Posted) -> bool:
+        try:
+            return await self._copies.recorded(target, posted)
+        except StoreUnavailable:
+            return False
 
 
-def target_of(blocks: tuple[Mapping[str, Any], ...]) -> Target | None:
+def target_of(said: Said) -> Target | None:
     """What the buttons of a message are about: a question, or a run; None: neither.
 
     Every open question can be answered in words, and every live run cancelled.
     """
-    for element in _elements(blocks):
+    for element in _elements(said.blocks or ()):
         action_id, value = str(element.get("action_id", "")), str(element.get("value", ""))
         try:
             if action_id in {actions.RUN_CANCEL, actions.OPEN_REPLY}:

@@ -18,16 +18,18 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
+from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.inbound import words
 from bot.surfaces.slack.inbound.commands import looks_like_command
-from bot.surfaces.slack.inbound.desk import Desk, shaped
+from bot.surfaces.slack.inbound.desk import AT_ONCE, PROMPT, Desk, shaped
 from bot.surfaces.slack.inbound.orders import Order, Orders
 from bot.surfaces.slack.inbound.payloads import Event
 from bot.surfaces.slack.inbound.people import People
 from bot.surfaces.slack.inbound.replies import Heard, Replies
 from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
-from bot.surfaces.slack.inbound.strays import Strays
+from bot.surfaces.slack.inbound.strays import Strays, target_of
 from bot.surfaces.slack.inbound.unfinished import Delivery
+from bot.surfaces.slack.place import Posted
 from bot.surfaces.slack.webapi.installed import Installed
 
 
@@ -46,13 +48,18 @@ class Ears:
     def heard(self, event: Event) -> Heard:
         return Heard(event.team, event.app_user or self._installed.user, event.said)
 
+    def posted_for(self, heard: Heard) -> Target | None:
+        """What our own message is about, if it has buttons; None for everything else that is said."""
+        said = heard.said
+        ours = said.user and said.user == heard.app_user and said.channel and said.ts
+        return target_of(said) if ours else None
+
     async def message(self, heard: Heard) -> Reply:
         """A `message` event."""
         said = heard.said
-        if said.user and said.user == heard.app_user:
-            self._strays.notice(said)
-            return SILENT
-        if not said.human:
+        if (target := self.posted_for(heard)) is not None:
+            return await self._strays.look_after(target, Posted(said.channel, said.ts))
+        if not said.human or said.user == heard.app_user:
             return SILENT
         direct = said.channel_type == "im"
         spoken = words.addressed(said.text, heard.app_user)
@@ -105,4 +112,5 @@ def listen(app: AsyncApp, desk: Desk, ears: Ears) -> None:
     @shaped
     async def message(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         heard = ears.heard(Event.model_validate(body))
-        return await desk.hear(Delivery(heard.key, line_to(heard), body), ears.message(heard), ack)
+        within = PROMPT if ears.posted_for(heard) is None else AT_ONCE
+        return await desk.hear(Delivery(heard.key, line_to(heard), body), ears.message(heard), ack, within)
