@@ -88,7 +88,7 @@ class WorkerProcess:
     async def abandon(self, store: Work, within: float | None = None) -> None:
         """Have others take up now, and not when its leases run out, what it held when it ended.
 
-        Waits for a store that is away, for so many seconds.
+        Waits for a store that is away: for so many seconds, or as long as it takes.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
