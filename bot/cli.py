@@ -140,7 +140,7 @@ def serve() -> int:
 def worker() -> int:
     """Become a worker; this returns only if that fails."""
     from bot.settings import load
-    from bot.supervisor import become_worker
+    from bot.worker_process import become_worker
 
     return become_worker(load())
 

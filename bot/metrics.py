@@ -94,6 +94,11 @@ def _figures(totals: Totals, now: int) -> Iterator[Metric]:
     age = 0.0 if oldest is None else max(0, now - oldest) / 1000
     yield GaugeMetricFamily("crewdeck_oldest_question_seconds", "Age of the oldest open question.", age)
     yield GaugeMetricFamily("crewdeck_workers", "Workers that were seen lately.", len(totals.workers))
+    yield GaugeMetricFamily(
+        "crewdeck_redis_replicas",
+        "Connected replicas, of the primary that has the fewest.",
+        totals.replicas,
+    )
     answers = CounterMetricFamily(
         "crewdeck_answers", "Settled questions by what settled them.", labels=["action"]
     )

@@ -1,28 +1,23 @@
-"""The workers that `serve` has as children: started, started again when they die, and stopped with us."""
+"""The workers that `serve` has: so many, started again when they die, and stopped with us."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import signal
 import socket
-import sys
 import time
 import uuid
-from typing import Never
 
 import structlog
 
-from bot.core.errors import StoreUnavailable
 from bot.core.ports import Work
 from bot.metrics import Metrics
 from bot.settings import Settings, worker_environment
-from bot.store.clock import QUARANTINED
+from bot.worker_process import WorkerProcess
 
 log = structlog.get_logger(__name__)
 
-COMMAND = (sys.executable, "-m", "crews", "worker")
 FIRST_PAUSE = 0.5
 WORKER_NICENESS = 5
 LONGEST_PAUSE = 30.0
@@ -30,12 +25,11 @@ HEALTHY_AFTER = 30.0
 """Seconds of life after which a death counts as the first one again."""
 SHORTEST_LIFE = 1.0
 """Seconds. A worker that ends sooner has not been recycled, whatever it says."""
-LAST_WORDS = 2.0
-"""Seconds beyond `settings.drain` in which a worker gives back what it still holds."""
+LAST_WORDS = 2.5
+"""Seconds beyond its drain in which a worker gives back what it still holds, and ends what it has started."""
 LONGEST_GRACE = 7.5
 """Seconds that stopping workers get at most: all of `serve` is to be gone after 10."""
 ABANDON_WITHIN = 1.0
-STORE_PAUSE = 0.5
 
 
 class Supervisor:
@@ -45,7 +39,9 @@ class Supervisor:
         self._settings = settings
         self._store = store
         self._metrics = metrics
-        self._children: set[asyncio.subprocess.Process] = set()
+        #: Seconds. Workers know how long they really have: what they give back counts as no death.
+        self._drain = min(settings.drain, LONGEST_GRACE - LAST_WORDS)
+        self._workers: set[WorkerProcess] = set()
         #: When stopping workers are ended, by the monotonic clock; none before they were asked to stop.
         self._end_at: float | None = None
 
@@ -58,14 +54,14 @@ class Supervisor:
     def stop(self) -> None:
         """Ask all workers to stop, and start no more. `run` has still to be cancelled."""
         if not self._stopping():
-            self._end_at = time.monotonic() + min(self._settings.drain + LAST_WORDS, LONGEST_GRACE)
-            for child in self._children:
-                _signal(child, signal.SIGTERM)
+            self._end_at = time.monotonic() + self._drain + LAST_WORDS
+            for worker in self._workers:
+                worker.ask_to_stop()
 
     def kill(self) -> None:
         """End all workers at once, without asking."""
-        for child in self._children:
-            _signal(child, signal.SIGKILL)
+        for worker in self._workers:
+            worker.kill()
 
     def _stopping(self) -> bool:
         return self._end_at is not None
@@ -89,80 +85,32 @@ class Supervisor:
 
     async def _live(self) -> int:
         """One worker from its start to its end; its exit status, negative for a signal."""
-        worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-        child = await self._born(worker_id)
+        worker = await self._started()
         try:
-            status = await child.wait()
+            status = await worker.wait()
         except asyncio.CancelledError:
-            await self._stopped(child)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ABANDON_WITHIN):
-                    await self._abandon(worker_id)
+            await self._stopped(worker)
+            await worker.abandon(self._store, ABANDON_WITHIN)
             raise
         finally:
-            self._children.discard(child)
-        await self._abandon(worker_id)
+            self._workers.discard(worker)
+        await worker.abandon(self._store)
         return status
 
-    async def _born(self, worker_id: str) -> asyncio.subprocess.Process:
-        starting = asyncio.ensure_future(
-            asyncio.create_subprocess_exec(
-                *COMMAND,
-                env=worker_environment(self._settings, worker_id),
-                stdin=asyncio.subprocess.PIPE,  # bot/lifeline.py
-                process_group=0,  # Ctrl-C is for us; we tell the workers.
-            )
-        )
-        try:
-            child = await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            # Interrupted halfway, asyncio would wait for ever for a child that it doesn't know yet.
-            child = await starting
-            _signal(child, signal.SIGKILL)
-            await child.wait()
-            raise
-        self._children.add(child)
-        _yield_to_people(child)
-        return child
+    async def _started(self) -> WorkerProcess:
+        worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        environment = worker_environment(self._settings, worker_id) | {"CREWDECK_DRAIN": str(self._drain)}
+        worker = await WorkerProcess.start(worker_id, environment)
+        self._workers.add(worker)
+        _yield_to_people(worker)
+        return worker
 
-    async def _stopped(self, child: asyncio.subprocess.Process) -> None:
+    async def _stopped(self, worker: WorkerProcess) -> None:
         self.stop()
-        try:
-            async with asyncio.timeout((self._end_at or 0) - time.monotonic()):
-                await child.wait()
-        except TimeoutError:
-            log.warning("A worker did not stop in time and is ended", pid=child.pid)
-            _signal(child, signal.SIGKILL)
-            await child.wait()
-
-    async def _abandon(self, worker_id: str) -> None:
-        """Have others take up the runs it held now, and not when its leases run out."""
-        while True:
-            try:
-                for run_id in await self._store.abandon(worker_id, QUARANTINED):
-                    log.warning("A run has lost its worker", run_id=run_id, worker=worker_id)
-            except StoreUnavailable:
-                await asyncio.sleep(STORE_PAUSE)
-            else:
-                return
+        await worker.ended(within=(self._end_at or 0) - time.monotonic())
 
 
-def _yield_to_people(child: asyncio.subprocess.Process) -> None:
+def _yield_to_people(worker: WorkerProcess) -> None:
     """Where both want the processor, the process that answers people comes before the one that works."""
     with contextlib.suppress(ProcessLookupError):
-        os.setpriority(os.PRIO_PROCESS, child.pid, WORKER_NICENESS)
-
-
-def _signal(child: asyncio.subprocess.Process, which: signal.Signals) -> None:
-    """To the worker; a SIGKILL also to whatever it started, which lives in its process group."""
-    with contextlib.suppress(ProcessLookupError):
-        if which is signal.SIGKILL:
-            os.killpg(child.pid, which)
-        else:
-            child.send_signal(which)
-
-
-def become_worker(settings: Settings) -> Never:
-    """Turn this process into one worker, which is nobody's child but that of who started us."""
-    sys.stdout.flush()
-    os.execve(sys.executable, COMMAND, worker_environment(settings))  # noqa: S606  (no shell is wanted)
+        os.setpriority(os.PRIO_PROCESS, worker.pid, WORKER_NICENESS)

@@ -21,10 +21,10 @@ from bot.core.errors import StoreUnavailable
 from bot.core.feed import CANCELLED, Feed, Signal, queue_topic
 from bot.core.model import Claim, RunError
 from bot.core.ports import Fenced, Store
-from bot.lifeline import stop_with_parent
 from bot.settings import Settings
 from bot.store.clock import keep_time
 from bot.store.open import open_configured
+from bot.worker_process import stop_with_parent
 from crews.catalog import Catalog, read
 from crews.hold import Hold
 from crews.isolation import Isolation

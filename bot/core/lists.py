@@ -55,3 +55,5 @@ class Totals(Value):
     answer_seconds_sum: float
     #: When each live worker was last seen.
     workers: dict[str, int]
+    #: How many replicas the store has; of several primaries, the one with the fewest.
+    replicas: int

@@ -297,7 +297,7 @@ class Memory(Protocol):
     async def forget(self, key: str) -> None: ...
 
     async def shelve(self, shelf: str, key: str, value: str) -> None:
-        """Keep something to be done until it is taken off the shelf."""
+        """Keep something to be done until it is taken off the shelf; no failover takes it back either."""
 
     async def unshelve(self, shelf: str, key: str) -> None: ...
 

@@ -31,8 +31,9 @@ from redis.exceptions import (
 )
 
 from bot.store.addresses import Address, Node
+from bot.store.peers import check_owner
 from bot.store.pools import close_pool, server_pool
-from bot.store.servers import Call, Reply, Result, execute
+from bot.store.servers import Call, Check, Reply, Result, execute
 
 log = structlog.get_logger(__name__)
 
@@ -111,6 +112,26 @@ class Cluster:
         if not self._layout.primaries:
             await self._look(self._layout)
         return [self._client(node) for node in self._layout.primaries]
+
+    async def everywhere(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
+        # Those that have none of our keys are replaced without a command of ours noticing.
+        await self._look(self._layout)
+        for _ in range(MOVES):
+            layout = self._layout
+            try:
+                return [await ask(self._client(node)) for node in layout.primaries]
+            except _LOST:
+                await self._look(layout)
+                if self._layout.primaries == layout.primaries:
+                    raise
+        raise ClusterDownError("its primaries change all the time")
+
+    def succession(self, redis: Redis, key: str) -> Check:
+        async def check() -> None:
+            others = [each for each in await self.primaries() if each is not redis]
+            await check_owner(redis, others, key_slot(key.encode()))
+
+        return check
 
     async def close(self) -> None:
         for client in self._clients.values():

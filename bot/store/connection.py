@@ -14,7 +14,7 @@ from bot.store import keys, lua
 from bot.store.addresses import Address, Kind, read_address
 from bot.store.cluster import Cluster
 from bot.store.pools import sentinel_pool, server_pool
-from bot.store.servers import Call, Commands, OnePrimary, Reply, Servers
+from bot.store.servers import Call, Commands, OnePrimary, Reply, Result, Servers
 from bot.store.trouble import translated
 from bot.store.witness import ALONE, Witness, Witnessing
 
@@ -35,7 +35,7 @@ class Connection:
     def __init__(self, servers: Servers, address: Address, witnessing: Witnessing = ALONE) -> None:
         self.address = address
         self._servers = servers
-        self._witness = Witness(witnessing)
+        self._witness = Witness(witnessing, servers)
         #: redis-py's commands, for `do`.
         self.redis = Commands(servers)
 
@@ -53,11 +53,11 @@ class Connection:
         If that takes too long it raises StoreUnavailable although the transition has happened: it has to be
         safe to run again, and the second time waits likewise.
         """
-        found, key, words = lua.script(script), keys.base(shard), _encoded(args)
-        with translated(self.address.secrets):
-            return await self._servers.with_owner(
-                key, lambda redis: self._witness.run(redis, found, key, words)
-            )
+        return await self._confirm(lua.script(script), keys.base(shard), args)
+
+    async def confirm_small(self, script: str, key: str, *args: str | float) -> Reply:
+        """Run a script about one key outside of the shards, and return likewise."""
+        return await self._confirm(lua.small(script), key, args)
 
     async def witnessed(self, shard: int) -> None:
         """Return when a failover can't take back what was written to a shard until now."""
@@ -98,8 +98,20 @@ class Connection:
         with translated(self.address.secrets):
             return await self._servers.primaries()
 
+    async def everywhere(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
+        """What each server says that takes writes."""
+        with translated(self.address.secrets):
+            return await self._servers.everywhere(ask)
+
     async def close(self) -> None:
         await self._servers.close()
+
+    async def _confirm(self, script: lua.Script, key: str, args: tuple[str | float, ...]) -> Reply:
+        words = _encoded(args)
+        with translated(self.address.secrets):
+            return await self._servers.with_owner(
+                key, lambda redis: self._witness.run(redis, script, key, words)
+            )
 
     async def _run(self, script: lua.Script, key: str, args: tuple[str | float, ...]) -> Reply:
         words = _encoded(args)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from redis.asyncio import Redis
 
 from bot.core.errors import NotFound, Refused
 from bot.store import keys
@@ -50,11 +50,7 @@ class DeletionVerbs:
             await self._connection.do(self._connection.redis.hdel(shelf, name))
 
     async def _names(self, pattern: str) -> list[str]:
-        names: list[str] = []
-        for server in await self._connection.primaries():
-            names += await self._connection.do(_all(server.scan_iter(match=pattern, count=PAGE)))
-        return names
+        async def scanned(server: Redis) -> list[str]:
+            return [name async for name in server.scan_iter(match=pattern, count=PAGE)]
 
-
-async def _all(scanning: AsyncIterator[str]) -> list[str]:
-    return [name async for name in scanning]
+        return [name for names in await self._connection.everywhere(scanned) for name in names]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from redis.asyncio import Redis
+
 from bot.core.lists import Totals
 from bot.store import keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
+from bot.store.witness import online_replicas
 
 SEEN = 60
 """Seconds within which a worker must have been seen to count as alive."""
@@ -46,7 +49,12 @@ class HealthVerbs:
             questions_open=sum(shards[3::_EACH]),
             oldest_question_at=min(oldest, default=None),
             workers={name: int(seen) for name, seen in workers},
+            replicas=min(await self._connection.everywhere(_replicas)),
         )
+
+
+async def _replicas(primary: Redis) -> int:
+    return online_replicas(await primary.info("replication"))
 
 
 def _summed(hashes: list[dict[str, str]]) -> dict[str, float]:

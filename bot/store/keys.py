@@ -144,6 +144,11 @@ def askers(shard: int) -> str:
     return f"{base(shard)}:askers"
 
 
+def witness(key: str) -> str:
+    """What is written so that the server of a key has something new to be waited for."""
+    return f"{key}:witness" if "{" in key else f"{PREFIX}:witness:{{{key}}}"
+
+
 def memory(key: str) -> str:
     """A small thing to remember for a while; belongs to no shard."""
     return f"{PREFIX}:memory:{key}"

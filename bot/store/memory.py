@@ -30,7 +30,7 @@ class MemoryVerbs:
         await self._connection.do(self._connection.redis.delete(keys.memory(key)))
 
     async def shelve(self, shelf: str, key: str, value: str) -> None:
-        await self._connection.run_small("shelve", keys.shelf(shelf), key, value)
+        await self._connection.confirm_small("shelve", keys.shelf(shelf), key, value)
 
     async def unshelve(self, shelf: str, key: str) -> None:
         await self._connection.do(self._connection.redis.hdel(keys.shelf(shelf), key))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from redis.asyncio import Redis
@@ -10,12 +11,16 @@ from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncDataAccessCommands, AsyncManagementCommands
 from redis.event import EventDispatcher
 
+from bot.core.errors import StoreUnavailable
 from bot.store import keys
-from bot.store.pools import close_pool
+from bot.store.addresses import Node
+from bot.store.pools import SentinelPool, close_pool
 
 Reply = Any
 """What Redis answers; each script says what it returns."""
 Result = TypeVar("Result")
+Check = Callable[[], Awaitable[None]]
+"""Raises if what it checks isn't so."""
 
 
 class Call(NamedTuple):
@@ -68,6 +73,15 @@ class Servers(Protocol):
     async def primaries(self) -> Sequence[Redis]:
         """All servers that take writes."""
 
+    async def everywhere(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
+        """Ask each of them. All are asked again if one turns out to have been replaced."""
+
+    def succession(self, redis: Redis, key: str) -> Check:
+        """What checks, later, that others than itself hold the server of a key for the primary still.
+
+        Made before it is written to: by then a client may speak to the next one.
+        """
+
     async def close(self) -> None:
         """Close all connections."""
 
@@ -98,5 +112,23 @@ class OnePrimary:
     async def primaries(self) -> Sequence[Redis]:
         return [self._redis]
 
+    async def everywhere(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
+        return [await ask(self._redis)]
+
+    def succession(self, redis: Redis, key: str) -> Check:  # noqa: ARG002
+        pool = redis.connection_pool
+        if isinstance(pool, SentinelPool):
+            return partial(_check_with_sentinels, pool, pool.master_address)
+        return _alone
+
     async def close(self) -> None:
         await close_pool(self._redis)
+
+
+async def _alone() -> None:
+    """Nobody else is there who could have another take its place."""
+
+
+async def _check_with_sentinels(pool: SentinelPool, named: Node | None) -> None:
+    if named is not None and await pool.has_moved(named):
+        raise StoreUnavailable("Redis has this, but by the word of its sentinels it is the primary no more.")

@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
 from bot.core.errors import StoreUnavailable
-from bot.store.addresses import Node
+from bot.store import keys
 from bot.store.lua import Script
-from bot.store.pools import SentinelPool
+from bot.store.servers import Servers
+
+log = structlog.get_logger(__name__)
 
 WITHIN = 1.0
 """Seconds for replicas to confirm. Slack gives a press 3 in all."""
@@ -45,8 +48,9 @@ ALONE = Witnessing()
 class Witness:
     """Runs transitions so that they are known to more than one server."""
 
-    def __init__(self, wanted: Witnessing) -> None:
+    def __init__(self, wanted: Witnessing, servers: Servers) -> None:
         self._wanted = wanted
+        self._servers = servers
         #: How many replicas each server had when it was last asked.
         self._online: WeakKeyDictionary[Redis, int] = WeakKeyDictionary()
 
@@ -65,7 +69,7 @@ class Witness:
 
     async def _attempt(self, redis: Redis, key: str, command: tuple[Any, ...] | None = None) -> Reply:
         replicas = self._needed(redis)
-        named = _named(redis)
+        check = self._servers.succession(redis, key)
         pipe = redis.pipeline(transaction=False)
         if command is not None:
             pipe.execute_command(*command)
@@ -79,8 +83,9 @@ class Witness:
             # A replica has come meanwhile. The transition too: a failover may have come as well.
             again = await self._attempt(redis, key, command)
             return again if isinstance(again, Exception) else reply
-        if not self._online[redis] and named is not None:
-            await _check_that_it_still_is(redis, named)
+        if not self._online[redis]:
+            # A primary whose replicas have left may be one that was replaced and doesn't know it yet.
+            await check()
         return reply
 
     def _needed(self, redis: Redis) -> int:
@@ -91,7 +96,7 @@ class Witness:
     def _add_wait(self, pipe: Pipeline, key: str, replicas: int) -> None:
         if not replicas and not self._wanted.fsync:
             return
-        pipe.eval(MARK, 1, f"{key}:witness")
+        pipe.eval(MARK, 1, keys.witness(key))
         within = round(WITHIN * 1000)
         if self._wanted.fsync:
             pipe.execute_command("WAITAOF", 1, replicas, within)
@@ -105,31 +110,25 @@ class Witness:
             if isinstance(reply, RedisError):
                 raise reply
         online = online_replicas(state)
-        self._online[redis] = online
+        self._note(redis, online)
         if waiting and not self._enough(waiting[-1], replicas, online):
             raise StoreUnavailable(
                 f"Redis has this, but its replicas ({online} are connected) did not confirm it in time."
             )
         return bool(waiting) or not self._needed(redis)
 
+    def _note(self, redis: Redis, online: int) -> None:
+        before, self._online[redis] = self._online.get(redis), online
+        if before and not online:
+            log.warning("A primary of Redis has lost its last replica")
+        elif before == 0 and online:
+            log.info("A primary of Redis has a replica again")
+
     def _enough(self, answer: Reply, replicas: int, online: int) -> bool:
         local, confirmed = answer if self._wanted.fsync else (1, answer)
         if self._wanted.replicas is None and not online:
             replicas = 0  # The last one left while it was waited for.
         return int(local) >= 1 and int(confirmed) >= replicas
-
-
-def _named(redis: Redis) -> Node | None:
-    """The server that sentinels called the primary last; None where there are none."""
-    pool = redis.connection_pool
-    return pool.master_address if isinstance(pool, SentinelPool) else None
-
-
-async def _check_that_it_still_is(redis: Redis, named: Node) -> None:
-    """A primary whose replicas have left may be one that was replaced and doesn't know it yet."""
-    pool = redis.connection_pool
-    if isinstance(pool, SentinelPool) and await pool.has_moved(named):
-        raise StoreUnavailable("Redis has this, but by the word of its sentinels it is the primary no more.")
 
 
 def online_replicas(state: dict[str, Any]) -> int:

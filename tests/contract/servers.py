@@ -97,6 +97,13 @@ class Server:
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
+    def deafen(self) -> None:
+        """From now on it doesn't hear the other nodes of its cluster; they hear it."""
+        self.tell("DEBUG", "DROP-CLUSTER-PACKET-FILTER", -2)
+
+    def hear(self) -> None:
+        self.tell("DEBUG", "DROP-CLUSTER-PACKET-FILTER", -1)
+
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
@@ -217,14 +224,31 @@ class Cluster:
         until(lambda: node.info("replication", "role") == "master", "a new primary")
         until(self.is_whole, "a cluster that is whole")
 
+    def replace_unnoticed(self) -> None:
+        """The first primary is paused and replaced by its replica. When it goes on, it can't hear of that."""
+        first, replica = self.primaries[0], self.replica
+        first.deafen()
+        first.freeze()
+        replica.tell("CLUSTER FAILOVER", "TAKEOVER")
+        until(lambda: all(replica.port in _owners(node) for node in self.primaries[1:]), "others that know")
+        first.thaw()
+        until(lambda: first.info("replication", "connected_slaves") == 0, "a primary without replicas")
+
     def mend(self) -> None:
         """Start who died, and give everybody the part that they had at first."""
         for node in self.nodes:
             if not node.alive:
                 node.start()
-        until(self.is_whole, "a cluster that is whole")
-        if self.replica.info("replication", "role") == "master":
-            self.promote(self.nodes[0])
+            node.hear()
+        until(self._is_as_at_first, "a cluster as it was at first")
+
+    def _is_as_at_first(self) -> bool:
+        first = self.nodes[0]
+        if first.info("replication", "master_link_status") == "up":
+            # Without votes, of which there is one in some seconds.
+            first.tell("CLUSTER FAILOVER", "TAKEOVER")
+            return False
+        return self.replica.info("replication", "master_link_status") == "up" and self.is_whole()
 
     def is_whole(self) -> bool:
         return all(map(_is_whole, self.nodes))
@@ -249,11 +273,16 @@ def empty(url: str) -> None:
             client.flushall()
 
 
+def _owners(node: Server) -> set[int]:
+    """The ports of the nodes that have slots, by the word of one."""
+    return {port for _, _, (_, port, *_), *_ in node.tell("CLUSTER SLOTS")}
+
+
 def _in_a_cluster(bus: int) -> tuple[str, ...]:
     return (
         *("--cluster-enabled", "yes", "--cluster-port", str(bus)),
         *("--cluster-node-timeout", str(NODE_TIMEOUT), "--cluster-replica-validity-factor", "0"),
-        *("--repl-diskless-sync-delay", "0"),
+        *("--repl-diskless-sync-delay", "0", "--enable-debug-command", "local"),
     )
 
 

@@ -2,18 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from redis.asyncio import Redis
 from redis.crc import key_slot
+from redis.exceptions import ClusterDownError
 
+from bot.cli import main
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.feed import Feed
-from bot.core.model import Claim, RunStatus, Verdict
+from bot.core.model import Claim, RunError, RunStatus, Verdict
 from bot.store import keys
+from bot.store.peers import View, check_owner, disproves, needed, vouches
 from bot.store.redis import RedisStore, open_store
-from tests.contract.servers import HOST, WITHIN, Cluster, Server, empty
-from tests.contract.world import DEMO, LEASE, approval, claimed, response, started, told
+from tests.contract.servers import HOST, SLOTS, WITHIN, Cluster, Server, empty
+from tests.contract.test_store_keeping import eventful, traces
+from tests.contract.world import DEMO, LEASE, PLACE, approval, claimed, response, started, told
 
 Result = TypeVar("Result")
 
@@ -87,13 +94,86 @@ async def test_after_the_death_of_a_primary_its_replica_goes_on_with_every_answe
     claim = await claimed_on(store, nodes, nodes.primaries[0])
     elsewhere = await claimed_on(store, nodes, nodes.primaries[1])
     question = await store.ask(claim, approval(claim))
+    shelf = next(name for name in "abcdefgh" if nodes.owner(keys.shelf(name)) is nodes.primaries[0])
     assert (await store.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
+    await store.shelve(shelf, "press", "to be worked on")
     nodes.primaries[0].kill()
     assert await told(store, elsewhere.run.id) == ["run_started"]
     events = await sooner_or_later(lambda: told(store, claim.run.id))
     assert events[-1] == "human_input_completed"
+    assert await store.shelved(shelf) == {"press": "to be worked on"}
     another = await store.ask(claim, approval(claim, "another"))
     assert another.open
+
+
+async def test_an_answer_that_a_replaced_primary_takes_is_given_to_the_next_one(
+    store: RedisStore, nodes: Cluster
+) -> None:
+    claim = await claimed_on(store, nodes, nodes.primaries[0])
+    question = await store.ask(claim, approval(claim))
+    await store.pending("slack", keys.shard_of(claim.run.id))  # until the replica has all this
+    async with open_store(nodes.url) as unsuspecting:
+        nodes.replace_unnoticed()
+        ruling = await unsuspecting.respond(claim.run.id, question.id, response())
+    assert nodes.primaries[0].info("replication", "role") == "master", "it doesn't know yet"
+    assert ruling.verdict is Verdict.SETTLED
+    async with open_store(nodes.replica.url) as promoted:
+        assert await promoted.responses(claim.run.id, question.id) == [response()]
+
+
+async def test_a_primary_is_believed_that_enough_others_vouch_for(nodes: Cluster) -> None:
+    async with AsyncExitStack() as stack:
+        addresses = [node.url for node in nodes.nodes] + [f"redis://{HOST}:1"]
+        clients = [await stack.enter_async_context(Redis.from_url(each)) for each in addresses]
+        first, second, third, replica, gone = clients
+        await check_owner(second, [gone], SLOTS // 2)  # it has no replica
+        await check_owner(first, [gone, second], 0)
+        await check_owner(first, [second, third], 0)
+        for others in ([gone], [replica], [gone, replica]):
+            with pytest.raises(ClusterDownError, match="too few"):
+                await check_owner(first, others, 0)
+        with pytest.raises(ClusterDownError, match="no longer"):
+            await check_owner(replica, [second, third], 0)
+    assert [needed(others) for others in range(8)] == [0, 1, 1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("owner", "epoch", "judged"),
+    [("a", 3, (False, True)), ("b", 4, (True, False)), ("b", 2, (False, False)), (None, 0, (False, False))],
+    ids=["agrees", "knows a later one", "is behind", "knows of none"],
+)
+def test_what_another_node_says_of_a_primary(
+    owner: str | None,
+    epoch: int,
+    judged: tuple[bool, bool],
+) -> None:
+    own = View("a", primary=True, owner="a", epoch=3)
+    other = View("c", primary=True, owner=owner, epoch=epoch)
+    assert (disproves(other, own), vouches(other, own)) == judged
+
+
+async def test_a_run_is_tried_again_and_deleted_wherever_its_traces_are(
+    store: RedisStore, nodes: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CREWDECK_REDIS_URL", nodes.url)
+    with ExitStack() as stack:
+        servers = [stack.enter_context(node.asked()) for node in nodes.primaries]
+        claim = await eventful(store, *servers)
+        for number in range(9):
+            await store.remember(f"noted {number}", claim.run.id, 60)
+            await store.shelve(f"todo {number}", "press", claim.run.id)
+        await store.finish(claim, error=RunError(code="quarantined", message="Three workers died."))
+        assert await asyncio.to_thread(main, ["runs", "retry", claim.run.id[:8]]) == 0
+        [again] = [run for run in await store.runs_at(PLACE) if run.retry_of == claim.run.id]
+        assert "kept/t1/model/x/0" in await store.journal(again.id)
+        assert await asyncio.to_thread(main, ["runs", "delete", again.id, "--cancel", "--yes"]) == 0
+        assert traces(again.id, *servers) == ""
+        # A node that has none of what is asked for first.
+        nodes.promote(nodes.replica)
+        await store.delete(claim.run.id)
+        servers[0] = stack.enter_context(nodes.replica.asked())
+        assert traces(claim.run.id, *servers) == ""
 
 
 async def test_wake_ups_come_from_every_node(store: RedisStore, nodes: Cluster) -> None:

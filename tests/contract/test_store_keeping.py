@@ -26,7 +26,7 @@ FAR = (10**9, 10**9)
 KEYS = [bytes([number]) * 32 for number in range(3)]
 
 
-async def eventful(store: RedisStore, server: redis.Redis) -> Claim:
+async def eventful(store: RedisStore, *servers: redis.Redis) -> Claim:
     """A run that has left traces wherever runs can."""
     await store.follow([CRM])
     claim = await claimed(store, place=PLACE)
@@ -46,14 +46,16 @@ async def eventful(store: RedisStore, server: redis.Redis) -> Claim:
     await store.remember("noted", f"{run_id} and more", 60)
     await store.once(f"told:{run_id}")
     await store.shelve("todo", "press", json.dumps({"run": run_id}))
-    assert run_id in traces(server, run_id)
+    assert run_id in traces(run_id, *servers)
     return claim
 
 
-def traces(server: redis.Redis, run_id: str) -> str:
+def traces(run_id: str, *servers: redis.Redis) -> str:
     """All that is stored in which this run's id occurs."""
-    stored = dump.taken(server, expiring=True)
-    return "\n".join(f"{name} {value}" for name, value in stored.items() if run_id in f"{name}{value}")
+    stored = [
+        f"{name} {value}" for each in servers for name, value in dump.taken(each, expiring=True).items()
+    ]
+    return "\n".join(text for text in stored if run_id in text)
 
 
 async def test_of_a_deleted_run_nothing_is_left(store: RedisStore, server: redis.Redis) -> None:
@@ -65,7 +67,7 @@ async def test_of_a_deleted_run_nothing_is_left(store: RedisStore, server: redis
         await store.delete(run_id)
     await store.cancel(run_id, ADA)
     await store.delete(run_id)
-    assert traces(server, run_id) == ""
+    assert traces(run_id, server) == ""
     with pytest.raises(NotFound):
         await store.run(run_id)
     with pytest.raises(NotFound):
@@ -93,7 +95,7 @@ async def test_whoever_works_for_a_deleted_run_leaves_nothing_behind(
     await store.adopt("slack", run_id, "q", "C1/3.3")
     await store.also_at(run_id, PLACE)
     await store.tick(LOST)
-    assert traces(server, run_id) == ""
+    assert traces(run_id, server) == ""
 
 
 async def test_a_deletion_whose_answer_was_lost_is_no_surprise(

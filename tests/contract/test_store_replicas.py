@@ -48,7 +48,8 @@ async def test_an_answer_that_no_replica_has_is_not_confirmed(store: RedisStore,
     servers.replica.freeze()
     shown = store.pending("slack", shard_of(claim.run.id))
     intended = store.write(claim, [("1/tool/mail/0?", "{}")])
-    confirmed = [settled(store, question), store.start(new_run("one")), shown, intended]
+    kept = store.shelve("todo", "press", "to be worked on")
+    confirmed = [settled(store, question), store.start(new_run("one")), shown, intended, kept]
     for outcome in await asyncio.gather(*confirmed, return_exceptions=True):
         assert isinstance(outcome, StoreUnavailable)
         assert "did not confirm" in str(outcome)
@@ -109,8 +110,10 @@ async def test_a_replica_that_left_is_waited_for_only_where_the_settings_say_so(
 ) -> None:
     claim = await claimed(store)
     first, second = [await store.ask(claim, approval(claim, name)) for name in ("a", "b")]
+    assert (await store.totals()).replicas == 1
     servers.replica.kill()
     assert await settled(store, first) is Verdict.SETTLED
+    assert (await store.totals()).replicas == 0, "an operator sees it"
     async with open_store(servers.url, witnessing=Witnessing(replicas=1)) as strict:
         with pytest.raises(StoreUnavailable, match="did not confirm"):
             await settled(strict, second)

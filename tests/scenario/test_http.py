@@ -59,6 +59,7 @@ def test_figures_are_what_prometheus_reads(bare_server: Server) -> None:
         "crewdeck_runs",
         "crewdeck_questions_open",
         "crewdeck_oldest_question_seconds",
+        "crewdeck_redis_replicas",
         "crewdeck_answers",
         "crewdeck_answer_seconds",
         "crewdeck_store_up",

@@ -173,8 +173,11 @@ async def test_it_stops_when_asked_and_takes_everything_along(how: signal.Signal
 
 
 async def test_it_stops_while_its_worker_is_still_starting() -> None:
-    async with Server.start(env=WEB_ONLY | {"CREWDECK_WORKERS": "2"}, wait="announced") as server:
+    """It knows how long it may drain, and is gone before `serve` has to be, however patient it would be."""
+    env = WEB_ONLY | {"CREWDECK_WORKERS": "2", "CREWDECK_DRAIN": "60"}
+    async with Server.start(env=env, wait="announced") as server:
         server.wait_for(lambda: len(server.workers) == 2)
+        assert [float(each.environ()["CREWDECK_DRAIN"]) for each in server.workers] == [5, 5]
         server.stop(signal.SIGINT)
         assert "Traceback" not in server.errors
 

@@ -61,9 +61,11 @@ class Desk:
             if left != SILENT:
                 self.errands.start(self.follow_up(delivery, left), f"follow-up of {delivery.key}")
             return
-        kept = not done and await self._unfinished.keep(delivery)
+        if not done:
+            # It may be kept even if that wasn't heard in time, so it is `done` in any case.
+            await self._unfinished.keep(delivery)
         await ack()
-        self._later(delivery, doing, kept=kept)
+        self._later(delivery, doing, kept=not done)
 
     async def hear(
         self, delivery: Delivery, work: Work, ack: AsyncAck, within: float = PROMPT

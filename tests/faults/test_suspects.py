@@ -1,0 +1,93 @@
+"""Runs of which two workers died: each gets a process of its own, which ends with the worker behind it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import psutil
+import pytest
+
+from bot.core.model import Run, RunStatus
+from bot.store.clock import QUARANTINED
+from bot.store.redis import RedisStore, open_store
+from tests.contract.crews.deck import Deck
+from tests.faults.site import WITHIN, Machine, Site, until
+from tests.loopback.models import LoopbackModel, call, say
+from tests.scenario.server import alive
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
+
+HASTY = {"CREWDECK_DRAIN": "0.5", "CREWDECK_LEASE": "20"}
+"""Steps are cut off soon, and nothing here may wait for a lease to end."""
+IMPORTED = 120.0
+"""Seconds for a process to import crewai where much else is going on."""
+
+AT_ONCE = 10.0
+"""Seconds, much less than until a suspect is tried again whose process never came up."""
+
+
+@pytest.fixture
+async def store(site: Site) -> AsyncIterator[RedisStore]:
+    """For it a suspect is queued again at once."""
+    async with open_store(site.redis_url, retry_after=0) as opened:
+        yield opened
+
+
+@pytest.fixture
+def slow(model: LoopbackModel) -> Iterator[LoopbackModel]:
+    """A model that answers too late, until it is told not to: meanwhile runs record nothing new."""
+    model.delay(5)
+    yield model
+    model.delay(0)
+
+
+async def asked(site: Site, model: LoopbackModel, mark: str) -> None:
+    """Returns once the model has been asked once more than when this was called the last time."""
+    await until(lambda: model.count(mark), IMPORTED, site.story)
+    model.requests.clear()
+
+
+async def died(site: Site, store: RedisStore, worker: Machine, run: Run) -> int:
+    """The worker that has this run dies, which is known at once; how many have died of the run by now."""
+    worker_id = site.field(run, "worker")
+    worker.kill()
+    assert await store.abandon(worker_id or "", QUARANTINED) == [run.id]
+    return int(site.field(run, "deaths") or 0)
+
+
+def own_process(worker: Machine) -> psutil.Process:
+    """What the worker has started for a suspect."""
+    [process] = psutil.Process(worker.child.pid).children()
+    return process
+
+
+async def test_the_process_for_a_suspect_ends_with_its_worker_and_the_run_goes_on_elsewhere(
+    site: Site, people: Deck, store: RedisStore, slow: LoopbackModel, mark: str
+) -> None:
+    """Its worker is asked to stop, the next one is killed: neither counts as a death of the run."""
+    model = slow
+    model.script(mark, [call("lasting", mark=mark, what="work", seconds=60), say("{last}")])
+    worker = site.worker(**HASTY)
+    run = await people.start("stuck", prompt=f"[[{mark}]]")
+    await asked(site, model, mark)
+    while await died(site, store, worker, run) < 2:
+        worker = site.worker(**HASTY)
+        await asked(site, model, mark)
+    worker = site.worker(**HASTY)
+    await asked(site, model, mark)
+    first = own_process(worker)
+    await worker.stopped()
+    assert not alive(first)
+    assert (await store.run(run.id)).status is RunStatus.QUEUED
+    assert site.field(run, "deaths") == "2", "it was given back"
+
+    model.delay(0)
+    worker = site.worker(**HASTY)
+    await worker.ready()
+    await worker.said("gets a process of its own", within=AT_ONCE)
+    await site.did(mark, 1)
+    second = own_process(worker)
+    worker.kill()
+    await until(lambda: not alive(second), WITHIN, site.story)
+    assert (await store.run(run.id)).status is RunStatus.QUEUED
+    site.worker(**HASTY)
+    assert await people.result(run) == "did work"
+    assert site.field(run, "deaths") is None
