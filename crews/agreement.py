@@ -1,4 +1,7 @@
-"""A crew that was changed under its run: its requester says whether the run goes on with the new one."""
+"""A crew that was changed under its run: its requester says whether the run goes on with the new one.
+
+Of other models alone the run only tells, and goes on: a step isn't known by the model that took it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import asyncio
 from crewai import Crew
 from pydantic import BaseModel, ConfigDict
 
+from bot.core.events import RunChanged
 from crews import doubts
 from crews.changes import Made
 from crews.context import RunContext
@@ -38,12 +42,17 @@ async def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
         _note(run, 0, _Noted(made=made))
         return
     before = noted[-1].made
-    changed = made.since(before, _finished(journal, before))
+    finished = _finished(journal, before)
+    changed = made.since(before, finished)
     if not changed:
         return
     moved = made.moved(before)
     again = made.tasks[moved - 1].name if moved is not None else None
     key = f"{len(noted)}/{fingerprint(made.model_dump(mode='json'))}"
+    if models := made.models_since(before, finished):
+        await run.tell(RunChanged(crew_id=run.crew_id, change=models), key)
+        _note(run, len(noted), _Noted(made=made))
+        return
     await asyncio.to_thread(doubts.go_on_with, run.desk, changed, again, key)
     struck = _struck(moved, len(before.tasks)) if moved is not None else []
     journal.forget(struck)

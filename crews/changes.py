@@ -16,6 +16,10 @@ _DATES = re.compile(
 )
 
 
+MANAGER = "the manager"
+"""Of a hierarchical crew, in words."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -46,6 +50,8 @@ class Made(_Part):
 
     agents: Mapping[str, AgentMade]
     tasks: tuple[TaskMade, ...]
+    #: The manager's model; empty if there is none, None where an earlier release noted nothing of it.
+    manager: str | None = None
 
     @classmethod
     def of(cls, crew: Crew, *, literal: bool) -> Made:
@@ -56,7 +62,7 @@ class Made(_Part):
             agents[_unique(agent.role.strip(), agents)] = AgentMade(
                 goal=text(agent.goal),
                 backstory=text(agent.backstory),
-                model=str(getattr(agent.llm, "model", agent.llm) or ""),
+                model=_model(agent.llm),
                 tools=_tools(agent),
                 delegates=bool(agent.allow_delegation) or crew.manager_agent is not None,
             )
@@ -72,12 +78,31 @@ class Made(_Part):
             )
             for task in crew.tasks
         )
-        return cls(agents=agents, tasks=tuple(tasks))
+        return cls(agents=agents, tasks=tuple(tasks), manager=_manager(crew))
+
+    @property
+    def models(self) -> dict[str, str]:
+        """By who asks them, in words."""
+        managers = {MANAGER: self.manager} if self.manager is not None else {}
+        return {_agent(role): agent.model for role, agent in self.agents.items()} | managers
 
     def since(self, before: Made, finished: int) -> list[str]:
         """What is different now, in words; so many tasks are finished, and don't count any more."""
         over = {task.name for task in before.tasks[:finished]}
-        return [*self._agents_since(before, over), *self._tasks_since(before, over)]
+        managed = [f"{MANAGER}: model"] if MANAGER in self._swapped(before, over) else []
+        return [*self._agents_since(before, over), *managed, *self._tasks_since(before, over)]
+
+    def models_since(self, before: Made, finished: int) -> str:
+        """Which models it goes on with, in a sentence; empty unless that is all that is different."""
+        if self.since(self._with_models_of(before), finished):
+            return ""
+        swaps: dict[tuple[str, str], list[str]] = {}
+        for who in self._swapped(before, {task.name for task in before.tasks[:finished]}):
+            swaps.setdefault((before.models[who], self.models[who]), []).append(who)
+        return " ".join(
+            f"Goes on with {now} instead of {then}{self._whom(who, before, then, now)}."
+            for (then, now), who in swaps.items()
+        )
 
     def moved(self, before: Made) -> int | None:
         """The number (from 1) of the first task that was another one before; None if there is none."""
@@ -86,17 +111,43 @@ class Made(_Part):
                 return number
         return None
 
+    def _with_models_of(self, before: Made) -> Made:
+        """What it was before, but for the models."""
+        agents = {
+            role: then.model_copy(update={"model": self.agents[role].model}) if role in self.agents else then
+            for role, then in before.agents.items()
+        }
+        return before.model_copy(update={"agents": agents, "manager": self.manager})
+
+    def _swapped(self, before: Made, over: set[str]) -> list[str]:
+        """Who may still be at work, with another model than before."""
+        at_work = [_agent(role) for role in self._at_work(over)] + ([MANAGER] if self._ahead(over) else [])
+        then, now = before.models, self.models
+        return [who for who in at_work if who in then and who in now and then[who] != now[who]]
+
+    def _whom(self, who: list[str], before: Made, then: str, now: str) -> str:
+        """Which of them do, unless all that had the one model have the other now."""
+        had = [each for each, model in before.models.items() if model == then]
+        everyone = all(self.models.get(each, now) == now for each in had)
+        return "" if everyone else f" ({', '.join(who)})"
+
+    def _ahead(self, over: set[str]) -> list[TaskMade]:
+        return [task for task in self.tasks if task.name not in over]
+
+    def _at_work(self, over: set[str]) -> list[str]:
+        """The agents that the tasks ahead may need."""
+        needed = {task.agent for task in self._ahead(over)}
+        anyone = any(self.agents[role].delegates if role in self.agents else True for role in needed)
+        return [role for role in self.agents if anyone or role in needed]
+
     def _agents_since(self, before: Made, over: set[str]) -> Iterator[str]:
-        ahead = [task for task in self.tasks if task.name not in over]
-        anyone = any(
-            self.agents[task.agent].delegates if task.agent in self.agents else True for task in ahead
-        )
+        at_work = self._at_work(over)
         for role in _either(before.agents, self.agents):
             then, now = before.agents.get(role), self.agents.get(role)
             if then is None or now is None:
-                yield f"{'gone' if now is None else 'new'} is agent “{role}”"
-            elif anyone or any(task.agent == role for task in ahead):
-                yield from _different(f"agent “{role}”", then, now)
+                yield f"{'gone' if now is None else 'new'} is {_agent(role)}"
+            elif role in at_work:
+                yield from _different(_agent(role), then, now)
 
     def _tasks_since(self, before: Made, over: set[str]) -> Iterator[str]:
         then = {task.name: task for task in before.tasks}
@@ -138,6 +189,18 @@ def _either(then: Iterable[str], now: Iterable[str]) -> list[str]:
 
 def _undated(text: str) -> str:
     return fingerprint(_DATES.sub("#", text))
+
+
+def _agent(role: str) -> str:
+    return f"agent “{role}”"
+
+
+def _model(llm: object) -> str:
+    return str(getattr(llm, "model", llm) or "")
+
+
+def _manager(crew: Crew) -> str:
+    return _model(crew.manager_agent.llm if crew.manager_agent is not None else crew.manager_llm)
 
 
 def _tools(part: BaseAgent | Task) -> tuple[str, ...]:

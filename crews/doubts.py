@@ -36,12 +36,16 @@ def interrupted(tool: str, by: str = "") -> RunError:
     )
 
 
-def go_on_from(desk: Desk, changed: str, key: str) -> None:
-    """Returns if the run is to go on though it takes another course than before. Raises Leave otherwise."""
+def go_on_from(desk: Desk, changed: str, key: str, kept: str = "") -> None:
+    """Returns if the run is to go on though it takes another course than before. Raises Leave otherwise.
+
+    `kept` says what becomes of what was recorded, where that is not simply used.
+    """
     part = desk.run.parts.task(None)
     name = f"“{part.name}”" if part is not None else "The crew"
-    prompt = f"{name} was changed while this run was under way: {changed}"
-    _go_on(desk, f"{prompt} Go on from here with what was recorded?", changed, f"diverged/{key}")
+    asked = f"Go on from here? {kept}" if kept else "Go on from here with what was recorded?"
+    prompt = f"{name} was changed while this run was under way: {changed} {asked}"
+    _go_on(desk, prompt, changed, f"diverged/{key}")
 
 
 def go_on_with(desk: Desk, changed: Sequence[str], again: str | None, key: str) -> None:

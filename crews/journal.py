@@ -129,11 +129,14 @@ class Journal:
         """What this run itself has recorded under names that start so; nothing of one that it tries again."""
         return [(name, json.loads(self._stored[name])) for name in self._stored if name.startswith(prefix)]
 
-    def under(self, prefix: str) -> Iterator[tuple[str, Any]]:
-        """The same, and what it has from an earlier run where it has nothing of its own yet."""
+    def under(self, prefix: str, suffix: str = "") -> Iterator[tuple[str, Any]]:
+        """The same, and what it has from an earlier run where it has nothing of its own yet.
+
+        `suffix`: only those whose names end so.
+        """
         for name, written in self._stored.items():
             own = name.removeprefix(KEPT)
-            if own.startswith(prefix) and (own == name or own not in self._stored):
+            if own.startswith(prefix) and own.endswith(suffix) and (own == name or own not in self._stored):
                 yield own, json.loads(written)
 
 

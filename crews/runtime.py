@@ -146,8 +146,7 @@ class Runtime:
     async def _record(self, context: RunContext, event: Progressed) -> None:
         """Tell of it, once what led there is recorded."""
         try:
-            await context.writer.flushed()
-            await self._line.record(context.claim, event, event.task_id)
+            await context.tell(event, event.task_id)
         except Fenced:
             context.stop()
 

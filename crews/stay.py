@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from bot.core import ids
+from bot.core.events import Body
 from bot.core.model import Actor, Claim, RunError
 from crews.activity import Activity
 from crews.definition import Limits
@@ -149,6 +150,11 @@ class Stay:
         with self._lock:
             self._seen[content] += 1
             return self._seen[content] - 1
+
+    async def tell(self, event: Body, key: str) -> None:
+        """Record an event, once, after all that led to it. Raises Fenced."""
+        await self.writer.flushed()
+        await self._line.record(self.claim, event, key)
 
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Await something slow, from any loop, that ends at once when the run leaves. Raises Leave."""

@@ -54,6 +54,15 @@ class TaskCompleted(Value):
     total: int
 
 
+class RunChanged(Value):
+    """The run goes on by itself with something that is different from here on."""
+
+    type: Literal["run_changed"] = "run_changed"
+    crew_id: str
+    #: What, as a sentence for people.
+    change: str
+
+
 class HumanInputRequired(Value):
     """The run asks people something."""
 
@@ -128,6 +137,7 @@ Known = (
     RunStarted
     | TaskStarted
     | TaskCompleted
+    | RunChanged
     | HumanInputRequired
     | HumanInputCompleted
     | HumanInputReminded

@@ -21,6 +21,8 @@ KEPT = "kept/"
 ANSWER = "answer/"
 """What names of outcomes start with; then comes `Question.known_as`."""
 DONE = "done/"
+METHOD, BEGUN = "m:", "/begun"
+"""What names of a flow's methods start with, and what ends the name under which one was begun."""
 INTENDED = "?"
 MODEL, TOOL = "model", "tool"
 _AS_IT_IS = (KEPT, ANSWER, "format")
@@ -109,9 +111,9 @@ def _steps(run: Run, journal: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if name.startswith((*_AS_IT_IS, *_OWN)):
             continue
         if name.startswith(DONE):
-            yield name, _counted_anew(value)
-        elif name.endswith(INTENDED):
-            yield f"{KEPT}{name}", _first_begun(journal.get(f"{KEPT}{name}"), value, run.id)
+            yield _finished_as(name), _counted_anew(value)
+        elif name.endswith((INTENDED, BEGUN)):
+            yield from _begun(run, journal, name, value)
         elif _kind(name) == MODEL:
             call, _, occurrence = name.rpartition("/")
             if not _failed(value):
@@ -122,6 +124,19 @@ def _steps(run: Run, journal: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         # CrewAI repeats a call that failed; without the failures, the first is what it was repeated for.
         for number, which in enumerate(sorted(occurrences)):
             yield f"{KEPT}{call}/{number}", journal[f"{call}/{which}"]
+
+
+def _finished_as(name: str) -> str:
+    """Tasks are known by their place in the crew; of methods it matters later whose they were."""
+    return f"{KEPT}{name}" if name.startswith(f"{DONE}{METHOD}") else name
+
+
+def _begun(run: Run, journal: Mapping[str, str], name: str, value: str) -> Iterator[tuple[str, str]]:
+    """A step, or a flow's method, that was begun and may not have ended."""
+    if name.endswith(BEGUN):
+        yield f"{KEPT}{name}", value
+        name, value = f"{name.removesuffix(BEGUN)}{INTENDED}", "1"
+    yield f"{KEPT}{name}", _first_begun(journal.get(f"{KEPT}{name}"), value, run.id)
 
 
 def _kind(name: str) -> str:

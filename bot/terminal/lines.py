@@ -11,6 +11,7 @@ from crewdeck.client import (
     Outcome,
     Question,
     RunCancelled,
+    RunChanged,
     RunCompleted,
     RunFailed,
     RunStarted,
@@ -41,7 +42,7 @@ def one_line(text: str, longest: int = 72) -> str:
     return words if len(words) <= longest else f"{words[: longest - 1]}…"
 
 
-def of(event: Event) -> list[Line]:  # noqa: PLR0911 - one for each type
+def of(event: Event) -> list[Line]:  # noqa: C901, PLR0911 - one for each type
     """The lines that tell of an event; none for what people needn't know."""
     match event:
         case RunStarted():
@@ -53,6 +54,8 @@ def of(event: Event) -> list[Line]:  # noqa: PLR0911 - one for each type
         case TaskStarted():
             agent = f"  {plain(event.agent)}" if event.agent else ""
             return [[("ansicyan", "  • "), ("", _task(event)), ("ansibrightblack", agent)]]
+        case RunChanged():
+            return [[("ansicyan", "  • "), ("", plain(event.change))]]
         case HumanInputRequired():
             return asked(event)
         case HumanInputCompleted():

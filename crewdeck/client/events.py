@@ -73,6 +73,13 @@ class TaskCompleted(TaskStarted):
     """A task of the crew is done."""
 
 
+class RunChanged(Event):
+    """The run goes on by itself with something that is different from here on: `change` says what."""
+
+    crew_id: str | None = None
+    change: str = ""
+
+
 class HumanInputRequired(Event):
     """The run asks people something."""
 
@@ -141,6 +148,7 @@ _TYPES: dict[str, type[Event]] = {
     "run_started": RunStarted,
     "task_started": TaskStarted,
     "task_completed": TaskCompleted,
+    "run_changed": RunChanged,
     "human_input_required": HumanInputRequired,
     "human_input_completed": HumanInputCompleted,
     "human_input_reminded": HumanInputReminded,

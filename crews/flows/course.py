@@ -1,13 +1,7 @@
 """A run's way through its flow: each call of a method is recorded, and not made again.
 
-What is written in the journal, for a method's call `m:<name>:<occurrence>`:
-
-    m:draft:0/begun   it was begun, as the run's how-manieth
-    m:draft:0/...     its steps, until it is done
-    done/m:draft:0/   what it came to, the state then, and as the how-manieth end
-    fed/m:draft:0/    people have said what they think of it (`@human_feedback`), likewise
-
-The rest is CrewAI's: on a replay the flow goes its way again, through methods that return at once.
+What is written in the journal is in `recorded.py`. The rest is CrewAI's: on a replay the flow goes its way
+again, through methods that return at once.
 """
 
 from __future__ import annotations
@@ -16,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
@@ -27,10 +20,12 @@ from crewai.flow.flow import Flow
 from pydantic import BaseModel
 
 from bot.core.events import TaskCompleted, TaskStarted
+from bot.core.retry import KEPT
 from crews import doubts
 from crews.context import RunContext
 from crews.definition import ToolEntry
 from crews.flows.order import STILL, TICK, Order
+from crews.flows.recorded import BEGUN, DONE, FED, STATE, Call, Recorded, record_of
 from crews.flows.shown import text_of
 from crews.flows.threads import in_thread
 from crews.flows.written import Unreadable, Unwritable, read, write, write_fields
@@ -39,32 +34,11 @@ from crews.parts import METHOD, TaskPart
 
 log = structlog.get_logger(__name__)
 
-BEGUN, DONE, FED = "/begun", "done/", "fed/"
-_SCOPE = "m:"
-
 
 class Tell(Protocol):
     """Makes it known that a method was begun, or is done; once, however often it is told."""
 
     def __call__(self, kind: type[TaskStarted | TaskCompleted], part: TaskPart) -> None: ...
-
-
-@dataclass
-class Call:
-    """A method's call while it is made."""
-
-    part: TaskPart
-    #: What earlier workers recorded of it.
-    begun: bool = False
-    done: Mapping[str, Any] | None = None
-    fed: Mapping[str, Any] | None = None
-    #: Whether it has its turn in the order of ends.
-    holding: bool = False
-
-    @property
-    def ends(self) -> list[int]:
-        """The recorded ends that it will come to."""
-        return [each["end"] for each in (self.done, self.fed) if each is not None]
 
 
 class Course:
@@ -76,7 +50,7 @@ class Course:
         self.tools = tools
         self._run = run
         self._tell = tell
-        self._recorded = _Recorded(run)
+        self._recorded = Recorded(run.history.journal, run.parts)
         self._order = Order(self._recorded.ends, self._missing)
         self._calls: dict[str, Call] = {}
         self._occurrences: Counter[str] = Counter()
@@ -151,10 +125,12 @@ class Course:
         """People have said what they think of the method's output."""
         if call.fed is not None:
             await self._take(call, call.fed["end"])
+            with self._readable(call.part):
+                self._restore(call.fed)
         else:
             end = await self._take(call)
             record = {"end": end, "digest": digest}
-            self._run.writer.write(_name(FED, call.part.scope), json.dumps(record))
+            self._run.writer.write(record_of(FED, call.part.scope), json.dumps(record))
         self._tell(TaskCompleted, call.part)
 
     def asks(self, call: Call, digest: str) -> None:
@@ -167,15 +143,9 @@ class Course:
         self._tell(TaskStarted, call.part)
         self._run.steps.counted(call.part.scope, done["model_calls"])
         await self._take(call, done["end"])
-        try:
-            if "state" in done:
-                self._restore(done["state"])
+        with self._readable(call.part):
+            self._restore(done)
             result = read(done["result"])
-        except (Unreadable, ValueError) as error:
-            log.warning("what is recorded can't be read", run_id=self._run.run_id, reason=str(error))
-            raise self._run.stop(
-                doubts.diverged(f"what “{call.part.name}” came to can't be read.")
-            ) from error
         self._ended(call)
         return result
 
@@ -197,7 +167,7 @@ class Course:
         """Record what a method came to, in place of what led to it."""
         part = call.part
         record = {"end": end, "number": part.number, "model_calls": self._run.steps.model_calls(part.scope)}
-        struck = [f"{part.scope}/"]
+        struck = [f"{part.scope}/", f"{KEPT}{part.scope}/"]
         try:
             record |= {"result": write(result)} | self._changed_state()
         except Unwritable as error:
@@ -207,7 +177,7 @@ class Course:
                 reason=str(error),
             )  # fmt: skip
             struck = []
-        self._run.writer.write(_name(DONE, part.scope), json.dumps(record), struck)
+        self._run.writer.write(record_of(DONE, part.scope), json.dumps(record), struck)
 
     def _ended(self, call: Call) -> None:
         """With feedback to come, what follows waits for that, and others may have their turn meanwhile."""
@@ -245,9 +215,19 @@ class Course:
         self._state = written
         return {"state": written}
 
-    def _restore(self, written: Any) -> None:
-        self._state = written
-        self.flow._restore_state(read(written))  # noqa: SLF001 - a seam
+    def _restore(self, record: Mapping[str, Any]) -> None:
+        """As it was at this end, if it was another one than before."""
+        if "state" in record:
+            self._state = record["state"]
+            self.flow._restore_state(read(self._state))  # noqa: SLF001 - a seam
+
+    @contextmanager
+    def _readable(self, part: TaskPart) -> Iterator[None]:
+        try:
+            yield
+        except (Unreadable, ValueError) as error:
+            log.warning("what is recorded can't be read", run_id=self._run.run_id, reason=str(error))
+            raise self._run.stop(doubts.diverged(f"what “{part.name}” came to can't be read.")) from error
 
     # ── what was changed ────────────────────────────────────────────────────────────────────────────────
 
@@ -261,72 +241,37 @@ class Course:
             await self._missing_calls(self._unseen)
 
     async def _missing(self, ends: tuple[int, ...]) -> None:
-        await self._missing_calls({self._recorded.scope_of[end] for end in ends})
+        scopes = {self._recorded.scope_of[end] for end in ends if end in self._recorded.scope_of}
+        if scopes:
+            await self._missing_calls(scopes)
 
-    async def _missing_calls(self, scopes: set[str]) -> None:
-        """Ask the requester whether to go on though these calls aren't made any more. Raises Leave."""
+    async def _missing_calls(self, scopes: Iterable[str]) -> None:
+        """These calls aren't made any more: goes on without them, if the requester says so. Raises Leave.
+
+        Nobody is asked about what only an earlier run did, which this one tries again.
+        """
         missing = sorted(scopes)
         names = ", ".join(f"“{self._recorded.name(scope)}”" for scope in missing)
         changed = f"its flow doesn't come to {names} any more."
+        if not self._recorded.own.isdisjoint(missing):
+            await self._doubt(missing, changed)
+        struck = self._recorded.names(missing)
+        for end, state in self._recorded.forget(missing):
+            self._run.writer.write(record_of(STATE, str(end)), json.dumps(state))
+        self._run.history.journal.forget(struck)
+        self._run.writer.write(f"{DIVERGED}flow/{','.join(missing)}", json.dumps(changed), struck)
+        self._unseen.difference_update(missing)
+
+    async def _doubt(self, missing: list[str], changed: str) -> None:
+        last = self._recorded.last_but(missing)
+        state = f"with its state as it was after “{last}”" if last else "from its beginning"
+        kept = f"What was recorded there is dropped: the flow goes on {state}."
         method = METHOD.set(None)  # not one method's doubt
         try:
-            await asyncio.to_thread(doubts.go_on_from, self._run.desk, changed, f"flow/{','.join(missing)}")
+            key = f"flow/{','.join(missing)}"
+            await asyncio.to_thread(doubts.go_on_from, self._run.desk, changed, key, kept)
         finally:
             METHOD.reset(method)
-        struck = [name for scope in missing for name in (f"{scope}/", _name(DONE, scope), _name(FED, scope))]
-        self._run.writer.write(f"{DIVERGED}flow/{','.join(missing)}", json.dumps(changed), struck)
-        self._unseen -= scopes
-
-
-class _Recorded:
-    """What earlier workers recorded of a flow's methods."""
-
-    def __init__(self, run: RunContext) -> None:
-        journal = run.history.journal
-        self._parts = run.parts
-        self._done = {_scope(DONE, name): each for name, each in journal.under(f"{DONE}{_SCOPE}")}
-        self._fed = {_scope(FED, name): each for name, each in journal.under(f"{FED}{_SCOPE}")}
-        self._begun = {
-            name.removesuffix(BEGUN): each["number"]
-            for name, each in journal.under(_SCOPE)
-            if name.endswith(BEGUN)
-        }
-        self._numbers = self._begun | {scope: each["number"] for scope, each in self._done.items()}
-        self.scope_of = {
-            each["end"]: scope for record in (self._done, self._fed) for scope, each in record.items()
-        }
-
-    @property
-    def ends(self) -> list[int]:
-        return list(self.scope_of)
-
-    @property
-    def scopes(self) -> set[str]:
-        return set(self._numbers)
-
-    @property
-    def last_number(self) -> int:
-        return max(self._numbers.values(), default=0)
-
-    def call(self, part: TaskPart) -> Call:
-        """What is known of this call; its part has no number if nothing is."""
-        scope = part.scope
-        known = self._parts.method(part.method, part.call, self._numbers.get(scope, 0))
-        return Call(known, scope in self._begun, self._done.get(scope), self._fed.get(scope))
-
-    def name(self, scope: str) -> str:
-        """The name of a recorded call's method, in people's words."""
-        method, _, occurrence = scope.removeprefix(_SCOPE).rpartition(":")
-        return self._parts.method(method, int(occurrence), 0).name
-
-
-def _name(what: str, scope: str) -> str:
-    """The name of such a record; none starts like another."""
-    return f"{what}{scope}/"
-
-
-def _scope(what: str, name: str) -> str:
-    return name.removeprefix(what).removesuffix("/")
 
 
 COURSE: ContextVar[Course | None] = ContextVar("crewdeck_course", default=None)

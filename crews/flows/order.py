@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import takewhile
 
 TICK = 0.1
 STILL = 20
@@ -89,7 +90,8 @@ class Order:
         async with self._searching:
             if not self._stuck():
                 return
-            missing = tuple(number for number in self._expected if number not in self._coming)
+            # What ended later may follow from one that is on its way.
+            missing = tuple(takewhile(lambda number: number not in self._coming, self._expected))
             await self._missing(missing)
             self._expected = [number for number in self._expected if number not in missing]
         self._move()

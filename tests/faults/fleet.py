@@ -30,6 +30,8 @@ branches = tests.faults.flowbox:branches
 racing = tests.faults.flowbox:racing
 silent = tests.faults.flowbox:silent
 reworked = tests.faults.flowbox:reworked
+shortened = tests.faults.flowbox:shortened
+sending = tests.faults.flowbox:sending
 """
 RELEASED = Path(__file__).parent / "releases" / "crews"
 """Crews of which earlier releases left runs."""
@@ -142,18 +144,20 @@ class Fleet:
             time.sleep(0.01)
 
     @contextmanager
-    def rewritten(self, crew: str, edits: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
-        """Other values of keys in a crew's files while the block runs, for workers that start from now on."""
+    def rewritten(self, crew: str, edits: Mapping[str, Mapping[str, str]], **env: str) -> Iterator[None]:
+        """Other values of keys in a crew's files, and other settings, for workers that start in the block."""
         before = {file: (self.definitions / crew / f"{file}.yaml").read_text() for file in edits}
         for file, values in edits.items():
             text = before[file]
             for key, value in values.items():
                 text = re.sub(rf"\b{key}: .*", f"{key}: {value}", text)
             (self.definitions / crew / f"{file}.yaml").write_text(text)
+        usual, self._env = self._env, self._env | env
         self.stop_all()
         try:
             yield
         finally:
+            self._env = usual
             for file, text in before.items():
                 (self.definitions / crew / f"{file}.yaml").write_text(text)
             self.stop_all()

@@ -191,7 +191,83 @@ class After(Flow[dict[str, Any]]):
         return f"{text} {self.ask('Proofread?')}"
 
 
+def _reworked() -> bool:
+    return Path(os.environ["EFFECTS"]).with_name("reworked").exists()
+
+
 @crew(title="Reworked", inputs={"mark": {"required": True}}, main_input="mark")
 def reworked(_inputs: dict[str, Any]) -> Flow[Any]:
-    changed = Path(os.environ["EFFECTS"]).with_name("reworked").exists()
-    return After() if changed else Before()
+    return After() if _reworked() else Before()
+
+
+class _Letter(Flow[dict[str, Any]]):
+    def _write(self) -> str:
+        leave_trace(self.state["mark"], "written")
+        return "Dear all"
+
+    def _close(self, text: str) -> str:
+        answers = [self.ask(question) for question in ("Send it?", "Really?")]
+        return f"{text}, {self.state.get('checked')}, {answers}"
+
+
+class Whole(_Letter):
+    @start()
+    def gather(self) -> str:
+        self.state["gathered"] = True
+        return "facts"
+
+    @listen(gather)
+    def check(self, _facts: str) -> str:
+        self.state["checked"] = "checked"
+        return "right"
+
+    @listen(check)
+    def write(self, _checked: str) -> str:
+        return self._write()
+
+    @listen(write)
+    def close(self, text: str) -> str:
+        return self._close(text)
+
+
+class Shortened(_Letter):
+    """The same without its check."""
+
+    @start()
+    def gather(self) -> str:
+        self.state["gathered"] = True
+        return "facts"
+
+    @listen(gather)
+    def write(self, _facts: str) -> str:
+        return self._write()
+
+    @listen(write)
+    def close(self, text: str) -> str:
+        return self._close(text)
+
+
+@crew(title="Shortened", inputs={"mark": {"required": True}}, main_input="mark")
+def shortened(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Shortened() if _reworked() else Whole()
+
+
+class Sending(Flow[dict[str, Any]]):
+    """A method that does something besides its steps."""
+
+    @start()
+    def gather(self) -> str:
+        leave_trace(self.state["mark"], "gathered")
+        self.state["gathered"] = LLM(model=MODEL).call(f"Gather [[{self.state['mark']}]]")
+        return "facts"
+
+    @listen(gather)
+    def send(self, _facts: str) -> str:
+        leave_trace(self.state["mark"], f"key {idempotency_key()}")
+        said: Any = _agent("Sender", Effect()).kickoff(f"Send [[{self.state['mark']}-send]]")
+        return f"{self.state['gathered']}, {said.raw}"
+
+
+@crew(title="Sending", inputs={"mark": {"required": True}}, main_input="mark")
+def sending(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Sending()

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bot.core.events import RunChanged
 from bot.core.model import Question, QuestionKind, Run, RunStatus, Source
 from bot.core.retry import retry
 from tests.contract.crews.deck import Deck
@@ -107,20 +108,25 @@ async def test_a_run_of_which_its_workers_die_is_quarantined_and_those_beside_it
     assert await deck.result(other) == "Ada answered: yes"
 
 
-async def test_a_crew_that_was_changed_under_its_runs_asks_whether_they_go_on(
+async def test_a_changed_crew_asks_whether_its_runs_go_on_and_of_other_models_only_tells(
     fleet: Fleet, deck: Deck, model: LoopbackModel
 ) -> None:
     kept, first = await waiting(fleet, deck, model, "changed")
     ended, other = await waiting(fleet, deck, model, "ended")
+    told, which = await waiting(fleet, deck, model, "bigger", crew="steps", asks=("Which?", "Sure?"))
     edits = {
         "agents": {"tools": "[effect, facts]", "backstory": "You never do what is asked."},
         "tasks": {"description": "'Do not do this: {prompt}'"},
     }
-    with fleet.rewritten("changing", edits):
+    with fleet.rewritten("changing", edits, CREWDECK_MODEL="openai/gpt-5.5"):
         for question in (first, other):
             await deck.say(question, "tea")
+        await goes_on_with_its_model(fleet, deck, told, which)
         about = await asked(deck, kept)
-        assert "agent “Worker”: backstory, tools (new is facts); task “work”: description." in about.prompt
+        assert (
+            "agent “Worker”: backstory, model, tools (new is facts); task “work”: description."
+            in about.prompt
+        )
         await deck.say(about, "Go on from here")
         await deck.say(await asked(deck, ended), "Cancel the run")
         assert await deck.result(kept) == "Ada answered: tea"
@@ -132,13 +138,36 @@ async def test_a_crew_that_was_changed_under_its_runs_asks_whether_they_go_on(
     assert over.status is RunStatus.CANCELLED
     assert over.cancelled_by is not None
     assert over.cancelled_by.name == "Ada"
+    assert [asked.body["model"] for asked in model.requests if asked.marker == "bigger"] == [
+        "gpt-5.4-mini", "gpt-5.4-mini", "gpt-5.5", "gpt-5.5",
+    ], "what was recorded of the other model is reused"  # fmt: skip
+    assert fleet.effects("bigger") == ["one"]
 
 
-async def waiting(fleet: Fleet, deck: Deck, model: LoopbackModel, mark: str) -> tuple[Run, Question]:
+async def goes_on_with_its_model(fleet: Fleet, deck: Deck, run: Run, question: Question) -> None:
+    """Where nothing but models is different, nobody is asked; the run says it, once."""
+    await deck.say(question, "tea")
+    sure = await deck.question(run)
+    assert sure.prompt == "Sure?"
+    await asyncio.to_thread(fleet.kill, run)
+    await deck.say(sure, "yes")
+    assert await deck.result(run) == "Ada answered: yes"
+    told = [event.body for event in await deck.events(run) if isinstance(event.body, RunChanged)]
+    assert [event.change for event in told] == ["Goes on with gpt-5.5 instead of gpt-5.4-mini."]
+
+
+async def waiting(
+    fleet: Fleet,
+    deck: Deck,
+    model: LoopbackModel,
+    mark: str,
+    crew: str = "changing",
+    asks: tuple[str, ...] = ("Which?",),
+) -> tuple[Run, Question]:
     """A run that has done something, and is parked until its question is answered."""
-    turns = [call("effect", mark=mark, what="one"), call("ask_human", question="Which?"), say("{last}")]
-    model.script(mark, turns)
-    run = await deck.start("changing", prompt=f"[[{mark}]]")
+    questions = [call("ask_human", question=each) for each in asks]
+    model.script(mark, [call("effect", mark=mark, what="one"), *questions, say("{last}")])
+    run = await deck.start(crew, prompt=f"[[{mark}]]")
     question = await deck.question(run)
     await fleet.parked(run)
     return run, question

@@ -2,14 +2,15 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
 from bot.core.model import QuestionKind, Run, RunStatus
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deck import ADA, Deck
 from tests.faults.fleet import Fleet
 from tests.faults.test_resuming import once
+from tests.faults.test_retries import again, failed
 from tests.loopback.models import LoopbackModel, call, say, text_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -116,29 +117,98 @@ async def test_who_was_first_stays_so(fleet: Fleet, deck: Deck) -> None:
     assert done.error.code == "expired"
 
 
+@pytest.fixture
+def rework(fleet: Fleet) -> Iterator[Callable[[], None]]:
+    """Have flows be others from now on, until the test is over."""
+    mark = fleet.effects_file.with_name("reworked")
+    yield mark.touch
+    mark.unlink(missing_ok=True)
+
+
 @pytest.mark.parametrize("chosen", ["Go on from here", "Cancel the run"])
 async def test_a_flow_that_was_reworked_under_its_run_asks(
-    fleet: Fleet, deck: Deck, model: LoopbackModel, chosen: str
+    fleet: Fleet, deck: Deck, model: LoopbackModel, rework: Callable[[], None], chosen: str
 ) -> None:
     mark = f"reworked-{chosen[:2]}"
-    reworked = fleet.effects_file.with_name("reworked")
     model.script(mark, [say("Gathered")])
     run = await deck.start("reworked", mark=mark)
     asked = await deck.question(run)
     assert asked.prompt == "Right?"
     await fleet.parked(run)
-    reworked.touch()
-    try:
-        await deck.say(asked, "yes")
-        doubt = await deck.question(run)
-        assert "its flow doesn't come to “Check” any more" in doubt.prompt
-        await deck.say(doubt, chosen)
-        if chosen == "Cancel the run":
-            done = await deck.over(run)
-            assert done.status is RunStatus.CANCELLED
-        else:
-            await deck.say(await deck.question(run), "no")
-            assert await deck.result(run) == "Gathered no"
-    finally:
-        reworked.unlink()
+    rework()
+    await deck.say(asked, "yes")
+    doubt = await deck.question(run)
+    assert "its flow doesn't come to “Check” any more" in doubt.prompt
+    assert "is dropped: the flow goes on with its state as it was after “Gather”." in doubt.prompt
+    await deck.say(doubt, chosen)
+    if chosen == "Cancel the run":
+        done = await deck.over(run)
+        assert done.status is RunStatus.CANCELLED
+    else:
+        await deck.say(await deck.question(run), "no")
+        assert await deck.result(run) == "Gathered no"
+    assert model.count(mark) == 1
+
+
+async def test_a_flow_without_one_of_its_methods_keeps_what_came_after_it(
+    fleet: Fleet, deck: Deck, rework: Callable[[], None]
+) -> None:
+    run = await deck.start("shortened", mark="shortened")
+    asked = await deck.question(run)
+    await fleet.parked(run)
+    rework()
+    await deck.say(asked, "yes")
+    doubt = await deck.question(run)
+    assert "doesn't come to “Check” any more" in doubt.prompt
+    await deck.say(doubt, "Go on from here")
+    really = await deck.question(run)
+    assert really.prompt == "Really?"
+    await fleet.parked(run)
+    await deck.say(really, "sure")
+    assert await deck.result(run) == "Dear all, checked, ['yes', 'sure']"
+    assert fleet.effects("shortened") == ["written"]
+
+
+async def test_a_flow_that_failed_is_tried_again_from_where_it_was(
+    fleet: Fleet, deck: Deck, model: LoopbackModel
+) -> None:
+    mark = "sending"
+    model.script(mark, [say("Gathered")])
+    turns = [call("effect", mark=mark, what="sent"), call("ask_human", question="Once more?"), say("{last}")]
+    model.script(f"{mark}-send", turns)
+    run = await deck.start("sending", mark=mark)
+    question = await deck.question(run)
+    model.fail(401)
+    await deck.say(question, "no")
+    await failed(deck, run, "model_error")
+    model.fail(401)
+    second = await again(deck, run)
+    await failed(deck, second, "model_error")
+    third = await again(deck, second)
+    assert await deck.result(third) == "Gathered, Ada answered: no"
+    assert await deck.store.questions(third.id) == [], "nobody is asked again"
+    assert await once(deck, third) == [
+        "run_started", *("task_started", "task_completed") * 2, "run_completed",
+    ]  # fmt: skip
+    done = fleet.effects(mark)
+    assert (done.count("gathered"), done.count("sent")) == (1, 1)
+    keys = [each for each in done if each.startswith("key ")]
+    assert len(keys) >= 3, "what a method does outside of its steps is done again"
+    assert len(set(keys)) == 1
+
+
+async def test_a_flow_that_was_reworked_is_tried_again_and_nobody_is_asked(
+    deck: Deck, model: LoopbackModel, rework: Callable[[], None]
+) -> None:
+    mark = "reworked-again"
+    model.script(mark, [say("Gathered")])
+    run = await deck.start("reworked", mark=mark)
+    await deck.question(run)
+    await deck.store.cancel(run.id, ADA)
+    rework()
+    new = await again(deck, run)
+    proofread = await deck.question(new)
+    assert proofread.prompt == "Proofread?"
+    await deck.say(proofread, "no")
+    assert await deck.result(new) == "Gathered no"
     assert model.count(mark) == 1

@@ -131,6 +131,9 @@ CARDS: dict[str, Message | dict[str, Any]] = {
     "approval_withdrawn": settled(APPROVAL, action=Action.CANCEL),
     "choice_chosen": settled(SHORT_CHOICE, action=Action.CHOOSE, value="2", by=ADA),
     "review_changes": settled(REVIEW, action=Action.RESPOND, comment="Shorter,\nplease.", by=ADA),
+    "run_changed": runcard.changed(
+        run_card(a_run(), half_done()), "Goes on with gpt-5.5 instead of gpt-5.4-mini."
+    ),
     "reminder": asking.reminder(question_card(a_run(), APPROVAL), "https://crew.slack.com/archives/C0/p1"),
     "form_reply": views.reply_form(APPROVAL),
     "form_start": views.start_form(CREW, RUN, {"topic": "tide mills"}),

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from bot.core.events import RunChanged
 from bot.core.model import Action, Approvers, Deadline, QuestionKind, RunError, RunStatus
 from bot.surfaces.slack.place import SlackPlace
 from tests.loopback.slack import GENERAL, SLACK_BUDGETS
@@ -236,6 +237,21 @@ async def test_a_reminder_mentions_who_may_answer_once_and_links_to_the_question
     assert shown.thread_ts == asked.thread_ts
     assert "<@U0ADA> or <@U0BOB>" in shown.words
     assert f"p{asked.ts.replace('.', '')}" in shown.words
+
+
+async def test_a_change_that_a_run_goes_on_with_is_one_line_in_its_thread(on: Outbox) -> None:
+    run = await on.start()
+    async with on.web():
+        claim = await on.claimed(run)
+        for _ in range(2):  # by two workers, of which the first died at once
+            changed = RunChanged(crew_id="c", change="Goes on with <big> instead of small.")
+            await on.store.record(claim, changed, "1")
+        shown = await on.sees(lambda: on.said("*Demo*: Goes on with &lt;big&gt; instead of small."))
+    async with on.web("web-2"):
+        await on.finish(claim)
+        done = await on.sees(lambda: on.said("is done after"))
+    assert shown.thread_ts == done.thread_ts
+    assert on.times_said("Goes on with") == 1
 
 
 async def test_pings_and_disguised_links_of_a_model_have_no_effect(on: Outbox) -> None:

@@ -70,6 +70,10 @@ GOLDEN: list[tuple[Body, dict[str, Any]]] = [
     (events.TaskStarted(**TASK), {"type": "task_started", **TASK}),
     (events.TaskCompleted(**TASK), {"type": "task_completed", **TASK}),
     (
+        events.RunChanged(crew_id="c1", change="Goes on with gpt-5.5."),
+        {"type": "run_changed", "crew_id": "c1", "change": "Goes on with gpt-5.5."},
+    ),
+    (
         events.required(QUESTION),
         {
             "type": "human_input_required",

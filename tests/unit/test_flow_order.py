@@ -45,7 +45,7 @@ async def test_recorded_ends_that_do_not_come_are_told_of_once() -> None:
         order.give()
 
     await asyncio.gather(order.caught_up(), order.caught_up(), second())
-    assert told == [(1, 4)]
+    assert told == [(1,), (4,)], "what came after one that comes may still follow from it"
     assert await order.take() == 5
 
 

@@ -21,6 +21,8 @@ def test_steps_of_the_run_that_is_tried_again_are_found_and_not_missed() -> None
 def test_what_the_run_took_itself_comes_first() -> None:
     journal = Journal({"kept/done/1": '"theirs"', "done/1": '"own"', "kept/t/tool/x/0?": "2 old"})
     assert dict(journal.under("done/")) == {"done/1": "own"}
+    begun = Journal({"kept/m:send:0?": "1 old", "kept/m:send:0/begun": '{"number": 1}'})
+    assert dict(begun.under("m:", "/begun")) == {"m:send:0/begun": {"number": 1}}
     assert (journal.intended("t/tool/x/0"), journal.first_begun("t/tool/x/0")) == (2, "old")
     assert (journal.intended("t/tool/y/0"), journal.first_begun("t/tool/y/0")) == (0, None)
 

@@ -92,6 +92,17 @@ def test_finished_tasks_stay_and_their_model_calls_count_for_nothing() -> None:
     assert json.loads(taken["kept/t2/tool/a/0"]) == {"result": "did", "model_calls": 0}
 
 
+def test_methods_of_a_flow_are_known_by_the_run_that_first_began_them() -> None:
+    done = json.dumps({"end": 1, "number": 1, "model_calls": 2, "result": "x"})
+    journal = {"done/m:draft:0/": done, "fed/m:draft:0/": "{}", "m:send:0/begun": '{"number": 2}'}
+    taken = taken_over(run(), journal, [])
+    assert json.loads(taken.pop("kept/done/m:draft:0/"))["model_calls"] == 0
+    begun = {"kept/m:send:0/begun": '{"number": 2}', "kept/m:send:0?": f"1 {OLD}"}
+    assert taken == begun | {"kept/fed/m:draft:0/": "{}"}
+    later = run().model_copy(update={"id": ids.run_id("later")})
+    assert taken_over(later, taken, []) == taken
+
+
 def test_what_concerns_the_old_run_alone_stays_there() -> None:
     assert taken_over(run(), {"heard/x": "mark", "diverged/t1/0": '"tools"'}, []) == {}
 

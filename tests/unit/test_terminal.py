@@ -64,5 +64,10 @@ def test_what_people_and_models_write_does_nothing_to_the_terminal() -> None:
     assert shown == "  ? Now[2J?\n    a\n    b"
 
 
+def test_a_change_that_a_run_goes_on_with_is_a_line() -> None:
+    [line] = lines.of(parse('{"type":"run_changed","change":"Goes on with gpt-5.5."}', ""))
+    assert "".join(text for _, text in line) == "  • Goes on with gpt-5.5."
+
+
 def test_an_event_of_an_unknown_type_is_no_line() -> None:
     assert lines.of(parse('{"type":"crew_rested"}', "")) == []

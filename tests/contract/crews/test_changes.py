@@ -35,9 +35,14 @@ def made(
     from crews.changes import Made
     from crews.scripted import ScriptedLLM
 
-    model = ScriptedLLM.of({}, {})
+    def model(name: str = "small") -> ScriptedLLM:
+        scripted = ScriptedLLM.of({}, {})
+        scripted.model = name
+        return scripted
+
     given: dict[str, dict[str, Any]] = {
-        role: {"role": role, "llm": model} | options for role, options in agents.items()
+        role: {"role": role} | options | {"llm": model(options.get("llm", "small"))}
+        for role, options in agents.items()
     }
     built = {role: Agent(**each) for role, each in given.items()}
     options: list[dict[str, Any]] = [
@@ -45,6 +50,11 @@ def made(
     ]
     crew = Crew(agents=list(built.values()), tasks=[Task(**each) for each in options])
     return Made.of(crew, literal=literal)
+
+
+def with_models(writer: str, editor: str, manager: str | None = None, **more: str) -> Made:
+    both = {"Writer": AGENTS["Writer"] | {"llm": writer}, "Editor": AGENTS["Editor"] | {"llm": editor} | more}
+    return made(both).model_copy(update={"manager": manager})
 
 
 def agents(role: str, **options: Any) -> dict[str, dict[str, Any]]:
@@ -97,3 +107,28 @@ def test_dates_and_numbers_in_the_texts_of_a_factory_do_not_count() -> None:
     assert made(tasks=tuesday, literal=False).since(made(tasks=monday, literal=False), 0) == []
     assert made(tasks=edited, literal=False).since(made(tasks=monday, literal=False), 0)
     assert made(tasks=tasks("draft", description="Draft it, in 20 lines")).since(made(), 0)
+
+
+def test_other_models_alone_are_a_sentence() -> None:
+    small = with_models("small", "small")
+    assert with_models("big", "big").since(small, 0) == ["agent “Writer”: model", "agent “Editor”: model"]
+    assert with_models("big", "big").models_since(small, 0) == "Goes on with big instead of small."
+    assert with_models("big", "big").models_since(small, 1) == "Goes on with big instead of small."
+    assert with_models("big", "big").since(small, 2) == []
+    assert with_models("small", "big").models_since(small, 0) == (
+        "Goes on with big instead of small (agent “Editor”)."
+    )
+    assert with_models("big", "fine").models_since(small, 0) == (
+        "Goes on with big instead of small (agent “Writer”). "
+        "Goes on with fine instead of small (agent “Editor”)."
+    )
+    assert with_models("big", "big", backstory="Strict").models_since(small, 0) == ""
+    assert small.models_since(small, 0) == ""
+
+
+def test_a_managers_model_counts_where_it_was_noted() -> None:
+    before = with_models("small", "small", manager="small")
+    after = with_models("small", "small", manager="big")
+    assert after.since(before, 0) == ["the manager: model"]
+    assert after.models_since(before, 0) == "Goes on with big instead of small (the manager)."
+    assert after.since(with_models("small", "small"), 0) == [], "an earlier release noted nothing of it"

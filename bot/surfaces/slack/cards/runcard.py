@@ -151,6 +151,11 @@ def _cancel(card: RunCard) -> Block:
     return pressed | {"confirm": sure}
 
 
+def changed(card: RunCard, change: str) -> Message:
+    """One line: it goes on by itself with something that is different. `change` is a sentence."""
+    return words(f"*{truncate_escaped(card.title, 200)}*: {truncate_escaped(change, 2000)}")
+
+
 # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.events import Event, HumanInputCompleted, HumanInputReminded, HumanInputRequired
+from bot.core.events import Event, HumanInputCompleted, HumanInputReminded, HumanInputRequired, RunChanged
 from bot.core.lists import RunFilter
 from bot.core.model import Run
 from bot.core.ports import Store
@@ -180,4 +180,4 @@ class Show:
 
 def _said(event: Event) -> bool:
     """Whether the event put something into the thread, which is not to be said again."""
-    return isinstance(event.body, HumanInputRequired | HumanInputCompleted | HumanInputReminded)
+    return isinstance(event.body, HumanInputRequired | HumanInputCompleted | HumanInputReminded | RunChanged)

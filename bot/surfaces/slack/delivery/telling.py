@@ -13,6 +13,7 @@ from bot.core.events import (
     HumanInputReminded,
     HumanInputRequired,
     RunCancelled,
+    RunChanged,
     RunCompleted,
     RunFailed,
     RunStarted,
@@ -92,6 +93,8 @@ class Telling:
         match event.body:
             case RunStarted() | TaskStarted() | TaskCompleted() | Unknown():
                 return  # These change the progress message and nothing else.
+            case RunChanged() as body:
+                await self._changed(thread, body.change, event.seq)
             case HumanInputRequired() as body:
                 await self._ask(thread, body.question_id)
             case HumanInputCompleted() as body:
@@ -106,6 +109,12 @@ class Telling:
                 await self._end(thread, runcard.cancelled(await run_card(self._store, thread.run)))
             case _:
                 assert_never(event.body)
+
+    async def _changed(self, thread: Thread, change: str, seq: int) -> None:
+        """Say it once."""
+        name = f"changed:{seq}"
+        if name not in thread.copies:
+            await thread.say(runcard.changed(await run_card(self._store, thread.run), change), name=name)
 
     # ── questions ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -43,6 +43,8 @@ export class Timeline {
         return this.startTask(event);
       case "task_completed":
         return this.tasks.get(event.task_id)?.finish(event) ?? this.startTask(event).finish(event);
+      case "run_changed":
+        return this.line("done", event.change, event);
       case "human_input_required":
         return this.ask(event);
       case "human_input_completed":
