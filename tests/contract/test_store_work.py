@@ -116,10 +116,12 @@ async def test_a_run_of_which_three_workers_died_is_given_up(store: RedisStore) 
         [claim] = await claimed_anyhow(store)
         if deaths == 2:
             await store.note(claim, "step", "new: what went before is forgotten")
+        if deaths == 4:
+            await store.record(claim, TASK)  # That something began is no progress.
         assert (await store.run(run.id)).status is RunStatus.RUNNING
         assert await store.abandon("w", LOST) == [run.id]
     assert (await store.run(run.id)).error == LOST
-    assert await told(store, run.id) == ["run_started", "run_failed"]
+    assert await told(store, run.id) == ["run_started", "task_started", "run_failed"]
     assert await store.claim("w", ["demo"], 1, LEASE) == []
 
 

@@ -1,4 +1,5 @@
 -- Append an event of a claimed run, once. Returns {seq, at}, or nothing if the claim is no longer valid.
+-- It is no progress: what is done is in the journal, and that something began may well be told after it killed a worker.
 -- ARGV: id, epoch, key of the event, body
 local id, name = ARGV[1], ARGV[3]
 local key = run_key(id)
@@ -11,7 +12,6 @@ if seen then
 end
 local at = now()
 local seq = append(id, ARGV[4], at)
-progressed(id)
 redis.call('HSET', key .. ':recorded', name, seq .. '/' .. string.format('%d', at))
 publish()
 return { seq, at }
