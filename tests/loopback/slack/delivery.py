@@ -26,6 +26,8 @@ SUBSCRIPTIONS = frozenset(
         "tokens_revoked",
     }
 )
+LATER = 0.05
+"""Seconds after which Slack tells the app of what the app did; its answer is there before."""
 MESSAGES = {"channel": "channels", "group": "groups", "im": "im", "mpim": "mpim"}
 
 
@@ -119,10 +121,15 @@ class Post:
         return await self.send(workspace, "events_api", payload, user)
 
     def tell_later(self, workspace: Workspace, event: Body, channel: Channel | None = None) -> None:
-        """Like `tell`, for what the app itself caused: nobody waits for it."""
-        if self.transport is None:
+        """Like `tell`, for what the app itself caused: nobody waits for it, and it comes after the answer."""
+        if self.transport is None or self._unheard(workspace, event, channel):
             return
-        task = asyncio.get_running_loop().create_task(self.tell(workspace, event, channel))
+
+        async def told() -> Delivery:
+            await asyncio.sleep(LATER)
+            return await self.tell(workspace, event, channel)
+
+        task = asyncio.get_running_loop().create_task(told())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -97,7 +97,8 @@ class CatchUp:
         heard = Heard(place.team, self._installed.user, said)
         delivery = Delivery(heard.key, line_to(heard))
         try:
-            reply = await self._ears.message(heard)
+            work = await self._ears.overheard(heard) or self._ears.message(heard)
+            reply = await work
         except StoreUnavailable:
             await asyncio.sleep(AGAIN)
             await self._handle(place, message)

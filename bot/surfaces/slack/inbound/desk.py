@@ -27,8 +27,6 @@ log = structlog.get_logger(__name__)
 
 PROMPT = 2.0
 """Seconds that a delivery may take before it is acknowledged all the same. Slack gives up after 3."""
-AT_ONCE = 0.1
-"""As `PROMPT`, where nobody waits for what comes of it."""
 
 NOT_SAVED = "I can't save that right now, please press again."
 UNSAVED = said(NOT_SAVED)
@@ -70,7 +68,7 @@ class Desk:
     async def hear(
         self, delivery: Delivery, work: Work, ack: AsyncAck, within: float = PROMPT
     ) -> BoltResponse | None:
-        """Do the work of an event; acknowledge it after `within` seconds if that takes longer.
+        """Do the work of an event; what takes longer than `within` seconds is kept, and acknowledged before.
 
         Slack delivers events again: what the store can't take now comes back.
         """

@@ -35,10 +35,15 @@ class Strays:
         self._copies = copies
         self._api = api
 
+    async def known(self, target: Target, posted: Posted) -> bool:
+        """Whether this message is recorded by now, as it mostly is when Slack tells of it."""
+        try:
+            return await self._copies.recorded(target, posted)
+        except StoreUnavailable:
+            return False
+
     async def look_after(self, target: Target, posted: Posted) -> Reply:
-        """Adopt this message unless it is recorded, or is so in a moment. Waits until the store is back."""
-        if await self._recorded(target, posted):
-            return SILENT
+        """Adopt this message unless it is recorded in a moment; where the store is away, once it is back."""
         while True:
             await asyncio.sleep(MOMENT)
             await self._api.give_way()
@@ -48,12 +53,6 @@ class Strays:
                 log.debug("the store is away: a message of ours is looked at later")
             else:
                 return SILENT
-
-    async def _recorded(self, target: Target, posted: Posted) -> bool:
-        try:
-            return await self._copies.recorded(target, posted)
-        except StoreUnavailable:
-            return False
 
 
 def target_of(said: Said) -> Target | None:

@@ -18,10 +18,9 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
-from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.inbound import words
 from bot.surfaces.slack.inbound.commands import looks_like_command
-from bot.surfaces.slack.inbound.desk import AT_ONCE, PROMPT, Desk, shaped
+from bot.surfaces.slack.inbound.desk import Desk, Work, shaped
 from bot.surfaces.slack.inbound.orders import Order, Orders
 from bot.surfaces.slack.inbound.payloads import Event
 from bot.surfaces.slack.inbound.people import People
@@ -48,17 +47,18 @@ class Ears:
     def heard(self, event: Event) -> Heard:
         return Heard(event.team, event.app_user or self._installed.user, event.said)
 
-    def posted_for(self, heard: Heard) -> Target | None:
-        """What our own message is about, if it has buttons; None for everything else that is said."""
+    async def overheard(self, heard: Heard) -> Work | None:
+        """What to do about a message of ours that has buttons and isn't recorded; None for all others."""
         said = heard.said
-        ours = said.user and said.user == heard.app_user and said.channel and said.ts
-        return target_of(said) if ours else None
+        target = target_of(said) if said.user and said.user == heard.app_user else None
+        if target is None or not said.channel or not said.ts:
+            return None
+        posted = Posted(said.channel, said.ts)
+        return None if await self._strays.known(target, posted) else self._strays.look_after(target, posted)
 
     async def message(self, heard: Heard) -> Reply:
         """A `message` event."""
         said = heard.said
-        if (target := self.posted_for(heard)) is not None:
-            return await self._strays.look_after(target, Posted(said.channel, said.ts))
         if not said.human or said.user == heard.app_user:
             return SILENT
         direct = said.channel_type == "im"
@@ -112,5 +112,7 @@ def listen(app: AsyncApp, desk: Desk, ears: Ears) -> None:
     @shaped
     async def message(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         heard = ears.heard(Event.model_validate(body))
-        within = PROMPT if ears.posted_for(heard) is None else AT_ONCE
-        return await desk.hear(Delivery(heard.key, line_to(heard), body), ears.message(heard), ack, within)
+        delivery = Delivery(heard.key, line_to(heard), body)
+        if (work := await ears.overheard(heard)) is not None:
+            return await desk.hear(delivery, work, ack, within=0)
+        return await desk.hear(delivery, ears.message(heard), ack)
