@@ -199,7 +199,7 @@ async def test_what_a_process_held_that_died_is_taken_over(
 async def test_after_its_time_an_event_is_given_up_and_the_next_one_goes(
     store: RedisStore, opens: Opens, receiver: Receiver
 ) -> None:
-    pace = Pace(Schedule(first=0.05, factor=1.0, total=0.15), every=0.05)
+    pace = Pace(Schedule(first=0.05, factor=1.0, total=1.0), every=0.05)
     async with opens(settings_for(receiver), pace):
         claim = await claimed(store)
         receiver.by_run[claim.run.id] = 500
