@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -228,6 +228,7 @@ def test_any_home_tab_can_be_published(asked: list[Question], title: str, about:
 
 @settings(max_examples=60, deadline=None)
 @given(TEXTS, st.lists(LONG, min_size=1, max_size=150), LONG)
+@example("Demo", ["one"], "\x00")
 def test_any_crews_form_can_be_opened(title: str, choices: list[str], about: str) -> None:
     kinds = [InputField(name=kind.value, type=kind, description=about, required=True) for kind in InputKind]
     fields = [each.model_copy(update={"choices": tuple(choices)}) for each in kinds]

@@ -110,7 +110,7 @@ def round_of(card: QuestionCard) -> str:
 def _body(card: QuestionCard, where: Fit) -> list[Block]:
     whole = where is Fit.MESSAGE
     blocks = _sections(card.prompt if whole else truncate(card.prompt, SHORTENED))
-    if card.context.strip():
+    if clean(card.context).strip():
         text = card.context if whole else truncate(card.context, SHORTENED)
         blocks.append({"type": "markdown", "text": neutral(text)})
     if whole and (listed := listed_options(card)):

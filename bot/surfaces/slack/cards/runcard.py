@@ -15,6 +15,7 @@ from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards.elements import SECTION, Block, button, context, plain, section
 from bot.surfaces.slack.cards.elements import actions as row
 from bot.surfaces.slack.cards.mrkdwn import (
+    clean,
     date,
     length,
     mention,
@@ -170,7 +171,7 @@ def completed(card: RunCard, result: str) -> Message:
     shown = result if whole else next(pieces(result, SUMMARY), "").rstrip() + " …"
     head = f"✅ {_whose(card)} is done{_took(card)}."
     blocks = [section(head)]
-    if shown.strip():
+    if clean(shown).strip():
         blocks.append({"type": "markdown", "text": neutral(shown)})
     else:
         blocks.append(section("It ended without words."))

@@ -94,7 +94,7 @@ def start_form(crew: Crew, draft_id: str, given: Mapping[str, JsonValue]) -> Vie
     """A typed field for each input, filled with what is known. `private_metadata` is the `draft_id`."""
     wanted = sorted(crew.inputs, key=lambda each: not each.required)[:FIELDS]
     shown = [each for each in crew.inputs if each in wanted]
-    about = crew.description.strip() or "What the crew needs to know:"
+    about = clean(crew.description).strip() or "What the crew needs to know:"
     blocks = [section(truncate_escaped(about, SECTION))]
     blocks += [_field(each, given.get(each.name, each.default)) for each in shown]
     return modal(
