@@ -73,7 +73,6 @@ def pieces(text: str, limit: int, written: Callable[[str], str] = str) -> Iterat
 
     Cut at line ends or spaces, where one is in the second half of a part.
     """
-    text = clean(text)
     while text.strip():
         head = _head(text, limit, written)
         if len(head) < len(text):
