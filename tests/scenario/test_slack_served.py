@@ -42,7 +42,7 @@ async def test_everything_is_acknowledged_at_once_while_crews_are_busy(
         acts.append(await ada.press(shown, "Approve"))
         for task in working:
             task.cancel()
-        assert all(act.ok and act.elapsed < 2.5 for act in acts), [act.elapsed for act in acts]
+        assert all(act.ok and act.elapsed < 1.5 for act in acts), [act.elapsed for act in acts]
         assert not (await on.store.question(question.run_id, question.id)).open
 
 
