@@ -11,12 +11,12 @@ from crewai import Crew
 from pydantic import BaseModel, ConfigDict
 
 from bot.core.events import RunChanged
+from bot.core.retry import DONE
 from crews import doubts
 from crews.changes import Made
 from crews.context import RunContext
 from crews.journal import CREW, Journal
 from crews.parts import task_scope
-from crews.resume import DONE
 from crews.values import fingerprint
 
 

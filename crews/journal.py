@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.core.model import Outcome
-from bot.core.retry import ANSWER, KEPT
+from bot.core.retry import ANSWER, DONE, KEPT
 from crews.values import fingerprint
 
 MODEL, TOOL, PROMPT = "model", "tool", "prompt"
@@ -148,7 +148,7 @@ def _understood(name: str, value: str) -> bool:
         written = json.loads(value)
     except ValueError:
         return False
-    if name.removeprefix(KEPT).startswith("done/"):
+    if name.removeprefix(KEPT).startswith(DONE):
         return isinstance(written, dict) and ("output" in written or "end" in written)
     match name.split("/")[-3:-2]:
         case ["model" | "tool"]:

@@ -8,12 +8,10 @@ from typing import Any
 from crewai import Crew, Task
 from crewai.tasks.task_output import TaskOutput
 
-from bot.core.retry import KEPT
+from bot.core.retry import DONE, KEPT
 from crews.context import RunContext
 from crews.journal import Journal
 from crews.parts import TaskPart, task_scope
-
-DONE = "done/"
 
 
 class FinishedTasks:

@@ -20,12 +20,12 @@ from crewai.flow.flow import Flow
 from pydantic import BaseModel
 
 from bot.core.events import TaskCompleted, TaskStarted
-from bot.core.retry import KEPT
+from bot.core.retry import BEGUN, DONE, KEPT
 from crews import doubts
 from crews.context import RunContext
 from crews.definition import ToolEntry
 from crews.flows.order import STILL, TICK, Order
-from crews.flows.recorded import BEGUN, DONE, FED, STATE, Call, Recorded, record_of
+from crews.flows.recorded import FED, STATE, Call, Recorded, record_of
 from crews.flows.shown import text_of
 from crews.flows.threads import in_thread
 from crews.flows.written import Unreadable, Unwritable, read, write, write_fields

@@ -15,14 +15,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bot.core.retry import KEPT
+from bot.core.retry import BEGUN, DONE, KEPT, METHOD
 from crews.journal import Journal
 
 if TYPE_CHECKING:
     from crews.parts import Parts, TaskPart
 
-BEGUN, DONE, FED, STATE = "/begun", "done/", "fed/", "state/"
-_SCOPE = "m:"
+FED, STATE = "fed/", "state/"
 
 
 @dataclass
@@ -48,10 +47,10 @@ class Recorded:
 
     def __init__(self, journal: Journal, parts: Parts) -> None:
         self._parts = parts
-        self._done = {_scope(DONE, name): each for name, each in journal.under(f"{DONE}{_SCOPE}")}
-        self._fed = {_scope(FED, name): each for name, each in journal.under(f"{FED}{_SCOPE}")}
+        self._done = {_scope(DONE, name): each for name, each in journal.under(f"{DONE}{METHOD}")}
+        self._fed = {_scope(FED, name): each for name, each in journal.under(f"{FED}{METHOD}")}
         self._begun = {
-            name.removesuffix(BEGUN): each["number"] for name, each in journal.under(_SCOPE, BEGUN)
+            name.removesuffix(BEGUN): each["number"] for name, each in journal.under(METHOD, BEGUN)
         }
         self._numbers = self._begun | {scope: each["number"] for scope, each in self._done.items()}
         self.scope_of = {
@@ -59,7 +58,7 @@ class Recorded:
         }
         #: The calls of which this run itself has recorded something, not only one that it tries again.
         self.own = {
-            _scope(what, name) for what in (DONE, FED, "") for name, _ in journal.own(f"{what}{_SCOPE}")
+            _scope(what, name) for what in (DONE, FED, "") for name, _ in journal.own(f"{what}{METHOD}")
         }
         for name, state in journal.under(STATE):
             self._at(int(_scope(STATE, name)))["state"] = state
@@ -84,7 +83,7 @@ class Recorded:
 
     def name(self, scope: str) -> str:
         """The name of a recorded call's method, in people's words."""
-        method, _, occurrence = scope.removeprefix(_SCOPE).rpartition(":")
+        method, _, occurrence = scope.removeprefix(METHOD).rpartition(":")
         return self._parts.method(method, int(occurrence), 0).name
 
     def last_but(self, gone: Collection[str]) -> str | None:
