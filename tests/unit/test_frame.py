@@ -39,7 +39,8 @@ def test_the_lock_pins_every_dependency_of_the_project() -> None:
 
 
 def test_the_core_imports_the_standard_library_and_pydantic_only() -> None:
-    allowed = {*sys.stdlib_module_names, "pydantic"}
+    # Of the second library only a table is used: Unicode's, of characters that look alike.
+    allowed = {*sys.stdlib_module_names, "pydantic", "confusable_homoglyphs"}
     for path in (REPOSITORY / "bot" / "core").rglob("*.py"):
         for name in imported(path):
             assert name.split(".")[0] in allowed or name.startswith("bot.core"), f"{path.name} imports {name}"

@@ -1,0 +1,195 @@
+"""Which texts look like one another, and which label people mean. Pure, in linear time.
+
+`label_key` is for matching: what people type for a label. `skeletons` is for refusing: two labels that share
+one can't be told apart by their look. Labels that have the same key share a skeleton.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from bot.core.text import drop_invisible, valid
+
+_QUOTES = {
+    **dict.fromkeys(map(ord, "\u2018\u2019\u201a\u201b\u2032\u2035\u02bc\u00b4`"), "'"),
+    **dict.fromkeys(map(ord, "\u201c\u201d\u201e\u201f\u2033\u2036\u00ab\u00bb"), '"'),
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"), "-"),
+}
+_OUTSIDE = re.compile(r"^[\W_]+|[\W_]+$")
+_STOPS = ".\u3002"
+
+MOST_MARKS = 30
+"""Combining marks of one character that are compared: Unicode's bound. More take square time to sort."""
+RESERVED = frozenset(
+    {
+        "approve",
+        "approved",
+        "reject",
+        "rejected",
+        "request changes",
+        "reply",
+        "answer",
+        "answer in words",
+        "show all",
+        "show the whole question",
+        "choose",
+        "decide",
+        "cancel",
+        "cancel the run",
+        "let it run",
+    }
+)
+"""Labels of Crewdeck's own buttons beside a question, as `label_key` makes them."""
+OUTCOMES = frozenset(
+    {
+        "approved",
+        "rejected",
+        "chosen",
+        "answered",
+        "answered in words",
+        "changes requested",
+        "expired",
+        "withdrawn",
+        "recorded",
+        "settled",
+        "cancelled",
+        "decided",
+    }
+)
+"""How Crewdeck's outcome lines begin: `approved by ...`, `chosen: ...`."""
+
+
+def label_key(text: str) -> str:
+    """What a label and the words that somebody types for it have in common.
+
+    Case, composed and decomposed letters, kinds of quotes, dashes and spaces, invisible characters and a full
+    stop at the end make no difference.
+    """
+    folded = " ".join(unicodedata.normalize("NFKC", _folded(text).casefold()).split())
+    return folded.rstrip(_STOPS).rstrip() or folded
+
+
+def skeletons(text: str) -> frozenset[str]:
+    """The shapes of a label. Two labels that share one look alike.
+
+    There are two, since `I` looks like `l`, and is the capital of `i`.
+    """
+    key = label_key(text)
+    as_written = " ".join(_folded(text).split()).rstrip(_STOPS)
+    return frozenset({_shape(key), _shape(as_written).casefold()})
+
+
+def confusable(one: str, other: str) -> bool:
+    """Whether two labels look alike."""
+    return not skeletons(one).isdisjoint(skeletons(other))
+
+
+def alike(labels: Iterable[str]) -> tuple[str, str] | None:
+    """The first two of these labels that look alike; None if all can be told apart."""
+    seen: dict[str, str] = {}
+    for label in labels:
+        shapes = skeletons(label)
+        for shape in shapes:
+            if shape in seen:
+                return seen[shape], label
+        seen.update(dict.fromkeys(shapes, label))
+    return None
+
+
+def reserved(label: str) -> bool:
+    """Whether a label looks like one of Crewdeck's own buttons or outcome lines."""
+    shapes = {_OUTSIDE.sub("", shape) for shape in skeletons(label)}
+    return not shapes.isdisjoint(_taken()) or any(shape.startswith(_outcomes()) for shape in shapes)
+
+
+@cache
+def _taken() -> frozenset[str]:
+    return frozenset(map(_shape, RESERVED))
+
+
+@cache
+def _outcomes() -> tuple[str, ...]:
+    return tuple(_shape(outcome + then) for outcome in sorted(OUTCOMES) for then in (" by ", ":", " (by "))
+
+
+def _folded(text: str) -> str:
+    """Compatible characters are one, and what can't be seen is left out."""
+    ours = _bounded(valid(text).translate(_QUOTES))
+    return drop_invisible(unicodedata.normalize("NFKC", ours)).translate(_QUOTES)
+
+
+def _bounded(text: str) -> str:
+    """The text without the marks of a character beyond the thirtieth."""
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character)[0] == "M" else 0
+        if marks <= MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
+
+
+def _shape(text: str) -> str:
+    """Each character replaced by the one that stands for all that look like it."""
+    decomposed = unicodedata.normalize("NFD", text).translate(_prototypes())
+    return unicodedata.normalize("NFD", decomposed)
+
+
+@cache
+def _prototypes() -> Mapping[int, str]:
+    """For each confusable character the one that stands for its kind (Unicode's table of confusables)."""
+    # Read when the first question with options is asked: it has ten thousand entries.
+    from confusable_homoglyphs.confusables import confusables_data
+
+    pairs = [
+        (drop_invisible(one), drop_invisible(entry["c"]))
+        for one, entries in confusables_data.items()
+        for entry in entries
+    ]
+    kinds = _Kinds()
+    for one, other in pairs:
+        if len(one) == len(other) == 1:
+            kinds.join(one, other)
+    spelt: dict[str, str] = {}
+    for one, other in pairs:
+        if len(one) == 1 < len(other) and kinds.of(one) not in map(kinds.of, other):
+            spelt[kinds.of(one)] = min(spelt.get(kinds.of(one), other), other)
+    return {
+        ord(one): _spelt(kinds, spelt, one)
+        for one in kinds.members | {each for each in spelt if len(each) == 1}
+    }
+
+
+def _spelt(kinds: _Kinds, spelt: Mapping[str, str], character: str, depth: int = 0) -> str:
+    """A character's prototype; where several look like one (`rn`, `m`), they are spelt out."""
+    kind = kinds.of(character)
+    if kind not in spelt or depth > 3:  # noqa: PLR2004 - Unicode's table is never deeper
+        return kind
+    return "".join(_spelt(kinds, spelt, each, depth + 1) for each in spelt[kind])
+
+
+class _Kinds:
+    """Characters that look alike, joined to kinds; the first of Unicode stands for its kind."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+
+    @property
+    def members(self) -> frozenset[str]:
+        return frozenset(self._first)
+
+    def of(self, character: str) -> str:
+        while (first := self._first.get(character, character)) != character:
+            character = first
+        return character
+
+    def join(self, one: str, other: str) -> None:
+        first, second = sorted((self.of(one), self.of(other)))
+        self._first.setdefault(one, one)
+        self._first.setdefault(other, other)
+        self._first[second] = first

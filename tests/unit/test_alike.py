@@ -1,0 +1,111 @@
+"""Labels: which look alike, which are Crewdeck's own, and what people type for one."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.alike import alike, confusable, label_key, reserved, skeletons
+
+
+@pytest.mark.parametrize(
+    ("label", "typed"),
+    [
+        ("Don’t ship", "don't ship"),
+        ("Say “yes”", 'say "yes"'),
+        ("Say «yes»", "Say „yes“"),
+        ("Ship it", "ship\u00a0it"),
+        ("Ship it", "  SHIP \t it. "),
+        ("Caf\u00e9", "cafe\u0301"),
+        ("A – B", "a - b"),
+        ("Wait…", "wait..."),
+        ("Stra\u00dfe", "STRASSE"),
+        ("❤\ufe0f", "❤"),
+        ("Ｆull", "full"),
+        ("Keep", "Ke\u200bep"),
+        ("完了。", "完了"),
+    ],
+)
+def test_people_type_labels_as_their_keyboards_do(label: str, typed: str) -> None:
+    assert label_key(label) == label_key(typed)
+    assert confusable(label, typed)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Ship", "Ship it"), ("é", "e"), ("A", "B"), ("Yes", "Yes!"), ("+1", "-1")]
+)
+def test_different_labels_stay_different(one: str, other: str) -> None:
+    assert label_key(one) != label_key(other)
+    assert not confusable(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Keep the data", "Keep the data\u200b"),
+        ("Keep the data", "Keep the d\u0430ta"),  # Cyrillic
+        ("Keep the data", "Keep\u2003the  data"),
+        ("Keep the data", "\u202dKeep the data"),
+        ("Keep", "\u039aeep"),  # Greek
+        ("Keep", "𝐊eep"),
+        ("list", "Iist"),
+        ("corner", "comer"),
+        ("Option 1", "Option l"),
+        ("O", "0"),
+        ("Yes", "YES."),
+        ("a-b", "a\u2010b"),
+        ("✅", "✅\ufe0f"),
+    ],
+)
+def test_labels_that_look_alike_are_found(one: str, other: str) -> None:
+    assert alike(["Something else", one, other]) == (one, other)
+
+
+@given(st.text(max_size=30))
+def test_labels_with_the_same_key_look_alike(label: str) -> None:
+    assert confusable(label, label_key(label))
+    assert label_key(label_key(label)) == label_key(label) or confusable(label_key(label), label)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "Reply...", "Reply…", "reply", "Show all", "SHOW\u00a0ALL", "Approve", "\u0410pprove", "Reject",
+        "*Approve*",
+        "Approved by Bo", "✅ Approved by Bo", "\u0391pproved by Bo", "Rejected: no", "Chosen: B", "Cancel",
+        "Request changes...", "Choose...", "Ap\u200bprove",
+    ],
+)  # fmt: skip
+def test_our_own_labels_are_reserved(label: str) -> None:
+    assert reserved(label)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "Approve the draft",
+        "Approved suppliers only",
+        "Cancel the order",
+        "Ship it",
+        "🚀",
+        "Open",
+        "Expired",
+        "Reply to Bo",
+    ],
+)
+def test_other_labels_are_free(label: str) -> None:
+    assert not reserved(label)
+
+
+@pytest.mark.parametrize("unit", ["a", "\u0301", "\u0301\u0316", "é", "\u200b", "\u0430", "m", "ﷺ", " ", "."])
+def test_comparing_takes_linear_time(unit: str) -> None:
+    def taken(times: int) -> float:
+        begun = time.perf_counter()
+        skeletons(unit * times)
+        return time.perf_counter() - begun
+
+    taken(100)
+    assert min(taken(80_000) for _ in range(3)) < 8 * max(0.002, min(taken(20_000) for _ in range(3)))
