@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import unicodedata
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from bot.core.text import ValidText, drop_invisible, terminal_safe, valid, valid_json, visible
+from tests.linear import LINEAR, growth
 
 ANY = st.text(st.characters(), max_size=60)
 
@@ -161,11 +161,4 @@ def test_a_terminal_gets_no_sequence_that_it_would_obey() -> None:
     ],
 )
 def test_all_of_it_takes_linear_time(unit: str) -> None:
-    def taken(times: int) -> float:
-        stored = unit * times
-        begun = time.perf_counter()
-        visible(stored), valid(stored)
-        return time.perf_counter() - begun
-
-    taken(100)
-    assert min(taken(80_000) for _ in range(3)) < 8 * max(0.002, min(taken(20_000) for _ in range(3)))
+    assert growth(lambda times: (visible(unit * times), valid(unit * times)), 20_000) < LINEAR
