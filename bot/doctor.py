@@ -28,6 +28,9 @@ MARKS = {
 }
 """A word for each state, and its colour on a terminal."""
 
+NO_MODEL = "missing_model"
+"""The code of a crew that names no model while none is set: nobody has made up their mind yet."""
+
 Check = Callable[[Settings], Awaitable[list[Finding]]]
 
 
@@ -141,7 +144,7 @@ def _crew(record: dict[str, Any]) -> Finding:
         return Finding(subject=subject, state="ok", words="loads")
     return Finding(
         subject=subject,
-        state="broken",
+        state="off" if record.get("code") == NO_MODEL else "broken",
         words=str(record.get("problem") or "does not load"),
         remedy=str(record.get("remedy") or ""),
     )

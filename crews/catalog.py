@@ -6,12 +6,13 @@ working.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
@@ -24,6 +25,15 @@ GROUP = "crewdeck.crews"
 """The entry point group of factories."""
 FILES = ("crew.yaml", "agents.yaml", "tasks.yaml")
 ASK_HUMAN = "ask_human"
+AS_WRITTEN = frozenset({"string", "text", "choice", "date"})
+"""Types of inputs whose values are text."""
+
+PLAIN_WORDS = {
+    "missing": "is missing",
+    "model_type": "must have keys with values below it",
+    "dict_type": "must have keys with values below it",
+}
+"""For what pydantic says in words of Python, by its type of error."""
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_\-]*)\}")
 """As CrewAI reads it."""
@@ -72,17 +82,30 @@ def read(folders: Iterable[Path]) -> Catalog:
     definitions: dict[str, Definition] = {}
     problems: list[Problem] = []
     for folder in folders:
-        if not folder.is_dir():
-            problems.append(Problem(folder, 0, "", "there is no such folder (CREWDECK_CONFIG_DIR)"))
+        try:
+            homes = [each for each in sorted(folder.iterdir()) if _is_home(each)]
+        except OSError as error:
+            problems.append(Problem(folder, 0, "", _no_folder(error)))
             continue
-        for each in sorted(folder.iterdir()):
-            if not any((each / file).is_file() for file in FILES):
-                continue
+        for each in homes:
             definition, found = read_crew(each)
             problems += found
             if definition is not None:
                 definitions[definition.name] = definition
+            else:  # The one that it stands for is another crew: nobody asked for that one.
+                definitions.pop(each.name, None)
     return Catalog(dict(sorted(definitions.items())), tuple(problems), tuple(entry_points(group=GROUP)))
+
+
+def _is_home(folder: Path) -> bool:
+    """Whether any of a crew's files is in this folder, be it readable or not."""
+    return any(os.path.lexists(folder / file) for file in FILES)
+
+
+def _no_folder(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "there is no such folder (CREWDECK_CONFIG_DIR)"
+    return f"can't be read: {error.strerror} (CREWDECK_CONFIG_DIR)"
 
 
 def read_crew(folder: Path) -> tuple[Definition | None, list[Problem]]:
@@ -104,7 +127,7 @@ def read_crew(folder: Path) -> tuple[Definition | None, list[Problem]]:
 def _checked(
     folder: Path, crew_page: Document, agents_page: Document, tasks_page: Document
 ) -> tuple[Definition | None, list[Problem]]:
-    crew, problems = _entry(CrewFile, crew_page, (), crew_page.content)
+    crew, problems = _entry(CrewFile, _with_declared_defaults(crew_page), (), crew_page.content)
     agents, of_agents = _entries(AgentEntry, agents_page)
     tasks, of_tasks = _entries(TaskEntry, tasks_page)
     problems += of_agents + of_tasks
@@ -117,6 +140,16 @@ def _checked(
     return (None if problems else definition), problems
 
 
+def _with_declared_defaults(page: Document) -> Document:
+    """The defaults of inputs that are text are what is written: `12:30`, `0123`, `1.10`."""
+    inputs = page.content.get("inputs") if isinstance(page.content, dict) else None
+    for name, entry in inputs.items() if isinstance(inputs, dict) else ():
+        written = page.written.get(("inputs", name, "default"))
+        if isinstance(entry, dict) and written is not None and entry.get("type", "string") in AS_WRITTEN:
+            entry["default"] = written
+    return page
+
+
 def _entry(
     kind: type[E], page: Document, at: documents.Location, content: JsonValue
 ) -> tuple[E | None, list[Problem]]:
@@ -124,7 +157,30 @@ def _entry(
         return kind.model_validate(content), []
     except ValidationError as error:
         details = error.errors(include_url=False)
-        return None, [page.problem((*at, *_place(each["loc"])), _words(kind, each)) for each in details]
+    if _took_as_text(page, at, content, details):
+        return _entry(kind, page, at, content)
+    return None, [page.problem((*at, *_place(each["loc"])), _words(kind, each)) for each in details]
+
+
+def _took_as_text(
+    page: Document, at: documents.Location, content: JsonValue, details: Iterable[Mapping[str, Any]]
+) -> bool:
+    """Where text is wanted and a number, true or false was read, that becomes what is written for it."""
+    taken = False
+    for each in details:
+        place = _place(each["loc"])
+        written = page.written.get((*at, *place)) if each["type"] == "string_type" else None
+        if written is not None:
+            taken = _put(content, place, written) or taken
+    return taken
+
+
+def _put(content: Any, place: tuple[int | str, ...], written: str) -> bool:  # noqa: ANN401 - what a file has
+    """Replace what is there; whether it wasn't the same before."""
+    for key in place[:-1]:
+        content = content[key]
+    before, content[place[-1]] = content[place[-1]], written
+    return bool(before != written)
 
 
 def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
@@ -140,13 +196,13 @@ def _words(kind: type[Entry], error: Mapping[str, object]) -> str:
         case "extra_forbidden":
             known = f" (known here: {', '.join(kind.model_fields)})" if len(error["loc"]) == 1 else ""  # type: ignore[arg-type]
             return f"is no key that Crewdeck knows{known}"
-        case "missing":
-            return "is missing"
         case "value_error":
             return str(error["msg"]).removeprefix("Value error, ")
+        case "string_type" if error["input"] is None:
+            return "is empty where text is wanted; write it, in quotes if the text is ~ or null"
         case _:
             said = str(error["msg"])
-            return said[:1].lower() + said[1:]
+            return PLAIN_WORDS.get(str(error["type"])) or said[:1].lower() + said[1:]
 
 
 def _entries(kind: type[E], page: Document) -> tuple[dict[str, E], list[Problem]]:

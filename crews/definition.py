@@ -47,10 +47,17 @@ class InputEntry(Entry):
         if (self.type == "choice") != bool(self.choices):
             raise ValueError("`choices` belongs to `type: choice`, and is needed there")
         if self.default is not None:
-            inputs.parse(self.field("default"), self.default)
+            inputs.parse(self._field("default"), self.default)
         return self
 
     def field(self, name: str) -> InputField:
+        """What people need to know of it; its default is of its type."""
+        field = self._field(name)
+        if self.default is None:
+            return field
+        return field.model_copy(update={"default": inputs.parse(field, self.default)})
+
+    def _field(self, name: str) -> InputField:
         return InputField(
             name=name,
             type=InputKind(self.type),

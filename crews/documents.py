@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
+import os
+import stat
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
 from pydantic import JsonValue
 
+from crews import yaml_nodes
+from crews.yaml_nodes import Invalid, Mapping, Node, Scalar, short
+
 Location = tuple[str | int, ...]
+
+MOST_BYTES = 512 * 1024
+"""Of one file. Texts of crews are pages, not books."""
+LONGEST_MESSAGE = 400
+"""Characters. Messages repeat what is in the file."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +32,12 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
+        """One line, whatever is in a name."""
         where = f"{self.file}:{self.line}" if self.line else str(self.file)
-        return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+        told = f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+        return "".join(
+            each if each.isprintable() else each.encode("unicode_escape").decode() for each in told
+        )
 
 
 class Unreadable(Exception):  # noqa: N818 - says what happened
@@ -44,60 +55,62 @@ class Document:
     file: Path
     content: JsonValue
     lines: dict[Location, int]
+    #: What was written for numbers, true and false: `0123` is 123, unless text is wanted.
+    written: dict[Location, str] = field(default_factory=dict)
 
     def problem(self, location: Location, message: str) -> Problem:
         """A problem at `location`, or at the nearest place around it that the file has."""
         at = location
         while at and at not in self.lines:
             at = at[:-1]
-        return Problem(self.file, self.lines.get(at, 0), ".".join(map(str, location)), message)
+        return Problem(
+            self.file, self.lines.get(at, 0), ".".join(short(str(each)) for each in location), message
+        )
 
 
 def read(file: Path) -> Document:
     """Read a YAML file. Raises Unreadable."""
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(Problem(file, 0, "", f"can't be read: {_reason(error)}")) from error
-    except yaml.YAMLError as error:
-        raise Unreadable(_syntax(file, error)) from error
+        node = yaml_nodes.compose(_text(file))
+    except OSError as error:
+        raise Unreadable(Problem(file, 0, "", f"can't be read: {error.strerror or error}")) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise Unreadable(Problem(file, line, "", "can't be read: it is no UTF-8 text")) from error
+    except Invalid as error:
+        raise Unreadable(Problem(file, error.line, "", error.message)) from error
+    document = Document(file, {}, {(): 1})
     if node is None:
-        return Document(file, {}, {(): 1})
-    lines: dict[Location, int] = {}
-    for location, line in _lines((), node):
-        if location in lines:
-            raise Unreadable(Problem(file, line, ".".join(map(str, location)), "is there twice"))
-        lines[location] = line
-    return Document(file, _plain(node), {(): 1} | lines)
+        return document
+    return Document(file, _plain(document, (), node), document.lines, document.written)
 
 
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is no UTF-8 text"
+def _text(file: Path) -> str:
+    """Raises OSError and UnicodeDecodeError; never waits, as opening a pipe would."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as opened:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("it is no file")
+        content = opened.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise OSError(f"it is larger than {MOST_BYTES // 1024} KiB")
+    return content.decode("utf-8-sig")
 
 
-def _syntax(file: Path, error: yaml.YAMLError) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    said = getattr(error, "problem", None) or str(error)
-    return Problem(file, mark.line + 1 if mark else 0, "", f"is no YAML: {said}")
-
-
-def _lines(location: Location, node: yaml.Node) -> Iterator[tuple[Location, int]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            below = (*location, str(key.value))
-            yield below, key.start_mark.line + 1
-            yield from _lines(below, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            below = (*location, index)
-            yield below, value.start_mark.line + 1
-            yield from _lines(below, value)
-
-
-def _plain(node: yaml.Node) -> JsonValue:
-    if isinstance(node, yaml.MappingNode):
-        return {str(key.value): _plain(value) for key, value in node.value}
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(value) for value in node.value]
-    value = yaml.SafeLoader("").construct_object(node)
-    return value.isoformat() if isinstance(value, date) else value
+def _plain(document: Document, location: Location, node: Node) -> JsonValue:
+    """The node as plain values; what is where goes into the document. Its depth is bounded."""
+    if isinstance(node, Scalar):
+        if not isinstance(node.value, str | None):
+            document.written[location] = node.text
+        return node.value
+    if isinstance(node, Mapping):
+        content: dict[str, JsonValue] = {}
+        for name, (line, value) in node.entries.items():
+            document.lines[*location, name] = line
+            content[name] = _plain(document, (*location, name), value)
+        return content
+    items: list[JsonValue] = []
+    for index, value in enumerate(node.items):
+        document.lines[*location, index] = value.line
+        items.append(_plain(document, (*location, index), value))
+    return items

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from bot.core.model import InputField, InputKind
 from bot.settings import Settings
 from crews.build import Blueprint, CrewBroken, PythonCrew, YamlCrew
-from crews.catalog import Catalog
+from crews.catalog import FILES, Catalog
 from crews.entry import card_of
 from crews.failures import of_build
 from crews.flows import seams
@@ -42,7 +42,7 @@ def blueprints(catalog: Catalog, settings: Settings) -> dict[str, Blueprint]:
 def check(catalog: Catalog, settings: Settings) -> Iterator[dict[str, object]]:
     """Build every crew for real: what is wrong with which one, and the remedy."""
     for problem in catalog.problems:
-        name = problem.file.name if problem.file.is_dir() else problem.file.parent.name
+        name = problem.file.parent.name if problem.file.name in FILES else problem.file.name
         yield _finding(name, str(problem), "Correct the file; docs/crews.md describes it.")
     loaded = blueprints(catalog, settings)
     seams.install()  # as where they run: a Flow is built in a moment
@@ -63,8 +63,10 @@ def _built(name: str, crew: Blueprint) -> dict[str, object]:
             if isinstance(error, CrewBroken)
             else (f"{type(error).__name__}: {error}", "", "")
         )
-        return _finding(name, sentence, remedy or "Correct its definition; docs/crews.md describes it.")
-    return {"crew": name, "ok": True, "problem": None, "remedy": None}
+        return _finding(
+            name, sentence, remedy or "Correct its definition; docs/crews.md describes it.", found.code
+        )
+    return {"crew": name, "ok": True, "code": None, "problem": None, "remedy": None}
 
 
 def _sample(field: InputField) -> JsonValue:
@@ -84,5 +86,5 @@ def _sample(field: InputField) -> JsonValue:
             return field.name
 
 
-def _finding(name: str, problem: str, remedy: str) -> dict[str, object]:
-    return {"crew": name, "ok": False, "problem": problem, "remedy": remedy}
+def _finding(name: str, problem: str, remedy: str, code: str = "crew_broken") -> dict[str, object]:
+    return {"crew": name, "ok": False, "code": code, "problem": problem, "remedy": remedy}

@@ -20,9 +20,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from crewai.llms.base_llm import BaseLLM
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+
+from crews import documents
 
 SCRIPTED = "scripted"
 """The name of this model in `crew.yaml`."""
@@ -44,12 +45,12 @@ class Line(BaseModel):
 
 
 Script = dict[str, list[Line]]
+_SCRIPT = TypeAdapter(Script)
 
 
 def read_script(folder: Path) -> Script:
-    """The lines in a crew's folder, by task."""
-    content = yaml.safe_load((folder / FILE).read_text(encoding="utf-8"))
-    return {task: [Line.model_validate(line) for line in lines] for task, lines in content.items()}
+    """The lines in a crew's folder, by task. Raises Unreadable and ValidationError."""
+    return _SCRIPT.validate_python(documents.read(folder / FILE).content)
 
 
 class ScriptedLLM(BaseLLM):

@@ -49,6 +49,29 @@ async def test_a_machine_with_nothing_but_a_model_key_is_well(data_dir: Path) ->
     assert not any("\033" in each for each in lines)
 
 
+async def test_a_fresh_installation_is_well_and_says_what_crews_need_a_model(data_dir: Path) -> None:
+    status, lines = await run(data_dir, "doctor")
+    assert status == 0, lines
+    assert lines[-1] == "All is well."
+    assert line(lines, "Crew demo").startswith("ok")
+    for crew in ("research", "announcement"):
+        assert "CREWDECK_MODEL" in line(lines, f"Crew {crew}")
+        assert line(lines, f"Crew {crew}").startswith("off")
+
+
+async def test_a_model_without_its_key_is_a_fault_and_so_is_a_crew_that_can_not_be_read(
+    data_dir: Path,
+) -> None:
+    waves = data_dir / "crews" / "waves"
+    waves.mkdir(parents=True)
+    (waves / "crew.yaml").write_text("title: !ENV X\n")
+    extra = {"CREWDECK_MODEL": "openai/gpt-5.4-mini", "CREWDECK_CONFIG_DIR": str(waves.parent)}
+    status, lines = await run(data_dir, "doctor", **extra)
+    assert status == 1
+    assert "OPENAI_API_KEY" in line(lines, "BROKEN", "Crew research")
+    assert "crew.yaml:1: has the tag !ENV" in line(lines, "BROKEN", "Crew waves", "crew.yaml")
+
+
 async def test_a_good_slack_app_is_well(data_dir: Path, redis_url: str) -> None:
     async with LoopbackSlack() as slack:
         status, lines = await run(data_dir, "doctor", **slack_settings(slack), CREWDECK_REDIS_URL=redis_url)

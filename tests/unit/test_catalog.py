@@ -174,7 +174,8 @@ def test_what_is_wrong_in_the_parts_of_crew_yaml(tmp_path: Path, old: str, new: 
             "  max_execution_time: 60\n  role:",
             "agents.yaml:2: writer.max_execution_time: would count the time that people take; set",
         ),
-        ("  role: Writer", "  role: 7", "agents.yaml:2: writer.role: input should be a valid string"),
+        ("  role: Writer", "  role: [7]", "agents.yaml:2: writer.role: input should be a valid string"),
+        ("  role: Writer", "  role: ~", "agents.yaml:2: writer.role: is empty where text is wanted"),
     ],
 )
 def test_what_is_wrong_in_agents_yaml(tmp_path: Path, old: str, new: str, problem: str) -> None:

@@ -13,7 +13,10 @@ def test_what_durations_mean(written: str, meant: int) -> None:
     assert seconds(written) == meant
 
 
-@pytest.mark.parametrize("written", ["", "soon", "5", 5, "1.5h", "-1h", True, None, "0s", "h", "1h and more"])
+@pytest.mark.parametrize(
+    "written",
+    ["", "soon", "5", 5, "1.5h", "-1h", True, None, "0s", "h", "1h and more", "3651d", "9" * 100_000],
+)
 def test_what_is_no_duration(written: object) -> None:
     with pytest.raises(ValueError, match="must be"):
         seconds(written)
