@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot import local_token
 from bot.settings import Settings
 
 
-def announcement(settings: Settings, url: str, version: str, notices: Sequence[str] = ()) -> str:
-    """A few lines for the person who started it. They hold no secret.
+def announcement(
+    settings: Settings, url: str, version: str, *, console: str, trusted: str, notices: Sequence[str] = ()
+) -> str:
+    """A few lines for the person who started it. They hold no secret but what is in the address `console`.
 
-    `notices` say why the API answers nobody, if it does.
+    `trusted` says who may call. `notices` say why the API answers nobody, if it does.
     """
     lines = {
         "Slack": slack_line(settings),
-        **_http_lines(url, notices),
+        **_http_lines(url, console, notices),
+        "Trusted": trusted,
         **({"Webhooks": webhooks} if (webhooks := webhooks_line(settings)) else {}),
         "Store": _store_line(settings),
         "Workers": str(settings.workers)
@@ -25,10 +29,22 @@ def announcement(settings: Settings, url: str, version: str, notices: Sequence[s
     return f"Crewdeck {version} is up: {url}\n\n{table}\n\nCtrl-C stops everything it started.\n"
 
 
-def _http_lines(url: str, notices: Sequence[str]) -> dict[str, str]:
+def trusted_line(settings: Settings, *, plain: bool, token: bool, keys: bool) -> str:
+    """Who may call the API and use the console, and why."""
+    if keys:
+        return "who has an API key (crewdeck keys list), or signs in from Slack"
+    if plain:
+        return "everybody at this machine, without a key: nothing else can reach it"
+    why = f"{' and '.join(settings.exposed_by)} let requests from elsewhere in, and there are no API keys"
+    if token:
+        return f"this user at this machine, by {local_token.path_in(settings.data_dir)}: {why}"
+    return f"nobody: {why}"
+
+
+def _http_lines(url: str, console: str, notices: Sequence[str]) -> dict[str, str]:
     if notices:
         return {"HTTP": " ".join(("off ", *notices))}
-    return {"Console": f"on   {url}/", "HTTP": f"on   {url}/docs; also /health, /ready, /metrics"}
+    return {"Console": f"on   {console}", "HTTP": f"on   {url}/docs; also /health, /ready, /metrics"}
 
 
 def slack_line(settings: Settings) -> str:

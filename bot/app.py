@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -9,6 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
+from bot import local_token
 from bot.core.errors import SettingsError
 from bot.core.feed import Feed
 from bot.core.tasks import at_work
@@ -21,7 +25,11 @@ from bot.surfaces.console.surface import Console, console_url
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.routes import Probes
 from bot.surfaces.http.site import serving
+from bot.surfaces.throttle import WrongKeys
+from bot.surfaces.trust import LocalTrust
 from bot.surfaces.webhooks.surface import open_webhooks
+
+log = structlog.get_logger(__name__)
 
 if TYPE_CHECKING:
     from bot.store.redis import RedisStore
@@ -40,6 +48,8 @@ class App:
     #: Where people and programs reach it.
     url: str
     slack: SlackSurface | None
+    #: Whom it trusts without a key, while there are none.
+    trust: LocalTrust
     #: What its operator should know of the API.
     notices: Sequence[str]
 
@@ -63,12 +73,27 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         slack = await stack.enter_async_context(
             _slack(settings, store, feed, metrics, console_url(settings, url))
         )
-        console = Console(settings, store)
-        api = await stack.enter_async_context(open_api(settings, store, feed, console.door))
+        trust, wrong_keys = await _trust(settings, store), WrongKeys()
+        console = Console(settings, store, trust, wrong_keys)
+        api = await stack.enter_async_context(
+            open_api(settings, store, feed, console.door, trust=trust, wrong_keys=wrong_keys)
+        )
         probes = Probes(store, metrics, lambda: {"slack": slack.status().up} if slack else {})
         routes = [*probes.routes(), *console.routes(), *(slack.routes if slack else ())]
         await stack.enter_async_context(serving(routes, listener, api))
-        yield App(settings, store, feed, metrics, supervisor, url, slack, api.notices)
+        yield App(settings, store, feed, metrics, supervisor, url, slack, trust, api.notices)
+
+
+async def _trust(settings: Settings, store: RedisStore) -> LocalTrust:
+    """Whom to trust without a key. Where there are keys already nobody is, and no token is made."""
+    exposed_by = settings.exposed_by
+    if not exposed_by or settings.api_keys or await store.locked():
+        return LocalTrust(exposed_by)
+    try:
+        return LocalTrust(exposed_by, await asyncio.to_thread(local_token.read_or_create, settings.data_dir))
+    except SettingsError as error:
+        log.warning("This machine's user needs an API key too", reason=str(error))
+        return LocalTrust(exposed_by)
 
 
 @asynccontextmanager

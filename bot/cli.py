@@ -94,6 +94,8 @@ def _add_webhooks(parser: argparse.ArgumentParser) -> None:
     again.add_argument("--endpoint", dest="name", default="", help="to this one only")
     enable = actions.add_parser("enable", help="send again to an endpoint that wanted no more (410)")
     enable.add_argument("name", help="the endpoint")
+    forget = actions.add_parser("forget", help="end an endpoint that no settings name any more")
+    forget.add_argument("name", help="the endpoint")
     secret = actions.add_parser("secret", help="print what signs the webhooks that starts ask for")
     secret.add_argument("name", nargs="?", default="", help="the API key that starts; without keys, nothing")
 

@@ -9,9 +9,10 @@ import sys
 import structlog
 
 from bot import logs
-from bot.announcement import announcement
+from bot.announcement import announcement, trusted_line
 from bot.app import App, running
 from bot.settings import Settings
+from bot.surfaces.console.surface import local_url
 
 log = structlog.get_logger(__name__)
 
@@ -54,9 +55,21 @@ class _Serving:
 
     async def _work(self) -> None:
         async with running(self._settings) as self._app:
-            sys.stdout.write(announcement(self._settings, self._app.url, self._version, self._app.notices))
+            sys.stdout.write(await self._announcement(self._app))
             sys.stdout.flush()
             await asyncio.Event().wait()
+
+    async def _announcement(self, app: App) -> str:
+        keys = await app.store.locked()
+        trust = app.trust
+        return announcement(
+            self._settings,
+            app.url,
+            self._version,
+            console=f"{app.url}/" if keys else local_url(app.url, trust),
+            trusted=trusted_line(self._settings, plain=trust.plain, token=bool(trust.token), keys=keys),
+            notices=app.notices,
+        )
 
     def _stop(self, work: asyncio.Task[None]) -> None:
         """The first time ask everything to stop. Whoever asks again doesn't want to wait for workers."""

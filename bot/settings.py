@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.core.access import ApiKey, parse_keys
+from bot.core.addresses import is_loopback
 from bot.core.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secrets
 from bot.core.errors import SettingsError
 from bot.core.journal_keys import parse_journal_keys
@@ -30,6 +31,10 @@ DOTENV = ".env"
 
 
 Read = TypeVar("Read", bound=BaseSettings)
+
+
+def _data_dir() -> Path:
+    return user_data_path("crewdeck", appauthor=False)
 
 
 class Settings(BaseSettings):
@@ -56,9 +61,7 @@ class Settings(BaseSettings):
     redis_replicas: int | None = Field(None, alias="CREWDECK_REDIS_REPLICAS")
     #: And that it is on disk by then.
     redis_fsync: bool = Field(default=False, alias="CREWDECK_REDIS_FSYNC")
-    data_dir: Path = Field(
-        default_factory=lambda: user_data_path("crewdeck", appauthor=False), alias="CREWDECK_DATA_DIR"
-    )
+    data_dir: Path = Field(default_factory=_data_dir, alias="CREWDECK_DATA_DIR")
     retention_days: float = Field(30, alias="CREWDECK_RETENTION_DAYS", gt=0)
     #: Days after a run's end for which its journal is kept: as long as it can be tried again.
     journal_days: float = Field(7, alias="CREWDECK_JOURNAL_DAYS", gt=0)
@@ -95,6 +98,8 @@ class Settings(BaseSettings):
     cors_origins_text: str = Field("", alias="CREWDECK_CORS_ORIGINS")
     #: Calls a second for each key, in each web process.
     rate_limit: float = Field(50, alias="CREWDECK_RATE_LIMIT", gt=0)
+    #: Streams, and polls that wait, that one key may have open in each web process.
+    streams_per_key: int = Field(100, alias="CREWDECK_STREAMS_PER_KEY", ge=1)
 
     #: Private networks may be sent to, and `http://` is allowed.
     webhook_allow_private: bool = Field(default=False, alias="CREWDECK_WEBHOOK_ALLOW_PRIVATE")
@@ -183,6 +188,20 @@ class Settings(BaseSettings):
         return parse_secrets(self.webhook_secret_text.get_secret_value())
 
     @property
+    def exposed_by(self) -> tuple[str, ...]:
+        """The settings by which requests from elsewhere can reach this server; none: only this machine can.
+
+        A proxy or tunnel that Slack's requests come through is on this machine too, so where one is needed
+        the address that a request comes from says nothing about who sent it.
+        """
+        found = {
+            "HOST": not is_loopback(self.host),
+            "SLACK_SIGNING_SECRET": self.slack_signing_secret is not None and not self.socket_mode,
+            "CREWDECK_PUBLIC_URL": bool(self.public_url),
+        }
+        return tuple(name for name, exposes in found.items() if exposes)
+
+    @property
     def cors_origins(self) -> tuple[str, ...]:
         """Origins as browsers write them: without a slash at the end."""
         return tuple(part.strip().rstrip("/") for part in self.cors_origins_text.split(",") if part.strip())
@@ -213,6 +232,7 @@ class Remote(BaseSettings):
     address: str = Field("", alias="CREWDECK_URL")
     api_key: SecretStr | None = Field(None, alias="CREWDECK_API_KEY")
     port: int = Field(3000, alias="PORT", ge=0, le=65535)
+    data_dir: Path = Field(default_factory=_data_dir, alias="CREWDECK_DATA_DIR")
 
     @field_validator("address")
     @classmethod

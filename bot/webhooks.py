@@ -11,7 +11,7 @@ from uuid import UUID
 
 from bot.columns import many, print_rows, when
 from bot.core import ids
-from bot.core.endpoints import OF_STARTS, Endpoint, derived, surface_of
+from bot.core.endpoints import OF_STARTS, SURFACE, Endpoint, derived, surface_of
 from bot.core.errors import NotFound, SettingsError
 from bot.core.model import principal
 from bot.core.webhooks import Disabled, Failing, GivenUp
@@ -39,7 +39,7 @@ class Wish:
 
 
 def run(settings: Settings, wish: Wish) -> int:
-    """Do what was asked (`list`, `redeliver`, `enable`, `secret`); the exit status.
+    """Do what was asked (`list`, `redeliver`, `enable`, `forget`, `secret`); the exit status.
 
     Raises SettingsError and StoreUnavailable.
     """
@@ -49,6 +49,7 @@ def run(settings: Settings, wish: Wish) -> int:
         "list": _Desk.list,
         "redeliver": _Desk.redeliver,
         "enable": _Desk.enable,
+        "forget": _Desk.forget,
     }[wish.action]
     return asyncio.run(_with_store(command, settings, wish))
 
@@ -82,7 +83,8 @@ class _Desk:
 
     async def list(self, _: Wish) -> int:
         names = self._names()
-        if not names:
+        unknown = await self._unknown()
+        if not names and not unknown:
             sys.stderr.write("There are no endpoints: see docs/webhooks.md.\n")
             return 0
         disabled = await self._store.disabled()
@@ -94,6 +96,14 @@ class _Desk:
             rows.append((endpoint.name, endpoint.host, state))
         if OF_STARTS in names:
             rows.append((OF_STARTS, "(as starts say)", _count(failing[OF_STARTS], given_up[OF_STARTS])))
+        rows += [
+            (
+                name,
+                "(not in these settings)",
+                f"what it should get is kept; `crewdeck webhooks forget {name}` ends that",
+            )
+            for name in unknown
+        ]
         print_rows(rows)
         _print_failing(failing)
         _print_given_up(given_up)
@@ -121,6 +131,22 @@ class _Desk:
         await self._store.enable(surface_of(wish.name))
         sys.stdout.write(f"{wish.name} gets webhooks again.\n")
         return 0
+
+    async def forget(self, wish: Wish) -> int:
+        """Let an endpoint that no settings name any more get no runs that start from now on."""
+        if wish.name in self._names():
+            raise SettingsError(f"{wish.name} is set by CREWDECK_WEBHOOKS: take it out there, and restart.")
+        if wish.name not in await self._unknown():
+            raise SettingsError(f"There is no endpoint {wish.name}; `crewdeck webhooks` lists them.")
+        kept = [surface for surface in await self._store.following() if surface != surface_of(wish.name)]
+        await self._store.follow(kept)
+        sys.stdout.write(f"{wish.name} is forgotten: it gets no runs that start from now on.\n")
+        return 0
+
+    async def _unknown(self) -> list[str]:
+        """Endpoints that the store knows and these settings don't."""
+        known = [surface.removeprefix(SURFACE) for surface in await self._store.following()]
+        return [name for name in known if name not in self._names()]
 
     async def _wanted(self, surface: str, wish: Wish) -> dict[str, Sequence[int]]:
         """Which events of which runs."""

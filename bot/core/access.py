@@ -17,6 +17,8 @@ PREFIX = "cdk_"
 """What a secret that we made starts with, so that scanners and people recognise it."""
 
 LONGEST_NAME = 64
+SHORTEST_SECRET = 16
+"""Characters of a secret, at least: shorter ones can be guessed."""
 
 
 class Scope(StrEnum):
@@ -26,6 +28,10 @@ class Scope(StrEnum):
     START = "start"
     ANSWER = "answer"
     ADMIN = "admin"
+
+
+LOCAL = Actor(surface="http", user_id="local", name="local", admin=True)
+"""The person at this machine, where there are no keys."""
 
 
 class ApiKey(Value):
@@ -64,7 +70,7 @@ def new_secret() -> str:
 
 def digest(secret: str) -> str:
     """What is kept of a secret."""
-    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 def matching(secret: str, keys: Iterable[ApiKey]) -> ApiKey | None:
@@ -94,6 +100,11 @@ def _parse_key(part: str) -> ApiKey:
     secret, _, scopes = rest.partition(":")
     if not valid_name(name) or not secret:
         raise ValueError("each key is written name:secret or name:secret:scope+scope")
+    if len(secret) < SHORTEST_SECRET:
+        raise ValueError(
+            f"the key {name} is too short: it needs {SHORTEST_SECRET} characters or more, "
+            "as `openssl rand -hex 32` prints them"
+        )
     return ApiKey(name=name, scopes=parse_scopes(scopes.split("+") if scopes else ()), digest=digest(secret))
 
 

@@ -1,4 +1,4 @@
-"""Which network addresses strangers may make this machine connect to."""
+"""What network addresses stand for: the internet, or this machine."""
 
 from __future__ import annotations
 
@@ -37,3 +37,12 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this address or name is this machine and no other."""
+    name = host.strip("[]").partition("%")[0].lower()
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")

@@ -28,6 +28,8 @@ class Session(Value):
     scopes: tuple[Scope, ...]
     #: The digest of the API key that opened it, and without which it ends; "": a link opened it.
     key: str = ""
+    #: The local user's token opened it: it ends as soon as there are API keys.
+    local: bool = False
 
 
 class Door(Protocol):
@@ -43,10 +45,12 @@ class Door(Protocol):
         """Whether it has not ended. While the store is away it has not."""
 
 
-async def open_session(memory: Memory, actor: Actor, scopes: tuple[Scope, ...], key: str = "") -> str:
+async def open_session(
+    memory: Memory, actor: Actor, scopes: tuple[Scope, ...], key: str = "", *, local: bool = False
+) -> str:
     """Sign somebody in; the token by which their browser is known. Raises StoreUnavailable."""
     token = secrets.token_urlsafe(32)
-    session = Session(id=digest(token), actor=actor, scopes=scopes, key=key)
+    session = Session(id=digest(token), actor=actor, scopes=scopes, key=key, local=local)
     await memory.remember(_session(session.id), session.model_dump_json(), SESSION_TTL)
     return token
 

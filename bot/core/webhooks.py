@@ -68,6 +68,9 @@ class Followers(Protocol):
     async def follow(self, surfaces: Sequence[str]) -> None:
         """These surfaces, and no others, follow the runs that start from now on."""
 
+    async def following(self) -> list[str]:
+        """The surfaces that do."""
+
 
 class Outgoing(Protocol):
     """What has still to be sent; all raise StoreUnavailable."""

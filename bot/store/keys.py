@@ -74,6 +74,11 @@ def paused(shard: int) -> str:
     return f"{base(shard)}:paused"
 
 
+def followers(shard: int) -> str:
+    """The surfaces that follow each run that starts."""
+    return f"{base(shard)}:followers"
+
+
 def ids(shard: int) -> str:
     """The ids of all runs, in the order of their letters."""
     return f"{base(shard)}:ids"

@@ -27,6 +27,12 @@ class WebhookVerbs:
     async def follow(self, surfaces: Sequence[str]) -> None:
         await self._connection.each_shard("follow", *surfaces)
 
+    async def following(self) -> list[str]:
+        async with self._connection.pipeline() as batch:
+            for shard in range(keys.SHARDS):
+                batch.smembers(keys.followers(shard))
+        return sorted({surface for found in batch.results for surface in found})
+
     async def outstanding(self, surface: str, run_id: str) -> Outstanding:
         shown = keys.shown(run_id, surface)
         async with self._connection.pipeline() as batch:

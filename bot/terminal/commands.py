@@ -11,9 +11,12 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
+from bot import local_token
+from bot.core.addresses import is_loopback
 from bot.core.errors import InvalidInputs
 from bot.settings import Remote
 from bot.terminal import lines, pipe, words
@@ -107,10 +110,17 @@ def _run(remote: Remote, work: Work) -> int:
 
 
 async def _connected(remote: Remote, work: Work) -> int:
-    key = remote.api_key.get_secret_value() if remote.api_key else None
+    key = remote.api_key.get_secret_value() if remote.api_key else _local_token(remote)
     screen = _screen() if sys.stdout.isatty() else None
     async with Client(remote.url, key) as client:
         return await work(client, screen)
+
+
+def _local_token(remote: Remote) -> str | None:
+    """This user's token, for a server at this machine and for no other. Raises SettingsError."""
+    if not is_loopback(urlsplit(remote.url).hostname or ""):
+        return None
+    return local_token.read(remote.data_dir) or None
 
 
 def _screen() -> Screen:

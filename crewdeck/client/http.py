@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
+import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +26,7 @@ TRIES = 4
 """How often a call is made whose answer was lost, or that was told to come back later."""
 LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE})
 LONGEST_WAIT = 30.0
+SHORTEST_WAIT = 0.2
 
 
 class Http:
@@ -127,8 +132,12 @@ class Http:
 
 
 def wait_of(error: ApiError) -> float:
-    """Seconds after which the server wants to be asked again."""
-    return min(LONGEST_WAIT, float(error.problem.get("retry_after", 1)))
+    """Seconds after which the server wants to be asked again: a pause in any case."""
+    try:
+        seconds = float(error.problem.get("retry_after", 1))
+    except (TypeError, ValueError):
+        seconds = 1.0
+    return min(LONGEST_WAIT, max(SHORTEST_WAIT, seconds if math.isfinite(seconds) else 1.0))
 
 
 async def _json(response: aiohttp.ClientResponse) -> Any:  # noqa: ANN401 - JSON
@@ -146,10 +155,20 @@ async def _error(response: aiohttp.ClientResponse) -> ApiError:
         body = json.loads(await response.read())
     except ValueError:
         body = None
-    after = response.headers.get("Retry-After", "")
-    if after.isdigit():
-        body = {**(body if isinstance(body, dict) else {}), "retry_after": int(after)}
+    after = _seconds(response.headers.get("Retry-After", ""))
+    if after is not None:
+        body = {**(body if isinstance(body, dict) else {}), "retry_after": after}
     return ApiError.of(response.status, body)
+
+
+def _seconds(retry_after: str) -> float | None:
+    """What `Retry-After` says, as seconds or as a date; None if it can't be read."""
+    if re.fullmatch(r"[0-9]{1,9}", retry_after):
+        return int(retry_after)
+    try:
+        return parsedate_to_datetime(retry_after).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _reason(error: Exception) -> str:

@@ -34,6 +34,7 @@ from typing import Any, Literal, Self
 
 import psutil
 
+from bot import local_token
 from bot.store.embedded import Embedded
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -133,10 +134,17 @@ class Server:
         given = self.env.get("CREWDECK_REDIS_URL") or self.env.get("REDIS_URL")
         return given or f"unix://{self.data_dir / 'valkey' / 'valkey.sock'}"
 
+    @property
+    def bearer(self) -> dict[str, str]:
+        """What proves that we are its user, where it has made a token for that."""
+        token = local_token.read(self.data_dir)
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
     def get(self, path: str) -> tuple[int, Any]:
         """Its answer: the status, and the body (parsed if it is JSON)."""
+        request = urllib.request.Request(self.url + path, headers=self.bearer)  # noqa: S310
         try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
                 return _answer(answer.status, answer.headers, answer.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -148,9 +156,7 @@ class Server:
             self.wait_for(self._ready, UP_WITHIN)
 
     def _ready(self) -> bool:
-        status, parts = self.get("/ready")
-        if status == 200:
-            return True
+        _, parts = self.get("/ready")
         needs_worker = self.env.get("CREWDECK_WORKERS", "1") != "0"
         up = parts["redis"] and all(parts["surfaces"].values())
         return bool(up and (parts["worker"] or not needs_worker))

@@ -214,7 +214,7 @@ async def test_another_sites_page_cannot_use_a_session(server: Server) -> None:
 
 
 async def test_over_https_the_cookie_is_never_sent_without(server: Server) -> None:
-    headers = {"Origin": server.url, "X-Forwarded-Proto": "https"}
+    headers = {"Origin": server.url.replace("http://", "https://"), "X-Forwarded-Proto": "https"}
     async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
         answer = await client.post("/console/sign-in", data={"key": OPS}, headers=headers)
     assert "Secure" in answer.headers["Set-Cookie"]

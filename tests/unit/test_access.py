@@ -5,16 +5,29 @@ import pytest
 from bot.core import access
 from bot.core.access import ApiKey, Scope, digest, matching, new_secret, parse_keys
 
+SECRET = "0123456789abcdef"
+
 
 def test_keys_are_read_as_the_settings_write_them() -> None:
-    ci, ops = parse_keys(" ci:SECRET:read+start+answer , ops:SECRET2")
+    ci, ops = parse_keys(f" ci:{SECRET}:read+start+answer , ops:{SECRET}2")
     assert (ci.name, ci.scopes) == ("ci", (Scope.READ, Scope.START, Scope.ANSWER))
     assert (ops.name, ops.scopes) == ("ops", tuple(Scope))
-    assert matching("SECRET", (ci, ops)) == ci
+    assert matching(SECRET, (ci, ops)) == ci
     assert parse_keys("") == ()
 
 
-@pytest.mark.parametrize("text", ["ci", "ci:", ":hush", "c i:hush", "ci:hush:reed", "ci:hush,ci:hush2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ci",
+        "ci:",
+        ":hush",
+        "c i:hush",
+        "ci:hush",
+        f"ci:hush{SECRET}:reed",
+        f"ci:hush{SECRET},ci:hush{SECRET}2",
+    ],
+)
 def test_what_is_wrong_is_said_without_the_secret(text: str) -> None:
     with pytest.raises(ValueError, match=r"key|scope|name") as refused:
         parse_keys(text)

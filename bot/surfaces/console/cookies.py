@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from bot.core.sessions import SESSION_TTL
+from bot.surfaces.origin import scheme_of
 
 NAME = "crewdeck_session"
 
@@ -42,5 +43,5 @@ class Cookies:
         response.del_cookie(NAME, path="/", httponly=True, samesite="Strict", secure=secure)
 
     def _is_secure(self, request: web.Request) -> bool:
-        # Whoever lies in this header only makes their own cookie stricter.
-        return self.secure or request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+        # Whoever lies about how they came only makes their own cookie stricter.
+        return self.secure or scheme_of(request) == "https"

@@ -10,7 +10,7 @@ from bot.core.ports import Memory
 from bot.surfaces.console import pages
 from bot.surfaces.console.cookies import Cookies
 from bot.surfaces.console.files import HOME
-from bot.surfaces.console.origin import is_own
+from bot.surfaces.origin import is_own
 
 ADDRESS = sessions.LINK_PATH + "{token:[A-Za-z0-9_-]{20,100}}"
 SCOPES = (Scope.READ, Scope.START, Scope.ANSWER)
@@ -20,9 +20,10 @@ SCOPES = (Scope.READ, Scope.START, Scope.ANSWER)
 class Links:
     """Looked at with GET, used with POST."""
 
-    def __init__(self, memory: Memory, cookies: Cookies) -> None:
+    def __init__(self, memory: Memory, cookies: Cookies, public_url: str) -> None:
         self._memory = memory
         self._cookies = cookies
+        self._public_url = public_url
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get(ADDRESS, self.show), web.post(ADDRESS, self.use)]
@@ -33,7 +34,7 @@ class Links:
         return pages.stale()
 
     async def use(self, request: web.Request) -> web.Response:
-        if not is_own(request):
+        if not is_own(request, self._public_url):
             return pages.confirm(request.path)
         person = await sessions.use_link(self._memory, request.match_info["token"])
         if person is None:

@@ -9,6 +9,8 @@ from aiohttp import web
 from bot.surfaces.console.files import HEADERS
 
 SIGN_IN = "/console/sign-in"
+LOCAL = "/console/local"
+"""Where the link of `serve` leads; the token follows after `#`, which browsers send to nobody."""
 
 
 def sign_in(problem: str = "", status: int = 200) -> web.Response:
@@ -25,6 +27,20 @@ def sign_in(problem: str = "", status: int = 200) -> web.Response:
 <button class="primary">Sign in</button>
 </form>""",
         status,
+    )
+
+
+def local() -> web.Response:
+    """The page that signs the local user in with the token in its own address."""
+    return _page(
+        "Welcome",
+        f"""<p>This link signs you in as the user of this machine.</p>
+<form method="post" action="{LOCAL}" id="local">
+<input type="hidden" name="token" id="token">
+<button class="primary" autofocus>Sign in</button>
+</form>
+<noscript><p class="problem">This page needs JavaScript.</p></noscript>
+<script type="module" src="/console/script/local.js"></script>""",
     )
 
 

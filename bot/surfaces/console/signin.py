@@ -1,4 +1,4 @@
-"""Signing in with an API key, and signing out."""
+"""Signing in with an API key or as the local user, and signing out."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import Protocol
 from aiohttp import web
 
 from bot.core import sessions
-from bot.core.access import ApiKey, Keyring, matching
+from bot.core.access import LOCAL, ApiKey, Keyring, Scope, matching
 from bot.core.ports import Memory
 from bot.surfaces.console import pages
 from bot.surfaces.console.cookies import Cookies, token_in
 from bot.surfaces.console.files import HOME
-from bot.surfaces.console.origin import is_own
+from bot.surfaces.console.forms import read_field
+from bot.surfaces.origin import is_own
+from bot.surfaces.throttle import WrongKeys
+from bot.surfaces.trust import LocalTrust
 
 WRONG = "This key is not valid. Was it copied in full, and is it still in use?"
+WRONG_LINK = "This link is not valid. Use the one that `crewdeck serve` prints when it starts."
 ENDED = "Your session has ended. Please sign in again."
 FOREIGN = "Please use the form on this page."
+SLOWER = "Too many wrong keys have come from this address. Please try again in {seconds} s."
 
 
 class SignInStore(Keyring, Memory, Protocol):
@@ -25,17 +30,31 @@ class SignInStore(Keyring, Memory, Protocol):
 
 
 class SignIn:
-    """A form that takes a key and gives a session."""
+    """A form that takes a key and gives a session; and the same for the local user's token."""
 
-    def __init__(self, store: SignInStore, fixed: Sequence[ApiKey], cookies: Cookies) -> None:
+    def __init__(
+        self,
+        store: SignInStore,
+        fixed: Sequence[ApiKey],
+        cookies: Cookies,
+        *,
+        trust: LocalTrust,
+        wrong_keys: WrongKeys,
+        public_url: str,
+    ) -> None:
         self._store = store
         self._fixed = fixed
         self._cookies = cookies
+        self._trust = trust
+        self._wrong_keys = wrong_keys
+        self._public_url = public_url
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get(pages.SIGN_IN, self.form),
             web.post(pages.SIGN_IN, self.sign_in),
+            web.get(pages.LOCAL, self.local_form),
+            web.post(pages.LOCAL, self.sign_in_locally),
             web.post("/console/sign-out", self.sign_out),
         ]
 
@@ -43,25 +62,50 @@ class SignIn:
         return pages.sign_in(ENDED if "ended" in request.query else "")
 
     async def sign_in(self, request: web.Request) -> web.Response:
-        if not is_own(request):
+        if not is_own(request, self._public_url):
             return pages.sign_in(FOREIGN, 403)
-        form = await request.post()
-        secret = str(form.get("key", "")).strip()
+        secret = await read_field(request, "key")
+        if secret is None:
+            return pages.sign_in(FOREIGN, 400)
         key = matching(secret, [*self._fixed, *await self._store.api_keys()]) if secret else None
         if key is None:
-            return pages.sign_in(WRONG, 401)
+            return self._wrong(request, secret, WRONG)
         actor = sessions.key_at_console(key)
-        token = await sessions.open_session(self._store, actor, key.scopes, key.digest)
-        response = web.Response(status=303, headers={"Location": HOME})
-        self._cookies.give(request, response, token)
-        return response
+        return self._enter(request, await sessions.open_session(self._store, actor, key.scopes, key.digest))
+
+    async def local_form(self, _: web.Request) -> web.Response:
+        """The page behind the link that `serve` prints: a script takes the token out of its fragment."""
+        return pages.local()
+
+    async def sign_in_locally(self, request: web.Request) -> web.Response:
+        if not is_own(request, self._public_url):
+            return pages.sign_in(FOREIGN, 403)
+        token = await read_field(request, "token")
+        if token is None:
+            return pages.sign_in(FOREIGN, 400)
+        if not self._trust.knows(token):
+            return self._wrong(request, token, WRONG_LINK)
+        return self._enter(request, await sessions.open_session(self._store, LOCAL, tuple(Scope), local=True))
 
     async def sign_out(self, request: web.Request) -> web.Response:
-        if not is_own(request):
+        if not is_own(request, self._public_url):
             return pages.sign_in(FOREIGN, 403)
         token = token_in(request.cookies)
         if token:
             await sessions.end_session(self._store, token)
         response = web.Response(status=303, headers={"Location": HOME})
         self._cookies.take(request, response)
+        return response
+
+    def _enter(self, request: web.Request, token: str) -> web.Response:
+        response = web.Response(status=303, headers={"Location": HOME})
+        self._cookies.give(request, response, token)
+        return response
+
+    def _wrong(self, request: web.Request, secret: str, why: str) -> web.Response:
+        seconds = self._wrong_keys.count(request.remote) if secret else 0
+        if not seconds:
+            return pages.sign_in(why, 401)
+        response = pages.sign_in(SLOWER.format(seconds=seconds), 429)
+        response.headers["Retry-After"] = str(seconds)
         return response

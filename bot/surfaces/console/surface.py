@@ -9,18 +9,26 @@ from bot.surfaces.console.cookies import Cookies
 from bot.surfaces.console.door import SessionDoor
 from bot.surfaces.console.files import Files
 from bot.surfaces.console.links import Links
+from bot.surfaces.console.pages import LOCAL
 from bot.surfaces.console.signin import SignIn, SignInStore
+from bot.surfaces.throttle import WrongKeys
+from bot.surfaces.trust import LocalTrust
 
 
 class Console:
     """A page at `/`, and what belongs to it below `/console/`."""
 
-    def __init__(self, settings: Settings, store: SignInStore) -> None:
-        cookies = Cookies(secure=settings.public_url.startswith("https://"))
+    def __init__(
+        self, settings: Settings, store: SignInStore, trust: LocalTrust, wrong_keys: WrongKeys
+    ) -> None:
+        public = settings.public_url
+        cookies = Cookies(secure=public.startswith("https://"))
         self.door = SessionDoor(store)
         self._files = Files.shipped()
-        self._sign_in = SignIn(store, settings.api_keys, cookies)
-        self._links = Links(store, cookies)
+        self._sign_in = SignIn(
+            store, settings.api_keys, cookies, trust=trust, wrong_keys=wrong_keys, public_url=public
+        )
+        self._links = Links(store, cookies, public)
 
     def routes(self) -> list[web.RouteDef]:
         return [*self._files.routes(), *self._sign_in.routes(), *self._links.routes()]
@@ -29,3 +37,8 @@ class Console:
 def console_url(settings: Settings, here: str) -> str:
     """Where people find the console; `here` is where this machine does."""
     return settings.public_url.rstrip("/") or here
+
+
+def local_url(here: str, trust: LocalTrust) -> str:
+    """The console for the person at this machine, whom the server knows by this link where it has to."""
+    return f"{here}{LOCAL}#{trust.token}" if trust.token else f"{here}/"

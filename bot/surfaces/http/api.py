@@ -23,7 +23,7 @@ from bot.surfaces.encoding import encode
 from bot.surfaces.http import docspage, openapi
 from bot.surfaces.http.answers import Answers
 from bot.surfaces.http.auth import Ring
-from bot.surfaces.http.guard import KEYS_REQUIRED, Guard, is_loopback
+from bot.surfaces.http.guard import Guard, Origins
 from bot.surfaces.http.inboxfeed import InboxFeed
 from bot.surfaces.http.limits import Rates
 from bot.surfaces.http.poll import PollRoutes
@@ -36,6 +36,11 @@ from bot.surfaces.http.starts import Starts
 from bot.surfaces.http.streams import Pace, Streams
 from bot.surfaces.http.table import AnyOperation, Handlers, operations
 from bot.surfaces.http.websocket import WebSocketRoutes
+from bot.surfaces.throttle import WrongKeys
+from bot.surfaces.trust import LocalTrust
+
+HSTS = 365 * 24 * 3600
+"""Seconds for which browsers come by https only, where the public address has it."""
 
 
 class ApiStore(Store, Keyring, Inbox, Batches, Receipts, Protocol):
@@ -53,6 +58,8 @@ class Api:
     streams: Streams
     #: What the operator should know at start-up.
     notices: Sequence[str]
+    #: What goes with every answer of the site.
+    headers: Mapping[str, str]
 
     async def close_streams(self, _: web.Application) -> None:
         """For the site's `on_shutdown`: open streams end at once, instead of holding up the end."""
@@ -61,23 +68,42 @@ class Api:
 
 @asynccontextmanager
 async def open_api(
-    settings: Settings, store: ApiStore, feed: Feed, door: Door | None = None, pace: Pace | None = None
+    settings: Settings,
+    store: ApiStore,
+    feed: Feed,
+    door: Door | None = None,
+    *,
+    pace: Pace | None = None,
+    trust: LocalTrust | None = None,
+    wrong_keys: WrongKeys | None = None,
 ) -> AsyncIterator[Api]:
     """The API on this store, reading while the block runs. Raises StoreUnavailable.
 
-    `feed` is followed by the caller. Who has come in by the `door` needs no key.
+    `feed` is followed by the caller. Who has come in by the `door` needs no key. `trust` says who needs none
+    either while there are none; by default nobody whom the settings don't make plainly local.
     """
+    trust = trust or LocalTrust(settings.exposed_by)
     ring = Ring(store, feed, settings.api_keys)
     await ring.open()
     runs, inbox = RunFeed(store, feed), InboxFeed(store, feed)
     rates = Rates(settings.rate_limit)
     sight = Sight(store)
-    guard = Guard(ring, rates, sight, door, host=settings.host, origins=settings.cors_origins)
-    streams = Streams(store, runs, inbox, guard.still, sight, pace or Pace())
+    guard = Guard(
+        ring,
+        rates,
+        sight,
+        door,
+        trust,
+        wrong_keys or WrongKeys(),
+        Origins(frozenset(settings.cors_origins), settings.public_url),
+    )
+    streams = Streams(
+        store, runs, inbox, guard.still, sight, pace or Pace(), most_per_key=settings.streams_per_key
+    )
     table = operations(_handlers(store, streams, rates, Starts(store, settings.start_urls)))
-    notices = await _notices(settings, ring)
+    notices = await _notices(trust, ring)
     async with at_work(runs.run(), inbox.run()):
-        yield Api(_routes(table), (guard.middleware,), guard, streams, notices)
+        yield Api(_routes(table), (guard.middleware,), guard, streams, notices, _headers(settings))
 
 
 def _handlers(store: ApiStore, streams: Streams, rates: Rates, starts: Starts) -> Handlers:
@@ -110,9 +136,15 @@ def _routes(table: Sequence[AnyOperation]) -> list[web.RouteDef]:
     ]
 
 
-async def _notices(settings: Settings, ring: Ring) -> tuple[str, ...]:
+def _headers(settings: Settings) -> Mapping[str, str]:
+    # Browsers heed it where they came by https, and nowhere else.
+    https = settings.public_url.startswith("https://")
+    return {"Strict-Transport-Security": f"max-age={HSTS}"} if https else {}
+
+
+async def _notices(trust: LocalTrust, ring: Ring) -> tuple[str, ...]:
     if not await ring.locked():
-        return () if is_loopback(settings.host) else (KEYS_REQUIRED,)
+        return (trust.keys_required,) if trust.nobody else ()
     if not ring.usable:
         return (
             "The API is locked: keys were in use here, and none is left. Make one: `crewdeck keys add NAME`.",

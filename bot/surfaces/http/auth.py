@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from bot.core import access
 from bot.core.access import KEYS_TOPIC, ApiKey, Keyring, Scope, matching
 from bot.core.errors import StoreUnavailable
 from bot.core.feed import Feed, Signal
@@ -32,9 +33,14 @@ class Caller:
     session: Session | None = None
 
     @property
+    def local(self) -> bool:
+        """The local person, whom the server knows without a key."""
+        return self.key is None and (self.session is None or self.session.local)
+
+    @property
     def limited(self) -> bool:
         """A person who is here as themselves, and sees what is theirs to know of."""
-        return self.session is not None and self.key is None
+        return self.key is None and not self.local
 
     def require(self, scope: Scope) -> None:
         """Raises Problem (missing_scope)."""
@@ -46,8 +52,10 @@ class Caller:
         return self.actor.model_copy(update={"on_behalf_of": on_behalf_of or ""})
 
 
-LOCAL = Caller(Actor(surface="http", user_id="local", name="local", admin=True), frozenset(Scope))
+LOCAL = Caller(access.LOCAL, frozenset(Scope))
 """The person at this machine."""
+NOBODY = Caller(Actor(surface="http", user_id="nobody"), frozenset())
+"""Who calls what everybody may."""
 CALLER = web.RequestKey("caller", Caller)
 """Where a request keeps its caller."""
 
@@ -59,6 +67,8 @@ def caller_of(key: ApiKey) -> Caller:
 
 def signed_in(session: Session, key: ApiKey | None) -> Caller:
     """Who calls when somebody does who has signed in, with this key or (None) as themselves."""
+    if session.local:
+        return Caller(LOCAL.actor, LOCAL.scopes, session=session)
     scopes = key.scopes if key else session.scopes
     actor = session.actor.model_copy(update={"admin": key is not None and Scope.ADMIN in key.scopes})
     return Caller(actor, frozenset(scopes), key, session)

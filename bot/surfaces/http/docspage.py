@@ -62,7 +62,7 @@ def _operation(method: str, path: str, described: Mapping[str, Any]) -> str:
     return (
         f'<section id="{escape(described["operationId"])}">'
         f"<h3><b>{method.upper()}</b> <code>{escape(path)}</code></h3>"
-        f"<p>{escape(described['summary'])}. Scope: <code>{escape(described['x-scope'])}</code></p>"
+        f"<p>{escape(described['summary'])}.{_scope(described)}</p>"
         f"{_parameters(described['parameters'])}{_body(described)}{_responses(described['responses'])}</section>"
     )
 
@@ -111,3 +111,8 @@ def _schema(name: str, schema: Mapping[str, Any]) -> str:
         f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary>'
         f"<pre>{escape(text)}</pre></details>"
     )
+
+
+def _scope(described: Mapping[str, Any]) -> str:
+    scope = described.get("x-scope")
+    return f" Scope: <code>{escape(scope)}</code>" if scope else " Open to everybody."

@@ -85,7 +85,7 @@ def _operation(operation: AnyOperation) -> dict[str, Any]:
         "operationId": operation.name,
         "summary": operation.summary,
         "tags": [operation.tag],
-        "x-scope": operation.scope.value,
+        **({} if operation.public else {"x-scope": operation.scope.value}),
         "parameters": [*_in_path(operation), *_in_query(operation), *_in_headers(operation)],
         "responses": {**_answers(operation), **_problems(operation)},
     }
@@ -94,6 +94,8 @@ def _operation(operation: AnyOperation) -> dict[str, Any]:
             "required": not operation.body_optional,
             "content": {"application/json": {"schema": _ref(operation.body)}},
         }
+    if operation.public:
+        described["security"] = []
     if operation.path.startswith("/ws/"):
         described["security"] = [{}, {"key": []}, {"token": []}]
     return described
@@ -145,7 +147,9 @@ def _answer(answer: Answer) -> dict[str, Any]:
 
 def codes(operation: AnyOperation) -> tuple[str, ...]:
     """The codes of the problems that an operation can have."""
-    found = [*ALWAYS, *operation.problems]
+    found = [*(() if operation.public else ALWAYS), *operation.problems]
+    if operation.tag == "streams":
+        found.append("too_many_streams")
     if operation.body is not None:
         found += WITH_BODY
     if operation.query is not None:

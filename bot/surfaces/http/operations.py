@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from bot.core.access import Scope
 from bot.surfaces.encoding import encode
-from bot.surfaces.http.auth import CALLER, Caller
+from bot.surfaces.http.auth import CALLER, NOBODY, Caller
 from bot.surfaces.http.problems import Problem, invalid
 
 B = TypeVar("B")
@@ -63,6 +63,8 @@ class Operation(Generic[B, Q]):
     body_optional: bool = False
     query: type[Q] | None = None
     scope: Scope = Scope.READ
+    #: Everybody may call it: who calls is not asked.
+    public: bool = False
     #: Codes of problems beside those that every operation can have.
     problems: tuple[str, ...] = ()
     #: Request headers that it reads, with what they mean.
@@ -77,8 +79,9 @@ class Operation(Generic[B, Q]):
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Check and validate, then do it. Raises Problem and the errors of the core."""
-        caller = request[CALLER]
-        caller.require(self.scope)
+        caller = NOBODY if self.public else request[CALLER]
+        if not self.public:
+            caller.require(self.scope)
         query = self._read_query(request)
         body = await self._read_body(request)
         return await self.handler(Call(request, caller, body, query))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from bot.core.events import Event
+from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import EventsQuery, PollQuery
 from bot.surfaces.http.follow import Follower
 from bot.surfaces.http.opening import Opening, open_run
@@ -30,15 +31,15 @@ class PollRoutes:
         after = self._streams.runs.behind(run_id, query.last_event_id) if query.wait else None
         if after is not None:
             # Many who poll one run come back at once, behind each event: the store needn't hear of it.
-            return _page(await self._follow(run_id, after, query.wait))
+            return _page(await self._follow(call.caller, run_id, after, query.wait))
         opening = await open_run(self._streams.store, run_id, query.last_event_id)
         messages = await self._read(run_id, opening, MOST)
         if not messages and not opening.finished and query.wait:
-            messages = await self._follow(run_id, opening.after, query.wait)
+            messages = await self._follow(call.caller, run_id, opening.after, query.wait)
         return _page(messages)
 
     async def of_all(self, call: Call[None, PollQuery]) -> web.Response:
-        with self._streams.entered(), self._streams.follow_all(call.caller) as follower:
+        with self._streams.entered(call.caller), self._streams.follow_all(call.caller) as follower:
             await follower.open(call.query.last_event_id)
             return _page(await _collect(follower, call.query.wait))
 
@@ -47,8 +48,8 @@ class PollRoutes:
         opening = await open_run(self._streams.store, run_id, call.query.last_event_id)
         return _page(await self._read(run_id, opening, call.query.limit))
 
-    async def _follow(self, run_id: str, after: int, wait: float) -> Sequence[Message]:
-        with self._streams.entered(), self._streams.runs.follow(run_id, after) as follower:
+    async def _follow(self, caller: Caller, run_id: str, after: int, wait: float) -> Sequence[Message]:
+        with self._streams.entered(caller), self._streams.runs.follow(run_id, after) as follower:
             return await _collect(follower, wait)
 
     async def _read(self, run_id: str, opening: Opening, most: int) -> Sequence[Message]:

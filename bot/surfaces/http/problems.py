@@ -49,6 +49,7 @@ STATUS: Mapping[str, int] = {
     "invalid_inputs": 422,
     "invalid_answer": 422,
     "rate_limited": 429,
+    "too_many_streams": 429,
     "internal_error": 500,
     "journal_sealed": 500,
     "store_unavailable": 503,

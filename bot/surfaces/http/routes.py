@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -17,7 +16,7 @@ from bot.metrics import CONTENT_TYPE, Metrics
 
 @dataclass(frozen=True)
 class Probes:
-    """Answers whether this process is alive, and whether it is of use."""
+    """Answers whether this process can serve, and with what figures."""
 
     store: Health
     metrics: Metrics
@@ -26,23 +25,24 @@ class Probes:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/health", self.health),
             web.get("/ready", self.ready),
             web.get("/metrics", self.figures),
         ]
 
-    async def health(self, _: web.Request) -> web.Response:
-        """This process runs; nothing else is asked."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return web.json_response({"status": "healthy", "timestamp": now})
-
     async def ready(self, _: web.Request) -> web.Response:
-        """Whether a person who wants something now gets it: 200 if everything is up, else 503."""
+        """Whether requests may be sent here: 200 while the store answers, else 503.
+
+        Without workers or a chat platform the console and the API serve all the same, so those are told only.
+        """
         totals = await self._totals()
-        surfaces = dict(self.surfaces())
-        parts = {"redis": totals is not None, "worker": bool(totals and totals.workers), "surfaces": surfaces}
-        ready = all([parts["redis"], parts["worker"], *surfaces.values()])
-        return web.json_response({"ready": ready, **parts}, status=200 if ready else 503)
+        ready = totals is not None
+        body = {
+            "ready": ready,
+            "redis": ready,
+            "worker": bool(totals and totals.workers),
+            "surfaces": dict(self.surfaces()),
+        }
+        return web.json_response(body, status=200 if ready else 503)
 
     async def figures(self, _: web.Request) -> web.Response:
         text = self.metrics.text(await self._totals(), round(time.time() * 1000))

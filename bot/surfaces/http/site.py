@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
@@ -33,6 +33,8 @@ HEADERS = {
 }
 REFERRER_POLICY = "no-referrer"
 """Unless a page with a form has its own: with this one, browsers don't name the form's origin."""
+
+ALWAYS = web.AppKey("headers", Mapping[str, str])
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -105,6 +107,7 @@ def application(routes: Iterable[web.AbstractRouteDef], api: Api) -> web.Applica
     site = web.Application(
         client_max_size=MOST_BYTES, middlewares=[answer_errors, *api.middlewares, read_body]
     )
+    site[ALWAYS] = api.headers
     site.on_response_prepare.extend([_set_headers, api.guard.add_cors])
     site.on_shutdown.append(api.close_streams)
     site.add_routes([*routes, *api.routes])
@@ -115,6 +118,7 @@ async def _set_headers(request: web.Request, response: web.StreamResponse) -> No
     if "Upgrade" in request.headers and not isinstance(response, web.WebSocketResponse):
         response.force_close()  # who wanted another protocol is not read any more as one that speaks this
     response.headers.update(HEADERS)
+    response.headers.update(request.app[ALWAYS])
     response.headers.setdefault("Referrer-Policy", REFERRER_POLICY)
 
 

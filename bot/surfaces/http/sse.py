@@ -52,7 +52,7 @@ class SseRoutes:
         self, call: Call[None, StreamQuery], follower: Follower, first: Sequence[Message], *, plain: bool
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers=HEADERS)
-        with self._streams.entered(), suppress(ConnectionError, NotFound):
+        with self._streams.entered(call.caller), suppress(ConnectionError, NotFound):
             await response.prepare(call.request)
             await self._write(call.request, response, [*first], plain=plain)
             pace = self._streams.pace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from bot.core.inbox import Batches, Inbox
 from bot.core.ports import Events, Runs
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.inboxfeed import InboxFeed, InboxFollower
+from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.runfeed import RunFeed
 from bot.surfaces.http.sight import Sight
 
@@ -55,23 +57,40 @@ class Streams:
     still: Callable[[Caller], Awaitable[bool]]
     sight: Sight
     pace: Pace = Pace()
+    #: Streams and waiting polls that one key, or one person who has signed in, may have open.
+    most_per_key: int = 100
     _open: set[asyncio.Task[Any]] = field(default_factory=set)
+    _by_holder: Counter[str] = field(default_factory=Counter)
 
     def follow_all(self, caller: Caller) -> AbstractContextManager[InboxFollower]:
         """A way through the stream of all runs that this caller sees, to be opened."""
         return self.inbox.follow(self.sight.of(caller))
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
-        """The current task serves a stream, while the block runs."""
+    def entered(self, caller: Caller) -> Iterator[None]:
+        """The current task serves a stream to this caller, while the block runs.
+
+        Raises Problem (too_many_streams). The local person has no bound.
+        """
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("A stream is served by a task.")
+        holder = caller.key.name if caller.key else caller.actor.principal
+        if not caller.local and self._by_holder[holder] >= self.most_per_key:
+            raise Problem(
+                "too_many_streams",
+                f"At most {self.most_per_key} streams and waiting polls may be open with one key.",
+                headers={"Retry-After": "5"},
+            )
         self._open.add(task)
+        self._by_holder[holder] += 1
         try:
             yield
         finally:
             self._open.discard(task)
+            self._by_holder[holder] -= 1
+            if not self._by_holder[holder]:
+                del self._by_holder[holder]
 
     def close(self) -> None:
         """End all streams, since the process stops; clients come back with their cursors."""

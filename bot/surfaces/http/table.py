@@ -18,6 +18,7 @@ from bot.surfaces.http.bodies import (
     StartBody,
     StreamQuery,
 )
+from bot.surfaces.http.health import health
 from bot.surfaces.http.me import me
 from bot.surfaces.http.operations import Answer, Operation
 from bot.surfaces.http.poll import PollRoutes
@@ -29,6 +30,7 @@ from bot.surfaces.http.views import (
     CallerView,
     CrewsView,
     EventsView,
+    HealthView,
     QuestionsView,
     QuestionView,
     RunsView,
@@ -48,6 +50,18 @@ STREAM = {
 SOCKET = {101: Answer("A WebSocket: events out, answers in")}
 
 
+HEALTH: AnyOperation = Operation(
+    "GET",
+    "/health",
+    "getHealth",
+    "Whether the process runs; nothing else is asked",
+    health,
+    {200: Answer("It does", HealthView)},
+    public=True,
+    tag="process",
+)
+
+
 @dataclass(frozen=True)
 class Handlers:
     """What answers."""
@@ -61,7 +75,13 @@ class Handlers:
 
 def operations(handlers: Handlers) -> tuple[AnyOperation, ...]:
     """The table: `/openapi.json` and the routes are made from it."""
-    return (*_runs(handlers), *_questions(handlers), *_streams_of_run(handlers), *_streams_of_all(handlers))
+    return (
+        HEALTH,
+        *_runs(handlers),
+        *_questions(handlers),
+        *_streams_of_run(handlers),
+        *_streams_of_all(handlers),
+    )
 
 
 def _runs(to: Handlers) -> tuple[AnyOperation, ...]:

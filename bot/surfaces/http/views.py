@@ -30,6 +30,13 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class HealthView(View):
+    """This process runs."""
+
+    status: Literal["healthy"] = "healthy"
+    timestamp: str
+
+
 class ActorView(View):
     """Who did something."""
 

@@ -23,6 +23,7 @@ from bot.surfaces.http.limits import Rates
 from bot.surfaces.http.opening import open_run
 from bot.surfaces.http.operations import Call, read_json
 from bot.surfaces.http.problems import Problem
+from bot.surfaces.http.sight import Sees
 from bot.surfaces.http.streams import Streams, cut_off
 from bot.surfaces.http.wire import Message
 
@@ -57,7 +58,8 @@ class WebSocketRoutes:
     async def of_all(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
         with self._streams.follow_all(call.caller) as follower:
             await follower.open(_cursor(call))
-            socket = Socket(self._answers, self._rates, call.caller, None)
+            sees = self._streams.sight.of(call.caller)
+            socket = Socket(self._answers, self._rates, call.caller, None, sees)
             return await self._serve(call, socket, follower, ())
 
     async def _serve(
@@ -70,7 +72,7 @@ class WebSocketRoutes:
         response = web.WebSocketResponse(
             heartbeat=self._streams.pace.ping, max_msg_size=BUFFERED, compress=False, timeout=CLOSE_WITHIN
         )
-        with self._streams.entered():
+        with self._streams.entered(call.caller):
             await response.prepare(call.request)
             try:
                 async with asyncio.TaskGroup() as group:
@@ -129,11 +131,20 @@ class WebSocketRoutes:
 class Socket:
     """What one client may say over its WebSocket."""
 
-    def __init__(self, answers: Answers, rates: Rates, caller: Caller, run_id: str | None) -> None:
+    def __init__(
+        self,
+        answers: Answers,
+        rates: Rates,
+        caller: Caller,
+        run_id: str | None,
+        sees: Sees | None = None,
+    ) -> None:
         self._answers = answers
         self._rates = rates
         self._caller = caller
         self._run_id = run_id
+        #: Of all runs, those that the caller sees; None: all.
+        self._sees = sees
 
     async def answer(self, message: WSMessage) -> dict[str, Any]:
         """What a message is answered with: `accepted`, or `error` with its reason."""
@@ -163,7 +174,10 @@ class Socket:
 
     async def _find(self, question_id: str) -> Question:
         if self._run_id is None:
-            return await self._answers.find(question_id)
+            question = await self._answers.find(question_id)
+            if self._sees is not None and not await self._sees(question.run_id):
+                raise NotFound("question", question_id)
+            return question
         return await self._answers.find_in(self._run_id, question_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from aiohttp.abc import AbstractResolver
 from bot.core.addresses import is_public
 from bot.core.endpoints import Endpoint, check_url
 from bot.core.events import Event
+from bot.core.retry_after import seconds_of
 from bot.surfaces.encoding import encode
 from bot.surfaces.webhooks import signing
 
@@ -22,6 +24,10 @@ TIMEOUT = 15.0
 """Seconds that a receiver has to answer, connecting included."""
 READ = 4096
 """Bytes that are read of an answer: nobody looks at them, but then the connection can serve again."""
+REST_WITHIN = 1.0
+"""Seconds that the rest of an answer may take."""
+LONGEST_PAUSE = 4 * 3600.0
+"""Seconds that a receiver can ask for."""
 BACKING_OFF = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 AddressInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
@@ -65,12 +71,21 @@ class Sender:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
                 missed = _judged(answer)
                 if missed is None:
-                    await answer.content.read(READ)
+                    await _finish(answer)
                 else:
                     answer.close()
                 return missed
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Missed(_words(error))
+
+
+async def _finish(answer: aiohttp.ClientResponse) -> None:
+    """Take the rest of an answer whose status says that the event has arrived, whatever becomes of that."""
+    try:
+        async with asyncio.timeout(REST_WITHIN):
+            await answer.content.read(READ)
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        answer.close()
 
 
 def _judged(answer: aiohttp.ClientResponse) -> Missed | None:
@@ -82,7 +97,7 @@ def _judged(answer: aiohttp.ClientResponse) -> Missed | None:
     asked = answer.headers.get("Retry-After", "") if status in BACKING_OFF else ""
     return Missed(
         f"it answered {status} {phrase}".strip(),
-        float(asked) if asked.isascii() and asked.isdigit() else 0.0,
+        seconds_of(asked, most=LONGEST_PAUSE) or 0.0,
         gone=status == HTTPStatus.GONE,
     )
 

@@ -9,6 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 from uuid import uuid4
 
+import structlog
+
+from bot.core.endpoints import SURFACE
 from bot.core.feed import RECHECK, Feed
 from bot.core.tasks import at_work
 from bot.core.webhooks import Followers
@@ -19,6 +22,8 @@ from bot.surfaces.webhooks.delivery import Delivery, DeliveryStore
 from bot.surfaces.webhooks.routes import Configured, OfStarts, Route
 from bot.surfaces.webhooks.schedule import Schedule
 from bot.surfaces.webhooks.sending import TIMEOUT, Sender, open_sender
+
+log = structlog.get_logger(__name__)
 
 STARTS_AT_ONCE = 8 * AT_ONCE
 """Requests to the addresses that came with starts: they are many endpoints."""
@@ -44,10 +49,11 @@ async def open_webhooks(
 ) -> AsyncIterator[None]:
     """Deliver to the endpoints of the settings while the block runs. Raises StoreUnavailable.
 
-    Enter it without endpoints as well: runs that start then follow none. `feed` is followed by the caller.
+    A process without endpoints leaves those that the store knows as they are: what it says of the runs that
+    start then is kept until a process delivers it. `feed` is followed by the caller.
     """
     pace = pace or Pace()
-    await store.follow([endpoint.surface for endpoint in settings.webhooks])
+    await _follow(settings, store)
     routes = list(_routes(settings, store))
     if not routes:
         yield
@@ -57,6 +63,24 @@ async def open_webhooks(
         couriers = (_courier(route, store, feed, metrics, sender, pace) for route in routes)
         async with at_work(*(courier.run() for courier in couriers)):
             yield
+
+
+async def _follow(settings: Settings, store: WebhookStore) -> None:
+    ours = [endpoint.surface for endpoint in settings.webhooks]
+    left = sorted(set(await store.following()) - set(ours))
+    names = ", ".join(surface.removeprefix(SURFACE) for surface in left)
+    if ours or not left:
+        await store.follow(ours)
+        if left:
+            log.warning(
+                "Endpoints get no runs that start from now on: CREWDECK_WEBHOOKS has changed", gone=names
+            )
+    else:
+        log.warning(
+            "This process has no CREWDECK_WEBHOOKS: it delivers nothing; what endpoints should get is kept",
+            endpoints=names,
+            remedy="Set it as in the other web processes, or end it: crewdeck webhooks forget NAME",
+        )
 
 
 def _courier(

@@ -18,9 +18,12 @@ from bot.core.feed import Feed
 from bot.core.model import Claim, Crew, Deadline, Option, Question, QuestionKind
 from bot.settings import Settings
 from bot.store.redis import RedisStore
+from bot.surfaces.console.surface import Console
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.site import IDLE_FOR, serving
 from bot.surfaces.http.streams import Pace
+from bot.surfaces.throttle import WrongKeys
+from bot.surfaces.trust import LocalTrust
 
 LEASE = 60.0
 SECRETS = {"reader": "r" * 40, "ci": "c" * 40, "other": "o" * 40, "ops": "a" * 40}
@@ -121,18 +124,26 @@ def http_client(url: str, timeout: float) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def serve(
-    store: RedisStore, settings: Mapping[str, str], pace: Pace | None = None, idle_for: float = IDLE_FOR
+    store: RedisStore,
+    settings: Mapping[str, str],
+    pace: Pace | None = None,
+    idle_for: float = IDLE_FOR,
+    *,
+    console: bool = False,
 ) -> AsyncIterator[Served]:
-    """The API on this store; `settings` are named as in the environment."""
+    """The API on this store, and the `console` if it is wanted; `settings` are named as in the environment."""
     feed = Feed()
     configured = Settings.model_validate(dict(settings))
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     async with asyncio.TaskGroup() as group:
         following = group.create_task(feed.follow(store))
+        wrong_keys = WrongKeys()
+        pages = Console(configured, store, LocalTrust(configured.exposed_by), wrong_keys) if console else None
+        door = pages.door if pages else None
         async with (
-            open_api(configured, store, feed, pace=pace) as api,
-            serving((), listener, api, idle_for),
+            open_api(configured, store, feed, door, pace=pace, wrong_keys=wrong_keys) as api,
+            serving(pages.routes() if pages else (), listener, api, idle_for),
             http_client(url, 10) as client,
         ):
             yield Served(url, store, client)

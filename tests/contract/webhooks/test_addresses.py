@@ -76,7 +76,19 @@ async def test_redirects_are_not_followed(receiver: Receiver) -> None:
 
 @pytest.mark.parametrize(
     ("status", "asked", "seconds"),
-    [(429, "120", 120.0), (503, "7", 7.0), (500, "7", 0.0), (429, "soon", 0.0)],
+    [
+        (429, "120", 120.0),
+        (503, "7", 7.0),
+        (500, "7", 0.0),
+        (429, "soon", 0.0),
+        (429, "0", 0.0),
+        (503, "-5", 0.0),
+        (503, "nan", 0.0),
+        (503, "99999999999", 4 * 3600.0),
+        (503, "Fri, 31 Dec 2100 23:59:59 GMT", 4 * 3600.0),
+        (503, "Fri, 31 Dec 1999 23:59:59 GMT", 0.0),
+        (503, "Fri, 31 Dec 99999 23:59:59 GMT", 0.0),
+    ],
 )
 async def test_a_receiver_may_ask_for_a_pause(
     receiver: Receiver, status: int, asked: str, seconds: float

@@ -296,17 +296,59 @@ async def test_a_receiver_that_does_not_answer_in_time_is_tried_again(
     assert failing.why == "it did not answer in time"
 
 
-async def test_what_is_no_longer_configured_gets_no_new_runs(
-    store: RedisStore, opens: Opens, receiver: Receiver
+async def test_a_process_without_endpoints_says_so_and_turns_nobody_elses_off(
+    store: RedisStore, opens: Opens, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with opens(settings_for(receiver)):
         pass
     async with opens(settings_for()):
         run = await started(store)
-    assert await store.send_again(CRM, run.id, [1]) == 0
+    said = capsys.readouterr().out
+    assert "no CREWDECK_WEBHOOKS" in said
+    assert "endpoints=crm" in said
     async with opens(settings_for(receiver)):
-        await asyncio.sleep(0.1)
-    assert receiver.requests == []
+        await receiver.until(lambda: receiver.seqs().get(run.id) == [1])
+
+
+async def test_what_the_settings_name_no_longer_gets_no_new_runs(
+    store: RedisStore, opens: Opens, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with opens(settings_for(receiver)):
+        pass
+    others = settings_for(None, {"CREWDECK_WEBHOOKS": f"ops={receiver.url} {SECRET}"})
+    async with opens(others):
+        run = await started(store)
+        await receiver.until(lambda: receiver.seqs().get(run.id) == [1])
+    assert "gone=crm" in capsys.readouterr().out
+    assert await store.send_again(CRM, run.id, [1]) == 0
+
+
+@pytest.mark.parametrize("rest", [b"", b"x", b"x" * 100_000], ids=["nothing", "a bit", "much"])
+async def test_who_has_answered_200_and_then_dawdles_has_got_the_event(
+    store: RedisStore, opens: Opens, rest: bytes
+) -> None:
+    """The body never ends; with a 200 the event has arrived all the same, once."""
+    taken: list[bytes] = []
+    over = asyncio.Event()
+
+    async def dawdle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + rest)
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(dawdle, "127.0.0.1", 0) as receiver:
+        url = f"http://127.0.0.1:{receiver.sockets[0].getsockname()[1]}/"
+        dawdling = settings_for(None, {"CREWDECK_WEBHOOKS": f"crm={url} {SECRET}"})
+        async with opens(dawdling):
+            run = await started(store)
+            await eventually(lambda: _passed(store, run.id, 1))
+        assert len(taken) == 1
+        over.set()
+
+
+async def _passed(store: RedisStore, run_id: str, seq: int) -> bool:
+    return (await store.outstanding(CRM, run_id)).cursor == seq
 
 
 async def test_a_forgotten_run_leaves_nothing_behind(

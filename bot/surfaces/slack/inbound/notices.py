@@ -12,6 +12,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.inbound.reply import Line
 from bot.surfaces.slack.webapi.api import Later, Rejected, SlackApi
+from bot.surfaces.slack.webapi.failures import retry_after
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +64,7 @@ class Notices:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Later(1.0) from error
         if response.status_code == 429 or response.status_code >= 500:  # noqa: PLR2004 - HTTP's own numbers
-            raise Later(float(response.headers.get("Retry-After", 1)))
+            raise Later(retry_after(response.headers))
         if response.status_code != 200:  # noqa: PLR2004
             raise Rejected(response.body or "no_response_url")
 

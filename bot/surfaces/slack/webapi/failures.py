@@ -17,11 +17,15 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.core.errors import CrewdeckError
+from bot.core.retry_after import seconds_of
 
 SERVER_ERROR: Final = 500
 RATE_LIMITED: Final = 429
 SOON: Final = 1.0
 """Seconds after which a failure without a Retry-After is tried again; who retries lengthens it."""
+
+LATEST: Final = 600.0
+"""Seconds after which Slack is asked again at the latest, whatever its Retry-After says."""
 
 _PASSING = frozenset(
     {
@@ -112,16 +116,13 @@ def _answered(error: SlackApiError) -> SlackFailure:
     data = getattr(response, "data", None)
     code = str(data.get("error", "")) if isinstance(data, Mapping) else ""
     if status == RATE_LIMITED or status >= SERVER_ERROR or code in _PASSING or not code:
-        return Later(_retry_after(response.headers), code or f"status {status}")
+        return Later(retry_after(response.headers), code or f"status {status}")
     return Unrenderable(code) if code in _FORM else Rejected(code)
 
 
-def _retry_after(headers: Mapping[str, object]) -> float:
+def retry_after(headers: Mapping[str, object]) -> float:
     """In seconds; by any capitalisation of the header's name."""
     named = {str(name).lower(): value for name, value in headers.items()}
-    value = named.get("retry-after", SOON)
-    value = value[0] if isinstance(value, list) else value
-    try:
-        return max(0.0, float(str(value)))
-    except ValueError:
-        return SOON
+    value = named.get("retry-after", "")
+    value = value[0] if isinstance(value, list) and value else value
+    return seconds_of(str(value), most=LATEST) or SOON

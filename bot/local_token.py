@@ -1,0 +1,85 @@
+"""The token by which a server knows its own user at this machine, where others could reach it too.
+
+It is a file in the data folder that only this user can read. Whoever holds it may do everything, while there
+are no API keys.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from bot.core.errors import SettingsError
+
+FILE = "local-token"
+PREFIX = "cdl_"
+"""What it starts with, so that scanners and people recognise it."""
+LONGEST = 200
+"""Bytes that are read of the file."""
+
+
+def path_in(data_dir: Path) -> Path:
+    """Where the token is kept."""
+    return data_dir.expanduser().absolute() / FILE
+
+
+def read(data_dir: Path) -> str:
+    """The token; "" if there is none. Raises SettingsError if others can read the file, or it holds none."""
+    path = path_in(data_dir)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise _unusable(path, error.strerror or "it can't be read") from error
+    with os.fdopen(descriptor, "rb") as file:
+        _check_private(path, os.fstat(file.fileno()))
+        token = file.read(LONGEST).decode(errors="replace").strip()
+    if not token.startswith(PREFIX):
+        raise _unusable(path, "it holds no token")
+    return token
+
+
+def read_or_create(data_dir: Path) -> str:
+    """The token, made now if there is none; processes that make it together get the same one.
+
+    Raises SettingsError.
+    """
+    if token := read(data_dir):
+        return token
+    path = path_in(data_dir)
+    draft = path.with_name(f"{FILE}.{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(f"{PREFIX}{secrets.token_urlsafe(32)}\n")
+                file.flush()
+                os.fsync(descriptor)
+            # It appears whole or not at all, and the first one stays.
+            with suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            draft.unlink()
+    except OSError as error:
+        raise _unusable(path, error.strerror or "it can't be written") from error
+    return read(data_dir)
+
+
+def _check_private(path: Path, found: os.stat_result) -> None:
+    if not hasattr(os, "geteuid"):
+        return  # Windows: the user's own folder says who may read it
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+        raise _unusable(path, "it must be a file that belongs to this user")
+    if found.st_mode & 0o077:
+        raise _unusable(path, "others can read it, or could have written it")
+
+
+def _unusable(path: Path, why: str) -> SettingsError:
+    return SettingsError(
+        f"CREWDECK_DATA_DIR: {path} can't be used: {why}. Remove it, and restart the server."
+    )

@@ -1,0 +1,41 @@
+"""Whom the server trusts while there are no API keys: the person at this machine, and how it knows them."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+
+from bot.core.access import digest
+
+
+@dataclass(frozen=True)
+class LocalTrust:
+    """While nothing but this machine can reach the server, whoever calls from it; else its user's token."""
+
+    #: The settings by which requests from elsewhere can come in.
+    exposed_by: tuple[str, ...] = ()
+    #: "": nobody holds one.
+    token: str = field(default="", repr=False)
+
+    @property
+    def plain(self) -> bool:
+        """Whether clients at this machine need nothing."""
+        return not self.exposed_by
+
+    @property
+    def nobody(self) -> bool:
+        """Whether nobody at all can be known without keys."""
+        return not self.plain and not self.token
+
+    def knows(self, secret: str) -> bool:
+        """Whether this is the local user's token."""
+        return bool(self.token) and hmac.compare_digest(digest(secret), digest(self.token))
+
+    @property
+    def keys_required(self) -> str:
+        """What is said to who is not trusted."""
+        return (
+            f"Requests from elsewhere can reach this server ({', '.join(self.exposed_by)}), so the API needs "
+            "keys: make one with `crewdeck keys add NAME`, or set CREWDECK_API_KEYS. At the server's machine "
+            "its own user needs none: `crewdeck` and the link that `crewdeck serve` prints carry a token."
+        )
