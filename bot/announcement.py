@@ -35,7 +35,8 @@ def trusted_line(settings: Settings, *, plain: bool, token: bool, keys: bool) ->
         return "who has an API key (crewdeck keys list), or signs in from Slack"
     if plain:
         return "everybody at this machine, without a key: nothing else can reach it"
-    why = f"{' and '.join(settings.exposed_by)} let requests from elsewhere in, and there are no API keys"
+    open_by = " and ".join(settings.exposed_by)
+    why = f"{open_by} let requests from elsewhere in. Others need a key: crewdeck keys add NAME"
     if token:
         return f"this user at this machine, by {local_token.path_in(settings.data_dir)}: {why}"
     return f"nobody: {why}"

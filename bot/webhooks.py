@@ -143,7 +143,7 @@ class _Desk:
         sys.stdout.write(f"{wish.name} is forgotten: it gets no runs that start from now on.\n")
         return 0
 
-    async def _unknown(self) -> list[str]:
+    async def _unknown(self) -> Sequence[str]:
         """Endpoints that the store knows and these settings don't."""
         known = [surface.removeprefix(SURFACE) for surface in await self._store.following()]
         return [name for name in known if name not in self._names()]

@@ -17,7 +17,7 @@ MOST_ADDRESSES = 10_000
 class Budget:
     """Tries: so many at once, and so many a second after that."""
 
-    at_once: float
+    at_once: int
     a_second: float
 
 
@@ -59,13 +59,13 @@ class _Bucket:
     def __init__(self, budget: Budget, clock: Callable[[], float]) -> None:
         self._budget = budget
         self._clock = clock
-        self._tokens = budget.at_once
+        self._tokens = float(budget.at_once)
         self._at = clock()
 
     def take(self) -> int:
         now = self._clock()
         filled = self._tokens + (now - self._at) * self._budget.a_second
-        self._tokens, self._at = min(self._budget.at_once, filled), now
+        self._tokens, self._at = min(float(self._budget.at_once), filled), now
         if self._tokens >= 1:
             self._tokens -= 1
             return 0

@@ -202,6 +202,7 @@ def _signed_in(server: Server, token: str, headers: dict[str, str]) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", urlsplit(server.url).port, timeout=10)
     connection.request("POST", "/console/local", f"token={token}".encode(), headers)
     answer = connection.getresponse()
+    connection.close()
     assert answer.status == 303
     return str(answer.headers["Set-Cookie"]).partition(";")[0]
 

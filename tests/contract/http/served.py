@@ -131,7 +131,7 @@ async def serve(
     *,
     console: bool = False,
 ) -> AsyncIterator[Served]:
-    """The API on this store, and the `console` if it is wanted; `settings` are named as in the environment."""
+    """The API on this store, and the `console` if wanted; `settings` are named as in the environment."""
     feed = Feed()
     configured = Settings.model_validate(dict(settings))
     listener = socket.create_server(("127.0.0.1", 0))

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.core import sessions
-from bot.core.access import parse_keys
+from bot.core.access import Scope, parse_keys
 from bot.core.errors import SettingsError
 from bot.core.model import Actor, Standing
 from bot.core.runs import plan
@@ -134,12 +134,8 @@ async def test_the_socket_of_all_runs_says_nothing_of_hidden_ones(store: RedisSt
         question = await served.ask(claim)
         await served.post(f"/questions/{question.id}/answer", {"action": "approve"}, headers=bearer("ops"))
         eve = Actor(surface="slack", tenant="T1", user_id="UEVE", name="Eve", standing=Standing.MEMBER)
-        token = await sessions.open_session(
-            store,
-            sessions.person_at_console(eve),
-            ("read", "answer"),
-            "",  # type: ignore[arg-type]
-        )
+        scopes = (Scope.READ, Scope.ANSWER)
+        token = await sessions.open_session(store, sessions.person_at_console(eve), scopes)
         headers = {"Cookie": f"crewdeck_session={token}", "Origin": served.url}
         async with websockets.connect(
             f"{served.ws_url}/ws/human-input", additional_headers=headers

@@ -29,6 +29,8 @@ from tests.loopback.slack import LoopbackSlack
 
 DEFINITIONS = Path(__file__).parent / "definitions"
 SECRET = "a-signing-secret"
+KEY = "the-key-of-the-programs"
+"""Slack reaches the web processes from outside, so programs need one."""
 LEASE = 2.0
 """Seconds: a worker that lives keeps it, also where many others use the processors."""
 REDIS = "redis"
@@ -191,6 +193,8 @@ class Installation:
             "EFFECTS": str(self.effects.file),
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_SIGNING_SECRET": SECRET,
+            "CREWDECK_API_KEYS": f"programs:{KEY}:admin",
+            "CREWDECK_RATE_LIMIT": "10000",
             "SLACK_API_URL": self.slack.api_url,
             "CREWDECK_SLACK_EDITS_PER_MINUTE": "6000",
         }

@@ -22,7 +22,7 @@ import redis.asyncio
 from bot.core import ids
 from bot.core.tasks import at_work
 from bot.store import keys
-from tests.faults.chaos.installation import REDIS, Installation
+from tests.faults.chaos.installation import KEY, REDIS, Installation
 from tests.faults.chaos.ledger import ENDED, GAPLESS, Ledger
 from tests.faults.chaos.patience import patiently
 from tests.faults.chaos.people import People, Walk, all_rewritten
@@ -62,7 +62,7 @@ class Storm:
         """Two web processes with Slack and HTTP, three workers, and a Redis; ready for runs."""
         async with (
             Installation.running(folder, nursery, make_server) as town,
-            aiohttp.ClientSession() as session,
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session,
         ):
             people = People(town, random.Random(f"people {seed}"))
             programs = Programs(town, people, session)
