@@ -17,6 +17,7 @@ from crews.changes import Made
 from crews.context import RunContext
 from crews.journal import CREW, Journal
 from crews.parts import task_scope
+from crews.placeholders import filled, kickoff_inputs
 from crews.values import fingerprint
 
 
@@ -35,7 +36,8 @@ async def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
 
     `literal`: its texts are the same each time that it is built.
     """
-    run.parts.learn(crew)
+    inputs = kickoff_inputs(run.claim.run.crew, run.claim.run.inputs)
+    run.parts.learn(crew, inputs)
     journal, made = run.history.journal, Made.of(crew, literal=literal)
     noted = [_Noted.model_validate(written) for _, written in sorted(journal.own(CREW))]
     if not noted:
@@ -47,13 +49,14 @@ async def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
     if not changed:
         return
     moved = made.moved(before)
-    again = made.tasks[moved - 1].name if moved is not None else None
+    again = filled(made.tasks[moved - 1].name, inputs) if moved is not None else None
     key = f"{len(noted)}/{fingerprint(made.model_dump(mode='json'))}"
     if models := made.models_since(before, finished):
-        await run.tell(RunChanged(crew_id=run.crew_id, change=models), key)
+        await run.tell(RunChanged(crew_id=run.crew_id, change=filled(models, inputs)), key)
         _note(run, len(noted), _Noted(made=made))
         return
-    await asyncio.to_thread(doubts.go_on_with, run.desk, changed, again, key)
+    named = [filled(each, inputs) for each in changed]
+    await asyncio.to_thread(doubts.go_on_with, run.desk, named, again, key)
     struck = _struck(moved, len(before.tasks)) if moved is not None else []
     journal.forget(struck)
     left = tuple(journal.left())

@@ -161,11 +161,6 @@ class PythonCrew:
         return flow
 
 
-def kickoff_inputs(card: Card, inputs: Inputs) -> dict[str, Any]:
-    """What CrewAI fills its placeholders with: optional inputs that were not given are empty."""
-    return {field.name: "" for field in card.inputs} | dict(inputs)
-
-
 class _Builder:
     """Builds one crew; what its parts share is made once."""
 

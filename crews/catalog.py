@@ -20,6 +20,7 @@ from bot.core.model import Crew
 from crews import documents
 from crews.definition import AgentEntry, CrewFile, Entry, Limits, TaskEntry
 from crews.documents import Document, Problem, Unreadable
+from crews.placeholders import PLACEHOLDER
 
 GROUP = "crewdeck.crews"
 """The entry point group of factories."""
@@ -35,8 +36,6 @@ PLAIN_WORDS = {
 }
 """For what pydantic says in words of Python, by its type of error."""
 
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_\-]*)\}")
-"""As CrewAI reads it."""
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$", re.IGNORECASE)
 
 E = TypeVar("E", bound=Entry)
@@ -266,6 +265,6 @@ def _unknown_tools(
 def _placeholders(
     definition: Definition, page: Document, at: documents.Location, text: str
 ) -> Iterator[Problem]:
-    for name in dict.fromkeys(_PLACEHOLDER.findall(text)):
+    for name in dict.fromkeys(PLACEHOLDER.findall(text)):
         if name not in definition.crew.inputs:
             yield page.problem(at, f"{{{name}}} is no input of this crew")

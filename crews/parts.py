@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from crewai import Crew, Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 from crewai.context import get_current_task_id
 
 from bot.core import ids
+from crews.placeholders import filled
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class Parts:
         #: Whether the crew or an agent has a memory, which is sorted with model calls of its own.
         self.remembers = False
 
-    def learn(self, crew: Crew) -> None:
-        """Take in the crew that was built for the run."""
+    def learn(self, crew: Crew, inputs: Mapping[str, Any]) -> None:
+        """Take in the crew that was built for the run; names are shown with these inputs in them."""
         self.remembers = any(getattr(each, "memory", None) for each in (crew, *crew.agents))
         for number, member in enumerate(crew.agents, start=1):
             self._agents[str(member.id)] = ids.part_id(self._run_id, "agent", number)
@@ -68,12 +71,21 @@ class Parts:
             agent = task.agent or crew.manager_agent
             self._tasks[str(task.id)] = TaskPart(
                 id=ids.part_id(self._run_id, "task", number),
-                name=task.name or _headline(task.description),
+                name=filled(task.name, inputs) if task.name else _headline(filled(task.description, inputs)),
                 agent_id=self.agent_id(agent),
-                agent=agent.role.strip() if agent is not None else "",
+                agent=filled(agent.role, inputs).strip() if agent is not None else "",
                 number=number,
                 total=len(crew.tasks),
             )
+
+    def interpolated(self, crew: Crew, inputs: Mapping[str, Any]) -> None:
+        """CrewAI has put inputs, which may have changed, into the texts of this crew."""
+        for task in crew.tasks:
+            part = self.own(task)
+            if part is not None:
+                name = filled(task.name, inputs) if task.name else _headline(task.description)
+                agent = task.agent.role.strip() if task.agent is not None else part.agent
+                self._tasks[str(task.id)] = replace(part, name=name, agent=agent)
 
     def task(self, task: Task | None) -> TaskPart | None:
         """The crew's task that `task` is, or in whose course a delegated one is done; or a flow's method."""

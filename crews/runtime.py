@@ -20,8 +20,8 @@ from bot.core.errors import JournalSealed
 from bot.core.events import TaskCompleted
 from bot.core.model import Claim
 from bot.core.ports import Fenced
-from crews import agents, agreement, bus, clients, failures, seams
-from crews.build import Blueprint, Built, YamlCrew, kickoff_inputs
+from crews import agents, agreement, bus, clients, failures, interpolation, seams
+from crews.build import Blueprint, Built, YamlCrew
 from crews.context import CURRENT, RunContext
 from crews.execution import Ending, Execution
 from crews.flows import seams as flow_seams
@@ -30,6 +30,7 @@ from crews.hold import Hold
 from crews.journal import Journal
 from crews.line import StoreLine
 from crews.parts import TaskPart
+from crews.placeholders import kickoff_inputs
 from crews.progress import Progress, Progressed
 from crews.resume import FinishedTasks
 from crews.reviews import Reviews
@@ -57,6 +58,7 @@ class Runtime:
         self._starts = asyncio.Semaphore(STARTS)
         self._executions: dict[str, Execution] = {}
         seams.install()
+        interpolation.install()
         flow_seams.install()
         agents.install()
         clients.install()

@@ -35,6 +35,7 @@ ENTRY_POINTS = """\
 [crewdeck.crews]
 python = tests.contract.crews.toolbox:in_python
 steady = tests.contract.crews.toolbox:steady
+newspaper = tests.contract.crews.toolbox:newspaper
 missing = tests.contract.crews.toolbox:nothing_there
 """
 

@@ -143,7 +143,7 @@ def test_a_rebuilt_crew_has_the_same_ids() -> None:
 
 def _parts(parts: Parts) -> list[TaskPart]:
     crew = _demo()
-    parts.learn(crew)
+    parts.learn(crew, {})
     return [part for task in crew.tasks if (part := parts.own(task))]
 
 
@@ -259,7 +259,7 @@ async def test_a_rebuilt_run_asks_under_the_same_ids_in_whatever_order() -> None
     def asked(*prompts: str) -> list[tuple[str, str]]:
         run = RunContext(_claim(card, ids.run_id("one")), Limits(), Unanswered(), Silent())
         crew = _demo()
-        run.parts.learn(crew)
+        run.parts.learn(crew, {})
         questions = [
             run.desk.question(
                 run.asking_of(crew.tasks[1], crew.agents[1], AskHumanArgs(question=each).asking())

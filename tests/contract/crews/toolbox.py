@@ -86,6 +86,19 @@ def in_python(inputs: dict[str, Any]) -> Crew:
     return Crew(name="python", agents=[agent], tasks=[task])
 
 
+@crew(title="Newspaper", inputs={"topic": {"required": True}}, main_input="topic")
+def newspaper(_inputs: dict[str, Any]) -> Crew:
+    """Names with placeholders, and an input that only CrewAI's own hook knows."""
+    who: dict[str, Any] = {"role": "{topic} {edition} editor", "goal": "Edit", "backstory": "You edit."}
+    agent = Agent(**who, llm="openai/gpt-5.4-mini")
+    agent.tools = [AskHuman()]
+    task = Task(name="Edit {topic}", description="Edit {topic}", expected_output="Words", agent=agent)
+    again = Task(description="Check {topic}\nwell", expected_output="Words", agent=agent)
+    made = Crew(name="newspaper", agents=[agent], tasks=[task, again])
+    made.before_kickoff_callbacks.append(lambda inputs: {**(inputs or {}), "edition": "evening {topic}"})
+    return made
+
+
 class Steady(Flow[Any]):
     """Two methods, each of which takes a while."""
 
