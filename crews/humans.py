@@ -11,7 +11,9 @@ from crewai.tools import BaseTool
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from bot.core import rules
+from bot.core.alike import alike, label_key, reserved
 from bot.core.model import Action, Outcome, Question, QuestionKind, ReasonFlags
+from bot.core.text import drop_invisible, visible
 from crews.context import CURRENT
 from crews.desk import Asking
 
@@ -61,15 +63,21 @@ class AskHumanArgs(BaseModel):
         labels = [label.strip() for label in options or []]
         if not labels:
             return None
-        if not all(labels) or len({label.casefold() for label in labels}) < len(labels):
-            raise ValueError("every option needs words of its own; no two may be the same")
+        if not all(map(drop_invisible, labels)):
+            raise ValueError("every option needs words of its own")
+        if pair := alike(labels):
+            one, other = map(visible, pair)
+            raise ValueError(
+                f"no two options may be the same, and to people {one!r} and {other!r} look alike: "
+                "use words that can be told apart"
+            )
         if len(labels) > MOST_OPTIONS:
             raise ValueError(f"at most {MOST_OPTIONS} options; ask with fewer, or with kind 'text'")
         return labels
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
-        offered = {label.casefold() for label in self.options or ()}
+        offered = {label_key(label) for label in self.options or ()}
         if self.kind == "choice" and len(offered) < 2:  # noqa: PLR2004 - one option is no choice
             raise ValueError("kind 'choice' needs at least 2 options")
         if self.kind == "approval" and offered - {"approve", "reject"}:
@@ -78,12 +86,29 @@ class AskHumanArgs(BaseModel):
             )
         if self.kind == "text" and offered:
             raise ValueError("kind 'text' has no options; use kind 'choice' for them")
+        if (ours := self._ours()) is not None:
+            raise ValueError(
+                f"the option {visible(ours)!r} looks like a button or a note of the app itself. To have "
+                "something approved, use kind 'approval' without options; people can answer in words in any "
+                "case. Otherwise say in the option what it does, as in 'Publish the draft'"
+            )
         return self
+
+    def _ours(self) -> str | None:
+        """The first option of a choice that people could take for Crewdeck's own."""
+        labels = tuple(self.options or ())
+        if rules.infer_kind(self._declared, labels) is not QuestionKind.CHOICE:
+            return None
+        return next((label for label in labels if reserved(label)), None)
+
+    @property
+    def _declared(self) -> QuestionKind | None:
+        return QuestionKind(self.kind) if self.kind else None
 
     def asking(self) -> Asking:
         """What is to be asked, without who asks it."""
         labels = tuple(self.options or ())
-        kind = rules.infer_kind(QuestionKind(self.kind) if self.kind else None, labels)
+        kind = rules.infer_kind(self._declared, labels)
         return Asking(
             kind=kind,
             prompt=self.question,

@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from bot.core import ids
 from bot.core.model import Action, Option, Outcome, Question, QuestionKind, ReasonFlags, RunError, Value
+from bot.core.text import ValidJson, ValidText
 
 
 class RunStarted(Value):
@@ -20,10 +21,10 @@ class RunStarted(Value):
 
     type: Literal["run_started"] = "run_started"
     crew_id: str
-    crew: str
-    title: str = ""
-    inputs: dict[str, JsonValue] = Field(default_factory=dict)
-    requester: str = ""
+    crew: ValidText
+    title: ValidText = ""
+    inputs: dict[str, ValidJson] = Field(default_factory=dict)
+    requester: ValidText = ""
 
 
 class TaskStarted(Value):
@@ -34,8 +35,8 @@ class TaskStarted(Value):
     task_id: str
     agent_id: str | None = None
     #: The task's name and the agent's role, in people's words.
-    task: str
-    agent: str = ""
+    task: ValidText
+    agent: ValidText = ""
     #: Which task this is (from 1), of how many; 0 in a flow, where nobody knows.
     number: int
     total: int
@@ -48,8 +49,8 @@ class TaskCompleted(Value):
     crew_id: str
     task_id: str
     agent_id: str | None = None
-    task: str
-    agent: str = ""
+    task: ValidText
+    agent: ValidText = ""
     number: int
     total: int
 
@@ -60,7 +61,7 @@ class RunChanged(Value):
     type: Literal["run_changed"] = "run_changed"
     crew_id: str
     #: What, as a sentence for people.
-    change: str
+    change: ValidText
 
 
 class HumanInputRequired(Value):
@@ -72,8 +73,8 @@ class HumanInputRequired(Value):
     task_id: str | None = None
     agent_id: str | None = None
     kind: QuestionKind
-    prompt: str
-    context: str = ""
+    prompt: ValidText
+    context: ValidText = ""
     reason_flags: ReasonFlags = ReasonFlags()
     options: tuple[Option, ...] = ()
     round: int | None = None
@@ -91,9 +92,9 @@ class HumanInputCompleted(Value):
     agent_id: str | None = None
     kind: QuestionKind
     action: Action
-    value: JsonValue = None
+    value: ValidJson = None
     #: The outcome in words.
-    human_feedback: str
+    human_feedback: ValidText
     answered_by: str | None = None
     surface: str | None = None
 
@@ -109,7 +110,7 @@ class RunCompleted(Value):
     """The crew finished; the last event."""
 
     type: Literal["run_completed"] = "run_completed"
-    result: str
+    result: ValidText
 
 
 class RunFailed(Value):

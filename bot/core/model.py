@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
+
+from bot.core.text import ValidJson, ValidText
 
 ANYONE = "*"
 """The principal that everybody has."""
@@ -31,14 +33,14 @@ class Actor(Value):
     #: The workspace, where the surface has such a thing.
     tenant: str = ""
     user_id: str
-    name: str = ""
+    name: ValidText = ""
     standing: Standing = Standing.MEMBER
     #: May do everything: an `admin` key, or the local person where there are no keys.
     admin: bool = False
     #: Further principals of the same person, on other surfaces.
     identities: tuple[str, ...] = ()
     #: On whose behalf a program acts, as it says itself. Recorded, never trusted.
-    on_behalf_of: str = ""
+    on_behalf_of: ValidText = ""
 
     @property
     def principal(self) -> str:
@@ -99,11 +101,11 @@ class InputKind(StrEnum):
 class InputField(Value):
     """One input of a crew."""
 
-    name: str
+    name: ValidText
     type: InputKind = InputKind.STRING
     required: bool = False
-    description: str = ""
-    choices: tuple[str, ...] = ()
+    description: ValidText = ""
+    choices: tuple[ValidText, ...] = ()
     default: str | int | float | bool | None = None
 
 
@@ -137,9 +139,9 @@ class Approvers(Value):
 class Crew(Value):
     """What people need to know of a crew to start it: as a worker announced it."""
 
-    name: str
-    title: str
-    description: str = ""
+    name: ValidText
+    title: ValidText
+    description: ValidText = ""
     inputs: tuple[InputField, ...] = ()
     main_input: str | None = None
     approvers: Approvers = Approvers()
@@ -174,7 +176,7 @@ class RunError(Value):
     """Why a run failed: a code for programs, a sentence for people."""
 
     code: str
-    message: str
+    message: ValidText
 
 
 class NewRun(Value):
@@ -182,7 +184,7 @@ class NewRun(Value):
 
     id: str
     crew: Crew
-    inputs: dict[str, JsonValue] = {}
+    inputs: dict[str, ValidJson] = {}
     requester: Actor
     approvers: Policy
     cancellers: Policy
@@ -200,7 +202,7 @@ class Run(Value):
     id: str
     crew: Crew
     status: RunStatus
-    inputs: dict[str, JsonValue] = {}
+    inputs: dict[str, ValidJson] = {}
     requester: Actor
     approvers: Policy
     cancellers: Policy
@@ -211,7 +213,7 @@ class Run(Value):
     created_at: int
     started_at: int | None = None
     finished_at: int | None = None
-    result: str | None = None
+    result: ValidText | None = None
     error: RunError | None = None
     cancelled_by: Actor | None = None
     #: Milliseconds for which it has worked, as far as its workers have said.
@@ -252,7 +254,7 @@ class Option(Value):
     """A button. Its label is the outcome; its id stays short and plain whatever the label holds."""
 
     id: str
-    label: str
+    label: ValidText
 
 
 class Source(StrEnum):
@@ -276,8 +278,8 @@ class Outcome(Value):
 
     action: Action
     #: With `choose`: the option's id.
-    value: JsonValue = None
-    comment: str = ""
+    value: ValidJson = None
+    comment: ValidText = ""
     by: Actor | None = None
 
     def text(self, options: tuple[Option, ...]) -> str:
@@ -304,8 +306,8 @@ class Question(Value):
     id: str
     run_id: str
     kind: QuestionKind
-    prompt: str
-    context: str = ""
+    prompt: ValidText
+    context: ValidText = ""
     options: tuple[Option, ...] = ()
     reason: ReasonFlags = ReasonFlags()
     source: Source = Source.TOOL
@@ -313,7 +315,7 @@ class Question(Value):
     task_id: str | None = None
     agent_id: str | None = None
     #: Who asks, in people's words: the agent's role.
-    asker: str = ""
+    asker: ValidText = ""
     #: Reviews only: this round (from 1) and the crew's cap.
     round: int | None = None
     rounds: int | None = None
@@ -351,8 +353,8 @@ class Response(Value):
     """What one actor says to a question. Appended, never changed."""
 
     action: Action
-    value: JsonValue = None
-    comment: str = ""
+    value: ValidJson = None
+    comment: ValidText = ""
     actor: Actor
     #: The delivery that carried it: the same key again is the same response.
     key: str

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from bot.core import rules
 from bot.core.model import Action, Actor, Outcome, Question, Response, Ruling, Verdict
 from bot.core.ports import Questions
+from bot.core.text import visible
 
 
 async def answer(
@@ -25,11 +26,23 @@ async def answer(
 
 
 async def answer_in_words(
-    store: Questions, question: Question, actor: Actor, words: str, *, key: str
+    store: Questions, question: Question, actor: Actor, words: str, *, key: str, numbered: bool = False
 ) -> Ruling:
-    """Answer in words: exactly a label (case aside) is that choice, anything else is passed on as words."""
-    action, value, comment = rules.interpret(question, words)
+    """Answer in words: exactly a label, as people type it, is that choice; others are passed on as words.
+
+    `numbered`: people see the options with numbers, so a number is a choice as well.
+    """
+    action, value, comment = rules.interpret(question, words, numbered=numbered)
     return await answer(store, question, actor, action, key=key, value=value, comment=comment)
+
+
+def ambiguous(question: Question, words: str, *, numbered: bool = False) -> str:
+    """Why words that fit several options decide nothing, for who said them; empty if they don't."""
+    found = rules.meant(question, words, numbered=numbered)
+    if len(found) < 2:  # noqa: PLR2004 - one is meant, or none
+        return ""
+    labels = " and ".join(f"“{visible(option.label)}”" for option in found[:3])
+    return f"“{words.strip()}” may mean {labels}, so nothing was decided. Press the one that you mean."
 
 
 def explain(ruling: Ruling, deciders: str) -> str:

@@ -6,8 +6,10 @@ serve to tell people early. A property test holds both against each other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from bot.core.alike import label_key
 from bot.core.model import (
     ANYONE,
     Action,
@@ -66,7 +68,7 @@ def infer_kind(kind: QuestionKind | None, labels: tuple[str, ...]) -> QuestionKi
     """The kind of a question that names none: by its options."""
     if kind is not None:
         return kind
-    if {label.casefold() for label in labels} == {"approve", "reject"}:
+    if {label_key(label) for label in labels} == {"approve", "reject"}:
         return QuestionKind.APPROVAL
     return QuestionKind.CHOICE if labels else QuestionKind.TEXT
 
@@ -98,21 +100,36 @@ def admissible(question: Question, response: Response) -> bool:
             return False
 
 
-def interpret(question: Question, words: str) -> tuple[Action, str | None, str]:
+def interpret(question: Question, words: str, *, numbered: bool = False) -> tuple[Action, str | None, str]:
     """What a reply in words does: `(action, value, comment)`.
 
-    Words that are exactly a label (case aside) are that button. Any others are an answer in words, never an
-    approval.
+    Words that are exactly one label, as people type it, are that button. Any others are an answer in words,
+    never an approval.
     """
-    said = words.strip().casefold()
-    for option in question.options:
-        if said not in {option.label.casefold(), option.id.casefold() if not option.id.isdigit() else None}:
-            continue
+    found = meant(question, words, numbered=numbered)
+    if len(found) == 1:
+        [option] = found
         if question.kind is QuestionKind.CHOICE:
             return Action.CHOOSE, option.id, ""
         if option.id != Action.RESPOND:
             return Action(option.id), None, ""
     return Action.RESPOND, None, words.strip()
+
+
+def meant(question: Question, words: str, *, numbered: bool = False) -> tuple[Option, ...]:
+    """The options that these words may stand for: by label, by id, and by number where people see numbers."""
+    typed = label_key(words)
+    number = _NUMBER.fullmatch(typed) if numbered and question.kind is QuestionKind.CHOICE else None
+    place = int(number[1]) if number else None
+    return tuple(
+        option
+        for at, option in enumerate(question.options, start=1)
+        if at == place or typed == label_key(option.label) or (typed == option.id and not option.id.isdigit())
+    )
+
+
+_NUMBER = re.compile(r"#?([1-9][0-9]{0,2})\)?")
+"""A number as people type it, behind `label_key`, which takes away a full stop."""
 
 
 def silence(deadline: Deadline, question: Question) -> Outcome:
@@ -121,7 +138,7 @@ def silence(deadline: Deadline, question: Question) -> Outcome:
         return Outcome(action=Action.REJECT, comment="No answer before the deadline.")
     if question.kind is QuestionKind.CHOICE:
         for option in question.options:
-            if deadline.outcome in {option.id, option.label} and option.label.casefold() != Action.APPROVE:
+            if deadline.outcome in {option.id, option.label} and label_key(option.label) != Action.APPROVE:
                 return Outcome(
                     action=Action.CHOOSE, value=option.id, comment="No answer before the deadline."
                 )

@@ -65,14 +65,35 @@ def valid(text: str) -> str:
 
 
 def valid_json(value: JsonValue) -> JsonValue:
-    """The same for all texts in a JSON value, the keys of objects included."""
+    """The same for all texts in a JSON value, the keys of objects included, however deep it is."""
+    root = [value]
+    lists: list[list[JsonValue]] = [root]
+    objects: list[dict[str, JsonValue]] = []
+    while lists or objects:
+        # Without recursion: JSON may be nested as deep as the parser's stack allows.
+        if lists:
+            listed = lists.pop()
+            listed[:] = [_valid_part(each, lists, objects) for each in listed]
+        else:
+            named_values = objects.pop()
+            for key, each in named_values.items():
+                named_values[key] = _valid_part(each, lists, objects)
+    return root[0]
+
+
+def _valid_part(
+    value: JsonValue, lists: list[list[JsonValue]], objects: list[dict[str, JsonValue]]
+) -> JsonValue:
+    """A valid text, or a copy of a list or an object, whose parts are still to be made valid."""
     match value:
         case str():
             return valid(value)
         case list():
-            return [valid_json(each) for each in value]
+            lists.append(copied := list(value))
+            return copied
         case dict():
-            return {valid(key): valid_json(each) for key, each in value.items()}
+            objects.append(renamed := {valid(key): each for key, each in value.items()})
+            return renamed
         case _:
             return value
 
@@ -83,6 +104,8 @@ def _valid_if_text(value: object) -> object:
 
 ValidText = Annotated[str, BeforeValidator(_valid_if_text)]
 """A field of a model that takes any text, and holds a valid one."""
+ValidJson = Annotated[JsonValue, BeforeValidator(valid_json)]
+"""The same for a JSON value."""
 
 
 def named(character: str) -> str:

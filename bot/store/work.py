@@ -11,6 +11,7 @@ from bot.core import events, rules
 from bot.core.events import Body, Event
 from bot.core.model import Claim, Outcome, Question, RunError, RunStatus
 from bot.core.ports import Fenced
+from bot.core.text import valid
 from bot.core.turns import USUAL, LineKind
 from bot.core.waiting import Offer
 from bot.store import keys
@@ -126,7 +127,8 @@ class WorkVerbs:
         return await self._questions.question(claim.run.id, question.id)
 
     async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
-        body: Body = events.RunFailed(error=error) if error else events.RunCompleted(result=result or "")
+        result = valid(result or "")
+        body: Body = events.RunFailed(error=error) if error else events.RunCompleted(result=result)
         ended = await self._connection.run(
             "finish",
             keys.shard_of(claim.run.id),
@@ -134,7 +136,7 @@ class WorkVerbs:
             claim.epoch,
             RunStatus.FAILED if error else RunStatus.COMPLETED,
             "error" if error else "result",
-            dump(error) if error else result or "",
+            dump(error) if error else result,
             dump(body),
         )
         if not ended:

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.core import rules
+from bot.core.alike import alike
 from bot.core.model import Action, Outcome, Question, QuestionKind
+from bot.core.text import drop_invisible
 
 MOST_OUTCOMES = 10
 _APPROVE, _REJECT = frozenset({"approve", "approved"}), frozenset({"reject", "rejected"})
@@ -49,9 +51,7 @@ class Wanted:
         """What keeps people from being asked this, in words."""
         if len(self.emit) > MOST_OUTCOMES:
             return f"`emit` has more than {MOST_OUTCOMES} outcomes"
-        if len({label.strip().casefold() for label in self.emit}) < len(self.emit) or not all(
-            label.strip() for label in self.emit
-        ):
+        if alike(self.emit) or not all(drop_invisible(label).strip() for label in self.emit):
             return "`emit` needs outcomes that can be told apart by their words"
         return None
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core import rules
+from bot.core import questions, rules
+from bot.core.alike import label_key
 from bot.core.model import (
     Action,
     Actor,
@@ -104,7 +105,38 @@ def test_only_words_that_are_exactly_a_label_are_that_button(
 @given(words=st.text())
 def test_no_other_words_ever_approve(words: str) -> None:
     action, _, _ = rules.interpret(APPROVAL, words)
-    assert (action is Action.APPROVE) == (words.strip().casefold() == "approve")
+    assert (action is Action.APPROVE) == (label_key(words) == "approve")
+
+
+PICK = question(QuestionKind.CHOICE, "Don’t ship", "🚀 Launch it", "Stra\u00dfe", "Wait…", "1")
+
+
+@pytest.mark.parametrize(
+    ("words", "chosen"),
+    [
+        ("don't ship", "1"), ("DON\u2018T\u00a0SHIP.", "1"), ("🚀 launch  it", "2"), ("STRASSE", "3"),
+        ("wait...", "4"),
+        ("2", "2"), ("2.", "2"), ("#3", "3"), ("4)", "4"), ("5", "5"),
+    ],
+)  # fmt: skip
+def test_labels_match_as_people_type_them_and_numbers_where_they_are_shown(words: str, chosen: str) -> None:
+    assert rules.interpret(PICK, words, numbered=True) == (Action.CHOOSE, chosen, "")
+
+
+@pytest.mark.parametrize("words", ["ship", "6", "0", "2 please", "don't", "1"])
+def test_what_is_none_or_several_of_the_labels_is_an_answer_in_words(words: str) -> None:
+    assert rules.interpret(PICK, words, numbered=True) == (Action.RESPOND, None, words)
+
+
+def test_a_number_is_no_choice_where_no_numbers_are_shown() -> None:
+    assert rules.interpret(PICK, "2") == (Action.RESPOND, None, "2")
+    assert rules.interpret(PICK, "1") == (Action.CHOOSE, "5", "")
+
+
+def test_words_that_fit_several_options_are_explained() -> None:
+    why = questions.ambiguous(PICK, "1", numbered=True)
+    assert "“Don’t ship” and “1”" in why
+    assert not questions.ambiguous(PICK, "2", numbered=True)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """What people type, and what it is taken for."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.errors import InvalidInputs
 from bot.core.model import Crew, InputField, InputKind
-from bot.surfaces.slack.inbound import commands
+from bot.surfaces.slack.inbound import commands, words
 from bot.surfaces.slack.inbound.commands import (
     Cancel,
     Help,
@@ -17,6 +19,7 @@ from bot.surfaces.slack.inbound.commands import (
     nearest,
     parse,
 )
+from tests.linear import LINEAR, growth
 
 CREW = Crew(
     name="announcement",
@@ -47,6 +50,9 @@ CREW = Crew(
         ('  start   demo   topic="tide mills" ', Start("demo", 'topic="tide mills"')),
         ("start demo\ntide mills", Start("demo", "tide mills")),
         ("start\ndemo tides", Start("demo", "tides")),
+        ("start\u00a0demo\u00a0topic=x", Start("demo", "topic=x")),
+        ("start\u3000demo\u2009tides", Start("demo", "tides")),
+        ("status\t1a2b3c4d", Status("1a2b3c4d")),
         ("strat demo", Help(unknown="strat demo")),
     ],
 )
@@ -75,13 +81,65 @@ def test_the_first_word_says_what_is_wanted(text: str, command: commands.Command
         ("the miller's wheel", {"topic": "the miller's wheel"}),
         ('say "hello" to all', {"topic": 'say "hello" to all'}),
         ("topic='the miller's wheel'", {"topic": "the miller's wheel"}),
-        ('topic="unclosed', {"topic": '"unclosed'}),
+        ("topic=„tide mills“ tone=playful", {"topic": "tide mills", "tone": "playful"}),
+        ("topic=»tide mills«", {"topic": "tide mills"}),
+        ("topic=»tide mills»", {"topic": "tide mills"}),
+        ("topic=\u2019tide mills\u2019", {"topic": "tide mills"}),
+        ("topic=‚tide mills\u2018", {"topic": "tide mills"}),
+        ("topic=‹tide mills›", {"topic": "tide mills"}),
+        ("topic=「tide mills」", {"topic": "tide mills"}),
+        ("topic=『tide mills』", {"topic": "tide mills"}),
+        ("„tide mills“", {"topic": "tide mills"}),
+        ("tone=playful\u3000tide\u00a0mills", {"tone": "playful", "topic": "tide mills"}),
+        ("topic=tides\u2009tone=playful", {"topic": "tides", "tone": "playful"}),
+        ("topic=tides\ttone=playful", {"topic": "tides", "tone": "playful"}),
+        ('"why tone=playful matters"', {"topic": "why tone=playful matters"}),
+        ("\u2019tis the miller\u2019s wheel", {"topic": "\u2019tis the miller\u2019s wheel"}),
+        ('5" of rain', {"topic": '5" of rain'}),
         ("topic=https://example.org/?a=b", {"topic": "https://example.org/?a=b"}),
         ("1 + 1 = 2", {"topic": "1 + 1 = 2"}),
     ],
 )
 def test_pairs_are_inputs_and_the_rest_fills_the_main_input(rest: str, values: dict[str, str]) -> None:
     assert commands.given(CREW, rest) == values
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        'topic="unclosed', "topic=“tide mills", "topic=„tide mills", "topic=»tide", "topic=「tide",
+        "topic='tide mills",
+        '"tide mills', 'tone=playful "tide mills', 'topic="a"b',
+    ],
+)  # fmt: skip
+def test_a_quotation_that_is_not_closed_is_said(typed: str) -> None:
+    with pytest.raises(InvalidInputs, match="not closed"):
+        commands.given(CREW, typed)
+
+
+SPACES = [chr(code) for code in range(0x3001) if chr(code).isspace()]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=[f"U+{ord(space):04X}" for space in SPACES])
+def test_every_kind_of_space_separates_words(space: str) -> None:
+    assert parse(f"start{space}announcement{space}x") == Start("announcement", "x")
+    assert commands.given(CREW, f"tone=playful{space}topic=x") == {"tone": "playful", "topic": "x"}
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ['a="x ', "a=«x ", '"', '" ', "'x ", "a= ", "a", "=", "\u3000", "“x ", "x” ", "<", "<a", "&lt;", ":a"],
+)
+def test_long_commands_take_linear_time(unit: str) -> None:
+    def work(times: int) -> None:
+        typed = "start announcement " + unit * times
+        looks_like_command(words.plain(typed))
+        command = parse(words.without_mention(typed, "U0BOT"))
+        if isinstance(command, Start):
+            with suppress(InvalidInputs):
+                commands.given(CREW, command.rest)
+
+    assert growth(work, 10_000) < LINEAR
 
 
 def test_a_misspelt_input_before_the_free_text_is_noticed() -> None:
@@ -122,6 +180,6 @@ def test_any_words_after_a_crew_are_inputs_or_are_refused(text: str) -> None:
     assert all(isinstance(value, str) for value in values.values())
 
 
-@given(st.text(alphabet=st.characters(blacklist_characters='"“”', blacklist_categories=["Cs"])))
+@given(st.text(alphabet=st.characters(blacklist_characters='"“”„‟＂', blacklist_categories=["Cs"])))
 def test_a_quoted_value_arrives_as_it_was_typed(value: str) -> None:
     assert commands.given(CREW, f'topic="{value}"') == {"topic": value}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.surfaces.slack.inbound import words
+from bot.surfaces.slack.inbound import emoji, words
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,26 @@ def test_groups_are_people_too(text: str) -> None:
 )
 def test_only_a_mention_at_the_beginning_speaks_to_the_app(text: str, spoken: str | None) -> None:
     assert words.addressed(text, "U0BOT") == spoken
+
+
+ROCKET = {"type": "emoji", "name": "rocket", "unicode": "1f680"}
+CUSTOM = {"type": "emoji", "name": "our_logo"}
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks", "read"),
+    [
+        (":rocket: Launch", [{"type": "rich_text", "elements": [{"elements": [ROCKET]}]}], "🚀 Launch"),
+        (":rocket: x", [{"type": "rich_text", "elements": [{"elements": [CUSTOM]}]}], ":rocket: x"),
+        ("a:x:b", [{"type": "rich_text", "elements": []}], "a:x:b"),
+        (":rocket:", [{"elements": [{"type": "emoji", "name": "rocket", "unicode": "no"}, 7]}], ":rocket:"),
+        (":rocket: Launch", None, "🚀 Launch"),
+        (":+1: and :white_check_mark:", None, "👍 and ✅"),
+        (":party_popper:", None, "🎉"),
+        (":our_logo: :latin_small_letter_a:", None, ":our_logo: :latin_small_letter_a:"),
+    ],
+)
+def test_names_of_emoji_are_read_as_the_emoji(
+    text: str, blocks: list[dict[str, object]] | None, read: str
+) -> None:
+    assert emoji.read(text, blocks) == read

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bot.core import questions, rules
+from bot.core.alike import label_key
 from bot.core.errors import NotFound
 from bot.core.inbox import Inbox
 from bot.core.model import Action, Actor, Question, Ruling
@@ -44,6 +45,8 @@ class Answers:
 
     async def in_words(self, question: Question, actor: Actor, words: str) -> AnswerView:
         """Answer with words that may be exactly a label or an action."""
+        if why := questions.ambiguous(question, words):
+            raise _several(why)
         action, value, comment = rules.interpret(question, words)
         return await self._record(question, actor, action, value, comment)
 
@@ -85,14 +88,20 @@ def _key(actor: Actor, action: Action, value: str | None, comment: str) -> str:
 
 
 def _option(question: Question, value: str | None) -> str | None:
-    """The id of the option that is meant, by its id or its label."""
-    for option in question.options:
-        if value == option.id:
-            return option.id
-    for option in question.options:
-        if value is not None and value.strip().casefold() == option.label.casefold():
-            return option.id
-    return value
+    """The id of the option that is meant, by its id or its label. Raises Problem if they are of several."""
+    if value is None:
+        return None
+    by_label = {option.id for option in question.options if label_key(option.label) == label_key(value)}
+    found = by_label | {option.id for option in question.options if option.id == value}
+    if len(found) > 1:
+        raise _several(
+            f"`{value}` is the id of one option and the label of another: send the id of the other one."
+        )
+    return found.pop() if found else value
+
+
+def _several(why: str) -> Problem:
+    return Problem("invalid_answer", why, errors=[("value", "must stand for one option")])
 
 
 def _which(waiting: Sequence[Question]) -> Problem:

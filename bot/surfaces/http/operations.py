@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
@@ -11,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from bot.core.access import Scope
+from bot.core.text import valid_json
 from bot.surfaces.encoding import encode
 from bot.surfaces.http.auth import CALLER, NOBODY, Caller
 from bot.surfaces.http.problems import Problem, invalid
@@ -110,11 +112,21 @@ class Operation(Generic[B, Q]):
 
 
 def read_json(raw: bytes | str) -> object:
-    """Strict JSON: no NaN, no half characters, not nested endlessly. Raises Problem."""
+    """Strict JSON: no NaN, not nested endlessly. Halves of surrogate pairs are replaced. Raises Problem."""
     try:
-        return from_json(raw, allow_inf_nan=False)
-    except ValueError as error:
+        try:
+            return from_json(raw, allow_inf_nan=False)
+        except ValueError as error:
+            if "hex escape" not in str(error):
+                raise
+            # The strict parser takes no half of a pair; that of the standard library does.
+            return valid_json(json.loads(raw, parse_constant=_no_number))
+    except (ValueError, RecursionError) as error:
         raise Problem("invalid_json", f"This is not JSON: {error}.") from error
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number in JSON")
 
 
 def _validated(model: type[M], given: object) -> M:

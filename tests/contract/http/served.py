@@ -87,7 +87,7 @@ class Served:
     ) -> Question:
         self._asked += 1
         question = Question(
-            id=ids.part_id(claim.run.id, prompt, self._asked),
+            id=ids.part_id(claim.run.id, "question", self._asked),
             run_id=claim.run.id,
             kind=kind,
             prompt=prompt,

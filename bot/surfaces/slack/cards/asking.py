@@ -7,6 +7,7 @@ One that is too long even for a modal is posted as a file in the thread first, a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 from bot.core.model import Action, Option, QuestionKind
@@ -67,9 +68,14 @@ def full_text(card: QuestionCard) -> str:
 
 def listed_options(card: QuestionCard) -> str:
     """The options of a choice, where a button or select can't hold the labels; empty otherwise."""
-    if card.kind is not QuestionKind.CHOICE or all(length(each.label) <= LABEL for each in card.options):
+    if not numbered(card.kind, card.options):
         return ""
     return "\n".join(f"{number}. {each.label}" for number, each in enumerate(card.options, start=1))
+
+
+def numbered(kind: QuestionKind, options: Sequence[Option]) -> bool:
+    """Whether people see the options with numbers: where a button can't hold one of the labels."""
+    return kind is QuestionKind.CHOICE and any(length(each.label) > LABEL for each in options)
 
 
 # ── open ────────────────────────────────────────────────────────────────────────────────────────────────

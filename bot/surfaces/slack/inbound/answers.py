@@ -12,6 +12,8 @@ from bot.surfaces.card import question_card
 from bot.surfaces.slack.actions import WORDS_BLOCK, Target
 from bot.surfaces.slack.cards import asking, private
 from bot.surfaces.slack.cards.asking import Fit
+from bot.surfaces.slack.cards.mrkdwn import escape
+from bot.surfaces.slack.inbound import emoji
 from bot.surfaces.slack.inbound.reply import SILENT, Reply
 from bot.surfaces.slack.place import SURFACE, asked_in_words
 
@@ -45,17 +47,23 @@ class Answers:
             question = await self._store.question(target.run_id, target.question_id)
         except NotFound:
             return Reply(errors={WORDS_BLOCK: GONE})
-        if question.kind is not QuestionKind.REVIEW and await self._half_seen(question, actor, words):
-            return Reply(errors={WORDS_BLOCK: READ_FIRST})
+        words = emoji.read(words)
+        if question.kind is not QuestionKind.REVIEW:
+            if why := _ambiguous(question, words):
+                return Reply(errors={WORDS_BLOCK: why})
+            if await self._half_seen(question, actor, words):
+                return Reply(errors={WORDS_BLOCK: READ_FIRST})
         ruling = await self._in_words(question, actor, words, key)
         why = refusal(ruling, question, actor)
         return Reply(errors={WORDS_BLOCK: why}) if why else SILENT
 
     async def words(self, question: Question, words: str, actor: Actor, *, key: str) -> str:
         """The words of a reply; why they don't count, or nothing."""
+        if question.open and rules.may(actor, question.policy) and (why := _ambiguous(question, words)):
+            return escape(why)
         if await self._half_seen(question, actor, words):
             return READ_FIRST
-        ruling = await questions.answer_in_words(self._store, question, actor, words, key=key)
+        ruling = await self._any_words(question, actor, words, key)
         return refusal(ruling, question, actor)
 
     async def answerable(self, target: Target, actor: Actor) -> Question | Reply:
@@ -74,7 +82,7 @@ class Answers:
 
     async def _half_seen(self, question: Question, actor: Actor, words: str) -> bool:
         """Whether these words would decide something of which the thread shows the beginning only."""
-        action, _, _ = rules.interpret(question, words)
+        action, _, _ = rules.interpret(question, words, numbered=_numbered(question))
         if action is Action.RESPOND or not question.open or not rules.may(actor, question.policy):
             return False
         run = await self._store.run(question.run_id)
@@ -88,7 +96,22 @@ class Answers:
             # Who pressed "Request changes" wants changes, whatever the words are.
             respond = Action.RESPOND
             return await questions.answer(self._store, question, actor, respond, key=key, comment=words)
-        return await questions.answer_in_words(self._store, question, actor, words, key=key)
+        return await self._any_words(question, actor, words, key)
+
+    async def _any_words(self, question: Question, actor: Actor, words: str, key: str) -> Ruling:
+        numbered = _numbered(question)
+        return await questions.answer_in_words(
+            self._store, question, actor, words, key=key, numbered=numbered
+        )
+
+
+def _numbered(question: Question) -> bool:
+    """Whether people see this question's options with numbers."""
+    return asking.numbered(question.kind, question.options)
+
+
+def _ambiguous(question: Question, words: str) -> str:
+    return questions.ambiguous(question, words, numbered=_numbered(question))
 
 
 def refusal(ruling: Ruling, question: Question, actor: Actor) -> str:

@@ -19,6 +19,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.core.text import valid, valid_json
 from bot.metrics import Metrics
 from bot.surfaces.slack.inbound.payloads import Command, Event, Payload, Press, Submission
 from bot.surfaces.slack.precedence import Precedence
@@ -84,6 +85,7 @@ class Dispatcher:
     async def dispatch(self, payload: Mapping[str, Any]) -> BoltResponse:
         """The acknowledgement of one delivery; 400 for what has not Slack's shape."""
         started = perf_counter()
+        payload = {valid(name): valid_json(value) for name, value in payload.items()}
         kind = "command" if "command" in payload else str(payload.get("type"))
         if kind not in SHAPES:
             return BoltResponse(status=200, body="")  # of no use here, and not to be sent again

@@ -6,18 +6,33 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 
 from pydantic import JsonValue
 
 from bot.core import inputs
+from bot.core.errors import InvalidInputs
 from bot.core.model import Crew
 
 VERBS = ("start", "list", "status", "cancel", "console", "help")
 
-#: What closes a quotation, by what opens it: Slack's clients type the curly ones for people.
-_DOUBLE, _SINGLE = '"\u201c\u201d', "'\u2018\u2019"
-_QUOTES = {**dict.fromkeys(_DOUBLE, _DOUBLE), **dict.fromkeys(_SINGLE, _SINGLE), "\u00ab": "\u00bb"}
+_DOUBLE, _SINGLE = '"\u201c\u201d\u201e\u201f\uff02', "'\u2018\u2019\u201a\u201b\uff07"
+_CLOSES: dict[str, str] = {
+    # Which of a kind opens and which closes depends on the language and on Slack's client.
+    **dict.fromkeys(_DOUBLE, _DOUBLE),
+    **dict.fromkeys(_SINGLE, _SINGLE),
+    "\u00ab": "\u00bb",
+    "\u00bb": "\u00ab\u00bb",
+    "\u2039": "\u203a",
+    "\u203a": "\u2039\u203a",
+    "\u300c": "\u300d",
+    "\u300e": "\u300f",
+    "\uff62": "\uff63",
+    "\u301d": "\u301e\u301f",
+}
+"""What closes a quotation, by what opens it."""
 _KEY = re.compile(r"([A-Za-z_]\w*)\s?=")
+_SPACE, _NO_SPACE = re.compile(r"\s"), re.compile(r"\S")
 
 
 @dataclass(frozen=True)
@@ -101,74 +116,97 @@ def given(crew: Crew, rest: str) -> dict[str, JsonValue]:
     """The inputs in the words after a crew's name: `key=value` pairs, free text as its main input.
 
     Before the free text every pair counts, so that a misspelt name is noticed; in it, only known names do.
-    Raises InvalidInputs for free text that the crew has no place for, and for an input given twice.
+    Raises InvalidInputs for free text that the crew has no place for, for an input given twice, and for a
+    quotation that is opened and not closed.
     """
     names = {field.name for field in crew.inputs}
-    return inputs.gather(_pieces(rest, names), crew.main_input, _unquoted)
+    return inputs.gather(_pieces(_Text(rest), names), crew.main_input, _unquoted)
 
 
-def _pieces(rest: str, names: set[str]) -> Iterator[tuple[str | None, str]]:
-    """(key, value) for each pair, (None, word) for each word of the free text."""
+class _Text:
+    """What was typed. Its quotations are found in linear time: what closes none is searched for once."""
+
+    def __init__(self, typed: str) -> None:
+        self.typed = typed
+        self._without: set[str] = set()
+
+    def quoted(self, at: int) -> tuple[str, int] | None:
+        """What is quoted from `at` on, and where that ends; None if nothing is."""
+        closing = _CLOSES.get(self.typed[at : at + 1])
+        if closing is None or closing in self._without:
+            return None
+        found = _closing(closing).search(self.typed, at + 1)
+        if found is None:
+            self._without.add(closing)
+            return None
+        return self.typed[at + 1 : found.start()], found.end()
+
+    def word(self, at: int) -> tuple[str, int]:
+        """The word at `at`, and where it ends."""
+        found = _SPACE.search(self.typed, at)
+        end = found.start() if found else len(self.typed)
+        return self.typed[at:end], end
+
+    def skip_space(self, at: int) -> int:
+        """Where the next word begins."""
+        found = _NO_SPACE.search(self.typed, at)
+        return found.start() if found else len(self.typed)
+
+
+@cache
+def _closing(characters: str) -> re.Pattern[str]:
+    """A closing mark ends its word: other ones are apostrophes, or quotations within the quotation."""
+    return re.compile(rf"[{characters}](?=\s|$)")
+
+
+def _pieces(text: _Text, names: set[str]) -> Iterator[tuple[str | None, str]]:
+    """(key, value) for each pair, (None, words) for the free text: a word, or a quotation as it stands."""
     at, in_free_text = 0, False
-    while (at := _skip_space(rest, at)) < len(rest):
-        pair = _KEY.match(rest, at)
+    while (at := text.skip_space(at)) < len(text.typed):
+        pair = _KEY.match(text.typed, at)
         key = _known(pair[1], names) if pair else None
         if pair and (key is not None or (not in_free_text and not pair[0][-2].isspace())):
-            value, at = _value(rest, pair.end())
+            value, at = _value(text, pair.end(), key or pair[1])
             yield key or pair[1], value
         else:
-            end = _word_end(rest, at)
+            quoted = text.quoted(at)
+            begun, (word, end) = at, text.word(at)
+            if quoted is None and not in_free_text and word[0] in _CLOSES and word[0] not in _SINGLE:
+                raise InvalidInputs({"words": _unclosed(word[0])})
+            at = quoted[1] if quoted else end
             in_free_text = True
-            yield None, rest[at:end]
-            at = end
+            yield None, text.typed[begun:at]
 
 
 def _known(key: str, names: set[str]) -> str | None:
     return next((name for name in names if name.casefold() == key.casefold()), None)
 
 
-def _value(rest: str, at: int) -> tuple[str, int]:
-    """A value, quoted or one word, and where it ends."""
-    quoted = _quoted(rest, at)
+def _value(text: _Text, at: int, name: str) -> tuple[str, int]:
+    """A value, quoted or one word, and where it ends. Raises InvalidInputs."""
+    quoted = text.quoted(at)
     if quoted is not None:
         return quoted
-    end = _word_end(rest, at)
-    return rest[at:end], end
+    word, end = text.word(at)
+    if word and word[0] in _CLOSES:
+        raise InvalidInputs({name: _unclosed(word[0])})
+    return word, end
 
 
-def _quoted(rest: str, at: int) -> tuple[str, int] | None:
-    """What is quoted from `at` on, and where that ends; None if nothing is."""
-    closing = _QUOTES.get(rest[at : at + 1])
-    if closing is None:
-        return None
-    for end in range(at + 1, len(rest)):
-        if rest[end] in closing and (end + 1 == len(rest) or rest[end + 1].isspace()):
-            return rest[at + 1 : end], end + 1
-    return None
+def _unclosed(mark: str) -> str:
+    return f"has a quotation that is opened with {mark} and not closed: end it with {_CLOSES[mark][-1]}"
 
 
-def _unquoted(text: str) -> str:
-    quoted = _quoted(text, 0)
-    return quoted[0].strip() if quoted is not None and quoted[1] == len(text) else text
+def _unquoted(typed: str) -> str:
+    quoted = _Text(typed).quoted(0)
+    return quoted[0].strip() if quoted is not None and quoted[1] == len(typed) else typed
 
 
 def _first(text: str) -> tuple[str, str]:
-    word, _, rest = text.strip().partition(" ") if " " in text.strip() else (text.strip(), "", "")
-    head, newline, tail = word.partition("\n")
-    return (head, f"{tail} {rest}".strip()) if newline else (word, rest.strip())
+    """The first word, and what follows it. Every kind of space separates words."""
+    word, *rest = text.split(maxsplit=1) or [""]
+    return word, rest[0].strip() if rest else ""
 
 
 def _run(rest: str) -> str:
     return _first(rest)[0].strip("`*_").lower()
-
-
-def _skip_space(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at
-
-
-def _word_end(text: str, at: int) -> int:
-    while at < len(text) and not text[at].isspace():
-        at += 1
-    return at

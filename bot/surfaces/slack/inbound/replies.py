@@ -11,7 +11,7 @@ from bot.core.model import Actor, Question, Run
 from bot.core.ports import Store
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import private
-from bot.surfaces.slack.inbound import words
+from bot.surfaces.slack.inbound import emoji, words
 from bot.surfaces.slack.inbound.answers import READ_FIRST, Answers
 from bot.surfaces.slack.inbound.payloads import Said
 from bot.surfaces.slack.inbound.people import People
@@ -47,7 +47,8 @@ class Heard:
     @property
     def words(self) -> str:
         """What was said, with the names of attached files."""
-        text = words.plain(words.without_mention(self.said.text, self.app_user))
+        spoken = words.plain(words.without_mention(self.said.text, self.app_user))
+        text = emoji.read(spoken, self.said.blocks)
         names = [file.name or file.title for file in self.said.files if file.name or file.title]
         return "\n".join(part for part in (text, f"Attached: {', '.join(names)}" if names else "") if part)
 
