@@ -74,7 +74,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             _slack(settings, store, feed, metrics, console_url(settings, url))
         )
         trust, wrong_keys = await _trust(settings, store), WrongKeys()
-        console = Console(settings, store, trust, wrong_keys)
+        console = Console(settings, store, trust, wrong_keys, slack.vouch if slack else None)
         api = await stack.enter_async_context(
             open_api(settings, store, feed, console.door, trust=trust, wrong_keys=wrong_keys)
         )

@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
             command=command
         )
     _add_keys(commands.add_parser("keys", help="make, list and revoke keys of the API"))
+    _add_sessions(commands.add_parser("sessions", help="list who is signed in to the console, end sessions"))
     _add_runs(commands.add_parser("runs", help="list and show runs, try them again, delete them"))
     _add_webhooks(commands.add_parser("webhooks", help="list what endpoints did not get, and send it again"))
     _add_terminal(commands)
@@ -62,6 +63,15 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     )
     actions.add_parser("list", help="list the keys, without what is secret")
     actions.add_parser("revoke", help="end a key, at once and everywhere").add_argument("name")
+
+
+def _add_sessions(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=sessions, action="list")
+    actions = parser.add_subparsers(title="commands", metavar="<command>", dest="action")
+    actions.add_parser("list", help="list the sessions that are open, newest first")
+    end = actions.add_parser("end", help="end the sessions of people, at once and everywhere")
+    end.add_argument("named", nargs="*", metavar="WHO", help="an id or a name of a person, or a session")
+    end.add_argument("--all", action="store_true", dest="everybody", help="everybody's")
 
 
 def _add_runs(parser: argparse.ArgumentParser) -> None:
@@ -169,6 +179,14 @@ def keys(action: str, name: str = "", scope: Sequence[str] = ()) -> int:
     from bot.settings import load
 
     return run(load(), action, name, scope)
+
+
+def sessions(action: str | None = None, named: Sequence[str] = (), *, everybody: bool = False) -> int:
+    """List and end sessions of the console."""
+    from bot.sessions import run
+    from bot.settings import load
+
+    return run(load(), action or "list", named, everybody=everybody)
 
 
 def runs(action: str | None = None, **wish: object) -> int:

@@ -292,6 +292,9 @@ class Memory(Protocol):
 
     async def remember(self, key: str, value: str, ttl: float) -> None: ...
 
+    async def keep(self, key: str, value: str, ttl: float) -> str:
+        """Remember a value unless one is there already; the value that is remembered: the first one."""
+
     async def recall(self, key: str) -> str | None: ...
 
     async def forget(self, key: str) -> None: ...

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
-from collections.abc import Mapping
-from typing import Protocol
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple, Protocol
 
 from bot.core.access import ApiKey, Scope, digest
-from bot.core.model import Actor, Value
+from bot.core.model import Actor, Standing, Value
 from bot.core.ports import Memory
 
 SESSION_TTL = 12 * 3600.0
@@ -17,6 +20,13 @@ LINK_TTL = 300.0
 SURFACE = "console"
 LINK_PATH = "/console/link/"
 """Where a link leads, below the console's address; its token follows."""
+SHELF = "sessions"
+
+Vouch = Callable[[Actor], Awaitable[Standing | None]]
+"""How somebody stands now in the workspace that they come from; None: they may not act any more.
+
+Raises CrewdeckError while that can't be found out.
+"""
 
 
 class Session(Value):
@@ -30,6 +40,12 @@ class Session(Value):
     key: str = ""
     #: The local user's token opened it: it ends as soon as there are API keys.
     local: bool = False
+    #: Seconds since the epoch.
+    opened_at: float = 0.0
+
+    @property
+    def ends_at(self) -> float:
+        return self.opened_at + SESSION_TTL
 
 
 class Door(Protocol):
@@ -39,7 +55,7 @@ class Door(Protocol):
         """Whether everybody may ask for this: it is needed to sign in, and tells nothing."""
 
     async def session(self, cookies: Mapping[str, str]) -> Session | None:
-        """The session that these cookies stand for. Raises StoreUnavailable."""
+        """The session that these cookies stand for. Raises StoreUnavailable, and as `Vouch` does."""
 
     async def still(self, session: Session) -> bool:
         """Whether it has not ended. While the store is away it has not."""
@@ -50,7 +66,11 @@ async def open_session(
 ) -> str:
     """Sign somebody in; the token by which their browser is known. Raises StoreUnavailable."""
     token = secrets.token_urlsafe(32)
-    session = Session(id=digest(token), actor=actor, scopes=scopes, key=key, local=local)
+    session = Session(
+        id=digest(token), actor=actor, scopes=scopes, key=key, local=local, opened_at=time.time()
+    )
+    await open_sessions(memory)  # forgets those that are over
+    await memory.shelve(SHELF, session.id, session.model_dump_json())
     await memory.remember(_session(session.id), session.model_dump_json(), SESSION_TTL)
     return token
 
@@ -61,16 +81,45 @@ async def find_session(memory: Memory, session_id: str) -> Session | None:
     return Session.model_validate_json(kept) if kept else None
 
 
-async def end_session(memory: Memory, token: str) -> None:
-    """Sign somebody out. Raises StoreUnavailable."""
-    await memory.forget(_session(digest(token)))
+async def open_sessions(memory: Memory) -> list[Session]:
+    """All sessions that have not ended, the newest first. Raises StoreUnavailable."""
+    found: list[Session] = []
+    for session_id in await memory.shelved(SHELF):
+        session = await find_session(memory, session_id)
+        if session is None:
+            await memory.unshelve(SHELF, session_id)
+        else:
+            found.append(session)
+    return sorted(found, key=lambda each: each.opened_at, reverse=True)
 
 
-async def offer_link(memory: Memory, person: Actor) -> str:
-    """A token that signs this person in, as themselves, once and soon. Raises StoreUnavailable."""
-    token = secrets.token_urlsafe(32)
-    await memory.remember(_link(token), person.model_dump_json(), LINK_TTL)
-    return token
+async def end_session(memory: Memory, session_id: str) -> None:
+    """Sign somebody out, by the digest of their token. Raises StoreUnavailable."""
+    await memory.forget(_session(session_id))
+    await memory.unshelve(SHELF, session_id)
+
+
+class Link(NamedTuple):
+    """A way to sign in once."""
+
+    token: str
+    #: Seconds for which it can still be used.
+    seconds: float
+
+
+async def offer_link(memory: Memory, person: Actor, secret: str) -> Link:
+    """A token that signs this person in, as themselves, once and soon; the same one until it was used.
+
+    `secret` is what the store does not know: the token is made of it, so that nobody who reads the store can
+    use the link. Raises StoreUnavailable.
+    """
+    fresh = f"{secrets.token_hex(16)} {time.time() + LINK_TTL:.0f}"
+    kept = await memory.keep(_offered(person.principal), fresh, LINK_TTL)
+    until = float(kept.partition(" ")[2])
+    token = hmac.new(secret.encode(), f"{person.principal} {kept}".encode(), hashlib.sha256).hexdigest()
+    seconds = max(1.0, until - time.time())
+    await memory.remember(_link(token), person.model_dump_json(), seconds)
+    return Link(token, seconds)
 
 
 async def link_works(memory: Memory, token: str) -> bool:
@@ -83,8 +132,10 @@ async def use_link(memory: Memory, token: str) -> Actor | None:
     kept = await memory.recall(_link(token))
     if kept is None or not await memory.once(f"{_link(token)}:used", 2 * LINK_TTL):
         return None
+    person = Actor.model_validate_json(kept)
     await memory.forget(_link(token))
-    return Actor.model_validate_json(kept)
+    await memory.forget(_offered(person.principal))
+    return person
 
 
 def key_at_console(key: ApiKey) -> Actor:
@@ -104,3 +155,7 @@ def _session(session_id: str) -> str:
 
 def _link(token: str) -> str:
     return f"link:{digest(token)}"
+
+
+def _offered(principal: str) -> str:
+    return f"link:of:{principal}"

@@ -22,6 +22,10 @@ class MemoryVerbs:
     async def remember(self, key: str, value: str, ttl: float) -> None:
         await self._connection.run_small("remember", keys.memory(key), value, ms(ttl))
 
+    async def keep(self, key: str, value: str, ttl: float) -> str:
+        kept: str = await self._connection.run_small("keep", keys.memory(key), value, ms(ttl))
+        return kept
+
     async def recall(self, key: str) -> str | None:
         value: str | None = await self._connection.do(self._connection.redis.get(keys.memory(key)))
         return value

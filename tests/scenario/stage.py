@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from redis.asyncio import Redis
 
 from tests.loopback.slack import Delivery, LoopbackSlack, Message, Person
 from tests.scenario.server import Server
@@ -178,6 +179,15 @@ class Scene:
         ]
         direct = [each for each in self.slack.messages(person.im) if each.user != person.id]
         return [*shown, *direct]
+
+
+async def grow_old(scene: Scene, person: Person) -> float:
+    """Let what is kept of a person reach its age; how old it may become, in seconds."""
+    async with Redis.from_url(scene.server.store_url, decode_responses=True) as redis:
+        [name] = [key async for key in redis.scan_iter(match=f"*slack:profile:*:{person.id}")]
+        lives: int = await redis.pttl(name)
+        await redis.delete(name)
+    return lives / 1000
 
 
 def _answers(element: dict[str, object]) -> bool:

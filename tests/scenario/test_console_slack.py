@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.loopback.slack import Person
-from tests.scenario.stage import Scene
+from tests.scenario.stage import Scene, over_both
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -36,6 +36,19 @@ async def test_the_link_signs_in_as_oneself_once(scene: Scene) -> None:
         assert (me["surface"], me["name"], me["scopes"]) == ("console", "Ada", ["read", "start", "answer"])
         assert (await preview.post(where)).status_code == 410
         assert (await preview.get(where)).status_code == 410
+
+
+@over_both
+async def test_asked_again_the_link_is_the_same_until_it_was_used(scene: Scene) -> None:
+    where = await link(scene)
+    assert await link(scene) == where
+    assert await link(scene, scene.bob) != where
+    async with browser(scene) as ada:
+        assert (await ada.post(where)).status_code == 303
+        fresh = await link(scene)
+        assert fresh != where
+        assert (await ada.post(where)).status_code == 410
+        assert (await ada.post(fresh)).status_code == 303
 
 
 async def test_another_sites_page_cannot_use_the_link(scene: Scene) -> None:

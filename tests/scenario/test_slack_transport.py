@@ -4,6 +4,8 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 
@@ -103,6 +105,45 @@ async def test_signed_payloads_that_lack_parts_are_no_accident(
     body = json.dumps(payload).encode()
     status = (await http.slack.send_raw(body, http.slack.sign(body) | JSON)).status
     assert status in {200, 400}
+
+
+async def test_an_event_that_is_sent_again_as_a_form_approves_nothing(http: Stage, scene: Scene) -> None:
+    question = await scene.asked("vote tides")
+    _, approve = question.button("Approve")
+    press = {
+        "type": "block_actions",
+        "team": {"id": scene.slack.workspace.team_id},
+        "user": {"id": scene.bob.id},
+        "actions": [{"action_id": "answer.approve", "action_ts": "1.1", "value": approve["value"]}],
+    }
+    hidden = f"x&payload={quote(json.dumps(press))}&y="
+    said = await scene.ada.say(scene.channel, hidden)
+    body = json.dumps(said.payload).encode()
+    receipt = await http.slack.send_raw(body, http.slack.sign(body) | FORM)
+    assert receipt.status == 400
+    await scene.ada.press(question, "Approve")
+    assert "Ada approved" in await scene.said("The crew heard", question)
+
+
+async def test_a_request_that_is_sent_again_acts_once_and_is_acknowledged(http: Stage, scene: Scene) -> None:
+    body = command(scene).replace(b"start+ask+forged", b"console")
+    signed = http.slack.sign(body) | FORM
+    first = await http.slack.send_raw(body, signed)
+    assert "/console/link/" in str(first.body)
+    again = await http.slack.send_raw(body, signed)
+    assert (again.status, again.body) == (200, None)
+
+
+@over_both
+async def test_an_envelope_of_another_kind_is_acknowledged_and_nothing_is_done(
+    stage: Stage, scene: Scene
+) -> None:
+    if stage.transport == "http":
+        pytest.skip("there are no envelopes over HTTP")
+    sent = await scene.crew("console")
+    assert sent.private
+    other = await stage.slack.sockets.send(replace(sent.parcel, kind="events_api", envelope_id="other"))
+    assert (other.status, other.body) == (200, None)
 
 
 async def test_a_body_that_is_too_long_is_refused(http: Stage) -> None:

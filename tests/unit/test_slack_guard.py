@@ -36,23 +36,81 @@ def status(given: dict[str, str], body: bytes = EVENT) -> int:
 
 def test_a_signed_event_gets_in() -> None:
     checked = guard.check(SECRET, headers(EVENT), EVENT, NOW)
-    assert checked.kind == "event_callback"
-    assert checked.payload["event"] == {}
+    assert checked.payload == {"type": "event_callback", "event": {}}
 
 
 def test_a_signed_command_gets_in() -> None:
     body = b"command=%2Fcrew&text=start+demo&user_id=U1"
     checked = guard.check(SECRET, headers(body, content_type=guard.FORM), body, NOW)
-    assert checked.kind == "command"
     assert checked.payload == {"command": "/crew", "text": "start demo", "user_id": "U1"}
 
 
 def test_a_signed_interaction_gets_in() -> None:
     body = b"payload=%7B%22type%22%3A%22block_actions%22%7D"
+    checked = guard.check(SECRET, headers(body, content_type=f"{guard.FORM}; charset=utf-8"), body, NOW)
+    assert checked.payload == {"type": "block_actions"}
+
+
+def test_each_try_of_a_delivery_has_its_own_signature_and_a_replay_the_same() -> None:
+    first, again = headers(EVENT), headers(EVENT, at=int(NOW) + 60)
     assert (
-        guard.check(SECRET, headers(body, content_type=f"{guard.FORM}; charset=utf-8"), body, NOW).kind
-        == "block_actions"
+        guard.check(SECRET, first, EVENT, NOW).signature == guard.check(SECRET, first, EVENT, NOW).signature
     )
+    assert (
+        guard.check(SECRET, again, EVENT, NOW).signature != guard.check(SECRET, first, EVENT, NOW).signature
+    )
+
+
+HIDDEN = (
+    "x&command=/crew&text=start+ask&user_id=U0BOB&team_id=T0&channel_id=C0&trigger_id=1&x=",
+    'x&payload={"type":"block_actions","user":{"id":"U0BOB"}}&x=',
+    "x&payload=%7B%22type%22%3A%22block_actions%22%2C%22user%22%3A%7B%22id%22%3A%22U0BOB%22%7D%7D&x=",
+    "&ssl_check=1&",
+)
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+@pytest.mark.parametrize("spaces", [None, 1])
+def test_an_event_is_no_form_whatever_people_wrote(text: str, spaces: int | None) -> None:
+    event = {"type": "event_callback", "event": {"type": "message", "text": text}}
+    body = json.dumps(event, indent=spaces).encode()
+    assert status(headers(body, content_type=guard.FORM), body) == 400
+
+
+@given(st.recursive(st.text(), lambda inner: st.dictionaries(st.text(), inner, max_size=3), max_leaves=5))
+def test_no_json_object_is_a_form(value: object) -> None:
+    body = json.dumps({"text": value}, ensure_ascii=False).encode(errors="replace")
+    assert status(headers(body, content_type=guard.FORM), body) == 400
+
+
+@pytest.mark.parametrize("kind", ["block_actions", "view_submission", "view_closed", "shortcut"])
+def test_interactions_are_no_json(kind: str) -> None:
+    body = json.dumps({"type": kind}).encode()
+    assert status(headers(body), body) == 400
+
+
+def test_commands_are_no_json() -> None:
+    body = json.dumps({"type": "event_callback", "command": "/crew"}).encode()
+    assert status(headers(body), body) == 400
+
+
+@pytest.mark.parametrize("kind", ["event_callback", "url_verification"])
+def test_events_are_no_forms(kind: str) -> None:
+    body = f"payload=%7B%22type%22%3A%22{kind}%22%7D".encode()
+    assert status(headers(body, content_type=guard.FORM), body) == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"command=%2Fcrew&command=%2Fother",
+        b"payload=%7B%22type%22%3A%22a%22%7D&payload=%7B%22type%22%3A%22b%22%7D",
+        b"payload=%7B%22type%22%3A%22block_actions%22%7D&command=%2Fcrew",
+        b"payload=%7B%22type%22%3A%22block_actions%22%2C%22command%22%3A%22%2Fcrew%22%7D",
+    ],
+)
+def test_a_form_says_one_thing(body: bytes) -> None:
+    assert status(headers(body, content_type=guard.FORM), body) == 400
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ SCOPE_OF_EVENT = {
     "app_home_opened": None,
     "app_uninstalled": None,
     "tokens_revoked": None,
+    "user_change": "users:read",
 }
 #: What Slack asks for before it does what Crewdeck asks of it.
 SCOPES_OF_CALLS = {

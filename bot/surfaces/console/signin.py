@@ -8,7 +8,7 @@ from typing import Protocol
 from aiohttp import web
 
 from bot.core import sessions
-from bot.core.access import LOCAL, ApiKey, Keyring, Scope, matching
+from bot.core.access import LOCAL, ApiKey, Keyring, Scope, digest, matching
 from bot.core.ports import Memory
 from bot.surfaces.console import pages
 from bot.surfaces.console.cookies import Cookies, token_in
@@ -92,7 +92,7 @@ class SignIn:
             return pages.sign_in(FOREIGN, 403)
         token = token_in(request.cookies)
         if token:
-            await sessions.end_session(self._store, token)
+            await sessions.end_session(self._store, digest(token))
         response = web.Response(status=303, headers={"Location": HOME})
         self._cookies.take(request, response)
         return response

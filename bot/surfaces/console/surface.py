@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from bot.core.sessions import Vouch
 from bot.settings import Settings
 from bot.surfaces.console.cookies import Cookies
 from bot.surfaces.console.door import SessionDoor
@@ -19,11 +20,16 @@ class Console:
     """A page at `/`, and what belongs to it below `/console/`."""
 
     def __init__(
-        self, settings: Settings, store: SignInStore, trust: LocalTrust, wrong_keys: WrongKeys
+        self,
+        settings: Settings,
+        store: SignInStore,
+        trust: LocalTrust,
+        wrong_keys: WrongKeys,
+        vouch: Vouch | None,
     ) -> None:
         public = settings.public_url
         cookies = Cookies(secure=public.startswith("https://"))
-        self.door = SessionDoor(store)
+        self.door = SessionDoor(store, vouch)
         self._files = Files.shipped()
         self._sign_in = SignIn(
             store, settings.api_keys, cookies, trust=trust, wrong_keys=wrong_keys, public_url=public

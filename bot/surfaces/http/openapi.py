@@ -25,6 +25,7 @@ ALWAYS = (
     "wrong_origin",
     "rate_limited",
     "store_unavailable",
+    "unrecognised",
 )
 WITH_BODY = (
     "bad_request",

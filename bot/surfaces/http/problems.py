@@ -53,6 +53,7 @@ STATUS: Mapping[str, int] = {
     "internal_error": 500,
     "journal_sealed": 500,
     "store_unavailable": 503,
+    "unrecognised": 503,
 }
 """Every code that an answer of ours can have, with its status. They are documented, and they stay."""
 

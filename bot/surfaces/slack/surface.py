@@ -16,6 +16,7 @@ from slack_bolt.app.async_app import AsyncApp
 from bot.core.errors import StoreUnavailable
 from bot.core.feed import Feed
 from bot.core.ports import Store
+from bot.core.sessions import Vouch
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.slack.delivery.home import Home
@@ -65,8 +66,12 @@ class Status:
 class SlackSurface:
     """What the rest of the process sees of Slack."""
 
-    def __init__(self, routes: list[web.RouteDef], installed: Installed, socket: SocketMode | None) -> None:
+    def __init__(
+        self, routes: list[web.RouteDef], installed: Installed, socket: SocketMode | None, vouch: Vouch
+    ) -> None:
         self.routes = routes
+        #: How people of Slack stand who have signed in to the console.
+        self.vouch = vouch
         self._installed = installed
         self._socket = socket
 
@@ -94,7 +99,7 @@ async def open_slack(
         presence = Presence(store, owner)
         await stack.enter_async_context(presence.shown())
         unfinished = Unfinished(store, presence)
-        parts = Parts(api, store, feed, unfinished, console)
+        parts = Parts(api, store, feed, unfinished, settings, console)
         stack.push_async_callback(parts.errands.drain, DRAIN)
         dispatcher = Dispatcher(parts.application(settings.slack_api_url), metrics, precedence)
         socket = _socket_mode(settings, api, dispatcher, presence)
@@ -109,13 +114,21 @@ async def open_slack(
         )
         if socket is not None:
             await stack.enter_async_context(socket.connected())
-        yield SlackSurface(_routes(settings, dispatcher), parts.installed, socket)
+        yield SlackSurface(_routes(settings, dispatcher, store), parts.installed, socket, parts.people.vouch)
 
 
 class Parts:
     """What takes deliveries in, made of what was opened. Nothing here connects or runs."""
 
-    def __init__(self, api: SlackApi, store: Store, feed: Feed, unfinished: Unfinished, console: str) -> None:
+    def __init__(
+        self,
+        api: SlackApi,
+        store: Store,
+        feed: Feed,
+        unfinished: Unfinished,
+        settings: Settings,
+        console: str,
+    ) -> None:
         self.errands = Errands()
         self.installed = Installed(api)
         self.home = Home(store, api)
@@ -123,20 +136,22 @@ class Parts:
         self.desk = Desk(self.errands, notices, store, unfinished)
         self._copies = Copies(store, api)
         self._store = store
-        self._people = People(api, store, self.errands)
+        self.people = People(api, store, self.errands, self.installed)
         self._answers = Answers(store)
-        self._replies = Replies(store, self._people, self._answers)
+        self._replies = Replies(store, self.people, self._answers)
         self._opening = Opening(api, notices)
         self._forms = Forms(store, self._opening)
         self._placing = Placing(store, store, feed, notices)
-        self._orders = Orders(store, self._forms, self._placing, ConsoleLinks(store, console))
+        token = settings.slack_bot_token
+        links = ConsoleLinks(store, console, token.get_secret_value() if token else "")
+        self._orders = Orders(store, self._forms, self._placing, links)
         strays = Strays(self._copies, api)
-        self.ears = Ears(self.installed, self._people, self._orders, self._replies, strays)
+        self.ears = Ears(self.installed, self.people, self._orders, self._replies, strays)
 
     def application(self, api_url: str) -> AsyncApp:
         """A Bolt application with all listeners; the first one that matches takes a delivery."""
         app = application(self.installed, api_url)
-        store, desk, people, orders = self._store, self.desk, self._people, self._orders
+        store, desk, people, orders = self._store, self.desk, self.people, self._orders
         effects = Presses(
             store, self._answers, self._copies, self._replies, orders, self._forms, self._opening
         )
@@ -149,11 +164,11 @@ class Parts:
         return app
 
 
-def _routes(settings: Settings, dispatcher: Dispatcher) -> list[web.RouteDef]:
+def _routes(settings: Settings, dispatcher: Dispatcher, store: Store) -> list[web.RouteDef]:
     """The request URL; none in Socket Mode, where Slack has no use for it."""
     if settings.socket_mode or settings.slack_signing_secret is None:
         return []
-    return RequestUrl(settings.slack_signing_secret.get_secret_value(), dispatcher).routes()
+    return RequestUrl(settings.slack_signing_secret.get_secret_value(), dispatcher, store).routes()
 
 
 def _socket_mode(

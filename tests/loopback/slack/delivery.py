@@ -24,6 +24,7 @@ SUBSCRIPTIONS = frozenset(
         "message.im",
         "message.mpim",
         "tokens_revoked",
+        "user_change",
     }
 )
 LATER = 0.05

@@ -19,8 +19,9 @@ def slash_command(
     """The form fields of a slash command; `words` is the command and its text."""
     return {
         "token": VERIFICATION_TOKEN,
-        "team_id": workspace.team_id,
-        "team_domain": workspace.domain,
+        # Of who typed it: in a channel of Slack Connect that may be another workspace.
+        "team_id": user.team_id,
+        "team_domain": user.team_id.lower(),
         "channel_id": channel.id,
         "channel_name": CHANNEL_NAMES.get(channel.kind, channel.name),
         "user_id": user.id,
@@ -160,7 +161,8 @@ def user_message(workspace: Workspace, user: User, text: str, ts: str) -> Body:
 
 def _who(workspace: Workspace, user: User) -> Body:
     return {
-        "team": {"id": workspace.team_id, "domain": workspace.domain},
+        # Of who acted: in a channel of Slack Connect that may be another workspace.
+        "team": {"id": user.team_id, "domain": user.team_id.lower()},
         "user": {
             "id": user.id,
             "username": user.name.lower(),

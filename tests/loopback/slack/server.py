@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import Any, Self, TypeVar
 
 import aiohttp
@@ -169,7 +170,10 @@ class LoopbackSlack:
         bot: bool = False,
         workspace: Workspace | None = None,
     ) -> Person:
-        """A user, in every public channel there is. `team` makes them somebody of another workspace."""
+        """A user, in every public channel there is. `team` makes them somebody of another workspace.
+
+        Slack calls nobody a stranger who shares a channel with the app.
+        """
         home = workspace or self.workspace
         stranger = team not in (None, home.team_id)
         user = User(
@@ -179,7 +183,6 @@ class LoopbackSlack:
             is_bot=bot,
             is_restricted=guest or single_channel_guest,
             is_ultra_restricted=single_channel_guest,
-            is_stranger=stranger,
         )
         home.users[user_id] = user
         for channel in home.channels.values():
@@ -202,6 +205,13 @@ class LoopbackSlack:
         ids = {member.id for member in members} | ({self.workspace.bot_user} if app else set())
         shown_name = name or channel_id.removeprefix("C0").lower()
         return self.workspace.add_channel(Channel(channel_id, shown_name, kind, ids, shared=shared))
+
+    async def change(self, person: Person, *, heard: bool = True, **changes: bool) -> Delivery | None:
+        """An administrator changes a user (`is_restricted`, `deleted`); the app is told if `heard`."""
+        user = replace(person.user, **changes)
+        person.user = self.workspace.users[user.id] = user
+        event = {"type": "user_change", "user": user.to_api(), "event_ts": self.workspace.next_ts()}
+        return await self._post.tell(self.workspace, event) if heard else None
 
     async def archive(self, channel: str, by: str = "U0ADMIN") -> Delivery:
         """Archives a channel; the app hears `channel_archive` if it is subscribed."""
@@ -267,6 +277,10 @@ class LoopbackSlack:
     async def send_raw(self, body: bytes, headers: dict[str, str]) -> Receipt:
         """Posts to the request URL exactly this: for signatures and bodies that are wrong."""
         return await self._request_url().post(body, headers)
+
+    async def act(self, payload: Body, by: Person) -> Delivery:
+        """An interaction with exactly this payload, and what `by` is shown because of it."""
+        return await self._post.send(self.workspace, "interactive", payload, by.id)
 
     async def url_verification(
         self, challenge: str = "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"

@@ -26,11 +26,10 @@ class User:
     is_bot: bool = False
     is_restricted: bool = False
     is_ultra_restricted: bool = False
-    is_stranger: bool = False
     deleted: bool = False
 
     def to_api(self) -> Body:
-        body: Body = {
+        return {
             "id": self.id,
             "team_id": self.team_id,
             "name": self.name.lower(),
@@ -47,9 +46,6 @@ class User:
             "is_ultra_restricted": self.is_ultra_restricted,
             "profile": {"real_name": self.name, "display_name": self.name, "team": self.team_id},
         }
-        if self.is_stranger:
-            body["is_stranger"] = True
-        return body
 
 
 @dataclass

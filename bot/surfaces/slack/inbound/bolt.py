@@ -74,6 +74,19 @@ def application(installed: Installed, api_url: str) -> AsyncApp:
     )
 
 
+ENVELOPES: Mapping[str, frozenset[str]] = {
+    "slash_commands": frozenset({"command"}),
+    "events_api": frozenset({"event_callback"}),
+    "interactive": frozenset({"block_actions", "view_submission"}),
+}
+"""What each kind of envelope of Socket Mode may hold."""
+
+
+def kind_of(payload: Mapping[str, Any]) -> str:
+    """`command`, or Slack's `type`."""
+    return "command" if "command" in payload else str(payload.get("type"))
+
+
 class Dispatcher:
     """Hands verified payloads to Bolt and measures how long their acknowledgement takes."""
 
@@ -86,7 +99,7 @@ class Dispatcher:
         """The acknowledgement of one delivery; 400 for what has not Slack's shape."""
         started = perf_counter()
         payload = {valid(name): valid_json(value) for name, value in payload.items()}
-        kind = "command" if "command" in payload else str(payload.get("type"))
+        kind = kind_of(payload)
         if kind not in SHAPES:
             return BoltResponse(status=200, body="")  # of no use here, and not to be sent again
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, JsonValue
 
 from bot.core import ids
-from bot.core.model import Crew, Value
+from bot.core.model import Actor, Crew, Value
 from bot.core.ports import Memory
 from bot.surfaces.slack.cards import private, views
 from bot.surfaces.slack.inbound.opening import Opening
@@ -13,6 +13,7 @@ from bot.surfaces.slack.inbound.reply import Line, Reply
 
 KEPT = 24 * 3600.0
 """Seconds for which a draft can be completed."""
+NOT_YOUR_FORM = "This form was opened for somebody else. Start the crew yourself with /crew start."
 
 
 class Draft(Value):
@@ -24,6 +25,12 @@ class Draft(Value):
     given: dict[str, JsonValue] = Field(default_factory=dict)
     channel: str
     thread: str = ""
+    #: The principal of who wanted it.
+    by: str = ""
+
+    def is_of(self, actor: Actor) -> bool:
+        """Whether this person wanted it: nobody completes another's."""
+        return self.by == actor.principal
 
     @property
     def id(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,14 @@ _LONGEST_TIMESTAMP = 12
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+_EVENTS = frozenset({"event_callback", "url_verification", "app_rate_limited"})
+"""The types that Slack sends as JSON. Commands and interactions come as forms."""
+_FORM_CHARACTERS = re.compile(r"[!#-;=?-\[\]_a-z~]*")
+"""Printable ASCII without what forms always encode: space " < > \\ ^ ` { | }.
+
+A signature does not cover the content type. An event is signed, too, and holds what people wrote: sent again
+as a form, that would be fields. It never passes as one, since it is a JSON object and begins with a brace.
+"""
 
 
 class Unacceptable(Exception):  # noqa: N818 - it is an answer to the sender, not a failure of ours
@@ -32,10 +41,11 @@ class Unacceptable(Exception):  # noqa: N818 - it is an answer to the sender, no
 
 @dataclass(frozen=True)
 class Checked:
-    """A verified request: what Bolt shall read, and the JSON object in it."""
+    """A verified request: the JSON object or the fields in it."""
 
-    body: str
     payload: dict[str, Any]
+    #: Names this very request: Slack signs each try anew, so the same signature again is a replay.
+    signature: str
 
     @property
     def kind(self) -> str:
@@ -49,16 +59,12 @@ def check(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> C
     """Verify and parse one request. Raises Unacceptable (400, 401, 413)."""
     if len(body) > MOST_BYTES:
         raise Unacceptable(413, "too long")
-    verify(secret, headers, body, now)
-    text = _decoded(body)
-    payload = _payload(headers.get("Content-Type", ""), text)
-    if not {"command", "ssl_check"} & payload.keys() and not isinstance(payload.get("type"), str):
-        raise Unacceptable(400, "not something that Slack sends")
-    return Checked(text, payload)
+    signature = verify(secret, headers, body, now)
+    return Checked(_payload(headers.get("Content-Type", ""), _decoded(body)), signature)
 
 
-def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> None:
-    """Raises Unacceptable (401) unless Slack signed the body just now."""
+def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> str:
+    """The signature. Raises Unacceptable (401) unless Slack signed the body just now."""
     timestamp = headers.get("X-Slack-Request-Timestamp", "")
     signature = headers.get("X-Slack-Signature", "")
     if not _is_timestamp(timestamp) or abs(now - int(timestamp)) > WINDOW:
@@ -68,6 +74,7 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> 
     # As bytes, since compare_digest refuses text that is not ASCII.
     if not hmac.compare_digest(expected.encode(), signature.encode(errors="surrogateescape")):
         raise Unacceptable(401, "wrong signature")
+    return expected
 
 
 def _is_timestamp(timestamp: str) -> bool:
@@ -85,21 +92,43 @@ def _decoded(body: bytes) -> str:
 def _payload(content_type: str, text: str) -> dict[str, Any]:
     match content_type.partition(";")[0].strip().lower():
         case "application/json":
-            return _object(text)
+            return _event(text)
         case "application/x-www-form-urlencoded":
             return _form(text)
         case _:
             raise Unacceptable(400, f"send {JSON} or {FORM}")
 
 
+def _event(text: str) -> dict[str, Any]:
+    event = _object(text)
+    if event.get("type") not in _EVENTS or {"command", "ssl_check"} & event.keys():
+        raise Unacceptable(400, "not an event of Slack's")
+    return event
+
+
 def _form(text: str) -> dict[str, Any]:
+    """A command's fields, or the interaction in the only field `payload`."""
+    if not _FORM_CHARACTERS.fullmatch(text):
+        raise Unacceptable(400, "not a form")
     try:
         fields = parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError as error:
         raise Unacceptable(400, "not a form") from error
-    if "payload" in fields:
-        return _object(fields["payload"][0])
+    if any(len(values) > 1 for values in fields.values()):
+        raise Unacceptable(400, "a field is there twice")
+    if fields.keys() == {"payload"}:
+        return _interaction(fields["payload"][0])
+    if "payload" in fields or not {"command", "ssl_check"} & fields.keys():
+        raise Unacceptable(400, "not something that Slack sends")
     return {name: values[0] for name, values in fields.items()}
+
+
+def _interaction(text: str) -> dict[str, Any]:
+    interaction = _object(text)
+    kind = interaction.get("type")
+    if not isinstance(kind, str) or kind in _EVENTS or {"command", "ssl_check"} & interaction.keys():
+        raise Unacceptable(400, "not an interaction of Slack's")
+    return interaction
 
 
 def _object(text: str) -> dict[str, Any]:

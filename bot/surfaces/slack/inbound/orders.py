@@ -112,6 +112,7 @@ class Orders:
             given=values,
             channel=order.line.channel,
             thread=order.line.thread,
+            by=order.actor.principal,
         )
         if wanted:
             return await self._forms.ask(draft, crew, order.trigger_id, order.line)

@@ -98,9 +98,16 @@ class View(Named):
     """A modal, or a Home tab."""
 
     callback_id: str = ""
+    #: The workspace whose installation of the app opened it.
+    app_installed_team_id: str | None = None
     private_metadata: str = ""
     state: State = State()
     blocks: list[dict[str, Any]] = []
+
+    @property
+    def installation(self) -> str:
+        """The same, empty where Slack names none."""
+        return self.app_installed_team_id or ""
 
     @property
     def first_input(self) -> str:
@@ -129,6 +136,11 @@ class Press(Payload):
     @property
     def key(self) -> str:
         return f"slack:{self.team.id}:press:{self.user.id}:{self.act.action_ts or self.trigger_id}"
+
+    @property
+    def installation(self) -> str:
+        """The workspace whose installation of the app showed what was pressed on, where Slack names it."""
+        return self.view.installation if self.view else ""
 
     @property
     def thread(self) -> str:
@@ -221,6 +233,12 @@ class Opened(Payload):
 
     user: str
     tab: str = "home"
+
+
+class Changed(Payload):
+    """Something about a person changed: their profile, what they may, whether they are there at all."""
+
+    user: Named
 
 
 class Tokens(Payload):

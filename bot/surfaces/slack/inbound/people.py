@@ -1,12 +1,14 @@
-"""Who acts: from Slack's user ids to actors, with their standing in the workspace.
+"""Who acts: from Slack's user ids to actors, with their standing in the workspace that installed the app.
 
-Slack's payloads don't say who is a guest, users.info does. It is asked once for each person; what it said is
-kept in the store, so that no answer hangs on Slack's Web API; what is old is renewed behind the scenes.
+Slack's payloads don't say who is a guest or was deactivated, users.info does. What it said is kept in the
+store for a few minutes, and dropped there as soon as Slack tells of a change (`user_change`). Without a fresh
+profile Slack is asked before anything is decided; while it can't be asked, nothing is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -21,12 +23,12 @@ from bot.surfaces.slack.webapi.api import Later, Rejected
 
 log = structlog.get_logger(__name__)
 
-FRESH = 600.0
-"""Seconds for which what Slack said of a person is taken as it is."""
-KEPT = 30 * 24 * 3600.0
-"""Seconds after which a person is forgotten."""
+FRESH = 300.0
+"""Seconds for which what Slack said of a person holds: nothing is decided on an older profile."""
 PATIENCE = 120.0
-"""Seconds for which Slack is asked about a person whom nobody here knows yet."""
+"""Seconds for which Slack is asked about a person before what they did is refused."""
+SHORT_PATIENCE = 10.0
+"""The same for somebody whose browser waits."""
 _INVISIBLE = frozenset({"user_not_found", "user_not_visible"})
 
 
@@ -39,6 +41,24 @@ class Unrecognised(CrewdeckError):  # noqa: N818 - named as its kin in core/erro
         super().__init__("Slack can't tell me who you are right now. Please try again in a moment.")
 
 
+class Barred(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
+    """Whoever acts is no person with an account: deactivated, or an app. Nothing was done."""
+
+    code = "barred"
+
+    def __init__(self) -> None:
+        super().__init__("Only people can do this whose account in Slack is active.")
+
+
+class Foreign(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
+    """It came through an installation of the app in another workspace. Nothing was done."""
+
+    code = "foreign"
+
+    def __init__(self) -> None:
+        super().__init__("This belongs to another workspace's installation of the app: nothing was done.")
+
+
 class Profiles(Protocol):
     """Where profiles come from."""
 
@@ -46,63 +66,110 @@ class Profiles(Protocol):
         """users.info's `user`. Raises Later, Rejected."""
 
 
+class Home(Protocol):
+    """The workspace, or the organisation, that installed the app."""
+
+    team: str
+    enterprise: str
+    org_wide: bool
+
+    async def ready(self) -> None:
+        """Return when Slack has said which it is."""
+
+
 class Profile(Value):
     """What is kept of a person."""
 
     name: str
     standing: Standing
-    #: Seconds since the epoch when Slack said so.
-    at: float
+    #: Deactivated, or no person: may nothing, whoever a crew admits.
+    barred: bool = False
 
 
 class People:
     """The people of one workspace."""
 
-    def __init__(self, profiles: Profiles, memory: Memory, errands: Errands) -> None:
+    def __init__(self, profiles: Profiles, memory: Memory, errands: Errands, home: Home) -> None:
         self._profiles = profiles
         self._memory = memory
         self._errands = errands
-        self._known: dict[tuple[str, str], Profile] = {}
-        self._asked: dict[tuple[str, str], asyncio.Task[Profile]] = {}
+        self._home = home
+        self._asked: dict[str, asyncio.Task[Profile]] = {}
 
-    async def actor(self, team: str, user: str) -> Actor:
-        """The actor that this user of this workspace is. Raises Unrecognised, StoreUnavailable."""
-        profile = await self._profile(team, user)
-        return Actor(surface="slack", tenant=team, user_id=user, name=profile.name, standing=profile.standing)
+    async def actor(self, user: str, installation: str = "") -> Actor:
+        """The actor that this user is. `installation`: for whom Slack says that it sent what they did.
 
-    async def _profile(self, team: str, user: str) -> Profile:
-        profile = self._known.get((team, user)) or await self._remembered(team, user)
-        if profile is None:
-            return await asyncio.shield(self._ask(team, user))
-        self._known[team, user] = profile
-        if time.time() - profile.at > FRESH:
-            self._ask(team, user)
-        return profile
+        Raises Unrecognised, Barred, Foreign, StoreUnavailable.
+        """
+        await self._at_home()
+        if not self._home.org_wide and installation not in {"", self._home.team}:
+            log.warning("something came for another installation", installation=installation)
+            raise Foreign
+        profile = await self.profile(user)
+        if profile.barred:
+            raise Barred
+        return Actor(
+            surface="slack",
+            tenant=self._home.team,
+            user_id=user,
+            name=profile.name,
+            standing=profile.standing,
+        )
 
-    async def _remembered(self, team: str, user: str) -> Profile | None:
-        stored = await self._memory.recall(_name(team, user))
-        return Profile.model_validate_json(stored) if stored else None
+    async def profile(self, user: str) -> Profile:
+        """What Slack said of this user in the last minutes. Raises Unrecognised, StoreUnavailable."""
+        await self._at_home()
+        kept = await self._memory.recall(self._name(user))
+        return Profile.model_validate_json(kept) if kept else await asyncio.shield(self._ask(user))
 
-    def _ask(self, team: str, user: str) -> asyncio.Task[Profile]:
+    async def vouch(self, person: Actor) -> Standing | None:
+        """`bot.core.sessions.Vouch`. Raises Unrecognised, StoreUnavailable."""
+        if person.tenant != self._home.team:
+            return None
+        try:
+            async with asyncio.timeout(SHORT_PATIENCE):
+                profile = await self.profile(person.user_id)
+        except TimeoutError as error:
+            raise Unrecognised from error
+        return None if profile.barred else profile.standing
+
+    async def changed(self, user: str) -> None:
+        """Slack says that something about this user is different: what was known no longer holds."""
+        await self._at_home()
+        # In this order: an answer that is on its way finds either the mark, or that it is forgotten after it.
+        await self._memory.remember(self._mark(user), secrets.token_hex(8), 2 * FRESH)
+        await self._memory.forget(self._name(user))
+
+    async def _at_home(self) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._home.ready()
+        except TimeoutError as error:
+            raise Unrecognised from error
+
+    def _ask(self, user: str) -> asyncio.Task[Profile]:
         """One question to Slack at a time for each person."""
-        running = self._asked.get((team, user))
+        running = self._asked.get(user)
         if running is None:
-            running = self._errands.start(self._learn(team, user), f"profile of {user}")
-            self._asked[team, user] = running
-            running.add_done_callback(lambda _: self._asked.pop((team, user), None))
+            running = self._errands.start(self._learn(user), f"profile of {user}")
+            self._asked[user] = running
+            running.add_done_callback(lambda _: self._asked.pop(user, None))
         return running
 
-    async def _learn(self, team: str, user: str) -> Profile:
-        profile = await self._from_slack(team, user)
-        self._known[team, user] = profile
-        await self._memory.remember(_name(team, user), profile.model_dump_json(), KEPT)
-        return profile
+    async def _learn(self, user: str) -> Profile:
+        while True:
+            before = await self._memory.recall(self._mark(user))
+            profile = await self._from_slack(user)
+            await self._memory.remember(self._name(user), profile.model_dump_json(), FRESH)
+            if await self._memory.recall(self._mark(user)) == before:
+                return profile
+            await self._memory.forget(self._name(user))  # It changed while Slack was answering.
 
-    async def _from_slack(self, team: str, user: str) -> Profile:
+    async def _from_slack(self, user: str) -> Profile:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                return profile_of(team, await self._profiles.user(user))
+                return profile_of(self._home, await self._profiles.user(user))
             except Later as later:
                 if time.monotonic() + later.seconds > deadline:
                     raise Unrecognised from later
@@ -111,27 +178,41 @@ class People:
                 if rejected.code not in _INVISIBLE:
                     log.warning("Slack refuses to say who somebody is", user=user, code=rejected.code)
                     raise Unrecognised from rejected
-                return Profile(name="", standing=Standing.EXTERNAL, at=time.time())
+                return Profile(name="", standing=Standing.EXTERNAL)
+
+    def _name(self, user: str) -> str:
+        return f"slack:profile:{self._home.team}:{user}"
+
+    def _mark(self, user: str) -> str:
+        return f"{self._name(user)}:changed"
 
 
-def profile_of(team: str, user: Mapping[str, Any]) -> Profile:
-    """A profile from users.info's `user`, as seen from the workspace `team`."""
+def profile_of(home: Home, user: Mapping[str, Any]) -> Profile:
+    """A profile from users.info's `user`, as seen from the workspace that installed the app."""
     about = user.get("profile") or {}
     name = (
         about.get("display_name") or about.get("real_name") or user.get("real_name") or user.get("name") or ""
     )
-    return Profile(name=str(name), standing=_standing(team, user), at=time.time())
+    return Profile(name=str(name), standing=_standing(home, user), barred=_is_barred(user))
 
 
-def _standing(team: str, user: Mapping[str, Any]) -> Standing:
-    # In an Enterprise organisation one person belongs to several workspaces.
-    teams = {user.get("team_id"), *((user.get("enterprise_user") or {}).get("teams") or ())}
-    if user.get("is_stranger") or user.get("deleted") or team not in teams:
+def _is_barred(user: Mapping[str, Any]) -> bool:
+    """Apps and workflows have users, too."""
+    flags = ("deleted", "is_bot", "is_workflow_bot", "is_connector_bot")
+    return any(user.get(flag) for flag in flags) or user.get("id") == "USLACKBOT"
+
+
+def _standing(home: Home, user: Mapping[str, Any]) -> Standing:
+    if user.get("is_stranger") or not _belongs(home, user):
         return Standing.EXTERNAL
     if user.get("is_restricted") or user.get("is_ultra_restricted"):
         return Standing.GUEST
     return Standing.MEMBER
 
 
-def _name(team: str, user: str) -> str:
-    return f"slack:person:{team}:{user}"
+def _belongs(home: Home, user: Mapping[str, Any]) -> bool:
+    """In an Enterprise organisation one person belongs to several workspaces."""
+    enterprise = user.get("enterprise_user") or {}
+    if home.org_wide:
+        return bool(home.enterprise) and enterprise.get("enterprise_id") == home.enterprise
+    return home.team in {user.get("team_id"), *(enterprise.get("teams") or ())}

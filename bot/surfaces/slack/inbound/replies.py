@@ -32,6 +32,8 @@ class Heard:
     team: str
     app_user: str
     said: Said
+    #: For whom Slack says that it sent this; empty where we read it ourselves.
+    installation: str = ""
 
     @property
     def key(self) -> str:
@@ -71,7 +73,7 @@ class Replies:
         runs = await self.runs_here(heard)
         if not runs or heard.is_talk or not heard.words:
             return SILENT
-        actor = await self._people.actor(heard.team, heard.said.user)
+        actor = await self._people.actor(heard.said.user, heard.installation)
         asked = await self._asked(runs, heard)
         match asked:
             case []:

@@ -2,41 +2,75 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import structlog
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 
+from bot.core.errors import StoreUnavailable
+from bot.core.ports import Memory
 from bot.surfaces.slack.inbound import guard
 from bot.surfaces.slack.inbound.bolt import Dispatcher
 
 log = structlog.get_logger(__name__)
 
 PATH = "/slack/events"
+REMEMBERED = 2.0 * guard.WINDOW
+"""Seconds for which a signature is good: its timestamp may be in the future by as much as in the past."""
+QUICK = 0.5
+"""Seconds in which the store has to say whether a request was here before."""
 
 
 class RequestUrl:
-    """Takes what Slack signed, and nothing else."""
+    """Takes what Slack signed, once, and nothing else."""
 
-    def __init__(self, signing_secret: str, dispatcher: Dispatcher) -> None:
+    def __init__(self, signing_secret: str, dispatcher: Dispatcher, memory: Memory) -> None:
         self._secret = signing_secret
         self._dispatcher = dispatcher
+        self._memory = memory
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(PATH, self.receive)]
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Slack's answer, or 400, 401, 413."""
+        """Slack's answer, or 400, 401, 413. A replay is acknowledged, and nothing is done."""
         try:
             checked = guard.check(self._secret, request.headers, await request.read(), time.time())
         except guard.Unacceptable as wrong:
             log.info("a request was turned away", status=wrong.status, why=str(wrong))
             return web.Response(status=wrong.status, text=str(wrong))
-        match checked.kind:
-            case "url_verification":
-                return web.json_response({"challenge": str(checked.payload.get("challenge", ""))})
-            case "ssl_check":
+        match checked.payload:
+            case {"type": "url_verification", **rest}:
+                return web.json_response({"challenge": str(rest.get("challenge", ""))})
+            case {"ssl_check": _}:
                 return web.Response()
             case _:
-                return await to_aiohttp_response(await self._dispatcher.dispatch(checked.payload))
+                return await self._once(checked)
+
+    async def _once(self, checked: guard.Checked) -> web.Response:
+        name = f"slack:signature:{checked.signature}"
+        if not await self._first(name):
+            log.warning("a request of Slack's was sent again with the same signature: nothing is done")
+            return web.Response()
+        response = await self._dispatcher.dispatch(checked.payload)
+        if response.status >= web.HTTPInternalServerError.status_code:
+            await self._forget(name)
+        return await to_aiohttp_response(response)
+
+    async def _first(self, name: str) -> bool:
+        """While the store is away nothing is done either way, and who acts is told so."""
+        try:
+            async with asyncio.timeout(QUICK):
+                return await self._memory.once(name, REMEMBERED)
+        except (StoreUnavailable, TimeoutError):
+            return True
+
+    async def _forget(self, name: str) -> None:
+        """It was not taken: whoever sends it again may."""
+        try:
+            async with asyncio.timeout(QUICK):
+                await self._memory.forget(name)
+        except (StoreUnavailable, TimeoutError):
+            log.info("the store is away: a request is not taken with the same signature again")

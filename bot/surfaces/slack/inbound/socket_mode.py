@@ -16,7 +16,7 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.surfaces.slack.inbound.bolt import Dispatcher
+from bot.surfaces.slack.inbound.bolt import ENVELOPES, Dispatcher, kind_of
 from bot.surfaces.slack.inbound.presence import Presence
 
 log = structlog.get_logger(__name__)
@@ -97,7 +97,7 @@ class SocketMode:
         self._under_way += 1
         self._idle.clear()
         try:
-            response = await self._dispatcher.dispatch(request.payload)
+            response = await self._dispatcher.dispatch(_opened(request))
             await send_async_response(client, request, response, started)
         finally:
             self._under_way -= 1
@@ -134,6 +134,14 @@ class SocketMode:
                 )
             if not was_up:
                 client.wss_uri = None
+
+
+def _opened(request: SocketModeRequest) -> dict[str, Any]:
+    """What is in an envelope; nothing, if its kind holds no such thing: that is only acknowledged."""
+    payload = request.payload
+    if kind_of(payload) in ENVELOPES.get(request.type, frozenset()):
+        return payload
+    return {}
 
 
 async def _leave(client: SocketModeClient) -> None:

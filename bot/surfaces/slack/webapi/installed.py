@@ -29,6 +29,11 @@ class Installed:
     def __init__(self, introduction: Introduction) -> None:
         self._introduction = introduction
         self.team = ""
+        #: The organisation that the workspace is part of; empty if it is in none.
+        self.enterprise = ""
+        #: Installed for a whole organisation: `team` is then its id, too.
+        self.org_wide = False
+        self._learnt = asyncio.Event()
         self.team_name = ""
         self.user = ""
         self.bot = ""
@@ -40,6 +45,10 @@ class Installed:
     @property
     def known(self) -> bool:
         return bool(self.team)
+
+    async def ready(self) -> None:
+        """Return when `learn` has ended."""
+        await self._learnt.wait()
 
     async def learn(self) -> None:
         """Return when Slack has taken the token, however long that takes."""
@@ -55,10 +64,13 @@ class Installed:
                 await asyncio.sleep(AGAIN)
 
     def _take(self, answer: Mapping[str, Any]) -> None:
-        self.team = str(answer.get("team_id", ""))
+        self.enterprise = str(answer.get("enterprise_id") or "")
+        self.org_wide = bool(answer.get("is_enterprise_install"))
+        self.team = str(answer.get("team_id") or self.enterprise)
         self.team_name = str(answer.get("team", ""))
         self.user = str(answer.get("user_id", ""))
         self.bot = str(answer.get("bot_id", ""))
         self.url = str(answer.get("url", ""))
         self.problem = ""
+        self._learnt.set()
         log.info("connected to Slack", workspace=self.team_name, team=self.team)

@@ -30,6 +30,6 @@ def listen(app: AsyncApp, desk: Desk, people: People, orders: Orders) -> None:
         return None
 
     async def carry_out(given: Command, line: Line) -> Reply:
-        actor = await people.actor(given.team_id, given.user_id)
+        actor = await people.actor(given.user_id)
         order = Order(words.plain(given.text), actor, given.key, line, trigger_id=given.trigger_id)
         return await orders.carry_out(order)

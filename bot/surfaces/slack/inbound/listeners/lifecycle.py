@@ -13,7 +13,7 @@ from slack_bolt.response import BoltResponse
 from bot.core.ports import Runs
 from bot.surfaces.slack.delivery.home import Home
 from bot.surfaces.slack.inbound.desk import Desk, shaped
-from bot.surfaces.slack.inbound.payloads import Event, Opened, Revoked
+from bot.surfaces.slack.inbound.payloads import Changed, Event, Opened, Revoked
 from bot.surfaces.slack.inbound.people import People
 from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
 from bot.surfaces.slack.inbound.unfinished import Delivery
@@ -41,7 +41,7 @@ def listen(app: AsyncApp, desk: Desk, store: Runs, people: People, home: Home) -
     async def _open_home(team: str, opened: Opened) -> Reply:
         if opened.tab != "home":
             return SILENT
-        actor = await people.actor(team, opened.user)
+        actor = await people.actor(opened.user, team)
         return Reply(then=lambda: home.opened(actor))
 
     @app.event("tokens_revoked")
@@ -61,6 +61,17 @@ def listen(app: AsyncApp, desk: Desk, store: Runs, people: People, home: Home) -
     async def _pause(team: str, reason: str) -> Reply:
         await store.pause(team, reason)
         log.error("a workspace is paused", team=team, reason=reason)
+        return SILENT
+
+    @app.event("user_change")
+    @shaped
+    async def user_change(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        event = Event.model_validate(body)
+        changed = Changed.model_validate(event.event)
+        return await desk.hear(_of(event, body), _forget(changed.user.id), ack)
+
+    async def _forget(user: str) -> Reply:
+        await people.changed(user)
         return SILENT
 
     # Last: everything else is acknowledged, so that Slack does not send it again.

@@ -45,7 +45,8 @@ class Ears:
         self._replies = replies
 
     def heard(self, event: Event) -> Heard:
-        return Heard(event.team, event.app_user or self._installed.user, event.said)
+        team = self._installed.team or event.team
+        return Heard(team, event.app_user or self._installed.user, event.said, installation=event.team)
 
     async def overheard(self, heard: Heard) -> Work | None:
         """What to do about a message of ours that has buttons and isn't recorded; None for all others."""
@@ -83,7 +84,7 @@ class Ears:
         return await self._order(heard, spoken or "help")
 
     async def _order(self, heard: Heard, spoken: str) -> Reply:
-        actor = await self._people.actor(heard.team, heard.said.user)
+        actor = await self._people.actor(heard.said.user, heard.installation)
         line = line_to(heard)
         order = Order(words.plain(spoken), actor, heard.key, line, says_started=False)
         return await self._orders.carry_out(order)

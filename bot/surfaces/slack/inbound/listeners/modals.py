@@ -10,7 +10,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
-from bot.core.errors import InvalidInputs, Refused, StoreUnavailable
+from bot.core.errors import CrewdeckError, InvalidInputs, Refused, StoreUnavailable
 from bot.core.model import Crew
 from bot.core.ports import Store
 from bot.surfaces.slack import actions
@@ -18,10 +18,10 @@ from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import views
 from bot.surfaces.slack.inbound.answers import Answers
 from bot.surfaces.slack.inbound.desk import NOT_SAVED, Desk, in_the_modal, shaped
-from bot.surfaces.slack.inbound.forms import Draft, Forms
+from bot.surfaces.slack.inbound.forms import NOT_YOUR_FORM, Draft, Forms
 from bot.surfaces.slack.inbound.orders import Orders
 from bot.surfaces.slack.inbound.payloads import Submission
-from bot.surfaces.slack.inbound.people import People, Unrecognised
+from bot.surfaces.slack.inbound.people import People
 from bot.surfaces.slack.inbound.placing import Placing
 from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
 from bot.surfaces.slack.inbound.unfinished import Delivery
@@ -48,7 +48,7 @@ class Modals:
         if not words:
             return Reply(errors={actions.WORDS_BLOCK: "Please say something."})
         target = Target.decode(sent.view.private_metadata)
-        actor = await self._people.actor(sent.team.id, sent.user.id)
+        actor = await self._people.actor(sent.user.id, sent.view.installation)
         return await self._answers.modal(target, words, actor, key=sent.key)
 
     async def start(self, sent: Submission) -> Reply:
@@ -57,7 +57,9 @@ class Modals:
         crew = (await self._store.crews()).get(draft.crew) if draft else None
         if draft is None or crew is None:
             return Reply(errors={sent.view.first_input: TOO_OLD})
-        actor = await self._people.actor(sent.team.id, sent.user.id)
+        actor = await self._people.actor(sent.user.id, sent.view.installation)
+        if not draft.is_of(actor):
+            return Reply(errors={sent.view.first_input: NOT_YOUR_FORM})
         filled = draft.model_copy(update={"given": _given(crew, draft, sent)})
         try:
             run = await self._orders.start(filled, crew, actor)
@@ -107,5 +109,5 @@ def listen(app: AsyncApp, desk: Desk, modals: Modals) -> None:
             return await effect(sent)
         except StoreUnavailable:
             return Reply(errors={sent.view.first_input: NOT_SAVED})
-        except Unrecognised as unrecognised:
-            return Reply(errors={sent.view.first_input: str(unrecognised)})
+        except CrewdeckError as refused:
+            return Reply(errors={sent.view.first_input: str(refused)})

@@ -11,6 +11,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
+from bot.core import rules, runs
 from bot.core.errors import NotFound
 from bot.core.model import Action, Actor, Question, Run
 from bot.core.ports import Store
@@ -20,9 +21,9 @@ from bot.surfaces.slack.cards import elements, private, views
 from bot.surfaces.slack.inbound.answers import Answers
 from bot.surfaces.slack.inbound.copies import Copies
 from bot.surfaces.slack.inbound.desk import Desk, empty, shaped
-from bot.surfaces.slack.inbound.forms import Forms
+from bot.surfaces.slack.inbound.forms import NOT_YOUR_FORM, Forms
 from bot.surfaces.slack.inbound.opening import Opening
-from bot.surfaces.slack.inbound.orders import Orders
+from bot.surfaces.slack.inbound.orders import Orders, visible
 from bot.surfaces.slack.inbound.payloads import Press
 from bot.surfaces.slack.inbound.people import People
 from bot.surfaces.slack.inbound.replies import Replies
@@ -32,6 +33,7 @@ from bot.surfaces.slack.place import Posted
 
 Effect = Callable[[Press, Target, Actor], Awaitable[Reply]]
 
+NOT_SHOWN = "This isn't for you to see: its run is neither yours nor in this channel."
 UNKNOWN = "This button does nothing any more. `/crew status` shows how things are."
 
 
@@ -73,36 +75,45 @@ class Presses:
             return self._refused(press, target, found)
         return self._open(press, views.reply_form(found))
 
-    async def full(self, press: Press, target: Target, _actor: Actor) -> Reply:
-        """Show all of what is to be decided."""
+    async def full(self, press: Press, target: Target, actor: Actor) -> Reply:
+        """Show all of what is to be decided, to who may decide it or sees its beginning already."""
         found = await self._read(target)
         if found is None:
             return Reply(say=private.words("This is no longer there: its run ended some time ago."))
-        return self._open(press, views.full_text(*found))
+        run, question = found
+        if not rules.may(actor, question.policy) and not _sees(press, run, actor):
+            return Reply(say=private.words(NOT_SHOWN))
+        return self._open(press, views.full_text(run, question))
 
     async def cancel(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Cancel the run whose message was pressed on, which then says so."""
         await self._adopt(press, target)
         return await self._orders.cancel(target.run_id, actor, silent=True)
 
-    async def fill_in(self, press: Press, target: Target, _actor: Actor) -> Reply:
-        """Open the form for what a crew still needs."""
+    async def fill_in(self, press: Press, target: Target, actor: Actor) -> Reply:
+        """Open the form for what a crew still needs, for who wanted to start it."""
         draft = await self._forms.draft(target.run_id)
         crew = (await self._store.crews()).get(draft.crew) if draft else None
         if draft is None or crew is None:
             return Reply(say=private.words("This has been there for too long. Please start the crew again."))
+        if not draft.is_of(actor):
+            return Reply(say=private.words(NOT_YOUR_FORM))
+        runs.check_admitted(crew, actor)
         return self._forms.open(draft, crew, press.trigger_id, line_to(press))
 
     async def which(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Pass words on to the question that they were meant for."""
         return await self._replies.pass_on(target, actor, press.container.channel_id)
 
-    async def pick_status(self, _press: Press, target: Target, _actor: Actor) -> Reply:
-        """Say how the run is that was chosen."""
+    async def pick_status(self, press: Press, target: Target, actor: Actor) -> Reply:
+        """Say how the run is that was chosen, to who may know of it."""
         try:
-            return await self._orders.state(await self._store.run(target.run_id))
+            run = await self._store.run(target.run_id)
         except NotFound:
             return Reply(say=private.words("This run is no longer there."))
+        if not visible(run, actor, press.container.channel_id):
+            return Reply(say=private.words("This run is neither yours nor in this channel."))
+        return await self._orders.state(run)
 
     async def pick_cancel(self, _press: Press, target: Target, actor: Actor) -> Reply:
         """Cancel the run that was chosen."""
@@ -151,6 +162,11 @@ def decision(action_id: str, target: Target) -> tuple[Action, str | None]:
             return Action.CHOOSE, target.option_id
 
 
+def _sees(press: Press, run: Run, actor: Actor) -> bool:
+    """Who may know of the run, of the people whom its crew admits."""
+    return actor.standing in run.approvers.admits and visible(run, actor, press.container.channel_id)
+
+
 def copy_of(press: Press) -> Posted | None:
     """The message in a thread that was pressed on."""
     if press.message is None or press.container.is_ephemeral:
@@ -189,7 +205,7 @@ def listen(app: AsyncApp, desk: Desk, people: People, presses: Presses) -> None:
             target = Target.decode(pressed.act.target)
         except ValueError:
             return Reply(say=private.words(UNKNOWN))
-        return await effect(pressed, target, await people.actor(pressed.team.id, pressed.user.id))
+        return await effect(pressed, target, await people.actor(pressed.user.id, pressed.installation))
 
     effects: dict[str, Effect] = {
         actions.ANSWERS.pattern: presses.decide,

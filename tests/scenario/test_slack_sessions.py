@@ -1,0 +1,122 @@
+"""Sessions of people who came from Slack: they end when these are no longer who they were, or by command.
+
+The server has an API key: without one, whoever sits at its machine may do everything without a session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.scenario.server import Server
+from tests.scenario.stage import Scene, Stage, grow_old, staged
+from tests.scenario.test_console_slack import browser, link
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["http", "socket"])
+async def keyed(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    async with staged(request.param) as connected:
+        await connected.warm_up()
+        made = await asyncio.to_thread(command, connected.server, "keys", "add", "ops")
+        assert made.returncode == 0, made.stderr
+        yield connected
+
+
+@pytest.fixture
+def scene(keyed: Stage) -> Iterator[Scene]:
+    yield keyed.scene()
+    keyed.slack.heal()
+
+
+@pytest.mark.parametrize(
+    "change", [{"deleted": True}, {"is_restricted": True}, {"is_ultra_restricted": True}]
+)
+async def test_a_session_ends_when_its_person_is_no_longer_who_they_were(
+    scene: Scene, change: dict[str, bool]
+) -> None:
+    where = await link(scene)
+    async with browser(scene) as ada, ada_listens(ada, where) as stream:
+        start = {"crew": "ask", "inputs": {"topic": "kites"}}
+        assert (await ada.post("/crew/start", json=start)).status_code == 202
+        await scene.slack.change(scene.ada, **change)
+        assert (await ada.post("/crew/start", json=start)).status_code == 401
+        assert (await ada.get("/me")).status_code == 401
+        async with asyncio.timeout(30):
+            async for _ in stream.aiter_lines():
+                pass
+
+
+async def test_a_session_is_looked_at_again_within_minutes(scene: Scene) -> None:
+    where = await link(scene)
+    async with browser(scene) as ada:
+        assert (await ada.post(where)).status_code == 303
+        assert (await ada.get("/me")).status_code == 200
+        await scene.slack.change(scene.ada, heard=False, deleted=True)
+        await grow_old(scene, scene.ada)
+        assert (await ada.get("/me")).status_code == 401
+
+
+async def test_while_slack_cannot_be_asked_a_session_may_nothing(scene: Scene) -> None:
+    where = await link(scene)
+    async with browser(scene) as ada:
+        assert (await ada.post(where)).status_code == 303
+        await grow_old(scene, scene.ada)
+        scene.slack.fail("users.info", error="missing_scope", times=None)
+        refused = await ada.get("/me")
+        assert (refused.status_code, refused.json()["code"]) == (503, "unrecognised")
+        scene.slack.heal()
+        assert (await ada.get("/me")).status_code == 200
+
+
+async def test_an_operator_lists_and_ends_sessions(scene: Scene) -> None:
+    async with browser(scene) as ada, browser(scene) as bob:
+        assert (await ada.post(await link(scene))).status_code == 303
+        assert (await bob.post(await link(scene, scene.bob))).status_code == 303
+        listed = await asyncio.to_thread(sessions, scene)
+        assert listed.returncode == 0
+        assert {scene.ada.id, scene.bob.id} <= set(listed.stdout.split())
+        assert listed.stdout.startswith("SESSION")
+        ambiguous = await asyncio.to_thread(sessions, scene, "end", "nobody")
+        assert (ambiguous.returncode, "nobody is signed in so" in ambiguous.stderr) == (1, True)
+        bare = await asyncio.to_thread(sessions, scene, "end")
+        assert (bare.returncode, "--all" in bare.stderr) == (2, True)
+        ended = await asyncio.to_thread(sessions, scene, "end", scene.ada.id)
+        assert (ended.returncode, "1 session ended" in ended.stderr) == (0, True)
+        assert (await ada.get("/me")).status_code == 401
+        assert (await bob.get("/me")).status_code == 200
+
+
+def sessions(scene: Scene, *words: str) -> subprocess.CompletedProcess[str]:
+    return command(scene.server, "sessions", *words)
+
+
+def command(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
+    """What an operator types, in the server's folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *words],
+        cwd=server.folder,
+        env=os.environ | server.env | {"CREWDECK_REDIS_URL": server.store_url},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@asynccontextmanager
+async def ada_listens(ada: httpx.AsyncClient, where: str) -> AsyncIterator[httpx.Response]:
+    """Ada's browser, signed in and with a stream open."""
+    assert (await ada.post(where)).status_code == 303
+    async with ada.stream("GET", "/events/human-input", timeout=40) as stream:
+        assert stream.status_code == 200, await stream.aread()
+        yield stream
