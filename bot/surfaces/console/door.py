@@ -46,7 +46,7 @@ class SessionDoor:
         return None
 
     async def _stands(self, session: Session) -> bool:
-        """Whether who signed in by a link is still who they were; of keys and the local user the API takes care."""
+        """Whether who signed in by a link is still who they were. The API checks keys and the local user."""
         if session.key or session.local:
             return True
         return self._vouch is not None and await self._vouch(session.actor) is session.actor.standing
