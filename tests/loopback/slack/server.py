@@ -206,7 +206,7 @@ class LoopbackSlack:
         shown_name = name or channel_id.removeprefix("C0").lower()
         return self.workspace.add_channel(Channel(channel_id, shown_name, kind, ids, shared=shared))
 
-    async def change(self, person: Person, *, heard: bool = True, **changes: bool) -> Delivery | None:
+    async def change(self, person: Person, *, heard: bool = True, **changes: Any) -> Delivery | None:
         """An administrator changes a user (`is_restricted`, `deleted`); the app is told if `heard`."""
         user = replace(person.user, **changes)
         person.user = self.workspace.users[user.id] = user
