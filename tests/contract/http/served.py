@@ -15,7 +15,7 @@ import httpx
 from bot.core import ids, rules
 from bot.core.events import TaskCompleted, TaskStarted
 from bot.core.feed import Feed
-from bot.core.model import Claim, Crew, Deadline, Option, Question, QuestionKind
+from bot.core.model import Actor, Claim, Crew, Deadline, Option, Question, QuestionKind, Standing
 from bot.settings import Settings
 from bot.store.redis import RedisStore
 from bot.surfaces.console.surface import Console
@@ -122,6 +122,11 @@ def http_client(url: str, timeout: float) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False, verify=no_tls)
 
 
+async def still_the_same(person: Actor) -> Standing | None:
+    """Nobody's standing changes."""
+    return person.standing
+
+
 @asynccontextmanager
 async def serve(
     store: RedisStore,
@@ -139,7 +144,8 @@ async def serve(
     async with asyncio.TaskGroup() as group:
         following = group.create_task(feed.follow(store))
         wrong_keys = WrongKeys()
-        pages = Console(configured, store, LocalTrust(configured.exposed_by), wrong_keys) if console else None
+        trust = LocalTrust(configured.exposed_by)
+        pages = Console(configured, store, trust, wrong_keys, still_the_same) if console else None
         door = pages.door if pages else None
         async with (
             open_api(configured, store, feed, door, pace=pace, wrong_keys=wrong_keys) as api,
