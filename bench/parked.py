@@ -66,7 +66,7 @@ class Parking:
         started = [await self.running.start("bench_asks") for _ in range(many)]
 
         async def all_parked() -> bool:
-            return all([await self.redis.hexists(keys.run(run.id), "parked") for run in started])
+            return all([await self.redis.hget(keys.run(run.id), "state") == b"parked" for run in started])
 
         await until(all_parked, WITHIN)
         return started

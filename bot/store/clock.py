@@ -21,8 +21,6 @@ SHORTEST = 0.05
 """Seconds between two looks where much is due at about the same time."""
 AWAY = 0.5
 """Seconds between two looks at whether the store is back."""
-GRACE = 3.0
-"""Seconds for workers to say that they live, once the store is back: nobody could renew a lease meanwhile."""
 
 QUARANTINED = RunError(
     code="quarantined",
@@ -33,7 +31,11 @@ QUARANTINED = RunError(
 
 
 async def keep_time(store: Clock) -> Never:
-    """Tick whenever something is due, for ever. While the store is away, wait: it is made up for later."""
+    """Tick whenever something is due, for ever. While the store is away, wait: it is made up for later.
+
+    Each look is noted in the store. By that it knows when nobody has looked for a while, since the store or
+    all of us stood still; then it gives leases their time anew (`look` in scripts/prelude.lua).
+    """
     while True:
         try:
             wait = await store.due(LONGEST)
@@ -41,17 +43,5 @@ async def keep_time(store: Clock) -> Never:
                 await store.tick(QUARANTINED)
         except StoreUnavailable as error:
             log.debug("The clock waits for the store", reason=str(error))
-            await _back(store)
-            wait = GRACE
+            wait = AWAY
         await asyncio.sleep(max(wait, SHORTEST))
-
-
-async def _back(store: Clock) -> None:
-    """Returns when the store answers again."""
-    while True:
-        await asyncio.sleep(AWAY)
-        try:
-            await store.now()
-        except StoreUnavailable:
-            continue
-        return

@@ -10,10 +10,13 @@ from pydantic import BaseModel
 
 from bot.core.model import Actor, Question, Response, Run
 
+AWAITING_THREAD = "awaiting_thread"
+"""The state of a run for which its surface opens a thread (`scripts/prelude.lua` has them all)."""
+
 #: The fields of a run that are stored apart from its specification, as JSON or as they are.
 _RUN_JSON = ("place", "error", "cancelled_by")
-_RUN_PLAIN = ("status", "created_at", "started_at", "finished_at", "result", "seq", "epoch", "held", "worked")
-RUN_FIELDS = ("spec", *_RUN_JSON, *_RUN_PLAIN)
+_RUN_PLAIN = ("status", "created_at", "started_at", "finished_at", "result", "seq", "epoch", "worked")
+RUN_FIELDS = ("spec", "state", *_RUN_JSON, *_RUN_PLAIN)
 RUN_SPEC = {"id", "crew", "inputs", "requester", "approvers", "cancellers", "retry_of", "followers"}
 
 QUESTION_FIELDS = ("spec", "outcome", "created_at", "deadline_at", "settled_at")
@@ -39,10 +42,10 @@ def dump(value: BaseModel, **how: Any) -> str:
 def read_run(stored: list[str | None]) -> Run | None:
     """A run from its RUN_FIELDS; None if there is none."""
     fields = dict(zip(RUN_FIELDS, stored, strict=True))
-    spec = fields.pop("spec")
+    spec, state = fields.pop("spec"), fields.pop("state")
     if spec is None:
         return None
-    document = json.loads(spec)
+    document = json.loads(spec) | {"held": state == AWAITING_THREAD}
     for name, value in fields.items():
         if value is not None:
             document[name] = json.loads(value) if name in _RUN_JSON else value

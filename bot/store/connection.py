@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import NoScriptError
@@ -17,6 +18,8 @@ from bot.store.pools import sentinel_pool, server_pool
 from bot.store.servers import Call, Commands, OnePrimary, Reply, Result, Servers
 from bot.store.trouble import translated
 from bot.store.witness import ALONE, Witness, Witnessing
+
+log = structlog.get_logger(__name__)
 
 _NODE = (
     "CREWDECK_REDIS_URL: this server is a node of a Redis Cluster. Write the address as "
@@ -197,6 +200,11 @@ def _as_cluster(address: Address) -> Address:
 async def _check_schema(connection: Connection) -> None:
     await connection.do(connection.redis.set(keys.SCHEMA_KEY, keys.SCHEMA, nx=True))
     stored = int(await connection.do(connection.redis.get(keys.SCHEMA_KEY)) or keys.SCHEMA)
+    if stored < keys.SCHEMA:
+        # Before others may read what this says; each shard is upgraded once, whoever begins first.
+        upgraded = await connection.each_shard("upgrade")
+        await connection.do(connection.redis.set(keys.SCHEMA_KEY, keys.SCHEMA))
+        log.info("upgraded what is stored", schema=keys.SCHEMA, runs=sum(upgraded))
     if stored > keys.SCHEMA:
         raise SettingsError(
             f"CREWDECK_REDIS_URL: a newer Crewdeck wrote into this Redis (schema {stored}, this one reads "

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import zlib
 
-SCHEMA = 1
-"""The version of what is stored. Readers refuse a newer one."""
+SCHEMA = 2
+"""The version of what is stored. Readers refuse a newer one, and bring an older one up to theirs."""
 
 SHARDS = 8
 """Part of the schema: another number would look for runs where they aren't."""
@@ -32,11 +32,6 @@ def shard_of(run_id: str) -> int:
 def base(shard: int) -> str:
     """What all keys of a shard start with."""
     return f"{PREFIX}:{{s{shard}}}"
-
-
-def old_queue(shard: int, crew: str) -> str:
-    """A crew's queued runs as the first release kept them, scored by when they were queued."""
-    return f"{base(shard)}:queue:{crew}"
 
 
 def lines(shard: int) -> str:

@@ -53,13 +53,10 @@ class Queue:
         """The lines of these crews in which something waits, by name, and when each had its last turn."""
         if not crews:
             return {}
-        found, old = await self._look(crews)
-        if any(old):
-            for shard, number in enumerate(old):
-                if number:
-                    await self._connection.run("take_over", shard, *crews)
-            found, _ = await self._look(crews)
-        merged = _earliest(found)
+        async with self._connection.pipeline() as batch:
+            for shard in range(keys.SHARDS):
+                batch.zrange(keys.lines(shard), 0, -1, withscores=True)
+        merged = _earliest(batch.results)
         known = {f"{kind}:{crew}" for kind in LineKind for crew in crews}
         return {name: turn for name, turn in merged.items() if name in known}
 
@@ -77,13 +74,6 @@ class Queue:
                     batch.zadd(keys.lines(shard), dict.fromkeys(served, at), xx=True, gt=True)
                     for name, requesters in served.items():
                         batch.zadd(keys.line(shard, name), requesters, xx=True, gt=True)
-
-    async def _look(self, crews: Collection[str]) -> tuple[list[list[tuple[str, float]]], list[int]]:
-        async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
-                batch.zrange(keys.lines(shard), 0, -1, withscores=True)
-                batch.exists(*(keys.old_queue(shard, crew) for crew in crews))
-        return batch.results[0::2], batch.results[1::2]
 
     async def _fronts(self, names: Mapping[str, int], room: int) -> dict[str, Turns]:
         """By line: the `room` requesters whose turn is next."""

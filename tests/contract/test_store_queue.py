@@ -30,8 +30,12 @@ _people = (Actor(surface="http", user_id=f"person-{n}") for n in itertools.count
 
 
 async def burst(store: RedisStore, many: int, by: Actor = ADA, crew: Crew = DEMO) -> list[str]:
-    """So many runs, one after the other; their ids."""
-    return [(await started(store, crew, by)).id for _ in range(many)]
+    """So many runs, one after the other, each in a millisecond of its own; their ids."""
+    ids = []
+    for _ in range(many):
+        ids.append((await started(store, crew, by)).id)
+        await asyncio.sleep(0.001)
+    return ids
 
 
 async def taken(store: RedisStore, many: int, crews: list[str] = BOTH) -> list[Claim]:
@@ -124,26 +128,6 @@ async def test_a_claim_costs_the_same_however_much_waits(store: RedisStore, serv
     few = await commands()
     await asyncio.gather(*(started(store, DEMO, who) for who in people * 15))
     assert await commands() < few * 1.5
-
-
-async def test_what_an_older_release_queued_is_taken(store: RedisStore, server: redis.Redis) -> None:
-    """It had one sorted set for each crew and shard, and runs said nothing of where they wait."""
-    ids = await burst(store, 5)
-    claim = await claimed_by_hand(store, server, ids)
-    assert sorted(claim) == sorted(ids)
-    assert await store.claim("w", BOTH, 9, LEASE) == []
-
-
-async def claimed_by_hand(store: RedisStore, server: redis.Redis, ids: list[str]) -> list[str]:
-    """Put these runs where that release had them, and claim them."""
-    for run_id in ids:
-        shard = keys.shard_of(run_id)
-        server.delete(keys.lines(shard), keys.line(shard, "new:demo"), keys.queued(shard))
-        server.delete(keys.line_of(shard, "new:demo", ADA.principal))
-        server.hdel(keys.run(run_id), "line")
-        created_at = server.hget(keys.run(run_id), "created_at") or 0
-        server.zadd(keys.old_queue(shard, "demo"), {run_id: created_at})
-    return [claim.run.id for claim in await store.claim("w", BOTH, 9, LEASE)]
 
 
 # ── limits of a crew ────────────────────────────────────────────────────────────────────────────────────────

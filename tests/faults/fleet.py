@@ -119,7 +119,7 @@ class Fleet:
 
     async def parked(self, run: Run) -> None:
         """Returns once no worker has this run."""
-        await asyncio.to_thread(self._wait_for, lambda: self._field(run, "parked") is not None)
+        await asyncio.to_thread(self._wait_for, lambda: self._field(run, "state") == "parked")
 
     def _field(self, run: Run, name: str) -> str | None:
         with redis.Redis.from_url(self.redis_url, decode_responses=True) as client:

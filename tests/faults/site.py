@@ -184,7 +184,7 @@ class Site:
 
     async def parked(self, run: Run) -> None:
         """Returns once no worker has this run, since it waits for people."""
-        await until(lambda: self.field(run, "parked"), WITHIN, self.story)
+        await until(lambda: self.field(run, "state") == "parked", WITHIN, self.story)
 
     def effects(self, mark: str) -> list[str]:
         """What tools did under this mark, in order."""

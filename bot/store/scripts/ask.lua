@@ -3,8 +3,7 @@
 --       outcome and body at the deadline, outcome and body if withdrawn, body of the reminder,
 --       deadline (ms or ''), remind after (ms or '')
 local id, question = ARGV[1], ARGV[3]
-local run = redis.call('HMGET', run_key(id), 'epoch', 'status')
-if run[1] ~= ARGV[2] or over(run[2]) then return -1 end
+if not holds(ARGV[1], ARGV[2]) then return -1 end
 local key = question_key(id, question)
 if redis.call('EXISTS', key) == 1 then return 0 end
 local at = now()
@@ -21,7 +20,7 @@ if deadline ~= '' then
 end
 if remind ~= '' then redis.call('ZADD', base .. ':timers', at + remind, 'remind/' .. id .. '/' .. question) end
 redis.call('HINCRBY', run_key(id), 'open', 1)
-set_status(id, 'input_required')
+show_status(id)
 local seq, position = append(id, ARGV[6], at)
 -- So that the stream of all runs can begin with what is open, and a question's id is enough to find it.
 redis.call('HSET', key, 'seq', seq, 'position', position)

@@ -1,6 +1,9 @@
 -- Milliseconds until `tick` has something to do in this shard: 0 if it has now.
+-- It is also the look at the clock by which leases are judged (prelude.lua).
 -- ARGV: retention (ms), how many to say at most, for how long the journals of runs that are over are kept (ms)
+even_when_full()
 local at, soonest = now(), tonumber(ARGV[2])
+if redis.call('EXISTS', base .. ':leases') == 1 then look(at) end
 
 local function look(list, later)
   local first = redis.call('ZRANGE', base .. list, 0, 0, 'WITHSCORES')

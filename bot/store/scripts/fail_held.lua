@@ -4,11 +4,10 @@
 even_when_full()
 local id, call = ARGV[1], ARGV[2]
 local key = run_key(id)
-local run = redis.call('HMGET', key, 'held', 'status', 'end_call')
-if run[3] == call then return 1 end
-if run[1] ~= '1' or over(run[2]) then return 0 end
+local run = redis.call('HMGET', key, 'state', 'end_call')
+if run[2] == call then return 1 end
+if run[1] ~= 'awaiting_thread' then return 0 end
 redis.call('HSET', key, 'error', ARGV[3], 'end_call', call)
-redis.call('HDEL', key, 'held')
 close(id, 'failed', ARGV[4], now())
 publish()
 return 1

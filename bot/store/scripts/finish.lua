@@ -4,8 +4,8 @@ even_when_full()
 local id, status = ARGV[1], ARGV[3]
 local key = run_key(id)
 local run = redis.call('HMGET', key, 'epoch', 'status')
-if run[1] ~= ARGV[2] then return 0 end
-if over(run[2]) then return run[2] == status and 1 or 0 end
+if run[1] == ARGV[2] and over(run[2]) then return run[2] == status and 1 or 0 end
+if not holds(id, ARGV[2]) then return 0 end
 redis.call('HSET', key, ARGV[4], ARGV[5])
 close(id, status, ARGV[6], now())
 publish()

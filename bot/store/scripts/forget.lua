@@ -4,9 +4,8 @@ local function forget(id)
   local run = redis.call('HMGET', key, 'place_key', 'status')
   unlist(id, ':runs')
   redis.call('ZREM', base .. ':ids', id)
-  redis.call('ZREM', base .. ':over', id)
+  leave(id, 'finished')
   redis.call('ZREM', base .. ':journals', id)
-  redis.call('ZREM', base .. ':timers', 'again/' .. id .. '/-')
   redis.call('HINCRBY', base .. ':counts', run[2], -1)
   if run[1] then redis.call('ZREM', base .. ':place:' .. run[1], id) end
   for _, place in ipairs(redis.call('SMEMBERS', key .. ':also')) do

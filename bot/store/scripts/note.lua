@@ -2,8 +2,7 @@
 -- Returns what is there now, or nothing if the claim is no longer valid.
 -- ARGV: id, epoch, name, value
 local journal = run_key(ARGV[1]) .. ':journal'
-local run = redis.call('HMGET', run_key(ARGV[1]), 'epoch', 'status')
-if run[1] ~= ARGV[2] or over(run[2]) then return false end
+if not holds(ARGV[1], ARGV[2]) then return false end
 if redis.call('HSETNX', journal, ARGV[3], ARGV[4]) == 1 then
   redis.call('HDEL', journal, ARGV[3] .. '?')
   progressed(ARGV[1])

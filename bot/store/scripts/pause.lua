@@ -10,8 +10,6 @@ if ARGV[2] == '1' then
 end
 redis.call('HDEL', base .. ':paused', tenant)
 local aside = redis.call('ZRANGE', base .. ':paused:' .. tenant, 0, -1, 'WITHSCORES')
-for n = 1, #aside, 2 do enqueue(aside[n], aside[n + 1]) end
-redis.call('DEL', base .. ':paused:' .. tenant)
-wake('queue:' .. shard())
+for n = 1, #aside, 2 do move(aside[n], 'queued', aside[n + 1]) end
 publish()
 return 1

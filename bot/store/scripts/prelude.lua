@@ -81,67 +81,112 @@ local function unlist(id, kind)
   for _, list in ipairs(lists(id)) do redis.call('ZREM', base .. kind .. list, id) end
 end
 
--- A line: the runs of one crew that wait for the same reason. `alone`: two workers died of it, so it is executed apart
--- from others. `again`: it was claimed before. `new`: it was not. In a line the requesters take turns
--- (`line:<line>`, by when each had its last turn or came), and each has a queue of their own.
+-- ── where a run is ──────────────────────────────────────────────────────────────────────────────────────────
+-- A run is in exactly one place. Its field `state` names the place, and the run stands in the index of that state and
+-- in no other. `move` alone changes them; `forget` takes a finished run out for good.
+--
+--   state            index                                          score
+--   awaiting_thread  none: its surface opens a thread for it
+--   queued           a line (below)                                 since when it waits there
+--   delayed          `delayed`                                      when it is queued again
+--   leased           `leases`                                       when the lease runs out
+--   parked           none: the answer to a question queues it
+--   paused           `paused:<workspace>`                           since when it waited in its line
+--   finished         `over`                                         when it ended
+--
+-- A line holds the runs of one crew that wait for the same reason. `alone`: two workers died of it, so it is executed
+-- apart from others. `again`: it was claimed before. `new`: it was not. In a line the requesters take turns
+-- (`line:<line>`, by when each had its last turn or came), and each has a queue of their own (`line:<line>:of:<...>`).
+
 local function line_of(id)
   local run = redis.call('HMGET', run_key(id), 'crew', 'deaths', 'started_at')
   local kind = tonumber(run[2] or 0) >= 2 and 'alone' or run[3] and 'again' or 'new'
   return kind .. ':' .. run[1]
 end
 
-local function enqueue(id, at)
+-- The line in which a queued run stands, and since when.
+local function stands(id)
+  local run = redis.call('HMGET', run_key(id), 'line', 'requester')
+  return run[1], redis.call('ZSCORE', base .. ':line:' .. run[1] .. ':of:' .. run[2], id)
+end
+
+local function join_line(id, since)
   local line, requester = line_of(id), redis.call('HGET', run_key(id), 'requester')
   redis.call('HSET', run_key(id), 'line', line)
-  redis.call('ZADD', base .. ':line:' .. line .. ':of:' .. requester, at, id)
+  redis.call('ZADD', base .. ':line:' .. line .. ':of:' .. requester, since, id)
   redis.call('ZADD', base .. ':line:' .. line, 'NX', now(), requester)
   redis.call('ZADD', base .. ':lines', 'NX', now(), line)
   redis.call('HINCRBY', base .. ':queued', line, 1)
   wake('queue:' .. shard())
 end
 
--- Take a run out of wherever it waits. Returns its line, its requester and since when it waited, if it was in a line.
-local function dequeue(id)
-  local key = run_key(id)
-  local run = redis.call('HMGET', key, 'line', 'requester', 'crew')
-  redis.call('ZREM', base .. ':delayed', id)
-  redis.call('ZREM', base .. ':queue:' .. run[3], id)
+local function leave_line(id)
+  local run = redis.call('HMGET', run_key(id), 'line', 'requester')
   local line, requester = run[1], run[2]
-  if not line then return end
-  redis.call('HDEL', key, 'line')
   local ring = base .. ':line:' .. line
   local own = ring .. ':of:' .. requester
-  local at = redis.call('ZSCORE', own, id)
+  redis.call('HDEL', run_key(id), 'line')
   redis.call('ZREM', own, id)
   if redis.call('HINCRBY', base .. ':queued', line, -1) == 0 then redis.call('HDEL', base .. ':queued', line) end
   if redis.call('EXISTS', own) == 0 then
     redis.call('ZREM', ring, requester)
     if redis.call('EXISTS', ring) == 0 then redis.call('ZREM', base .. ':lines', line) end
   end
-  return line, requester, at
+end
+
+local indexes = { delayed = ':delayed', leased = ':leases', finished = ':over' }
+
+-- The sorted set in which runs of a state stand; nothing for states without one, and for lines.
+local function index_of(id, state)
+  if state == 'paused' then return base .. ':paused:' .. redis.call('HGET', run_key(id), 'tenant') end
+  return indexes[state] and base .. indexes[state]
+end
+
+local function leave(id, state)
+  if state == 'queued' then leave_line(id) end
+  if state == 'leased' then
+    local claim = redis.call('HGET', run_key(id), 'claim')
+    if claim then redis.call('LREM', base .. ':claim:' .. claim, 0, id) end
+    redis.call('HDEL', run_key(id), 'worker', 'claim', 'lease')
+  end
+  local index = index_of(id, state)
+  if index then redis.call('ZREM', index, id) end
+end
+
+-- What people see of a live run follows from its place and from whether a question is open.
+local function show_status(id)
+  local run = redis.call('HMGET', run_key(id), 'state', 'open')
+  if run[1] == 'finished' then return end
+  local resting = run[1] == 'leased' and 'running' or 'queued'
+  set_status(id, tonumber(run[2]) > 0 and 'input_required' or resting)
+end
+
+-- Take a run out of the place where it is, and put it into another one (or into the same one anew).
+-- `score`: what the index of that state is ordered by; the states without an index need none.
+local function move(id, state, score)
+  leave(id, redis.call('HGET', run_key(id), 'state'))
+  redis.call('HSET', run_key(id), 'state', state)
+  if state == 'queued' then join_line(id, score) end
+  local index = index_of(id, state)
+  if index then redis.call('ZADD', index, score, id) end
+  show_status(id)
 end
 
 -- Queue a run again, ahead of new ones, at once or when the store's clock says so. Whoever held it has been fenced off.
 local function requeue(id, due)
-  local key = run_key(id)
-  redis.call('HDEL', key, 'worker', 'claim', 'parked')
-  redis.call('ZREM', base .. ':leases', id)
-  local run = redis.call('HMGET', key, 'open', 'created_at')
-  set_status(id, tonumber(run[1]) > 0 and 'input_required' or 'queued')
-  if due then redis.call('ZADD', base .. ':delayed', due, id) else enqueue(id, run[2]) end
+  if due then
+    move(id, 'delayed', due)
+  else
+    move(id, 'queued', redis.call('HGET', run_key(id), 'created_at'))
+  end
   wake('run:' .. id)
 end
 
--- Take a run out of memory until one of its questions is settled. Whoever held it has been fenced off.
-local function park(id)
-  local key = run_key(id)
-  redis.call('HDEL', key, 'worker', 'claim')
-  redis.call('HSET', key, 'parked', '1')
-  redis.call('ZREM', base .. ':leases', id)
-end
+-- Let the lease of a leased run last until then.
+local function renew(id, ends) redis.call('ZADD', base .. ':leases', 'XX', ends, id) end
 
 -- Something new is known of a run: that its workers died before is forgotten.
-local function progressed(id) redis.call('HDEL', run_key(id), 'deaths') end
+local function progressed(id) redis.call('HDEL', run_key(id), 'deaths', 'silent') end
 
 -- For how long a run has worked (ms). Who comes late has counted less.
 local function worked(id, ms)
@@ -164,13 +209,8 @@ local function settle(id, question, outcome, body, at)
   for _, list in ipairs(open_lists(id, question)) do redis.call('ZREM', list, id .. '/' .. question) end
   redis.call('ZREM', base .. ':timers', 'deadline/' .. id .. '/' .. question, 'remind/' .. id .. '/' .. question)
   progressed(id)
-  local open = redis.call('HINCRBY', run_key(id), 'open', -1)
-  local run = redis.call('HMGET', run_key(id), 'status', 'parked')
-  if run[2] then
-    requeue(id)
-  elseif open == 0 and run[1] == 'input_required' then
-    set_status(id, redis.call('ZSCORE', base .. ':leases', id) and 'running' or 'queued')
-  end
+  redis.call('HINCRBY', run_key(id), 'open', -1)
+  if redis.call('HGET', run_key(id), 'state') == 'parked' then requeue(id) else show_status(id) end
   append(id, body, at)
   wake('question:' .. question)
 end
@@ -178,21 +218,19 @@ end
 -- End a run: withdraw what is still open, then append its last event.
 local function close(id, status, body, at)
   local key = run_key(id)
-  redis.call('HDEL', key, 'parked')
+  set_status(id, status)
+  redis.call('HSET', key, 'finished_at', at)
+  move(id, 'finished', at)
   for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
     local q = redis.call('HMGET', question_key(id, question), 'outcome', 'withdrawn', 'withdrawn_body')
     if not q[1] then settle(id, question, q[2], q[3], at) end
   end
-  set_status(id, status)
-  redis.call('HSET', key, 'finished_at', at)
-  dequeue(id)
-  redis.call('ZREM', base .. ':paused:' .. redis.call('HGET', key, 'tenant'), id)
-  redis.call('ZREM', base .. ':leases', id)
   unlist(id, ':active')
-  redis.call('ZADD', base .. ':over', at, id)
   redis.call('ZADD', base .. ':journals', at, id)
   append(id, body, at)
 end
+
+-- ── whose it is ─────────────────────────────────────────────────────────────────────────────────────────────
 
 -- Take a run from its worker, whose further transitions are then fenced off.
 local function fence(id)
@@ -203,16 +241,66 @@ end
 -- A run's worker died. Another one takes the run up: after the second death with nothing new in between a while (ms)
 -- later, and apart from others. After the third it fails, or, while people are asked, leaves memory until they have
 -- answered.
-local function lose(id, error, body, at, pause)
+-- `silent`: nobody saw it die, its lease ran out. Should it speak again, this is taken back (`spoke`).
+local function lose(id, error, body, at, pause, silent)
   local key = run_key(id)
+  if silent then
+    local run = redis.call('HMGET', key, 'silent', 'epoch')
+    redis.call('HSET', key, 'silent', (run[1] or ' ') .. run[2] .. ' ')
+  end
   fence(id)
   local deaths = redis.call('HINCRBY', key, 'deaths', 1)
   if deaths < 3 then
     requeue(id, deaths == 2 and at + pause or nil)
   elseif tonumber(redis.call('HGET', key, 'open')) > 0 then
-    park(id)
+    move(id, 'parked')
   else
     redis.call('HSET', key, 'error', error)
     close(id, 'failed', body, at)
   end
+end
+
+-- Who held an earlier claim of a run speaks. If that claim's lease had run out in silence, its worker was suspended or
+-- cut off and had not died: that death doesn't count.
+local function spoke(id, epoch)
+  local key = run_key(id)
+  local run = redis.call('HMGET', key, 'silent', 'state')
+  local from, to = string.find(run[1] or '', ' ' .. epoch .. ' ', 1, true)
+  if not from then return end
+  even_when_full()
+  redis.call('HSET', key, 'silent', string.sub(run[1], 1, from) .. string.sub(run[1], to + 1))
+  if redis.call('HINCRBY', key, 'deaths', -1) ~= 1 then return end
+  -- It is no suspect any more.
+  if run[2] == 'delayed' then requeue(id) end
+  if run[2] == 'queued' then
+    local _, since = stands(id)
+    move(id, 'queued', since)
+  end
+  publish()
+end
+
+-- Whether this claim of a run is still the valid one.
+local function holds(id, epoch)
+  local run = redis.call('HMGET', run_key(id), 'epoch', 'state')
+  if run[1] == epoch and run[2] == 'leased' then return true end
+  spoke(id, epoch)
+  return false
+end
+
+-- Look at the clock. If nobody has looked for so long that workers may have been unable to renew their leases (all was
+-- suspended, Redis was away or failed over), or if the clock was set, each lease lasts as long from now as if it had
+-- just been renewed. Such a gap is measured against half of the lease, since workers renew it every third.
+-- Looks are noted only while somebody holds a run, and twice a second at most.
+local LATE, NOTED = 2000, 500
+local function look(at)
+  local before = tonumber(redis.call('GET', base .. ':looked') or nil)
+  local gap = before and at - before
+  if gap and gap >= 0 and gap < NOTED then return end
+  if not gap or gap < 0 or gap > LATE then
+    for _, id in ipairs(redis.call('ZRANGE', base .. ':leases', 0, -1)) do
+      local lease = tonumber(redis.call('HGET', run_key(id), 'lease'))
+      if not gap or gap < 0 or gap > lease / 2 then renew(id, at + lease) end
+    end
+  end
+  redis.call('SET', base .. ':looked', at)
 end

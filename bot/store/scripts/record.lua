@@ -3,8 +3,7 @@
 -- ARGV: id, epoch, key of the event, body
 local id, name = ARGV[1], ARGV[3]
 local key = run_key(id)
-local run = redis.call('HMGET', key, 'epoch', 'status')
-if run[1] ~= ARGV[2] or over(run[2]) then return false end
+if not holds(ARGV[1], ARGV[2]) then return false end
 local seen = redis.call('HGET', key .. ':recorded', name)
 if seen then
   local seq, at = string.match(seen, '^(%d+)/(%d+)$')

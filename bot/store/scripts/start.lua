@@ -15,7 +15,6 @@ redis.call('PERSIST', key .. ':journal')
 local following = redis.call('SMEMBERS', base .. ':followers')
 if ARGV[9] ~= '' then following[#following + 1] = ARGV[9] end
 if #following > 0 then redis.call('HSET', key, 'followers', table.concat(following, ' ')) end
-set_status(id, 'queued')
 redis.call('ZADD', base .. ':ids', 0, id)
 for _, list in ipairs(lists(id)) do
   redis.call('ZADD', base .. ':runs' .. list, at, id)
@@ -23,13 +22,13 @@ for _, list in ipairs(lists(id)) do
 end
 append(id, ARGV[8], at)
 if ARGV[7] == '1' then
-  redis.call('HSET', key, 'held', '1')
+  move(id, 'awaiting_thread')
 else
   if ARGV[10] then
     redis.call('HSET', key, 'place_key', ARGV[11])
     redis.call('ZADD', base .. ':place:' .. ARGV[11], at, id)
   end
-  enqueue(id, at)
+  move(id, 'queued', at)
 end
 publish()
 return 1

@@ -6,6 +6,7 @@
 --       after how long a suspect is queued again (ms)
 even_when_full()
 local at = now()
+look(at)
 local most = tonumber(ARGV[4])
 local changed = 0
 
@@ -16,10 +17,6 @@ end
 for _, timer in ipairs(due(':timers', at)) do
   redis.call('ZREM', base .. ':timers', timer)
   local kind, id, question = string.match(timer, '^(%a+)/([^/]+)/(.+)$')
-  if kind == 'again' and redis.call('HEXISTS', run_key(id), 'parked') == 1 then
-    requeue(id)
-    changed = changed + 1
-  end
   local stored = redis.call('HMGET', question_key(id, question), 'outcome', 'silence', 'silence_body', 'reminder_body')
   if stored[2] and not stored[1] then
     if kind == 'deadline' then
@@ -33,13 +30,12 @@ for _, timer in ipairs(due(':timers', at)) do
 end
 
 for _, id in ipairs(due(':leases', at)) do
-  lose(id, ARGV[1], ARGV[2], at, tonumber(ARGV[6]))
+  lose(id, ARGV[1], ARGV[2], at, tonumber(ARGV[6]), true)
   changed = changed + 1
 end
 
 for _, id in ipairs(due(':delayed', at)) do
-  redis.call('ZREM', base .. ':delayed', id)
-  enqueue(id, redis.call('HGET', run_key(id), 'created_at'))
+  requeue(id)
   changed = changed + 1
 end
 

@@ -3,8 +3,7 @@
 -- under it is done with. Returns 1, or 0 if the claim is no longer valid.
 -- ARGV: id, epoch, number of entries, name and value of each in turn, then what the names to be struck out start with
 local journal = run_key(ARGV[1]) .. ':journal'
-local run = redis.call('HMGET', run_key(ARGV[1]), 'epoch', 'status')
-if run[1] ~= ARGV[2] or over(run[2]) then return 0 end
+if not holds(ARGV[1], ARGV[2]) then return 0 end
 local last = 3 + 2 * ARGV[3]
 for n = 4, last, 2 do
   local name, value = ARGV[n], ARGV[n + 1]

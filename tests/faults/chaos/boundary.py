@@ -44,7 +44,7 @@ ELSEWHERE = {
     "in_line": "reads",
     "occupy": "of a worker, for crews with a limit; the place ends with the lease",
     "vacate": "of a worker, for crews with a limit; the place ends with the lease",
-    "take_over": "of a worker that starts, for what an older release has queued",
+    "upgrade": "of a process that connects to what an older release wrote",
     "follow": "of webhooks, when a process starts",
     "passed": "of webhooks",
     "missed": "of webhooks",

@@ -185,7 +185,7 @@ class Lap:
             return True
         client = redis.asyncio.Redis(unix_socket_path=str(self.town.server.socket))
         async with client:
-            return bool(await client.hexists(keys.run(walk.run_id), "parked"))
+            return await client.hget(keys.run(walk.run_id), "state") == b"parked"
 
     async def _over(self, walk: Walk) -> bool:
         walk.over = walk.over or (await self.town.store.run(walk.run_id)).status.over

@@ -6,23 +6,28 @@ done again after that.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
+import redis
+
 from bot.core import ids
 from bot.core.events import Event
 from bot.core.lists import RunFilter
 from bot.core.model import Action, Question, Run, RunStatus
 from bot.surfaces.slack.place import SlackPlace
+from tests.contract.places import misplaced
 from tests.faults.chaos.installation import REDIS, Installation
 from tests.faults.chaos.patience import patiently
 from tests.faults.chaos.people import EFFECTS, People, Walk, asks, report, shown
 from tests.loopback.models import Asked, text_of
 
 ENDED = "every run ended once, as it should"
+PLACED = "each run in the one place that its state names"
 ONCE = "each recorded step executed once"
 ANSWERED = "one answer for each question"
 GAPLESS = "events without gap or duplicate"
@@ -106,9 +111,16 @@ class Ledger:
             self.expect(ENDED, run is not None, f"{walk.mark} was never started")
             if run is not None:
                 await self._look_at(walk, run)
+        wrong = await asyncio.to_thread(self._misplaced)
+        self.expect(PLACED, not wrong, "; ".join(wrong))
         somebody = self.deaths.total() + len(self.stopped)
         self.expect(SHOWN, somebody or not self.copies, f"{self.copies} messages came twice, and nobody died")
         self.expect(ONCE, somebody or not self.again, f"{self.again} calls were made again, and nobody died")
+
+    def _misplaced(self) -> list[str]:
+        path = str(self.town.server.socket)
+        with redis.Redis(unix_socket_path=path, decode_responses=True) as client:
+            return misplaced(client)
 
     async def _look_at(self, walk: Walk, run: Run) -> None:
         events = await self.town.store.events(run.id)

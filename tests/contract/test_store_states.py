@@ -1,0 +1,206 @@
+"""Where runs are: in one place each, whatever happens in whatever order, and in the end all of them end."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.core.errors import NotFound, Refused
+from bot.core.model import Claim, Place
+from bot.core.ports import Fenced
+from bot.store import keys
+from bot.store.redis import RedisStore, open_store
+from tests.contract.places import misplaced
+from tests.contract.servers import empty
+from tests.contract.world import ADA, DEMO, LEASE, LOST, RETRY_AFTER, UNPLACED, approval, new_run, response
+
+HURRIED = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+WORKERS = ("w1", "w2", "w3")
+TENANT = UNPLACED.tenant
+PLACED = Place(surface="slack", tenant=TENANT, ref="C1/1700.1", group="slack:T1:C1")
+
+which = st.integers(0, 5)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["start", "start held"]), st.just(0)),
+        st.tuples(st.sampled_from(["claim", "claim alone", "abandon", "lose answer"]), st.integers(0, 2)),
+        st.tuples(
+            st.sampled_from(["finish", "release", "park", "set aside", "ask", "answer", "beat", "note"]),
+            which,
+        ),
+        st.tuples(st.sampled_from(["cancel", "settle place", "fail held", "delete"]), which),
+        st.tuples(st.sampled_from(["run out", "tick", "jump", "pause", "resume"]), st.just(0)),
+    ),
+    min_size=4,
+    max_size=40,
+)
+
+
+@dataclass
+class Play:
+    """Some runs, and whoever does something with them."""
+
+    store: RedisStore
+    server: redis.Redis
+    runs: list[str] = field(default_factory=list)
+    #: All that were ever made: those of the past are zombies'.
+    claims: list[Claim] = field(default_factory=list)
+
+    async def do(self, step: tuple[str, int]) -> None:
+        what, number = step
+        try:
+            await getattr(self, f"_{what.replace(' ', '_')}")(number)
+        except (Refused, Fenced, NotFound):
+            return
+
+    def _run(self, number: int) -> str:
+        if not self.runs:
+            raise NotFound("run", "")
+        return self.runs[number % len(self.runs)]
+
+    def _claimed(self, number: int) -> Claim:
+        if not self.claims:
+            raise Fenced
+        return self.claims[-1 - number % len(self.claims)]
+
+    async def _start(self, _: int) -> None:
+        run, _new = await self.store.start(new_run(place=PLACED))
+        self.runs.append(run.id)
+
+    async def _start_held(self, _: int) -> None:
+        run, _new = await self.store.start(new_run(place=UNPLACED, held=True))
+        self.runs.append(run.id)
+
+    async def _claim(self, worker: int) -> None:
+        self.claims += await self.store.claim(WORKERS[worker], [DEMO.name], 2, LEASE)
+
+    async def _claim_alone(self, worker: int) -> None:
+        self.claims += await self.store.claim(WORKERS[worker], [DEMO.name], 1, LEASE, alone=True)
+
+    async def _lose_answer(self, worker: int) -> None:
+        """A claim happens, and its worker never hears of it."""
+        await self.store.claim(WORKERS[worker], [DEMO.name], 1, LEASE)
+
+    async def _abandon(self, worker: int) -> None:
+        await self.store.abandon(WORKERS[worker], LOST)
+
+    async def _finish(self, number: int) -> None:
+        await self.store.finish(self._claimed(number), result="done")
+
+    async def _release(self, number: int) -> None:
+        await self.store.release(self._claimed(number))
+
+    async def _park(self, number: int) -> None:
+        claim = self._claimed(number)
+        await self.store.park(claim, [approval(claim).id])
+
+    async def _set_aside(self, number: int) -> None:
+        await self.store.set_aside(self._claimed(number), 0.01)
+
+    async def _ask(self, number: int) -> None:
+        claim = self._claimed(number)
+        await self.store.ask(claim, approval(claim))
+
+    async def _answer(self, number: int) -> None:
+        for question in await self.store.questions(self._run(number)):
+            await self.store.respond(question.run_id, question.id, response())
+
+    async def _beat(self, number: int) -> None:
+        claim = self._claimed(number)
+        await self.store.beat(claim.worker, [claim], LEASE)
+
+    async def _note(self, number: int) -> None:
+        claim = self._claimed(number)
+        await self.store.note(claim, f"step {claim.epoch}", "done")
+
+    async def _cancel(self, number: int) -> None:
+        await self.store.cancel(self._run(number), ADA)
+
+    async def _delete(self, number: int) -> None:
+        await self.store.delete(self._run(number))
+
+    async def _settle_place(self, number: int) -> None:
+        await self.store.settle_place(self._run(number), PLACED)
+
+    async def _fail_held(self, number: int) -> None:
+        await self.store.fail_held(self._run(number), LOST)
+
+    async def _tick(self, _: int) -> None:
+        await self.store.tick(LOST)
+
+    async def _run_out(self, _: int) -> None:
+        """All leases run out, while time goes on."""
+        for shard in range(keys.SHARDS):
+            leases = f"{keys.base(shard)}:leases"
+            for run_id in self.server.zrange(leases, 0, -1):
+                self.server.zadd(leases, {str(run_id): 1}, xx=True)
+        await self.store.tick(LOST)
+
+    async def _jump(self, _: int) -> None:
+        """The store's clock jumps."""
+        for shard in range(keys.SHARDS):
+            self.server.set(f"{keys.base(shard)}:looked", 1)
+        await self.store.tick(LOST)
+
+    async def _pause(self, _: int) -> None:
+        await self.store.pause(TENANT, "its token was revoked")
+
+    async def _resume(self, _: int) -> None:
+        await self.store.pause(TENANT, None)
+
+    async def all_end(self) -> None:
+        """Workers are well from now on, and people answer: after that nothing is left that lives."""
+        await self.store.pause(TENANT, None)
+        for worker in WORKERS:
+            await self.store.abandon(worker, LOST)
+        for number in range(len(self.runs)):
+            await self.do(("settle place", number))
+        for _ in range(6):
+            await asyncio.sleep(RETRY_AFTER + 0.02)
+            await self.store.tick(LOST)
+            for number in range(len(self.runs)):
+                await self.do(("answer", number))
+            for alone in (False, True):
+                for claim in await self.store.claim("well", [DEMO.name], 50, LEASE, alone=alone):
+                    await self.store.finish(claim, result="done")
+        live = [run_id for run_id in self.runs if not await self._over(run_id)]
+        assert live == []
+
+    async def _over(self, run_id: str) -> bool:
+        try:
+            return (await self.store.run(run_id)).status.over
+        except NotFound:
+            return True  # It was deleted.
+
+
+async def play(url: str, server: redis.Redis, moves: Sequence[tuple[str, int]], *, at_once: bool) -> None:
+    async with open_store(url, retry_after=RETRY_AFTER) as store:
+        playing = Play(store, server)
+        if at_once:
+            for start in ("start", "start", "start held"):
+                await playing.do((start, 0))
+            await playing.do(("claim", 0))
+            await asyncio.gather(*(playing.do(step) for step in moves))
+            assert misplaced(server) == []
+        for step in () if at_once else moves:
+            await playing.do(step)
+            assert misplaced(server) == [], step
+        await playing.all_end()
+        assert misplaced(server) == []
+
+
+@given(moves=steps, at_once=st.booleans())
+@HURRIED
+def test_each_run_is_in_one_place_and_comes_to_an_end(
+    store_url: str, moves: list[tuple[str, int]], *, at_once: bool
+) -> None:
+    empty(store_url)
+    with redis.Redis.from_url(store_url, decode_responses=True) as server:
+        asyncio.run(play(store_url, server, moves, at_once=at_once))
