@@ -42,14 +42,16 @@ class Supervisor:
         #: Seconds. Workers know how long they really have: what they give back counts as no death.
         self._drain = min(settings.drain, LONGEST_GRACE - LAST_WORDS)
         self._workers: set[WorkerProcess] = set()
+        #: Those of them that claim no more and finish their runs, while their successors work already.
+        self._retiring: set[WorkerProcess] = set()
         #: When stopping workers are ended, by the monotonic clock; none before they were asked to stop.
         self._end_at: float | None = None
 
     async def run(self) -> None:
         """Keep them running until cancelled; then they stop, and what they still held is queued again."""
-        async with asyncio.TaskGroup() as slots:
+        async with asyncio.TaskGroup() as group:
             for _ in range(self._settings.workers):
-                slots.create_task(self._keep_one())
+                group.create_task(self._keep_one(group))
 
     def stop(self) -> None:
         """Ask all workers to stop, and start no more. `run` has still to be cancelled."""
@@ -66,26 +68,53 @@ class Supervisor:
     def _stopping(self) -> bool:
         return self._end_at is not None
 
-    async def _keep_one(self) -> None:
+    async def _keep_one(self, group: asyncio.TaskGroup) -> None:
+        """One worker that claims runs, at any time. Those before it may have some to finish."""
         pause = FIRST_PAUSE
         while not self._stopping():
             born = time.monotonic()
-            status = await self._live()
-            if self._stopping():
-                return
-            lived = time.monotonic() - born
-            if status == 0 and lived > SHORTEST_LIFE:
-                continue  # It was recycled.
-            if lived >= HEALTHY_AFTER:
-                pause = FIRST_PAUSE
-            self._metrics.worker_restarts.inc()
-            log.error("A worker died and is started again", status=status, in_seconds=pause)
+            try:
+                worker = await self._started()
+            except OSError as error:
+                log.error("A worker could not be started", reason=str(error), in_seconds=pause)  # noqa: TRY400
+            else:
+                life = group.create_task(self._live(worker))
+                if await self._retires(worker, life) or self._stopping():
+                    continue
+                lived = time.monotonic() - born
+                if life.result() == 0 and lived > SHORTEST_LIFE:
+                    continue  # It was recycled, with nothing left to finish.
+                if lived >= HEALTHY_AFTER:
+                    pause = FIRST_PAUSE
+                self._metrics.worker_restarts.inc()
+                log.error("A worker died and is started again", status=life.result(), in_seconds=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _live(self) -> int:
-        """One worker from its start to its end; its exit status, negative for a signal."""
-        worker = await self._started()
+    async def _retires(self, worker: WorkerProcess, life: asyncio.Task[int]) -> bool:
+        """True when it is to be replaced now, while it finishes its runs; False once it has ended.
+
+        As many may retire as there are workers, so that there are at most twice as many processes.
+        """
+        while not life.done():
+            asking = asyncio.create_task(worker.asks_to_retire())
+            try:
+                await asyncio.wait({asking, life}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                asking.cancel()
+            if asking.done() and not life.done():
+                granted = len(self._retiring) < self._settings.workers
+                worker.answer(granted=granted)
+                if granted:
+                    log.info(
+                        "A worker is recycled: it finishes its runs, and another one starts", pid=worker.pid
+                    )
+                    self._retiring.add(worker)
+                    return True
+        return False
+
+    async def _live(self, worker: WorkerProcess) -> int:
+        """A worker until its end; its exit status, negative for a signal."""
         try:
             status = await worker.wait()
         except asyncio.CancelledError:
@@ -94,6 +123,10 @@ class Supervisor:
             raise
         finally:
             self._workers.discard(worker)
+            retired = worker in self._retiring
+            self._retiring.discard(worker)
+        if status and retired:
+            log.error("A worker died while it finished its runs", status=status, worker=worker.worker_id)
         await worker.abandon(self._store)
         return status
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -27,40 +28,76 @@ log = structlog.get_logger(__name__)
 
 COMMAND = (sys.executable, "-m", "crews", "worker")
 STORE_PAUSE = 0.5
+RETIRE, GRANTED, REFUSED = b"r", b"y", b"n"
+"""What goes over the lifeline: a worker asks to retire, and whoever started it says whether it may."""
 
 
 class WorkerProcess:
     """One that we started. It leads a process group of its own, and we hold its lifeline."""
 
-    def __init__(self, worker_id: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, worker_id: str, process: asyncio.subprocess.Process, lifeline: socket.socket) -> None:
         self.worker_id = worker_id
         self.pid = process.pid
         self._process = process
+        self._lifeline = lifeline
+        self._asked = asyncio.Event()
+        self._listening = asyncio.create_task(self._listen())
 
     @classmethod
     async def start(cls, worker_id: str, environment: Mapping[str, str]) -> Self:
         """Start one. Raises OSError. If this is cancelled, no process is left."""
-        starting = asyncio.ensure_future(
-            asyncio.create_subprocess_exec(
-                *COMMAND,
-                env=environment,
-                stdin=asyncio.subprocess.PIPE,  # The lifeline; nothing is ever written to it.
-                process_group=0,  # Ctrl-C is for us; we tell the workers.
+        ours, theirs = socket.socketpair()
+        ours.settimeout(0)
+        with theirs:
+            starting = asyncio.ensure_future(
+                asyncio.create_subprocess_exec(
+                    *COMMAND,
+                    env=environment,
+                    stdin=theirs.fileno(),
+                    process_group=0,  # Ctrl-C is for us; we tell the workers.
+                )
             )
-        )
-        try:
-            return cls(worker_id, await asyncio.shield(starting))
-        except asyncio.CancelledError:
-            # Interrupted halfway, asyncio would wait for ever for a child that it doesn't know yet.
-            with contextlib.suppress(OSError):
-                unwanted = cls(worker_id, await starting)
-                unwanted.kill()
-                await unwanted.wait()
-            raise
+            try:
+                return cls(worker_id, await asyncio.shield(starting), ours)
+            except asyncio.CancelledError:
+                # Interrupted halfway, asyncio would wait for ever for a child that it doesn't know yet.
+                with contextlib.suppress(OSError):
+                    unwanted = cls(worker_id, await starting, ours)
+                    unwanted.kill()
+                    await unwanted.wait()
+                ours.close()
+                raise
+            except OSError:
+                ours.close()
+                raise
 
     async def wait(self) -> int:
         """Its exit status, once it has ended; negative for a signal."""
-        return await self._process.wait()
+        status = await self._process.wait()
+        # Not before: a descriptor that is closed while it is listened to may be another one by then.
+        self._listening.cancel()
+        await asyncio.wait({self._listening})
+        self._lifeline.close()
+        return status
+
+    async def asks_to_retire(self) -> None:
+        """Returns when it asks whether it may claim no more and end once its runs have: `answer` it.
+
+        It asks when it has executed enough runs to be replaced. Waits for ever if it never asks.
+        """
+        await self._asked.wait()
+        self._asked.clear()
+
+    async def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while said := await asyncio.get_running_loop().sock_recv(self._lifeline, 1):
+                if said == RETIRE:
+                    self._asked.set()
+
+    def answer(self, *, granted: bool) -> None:
+        """Whether it may retire now. Refused, it works on, and asks again after as many runs."""
+        with contextlib.suppress(OSError):
+            self._lifeline.send(GRANTED if granted else REFUSED)
 
     async def ended(self, within: float) -> int:
         """The same; it is killed when it has not ended after so many seconds."""
@@ -112,19 +149,39 @@ def become_worker(settings: Settings) -> Never:
 # ── the lifeline, seen from inside the worker ───────────────────────────────────────────────────────────────
 
 
-def stop_with_parent(grace: float) -> None:
-    """When standard input ends, ask this process to stop (SIGTERM); `grace` seconds later it is ended.
+class Lifeline:
+    """What connects a worker with the process that started it (`WorkerProcess`): its standard input.
 
-    For what `WorkerProcess` started, which has CREWDECK_WORKER_ID set. Its parent holds the other end: the
-    kernel closes that with the parent, however this ends, also after a SIGKILL.
+    When it is cut, this process is asked to stop (SIGTERM); `grace` seconds later it is ended. The parent
+    holds the other end: the kernel closes that with the parent, however this ends, also after a SIGKILL.
     """
-    threading.Thread(target=_watch, args=(grace,), name="lifeline", daemon=True).start()
 
+    def __init__(self, grace: float) -> None:
+        """To be made in the loop that is to hear of answers."""
+        self._loop = asyncio.get_running_loop()
+        self._answers: asyncio.Queue[bool] = asyncio.Queue()
+        threading.Thread(target=self._watch, args=(grace,), name="lifeline", daemon=True).start()
 
-def _watch(grace: float) -> None:
-    descriptor = sys.stdin.fileno()
-    while os.read(descriptor, 1024):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(grace)
-    os._exit(1)
+    async def may_retire(self) -> bool:
+        """Ask whether another worker is started in our stead, so that this one may claim no more."""
+        try:
+            os.write(sys.stdin.fileno(), RETIRE)
+        except OSError:  # It is cut, and we are about to be stopped.
+            return False
+        return await self._answers.get()
+
+    def _watch(self, grace: float) -> None:
+        descriptor = sys.stdin.fileno()
+        while answer := self._read(descriptor):
+            with contextlib.suppress(RuntimeError):  # The loop has ended.
+                self._loop.call_soon_threadsafe(self._answers.put_nowait, answer == GRANTED)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(grace)
+        os._exit(1)
+
+    @staticmethod
+    def _read(descriptor: int) -> bytes:
+        try:
+            return os.read(descriptor, 1)
+        except ConnectionError:
+            return b""

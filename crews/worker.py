@@ -24,7 +24,7 @@ from bot.core.ports import Fenced, Store
 from bot.settings import Settings
 from bot.store.clock import keep_time
 from bot.store.open import open_configured
-from bot.worker_process import stop_with_parent
+from bot.worker_process import Lifeline
 from crews.catalog import Catalog, read
 from crews.hold import Hold
 from crews.isolation import Isolation
@@ -65,8 +65,12 @@ class Held:
 class Worker:
     """One worker process."""
 
-    def __init__(self, settings: Settings, store: Store, feed: Feed, known: Catalog) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, feed: Feed, known: Catalog, lifeline: Lifeline | None = None
+    ) -> None:
+        """`lifeline`: to the process that started this worker and starts its successor, if there is one."""
         self._settings = settings
+        self._lifeline = lifeline
         self._store = store
         self._feed = feed
         self._catalog = known
@@ -79,6 +83,8 @@ class Worker:
         self._pace = Pace(settings.starts_per_second, AT_ONCE)
         self._held: dict[str, Held] = {}
         self._claimed = 0
+        #: It claims no more than so many runs.
+        self._most = settings.recycle_after if lifeline else 2 * settings.recycle_after
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -141,7 +147,7 @@ class Worker:
         topics = [queue_topic(shard) for shard in range(self._store.shards)]
         with self._feed.watch(*topics) as queued:
             self._working.on_room = lambda: queued.set(())
-            while not self._stopping.is_set() and self._claimed < self._settings.recycle_after:
+            while not self._stopping.is_set() and not await self._retires():
                 queued.clear()
                 room = self._working.reserve(self._room())
                 since = time.monotonic()
@@ -159,8 +165,28 @@ class Worker:
                     await self._unless_stopped(waiting)
                     waiting.cancel()
 
+    async def _retires(self) -> bool:
+        """Whether it has executed enough runs, and others claim from now on.
+
+        Where nobody starts a successor before this process has ended, it goes on until it holds nothing, or
+        has executed twice as many: what waits in the queue would have to wait for the last run that it holds.
+        """
+        if self._claimed < self._settings.recycle_after:
+            return False
+        if self._lifeline is None or self._settings.alone:
+            return not self._held or self._claimed >= self._most
+        if self._claimed < self._most:
+            return False
+        asking = asyncio.create_task(self._lifeline.may_retire())
+        if not await self._unless_stopped(asking):
+            asking.cancel()
+            return True
+        if not asking.result():
+            self._most += self._settings.recycle_after
+        return asking.result()
+
     def _room(self) -> int:
-        left = self._settings.recycle_after - self._claimed
+        left = self._most - self._claimed
         return max(0, min(self._settings.runs_per_worker - len(self._held), left, self._pace.room()))
 
     async def _taken(self, names: list[str], room: int) -> list[Claim]:
@@ -289,14 +315,13 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    if settings.worker_id is not None:
-        stop_with_parent(settings.drain + LAST_WORDS)
+    lifeline = Lifeline(settings.drain + LAST_WORDS) if settings.worker_id is not None else None
     known = read(settings.crew_dirs)
     for problem in known.problems:
         log.error("a crew's definition is broken", problem=str(problem))
     async with _store(settings, stopped) as store:
         if store is not None:
-            worker = Worker(settings, store, Feed(), known)
+            worker = Worker(settings, store, Feed(), known, lifeline)
             telling = asyncio.create_task(_tell(worker, stopped))
             await worker.run()
             telling.cancel()

@@ -20,8 +20,9 @@ def misplaced(server: redis.Redis) -> list[str]:
 
 def _misplaced(server: redis.Redis, base: str) -> Iterator[str]:
     found = _found(server, base)
-    for run_id in server.zrange(f"{base}:runs", 0, -1):
-        state, status, line = server.hmget(f"{base}:run:{run_id}", "state", "status", "line")
+    for run_id in _members(server, f"{base}:runs"):
+        run = server.hmget(f"{base}:run:{run_id}", "state", "status", "line")
+        state, status, line = ("" if each is None else str(each) for each in run)
         at = found.pop(run_id, [])
         wanted = [] if state in WITHOUT else [f"queued {line}" if state == "queued" else state]
         if at != wanted:
@@ -35,27 +36,31 @@ def _found(server: redis.Redis, base: str) -> defaultdict[str, list[str]]:
     """By run: in which indexes it stands."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     indexes = {f"{base}:{index}": state for index, state in INDEXES.items()}
-    indexes |= dict.fromkeys(server.scan_iter(match=f"{base}:paused:*"), "paused")
+    indexes |= dict.fromkeys(map(str, server.scan_iter(match=f"{base}:paused:*")), "paused")
     # What waits in a line that nobody looks into is lost.
-    indexes |= dict.fromkeys(server.scan_iter(match=f"{base}:line:*:of:*"), "in no line")
+    indexes |= dict.fromkeys(map(str, server.scan_iter(match=f"{base}:line:*:of:*")), "in no line")
     queues = _queues(server, base)
     indexes |= {name: f"queued {line}" for name, line in queues.items()}
     for index, state in indexes.items():
-        for run_id in server.zrange(index, 0, -1):
+        for run_id in _members(server, index):
             found[run_id].append(state)
     counted: Counter[str] = Counter()
     for name, line in queues.items():
         counted[line] += server.zcard(name)
-    kept = {line: int(number) for line, number in server.hgetall(f"{base}:queued").items()}
+    kept = {str(line): int(number) for line, number in server.hgetall(f"{base}:queued").items()}
     if kept != counted:
         found[base].append(f"lines that hold {dict(counted)} and are counted as {kept}")
     return found
+
+
+def _members(server: redis.Redis, name: str) -> list[str]:
+    return [str(each) for each in server.zrange(name, 0, -1)]
 
 
 def _queues(server: redis.Redis, base: str) -> dict[str, str]:
     """The requesters' queues of all lines, each with its line."""
     return {
         f"{base}:line:{line}:of:{requester}": line
-        for line in server.zrange(f"{base}:lines", 0, -1)
-        for requester in server.zrange(f"{base}:line:{line}", 0, -1)
+        for line in _members(server, f"{base}:lines")
+        for requester in _members(server, f"{base}:line:{line}")
     }

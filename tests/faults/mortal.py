@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import psutil
 import redis
@@ -13,10 +13,26 @@ import redis
 from bot.store.embedded import Embedded
 
 
+def process_of(url: str) -> psutil.Process:
+    """The server at this URL."""
+    with redis.Redis.from_url(url) as client:
+        return psutil.Process(int(client.info("server")["process_id"]))
+
+
+@contextmanager
+def paused(url: str) -> Iterator[None]:
+    """SIGSTOP for the server at this URL, and SIGCONT at the end of the block."""
+    process = process_of(url)
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
+
+
 def kill(url: str) -> None:
     """SIGKILL for the server at this URL."""
-    with redis.Redis.from_url(url) as client:
-        process = psutil.Process(int(client.info("server")["process_id"]))
+    process = process_of(url)
     process.kill()
     deadline = time.monotonic() + 10
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:

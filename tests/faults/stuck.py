@@ -53,3 +53,16 @@ class Holding(BaseTool):
             # As a regular expression that backtracks, or an extension that doesn't release Python's lock.
             ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
         return f"did {what}"
+
+
+class Napping(BaseTool):
+    name: str = "napping"
+    description: str = "Takes its time, when it is called for the first so many times."
+
+    def _run(self, mark: str, what: str, seconds: float, times: int) -> str:
+        leave_trace(mark, what)
+        file = Path(os.environ["EFFECTS"])
+        done = sum(json.loads(line)["mark"] == mark for line in file.read_text().splitlines())
+        if done <= times:
+            time.sleep(seconds)
+        return f"did {what}"

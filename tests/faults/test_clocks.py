@@ -1,15 +1,18 @@
-"""Machines whose clocks are an hour wrong: what has a time has the store's."""
+"""Clocks that are wrong, and machines that stand still: what has a time has the store's, and costs no run."""
 
 import asyncio
 import time
+from functools import partial
 
 import pytest
 
 from bot.core.events import HumanInputReminded
-from bot.core.model import Action
+from bot.core.model import Action, Run
+from bot.store.embedded import Embedded
 from tests.contract.crews.deck import Deck
 from tests.faults.checks import ended_once
-from tests.faults.site import LEASE, Site
+from tests.faults.mortal import paused
+from tests.faults.site import LEASE, WITHIN, Site, until
 from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -57,4 +60,72 @@ async def test_deadlines_leases_and_times_are_right_where_clocks_are_wrong(
     [reminded] = [event for event in events if isinstance(event.body, HumanInputReminded)]
     assert 2000 <= reminded.at - question.created_at < 3000
     assert 3000 <= (settled.settled_at or 0) - question.created_at < 4500
+    await ended_once(people, run)
+
+
+async def test_a_laptop_that_is_suspended_again_and_again_costs_no_run(
+    site: Site, people: Deck, model: LoopbackModel, mark: str
+) -> None:
+    """All processes stand still for longer than a lease, nothing new is recorded in between, and go on."""
+    model.script(mark, [call("lasting", mark=mark, what="work", seconds=6 * LEASE), say("{last}")])
+    web, *workers = site.web(), site.worker(), site.worker()
+    await web.up()
+    for worker in workers:
+        await worker.ready()
+    run = await people.start("stuck", prompt=f"[[{mark}]]")
+    await site.did(mark, 1)
+    for _ in range(3):
+        for machine in (web, *workers):
+            machine.pause()
+        await asyncio.sleep(1.5 * LEASE)
+        for machine in (web, *workers):
+            machine.resume()
+        await asyncio.sleep(0.5 * LEASE)
+    assert await people.result(run) == "did work"
+    assert (await people.store.run(run.id)).epoch == 1, "it stayed where it was"
+    assert site.effects(mark) == ["work"]
+    await ended_once(people, run)
+
+
+async def test_a_store_that_stands_still_costs_no_run(
+    mortal: Embedded, mortal_site: Site, model: LoopbackModel, mark: str
+) -> None:
+    """As while a failover lasts, or its machine is paused."""
+    model.script(mark, [call("lasting", mark=mark, what="work", seconds=5 * LEASE), say("{last}")])
+    for worker in [mortal_site.worker(), mortal_site.worker()]:
+        await worker.ready()
+    async with Deck.at(mortal.url) as people:
+        run = await people.start("stuck", prompt=f"[[{mark}]]")
+        await mortal_site.did(mark, 1)
+        for _ in range(2):
+            with paused(mortal.url):
+                await asyncio.sleep(1.5 * LEASE)
+            await asyncio.sleep(0.5 * LEASE)
+        assert await people.result(run) == "did work"
+        assert (await people.store.run(run.id)).epoch == 1, "it stayed where it was"
+        await ended_once(people, run)
+    assert mortal_site.effects(mark) == ["work"]
+
+
+def _claimed(times: int, run: Run) -> bool:
+    """Each claim counts the epoch up, and so does each loss."""
+    return run.epoch >= 2 * times - 1
+
+
+async def test_a_worker_that_alone_is_suspended_again_and_again_has_not_died(
+    site: Site, people: Deck, model: LoopbackModel, mark: str
+) -> None:
+    """Others take its run over each time, and nothing new is recorded. It speaks again: that was no death."""
+    model.script(mark, [call("napping", mark=mark, what="work", seconds=60, times=4), say("{last}")])
+    for worker in [site.worker(), site.worker()]:
+        await worker.ready()
+    run = await people.start("stuck", prompt=f"[[{mark}]]")
+    for times in range(1, 5):
+        await site.did(mark, times)
+        holder = await site.held(run)
+        holder.pause()
+        await people.until(run, partial(_claimed, times + 1))
+        holder.resume()
+        await until(lambda: site.field(run, "deaths") == "0", WITHIN, site.story)
+    assert await people.result(run) == "did work"
     await ended_once(people, run)

@@ -7,6 +7,7 @@ from bot.core.model import RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deck import ADA, Deck, WorkerProcess, called
 from tests.loopback.models import LoopbackModel, call, say
+from tests.scenario.server import Server
 
 ASK = call("ask_human", question="Go on?", kind="approval")
 
@@ -54,21 +55,64 @@ async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_wor
             assert [model.count(marker) for marker in ("works", "waits")] == [2, 2]
 
 
-async def test_a_worker_is_recycled_once_its_runs_have_ended(model: LoopbackModel) -> None:
+async def test_who_is_recycled_finishes_its_runs_and_its_successor_takes_the_next(
+    model: LoopbackModel, redis_url: str
+) -> None:
+    """`serve` with one worker that is replaced after two runs: at most two of them are there at once."""
+    model.script("waits", [ASK, say("{last}")])
+    env = {
+        "CREWDECK_REDIS_URL": redis_url,
+        "CREWDECK_CONFIG_DIR": str(DEFINITIONS),
+        "CREWDECK_RECYCLE_AFTER": "2",
+        "CREWDECK_MODEL": "openai/gpt-5.4-mini",
+        "OPENAI_API_KEY": "sk-test-1234567890",
+        "OPENAI_BASE_URL": model.base_url,
+        "OPENAI_API_BASE": model.base_url,
+    }
+    async with Server.start(env, wait="announced") as server, Deck.at(redis_url) as deck:
+        await asyncio.to_thread(server.wait_for, lambda: server.workers, 30)
+        [recycled] = server.workers
+        first = [await deck.start("solo", prompt="[[waits]]") for _ in range(2)]
+        asked = [await deck.question(run) for run in first]
+        later = []
+        for _ in range(5):  # The successor may not retire before the first has ended: it goes on.
+            later.append(await deck.start("solo", prompt="[[waits]]"))
+            asked.append(await deck.question(later[-1]))
+        assert len(server.workers) == 2
+        assert recycled in server.workers
+        for question, run in zip(asked[:2], first, strict=True):
+            await deck.say(question, "approve")
+            assert await deck.result(run) == "Ada approved."
+            assert (await deck.store.run(run.id)).epoch == 1, "it stayed where it was"
+        await asyncio.to_thread(server.wait_for, lambda: recycled not in server.workers, 30)
+        for question, run in zip(asked[2:], later, strict=True):
+            await deck.say(question, "approve")
+            assert await deck.result(run) == "Ada approved."
+        restarts = [each for each in server.log if each["message"].startswith("A worker died")]
+        assert restarts == []
+
+
+async def test_a_worker_that_nobody_replaces_before_it_ends_goes_on_until_it_holds_nothing(
+    model: LoopbackModel,
+) -> None:
+    """Or has executed twice as many runs as it is recycled after."""
     model.script("waits", [ASK, say("{last}")])
     with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_RECYCLE_AFTER="2") as worker:
         async with Deck.at(worker.redis_url) as deck:
-            runs = [await deck.start("solo", prompt="[[waits]]") for _ in range(3)]
-            asked = [await deck.question(run) for run in runs[:2]]
-            await asyncio.sleep(0.3)
-            assert worker.process.poll() is None
-            assert (await deck.store.run(runs[2].id)).status is RunStatus.QUEUED
-            for question in asked:
+            runs = [await deck.start("solo", prompt="[[waits]]") for _ in range(4)]
+            asked = [await deck.question(run) for run in runs]
+            left = await deck.start("solo", prompt="[[waits]]")
+            for question, run in zip(asked, runs, strict=True):
                 await deck.say(question, "approve")
-            for run in runs[:2]:
                 assert await deck.result(run) == "Ada approved."
             assert await asyncio.to_thread(worker.process.wait, 10) == 0
-            assert (await deck.store.run(runs[2].id)).status is RunStatus.QUEUED
+            assert (await deck.store.run(left.id)).status is RunStatus.QUEUED
+            worker.start()
+            question = await deck.question(left)
+            last = await deck.start("solo", prompt="[[waits]]")
+            for each in (question, await deck.question(last)):
+                await deck.say(each, "approve")
+            assert await asyncio.to_thread(worker.process.wait, 10) == 0, "nothing was held any more"
 
 
 async def test_a_worker_outlives_its_redis(model: LoopbackModel) -> None:
