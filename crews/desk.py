@@ -71,6 +71,8 @@ class Desk:
         self.run = run
         self._line = line
         self._announcer = announcer
+        #: The questions that were put to people, by whichever worker.
+        self._asked = set(run.history.asked)
 
     async def ask(self, asking: Asking) -> Question:
         """The question with its outcome, however long it takes. Raises Leave if the run leaves before."""
@@ -109,7 +111,7 @@ class Desk:
         if asking.key:
             return (asking.key,)
         content = (asking.task.known_as if asking.task else 0, asking.kind, asking.digest)
-        return (*content, self.run.occurrence(*content))
+        return (*content, self.run.history.journal.occurrences.take(content))
 
     async def _ask(self, asking: Asking, question: Question) -> Question:
         answered = self.run.history.journal.answer(question.known_as)
@@ -118,12 +120,13 @@ class Desk:
             self.run.entered()
             return question.model_copy(update={"outcome": answered})
         with self.run.stopwatch.paused():
-            known = question.id in self.run.history.asked
-            if not known:  # Otherwise an earlier worker has waited for it.
+            known = question.id in self._asked
+            if not known:  # Otherwise an earlier worker, or attempt, has waited for it.
                 await self._announcer.before(asking.task)
             await self.run.writer.flushed()
             asked = await self._line.ask(self.run.claim, question)
             if not known:
+                self._asked.add(question.id)
                 log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
                 self._announcer.asked(asked)
             self.run.entered()

@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.core.model import Outcome
 from bot.core.retry import ANSWER, DONE, KEPT
+from crews.occurrences import ATTEMPT, Occurrences
 from crews.values import fingerprint
 
 MODEL, TOOL, PROMPT = "model", "tool", "prompt"
@@ -46,7 +46,8 @@ class Journal:
             if isinstance(written, dict)
             for name in written["left"]
         }
-        self._seen: Counter[str] = Counter()
+        #: How often the content of steps and questions came up.
+        self.occurrences = Occurrences()
         self._lock = threading.Lock()
         self._found_at = time.monotonic()
 
@@ -63,13 +64,24 @@ class Journal:
 
     def name(self, scope: str, kind: str, *content: object) -> str:
         """The name of the next step with this content."""
+        return self._name(scope, kind, *content)[0]
+
+    def model_call(self, scope: str, agent: object, *content: object) -> str:
+        """The name of the next model call with this content, which `agent` makes."""
+        name, base, number = self._name(scope, MODEL, *content)
+        self.occurrences.asks(agent, base, number)
+        return name
+
+    def _name(self, scope: str, kind: str, *content: object) -> tuple[str, str, int]:
         base = f"{scope}/{kind}/{fingerprint(*content)}"
-        with self._lock:
-            self._seen[base] += 1
-            return f"{base}/{self._seen[base] - 1}"
+        number = self.occurrences.take(base)
+        return f"{base}/{number}", base, number
 
     def found(self, name: str) -> Any:
         """What is recorded under this name; None if nothing is."""
+        attempt = ATTEMPT.get()
+        if attempt is not None and name in attempt.recorded:
+            return attempt.recorded[name]
         written = self._stored.get(name) or self._stored.get(KEPT + name)
         if written is None:
             return None
@@ -77,6 +89,13 @@ class Journal:
             self._left.discard(name)
             self._found_at = time.monotonic()
         return json.loads(written)
+
+    @staticmethod
+    def recorded(name: str, value: Any) -> None:
+        """This is recorded now: another attempt at what is under way finds it."""
+        attempt = ATTEMPT.get()
+        if attempt is not None:
+            attempt.recorded[name] = value
 
     def kept(self, name: str) -> bool:
         """Whether the earlier run took this step, which this one tries again."""

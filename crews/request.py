@@ -19,6 +19,8 @@ class Request:
     #: What it may call: names, and the names of their arguments.
     tools: tuple[tuple[str, tuple[str, ...]], ...] = ()
     answers_as: type[BaseModel] | None = None
+    #: Who asks.
+    agent: object = None
 
     @property
     def names(self) -> list[str]:

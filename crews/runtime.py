@@ -20,7 +20,7 @@ from bot.core.errors import JournalSealed
 from bot.core.events import TaskCompleted
 from bot.core.model import Claim
 from bot.core.ports import Fenced
-from crews import agents, agreement, bus, clients, failures, interpolation, seams
+from crews import agents, agreement, attempts, bus, clients, failures, interpolation, seams
 from crews.build import Blueprint, Built, YamlCrew
 from crews.context import CURRENT, RunContext
 from crews.execution import Ending, Execution
@@ -61,6 +61,7 @@ class Runtime:
         interpolation.install()
         flow_seams.install()
         agents.install()
+        attempts.install()
         clients.install()
         bus.listen(self._executions)
 

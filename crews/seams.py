@@ -94,7 +94,7 @@ def _request(
     given = inspect.signature(call).bind_partial(model, *args, **kwargs).arguments
     given = {**given.get("kwargs", {}), **given}
     tools = tuple(_offered(tool) for tool in given.get("tools") or ())
-    return Request(given.get("messages"), tools, given.get("response_model"))
+    return Request(given.get("messages"), tools, given.get("response_model"), given.get("from_agent"))
 
 
 def _offered(tool: Any) -> tuple[str, tuple[str, ...]]:

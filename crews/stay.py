@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -77,7 +76,6 @@ class Stay:
         self._stopped: Leave | None = None
         self._handing_back = False
         self._waits: set[asyncio.Task[Any]] = set()
-        self._seen: Counter[tuple[object, ...]] = Counter()
 
     @property
     def run_id(self) -> str:
@@ -144,12 +142,6 @@ class Stay:
         """The run has got through its start."""
         if not self.begun.is_set():
             self.loop.call_soon_threadsafe(self.begun.set)
-
-    def occurrence(self, *content: object) -> int:
-        """How often this content has come up before in this run."""
-        with self._lock:
-            self._seen[content] += 1
-            return self._seen[content] - 1
 
     async def tell(self, event: Body, key: str) -> None:
         """Record an event, once, after all that led to it. Raises Fenced."""

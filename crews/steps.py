@@ -24,7 +24,7 @@ from crews import doubts
 from crews.desk import Desk
 from crews.divergence import Divergence
 from crews.interrupted import OnInterrupted
-from crews.journal import INTENDED, MODEL, PROMPT, TOOL
+from crews.journal import INTENDED, PROMPT, TOOL
 from crews.parts import METHOD, task_scope
 from crews.request import Request, Step
 from crews.stay import Stay
@@ -51,6 +51,8 @@ class Steps:
         self._divergence = Divergence(desk, self._journal, self._writer)
         self._lock = threading.Lock()
         self._model_calls: Counter[str] = Counter()
+        #: The names of those that were counted.
+        self._counted: set[str] = set()
         #: The last exception that came out of a model call, to tell such failures from others.
         self.model_failure: Exception | None = None
 
@@ -85,9 +87,9 @@ class Steps:
     def _begin_model(self, request: Request) -> Step:
         self._run.go_on()
         scope = self.scope
-        name = self._journal.name(scope, MODEL, *request.content)
+        name = self._journal.model_call(scope, request.agent, *request.content)
         if not self._journal.kept(name):
-            self._count(scope)
+            self._count(scope, name)
         step = Step(name, self._journal.found(name))
         if step.recorded is None:
             self._divergence.check(scope, request, on_loop=_on_loop())
@@ -108,9 +110,13 @@ class Steps:
         self.model_failure = error
         self._note(step.name, {"failed": str(error)})
 
-    def _count(self, scope: str) -> None:
+    def _count(self, scope: str, name: str) -> None:
+        """What another attempt comes to once more was counted before."""
         limit = self._run.limits.model_calls
         with self._lock:
+            if name in self._counted:
+                return
+            self._counted.add(name)
             self._model_calls[scope] += 1
             over = limit is not None and self._model_calls.total() > limit
         if over:
@@ -213,7 +219,9 @@ class Steps:
 
     def rendered(self, name: str, messages: list[Any]) -> None:
         """Dates, memory and edited texts may be in it: what was rendered once stays as it is."""
-        self._writer.write(name, json.dumps(messages, default=str))
+        written = json.dumps(messages, default=str)
+        self._writer.write(name, written)
+        self._journal.recorded(name, json.loads(written))
 
     # ── all of them ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -249,7 +257,9 @@ class Steps:
         """Returns what will be read of it, without waiting until it is written."""
         written = json.dumps(value)
         (self._writer.write_now if now else self._writer.write)(name, written)
-        return json.loads(written)
+        read = json.loads(written)
+        self._journal.recorded(name, read)
+        return read
 
 
 def _on_loop() -> bool:

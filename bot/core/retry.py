@@ -116,12 +116,12 @@ def _steps(run: Run, journal: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield from _begun(run, journal, name, value)
         elif _kind(name) == MODEL:
             call, _, occurrence = name.rpartition("/")
-            if not _failed(value):
+            if not _failed(value) and not _says_nothing(value):
                 models[call].append(int(occurrence))
         elif not (_kind(name) == TOOL and _ended_by_tool(run) and _failed(value)):
             yield f"{KEPT}{name}", _counted_anew(value) if _kind(name) == TOOL else value
     for call, occurrences in models.items():
-        # CrewAI repeats a call that failed; without the failures, the first is what it was repeated for.
+        # CrewAI repeats a call that failed or said nothing; what is left is what it was repeated for.
         for number, which in enumerate(sorted(occurrences)):
             yield f"{KEPT}{call}/{number}", journal[f"{call}/{which}"]
 
@@ -152,6 +152,11 @@ def _ended_by_tool(run: Run) -> bool:
 
 def _failed(value: str) -> bool:
     return "failed" in json.loads(value)
+
+
+def _says_nothing(value: str) -> bool:
+    """Whether a model's answer is empty, which CrewAI takes for a failure."""
+    return json.loads(value).get("result", "") in ("", None)
 
 
 def _counted_anew(value: str) -> str:

@@ -23,7 +23,7 @@ from tests.contract.crews.deck import WorkerProcess
 from tests.faults.nursery import Nursery
 
 DEFINITIONS = Path(__file__).parent / "definitions"
-FLOWS = """\
+PYTHON = """\
 [crewdeck.crews]
 campaign = tests.faults.flowbox:campaign
 branches = tests.faults.flowbox:branches
@@ -32,6 +32,13 @@ silent = tests.faults.flowbox:silent
 reworked = tests.faults.flowbox:reworked
 shortened = tests.faults.flowbox:shortened
 sending = tests.faults.flowbox:sending
+native = tests.faults.attempts:native
+written = tests.faults.attempts:written
+guarded = tests.faults.attempts:guarded
+attempts_reviewed = tests.faults.attempts:reviewed
+delegating = tests.faults.attempts:delegating
+kickoff = tests.faults.attempts:kickoff
+loop = tests.faults.attempts:loop
 """
 RELEASED = Path(__file__).parent / "releases" / "crews"
 """Crews of which earlier releases left runs."""
@@ -82,7 +89,7 @@ class Fleet:
     def add(self, **env: str) -> WorkerProcess:
         folder = self._folder / next(self._names)
         folder.mkdir()
-        worker = WorkerProcess(folder, self._redis, self._env | env, FLOWS, self._nursery)
+        worker = WorkerProcess(folder, self._redis, self._env | env, PYTHON, self._nursery)
         self.workers.append(worker)
         return worker
 

@@ -1,0 +1,71 @@
+"""What comes up again when an attempt is repeated, and what doesn't."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from crews.occurrences import ATTEMPT, Attempt, Occurrences
+
+
+def always(_content: object) -> bool:
+    return True
+
+
+@contextmanager
+def within(attempt: Attempt) -> Iterator[Attempt]:
+    token = ATTEMPT.set(attempt)
+    try:
+        yield attempt
+    finally:
+        ATTEMPT.reset(token)
+
+
+def test_another_attempt_comes_to_the_same_but_for_the_model_call_that_failed() -> None:
+    seen, agent = Occurrences(), object()
+    with within(Attempt("task", agent)) as attempt:
+        assert [seen.take("tool"), seen.take("tool"), seen.take("model")] == [0, 1, 0]
+        seen.asks(agent, "model", 0)
+        seen.repeat(attempt, always)
+        assert [seen.take("tool"), seen.take("tool"), seen.take("tool"), seen.take("model")] == [0, 1, 2, 1]
+    assert seen.take("tool") == 3, "what is done after it is new"
+
+
+def test_what_was_done_before_or_beside_an_attempt_is_not_repeated() -> None:
+    seen = Occurrences()
+    outer, inner = Attempt("task", object()), None
+    with within(outer):
+        assert seen.take("tool") == 0
+        with within(Attempt("part", object(), outer)) as inner:
+            assert seen.take("tool") == 1
+            seen.repeat(inner, always)
+        assert seen.take("tool") == 1, "another agent was faster"
+        with within(inner):
+            assert seen.take("tool") == 2
+        seen.repeat(outer, always)
+        assert [seen.take("tool") for _ in range(3)] == [0, 1, 2]
+
+
+def test_an_answer_that_failed_an_inner_attempt_stays_out_when_the_outer_one_is_repeated() -> None:
+    seen, agent = Occurrences(), object()
+    with within(Attempt("task", object())) as outer:
+        with within(Attempt("part", agent, outer)) as inner:
+            seen.asks(agent, "model", seen.take("model"))
+            seen.repeat(inner, always)
+            assert seen.take("model") == 1
+        seen.repeat(outer, always)
+        assert seen.take("model") == 1
+
+
+def test_what_does_not_come_again_stays_taken() -> None:
+    seen = Occurrences()
+    with within(Attempt("task", object())) as attempt:
+        assert [seen.take("tool"), seen.take("prompt")] == [0, 0]
+        seen.repeat(attempt, lambda content: content != "prompt")
+        assert [seen.take("tool"), seen.take("prompt")] == [0, 1]
+
+
+def test_others_model_calls_are_not_what_an_attempt_failed_with() -> None:
+    seen = Occurrences()
+    with within(Attempt("task", object())) as attempt:
+        seen.asks(object(), "memory", seen.take("memory"))
+        seen.repeat(attempt, always)
+        assert seen.take("memory") == 0
