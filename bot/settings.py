@@ -79,11 +79,15 @@ class Settings(BaseSettings):
     working: int = Field(50, alias="CREWDECK_WORKING", ge=1)
     starts_per_second: float = Field(50, alias="CREWDECK_STARTS_PER_SECOND", gt=0)
     recycle_after: int = Field(1000, alias="CREWDECK_RECYCLE_AFTER", ge=1)
+    #: Runs that are over and still have a thread, in a tool that hangs: with so many a worker is replaced.
+    outlived: int = Field(50, alias="CREWDECK_OUTLIVED", ge=1)
     #: Seconds that a stopping worker gives its runs. `serve` gives everything 10 s in all.
     drain: float = Field(5, alias="CREWDECK_DRAIN", ge=0)
 
     #: Seconds that a run waits for people in a worker's memory before it is parked.
     hot_window: float = Field(60, alias="CREWDECK_HOT_WINDOW", ge=0)
+    #: Runs that wait there at most: each of them holds threads. The ones that have waited longest are parked.
+    hot_runs: int = Field(100, alias="CREWDECK_HOT_RUNS", ge=0)
 
     slack_bot_token: SecretStr | None = Field(None, alias="SLACK_BOT_TOKEN")
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")

@@ -26,21 +26,20 @@ def main(arguments: list[str]) -> int:
         configured = settings.load()
         logs.configure(configured)
         environment.prepare(configured)
-        commands[arguments[0]](configured)
+        return commands[arguments[0]](configured)
     except CrewdeckError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return 0
 
 
-def work(configured: Settings) -> None:
-    """Be a worker until stopped or recycled."""
+def work(configured: Settings) -> int:
+    """Be a worker until stopped or recycled; 1 if it broke, so that whoever supervises it starts another."""
     from crews.worker import serve  # the store's client, which the other commands don't need
 
-    asyncio.run(serve(configured))
+    return 0 if asyncio.run(serve(configured)) else 1
 
 
-def list_crews(configured: Settings) -> None:
+def list_crews(configured: Settings) -> int:
     """Print the catalogue, a JSON object a line. Without crewai: factories are known by name only."""
     known = catalog.read(configured.crew_dirs)
     for problem in known.problems:
@@ -51,14 +50,16 @@ def list_crews(configured: Settings) -> None:
         if entry.name not in known.definitions:
             card = Crew(name=entry.name, title=entry.name, description=f"In Python: {entry.value}")
             _print(card.model_dump(mode="json"))
+    return 0
 
 
-def check(configured: Settings) -> None:
+def check(configured: Settings) -> int:
     """Build every crew for real and print what was found, a JSON object a line."""
     from crews.loading import check as findings  # crewai
 
     for finding in findings(catalog.read(configured.crew_dirs), configured):
         _print(finding)
+    return 0
 
 
 def _print(record: dict[str, object]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 from crews.writer import Writer
@@ -16,9 +17,11 @@ class Activity:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._lock = threading.Condition()
+        self._lock = threading.Lock()
         self._under_way = 0
         self._idle_since = time.monotonic()
+        #: For those who wait until nothing is under way.
+        self._waiting: list[Future[None]] = []
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -31,7 +34,9 @@ class Activity:
             with self._lock:
                 self._under_way -= 1
                 self._idle_since = time.monotonic()
-                self._lock.notify_all()
+                over = self._take_waiting() if not self._under_way else ()
+            for each in over:
+                each.set_result(None)
 
     def stirred(self) -> None:
         """Something goes on, be it no step."""
@@ -46,9 +51,16 @@ class Activity:
 
     async def over(self) -> None:
         """Returns once nothing is under way any more; what was is recorded then. Raises Fenced."""
-        await asyncio.to_thread(self._wait_until_idle)
+        ended: Future[None] = Future()
+        ended.set_running_or_notify_cancel()  # Nobody who gives up waiting takes it back.
+        with self._lock:
+            self._waiting.append(ended)
+            over = self._take_waiting() if not self._under_way else ()
+        for each in over:
+            each.set_result(None)
+        await asyncio.wrap_future(ended)
         await self._writer.flushed()
 
-    def _wait_until_idle(self) -> None:
-        with self._lock:
-            self._lock.wait_for(lambda: not self._under_way)
+    def _take_waiting(self) -> list[Future[None]]:
+        waiting, self._waiting = self._waiting, []
+        return waiting

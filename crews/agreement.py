@@ -5,8 +5,6 @@ Of other models alone the run only tells, and goes on: a step isn't known by the
 
 from __future__ import annotations
 
-import asyncio
-
 from crewai import Crew
 from pydantic import BaseModel, ConfigDict
 
@@ -31,8 +29,8 @@ class _Noted(BaseModel):
     left: tuple[str, ...] = ()
 
 
-async def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
-    """Returns when the run may go on with the crew as it is now. Raises Leave otherwise.
+def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
+    """Returns when the run may go on with the crew as it is now. Raises Leave otherwise. Holds its thread.
 
     `literal`: its texts are the same each time that it is built.
     """
@@ -52,11 +50,11 @@ async def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
     again = filled(made.tasks[moved - 1].name, inputs) if moved is not None else None
     key = f"{len(noted)}/{fingerprint(made.model_dump(mode='json'))}"
     if models := made.models_since(before, finished):
-        await run.tell(RunChanged(crew_id=run.crew_id, change=filled(models, inputs)), key)
+        run.tell_in_thread(RunChanged(crew_id=run.crew_id, change=filled(models, inputs)), key)
         _note(run, len(noted), _Noted(made=made))
         return
     named = [filled(each, inputs) for each in changed]
-    await asyncio.to_thread(doubts.go_on_with, run.desk, named, again, key)
+    doubts.go_on_with(run.desk, named, again, key)
     struck = _struck(moved, len(before.tasks)) if moved is not None else []
     journal.forget(struck)
     left = tuple(journal.left())

@@ -26,7 +26,6 @@ from crews import interrupted
 from crews.catalog import ASK_HUMAN, Definition
 from crews.definition import AgentEntry, CrewFile, Limits, TaskEntry, ToolEntry
 from crews.entry import card_of, declared_by
-from crews.executor import CrewdeckExecutor
 from crews.flows.people import wanted_of
 from crews.humans import AskHuman
 from crews.scripted import SCRIPTED, ScriptedLLM, read_script
@@ -196,7 +195,7 @@ class _Builder:
         return agent
 
     def _manager(self) -> Agent:
-        """CrewAI's own manager, who may have no tools but delegation, with our executor."""
+        """CrewAI's own manager, who may have no tools but delegation."""
         words = get_i18n()
         options: dict[str, Any] = {
             part: words.retrieve("hierarchical_manager_agent", part) for part in ("role", "goal", "backstory")
@@ -300,7 +299,6 @@ def _forgetful(crew: Crew) -> Crew:
 
 def prepare(agent: Any) -> None:
     """What every agent needs so that people can take their time."""
-    agent.executor_class = CrewdeckExecutor
     # Would count tokens with an extra request to OpenAI for each tool result.
     agent.use_better_compaction = False
     # Would count the time that people take, and fail the task for it.

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
+from crewai.core.providers.human_input import set_provider
+from crewai.events.base_events import reset_emission_counter
+from crewai.events.utils.console_formatter import set_suppress_console_output
+from crewai.execution import set_execution_uuid
 
 from bot.core.model import RunError
 from bot.core.ports import Fenced
 from crews import failures
 from crews.build import Built
-from crews.context import RunContext
+from crews.context import CURRENT, RunContext
 from crews.parts import TaskPart
 from crews.progress import Progress, Progressed
+from crews.reviews import Reviews
 from crews.signals import Leave, Stopped
+from crews.threads import Outcome, Raised
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,19 +44,24 @@ class Ending:
         return cls(error=why.error) if isinstance(why, Stopped) else cls(leave=why)
 
     @classmethod
-    def of(cls, context: RunContext, kickoff: asyncio.Task[str]) -> Ending:
-        """How a run's task ended, which is done."""
-        if context.stopped is not None:
-            if not kickoff.cancelled():
-                kickoff.exception()  # seen: it is ours
-            return cls.left(context.stopped)
-        error = None if kickoff.cancelled() else kickoff.exception()
-        if error is None and not kickoff.cancelled():
-            return cls(result=kickoff.result())
-        if error is None or isinstance(error, Fenced):
+    def unbuilt(cls, context: RunContext, outcome: Outcome[Built] | None) -> Ending:
+        """The crew could not be built, or the run was told to leave meanwhile."""
+        if context.stopped is not None or not isinstance(outcome, Raised):
+            return cls.left(context.leave(Stopped()))
+        log.error("the crew can't be built", run_id=context.run_id, exc_info=outcome.error)
+        return cls(error=failures.of_build(outcome.error))
+
+    @classmethod
+    def of(cls, context: RunContext, outcome: Outcome[str] | None) -> Ending:
+        """What the run's thread came to; None if the run was told to leave before."""
+        if context.stopped is not None or outcome is None:
+            return cls.left(context.leave(Stopped()))
+        if not isinstance(outcome, Raised):
+            return cls(result=outcome.result)
+        if isinstance(outcome.error, Fenced):
             return cls()
-        log.error("the crew failed", run_id=context.run_id, exc_info=error)
-        return cls(error=failures.of_run(context.run_id, error, context.steps.model_failure))
+        log.error("the crew failed", run_id=context.run_id, exc_info=outcome.error)
+        return cls(error=failures.of_run(context.run_id, outcome.error, context.steps.model_failure))
 
     @property
     def recorded(self) -> bool:
@@ -61,13 +75,32 @@ class Execution:
     context: RunContext
     progress: Progress
     crew: Built | None = None
-    kickoff: asyncio.Task[str] | None = field(default=None)
     #: CrewAI's tasks that were started in its course.
     tasks: list[Any] = field(default_factory=list)
+    #: What the run's threads find in their context.
+    variables: contextvars.Context = field(default_factory=contextvars.copy_context)
 
-    def interrupt(self) -> None:
-        if self.kickoff is not None:
-            self.kickoff.cancel()
+    def enter(self, reviews: Reviews) -> None:
+        """Set what CrewAI, our tools and our listeners find there."""
+
+        def enter() -> None:
+            CURRENT.set(self.context)
+            set_provider(reviews)
+            set_execution_uuid(self.context.run_id)
+            set_suppress_console_output(True)
+            reset_emission_counter()
+
+        self.variables.run(enter)
+
+    def begin(self, call: Callable[[], T]) -> asyncio.Future[Outcome[T]]:
+        """Call this in a thread of the run's own, one after the other."""
+        return self.context.threads.start(call, self.variables)
+
+    async def come_to(self, work: asyncio.Future[Outcome[T]]) -> Outcome[T] | None:
+        """What it comes to; None as soon as the run is told to leave, whatever the thread does then."""
+        either: tuple[asyncio.Future[Any], ...] = (work, self.context.leaving)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else None
 
     def progressed(self, kind: type[Progressed], part: TaskPart) -> Progressed:
         """The event that a part of the run was begun, or is done."""

@@ -24,8 +24,10 @@ _SERVER = 500
 """From here on it is the provider's own trouble."""
 
 
-def of_build(error: Exception) -> RunError:
+def of_build(error: BaseException) -> RunError:
     """The crew could not be built."""
+    if not isinstance(error, Exception):
+        return _of_exit("the code that builds the crew", error)
     if isinstance(error, CrewBroken):
         return RunError(code=error.code, message=str(error))
     return RunError(
@@ -46,6 +48,8 @@ def of_release(run_id: str, problem: str) -> RunError:
 
 def of_run(run_id: str, error: BaseException, model_failure: Exception | None) -> RunError:
     """CrewAI gave up with `error`; `model_failure` is the last exception of a model call."""
+    if not isinstance(error, Exception):
+        return _of_exit("something in the crew", error)
     chain = tuple(_chain(error))
     for each in chain:
         if isinstance(each, ToolExecutionFailedError):
@@ -59,6 +63,25 @@ def of_run(run_id: str, error: BaseException, model_failure: Exception | None) -
         code="internal",
         message=f"Something in the crew went wrong ({type(error).__name__}). "
         f"The worker's log has the details under {ids.short(run_id)}.",
+    )
+
+
+def of_tool(name: str, error: BaseException) -> RunError:
+    """A tool raised what isn't an Exception, of which CrewAI would tell the model."""
+    return _of_exit(f"the tool {name}", error)
+
+
+def _of_exit(what: str, error: BaseException) -> RunError:
+    """`error` is meant to end the process; here it ends one run."""
+    match error:
+        case SystemExit():
+            # Words given to sys.exit may quote what people mustn't see.
+            raised = f"called sys.exit({error.code if isinstance(error.code, int) else ''})"
+        case _:
+            raised = f"raised {type(error).__name__}"
+    return RunError(
+        code="crew_exited",
+        message=f"{what[0].upper()}{what[1:]} {raised}, which ends a process. Only this run was ended.",
     )
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict, deque
-from contextvars import ContextVar
 from typing import Any, Literal, Self
 
 from crewai.tools import BaseTool
@@ -14,7 +11,7 @@ from bot.core import rules
 from bot.core.alike import alike, label_key, reserved
 from bot.core.model import Action, Outcome, Question, QuestionKind, ReasonFlags
 from bot.core.text import drop_invisible, visible
-from crews.context import CURRENT
+from crews.context import AGENT, CURRENT
 from crews.desk import Asking
 
 MOST_OPTIONS = 10
@@ -120,37 +117,13 @@ class AskHumanArgs(BaseModel):
         )
 
 
-class Answers:
-    """Answers that were awaited before CrewAI calls the tool for them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._by_call: defaultdict[str, deque[str]] = defaultdict(deque)
-
-    def put(self, args: AskHumanArgs, answer: str) -> None:
-        with self._lock:
-            self._by_call[args.model_dump_json()].append(answer)
-
-    def take(self, args: AskHumanArgs) -> str | None:
-        with self._lock:
-            waiting = self._by_call.get(args.model_dump_json())
-            return waiting.popleft() if waiting else None
-
-
-ANSWERS: ContextVar[Answers | None] = ContextVar("crewdeck_answers", default=None)
-
-
 def _never_cached(_args: object = None, _result: object = None) -> bool:
     """A person who is asked again may answer otherwise."""
     return False
 
 
 class AskHuman(BaseTool):
-    """The tool `ask_human`.
-
-    Under Crewdeck's executor it returns an answer that was awaited on the loop; anywhere else inside a run it
-    waits itself, holding its thread.
-    """
+    """The tool `ask_human`. It holds its thread, which is one of the run's, until people have answered."""
 
     name: str = NAME
     description: str = DESCRIPTION
@@ -159,14 +132,10 @@ class AskHuman(BaseTool):
 
     def _run(self, **arguments: Any) -> str:
         args = AskHumanArgs.model_validate(arguments)
-        answers = ANSWERS.get()
-        answer = answers.take(args) if answers is not None else None
-        if answer is not None:
-            return answer
         run = CURRENT.get()
         if run is None:
             raise RuntimeError("ask_human reaches people only in a run that Crewdeck started.")
-        return told(run.desk.ask_in_thread(run.asking_of(None, None, args.asking())))
+        return told(run.desk.ask_in_thread(run.asking_of(AGENT.get(), args.asking())))
 
 
 def told(question: Question) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from crews.hot import HotRuns
 from crews.signals import Parked
 
 QUIET = 0.25
@@ -18,7 +19,7 @@ class Parking:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        window: float,
+        hot: HotRuns,
         idle: Callable[[], float | None],
         leave: Callable[[Parked], object],
         rest: Callable[[], None],
@@ -29,7 +30,8 @@ class Parking:
         of its questions is settled.
         """
         self._loop = loop
-        self._window = window
+        self._hot = hot
+        self._window = hot.window
         self._idle = idle
         self._leave = leave
         self._rest = rest
@@ -49,7 +51,7 @@ class Parking:
             yield
         finally:
             del self._waits[question_id], self._parts[question_id]
-            self._rests = False
+            self._stirs()
             self._look_in(min(QUIET, self._window))
 
     def waits_in(self, part_id: str) -> bool:
@@ -62,12 +64,21 @@ class Parking:
         self._look_in(0.0)
 
     def close(self) -> None:
+        """The run leaves."""
+        self._stirs()
+        self._forget_timer()
+
+    def _stirs(self) -> None:
+        self._rests = False
+        self._hot.left(self)
+
+    def _forget_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _look_in(self, seconds: float) -> None:
-        self.close()
+        self._forget_timer()
         if self._waits:
             self._timer = self._loop.call_later(seconds, self._look)
 
@@ -79,7 +90,8 @@ class Parking:
         elif waited >= self._window:
             self._leave(Parked(tuple(self._waits)))
         else:
+            self._look_in(self._window - waited)
             if not self._rests:
                 self._rests = True
                 self._rest()
-            self._look_in(self._window - waited)
+                self._hot.waits(self)

@@ -46,15 +46,14 @@ class FinishedTasks:
         """Record each task of the crew as it finishes, then tell whom the crew's own callback tells."""
         theirs = crew.task_callback
 
-        async def finished(output: TaskOutput) -> None:
+        def finished(output: TaskOutput) -> object:
             part = self._run.parts.task(None)
             if part is not None:
                 self._record(part, output)
-            if theirs is not None:
-                await self._run.writer.flushed()
-                told = theirs(output)
-                if hasattr(told, "__await__"):
-                    await told
+            if theirs is None:
+                return None
+            self._run.writer.flush()
+            return theirs(output)
 
         crew.task_callback = finished
 

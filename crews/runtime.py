@@ -1,32 +1,45 @@
-"""CrewAI <-> core: executes claimed runs on the crews' loop, many at a time, each from claim to end."""
+"""CrewAI <-> core: executes claimed runs, each in threads of its own, many at a time, from claim to end.
+
+The crews' loop waits: for people, for the store and for these threads. No code of a crew runs on it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import itertools
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import structlog
 from crewai import Crew
-from crewai.core.providers.human_input import set_provider
-from crewai.events.base_events import reset_emission_counter
-from crewai.events.utils.console_formatter import set_suppress_console_output
-from crewai.execution import set_execution_uuid
+from crewai.crews.utils import enable_agent_streaming
 from crewai.flow.flow import Flow
 
 from bot.core.errors import JournalSealed
 from bot.core.events import TaskCompleted
 from bot.core.model import Claim
 from bot.core.ports import Fenced
-from crews import agents, agreement, attempts, bus, clients, failures, interpolation, seams
+from crews import (
+    agents,
+    agreement,
+    attempts,
+    bus,
+    clients,
+    executor,
+    failures,
+    interpolation,
+    rpm,
+    seams,
+    tools,
+)
 from crews.build import Blueprint, Built, YamlCrew
-from crews.context import CURRENT, RunContext
+from crews.context import RunContext
 from crews.execution import Ending, Execution
 from crews.flows import seams as flow_seams
 from crews.flows.course import COURSE, Course
 from crews.hold import Hold
+from crews.hot import HotRuns
 from crews.journal import Journal
 from crews.line import StoreLine
 from crews.parts import TaskPart
@@ -34,35 +47,38 @@ from crews.placeholders import kickoff_inputs
 from crews.progress import Progress, Progressed
 from crews.resume import FinishedTasks
 from crews.reviews import Reviews
-from crews.signals import Leave, Parked, Stopped
+from crews.signals import Leave, Parked
 from crews.stay import History
+from crews.threads import Raised, Threads
 
 log = structlog.get_logger(__name__)
 
 SEALED_PAUSE = 60.0
 """Seconds after which somebody looks again whether a run's journal can be read: with other keys, it can."""
 STARTS = 4
-"""Runs that start at the same time; a hundred at once would stall the loop for a second."""
+"""Runs that start at the same time; a hundred at once would leave none of them any of the processor."""
 
 
 class Runtime:
     """Executes runs. Made, and used, on the crews' loop; one in a process."""
 
     def __init__(
-        self, blueprints: Mapping[str, Blueprint], line: StoreLine, hot_window: float = 60.0
+        self,
+        blueprints: Mapping[str, Blueprint],
+        line: StoreLine,
+        hot_window: float = 60.0,
+        hot_runs: int = 100,
     ) -> None:
         self._blueprints = blueprints
         self._line = line
-        self._hot_window = hot_window
+        self._hot = HotRuns(hot_window, hot_runs)
         self._stopping = False
         self._starts = asyncio.Semaphore(STARTS)
         self._executions: dict[str, Execution] = {}
-        seams.install()
-        interpolation.install()
-        flow_seams.install()
-        agents.install()
-        attempts.install()
-        clients.install()
+        #: Of runs that are over here while a thread of theirs was still alive.
+        self._outlived: list[Threads] = []
+        for each in (seams, tools, rpm, interpolation, flow_seams, agents, attempts, executor, clients):
+            each.install()
         bus.listen(self._executions)
 
     async def execute(self, claim: Claim, hold: Hold | None = None) -> None:
@@ -113,8 +129,8 @@ class Runtime:
         await context.activity.over()
         await self._line.leave(context.claim)
         if isinstance(why, Parked):
-            await self._line.park(context.claim, why.questions, context.worked)
-            log.info("parked", run_id=context.run_id)
+            parked = await self._line.park(context.claim, why.questions, context.worked)
+            log.info("parked" if parked else "answered while it was being parked", run_id=context.run_id)
         else:
             await self._line.release(context.claim, context.worked)
             log.info("handed back", run_id=context.run_id)
@@ -131,6 +147,12 @@ class Runtime:
         if execution is not None:
             execution.context.stop()
 
+    @property
+    def outlived(self) -> int:
+        """How many runs are over here and still have threads, in a tool that hangs for example."""
+        self._outlived = [threads for threads in self._outlived if threads.alive]
+        return len(self._outlived)
+
     # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _open(self, claim: Claim, history: History, hold: Hold) -> Execution:
@@ -138,9 +160,8 @@ class Runtime:
         progress = Progress(loop, lambda event: self._record(context, event))
         announcer = bus.Announcer(progress, self._executions)
         limits = self._blueprints[claim.run.crew.name].limits
-        context = RunContext(claim, limits, self._line, announcer, history, self._hot_window, hold)
+        context = RunContext(claim, limits, self._line, announcer, history, self._hot, hold)
         execution = Execution(context, progress)
-        context.interrupt = execution.interrupt
         if self._stopping:
             context.hand_back()
         self._executions[claim.run.id] = execution
@@ -155,79 +176,66 @@ class Runtime:
 
     def _close(self, execution: Execution) -> None:
         """Take the run out of memory."""
-        if self._executions.get(execution.context.run_id) is execution:
-            del self._executions[execution.context.run_id]
-        execution.context.stop()  # CrewAI lets a flow's other branches run on when one has failed
+        context = execution.context
+        if self._executions.get(context.run_id) is execution:
+            del self._executions[context.run_id]
+        context.stop()  # What CrewAI still has under way in other threads ends at its next step.
         bus.forget(execution.tasks)
+        rpm.forget(execution.crew)
+        if context.threads.alive:
+            self._outlived.append(context.threads)
 
     async def _executed(self, execution: Execution) -> Ending:
         context = execution.context
-        run_id = context.run_id
+        blueprint = self._blueprints[context.claim.run.crew.name]
+        execution.enter(Reviews(context, blueprint.review_rounds))
         async with self._starts:
-            blueprint = self._blueprints[context.claim.run.crew.name]
-            try:
-                crew = await asyncio.to_thread(blueprint.build, context.claim.run.inputs)
-            except Exception as error:
-                log.exception("the crew can't be built", run_id=run_id, crew=blueprint.name)
-                return Ending(error=failures.of_build(error))
-            if context.stopped is not None:
-                return Ending.left(context.stopped)
-        if isinstance(crew, Crew):  # Of a flow its methods are missed, if it is another one now.
-            try:
-                await agreement.reached(context, crew, literal=isinstance(blueprint, YamlCrew))
-            except Leave:
-                return Ending.left(context.leave(Stopped()))
-        async with self._starts:
-            kickoff = await self._kick_off(execution, crew, blueprint)
+            built = await execution.come_to(
+                execution.begin(partial(blueprint.build, context.claim.run.inputs))
+            )
+            if built is None or isinstance(built, Raised) or context.stopped is not None:
+                return Ending.unbuilt(context, built)
+            execution.crew = crew = built.result
+            work = execution.begin(partial(self._work, execution, crew, blueprint))
+            context.stopwatch.start()
             begun = asyncio.create_task(context.begun.wait())
-            await asyncio.wait({kickoff, begun}, return_when=asyncio.FIRST_COMPLETED)
+            either: tuple[asyncio.Future[Any], ...] = (work, begun, context.leaving)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             begun.cancel()
-        await asyncio.wait({kickoff})
-        return Ending.of(context, kickoff)
+        return Ending.of(context, await execution.come_to(work))
 
-    async def _resume(self, execution: Execution, crew: Crew) -> None:
-        """Let the crew go on where an earlier worker recorded that it was."""
+    # ── in the run's thread ─────────────────────────────────────────────────────────────────────────────
+
+    def _work(self, execution: Execution, crew: Built, blueprint: Blueprint) -> str:
+        """All that the run does once its crew is built; what it comes to, in words."""
         context = execution.context
+        if isinstance(crew, Flow):
+            # If the flow is another one now, its methods are missed.
+            course = self._course(execution, crew, blueprint)
+            COURSE.set(course)
+            return course.kick_off(dict(context.claim.run.inputs))
+        agreement.reached(context, crew, literal=isinstance(blueprint, YamlCrew))
         finished = FinishedTasks(context, context.history.journal)
         for part in finished.give_back(crew):
             # Whoever finished it may have died before telling.
-            await self._record(context, execution.progressed(TaskCompleted, part))
+            context.tell_in_thread(execution.progressed(TaskCompleted, part), part.id)
         finished.listen(crew)
+        return _kicked_off(crew, kickoff_inputs(context.claim.run.crew, context.claim.run.inputs))
 
-    async def _kick_off(self, execution: Execution, crew: Built, blueprint: Blueprint) -> asyncio.Task[str]:
-        context = execution.context
-        execution.crew = crew
-        variables = contextvars.copy_context()
-        variables.run(self._enter, context, blueprint.review_rounds)
-        if isinstance(crew, Crew):
-            await self._resume(execution, crew)
-            work = _kicked_off(crew, kickoff_inputs(context.claim.run.crew, context.claim.run.inputs))
-        else:
-            course = self._course(execution, crew, blueprint)
-            variables.run(COURSE.set, course)
-            work = course.kick_off(dict(context.claim.run.inputs))
-        execution.kickoff = context.loop.create_task(work, context=variables)
-        context.stopwatch.start()
-        return execution.kickoff
-
-    def _course(self, execution: Execution, flow: Flow[Any], blueprint: Blueprint) -> Course:
-        context, numbers = execution.context, itertools.count()
+    @staticmethod
+    def _course(execution: Execution, flow: Flow[Any], blueprint: Blueprint) -> Course:
+        numbers = itertools.count()
 
         def tell(kind: type[Progressed], part: TaskPart) -> None:
             execution.progress.note(next(numbers), execution.progressed(kind, part))
 
-        return Course(context, flow, tell, blueprint.tools)
-
-    @staticmethod
-    def _enter(context: RunContext, rounds: int) -> None:
-        """Set what CrewAI, our tools and our listeners find in the run's own context."""
-        CURRENT.set(context)
-        set_provider(Reviews(context, rounds))
-        set_execution_uuid(context.run_id)
-        set_suppress_console_output(True)
-        reset_emission_counter()
+        return Course(execution.context, flow, tell, blueprint.tools)
 
 
-async def _kicked_off(crew: Crew, inputs: dict[str, Any]) -> str:
-    output: Any = await crew.akickoff(inputs=inputs)
+def _kicked_off(crew: Crew, inputs: dict[str, Any]) -> str:
+    if crew.stream:
+        # As CrewAI does, but not in a thread of its own, from which only Exceptions would get out.
+        enable_agent_streaming(crew.agents)
+        crew.stream = False
+    output: Any = crew.kickoff(inputs=inputs)
     return str(output.raw)

@@ -7,6 +7,7 @@ converter's and the guardrails' (docs/decisions/0003-crewai-seams.md).
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from typing import Any
 
 from crewai.llms.base_llm import BaseLLM
 
+from crews import rpm
 from crews.context import CURRENT
 from crews.request import Request
 
@@ -57,9 +59,14 @@ def _as_step(call: Callable[..., Any]) -> Callable[..., Any]:
         run = CURRENT.get()
         if run is None or _inside.get():
             return call(model, *args, **kwargs)
-        token = _inside.set(True)
+        token, count = _inside.set(True), rpm.due()
+
+        def ask() -> Any:
+            count()
+            return call(model, *args, **kwargs)
+
         try:
-            return run.steps.model(_request(call, model, args, kwargs), lambda: call(model, *args, **kwargs))
+            return run.steps.model(_request(call, model, args, kwargs), ask)
         finally:
             _inside.reset(token)
 
@@ -72,10 +79,14 @@ def _as_async_step(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitab
         run = CURRENT.get()
         if run is None or _inside.get():
             return await call(model, *args, **kwargs)
-        token = _inside.set(True)
+        token, count = _inside.set(True), rpm.due()
+
+        async def ask() -> Any:
+            await asyncio.to_thread(count)
+            return await call(model, *args, **kwargs)
+
         try:
-            request = _request(call, model, args, kwargs)
-            return await run.steps.model_async(request, lambda: call(model, *args, **kwargs))
+            return await run.steps.model_async(_request(call, model, args, kwargs), ask)
         finally:
             _inside.reset(token)
 

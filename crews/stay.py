@@ -14,12 +14,14 @@ from bot.core.model import Actor, Claim, RunError
 from crews.activity import Activity
 from crews.definition import Limits
 from crews.hold import Hold
+from crews.hot import HotRuns
 from crews.journal import Journal
 from crews.line import StoreLine
 from crews.parking import Parking
 from crews.parts import Parts
 from crews.signals import HandedBack, Leave, Stopped
 from crews.stopwatch import Stopwatch
+from crews.threads import Threads
 from crews.writer import Writer
 
 T = TypeVar("T")
@@ -46,7 +48,7 @@ class Stay:
         limits: Limits,
         line: StoreLine,
         history: History | None = None,
-        hot_window: float = 60.0,
+        hot: HotRuns | None = None,
         hold: Hold | None = None,
     ) -> None:
         self.claim = claim
@@ -67,11 +69,13 @@ class Stay:
         #: Set at the run's first step: it has got through its start.
         self.begun = asyncio.Event()
         #: Whether it is time to leave memory, while people are asked.
-        self.parking = Parking(loop, hot_window, self._idle, self.leave, lambda: line.rest(claim))
+        self.parking = Parking(loop, hot or HotRuns(), self._idle, self.leave, lambda: line.rest(claim))
+        #: In which its crew is built and executed.
+        self.threads = Threads(f"run {ids.short(claim.run.id)}")
         #: Whether something that is no step is at work besides; set for flows.
         self.at_work: Callable[[], bool] = lambda: False
-        #: Ends the run's task; set by who started it.
-        self.interrupt: Callable[[], None] = lambda: None
+        #: Done once the run is to leave.
+        self.leaving: asyncio.Future[None] = loop.create_future()
         self._lock = threading.Lock()
         self._stopped: Leave | None = None
         self._handing_back = False
@@ -148,6 +152,10 @@ class Stay:
         await self.writer.flushed()
         await self._line.record(self.claim, event, key)
 
+    def tell_in_thread(self, event: Body, key: str) -> None:
+        """The same in one of the run's threads, which it holds. Raises Leave."""
+        self.wait_in_thread(self.tell(event, key))
+
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Await something slow, from any loop, that ends at once when the run leaves. Raises Leave."""
         if asyncio.get_running_loop() is self.loop:
@@ -155,12 +163,7 @@ class Stay:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._wait(work), self.loop))
 
     def wait_in_thread(self, work: Coroutine[Any, Any, T]) -> T:
-        """The same for code that can't await: it holds its thread, which must not be the crews' loop."""
-        if asyncio._get_running_loop() is self.loop:  # noqa: SLF001 - documented, for exactly this
-            work.close()
-            raise RuntimeError(
-                "This would wait for people on the loop of all runs; await it, or use a thread."
-            )
+        """The same for code that can't await: it holds its thread, which is one of the run's."""
         return asyncio.run_coroutine_threadsafe(self._wait(work), self.loop).result()
 
     async def _wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -186,7 +189,8 @@ class Stay:
             wait.cancel()
         self.stopwatch.close()
         self.parking.close()
-        self.interrupt()
+        if not self.leaving.done():
+            self.leaving.set_result(None)
 
     def _out_of_time(self) -> None:
         self.stop(

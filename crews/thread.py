@@ -1,12 +1,17 @@
-"""The thread in which crews run, on an event loop of their own: CrewAI blocks its loop in places."""
+"""The thread whose event loop waits for what runs wait for, and from which their own threads are started.
+
+It is apart from the worker's control loop, whose leases must be renewed whatever happens here.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+import structlog
 
 from bot.core.model import Claim
 from crews.hold import Hold
@@ -16,29 +21,43 @@ if TYPE_CHECKING:
     from crews.build import Blueprint
     from crews.runtime import Runtime
 
-POOL = 512
-"""Threads for CrewAI's synchronous parts. Delegated agents hold one each while they wait for people."""
+log = structlog.get_logger(__name__)
 
 
 class CrewThread:
     """Runs one Runtime. Made on the control loop; its methods are called from there."""
 
     def __init__(
-        self, load: Callable[[], Mapping[str, Blueprint]], line: StoreLine, hot_window: float
+        self,
+        load: Callable[[], Mapping[str, Blueprint]],
+        line: StoreLine,
+        hot_window: float,
+        hot_runs: int,
     ) -> None:
         self._load = load
         self._line = line
         self._hot_window = hot_window
+        self._hot_runs = hot_runs
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runtime: Runtime | None = None
         self._loaded: Future[Mapping[str, Blueprint]] = Future()
-        # A daemon: a thread inside a model call can't be interrupted, and must not keep the process.
+        self._ended: Future[None] = Future()
+        # A daemon: what blocks it must not keep the process.
         self._thread = threading.Thread(target=self._live, name="crews", daemon=True)
 
     async def start(self) -> Mapping[str, Blueprint]:
         """Import crewai, load the crews and be ready for runs; takes seconds."""
         self._thread.start()
         return await asyncio.wrap_future(self._loaded)
+
+    async def ended(self) -> None:
+        """Returns when the thread has ended, of itself: nothing that runs here can go on."""
+        await asyncio.wrap_future(self._ended)
+
+    @property
+    def outlived(self) -> int:
+        """How many runs are over here and still have threads."""
+        return self._runtime.outlived if self._runtime is not None else 0
 
     def execute(self, claim: Claim, hold: Hold) -> asyncio.Future[None]:
         """Execute a run; the future is done when it is over."""
@@ -66,16 +85,17 @@ class CrewThread:
         except BaseException as error:  # noqa: BLE001 - handed to who waits for it
             self._loaded.set_exception(error)
             return
-        asyncio.run(self._run(self._work(blueprints)))
-
-    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._loop.set_default_executor(ThreadPoolExecutor(POOL, thread_name_prefix="crew"))
-        await work
+        try:
+            asyncio.run(self._work(blueprints))
+        except BaseException:
+            log.exception("the crews' loop has ended")
+        finally:
+            self._ended.set_result(None)
 
     async def _work(self, blueprints: Mapping[str, Blueprint]) -> None:
         from crews.runtime import Runtime  # crewai
 
-        self._runtime = Runtime(blueprints, self._line, self._hot_window)
+        self._loop = asyncio.get_running_loop()
+        self._runtime = Runtime(blueprints, self._line, self._hot_window, self._hot_runs)
         self._loaded.set_result(blueprints)
         await asyncio.Event().wait()

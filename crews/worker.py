@@ -79,21 +79,24 @@ class Worker:
         self._offers = Offers(settings, store, self._id, known.cards(), self._outage)
         self._working = Working(store, self._id, settings.lease, settings.working)
         line = StoreLine(asyncio.get_running_loop(), store, feed, self._working)
-        self._crews = CrewThread(self._load, line, settings.hot_window)
+        self._crews = CrewThread(self._load, line, settings.hot_window, settings.hot_runs)
         self._pace = Pace(settings.starts_per_second, AT_ONCE)
         self._held: dict[str, Held] = {}
         self._claimed = 0
         #: It claims no more than so many runs.
         self._most = settings.recycle_after if lifeline else 2 * settings.recycle_after
+        #: With so many runs that are over and still have threads, it is replaced.
+        self._most_outlived = settings.outlived
         self._stopping = asyncio.Event()
+        self._broken = False
 
     def stop(self) -> None:
         """Claim no more; what is held gets `settings.drain` seconds."""
         log.info("stopping", worker=self._id, held=len(self._held))
         self._stopping.set()
 
-    async def run(self) -> None:
-        """Work until stopped, or until enough runs were executed to be recycled."""
+    async def run(self) -> bool:
+        """Work until stopped, or until it is time to be recycled. False if the worker itself broke."""
         async with asyncio.TaskGroup() as group:
             chores = (
                 self._feed.follow(self._store),
@@ -108,6 +111,7 @@ class Worker:
             finally:
                 for task in (*tasks, *(held.execution for held in self._held.values())):
                     task.cancel()
+        return not self._broken
 
     async def _live(self, group: asyncio.TaskGroup) -> None:
         loading = asyncio.create_task(self._crews.start())
@@ -121,10 +125,12 @@ class Worker:
         with suppress(StoreUnavailable):  # The next beat says it.
             await self._offers.renew()
         names = sorted(blueprints)
+        watching = group.create_task(self._watch())
         isolation = Isolation(self._settings, self._store, self._id, self._stopping)
         isolating = None if self._settings.alone else group.create_task(isolation.keep(names))
         await self._claim(names)
         await self._drain()
+        watching.cancel()
         if isolating is not None:
             self._stopping.set()
             await asyncio.wait({isolating})
@@ -140,6 +146,13 @@ class Worker:
         await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         return not self._stopping.is_set()
+
+    async def _watch(self) -> None:
+        """Stop at once where the crews' thread has ended: what is held goes back, and nothing is claimed."""
+        await self._crews.ended()
+        log.critical("the crews' thread has ended; what is held is given back", held=len(self._held))
+        self._broken = True
+        self._stopping.set()
 
     # ── claims ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,18 +184,33 @@ class Worker:
         Where nobody starts a successor before this process has ended, it goes on until it holds nothing, or
         has executed twice as many: what waits in the queue would have to wait for the last run that it holds.
         """
+        if self._crews.outlived >= self._most_outlived:
+            return await self._replaced()
         if self._claimed < self._settings.recycle_after:
             return False
         if self._lifeline is None or self._settings.alone:
             return not self._held or self._claimed >= self._most
         if self._claimed < self._most:
             return False
-        asking = asyncio.create_task(self._lifeline.may_retire())
+        retires = await self._may_retire(self._lifeline)
+        if not retires:
+            self._most += self._settings.recycle_after
+        return retires
+
+    async def _replaced(self) -> bool:
+        """Whether another worker is to take over from one that has too many threads of runs that are over."""
+        log.error("tools hang in runs that are over; this worker is to be replaced", runs=self._most_outlived)
+        if self._lifeline is None or self._settings.alone:
+            return True
+        self._most_outlived += self._settings.outlived
+        return await self._may_retire(self._lifeline)
+
+    async def _may_retire(self, lifeline: Lifeline) -> bool:
+        """Whether its successor has been started, or it was stopped meanwhile."""
+        asking = asyncio.create_task(lifeline.may_retire())
         if not await self._unless_stopped(asking):
             asking.cancel()
             return True
-        if not asking.result():
-            self._most += self._settings.recycle_after
         return asking.result()
 
     def _room(self) -> int:
@@ -280,7 +308,7 @@ class Worker:
         """
         while self._held and not self._stopping.is_set():
             await self._unless_stopped(*self._executions())
-        if self._held:
+        if self._held and not self._broken:
             self._crews.hand_back()
             await asyncio.wait(self._executions(), timeout=self._settings.drain)
         if self._held:
@@ -299,7 +327,8 @@ class Worker:
         except (StoreUnavailable, TimeoutError):
             log.warning("what is held could not be given back; its leases will run out", runs=len(held))
         for each in held:
-            self._crews.stop(each.claim.run.id)
+            if not self._broken:
+                self._crews.stop(each.claim.run.id)
 
     async def _release(self, claim: Claim) -> None:
         try:
@@ -309,8 +338,8 @@ class Worker:
         log.warning("given back at an unfinished step, since the worker stops", run_id=claim.run.id)
 
 
-async def serve(settings: Settings) -> None:
-    """Be a worker until SIGTERM, SIGINT or recycling. Raises SettingsError."""
+async def serve(settings: Settings) -> bool:
+    """Be a worker until SIGTERM, SIGINT or recycling; False if it broke. Raises SettingsError."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -323,8 +352,10 @@ async def serve(settings: Settings) -> None:
         if store is not None:
             worker = Worker(settings, store, Feed(), known, lifeline)
             telling = asyncio.create_task(_tell(worker, stopped))
-            await worker.run()
+            sound = await worker.run()
             telling.cancel()
+            return sound
+    return True
 
 
 async def _tell(worker: Worker, stopped: asyncio.Event) -> None:

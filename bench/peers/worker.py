@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ADA = Actor(surface="http", user_id="ada", name="Ada")
 LEASE = 600.0
-HOT_WINDOW = 60.0
+HOT_WINDOW, HOT_RUNS = 60.0, 100
 WITHOUT = "without"
 WRITES = {verb for verb in vars(Journal) if not verb.startswith("_")} - {"journal", "note"}
 """What a store is asked to do with a journal and says nothing to."""
@@ -63,7 +63,7 @@ async def main(url: str, journal: str) -> None:
         kept = cast("Store", Forgetful(store)) if journal == WITHOUT else store
         working = Working(kept, "bench", lease=60, most=50)
         crews_line = StoreLine(asyncio.get_running_loop(), kept, feed, working)
-        crews = CrewThread(_blueprints, crews_line, HOT_WINDOW)
+        crews = CrewThread(_blueprints, crews_line, HOT_WINDOW, HOT_RUNS)
         blueprints = await crews.start()
         line.say(ready=True)
         async for asked in line.requests():

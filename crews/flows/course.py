@@ -42,7 +42,7 @@ class Tell(Protocol):
 
 
 class Course:
-    """One run's. Used on the crews' loop."""
+    """One run's. Used on the flow's loop, which is in the run's thread."""
 
     def __init__(self, run: RunContext, flow: Flow[Any], tell: Tell, tools: Sequence[ToolEntry] = ()) -> None:
         self.flow = flow
@@ -61,8 +61,11 @@ class Course:
         self._state: Any = None
         run.at_work = self.at_work
 
-    async def kick_off(self, inputs: dict[str, Any]) -> str:
-        """Run the flow; what its last method came to, in words."""
+    def kick_off(self, inputs: dict[str, Any]) -> str:
+        """Run the flow; what its last method came to, in words. Holds its thread."""
+        return asyncio.run(self._kicked_off(inputs))
+
+    async def _kicked_off(self, inputs: dict[str, Any]) -> str:
         self.flow._stamp_state_id(self._run.run_id)  # noqa: SLF001 - the same in each process
         result = await self.flow.kickoff_async(inputs=inputs)
         if self._unseen:
@@ -113,7 +116,7 @@ class Course:
             return await self._replayed(call, call.done)
         await self._begin(call)
         with self._at_work(call.part):
-            result = await in_thread(work)
+            result = await in_thread(self._run.threads, work)
         if call.done is not None:
             await self._take(call, call.done["end"])
         else:
@@ -202,6 +205,8 @@ class Course:
         try:
             yield
         finally:
+            # The run isn't idle before what the method came to is recorded.
+            self._run.activity.stirred()
             del self._working[part.id]
 
     # ── the state ───────────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,8 @@
 """Where a flow's methods are at work: each in a thread of its own, which may block as it likes.
 
-CrewAI awaits coroutines on the loop that all runs of a worker share. One that blocks it (`ask`, `kickoff`
-instead of `akickoff`) would stop them all, and a question that is asked so could never be answered.
+CrewAI gives a flow's methods a few threads in all, and awaits coroutines on the flow's loop. Those that hold
+their thread while they wait for people (`ask`, `kickoff` instead of `akickoff`) would keep the others from
+being called.
 """
 
 from __future__ import annotations
@@ -9,19 +10,25 @@ from __future__ import annotations
 # ruff: noqa: ANN401 - methods return anything
 import asyncio
 import contextlib
+import contextvars
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from crews.threads import Raised, Threads
 
-async def in_thread(call: Callable[[], Any]) -> Any:
+
+async def in_thread(threads: Threads, call: Callable[[], Any]) -> Any:
     """What `call` comes to; a coroutine is run on a loop of its own. Cancelled, it is cancelled there."""
     work = _Work(call)
     try:
-        return await asyncio.to_thread(work.run)
+        outcome = await threads.start(work.run, contextvars.copy_context())
     except asyncio.CancelledError:
         work.cancel()
         raise
+    if isinstance(outcome, Raised):
+        raise outcome.error
+    return outcome.result
 
 
 class _Work:

@@ -7,6 +7,7 @@ import pytest
 
 from crews.flows.order import Order
 from crews.flows.threads import in_thread
+from crews.threads import Threads
 
 
 async def nobody(missing: tuple[int, ...]) -> None:
@@ -58,9 +59,9 @@ async def test_a_method_may_block_and_is_cancelled_where_it_awaits() -> None:
         finally:
             cancelled.set()
 
-    here = threading.get_ident()
-    assert await in_thread(threading.get_ident) != here
-    waiting = asyncio.create_task(in_thread(waits))
+    here, threads = threading.get_ident(), Threads("run")
+    assert await in_thread(threads, threading.get_ident) != here
+    waiting = asyncio.create_task(in_thread(threads, waits))
     await asyncio.sleep(0.1)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

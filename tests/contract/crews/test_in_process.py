@@ -174,16 +174,10 @@ def test_what_models_answer_can_be_read_by_many_threads_once_crews_are_loaded() 
     assert ChatCompletionMessageFunctionToolCall.__pydantic_complete__
 
 
-def test_the_executor_keeps_all_of_crewais_nodes() -> None:
-    from crewai.agents.agent_executor import AgentExecutor
-
-    from crews.executor import CrewdeckExecutor
-
-    assert CrewdeckExecutor.flow_definition() == AgentExecutor.flow_definition()
-    assert {getattr(agent, "executor_class", None) for agent in _demo().agents} == {CrewdeckExecutor}
-
-
 def test_executors_share_one_class_of_state() -> None:
+    from crews import executor
+
+    executor.install()
     kinds = set()
     for agent in (*_demo().agents, *_demo().agents):
         agent.create_agent_executor()
@@ -260,7 +254,7 @@ class Silent:
 
 async def test_a_rebuilt_run_asks_under_the_same_ids_in_whatever_order() -> None:
     """Questions are told apart by what they ask; the same one asked again is another question."""
-    from crews.context import RunContext
+    from crews.context import AgentAtWork, RunContext
     from crews.definition import Limits
     from crews.humans import AskHumanArgs
 
@@ -268,11 +262,9 @@ async def test_a_rebuilt_run_asks_under_the_same_ids_in_whatever_order() -> None
         run = RunContext(_claim(card, ids.run_id("one")), Limits(), Unanswered(), Silent())
         crew = _demo()
         run.parts.learn(crew, {})
+        who = AgentAtWork(crew.agents[1], crew.tasks[1])
         questions = [
-            run.desk.question(
-                run.asking_of(crew.tasks[1], crew.agents[1], AskHumanArgs(question=each).asking())
-            )
-            for each in prompts
+            run.desk.question(run.asking_of(who, AskHumanArgs(question=each).asking())) for each in prompts
         ]
         return sorted((question.prompt, question.id) for question in questions)
 
