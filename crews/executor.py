@@ -34,7 +34,7 @@ def install() -> None:
     """Do so for all agents, once for the whole process."""
     executor: Any = AgentExecutor
     module: Any = agent_executor
-    if getattr(executor, "_crewdeck_installed", False):
+    if "_crewdeck_installed" in vars(executor):  # A Flow has it too, of which this is one.
         return
     executor._create_initial_state = lambda _self: _State()  # noqa: SLF001 - a seam
     executor.invoke = _invoke(executor.invoke)
