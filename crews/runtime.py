@@ -77,7 +77,7 @@ class Runtime:
         self._executions: dict[str, Execution] = {}
         #: Of runs that are over here while a thread of theirs was still alive.
         self._outlived: list[Threads] = []
-        for each in (seams, tools, rpm, interpolation, flow_seams, agents, attempts, executor, clients):
+        for each in (seams, tools, rpm, interpolation, flow_seams, attempts, agents, executor, clients):
             each.install()
         bus.listen(self._executions)
 
