@@ -17,9 +17,9 @@ from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.peers.pubsub import PING, PONG
 from bench.table import Figure, Spread, Within
-from bot.core import questions
 from bot.core.events import HumanInputRequired
 from bot.core.model import Action, Question, Verdict
+from bot.core.responses import response
 
 if TYPE_CHECKING:
     from redis.asyncio.client import PubSub
@@ -71,9 +71,8 @@ class Answers:
         milliseconds, rounded down, so what follows is up to one millisecond less than measured.
         """
         sent = time.time()
-        ruling = await questions.answer(
-            self.running.store, question, ADA, Action.RESPOND, key=question.id, comment="yes"
-        )
+        said = response(Action.RESPOND, ADA, key=question.id, comment="yes")
+        ruling = await self.running.store.respond(question.run_id, question.id, said)
         assert ruling.verdict is Verdict.SETTLED
         assert ruling.question is not None
         assert ruling.question.settled_at is not None

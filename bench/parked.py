@@ -17,8 +17,8 @@ from bench.effort import Effort
 from bench.peer import Peer
 from bench.puppet import Puppet, concurrently
 from bench.table import Below, Figure, Spread
-from bot.core import questions
 from bot.core.model import Action, Question, Run, RunStatus, Verdict
+from bot.core.responses import response
 from bot.store import keys
 
 SLOTS = 8
@@ -177,9 +177,8 @@ async def _answered(running: Deck, runs: Iterable[Run]) -> int:
 
 
 async def _answer(running: Deck, question: Question) -> None:
-    ruling = await questions.answer(
-        running.store, question, ADA, Action.RESPOND, key=question.id, comment="yes"
-    )
+    said = response(Action.RESPOND, ADA, key=question.id, comment="yes")
+    ruling = await running.store.respond(question.run_id, question.id, said)
     assert ruling.verdict is Verdict.SETTLED
 
 

@@ -12,8 +12,8 @@ from bench.deck import ADA, Deck, deck, until
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure, Spread, Within
-from bot.core import questions
 from bot.core.model import Action, Run, Verdict
+from bot.core.responses import response
 from bot.store import keys
 
 if TYPE_CHECKING:
@@ -58,9 +58,8 @@ class Revivals:
     async def _answer(self, run: Run) -> float:
         """When the store settled it, in seconds, by the clock that it shares with the tool."""
         [question] = await self.running.store.questions(run.id)
-        ruling = await questions.answer(
-            self.running.store, question, ADA, Action.RESPOND, key=question.id, comment="yes"
-        )
+        said = response(Action.RESPOND, ADA, key=question.id, comment="yes")
+        ruling = await self.running.store.respond(question.run_id, question.id, said)
         assert ruling.verdict is Verdict.SETTLED
         assert ruling.question is not None
         assert ruling.question.settled_at is not None

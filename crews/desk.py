@@ -47,8 +47,8 @@ class Asking:
         return rules.options_for(self.kind, self.labels)
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of what people see."""
+    def fingerprint(self) -> str:
+        """SHA-256 of what makes it this question and no other."""
         shown = [self.kind, self.prompt, self.context, [o.model_dump() for o in self.options], self.round]
         return hashlib.sha256(json.dumps(shown, ensure_ascii=False).encode()).hexdigest()
 
@@ -101,7 +101,6 @@ class Desk:
             round=asking.round,
             rounds=asking.rounds,
             policy=asking.policy or run.approvers,
-            digest=asking.digest,
             known_as=hashlib.sha256("/".join(map(str, content)).encode()).hexdigest()[:32],
             deadline=asking.deadline or run.crew.deadline(asking.kind),
         )
@@ -110,7 +109,7 @@ class Desk:
         """What a question is known by in its run."""
         if asking.key:
             return (asking.key,)
-        content = (asking.task.known_as if asking.task else 0, asking.kind, asking.digest)
+        content = (asking.task.known_as if asking.task else 0, asking.kind, asking.fingerprint)
         return (*content, self.run.history.journal.occurrences.take(content))
 
     async def _ask(self, asking: Asking, question: Question) -> Question:

@@ -4,6 +4,7 @@
     ├── SettingsError          an operator's mistake: one line, exit status 2
     ├── StoreUnavailable       Redis is away, full, read-only or loading; nothing was changed
     ├── JournalSealed          a run's journal is encrypted with a key that this process doesn't have
+    ├── UnreadableRecord       something stored is of a newer release, or damaged; it was left alone
     ├── NotFound               unknown_crew, unknown_run, unknown_question
     ├── InvalidInputs          the inputs of a start, with the reason for each field
     └── Refused                a rule said no: not_allowed, settled, invalid_answer, run_over, ...
@@ -47,6 +48,21 @@ class JournalSealed(CrewdeckError):
             have = f"those set here are {', '.join(known)}" if known else "none is set here"
             why = f"was encrypted with the key {mark}, and {have}"
         super().__init__(f"CREWDECK_JOURNAL_KEY: the journal of run {run_id} {why}.")
+
+
+class UnreadableRecord(CrewdeckError):
+    """Something stored is of a newer release, or damaged. It was left as it is, and nothing was decided."""
+
+    code = "unreadable_record"
+
+    def __init__(self, kind: str, name: str, why: str) -> None:
+        super().__init__(
+            f"The {kind} {name} can't be read here, so nothing was changed: {why}. "
+            "If a newer Crewdeck wrote it, upgrade this process, or answer where the newer one runs."
+        )
+        self.kind = kind
+        self.name = name
+        self.why = why
 
 
 class NotFound(CrewdeckError):

@@ -78,6 +78,8 @@ class HumanInputRequired(Value):
     reason_flags: ReasonFlags = ReasonFlags()
     options: tuple[Option, ...] = ()
     round: int | None = None
+    #: Of all that is asked; goes with an answer (`Question.digest`).
+    digest: str = ""
     #: Seconds from `timestamp`, if it does not wait for ever.
     deadline_after: int | None = None
 
@@ -215,6 +217,7 @@ def required(question: Question) -> HumanInputRequired:
         reason_flags=question.reason,
         options=question.options,
         round=question.round,
+        digest=question.digest,
         deadline_after=question.deadline.after,
     )
 

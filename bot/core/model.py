@@ -18,6 +18,15 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Strict(Value):
+    """A value on which decisions rest.
+
+    A field that this release doesn't know would change its meaning, so it is refused when it is read.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class Standing(StrEnum):
     """How somebody belongs to the workspace they act in."""
 
@@ -75,7 +84,7 @@ class Place(Value):
         return f"{self.surface}:{self.tenant}:{self.ref}"
 
 
-class Policy(Value):
+class Policy(Strict):
     """Who may do something: a snapshot, taken when the run or the question was made."""
 
     #: Principals; `ANYONE` stands for everybody.
@@ -118,7 +127,7 @@ class QuestionKind(StrEnum):
     REVIEW = "review"
 
 
-class Deadline(Value):
+class Deadline(Strict):
     """How long a question waits, in seconds, and what its silence means."""
 
     after: int | None = None
@@ -127,7 +136,7 @@ class Deadline(Value):
     remind_after: int | None = None
 
 
-class Approvers(Value):
+class Approvers(Strict):
     """Whom a crew names: its requester, anyone, or the users and keys of a list."""
 
     requester: bool = True
@@ -250,7 +259,7 @@ class Action(StrEnum):
     CANCEL = "cancel"
 
 
-class Option(Value):
+class Option(Strict):
     """A button. Its label is the outcome; its id stays short and plain whatever the label holds."""
 
     id: str
@@ -266,14 +275,14 @@ class Source(StrEnum):
     SYSTEM = "system"
 
 
-class ReasonFlags(Value):
+class ReasonFlags(Strict):
     """Why the crew asks."""
 
     ambiguity: bool = False
     missing_field: bool = False
 
 
-class Outcome(Value):
+class Outcome(Strict):
     """What the policy made of the responses, or of the deadline: there is one, and the crew sees it."""
 
     action: Action
@@ -300,7 +309,7 @@ class Outcome(Value):
         return f"{label}: {self.comment}" if self.comment else label
 
 
-class Question(Value):
+class Question(Strict):
     """What a run asks people. Open until `outcome` is there."""
 
     id: str
@@ -320,7 +329,7 @@ class Question(Value):
     round: int | None = None
     rounds: int | None = None
     policy: Policy
-    #: SHA-256 of what was shown, so that what was decided can be proven.
+    #: Of all that people see and decide on (`bot.core.questions.digest_of`). The store adds it.
     digest: str = ""
     #: What it is known by in its run, and in one that tries that again: there its answer still counts.
     known_as: str = ""
@@ -349,21 +358,12 @@ ACTIONS: dict[QuestionKind, tuple[Action, ...]] = {
 """What a person may do with a question of each kind. `respond` to a review requests changes."""
 
 
-class Response(Value):
-    """What one actor says to a question. Appended, never changed."""
-
-    action: Action
-    value: ValidJson = None
-    comment: ValidText = ""
-    actor: Actor
-    #: The delivery that carried it: the same key again is the same response.
-    key: str
-
-
 class Verdict(StrEnum):
     """What became of one response."""
 
     SETTLED = "settled"
+    #: It counts, and more people are needed.
+    RECORDED = "recorded"
     #: The same response had been given before; what it led to stands.
     REPEATED = "repeated"
     REFUSED = "refused"
@@ -373,6 +373,7 @@ class Ruling(Value):
     """What became of a response, and the question as it stands now."""
 
     verdict: Verdict
-    #: Of a refusal: unknown_question, not_allowed, settled, invalid_answer.
+    #: Of a refusal: unknown_question, not_allowed, settled, stale, invalid_answer.
     code: str = ""
+    #: None: there is none, or the actor may not know how it stands.
     question: Question | None = None

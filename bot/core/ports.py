@@ -13,7 +13,8 @@ from pydantic import Field
 
 from bot.core.events import Body, Event
 from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
-from bot.core.model import Actor, Claim, Crew, NewRun, Place, Question, Response, Ruling, Run, RunError, Value
+from bot.core.model import Actor, Claim, Crew, NewRun, Place, Question, Ruling, Run, RunError, Value
+from bot.core.responses import Response
 from bot.core.waiting import Wait
 
 
@@ -98,7 +99,11 @@ class Questions(Protocol):
         """The same in pages; `after` is `next` of the page before."""
 
     async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
-        """Append the response and let the question's policy decide, in one transition."""
+        """Append the response if it counts, and let the question's policy decide, in one transition.
+
+        A key (of an actor) answers one question of a run, once: whatever comes under it again is `repeated`.
+        Raises UnreadableRecord.
+        """
 
     async def responses(self, run_id: str, question_id: str) -> list[Response]:
         """What was said to a question, refused responses not included."""
@@ -308,6 +313,16 @@ class Memory(Protocol):
         """All that is on a shelf, by key."""
 
 
+class Records(Protocol):
+    """What could not be read: told of once, counted, and left alone, so that all else goes on."""
+
+    def note_unreadable(self, kind: str, name: str, why: str) -> None:
+        """Something that a user of the store keeps in it can't be read."""
+
+    def unreadable_records(self) -> Mapping[str, int]:
+        """How many different ones this process came upon, by kind."""
+
+
 class Health(Protocol):
     """Whether the store is well, and what it counts."""
 
@@ -318,7 +333,9 @@ class Health(Protocol):
         """Figures of the whole store; a few commands, however much is stored."""
 
 
-class Store(Catalogue, Runs, Questions, Events, Work, Journal, Clock, Deliveries, Memory, Health, Protocol):
+class Store(
+    Catalogue, Runs, Questions, Events, Work, Journal, Clock, Deliveries, Memory, Health, Records, Protocol
+):
     """All of it."""
 
 

@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
-from pydantic import JsonValue
+import hashlib
+import json
 
 from bot.core import rules
-from bot.core.model import Action, Actor, Outcome, Question, Response, Ruling, Verdict
-from bot.core.ports import Questions
+from bot.core.model import Action, Actor, Outcome, Question, Ruling, Verdict
+from bot.core.responses import Response, response
 from bot.core.text import visible
 
+_NOT_SHOWN = {
+    # Where it stands in its run.
+    "id",
+    "run_id",
+    "crew_id",
+    "task_id",
+    "agent_id",
+    "known_as",
+    # What the store adds.
+    "digest",
+    "created_at",
+    "deadline_at",
+    "settled_at",
+    "outcome",
+}
 
-async def answer(
-    store: Questions,
-    question: Question,
-    actor: Actor,
-    action: Action,
-    *,
-    key: str,
-    value: JsonValue = None,
-    comment: str = "",
-) -> Ruling:
-    """Give one answer. `key` names the delivery that carried it, so that it never counts twice."""
-    response = Response(action=action, value=value, comment=comment, actor=actor, key=key)
-    return await store.respond(question.run_id, question.id, response)
+
+def digest_of(question: Question) -> str:
+    """SHA-256 of all that people see of a question and decide on.
+
+    Whatever a question has is covered unless it is named above: kind, words, options, who asks, which round,
+    who may answer, and what silence means.
+    """
+    shown = question.model_dump(mode="json", exclude=_NOT_SHOWN)
+    text = json.dumps(shown, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-async def answer_in_words(
-    store: Questions, question: Question, actor: Actor, words: str, *, key: str, numbered: bool = False
-) -> Ruling:
-    """Answer in words: exactly a label, as people type it, is that choice; others are passed on as words.
+def in_words(
+    question: Question, actor: Actor, words: str, *, key: str, digest: str = "", numbered: bool = False
+) -> Response:
+    """The response that words are: exactly a label, as people type it, is that choice.
 
-    `numbered`: people see the options with numbers, so a number is a choice as well.
+    Others are passed on as words. `key` and `digest` as in `bot.core.responses`. `numbered`: people see the
+    options with numbers, so a number is a choice as well.
     """
     action, value, comment = rules.interpret(question, words, numbered=numbered)
-    return await answer(store, question, actor, action, key=key, value=value, comment=comment)
+    return response(action, actor, key=key, value=value, comment=comment, digest=digest)
 
 
 def ambiguous(question: Question, words: str, *, numbered: bool = False) -> str:
@@ -55,6 +69,11 @@ def explain(ruling: Ruling, deciders: str) -> str:
             return f"This isn't yours to decide. Ask {deciders}."
         case "settled" if ruling.question is not None and ruling.question.outcome is not None:
             return _already(ruling.question, ruling.question.outcome)
+        case "stale":
+            return (
+                "What is asked has changed since you were shown it, so your answer was not counted. "
+                "Look at the question as it stands now, and decide again."
+            )
         case "invalid_answer":
             return "That answer doesn't fit this question. Press one of its buttons, or reply in words."
         case _:

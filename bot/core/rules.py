@@ -1,13 +1,10 @@
-"""Who may do what, and what words mean. Pure: no clock, no store.
-
-The store repeats `may` and `admissible` inside the transition (store/scripts), where they count; here they
-serve to tell people early. A property test holds both against each other.
-"""
+"""Who may do what, what words mean, and what responses decide: only here. Pure: no clock, no store."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Literal, assert_never
 
 from bot.core.alike import label_key
 from bot.core.model import (
@@ -21,11 +18,12 @@ from bot.core.model import (
     Policy,
     Question,
     QuestionKind,
-    Response,
     Run,
     Standing,
+    Strict,
     principal,
 )
+from bot.core.responses import Approve, Choose, Reject, Reply, Response
 
 APPROVAL_OPTIONS = (Option(id="approve", label="Approve"), Option(id="reject", label="Reject"))
 REVIEW_OPTIONS = (*APPROVAL_OPTIONS, Option(id="respond", label="Request changes"))
@@ -88,16 +86,68 @@ def options_for(kind: QuestionKind, labels: tuple[str, ...]) -> tuple[Option, ..
 
 def admissible(question: Question, response: Response) -> bool:
     """Whether the response fits the question's kind and options."""
-    match response.action:
-        case Action.CHOOSE:
-            ids = [option.id for option in question.options]  # a list, for a value may be anything
-            return question.kind is QuestionKind.CHOICE and response.value in ids
-        case Action.RESPOND:
+    match response:
+        case Choose():
+            return question.kind is QuestionKind.CHOICE and response.value in {o.id for o in question.options}
+        case Reply():
             return bool(response.comment.strip())
-        case Action.APPROVE | Action.REJECT:
+        case Approve() | Reject():
             return response.action in question.actions
-        case Action.EXPIRE | Action.CANCEL:
-            return False
+        case _:
+            assert_never(response)
+
+
+# ── what responses decide ───────────────────────────────────────────────────────────────────────────────
+
+
+class Pending(Strict):
+    """Nothing is decided yet."""
+
+    state: Literal["pending"] = "pending"
+
+
+class Settled(Strict):
+    """There is an outcome."""
+
+    state: Literal["settled"] = "settled"
+    outcome: Outcome
+
+
+def evaluate(question: Question, responses: Iterable[Response]) -> Pending | Settled:
+    """What the question's policy makes of these responses, oldest first.
+
+    What the policy doesn't let count is passed over. Total: whatever the responses are, there is one answer.
+    """
+    for response in responses:
+        if may(response.actor, question.policy) and admissible(question, response):
+            return Settled(outcome=outcome_of(response))
+    return Pending()
+
+
+def expire(question: Question, responses: Iterable[Response]) -> Outcome:
+    """The outcome when the deadline passes after these responses."""
+    decided = evaluate(question, responses)
+    return decided.outcome if isinstance(decided, Settled) else silence(question.deadline, question)
+
+
+def refusal(question: Question, response: Response) -> str:
+    """Why the response doesn't count, as a code; empty if it does.
+
+    Whether the actor may answer at all comes first: whoever may not learns nothing else.
+    """
+    if not may(response.actor, question.policy):
+        return "not_allowed"
+    if not question.open:
+        return "settled"
+    if response.digest and response.digest != question.digest:
+        return "stale"
+    return "" if admissible(question, response) else "invalid_answer"
+
+
+def outcome_of(response: Response) -> Outcome:
+    """The outcome when this response decides."""
+    value = response.value if isinstance(response, Choose) else None
+    return Outcome(action=response.action, value=value, comment=response.comment, by=response.actor)
 
 
 def interpret(question: Question, words: str, *, numbered: bool = False) -> tuple[Action, str | None, str]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from bot.core.model import Actor, Question, Response, Run
+from bot.core.errors import UnreadableRecord
+from bot.core.model import Question, Run
+from bot.core.responses import Response, parse
+from bot.store import keys
 
 AWAITING_THREAD = "awaiting_thread"
 """The state of a run for which its surface opens a thread (`scripts/prelude.lua` has them all)."""
@@ -16,10 +21,10 @@ AWAITING_THREAD = "awaiting_thread"
 #: The fields of a run that are stored apart from its specification, as JSON or as they are.
 _RUN_JSON = ("place", "error", "cancelled_by")
 _RUN_PLAIN = ("status", "created_at", "started_at", "finished_at", "result", "seq", "epoch", "worked")
-RUN_FIELDS = ("spec", "state", *_RUN_JSON, *_RUN_PLAIN)
+RUN_FIELDS = ("version", "spec", "state", *_RUN_JSON, *_RUN_PLAIN)
 RUN_SPEC = {"id", "crew", "inputs", "requester", "approvers", "cancellers", "retry_of", "followers"}
 
-QUESTION_FIELDS = ("spec", "outcome", "created_at", "deadline_at", "settled_at")
+QUESTION_FIELDS = ("version", "spec", "outcome", "created_at", "deadline_at", "settled_at")
 #: What the store adds to a question, and so is not part of its specification.
 QUESTION_OWN = {"created_at", "deadline_at", "settled_at", "outcome"}
 
@@ -39,53 +44,62 @@ def dump(value: BaseModel, **how: Any) -> str:
     return value.model_dump_json(**how)
 
 
-def read_run(stored: list[str | None]) -> Run | None:
-    """A run from its RUN_FIELDS; None if there is none."""
+def read_run(run_id: str, stored: Sequence[str | None]) -> Run | None:
+    """A run from its RUN_FIELDS; None if there is none. Raises UnreadableRecord."""
     fields = dict(zip(RUN_FIELDS, stored, strict=True))
-    spec, state = fields.pop("spec"), fields.pop("state")
+    version, spec, state = fields.pop("version"), fields.pop("spec"), fields.pop("state")
     if spec is None:
         return None
-    document = json.loads(spec) | {"held": state == AWAITING_THREAD}
-    for name, value in fields.items():
-        if value is not None:
-            document[name] = json.loads(value) if name in _RUN_JSON else value
-    return Run.model_validate(document)
+    with _reading("run", run_id, version):
+        document = json.loads(spec) | {"held": state == AWAITING_THREAD}
+        for name, value in fields.items():
+            if value is not None:
+                document[name] = json.loads(value) if name in _RUN_JSON else value
+        return Run.model_validate(document)
 
 
-def read_question(stored: list[str | None]) -> Question | None:
-    """A question from its QUESTION_FIELDS; None if there is none."""
+def read_question(question_id: str, stored: Sequence[str | None]) -> Question | None:
+    """A question from its QUESTION_FIELDS; None if there is none. Raises UnreadableRecord."""
     fields = dict(zip(QUESTION_FIELDS, stored, strict=True))
-    spec, outcome = fields.pop("spec"), fields.pop("outcome")
+    version, spec, outcome = fields.pop("version"), fields.pop("spec"), fields.pop("outcome")
     if spec is None:
         return None
-    document = json.loads(spec) | {name: value for name, value in fields.items() if value is not None}
-    if outcome is not None:
-        document["outcome"] = json.loads(outcome)
-    return Question.model_validate(document)
+    with _reading("question", question_id, version):
+        document = json.loads(spec) | {name: value for name, value in fields.items() if value is not None}
+        if outcome is not None:
+            document["outcome"] = json.loads(outcome)
+        if version is None:  # the first release's digest covered less
+            document.pop("digest", None)
+        return Question.model_validate(document)
 
 
-# ── what the rules of the scripts see ───────────────────────────────────────────────────────────────────
+def read_response(question_id: str, stored: str) -> Response:
+    """A response to this question. Raises UnreadableRecord."""
+    with _reading("response", f"to question {question_id}", None):
+        return parse(stored)
 
 
-def actor_view(actor: Actor) -> dict[str, Any]:
-    """What `may` reads of an actor."""
-    return {"admin": actor.admin, "standing": actor.standing, "principals": actor.principals}
+def newer_run(run_id: str) -> UnreadableRecord:
+    """A transition has found that a newer release wrote this run, or one of its questions."""
+    return UnreadableRecord("run", run_id, "a newer release wrote it, or one of its questions")
 
 
-def response_view(response: Response) -> dict[str, Any]:
-    """What `admissible` reads of a response. Option ids are text: any other value chooses nothing."""
-    view = {
-        "action": response.action,
-        "words": response.comment.strip(),
-        "actor": actor_view(response.actor),
-    }
-    return view | ({"value": response.value} if isinstance(response.value, str) else {})
+@contextmanager
+def _reading(kind: str, name: str, version: str | None) -> Iterator[None]:
+    """What is read in the block is of this release, or of an earlier one, or UnreadableRecord is raised."""
+    try:
+        if int(version or 1) > keys.RECORD:
+            raise UnreadableRecord(
+                kind, name, f"it has version {version}, and this release reads {keys.RECORD}"
+            )
+        yield
+    except ValidationError as error:
+        raise UnreadableRecord(kind, name, _why(error)) from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UnreadableRecord(kind, name, f"it is damaged ({type(error).__name__})") from error
 
 
-def question_view(question: Question) -> dict[str, Any]:
-    """What both read of a question."""
-    return {
-        "kind": question.kind,
-        "options": [option.id for option in question.options],
-        "policy": question.policy.model_dump(mode="json"),
-    }
+def _why(error: ValidationError) -> str:
+    """Where it is not as it should be; what stands there is not repeated."""
+    where = [".".join(map(str, each["loc"])) for each in error.errors(include_input=False, include_url=False)]
+    return f"this release does not understand {', '.join(filter(None, where[:3])) or 'its form'}"

@@ -17,6 +17,7 @@ from bot.store.cluster import Cluster
 from bot.store.pools import sentinel_pool, server_pool
 from bot.store.servers import Call, Commands, OnePrimary, Reply, Result, Servers
 from bot.store.trouble import translated
+from bot.store.unreadable import Unreadable
 from bot.store.witness import ALONE, Witness, Witnessing
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,8 @@ class Connection:
         self.address = address
         self._servers = servers
         self._witness = Witness(witnessing, servers)
+        #: What could not be read.
+        self.unreadable = Unreadable()
         #: redis-py's commands, for `do`.
         self.redis = Commands(servers)
 

@@ -6,8 +6,9 @@ from redis.asyncio import Redis
 
 from bot.core.errors import NotFound, Refused
 from bot.store import keys
-from bot.store.codec import ms, new_call
+from bot.store.codec import ms, new_call, newer_run
 from bot.store.connection import Connection
+from bot.store.questions import check_questions
 
 SAME_CALL = 60
 """Seconds within which a call that is sent again is known, since nothing of the run is left to know it by."""
@@ -21,11 +22,14 @@ class DeletionVerbs:
         self._connection = connection
 
     async def delete(self, run_id: str) -> None:
+        await check_questions(self._connection, run_id)
         code = await self._connection.run("delete", keys.shard_of(run_id), run_id, new_call(), ms(SAME_CALL))
         if code == "unknown_run":
             raise NotFound("run", run_id)
         if code == "run_live":
             raise Refused(code, "This run is not over: cancel it first.")
+        if code == "newer":
+            raise newer_run(run_id)
         await self._forget_mentions(run_id)
 
     async def _forget_mentions(self, run_id: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from redis.asyncio import Redis
 
+from bot.core.errors import UnreadableRecord
 from bot.core.lists import Totals
 from bot.store import keys
 from bot.store.codec import ms
@@ -24,6 +27,12 @@ class HealthVerbs:
 
     async def ping(self) -> None:
         await self._connection.do(self._connection.redis.ping())
+
+    def unreadable_records(self) -> Mapping[str, int]:
+        return self._connection.unreadable.counts
+
+    def note_unreadable(self, kind: str, name: str, why: str) -> None:
+        self._connection.unreadable.note(UnreadableRecord(kind, name, why))
 
     async def totals(self) -> Totals:
         alive = await self._connection.now() - ms(SEEN)

@@ -12,6 +12,13 @@ import zlib
 SCHEMA = 2
 """The version of what is stored. Readers refuse a newer one, and bring an older one up to theirs."""
 
+RECORD = 2
+"""The version of a run's and of a question's record; without one it is the first.
+
+It counts up with whatever an older release would misunderstand (a field of a policy, a kind of question, a
+timer): that one then leaves the record alone. A run's is the highest of all that belongs to it.
+"""
+
 SHARDS = 8
 """Part of the schema: another number would look for runs where they aren't."""
 
@@ -110,8 +117,18 @@ def asked(run_id: str) -> str:
 
 
 def question(run_id: str, question_id: str) -> str:
-    """A question, its outcome, and by key the responses that were accepted."""
+    """A question, its outcome, and its revision, which counts what was said and decided."""
     return f"{run(run_id)}:question:{question_id}"
+
+
+def said(run_id: str) -> str:
+    """Which question of a run each delivery has answered, by `<principal>/<key>`."""
+    return f"{run(run_id)}:said"
+
+
+def timers(shard: int) -> str:
+    """Deadlines and reminders of questions, by when they are due."""
+    return f"{base(shard)}:timers"
 
 
 def responses(run_id: str, question_id: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
+from bot.core.errors import UnreadableRecord
 from bot.core.lists import RunFilter, RunPage
 from bot.core.model import Place, Run
 from bot.store import keys
@@ -62,13 +64,18 @@ class Listing:
         return await self.read(matching[:FOUND])
 
     async def read(self, run_ids: list[str]) -> list[Run]:
-        """The runs with these ids in this order, those that are gone left out."""
+        """The runs with these ids in this order; those that are gone, or can't be read here, are left out."""
         if not run_ids:
             return []
         async with self._connection.pipeline() as batch:
             for run_id in run_ids:
                 batch.hmget(keys.run(run_id), list(RUN_FIELDS))
-        return [run for stored in batch.results if (run := read_run(stored)) is not None]
+        found: list[Run] = []
+        for run_id, stored in zip(run_ids, batch.results, strict=True):
+            with suppress(UnreadableRecord), self._connection.unreadable.noted():
+                run = read_run(run_id, stored)
+                found += [run] if run is not None else []
+        return found
 
     async def _window(self, which: RunFilter, before: Position | None, size: int) -> list[Position]:
         """The `size` newest of an index before a position, newest first."""

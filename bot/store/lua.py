@@ -7,7 +7,9 @@ from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
-_SHARED = ("prelude", "rules")
+from bot.store import keys
+
+_SHARED = ("prelude",)
 _MORE = {"tick": ("forget",), "delete": ("forget",)}
 """What only some of them need."""
 
@@ -33,5 +35,6 @@ def small(name: str) -> Script:
 
 def _made_of(*parts: str) -> Script:
     folder = resources.files("bot.store") / "scripts"
-    text = "\n".join((folder / f"{part}.lua").read_text() for part in parts)
+    version = f"local RECORD = {keys.RECORD}"
+    text = "\n".join((version, *((folder / f"{part}.lua").read_text() for part in parts)))
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
-from bot.core import events
-from bot.core.errors import NotFound
+from bot.core import events, rules
+from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.lists import QuestionPage
-from bot.core.model import Outcome, Question, Response, Ruling, Verdict
+from bot.core.model import Question, Ruling, Verdict
+from bot.core.responses import Response
 from bot.store import keys
-from bot.store.codec import QUESTION_FIELDS, dump, read_question, response_view
+from bot.store.codec import QUESTION_FIELDS, dump, read_question, read_response
 from bot.store.connection import Connection
 
 TIES = 64
 """More questions than one shard can be asked in one millisecond; a cursor stands in the midst of one."""
+TRIES = 16
+"""How often a response is judged anew since others were recorded meanwhile."""
 
 
 class QuestionVerbs:
@@ -24,10 +28,12 @@ class QuestionVerbs:
         self._connection = connection
 
     async def question(self, run_id: str, question_id: str) -> Question:
-        found = await self._read([(run_id, question_id)])
-        if not found:
+        stored = await self._connection.do(
+            self._connection.redis.hmget(keys.question(run_id, question_id), list(QUESTION_FIELDS))
+        )
+        if (found := self._one(question_id, stored)) is None:
             raise NotFound("question", question_id)
-        return found[0]
+        return found
 
     async def questions(self, run_id: str) -> list[Question]:
         asked = await self._connection.do(self._connection.redis.lrange(keys.asked(run_id), 0, -1))
@@ -58,42 +64,154 @@ class QuestionVerbs:
 
     async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
         """The ruling, even if the run is forgotten while it is made."""
-        try:
-            question = await self.question(run_id, question_id)
-        except NotFound:
-            return Ruling(verdict=Verdict.REFUSED, code="unknown_question")
-        outcome = Outcome(
-            action=response.action, value=response.value, comment=response.comment, by=response.actor
-        )
-        verdict, code = await self._connection.confirm(
-            "respond",
-            keys.shard_of(run_id),
-            run_id,
-            question_id,
-            json.dumps(response_view(response)),
-            dump(response),
-            # Two people may use the same key: each has their own.
-            f"{response.actor.principal}/{response.key}",
-            dump(outcome),
-            dump(events.completed(question, outcome)),
-            response.action,
-        )
-        now = await self._read([(run_id, question_id)])
-        return Ruling(verdict=verdict, code=code, question=now[0] if now else None)
+        for _ in range(TRIES):
+            seen = await self._look(run_id, question_id, response)
+            if seen is None:
+                return Ruling(verdict=Verdict.REFUSED, code="unknown_question")
+            ruling = await self._known(seen, response) or await self._append(seen, response)
+            if ruling is not None:
+                return ruling
+        raise StoreUnavailable("Many people answer this at the same time, so this answer was not recorded.")
 
     async def responses(self, run_id: str, question_id: str) -> list[Response]:
         stored = await self._connection.do(
             self._connection.redis.lrange(keys.responses(run_id, question_id), 0, -1)
         )
-        return [Response.model_validate_json(each) for each in stored]
+        return self._readable(question_id, stored)
+
+    # ── answering ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def _look(self, run_id: str, question_id: str, response: Response) -> _Seen | None:
+        """All that is needed to judge a response, read at once; None: there is no such question."""
+        key = keys.question(run_id, question_id)
+        async with self._connection.pipeline() as batch:
+            # The revision first: what is read after it can only be newer, and then the transition conflicts.
+            batch.hget(key, "revision")
+            batch.hmget(key, list(QUESTION_FIELDS))
+            batch.lrange(keys.responses(run_id, question_id), 0, -1)
+            batch.hget(keys.said(run_id), _delivery(response))
+        revision, fields, said, answered = batch.results
+        question = self._one(question_id, fields)
+        if question is None:
+            return None
+        if question.open:  # The outcome rests on all of them.
+            earlier = [read_response(question_id, each) for each in said]
+        else:
+            earlier = self._readable(question_id, said)
+        return _Seen(question, revision or "0", tuple(earlier), answered)
+
+    async def _known(self, seen: _Seen, response: Response) -> Ruling | None:
+        """The ruling on what counts for nothing; None if the response counts."""
+        question = seen.question
+        code = rules.refusal(question, response)
+        if code == "not_allowed":
+            return Ruling(verdict=Verdict.REFUSED, code=code)
+        if seen.answered is not None or _repeats(seen, response):
+            # What people are told of an earlier answer must not be taken back by a failover either.
+            await self._connection.witnessed(keys.shard_of(question.run_id))
+            return Ruling(verdict=Verdict.REPEATED, question=await self._answered(seen))
+        if not code:
+            return None
+        if code == "settled":
+            await self._connection.witnessed(keys.shard_of(question.run_id))
+        return Ruling(verdict=Verdict.REFUSED, code=code, question=question)
+
+    async def _answered(self, seen: _Seen) -> Question | None:
+        """The question that this delivery has answered before."""
+        if seen.answered in {None, seen.question.id}:
+            return seen.question
+        found = await self._read([(seen.question.run_id, str(seen.answered))])
+        return found[0] if found else None
+
+    async def _append(self, seen: _Seen, response: Response) -> Ruling | None:
+        """Append it and what it leads to; None if more was said meanwhile: then it has to be judged again."""
+        question = seen.question
+        decided = rules.evaluate(question, (*seen.responses, response))
+        outcome = decided.outcome if isinstance(decided, rules.Settled) else None
+        done, value = await self._connection.confirm(
+            "respond",
+            keys.shard_of(question.run_id),
+            question.run_id,
+            question.id,
+            seen.revision,
+            _delivery(response),
+            dump(response),
+            dump(outcome) if outcome else "",
+            dump(events.completed(question, outcome)) if outcome else "",
+            response.action,
+        )
+        if done == "repeated":
+            question = await self._answered(seen._replace(answered=value)) or question
+            now = await self._read([(question.run_id, question.id)])
+            return Ruling(verdict=Verdict.REPEATED, question=now[0] if now else None)
+        if done != "done":
+            return None
+        if outcome is None:
+            return Ruling(verdict=Verdict.RECORDED, question=question)
+        settled = question.model_copy(update={"outcome": outcome, "settled_at": int(value)})
+        return Ruling(verdict=Verdict.SETTLED, question=settled)
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _read(self, names: list[tuple[str, str]]) -> list[Question]:
+        """These questions; those that are gone, or that this release can't read, are left out."""
         if not names:
             return []
         async with self._connection.pipeline() as batch:
             for run_id, question_id in names:
                 batch.hmget(keys.question(run_id, question_id), list(QUESTION_FIELDS))
-        return [question for stored in batch.results if (question := read_question(stored)) is not None]
+        found: list[Question] = []
+        for (_, question_id), stored in zip(names, batch.results, strict=True):
+            with suppress(UnreadableRecord):
+                question = self._one(question_id, stored)
+                found += [question] if question is not None else []
+        return found
+
+    def _one(self, question_id: str, stored: Sequence[str | None]) -> Question | None:
+        with self._connection.unreadable.noted():
+            return read_question(question_id, stored)
+
+    def _readable(self, question_id: str, stored: Iterable[str]) -> list[Response]:
+        found: list[Response] = []
+        for each in stored:
+            with suppress(UnreadableRecord), self._connection.unreadable.noted():
+                found.append(read_response(question_id, each))
+        return found
+
+
+async def check_questions(connection: Connection, run_id: str) -> None:
+    """Raises UnreadableRecord if the run has a question that this release doesn't understand."""
+    asked = await connection.do(connection.redis.lrange(keys.asked(run_id), 0, -1))
+    if not asked:
+        return
+    async with connection.pipeline() as batch:
+        for question_id in asked:
+            batch.hmget(keys.question(run_id, question_id), list(QUESTION_FIELDS))
+    for question_id, stored in zip(asked, batch.results, strict=True):
+        with connection.unreadable.noted():
+            read_question(question_id, stored)
+
+
+class _Seen(NamedTuple):
+    """A question as it stood when a response to it was judged."""
+
+    question: Question
+    revision: str
+    responses: tuple[Response, ...]
+    #: The question of its run that this delivery has answered already.
+    answered: str | None
+
+
+def _delivery(response: Response) -> str:
+    """Two people may use the same key: each has their own."""
+    return f"{response.actor.principal}/{response.key}"
+
+
+def _repeats(seen: _Seen, response: Response) -> bool:
+    """Whether this person has said just this before, perhaps since it could not be confirmed in time."""
+    if seen.question.outcome == rules.outcome_of(response):
+        return True
+    return any(response.repeats(each) for each in seen.responses)
 
 
 def _position(cursor: str) -> tuple[int, str]:

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from bot.core import events
+from bot.core.errors import StoreUnavailable
 from bot.core.model import RunError
+from bot.store import keys
 from bot.store.catalogue import CatalogueVerbs
-from bot.store.codec import dump, ms
+from bot.store.codec import dump, ms, newer_run
 from bot.store.connection import Connection, connect
 from bot.store.deletion import DeletionVerbs
 from bot.store.deliveries import DeliveryVerbs
@@ -22,6 +24,7 @@ from bot.store.memory import MemoryVerbs
 from bot.store.questions import QuestionVerbs
 from bot.store.runs import RunVerbs
 from bot.store.sealing import Seals
+from bot.store.timers import Timers
 from bot.store.waits import WaitVerbs
 from bot.store.webhooks import WebhookVerbs
 from bot.store.witness import ALONE, Witnessing
@@ -32,7 +35,7 @@ RETENTION = 30 * 24 * 3600
 JOURNAL = 7 * 24 * 3600
 """Seconds after which the journal of a run that is over is forgotten, likewise."""
 BATCH = 100
-"""Timers, leases and old runs that one tick handles in each shard."""
+"""Leases and old runs that one tick handles in each shard."""
 
 
 class RedisStore(
@@ -66,17 +69,32 @@ class RedisStore(
         JournalVerbs.__init__(self, connection, seals or Seals())
         self._retention = retention
         self._journal_kept = journal
+        self._timers = Timers(connection)
 
     async def tick(self, given_up: RunError) -> int:
         body = dump(events.RunFailed(error=given_up))
         ages = ms(self._retention), ms(self._journal_kept), ms(self._retry_after)
-        changed = await self._connection.each_shard("tick", dump(given_up), body, ages[0], BATCH, *ages[1:])
-        return sum(changed)
+        changed = await self._timers.ring()
+        failure: StoreUnavailable | None = None
+        for shard in range(keys.SHARDS):
+            try:
+                ticked = await self._connection.run(
+                    "tick", shard, dump(given_up), body, ages[0], BATCH, *ages[1:]
+                )
+            except StoreUnavailable as error:  # what is wrong with one shard doesn't stop the others
+                failure = error
+                continue
+            changed += int(ticked[0])
+            for run_id in ticked[1]:
+                self._connection.unreadable.note(newer_run(run_id))
+        if failure is not None:
+            raise failure
+        return changed
 
     async def due(self, within: float) -> float:
         ages = ms(self._retention), ms(self._journal_kept)
         soonest: list[int] = await self._connection.each_shard("due", ages[0], ms(within), ages[1])
-        return min(soonest) / 1000
+        return min(*soonest, await self._timers.due(ms(within))) / 1000
 
     async def now(self) -> int:
         return await self._connection.now()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
-from bot.core import events, ids
+from bot.core import events, ids, rules
 from bot.core.errors import NotFound, Refused
 from bot.core.model import Actor, NewRun, Place, Run, RunError
 from bot.store import keys
-from bot.store.codec import RUN_FIELDS, RUN_SPEC, actor_view, dump, new_call, read_run
+from bot.store.codec import RUN_FIELDS, RUN_SPEC, dump, new_call, newer_run, read_run
 from bot.store.connection import Connection
+from bot.store.questions import check_questions
 
 
 class RunVerbs:
@@ -37,7 +36,9 @@ class RunVerbs:
 
     async def run(self, run_id: str) -> Run:
         stored = await self._connection.do(self._connection.redis.hmget(keys.run(run_id), list(RUN_FIELDS)))
-        if (run := read_run(stored)) is None:
+        with self._connection.unreadable.noted():
+            run = read_run(run_id, stored)
+        if run is None:
             raise NotFound("run", run_id)
         return run
 
@@ -51,12 +52,15 @@ class RunVerbs:
         await self._connection.run("also_at", keys.shard_of(run_id), run_id, place.key)
 
     async def cancel(self, run_id: str, by: Actor) -> Run:
+        run = await self.run(run_id)
+        if not rules.may(by, run.cancellers):
+            raise Refused("not_allowed", "This run is not yours to cancel.")
+        await check_questions(self._connection, run_id)
         code = await self._connection.confirm(
             "cancel",
             keys.shard_of(run_id),
             run_id,
             new_call(),
-            json.dumps(actor_view(by)),
             dump(by),
             dump(events.RunCancelled(cancelled_by=by.label)),
         )
@@ -65,8 +69,8 @@ class RunVerbs:
                 raise NotFound("run", run_id)
             case "run_over":
                 raise Refused(code, "This run is over already.")
-            case "not_allowed":
-                raise Refused(code, "This run is not yours to cancel.")
+            case "newer":
+                raise newer_run(run_id)
         return await self.run(run_id)
 
     async def fail_held(self, run_id: str, error: RunError) -> bool:

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core import events, rules
 from bot.core.events import Body, Event
-from bot.core.model import Claim, Outcome, Question, RunError, RunStatus
+from bot.core.model import Claim, Question, RunError, RunStatus
 from bot.core.ports import Fenced
+from bot.core.questions import digest_of
 from bot.core.text import valid
 from bot.core.turns import USUAL, LineKind
 from bot.core.waiting import Offer
 from bot.store import keys
 from bot.store.claiming import Claiming, Places
-from bot.store.codec import QUESTION_OWN, dump, ms, new_call, question_view
+from bot.store.codec import QUESTION_OWN, dump, ms, new_call
 from bot.store.connection import Connection
 from bot.store.listing import Listing
 from bot.store.questions import QuestionVerbs
@@ -26,6 +27,8 @@ GONE = 24 * 3600
 """Seconds after which a worker that was not seen is no longer listed."""
 RETRY_AFTER = 5.0
 """Seconds after which a run of which two workers died is tried once more."""
+UNREADABLE_AGAIN = 60.0
+"""Seconds after which a run that can't be read is queued again, for a worker of another release."""
 SUSPECTS = 8
 """How many of those are told of at once."""
 
@@ -59,10 +62,18 @@ class WorkVerbs:
                 await claiming.recover()
             run_ids = await claiming.take(crews, limit, (LineKind.ALONE,) if alone else USUAL)
             runs = await self._runs.read(run_ids)
+            await self._set_aside_unreadable(set(run_ids) - {run.id for run in runs})
         except BaseException:
             self._unanswered[worker] = call
             raise
         return [Claim(run=run, worker=worker, epoch=run.epoch) for run in runs]
+
+    async def _set_aside_unreadable(self, run_ids: Iterable[str]) -> None:
+        """What this release can't read waits for one that can, and looks no worse for having been claimed."""
+        for run_id in run_ids:
+            shard, key = keys.shard_of(run_id), keys.run(run_id)
+            if epoch := await self._connection.do(self._connection.redis.hget(key, "epoch")):
+                await self._connection.run("set_aside", shard, run_id, epoch, ms(UNREADABLE_AGAIN))
 
     async def suspects(self, crews: Sequence[str]) -> list[str]:
         return await Queue(self._connection).suspects(crews, SUSPECTS)
@@ -106,7 +117,7 @@ class WorkVerbs:
         return Event(run_id=claim.run.id, seq=recorded[0], at=recorded[1], body=event)
 
     async def ask(self, claim: Claim, question: Question) -> Question:
-        silence = rules.silence(question.deadline, question)
+        question = question.model_copy(update={"digest": digest_of(question)})
         answer = await self._connection.run(
             "ask",
             keys.shard_of(claim.run.id),
@@ -114,11 +125,11 @@ class WorkVerbs:
             claim.epoch,
             question.id,
             dump(question, exclude=QUESTION_OWN),
-            json.dumps(question_view(question)),
+            # The scripts read this much and no more. An older release's rules find nothing here to decide by.
+            json.dumps({"policy": {"deciders": question.policy.deciders}}),
             dump(events.required(question)),
-            *_settling(question, silence),
-            *_settling(question, rules.WITHDRAWN),
-            dump(events.HumanInputReminded(question_id=question.id)),
+            dump(rules.WITHDRAWN),
+            dump(events.completed(question, rules.WITHDRAWN)),
             _optional_ms(question.deadline.after),
             _optional_ms(question.deadline.remind_after),
         )
@@ -174,8 +185,3 @@ class WorkVerbs:
 
 def _optional_ms(seconds: float | None) -> str:
     return "" if seconds is None else str(ms(seconds))
-
-
-def _settling(question: Question, outcome: Outcome) -> tuple[str, str]:
-    """An outcome and the event that tells of it, made while Python is at hand: the script only picks one."""
-    return dump(outcome), dump(events.completed(question, outcome))

@@ -159,6 +159,8 @@ class QuestionCard(Value):
 
     run_id: str
     question_id: str
+    #: `Question.digest`: goes with whatever decides on this card.
+    digest: str = ""
     title: str
     kind: QuestionKind
     asker: str
@@ -193,6 +195,7 @@ def question_card(run: Run, question: Question) -> QuestionCard:
     return QuestionCard(
         run_id=run.id,
         question_id=question.id,
+        digest=question.digest,
         title=run.crew.title,
         kind=question.kind,
         asker=question.asker or run.crew.title,

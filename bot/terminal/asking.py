@@ -80,7 +80,9 @@ class Asking:
         """Answer with words that came as an argument; None: they don't count, and why was said."""
         self._sent.add(question.question_id)
         try:
-            answer = await self._client.respond(question.run_id, words, question_id=question.question_id)
+            answer = await self._client.respond(
+                question.run_id, words, question_id=question.question_id, digest=question.digest
+            )
         except ApiError as error:
             self._goes_on(error)
             return None
@@ -113,7 +115,9 @@ class Asking:
         self._sent.add(question.question_id)
         try:
             answer = await self._patiently(
-                lambda: self._client.answer(question.question_id, reply.action, reply.value)
+                lambda: self._client.answer(
+                    question.question_id, reply.action, reply.value, digest=question.digest
+                )
             )
         except ApiError as error:
             if error.code != "settled":

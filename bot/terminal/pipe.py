@@ -33,7 +33,7 @@ async def _answer(client: Client, event: HumanInputRequired, words: str) -> bool
     if not (await client.question(event.question_id)).open:
         return False
     try:
-        await client.respond(event.execution_id, words, question_id=event.question_id)
+        await client.respond(event.execution_id, words, question_id=event.question_id, digest=event.digest)
     except ApiError as error:
         sys.stderr.write(f"crewdeck: {error.detail}\n")
         return error.code != "settled"

@@ -138,13 +138,15 @@ class Client:
         value: str | None = None,
         comment: str = "",
         *,
+        digest: str | None = None,
         on_behalf_of: str | None = None,
     ) -> Answer:
         """Answer a question: approve, reject, choose (`value`: an option's id or label), respond (in words).
 
-        Raises ApiError: `settled` says in `.outcome` what had been decided before, and by whom.
+        `digest`: that of the question as it was shown (`Question.digest`). Raises ApiError: `settled` says in
+        `.outcome` what had been decided before, and by whom; `stale` that something else is asked by now.
         """
-        body = {"action": action, "comment": comment, **_acting(on_behalf_of)}
+        body = {"action": action, "comment": comment, **_digest(digest), **_acting(on_behalf_of)}
         if value is not None:
             body["value"] = value
         return _read(
@@ -152,13 +154,19 @@ class Client:
         )
 
     async def respond(
-        self, run_id: str, words: str, *, question_id: str | None = None, on_behalf_of: str | None = None
+        self,
+        run_id: str,
+        words: str,
+        *,
+        question_id: str | None = None,
+        digest: str | None = None,
+        on_behalf_of: str | None = None,
     ) -> Answer:
         """Answer a run's open question with words: exactly a label or an action is that choice.
 
         Raises ApiError, besides `answer`'s: no_open_question, several_open_questions (then name one).
         """
-        body = {"response": words, **_acting(on_behalf_of)}
+        body = {"response": words, **_digest(digest), **_acting(on_behalf_of)}
         if question_id is not None:
             body["question_id"] = question_id
         return _read(Answer, await self._http.call("POST", f"/{_id(run_id)}/input", body=body))
@@ -191,6 +199,10 @@ class Client:
 
 def _acting(on_behalf_of: str | None) -> dict[str, JsonValue]:
     return {} if on_behalf_of is None else {"on_behalf_of": on_behalf_of}
+
+
+def _digest(digest: str | None) -> dict[str, JsonValue]:
+    return {"digest": digest} if digest else {}
 
 
 def _id(text: str) -> str:

@@ -93,6 +93,8 @@ class HumanInputRequired(Event):
     reason_flags: ReasonFlags = ReasonFlags()
     options: tuple[Option, ...] = ()
     round: int | None = None
+    #: Of what is asked: an answer that carries it counts for nothing else.
+    digest: str = ""
     deadline: str | None = None
 
 

@@ -89,6 +89,8 @@ class Question(Value):
     asker: str = ""
     #: Reviews only: which round this is, from 1.
     round: int | None = None
+    #: Of what is asked: an answer that carries it counts for nothing else.
+    digest: str = ""
     created_at: str = ""
     deadline: str | None = None
     outcome: Outcome | None = None

@@ -83,7 +83,7 @@ def _run_human_feedback_step(original: Callable[..., Any]) -> Callable[..., Any]
             return await original(flow, name, declared, output)
         course = _course_of(flow)
         call = course.current() if course is not None else None
-        digest = review_of(run, wanted_of(declared), output).digest
+        digest = review_of(run, wanted_of(declared), output).fingerprint
         if course is not None and call is not None:
             course.asks(call, digest)
         result = await feedback_on(run, str(name), declared, output)

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from bot.core.model import Action, Deadline, Policy, Response, RunStatus, Standing, Verdict
+from bot.core.model import Action, Deadline, Policy, RunStatus, Standing, Verdict
 from bot.core.ports import Fenced
+from bot.core.responses import Choose
 from bot.store.redis import RedisStore
 from tests.contract.world import ADA, BOB, LOST, approval, choice, claimed, response, told
 
@@ -84,7 +85,7 @@ async def test_whom_the_question_is_not_for_changes_nothing(store: RedisStore) -
 async def test_a_question_for_nobody_can_be_settled_by_an_admin_alone(store: RedisStore) -> None:
     claim = await claimed(store)
     question = await store.ask(claim, choice(claim, Policy(deciders=(), admits=())))
-    said = Response(action=Action.CHOOSE, value="2", actor=ADA, key="press")
+    said = Choose(value="2", actor=ADA, key="press")
     assert (await store.respond(claim.run.id, question.id, said)).code == "not_allowed"
     admin = said.model_copy(update={"actor": BOB.model_copy(update={"admin": True})})
     assert (await store.respond(claim.run.id, question.id, admin)).verdict is Verdict.SETTLED
@@ -93,13 +94,11 @@ async def test_a_question_for_nobody_can_be_settled_by_an_admin_alone(store: Red
 async def test_an_answer_that_does_not_fit_is_refused(store: RedisStore) -> None:
     claim = await claimed(store)
     question = await store.ask(claim, choice(claim))
-    for action, value in (
-        (Action.CHOOSE, "3"),
-        (Action.CHOOSE, 1),
-        (Action.APPROVE, None),
-        (Action.EXPIRE, None),
+    for said in (
+        Choose(value="3", actor=ADA, key="press"),
+        response(Action.APPROVE),
+        response(Action.REJECT),
     ):
-        said = Response(action=action, value=value, actor=ADA, key="press")
         assert (await store.respond(claim.run.id, question.id, said)).code == "invalid_answer"
     blank = response(Action.RESPOND, comment=" \u00a0\n")
     assert (await store.respond(claim.run.id, question.id, blank)).code == "invalid_answer"
@@ -147,9 +146,9 @@ async def test_a_reminder_comes_once_and_not_after_the_answer(store: RedisStore)
 async def test_with_several_open_questions_the_run_waits_for_the_last(store: RedisStore) -> None:
     claim = await claimed(store)
     questions = [await store.ask(claim, approval(claim, name)) for name in ("a", "b")]
-    await store.respond(claim.run.id, questions[0].id, response())
+    await store.respond(claim.run.id, questions[0].id, response(key="first"))
     assert (await store.run(claim.run.id)).status is RunStatus.INPUT_REQUIRED
-    await store.respond(claim.run.id, questions[1].id, response())
+    await store.respond(claim.run.id, questions[1].id, response(key="second"))
     assert (await store.run(claim.run.id)).status is RunStatus.RUNNING
 
 

@@ -93,7 +93,7 @@ async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
     held, _ = await store.start(new_run(place=UNPLACED, held=True))
     asked = [await store.ask(claim, approval(claim)) for claim in (answered, parked)]
     await store.ask(expiring, approval(expiring, deadline=Deadline(after=60)))
-    timers = f"{keys.base(shard_of(expiring.run.id))}:timers"
+    timers = keys.timers(shard_of(expiring.run.id))
     server.zadd(timers, {str(timer): 0 for timer in server.zrange(timers, 0, -1)})
     await store.lease_shard("slack", shard_of(answered.run.id), "web", LEASE)
     with full(server):

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 
-from bot.core import ids, rules
+from bot.core import ids, responses, rules
 from bot.core.model import (
     Action,
     Actor,
@@ -16,11 +16,11 @@ from bot.core.model import (
     Policy,
     Question,
     QuestionKind,
-    Response,
     Run,
     RunError,
 )
 from bot.core.ports import Store
+from bot.core.responses import Response
 
 ADA = Actor(surface="slack", tenant="T1", user_id="U1", name="Ada")
 BOB = Actor(surface="slack", tenant="T1", user_id="U2", name="Bob")
@@ -101,7 +101,7 @@ def choice(claim: Claim, policy: Policy | None = None) -> Question:
 def response(
     action: Action = Action.APPROVE, by: Actor = ADA, key: str = "press", comment: str = ""
 ) -> Response:
-    return Response(action=action, comment=comment, actor=by, key=key)
+    return responses.response(action, by, key=key, comment=comment)
 
 
 async def told(store: Store, run_id: str) -> list[str]:

@@ -26,11 +26,11 @@ from bot.core.model import (
     InputField,
     Question,
     QuestionKind,
-    Response,
     Run,
     RunError,
 )
 from bot.core.ports import Store
+from bot.core.responses import response
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
@@ -159,8 +159,8 @@ class Outbox:
         return await self.store.ask(claim, question)
 
     async def answer(self, question: Question, action: Action = Action.APPROVE, **more: Any) -> None:
-        response = Response(action=action, actor=ADA, key=f"answer-{next(self._keys)}", **more)
-        await self.store.respond(question.run_id, question.id, response)
+        said = response(action, ADA, key=f"answer-{next(self._keys)}", **more)
+        await self.store.respond(question.run_id, question.id, said)
 
     async def finish(self, claim: Claim, result: str = "All done.") -> None:
         await self.store.finish(claim, result=result)

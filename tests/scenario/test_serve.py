@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.core import questions, runs
-from bot.core.model import Actor, Run, RunStatus
+from bot.core import runs
+from bot.core.model import Action, Actor, Run, RunStatus
+from bot.core.responses import response
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.server import Server, alive, environment
@@ -226,7 +227,7 @@ async def test_a_killed_worker_is_replaced_and_its_run_goes_on(
     worker.kill()
     working_server.wait_for(lambda: [w for w in working_server.workers if w != worker], within=20)
     assert "crewdeck_worker_restarts_total 1.0" in working_server.get("/metrics")[1]
-    await questions.answer_in_words(store, question, run.requester, "Approve", key="press")
+    await store.respond(run.id, question.id, response(Action.APPROVE, run.requester, key="press"))
     await reaches(store, run, RunStatus.COMPLETED, working_server)
     again = await start_demo(store, "after the killed worker")
     await reaches(store, again, RunStatus.INPUT_REQUIRED, working_server)

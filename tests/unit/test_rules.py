@@ -1,5 +1,7 @@
 """Who may do what, and what words mean."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,9 +17,12 @@ from bot.core.model import (
     Policy,
     Question,
     QuestionKind,
-    Response,
+    ReasonFlags,
+    Source,
     Standing,
 )
+from bot.core.questions import digest_of
+from bot.core.responses import Choose, Reply, Response, parse, response
 
 ADA = Actor(surface="slack", tenant="T1", user_id="U1", name="Ada")
 BOB = Actor(surface="slack", tenant="T1", user_id="U2", name="Bob")
@@ -161,14 +166,128 @@ def test_silence_is_what_was_declared_and_never_an_approval(
 
 @pytest.mark.parametrize("action", [Action.EXPIRE, Action.CANCEL])
 def test_nobody_can_send_what_only_the_store_decides(action: Action) -> None:
-    for asked in (APPROVAL, CHOICE, REVIEW, TEXT):
-        assert not rules.admissible(asked, Response(action=action, actor=ADA, key="k"))
+    with pytest.raises(ValueError, match="nobody's to send"):
+        response(action, ADA, key="k")
+    with pytest.raises(ValueError, match="action"):
+        parse(f'{{"action": "{action}", "actor": {ADA.model_dump_json()}, "key": "k"}}')
 
 
 def test_a_choice_takes_the_ids_of_its_options() -> None:
-    def fits(value: str | int | list[str] | None) -> bool:
-        return rules.admissible(CHOICE, Response(action=Action.CHOOSE, value=value, actor=ADA, key="k"))  # type: ignore[arg-type]
+    def fits(value: str) -> bool:
+        return rules.admissible(CHOICE, Choose(value=value, actor=ADA, key="k"))
 
     assert fits("1")
-    assert not any(fits(value) for value in ("4", "Tea", 1, ["1"], None))
+    assert not any(fits(value) for value in ("4", "Tea", ""))
     assert Option(id="1", label="Tea") in CHOICE.options
+
+
+# ── what responses decide ───────────────────────────────────────────────────────────────────────────────
+
+FOR_ADA = Policy(deciders=(ADA.principal,))
+said = st.lists(
+    st.builds(
+        response,
+        st.sampled_from([Action.APPROVE, Action.REJECT, Action.CHOOSE, Action.RESPOND]),
+        st.sampled_from([ADA, BOB, BOB.model_copy(update={"admin": True})]),
+        key=st.just("k"),
+        value=st.sampled_from([None, "1", "9"]),
+        comment=st.sampled_from(["", " ", "words"]),
+    ),
+    max_size=5,
+)
+
+
+@given(asked=st.sampled_from([APPROVAL, CHOICE, REVIEW, TEXT]), responses=said)
+def test_the_first_response_that_counts_decides(asked: Question, responses: list[Response]) -> None:
+    asked = asked.model_copy(update={"policy": FOR_ADA})
+    counting = [r for r in responses if rules.may(r.actor, FOR_ADA) and rules.admissible(asked, r)]
+    decided = rules.evaluate(asked, responses)
+    if counting:
+        assert decided == rules.Settled(outcome=rules.outcome_of(counting[0]))
+        assert rules.expire(asked, responses) == rules.outcome_of(counting[0])
+    else:
+        assert decided == rules.Pending()
+        assert rules.expire(asked, responses) == rules.silence(asked.deadline, asked)
+
+
+@given(asked=st.sampled_from([APPROVAL, CHOICE, REVIEW, TEXT]), responses=said)
+def test_a_response_that_is_not_refused_counts(asked: Question, responses: list[Response]) -> None:
+    asked = asked.model_copy(update={"policy": FOR_ADA})
+    for each in responses:
+        assert (rules.refusal(asked, each) == "") == isinstance(rules.evaluate(asked, [each]), rules.Settled)
+
+
+def test_who_may_not_answer_learns_nothing_else() -> None:
+    settled = APPROVAL.model_copy(
+        update={"policy": FOR_ADA, "outcome": rules.WITHDRAWN, "digest": "sha256:now"}
+    )
+    stranger = response(Action.CHOOSE, BOB, key="k", value="9", digest="sha256:then")
+    assert rules.refusal(settled, stranger) == "not_allowed"
+    assert rules.refusal(settled, stranger.model_copy(update={"actor": ADA})) == "settled"
+
+
+def test_an_answer_to_what_is_no_longer_asked_is_stale() -> None:
+    asked = APPROVAL.model_copy(update={"digest": "sha256:now"})
+    assert rules.refusal(asked, response(Action.APPROVE, ADA, key="k", digest="sha256:then")) == "stale"
+    for known in ("", "sha256:now"):
+        assert rules.refusal(asked, response(Action.APPROVE, ADA, key="k", digest=known)) == ""
+
+
+CHANGED = {
+    "kind": QuestionKind.REVIEW,
+    "prompt": "??",
+    "context": "more",
+    "options": (),
+    "policy": FOR_ADA,
+    "round": 2,
+    "rounds": 3,
+    "asker": "Somebody",
+    "deadline": Deadline(after=9),
+    "reason": ReasonFlags(ambiguity=True),
+    "source": Source.GATE,
+}
+NOT_SHOWN = {
+    "id": "other",
+    "run_id": "other",
+    "crew_id": "c",
+    "task_id": "t",
+    "agent_id": "a",
+    "known_as": "k",
+    "digest": "d",
+    "created_at": 1,
+    "deadline_at": 2,
+    "settled_at": 3,
+    "outcome": rules.WITHDRAWN,
+}
+
+
+def test_each_field_of_a_question_is_covered_by_its_digest_or_is_not_shown() -> None:
+    assert set(Question.model_fields) == set(CHANGED) | set(NOT_SHOWN)
+    for name, value in CHANGED.items():
+        assert digest_of(APPROVAL.model_copy(update={name: value})) != digest_of(APPROVAL), name
+    assert digest_of(APPROVAL.model_copy(update=NOT_SHOWN)) == digest_of(APPROVAL)
+
+
+@given(words=st.lists(st.text(), min_size=2, max_size=2, unique=True))
+def test_other_words_have_another_digest(words: list[str]) -> None:
+    first, second = (digest_of(APPROVAL.model_copy(update={"prompt": each})) for each in words)
+    assert first != second
+
+
+def test_what_a_newer_release_wrote_is_not_read_as_something_else() -> None:
+    written = APPROVAL.model_dump(mode="json")
+    questions: list[dict[str, object]] = [
+        {"policy": {"deciders": ["*"], "need": 2}},
+        {"kind": "form"},
+        {"fields": []},
+        {"deadline": {"after": 1, "escalate": "U2"}},
+        {"options": [{"id": "1", "label": "One", "danger": True}]},
+    ]
+    for changed in questions:
+        with pytest.raises(ValueError, match="validation error"):
+            Question.model_validate(written | changed)
+    reply = Reply(actor=ADA, key="k", comment="words").model_dump(mode="json")
+    replies: list[dict[str, object]] = [{"withdrawn": True}, {"action": "submit"}]
+    for changed in replies:
+        with pytest.raises(ValueError, match="validation error"):
+            parse(json.dumps(reply | changed))

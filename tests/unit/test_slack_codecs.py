@@ -25,14 +25,18 @@ def test_copies_round_trip(channel: str, ts: str) -> None:
     assert Posted.decode(Posted(channel, ts).encode()) == Posted(channel, ts)
 
 
-@given(WORDS, st.just("") | WORDS, st.just("") | WORDS)
-def test_targets_round_trip_and_fit_an_option(run: str, question: str, option: str) -> None:
-    target = Target(run, question, option)
+OPTIONS = st.from_regex(r"[a-z0-9.-]{1,18}", fullmatch=True)
+DIGESTS = st.binary(min_size=32, max_size=32).map(lambda raw: f"sha256:{raw.hex()}")
+
+
+@given(WORDS, st.just("") | WORDS, st.just("") | OPTIONS, st.just("") | DIGESTS)
+def test_targets_round_trip_and_fit_an_option(run: str, question: str, option: str, digest: str) -> None:
+    target = Target(run, question, option, digest)
     assert Target.decode(target.encode()) == target
     assert len(target.encode()) <= 150
 
 
-@pytest.mark.parametrize("value", ["", " ", "a b c d"])
+@pytest.mark.parametrize("value", ["", " ", "a b c d", f"a b c {'A' * 43} e", f"a b c {'A' * 44}"])
 def test_what_is_no_target_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="target"):
         Target.decode(value)

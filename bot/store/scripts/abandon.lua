@@ -5,7 +5,7 @@ even_when_full()
 local at = now()
 local lost = {}
 for _, id in ipairs(redis.call('ZRANGE', base .. ':leases', 0, -1)) do
-  if redis.call('HGET', run_key(id), 'worker') == ARGV[1] then
+  if redis.call('HGET', run_key(id), 'worker') == ARGV[1] and not newer(id) then
     lose(id, ARGV[2], ARGV[3], at, tonumber(ARGV[4]))
     lost[#lost + 1] = id
   end

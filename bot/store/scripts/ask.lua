@@ -1,16 +1,16 @@
 -- Record a question of a claimed run and announce it, once. Returns 1 (new), 0 (known) or -1 (fenced).
--- ARGV: id, epoch, question id, spec, what the rules need of it (JSON), body of human_input_required,
---       outcome and body at the deadline, outcome and body if withdrawn, body of the reminder,
---       deadline (ms or ''), remind after (ms or '')
+-- A run is of the newest release that wrote anything in it: an older one leaves all of it alone.
+-- ARGV: id, epoch, question id, spec, whose lists it is in (JSON), body of human_input_required,
+--       outcome and body if withdrawn, deadline (ms or ''), remind after (ms or '')
 local id, question = ARGV[1], ARGV[3]
 if not holds(ARGV[1], ARGV[2]) then return -1 end
 local key = question_key(id, question)
 if redis.call('EXISTS', key) == 1 then return 0 end
 local at = now()
-local deadline, remind = ARGV[12], ARGV[13]
-redis.call('HSET', key, 'spec', ARGV[4], 'rules', ARGV[5], 'created_at', at,
-  'silence', ARGV[7], 'silence_body', ARGV[8], 'withdrawn', ARGV[9], 'withdrawn_body', ARGV[10],
-  'reminder_body', ARGV[11])
+local deadline, remind = ARGV[9], ARGV[10]
+redis.call('HSET', key, 'version', RECORD, 'revision', 0, 'spec', ARGV[4], 'rules', ARGV[5], 'created_at', at,
+  'withdrawn', ARGV[7], 'withdrawn_body', ARGV[8])
+if not above(redis.call('HGET', run_key(id), 'version')) then redis.call('HSET', run_key(id), 'version', RECORD) end
 progressed(id)
 redis.call('RPUSH', run_key(id) .. ':asked', question)
 for _, list in ipairs(open_lists(id, question)) do redis.call('ZADD', list, at, id .. '/' .. question) end

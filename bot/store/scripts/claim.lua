@@ -20,6 +20,7 @@ local function take(id)
   local key = run_key(id)
   local run = redis.call('HMGET', key, 'state', 'tenant', 'requester')
   if run[1] ~= 'queued' then return end
+  if newer(id) then return end -- it waits for a worker of that release
   local line, since = stands(id)
   if redis.call('HEXISTS', base .. ':paused', run[2]) == 1 then
     move(id, 'paused', since)

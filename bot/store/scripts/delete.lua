@@ -1,11 +1,12 @@
 -- Delete a run that is over, with everything in it. Returns '' (also when the same call comes again), or unknown_run,
--- run_live.
+-- run_live, newer.
 -- ARGV: id, call, for how long that call may come again (ms)
 even_when_full()
 local id, done = ARGV[1], base .. ':deleted:' .. ARGV[2]
 local run = redis.call('HMGET', run_key(id), 'status', 'created_at', 'claim')
 if not run[1] then return redis.call('EXISTS', done) == 1 and '' or 'unknown_run' end
 if not over(run[1]) then return 'run_live' end
+if newer(id) then return 'newer' end
 
 -- Its questions in the stream of all runs: they are as old as itself at most.
 local after = run[2]

@@ -1,4 +1,5 @@
--- Milliseconds until `tick` has something to do in this shard: 0 if it has now.
+-- Milliseconds until the script `tick` has something to do in this shard: 0 if it has now. Timers of questions are looked
+-- at in bot/store/timers.py.
 -- It is also the look at the clock by which leases are judged (prelude.lua).
 -- ARGV: retention (ms), how many to say at most, for how long the journals of runs that are over are kept (ms)
 even_when_full()
@@ -10,7 +11,6 @@ local function look(list, later)
   if first[2] then soonest = math.min(soonest, first[2] + later - at) end
 end
 
-look(':timers', 0)
 look(':leases', 0)
 look(':delayed', 0)
 look(':over', ARGV[1])

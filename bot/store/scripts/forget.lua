@@ -25,6 +25,6 @@ local function forget(id)
     redis.call('DEL', question_key(id, question), question_key(id, question) .. ':responses')
     redis.call('HDEL', base .. ':askers', question)
   end
-  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':also', key .. ':journal')
+  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':also', key .. ':journal', key .. ':said')
   wake('run:' .. id)
 end

@@ -30,6 +30,20 @@ end
 
 local function shard() return string.match(base, '{s(%d+)}') end
 
+-- Whether a newer release wrote a record (RECORD is what this one writes, lua.py). What isn't understood is left alone.
+local function above(version) return (tonumber(version or 1) or math.huge) > RECORD end
+
+-- Whether that holds for a run or anything that it asks. A damaged question counts as well.
+local function newer(id)
+  local key = run_key(id)
+  if above(redis.call('HGET', key, 'version')) then return true end
+  for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
+    local stored = redis.call('HMGET', question_key(id, question), 'version', 'rules')
+    if above(stored[1]) or not pcall(cjson.decode, stored[2]) then return true end
+  end
+  return false
+end
+
 local function over(status) return status == 'completed' or status == 'failed' or status == 'cancelled' end
 
 -- The surfaces that show a run: the one where it lives, and those that follow it.
@@ -206,6 +220,7 @@ end
 -- Give a question its one outcome. The caller has seen that it has none.
 local function settle(id, question, outcome, body, at)
   redis.call('HSET', question_key(id, question), 'outcome', outcome, 'settled_at', at)
+  redis.call('HINCRBY', question_key(id, question), 'revision', 1)
   for _, list in ipairs(open_lists(id, question)) do redis.call('ZREM', list, id .. '/' .. question) end
   redis.call('ZREM', base .. ':timers', 'deadline/' .. id .. '/' .. question, 'remind/' .. id .. '/' .. question)
   progressed(id)
@@ -215,15 +230,15 @@ local function settle(id, question, outcome, body, at)
   wake('question:' .. question)
 end
 
--- End a run: withdraw what is still open, then append its last event.
+-- End a run: withdraw what is still open, then append its last event. The caller has seen that no record is newer.
 local function close(id, status, body, at)
   local key = run_key(id)
   set_status(id, status)
   redis.call('HSET', key, 'finished_at', at)
   move(id, 'finished', at)
   for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
-    local q = redis.call('HMGET', question_key(id, question), 'outcome', 'withdrawn', 'withdrawn_body')
-    if not q[1] then settle(id, question, q[2], q[3], at) end
+    local q = redis.call('HMGET', question_key(id, question), 'outcome', 'withdrawn', 'withdrawn_body', 'version')
+    if not q[1] and not above(q[4]) then settle(id, question, q[2], q[3], at) end
   end
   unlist(id, ':active')
   redis.call('ZADD', base .. ':journals', at, id)

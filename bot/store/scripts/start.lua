@@ -6,7 +6,7 @@ local key = run_key(id)
 local known = redis.call('HMGET', key, 'status', 'start_call')
 if known[1] then return known[2] == call and 1 or 0 end
 local at = now()
-redis.call('HSET', key, 'spec', ARGV[3], 'start_call', call, 'cancellers', ARGV[4], 'crew', ARGV[5],
+redis.call('HSET', key, 'version', RECORD, 'spec', ARGV[3], 'start_call', call, 'cancellers', ARGV[4], 'crew', ARGV[5],
   'requester', ARGV[6], 'tenant', ARGV[13] or '', 'created_at', at, 'seq', 0, 'epoch', 0, 'open', 0)
 if ARGV[10] then redis.call('HSET', key, 'place', ARGV[10], 'surface', ARGV[12]) end
 if ARGV[14] and ARGV[14] ~= '' then redis.call('HSET', key, 'group', ARGV[14]) end

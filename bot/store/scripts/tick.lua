@@ -1,6 +1,5 @@
--- What the clock brings about: deadlines and reminders that passed, leases that ran out, runs to be tried again, runs
--- to forget.
--- Returns how many.
+-- What the clock brings about for runs: leases that ran out, runs to be tried again, runs to forget. The timers of
+-- questions are `ring`'s. Returns how many, and the runs that were left alone, since a newer release wrote them.
 -- ARGV: error and body of run_failed for a run that is given up, retention (ms), how many of each at most,
 --       for how long the journals of runs that are over are kept (ms),
 --       after how long a suspect is queued again (ms)
@@ -9,47 +8,39 @@ local at = now()
 look(at)
 local most = tonumber(ARGV[4])
 local changed = 0
+local left = {}
+local AGAIN = 60000 -- milliseconds after which what is left alone is looked at again
 
 local function due(list, before)
   return redis.call('ZRANGE', base .. list, '-inf', before, 'BYSCORE', 'LIMIT', 0, most)
 end
 
-for _, timer in ipairs(due(':timers', at)) do
-  redis.call('ZREM', base .. ':timers', timer)
-  local kind, id, question = string.match(timer, '^(%a+)/([^/]+)/(.+)$')
-  local stored = redis.call('HMGET', question_key(id, question), 'outcome', 'silence', 'silence_body', 'reminder_body')
-  if stored[2] and not stored[1] then
-    if kind == 'deadline' then
-      settle(id, question, stored[2], stored[3], at)
-      redis.call('HINCRBY', base .. ':answers', 'expire', 1)
+-- Do something with each run of a list that is due. One that a newer release wrote is looked at again later.
+local function each(list, before, act)
+  for _, id in ipairs(due(list, before)) do
+    if redis.call('EXISTS', run_key(id)) == 0 then
+      redis.call('ZREM', base .. list, id)
+    elseif newer(id) then
+      redis.call('ZADD', base .. list, before + AGAIN, id)
+      left[#left + 1] = id
     else
-      append(id, stored[4], at)
+      act(id)
+      changed = changed + 1
     end
-    changed = changed + 1
   end
 end
 
-for _, id in ipairs(due(':leases', at)) do
-  lose(id, ARGV[1], ARGV[2], at, tonumber(ARGV[6]), true)
-  changed = changed + 1
-end
+each(':leases', at, function(id) lose(id, ARGV[1], ARGV[2], at, tonumber(ARGV[6]), true) end)
 
-for _, id in ipairs(due(':delayed', at)) do
-  requeue(id)
-  changed = changed + 1
-end
+each(':delayed', at, function(id) requeue(id) end)
 
-for _, id in ipairs(due(':journals', at - ARGV[5])) do
+each(':journals', at - ARGV[5], function(id)
   redis.call('ZREM', base .. ':journals', id)
   redis.call('DEL', run_key(id) .. ':journal')
   redis.call('HSET', run_key(id), 'journal_gone', '1')
-  changed = changed + 1
-end
+end)
 
-for _, id in ipairs(due(':over', at - ARGV[3])) do
-  forget(id)
-  changed = changed + 1
-end
+each(':over', at - ARGV[3], forget)
 
 -- What was asked and answered longer ago leaves the stream of all runs; how far that went is kept, to tell a gap.
 local old = redis.call('XREVRANGE', base .. ':inbox', at - ARGV[3], '-', 'COUNT', 1)[1]
@@ -58,4 +49,4 @@ if old then
   redis.call('XTRIM', base .. ':inbox', 'MINID', at - ARGV[3] + 1)
 end
 publish()
-return changed
+return { changed, left }

@@ -12,11 +12,27 @@ from bot.core.errors import NotFound
 from bot.core.inbox import Inbox
 from bot.core.model import Action, Actor, Question, Ruling
 from bot.core.ports import Questions, Runs
+from bot.core.responses import response
 from bot.surfaces.encoding import encode
+from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.problems import Problem
+from bot.surfaces.http.sight import Sight
 from bot.surfaces.http.views import AnswerView, outcome_of
 
 DECIDERS = "somebody whom its crew names"
+
+
+class FullAnswer(Protocol):
+    """An answer in full, as bodies and messages carry it."""
+
+    @property
+    def action(self) -> str | None: ...
+    @property
+    def value(self) -> str | None: ...
+    @property
+    def comment(self) -> str: ...
+    @property
+    def digest(self) -> str | None: ...
 
 
 class AnswerStore(Runs, Questions, Inbox, Protocol):
@@ -24,37 +40,46 @@ class AnswerStore(Runs, Questions, Inbox, Protocol):
 
 
 class Answers:
-    """Gives answers, and says what became of them."""
+    """Gives answers, and says what became of them. To whoever may not know of a question there is none."""
 
-    def __init__(self, store: AnswerStore) -> None:
+    def __init__(self, store: AnswerStore, sight: Sight) -> None:
         self._store = store
+        self._sight = sight
 
-    async def find(self, question_id: str) -> Question:
+    async def find(self, caller: Caller, question_id: str) -> Question:
         """The question of this id, whatever its run. Raises NotFound."""
-        return await self._store.question(await self._store.run_of(question_id), question_id)
+        question = await self._store.question(await self._store.run_of(question_id), question_id)
+        return await self._seen(caller, question)
 
-    async def find_in(self, run_id: str, question_id: str | None) -> Question:
-        """The question of this run that is meant: the one named, else the one that is open."""
-        await self._store.run(run_id)
+    async def find_in(self, caller: Caller, run_id: str, question_id: str | None) -> Question:
+        """The question of this run that is meant: the one named, else the one that is open.
+
+        Raises NotFound, and Problem (no_open_question, several_open_questions).
+        """
+        run = await self._store.run(run_id)
         if question_id is not None:
-            return await self._store.question(run_id, question_id.lower())
-        waiting = [question for question in await self._store.questions(run_id) if question.open]
+            return await self._seen(caller, await self._store.question(run_id, question_id.lower()))
+        asked = await self._store.questions(run_id)
+        seen = [question for question in asked if self._sight.of_question(caller, run, question)]
+        if not seen and not self._sight.of_run(caller, run):
+            raise NotFound("run", run_id)
+        waiting = [question for question in seen if question.open]
         if len(waiting) == 1:
             return waiting[0]
         raise _which(waiting)
 
-    async def in_words(self, question: Question, actor: Actor, words: str) -> AnswerView:
+    async def in_words(
+        self, question: Question, actor: Actor, words: str, digest: str | None = None
+    ) -> AnswerView:
         """Answer with words that may be exactly a label or an action."""
         if why := questions.ambiguous(question, words):
             raise _several(why)
-        action, value, comment = rules.interpret(question, words)
-        return await self._record(question, actor, action, value, comment)
+        return await self._record(question, rules.interpret(question, words), actor, digest)
 
-    async def give(
-        self, question: Question, actor: Actor, action: str, value: str | None, comment: str
-    ) -> AnswerView:
-        """Answer in full. Raises Problem (not_allowed, settled, invalid_answer)."""
-        match Action(action):
+    async def give(self, question: Question, actor: Actor, said: FullAnswer) -> AnswerView:
+        """Answer in full. Raises Problem (not_allowed, settled, stale, invalid_answer)."""
+        value, comment = said.value, said.comment
+        match action := Action(said.action or ""):
             case Action.CHOOSE:
                 value = _option(question, value)
             case Action.RESPOND if value is not None:
@@ -63,15 +88,20 @@ class Answers:
                 raise Problem(
                     "invalid_answer", f"`{action}` takes no value.", errors=[("value", "must be left out")]
                 )
-        return await self._record(question, actor, Action(action), value, comment)
+        return await self._record(question, (action, value, comment), actor, said.digest)
+
+    async def _seen(self, caller: Caller, question: Question) -> Question:
+        if not self._sight.of_question(caller, await self._store.run(question.run_id), question):
+            raise NotFound("question", question.id)
+        return question
 
     async def _record(
-        self, question: Question, actor: Actor, action: Action, value: str | None, comment: str
+        self, question: Question, said: tuple[Action, str | None, str], actor: Actor, digest: str | None
     ) -> AnswerView:
-        key = _key(actor, action, value, comment)
-        ruling = await questions.answer(
-            self._store, question, actor, action, key=key, value=value, comment=comment
-        )
+        action, value, comment = said
+        key = _key(question, actor, *said)
+        given = response(action, actor, key=key, value=value, comment=comment, digest=digest or "")
+        ruling = await self._store.respond(question.run_id, question.id, given)
         if not questions.counted(ruling):
             raise _refusal(ruling)
         settled = ruling.question or question
@@ -81,9 +111,9 @@ class Answers:
         return AnswerView(**dict(outcome), question_id=settled.id, run_id=settled.run_id)
 
 
-def _key(actor: Actor, action: Action, value: str | None, comment: str) -> str:
+def _key(question: Question, actor: Actor, action: Action, value: str | None, comment: str) -> str:
     """The same answer of the same caller is the same response, however often it arrives."""
-    said = encode([actor.principal, actor.on_behalf_of, action, value, comment])
+    said = encode([question.id, actor.principal, actor.on_behalf_of, action, value, comment])
     return f"http:{hashlib.sha256(said).hexdigest()}"
 
 

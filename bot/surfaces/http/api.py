@@ -100,16 +100,16 @@ async def open_api(
     streams = Streams(
         store, runs, inbox, guard.still, sight, pace or Pace(), most_per_key=settings.streams_per_key
     )
-    table = operations(_handlers(store, streams, rates, Starts(store, settings.start_urls)))
+    table = operations(_handlers(store, streams, rates, sight, Starts(store, settings.start_urls)))
     notices = await _notices(trust, ring)
     async with at_work(runs.run(), inbox.run()):
         yield Api(_routes(table), (guard.middleware,), guard, streams, notices, _headers(settings))
 
 
-def _handlers(store: ApiStore, streams: Streams, rates: Rates, starts: Starts) -> Handlers:
-    answers = Answers(store)
+def _handlers(store: ApiStore, streams: Streams, rates: Rates, sight: Sight, starts: Starts) -> Handlers:
+    answers = Answers(store, sight)
     return Handlers(
-        runs=RunRoutes(store, starts),
+        runs=RunRoutes(store, starts, sight),
         questions=QuestionRoutes(store, answers),
         sse=SseRoutes(streams),
         poll=PollRoutes(streams),

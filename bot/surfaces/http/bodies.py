@@ -18,6 +18,13 @@ OnBehalfOf = Annotated[
         description="The person that the caller acts for, as it says itself. Recorded, never trusted.",
     ),
 ]
+Digest = Annotated[
+    str | None,
+    Field(
+        pattern="^sha256:[0-9a-f]{64}$",
+        description="The question's `digest` as it was shown. If another one is asked by now: 409 `stale`.",
+    ),
+]
 ActionWord = Literal["approve", "reject", "choose", "respond"]
 
 
@@ -57,6 +64,7 @@ class AnswerBody(Request):
         str | None, Field(description="With `choose`: the option's id or label. With `respond`: the words.")
     ] = None
     comment: Annotated[str, Field(description="Words that go with the answer.")] = ""
+    digest: Digest = None
     on_behalf_of: OnBehalfOf = None
 
 
@@ -74,6 +82,7 @@ class InputBody(Request):
     action: ActionWord | None = None
     value: str | None = None
     comment: str = ""
+    digest: Digest = None
     on_behalf_of: OnBehalfOf = None
 
     @model_validator(mode="after")
@@ -102,6 +111,7 @@ class AnswerMessage(Request):
     action: ActionWord
     value: str | None = None
     comment: str = ""
+    digest: Digest = None
     on_behalf_of: OnBehalfOf = None
 
 

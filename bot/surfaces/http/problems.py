@@ -35,6 +35,7 @@ STATUS: Mapping[str, int] = {
     "method_not_allowed": 405,
     "request_timeout": 408,
     "settled": 409,
+    "stale": 409,
     "run_over": 409,
     "run_live": 409,
     "run_completed": 409,
@@ -52,6 +53,7 @@ STATUS: Mapping[str, int] = {
     "too_many_streams": 429,
     "internal_error": 500,
     "journal_sealed": 500,
+    "unreadable_record": 500,
     "store_unavailable": 503,
     "unrecognised": 503,
 }

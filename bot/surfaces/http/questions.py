@@ -37,19 +37,18 @@ class QuestionRoutes:
         return QuestionPage([each for each in page.questions if rules.may(actor, each.policy)], page.next)
 
     async def question(self, call: Call[None, None]) -> web.Response:
-        return reply(QuestionView.of(await self._answers.find(call.id("question_id"))))
+        return reply(QuestionView.of(await self._answers.find(call.caller, call.id("question_id"))))
 
     async def answer(self, call: Call[AnswerBody, None]) -> web.Response:
         said = call.body
-        question = await self._answers.find(call.id("question_id"))
+        question = await self._answers.find(call.caller, call.id("question_id"))
         actor = call.caller.acting(said.on_behalf_of)
-        return reply(await self._answers.give(question, actor, said.action, said.value, said.comment))
+        return reply(await self._answers.give(question, actor, said))
 
     async def input(self, call: Call[InputBody, None]) -> web.Response:
         said = call.body
-        question = await self._answers.find_in(call.id("run_id"), said.question_id)
+        question = await self._answers.find_in(call.caller, call.id("run_id"), said.question_id)
         actor = call.caller.acting(said.on_behalf_of)
         if said.response is not None:
-            return reply(await self._answers.in_words(question, actor, said.response))
-        action = said.action or ""
-        return reply(await self._answers.give(question, actor, action, said.value, said.comment))
+            return reply(await self._answers.in_words(question, actor, said.response, said.digest))
+        return reply(await self._answers.give(question, actor, said))

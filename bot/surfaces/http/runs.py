@@ -8,12 +8,15 @@ from typing import Protocol
 from aiohttp import web
 
 from bot.core import rules
-from bot.core.errors import Refused
+from bot.core.errors import NotFound, Refused
 from bot.core.lists import RunFilter
+from bot.core.model import Run
 from bot.core.ports import Catalogue, Journal, Questions, Runs
 from bot.core.retry import retry
+from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import CancelBody, DeleteQuery, RunsQuery, StartBody
 from bot.surfaces.http.operations import Call, reply
+from bot.surfaces.http.sight import Sight
 from bot.surfaces.http.starts import Starts, StartStore, checked
 from bot.surfaces.http.views import CrewsView, CrewView, RunsView, full, started, summary
 
@@ -25,8 +28,9 @@ class RunsStore(StartStore, Catalogue, Runs, Questions, Journal, Protocol):
 class RunRoutes:
     """The handlers of runs."""
 
-    def __init__(self, store: RunsStore, starts: Starts) -> None:
+    def __init__(self, store: RunsStore, starts: Starts, sight: Sight) -> None:
         self._store = store
+        self._sight = sight
         self._starts = starts
 
     async def crews(self, _: Call[None, None]) -> web.Response:
@@ -49,7 +53,7 @@ class RunRoutes:
         )
         page = await self._store.page_of_runs(which)
         caller = call.caller
-        seen = [run for run in page.runs if not caller.limited or rules.sees(caller.actor, run)]
+        seen = [run for run in page.runs if self._sight.of_run(caller, run)]
         waits = await self._store.waits(seen)
         return reply(RunsView(runs=tuple(summary(run, waits.get(run.id)) for run in seen), next=page.next))
 
@@ -60,11 +64,12 @@ class RunRoutes:
 
     async def cancel(self, call: Call[CancelBody | None, None]) -> web.Response:
         on_behalf_of = call.body.on_behalf_of if call.body else None
+        await self._seen(call.caller, call.id("run_id"))
         run = await self._store.cancel(call.id("run_id"), call.caller.acting(on_behalf_of))
         return reply(full(run, await self._store.questions(run.id)))
 
     async def retry(self, call: Call[None, None]) -> web.Response:
-        run, actor = await self._store.run(call.id("run_id")), call.caller.actor
+        run, actor = await self._seen(call.caller, call.id("run_id")), call.caller.actor
         if not rules.may(actor, run.cancellers):
             raise Refused("not_allowed", "This run is not yours to try again.")
         key = call.request.headers.get("Idempotency-Key")
@@ -82,3 +87,10 @@ class RunRoutes:
                     raise
         await self._store.delete(run.id)
         return web.Response(status=204)
+
+    async def _seen(self, caller: Caller, run_id: str) -> Run:
+        """The run, for somebody who may know of it. Raises NotFound."""
+        run = await self._store.run(run_id)
+        if not self._sight.of_run(caller, run):
+            raise NotFound("run", run_id)
+        return run

@@ -8,8 +8,10 @@ from typing import Protocol
 from aiohttp import web
 
 from bot.core import rules
+from bot.core.access import Scope
 from bot.core.errors import NotFound
 from bot.core.inbox import Inbox
+from bot.core.model import Question, Run
 from bot.core.ports import Runs
 from bot.surfaces.http.auth import Caller
 
@@ -43,8 +45,18 @@ class Sight:
         """For streams of all runs; None: sees everything."""
         return (lambda run_id: self._sees(caller, run_id)) if caller.limited else None
 
+    def of_run(self, caller: Caller, run: Run) -> bool:
+        """Whether this caller gets to know of the run. Who may read sees all, unless they are limited."""
+        if not caller.limited and caller.scopes & {Scope.READ, Scope.ADMIN}:
+            return True
+        return rules.sees(caller.actor, run)
+
+    def of_question(self, caller: Caller, run: Run, question: Question) -> bool:
+        """The same of one of its questions: who may answer it knows of it, too."""
+        return self.of_run(caller, run) or rules.may(caller.actor, question.policy)
+
     async def _sees(self, caller: Caller, run_id: str) -> bool:
         try:
-            return rules.sees(caller.actor, await self._store.run(run_id))
+            return self.of_run(caller, await self._store.run(run_id))
         except NotFound:
             return False

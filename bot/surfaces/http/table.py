@@ -41,7 +41,7 @@ from bot.surfaces.http.websocket import WebSocketRoutes
 
 AnyOperation = Operation[Any, Any]
 
-ANSWERING = ("unknown_question", "not_allowed", "settled", "invalid_answer")
+ANSWERING = ("unknown_question", "not_allowed", "settled", "stale", "invalid_answer", "unreadable_record")
 LAST_EVENT_ID = {"Last-Event-ID": "Like `last_event_id`, as an EventSource sends it; it wins."}
 STREAM = {
     200: Answer("Server-sent events", content_type="text/event-stream"),

@@ -108,6 +108,7 @@ class QuestionView(View):
     reason_flags: ReasonFlags
     asker: str
     round: int | None
+    digest: str = Field(description="Of what is asked: goes with an answer, which counts for nothing else.")
     created_at: str
     deadline: str | None
     outcome: OutcomeView | None
@@ -125,6 +126,7 @@ class QuestionView(View):
             reason_flags=question.reason,
             asker=question.asker,
             round=question.round,
+            digest=question.digest,
             created_at=iso(question.created_at),
             deadline=_iso(question.deadline_at),
             outcome=outcome_of(question),

@@ -169,16 +169,13 @@ class Socket:
             self._rates.take(self._caller.key.name)
         question = await self._find(asked.question_id.lower())
         actor = self._caller.acting(asked.on_behalf_of)
-        answer = await self._answers.give(question, actor, asked.action, asked.value, asked.comment)
+        answer = await self._answers.give(question, actor, asked)
         return answer.model_dump(mode="json")
 
     async def _find(self, question_id: str) -> Question:
         if self._run_id is None:
-            question = await self._answers.find(question_id)
-            if self._sees is not None and not await self._sees(question.run_id):
-                raise NotFound("question", question_id)
-            return question
-        return await self._answers.find_in(self._run_id, question_id)
+            return await self._answers.find(self._caller, question_id)
+        return await self._answers.find_in(self._caller, self._run_id, question_id)
 
 
 def _parse(message: WSMessage) -> object:

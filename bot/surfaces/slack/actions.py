@@ -1,11 +1,12 @@
 """What interactions are called, and the ids that they carry.
 
-A button's value and a modal's `private_metadata` hold ids and nothing else. What somebody may do is looked up
-when they press, and again when they submit.
+A button's value and a modal's `private_metadata` hold ids and the digest of what is shown, and nothing else.
+What somebody may do is looked up when they press, and again when they submit.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -41,6 +42,9 @@ WORDS_BLOCK: Final = "words"
 WORDS_ACTION: Final = "words"
 _INPUT: Final = "input."
 VALUE: Final = "value"
+
+_SHA256: Final = "sha256:"
+_SHORT: Final = re.compile("[0-9A-Za-z_-]{43}")
 
 #: Every `action_id` that stands for an answer by button or select.
 ANSWERS: Final = re.compile(r"answer\.(approve|reject|select|choose\..+)")
@@ -78,15 +82,31 @@ class Target:
     run_id: str
     question_id: str = ""
     option_id: str = ""
+    #: Of the question as it is shown beside this (`Question.digest`); empty: there is none.
+    digest: str = ""
 
     def encode(self) -> str:
         """At most 150 characters, as a select's option may hold; `decode` is its inverse."""
-        return f"{self.run_id} {self.question_id} {self.option_id}".rstrip()
+        return f"{self.run_id} {self.question_id} {self.option_id} {_short(self.digest)}".rstrip()
 
     @classmethod
     def decode(cls, value: str) -> Target:
         """Raises ValueError if this isn't one of ours."""
-        parts = value.split(" ")
-        if not 1 <= len(parts) <= 3 or not parts[0]:  # noqa: PLR2004 - run, question, option
+        run_id, question_id, option_id, digest, *more = [*value.split(" "), "", "", ""]
+        if not run_id or any(more):
             raise ValueError("not a target of ours")
-        return cls(*parts)
+        return cls(run_id, question_id, option_id, _long(digest))
+
+
+def _short(digest: str) -> str:
+    """A digest in 43 characters instead of 71."""
+    raw = bytes.fromhex(digest.removeprefix(_SHA256))
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _long(short: str) -> str:
+    if not short:
+        return ""
+    if not _SHORT.fullmatch(short):
+        raise ValueError("not a target of ours: it has no digest of ours")
+    return f"{_SHA256}{base64.urlsafe_b64decode(f'{short}=').hex()}"

@@ -82,6 +82,11 @@ def asked_in_words(question_id: str) -> str:
     return f"words:{question_id}"
 
 
+def shown_digest(question_id: str) -> str:
+    """The name under which it is noted which digest a question had when its card was posted."""
+    return f"digest:{question_id}"
+
+
 def question_copy(question_id: str, number: int = 0) -> str:
     """The name under which a copy of a question is recorded; the first is the one in the thread."""
     return f"question:{question_id}" + (f":{number}" if number else "")

@@ -20,6 +20,7 @@ from bot.core import questions, runs
 from bot.core.events import Event
 from bot.core.feed import Feed, run_topic
 from bot.core.model import Action, Actor, Crew, Question, Ruling, Run, RunStatus
+from bot.core.responses import response
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
 from tests.faults.nursery import WORKER, Child, Nursery
@@ -207,11 +208,12 @@ class Deck:
 
     async def say(self, question: Question, words: str) -> Ruling:
         """Answer in words; exactly a label is that button."""
-        return await questions.answer_in_words(self.store, question, ADA, words, key=uuid.uuid4().hex)
+        said = questions.in_words(question, ADA, words, key=uuid.uuid4().hex)
+        return await self.store.respond(question.run_id, question.id, said)
 
     async def reject(self, question: Question, comment: str) -> Ruling:
-        key = uuid.uuid4().hex
-        return await questions.answer(self.store, question, ADA, Action.REJECT, key=key, comment=comment)
+        said = response(Action.REJECT, ADA, key=uuid.uuid4().hex, comment=comment)
+        return await self.store.respond(question.run_id, question.id, said)
 
     async def over(self, run: Run, within: float = WITHIN) -> Run:
         """The run, once it is over."""

@@ -8,7 +8,8 @@ import pytest
 import websockets
 
 from bot.core import rules
-from bot.core.model import Action, Actor, Approvers, Deadline, QuestionKind, Response, Run
+from bot.core.model import Action, Actor, Approvers, Deadline, QuestionKind, Run
+from bot.core.responses import response
 from tests.contract.http.conftest import Serve
 from tests.contract.http.following import all_of, over_sse, over_websocket
 from tests.contract.http.served import KEYS, Served, bearer, demo
@@ -17,7 +18,7 @@ from tests.contract.world import ADA, LOST
 
 async def from_slack(served: Served, run: Run, question_id: str) -> dict[str, Any]:
     """A press in Slack, as its surface passes it on."""
-    said = Response(action=Action.REJECT, actor=ADA, key="press")
+    said = response(Action.REJECT, ADA, key="press")
     ruling = await served.store.respond(run.id, question_id, said)
     return {"surface": "slack", "counted": ruling.verdict.value == "settled"}
 

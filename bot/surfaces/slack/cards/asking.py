@@ -133,7 +133,7 @@ def _sections(text: str) -> list[Block]:
 
 def _row(card: QuestionCard, where: Fit) -> Block:
     """What can be pressed. The one that decides comes first; what only opens something, last."""
-    target = Target(card.run_id, card.question_id).encode()
+    target = Target(card.run_id, card.question_id, digest=card.digest).encode()
     opening = button("Show all", actions.OPEN_FULL, target, "Show the whole question", "primary")
     elements = [opening] if where is Fit.MODAL else deciding(card)
     return row([*elements, _reply_button(card, target, primary=not elements)])
@@ -148,7 +148,7 @@ def _reply_button(card: QuestionCard, target: str, *, primary: bool) -> Block:
 
 def deciding(card: QuestionCard) -> list[Block]:
     """The elements that decide: approve and reject, or the options. None for a question that wants words."""
-    target = Target(card.run_id, card.question_id).encode()
+    target = Target(card.run_id, card.question_id, digest=card.digest).encode()
     match card.kind:
         case QuestionKind.APPROVAL | QuestionKind.REVIEW:
             approve = _label(card, Action.APPROVE, "Approve")
@@ -169,7 +169,7 @@ def _label(card: QuestionCard, action: Action, otherwise: str) -> str:
 
 def _choices(card: QuestionCard) -> list[Block]:
     labels = _button_labels(card)
-    values = [Target(card.run_id, card.question_id, each.id).encode() for each in card.options]
+    values = [Target(card.run_id, card.question_id, each.id, card.digest).encode() for each in card.options]
     if len(card.options) > BUTTONS:
         offered = [option(label, value) for label, value in zip(labels, values, strict=True)]
         return [select("Choose...", actions.ANSWER_SELECT, offered[:100])]

@@ -52,7 +52,7 @@ def reply_form(question: Question) -> View:
         "Request changes" if review else "Answer",
         [section(truncate_escaped(question.prompt, SECTION) or "-"), words],
         callback_id=actions.REPLY,
-        private_metadata=Target(question.run_id, question.id).encode(),
+        private_metadata=Target(question.run_id, question.id, digest=question.digest).encode(),
         submit=plain("Send", 24),
     )
 
@@ -71,7 +71,7 @@ def full_text(run: Run, question: Question) -> View:
     A question that is settled has none. One that is too long for a modal is read in the thread's file.
     """
     card = question_card(run, question)
-    target = Target(run.id, question.id).encode()
+    target = Target(run.id, question.id, digest=question.digest).encode()
     if asking.fit(card) is asking.Fit.FILE:
         blocks = [section("This is too long for Slack's windows. All of it is in the file in the thread.")]
     else:

@@ -30,7 +30,7 @@ from bot.surfaces.slack.cards.asking import Fit
 from bot.surfaces.slack.cards.mrkdwn import length
 from bot.surfaces.slack.cards.runcard import TEXT, Message
 from bot.surfaces.slack.delivery.thread import Thread
-from bot.surfaces.slack.place import MOVED, SURFACE, SlackPlace, asked_in_words, question_copy
+from bot.surfaces.slack.place import MOVED, SURFACE, SlackPlace, asked_in_words, question_copy, shown_digest
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.budget import Priority
 from bot.surfaces.slack.webapi.failures import SHUT_OUT, Rejected, Unrenderable
@@ -132,7 +132,7 @@ class Telling:
             await self._share_whole(thread, found)
         message = asking.ask(found)
         try:
-            await thread.say(message, name=name, priority=Priority.DECISION)
+            await thread.say(message, name=name, noted=_digest(found), priority=Priority.DECISION)
         except Unrenderable as refused:
             log.warning(
                 "a question can't be rendered; asking in words", run_id=found.run_id, code=refused.code
@@ -145,7 +145,7 @@ class Telling:
         if length(text) > TEXT:
             await self._share_whole(thread, found)
             text = asking.in_words(found, shortened=True)
-        await thread.say(Message(text=text), name=name, priority=Priority.DECISION)
+        await thread.say(Message(text=text), name=name, noted=_digest(found), priority=Priority.DECISION)
 
     async def _share_whole(self, thread: Thread, found: QuestionCard) -> None:
         """Post all that is to be decided as a file, once."""
@@ -222,3 +222,8 @@ class Telling:
             if question.open and name in thread.copies:
                 again = card.question_card(thread.run, question)
                 await self._post_question(thread, again, question_copy(question.id, 1))
+
+
+def _digest(found: QuestionCard) -> dict[str, str]:
+    """What is noted with a question's card, so that a reply in words is held to what was shown."""
+    return {shown_digest(found.question_id): found.digest}

@@ -72,15 +72,22 @@ class Thread:
 
     # ── saying ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def say(self, message: Message, *, name: str = "", priority: Priority = Priority.NEWS) -> Posted:
-        """Post it, and record it if it has a name.
+    async def say(
+        self,
+        message: Message,
+        *,
+        name: str = "",
+        noted: Mapping[str, str] | None = None,
+        priority: Priority = Priority.NEWS,
+    ) -> Posted:
+        """Post it, and record it if it has a name, with what is `noted` of it under other names.
 
         Raises Later, Unrenderable, Rejected (the thread is closed to us, or all is), Superseded.
         """
         channel, thread_ts = self._at()
         posted = await self._api.post(channel, message, thread_ts=thread_ts, priority=priority)
         if name:
-            await self.note(name, posted.encode())
+            await self._note({name: posted.encode(), **(noted or {})})
         return posted
 
     async def share(self, file: str, content: str, title: str) -> None:
@@ -126,8 +133,11 @@ class Thread:
 
     async def note(self, name: str, ref: str) -> None:
         """Record what was posted. Raises Superseded."""
-        self.copies[name] = ref
-        await self._ledger.record(self.run.id, self.cursor, {name: ref})
+        await self._note({name: ref})
+
+    async def _note(self, refs: Mapping[str, str]) -> None:
+        self.copies.update(refs)
+        await self._ledger.record(self.run.id, self.cursor, refs)
 
     async def reached(self, seq: int) -> None:
         """Record that everything up to this event is shown. Raises Superseded."""

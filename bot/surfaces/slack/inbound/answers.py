@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import JsonValue
-
 from bot.core import questions, rules
 from bot.core.errors import NotFound
 from bot.core.model import Action, Actor, Question, QuestionKind, Ruling, Verdict
 from bot.core.ports import Store
+from bot.core.responses import Response, response
 from bot.surfaces.card import question_card
 from bot.surfaces.slack.actions import WORDS_BLOCK, Target
 from bot.surfaces.slack.cards import asking, private
@@ -15,7 +14,7 @@ from bot.surfaces.slack.cards.asking import Fit
 from bot.surfaces.slack.cards.mrkdwn import escape
 from bot.surfaces.slack.inbound import emoji
 from bot.surfaces.slack.inbound.reply import SILENT, Reply
-from bot.surfaces.slack.place import SURFACE, asked_in_words
+from bot.surfaces.slack.place import SURFACE, asked_in_words, shown_digest
 
 GONE = "This question is no longer there: its run ended some time ago."
 READ_FIRST = (
@@ -31,15 +30,15 @@ class Answers:
         self._store = store
 
     async def press(
-        self, target: Target, action: Action, actor: Actor, *, key: str, value: JsonValue = None
+        self, target: Target, action: Action, actor: Actor, *, key: str, value: str | None = None
     ) -> Reply:
         """A decision by button or select."""
         try:
             question = await self._store.question(target.run_id, target.question_id)
         except NotFound:
             return Reply(say=private.words(GONE))
-        ruling = await questions.answer(self._store, question, actor, action, key=key, value=value)
-        return _ruled(ruling, question, actor)
+        said = response(action, actor, key=key, value=value, digest=target.digest)
+        return _ruled(await self._respond(question, said), question, actor)
 
     async def modal(self, target: Target, words: str, actor: Actor, *, key: str) -> Reply:
         """The words of a modal; why they don't count is said in it, so that they are not lost."""
@@ -53,7 +52,7 @@ class Answers:
                 return Reply(errors={WORDS_BLOCK: why})
             if await self._half_seen(question, actor, words):
                 return Reply(errors={WORDS_BLOCK: READ_FIRST})
-        ruling = await self._in_words(question, actor, words, key)
+        ruling = await self._respond(question, _typed(question, actor, words, key, target.digest))
         why = refusal(ruling, question, actor)
         return Reply(errors={WORDS_BLOCK: why}) if why else SILENT
 
@@ -63,8 +62,10 @@ class Answers:
             return escape(why)
         if await self._half_seen(question, actor, words):
             return READ_FIRST
-        ruling = await self._any_words(question, actor, words, key)
-        return refusal(ruling, question, actor)
+        shown = await self._store.delivery(SURFACE, question.run_id)
+        digest = shown.copies.get(shown_digest(question.id), "")
+        said = _in_words(question, actor, words, key, digest)
+        return refusal(await self._respond(question, said), question, actor)
 
     async def answerable(self, target: Target, actor: Actor) -> Question | Reply:
         """The question, if this person may answer it now; else why not."""
@@ -72,9 +73,7 @@ class Answers:
             question = await self._store.question(target.run_id, target.question_id)
         except NotFound:
             return Reply(say=private.words(GONE))
-        code = (
-            "settled" if not question.open else "not_allowed" if not rules.may(actor, question.policy) else ""
-        )
+        code = "not_allowed" if not rules.may(actor, question.policy) else "" if question.open else "settled"
         if code:
             ruling = Ruling(verdict=Verdict.REFUSED, code=code, question=question)
             return _ruled(ruling, question, actor)
@@ -91,18 +90,8 @@ class Answers:
         shown = await self._store.delivery(SURFACE, run.id)
         return asked_in_words(question.id) not in shown.copies
 
-    async def _in_words(self, question: Question, actor: Actor, words: str, key: str) -> Ruling:
-        if question.kind is QuestionKind.REVIEW:
-            # Who pressed "Request changes" wants changes, whatever the words are.
-            respond = Action.RESPOND
-            return await questions.answer(self._store, question, actor, respond, key=key, comment=words)
-        return await self._any_words(question, actor, words, key)
-
-    async def _any_words(self, question: Question, actor: Actor, words: str, key: str) -> Ruling:
-        numbered = _numbered(question)
-        return await questions.answer_in_words(
-            self._store, question, actor, words, key=key, numbered=numbered
-        )
+    async def _respond(self, question: Question, said: Response) -> Ruling:
+        return await self._store.respond(question.run_id, question.id, said)
 
 
 def _numbered(question: Question) -> bool:
@@ -112,6 +101,17 @@ def _numbered(question: Question) -> bool:
 
 def _ambiguous(question: Question, words: str) -> str:
     return questions.ambiguous(question, words, numbered=_numbered(question))
+
+
+def _in_words(question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:
+    return questions.in_words(question, actor, words, key=key, digest=digest, numbered=_numbered(question))
+
+
+def _typed(question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:
+    """What the words of a modal say. Who pressed "Request changes" wants changes, whatever the words are."""
+    if question.kind is QuestionKind.REVIEW:
+        return response(Action.RESPOND, actor, key=key, comment=words, digest=digest)
+    return _in_words(question, actor, words, key, digest)
 
 
 def refusal(ruling: Ruling, question: Question, actor: Actor) -> str:

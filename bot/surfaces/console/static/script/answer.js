@@ -44,7 +44,9 @@ export function answerForm(question, described, done) {
     if (action === "respond" && !words.value.trim()) return complain("Please write your words first.", true);
     setBusy(true);
     try {
-      const answer = await post(`/questions/${question.question_id}/answer`, { action, value, comment: words.value.trim() });
+      const shown = { digest: question.digest || undefined };
+      const said = { action, value, comment: words.value.trim(), ...shown };
+      const answer = await post(`/questions/${question.question_id}/answer`, said);
       sessionStorage.removeItem(draft);
       done(answer, true);
     } catch (problem) {

@@ -1,0 +1,20 @@
+-- A question's timer is due: give it the outcome that silence means for it, or remind of it. Returns 1, or 0 if nothing
+-- was left to do, or more was said than was judged: then the timer stays, and comes again.
+-- ARGV: timer, id, question id, revision that was judged, outcome ('': a reminder), body
+even_when_full()
+local list, timer, id, question = base .. ':timers', ARGV[1], ARGV[2], ARGV[3]
+local stored = redis.call('HMGET', question_key(id, question), 'spec', 'outcome', 'revision', 'version')
+if not stored[1] or stored[2] then
+  redis.call('ZREM', list, timer)
+  return 0
+end
+if above(stored[4]) or (stored[3] or '0') ~= ARGV[4] then return 0 end
+if redis.call('ZREM', list, timer) == 0 then return 0 end
+if ARGV[5] == '' then
+  append(id, ARGV[6], now())
+else
+  settle(id, question, ARGV[5], ARGV[6], now())
+  redis.call('HINCRBY', base .. ':answers', 'expire', 1)
+end
+publish()
+return 1

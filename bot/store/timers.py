@@ -1,0 +1,121 @@
+"""Deadlines and reminders of questions: what silence means says the question's policy, as with any answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from bot.core import events, rules
+from bot.core.errors import UnreadableRecord
+from bot.core.model import Question
+from bot.store import keys
+from bot.store.codec import QUESTION_FIELDS, dump, read_question, read_response
+from bot.store.connection import Connection
+
+AGAIN = 60_000
+"""Milliseconds after which a timer is looked at again that was left alone."""
+PAGE = 100
+"""Timers of a list that are looked at in one go, besides those that were left alone."""
+_TIMER = re.compile(r"(deadline|remind)/([^/]+)/(.+)", re.DOTALL)
+
+
+class Timer(NamedTuple):
+    """A timer that is due."""
+
+    name: str
+    kind: str
+    run_id: str
+    question_id: str
+
+
+class Timers:
+    """Keeps the timers of questions. What a newer release set is left alone, and holds up no other."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        #: Until when (by the store's clock) each timer is not looked at that was left alone.
+        self._left: dict[str, int] = {}
+
+    async def due(self, within: int) -> int:
+        """Milliseconds until the next one is due, from 0 to `within`."""
+        now = await self._connection.now()
+        waits = [
+            max(0, int(at) - now) for name, at in await self._look(now + within) if self._is_seen(name, now)
+        ]
+        return min(within, *waits) if waits else within
+
+    async def ring(self) -> int:
+        """See to those that are due, in their order; how many had something to do."""
+        now = await self._connection.now()
+        self._left = {name: until for name, until in self._left.items() if until > now}
+        rang = 0
+        for name, _ in await self._look(now):
+            if self._is_seen(name, now):
+                rang += await self._ring(name, now)
+        return rang
+
+    async def _look(self, until: int) -> list[tuple[str, float]]:
+        """The timers up to a time; of each shard the first ones."""
+        async with self._connection.pipeline() as batch:
+            for shard in range(keys.SHARDS):
+                batch.zrange(
+                    keys.timers(shard),
+                    "-inf",
+                    until,
+                    byscore=True,
+                    withscores=True,
+                    offset=0,
+                    num=len(self._left) + PAGE,
+                )
+        return sorted((each for found in batch.results for each in found), key=lambda each: each[1])
+
+    def _is_seen(self, name: str, now: int) -> bool:
+        return self._left.get(name, 0) <= now
+
+    async def _ring(self, name: str, now: int) -> int:
+        try:
+            with self._connection.unreadable.noted():
+                return await self._apply(_timer(name))
+        except UnreadableRecord:
+            self._left[name] = now + AGAIN
+            return 0
+
+    async def _apply(self, timer: Timer) -> int:
+        revision, question, said = await self._read(timer)
+        outcome = body = ""
+        if question is not None and timer.kind == "remind":
+            body = dump(events.HumanInputReminded(question_id=question.id))
+        elif question is not None and question.open:
+            responses = [read_response(question.id, each) for each in said]
+            decided = rules.expire(question, responses)
+            outcome, body = dump(decided), dump(events.completed(question, decided))
+        return int(
+            await self._connection.run(
+                "ring",
+                keys.shard_of(timer.run_id),
+                timer.name,
+                timer.run_id,
+                timer.question_id,
+                revision or "0",
+                outcome,
+                body,
+            )
+        )
+
+    async def _read(self, timer: Timer) -> tuple[str | None, Question | None, Iterable[str]]:
+        key = keys.question(timer.run_id, timer.question_id)
+        async with self._connection.pipeline() as batch:
+            batch.hget(key, "revision")
+            batch.hmget(key, list(QUESTION_FIELDS))
+            batch.lrange(keys.responses(timer.run_id, timer.question_id), 0, -1)
+        revision, fields, said = batch.results
+        return revision, read_question(timer.question_id, fields), said
+
+
+def _timer(name: str) -> Timer:
+    """Raises UnreadableRecord if it is of another release."""
+    found = _TIMER.fullmatch(name)
+    if found is None:
+        raise UnreadableRecord("timer", name, "this release does not know such a timer")
+    return Timer(name, found[1], found[2], found[3])

@@ -1,0 +1,49 @@
+"""What this process came upon and could not read: left alone, told of once, and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import structlog
+
+from bot.core.errors import UnreadableRecord
+
+log = structlog.get_logger(__name__)
+
+MOST = 10_000
+"""Records that are remembered, so that each is told of once."""
+
+
+class Unreadable:
+    """Records of newer releases, and damaged ones."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, str]] = set()
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many, by kind."""
+        return dict(self._counts)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Tell of what can't be read in the block; it is raised all the same."""
+        try:
+            yield
+        except UnreadableRecord as error:
+            self.note(error)
+            raise
+
+    def note(self, error: UnreadableRecord) -> None:
+        """Tell of a record, once."""
+        record = (error.kind, error.name)
+        if record in self._known or len(self._known) >= MOST:
+            return
+        self._known.add(record)
+        self._counts[error.kind] += 1
+        log.error(
+            "A stored record can't be read, and is left alone", kind=error.kind, id=error.name, why=error.why
+        )
