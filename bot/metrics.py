@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import (
@@ -19,6 +20,7 @@ from bot.core.model import Action, RunStatus
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ACK_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 """Seconds. Slack gives up after 3."""
+NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Metrics:
@@ -57,11 +59,29 @@ class Metrics:
             registry=self.registry,
         )
 
-    def text(self, totals: Totals | None, now: int) -> bytes:
-        """All figures in Prometheus' format. Without `totals` the store is away, and this says so."""
+    def text(self, totals: Totals | None, now: int, unreadable: Mapping[str, int] = NONE) -> bytes:
+        """All figures in Prometheus' format. Without `totals` the store is away, and this says so.
+
+        `unreadable`: by kind, how many stored records this process could not read.
+        """
         shared = CollectorRegistry()
+        shared.register(_Unreadable(unreadable))
         shared.register(_StoreFigures(totals, now))
         return generate_latest(self.registry) + generate_latest(shared)
+
+
+class _Unreadable(Collector):
+    """What this process came upon in the store and left alone."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        words = "Stored records that this process can't read, and leaves alone."
+        family = GaugeMetricFamily("crewdeck_unreadable_records", words, labels=["kind"])
+        for kind, count in sorted(self._counts.items()):
+            family.add_metric([kind], count)
+        yield family
 
 
 class _StoreFigures(Collector):

@@ -177,6 +177,8 @@ class Event(Value):
             after = body.deadline_after
             del fields["deadline_after"]
             fields["deadline"] = None if after is None else iso(self.at + after * 1000)
+            if not body.digest:  # asked by the first release
+                del fields["digest"]
         return {
             "type": body.type,
             "execution_id": self.run_id,

@@ -5,20 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import web
 
 from bot.core.errors import StoreUnavailable
 from bot.core.lists import Totals
-from bot.core.ports import Health
+from bot.core.ports import Health, Records
 from bot.metrics import CONTENT_TYPE, Metrics
+
+
+class ProbeStore(Health, Records, Protocol):
+    """What is asked here."""
 
 
 @dataclass(frozen=True)
 class Probes:
     """Answers whether this process can serve, and with what figures."""
 
-    store: Health
+    store: ProbeStore
     metrics: Metrics
     #: The surfaces that are on, and whether each is up.
     surfaces: Callable[[], Mapping[str, bool]]
@@ -45,7 +50,8 @@ class Probes:
         return web.json_response(body, status=200 if ready else 503)
 
     async def figures(self, _: web.Request) -> web.Response:
-        text = self.metrics.text(await self._totals(), round(time.time() * 1000))
+        now = round(time.time() * 1000)
+        text = self.metrics.text(await self._totals(), now, self.store.unreadable_records())
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
     async def _totals(self) -> Totals | None:
