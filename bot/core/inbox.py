@@ -107,13 +107,6 @@ class Batches(Protocol):
         """The next events (at most `limit`) of each run after its `seq`; runs without any are left out."""
 
 
-class Receipts(Protocol):
-    """What was promised to whom."""
-
-    async def keep(self, key: str, value: str, ttl: float) -> str:
-        """Keep `value` for `ttl` seconds unless there is one; what is kept now."""
-
-
 def behind(positions: Sequence[Position], start: Sequence[Position]) -> bool:
     """Whether something between `positions` and what is kept is gone."""
     return any(own < first for own, first in zip(positions, start, strict=True))

@@ -13,7 +13,7 @@ from bot.store.feed import read_events
 
 
 class InboxVerbs:
-    """The ports `bot.core.inbox.Inbox`, `Batches` and `Receipts`."""
+    """The ports `bot.core.inbox.Inbox` and `Batches`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -69,14 +69,6 @@ class InboxVerbs:
                 batch.xrange(keys.events(run_id), min=f"{seq + 1}-0", count=limit)
         pages = zip(after, batch.results, strict=True)
         return {run_id: read_events(run_id, stored) for run_id, stored in pages if stored}
-
-    async def keep(self, key: str, value: str, ttl: float) -> str:
-        redis, name = self._connection.redis, keys.memory(key)
-        while True:
-            await self._connection.do(redis.set(name, value, nx=True, px=round(ttl * 1000)))
-            kept = await self._connection.do(redis.get(name))
-            if kept is not None:  # else it ran out between the two
-                return str(kept)
 
 
 def _position(text: str) -> Position:

@@ -1,9 +1,21 @@
 """A line to Redis with faults: it loses answers, swallows commands, is slow, or speaks for the server."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+
+
+class Held:
+    """An answer that is on its way until it is released."""
+
+    def __init__(self, command: bytes) -> None:
+        self.command = command
+        #: The server has done what it was told.
+        self.reached = asyncio.Event()
+        self.released = asyncio.Event()
 
 
 class LossyLine:
@@ -18,12 +30,18 @@ class LossyLine:
         self.says = b""
         #: Seconds by which each answer is late.
         self.delay = 0.0
+        self._held: Held | None = None
         self._swallowed: set[asyncio.StreamWriter] = set()
         self._lines: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     def lose(self, answers: int, command: bytes = b"EVALSHA") -> None:
         """Hang up instead of passing on the next answers to a command: the server does what it is told."""
         self._losses, self._command = answers, command
+
+    def hold(self, command: bytes) -> Held:
+        """Keep the next answer to a command back until it is released."""
+        self._held = Held(command)
+        return self._held
 
     def half_open(self) -> None:
         """What comes on the connections that are open now goes nowhere, and nobody hangs up."""
@@ -71,6 +89,11 @@ class LossyLine:
             if self._losses and self._command in request:
                 self._losses -= 1
                 return
+            held = self._held
+            if held is not None and held.command in request:
+                self._held = None
+                held.reached.set()
+                await held.released.wait()
             await asyncio.sleep(self.delay)
             writer.write(answer)
 

@@ -6,7 +6,10 @@ import pytest
 
 from bot.core.model import Action, Deadline, Policy, RunStatus, Standing, Verdict
 from bot.core.ports import Fenced
+from bot.core.questions import digest_of
 from bot.core.responses import Choose
+from bot.store import keys
+from bot.store.connection import connect
 from bot.store.redis import RedisStore
 from tests.contract.world import ADA, BOB, LOST, approval, choice, claimed, response, told
 
@@ -61,6 +64,79 @@ async def test_the_same_delivery_again_counts_once_and_is_no_conflict(store: Red
     rulings = [await store.respond(claim.run.id, question.id, response()) for _ in range(3)]
     assert [ruling.verdict for ruling in rulings] == [Verdict.SETTLED, Verdict.REPEATED, Verdict.REPEATED]
     assert len(await store.responses(claim.run.id, question.id)) == 1
+
+
+async def test_one_delivery_answers_one_question_of_a_run(store: RedisStore) -> None:
+    """Whatever question its copies are taken for, and however many arrive at once."""
+    claim = await claimed(store)
+    asked = [await store.ask(claim, approval(claim, name)) for name in ("a", "b", "c")]
+    copies = [response(Action.RESPOND, key="message", comment="blue") for _ in range(3)]
+    rulings = await asyncio.gather(
+        *(store.respond(claim.run.id, each.id, copy) for each in asked for copy in copies)
+    )
+    assert [ruling.verdict for ruling in rulings].count(Verdict.SETTLED) == 1
+    assert {ruling.verdict for ruling in rulings} == {Verdict.SETTLED, Verdict.REPEATED}
+    settled = [question for question in await store.questions(claim.run.id) if not question.open]
+    assert [ruling.question for ruling in rulings] == settled * 9
+
+
+async def test_who_answers_again_under_another_key_is_no_conflict(store: RedisStore) -> None:
+    claim = await claimed(store)
+    question = await store.ask(claim, approval(claim))
+    for key, verdict in (("press", Verdict.SETTLED), ("press again", Verdict.REPEATED)):
+        assert (await store.respond(claim.run.id, question.id, response(key=key))).verdict is verdict
+    other = response(Action.REJECT, key="changed my mind")
+    assert (await store.respond(claim.run.id, question.id, other)).code == "settled"
+
+
+async def test_whom_a_settled_question_is_not_for_hears_no_outcome(store: RedisStore) -> None:
+    claim = await claimed(store)
+    question = await store.ask(claim, approval(claim))
+    await store.respond(claim.run.id, question.id, response())
+    for said in (response(by=BOB), response(Action.REJECT, by=BOB), response(by=BOB, key="another")):
+        ruling = await store.respond(claim.run.id, question.id, said)
+        assert (ruling.code, ruling.question) == ("not_allowed", None)
+
+
+async def test_an_answer_to_what_was_asked_before_is_stale(store: RedisStore) -> None:
+    claim = await claimed(store)
+    question = await store.ask(claim, approval(claim))
+    before = question.model_copy(update={"prompt": "Publish the draft?"})
+    shown = response().model_copy(update={"digest": digest_of(before)})
+    ruling = await store.respond(claim.run.id, question.id, shown)
+    assert (ruling.verdict, ruling.code) == (Verdict.REFUSED, "stale")
+    assert await store.responses(claim.run.id, question.id) == []
+    again = response().model_copy(update={"digest": question.digest})
+    assert (await store.respond(claim.run.id, question.id, again)).verdict is Verdict.SETTLED
+
+
+async def test_a_response_is_appended_only_to_what_was_judged(store: RedisStore, store_url: str) -> None:
+    """One that counts without settling: the next one, judged before it came, has to be judged again."""
+    claim = await claimed(store)
+    question = await store.ask(claim, approval(claim))
+    run_id, connection = claim.run.id, await connect(store_url)
+    try:
+        for key, revision, done in (
+            ("a", 0, "done"),
+            ("b", 0, "conflict"),
+            ("a", 1, "repeated"),
+            ("b", 1, "done"),
+        ):
+            words = (
+                run_id,
+                question.id,
+                revision,
+                key,
+                response(key=key).model_dump_json(),
+                "",
+                "",
+                "approve",
+            )
+            assert (await connection.run("respond", keys.shard_of(run_id), *words))[0] == done
+    finally:
+        await connection.close()
+    assert [said.key for said in await store.responses(run_id, question.id)] == ["a", "b"]
+    assert (await store.question(run_id, question.id)).open
 
 
 async def test_two_people_with_the_same_key_are_told_apart(store: RedisStore) -> None:

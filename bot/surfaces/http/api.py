@@ -14,7 +14,7 @@ from aiohttp.typedefs import Middleware
 
 from bot.core.access import Keyring
 from bot.core.feed import Feed
-from bot.core.inbox import Batches, Inbox, Receipts
+from bot.core.inbox import Batches, Inbox
 from bot.core.ports import Store
 from bot.core.sessions import Door
 from bot.core.tasks import at_work
@@ -43,7 +43,7 @@ HSTS = 365 * 24 * 3600
 """Seconds for which browsers come by https only, where the public address has it."""
 
 
-class ApiStore(Store, Keyring, Inbox, Batches, Receipts, Protocol):
+class ApiStore(Store, Keyring, Inbox, Batches, Protocol):
     """All that the API needs of the store."""
 
 

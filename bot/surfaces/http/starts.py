@@ -10,7 +10,6 @@ from typing import Protocol
 from bot.core import ids, runs
 from bot.core.endpoints import StartUrls
 from bot.core.errors import NotFound
-from bot.core.inbox import Receipts
 from bot.core.model import Actor, NewRun, Place, Run
 from bot.core.ports import Catalogue, Memory, Runs
 from bot.surfaces.encoding import encode
@@ -22,7 +21,7 @@ REMEMBERED = 24 * 3600.0
 LONGEST_KEY = 255
 
 
-class StartStore(Catalogue, Runs, Memory, Receipts, Protocol):
+class StartStore(Catalogue, Runs, Memory, Protocol):
     """What is needed to start runs."""
 
 

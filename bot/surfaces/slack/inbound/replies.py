@@ -90,14 +90,12 @@ class Replies:
         said = json.loads(kept) if kept else None
         if said is None or said["user"] != actor.user_id:
             return Reply(say=private.words("I no longer have those words. Please reply in the thread again."))
-        routed = await self._store.recall(f"{name}:question")
-        if routed not in {None, f"{target.run_id} {target.question_id}"}:
-            return Reply(say=private.words("Those words were already passed on to another question."))
         try:
             question = await self._store.question(target.run_id, target.question_id)
         except NotFound:
             return Reply(say=private.words("This question is no longer there."))
-        await self._store.remember(f"{name}:question", f"{question.run_id} {question.id}", 7 * DAY)
+        if await self._routed(name, question) != _way(question):
+            return Reply(say=private.words("Those words were already passed on to another question."))
         why = await self._answers.words(question, said["words"], actor, key=name)
         return Reply(say=private.explained(why) if why else private.words("Thank you, passed on."))
 
@@ -105,8 +103,9 @@ class Replies:
         """The open questions of the thread; if this reply arrived before, the one it was taken for."""
         if routed := await self._store.recall(f"{heard.key}:question"):
             run_id, question_id = routed.split()
-            run = next(run for run in runs if run.id == run_id)
-            return [(run, await self._store.question(run_id, question_id))]
+            return [
+                (run, await self._store.question(run_id, question_id)) for run in runs if run.id == run_id
+            ]
         at = float(heard.said.ts) * 1000 + SKEW
         found = [
             (run, each) for run in runs if not run.status.over for each in await self._store.questions(run.id)
@@ -115,12 +114,19 @@ class Replies:
 
     async def _answer(self, heard: Heard, question: Question, actor: Actor) -> Reply:
         if rules.may(actor, question.policy):
-            # Delivered again after the next question was asked, it must not answer that one.
-            await self._store.remember(f"{heard.key}:question", f"{question.run_id} {question.id}", 7 * DAY)
+            # All copies of a message, those that arrive at once too, are for the question of the first one.
+            # That it counts once, the store sees to.
+            run_id, question_id = (await self._routed(heard.key, question)).split()
+            if question_id != question.id:
+                question = await self._store.question(run_id, question_id)
         why = await self._answers.words(question, heard.words, actor, key=heard.key)
         if why == READ_FIRST:
             return Reply(say=private.explained(why))  # Each time: they meant to decide.
         return await self._explain_once(question.id, actor, why) if why else SILENT
+
+    async def _routed(self, message: str, question: Question) -> str:
+        """The way of a message (a run and its question): this one, unless it has gone another way already."""
+        return await self._store.keep(f"{message}:question", _way(question), 7 * DAY)
 
     async def _which(self, heard: Heard, asked: list[Asked], actor: Actor) -> Reply:
         theirs = [(run, question) for run, question in asked if rules.may(actor, question.policy)]
@@ -154,3 +160,7 @@ class Replies:
     async def _explain_once(self, about: str, actor: Actor, why: str) -> Reply:
         first = await self._store.once(f"slack:explained:{about}:{actor.principal}")
         return Reply(say=private.explained(why)) if first else SILENT
+
+
+def _way(question: Question) -> str:
+    return f"{question.run_id} {question.id}"

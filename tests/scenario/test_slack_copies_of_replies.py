@@ -1,0 +1,99 @@
+"""One message in a thread, delivered twice at the same time to two processes: it answers one question."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import redis
+
+from bot.core.model import Claim, QuestionKind, Run
+from bot.core.ports import Store
+from bot.metrics import Metrics
+from bot.settings import Settings
+from bot.store.redis import open_store
+from bot.surfaces.slack.inbound.answers import Answers
+from bot.surfaces.slack.inbound.errands import Errands
+from bot.surfaces.slack.inbound.payloads import Said
+from bot.surfaces.slack.inbound.people import People
+from bot.surfaces.slack.inbound.replies import Heard, Replies
+from bot.surfaces.slack.inbound.reply import SILENT
+from bot.surfaces.slack.place import SlackPlace
+from bot.surfaces.slack.precedence import Precedence
+from bot.surfaces.slack.webapi.api import open_api
+from tests.contract.lossy import LossyLine, lossy_line
+from tests.loopback.slack import GENERAL
+from tests.scenario.outbox import ADA, TEAM, Outbox
+
+THREAD = "1700000000.000100"
+
+
+@pytest.fixture
+async def line(redis_url: str, data_dir: Path) -> AsyncIterator[LossyLine]:
+    with redis.Redis.from_url(redis_url) as server:
+        upstream: str = server.connection_pool.connection_kwargs["path"]
+    async with lossy_line(data_dir / "line.sock", upstream) as lossy:
+        yield lossy
+
+
+@pytest.fixture
+async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies, Replies]]:
+    """Two of them; the second is behind the line."""
+    settings = Settings.model_validate(
+        {"SLACK_BOT_TOKEN": on.slack.bot_token, "SLACK_API_URL": on.slack.api_url}
+    )
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(open_api(settings, Metrics(), Precedence()))
+        far = await stack.enter_async_context(open_store(line.url))
+
+        async def made(store: Store) -> Replies:
+            people = People(api, store, Errands())
+            await people.actor(TEAM, ADA.user_id)
+            return Replies(store, people, Answers(store))
+
+        yield await made(on.store), await made(far)
+
+
+def message(words: str = "blue") -> Heard:
+    """A reply that was written in a moment, so that it is later than whatever is asked here."""
+    said = Said(
+        type="message",
+        channel=GENERAL,
+        ts=f"{time.time() + 60:.6f}",
+        thread_ts=THREAD,
+        user=ADA.user_id,
+        text=words,
+    )
+    return Heard(TEAM, "U0BOT", said)
+
+
+async def in_thread(on: Outbox) -> tuple[Run, Claim]:
+    run = await on.start(thread=THREAD)
+    await on.store.settle_place(run.id, SlackPlace(TEAM, GENERAL, THREAD).encode())
+    return run, await on.claimed(run)
+
+
+@pytest.mark.parametrize("where", ["the same run", "another run of the thread"])
+async def test_two_copies_of_a_reply_at_once_answer_one_question(
+    where: str, on: Outbox, line: LossyLine, processes: tuple[Replies, Replies]
+) -> None:
+    first, second = processes
+    heard = message()
+    run, claim = await in_thread(on)
+    other = claim if where == "the same run" else (await in_thread(on))[1]
+    colour = await on.ask(claim, "Which colour?", kind=QuestionKind.TEXT)
+    held = line.hold(f"{heard.key}:question".encode())
+    copy = asyncio.create_task(second.hear(heard))
+    await held.reached.wait()  # it has seen that the message has gone no way yet
+    assert await first.hear(heard) == SILENT
+    shape = await on.ask(other, "Which shape?", kind=QuestionKind.TEXT)
+    held.released.set()
+    assert await copy == SILENT
+    settled = await on.store.question(run.id, colour.id)
+    assert settled.outcome is not None
+    assert settled.outcome.comment == "blue"
+    assert (await on.store.question(shape.run_id, shape.id)).open
+    assert await first.hear(message("round")) == SILENT
+    assert not (await on.store.question(shape.run_id, shape.id)).open
