@@ -295,9 +295,6 @@ class Memory(Protocol):
     async def once(self, key: str, ttl: float = 7 * 24 * 3600) -> bool:
         """True for the first caller with this key."""
 
-    async def keep(self, key: str, value: str, ttl: float) -> str:
-        """Keep `value` for `ttl` seconds unless there is one; what is kept now: the first caller's."""
-
     async def remember(self, key: str, value: str, ttl: float) -> None: ...
 
     async def keep(self, key: str, value: str, ttl: float) -> str:

@@ -19,14 +19,6 @@ class MemoryVerbs:
         name = keys.memory(f"once:{key}")
         return bool(await self._connection.run_small("once", name, new_call(), ms(ttl)))
 
-    async def keep(self, key: str, value: str, ttl: float) -> str:
-        redis, name = self._connection.redis, keys.memory(key)
-        while True:
-            await self._connection.do(redis.set(name, value, nx=True, px=round(ttl * 1000)))
-            kept = await self._connection.do(redis.get(name))
-            if kept is not None:  # else it ran out between the two
-                return str(kept)
-
     async def remember(self, key: str, value: str, ttl: float) -> None:
         await self._connection.run_small("remember", keys.memory(key), value, ms(ttl))
 

@@ -23,6 +23,7 @@ from bot.surfaces.slack.inbound.reply import SILENT
 from bot.surfaces.slack.place import SlackPlace
 from bot.surfaces.slack.precedence import Precedence
 from bot.surfaces.slack.webapi.api import open_api
+from bot.surfaces.slack.webapi.installed import Installed
 from tests.contract.lossy import LossyLine, lossy_line
 from tests.loopback.slack import GENERAL
 from tests.scenario.outbox import ADA, TEAM, Outbox
@@ -46,11 +47,13 @@ async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies,
     )
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(open_api(settings, Metrics(), Precedence()))
+        installed = Installed(api)
+        await installed.learn()
         far = await stack.enter_async_context(open_store(line.url))
 
         async def made(store: Store) -> Replies:
-            people = People(api, store, Errands())
-            await people.actor(TEAM, ADA.user_id)
+            people = People(api, store, Errands(), installed)
+            await people.actor(ADA.user_id)
             return Replies(store, people, Answers(store))
 
         yield await made(on.store), await made(far)
