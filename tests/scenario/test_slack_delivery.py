@@ -11,7 +11,7 @@ import pytest
 from bot.core.events import RunChanged
 from bot.core.model import Action, Approvers, Deadline, QuestionKind, RunError, RunStatus
 from bot.surfaces.slack.place import SlackPlace
-from tests.loopback.slack import GENERAL, SLACK_BUDGETS
+from tests.loopback.slack import GENERAL, SLACK_BUDGETS, Budget
 from tests.scenario.outbox import ADA, TEAM, Outbox, delivering
 
 LOST = RunError(code="worker_lost", message="The worker is gone.")
@@ -436,6 +436,20 @@ async def test_many_runs_keep_slacks_budgets(on: Outbox) -> None:
             await on.sees(lambda n=number, c=channel: on.said(f"Question {n}?", c), 20)  # type: ignore[misc]
             await on.sees(lambda c=channel: on.said("*Approved*", c), 20)  # type: ignore[misc]
     assert [call for call in on.slack.calls if call.status == 429] == []
+
+
+async def test_a_busy_channel_holds_up_no_other(on: Outbox) -> None:
+    on.slack.enforce({"chat.postMessage": Budget(1, 1.0, per_channel=True)})
+    busy, quiet = (on.slack.add_channel(name).id for name in ("C0BUSY", "C0QUIET"))
+    for _ in range(1200):  # more in each shard than are looked at at first
+        await on.start(channel=busy)
+    await on.start(channel=quiet)
+    async with on.web():
+        await on.sees(lambda: on.said("Demo", quiet))
+        assert len(on.slack.messages(busy)) <= 20
+        late = await on.start(channel=quiet)
+        await on.claimed(late)
+        assert len(on.slack.messages(busy)) <= 30
 
 
 async def test_another_process_takes_over_the_shards(on: Outbox) -> None:

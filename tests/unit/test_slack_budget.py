@@ -43,6 +43,20 @@ def test_decisions_overtake_progress() -> None:
     assert budget.wait(decision, 1.0) == 0
 
 
+def test_channels_take_turns_within_a_priority() -> None:
+    budget = Budget(Rate(per_second=1, burst=1))
+    assert budget.wait(budget.join(Priority.DECISION), 0) == 0
+    busy = [budget.join(Priority.DECISION, "C0BUSY") for _ in range(5)]
+    quiet = budget.join(Priority.DECISION, "C0QUIET")
+    made = []
+    for now in range(1, 7):
+        for ticket in sorted([*busy, quiet], key=lambda each: each.number):
+            if ticket not in made and budget.wait(ticket, float(now)) == 0:
+                made.append(ticket)
+                break
+    assert [ticket.channel for ticket in made] == ["C0BUSY", "C0QUIET", *["C0BUSY"] * 4]
+
+
 def test_progress_leaves_the_reserve_to_decisions() -> None:
     budget = Budget(Rate(per_second=1, burst=3, reserved=2))
     assert budget.wait(budget.join(Priority.PROGRESS), 0) == 0

@@ -33,7 +33,7 @@ class Board:
         """Redraw it soon, in `after` seconds at the earliest. Marked twice, it is drawn once."""
         now = self._clock()
         earliest = max(now + after, self._drawn.get(run_id, now - self._interval) + self._interval)
-        self._due.setdefault(run_id, earliest)
+        self._due[run_id] = min(earliest, self._due.get(run_id, earliest))
         self._marked.set()
 
     def drawn(self, run_id: str) -> None:
@@ -51,15 +51,24 @@ class Board:
         )
 
     async def run(self) -> None:
-        """Draw what is marked, for ever."""
+        """Draw what is marked, for ever: what is due first comes first, also if it was marked later."""
         while True:
-            if not self._due:
-                self._marked.clear()
-                await self._marked.wait()
-            run_id, due = min(self._due.items(), key=lambda each: each[1])
-            if (seconds := due - self._clock()) > 0:
-                await asyncio.sleep(seconds)
-                continue
+            await self._something_due()
             await self._room()
-            if self._due.pop(run_id, None) is not None:
+            if (run_id := self._first_due()) is not None:
+                del self._due[run_id]
                 await self._draw(run_id)
+
+    def _first_due(self) -> str | None:
+        run_id = min(self._due, key=self._due.__getitem__, default=None)
+        return run_id if run_id is not None and self._due[run_id] <= self._clock() else None
+
+    async def _something_due(self) -> None:
+        while self._first_due() is None:
+            self._marked.clear()
+            soonest = min(self._due.values(), default=None)
+            try:
+                async with asyncio.timeout(None if soonest is None else max(0.0, soonest - self._clock())):
+                    await self._marked.wait()
+            except TimeoutError:
+                continue

@@ -20,7 +20,8 @@ from bot.core.ports import Store
 from bot.surfaces.slack.delivery.home import Home
 from bot.surfaces.slack.delivery.show import Show
 from bot.surfaces.slack.delivery.thread import Ledger, Superseded
-from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack.delivery.turns import Turns
+from bot.surfaces.slack.place import SURFACE, SlackPlace
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.failures import SHUT_OUT, Later, Rejected
 
@@ -34,6 +35,13 @@ GATHER = 0.03
 """Seconds that news gather before the next look, so that a burst of them is one look."""
 AT_ONCE = 100
 """Runs that are shown at the same time."""
+OF_A_CHANNEL = 8
+"""Of these, runs of one channel, where Slack takes about one message a second."""
+HELD = 3.0
+"""Seconds of waiting for Slack from which on no further run of a channel is begun."""
+PAGE = 100
+MOST = 1600
+"""Waiting runs of a shard that are looked at: more than `PAGE` only where the first ones can't be begun."""
 DRAIN = 2.0
 """Seconds that what is being posted gets at the end, so that it is recorded."""
 SHUT_FOR = 30.0
@@ -64,6 +72,11 @@ class Delivery:
         #: More than our share: given back as soon as nothing is under way there.
         self._leaving: set[int] = set()
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._turns = Turns(AT_ONCE, OF_A_CHANNEL)
+        #: The channel of each run that waits.
+        self._channels: dict[str, str] = {}
+        #: How many waiting runs of each shard are looked at.
+        self._reach: dict[int, int] = {}
         #: The shard of each run that is shown right now.
         self._busy_in: dict[str, int] = {}
         self._failures: dict[str, int] = {}
@@ -164,17 +177,41 @@ class Delivery:
                 self._feed.drop(self._signal, topic)
 
     async def _begin_pending(self) -> None:
+        if self._turns.full:
+            return
+        try:
+            waiting = await self._waiting()
+        except StoreUnavailable:
+            log.info("the store is away: nothing can be delivered")
+            return
+        self._channels = {run_id: channel for run_id, (_, channel) in waiting.items()}
+        open_ = {run_id: channel for run_id, channel in self._channels.items() if not self._held(channel)}
+        for run_id in self._turns.next(open_):
+            self._begin(run_id, waiting[run_id][0])
+
+    async def _waiting(self) -> dict[str, tuple[int, str]]:
+        """Runs that wait, the oldest first: each with its shard and its channel."""
+        found: dict[str, tuple[int, str]] = {}
         for shard in sorted(self._shards):
-            if len(self._busy) >= AT_ONCE:
-                return
-            try:
-                pending = await self._store.pending(SURFACE, shard)
-            except StoreUnavailable:
-                log.info("the store is away: nothing can be delivered")
-                return
-            for run_id in pending:
-                if run_id not in self._busy and len(self._busy) < AT_ONCE and shard in self._shards:
-                    self._begin(run_id, shard)
+            limit = self._reach.get(shard, PAGE)
+            pending = await self._store.pending(SURFACE, shard, limit)
+            waiting = [run_id for run_id in pending if run_id not in self._busy]
+            found |= {run_id: (shard, await self._channel(run_id)) for run_id in waiting}
+            # Behind as many as can be looked at there may be runs of channels that could have a turn.
+            self._reach[shard] = min(MOST, 2 * limit) if len(pending) == limit else PAGE
+        return {run_id: each for run_id, each in found.items() if each[0] in self._shards}
+
+    async def _channel(self, run_id: str) -> str:
+        if run_id in self._channels:
+            return self._channels[run_id]
+        try:
+            place = (await self._store.run(run_id)).place
+        except NotFound:
+            return ""
+        return SlackPlace.decode(place).channel if place is not None else ""
+
+    def _held(self, channel: str) -> bool:
+        return self._api.seconds_until_post(channel) > HELD
 
     def _begin(self, run_id: str, shard: int) -> None:
         task = asyncio.create_task(self._deliver(run_id), name=f"delivery of {run_id}")
@@ -184,6 +221,7 @@ class Delivery:
 
     def _ended(self, run_id: str) -> None:
         """Look again: more may have happened meanwhile."""
+        self._turns.ended(run_id)
         del self._busy[run_id], self._busy_in[run_id]
         self._signal.set(())
 

@@ -30,6 +30,8 @@ from bot.surfaces.slack.webapi.links import Links
 log = structlog.get_logger(__name__)
 
 PAGE = 200
+BUSY = 1.0
+"""Seconds after which a progress message is drawn whose run was just being shown."""
 AGAIN = 5.0
 """Seconds after which a progress message is drawn again that could not be drawn."""
 
@@ -148,8 +150,13 @@ class Show:
         self.board.mark(run.id)
 
     async def _redraw(self, run_id: str) -> None:
+        turn = self._turn(run_id)
+        if turn.locked():
+            # What it says waits for its channel, maybe for long. The other runs' progress doesn't.
+            self.board.mark(run_id, BUSY)
+            return
         try:
-            async with self._turn(run_id):
+            async with turn:
                 thread = await self._thread(run_id)
                 if thread is not None and not thread.run.status.over:
                     await self._draw(thread, Priority.PROGRESS)

@@ -90,6 +90,10 @@ class SlackApi:
         """Return when nobody waits for an acknowledgement: what is shown comes second."""
         await self._gate.precedence.give_way()
 
+    def seconds_until_post(self, channel: str) -> float:
+        """For how long a message to this channel would have to wait, as far as is known."""
+        return self._gate.seconds("chat.postMessage", channel, Priority.DECISION)
+
     async def room_for_progress(self) -> None:
         """Return when an edit that nobody waits for could be made at once."""
         await self._gate.room("chat.update", Priority.PROGRESS)

@@ -30,10 +30,12 @@ class Rate:
 
 @dataclass(frozen=True, order=True)
 class Ticket:
-    """A place in the queue for one call."""
+    """A place in the queue for one call: within a priority, channels take turns."""
 
     priority: Priority
+    turn: int
     number: int
+    channel: str = ""
 
 
 @dataclass
@@ -46,14 +48,18 @@ class Budget:
     _tokens: float = field(init=False)
     _at: float | None = field(default=None, init=False)
     _queue: list[Ticket] = field(default_factory=list, init=False)
+    #: The turn of the call of each priority that was made last.
+    _turns: dict[Priority, int] = field(default_factory=lambda: dict.fromkeys(Priority, 0), init=False)
     _numbers: itertools.count[int] = field(default_factory=itertools.count, init=False)
 
     def __post_init__(self) -> None:
         self._tokens = float(self.rate.burst)
 
-    def join(self, priority: Priority) -> Ticket:
-        """Stand in the queue, behind all of the same priority."""
-        ticket = Ticket(priority, next(self._numbers))
+    def join(self, priority: Priority, channel: str = "") -> Ticket:
+        """Stand in the queue: behind the same channel's calls of this priority, and one of each other's."""
+        own = [each.turn for each in self._queue if (each.priority, each.channel) == (priority, channel)]
+        turn = max([self._turns[priority], *own]) + 1
+        ticket = Ticket(priority, turn, next(self._numbers), channel)
         bisect.insort(self._queue, ticket)
         return ticket
 
@@ -69,6 +75,7 @@ class Budget:
         missing = self._floor(ticket.priority) + ahead + 1 - self._tokens
         if missing <= 0 and ahead == 0:
             self._tokens -= 1
+            self._turns[ticket.priority] = ticket.turn
             del self._queue[0]
             return 0.0
         return max(missing, 0.01) / self._per_second

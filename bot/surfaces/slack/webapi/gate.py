@@ -57,7 +57,7 @@ class Gate:
         budget = self._budget(method, channel)
         if budget is None:
             return
-        ticket = budget.join(priority)
+        ticket = budget.join(priority, channel)
         try:
             seconds = budget.wait(ticket, self._clock())
             while seconds > 0:
@@ -76,6 +76,11 @@ class Gate:
         while seconds > 0:
             await asyncio.sleep(seconds)
             seconds = budget.room(priority, self._clock())
+
+    def seconds(self, method: str, channel: str, priority: Priority) -> float:
+        """Until such a call could be made, by what is known of its budget. Nothing is counted."""
+        budget = self._budgets.get((method, channel if method in BY_CHANNEL else ""))
+        return budget.room(priority, self._clock()) if budget else 0.0
 
     def hold(self, method: str, channel: str, seconds: float) -> None:
         """Slack said to wait for so long."""
