@@ -185,11 +185,11 @@ async def _begin(parts: Parts, store: Store, catch_up: CatchUp) -> None:
     while True:
         try:
             await _go_on(store, parts.installed.team)
-            await catch_up.run()
         except StoreUnavailable:
             await asyncio.sleep(AGAIN)
         else:
-            return
+            break
+    await catch_up.run()
 
 
 async def _go_on(store: Store, team: str) -> None:

@@ -1,21 +1,30 @@
-"""Replies that people wrote while no web process was up: read once at start-up, handled as if delivered."""
+"""Replies that people wrote while no web process was up: read once, handled as if they had been delivered.
+
+A process that starts looks whether another one hears already. If none does, there was a gap: the process
+records that (a round), before it counts as hearing itself. Any process works on an open round, one at a time
+(a lease); where it was is recorded, so that another one goes on from there.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import structlog
+from pydantic import ValidationError
 
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.model import Question
+from bot.core.model import Question, Value
 from bot.core.ports import Store
-from bot.surfaces.slack.inbound.desk import Desk
+from bot.surfaces.slack.inbound.desk import UNSAVED, Desk, told
 from bot.surfaces.slack.inbound.listeners.messages import Ears, line_to
 from bot.surfaces.slack.inbound.payloads import Said
 from bot.surfaces.slack.inbound.presence import Presence
 from bot.surfaces.slack.inbound.replies import Heard
+from bot.surfaces.slack.inbound.reply import Reply
 from bot.surfaces.slack.inbound.unfinished import Delivery
 from bot.surfaces.slack.place import MOVED, SURFACE, Posted, SlackPlace
 from bot.surfaces.slack.webapi.api import Later, Rejected
@@ -25,8 +34,17 @@ log = structlog.get_logger(__name__)
 
 AGAIN = 2.0
 """Seconds before the store is asked again, where it was away."""
+EVERY = 2.0
+"""Seconds between two looks whether there is a round to work on."""
 MARGIN = 2.0
 """Seconds by which Slack's clock may be behind the store's."""
+LEASE = 10.0
+RENEW = 3.0
+PAGE = 50
+KEPT = 7 * 24 * 3600.0
+"""Seconds for which a round is kept."""
+ROUND = "slack:catchup"
+HOLDER = "slack:catchup:holder"
 
 
 class Threads(Protocol):
@@ -34,6 +52,27 @@ class Threads(Protocol):
 
     async def replies(self, channel: str, thread_ts: str, oldest: str) -> Sequence[Mapping[str, Any]]:
         """The messages of a thread that are later than `oldest`. Raises Later, Rejected."""
+
+
+class Round(Value):
+    """All threads with open questions are to be read once, since nobody had heard anything before."""
+
+    id: str
+    #: The process that found so, and hears since.
+    by: str
+
+    @property
+    def place(self) -> str:
+        """The name under which it is kept how far it is."""
+        return f"{ROUND}:{self.id}:after"
+
+    @property
+    def done(self) -> str:
+        return f"{ROUND}:{self.id}:done"
+
+
+class _Lost(Exception):  # noqa: N818 - a signal, no error
+    """Another process works on the round."""
 
 
 class CatchUp:
@@ -50,34 +89,129 @@ class CatchUp:
         self._ears = ears
 
     async def run(self) -> None:
-        """Once. Not where another web process was up all the time, since Slack delivered to that one."""
-        if await self._presence.others_alive():
-            return
-        for place, oldest in (await self._waiting()).items():
-            for message in await self._read(place, oldest):
-                await self._handle(place, message)
+        """See to it that nothing written in a gap is missed, for ever."""
+        await self._persist(self._cover)
+        while True:
+            await self._persist(self._go_on)
+            await asyncio.sleep(EVERY)
 
-    async def _waiting(self) -> dict[SlackPlace, float]:
-        """Threads with open questions, and when (in seconds) the first of these was asked."""
+    async def _persist(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do it, as soon as the store is there."""
+        while True:
+            try:
+                await step()
+            except StoreUnavailable:
+                await asyncio.sleep(AGAIN)
+            else:
+                return
+
+    # ── whether there was a gap ─────────────────────────────────────────────────────────────────────────
+
+    async def _cover(self) -> None:
+        """Record a round, unless another process has heard all the time."""
+        alive = await self._presence.others_alive()
+        if not await self._presence.any_hears(alive):
+            await self._open_round(alive)
+        await self._presence.hear()
+
+    async def _open_round(self, alive: frozenset[str]) -> None:
+        fresh = Round(id=uuid.uuid4().hex, by=self._presence.owner)
+        kept = Round.model_validate_json(await self._store.keep(ROUND, fresh.model_dump_json(), KEPT))
+        if kept.id != fresh.id and kept.by not in alive:
+            # An earlier gap's. Where it was doesn't matter: more was written since, anywhere.
+            await self._store.remember(ROUND, fresh.model_dump_json(), KEPT)
+
+    # ── working on a round ──────────────────────────────────────────────────────────────────────────────
+
+    async def _go_on(self) -> None:
+        current = await self._open()
+        if current is None or not await self._hold():
+            return
+        try:
+            async with self._holding():
+                await self._read_all(current)
+        except* _Lost:
+            log.info("another process reads the missed replies now")
+        except* StoreUnavailable:
+            log.info("the store is away: missed replies are read later")
+
+    async def _open(self) -> Round | None:
+        kept = await self._store.recall(ROUND)
+        current = Round.model_validate_json(kept) if kept else None
+        return None if current is None or await self._store.recall(current.done) else current
+
+    async def _hold(self) -> bool:
+        mine = self._presence.owner
+        if await self._store.keep(HOLDER, mine, LEASE) != mine:
+            return False
+        await self._store.remember(HOLDER, mine, LEASE)
+        return True
+
+    @asynccontextmanager
+    async def _holding(self) -> AsyncIterator[None]:
+        """Renew the lease while the block runs; raises _Lost (in a group) when it is another's."""
+        async with asyncio.TaskGroup() as group:
+            renewing = group.create_task(self._renew())
+            try:
+                yield
+            finally:
+                renewing.cancel()
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW)
+            if not await self._hold():
+                raise _Lost
+
+    async def _read_all(self, current: Round) -> None:
+        after = await self._store.recall(current.place)
+        read: set[SlackPlace] = set()
+        while await self._open() == current:
+            page = await self._store.page_of_open_questions(PAGE, after=after)
+            for place, oldest in (await self._threads_of(page.questions)).items():
+                if place not in read:
+                    await self._catch_up(place, oldest)
+                    read.add(place)
+            if page.next is None:
+                await self._store.remember(current.done, "1", KEPT)
+                return
+            after = page.next
+            await self._store.remember(current.place, after, KEPT)
+
+    async def _threads_of(self, questions: Sequence[Question]) -> dict[SlackPlace, float]:
+        """Where these are asked, and when (in seconds) the first of them was asked there."""
         found: dict[SlackPlace, float] = {}
-        for question in await self._store.open_questions():
-            place, at = await self._place(question), question.created_at / 1000
-            if place is not None:
-                found[place] = min(at, found.get(place, at))
+        for question in questions:
+            for place in await self._places(question):
+                found[place] = min(question.created_at / 1000, found.get(place, float("inf")))
         return found
 
-    async def _place(self, question: Question) -> SlackPlace | None:
+    async def _places(self, question: Question) -> list[SlackPlace]:
         try:
             run = await self._store.run(question.run_id)
+            if run.place is None or run.place.surface != SURFACE or run.place.tenant != self._installed.team:
+                return []
+            moved = (await self._store.delivery(SURFACE, run.id)).copies.get(MOVED)
+            if moved is None:
+                return [SlackPlace.decode(run.place)]
+            there = Posted.decode(moved)
         except NotFound:
-            return None
-        if run.place is None or run.place.surface != SURFACE or run.place.tenant != self._installed.team:
-            return None
-        moved = (await self._store.delivery(SURFACE, run.id)).copies.get(MOVED)
-        if moved is None:
-            return SlackPlace.decode(run.place)
-        there = Posted.decode(moved)
-        return SlackPlace(run.place.tenant, there.channel, there.ts)
+            return []
+        except ValueError as unreadable:
+            log.warning("a question's thread can't be found", run_id=question.run_id, why=str(unreadable))
+            return []
+        return [SlackPlace(run.place.tenant, there.channel, there.ts)]
+
+    # ── one thread ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _catch_up(self, place: SlackPlace, oldest: float) -> None:
+        for message in await self._read(place, oldest):
+            try:
+                said = Said.model_validate({**message, "channel": place.channel, "type": "message"})
+            except ValidationError as error:
+                log.warning("a message has not Slack's shape", problems=error.error_count())
+                continue
+            await self._handle(Heard(place.team, self._installed.user, said))
 
     async def _read(self, place: SlackPlace, oldest: float) -> Sequence[Mapping[str, Any]]:
         while place.thread_ts is not None:
@@ -92,15 +226,13 @@ class CatchUp:
                 break
         return ()
 
-    async def _handle(self, place: SlackPlace, message: Mapping[str, Any]) -> None:
-        said = Said.model_validate({**message, "channel": place.channel, "type": "message"})
-        heard = Heard(place.team, self._installed.user, said)
-        delivery = Delivery(heard.key, line_to(heard))
-        try:
-            work = await self._ears.overheard(heard) or self._ears.message(heard)
-            reply = await work
-        except StoreUnavailable:
+    async def _handle(self, heard: Heard) -> None:
+        reply = await told(self._hear(heard))
+        while reply == UNSAVED:
             await asyncio.sleep(AGAIN)
-            await self._handle(place, message)
-        else:
-            await self._desk.follow_up(delivery, reply)
+            reply = await told(self._hear(heard))
+        await self._desk.follow_up(Delivery(heard.key, line_to(heard)), reply)
+
+    async def _hear(self, heard: Heard) -> Reply:
+        work = await self._ears.overheard(heard) or self._ears.message(heard)
+        return await work

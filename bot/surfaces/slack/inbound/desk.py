@@ -83,7 +83,7 @@ class Desk:
     async def _done_soon(
         self, delivery: Delivery, work: Work, within: float = PROMPT
     ) -> tuple[asyncio.Task[Reply], bool]:
-        doing = self.errands.start(_told(work), f"work of {delivery.key}")
+        doing = self.errands.start(told(work), f"work of {delivery.key}")
         done, _ = await asyncio.wait({doing}, timeout=within)
         return doing, bool(done)
 
@@ -119,7 +119,7 @@ class Desk:
             return True
 
 
-async def _told(work: Work) -> Reply:
+async def told(work: Work) -> Reply:
     """What the work came to; its failure, in words for the person."""
     try:
         return await work

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -29,6 +29,7 @@ class Presence:
         self.owner = owner
         #: How many there are, this one included.
         self.count = 1
+        self._hears = False
 
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
@@ -40,18 +41,28 @@ class Presence:
             finally:
                 beating.cancel()
         try:
+            await self._memory.forget(_hearing(self.owner))
             await self._write({})
         except StoreUnavailable:
             log.info("the store is away: this process leaves without a word")
 
-    async def others_alive(self) -> bool:
-        """Is there another web process? Takes a few beats to tell a living one from one that was killed."""
+    async def others_alive(self) -> frozenset[str]:
+        """The other web processes. Takes a few beats to tell a living one from one that was killed."""
         before = await self._others()
         if not before:
-            return False
+            return frozenset()
         await asyncio.sleep(2.5 * BEAT)
         after = await self._others()
-        return any(after.get(owner, 0.0) > at for owner, at in before.items())
+        return frozenset(owner for owner, at in before.items() if after.get(owner, 0.0) > at)
+
+    async def hear(self) -> None:
+        """From now on nothing is missed as long as this process is up: others may rely on it."""
+        self._hears = True
+        await self._memory.remember(_hearing(self.owner), "1", GONE)
+
+    async def any_hears(self, owners: Iterable[str]) -> bool:
+        """Whether one of these has said that it hears."""
+        return any([await self._memory.recall(_hearing(owner)) for owner in owners])
 
     async def owners(self) -> frozenset[str]:
         """Who is up, this process included; a killed one for some seconds yet. Raises StoreUnavailable."""
@@ -61,6 +72,8 @@ class Presence:
         while True:
             try:
                 await self._write({self.owner: time.time()})
+                if self._hears:
+                    await self.hear()
             except StoreUnavailable:
                 log.debug("the store is away: no beat")
             await asyncio.sleep(BEAT)
@@ -74,3 +87,7 @@ class Presence:
         stored: dict[str, float] = json.loads(await self._memory.recall(_NAME) or "{}")
         now = time.time()
         return {owner: at for owner, at in stored.items() if owner != self.owner and now - at < GONE}
+
+
+def _hearing(owner: str) -> str:
+    return f"{_NAME}:hears:{owner}"
