@@ -24,6 +24,7 @@ RUN python -m pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /w
 FROM python:3.13-slim
 RUN python -m pip uninstall --yes --root-user-action=ignore pip \
     && useradd --system --uid 10001 --create-home crewdeck \
+    && useradd --system --uid 10002 --create-home crewdeck-worker \
     && install --directory --owner=crewdeck --mode=0700 /data
 
 COPY --from=build /opt/crewdeck /opt/crewdeck

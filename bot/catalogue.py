@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from typing import Any
 
 from bot.core.errors import SettingsError
 from bot.core.model import Crew, InputField
-from bot.settings import Settings, worker_environment
+from bot.settings import Settings
+from bot.worker_environment import handed_over, worker_environment
+from bot.worker_process import command
 
 WITHIN = 120.0
 """Seconds. crewai alone takes several to load."""
 
 
-def ask_crews(settings: Settings, command: str) -> list[dict[str, Any]]:
-    """The records that `python -m crews <command>` prints. Raises SettingsError if it fails."""
+def ask_crews(settings: Settings, what: str) -> list[dict[str, Any]]:
+    """The records that `python -m crews <what>` prints. Raises SettingsError if it fails."""
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "crews", command],
-            env=worker_environment(settings),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=WITHIN,
-        )
+        with handed_over(worker_environment(settings)) as handover:
+            done = subprocess.run(
+                command(what),
+                env=handover.environment,
+                pass_fds=(handover.descriptor,),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=WITHIN,
+            )
     except subprocess.TimeoutExpired:
         raise SettingsError(f"The crews did not load within {WITHIN:g} s.") from None
     if done.returncode != 0:

@@ -145,16 +145,18 @@ def serve() -> int:
     """Run until a signal."""
     from bot.serve import serve_until_stopped
     from bot.settings import load
+    from bot.worker_environment import hide_from_processes_of_this_user
 
+    hide_from_processes_of_this_user()
     return serve_until_stopped(load(), _version())
 
 
 def worker() -> int:
     """Become a worker; this returns only if that fails."""
     from bot.settings import load
-    from bot.worker_process import become_worker
+    from bot.worker_process import become
 
-    return become_worker(load())
+    return become(load())
 
 
 def doctor() -> int:

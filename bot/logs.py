@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
@@ -34,6 +35,9 @@ TOKENS = re.compile(
     r"|\b(?i:bearer) +[\w.~+/=-]{8,}"
 )
 
+SECRET_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL")
+"""How variables are called whose values are secrets, mostly."""
+
 VENDORS = ("slack_bolt", "slack_sdk", "aiohttp", "asyncio")
 """Their loggers speak up at WARNING, whatever our level is: below it they quote requests."""
 
@@ -42,7 +46,10 @@ AT_EVERY_CALL = "Using an approximate input token count"
 
 
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
-    """Send all logs of this process, the standard library's included, to `stream` (standard error)."""
+    """Send all logs of this process, the standard library's included, to `stream` (standard error).
+
+    What looks like a secret in its environment is taken out of them, too.
+    """
     stream = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -65,7 +72,7 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *_renderers(settings.log_format, stream),
-                Redaction(secrets_of(settings)),
+                Redaction([*secrets_of(settings), *secrets_in(os.environ)]),
             ],
         )
     )
@@ -94,17 +101,42 @@ class Redaction:
     """The last step: takes secrets out of the finished line, wherever in it they are."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
+        self._secrets: frozenset[str] = frozenset()
+        self._known: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Take these out as well from now on."""
+        known = self._secrets | {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
+        if known == self._secrets:
+            return
         # As they are, and as JSON and Python write them.
         written = known | {write(secret)[1:-1] for secret in known for write in (json.dumps, repr)}
         longest_first = sorted(written, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, longest_first))) if written else None
+        self._secrets, self._known = known, re.compile("|".join(map(re.escape, longest_first)))
 
     def __call__(self, _: WrappedLogger, __: str, line: EventDict | str) -> str:
         text = str(line)
         if self._known is not None:
             text = self._known.sub(REDACTED, text)
         return TOKENS.sub(REDACTED, text)
+
+
+def conceal(secret: str) -> None:
+    """Take this out of this process' logs, too, from now on."""
+    for handler in logging.getLogger().handlers:
+        for processor in getattr(handler.formatter, "processors", ()):
+            if isinstance(processor, Redaction):
+                processor.learn([secret])
+
+
+def secrets_in(environment: Mapping[str, str]) -> list[str]:
+    """The values of variables that sound like secrets, such as a model provider's key; no paths."""
+    return [
+        value
+        for name, value in environment.items()
+        if SECRET_NAMES.search(name.upper()) and not value.startswith(("/", "~", "."))
+    ]
 
 
 def secrets_of(settings: Settings) -> list[str]:
@@ -125,11 +157,18 @@ def _password(secret: str) -> str | None:
 
 
 def without_chatter(record: logging.LogRecord) -> bool:
-    """CrewAI tells the root logger of every tool and call; it speaks up at WARNING, as `VENDORS` do."""
+    """CrewAI tells the root logger of every tool and call; it speaks up at WARNING, as `VENDORS` do.
+
+    What a provider said to it, it quotes after a colon: keys, prompts. Our own line about a failed run has
+    that, without secrets.
+    """
     if record.name.startswith("crewai."):
         return not record.getMessage().startswith(AT_EVERY_CALL)
-    by_crewai = record.name == "root" and "crewai" in Path(record.pathname).parts
-    return record.levelno >= logging.WARNING or not by_crewai
+    if record.name != "root" or "crewai" not in Path(record.pathname).parts:
+        return True
+    record.msg, record.args = record.getMessage().partition(":")[0].partition("\n")[0], ()
+    record.exc_info = record.exc_text = None
+    return record.levelno >= logging.WARNING
 
 
 def without_payloads(record: logging.LogRecord) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -251,9 +252,12 @@ class Remote(BaseSettings):
         return self.address or f"http://127.0.0.1:{self.port or 3000}"
 
 
-def load() -> Settings:
-    """The settings of this process. Raises SettingsError, which names the variable and where it is set."""
-    return _read(Settings)
+def load(given: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process. Raises SettingsError, which names the variable and where it is set.
+
+    What is `given` goes before the environment, and then no `.env` is read.
+    """
+    return _read(Settings) if given is None else _read(Settings, _env_file=None, **given)
 
 
 def load_remote() -> Remote:
@@ -261,9 +265,9 @@ def load_remote() -> Remote:
     return _read(Remote)
 
 
-def _read(kind: type[Read]) -> Read:
+def _read(kind: type[Read], **given: Any) -> Read:
     try:
-        return kind()
+        return kind(**given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
@@ -275,18 +279,3 @@ def _read(kind: type[Read]) -> Read:
 def _where(name: str) -> str:
     named = {variable.upper() for variable in os.environ}
     return "the environment" if name.upper() in named else str(Path(DOTENV).absolute())
-
-
-def worker_environment(settings: Settings, worker_id: str | None = None) -> dict[str, str]:
-    """The environment of a worker process: ours, but for REDIS_URL.
-
-    crewai's libraries read that name too; the worker finds the store under its other name.
-    """
-    environment = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
-    environment["CREWDECK_DATA_DIR"] = str(settings.data_dir.expanduser().absolute())
-    if settings.redis_url is not None:
-        environment["CREWDECK_REDIS_URL"] = settings.redis_url.get_secret_value()
-    environment.pop("CREWDECK_WORKER_ID", None)
-    if worker_id is not None:
-        environment["CREWDECK_WORKER_ID"] = worker_id
-    return environment

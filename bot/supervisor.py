@@ -13,7 +13,8 @@ import structlog
 
 from bot.core.ports import Work
 from bot.metrics import Metrics
-from bot.settings import Settings, worker_environment
+from bot.settings import Settings
+from bot.worker_environment import worker_environment
 from bot.worker_process import WorkerProcess
 
 log = structlog.get_logger(__name__)

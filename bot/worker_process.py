@@ -21,15 +21,20 @@ import structlog
 
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Work
-from bot.settings import Settings, worker_environment
+from bot.settings import Settings
 from bot.store.clock import QUARANTINED
+from bot.worker_environment import handed_over, worker_environment
 
 log = structlog.get_logger(__name__)
 
-COMMAND = (sys.executable, "-m", "crews", "worker")
 STORE_PAUSE = 0.5
 RETIRE, GRANTED, REFUSED = b"r", b"y", b"n"
 """What goes over the lifeline: a worker asks to retire, and whoever started it says whether it may."""
+
+
+def command(what: str = "worker") -> tuple[str, ...]:
+    """What starts a process that knows crews. `-P`: no file of the current folder stands in for a module."""
+    return (sys.executable, "-P", "-m", "crews", what)
 
 
 class WorkerProcess:
@@ -48,11 +53,12 @@ class WorkerProcess:
         """Start one. Raises OSError. If this is cancelled, no process is left."""
         ours, theirs = socket.socketpair()
         ours.settimeout(0)
-        with theirs:
+        with theirs, handed_over(environment) as handover:
             starting = asyncio.ensure_future(
                 asyncio.create_subprocess_exec(
-                    *COMMAND,
-                    env=environment,
+                    *command(),
+                    env=handover.environment,
+                    pass_fds=(handover.descriptor,),
                     stdin=theirs.fileno(),
                     process_group=0,  # Ctrl-C is for us; we tell the workers.
                 )
@@ -140,10 +146,12 @@ class WorkerProcess:
                 await asyncio.sleep(STORE_PAUSE)
 
 
-def become_worker(settings: Settings) -> Never:
-    """Turn this process into one worker, which is nobody's child but that of who started us."""
+def become(settings: Settings, what: str = "worker", worker_id: str | None = None) -> Never:
+    """Turn this process into one that knows crews, by default a worker, with a worker's environment."""
     sys.stdout.flush()
-    os.execve(sys.executable, COMMAND, worker_environment(settings))  # noqa: S606  (no shell is wanted)
+    with handed_over(worker_environment(settings, worker_id)) as handover:
+        os.set_inheritable(handover.descriptor, True)  # noqa: FBT003 - it has no name
+        os.execve(sys.executable, command(what), handover.environment)  # noqa: S606  (no shell is wanted)
 
 
 # ── the lifeline, seen from inside the worker ───────────────────────────────────────────────────────────────

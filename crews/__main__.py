@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 
-from bot import logs, settings
+from bot import logs, settings, worker_environment
 from bot.core.errors import CrewdeckError
 from bot.core.model import Crew
 from bot.settings import Settings
+from bot.worker_process import become
 from crews import catalog, environment
 
 USAGE = "usage: python -m crews worker | list | check"
@@ -18,12 +20,16 @@ USAGE = "usage: python -m crews worker | list | check"
 
 def main(arguments: list[str]) -> int:
     """Run one of the commands; its exit status."""
+    # Last, so that no file there stands in for a module of ours, or of a library.
+    sys.path.append(str(Path.cwd()))
     commands = {"worker": work, "list": list_crews, "check": check}
     if len(arguments) != 1 or arguments[0] not in commands:
         sys.stderr.write(f"{USAGE}\n")
         return 2
     try:
-        configured = settings.load()
+        configured = worker_environment.received() or settings.load()
+        worker_environment.seal()
+        worker_environment.hide_from_processes_of_this_user()
         logs.configure(configured)
         environment.prepare(configured)
         return commands[arguments[0]](configured)
@@ -66,7 +72,18 @@ def _print(record: dict[str, object]) -> None:
     sys.stdout.write(f"{json.dumps(record)}\n")
 
 
+def start_over(what: str) -> None:
+    """Whoever started this process gave it secrets in its environment: it begins again without them."""
+    try:
+        configured = settings.load()
+    except CrewdeckError:
+        return  # `main` says it.
+    become(configured, what, worker_id=configured.worker_id)
+
+
 if __name__ == "__main__":
+    if worker_environment.PIPE not in os.environ and len(sys.argv) == 2:  # noqa: PLR2004 - a command
+        start_over(sys.argv[1])
     status = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()

@@ -12,8 +12,11 @@ from functools import cache, wraps
 from typing import Any
 
 import httpx
+from crewai.llms.base_llm import BaseLLM
 from crewai.llms.providers.openai.completion import OpenAICompletion
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, OpenAI
+
+from bot import logs
 
 Build = Callable[[OpenAICompletion], Any]
 
@@ -34,6 +37,19 @@ def install() -> None:
     model._build_sync_client = _sharing(model._build_sync_client, client)
     model._build_async_client = _sharing(model._build_async_client, async_client)
     model._crewdeck_shares_certificates = True
+    BaseLLM.__init__ = _concealing(BaseLLM.__init__)  # type: ignore[method-assign]
+
+
+def _concealing(init: Callable[..., None]) -> Callable[..., None]:
+    """Providers quote the key that they refuse; a crew's code may have it, of which no setting tells."""
+
+    @wraps(init)
+    def made(self: BaseLLM, /, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        if self.api_key:
+            logs.conceal(self.api_key)
+
+    return made
 
 
 def _sharing(theirs: Build, ours: Callable[[dict[str, Any]], Any]) -> Build:

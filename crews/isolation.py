@@ -11,7 +11,8 @@ import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.ports import Store
-from bot.settings import Settings, worker_environment
+from bot.settings import Settings
+from bot.worker_environment import worker_environment
 from bot.worker_process import WorkerProcess
 
 log = structlog.get_logger(__name__)

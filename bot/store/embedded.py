@@ -35,6 +35,8 @@ START_WITHIN = 30.0
 """Seconds for the server to answer: it reads its append-only file first."""
 
 STOP_WITHIN = 8.0
+ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""Variables that the server gets."""
 POLL = 0.01
 
 LONGEST_SOCKET_PATH = 100
@@ -206,6 +208,8 @@ class Embedded:
             errors="replace",
             umask=0o077,
             pass_fds=(server_lock,),
+            # It needs none of ours, and other processes of this user could read them there.
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
             start_new_session=True,
         )
         if said.returncode:

@@ -147,6 +147,32 @@ logging.getLogger("crewai.llms.base_llm").warning("Using an approximate input to
     assert [record["message"] for record in records(script)] == ["trouble", "a tool", "trouble"]
 
 
+def test_what_crewai_quotes_of_a_provider_is_left_out() -> None:
+    script = """
+def say(path):
+    words = "logging.error('OpenAI API call failed: the key geheim123 of %s is wrong', 'Ada', exc_info=True)"
+    exec(compile(words, path, "exec"))
+try:
+    raise ValueError("geheim123")
+except ValueError:
+    say("/site-packages/crewai/llms/openai.py")
+"""
+    assert "geheim123" not in written(script)
+    assert [record["message"] for record in records(script)] == ["OpenAI API call failed"]
+
+
+def test_what_sounds_like_a_secret_in_the_environment_is_never_written() -> None:
+    found = records(
+        "log.info('hello 0a1b2c3d4e and /etc/key.json')", AZURE_API_KEY="0a1b2c3d4e", MY_KEY="/etc/key.json"
+    )
+    assert [record["message"] for record in found] == ["hello [redacted] and /etc/key.json"]
+
+
+def test_what_is_concealed_later_is_not_written_from_then_on() -> None:
+    found = records("log.info('hello 0a1b2c'); logs.conceal('0a1b2c'); log.info('hello 0a1b2c')")
+    assert [record["message"] for record in found] == ["hello 0a1b2c", "hello [redacted]"]
+
+
 def test_a_vendors_complaint_comes_without_the_message_that_it_quotes() -> None:
     script = """
 body = {"event": {"text": "our merger"}}

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.settings import Settings
+from bot.settings import Remote, Settings
+from bot.worker_environment import secret_names
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -179,6 +180,17 @@ def test_compose_runs_one_redis_one_web_and_two_workers() -> None:
     assert services()["web"]["environment"]["CREWDECK_WORKERS"] == "0"
 
 
+def test_workers_are_another_user_than_the_web_process_and_get_none_of_its_secrets() -> None:
+    worker = services()["worker"]
+    (user,) = final("USER")
+    assert worker["user"] != user
+    assert re.search(rf"useradd .*--create-home {worker['user']}\b", " ".join(final("RUN")))
+    needed = {"CREWDECK_REDIS_URL", "CREWDECK_JOURNAL_KEY"}
+    withheld = secret_names(Settings, Remote) - needed - {"REDIS_URL", "REDIS_URL".lower()}
+    assert "SLACK_BOT_TOKEN" in withheld
+    assert {name for name in withheld if worker["environment"].get(name) != ""} == set()
+
+
 def test_compose_keeps_what_redis_acknowledged() -> None:
     redis = services()["redis"]
     program, *flags = redis["command"]
@@ -211,7 +223,7 @@ def test_compose_builds_the_dockerfile_and_opens_the_web_to_this_machine_only() 
 
 def setting_names() -> set[str]:
     names: set[str] = set()
-    for field in Settings.model_fields.values():
+    for field in (*Settings.model_fields.values(), *Remote.model_fields.values()):
         alias = field.validation_alias
         names |= (
             {alias} if isinstance(alias, str) else {str(choice) for choice in getattr(alias, "choices", ())}

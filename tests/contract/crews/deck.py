@@ -37,6 +37,7 @@ ENTRY_POINTS = """\
 python = tests.contract.crews.toolbox:in_python
 steady = tests.contract.crews.toolbox:steady
 newspaper = tests.contract.crews.toolbox:newspaper
+own_key = tests.contract.crews.toolbox:own_key
 missing = tests.contract.crews.toolbox:nothing_there
 """
 

@@ -58,6 +58,7 @@ def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
             "hasty",
             "literal",
             "newspaper",
+            "own_key",
             "react",
             "rejecting",
             "research",

@@ -1,14 +1,24 @@
 """What tools are given in secret: from the environment, and as an argument by the model that knows it."""
 
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
 import redis
+from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from bot.store import keys
-from tests.contract.crews.conftest import TOKEN
+from tests.contract.crews.conftest import DEFINITIONS, TOKEN
 from tests.contract.crews.deck import Deck, WorkerProcess
 from tests.faults.releases import dump
 from tests.loopback.models import LoopbackModel, call, say
 
 PASSWORD = "a-password-of-somebody"
+KEY = "0a1b2c3d4e5f-of-nobody"
+"""A provider's key that looks like no key."""
+KEY_IN_CODE = "a1b2c3d4e5f6-in-code"
+"""As in `toolbox.own_key`."""
 
 
 async def test_secrets_are_in_no_key_event_or_log(
@@ -37,3 +47,40 @@ async def test_secrets_are_in_no_key_event_or_log(
         assert secret not in told
         assert secret not in worker.log, "though it logs at level DEBUG"
     assert PASSWORD in str(journal), "the model's own words are what is replayed"
+
+
+@web.middleware
+async def indiscreet(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A provider that quotes the key that it refuses, as some do."""
+    if request.method == "GET":
+        return await handler(request)
+    key = request.headers["Authorization"].removeprefix("Bearer ")
+    error = {
+        "message": f"Incorrect API key provided: {key}.",
+        "type": "invalid_request_error",
+        "code": "invalid_api_key",
+    }
+    return web.json_response({"error": error}, status=401)
+
+
+@pytest.fixture
+async def refused() -> AsyncIterator[WorkerProcess]:
+    """A worker whose provider refuses its key."""
+    async with LoopbackModel(middlewares=[indiscreet]) as provider:
+        with WorkerProcess.started(provider.base_url, DEFINITIONS, OPENAI_API_KEY=KEY) as process:
+            await asyncio.to_thread(process.wait_for_log, "ready")
+            yield process
+
+
+async def test_a_key_that_the_provider_quotes_is_in_no_log_and_told_to_nobody(refused: WorkerProcess) -> None:
+    async with Deck.at(refused.redis_url) as deck:
+        for crew in ("solo", "own_key"):
+            run = await deck.over(await deck.start(crew, prompt="write"))
+            assert run.error is not None
+            assert run.error.code == "model_error"
+            told = f"{run.error} {[event.public() for event in await deck.events(run)]}"
+            for key in (KEY, KEY_IN_CODE):
+                assert key not in told
+                assert key not in refused.log
+    assert "the crew failed" in refused.log
+    assert "Incorrect API key provided: [redacted]" in refused.log

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from crewai import Agent, Crew, Task
+from crewai import LLM, Agent, Crew, Task
 from crewai.events import crewai_event_bus
 from crewai.flow.flow import Flow, listen, start
 from crewai.tools import BaseTool
@@ -97,6 +97,17 @@ def newspaper(_inputs: dict[str, Any]) -> Crew:
     made = Crew(name="newspaper", agents=[agent], tasks=[task, again])
     made.before_kickoff_callbacks.append(lambda inputs: {**(inputs or {}), "edition": "evening {topic}"})
     return made
+
+
+KEY_IN_CODE = "a1b2c3d4e5f6-in-code"
+
+
+@crew(title="Own key", inputs={"prompt": {"required": True}}, main_input="prompt")
+def own_key(_inputs: dict[str, Any]) -> Crew:
+    """A model whose key no setting knows."""
+    who: dict[str, Any] = {"role": "Author", "goal": "Write", "backstory": "You write."}
+    agent = Agent(**who, llm=LLM("openai/gpt-5.4-mini", api_key=KEY_IN_CODE))
+    return Crew(agents=[agent], tasks=[Task(description="{prompt}", expected_output="Words", agent=agent)])
 
 
 class Steady(Flow[Any]):

@@ -1,0 +1,129 @@
+"""What a worker is started with."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot.core.errors import SettingsError
+from bot.settings import Remote, Settings, load
+from bot.worker_environment import PIPE, WORKERS_SECRETS, handed_over, received, seal, worker_environment
+from tests.unit.test_settings import REPOSITORY
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in tuple(os.environ):
+        if name.startswith(("CREWDECK_", "SLACK_", "TEAMS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def secret_variables() -> set[str]:
+    """By what the settings themselves say of their types."""
+    kinds = (Settings, Remote)
+    fields = [(name, field) for kind in kinds for name, field in kind.model_fields.items()]
+    return {
+        str(field.alias or "CREWDECK_REDIS_URL")
+        for _, field in fields
+        if "SecretStr" in str(field.annotation)
+    }
+
+
+def test_no_setting_that_is_a_secret_is_in_a_workers_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = secret_variables()
+    assert {"SLACK_BOT_TOKEN", "CREWDECK_API_KEYS", "CREWDECK_WEBHOOKS", "CREWDECK_JOURNAL_KEY"} <= names
+    settings = load()
+    for name in names:
+        monkeypatch.setenv(name, "a-secret")
+        monkeypatch.setenv(name.lower(), "a-secret")
+    monkeypatch.setenv("SLACK_SOMETHING_NEW", "a-secret")
+    with handed_over(worker_environment(settings)) as handover:
+        assert "a-secret" not in handover.environment.values()
+
+
+def test_a_workers_own_secrets_come_through_a_pipe_and_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREWDECK_REDIS_URL", "redis://ada:lovelace@127.0.0.1")
+    monkeypatch.setenv("CREWDECK_LEASE", "7")
+    settings = load()
+    for name in WORKERS_SECRETS:
+        monkeypatch.delenv(name, raising=False)
+    with handed_over(worker_environment(settings)) as handover:
+        assert "lovelace" not in json.dumps(dict(handover.environment))
+        monkeypatch.setenv(PIPE, str(os.dup(handover.descriptor)))
+        got = received()
+    assert got is not None
+    assert got.redis_url == SecretStr("redis://ada:lovelace@127.0.0.1")
+    assert got.lease == 7
+    assert PIPE not in os.environ
+    assert received() is None
+
+
+def test_a_pipe_that_is_none_is_an_operators_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("x", "987654"):
+        monkeypatch.setenv(PIPE, value)
+        with pytest.raises(SettingsError, match=PIPE):
+            received()
+
+
+def test_what_dotenv_says_is_passed_on_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(
+        "SLACK_APP_TOKEN=xapp-1\nOPENAI_API_KEY=ours\nGEMINI_API_KEY=theirs\nEMPTY=x\n"
+    )
+    monkeypatch.setenv("GEMINI_API_KEY", "of the environment")
+    monkeypatch.setenv("EMPTY", "")
+    environment = worker_environment(load())
+    assert "SLACK_APP_TOKEN" not in environment
+    assert (environment["OPENAI_API_KEY"], environment["GEMINI_API_KEY"]) == ("ours", "of the environment")
+    assert environment["EMPTY"] == "x"
+    assert environment["PYTHON_DOTENV_DISABLED"] == "true"
+
+
+def test_a_process_takes_them_out_of_its_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
+    monkeypatch.setenv("CREWDECK_JOURNAL_KEY", "x")
+    monkeypatch.setenv("OPENAI_API_KEY", "kept")
+    monkeypatch.setenv("PYTHON_DOTENV_DISABLED", "false")
+    seal()
+    assert {"SLACK_BOT_TOKEN", "CREWDECK_JOURNAL_KEY"}.isdisjoint(os.environ)
+    assert (os.environ["OPENAI_API_KEY"], os.environ["PYTHON_DOTENV_DISABLED"]) == ("kept", "false")
+
+
+PEEK = """
+import ctypes, os
+from bot.worker_environment import hide_from_processes_of_this_user
+
+def read_by_another_process():
+    mine, child = os.getpid(), os.fork()
+    if child == 0:
+        try:
+            open(f"/proc/{mine}/environ").read()
+        except PermissionError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
+
+if os.geteuid() == 0:  # Root reads everything. Who was root is hidden already, until it says otherwise.
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+    ctypes.CDLL(None).prctl(4, 1)
+before = read_by_another_process()
+hide_from_processes_of_this_user()
+print(before, read_by_another_process())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_another_process_of_the_user_can_not_read_what_it_was_started_with() -> None:
+    environment = {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-c", PEEK], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "False"]
