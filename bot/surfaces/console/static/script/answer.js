@@ -1,7 +1,7 @@
 // The form in which a question is answered: buttons for what its kind allows, and room for words.
 
 import { post } from "./api.js";
-import { h, newId } from "./dom.js";
+import { h, newId, write } from "./dom.js";
 
 const WORDS = {
   approval: "Add words (optional)",
@@ -58,7 +58,7 @@ export function answerForm(question, described, done) {
   }
 
   function complain(why, aboutWords) {
-    wrong.textContent = why;
+    write(wrong, why);
     wrong.hidden = false;
     words.toggleAttribute("aria-invalid", false);
     if (!aboutWords) return;

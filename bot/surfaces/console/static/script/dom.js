@@ -1,4 +1,9 @@
-// Elements are built, never parsed: text stays text, whoever wrote it.
+// Elements are built, never parsed: text stays text, whoever wrote it, and nothing in it stays unseen.
+
+import { visible } from "./visible.js";
+
+/** Attributes that people read. */
+const READ = new Set(["title", "aria-label", "placeholder"]);
 
 /** An element with properties, attributes (where there is no such property) and children. */
 export function h(tag, props = {}, ...children) {
@@ -8,9 +13,10 @@ export function h(tag, props = {}, ...children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "class") node.className = value;
     else if (value === true) node.setAttribute(name, "");
-    else node.setAttribute(name, value);
+    else node.setAttribute(name, READ.has(name) ? visible(value) : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  const there = children.flat().filter((child) => child !== null && child !== undefined && child !== "");
+  node.append(...there.map((child) => (child instanceof Node ? child : visible(String(child)))));
   return node;
 }
 
@@ -30,5 +36,6 @@ export function arrange(list, nodes) {
 
 /** Set a node's text, if it differs. */
 export function write(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const shown = visible(text);
+  if (node.textContent !== shown) node.textContent = shown;
 }

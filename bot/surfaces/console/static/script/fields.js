@@ -1,6 +1,6 @@
 // A control for each type of input that a crew can have.
 
-import { h, newId } from "./dom.js";
+import { h, newId, write } from "./dom.js";
 import { spoken } from "./words.js";
 
 const CONTROLS = {
@@ -45,7 +45,7 @@ export class Field {
   }
 
   complain(why) {
-    this.wrong.textContent = why;
+    write(this.wrong, why);
     this.wrong.hidden = !why;
     if (why) this.control.setAttribute("aria-invalid", "true");
     else this.control.removeAttribute("aria-invalid");

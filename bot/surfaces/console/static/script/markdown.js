@@ -1,157 +1,183 @@
-// Markdown as elements. Only what is built here can come out: no HTML, no pictures, no addresses but web and mail.
+// Markdown as elements. Rendering adds and never takes away: marks stay, dimmed, so that every character can be read.
+//
+// No HTML, no pictures, no addresses but web and mail; a link is its words and the whole of where it leads. What would
+// lose a character when rendered is shown as it was written.
 
 import { h } from "./dom.js";
+import { visible } from "./visible.js";
 
-/** The text as a block of prose. */
+/** Characters; longer texts are shown as they were written. */
+const LONGEST = 50_000;
+const PARSER = "../vendor/markdown-it.min.js";
+const SCHEMES = ["http:", "https:", "mailto:"];
+/** Rules that would lose characters, or that we do without. */
+const OFF = ["reference", "lheading", "blockquote", "image", "html_block", "text_join"];
+const ADDRESS = /https?:\/\/[^\s<>()"'`*]*[^\s<>()"'`*.,;:!?]/g;
+
+let parser = null;
+let loading = null;
+
+/** The text as a block of prose: as it was written, and rendered as soon as there is a parser. */
 export function prose(text) {
-  return h("div", { class: "prose" }, blocks(text.replace(/\r\n?/g, "\n").split("\n")));
+  const shown = visible(text);
+  const node = h("div", { class: "prose" }, asWritten(shown));
+  if (shown.length > LONGEST) return node;
+  if (parser) node.replaceChildren(...rendered(shown));
+  // Without a parser what stands there is complete.
+  else load().then(() => node.replaceChildren(...rendered(shown)), () => {});
+  return node;
 }
 
-const FENCE = /^ {0,3}(```+|~~~+)/;
-const HEADING = /^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*$/;
-const RULE = /^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$/;
-const QUOTE = /^ {0,3}> ?/;
-const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])[ \t]+/;
-const TABLE_RULE = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
-const DEEPEST = 6;
+function load() {
+  loading ??= import(PARSER).then(() => {
+    const made = globalThis.markdownit({ html: false, linkify: false, typographer: false }).disable(OFF);
+    made.normalizeLink = (url) => url;
+    made.normalizeLinkText = (words) => words;
+    made.validateLink = (url) => linkable(url) !== null;
+    parser = made;
+  });
+  return loading;
+}
 
-function blocks(lines, depth = 0) {
-  const found = [];
+const asWritten = (text) => h("p", { class: "written" }, text);
+const mark = (text) => h("span", { class: "mark" }, text);
+const linkable = (address) => {
+  const url = URL.canParse(address) ? new URL(address) : null;
+  return url && SCHEMES.includes(url.protocol) ? url : null;
+};
+
+function rendered(text) {
+  const whole = h("div", {});
+  fill(whole, parser.parse(text, {}), block, text.split("\n"));
+  return complete(text, whole.textContent) ? [...whole.childNodes] : [asWritten(text)];
+}
+
+/** Whether each character of the text, spaces aside, is shown, in its order. */
+function complete(text, shown) {
   let at = 0;
-  while (at < lines.length) {
-    if (!lines[at].trim()) at += 1;
-    else {
-      const [node, next] = block(lines, at, depth);
-      found.push(node);
-      at = next;
+  for (const letter of text.replace(/\s+/g, "")) {
+    at = shown.indexOf(letter, at) + letter.length;
+    if (at < letter.length) return false;
+  }
+  return true;
+}
+
+/** Put what tokens stand for into `root`. `make` says for one what comes in, what its contents go into, and what follows them. */
+function fill(root, tokens, make, lines) {
+  const open = [{ inner: root }];
+  for (const token of tokens) {
+    const { inner } = open[open.length - 1];
+    if (token.nesting < 0) {
+      const { inside, after } = open.pop();
+      if (inside) inner.lastElementChild?.append(inside);
+      if (after) open[open.length - 1].inner.append(after);
+      continue;
+    }
+    const made = make(token, inner, lines);
+    inner.append(...(made.nodes ?? []));
+    if (token.nesting > 0) open.push({ ...made, inner: made.inner ?? inner });
+  }
+}
+
+const within = (node) => ({ nodes: [node], inner: node });
+
+function block(token, parent, lines) {
+  switch (token.type) {
+    case "inline":
+      fill(parent, token.children, inline, lines);
+      return {};
+    case "paragraph_open":
+      return within(h(token.hidden ? "div" : "p", {}));
+    case "heading_open": {
+      const node = h(`h${Math.min(6, token.markup.length + 2)}`, {}, mark(`${token.markup} `));
+      return within(node);
+    }
+    case "list_item_open": {
+      const inner = h("div", {});
+      return { nodes: [h("li", {}, mark(`${token.info}${token.markup} `), inner)], inner };
+    }
+    case "bullet_list_open":
+      return within(h("ul", {}));
+    case "ordered_list_open":
+      return within(h("ol", {}));
+    case "fence":
+      return { nodes: [fence(token, lines)] };
+    case "code_block":
+      return { nodes: [h("pre", {}, h("code", {}, token.content))] };
+    case "hr":
+      return { nodes: [h("p", { class: "rule" }, mark(token.markup))] };
+    default:
+      return tablePart(token, lines);
+  }
+}
+
+function fence(token, lines) {
+  const last = lines[token.map[1] - 1].trim();
+  const closing = token.map[1] - token.map[0] > 1 && last.startsWith(token.markup) ? last : "";
+  return h("pre", {}, mark(`${token.markup}${token.info}\n`), h("code", {}, token.content), closing ? mark(closing) : "");
+}
+
+function tablePart(token, lines) {
+  switch (token.type) {
+    case "table_open": {
+      const table = h("table", {});
+      return { nodes: [h("div", { class: "scroll", tabindex: "0" }, table)], inner: table };
+    }
+    case "thead_open": {
+      const head = h("thead", {});
+      const rule = lines[token.map?.[1] ?? 0]?.trim() ?? "";
+      return { nodes: [head], inner: head, after: h("tbody", { class: "rule" }, h("tr", {}, h("td", { colspan: 99 }, mark(rule)))) };
+    }
+    case "tr_open":
+      return { ...within(h("tr", {})), inside: mark(" |") };
+    case "th_open":
+    case "td_open":
+      return within(h(token.tag, {}, mark("| ")));
+    default:
+      return within(h(token.tag, {}));
+  }
+}
+
+function inline(token, parent) {
+  switch (token.type) {
+    case "text":
+      return { nodes: parent.closest("a") ? [token.content] : linked(token.content) };
+    case "text_special":
+      return { nodes: [token.markup] };
+    case "softbreak":
+    case "hardbreak":
+      return { nodes: [h("br")] };
+    case "code_inline":
+      return { nodes: [mark(token.markup), h("code", {}, token.content), mark(token.markup)] };
+    case "link_open":
+      return link(token);
+    default: {
+      const node = h(token.tag, {});
+      return { nodes: [mark(token.markup), node], inner: node, after: mark(token.markup) };
     }
   }
-  return found;
 }
 
-function block(lines, at, depth) {
-  const line = lines[at];
-  const heading = HEADING.exec(line);
-  if (FENCE.test(line)) return fenced(lines, at);
-  if (heading) return [h(`h${Math.min(6, heading[1].length + 2)}`, {}, inline(heading[2])), at + 1];
-  if (RULE.test(line)) return [h("hr"), at + 1];
-  if (depth < DEEPEST && QUOTE.test(line)) return quote(lines, at, depth);
-  if (depth < DEEPEST && ITEM.test(line)) return list(lines, at, depth);
-  if (line.includes("|") && TABLE_RULE.test(lines[at + 1] ?? "") && lines[at + 1].includes("-")) return table(lines, at);
-  return paragraph(lines, at, depth);
+/** The words, and the whole of where they lead. */
+function link(token) {
+  const address = token.attrGet("href");
+  const title = token.attrGet("title");
+  const node = anchor(address);
+  if (token.markup === "autolink") return { nodes: [mark("<"), node], inner: node, after: mark(">") };
+  const tail = h("span", { class: "target" }, `](${address}${title ? ` "${title}"` : ""})`);
+  return { nodes: [mark("["), node], inner: node, after: tail };
 }
 
-function fenced(lines, at) {
-  const mark = FENCE.exec(lines[at])[1];
-  let end = at + 1;
-  while (end < lines.length && !lines[end].trimStart().startsWith(mark)) end += 1;
-  const text = lines.slice(at + 1, end).join("\n");
-  // It may be too wide: then it scrolls, also with the arrow keys.
-  return [h("pre", { tabindex: "0" }, h("code", {}, text)), end + 1];
-}
+const anchor = (address, words = "") => h("a", { href: linkable(address)?.href, rel: "noopener noreferrer nofollow", target: "_blank" }, words);
 
-function quote(lines, at, depth) {
-  let end = at;
-  while (end < lines.length && QUOTE.test(lines[end])) end += 1;
-  const inner = lines.slice(at, end).map((line) => line.replace(QUOTE, ""));
-  return [h("blockquote", {}, blocks(inner, depth + 1)), end];
-}
-
-function list(lines, at, depth) {
-  const ordered = /\d/.test(ITEM.exec(lines[at])[2]);
-  const items = [];
-  let end = at;
-  while (end < lines.length) {
-    const mark = ITEM.exec(lines[end]);
-    if (!mark || /\d/.test(mark[2]) !== ordered || RULE.test(lines[end])) break;
-    const [inner, next] = item(lines, end, mark[0].length);
-    items.push(h("li", {}, tight(blocks(inner, depth + 1))));
-    end = next;
-  }
-  const start = ordered ? parseInt(ITEM.exec(lines[at])[2], 10) : 1;
-  return [h(ordered ? "ol" : "ul", start === 1 ? {} : { start }, items), end];
-}
-
-/** The lines of a list item: the first, those indented, and those that go on with its paragraph. */
-function item(lines, at, indent) {
-  const inner = [lines[at].slice(indent)];
-  let end = at + 1;
-  for (; end < lines.length; end += 1) {
-    const line = lines[end];
-    if (/^ {2,}|^\t/.test(line)) inner.push(line.replace(new RegExp(`^(?: {1,${indent}}|\\t)`), ""));
-    else if (!line.trim() && /^ {2,}\S|^\t/.test(lines[end + 1] ?? "")) inner.push("");
-    else if (!line.trim() && ITEM.test(lines[end + 1] ?? "")) continue;
-    else if (!line.trim() || begins(line)) break;
-    else inner.push(line);
-  }
-  return [inner, end];
-}
-
-/** A single paragraph needs no `p` around it. */
-const tight = (nodes) => nodes.flatMap((node, index) => (index === 0 && node.tagName === "P" ? [...node.childNodes] : [node]));
-
-const begins = (line) => [FENCE, HEADING, RULE, QUOTE, ITEM].some((pattern) => pattern.test(line));
-
-function table(lines, at) {
-  let end = at + 2;
-  while (end < lines.length && lines[end].includes("|")) end += 1;
-  const row = (line, tag) => h("tr", {}, cells(line).map((cell) => h(tag, {}, inline(cell))));
-  const body = lines.slice(at + 2, end).map((line) => row(line, "td"));
-  const whole = h("table", {}, h("thead", {}, row(lines[at], "th")), h("tbody", {}, body));
-  return [h("div", { class: "scroll", tabindex: "0" }, whole), end];
-}
-
-const cells = (line) => line.trim().replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
-
-function paragraph(lines, at, depth) {
-  let end = at + 1;
-  while (end < lines.length && lines[end].trim() && !(depth < DEEPEST && begins(lines[end]))) end += 1;
-  const parts = lines.slice(at, end).flatMap((line, index) => [index ? h("br") : "", ...inline(line.trim())]);
-  return [h("p", {}, parts), end];
-}
-
-// Each alternative is bounded, so that no text takes long, whatever it is.
-const INLINE = new RegExp(
-  [
-    "(`{1,3})([^`]{1,2000})\\1",
-    "!?\\[([^\\[\\]]{1,500})\\]\\(([^()\\s]{1,1000})(?:\\s+\"[^\"]{0,200}\")?\\)",
-    "\\*\\*(?=\\S)([^*]{1,2000})\\*\\*",
-    "(?<![\\w_])__(?=\\S)([^_]{1,2000})__(?![\\w_])",
-    "~~(?=\\S)([^~]{1,2000})~~",
-    "\\*(?=\\S)([^*]{1,2000})\\*",
-    "(?<![\\w_])_(?=\\S)([^_]{1,2000})_(?![\\w_])",
-    "(https?://[^\\s<>()\"'`*]{1,1000}[^\\s<>()\"'`*.,;:!?])",
-    "\\\\([!-/:-@\\[-`{-~])",
-  ].join("|"),
-);
-
-function inline(text, depth = 0) {
+/** Plain text, its web addresses as links. */
+function linked(text) {
   const found = [];
-  let rest = text;
-  while (rest) {
-    const match = depth < DEEPEST ? INLINE.exec(rest) : null;
-    if (!match) return [...found, rest];
-    found.push(rest.slice(0, match.index), piece(match, depth + 1));
-    rest = rest.slice(match.index + match[0].length);
+  let from = 0;
+  for (const match of text.matchAll(ADDRESS)) {
+    if (!linkable(match[0])) continue;
+    found.push(text.slice(from, match.index), anchor(match[0], match[0]));
+    from = match.index + match[0].length;
   }
-  return found;
-}
-
-function piece([whole, , code, words, address, strong, strong2, gone, em, em2, url, escaped], depth) {
-  if (code !== undefined) return h("code", {}, code.trim());
-  if (address !== undefined) return link(address, words, whole, depth);
-  if (url !== undefined) return link(url, url, whole, DEEPEST);
-  if (escaped !== undefined) return escaped;
-  if (gone !== undefined) return h("del", {}, inline(gone, depth));
-  const stressed = strong ?? strong2;
-  return stressed !== undefined ? h("strong", {}, inline(stressed, depth)) : h("em", {}, inline(em ?? em2, depth));
-}
-
-/** Words that hide where they lead are a trap: the address's host is said beside them. */
-function link(address, words, whole, depth) {
-  const url = URL.canParse(address) ? new URL(address) : null;
-  if (!url || !["http:", "https:", "mailto:"].includes(url.protocol)) return whole;
-  const place = h("a", { href: url.href, rel: "noopener noreferrer nofollow", target: "_blank" }, inline(words, depth));
-  const plain = words.includes(url.host || url.pathname);
-  return plain ? place : h("span", {}, place, ` (${url.host || url.pathname})`);
+  return [...found, text.slice(from)].filter(Boolean);
 }

@@ -1,5 +1,7 @@
 // What is said to people who don't look: to screen readers, in the tab's title, and on the desktop.
 
+import { visible } from "./visible.js";
+
 const region = document.getElementById("speak");
 const WANTED = "crewdeck-notify";
 
@@ -7,7 +9,7 @@ const WANTED = "crewdeck-notify";
 export function say(words) {
   region.textContent = "";
   // Another turn, or the same words twice would be heard once.
-  setTimeout(() => (region.textContent = words), 50);
+  setTimeout(() => (region.textContent = visible(words)), 50);
 }
 
 let view = "";
@@ -46,7 +48,7 @@ export async function wantNotifications() {
 /** A new question, while people look elsewhere. */
 export function notify(title, question) {
   if (!notifies() || document.visibilityState === "visible") return;
-  const shown = new Notification(title, { body: question.prompt, tag: question.question_id });
+  const shown = new Notification(visible(title), { body: visible(question.prompt), tag: question.question_id });
   shown.onclick = () => {
     window.focus();
     location.hash = "#/";

@@ -32,7 +32,7 @@ export function waitingView({ inbox }) {
     if (!inbox.loaded) return;
     for (const [id, question] of inbox.questions) {
       const run = inbox.titles.get(question.run_id);
-      const title = run ? [run.title, summary(run.inputs).slice(0, 60)].filter(Boolean).join(": ") : "Run";
+      const title = run ? [run.title, [...summary(run.inputs)].slice(0, 60).join("")].filter(Boolean).join(": ") : "Run";
       if (!cards.has(id)) cards.set(id, new Card(question, { title }));
     }
     arrange(list, [...cards.values()].map((card) => card.node));
