@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.core.errors import SettingsError
 from bot.core.model import Crew, InputField
+from bot.core.text import terminal_safe
 from bot.settings import Settings
 from bot.worker_environment import handed_over, worker_environment
 from bot.worker_process import command
@@ -46,13 +47,15 @@ def table(settings: Settings) -> str:
     crews = [Crew.model_validate(record) for record in ask_crews(settings, "list")]
     if not crews:
         return "There are no crews: see docs/crews.md."
-    rows = [("NAME", "INPUTS", "WHAT IT DOES"), *(_row(crew) for crew in crews)]
+    rows = [("NAME", "INPUTS", "WHAT IT DOES"), *map(_row, crews)]
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
     return "\n".join(f"{name:<{first}}  {inputs:<{second}}  {words}" for name, inputs, words in rows)
 
 
 def _row(crew: Crew) -> tuple[str, str, str]:
-    return crew.name, " ".join(map(_input, crew.inputs)) or "-", crew.description or crew.title
+    cells = crew.name, " ".join(map(_input, crew.inputs)) or "-", crew.description or crew.title
+    name, inputs, words = (terminal_safe(cell, one_line=True) for cell in cells)
+    return name, inputs, words
 
 
 def _input(field: InputField) -> str:

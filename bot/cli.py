@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
@@ -15,6 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     chosen = _parser().parse_args(arguments)
 
+    from bot.columns import tell
     from bot.core.errors import SettingsError, StoreUnavailable
 
     words = vars(chosen)
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(**words)
     except (SettingsError, StoreUnavailable) as error:
-        print(f"crewdeck: {error}", file=sys.stderr)
+        tell(f"crewdeck: {error}")
         return MISTAKE
     except KeyboardInterrupt:
         return 130
@@ -169,9 +169,10 @@ def doctor() -> int:
 def crews() -> int:
     """List the catalogue."""
     from bot.catalogue import table
+    from bot.columns import say
     from bot.settings import load
 
-    print(table(load()))
+    say(table(load()))
     return 0
 
 

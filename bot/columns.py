@@ -1,4 +1,4 @@
-"""Lists on standard output, as the commands for operators print them."""
+"""What the commands for operators print: whoever wrote it, a terminal obeys none of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,33 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from bot.core.text import terminal_safe
+
+FIELD = 11
+"""Columns that a name and its colon take."""
+
+
+def say(text: str) -> None:
+    """Print a text, which may have several lines, on standard output."""
+    sys.stdout.write(f"{terminal_safe(text)}\n")
+
+
+def tell(text: str) -> None:
+    """The same on standard error."""
+    sys.stderr.write(f"{terminal_safe(text)}\n")
+
+
+def say_field(name: str, value: str) -> None:
+    """A name, and its value beside it; further lines of that are indented, so that none looks like ours."""
+    indent = " " * FIELD
+    say(f"{name + ':':<{FIELD}}" + terminal_safe(value).replace("\n", f"\n{indent}"))
+
 
 def print_rows(rows: Sequence[Sequence[str]]) -> None:
     """Rows of the same length, in columns; the first one says what they are."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    for row in rows:
+    cells = [[terminal_safe(word, one_line=True) for word in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(rows[0]) - 1)]
+    for row in cells:
         padded = [f"{word:<{width}}" for word, width in zip(row[:-1], widths, strict=True)]
         sys.stdout.write("  ".join([*padded, row[-1]]).rstrip() + "\n")
 

@@ -15,6 +15,7 @@ from bot.core.endpoints import Endpoint
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.finding import Finding
 from bot.core.journal_keys import mark_of
+from bot.core.text import terminal_safe
 from bot.settings import DOTENV, Settings, load
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
@@ -154,4 +155,5 @@ def _print(finding: Finding) -> None:
     word, colour = MARKS[finding.state]
     mark = f"\033[{colour}m{word}\033[0m" if sys.stdout.isatty() else word
     remedy = f" -> {finding.remedy}" if finding.remedy else ""
-    print(f"{mark}  {finding.subject}: {finding.words}{remedy}", flush=True)
+    said = terminal_safe(f"{finding.subject}: {finding.words}{remedy}", one_line=True)
+    print(f"{mark}  {said}", flush=True)

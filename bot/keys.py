@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
+from bot.columns import say, tell
 from bot.core.access import ApiKey, digest, new_secret, parse_scopes, valid_name
 from bot.core.errors import SettingsError
 from bot.settings import Settings
@@ -39,12 +39,10 @@ async def _add(store: RedisStore, _: Settings, name: str, words: Sequence[str]) 
         raise SettingsError(f"--scope: {error}.") from error
     secret = new_secret()
     if not await store.add_key(ApiKey(name=name, scopes=scopes, digest=digest(secret))):
-        sys.stderr.write(
-            f"crewdeck: there is a key {name} already. Revoke it first, or choose another name.\n"
-        )
+        tell(f"crewdeck: there is a key {name} already. Revoke it first, or choose another name.")
         return 1
-    sys.stderr.write(f"Key {name} ({'+'.join(scopes)}). It is shown this once; only its hash is kept:\n")
-    sys.stdout.write(f"{secret}\n")
+    tell(f"Key {name} ({'+'.join(scopes)}). It is shown this once; only its hash is kept:")
+    say(secret)
     return 0
 
 
@@ -52,7 +50,7 @@ async def _list(store: RedisStore, settings: Settings, _: str, __: Sequence[str]
     rows = [(key, "CREWDECK_API_KEYS") for key in settings.api_keys]
     rows += [(key, _state(key)) for key in await store.api_keys()]
     for key, state in rows:
-        sys.stdout.write(f"{key.name}\t{'+'.join(key.scopes)}\t{state}\n")
+        say(f"{key.name}\t{'+'.join(key.scopes)}\t{state}")
     if not rows:
         locked = await store.locked()
         words = (
@@ -60,18 +58,18 @@ async def _list(store: RedisStore, settings: Settings, _: str, __: Sequence[str]
             if locked
             else "only this machine may call"
         )
-        sys.stderr.write(f"There are no keys: {words}.\n")
+        tell(f"There are no keys: {words}.")
     return 0
 
 
 async def _revoke(store: RedisStore, settings: Settings, name: str, _: Sequence[str]) -> int:
     if any(key.name == name for key in settings.api_keys):
-        sys.stderr.write(f"crewdeck: {name} is fixed by CREWDECK_API_KEYS: take it out there, and restart.\n")
+        tell(f"crewdeck: {name} is fixed by CREWDECK_API_KEYS: take it out there, and restart.")
         return 1
     if not await store.revoke_key(name):
-        sys.stderr.write(f"crewdeck: there is no key {name}.\n")
+        tell(f"crewdeck: there is no key {name}.")
         return 1
-    sys.stderr.write(f"Key {name} is revoked.\n")
+    tell(f"Key {name} is revoked.")
     return 0
 
 

@@ -21,6 +21,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from bot.core.text import terminal_safe
 from bot.settings import Settings
 
 REDACTED = "[redacted]"
@@ -30,6 +31,7 @@ SHORTEST_SECRET = 6
 TOKENS = re.compile(
     r"\bx(?:ox[a-z]|app)(?:\.xox[a-z])?-[\w-]{4,}"  # Slack's
     r"|(?<![\w-])(?:sk|rk|gsk)[-_][\w-]{8,}"  # model providers'
+    r"|(?<![\w-])cd[kl]_[\w-]{8,}"  # ours
     r"|\bwhsec_[\w+/=]{8,}"  # what signs webhooks
     r"|(?<=://)[^\s/@\"']+@"  # the user and password of a URL
     r"|\b(?i:bearer) +[\w.~+/=-]{8,}"
@@ -86,15 +88,35 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
 
 
 def _renderers(log_format: str, stream: TextIO) -> list[Processor]:
+    # Tracebacks are plain: the pretty ones print the variables.
+    first: list[Processor] = [structlog.processors.format_exc_info, _clean]
     if log_format == "text" or (log_format == "auto" and stream.isatty()):
-        # Plain tracebacks: the pretty ones print the variables.
-        plain = structlog.dev.plain_traceback
-        return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
+        return [*first, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
     return [
-        structlog.processors.format_exc_info,
+        *first,
         structlog.processors.EventRenamer("message"),
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
     ]
+
+
+def _clean(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Whoever wrote it, no terminal obeys what is in a record, and no text of others begins a line of it."""
+    return {
+        name: terminal_safe(value) if name == "exception" else _cleaned(value)
+        for name, value in event.items()
+    }
+
+
+def _cleaned(value: object) -> object:
+    match value:
+        case bool() | int() | float() | None:
+            return value
+        case dict():
+            return {str(_cleaned(name)): _cleaned(each) for name, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_cleaned(each) for each in value]
+        case _:
+            return terminal_safe(str(value), one_line=True)
 
 
 class Redaction:

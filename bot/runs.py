@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from pydantic import field_validator
 
-from bot.columns import many, print_rows, when
+from bot.columns import many, print_rows, say, say_field, tell, when
 from bot.core import ids
 from bot.core.errors import JournalSealed, NotFound, Refused, SettingsError
 from bot.core.lists import RunFilter
@@ -107,11 +107,11 @@ async def _list(store: RedisStore, wish: Wish) -> None:
         rows += [_row(run) for run in page.runs]
         before, more = page.next, page.next is not None
     if not rows:
-        sys.stderr.write("There are no such runs.\n")
+        tell("There are no such runs.")
         return
     print_rows([("RUN", "STATUS", "CREW", "REQUESTER", "STARTED"), *rows])
     if more:
-        sys.stderr.write(f"There are more: these are the newest {len(rows)}.\n")
+        tell(f"There are more: these are the newest {len(rows)}.")
 
 
 def _row(run: Run) -> tuple[str, ...]:
@@ -148,9 +148,11 @@ async def _show(store: RedisStore, wish: Wish) -> None:
     ]
     for name, value in lines:
         if value:
-            sys.stdout.write(f"{name + ':':<11}{value}\n")
+            say_field(name, value)
     for question in questions:
-        sys.stdout.write(f"\n{_asked(question)}\n")
+        say("")
+        for name, value in _asked(question):
+            say_field(name, value)
 
 
 def _waits_for(run: Run, questions: Sequence[Question], paused: str | None) -> str:
@@ -172,14 +174,15 @@ def _journal(extent: JournalExtent) -> str:
     return f"{many(extent.entries, 'step')}, {many(extent.bytes, 'byte')}"
 
 
-def _asked(question: Question) -> str:
-    head = f"Asked:     {question.prompt} ({question.kind}, {when(question.created_at)})"
+def _asked(question: Question) -> Sequence[tuple[str, str]]:
+    """What was asked, and what was answered."""
+    asked = ("Asked", f"{question.prompt} ({question.kind}, {when(question.created_at)})")
     outcome = question.outcome
     if outcome is None:
         until = f" Until {when(question.deadline_at)}." if question.deadline_at else ""
-        return f"{head}\nAnswer:    open.{until} Deciders: {', '.join(question.policy.deciders)}"
+        return asked, ("Answer", f"open.{until} Deciders: {', '.join(question.policy.deciders)}")
     by = f" ({outcome.by.label})" if outcome.by else ""
-    return f"{head}\nAnswer:    {outcome.text(question.options)}{by}"
+    return asked, ("Answer", f"{outcome.text(question.options)}{by}")
 
 
 # ── what is done to runs ────────────────────────────────────────────────────────────────────────────────
@@ -188,8 +191,8 @@ def _asked(question: Question) -> str:
 async def _retry(store: RedisStore, wish: Wish) -> None:
     [run] = await _found(store, wish.named)
     again = await retry(store, run, key=uuid4().hex)
-    sys.stderr.write(f"Run {ids.short(run.id)} is tried again, from where it was, as:\n")
-    sys.stdout.write(f"{again.id}\n")
+    tell(f"Run {ids.short(run.id)} is tried again, from where it was, as:")
+    say(again.id)
 
 
 async def _delete(store: RedisStore, wish: Wish) -> None:
@@ -198,13 +201,13 @@ async def _delete(store: RedisStore, wish: Wish) -> None:
     if live and not wish.cancel:
         raise SettingsError(f"Run {live[0].id} is not over: add --cancel to cancel it first.")
     if not wish.yes and not _sure(found):
-        sys.stderr.write("Nothing was deleted.\n")
+        tell("Nothing was deleted.")
         return
     for run in found:
         if not run.status.over:
             await _cancel(store, run)
         await store.delete(run.id)
-        sys.stdout.write(f"{run.id} is deleted.\n")
+        say(f"{run.id} is deleted.")
 
 
 async def _cancel(store: RedisStore, run: Run) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from bot.columns import many, print_rows, when
+from bot.columns import many, print_rows, say, tell, when
 from bot.core import ids
 from bot.core.endpoints import OF_STARTS, SURFACE, Endpoint, derived, surface_of
 from bot.core.errors import NotFound, SettingsError
@@ -61,7 +60,7 @@ async def _with_store(
         try:
             return await command(_Desk(store, settings), wish)
         except NotFound as error:
-            sys.stderr.write(f"crewdeck: {error}\n")
+            tell(f"crewdeck: {error}")
             return 1
 
 
@@ -70,7 +69,7 @@ def _secret(settings: Settings, key: str) -> int:
     if not settings.webhook_secrets:
         raise SettingsError("CREWDECK_WEBHOOK_SECRET is not set: see docs/webhooks.md.")
     who = principal("http", "", f"key:{key}" if key else "local")
-    sys.stdout.write(f"{derived(settings.webhook_secrets[0], who).get_secret_value()}\n")
+    say(derived(settings.webhook_secrets[0], who).get_secret_value())
     return 0
 
 
@@ -85,7 +84,7 @@ class _Desk:
         names = self._names()
         unknown = await self._unknown()
         if not names and not unknown:
-            sys.stderr.write("There are no endpoints: see docs/webhooks.md.\n")
+            tell("There are no endpoints: see docs/webhooks.md.")
             return 0
         disabled = await self._store.disabled()
         failing = {name: await self._store.failing(surface_of(name)) for name in names}
@@ -121,15 +120,15 @@ class _Desk:
                 taken = await self._taken(name, run_id, seqs)
                 sent += await self._store.send_again(surface, run_id, taken)
         if not sent:
-            sys.stderr.write("crewdeck: there is nothing to send: no endpoint follows that, or wants it.\n")
+            tell("crewdeck: there is nothing to send: no endpoint follows that, or wants it.")
             return 1
-        sys.stdout.write(f"{many(sent, 'event')} will be sent again.\n")
+        say(f"{many(sent, 'event')} will be sent again.")
         return 0
 
     async def enable(self, wish: Wish) -> int:
         self._check([wish.name])
         await self._store.enable(surface_of(wish.name))
-        sys.stdout.write(f"{wish.name} gets webhooks again.\n")
+        say(f"{wish.name} gets webhooks again.")
         return 0
 
     async def forget(self, wish: Wish) -> int:
@@ -140,7 +139,7 @@ class _Desk:
             raise SettingsError(f"There is no endpoint {wish.name}; `crewdeck webhooks` lists them.")
         kept = [surface for surface in await self._store.following() if surface != surface_of(wish.name)]
         await self._store.follow(kept)
-        sys.stdout.write(f"{wish.name} is forgotten: it gets no runs that start from now on.\n")
+        say(f"{wish.name} is forgotten: it gets no runs that start from now on.")
         return 0
 
     async def _unknown(self) -> Sequence[str]:
@@ -240,7 +239,7 @@ def _print_given_up(given_up: dict[str, list[GivenUp]]) -> None:
 def _print_more(rows: Sequence[Sequence[str]]) -> None:
     if len(rows) == 1:
         return
-    sys.stdout.write("\n")
+    say("")
     print_rows(rows[: SHOWN + 1])
     if (left := len(rows) - 1 - SHOWN) > 0:
-        sys.stdout.write(f"and {left} more\n")
+        say(f"and {left} more")

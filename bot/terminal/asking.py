@@ -146,5 +146,5 @@ class Asking:
         if error.code == "settled" and outcome is not None:
             self._screen.say(lines.decided(outcome))
         else:
-            self._screen.say([("ansired", f"  {lines.plain(error.detail)}")])
+            self._screen.say([("ansired", f"  {error.detail}")])
         return error.code == "invalid_answer"

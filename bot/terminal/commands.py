@@ -151,8 +151,8 @@ async def _crew(client: Client, name: str) -> Crew:
 
 async def _ask_missing(screen: Screen, crew: Crew, values: dict[str, JsonValue]) -> None:
     for field in words.missing(crew, values):
-        about = f"  {lines.plain(field.description)}" if field.description else ""
-        screen.say([("bold", lines.plain(field.name)), ("ansibrightblack", about)])
+        about = f"  {field.description}" if field.description else ""
+        screen.say([("bold", field.name), ("ansibrightblack", about)])
         values[field.name] = await _ask_for(screen, field)
 
 

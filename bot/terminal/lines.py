@@ -1,9 +1,11 @@
-"""What happened, in lines for people. Pure: events and questions in, styled text out."""
+"""What happened, in lines for people. Pure: events and questions in, styled text out.
+
+What in it could act on a terminal is made visible by whoever prints it (`bot.terminal.screen`).
+"""
 
 from __future__ import annotations
 
-import unicodedata
-
+from bot.core.text import terminal_safe
 from crewdeck.client import (
     Event,
     HumanInputCompleted,
@@ -24,21 +26,11 @@ Line = list[tuple[str, str]]
 """(style, text) one after the other; prompt_toolkit's styles."""
 
 _PLACES = {"slack": "in Slack", "http": "over the API", "console": "in the console", "teams": "in Teams"}
-_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def plain(text: str) -> str:
-    """Text that does nothing to a terminal but appear: no control characters, nothing that turns it round."""
-    return "".join(
-        letter
-        for letter in text
-        if letter in "\n\t" or (unicodedata.category(letter) != "Cc" and letter not in _BIDI)
-    )
 
 
 def one_line(text: str, longest: int = 72) -> str:
     """The text without line breaks, cut where it is too long."""
-    words = " ".join(plain(text).split())
+    words = " ".join(terminal_safe(text).split())
     return words if len(words) <= longest else f"{words[: longest - 1]}…"
 
 
@@ -46,26 +38,24 @@ def of(event: Event) -> list[Line]:  # noqa: C901, PLR0911 - one for each type
     """The lines that tell of an event; none for what people needn't know."""
     match event:
         case RunStarted():
-            return [
-                [("bold", plain(event.title or event.crew)), ("ansibrightblack", f"  {event.execution_id}")]
-            ]
+            return [[("bold", event.title or event.crew), ("ansibrightblack", f"  {event.execution_id}")]]
         case TaskCompleted():
             return [[("ansigreen", "  ✓ "), ("", _task(event))]]
         case TaskStarted():
-            agent = f"  {plain(event.agent)}" if event.agent else ""
+            agent = f"  {event.agent}" if event.agent else ""
             return [[("ansicyan", "  • "), ("", _task(event)), ("ansibrightblack", agent)]]
         case RunChanged():
-            return [[("ansicyan", "  • "), ("", plain(event.change))]]
+            return [[("ansicyan", "  • "), ("", event.change)]]
         case HumanInputRequired():
             return asked(event)
         case HumanInputCompleted():
             return [settled(event.action, event.human_feedback, event.answered_by, event.surface)]
         case RunCompleted():
-            return [[("ansigreen bold", "Completed")], [("", plain(event.result))]]
+            return [[("ansigreen bold", "Completed")], [("", event.result)]]
         case RunFailed():
-            return [[("ansired bold", "Failed: "), ("", plain(event.error.message or event.error.code))]]
+            return [[("ansired bold", "Failed: "), ("", event.error.message or event.error.code)]]
         case RunCancelled():
-            by = f" by {plain(event.cancelled_by)}" if event.cancelled_by else ""
+            by = f" by {event.cancelled_by}" if event.cancelled_by else ""
             return [[("ansired bold", f"Cancelled{by}")]]
         case StreamReset():
             return [[("ansibrightblack", "That event is not known any more. All there is:")]]
@@ -75,19 +65,26 @@ def of(event: Event) -> list[Line]:  # noqa: C901, PLR0911 - one for each type
 def asked(question: HumanInputRequired | Question) -> list[Line]:
     """A question as it is put."""
     mark = f"  ? {f'(round {question.round}) ' if question.round else ''}"
-    lines: list[Line] = [[("ansiyellow bold", mark), ("bold", plain(question.prompt))]]
+    first, *more = _indented(question.prompt)
+    lines: list[Line] = [[("ansiyellow bold", mark), ("bold", first.lstrip(" "))]]
+    lines += [[("bold", line)] for line in more]
     if question.context:
-        lines += [[("", f"    {line}")] for line in plain(question.context).splitlines()]
+        lines += [[("", line)] for line in _indented(question.context)]
     return lines
+
+
+def _indented(text: str) -> list[str]:
+    """The lines of a text, none of which then looks like one of ours."""
+    return [f"    {line}" for line in terminal_safe(text).split("\n")]
 
 
 def settled(action: str, words: str, by: str | None, surface: str | None) -> Line:
     """What was decided, and by whom."""
     mark = ("ansired", "  ✗ ") if action in {"reject", "expire", "cancel"} else ("ansigreen", "  ✓ ")
     if action in {"expire", "cancel"} or not by:
-        return [mark, ("", plain(words))]
-    where = f" {_PLACES.get(surface, f'in {plain(surface)}')}" if surface else ""
-    return [mark, ("bold", plain(by)), ("", f" decided{where}: {plain(words)}")]
+        return [mark, ("", words)]
+    where = f" {_PLACES.get(surface, f'in {surface}')}" if surface else ""
+    return [mark, ("bold", by), ("", f" decided{where}: {words}")]
 
 
 def decided(outcome: Outcome) -> Line:
@@ -100,7 +97,7 @@ def decided(outcome: Outcome) -> Line:
 
 def mine(outcome: Outcome) -> Line:
     """What I decided."""
-    return [("ansigreen", "  ✓ "), ("", f"You decided: {plain(outcome.human_feedback)}")]
+    return [("ansigreen", "  ✓ "), ("", f"You decided: {outcome.human_feedback}")]
 
 
 def _task(event: TaskStarted) -> str:

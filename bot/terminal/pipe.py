@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 
+from bot.terminal import lines
 from bot.terminal.status import COMPLETED, FAILED, of_run
 from crewdeck.client import ApiError, Client, HumanInputRequired, RunCompleted, SnapshotComplete
 
@@ -35,7 +36,7 @@ async def _answer(client: Client, event: HumanInputRequired, words: str) -> bool
     try:
         await client.respond(event.execution_id, words, question_id=event.question_id, digest=event.digest)
     except ApiError as error:
-        sys.stderr.write(f"crewdeck: {error.detail}\n")
+        sys.stderr.write(f"crewdeck: {lines.one_line(error.detail, 500)}\n")
         return error.code != "settled"
     return True
 

@@ -15,7 +15,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 from prompt_toolkit.validation import ValidationError, Validator
 
-from bot.terminal.lines import Line, plain
+from bot.core.text import terminal_safe
+from bot.terminal.lines import Line
 from bot.terminal.signals import Interrupted, Withdrawn
 
 DIGITS = "123456789"
@@ -36,7 +37,7 @@ class Screen:
         """Print lines, above the prompt if there is one."""
         width = get_app_session().output.get_size().columns
         for line in lines:
-            print_formatted_text(FormattedText(_wrapped(line, width)))
+            print_formatted_text(FormattedText(_wrapped(_safe(line), width)))
 
     def withdraw(self) -> None:
         """Take the prompt away: who asked gets Withdrawn."""
@@ -56,7 +57,8 @@ class Screen:
 
     async def choose(self, choices: Sequence[str], title: str = "", first: int = 0) -> int:
         """Let the person choose with the arrow keys or a digit; the index. Raises Withdrawn, Interrupted."""
-        menu = _Menu([plain(choice) for choice in choices], plain(title), first)
+        listed = [terminal_safe(choice, one_line=True) for choice in choices]
+        menu = _Menu(listed, terminal_safe(title, one_line=True), first)
         return int(await self._run(menu.application))
 
     async def words(
@@ -64,7 +66,7 @@ class Screen:
     ) -> str:
         """Let the person write. `check` says what is wrong. Raises Withdrawn, Interrupted."""
         session: PromptSession[str] = PromptSession(
-            message=[("ansicyan", f"{plain(label)}{POINTER} ")],
+            message=[("ansicyan", f"{terminal_safe(label, one_line=True)}{POINTER} ")],
             multiline=several_lines,
             prompt_continuation="  ",
             bottom_toolbar=HINT if several_lines else None,
@@ -127,7 +129,13 @@ class _Check(Validator):
 
     def validate(self, document: Document) -> None:
         if problem := self._check(document.text.strip()):
-            raise ValidationError(len(document.text), plain(problem))
+            raise ValidationError(len(document.text), terminal_safe(problem, one_line=True))
+
+
+def _safe(line: Line) -> Line:
+    """The line, obeyed by no terminal. Beside words of ours, others' further lines don't look like ours."""
+    end = "\n" if len(line) == 1 else "\n    "
+    return [(style, terminal_safe(text).replace("\n", end)) for style, text in line]
 
 
 def _wrapped(line: Line, width: int) -> Line:

@@ -106,7 +106,7 @@ class Watch:
                     return
                 if waiting.message != said:
                     said = waiting.message
-                    self._screen.say([("ansibrightblack", f"  Queued. {lines.plain(said)}")])
+                    self._screen.say([("ansibrightblack", f"  Queued. {said}")])
             await asyncio.sleep(LOOK_EVERY)
 
     def _say_lost(self) -> None:
@@ -166,4 +166,4 @@ class Watch:
         try:
             await self._client.cancel(self._run_id)
         except ApiError as error:
-            self._screen.say([("ansired", f"  {lines.plain(error.detail)}")])
+            self._screen.say([("ansired", f"  {error.detail}")])

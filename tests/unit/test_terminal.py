@@ -61,7 +61,7 @@ def test_what_people_and_models_write_does_nothing_to_the_terminal() -> None:
         "",
     )
     shown = "\n".join("".join(text for _, text in line) for line in lines.of(event))
-    assert shown == "  ? Now[2J?\n    a\n    b"
+    assert shown == "  ? Now[U+001B][2J[U+202E]?\n    a\n    b[U+0007]"
 
 
 def test_a_change_that_a_run_goes_on_with_is_a_line() -> None:

@@ -56,6 +56,7 @@ class Person:
         self._screen = _Screen(self.types)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
+        self._raw = bytearray()
         self.process = subprocess.Popen(
             [sys.executable, "-c", AS_A_SHELL_DOES, "-m", "bot", *words],
             cwd=folder,
@@ -76,7 +77,14 @@ class Person:
             except OSError:  # the terminal is gone with the last process on it
                 return
             with self._lock:
+                self._raw += chunk
                 self._stream.feed(chunk)
+
+    @property
+    def raw(self) -> str:
+        """All that the terminal was sent so far, as it came."""
+        with self._lock:
+            return self._raw.decode(errors="replace")
 
     @property
     def screen(self) -> str:
