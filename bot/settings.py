@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -30,6 +31,9 @@ SHIPPED = Path(__file__).resolve().parent.parent
 DOTENV = ".env"
 """Read in the folder that Crewdeck is started in; the environment wins over it."""
 
+
+LEAST_MEMORY = 64 << 20
+"""Bytes that the embedded Valkey needs to be of use."""
 
 Read = TypeVar("Read", bound=BaseSettings)
 
@@ -63,6 +67,8 @@ class Settings(BaseSettings):
     #: And that it is on disk by then.
     redis_fsync: bool = Field(default=False, alias="CREWDECK_REDIS_FSYNC")
     data_dir: Path = Field(default_factory=_data_dir, alias="CREWDECK_DATA_DIR")
+    #: Bytes that the embedded Valkey may hold. None (`auto`): half of what the machine has.
+    store_memory: int | None = Field(None, alias="CREWDECK_STORE_MEMORY")
     retention_days: float = Field(30, alias="CREWDECK_RETENTION_DAYS", gt=0)
     #: Days after a run's end for which its journal is kept: as long as it can be tried again.
     journal_days: float = Field(7, alias="CREWDECK_JOURNAL_DAYS", gt=0)
@@ -145,6 +151,17 @@ class Settings(BaseSettings):
         if not str(text).strip().isdecimal():
             raise ValueError("it is `auto` or a number of replicas")
         return int(text)
+
+    @field_validator("store_memory", mode="before")
+    @classmethod
+    def _read_memory(cls, text: str | int | None) -> int | None:
+        if text is None or isinstance(text, int) or text.strip().lower() == "auto":
+            return None if isinstance(text, str) else text
+        found = re.fullmatch(r"(\d+)\s*(mb|gb)", text.strip().lower())
+        size = int(found[1]) << {"mb": 20, "gb": 30}[found[2]] if found else 0
+        if size < LEAST_MEMORY:
+            raise ValueError("it is `auto` or a size from 64mb on, such as `512mb` or `2gb`")
+        return size
 
     @field_validator("api_keys_text")
     @classmethod

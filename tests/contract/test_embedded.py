@@ -354,3 +354,28 @@ def test_the_packaged_server_comes_before_an_installed_one(tmp_path: Path) -> No
     assert packaged.name == "valkey-server"
     assert find_server("no_such_package", str(tmp_path)) == installed
     assert find_server("no_such_package", str(tmp_path / "empty")) is None
+
+
+def test_it_holds_no_more_than_half_of_the_machine(data_dir: Path) -> None:
+    server = Embedded.attach(data_dir)
+    try:
+        with redis.Redis.from_url(server.url) as client:
+            limit = int(client.config_get("maxmemory")["maxmemory"])
+            assert 0 < limit <= psutil.virtual_memory().total // 2
+            assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+    finally:
+        server.detach()
+
+
+def test_full_it_refuses_what_is_new_and_keeps_what_it_has(data_dir: Path) -> None:
+    server = Embedded.attach(data_dir, memory=8 << 20)
+    try:
+        with redis.Redis.from_url(server.url) as client:
+            client.set("kept", "x")
+            with pytest.raises(redis.exceptions.OutOfMemoryError):
+                for number in range(20):
+                    client.set(f"more {number}", "x" * (1 << 20))
+            assert client.get("kept") == b"x"
+            assert client.get("more 0") is not None
+    finally:
+        server.detach()

@@ -23,6 +23,7 @@ from bot.settings import Remote, Settings
 from bot.worker_environment import secret_names
 
 REPOSITORY = Path(__file__).parents[2]
+PASSWORD = re.compile(r"\$\{REDIS_PASSWORD:\?[^}]+\}")
 
 Instruction = tuple[str, str]
 
@@ -199,14 +200,24 @@ def test_compose_keeps_what_redis_acknowledged() -> None:
     assert settings["--appendonly"] == "yes"
     assert settings["--appendfsync"] == "always"
     assert settings["--maxmemory-policy"] == "noeviction"
+    assert "--maxmemory" in settings
     (volume,) = redis["volumes"]
     assert volume.split(":")[0] in compose()["volumes"]
     assert "ports" not in redis
 
 
+def test_redis_has_a_password_that_is_written_nowhere() -> None:
+    """It comes from the environment, and without it nothing starts."""
+    redis = services()["redis"]
+    given = redis["command"][redis["command"].index("--requirepass") + 1]
+    assert PASSWORD.fullmatch(given)
+    assert PASSWORD.fullmatch(redis["environment"]["REDISCLI_AUTH"])
+
+
 def test_web_and_workers_share_the_store_and_wait_for_it() -> None:
     addresses = {services()[name]["environment"]["CREWDECK_REDIS_URL"] for name in ("web", "worker")}
-    assert addresses == {"redis://redis:6379/0"}
+    (address,) = addresses
+    assert PASSWORD.sub("PASSWORD", address) == "redis://:PASSWORD@redis:6379/0"
     for name in ("web", "worker"):
         assert services()[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
     assert services()["redis"]["healthcheck"]["test"][0] == "CMD"

@@ -190,6 +190,43 @@ def test_journal_keys_are_32_bytes_each(monkeypatch: pytest.MonkeyPatch) -> None
         assert wrong not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "size"), [("auto", None), ("512mb", 512 << 20), ("2 GB", 2 << 30), ("64MB", 64 << 20)]
+)
+def test_the_stores_memory_is_a_size(text: str, size: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREWDECK_STORE_MEMORY", text)
+    assert load().store_memory == size
+
+
+@pytest.mark.parametrize("text", ["much", "0", "1mb", "-5gb", "2", "2tb"])
+def test_a_memory_of_no_use_is_refused_in_one_line(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREWDECK_STORE_MEMORY", text)
+    with pytest.raises(SettingsError, match=r"CREWDECK_STORE_MEMORY.*512mb"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("env", "exposed_by"),
+    [
+        ({}, ()),
+        ({"HOST": "localhost"}, ()),
+        ({"HOST": "::1"}, ()),
+        ({"HOST": "0.0.0.0"}, ("HOST",)),  # noqa: S104
+        ({"HOST": "::"}, ("HOST",)),
+        ({"HOST": "192.168.1.5"}, ("HOST",)),
+        ({"SLACK_SIGNING_SECRET": "s"}, ("SLACK_SIGNING_SECRET",)),
+        ({"SLACK_SIGNING_SECRET": "s", "SLACK_APP_TOKEN": "xapp-1"}, ()),
+        ({"CREWDECK_PUBLIC_URL": "https://crews.example"}, ("CREWDECK_PUBLIC_URL",)),
+    ],
+)
+def test_what_lets_requests_from_elsewhere_in(
+    env: dict[str, str], exposed_by: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert load().exposed_by == exposed_by
+
+
 def test_the_documentation_names_every_setting_and_its_default() -> None:
     rows = {
         line.split("`")[1]: line
