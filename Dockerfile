@@ -1,7 +1,8 @@
 # One image for both processes: `crewdeck serve` (as it stands) and `crewdeck worker`. compose.yaml shows them together.
 # Alone it keeps its data in /data: docker run --init -p 127.0.0.1:3000:3000 -v crewdeck:/data crewdeck
 
-FROM python:3.13-slim AS build
+# The same bytes for everybody. For a newer patch release, change both places.
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 WORKDIR /src
 
 # The locked dependencies change less often than the code, so they come first. The tools that build go into this
@@ -21,7 +22,7 @@ RUN python -m pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /w
     && python -m pip --python /opt/crewdeck/bin/python install --no-index --no-deps /wheels/*.whl
 
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 RUN python -m pip uninstall --yes --root-user-action=ignore pip \
     && useradd --system --uid 10001 --create-home crewdeck \
     && useradd --system --uid 10002 --create-home crewdeck-worker \

@@ -137,7 +137,7 @@ def test_nothing_acknowledged_can_be_lost_or_evicted(server: Embedded) -> None:
     assert settings["appendonly"] == "yes"
     assert settings["appendfsync"] == "always"
     assert settings["maxmemory-policy"] == "noeviction"
-    assert settings["maxmemory"] == "0"
+    assert int(settings["maxmemory"]) > 64 << 20
     assert settings["save"] == ""
     assert settings["port"] == "0"
 
@@ -373,9 +373,13 @@ def test_full_it_refuses_what_is_new_and_keeps_what_it_has(data_dir: Path) -> No
         with redis.Redis.from_url(server.url) as client:
             client.set("kept", "x")
             with pytest.raises(redis.exceptions.OutOfMemoryError):
-                for number in range(20):
-                    client.set(f"more {number}", "x" * (1 << 20))
+                _fill(client)
             assert client.get("kept") == b"x"
             assert client.get("more 0") is not None
     finally:
         server.detach()
+
+
+def _fill(client: redis.Redis) -> None:
+    for number in range(20):
+        client.set(f"more {number}", "x" * (1 << 20))

@@ -83,11 +83,12 @@ def test_what_the_image_builds_from_is_in_it() -> None:
     assert needed <= set(copied_from_the_checkout())
 
 
-def test_images_are_pinned_to_a_version() -> None:
+def test_images_are_pinned_to_a_version_and_its_digest() -> None:
     images = [line.split()[0] for line in every("FROM")]
     images += [service["image"] for name, service in services().items() if name == "redis"]
     for image in images:
-        assert re.search(r":\d", image), image
+        assert re.search(r":\d[^@]*@sha256:[0-9a-f]{64}$", image), image
+    assert len({line.split()[0] for line in every("FROM")}) == 1
 
 
 def test_the_image_runs_a_python_that_the_package_allows() -> None:
