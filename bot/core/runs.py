@@ -21,9 +21,14 @@ async def crew_named(store: Catalogue, name: str) -> Crew:
     raise NotFound("crew", name)
 
 
+def admits(crew: Crew, requester: Actor) -> bool:
+    """Whether the crew may be started by somebody of this standing."""
+    return requester.admin or requester.standing in crew.admits
+
+
 def check_admitted(crew: Crew, requester: Actor) -> None:
     """Raises Refused unless the crew may be started by somebody of this standing."""
-    if not requester.admin and requester.standing not in crew.admits:
+    if not admits(crew, requester):
         raise Refused("not_admitted", f"{crew.title} can only be started by members of this workspace.")
 
 

@@ -48,3 +48,30 @@ async def test_a_crew_that_admits_them_is_theirs_too(scene: Scene, stranger: Per
     question = await scene.asked("welcome tides", stranger)
     await stranger.press(question, "Approve")
     assert "Eve approved" in await scene.said("The crew heard", question)
+
+
+@over_both
+async def test_they_get_no_link_into_the_console(scene: Scene, stranger: Person) -> None:
+    [told] = (await scene.crew("console", stranger)).private
+    assert "for members of this workspace" in told.words
+    assert "/console/link/" not in str(told.body)
+
+
+@over_both
+@pytest.mark.parametrize("words", ["list", "start", "start nothing", "nothing", "start voet"])
+async def test_they_are_told_the_names_of_crews_that_they_may_start(
+    scene: Scene, stranger: Person, words: str
+) -> None:
+    [told] = (await scene.crew(words, stranger)).private
+    for name in ("vote", "pick", "review"):
+        assert name not in told.words
+    assert "welcome" in told.words or words == "start voet"
+    [shown] = (await scene.crew("list")).private
+    assert "vote" in shown.words
+
+
+async def test_their_home_offers_what_they_may_start(scene: Scene, stranger: Person) -> None:
+    await stranger.open_home()
+    home = await scene.slack.wait_for(lambda: scene.slack.home(stranger.id))
+    assert "Welcome" in str(home.blocks)
+    assert "Vote" not in str(home.blocks)

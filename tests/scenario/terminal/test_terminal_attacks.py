@@ -15,7 +15,8 @@ import pytest
 
 from bot.core import ids, rules
 from bot.core.access import LOCAL
-from bot.core.model import Action, Approvers, Crew, InputField, Question, QuestionKind, Response
+from bot.core.model import Approvers, Crew, InputField, Question, QuestionKind
+from bot.core.responses import Reject
 from bot.core.runs import plan
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.server import Server, environment
@@ -127,7 +128,7 @@ def test_answering_and_what_others_answered(server: Server, question: Question) 
 async def _reject(server: Server, question: Question) -> None:
     async with open_store(server.store_url) as store:
         eve = LOCAL.model_copy(update={"name": f"Eve {HARM}"})
-        said = Response(action=Action.REJECT, comment=f"No {HARM}", actor=eve, key="eve")
+        said = Reject(comment=f"No {HARM}", actor=eve, key="eve")
         await store.respond(question.run_id, question.id, said)
 
 

@@ -44,7 +44,7 @@ class Home:
 
     async def opened(self, actor: Actor) -> None:
         """Somebody looks at their tab. Raises nothing of Slack's: it is tried again."""
-        await self._store.remember(_name(actor.principal), "1", KEPT)
+        await self._store.remember(_name(actor.principal), actor.standing, KEPT)
         self._mark(actor.principal, 0.0)
 
     async def concern(self, principals: Iterable[str]) -> None:
@@ -93,10 +93,12 @@ class Home:
     async def _view(self, principal: str) -> homeview.View:
         questions = await self._store.open_questions(QUESTIONS + 1, deciders=[principal])
         runs = await self._store.runs(RunFilter(requester=principal, limit=RUNS))
-        crews = await self._store.crews()
+        standing = await self._store.recall(_name(principal))
+        # Of crews that they may not start, guests are not told the names.
+        crews = [crew for crew in (await self._store.crews()).values() if standing in crew.admits]
         asked = [found for each in questions[:QUESTIONS] if (found := await self._asked(each)) is not None]
         listed = [Listed(run=run, link=await self._link(run.id, PROGRESS)) for run in runs]
-        return homeview.home(asked, listed, list(crews.values()), more=len(questions) > QUESTIONS)
+        return homeview.home(asked, listed, crews, more=len(questions) > QUESTIONS)
 
     async def _asked(self, question: Question) -> Asked | None:
         try:

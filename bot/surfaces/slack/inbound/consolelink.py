@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from bot.core import sessions
-from bot.core.model import Actor
+from bot.core.model import Actor, Standing
 from bot.core.ports import Memory
 from bot.surfaces.slack.inbound.reply import Reply, said
 
+MEMBERS_ONLY = "The console is for members of this workspace. What is yours to answer, you can answer here."
 HERE = "It opens where Crewdeck runs. For other machines its operator sets `CREWDECK_PUBLIC_URL`."
 
 
@@ -22,6 +23,8 @@ class ConsoleLinks:
 
     async def open(self, person: Actor) -> Reply:
         """A link for this person alone: the same one until it was used. Raises StoreUnavailable."""
+        if person.standing is not Standing.MEMBER:
+            return said(MEMBERS_ONLY)
         token, seconds = await sessions.offer_link(self._memory, person, self._secret)
         link = f"{self._url}{sessions.LINK_PATH}{token}"
         minutes = math.ceil(seconds / 60)

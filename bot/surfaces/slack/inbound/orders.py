@@ -67,7 +67,7 @@ class Orders:
             case Start():
                 return await self._start(order, command)
             case ListCrews():
-                return Reply(say=private.catalogue((await self._store.crews()).values()))
+                return Reply(say=private.catalogue((await self._known_to(order.actor)).values()))
             case Status():
                 return await self._status(order, command.run)
             case Cancel():
@@ -75,7 +75,7 @@ class Orders:
             case Console():
                 return await self._console.open(order.actor)
             case Help():
-                return await self._help(command.unknown)
+                return await self._help(command.unknown, order.actor)
             case _:
                 assert_never(command)
 
@@ -84,12 +84,13 @@ class Orders:
     async def _start(self, order: Order, command: Start) -> Reply:
         crews = await self._store.crews()
         if not command.crew or not crews:
-            return Reply(say=private.catalogue(crews.values()))
+            return Reply(say=private.catalogue((await self._known_to(order.actor)).values()))
         crew = next(
             (each for each in crews.values() if each.name.casefold() == command.crew.casefold()), None
         )
         if crew is None:
-            return _meant(f"There is no crew {command.crew!r}.", command.crew, crews)
+            known = await self._known_to(order.actor)
+            return _meant(f"There is no crew {command.crew!r}.", command.crew, known)
         try:
             runs.check_admitted(crew, order.actor)
             return await self._begin(order, crew, given(crew, command.rest))
@@ -191,11 +192,16 @@ class Orders:
             return Reply(say=private.ambiguous(found))
         return Reply(say=private.words(f"There is no run {prefix!r} of yours or in this channel."))
 
-    async def _help(self, unknown: str) -> Reply:
+    async def _known_to(self, actor: Actor) -> dict[str, Crew]:
+        """The crews that this person may start: of others, guests are not told the names."""
+        crews = await self._store.crews()
+        return {name: crew for name, crew in crews.items() if runs.admits(crew, actor)}
+
+    async def _help(self, unknown: str, actor: Actor) -> Reply:
         if not unknown:
             return Reply(say=private.usage())
         word = unknown.split(maxsplit=1)[0]
-        crews = await self._store.crews()
+        crews = await self._known_to(actor)
         if (verb := nearest(word, VERBS)) is not None:
             return Reply(say=private.usage(f"I don't know `{escape(word)}`. Did you mean `{verb}`?"))
         return _meant("I don't know that.", word, crews)
