@@ -48,6 +48,20 @@ def test_ready_is_the_store_and_names_what_is_missing(bare_server: Server) -> No
     assert body == {"ready": True, "redis": True, "worker": False, "surfaces": {}}
 
 
+def test_ready_although_slack_is_away_says_so() -> None:
+    """A probe must not take the console and the API down with Slack."""
+    env = {
+        "CREWDECK_WORKERS": "0",
+        "SLACK_BOT_TOKEN": "xoxb-1-2-nobody",
+        "SLACK_APP_TOKEN": "xapp-1-A-1-nobody",
+        "SLACK_API_URL": "http://127.0.0.1:9/api/",
+    }
+    with Server.started(env=env, wait="announced") as server:
+        status, body = server.get("/ready")
+        assert status == 200
+        assert body == {"ready": True, "redis": True, "worker": False, "surfaces": {"slack": False}}
+
+
 def test_figures_are_what_prometheus_reads(bare_server: Server) -> None:
     status, text = bare_server.get("/metrics")
     families = {family.name: family for family in text_string_to_metric_families(text)}

@@ -158,3 +158,13 @@ async def test_curl_follows_a_run_to_its_end(served: Served) -> None:
         "END",
     ]
     assert 'data: {"status":"completed","result":"Done."}\n' in said
+
+
+async def test_health_is_described_and_open_to_everybody(serve_with: Serve) -> None:
+    served = await serve_with(KEYS)
+    described = (await served.get("/openapi.json")).json()["paths"]["/health"]["get"]
+    assert described["security"] == []
+    answer = await served.get("/health")
+    assert answer.status_code == 200
+    assert answer.json().keys() == {"status", "timestamp"}
+    assert "/health" in (await served.get("/docs")).text

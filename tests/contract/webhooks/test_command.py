@@ -124,6 +124,25 @@ async def test_an_endpoint_that_wanted_no_more_is_shown_and_enabled(
         await receiver.until(lambda: receiver.accepted)
 
 
+async def test_an_endpoint_that_no_settings_name_is_listed_and_forgotten(
+    store: RedisStore, opens: Opens, receiver: Receiver, crewdeck: Crewdeck
+) -> None:
+    async with opens(settings_for(receiver)):
+        pass
+    nothing = {"CREWDECK_WEBHOOKS": ""}
+    status, said, _ = await crewdeck("list", **nothing)
+    assert status == 0
+    assert "crm" in said
+    assert "`crewdeck webhooks forget crm` ends that" in said
+    refused = await crewdeck("forget", "crm")
+    assert (refused[0], "take it out there" in refused[2]) == (2, True)
+    assert (await crewdeck("forget", "crm", **nothing))[0] == 0
+    assert await store.following() == []
+    run = await started(store)
+    assert await store.send_again(CRM, run.id, [1]) == 0
+    assert (await crewdeck("forget", "crm", **nothing))[0] == 2
+
+
 async def test_mistakes_are_told_in_one_line(crewdeck: Crewdeck) -> None:
     unknown, crm = "1f5b9c3e-0000-4000-8000-000000000000", ("--endpoint", "crm")
     for words, status, told in (
