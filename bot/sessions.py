@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 
-from bot.columns import many, print_rows, when
+from bot.columns import many, print_rows, tell, when
 from bot.core import sessions
 from bot.core.errors import SettingsError
 from bot.core.sessions import Session
@@ -37,7 +36,7 @@ async def _with_store(settings: Settings, action: str, named: Sequence[str], *, 
 
 def _list(found: Sequence[Session]) -> None:
     if not found:
-        sys.stderr.write("Nobody is signed in to the console.\n")
+        tell("Nobody is signed in to the console.")
         return
     rows = [("SESSION", "WHO", "NAME", "BY", "OPENED", "ENDS")]
     print_rows([*rows, *(_row(each) for each in found)])
@@ -46,12 +45,7 @@ def _list(found: Sequence[Session]) -> None:
 def _row(session: Session) -> tuple[str, ...]:
     by = "key" if session.key else "serve" if session.local else "link"
     opened, ends = when(round(session.opened_at * 1000)), when(round(session.ends_at * 1000))
-    return session.id[:SHOWN], session.actor.user_id, _printable(session.actor.name), by, opened, ends
-
-
-def _printable(text: str) -> str:
-    """People choose their names: nothing in one reaches a terminal as a control sequence."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    return session.id[:SHOWN], session.actor.user_id, session.actor.name, by, opened, ends
 
 
 async def _end(store: RedisStore, found: Sequence[Session], named: Sequence[str], *, everybody: bool) -> int:
@@ -61,13 +55,13 @@ async def _end(store: RedisStore, found: Sequence[Session], named: Sequence[str]
         whose = {each.actor.principals[-1] for each in matching}
         if len(whose) != 1:
             why = "several people are called so: name a session" if whose else "nobody is signed in so"
-            sys.stderr.write(f"crewdeck: {_printable(word)}: {why}. Nothing was ended.\n")
+            tell(f"crewdeck: {word}: {why}. Nothing was ended.")
             return 1
         chosen += matching
     ending = {each.id for each in chosen}
     for session_id in ending:
         await sessions.end_session(store, session_id)
-    sys.stderr.write(f"{many(len(ending), 'session')} ended.\n")
+    tell(f"{many(len(ending), 'session')} ended.")
     return 0
 
 
