@@ -47,6 +47,11 @@ class Metrics:
             ["method"],
             registry=self.registry,
         )
+        self.untold = Counter(
+            "crewdeck_untold_questions",
+            "Questions of which none of the people who may answer could be told.",
+            registry=self.registry,
+        )
         self.webhook_tries = Counter(
             "crewdeck_webhook_tries",
             "Tries to deliver an event by endpoint and result: delivered, missed; and what was given_up.",

@@ -159,7 +159,7 @@ class Outbox:
         return await self.store.ask(claim, question)
 
     async def answer(self, question: Question, action: Action = Action.APPROVE, **more: Any) -> None:
-        said = response(action, ADA, key=f"answer-{next(self._keys)}", **more)
+        said = response(action, more.pop("by", ADA), key=f"answer-{next(self._keys)}", **more)
         await self.store.respond(question.run_id, question.id, said)
 
     async def finish(self, claim: Claim, result: str = "All done.") -> None:

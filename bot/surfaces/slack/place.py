@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.core.model import Place
 
 SURFACE = "slack"
 TWIN = "twin"
+_UNTOLD = "untold:"
 MOVED = "moved"
 """The name under which the direct message is recorded in which a run goes on."""
 
@@ -90,6 +92,28 @@ def shown_digest(question_id: str) -> str:
 def question_copy(question_id: str, number: int = 0) -> str:
     """The name under which a copy of a question is recorded; the first is the one in the thread."""
     return f"question:{question_id}" + (f":{number}" if number else "")
+
+
+def direct_copy(question_id: str, user: str) -> str:
+    """The name under which the copy of a question is recorded that somebody got in a direct message."""
+    return f"{question_copy(question_id)}:@{user}"
+
+
+def is_direct(name: str, question_id: str = "") -> bool:
+    """Whether it is the name of such a copy, of this question if one is named."""
+    return name.startswith(question_copy(question_id) if question_id else "question:") and ":@" in name
+
+
+def untold(question_id: str) -> str:
+    """The name under which it is noted why nobody who may answer a question was told; empty: somebody was."""
+    return f"{_UNTOLD}{question_id}"
+
+
+def untold_in(copies: Mapping[str, str]) -> dict[str, str]:
+    """The questions of a run of which nobody was told who may answer, and why, by what is recorded."""
+    return {
+        name.removeprefix(_UNTOLD): why for name, why in copies.items() if name.startswith(_UNTOLD) and why
+    }
 
 
 def placeless(run_id: str) -> str:

@@ -93,6 +93,14 @@ def ask(card: QuestionCard) -> Message:
     return Message(text=_notification(card), blocks=blocks)
 
 
+def elsewhere(card: QuestionCard) -> Message:
+    """The question for somebody who may not answer it, while others were asked directly."""
+    who = context(f"{deciders(card)} can answer, and was asked in a direct message.")
+    beginning = [] if fit(card) is Fit.MESSAGE else [context("This is only the beginning.")]
+    blocks = [section(f"*{_headline(card)}*"), *_body(card, fit(card)), *beginning, who]
+    return Message(text=_notification(card), blocks=blocks)
+
+
 def _headline(card: QuestionCard) -> str:
     asker = truncate_escaped(card.asker, 100)
     match card.kind:

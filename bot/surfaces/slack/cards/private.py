@@ -19,6 +19,7 @@ MOST_OPTIONS = 100
 MOST_BLOCKS = 20
 _SECTION = 2900
 NO_WAITS: Mapping[str, Wait] = {}
+NOBODY: Mapping[str, str] = {}
 
 STATES = {
     RunStatus.QUEUED: "queued",
@@ -153,15 +154,20 @@ def run_line(run: Run, wait: Wait | None = None) -> str:
 
 
 def run_state(
-    run: Run, questions: Sequence[Question], paused: str | None, wait: Wait | None = None
+    run: Run,
+    questions: Sequence[Question],
+    paused: str | None,
+    wait: Wait | None = None,
+    untold: Mapping[str, str] = NOBODY,
 ) -> Message:
-    """One run, in full."""
+    """One run, in full. `untold`: why nobody could be told of a question who may answer it."""
     lines = [run_line(run)]
     if wait is not None and wait.code is not WaitFor.PAUSED:
         lines.append(f"• {escape(wait.message)}")
-    lines += [
-        f"• waits for {deciders(q.policy)}: {truncate_escaped(q.prompt, 200)}" for q in questions if q.open
-    ]
+    for question in (each for each in questions if each.open):
+        lines.append(f"• waits for {deciders(question.policy)}: {truncate_escaped(question.prompt, 200)}")
+        if why := untold.get(question.id):
+            lines.append(f"  :warning: None of them could be told ({escape(why)}). It is tried again.")
     if run.error is not None:
         lines.append(f"• {escape(run.error.message)}")
     if paused and not run.status.over:

@@ -21,7 +21,7 @@ from bot.surfaces.slack.delivery.home import Home
 from bot.surfaces.slack.delivery.mending import Mending
 from bot.surfaces.slack.delivery.telling import Telling, run_card
 from bot.surfaces.slack.delivery.thread import DRAWN, PROGRESS, Ledger, Superseded, Thread
-from bot.surfaces.slack.place import SURFACE, SlackPlace
+from bot.surfaces.slack.place import SURFACE, SlackPlace, untold_in
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.budget import Priority
 from bot.surfaces.slack.webapi.failures import Later, Rejected
@@ -30,6 +30,8 @@ from bot.surfaces.slack.webapi.links import Links
 log = structlog.get_logger(__name__)
 
 PAGE = 200
+UNTOLD_AGAIN = 60.0
+"""Seconds after which it is tried again to tell somebody of a question."""
 BUSY = 1.0
 """Seconds after which a progress message is drawn whose run was just being shown."""
 AGAIN = 5.0
@@ -100,18 +102,27 @@ class Show:
         news = await self._store.events(thread.run.id, thread.cursor)
         # Not older than its events: one that has ended meanwhile is drawn so, and never again.
         thread.run = await self._store.run(thread.run.id)
+        await self._telling.tell_untold(thread)
         for event in news:
             await self._telling.tell(thread, event)
             if event.last:
                 await self._finish(thread)
-            if event.last or _said(event):
+            if (event.last or _said(event)) and event is not news[-1]:
                 await thread.reached(event.seq)
         if not news:
             return
-        await thread.reached(news[-1].seq)
         if not news[-1].last:
             self.board.mark(thread.run.id)
         await self._home.concern(await self._concerned(thread.run, news))
+        if not news[-1].last and await self._untold(thread):
+            # The last event stays untold in the record, too, so that the run is looked at again.
+            raise Later(UNTOLD_AGAIN, "nobody who may answer a question can be told")
+        await thread.reached(news[-1].seq)
+
+    async def _untold(self, thread: Thread) -> bool:
+        """Whether there is an open question of which nobody could be told who may answer it."""
+        waiting = untold_in(thread.copies)
+        return any(each.open and each.id in waiting for each in await self._store.questions(thread.run.id))
 
     async def _finish(self, thread: Thread) -> None:
         await self.board.pace(thread.run.id)

@@ -21,7 +21,7 @@ from bot.core.events import (
     TaskStarted,
     Unknown,
 )
-from bot.core.model import Run
+from bot.core.model import Question, Run
 from bot.core.ports import Store
 from bot.surfaces import card
 from bot.surfaces.card import QuestionCard, RunCard
@@ -29,8 +29,18 @@ from bot.surfaces.slack.cards import asking, runcard
 from bot.surfaces.slack.cards.asking import Fit
 from bot.surfaces.slack.cards.mrkdwn import length
 from bot.surfaces.slack.cards.runcard import TEXT, Message
+from bot.surfaces.slack.delivery.direct import Direct
 from bot.surfaces.slack.delivery.thread import Thread
-from bot.surfaces.slack.place import MOVED, SURFACE, SlackPlace, asked_in_words, question_copy, shown_digest
+from bot.surfaces.slack.place import (
+    MOVED,
+    SURFACE,
+    SlackPlace,
+    asked_in_words,
+    question_copy,
+    shown_digest,
+    untold,
+    untold_in,
+)
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.budget import Priority
 from bot.surfaces.slack.webapi.failures import SHUT_OUT, Rejected, Unrenderable
@@ -62,9 +72,10 @@ class Telling:
         self._store = store
         self._api = api
         self._links = links
+        self._direct = Direct(store, api, self._post_question)
 
     async def tell(self, thread: Thread, event: Event) -> None:
-        """Show one event; where the thread is closed to us, in a direct message to the requester.
+        """Show one event; where the thread is closed to us, in direct messages.
 
         Raises Later, Rejected (the workspace is closed to us), Superseded, StoreUnavailable.
         """
@@ -78,16 +89,37 @@ class Telling:
                 raise
             await self._elsewhere(thread, event, rejected)
 
+    async def tell_untold(self, thread: Thread) -> None:
+        """Try again to tell of questions of which nobody could be told. Raises as `tell` does."""
+        for question_id in untold_in(thread.copies):
+            question = await self._question(thread, question_id)
+            if question is None or not question.open:
+                continue
+            try:
+                await self._ask(thread, question_id)
+            except Rejected as rejected:
+                if rejected.code in SHUT_OUT:
+                    raise
+            if untold_in(thread.copies).get(question_id):
+                await self._direct.ask(thread, question)
+
     async def _elsewhere(self, thread: Thread, event: Event, rejected: Rejected) -> None:
         try:
             if thread.moved is not None:
                 raise rejected
             await self._move(thread, rejected.code)
+            await self._ask_directly(thread)
             await self._tell(thread, event)
         except Rejected as failure:
             if failure.code in SHUT_OUT:
                 raise
-            log.warning("nobody can be told", run_id=thread.run.id, seq=event.seq, code=failure.code)
+            log.warning("a run's thread is closed", run_id=thread.run.id, seq=event.seq, code=failure.code)
+            await self._ask_directly(thread)
+
+    async def _ask_directly(self, thread: Thread) -> None:
+        for question in await self._store.questions(thread.run.id):
+            if question.open:
+                await self._direct.ask(thread, question)
 
     async def _tell(self, thread: Thread, event: Event) -> None:
         match event.body:
@@ -100,7 +132,7 @@ class Telling:
             case HumanInputCompleted() as body:
                 await self._settle(thread, body.question_id)
             case HumanInputReminded() as body:
-                await self._remind(thread, body.question_id)
+                await self._remind(thread, body.question_id, event.seq)
             case RunCompleted() as body:
                 await self._completed(thread, body.result)
             case RunFailed():
@@ -120,66 +152,83 @@ class Telling:
 
     async def _ask(self, thread: Thread, question_id: str) -> None:
         name = question_copy(question_id)
-        found = await self._question(thread, question_id)
-        if found is not None and not thread.named(name):
-            await self._post_question(thread, found, name)
+        question = await self._question(thread, question_id)
+        if question is None:
+            return
+        if question.open and thread.moved is not None:
+            await self._direct.ask(thread, question)
+        elif not thread.named(name):
+            await self._post_question(thread, card.question_card(thread.run, question), name)
+            if thread.copies.get(untold(question_id)):
+                await thread.note(untold(question_id), "")
 
-    async def _post_question(self, thread: Thread, found: QuestionCard, name: str) -> None:
+    async def _post_question(
+        self, thread: Thread, found: QuestionCard, name: str, direct: str | None = None
+    ) -> None:
         if not found.open:
-            await thread.say(asking.settled(found), name=name)
+            await thread.say(asking.settled(found), name=name, direct=direct)
             return
         if asking.fit(found) is Fit.FILE:
-            await self._share_whole(thread, found)
+            await self._share_whole(thread, found, direct)
         message = asking.ask(found)
         try:
-            await thread.say(message, name=name, noted=_digest(found), priority=Priority.DECISION)
+            await thread.say(
+                message, name=name, noted=_digest(found), priority=Priority.DECISION, direct=direct
+            )
         except Unrenderable as refused:
             log.warning(
                 "a question can't be rendered; asking in words", run_id=found.run_id, code=refused.code
             )
-            await self._ask_in_words(thread, found, name)
+            await self._ask_in_words(thread, found, name, direct)
 
-    async def _ask_in_words(self, thread: Thread, found: QuestionCard, name: str) -> None:
+    async def _ask_in_words(self, thread: Thread, found: QuestionCard, name: str, direct: str | None) -> None:
         await thread.note(asked_in_words(found.question_id), "posted")
         text = asking.in_words(found)
         if length(text) > TEXT:
-            await self._share_whole(thread, found)
+            await self._share_whole(thread, found, direct)
             text = asking.in_words(found, shortened=True)
-        await thread.say(Message(text=text), name=name, noted=_digest(found), priority=Priority.DECISION)
+        await thread.say(
+            Message(text=text), name=name, noted=_digest(found), priority=Priority.DECISION, direct=direct
+        )
 
-    async def _share_whole(self, thread: Thread, found: QuestionCard) -> None:
-        """Post all that is to be decided as a file, once."""
-        name = f"file:{found.question_id}"
+    async def _share_whole(self, thread: Thread, found: QuestionCard, direct: str | None) -> None:
+        """Post all that is to be decided as a file, once in each place."""
+        name = f"file:{found.question_id}" + (f":{direct}" if direct else "")
         if name in thread.copies:
             return
         file = runcard.file_name(found.title, found.run_id, "question")
-        await thread.share(file, asking.full_text(found), "The whole question")
+        await thread.share(file, asking.full_text(found), "The whole question", direct)
         await thread.note(name, "posted")
 
     async def _settle(self, thread: Thread, question_id: str) -> None:
         name = question_copy(question_id)
-        found = await self._question(thread, question_id)
-        if found is None or found.open:
+        question = await self._question(thread, question_id)
+        if question is None or question.open:
             return
+        found = card.question_card(thread.run, question)
         if not thread.named(name):
             await thread.say(asking.settled(found), name=name)
         else:
             await thread.rewrite(name, asking.settled(found))
 
-    async def _remind(self, thread: Thread, question_id: str) -> None:
-        found = await self._question(thread, question_id)
+    async def _remind(self, thread: Thread, question_id: str, seq: int) -> None:
+        """Say it once, wherever the question was asked."""
+        question = await self._question(thread, question_id)
         copies = thread.named(question_copy(question_id))
-        if found is None or not found.open:
+        if question is None or not question.open or f"reminded:{seq}" in thread.copies:
             return
         link = await self._links.to(copies[-1]) if copies else None
-        await thread.say(asking.reminder(found, link))
+        reminder = asking.reminder(card.question_card(thread.run, question), link)
+        if f"reminded:{seq}:directly" not in thread.copies:
+            await self._direct.remind(thread, question_id, reminder)
+            await thread.note(f"reminded:{seq}:directly", "posted")
+        await thread.say(reminder, name=f"reminded:{seq}")
 
-    async def _question(self, thread: Thread, question_id: str) -> QuestionCard | None:
+    async def _question(self, thread: Thread, question_id: str) -> Question | None:
         try:
-            question = await self._store.question(thread.run.id, question_id)
+            return await self._store.question(thread.run.id, question_id)
         except NotFound:
             return None
-        return card.question_card(thread.run, question)
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -207,7 +256,7 @@ class Telling:
     # ── elsewhere ───────────────────────────────────────────────────────────────────────────────────────
 
     async def _move(self, thread: Thread, code: str) -> None:
-        """Go on in a direct message to the requester, with the questions that are still open."""
+        """Go on in a direct message to the requester."""
         requester = thread.run.requester
         if requester.surface != SURFACE or requester.tenant != thread.place.team:
             raise Rejected(code)
@@ -217,11 +266,6 @@ class Telling:
         there = SlackPlace(thread.place.team, posted.channel, posted.ts).encode()
         await self._store.also_at(thread.run.id, there)
         await thread.note(MOVED, posted.encode())
-        for question in await self._store.questions(thread.run.id):
-            name = question_copy(question.id)
-            if question.open and name in thread.copies:
-                again = card.question_card(thread.run, question)
-                await self._post_question(thread, again, question_copy(question.id, 1))
 
 
 def _digest(found: QuestionCard) -> dict[str, str]:

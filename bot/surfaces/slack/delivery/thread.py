@@ -79,20 +79,22 @@ class Thread:
         name: str = "",
         noted: Mapping[str, str] | None = None,
         priority: Priority = Priority.NEWS,
+        direct: str | None = None,
     ) -> Posted:
-        """Post it, and record it if it has a name, with what is `noted` of it under other names.
+        """Post it, in the thread or in a channel of `direct` messages.
 
-        Raises Later, Unrenderable, Rejected (the thread is closed to us, or all is), Superseded.
+        If it has a name it is recorded, with what is `noted` of it under other names. Raises Later,
+        Unrenderable, Rejected (the thread is closed to us, or all is), Superseded.
         """
-        channel, thread_ts = self._at()
+        channel, thread_ts = (direct, None) if direct else self._at()
         posted = await self._api.post(channel, message, thread_ts=thread_ts, priority=priority)
         if name:
             await self._note({name: posted.encode(), **(noted or {})})
         return posted
 
-    async def share(self, file: str, content: str, title: str) -> None:
+    async def share(self, file: str, content: str, title: str, direct: str | None = None) -> None:
         """Post a text as a file; in parts as messages where files can't be uploaded."""
-        channel, thread_ts = self._at()
+        channel, thread_ts = (direct, None) if direct else self._at()
         try:
             await self._api.upload(channel, file, content, title=title, thread_ts=thread_ts)
         except Rejected as rejected:
@@ -100,7 +102,7 @@ class Thread:
                 raise
             log.warning("a file can't be uploaded; posting text", run_id=self.run.id, code=rejected.code)
             for part in pieces(content, TEXT, escape):
-                await self.say(Message(text=escape(part)))
+                await self.say(Message(text=escape(part)), direct=direct)
 
     async def rewrite(self, name: str, message: Message, priority: Priority = Priority.DECISION) -> None:
         """Rewrite all copies of a card, as text where it can't be rendered.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
 import structlog
@@ -26,7 +26,7 @@ from bot.surfaces.slack.inbound.presence import Presence
 from bot.surfaces.slack.inbound.replies import Heard
 from bot.surfaces.slack.inbound.reply import Reply
 from bot.surfaces.slack.inbound.unfinished import Delivery
-from bot.surfaces.slack.place import MOVED, SURFACE, Posted, SlackPlace
+from bot.surfaces.slack.place import MOVED, SURFACE, Posted, SlackPlace, is_direct
 from bot.surfaces.slack.webapi.api import Later, Rejected
 from bot.surfaces.slack.webapi.installed import Installed
 
@@ -134,6 +134,8 @@ class CatchUp:
             log.info("another process reads the missed replies now")
         except* StoreUnavailable:
             log.info("the store is away: missed replies are read later")
+        finally:
+            await self._let_go()
 
     async def _open(self) -> Round | None:
         kept = await self._store.recall(ROUND)
@@ -146,6 +148,12 @@ class CatchUp:
             return False
         await self._store.remember(HOLDER, mine, LEASE)
         return True
+
+    async def _let_go(self) -> None:
+        """Let another process go on at once; without the store the lease ends by itself."""
+        with suppress(StoreUnavailable):
+            if await self._store.recall(HOLDER) == self._presence.owner:
+                await self._store.forget(HOLDER)
 
     @asynccontextmanager
     async def _holding(self) -> AsyncIterator[None]:
@@ -187,20 +195,21 @@ class CatchUp:
         return found
 
     async def _places(self, question: Question) -> list[SlackPlace]:
+        """The run's thread, or the direct messages in which it goes on and its question was asked."""
         try:
             run = await self._store.run(question.run_id)
             if run.place is None or run.place.surface != SURFACE or run.place.tenant != self._installed.team:
                 return []
-            moved = (await self._store.delivery(SURFACE, run.id)).copies.get(MOVED)
-            if moved is None:
-                return [SlackPlace.decode(run.place)]
-            there = Posted.decode(moved)
+            copies = (await self._store.delivery(SURFACE, run.id)).copies
+            refs = [ref for name, ref in copies.items() if name == MOVED or is_direct(name, question.id)]
+            direct = [Posted.decode(ref) for ref in refs]
+            here = [] if MOVED in copies else [SlackPlace.decode(run.place)]
         except NotFound:
             return []
         except ValueError as unreadable:
             log.warning("a question's thread can't be found", run_id=question.run_id, why=str(unreadable))
             return []
-        return [SlackPlace(run.place.tenant, there.channel, there.ts)]
+        return [*here, *(SlackPlace(run.place.tenant, each.channel, each.ts) for each in direct)]
 
     # ── one thread ──────────────────────────────────────────────────────────────────────────────────────
 

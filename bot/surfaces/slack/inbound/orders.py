@@ -32,7 +32,7 @@ from bot.surfaces.slack.inbound.consolelink import ConsoleLinks
 from bot.surfaces.slack.inbound.forms import Draft, Forms
 from bot.surfaces.slack.inbound.placing import Placing
 from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
-from bot.surfaces.slack.place import SlackPlace, group
+from bot.surfaces.slack.place import SURFACE, SlackPlace, group, untold_in
 
 MOST_RUNS = 10
 
@@ -152,7 +152,8 @@ class Orders:
         paused = await self._store.paused(run.place.tenant) if run.place else None
         waits = await self._store.waits([run])
         asked = await self._store.questions(run.id)
-        return Reply(say=private.run_state(run, asked, paused, waits.get(run.id)))
+        copies = (await self._store.delivery(SURFACE, run.id)).copies
+        return Reply(say=private.run_state(run, asked, paused, waits.get(run.id), untold_in(copies)))
 
     # ── cancel ──────────────────────────────────────────────────────────────────────────────────────────
 

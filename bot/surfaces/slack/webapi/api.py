@@ -94,6 +94,10 @@ class SlackApi:
         """For how long a message to this channel would have to wait, as far as is known."""
         return self._gate.seconds("chat.postMessage", channel, Priority.DECISION)
 
+    def count_untold(self) -> None:
+        """Nobody who may answer a question could be told of it."""
+        self._metrics.untold.inc()
+
     async def room_for_progress(self) -> None:
         """Return when an edit that nobody waits for could be made at once."""
         await self._gate.room("chat.update", Priority.PROGRESS)
