@@ -13,10 +13,10 @@ from bot.core.retry import DONE
 from crews import doubts
 from crews.changes import Made
 from crews.context import RunContext
+from crews.fingerprints import fingerprint
 from crews.journal import CREW, Journal
 from crews.parts import task_scope
 from crews.placeholders import filled, kickoff_inputs
-from crews.values import fingerprint
 
 
 class _Noted(BaseModel):

@@ -9,7 +9,7 @@ from crewai import Crew, Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 from pydantic import BaseModel, ConfigDict
 
-from crews.values import fingerprint
+from crews.fingerprints import fingerprint
 
 _DATES = re.compile(
     r"\d+|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tues?|Wednes|Thurs?|Fri|Satur|Sun)(?:[a-z]*)\b"

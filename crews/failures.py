@@ -53,9 +53,11 @@ def of_run(run_id: str, error: BaseException, model_failure: Exception | None) -
     chain = tuple(_chain(error))
     for each in chain:
         if isinstance(each, ToolExecutionFailedError):
+            record = getattr(each, "record", None)  # One that was recorded may lack it.
+            name = f" {record.tool_name}" if record is not None else ""
             return RunError(
                 code="tool_error",
-                message=f"The tool {each.record.tool_name} failed, and the crew can't go on without it.",
+                message=f"The tool{name} failed, and the crew can't go on without it.",
             )
     if model_failure is not None and (model_failure in chain or _quotes(error, model_failure)):
         return RunError(code="model_error", message=_model_sentence(model_failure))

@@ -18,13 +18,16 @@ from typing import Any
 
 from bot.core.model import Outcome
 from bot.core.retry import ANSWER, DONE, KEPT
+from crews.fingerprints import fingerprint
 from crews.occurrences import ATTEMPT, Occurrences
-from crews.values import fingerprint
+from crews.raised import FAILED
 
 MODEL, TOOL, PROMPT = "model", "tool", "prompt"
-FORMAT = 1
-"""How this release names steps and writes results. A release that does so otherwise counts it up, writes its
-number under `format` into the journals that it begins, and says here which older ones it understands."""
+FORMAT = 2
+"""How this release names steps and writes results; written under `format` into each journal that is begun. A
+release that does so otherwise counts it up, and says here which older ones it understands. This one does
+none: journals of form 1, which have no such entry, name different calls of a tool alike."""
+FORM = "format"
 CREW, DIVERGED = "crew/", "diverged/"
 """What is noted of the crew itself, and of changes that the run went on with."""
 INTENDED = "?"
@@ -52,9 +55,14 @@ class Journal:
         self._found_at = time.monotonic()
 
     @property
+    def begun(self) -> bool:
+        """Whether anything is recorded."""
+        return bool(self._stored)
+
+    @property
     def unreadable(self) -> str | None:
         """Why a run can't go on from this journal, in words; None if it can."""
-        written = self._stored.get("format", str(FORMAT))
+        written = self._stored.get(FORM, "1") if self._stored else str(FORMAT)
         if written != str(FORMAT):
             return f"its journal has the form {written}, and this worker reads {FORMAT}"
         for name, value in self._stored.items():
@@ -161,7 +169,7 @@ class Journal:
 
 def _understood(name: str, value: str) -> bool:
     """Whether this is written as this release writes it."""
-    if name.startswith(("heard/", ANSWER)) or name.endswith(INTENDED) or name == "format":
+    if name.startswith(("heard/", ANSWER)) or name.endswith(INTENDED) or name == FORM:
         return True
     try:
         written = json.loads(value)
@@ -171,7 +179,7 @@ def _understood(name: str, value: str) -> bool:
         return isinstance(written, dict) and ("output" in written or "end" in written)
     match name.split("/")[-3:-2]:
         case ["model" | "tool"]:
-            return isinstance(written, dict) and ("failed" in written or "result" in written)
+            return isinstance(written, dict) and (FAILED in written or "result" in written)
         case ["prompt"]:
             return isinstance(written, list)
     return True

@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from crews.values import Replayed, decode
+from crews.fingerprints import messages_for_model, shape
+from crews.raised import FAILED, read_error
+from crews.values import decode
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Request:
     @property
     def content(self) -> tuple[object, ...]:
         """What the call is known by."""
-        return self.messages, self.tools, self.answers_as.__name__ if self.answers_as else None
+        wanted = shape(self.answers_as) if self.answers_as else None
+        return messages_for_model(self.messages), self.tools, wanted
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class Step:
     recorded: dict[str, Any] | None = None
 
     def result(self, expected: type[BaseModel] | None = None) -> Any:
-        """What was recorded. Raises Replayed if that is a failure."""
+        """What was recorded. Raises that if it is an exception, and Unreadable."""
         recorded = self.recorded or {}
-        if "failed" in recorded:
-            raise Replayed(recorded["failed"])
+        if FAILED in recorded:
+            raise read_error(recorded)
         return decode(recorded["result"], expected)

@@ -37,7 +37,7 @@ class Reviews:
 
     def post_setup_messages(self, context: ExecutorContext) -> None:
         """The prompt was rendered now."""
-        self._run.steps.rendered(self._rendering.get(), list(context.messages))
+        context.messages[:] = self._run.steps.rendered(self._rendering.get(), list(context.messages))
 
     async def handle_feedback_async(self, answer: AgentFinish, context: AsyncExecutorContext) -> AgentFinish:
         for asking in self._askings(context):

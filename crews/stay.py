@@ -15,7 +15,7 @@ from crews.activity import Activity
 from crews.definition import Limits
 from crews.hold import Hold
 from crews.hot import HotRuns
-from crews.journal import Journal
+from crews.journal import FORM, FORMAT, Journal
 from crews.line import StoreLine
 from crews.parking import Parking
 from crews.parts import Parts
@@ -60,6 +60,8 @@ class Stay:
         self.history = history or History()
         #: Records what the run does, while it goes on.
         self.writer = Writer(claim, line, self.stop)
+        if not self.history.journal.begun:
+            self.writer.write(FORM, str(FORMAT))
         #: Whether a step is under way.
         self.activity = Activity(self.writer)
         self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time, claim.run.worked / 1000)

@@ -20,15 +20,17 @@ from pydantic import BaseModel
 
 from bot.core import ids
 from bot.core.model import RunError
+from bot.core.text import valid_json
 from crews import doubts
 from crews.desk import Desk
 from crews.divergence import Divergence
 from crews.interrupted import OnInterrupted
 from crews.journal import INTENDED, PROMPT, TOOL
 from crews.parts import METHOD, task_scope
+from crews.raised import FAILED, read_error, write_error
 from crews.request import Request, Step
 from crews.stay import Stay
-from crews.values import encode
+from crews.values import Unreadable, encode
 
 MOST_BEHIND = 8
 """Steps that may be taken ahead of the journal."""
@@ -62,12 +64,12 @@ class Steps:
         """One call of a model. Raises Leave at the crew's limit."""
         step = self._begin_model(request)
         if step.recorded is not None:
-            return step.result(request.answers_as)
+            return self._answered(step, request)
         with self._working():
             try:
                 result = call()
             except Exception as error:
-                self._failed(step, error)
+                self._model_failed(step, error)
                 raise
             return self._recorded(step, result, request.answers_as, more=request.offered)
 
@@ -75,12 +77,12 @@ class Steps:
         """The same for a call that is awaited."""
         step = await asyncio.to_thread(self._begin_model, request)
         if step.recorded is not None:
-            return step.result(request.answers_as)
+            return self._answered(step, request)
         with self._working():
             try:
                 result = await call()
             except Exception as error:
-                self._failed(step, error)
+                self._model_failed(step, error)
                 raise
             return self._recorded(step, result, request.answers_as, more=request.offered)
 
@@ -90,7 +92,7 @@ class Steps:
         name = self._journal.model_call(scope, request.agent, *request.content)
         if not self._journal.kept(name):
             self._count(scope, name)
-        step = Step(name, self._journal.found(name))
+        step = self._readable(Step(name, self._journal.found(name)), "its model answered", request.answers_as)
         if step.recorded is None:
             self._divergence.check(scope, request, on_loop=_on_loop())
             self._keep_up()
@@ -105,10 +107,26 @@ class Steps:
         if (self._writer.owing or self._writer.behind >= MOST_BEHIND) and not _on_loop():
             self._writer.flush()
 
-    def _failed(self, step: Step, error: Exception) -> None:
-        """A failure is recorded like a result: what CrewAI made of it then, it makes of it again."""
+    def _answered(self, step: Step, request: Request) -> Any:
+        """What is recorded of a model call, also of one that failed."""
+        try:
+            return step.result(request.answers_as)
+        except Exception as error:
+            self.model_failure = error
+            raise
+
+    def _model_failed(self, step: Step, error: Exception) -> None:
         self.model_failure = error
-        self._note(step.name, {"failed": str(error)})
+        self._failed(step, error)
+
+    def _failed(self, step: Step, error: Exception, *, now: bool = False, **more: Any) -> None:
+        """A failure is recorded like a result: what CrewAI made of it then, it makes of it again.
+
+        Raises the same with valid words, if its own aren't.
+        """
+        written = self._note(step.name, {**write_error(error), **more}, now=now)
+        if str(error) != written[FAILED]:
+            raise read_error(written) from error
 
     def _count(self, scope: str, name: str) -> None:
         """What another attempt comes to once more was counted before."""
@@ -154,11 +172,12 @@ class Steps:
         """
         self._run.go_on()
         known_as = self._journal.name(self.scope, TOOL, name, arguments)
-        step = Step(known_as, self._journal.found(known_as))
+        found = Step(known_as, self._journal.found(known_as))
+        step = self._readable(found, f"the tool “{name}” returned")
         if step.recorded is not None:
             self.counted(known_as, step.recorded.get("model_calls", 0))
             return step.result()
-        begun = self._journal.intended(known_as)
+        begun = self._journal.intended(known_as) if found.recorded is None else 0
         if begun and self._journal.first_begun(known_as) and on_interrupted == "fail":
             on_interrupted = "ask"  # It failed for this, and yet somebody wants it tried again.
         if begun and not self._again(name, f"{known_as}/{begun}", on_interrupted):
@@ -171,7 +190,7 @@ class Steps:
             try:
                 result = call()
             except Exception as error:
-                self._note(step.name, {"failed": str(error), **self._calls_in(step)}, now=True)
+                self._failed(step, error, now=True, **self._calls_in(step))
                 raise
             finally:
                 _WITHIN.reset(within)
@@ -217,11 +236,16 @@ class Steps:
         name = self._journal.name(self.scope, PROMPT, *content)
         return name, self._journal.found(name)
 
-    def rendered(self, name: str, messages: list[Any]) -> None:
-        """Dates, memory and edited texts may be in it: what was rendered once stays as it is."""
-        written = json.dumps(messages, default=str)
+    def rendered(self, name: str, messages: list[Any]) -> list[Any]:
+        """Dates, memory and edited texts may be in it: what was rendered once stays as it is.
+
+        Returns the messages with valid texts.
+        """
+        said: list[Any] = [valid_json(each) for each in messages]
+        written = json.dumps(said, default=str)
         self._writer.write(name, written)
         self._journal.recorded(name, json.loads(written))
+        return said
 
     # ── all of them ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -239,6 +263,25 @@ class Steps:
         with self._run.activity.step():
             self._run.check()
             yield
+
+    def _readable(self, step: Step, what: str, expected: type[BaseModel] | None = None) -> Step:
+        """The step; one to be taken again, where a class has changed and its result can't be read.
+
+        The requester says whether it is. Raises Leave if not.
+        """
+        if step.recorded is None or FAILED in step.recorded:
+            return step
+        try:
+            step.result(expected)
+        except Unreadable as error:
+            changed = f"what {what} can't be read any more, since {error}."
+            if _on_loop():
+                raise self._run.stop(doubts.diverged(changed)) from error
+            doubts.go_on_from(
+                self._desk, changed, f"unreadable/{step.name}", kept="That step is taken again."
+            )
+            return Step(step.name)
+        return step
 
     def _recorded(
         self,

@@ -24,9 +24,9 @@ from crewai.tools.structured_tool import CrewStructuredTool
 from bot.core.ports import Fenced
 from crews import failures, interrupted
 from crews.context import AGENT, CURRENT, INSIDE_TOOL, RunContext
-from crews.flows import written
 from crews.humans import AskHuman
 from crews.signals import Leave
+from crews.values import Unwritable, in_valid_text, read, write
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +73,7 @@ def _run(original: Callable[..., Any]) -> Callable[..., Any]:
         context = _run_of(tool)
         if context is None:
             return original(tool, *args, **kwargs)
+        args, kwargs = in_valid_text(args), in_valid_text(kwargs)
         call = _Call(context, tool, {"args": args, **kwargs}, lambda: _used(tool, args, kwargs))
         return call.made(lambda: original(tool, *args, **kwargs))
 
@@ -97,6 +98,7 @@ def _invoke(original: Callable[..., Any]) -> Callable[..., Any]:
         context = _run_of(tool)
         if context is None:
             return original(tool, input, config, **kwargs)
+        input, kwargs = in_valid_text(input), in_valid_text(kwargs)  # noqa: A001 - CrewAI's name
         call = _Call(context, tool, _arguments(input, kwargs), tool._increment_usage_count)  # noqa: SLF001
         return call.made(lambda: original(tool, input, config, **kwargs))
 
@@ -109,6 +111,7 @@ def _ainvoke(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
         context = _run_of(tool)
         if context is None:
             return await original(tool, input, config, **kwargs)
+        input, kwargs = in_valid_text(input), in_valid_text(kwargs)  # noqa: A001 - CrewAI's name
         call = _Call(context, tool, _arguments(input, kwargs), tool._increment_usage_count)  # noqa: SLF001
         return await call.made_async(lambda: original(tool, input, config, **kwargs))
 
@@ -185,7 +188,7 @@ class _Call:
             return result
         if result == {UNWRITTEN: True}:
             return came_to[0] if came_to else self._inside(call)
-        return written.read(result)
+        return read(result)
 
     async def made_async(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """The same for a call that is awaited, on the loop of who awaits it."""
@@ -225,8 +228,8 @@ class _Call:
         if self._read_by_agent:
             return result
         try:
-            return written.write(result)
-        except written.Unwritable as error:
+            return write(result)
+        except Unwritable as error:
             log.warning(
                 "a tool's result can't be recorded: it is called again when the run is taken up",
                 run_id=self._run.run_id,

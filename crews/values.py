@@ -1,89 +1,231 @@
-"""What models and tools return, as JSON, and back again."""
+"""What tools, models and methods return, as JSON, and back again: the one way in which steps record values.
+
+`write` is exact: what it can't tell so that the same comes back, it refuses. `encode` always finds something:
+what can't be told exactly becomes its text, as models see it, and all of its texts are valid.
+"""
 
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - they return anything
-import hashlib
+import base64
+import dataclasses
 import importlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from typing import Any, TypeVar, cast
+from uuid import UUID
 
+import structlog
 from pydantic import BaseModel
 
+from bot.core.text import valid, valid_json
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
 _PLAIN = (str, int, float, bool, type(None))
-#: Ids that providers draw anew, or that are addresses in memory: who is meant follows from their order.
-_IDS = frozenset({"id", "tool_call_id", "call_id", "toolUseId"})
-#: The provider's own objects, which say once more what the rest of the message says.
-_OPAQUE = frozenset({"raw_tool_call_parts"})
+_AS_TEXT: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
+    "datetime": (datetime, datetime.isoformat, datetime.fromisoformat),
+    "date": (date, date.isoformat, date.fromisoformat),
+    "time": (time, time.isoformat, time.fromisoformat),
+    "decimal": (Decimal, str, Decimal),
+    "uuid": (UUID, str, UUID),
+    "bytes": (bytes, lambda value: base64.b64encode(value).decode(), base64.b64decode),
+}
+"""Values that a text tells exactly, by the name under which it is written."""
+_TEXTS = {kind: name for name, (kind, _, _) in _AS_TEXT.items()}
 
 
-class Replayed(Exception):  # noqa: N818 - says what it is
-    """A step failed when it was taken; it fails again in the same words."""
+class Unwritable(Exception):  # noqa: N818 - says what it is
+    """This can't be told in JSON so that the same comes back."""
+
+
+class Unreadable(Exception):  # noqa: N818 - says what it is
+    """What was written is of a class that isn't there any more, or has changed."""
+
+
+def write(value: Any) -> Any:
+    """`value` as JSON that `read` makes the same of. Raises Unwritable."""
+    written = _write(value, exact=True)
+    try:
+        same = _same(
+            _write(read(written), exact=True), written
+        )  # not with `value`, which others may be changing
+    except Unreadable as error:
+        raise Unwritable(str(error)) from error
+    if not same:
+        raise Unwritable(f"{type(value).__name__} would come back as something else")
+    return written
+
+
+def write_fields(model: BaseModel) -> Any:
+    """A model's fields, for a model of the same class to be validated from what `read` gives."""
+    return write({name: getattr(model, name) for name in _fields(model)})
+
+
+def in_valid_text(value: T) -> T:
+    """Arguments with valid text in all that is JSON of them; the very same, if theirs is."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        made: Any = valid_json(list(value) if isinstance(value, tuple) else value)  # type: ignore[arg-type]
+        return cast("T", tuple(made) if isinstance(value, tuple) else made)
+    except (TypeError, ValueError):  # Not JSON.
+        return value
+    return value
 
 
 def encode(value: Any) -> Any:
-    """A value as JSON that `decode` understands. What can't be rebuilt becomes its text, as models see it."""
-    if isinstance(value, BaseModel):
-        kind = type(value)
-        name = f"{kind.__module__}:{kind.__qualname__}"
-        if _class(name) is not kind:
-            return {"text": str(value)}
-        return {"model": name, "fields": value.model_dump(mode="json")}
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, list | tuple):
-        return [encode(each) for each in value]
-    if isinstance(value, dict) and all(isinstance(name, str) for name in value):
-        return {"dict": {name: encode(each) for name, each in value.items()}}
-    return {"text": str(value)}
+    """`value` as JSON, exactly where that is possible; `decode` gives what models and callers get of it."""
+    return _write(value, exact=False)
 
 
 def decode(written: Any, expected: type[BaseModel] | None = None) -> Any:
-    """The value again; a model of the class that the caller `expected`, if it did."""
+    """The value again; a model of the class that the caller `expected`, if it did. Raises Unreadable."""
+    if expected is not None and isinstance(written, dict) and "model" in written:
+        return _made("model", expected, written["model"])
+    return read(written)
+
+
+def read(written: Any) -> Any:
+    """The value again. Raises Unreadable."""
     if isinstance(written, list):
-        return [decode(each) for each in written]
+        return [read(each) for each in written]
     if not isinstance(written, dict):
         return written
-    if "dict" in written:
-        return {name: decode(each) for name, each in written["dict"].items()}
-    if "model" in written:
-        kind = expected or _class(written["model"])
-        if kind is None:
-            raise Replayed(f"{written['model']} is not installed any more")
-        return kind.model_validate(written["fields"])
-    return written["text"]
+    [(kind, content)] = [(name, each) for name, each in written.items() if name != "of"]
+    plain = _READ.get(kind)
+    return plain(content) if plain is not None else _made(kind, _named(written["of"]), content)
 
 
-def _class(name: str) -> type[BaseModel] | None:
-    module, _, path = name.partition(":")
+def _read_dict(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: read(each) for name, each in content.items()}
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "dict": _read_dict,
+    "pairs": lambda content: {read(name): read(each) for name, each in content},
+    "tuple": lambda content: tuple(read(each) for each in content),
+    "set": lambda content: {read(each) for each in content},
+    "frozenset": lambda content: frozenset(read(each) for each in content),
+    "text": str,
+    **{name: reader for name, (_, _, reader) in _AS_TEXT.items()},
+}
+"""How what is of no author's class is read, by what it is written as."""
+
+
+def found(of: str) -> Any:
+    """What is called `<module>:<qualified name>`; None if nothing is, any more."""
+    module, _, path = of.partition(":")
     try:
-        found: Any = importlib.import_module(module)
+        thing: Any = importlib.import_module(module)
         for part in path.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError):
+            thing = getattr(thing, part)
+    except (ImportError, AttributeError, ValueError):
         return None
-    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
+    return thing
 
 
-def fingerprint(*content: object) -> str:
-    """A name for content, the same in every process."""
-    text = json.dumps(_plain(content, {}), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+def name_of(kind: type) -> str:
+    """What `found` finds a class by."""
+    return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def _plain(value: object, ids: dict[str, int]) -> object:
-    """`value` without what differs from process to process."""
-    if isinstance(value, _PLAIN):
-        return value
+def _made(kind: str, of: Any, content: Any) -> Any:
+    try:
+        match kind:
+            case "enum":
+                return of(read(content))
+            case "model":
+                return of.model_validate(_read_dict(content), by_alias=True, by_name=True)
+            case _:
+                return of(**_read_dict(content))
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise Unreadable(f"{of.__name__} has changed") from error
+
+
+def _write(value: Any, *, exact: bool) -> Any:
+    kind = type(value)
+    if kind in _PLAIN:
+        return valid(value) if kind is str and not exact else value
+    if kind in _TEXTS:
+        name = _TEXTS[kind]
+        return {name: _AS_TEXT[name][1](value)}
+    if kind is dict:
+        return _write_dict(value, exact=exact)
+    if kind is list or kind is tuple or kind in (set, frozenset):
+        parts = [_write(each, exact=exact) for each in tuple(value)]
+        return (
+            parts
+            if kind is list
+            else {kind.__name__: parts if kind is tuple else sorted(parts, key=json.dumps)}
+        )
+    if exact:
+        return _write_of_class(value, exact=True)
+    return _write_somehow(value)
+
+
+def _write_dict(value: Mapping[Any, Any], *, exact: bool) -> dict[str, Any]:
+    # Another thread may be at work on a flow's state; a copy is made in one go.
+    items = list(value.items())
+    if all(type(name) is str for name, _ in items):
+        return {"dict": {name if exact else valid(name): _write(each, exact=exact) for name, each in items}}
+    return {"pairs": [[_write(name, exact=exact), _write(each, exact=exact)] for name, each in items]}
+
+
+def _write_of_class(value: Any, *, exact: bool) -> Any:
+    of = name_of(type(value))
+    if _class(of) is not type(value):
+        raise Unwritable(f"{type(value).__name__} can't be imported by its name")
+    if isinstance(value, Enum):
+        return {"of": of, "enum": _write(value.value, exact=exact)}
     if isinstance(value, BaseModel):
-        return _plain(value.model_dump(mode="json"), ids)
+        fields, names = "model", _fields(value)
+    else:
+        fields, names = "dataclass", [field.name for field in dataclasses.fields(value) if field.init]
+    return {"of": of, fields: {name: _write(getattr(value, name), exact=exact) for name in names}}
+
+
+def _write_somehow(value: Any) -> Any:
+    """Exactly, or as what it is a kind of, or as its text."""
+    try:
+        written = _write_of_class(value, exact=False)
+        if _same(_write(read(written), exact=False), written):
+            return written
+    except (Unwritable, Unreadable):
+        log.debug("a value is recorded as its text", kind=name_of(type(value)))
     if isinstance(value, Mapping):
-        return {
-            str(name): ids.setdefault(str(each), len(ids)) if name in _IDS else _plain(each, ids)
-            for name, each in value.items()
-            if name not in _OPAQUE
-        }
+        return _write_dict(value, exact=False)
     if isinstance(value, list | tuple):
-        return [_plain(each, ids) for each in value]
-    return type(value).__qualname__
+        return [_write(each, exact=False) for each in value]
+    for plain in (str, int, float):
+        if isinstance(value, plain) and not isinstance(value, Enum):
+            return _write(plain(value), exact=False)
+    return {"text": valid(str(value))}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """As JSON, in which NaN is the same as itself."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _fields(model: BaseModel) -> list[str]:
+    return [*type(model).model_fields, *(model.model_extra or {})]
+
+
+def _named(of: str) -> Any:
+    kind = _class(of)
+    if kind is None:
+        raise Unreadable(f"{of} is not installed any more")
+    return kind
+
+
+def _class(of: str) -> Any:
+    """A class whose values can be written."""
+    kind = found(of)
+    writable = isinstance(kind, type) and (
+        issubclass(kind, BaseModel | Enum) or dataclasses.is_dataclass(kind)
+    )
+    return kind if writable else None

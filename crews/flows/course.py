@@ -28,9 +28,9 @@ from crews.flows.order import STILL, TICK, Order
 from crews.flows.recorded import FED, STATE, Call, Recorded, record_of
 from crews.flows.shown import text_of
 from crews.flows.threads import in_thread
-from crews.flows.written import Unreadable, Unwritable, read, write, write_fields
 from crews.journal import DIVERGED
 from crews.parts import METHOD, TaskPart
+from crews.values import Unreadable, Unwritable, read, write, write_fields
 
 log = structlog.get_logger(__name__)
 

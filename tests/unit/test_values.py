@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from crews.flows.written import Unreadable, Unwritable, read, write, write_fields
+from crews.values import Unreadable, Unwritable, read, write, write_fields
 
 
 class Tone(str, Enum):  # noqa: UP042 - people have both kinds

@@ -1,0 +1,191 @@
+"""Names for content, the same in every process: what a step's arguments and a model's messages are known by.
+
+Values count by their type and by what they hold: `5`, `5.0`, `True` and `"5"` are different, so are `0.0` and
+`-0.0`, a list and a tuple. The order counts in sequences, not in dicts and sets. Objects count by what they
+would be pickled from, that is their attributes unless their class says otherwise. What can't be pickled (a
+client with its lock, a generator, a file) has no value: it counts as its class, so that two of the same class
+are told apart by their order only. No address counts, nor what changes from process to process: a class whose
+attributes do that (a random id, the time) should say by `__getstate__` what it stands for.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - arguments may be anything
+import copyreg
+import dataclasses
+import hashlib
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from enum import Enum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from pydantic import BaseModel
+from pydantic.errors import PydanticUserError
+
+_LENGTH = 20
+_LEAVES: dict[type, Callable[[Any], str]] = {
+    type(None): str,
+    bool: str,
+    int: hex,  # not in decimals, of which Python writes 4,300 at most
+    float: repr,
+    str: str,
+    bytes: bytes.hex,
+    UUID: str,
+}
+_NAMED = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
+_IDS = frozenset({"id", "call_id", "tool_call_id", "tool_use_id", "toolUseId"})
+"""Ids of calls: providers draw them anew, or they are addresses. Whose they are follows from their order."""
+_OPAQUE = frozenset({"raw_tool_call_parts"})
+"""The provider's own objects, which say once more what the rest of the message says."""
+
+
+class _Valueless(Exception):  # noqa: N818 - a signal
+    """This has no value of its own."""
+
+
+def fingerprint(*content: object) -> str:
+    """A name for content, the same in every process."""
+    return _digest("content", [_token(each, _Within()) for each in content])[:_LENGTH]
+
+
+def shape(kind: type[BaseModel]) -> str:
+    """A name for what values of this class consist of."""
+    try:
+        return fingerprint(kind.__name__, kind.model_json_schema())
+    except PydanticUserError:  # Fields of classes that have no schema.
+        fields = {name: str(each.annotation) for name, each in kind.model_fields.items()}
+        return fingerprint(kind.__name__, fields)
+
+
+def messages_for_model(messages: object) -> object:
+    """Messages without the ids that providers give to calls of tools; all else counts by its value."""
+    if not isinstance(messages, list | tuple):
+        return messages
+    ids: dict[str, int] = {}
+    return [_message(each, ids) for each in messages]
+
+
+def _message(message: object, ids: dict[str, int]) -> object:
+    """Ids of calls are at the top of a message, of each of its calls, and of each block of its content."""
+    fields = _without_ids(message, ids)
+    if not isinstance(fields, dict):
+        return fields
+    for name in ("tool_calls", "content"):
+        parts = fields.get(name)
+        if isinstance(parts, list | tuple):
+            fields[name] = [_block(part, ids) for part in parts]
+    return {name: each for name, each in fields.items() if name not in _OPAQUE}
+
+
+def _block(block: object, ids: dict[str, int]) -> object:
+    fields = _without_ids(block, ids)
+    if isinstance(fields, dict):
+        for name in ("toolUse", "toolResult"):  # as Bedrock has it
+            if name in fields:
+                fields[name] = _without_ids(fields[name], ids)
+    return fields
+
+
+def _without_ids(part: object, ids: dict[str, int]) -> object:
+    fields = dict(part) if isinstance(part, Mapping | BaseModel) else None
+    if fields is None:
+        return part
+    return {
+        name: ids.setdefault(str(each), len(ids)) if name in _IDS and each is not None else each
+        for name, each in fields.items()
+    }
+
+
+class _Within(NamedTuple):
+    """What a value is a part of."""
+
+    #: The addresses of all that is around it, which finds cycles.
+    path: tuple[int, ...] = ()
+    #: Whether an object is among them.
+    object: bool = False
+
+
+def _token(value: Any, within: _Within) -> str:
+    kind = type(value)
+    leaf = _LEAVES.get(kind)
+    if leaf is not None:
+        return f"{kind.__name__}:{leaf(value)}"
+    if id(value) in within.path:
+        return f"cycle:{within.path.index(id(value))}"
+    if isinstance(value, _NAMED):
+        return f"name:{_name(value)}"
+    return _composed(value, within._replace(path=(*within.path, id(value))))
+
+
+def _composed(value: Any, within: _Within) -> str:
+    tag = _name(type(value))
+    names = _fields(value)
+    if isinstance(value, Enum):
+        parts = [str(value.name)]
+    elif names is not None:
+        parts = _pairs(((name, getattr(value, name, None)) for name in names), within)
+    elif isinstance(value, Mapping):
+        parts = _pairs(list(value.items()), within)
+    elif isinstance(value, AbstractSet):
+        parts = sorted(_token(each, within) for each in value)
+    elif isinstance(value, list | tuple):
+        parts = [_token(each, within) for each in value]
+    elif isinstance(value, bytearray | memoryview):
+        parts = [bytes(value).hex()]
+    else:
+        return _object(value, tag, within)
+    return _digest(tag, parts)
+
+
+def _fields(value: Any) -> list[str] | None:
+    """The names of what a model or a dataclass holds; None of other values."""
+    if isinstance(value, BaseModel):
+        return [*type(value).model_fields, *(value.model_extra or {})]
+    if dataclasses.is_dataclass(value):
+        return [field.name for field in dataclasses.fields(value) if field.compare]
+    return None
+
+
+def _pairs(items: Iterable[tuple[Any, Any]], within: _Within) -> list[str]:
+    return sorted(_digest("pair", [_token(name, within), _token(each, within)]) for name, each in items)
+
+
+def _object(value: Any, tag: str, within: _Within) -> str:
+    """By what it would be pickled from. What is made with something that has no value has none either."""
+    try:
+        reduced = _reduced(value)
+    except Exception as error:
+        if within.object:
+            raise _Valueless from error
+        return f"of:{tag}"
+    if isinstance(reduced, str):
+        return f"name:{tag}:{reduced}"
+    made, arguments, *rest = reduced
+    state, items, pairs = [*rest, None, None, None][:3]
+    inside = within._replace(object=True)
+    try:
+        parts = [_token(each, inside) for each in (made, arguments, state, list(items or ()))]
+        return _digest(tag, [*parts, *_pairs(list(pairs or ()), inside)])
+    except _Valueless:
+        return f"of:{tag}"
+
+
+def _reduced(value: Any) -> Any:
+    reducer = copyreg.dispatch_table.get(type(value))
+    return reducer(value) if reducer is not None else value.__reduce_ex__(4)
+
+
+def _name(value: Any) -> str:
+    name = getattr(value, "__qualname__", None) or value.__name__
+    return f"{getattr(value, '__module__', '')}:{name}"
+
+
+def _digest(tag: str, parts: Sequence[str]) -> str:
+    """Of parts whose ends can't be mistaken, whatever is in them."""
+    digest = hashlib.sha256(tag.encode())
+    for part in parts:
+        written = part.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(written) + written)
+    return digest.hexdigest()
