@@ -17,6 +17,7 @@ from crews.fingerprints import fingerprint
 from crews.journal import CREW, Journal
 from crews.parts import task_scope
 from crews.placeholders import filled, kickoff_inputs
+from crews.resume import misfit
 
 
 class _Noted(BaseModel):
@@ -38,18 +39,17 @@ def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
     run.parts.learn(crew, inputs)
     journal, made = run.history.journal, Made.of(crew, literal=literal)
     noted = [_Noted.model_validate(written) for _, written in sorted(journal.own(CREW))]
-    if not noted:
-        _note(run, 0, _Noted(made=made))
-        return
-    before = noted[-1].made
-    finished = _finished(journal, before)
-    changed = made.since(before, finished)
+    before = noted[-1].made if noted else made
+    finished, unfit = _finished(journal, before), misfit(crew, journal)
+    changed = [*made.since(before, finished), *_told(made, unfit)]
     if not changed:
+        if not noted:
+            _note(run, 0, _Noted(made=made))
         return
-    moved = made.moved(before)
+    moved = min((each for each in (made.moved(before), unfit) if each is not None), default=None)
     again = filled(made.tasks[moved - 1].name, inputs) if moved is not None else None
     key = f"{len(noted)}/{fingerprint(made.model_dump(mode='json'))}"
-    if models := made.models_since(before, finished):
+    if unfit is None and (models := made.models_since(before, finished)):
         run.tell_in_thread(RunChanged(crew_id=run.crew_id, change=filled(models, inputs)), key)
         _note(run, len(noted), _Noted(made=made))
         return
@@ -60,6 +60,11 @@ def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
     left = tuple(journal.left())
     _note(run, len(noted), _Noted(made=made, left=left), struck)
     journal.excuse(left)
+
+
+def _told(made: Made, unfit: int | None) -> list[str]:
+    """What is said of a finished task whose output can't be given back."""
+    return [f"task “{made.tasks[unfit - 1].name}”: the class of what it came to"] if unfit is not None else []
 
 
 def _finished(journal: Journal, made: Made) -> int:

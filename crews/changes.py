@@ -9,7 +9,7 @@ from crewai import Crew, Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 from pydantic import BaseModel, ConfigDict
 
-from crews.fingerprints import fingerprint
+from crews.fingerprints import fingerprint, shape
 
 _DATES = re.compile(
     r"\d+|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tues?|Wednes|Thurs?|Fri|Satur|Sun)(?:[a-z]*)\b"
@@ -43,6 +43,8 @@ class TaskMade(_Part):
     expected_output: str
     tools: tuple[str, ...]
     context: tuple[str, ...]
+    #: What its output consists of; empty if that is any text.
+    output: str = ""
 
 
 class Made(_Part):
@@ -75,6 +77,7 @@ class Made(_Part):
                 expected_output=text(task.expected_output),
                 tools=_own_tools(task),
                 context=_context(task, names),
+                output=_output(task),
             )
             for task in crew.tasks
         )
@@ -216,6 +219,11 @@ def _own_tools(task: Task) -> tuple[str, ...]:
 def _context(task: Task, names: Mapping[str, str]) -> tuple[str, ...]:
     context = task.context if isinstance(task.context, list) else []
     return tuple(names.get(str(each.id), "") for each in context)
+
+
+def _output(task: Task) -> str:
+    kinds = (task.output_pydantic, task.output_json, task.response_model)
+    return "/".join(shape(kind) for kind in kinds if kind is not None)
 
 
 def _unique(role: str, taken: Mapping[str, object]) -> str:

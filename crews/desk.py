@@ -12,6 +12,7 @@ import structlog
 
 from bot.core import ids, rules
 from bot.core.model import Action, Deadline, Option, Policy, Question, QuestionKind, ReasonFlags, Source
+from bot.core.text import valid
 from crews.line import StoreLine
 from crews.parts import TaskPart
 from crews.signals import HandedBack
@@ -41,6 +42,11 @@ class Asking:
     deadline: Deadline | None = None
     #: What the question is known by, where its words are not enough: the same key is the same question.
     key: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("prompt", "context", "asker"):
+            object.__setattr__(self, name, valid(getattr(self, name)))
+        object.__setattr__(self, "labels", tuple(map(valid, self.labels)))
 
     @property
     def options(self) -> tuple[Option, ...]:

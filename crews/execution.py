@@ -16,6 +16,7 @@ from crewai.execution import set_execution_uuid
 
 from bot.core.model import RunError
 from bot.core.ports import Fenced
+from bot.core.text import valid
 from crews import failures
 from crews.build import Built
 from crews.context import CURRENT, RunContext
@@ -57,7 +58,7 @@ class Ending:
         if context.stopped is not None or outcome is None:
             return cls.left(context.leave(Stopped()))
         if not isinstance(outcome, Raised):
-            return cls(result=outcome.result)
+            return cls(result=valid(outcome.result))
         if isinstance(outcome.error, Fenced):
             return cls()
         log.error("the crew failed", run_id=context.run_id, exc_info=outcome.error)

@@ -20,6 +20,8 @@ _SENTENCES = {
     404: "doesn't know this model ({status}). Check `model:` in crew.yaml, or CREWDECK_MODEL.",
     429: "turned the crew away: too many requests, or the quota is used up ({status}). Try again later.",
 }
+_SILENT = "Invalid response from LLM call - None or empty"
+"""What CrewAI raises where a model answers with nothing."""
 _SERVER = 500
 """From here on it is the provider's own trouble."""
 
@@ -59,6 +61,11 @@ def of_run(run_id: str, error: BaseException, model_failure: Exception | None) -
                 code="tool_error",
                 message=f"The tool{name} failed, and the crew can't go on without it.",
             )
+    if any(_SILENT in str(each) for each in chain):
+        return RunError(
+            code="model_silent",
+            message="The model said nothing, however often it was asked. Try again, or use another model.",
+        )
     if model_failure is not None and (model_failure in chain or _quotes(error, model_failure)):
         return RunError(code="model_error", message=_model_sentence(model_failure))
     return RunError(

@@ -13,6 +13,7 @@ from bot.core.model import Action, Outcome, Question, QuestionKind, ReasonFlags
 from bot.core.text import drop_invisible, visible
 from crews.context import AGENT, CURRENT
 from crews.desk import Asking
+from crews.values import in_valid_text
 
 MOST_OPTIONS = 10
 NAME = "ask_human"
@@ -46,6 +47,16 @@ class AskHumanArgs(BaseModel):
     reason: Literal["ambiguity", "missing_field"] | None = Field(
         default=None, description="Why you ask, if what you were given is ambiguous or lacks something."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _valid(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            raise ValueError(  # noqa: TRY004 - pydantic tells the model of this one
+                "the arguments of ask_human are an object with a `question` and, if need be, more: "
+                '{"question": "Which one?", "options": ["This", "That"]}'
+            )
+        return in_valid_text(given)
 
     @field_validator("question")
     @classmethod

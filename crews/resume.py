@@ -7,8 +7,10 @@ from typing import Any
 
 from crewai import Crew, Task
 from crewai.tasks.task_output import TaskOutput
+from pydantic import ValidationError
 
 from bot.core.retry import DONE, KEPT
+from bot.core.text import valid
 from crews.context import RunContext
 from crews.journal import Journal
 from crews.parts import TaskPart, task_scope
@@ -48,6 +50,7 @@ class FinishedTasks:
 
         def finished(output: TaskOutput) -> object:
             part = self._run.parts.task(None)
+            output.raw = valid(output.raw)  # Guardrails may have made it another one.
             if part is not None:
                 self._record(part, output)
             if theirs is None:
@@ -72,7 +75,20 @@ def _written(output: TaskOutput) -> dict[str, Any]:
     return fields | {"pydantic": output.pydantic.model_dump(mode="json") if output.pydantic else None}
 
 
+def misfit(crew: Crew, journal: Journal) -> int | None:
+    """The number of the first finished task whose output isn't of the class any more that the task names."""
+    finished = {int(name.removeprefix(DONE)): written for name, written in journal.under(DONE)}
+    for number, task in enumerate(crew.tasks, start=1):
+        try:
+            if number in finished:
+                _output(task, finished[number]["output"])
+        except ValidationError:
+            return number
+    return None
+
+
 def _output(task: Task, written: dict[str, Any]) -> TaskOutput:
+    """What the task came to. Raises ValidationError."""
     output = TaskOutput.model_validate({**written, "pydantic": None})
     if written["pydantic"] is not None and task.output_pydantic is not None:
         output.pydantic = task.output_pydantic.model_validate(written["pydantic"])

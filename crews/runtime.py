@@ -23,6 +23,7 @@ from bot.core.ports import Fenced
 from crews import (
     agents,
     agreement,
+    arguments,
     attempts,
     bus,
     clients,
@@ -77,7 +78,18 @@ class Runtime:
         self._executions: dict[str, Execution] = {}
         #: Of runs that are over here while a thread of theirs was still alive.
         self._outlived: list[Threads] = []
-        for each in (seams, tools, rpm, interpolation, flow_seams, attempts, agents, executor, clients):
+        for each in (
+            seams,
+            arguments,
+            tools,
+            rpm,
+            interpolation,
+            flow_seams,
+            attempts,
+            agents,
+            executor,
+            clients,
+        ):
             each.install()
         bus.listen(self._executions)
 

@@ -38,6 +38,10 @@ _AS_TEXT: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
 _TEXTS = {kind: name for name, (kind, _, _) in _AS_TEXT.items()}
 
 
+_MOST = 1 << 1024
+"""Of whole numbers in decimals; Python refuses to read those of thousands of digits."""
+
+
 class Unwritable(Exception):  # noqa: N818 - says what it is
     """This can't be told in JSON so that the same comes back."""
 
@@ -111,6 +115,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "set": lambda content: {read(each) for each in content},
     "frozenset": lambda content: frozenset(read(each) for each in content),
     "text": str,
+    "int": lambda content: int(content, 16),
     **{name: reader for name, (_, _, reader) in _AS_TEXT.items()},
 }
 """How what is of no author's class is read, by what it is written as."""
@@ -149,7 +154,7 @@ def _made(kind: str, of: Any, content: Any) -> Any:
 def _write(value: Any, *, exact: bool) -> Any:
     kind = type(value)
     if kind in _PLAIN:
-        return valid(value) if kind is str and not exact else value
+        return _write_plain(value, exact=exact)
     if kind in _TEXTS:
         name = _TEXTS[kind]
         return {name: _AS_TEXT[name][1](value)}
@@ -165,6 +170,12 @@ def _write(value: Any, *, exact: bool) -> Any:
     if exact:
         return _write_of_class(value, exact=True)
     return _write_somehow(value)
+
+
+def _write_plain(value: Any, *, exact: bool) -> Any:
+    if type(value) is int and abs(value) > _MOST:
+        return {"int": hex(value)}
+    return valid(value) if type(value) is str and not exact else value
 
 
 def _write_dict(value: Mapping[Any, Any], *, exact: bool) -> dict[str, Any]:
@@ -192,7 +203,7 @@ def _write_somehow(value: Any) -> Any:
     """Exactly, or as what it is a kind of, or as its text."""
     try:
         written = _write_of_class(value, exact=False)
-        if _same(_write(read(written), exact=False), written):
+        if _same(_write_of_class(read(written), exact=False), written):
             return written
     except (Unwritable, Unreadable):
         log.debug("a value is recorded as its text", kind=name_of(type(value)))

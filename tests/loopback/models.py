@@ -43,7 +43,7 @@ class Turn:
     """What the model answers once: words, or calls of tools (name, arguments)."""
 
     text: str | None = None
-    calls: tuple[tuple[str, Body], ...] = ()
+    calls: tuple[tuple[str, Any], ...] = ()
 
     def __and__(self, other: Turn) -> Turn:
         """Both in one turn: `call("a") & call("b")`."""

@@ -31,8 +31,9 @@ def test_what_the_run_took_itself_comes_first() -> None:
     "stored",
     [
         {},
-        {"format": "1", "t1/model/x/0": SAID, "kept/t1/tool/y/0": '{"failed": "no"}'},
+        {"format": "2", "t1/model/x/0": SAID, "kept/t1/tool/y/0": '{"failed": "no"}'},
         {
+            "format": "2",
             "t1/prompt/x/0": "[]",
             "heard/q": "mark",
             "t1/tool/y/0?": "1",
@@ -48,12 +49,13 @@ def test_a_journal_of_this_release_is_understood(stored: dict[str, str]) -> None
 @pytest.mark.parametrize(
     ("stored", "why"),
     [
-        ({"format": "2"}, "form 2"),
-        ({"t1/model/x/0": '{"answer": 1}'}, "t1/model/x/0"),
-        ({"kept/t1/tool/x/0": "[]"}, "t1/tool/x/0"),
-        ({"t1/prompt/x/0": "{}"}, "t1/prompt/x/0"),
-        ({"done/1": "\x80\x04"}, "done/1"),
-        ({"done/1": "{}"}, "done/1"),
+        ({"format": "3"}, "form 3"),
+        ({"t1/model/x/0": SAID}, "form 1"),
+        ({"format": "2", "t1/model/x/0": '{"answer": 1}'}, "t1/model/x/0"),
+        ({"format": "2", "kept/t1/tool/x/0": "[]"}, "t1/tool/x/0"),
+        ({"format": "2", "t1/prompt/x/0": "{}"}, "t1/prompt/x/0"),
+        ({"format": "2", "done/1": "\x80\x04"}, "done/1"),
+        ({"format": "2", "done/1": "{}"}, "done/1"),
     ],
 )
 def test_that_of_another_one_is_not_guessed_at(stored: dict[str, str], why: str) -> None:

@@ -2,14 +2,17 @@
 
 import json
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
+from decimal import Decimal
 from enum import Enum
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, Field
 
-from crews.values import Unreadable, Unwritable, read, write, write_fields
+from crews.values import Unreadable, Unwritable, decode, encode, in_valid_text, read, write, write_fields
 
 
 class Tone(str, Enum):  # noqa: UP042 - people have both kinds
@@ -33,6 +36,12 @@ class Said:
     words: list[str] = field(default_factory=list)
 
 
+class Loud(str):
+    """Not just a text."""
+
+    __slots__ = ()
+
+
 class Shouting(BaseModel):
     text: str
 
@@ -47,6 +56,15 @@ class Shouting(BaseModel):
         {"a": [1, 2.5, True, None], "of": ("b", {"model": "x"})},
         Tone.PLAIN,
         date(2026, 1, 2),
+        time(12, 30),
+        Decimal("1.10"),
+        UUID(int=7),
+        b"\x00\xff",
+        {1: "a", "1": "b", None: 2.5},
+        {frozenset({"b", "a"}), "c"},
+        float("inf"),
+        10**30,
+        pytest.param(-(2**20000), id="huge"),
         Outer(inner=Inner(when=datetime(2026, 1, 2, 3, 4)), hidden="kept"),  # noqa: DTZ001 - it stays as it is
         Said(output=Inner(when=datetime(2026, 1, 2)), words=["a"]),  # noqa: DTZ001
     ],
@@ -57,7 +75,7 @@ def test_it_comes_back_as_the_same(value: object) -> None:
     assert type(back) is type(value)
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, {"a": {1}}, b"bytes", Shouting(text="a"), lambda: 1])
+@pytest.mark.parametrize("value", [object(), Path("a"), Shouting(text="a"), lambda: 1, Loud("a")])
 def test_or_it_is_refused(value: object) -> None:
     with pytest.raises(Unwritable):
         write(value)
@@ -78,3 +96,33 @@ def test_what_has_changed_meanwhile_is_told() -> None:
         read(written | {"of": f"{__name__}:Gone"})
     with pytest.raises(Unreadable, match="has changed"):
         read(written | {"dataclass": {"other": 1}})
+
+
+@pytest.mark.parametrize(
+    ("value", "back"),
+    [
+        (Path("a"), "a"),
+        ([object, Loud("b")], [str(object), "b"]),
+        ({"a": Shouting(text="c")}, {"a": "text='c!'"}),
+        ("half \ud83d", "half \ufffd"),
+        ({"half \ud83d": ["\ud83d\ude00"]}, {"half \ufffd": ["\U0001f600"]}),
+        (Outer(hidden="half \ud83d"), Outer(hidden="half \ufffd")),
+    ],
+)
+def test_of_what_tools_and_models_say_there_is_always_something(value: object, back: object) -> None:
+    assert decode(json.loads(json.dumps(encode(value)))) == back
+
+
+def test_a_model_is_read_as_the_class_that_is_wanted() -> None:
+    class Wanted(BaseModel):
+        hidden: str
+
+    assert decode(encode(Outer(hidden="x")), Wanted) == Wanted(hidden="x")
+    with pytest.raises(Unreadable, match="Inner has changed"):
+        decode(encode(Outer(hidden="x")), Inner)
+
+
+def test_arguments_stay_the_same_unless_their_text_is_not_valid() -> None:
+    given = {"a": [1, datetime(2026, 1, 2), "x"]}  # noqa: DTZ001 - it stays as it is
+    assert in_valid_text(given) is given
+    assert in_valid_text(("half \ud83d", {"b": ["\ud83d"]})) == ("half \ufffd", {"b": ["\ufffd"]})

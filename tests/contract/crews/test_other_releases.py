@@ -81,6 +81,7 @@ async def executing(store: RedisStore, claim: Claim) -> AsyncIterator[asyncio.Ta
 async def test_a_run_whose_key_is_missing_waits_until_it_is_there(store: RedisStore, redis_url: str) -> None:
     claim = await claimed(store)
     async with open_store(redis_url, journal_keys=[KEY]) as sealing:
+        await sealing.note(claim, "format", "2")
         await sealing.note(claim, "t9/tool/x/0", '{"result": "secret"}')
         with capture_logs() as logs:
             async with executing(store, claim) as execution:
@@ -110,8 +111,8 @@ def _a_minute_passes(redis_url: str, claim: Claim) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("format", "2", "has the form 2"),
-        ("t1/model/abc/0", '{"answer": "of a later release"}', "t1/model/abc/0"),
+        ("format", "3", "has the form 3"),
+        ("t1/model/abc/0", '{"result": "of an earlier release"}', "has the form 1"),
     ],
 )
 async def test_a_run_of_another_release_ends_and_says_why(
