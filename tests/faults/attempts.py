@@ -1,14 +1,17 @@
 """Crews whose tasks CrewAI starts again, in the workers' processes."""
 
+import os
 from pathlib import Path
 from typing import Any
 
-from crewai import Agent, Crew, Process, Task
+import openai
+from crewai import LLM, Agent, Crew, Process, Task
 from crewai.flow.flow import Flow, start
 from crewai.tasks.task_output import TaskOutput
+from pydantic import BaseModel, create_model
 
 from crewdeck import AskHuman, crew
-from tests.faults.toolbox import Keyed, leave_trace
+from tests.faults.toolbox import Failing, Keyed, leave_trace
 
 NATIVE, WRITTEN = "openai/gpt-5.4-mini", "openai/o1-mini"
 OPTIONS: dict[str, Any] = {
@@ -96,3 +99,53 @@ class Loop(Flow[Any]):
 @crew(title="Loop", **OPTIONS)
 def loop(_inputs: dict[str, Any]) -> Flow[Any]:
     return Loop()
+
+
+class Refused(Flow[Any]):
+    """Goes another way where its model, or a tool, fails in a certain way."""
+
+    @start()
+    def refused(self) -> str:
+        came = []
+        try:
+            LLM(model=NATIVE).call(self.state["prompt"])
+        except openai.BadRequestError as error:
+            came.append(f"{error.status_code} {error.code}")
+        try:
+            Failing().run(mark=self.state["prompt"].strip("[]"))
+        except ValueError as error:
+            came.append(str(error))
+        return f"{came} {self.ask('Go on?')}"
+
+
+@crew(title="Refused", **OPTIONS)
+def refused(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Refused()
+
+
+FIELDS: dict[str, Any] = {"title": (str, ...)}
+MORE: dict[str, Any] = {"pages": (int, ...)}
+Report: type[BaseModel] = create_model(
+    "Report", __module__=__name__, **FIELDS | (MORE if os.environ.get("REPORT") == "longer" else {})
+)
+
+
+@crew(title="Reporting", **OPTIONS)
+def reporting(_inputs: dict[str, Any]) -> Crew:
+    """A report whose class may be another one in the next worker, and a task after it."""
+    agent = _agent()
+    report = Task(
+        name="report",
+        description="Report on this: {prompt}",
+        expected_output="A report",
+        agent=agent,
+        output_pydantic=Report,
+    )
+    publish = Task(
+        name="publish",
+        description="Publish this: {prompt}",
+        expected_output="Words",
+        agent=agent,
+        context=[report],
+    )
+    return Crew(agents=[agent], tasks=[report, publish])

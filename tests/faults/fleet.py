@@ -39,6 +39,8 @@ attempts_reviewed = tests.faults.attempts:reviewed
 delegating = tests.faults.attempts:delegating
 kickoff = tests.faults.attempts:kickoff
 loop = tests.faults.attempts:loop
+refused = tests.faults.attempts:refused
+reporting = tests.faults.attempts:reporting
 """
 RELEASED = Path(__file__).parent / "releases" / "crews"
 """Crews of which earlier releases left runs."""

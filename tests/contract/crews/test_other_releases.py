@@ -105,7 +105,7 @@ async def test_a_run_whose_key_is_missing_waits_until_it_is_there(store: RedisSt
 
 def _a_minute_passes(redis_url: str, claim: Claim) -> None:
     with redis.Redis.from_url(redis_url) as server:
-        server.zadd(f"{keys.base(keys.shard_of(claim.run.id))}:timers", {f"again/{claim.run.id}/-": 0})
+        server.zadd(f"{keys.base(keys.shard_of(claim.run.id))}:delayed", {claim.run.id: 0})
 
 
 @pytest.mark.parametrize(
