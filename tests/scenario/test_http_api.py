@@ -81,6 +81,8 @@ async def _becomes(client: httpx.AsyncClient, headers: dict[str, str], status: i
 async def test_listening_everywhere_without_keys_it_says_what_to_set() -> None:
     async with Server.start(env={"CREWDECK_WORKERS": "0", "HOST": "0.0.0.0"}, wait="announced") as server:  # noqa: S104
         assert "crewdeck keys add" in server.output
-        status, body = await asyncio.to_thread(server.get, "/runs")
-        assert (status, body["code"]) == (403, "keys_required")
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as stranger:
+            refused = await stranger.get("/runs")
+            assert (refused.status_code, refused.json()["code"]) == (403, "keys_required")
+        assert (await asyncio.to_thread(server.get, "/runs"))[0] == 200  # its user's token goes with it
         assert (await asyncio.to_thread(server.get, "/health"))[0] == 200

@@ -23,7 +23,6 @@ from bot.surfaces.http.limits import Rates
 from bot.surfaces.http.opening import open_run
 from bot.surfaces.http.operations import Call, read_json
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.sight import Sees
 from bot.surfaces.http.streams import Streams, cut_off
 from bot.surfaces.http.wire import Message
 
@@ -58,8 +57,7 @@ class WebSocketRoutes:
     async def of_all(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
         with self._streams.follow_all(call.caller) as follower:
             await follower.open(_cursor(call))
-            sees = self._streams.sight.of(call.caller)
-            socket = Socket(self._answers, self._rates, call.caller, None, sees)
+            socket = Socket(self._answers, self._rates, call.caller, None)
             return await self._serve(call, socket, follower, ())
 
     async def _serve(
@@ -131,20 +129,11 @@ class WebSocketRoutes:
 class Socket:
     """What one client may say over its WebSocket."""
 
-    def __init__(
-        self,
-        answers: Answers,
-        rates: Rates,
-        caller: Caller,
-        run_id: str | None,
-        sees: Sees | None = None,
-    ) -> None:
+    def __init__(self, answers: Answers, rates: Rates, caller: Caller, run_id: str | None) -> None:
         self._answers = answers
         self._rates = rates
         self._caller = caller
         self._run_id = run_id
-        #: Of all runs, those that the caller sees; None: all.
-        self._sees = sees
 
     async def answer(self, message: WSMessage) -> dict[str, Any]:
         """What a message is answered with: `accepted`, or `error` with its reason."""
