@@ -21,6 +21,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ACK_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 """Seconds. Slack gives up after 3."""
 NONE: Mapping[str, int] = MappingProxyType({})
+NO_SURFACES: Mapping[str, bool] = MappingProxyType({})
 
 
 class Metrics:
@@ -64,13 +65,21 @@ class Metrics:
             registry=self.registry,
         )
 
-    def text(self, totals: Totals | None, now: int, unreadable: Mapping[str, int] = NONE) -> bytes:
+    def text(
+        self,
+        totals: Totals | None,
+        now: int,
+        unreadable: Mapping[str, int] = NONE,
+        surfaces: Mapping[str, bool] = NO_SURFACES,
+    ) -> bytes:
         """All figures in Prometheus' format. Without `totals` the store is away, and this says so.
 
-        `unreadable`: by kind, how many stored records this process could not read.
+        `unreadable`: by kind, how many stored records this process could not read. `surfaces`: those that
+        are on, and whether each is up.
         """
         shared = CollectorRegistry()
         shared.register(_Unreadable(unreadable))
+        shared.register(_Surfaces(surfaces))
         shared.register(_StoreFigures(totals, now))
         return generate_latest(self.registry) + generate_latest(shared)
 
@@ -86,6 +95,20 @@ class _Unreadable(Collector):
         family = GaugeMetricFamily("crewdeck_unreadable_records", words, labels=["kind"])
         for kind, count in sorted(self._counts.items()):
             family.add_metric([kind], count)
+        yield family
+
+
+class _Surfaces(Collector):
+    """Whether this process is connected to the chat platforms that are on."""
+
+    def __init__(self, up: Mapping[str, bool]) -> None:
+        self._up = up
+
+    def collect(self) -> Iterator[Metric]:
+        words = "Is this process connected to the surface?"
+        family = GaugeMetricFamily("crewdeck_surface_up", words, labels=["surface"])
+        for name, up in sorted(self._up.items()):
+            family.add_metric([name], up)
         yield family
 
 

@@ -60,6 +60,7 @@ def test_ready_although_slack_is_away_says_so() -> None:
         status, body = server.get("/ready")
         assert status == 200
         assert body == {"ready": True, "redis": True, "worker": False, "surfaces": {"slack": False}}
+        assert 'crewdeck_surface_up{surface="slack"} 0.0' in server.get("/metrics")[1]
 
 
 def test_figures_are_what_prometheus_reads(bare_server: Server) -> None:

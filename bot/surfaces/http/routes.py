@@ -51,7 +51,7 @@ class Probes:
 
     async def figures(self, _: web.Request) -> web.Response:
         now = round(time.time() * 1000)
-        text = self.metrics.text(await self._totals(), now, self.store.unreadable_records())
+        text = self.metrics.text(await self._totals(), now, self.store.unreadable_records(), self.surfaces())
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
     async def _totals(self) -> Totals | None:
