@@ -14,7 +14,9 @@ from bot.worker_environment import handed_over, worker_environment
 from bot.worker_process import command
 
 WITHIN = 120.0
-"""Seconds. crewai alone takes several to load."""
+"""Seconds beyond `settings.build_timeout`. crewai alone takes several to load."""
+IMPORTING = "importing"
+"""The key of a record that says what is imported next."""
 
 
 def ask_crews(settings: Settings, what: str) -> list[dict[str, Any]]:
@@ -29,13 +31,23 @@ def ask_crews(settings: Settings, what: str) -> list[dict[str, Any]]:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=WITHIN,
+                timeout=WITHIN + settings.build_timeout,
             )
     except subprocess.TimeoutExpired:
-        raise SettingsError(f"The crews did not load within {WITHIN:g} s.") from None
+        raise SettingsError(f"The crews did not load within {WITHIN + settings.build_timeout:g} s.") from None
+    records: list[dict[str, Any]] = [
+        json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")
+    ]
     if done.returncode != 0:
-        raise SettingsError(_last_line(done.stderr) or f"The crews can't be read (status {done.returncode}).")
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        raise SettingsError(_why(done, records))
+    return [record for record in records if IMPORTING not in record]
+
+
+def _why(done: subprocess.CompletedProcess[str], records: list[dict[str, Any]]) -> str:
+    if records and IMPORTING in records[-1]:
+        name, module = records[-1]["crew"], records[-1][IMPORTING]
+        return f"Importing {module}, the crew {name}, ends the process (status {done.returncode})."
+    return _last_line(done.stderr) or f"The crews can't be read (status {done.returncode})."
 
 
 def _last_line(text: str) -> str:

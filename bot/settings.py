@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     recycle_after: int = Field(1000, alias="CREWDECK_RECYCLE_AFTER", ge=1)
     #: Runs that are over and still have a thread, in a tool that hangs: with so many a worker is replaced.
     outlived: int = Field(50, alias="CREWDECK_OUTLIVED", ge=1)
+    #: Seconds that a crew's Python may take: to be imported, and to be built for a run.
+    build_timeout: float = Field(60, alias="CREWDECK_BUILD_TIMEOUT", gt=0)
     #: Seconds that a stopping worker gives its runs. `serve` gives everything 10 s in all.
     drain: float = Field(5, alias="CREWDECK_DRAIN", ge=0)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from bot import logs, settings, worker_environment
@@ -63,9 +64,15 @@ def check(configured: Settings) -> int:
     """Build every crew for real and print what was found, a JSON object a line."""
     from crews.loading import check as findings  # crewai
 
-    for finding in findings(catalog.read(configured.crew_dirs), configured):
+    for finding in findings(catalog.read(configured.crew_dirs), configured, _importing):
         _print(finding)
     return 0
+
+
+def _importing(entry: EntryPoint) -> None:
+    """Told before, and at once: should the import end this process, it is known which one did."""
+    _print({"importing": entry.value, "crew": entry.name})
+    sys.stdout.flush()
 
 
 def _print(record: dict[str, object]) -> None:

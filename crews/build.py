@@ -105,11 +105,8 @@ class PythonCrew:
 
     @classmethod
     def load(cls, entry: EntryPoint) -> PythonCrew:
-        """Import the factory of an entry point. Raises CrewBroken."""
-        try:
-            factory = entry.load()
-        except Exception as error:
-            raise CrewBroken(f"{entry.value} can't be imported: {error}") from error
+        """Import the factory of an entry point. Raises CrewBroken, and whatever its module raises."""
+        factory = entry.load()
         if not callable(factory):
             raise CrewBroken(f"{entry.value} is no factory: it can't be called.")
         return cls(entry.name, factory)

@@ -97,10 +97,16 @@ class Execution:
         """Call this in a thread of the run's own, one after the other."""
         return self.context.threads.start(call, self.variables)
 
-    async def come_to(self, work: asyncio.Future[Outcome[T]]) -> Outcome[T] | None:
-        """What it comes to; None as soon as the run is told to leave, whatever the thread does then."""
+    async def come_to(
+        self, work: asyncio.Future[Outcome[T]], within: float | None = None
+    ) -> Outcome[T] | None:
+        """What it comes to, if it does so within so many seconds.
+
+        None as soon as the run is told to leave, whatever the thread does then.
+        """
         either: tuple[asyncio.Future[Any], ...] = (work, self.context.leaving)
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        timeout = None if within is None else max(0.0, within)
+        await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         return work.result() if work.done() else None
 
     def progressed(self, kind: type[Progressed], part: TaskPart) -> Progressed:

@@ -38,6 +38,14 @@ def of_build(error: BaseException) -> RunError:
     )
 
 
+def not_built_within(seconds: float) -> CrewBroken:
+    """The code that builds the crew takes too long."""
+    return CrewBroken(
+        f"The crew can't be built within {seconds:g} s. What its code waits for belongs into a tool; "
+        "CREWDECK_BUILD_TIMEOUT is the limit."
+    )
+
+
 def of_release(run_id: str, problem: str) -> RunError:
     """What the run has done was recorded by another release."""
     return RunError(

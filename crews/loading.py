@@ -2,71 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 
 import structlog
 from pydantic import JsonValue
 
 from bot.core.model import InputField, InputKind
 from bot.settings import Settings
-from crews.build import Blueprint, CrewBroken, PythonCrew, YamlCrew
+from crews.build import Blueprint, CrewBroken, YamlCrew
 from crews.catalog import FILES, Catalog
-from crews.entry import card_of
-from crews.failures import of_build
+from crews.failures import not_built_within
 from crews.flows import seams
+from crews.importing import Bounded, import_all, refused
+from crews.threads import Raised, Returned
 from crews.warming import complete_answers
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """What the catalogue came to."""
+
+    crews: dict[str, Blueprint]
+    #: What is wrong with factories, by crew.
+    problems: dict[str, CrewBroken]
+
+
 def blueprints(catalog: Catalog, settings: Settings) -> dict[str, Blueprint]:
-    """All crews that can be loaded, by name; what is wrong with others is logged. YAML goes before Python."""
+    """All crews that can be loaded, by name; what is wrong with others is logged."""
+    loaded = load(catalog, settings)
+    for name, problem in loaded.problems.items():
+        log.error("a crew can't be loaded", crew=name, problem=str(problem))
+    return loaded.crews
+
+
+def load(
+    catalog: Catalog, settings: Settings, begins: Callable[[EntryPoint], None] = lambda _: None
+) -> Loaded:
+    """All crews that can be loaded. YAML goes before Python. `begins` hears of each import before."""
     complete_answers()
-    found: dict[str, Blueprint] = {
-        name: YamlCrew(definition, settings.model) for name, definition in catalog.definitions.items()
-    }
+    loaded = Loaded({name: YamlCrew(each, settings.model) for name, each in catalog.definitions.items()}, {})
+    wanted = []
     for entry in catalog.factories:
-        if entry.name in found:
+        if entry.name in loaded.crews:
             log.warning("a factory is hidden by a folder of the same name", crew=entry.name)
-            continue
-        try:
-            crew = PythonCrew.load(entry)
-            card_of(entry.name, crew.factory)
-        except CrewBroken as error:
-            log.warning("a crew can't be loaded", crew=entry.name, problem=str(error))
         else:
-            found[entry.name] = crew
-    return found
+            wanted.append(entry)
+    marks = settings.data_dir.expanduser() / "importing"
+    for entry, came in import_all(wanted, marks, settings.build_timeout, begins):
+        if isinstance(came, CrewBroken):
+            loaded.problems[entry.name] = came
+        else:
+            loaded.crews[entry.name] = came
+    return loaded
 
 
-def check(catalog: Catalog, settings: Settings) -> Iterator[dict[str, object]]:
+def check(
+    catalog: Catalog, settings: Settings, begins: Callable[[EntryPoint], None]
+) -> Iterator[dict[str, object]]:
     """Build every crew for real: what is wrong with which one, and the remedy."""
     for problem in catalog.problems:
         name = problem.file.parent.name if problem.file.name in FILES else problem.file.name
         yield _finding(name, str(problem), "Correct the file; docs/crews.md describes it.")
-    loaded = blueprints(catalog, settings)
+    loaded = load(catalog, settings, begins)
     seams.install()  # as where they run: a Flow is built in a moment
-    for entry in catalog.factories:
-        if entry.name not in loaded:
-            yield _finding(entry.name, f"{entry.value} can't be loaded", "Install or correct its package.")
-    for name, crew in loaded.items():
-        yield _built(name, crew)
+    for name, error in loaded.problems.items():
+        yield _broken(name, error)
+    for name, crew in loaded.crews.items():
+        yield _built(name, crew, settings.build_timeout)
 
 
-def _built(name: str, crew: Blueprint) -> dict[str, object]:
-    try:
-        crew.build({field.name: _sample(field) for field in crew.card().inputs})
-    except Exception as error:  # noqa: BLE001 - whatever a crew's own code raises is a finding
-        found = of_build(error)
-        sentence, _, remedy = (
-            found.message.partition(". ")
-            if isinstance(error, CrewBroken)
-            else (f"{type(error).__name__}: {error}", "", "")
-        )
-        return _finding(
-            name, sentence, remedy or "Correct its definition; docs/crews.md describes it.", found.code
-        )
-    return {"crew": name, "ok": True, "code": None, "problem": None, "remedy": None}
+def _built(name: str, crew: Blueprint, seconds: float) -> dict[str, object]:
+    inputs = {field.name: _sample(field) for field in crew.card().inputs}
+    match Bounded(lambda: crew.build(inputs)).within(seconds):
+        case Returned():
+            return {"crew": name, "ok": True, "code": None, "problem": None, "remedy": None}
+        case Raised(error):
+            return _broken(name, refused("It can't be built", error))
+        case None:
+            return _broken(name, not_built_within(seconds))
+
+
+def _broken(name: str, error: CrewBroken) -> dict[str, object]:
+    sentence, _, remedy = str(error).partition(". ")
+    return _finding(
+        name, sentence, remedy or "Correct its definition; docs/crews.md describes it.", error.code
+    )
 
 
 def _sample(field: InputField) -> JsonValue:

@@ -50,12 +50,14 @@ from crews.resume import FinishedTasks
 from crews.reviews import Reviews
 from crews.signals import Leave, Parked
 from crews.stay import History
-from crews.threads import Raised, Threads
+from crews.threads import Outcome, Raised, Threads
 
 log = structlog.get_logger(__name__)
 
 SEALED_PAUSE = 60.0
 """Seconds after which somebody looks again whether a run's journal can be read: with other keys, it can."""
+SLOW_BUILD = 5.0
+"""Seconds of being built after which a run doesn't count as one of these any more."""
 STARTS = 4
 """Runs that start at the same time; a hundred at once would leave none of them any of the processor."""
 
@@ -69,10 +71,12 @@ class Runtime:
         line: StoreLine,
         hot_window: float = 60.0,
         hot_runs: int = 100,
+        build_timeout: float = 60.0,
     ) -> None:
         self._blueprints = blueprints
         self._line = line
         self._hot = HotRuns(hot_window, hot_runs)
+        self._build_timeout = build_timeout
         self._stopping = False
         self._starts = asyncio.Semaphore(STARTS)
         self._executions: dict[str, Execution] = {}
@@ -201,13 +205,11 @@ class Runtime:
         context = execution.context
         blueprint = self._blueprints[context.claim.run.crew.name]
         execution.enter(Reviews(context, blueprint.review_rounds))
+        built = await self._built(execution, blueprint)
+        if built is None or isinstance(built, Raised) or context.stopped is not None:
+            return Ending.unbuilt(context, built)
+        execution.crew = crew = built.result
         async with self._starts:
-            built = await execution.come_to(
-                execution.begin(partial(blueprint.build, context.claim.run.inputs))
-            )
-            if built is None or isinstance(built, Raised) or context.stopped is not None:
-                return Ending.unbuilt(context, built)
-            execution.crew = crew = built.result
             work = execution.begin(partial(self._work, execution, crew, blueprint))
             context.stopwatch.start()
             begun = asyncio.create_task(context.begun.wait())
@@ -215,6 +217,18 @@ class Runtime:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             begun.cancel()
         return Ending.of(context, await execution.come_to(work))
+
+    async def _built(self, execution: Execution, blueprint: Blueprint) -> Outcome[Built] | None:
+        """The crew; None if the run is told to leave before."""
+        async with self._starts:
+            building = execution.begin(partial(blueprint.build, execution.context.claim.run.inputs))
+            # What takes longer waits for something, and others start meanwhile.
+            built = await execution.come_to(building, within=min(SLOW_BUILD, self._build_timeout))
+        if built is None and execution.context.stopped is None:
+            built = await execution.come_to(building, within=self._build_timeout - SLOW_BUILD)
+        if built is None and execution.context.stopped is None:
+            return Raised(failures.not_built_within(self._build_timeout))
+        return built
 
     # ── in the run's thread ─────────────────────────────────────────────────────────────────────────────
 

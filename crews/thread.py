@@ -33,11 +33,13 @@ class CrewThread:
         line: StoreLine,
         hot_window: float,
         hot_runs: int,
+        build_timeout: float = 60.0,
     ) -> None:
         self._load = load
         self._line = line
         self._hot_window = hot_window
         self._hot_runs = hot_runs
+        self._build_timeout = build_timeout
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runtime: Runtime | None = None
         self._loaded: Future[Mapping[str, Blueprint]] = Future()
@@ -96,6 +98,6 @@ class CrewThread:
         from crews.runtime import Runtime  # crewai
 
         self._loop = asyncio.get_running_loop()
-        self._runtime = Runtime(blueprints, self._line, self._hot_window, self._hot_runs)
+        self._runtime = Runtime(blueprints, self._line, self._hot_window, self._hot_runs, self._build_timeout)
         self._loaded.set_result(blueprints)
         await asyncio.Event().wait()

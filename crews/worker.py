@@ -79,7 +79,9 @@ class Worker:
         self._offers = Offers(settings, store, self._id, known.cards(), self._outage)
         self._working = Working(store, self._id, settings.lease, settings.working)
         line = StoreLine(asyncio.get_running_loop(), store, feed, self._working)
-        self._crews = CrewThread(self._load, line, settings.hot_window, settings.hot_runs)
+        self._crews = CrewThread(
+            self._load, line, settings.hot_window, settings.hot_runs, settings.build_timeout
+        )
         self._pace = Pace(settings.starts_per_second, AT_ONCE)
         self._held: dict[str, Held] = {}
         self._claimed = 0

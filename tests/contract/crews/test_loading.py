@@ -1,0 +1,212 @@
+"""Crews in Python that go wrong when they are imported or built: that costs their own crew only."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.core.model import RunStatus
+from bot.store.embedded import Embedded
+from tests.contract.crews.deck import ADA, Deck, WorkerProcess, environment, install_crews
+
+MODULES = {
+    "hangs": "import threading\nthreading.Event().wait()\n",
+    "hangs_too": "import threading\nthreading.Event().wait()\n",
+    "exits": "import sys\nsys.exit(3)\n",
+    "interrupted": "raise KeyboardInterrupt\n",
+    "based": "class Odd(BaseException):\n    def __str__(self):\n        raise ValueError\nraise Odd\n",
+    "recursive": "def again():\n    again()\nagain()\n",
+    "wrong": "import nowhere\n",
+    "broken_syntax": "def (\n",
+    "no_factory": "crew = 7\n",
+}
+BUILT = """
+import os, sys, threading
+from pathlib import Path
+from crewdeck import crew
+from tests.contract.crews.toolbox import in_python
+
+waiting = threading.Event()
+
+@crew(title="Waits")
+def waits(inputs):
+    Path("waits").open("a").write("x")
+    waiting.wait()
+
+@crew(title="Exits")
+def exits(inputs):
+    sys.exit(4)
+
+@crew(title="Breaks")
+def breaks(inputs):
+    raise KeyboardInterrupt
+
+@crew(title="Works", inputs={"prompt": {"required": True}}, main_input="prompt")
+def works(inputs):
+    return in_python(inputs)
+"""
+ENTRIES = "[crewdeck.crews]\n" + "".join(f"{name} = {name}:crew\n" for name in MODULES)
+ENTRIES += "".join(f"builds_{name} = built:{name}\n" for name in ("waits", "exits", "breaks", "works"))
+DEADLY = "[crewdeck.crews]\ndies = dies:crew\nbuilds_works = built:works\n"
+
+
+@contextmanager
+def equipped() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="crewdeck-") as name:
+        home = Path(name)
+        for module, code in MODULES.items():
+            (home / f"{module}.py").write_text(code)
+        (home / "built.py").write_text(BUILT)
+        (home / "dies.py").write_text("import os\nos._exit(9)\n")
+        yield home
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with equipped() as home:
+        yield home
+
+
+@pytest.fixture
+def another() -> Iterator[Path]:
+    """One in which nothing has happened yet."""
+    with equipped() as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def worker(folder: Path) -> Iterator[WorkerProcess]:
+    """A worker that has all of them installed."""
+    redis = Embedded.attach(folder / "data")
+    worker = WorkerProcess(
+        folder, redis, {"CREWDECK_BUILD_TIMEOUT": "3", "OPENAI_API_KEY": "sk-test-12345678"}, ENTRIES
+    )
+    try:
+        worker.wait_for_log("ready")
+        yield worker
+    finally:
+        worker.process.kill()
+        worker.process.wait(10)
+        redis.detach()
+
+
+@pytest.fixture
+async def deck(worker: WorkerProcess) -> AsyncIterator[Deck]:
+    async with Deck.at(worker.redis_url) as deck:
+        yield deck
+
+
+def records(log: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+
+
+def problems(log: str) -> dict[str, str]:
+    refused = [each for each in records(log) if each["message"] == "a crew can't be loaded"]
+    return {each["crew"]: each["problem"] for each in refused}
+
+
+def called(file: Path, times: int) -> None:
+    """Returns once a factory has noted in this file that it was called so often."""
+    deadline = time.monotonic() + 30
+    while not file.exists() or len(file.read_text()) < times:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+async def test_a_module_that_goes_wrong_costs_its_own_crew_only(worker: WorkerProcess, deck: Deck) -> None:
+    told = problems(worker.log)
+    assert set(told) == set(MODULES)
+    assert "hangs:crew can't be imported within 3 s" in told["hangs"]
+    assert "it tried to end the process: SystemExit: 3" in told["exits"]
+    assert "it tried to end the process: KeyboardInterrupt" in told["interrupted"]
+    assert told["based"].endswith("Odd")
+    assert "RecursionError" in told["recursive"]
+    assert "nowhere" in told["wrong"]
+    assert "SyntaxError" in told["broken_syntax"]
+    assert "is no factory" in told["no_factory"]
+    assert all(len(each.splitlines()) == 1 for each in told.values())
+    assert {name for name in await deck.store.crews() if name.startswith("builds_")} == {
+        *("builds_waits", "builds_exits", "builds_breaks", "builds_works"),
+    }
+
+
+async def test_builds_that_hang_are_bounded_hold_up_nobody_and_can_be_cancelled(
+    deck: Deck, worker: WorkerProcess
+) -> None:
+    waiting = [await deck.start("builds_waits") for _ in range(6)]
+    await asyncio.to_thread(called, worker.folder / "waits", 4)
+    await deck.store.cancel(waiting[0].id, ADA)
+    demo = await deck.start("demo", topic="tides", pace=0)
+    await deck.question(demo)
+    for run in waiting[1:]:
+        failed = await deck.over(run)
+        assert failed.error is not None
+        assert failed.error.code == "crew_broken"
+        assert "can't be built within 3 s" in failed.error.message
+    assert (await deck.over(waiting[0])).status is RunStatus.CANCELLED
+    given_up = [
+        each["run_id"] for each in records(worker.log) if each["message"] == "the crew can't be built"
+    ]
+    assert sorted(given_up) == sorted(run.id for run in waiting[1:])
+
+
+async def test_builds_that_exit_fail_their_runs_and_the_worker_goes_on(
+    deck: Deck, worker: WorkerProcess
+) -> None:
+    for crew, words in (("builds_exits", "called sys.exit(4)"), ("builds_breaks", "KeyboardInterrupt")):
+        failed = await deck.over(await deck.start(crew))
+        assert failed.error is not None
+        assert failed.error.code == "crew_exited"
+        assert words in failed.error.message
+    demo = await deck.start("demo", topic="tides", pace=0)
+    await deck.question(demo)
+    assert worker.process.poll() is None
+
+
+def test_a_module_that_ends_the_process_is_left_out_after_three_of_them(another: Path) -> None:
+    redis = Embedded.attach(another / "data")
+    worker = WorkerProcess(another, redis, {}, DEADLY)
+    try:
+        for _ in range(3):
+            assert worker.process.wait(60) == 9
+            worker.start()
+        worker.wait_for_log("ready")
+        assert "dies:crew has ended 3 processes that imported it" in problems(worker.log)["dies"]
+    finally:
+        worker.process.kill()
+        worker.process.wait(10)
+        redis.detach()
+
+
+def test_the_doctor_names_the_module_that_ends_its_process_and_those_that_hang(another: Path) -> None:
+    def doctor() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "bot", "doctor"],
+            cwd=another,
+            env=environment(another) | {"CREWDECK_BUILD_TIMEOUT": "2"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 1
+        assert "Traceback" not in done.stdout + done.stderr
+        return [line for line in done.stdout.splitlines() if line.startswith("BROKEN")]
+
+    install_crews(another, DEADLY)
+    [line] = doctor()
+    assert "Importing dies:crew, the crew dies, ends the process (status 9)" in line
+    install_crews(another, ENTRIES)
+    lines = {line.split()[2].rstrip(":"): line for line in doctor()}
+    assert set(lines) == {*MODULES, "builds_waits", "builds_exits", "builds_breaks"}
+    assert "can't be built within 2 s" in lines["builds_waits"]
+    assert "SystemExit: 4" in lines["builds_exits"]
