@@ -11,7 +11,7 @@ from pydantic import field_validator
 
 from bot.columns import many, print_rows, say, say_field, tell, when
 from bot.core import ids
-from bot.core.errors import JournalSealed, NotFound, Refused, SettingsError
+from bot.core.errors import JournalSealed, NotFound, Refused, SettingsError, UnreadableRecord
 from bot.core.lists import RunFilter
 from bot.core.model import Actor, Question, Run, RunStatus, Value
 from bot.core.ports import JournalExtent
@@ -74,7 +74,7 @@ async def _with_store(settings: Settings, wish: Wish) -> int:
     async with open_configured(settings) as store:
         try:
             await command(store, wish)
-        except (NotFound, Refused, JournalSealed) as error:
+        except (NotFound, Refused, JournalSealed, UnreadableRecord) as error:
             raise SettingsError(str(error)) from error
     return 0
 

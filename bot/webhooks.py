@@ -11,7 +11,7 @@ from uuid import UUID
 from bot.columns import many, print_rows, say, tell, when
 from bot.core import ids
 from bot.core.endpoints import OF_STARTS, SURFACE, Endpoint, derived, surface_of
-from bot.core.errors import NotFound, SettingsError
+from bot.core.errors import NotFound, SettingsError, UnreadableRecord
 from bot.core.model import principal
 from bot.core.webhooks import Disabled, Failing, GivenUp
 from bot.settings import Settings
@@ -59,7 +59,7 @@ async def _with_store(
     async with open_configured(settings) as store:
         try:
             return await command(_Desk(store, settings), wish)
-        except NotFound as error:
+        except (NotFound, UnreadableRecord) as error:
             tell(f"crewdeck: {error}")
             return 1
 

@@ -41,8 +41,8 @@ class StoreLine:
         return await self._on_control(_persistently(lambda: self._store.journal(run_id)))
 
     async def questions(self, run_id: str) -> list[Question]:
-        """All questions of the run."""
-        return await self._on_control(_persistently(lambda: self._store.questions(run_id)))
+        """All questions of the run. Raises UnreadableRecord."""
+        return await self._on_control(_persistently(lambda: self._store.questions(run_id, strict=True)))
 
     async def note(self, claim: Claim, name: str, value: str) -> str:
         return await self._on_control(_persistently(lambda: self._store.note(claim, name, value)))

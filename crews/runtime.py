@@ -16,7 +16,7 @@ from crewai import Crew
 from crewai.crews.utils import enable_agent_streaming
 from crewai.flow.flow import Flow
 
-from bot.core.errors import JournalSealed
+from bot.core.errors import JournalSealed, UnreadableRecord
 from bot.core.events import TaskCompleted
 from bot.core.model import Claim
 from bot.core.ports import Fenced
@@ -128,8 +128,8 @@ class Runtime:
                 return history
             log.error("a run's journal is of another release", run_id=claim.run.id, problem=problem)
             await self._line.finish(claim, None, failures.of_release(claim.run.id, problem))
-        except JournalSealed as error:
-            log.error("a run waits until its journal can be read", run_id=claim.run.id, reason=str(error))  # noqa: TRY400 - not our failure
+        except (JournalSealed, UnreadableRecord) as error:
+            log.error("a run waits until it can be read", run_id=claim.run.id, reason=str(error))  # noqa: TRY400 - not our failure
             await self._line.set_aside(claim, SEALED_PAUSE)
         except Fenced:
             log.info("let go", run_id=claim.run.id)

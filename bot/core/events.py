@@ -129,6 +129,10 @@ class RunCancelled(Value):
     cancelled_by: str | None = None
 
 
+UNREADABLE = "unreadable"
+"""The type of an event whose record is damaged: all that is left of it is its number."""
+
+
 class Unknown(Value):
     """An event of a type that this process doesn't know: a newer one wrote it."""
 

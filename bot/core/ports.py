@@ -87,8 +87,11 @@ class Questions(Protocol):
     async def question(self, run_id: str, question_id: str) -> Question:
         """Raises NotFound."""
 
-    async def questions(self, run_id: str) -> list[Question]:
-        """All questions of a run, oldest first."""
+    async def questions(self, run_id: str, *, strict: bool = False) -> list[Question]:
+        """All questions of a run, oldest first.
+
+        What can't be read is left out; with `strict` it raises UnreadableRecord.
+        """
 
     async def open_questions(self, limit: int = 200, deciders: Sequence[str] = ()) -> list[Question]:
         """Open questions, oldest first; with `deciders`, those that name one of these principals."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from bot.core.access import ApiKey, Scope, digest
-from bot.core.model import Actor, Standing, Value
+from bot.core.model import Actor, Standing, Strict
 from bot.core.ports import Memory
 
 SESSION_TTL = 12 * 3600.0
@@ -29,7 +29,7 @@ Raises CrewdeckError while that can't be found out.
 """
 
 
-class Session(Value):
+class Session(Strict):
     """Somebody who has signed in."""
 
     #: The digest of its token.
@@ -76,21 +76,31 @@ async def open_session(
 
 
 async def find_session(memory: Memory, session_id: str) -> Session | None:
-    """A session that has not ended, by the digest of its token. Raises StoreUnavailable."""
-    kept = await memory.recall(_session(session_id))
-    return Session.model_validate_json(kept) if kept else None
+    """A session that has not ended, by the digest of its token; none that this release can't read.
+
+    Raises StoreUnavailable.
+    """
+    return _read(await memory.recall(_session(session_id)))
 
 
 async def open_sessions(memory: Memory) -> list[Session]:
     """All sessions that have not ended, the newest first. Raises StoreUnavailable."""
     found: list[Session] = []
     for session_id in await memory.shelved(SHELF):
-        session = await find_session(memory, session_id)
-        if session is None:
+        kept = await memory.recall(_session(session_id))
+        if kept is None:
             await memory.unshelve(SHELF, session_id)
-        else:
+        elif (session := _read(kept)) is not None:
             found.append(session)
     return sorted(found, key=lambda each: each.opened_at, reverse=True)
+
+
+def _read(kept: str | None) -> Session | None:
+    """A session as it is kept; None: there is none, or another release or a fault wrote something else."""
+    try:
+        return Session.model_validate_json(kept) if kept else None
+    except ValueError:
+        return None
 
 
 async def end_session(memory: Memory, session_id: str) -> None:

@@ -34,7 +34,23 @@ class CatalogueVerbs:
         stored, (seconds, _) = batch.results
         oldest = int(seconds) * 1000 - ms(ANNOUNCED)
         # Of a crew that several sources announce, the newest announcement counts.
-        sources = sorted((json.loads(each) for each in stored.values()), key=lambda each: int(each["at"]))
-        found = [crew for each in sources if each["at"] >= oldest for crew in each["crews"]]
-        crews = {crew["name"]: Crew.model_validate(crew) for crew in found}
+        readable = self._connection.unreadable.readable
+        sources = sorted(
+            (
+                (source, *announced)
+                for source, announced in readable("announcement", stored.items(), _announced)
+            ),
+            key=lambda each: each[1],
+        )
+        crews: dict[str, Crew] = {}
+        for source, at, documents in sources:
+            if at >= oldest:
+                named = ((f"{name} of {source}", text) for name, text in documents.items())
+                crews |= {crew.name: crew for _, crew in readable("crew", named, Crew.model_validate_json)}
         return dict(sorted(crews.items()))
+
+
+def _announced(stored: str) -> tuple[int, dict[str, str]]:
+    """When it was announced, and the crews, each as JSON, by name."""
+    document = json.loads(stored)
+    return int(document["at"]), {str(crew["name"]): json.dumps(crew) for crew in document["crews"]}

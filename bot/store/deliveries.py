@@ -38,7 +38,10 @@ class DeliveryVerbs:
         stored = await self._connection.do(self._connection.redis.hgetall(keys.shown(run_id, surface)))
         copies = {name.removeprefix(_COPY): ref for name, ref in stored.items() if name.startswith(_COPY)}
         adopted = frozenset(name.removeprefix(_ADOPTED) for name in stored if name.startswith(_ADOPTED))
-        return Delivery(cursor=int(stored.get("cursor", 0)), copies=copies, adopted=adopted)
+        cursor = stored.get("cursor", "")
+        # From the beginning again where that is damaged: what is recorded as posted isn't posted twice.
+        at = int(cursor) if cursor.isascii() and cursor.isdigit() else 0
+        return Delivery(cursor=at, copies=copies, adopted=adopted)
 
     async def delivered(
         self, surface: str, owner: str, run_id: str, cursor: int, copies: Mapping[str, str] | None = None

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.events import Event, parse_body
+from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
+from bot.core.events import UNREADABLE, Event, Unknown, parse_body
 from bot.store import keys
 from bot.store.connection import Connection
+from bot.store.unreadable import Unreadable
 
 RECONNECT = 0.2
 """Seconds between two tries to get the wake-up connection back."""
@@ -32,7 +33,7 @@ class EventVerbs:
         exists, stored = batch.results
         if not exists:
             raise NotFound("run", run_id)
-        return read_events(run_id, stored)
+        return read_events(run_id, stored, self._connection.unreadable)
 
     async def wakeups(self) -> AsyncIterator[tuple[str, ...]]:
         while True:
@@ -73,14 +74,19 @@ def _honour_cancellation() -> None:
         raise asyncio.CancelledError
 
 
-def read_events(run_id: str, stored: Iterable[tuple[str, Mapping[str, str]]]) -> list[Event]:
-    """Events as they stand in a run's stream."""
-    return [
-        Event(
-            run_id=run_id,
-            seq=int(position.partition("-")[0]),
-            at=int(fields["at"]),
-            body=parse_body(fields["body"]),
-        )
-        for position, fields in stored
-    ]
+def read_events(
+    run_id: str, stored: Iterable[tuple[str, Mapping[str, str]]], unreadable: Unreadable
+) -> list[Event]:
+    """Events as they stand in a run's stream. One that is damaged keeps its number, since there is no gap."""
+    return [_read_event(run_id, int(at.partition("-")[0]), fields, unreadable) for at, fields in stored]
+
+
+def _read_event(run_id: str, seq: int, fields: Mapping[str, str], unreadable: Unreadable) -> Event:
+    at = fields.get("at", "")
+    when = int(at) if at.isascii() and at.isdigit() else 0
+    try:
+        return Event(run_id=run_id, seq=seq, at=when, body=parse_body(fields["body"]))
+    except (ValueError, LookupError, RecursionError) as error:
+        why = f"it is damaged ({type(error).__name__})"
+        unreadable.note(UnreadableRecord("event", f"{seq} of run {run_id}", why))
+        return Event(run_id=run_id, seq=seq, at=when, body=Unknown(type=UNREADABLE))

@@ -20,11 +20,12 @@ class InboxVerbs:
 
     async def inbox_now(self) -> Snapshot:
         shards = await self._connection.each_shard("inbox")
-        found = [
-            Ref(_position(at), shard, run_id, int(seq))
-            for shard, (_, waiting) in enumerate(shards)
-            for run_id, seq, at in waiting
-        ]
+        waiting = (
+            (f"{run_id}/{seq}", f"{shard} {run_id} {seq} {at}")
+            for shard, (_, listed) in enumerate(shards)
+            for run_id, seq, at in listed
+        )
+        found = [ref for _, ref in self._connection.unreadable.readable("open question", waiting, _ref)]
         return Snapshot(tuple(_position(newest) for newest, _ in shards), tuple(sorted(found)))
 
     async def inbox_start(self) -> Positions:
@@ -38,7 +39,7 @@ class InboxVerbs:
             for shard, (ms, n) in positions.items():
                 batch.xrange(keys.inbox(shard), min=f"({ms}-{n}", count=limit)
         return sorted(
-            Ref(_position(at), shard, fields["run"], int(fields["seq"]))
+            _entry(shard, at, fields)
             for shard, stored in zip(positions, batch.results, strict=True)
             for at, fields in stored
         )
@@ -51,7 +52,7 @@ class InboxVerbs:
         return [
             Entry(ref, event)
             for ref, stored in zip(wanted, batch.results, strict=True)
-            for event in read_events(ref.run_id, stored)
+            for event in read_events(ref.run_id, stored, self._connection.unreadable)
         ]
 
     async def run_of(self, question_id: str) -> str:
@@ -68,7 +69,20 @@ class InboxVerbs:
             for run_id, seq in after.items():
                 batch.xrange(keys.events(run_id), min=f"{seq + 1}-0", count=limit)
         pages = zip(after, batch.results, strict=True)
-        return {run_id: read_events(run_id, stored) for run_id, stored in pages if stored}
+        unreadable = self._connection.unreadable
+        return {run_id: read_events(run_id, stored, unreadable) for run_id, stored in pages if stored}
+
+
+def _ref(words: str) -> Ref:
+    shard, run_id, seq, at = words.split(" ")
+    return Ref(_position(at), int(shard), run_id, int(seq))
+
+
+def _entry(shard: int, at: str, fields: Mapping[str, str]) -> Ref:
+    """Where an entry leads. A damaged one leads nowhere, as one of a forgotten run, and is passed."""
+    seq = fields.get("seq", "")
+    leads = seq.isascii() and seq.isdigit()
+    return Ref(_position(at), shard, fields.get("run", "") if leads else "", int(seq) if leads else 0)
 
 
 def _position(text: str) -> Position:

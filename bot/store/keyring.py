@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from bot.core.access import ApiKey
 from bot.store import keys
 from bot.store.connection import Connection
@@ -28,12 +30,18 @@ class KeyringVerbs:
             for part in ("", ":created", ":revoked"):
                 batch.hgetall(f"{_KEYS}{part}")
         specs, created, revoked = batch.results
-        found = [
-            ApiKey.model_validate_json(spec).model_copy(
-                update={"created_at": int(created[name]), "revoked_at": int(revoked.get(name, 0)) or None}
-            )
+
+        def read(document: str) -> ApiKey:
+            spec, since, until = json.loads(document)
+            key = ApiKey.model_validate_json(spec)
+            return key.model_copy(update={"created_at": int(since), "revoked_at": int(until) or None})
+
+        stored = (
+            (name, json.dumps([spec, created.get(name), revoked.get(name, 0)]))
             for name, spec in specs.items()
-        ]
+        )
+        # Whoever holds one that can't be read isn't let in.
+        found = [key for _, key in self._connection.unreadable.readable("API key", stored, read)]
         return sorted(found, key=lambda key: key.name)
 
     async def lock(self) -> None:

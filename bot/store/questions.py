@@ -35,7 +35,9 @@ class QuestionVerbs:
             raise NotFound("question", question_id)
         return found
 
-    async def questions(self, run_id: str) -> list[Question]:
+    async def questions(self, run_id: str, *, strict: bool = False) -> list[Question]:
+        if strict:
+            await check_questions(self._connection, run_id)
         asked = await self._connection.do(self._connection.redis.lrange(keys.asked(run_id), 0, -1))
         return await self._read([(run_id, question_id) for question_id in asked])
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 import structlog
 
 from bot.core.errors import UnreadableRecord
 
 log = structlog.get_logger(__name__)
+Read = TypeVar("Read")
 
 MOST = 10_000
 """Records that are remembered, so that each is told of once."""
@@ -36,6 +38,16 @@ class Unreadable:
         except UnreadableRecord as error:
             self.note(error)
             raise
+
+    def readable(
+        self, kind: str, stored: Iterable[tuple[str, str]], read: Callable[[str], Read]
+    ) -> Iterator[tuple[str, Read]]:
+        """Names and values of those that can be read; the others are told of, and left out."""
+        for name, text in stored:
+            try:
+                yield name, read(text)
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+                self.note(UnreadableRecord(kind, name, f"it is damaged ({type(error).__name__})"))
 
     def note(self, error: UnreadableRecord) -> None:
         """Tell of a record, once."""

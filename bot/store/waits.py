@@ -67,17 +67,17 @@ class WaitVerbs:
 
     async def _offers(self, now: int) -> list[Offer]:
         """What the live workers offer."""
-        stored = await self._connection.do(self._connection.redis.hvals(keys.OFFERS))
-        parted = (each.partition(" ") for each in stored)
-        offers = [(int(at), Offer.model_validate_json(offer)) for at, _, offer in parted]
-        return [offer for at, offer in offers if at >= now - ms(offer.lease + LATE)]
+        stored = await self._connection.do(self._connection.redis.hgetall(keys.OFFERS))
+        offers = self._connection.unreadable.readable("offer", stored.items(), _offer)
+        return [offer for _, (at, offer) in offers if at >= now - ms(offer.lease + LATE)]
 
     async def _working(self, crews: Sequence[str], now: int) -> dict[str, int]:
         async with self._connection.pipeline() as batch:
             for crew in crews:
-                batch.hvals(keys.working(crew))
+                batch.hgetall(keys.working(crew))
+        readable = self._connection.unreadable.readable
         return {
-            crew: sum(int(each.partition(" ")[0]) > now for each in places)
+            crew: sum(until > now for _, until in readable("working place", places.items(), _until))
             for crew, places in zip(crews, batch.results, strict=True)
         }
 
@@ -130,6 +130,16 @@ class WaitVerbs:
         return {
             run.id: sum(batch.results[n * shards : (n + 1) * shards]) for n, (run, _) in enumerate(in_line)
         }
+
+
+def _offer(stored: str) -> tuple[int, Offer]:
+    """When it was made, and what it is."""
+    at, _, offer = stored.partition(" ")
+    return int(at), Offer.model_validate_json(offer)
+
+
+def _until(stored: str) -> int:
+    return int(stored.partition(" ")[0])
 
 
 def _add(crowds: dict[str, _Crowd], found: Sequence[Reply]) -> None:

@@ -68,7 +68,8 @@ class WebhookVerbs:
 
     async def disabled(self) -> dict[str, Disabled]:
         stored = await self._connection.do(self._connection.redis.hgetall(keys.DISABLED_WEBHOOKS))
-        return {surface: Disabled.model_validate_json(text) for surface, text in stored.items()}
+        readable = self._connection.unreadable.readable
+        return dict(readable("disabled endpoint", stored.items(), Disabled.model_validate_json))
 
     async def send_again(self, surface: str, run_id: str, seqs: Sequence[int]) -> int:
         return int(await self._connection.run("send_again", keys.shard_of(run_id), surface, run_id, *seqs))
@@ -92,6 +93,7 @@ class WebhookVerbs:
         return [
             GivenUp(run_id=run_id, seq=int(seq), at=at, why=why or "")
             for (run_id, seq, at), why in zip(found, batch.results, strict=True)
+            if seq.isascii() and seq.isdigit()
         ]
 
     async def run_with(self, event_id: str) -> tuple[Run, int]:

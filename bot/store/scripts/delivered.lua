@@ -9,7 +9,7 @@ local run = redis.call('HMGET', key, 'seq', 'surface')
 local adopted = 0
 if run[2] == surface then
   local shown = key .. ':shown:' .. surface
-  cursor = math.max(cursor, tonumber(redis.call('HGET', shown, 'cursor') or 0))
+  cursor = math.max(cursor, (tonumber(redis.call('HGET', shown, 'cursor') or 0) or 0))
   redis.call('HSET', shown, 'cursor', cursor)
   for n = 5, #ARGV, 2 do
     redis.call('HSET', shown, 'copy:' .. ARGV[n], ARGV[n + 1])

@@ -12,7 +12,7 @@ if newest == 0 then
   redis.call('ZREM', base .. ':outbox:' .. surface, id)
   return 1
 end
-local cursor = math.max(seq, tonumber(redis.call('HGET', shown, 'cursor') or 0))
+local cursor = math.max(seq, (tonumber(redis.call('HGET', shown, 'cursor') or 0) or 0))
 redis.call('HSET', shown, 'cursor', cursor)
 redis.call('HDEL', shown, 'tries', 'why')
 redis.call('ZREM', shown .. ':again', seq)

@@ -6,7 +6,7 @@ for _, each in ipairs(showing(id)) do follows = follows or each == surface end
 if not follows then return 0 end
 local key = run_key(id)
 local shown = key .. ':shown:' .. surface
-local newest, cursor = tonumber(redis.call('HGET', key, 'seq')), tonumber(redis.call('HGET', shown, 'cursor') or 0)
+local newest, cursor = tonumber(redis.call('HGET', key, 'seq')), (tonumber(redis.call('HGET', shown, 'cursor') or 0) or 0)
 local at, found = now(), 0
 for n = 3, #ARGV do
   local seq = tonumber(ARGV[n])

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import structlog
 
-from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.feed import RECHECK, Feed, Signal, outbox_topic
 from bot.core.ports import Deliveries
 from bot.surfaces.webhooks.delivery import Delivery
@@ -18,6 +18,8 @@ LEASE = 30.0
 """Seconds. Longer than one try takes, so that nobody else takes the shard meanwhile."""
 RELEASED_WITHIN = 2.0
 """Seconds that giving it back may hold up the end."""
+SET_ASIDE = 60.0
+"""Seconds after which a run is tried again that could not be read, or broke our own code."""
 AT_ONCE = 8
 """Requests to one endpoint, at the same time."""
 
@@ -81,8 +83,19 @@ class Courier:
             log.debug("A run was forgotten before its webhooks were sent", run_id=run_id)
         except StoreUnavailable as error:
             log.debug("Webhooks wait for the store", run_id=run_id, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - what is wrong with one run doesn't concern the others
+            await self._set_aside(run_id, error)
         else:
             # Something may have happened since it was read.
             signal.set(())
         finally:
             self._busy.discard(run_id)
+
+    async def _set_aside(self, run_id: str, error: Exception) -> None:
+        """A run that can't be read, or that breaks our own code, waits, so that others have their turn."""
+        if isinstance(error, UnreadableRecord):
+            log.debug("Webhooks wait until a run can be read", run_id=run_id, reason=str(error))
+        else:
+            log.error("Webhooks of a run failed; trying again", run_id=run_id, exc_info=error)
+        with suppress(StoreUnavailable):
+            await self._store.postpone(self._surface, run_id, SET_ASIDE)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import structlog
 
-from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.lists import RunFilter
 from bot.core.model import Actor, Question
 from bot.core.ports import Store
@@ -89,6 +89,9 @@ class Home:
             self._mark(principal, INTERVAL)
         except Rejected as rejected:
             log.warning("a Home tab can't be published", principal=principal, code=rejected.code)
+        except Exception:
+            # One person's tab; the others' are published all the same.
+            log.exception("a Home tab can't be drawn", principal=principal)
 
     async def _view(self, principal: str) -> homeview.View:
         questions = await self._store.open_questions(QUESTIONS + 1, deciders=[principal])
@@ -103,14 +106,18 @@ class Home:
     async def _asked(self, question: Question) -> Asked | None:
         try:
             run = await self._store.run(question.run_id)
-        except NotFound:
+        except (NotFound, UnreadableRecord):
             return None
         link = await self._link(question.run_id, question_copy(question.id))
         return Asked(card=question_card(run, question), link=link)
 
     async def _link(self, run_id: str, name: str) -> str | None:
         copies = (await self._store.delivery(SURFACE, run_id)).copies
-        return await self._links.to(Posted.decode(copies[name])) if name in copies else None
+        try:
+            return await self._links.to(Posted.decode(copies[name])) if name in copies else None
+        except ValueError:
+            self._store.note_unreadable("copy", f"{name} of run {run_id}", "it names no message")
+            return None
 
 
 def _name(principal: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import structlog
 
-from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.feed import Feed, Signal, outbox_topic
 from bot.core.ports import Store
 from bot.surfaces.slack.delivery.home import Home
@@ -233,9 +233,18 @@ class Delivery:
             await self._attempt(run_id)
         except StoreUnavailable:
             await asyncio.sleep(LOOK)
-        except Exception:
-            log.exception("a run could not be shown; trying again", run_id=run_id)
-            await asyncio.sleep(LONGEST)
+        except Exception as error:  # noqa: BLE001 - it waits, so that the others have their turn
+            await self._set_aside(run_id, error)
+
+    async def _set_aside(self, run_id: str, error: Exception) -> None:
+        if isinstance(error, UnreadableRecord):
+            log.debug("a run waits until it can be read", run_id=run_id, reason=str(error))
+        else:
+            log.error("a run could not be shown; trying again", run_id=run_id, exc_info=error)
+        try:
+            await self._store.postpone(SURFACE, run_id, LONGEST)
+        except StoreUnavailable:
+            await asyncio.sleep(LOOK)
 
     async def _attempt(self, run_id: str) -> None:
         try:
@@ -287,6 +296,6 @@ class Delivery:
     async def _team(self, run_id: str) -> str | None:
         try:
             run = await self._store.run(run_id)
-        except NotFound:
+        except (NotFound, UnreadableRecord):
             return None
         return run.place.tenant if run.place else None

@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.events import Event, HumanInputCompleted, HumanInputReminded, HumanInputRequired, RunChanged
 from bot.core.lists import RunFilter
 from bot.core.model import Run
@@ -143,12 +143,29 @@ class Show:
     async def recover(self) -> None:
         """Redraw what whoever had our shards before left undrawn. Raises StoreUnavailable."""
         self._last.clear()  # They may have drawn something else since we did.
-        before: str | None = None
-        while page := await self._store.runs(RunFilter(active=True, limit=PAGE, before=before)):
-            for run in page:
+        page = await self._store.page_of_runs(RunFilter(active=True, limit=PAGE))
+        while True:
+            for run in page.runs:
                 if run.place is not None and run.place.surface == SURFACE:
-                    await self._recover(run)
-            before = page[-1].cursor
+                    await self._recover_one(run)
+            if page.next is None:
+                return
+            page = await self._store.page_of_runs(RunFilter(active=True, limit=PAGE, before=page.next))
+
+    async def _recover_one(self, run: Run) -> None:
+        """What is wrong with one doesn't concern the others."""
+        try:
+            await self._recover(run)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            self._unshown(run.id, error)
+
+    def _unshown(self, run_id: str, error: Exception) -> None:
+        if isinstance(error, UnreadableRecord):
+            log.debug("a run can't be read: it is not drawn", run_id=run_id, reason=str(error))
+        else:
+            log.error("a progress message could not be drawn", run_id=run_id, exc_info=error)
 
     async def _recover(self, run: Run) -> None:
         shown = await self._ledger.shown(run.id)
@@ -180,6 +197,8 @@ class Show:
             log.debug("a run is forgotten", run_id=run_id)
         except Superseded:
             log.debug("another process draws this run now", run_id=run_id)
+        except Exception as error:  # noqa: BLE001 - the board goes on with the others
+            self._unshown(run_id, error)
 
     async def _draw(self, thread: Thread, priority: Priority) -> None:
         """From the newest state, unless it looks like what is there."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import structlog
 from pydantic import ValidationError
 
-from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.model import Question, Value
 from bot.core.ports import Store
 from bot.surfaces.slack.inbound.desk import UNSAVED, Desk, told
@@ -116,8 +116,8 @@ class CatchUp:
 
     async def _open_round(self, alive: frozenset[str]) -> None:
         fresh = Round(id=uuid.uuid4().hex, by=self._presence.owner)
-        kept = Round.model_validate_json(await self._store.keep(ROUND, fresh.model_dump_json(), KEPT))
-        if kept.id != fresh.id and kept.by not in alive:
+        kept = self._round(await self._store.keep(ROUND, fresh.model_dump_json(), KEPT))
+        if kept is None or (kept.id != fresh.id and kept.by not in alive):
             # An earlier gap's. Where it was doesn't matter: more was written since, anywhere.
             await self._store.remember(ROUND, fresh.model_dump_json(), KEPT)
 
@@ -139,8 +139,16 @@ class CatchUp:
 
     async def _open(self) -> Round | None:
         kept = await self._store.recall(ROUND)
-        current = Round.model_validate_json(kept) if kept else None
+        current = self._round(kept) if kept else None
         return None if current is None or await self._store.recall(current.done) else current
+
+    def _round(self, kept: str) -> Round | None:
+        """A round as it is kept; None: it can't be read."""
+        try:
+            return Round.model_validate_json(kept)
+        except ValidationError:
+            self._store.note_unreadable("round", ROUND, "it is damaged, or another release's")
+            return None
 
     async def _hold(self) -> bool:
         mine = self._presence.owner
@@ -204,10 +212,10 @@ class CatchUp:
             refs = [ref for name, ref in copies.items() if name == MOVED or is_direct(name, question.id)]
             direct = [Posted.decode(ref) for ref in refs]
             here = [] if MOVED in copies else [SlackPlace.decode(run.place)]
-        except NotFound:
+        except (NotFound, UnreadableRecord):
             return []
-        except ValueError as unreadable:
-            log.warning("a question's thread can't be found", run_id=question.run_id, why=str(unreadable))
+        except ValueError as error:
+            self._store.note_unreadable("place", f"of run {question.run_id}", str(error))
             return []
         return [*here, *(SlackPlace(run.place.tenant, each.channel, each.ts) for each in direct)]
 

@@ -84,10 +84,19 @@ class Presence:
         await self._memory.remember(_NAME, json.dumps(present), GONE)
 
     async def _others(self) -> dict[str, float]:
-        stored: dict[str, float] = json.loads(await self._memory.recall(_NAME) or "{}")
+        seen = _seen(await self._memory.recall(_NAME) or "{}")
         now = time.time()
-        return {owner: at for owner, at in stored.items() if owner != self.owner and now - at < GONE}
+        return {owner: at for owner, at in seen.items() if owner != self.owner and now - at < GONE}
 
 
 def _hearing(owner: str) -> str:
     return f"{_NAME}:hears:{owner}"
+
+
+def _seen(stored: str) -> dict[str, float]:
+    """When each process said that it is up. What can't be read is written anew by those that are."""
+    try:
+        return {str(owner): float(at) for owner, at in json.loads(stored).items()}
+    except (ValueError, TypeError, AttributeError):
+        log.warning("what processes say of themselves can't be read; they say it again")
+        return {}

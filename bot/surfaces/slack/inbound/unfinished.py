@@ -11,13 +11,13 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from slack_bolt.response import BoltResponse
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Memory
+from bot.core.ports import Memory, Records
 from bot.surfaces.slack.inbound.presence import Presence
 from bot.surfaces.slack.inbound.reply import Line
 
@@ -50,10 +50,14 @@ class Delivery:
         return AGAIN in self.payload
 
 
+class Shelves(Memory, Records, Protocol):
+    """Where they are kept."""
+
+
 class Unfinished:
     """What was acknowledged and is not done."""
 
-    def __init__(self, memory: Memory, presence: Presence) -> None:
+    def __init__(self, memory: Shelves, presence: Presence) -> None:
         self._memory = memory
         self._presence = presence
         #: Taken in once more, by this process.
@@ -88,11 +92,22 @@ class Unfinished:
         kept = await self._memory.shelved(SHELF)
         alive = await self._presence.owners() if kept else frozenset()
         for key, text in kept.items():
-            document = json.loads(text)
-            if document["owner"] not in alive and key not in self._taken:
+            if (kept_by := self._read(key, text)) is None:
+                continue
+            owner, payload = kept_by
+            if owner not in alive and key not in self._taken:
                 log.info("a delivery is worked on again: its process is gone", delivery=key)
-                response = await dispatch({**document["payload"], AGAIN: True})
+                response = await dispatch({**payload, AGAIN: True})
                 await self._took(key, response.status)
+
+    def _read(self, key: str, text: str) -> tuple[str, Mapping[str, Any]] | None:
+        """Whose a delivery is, and what it says; None: that can't be read, and is left to whoever can."""
+        try:
+            document = json.loads(text)
+            return str(document["owner"]), dict(document["payload"])
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            self._memory.note_unreadable("delivery", key, f"it is damaged ({type(error).__name__})")
+            return None
 
     async def _took(self, key: str, status: int) -> None:
         if status == OK:

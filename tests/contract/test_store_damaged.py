@@ -1,0 +1,149 @@
+"""Every list and loop of the store goes on when one of its records is damaged or of a newer release."""
+
+import json
+from typing import Any
+
+import pytest
+import redis
+
+from bot.core import sessions
+from bot.core.access import ApiKey, Scope, digest
+from bot.core.events import UNREADABLE, TaskStarted
+from bot.core.model import Deadline
+from bot.store import keys
+from bot.store.clock import QUARANTINED
+from bot.store.redis import RedisStore
+from tests.contract.world import ADA, DEMO, LEASE, LOST, PLACE, approval, claimed, started
+
+BAD = ("", "{", "[]", "null", '"words"', '{"at": "soon"}', "\x00", "{}" * 9, "[" * 20_000)
+
+
+@pytest.mark.parametrize("bad", BAD)
+async def test_crews_that_others_announced_are_known(
+    bad: str, store: RedisStore, server: redis.Redis
+) -> None:
+    await store.announce("here", [DEMO])
+    newer = DEMO.model_dump(mode="json") | {"name": "newer", "approvers": {"groups": ["finance"]}}
+    odd = {"at": await store.now(), "crews": [newer, DEMO.model_dump(mode="json") | {"name": "fine"}]}
+    server.hset(keys.CREWS, mapping={"broken": bad, "newer": json.dumps(odd)})
+    assert list(await store.crews()) == ["demo", "fine"]
+    assert store.unreadable_records() == {"announcement": 1, "crew": 1}
+
+
+@pytest.mark.parametrize("bad", BAD)
+async def test_what_queued_runs_wait_for_is_said(bad: str, store: RedisStore, server: redis.Redis) -> None:
+    run = await started(store)
+    await store.offer("w1", {"demo": 2}, LEASE)
+    server.hset(keys.OFFERS, "w2", bad)
+    server.hset(keys.working("demo"), "another run", bad)
+    assert (await store.waits([run]))[run.id].code == "turn"
+    assert set(store.unreadable_records()) == {"offer", "working place"}
+
+
+@pytest.mark.parametrize("bad", BAD)
+async def test_other_keys_still_let_people_in(bad: str, store: RedisStore, server: redis.Redis) -> None:
+    assert await store.add_key(ApiKey(name="ci", scopes=(Scope.READ,), digest="d"))
+    assert await store.add_key(ApiKey(name="other", scopes=(Scope.READ,), digest="e"))
+    server.hset(f"{keys.base(0)}:apikeys", "other", bad)
+    server.hset(f"{keys.base(0)}:apikeys", "undated", '{"name": "undated", "scopes": [], "digest": "f"}')
+    assert [key.name for key in await store.api_keys()] == ["ci"]
+    assert await store.locked()
+
+
+@pytest.mark.parametrize("bad", [each for each in BAD if "at" not in each])
+async def test_an_event_that_is_damaged_keeps_its_number(
+    bad: str, store: RedisStore, server: redis.Redis
+) -> None:
+    claim = await claimed(store)
+    server.hincrby(keys.run(claim.run.id), "seq", 1)
+    server.xadd(keys.events(claim.run.id), {"at": bad, "body": bad}, id="2-0")
+    await store.record(claim, TaskStarted(crew_id="c", task_id="t", task="T", number=1, total=1))
+    events = await store.events(claim.run.id)
+    assert [(event.seq, event.body.type) for event in events] == [
+        (1, "run_started"),
+        (2, UNREADABLE),
+        (3, "task_started"),
+    ]
+    assert events[1].public()["seq"] == 2
+    assert (await store.events_of({claim.run.id: 1}))[claim.run.id] == events[1:]
+    assert store.unreadable_records() == {"event": 1}
+
+
+async def test_the_inbox_passes_entries_that_lead_nowhere(store: RedisStore, server: redis.Redis) -> None:
+    claim = await claimed(store)
+    shard = keys.shard_of(claim.run.id)
+    now = await store.inbox_now()
+    entries: list[dict[Any, Any]] = [
+        {"run": claim.run.id, "seq": "first"},
+        {"odd": "1"},
+        {"run": "", "seq": "-1"},
+    ]
+    for fields in entries:
+        server.xadd(keys.inbox(shard), fields)
+    asked = await store.ask(claim, approval(claim))
+    server.zadd(keys.open_questions(shard), {"no names": 1, "/": 2, f"{claim.run.id}/gone": 3})
+    server.hset(keys.question(claim.run.id, "gone"), mapping={"seq": "one", "position": "here"})
+    refs = await store.inbox_after(dict(enumerate(now.positions)))
+    assert len(refs) == 4
+    assert [entry.event.seq for entry in await store.inbox_events(refs)] == [2]
+    [waiting] = (await store.inbox_now()).open
+    assert waiting.seq == 2
+    assert await store.open_questions() == [asked]
+
+
+async def test_one_broken_shard_does_not_stop_the_clock_of_the_others(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    claims = [await claimed(store) for _ in range(12)]
+    shards = {keys.shard_of(claim.run.id) for claim in claims}
+    broken = min(shards)
+    server.delete(f"{keys.base(broken)}:leases")
+    server.set(f"{keys.base(broken)}:delayed", "no sorted set")
+    for claim in claims:
+        if keys.shard_of(claim.run.id) != broken:
+            server.zadd(f"{keys.base(keys.shard_of(claim.run.id))}:leases", {claim.run.id: 1})
+    asked = await store.ask(claims[-1], approval(claims[-1], deadline=Deadline(after=0)))
+    with pytest.raises(Exception, match="WRONGTYPE"):
+        await store.tick(QUARANTINED)
+    others = [claim for claim in claims if keys.shard_of(claim.run.id) != broken]
+    assert others
+    assert {server.hget(keys.run(claim.run.id), "state") for claim in others} == {"queued"}
+    assert not (await store.question(claims[-1].run.id, asked.id)).open
+
+
+async def test_what_stands_in_a_list_and_is_gone_holds_up_nothing(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    claim = await claimed(store)
+    base = keys.base(keys.shard_of(claim.run.id))
+    for name in (":leases", ":delayed", ":over", ":journals"):
+        server.zadd(f"{base}{name}", {"gone": 1})
+    server.zadd(f"{base}:leases", {claim.run.id: 2})
+    assert await store.tick(LOST) == 1
+    assert server.hget(keys.run(claim.run.id), "state") == "queued"
+    assert await store.tick(LOST) == 0
+
+
+@pytest.mark.parametrize("bad", BAD)
+async def test_other_sessions_go_on(bad: str, store: RedisStore, server: redis.Redis) -> None:
+    token = await sessions.open_session(store, ADA, (Scope.READ,))
+    [session] = await sessions.open_sessions(store)
+    other = digest(await sessions.open_session(store, ADA, (Scope.READ,)))
+    for text in (
+        bad,
+        session.model_copy(update={"id": other}).model_dump_json()[:-1] + ', "only": "reading"}',
+    ):
+        server.set(keys.memory(f"session:{other}"), text)
+        assert await sessions.open_sessions(store) == [session]
+        assert await sessions.find_session(store, digest(token)) == session
+        assert await sessions.find_session(store, other) is None
+        assert other in await store.shelved(sessions.SHELF)
+
+
+async def test_copies_and_places_of_another_form_are_read_as_they_are(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    run = await started(store, place=PLACE)
+    server.hset(keys.shown(run.id, "slack"), mapping={"cursor": "far", "copy:run": "C1/1.2"})
+    shown = await store.delivery("slack", run.id)
+    assert (shown.cursor, shown.copies) == (0, {"run": "C1/1.2"})
