@@ -96,7 +96,8 @@ async def test_a_process_that_starts_reads_what_it_can(
     bad = {"a": "{", "b": "[]", "c": '{"owner": "gone"}', "d": '{"owner": "gone", "payload": 7}'}
     for key, text in bad.items():
         server.hset(shelf, key, text)
-    server.set(keys.memory("slack:web"), "{")
+    for name in ("slack:web", "slack:catchup"):
+        server.set(keys.memory(name), "{")
     ada = on.slack.person(ADA.user_id)
     assert not (await ada.reply(shown.channel, shown.thread_ts or "", "blue")).ok
     async with serving(on.slack, "http", web) as running:
