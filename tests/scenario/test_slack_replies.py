@@ -76,6 +76,41 @@ async def test_talk_with_other_people_is_no_answer(scene: Scene) -> None:
 
 
 @over_both
+@pytest.mark.parametrize(
+    "text", ["<@{bob}>", "<@{bob}> and <@{ada}>", "I think <@{bob}> should", "both, <@{bob}>"]
+)
+async def test_an_answer_that_follows_its_question_may_name_people(scene: Scene, text: str) -> None:
+    question = await scene.asked("tell tides")
+    await reply(scene, question, text.format(bob=scene.bob.id, ada=scene.ada.id))
+    heard = await scene.said("The crew heard", question)
+    assert f"@Bob ({scene.bob.id})" in heard
+
+
+@over_both
+async def test_an_answer_that_mentions_the_app_may_name_people_at_any_time(scene: Scene) -> None:
+    question = await scene.asked("tell tides")
+    assert question.thread_ts
+    await scene.bob.reply(scene.channel, question.thread_ts, f"<@{scene.ada.id}> what do you think?")
+    await scene.ada.mention(scene.channel, f"<@{scene.bob.id}> should do it", question.thread_ts)
+    heard = await scene.said("The crew heard", question)
+    assert f"@Bob ({scene.bob.id}) should do it" in heard
+
+
+@over_both
+async def test_talk_is_told_privately_once_that_it_was_not_taken(scene: Scene) -> None:
+    question = await scene.asked("tell tides")
+    assert question.thread_ts
+    await reply(scene, question, f"<@{scene.bob.id}> can you look?")
+    told = await scene.told(scene.ada, "not taken as an answer")
+    assert told.thread_ts == question.thread_ts
+    await scene.bob.reply(scene.channel, question.thread_ts, f"<@{scene.ada.id}> later")
+    await reply(scene, question, f"thank you <@{scene.bob.id}>")
+    assert await still_open(scene, question)
+    assert len([each for each in scene.private(scene.ada) if "not taken" in each.words]) == 1
+    assert not scene.private(scene.bob)
+
+
+@over_both
 async def test_edits_deletions_joins_and_bots_decide_nothing(scene: Scene) -> None:
     question = await scene.asked("tell tides")
     assert question.thread_ts

@@ -30,8 +30,37 @@ def test_everybody_mentioned_is_found() -> None:
 
 @pytest.mark.parametrize("text", ["<!subteam^S01|@ops> please", "<!here>", "<!channel> look", "<!everyone>"])
 def test_groups_are_people_too(text: str) -> None:
-    assert words.mentions_group(text)
-    assert not words.mentions_group("<!date^1392734382^{date}|today>")
+    assert words.names_people(text, "U0BOT")
+    assert not words.names_people("<!date^1392734382^{date}|today>", "U0BOT")
+    assert not words.names_people("<@U0BOT> yes", "U0BOT")
+
+
+@pytest.mark.parametrize(
+    ("text", "talk"),
+    [
+        ("<@U0BOB>", False),
+        (" <@U0BOB|bob>!", False),
+        ("<@U0BOB> and <@U0EVE>", False),
+        ("<@U0BOB>, <@U0EVE>", False),
+        ("<@U0BOB> / <!subteam^S01|@ops>", False),
+        ("Bob, that is <@U0BOB>, for legal", False),
+        ("no names at all", False),
+        ("<@U0BOB> can you look?", True),
+        ("<@U0BOB>?", True),
+        ("<@U0BOB> and <@U0EVE>: look at this", True),
+        ("<!subteam^S01|@ops> anybody", True),
+        ("<!here>", True),
+        ("who is it, <!channel>", True),
+    ],
+)
+def test_talk_begins_with_who_is_spoken_to(text: str, *, talk: bool) -> None:
+    assert words.speaks_to_people(text) is talk
+
+
+def test_people_are_read_by_their_names() -> None:
+    names = {"U0BOB": "Bob"}
+    assert words.plain("<@U0BOB> &amp; <@U0EVE>", names) == "@Bob (U0BOB) & @U0EVE"
+    assert words.plain("<@U0EVE|eve>", names) == "@eve (U0EVE)"
 
 
 @pytest.mark.parametrize(

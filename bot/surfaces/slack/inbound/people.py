@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import structlog
@@ -121,6 +121,17 @@ class People:
         await self._at_home()
         kept = await self._memory.recall(self._name(user))
         return Profile.model_validate_json(kept) if kept else await asyncio.shield(self._ask(user))
+
+    async def names(self, users: Iterable[str]) -> dict[str, str]:
+        """What these users are called; those whose name can't be found out now are left out."""
+        found: dict[str, str] = {}
+        for user in users:
+            try:
+                async with asyncio.timeout(SHORT_PATIENCE):
+                    found[user] = (await self.profile(user)).name
+            except (Unrecognised, TimeoutError):
+                log.info("somebody who was named is known by id alone", user=user)
+        return {user: name for user, name in found.items() if name}
 
     async def vouch(self, person: Actor) -> Standing | None:
         """`bot.core.sessions.Vouch`. Raises Unrecognised, StoreUnavailable."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from bot.core import rules
 from bot.core.errors import NotFound
@@ -14,13 +15,18 @@ from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.inbound import emoji, words
 from bot.surfaces.slack.inbound.answers import READ_FIRST, Answers
 from bot.surfaces.slack.inbound.payloads import Said
-from bot.surfaces.slack.inbound.people import People
+from bot.surfaces.slack.inbound.people import People, Unrecognised
 from bot.surfaces.slack.inbound.reply import SILENT, Reply
 from bot.surfaces.slack.place import SlackPlace
 
 DAY = 24 * 3600.0
 SKEW = 2000
 """Milliseconds by which Slack's clock may be behind the store's: a reply is later than its question."""
+
+NOT_TAKEN = (
+    "I left that to the people it names: it was not taken as an answer. If it is one, mention me in it, "
+    "or press a button of the question."
+)
 
 Asked = tuple[Run, Question]
 
@@ -34,6 +40,8 @@ class Heard:
     said: Said
     #: For whom Slack says that it sent this; empty where we read it ourselves.
     installation: str = ""
+    #: What the people are called whom it names, by their ids.
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -41,15 +49,15 @@ class Heard:
         return f"slack:{self.team}:message:{self.said.channel}:{self.said.ts}"
 
     @property
-    def is_talk(self) -> bool:
-        """Whether it is said to other people."""
-        others = words.mentions(self.said.text) - {self.app_user}
-        return bool(others) or words.mentions_group(self.said.text)
+    def names_people(self) -> bool:
+        """Whether it names other people, and is not said to the app."""
+        text = self.said.text
+        return words.names_people(text, self.app_user) and self.app_user not in words.mentions(text)
 
     @property
     def words(self) -> str:
         """What was said, with the names of attached files."""
-        spoken = words.plain(words.without_mention(self.said.text, self.app_user))
+        spoken = words.plain(words.without_mention(self.said.text, self.app_user), self.names)
         text = emoji.read(spoken, self.said.blocks)
         names = [file.name or file.title for file in self.said.files if file.name or file.title]
         return "\n".join(part for part in (text, f"Attached: {', '.join(names)}" if names else "") if part)
@@ -71,10 +79,17 @@ class Replies:
     async def hear(self, heard: Heard) -> Reply:
         """Take it as an answer, ask which question is meant, explain, or leave people to their talk."""
         runs = await self.runs_here(heard)
-        if not runs or heard.is_talk or not heard.words:
+        if not runs:
+            return SILENT
+        asked = await self._asked(runs, heard)
+        first = await self._is_first(heard, asked)
+        if heard.names_people and (not first or words.speaks_to_people(heard.said.text)):
+            return await self._not_taken(heard, asked)
+        named = words.mentions(heard.said.text) - {heard.app_user}
+        heard = replace(heard, names=await self._people.names(named))
+        if not heard.words:
             return SILENT
         actor = await self._people.actor(heard.said.user, heard.installation)
-        asked = await self._asked(runs, heard)
         match asked:
             case []:
                 return await self._nothing_asked(runs, heard, actor)
@@ -111,6 +126,25 @@ class Replies:
             (run, each) for run in runs if not run.status.over for each in await self._store.questions(run.id)
         ]
         return [(run, question) for run, question in found if question.open and question.created_at <= at]
+
+    async def _is_first(self, heard: Heard, asked: list[Asked]) -> bool:
+        """Whether this is the first that a person wrote in the thread since one of these was asked."""
+        here, at = f"{heard.said.channel}:{heard.said.thread_ts}", heard.said.ts
+        kept = [
+            await self._store.keep(f"slack:first:{question.id}:{here}", at, 30 * DAY) for _, question in asked
+        ]
+        return any(float(at) <= float(first) for first in kept)
+
+    async def _not_taken(self, heard: Heard, asked: list[Asked]) -> Reply:
+        """Talk between people. Who could have answered with it learns that it was not taken so."""
+        try:
+            actor = await self._people.actor(heard.said.user, heard.installation)
+        except Unrecognised:
+            return SILENT
+        theirs = [question for _, question in asked if rules.may(actor, question.policy)]
+        if not theirs:
+            return SILENT
+        return await self._explain_once(f"{theirs[-1].id}:talk", actor, NOT_TAKEN)
 
     async def _answer(self, heard: Heard, question: Question, actor: Actor) -> Reply:
         if rules.may(actor, question.policy):

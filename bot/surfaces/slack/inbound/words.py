@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 _ANGLED = re.compile(r"<([^<>]+)>")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
+_GROUP = re.compile(r"<!(?:subteam\^|here|channel|everyone)")
+_EVERYBODY = re.compile(r"<!(?:here|channel|everyone)")
+_NAME = re.compile(r"<(?:@[UW][A-Z0-9]+|!subteam\^[A-Z0-9]+)(?:\|[^<>]*)?>")
+_BETWEEN = re.compile(r"\b(?:and|or)\b|[\s\W_]", re.IGNORECASE)
+"""What may stand between names that are only listed."""
+NO_NAMES: Mapping[str, str] = {}
 
 
 def mentions(text: str) -> frozenset[str]:
@@ -24,24 +31,37 @@ def without_mention(text: str, user: str) -> str:
     return re.sub(rf"<@{re.escape(user)}(?:\|[^<>]*)?>:?", " ", text).strip()
 
 
-def mentions_group(text: str) -> bool:
-    """Tell whether it calls a user group, or everybody who is here."""
-    return re.search(r"<!(?:subteam\^|here|channel|everyone)", text) is not None
+def names_people(text: str, app_user: str) -> bool:
+    """Tell whether it names people other than the app: single ones, a user group, or everybody here."""
+    return bool(mentions(text) - {app_user}) or _GROUP.search(text) is not None
 
 
-def plain(text: str) -> str:
-    """The text as its writer sees it: links, channels and escapes resolved."""
-    shown = _ANGLED.sub(lambda found: _resolved(found[1]), text)
+def speaks_to_people(text: str) -> bool:
+    """Tell whether it begins with names, which are then told something; or calls everybody who is here.
+
+    `<@U1> can you look?` and `<@U1>?` do; `<@U1>`, `<@U1> and <@U2>` and `I think <@U1>` don't.
+    """
+    if _EVERYBODY.search(text):
+        return True
+    if _NAME.match(text.lstrip()) is None:
+        return False
+    return text.rstrip().endswith("?") or bool(_BETWEEN.sub("", _NAME.sub("", text)))
+
+
+def plain(text: str, names: Mapping[str, str] = NO_NAMES) -> str:
+    """The text as its writer sees it: links, channels and escapes resolved, and people by their `names`."""
+    shown = _ANGLED.sub(lambda found: _resolved(found[1], names), text)
     return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").strip()
 
 
-def _resolved(inner: str) -> str:
+def _resolved(inner: str, names: Mapping[str, str]) -> str:
     target, _, label = inner.partition("|")
     match target[:1]:
         case "#":
             return f"#{label or target[1:]}"
         case "@":
-            return f"@{label or target[1:]}"
+            name = names.get(target[1:]) or label
+            return f"@{name} ({target[1:]})" if name else f"@{target[1:]}"
         case "!":
             return label or f"@{target[1:]}"
         case _:

@@ -86,7 +86,8 @@ class Ears:
     async def _order(self, heard: Heard, spoken: str) -> Reply:
         actor = await self._people.actor(heard.said.user, heard.installation)
         line = line_to(heard)
-        order = Order(words.plain(spoken), actor, heard.key, line, says_started=False)
+        names = await self._people.names(words.mentions(spoken))
+        order = Order(words.plain(spoken, names), actor, heard.key, line, says_started=False)
         return await self._orders.carry_out(order)
 
 
