@@ -256,6 +256,11 @@ class Worker:
                 await asyncio.wait({earlier.execution})
             await self._crews.execute(claim, hold)
             log.info("done", run_id=claim.run.id)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            await self._release(claim)  # The crews' loop has ended.
         except Exception:
             log.exception("a run broke the worker's own code", run_id=claim.run.id)
             await self._fail(claim)
@@ -337,7 +342,7 @@ class Worker:
             await self._store.release(claim)
         except Fenced:
             return  # It has left by itself.
-        log.warning("given back at an unfinished step, since the worker stops", run_id=claim.run.id)
+        log.warning("given back at an unfinished step, since the worker ends", run_id=claim.run.id)
 
 
 async def serve(settings: Settings) -> bool:

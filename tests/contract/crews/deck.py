@@ -89,7 +89,9 @@ class WorkerProcess:
 
     @classmethod
     @contextmanager
-    def started(cls, model_url: str, definitions: Path, **settings: str) -> Iterator[Self]:
+    def started(
+        cls, model_url: str, definitions: Path, crews: str = ENTRY_POINTS, **settings: str
+    ) -> Iterator[Self]:
         with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
             embedded = Embedded.attach(Path(folder) / "data")
             env = {
@@ -100,7 +102,7 @@ class WorkerProcess:
                 "OPENAI_API_BASE": model_url,
                 **settings,
             }
-            worker = cls(Path(folder), embedded, env)
+            worker = cls(Path(folder), embedded, env, crews)
             try:
                 yield worker
             finally:

@@ -1,0 +1,104 @@
+"""Whatever a crew raises fails its run, in words, and nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from bot.core.model import RunError, RunStatus
+from tests.contract.crews.conftest import DEFINITIONS
+from tests.contract.crews.deck import ADA, Deck, WorkerProcess, called
+from tests.contract.crews.test_plain_crewai import ENTRY_POINTS
+from tests.loopback.models import LoopbackModel, call, say
+
+SAID = {
+    "exit": "called sys.exit(3)",
+    "interrupt": "raised KeyboardInterrupt",
+    "generator": "raised GeneratorExit",
+    "cancelled": "raised CancelledError",
+    "own": "raised OwnSignal",
+}
+PLACES = ["factory", "before", "tool", "step", "guardrail", "task", "async", "after", "stream"]
+
+
+@pytest.fixture(scope="module")
+def exiting(model: LoopbackModel) -> Iterator[WorkerProcess]:
+    with WorkerProcess.started(model.base_url, DEFINITIONS, crews=ENTRY_POINTS) as process:
+        process.wait_for_log("ready")
+        yield process
+
+
+@pytest.fixture
+async def exits(exiting: WorkerProcess) -> AsyncIterator[Deck]:
+    async with Deck.at(exiting.redis_url) as deck:
+        yield deck
+
+
+async def failure(deck: Deck, crew: str, prompt: str) -> RunError:
+    done = await deck.over(await deck.start(crew, prompt=prompt), 20)
+    assert done.status is RunStatus.FAILED, done.result
+    assert done.error is not None
+    return done.error
+
+
+@pytest.mark.parametrize("what", SAID)
+async def test_in_a_crew(exits: Deck, exiting: WorkerProcess, model: LoopbackModel, what: str) -> None:
+    model.script("exits", [call("exit_tool"), say("done")])
+    model.script("waiting", [call("ask_human", question="Go on?", kind="approval"), say("{last}")])
+    waiting = await exits.start("exits", prompt="[[waiting]] nowhere none")
+    question = await exits.question(waiting)
+    errors = await asyncio.gather(*(failure(exits, "exits", f"[[exits]] {place} {what}") for place in PLACES))
+    for place, error in zip(PLACES, errors, strict=True):
+        assert (place, error.code) == (place, "crew_exited")
+        assert SAID[what] in error.message, (place, error.message)
+    assert "tool exit_tool" in errors[PLACES.index("tool")].message
+    assert exiting.process.poll() is None
+    await exits.say(question, "approve")
+    assert await exits.result(waiting) == "Ada approved.", "other runs go on"
+
+
+@pytest.mark.parametrize("what", SAID)
+@pytest.mark.parametrize("place", ["method", "awaited", "listener"])
+async def test_in_a_flow(exits: Deck, exiting: WorkerProcess, place: str, what: str) -> None:
+    """Although another of its methods waits for people."""
+    error = await failure(exits, "exit_flow", f"- {place} {what}")
+    assert error.code == "crew_exited"
+    assert SAID[what] in error.message
+    assert exiting.process.poll() is None
+
+
+async def test_a_worker_whose_engine_ended_gives_its_runs_back_and_exits(model: LoopbackModel) -> None:
+    model.script("engine", [call("stop_engine"), say("never")])
+    model.script("asks", [call("ask_human", question="Go on?", kind="approval"), say("{last}")])
+    with WorkerProcess.started(
+        model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_LEASE="60"
+    ) as worker:
+        worker.wait_for_log("ready")
+        async with Deck.at(worker.redis_url) as deck:
+            asks = await deck.start("plain", prompt="[[asks]]")
+            question = await deck.question(asks)
+            stops = await deck.start("stops_engine", prompt="[[engine]]")
+            assert await asyncio.to_thread(worker.process.wait, 20) == 1, worker.log
+            for run in (asks, stops):
+                assert (await deck.store.run(run.id)).status in {RunStatus.QUEUED, RunStatus.INPUT_REQUIRED}
+            await deck.store.cancel(stops.id, ADA)
+            worker.start()
+            await deck.say(question, "approve")
+            assert await deck.result(asks) == "Ada approved.", "long before its lease would have run out"
+
+
+async def test_a_worker_with_too_many_hung_tools_is_replaced(model: LoopbackModel) -> None:
+    model.script("hangs", [call("sleep", seconds=600), say("never")])
+    with WorkerProcess.started(
+        model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_OUTLIVED="2"
+    ) as worker:
+        async with Deck.at(worker.redis_url) as deck:
+            for number in (1, 2):
+                run = await deck.start("plain", prompt="[[hangs]]")
+                await deck.until(run, lambda now: now.status is RunStatus.RUNNING)
+                await called(model, "hangs", number)
+                await asyncio.sleep(0.5)  # its tool is at work now
+                await deck.store.cancel(run.id, ADA)
+                assert (await deck.over(run, 5)).status is RunStatus.CANCELLED
+            assert await asyncio.to_thread(worker.process.wait, 20) == 0, worker.log
+            assert "tools hang in runs that are over" in worker.log

@@ -1,0 +1,229 @@
+"""What works in plain CrewAI works the same here, before and after a run was parked."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from bot.core.model import Run, RunStatus
+from tests.contract.crews.conftest import DEFINITIONS
+from tests.contract.crews.deck import Deck, WorkerProcess
+from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
+
+BOX = "tests.contract.crews.plainbox"
+CREWS = (
+    "plain slow_start streams plans reasons guarded knows paced side_by_side calls_tools stops_engine exits "
+    "exit_flow"
+)
+ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {BOX}:{name}" for name in CREWS.split())
+ASK = call("ask_human", question="Go on?", kind="approval")
+PARKS = {"CREWDECK_HOT_WINDOW": "0"}
+"""Each run is taken up from its journal after each question."""
+
+
+@pytest.fixture(scope="module")
+def parking(model: LoopbackModel) -> Iterator[WorkerProcess]:
+    with WorkerProcess.started(model.base_url, DEFINITIONS, crews=ENTRY_POINTS, **PARKS) as process:
+        process.wait_for_log("ready")
+        yield process
+
+
+@pytest.fixture
+async def plain(parking: WorkerProcess) -> AsyncIterator[Deck]:
+    async with Deck.at(parking.redis_url) as deck:
+        yield deck
+
+
+async def until(there: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        for _ in itertools.count():
+            if there():
+                return
+            await asyncio.sleep(0.02)
+
+
+async def parked(worker: WorkerProcess, run: Run) -> None:
+    """Returns once the run has left the worker's memory."""
+    await until(lambda: any('"parked"' in line and run.id in line for line in worker.log.splitlines()))
+
+
+def did(worker: WorkerProcess, *what: str) -> list[str]:
+    """Of this, what was done, in order."""
+    return [each["did"] for each in worker.heard() if each.get("did") in what]
+
+
+async def settled(deck: Deck, worker: WorkerProcess, run: Run, answer: str = "approve") -> str:
+    """Answer the run's one question once it has been parked; what the run comes to."""
+    question = await deck.question(run)
+    await parked(worker, run)
+    await deck.say(question, answer)
+    return await deck.result(run)
+
+
+async def test_a_crew_that_blocks_before_it_begins_delays_no_other(plain: Deck, model: LoopbackModel) -> None:
+    model.script("other", [say("done")])
+    slow = await plain.start("slow_start", prompt="[[other]]")
+    await plain.until(slow, lambda now: now.status is RunStatus.RUNNING)
+    before = time.monotonic()
+    assert await plain.result(await plain.start("plain", prompt="[[other]]")) == "done"
+    assert time.monotonic() - before < 4
+    assert await plain.result(slow) == "done"
+
+
+async def test_a_stream_comes_to_its_result(
+    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("streams", [ASK, say("a streamed {last}")])
+    run = await plain.start("streams", prompt="[[streams]]")
+    assert await settled(plain, parking, run) == "a streamed Ada approved."
+    assert did(parking, "chunk  streamed")
+
+
+async def test_a_crew_that_plans_its_tasks_goes_on_with_its_plan(
+    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+) -> None:
+    def planner(_asked: Conversation) -> Turn:
+        plan = {"task_number": 1, "task": "work", "plan": "Follow the plan. [[planned]]"}
+        return say(json.dumps({"list_of_plans_per_task": [plan]}))
+
+    model.script("plan-first", planner)
+    model.script("planned", [ASK, say("by plan: {last}")])
+    run = await plain.start("plans", prompt="[[plan-first]]")
+    assert await settled(plain, parking, run) == "by plan: Ada approved."
+    assert (model.count("plan-first"), model.count("planned")) == (1, 2)
+
+
+def reasoning(tool: str, **arguments: str) -> list[tuple[str, Turn]]:
+    """What an agent that plans is answered, by what is in its last prompt."""
+    steps = [
+        {"step_number": 1, "description": "STEP-ONE", "tool_to_use": tool, "depends_on": []},
+        {"step_number": 2, "description": "STEP-TWO", "tool_to_use": "ask_human", "depends_on": [1]},
+    ]
+    return [
+        ("plan", call("create_reasoning_plan", plan="Two steps.", steps=steps, ready=True)),
+        ("STEP-TWO", ASK),
+        ("STEP-ONE", call(tool, **arguments)),
+    ]
+
+
+@pytest.mark.parametrize("tool", ["effect", "server_remote"])
+async def test_tools_of_an_agent_that_plans_are_not_called_again(
+    plain: Deck, parking: WorkerProcess, model: LoopbackModel, tool: str
+) -> None:
+    """Nor those of an MCP server."""
+    what = f"reasoned-{tool}"
+    answers = dict(reasoning(tool, what=what))
+
+    def answer(asked: Conversation) -> Turn:
+        if any("create_reasoning_plan" in str(each) for each in asked.body.get("tools") or ()):
+            return answers["plan"]
+        prompt = text_of(asked.messages[1]) if len(asked.messages) > 1 else ""
+        step = next((name for name in ("STEP-TWO", "STEP-ONE") if name in prompt), None)
+        if step is None or asked.answered:
+            return say(f"ended with {asked.results[-1] if asked.results else 'nothing'}")
+        return answers[step]
+
+    model.script(what, answer)
+    run = await plain.start("reasons", prompt=f"[[{what}]]")
+    await settled(plain, parking, run)
+    assert did(parking, what, f"remote {what}") == [what if tool == "effect" else f"remote {what}"]
+
+
+async def test_tools_that_code_calls_itself_are_not_called_again(plain: Deck, parking: WorkerProcess) -> None:
+    """What they return is what it was, also where it isn't JSON or a text."""
+    run = await plain.start("calls_tools", prompt="-")
+    said = await settled(plain, parking, run, "certainly")
+    assert said == "did in a method, plainly too, certainly"
+    assert did(parking, "in a method", "plainly too") == ["in a method", "plainly too"]
+
+
+async def test_what_a_tool_calls_is_a_part_of_its_call(
+    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("outer", [call("outer", what="out"), ASK, say("{last}")])
+    run = await plain.start("plain", prompt="[[outer]]")
+    await plain.say(await plain.question(run), "yes")
+    assert await settled(plain, parking, run) == "Ada approved."
+    assert did(parking, "out inside", "out") == ["out inside", "out"]
+    tools = [name for name in await plain.store.journal(run.id) if "/tool/" in name]
+    assert tools == [], "the task is finished"
+
+
+async def test_a_tool_that_may_be_used_twice_is_used_twice_in_all(
+    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+) -> None:
+    calls = [call("limited", what=f"limited {number}") for number in range(3)]
+    model.script("limited", [calls[0], ASK, calls[1], calls[2], say("{last}")])
+    run = await plain.start("plain", prompt="[[limited]]")
+    assert "usage limit of 2" in await settled(plain, parking, run)
+    assert did(parking, *(f"limited {number}" for number in range(3))) == ["limited 0", "limited 1"]
+
+
+async def test_a_guardrail_in_words_asks_its_model(plain: Deck, model: LoopbackModel) -> None:
+    model.script("guarded", [say("all done")])
+    model.script("guardrail", [say(json.dumps({"valid": True, "feedback": None}))])
+    assert await plain.result(await plain.start("guarded", prompt="[[guarded]]")) == "all done"
+    assert model.count("guardrail") >= 1
+
+
+async def test_knowledge_reaches_the_prompt(plain: Deck, model: LoopbackModel) -> None:
+    model.script("knows", [say("done")])
+    assert await plain.result(await plain.start("knows", prompt="[[knows]]")) == "done"
+    prompts = [str(asked.body["messages"]) for asked in model.requests if asked.marker == "knows"]
+    assert any("The mill stands in Rupelmonde." in prompt for prompt in prompts)
+
+
+async def test_what_is_replayed_does_not_count_for_max_rpm(
+    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+) -> None:
+    """One call a minute: before the question, and after it, at another time."""
+    model.script("paced", [ASK, say("{last}")])
+    run = await plain.start("paced", prompt="[[paced]]")
+    question = await plain.question(run)
+    await parked(parking, run)
+    before = time.monotonic()
+    await plain.say(question, "approve")
+    assert await plain.result(run) == "Ada approved."
+    assert time.monotonic() - before < 20
+
+
+async def test_a_call_that_reaches_the_model_waits_for_its_minute_until_the_run_is_cancelled(
+    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("busy", [call("effect", what="paced"), say("never")])
+    run = await plain.start("paced", prompt="[[busy]]")
+    await until(lambda: bool(did(parking, "paced")))
+    await asyncio.sleep(0.5)
+    assert model.count("busy") == 1, "the second call waits"
+    await plain.store.cancel(run.id, run.requester)
+    assert (await plain.over(run, 5)).status is RunStatus.CANCELLED
+
+
+async def test_two_tasks_of_one_agent_at_a_time(
+    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+) -> None:
+    """Each asks; both have been parked when they are answered."""
+    for name in ("first", "second"):
+        model.script(
+            name,
+            [
+                call("effect", what=f"by {name}"),
+                call("ask_human", question=f"For {name}?", kind="approval"),
+                say(f"{name}: {{last}}"),
+            ],
+        )
+    model.script("last", [say("both are done")])
+    run = await plain.start("side_by_side", prompt="-")
+    asked = await plain.asked(run, 2)
+    assert {question.prompt for question in asked} == {"For first?", "For second?"}
+    await parked(parking, run)
+    for question in asked:
+        await plain.say(question, "approve")
+    assert await plain.result(run) == "both are done"
+    assert sorted(did(parking, "by first", "by second")) == ["by first", "by second"]
+    outputs = str([asked.body["messages"] for asked in model.requests if asked.marker == "last"])
+    assert "first: Ada approved." in outputs
+    assert "second: Ada approved." in outputs
