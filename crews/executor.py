@@ -11,9 +11,10 @@ from typing import Any
 
 from crewai.agents import agent_executor
 from crewai.agents.agent_executor import AgentExecutor, AgentExecutorState
+from crewai.agents.step_executor import StepExecutor
 from crewai.flow.flow import FlowState
 
-from crews.context import AGENT, INSIDE_TOOL, AgentAtWork
+from crews.context import AGENT, CURRENT, INSIDE_TOOL, AgentAtWork
 
 MOST_CALLS = 512
 """Tool calls of one turn that are made at the same time."""
@@ -40,6 +41,8 @@ def install() -> None:
     executor.invoke = _invoke(executor.invoke)
     executor.invoke_async = _invoke_async(executor.invoke_async)
     module.ThreadPoolExecutor = _Pool
+    steps: Any = StepExecutor
+    steps.execute = _beside_others(steps.execute)
     executor._crewdeck_installed = True  # noqa: SLF001
 
 
@@ -61,6 +64,19 @@ def _invoke_async(
             return await original(executor, inputs)
 
     return invoke
+
+
+def _beside_others(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The steps of a plan may be taken at the same time, each with model calls and tools of its own."""
+
+    @wraps(original)
+    def execute(*args: Any, **kwargs: Any) -> Any:
+        run = CURRENT.get()
+        if run is None:
+            return original(*args, **kwargs)
+        return run.steps.container(lambda: original(*args, **kwargs))
+
+    return execute
 
 
 @contextmanager

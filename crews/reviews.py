@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextvars import ContextVar
 
@@ -27,7 +28,7 @@ class Reviews:
     def setup_messages(self, context: ExecutorContext) -> bool:
         """Whether the prompt was rendered before, and so is in the context already."""
         own = self._run.parts.own(context.task)
-        described = "" if own is not None else _dateless(_wanted(context))
+        described = "" if own is not None else _steady(_wanted(context))
         name, messages = self._run.steps.prompt(context.agent.role, described)
         if messages is not None:
             context.messages[:] = messages
@@ -85,9 +86,15 @@ def _wanted(context: ExecutorContext) -> str:
     return str(getattr(context.task, "description", None) or getattr(context, "_kickoff_input", ""))
 
 
-def _dateless(description: str) -> str:
-    """Delegated work is known by its words; agents with `inject_date` add the date to them."""
-    return description.partition("\n\nCurrent Date: ")[0]
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
+
+
+def _steady(description: str) -> str:
+    """Work that is no task of the crew is known by its words, but for those that differ from time to time.
+
+    Agents with `inject_date` add the date; a crew that plans names its tools as Python shows them.
+    """
+    return _ADDRESS.sub("", description.partition("\n\nCurrent Date: ")[0])
 
 
 class _Round:

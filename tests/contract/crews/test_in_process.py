@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from bot.core import ids
 from bot.core.events import Body
@@ -397,6 +398,35 @@ async def test_a_flow_is_parked_once_none_of_its_methods_is_at_work() -> None:
     runtime = Runtime({"busy": blueprint}, line, hot_window=0.1)
     await asyncio.wait_for(runtime.execute(_claim(blueprint.card(), ids.run_id("busy"))), 10)
     assert line.names == ["done/m:works:0/", "parked"]
+
+
+class Overtaken(Remembered):
+    """The answer comes while the run is being parked."""
+
+    async def park(self, claim: Claim, questions: Sequence[str], worked: int) -> bool:
+        await super().park(claim, questions, worked)
+        return False
+
+
+@pytest.mark.parametrize(("kind", "said"), [(Remembered, True), (Overtaken, False)])
+async def test_parked_is_said_of_runs_that_are(kind: type[Remembered], said: bool) -> None:  # noqa: FBT001
+    from crewai.flow.flow import Flow, start
+
+    from crews.build import PythonCrew
+    from crews.runtime import Runtime
+
+    class Asks(Flow[Any]):
+        @start()
+        def asks(self) -> str | None:
+            return self.ask("Well?")
+
+    line = kind()
+    blueprint = PythonCrew("asks", lambda _inputs: Asks())
+    runtime = Runtime({"asks": blueprint}, line, hot_window=0)
+    with capture_logs() as logs:
+        await asyncio.wait_for(runtime.execute(_claim(blueprint.card(), ids.run_id(kind.__name__))), 10)
+    assert line.names == ["parked"]
+    assert any(each["event"] == "parked" for each in logs) is said
 
 
 @pytest.mark.parametrize(

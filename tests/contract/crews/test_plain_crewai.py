@@ -227,3 +227,94 @@ async def test_two_tasks_of_one_agent_at_a_time(
     outputs = str([asked.body["messages"] for asked in model.requests if asked.marker == "last"])
     assert "first: Ada approved." in outputs
     assert "second: Ada approved." in outputs
+
+
+async def test_steps_of_a_plan_that_are_taken_side_by_side(
+    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+) -> None:
+    """One of them has asked more than the other when the run is taken up: it comes to that later."""
+    steps = [
+        {"step_number": number, "description": name, "tool_to_use": None, "depends_on": []}
+        for number, name in ((1, "SHORT-STEP"), (2, "LONG-STEP"))
+    ]
+    long = [call("ask_human", question=f"Long {number}?", kind="text") for number in range(5)]
+    turns = {
+        "SHORT-STEP": [call("ask_human", question="Short?", kind="text"), say("short")],
+        "LONG-STEP": [*long, say("long")],
+    }
+
+    def answer(asked: Conversation) -> Turn:
+        if any("create_reasoning_plan" in str(each) for each in asked.body.get("tools") or ()):
+            return call("create_reasoning_plan", plan="At once.", steps=steps, ready=True)
+        prompt = text_of(asked.messages[1]) if len(asked.messages) > 1 else ""
+        step = next((name for name in turns if name in prompt), None)
+        return turns[step][asked.answered] if step else say("both steps")
+
+    model.script("beside", answer)
+    run = await plain.start("reasons", prompt="[[beside]]")
+    for number in range(4):
+        asked = {question.prompt: question for question in await plain.asked(run, 2)}
+        await plain.say(asked[f"Long {number}?"], "yes")
+    asked = {question.prompt: question for question in await plain.asked(run, 2)}
+    await parked(parking, run)
+    await plain.say(asked["Short?"], "yes")
+    await plain.say(asked["Long 4?"], "yes")
+    await plain.result(run)
+    assert {question.prompt for question in await plain.store.questions(run.id)} == {
+        "Short?",
+        *(f"Long {number}?" for number in range(5)),
+    }
+
+
+async def test_all_questions_of_one_turn_are_asked_at_once(
+    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+) -> None:
+    """CrewAI makes eight tool calls at a time."""
+    calls = [call("ask_human", question=f"Number {number}?", kind="text") for number in range(12)]
+    together = calls[0]
+    for each in calls[1:]:
+        together &= each
+    model.script("many", [together, say("{last}")])
+    run = await plain.start("plain", prompt="[[many]]")
+    asked = await plain.asked(run, 12)
+    assert {question.asker for question in asked} == {"Worker"}
+    await parked(parking, run)
+    for question in asked:
+        await plain.say(question, question.prompt.upper())
+    assert "NUMBER 11?" in await plain.result(run)
+
+
+async def test_a_plan_is_found_again_by_another_process(model: LoopbackModel) -> None:
+    """CrewAI puts its tools into the planner's prompt as Python shows them, with addresses in memory."""
+    plan = {"task_number": 1, "task": "work", "plan": "Follow the plan. [[elsewhere]]"}
+    model.script("plan-once", [say(json.dumps({"list_of_plans_per_task": [plan]}))])
+    model.script("elsewhere", [ASK, say("by plan: {last}")])
+    with WorkerProcess.started(model.base_url, DEFINITIONS, crews=ENTRY_POINTS, **PARKS) as worker:
+        async with Deck.at(worker.redis_url) as deck:
+            run = await deck.start("plans", prompt="[[plan-once]]")
+            question = await deck.question(run)
+            await parked(worker, run)
+            assert await asyncio.to_thread(worker.stop) == 0
+            worker.start()
+            await deck.say(question, "approve")
+            assert await deck.result(run) == "by plan: Ada approved."
+            assert (model.count("plan-once"), model.count("elsewhere")) == (1, 2)
+
+
+async def test_of_many_waiting_runs_the_longest_are_parked_at_once(model: LoopbackModel) -> None:
+    model.script("hot", [ASK, say("{last}")])
+    with WorkerProcess.started(
+        model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_HOT_RUNS="2"
+    ) as worker:
+        async with Deck.at(worker.redis_url) as deck:
+            runs, asked = [], []
+            for _ in range(4):
+                runs.append(await deck.start("plain", prompt="[[hot]]"))
+                asked.append(await deck.question(runs[-1]))
+            for run in runs[:2]:
+                await parked(worker, run)
+            for question in reversed(asked):
+                await deck.say(question, "approve")
+            for run in runs:
+                assert await deck.result(run) == "Ada approved."
+            assert worker.log.count('"message": "parked"') == 2
