@@ -233,7 +233,7 @@ async def test_steps_of_a_plan_that_are_taken_side_by_side(
     plain: Deck, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
     """One of them has asked more than the other when the run is taken up: it comes to that later."""
-    steps = [
+    steps: list[dict[str, object]] = [
         {"step_number": number, "description": name, "tool_to_use": None, "depends_on": []}
         for number, name in ((1, "SHORT-STEP"), (2, "LONG-STEP"))
     ]
