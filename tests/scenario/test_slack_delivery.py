@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -86,9 +87,9 @@ async def test_the_result_is_a_reply(on: Outbox) -> None:
     async with on.web():
         claim = await on.claimed(run)
         await on.finish(claim, "# Tide mills\n\nThey use the **tide**.")
-        result = await on.sees(lambda: on.said("They use the **tide**."))
+        result = await on.sees(lambda: on.said("They use the *tide*."))
     assert result.thread_ts is not None
-    assert result.blocks[1]["type"] == "markdown"
+    assert "*Tide mills*" in result.words
 
 
 async def test_a_long_result_is_a_file_with_a_summary(on: Outbox) -> None:
@@ -159,7 +160,7 @@ async def test_words_are_quoted_in_the_thread(on: Outbox) -> None:
         assert (await on.sees(lambda: on.said("Which tone?"))).labels == ["Answer..."]
         await on.answer(question, Action.RESPOND, comment="Warm & <!channel>\nshort")
         settled = await on.sees(lambda: on.said("Answered in words"))
-    assert ">Warm &amp; &lt;!channel&gt;\n>short" in settled.words
+    assert ">Warm & <!channel>\n>short" in settled.words
 
 
 @pytest.mark.parametrize(("options", "kind"), [(5, "button"), (6, "static_select"), (10, "static_select")])
@@ -208,7 +209,7 @@ async def test_what_is_too_long_for_a_window_is_posted_as_a_file_before_the_ques
         asked = await on.sees(lambda: on.said("Publish this?"))
     [file] = [each for each in on.slack.messages() if each.body.get("files")]
     assert float(file.ts) < float(asked.ts)
-    assert asked.labels == ["Approve", "Reject", "Request changes..."]
+    assert asked.labels == ["Show all", "Request changes..."]
     assert "in the file above" in asked.words
 
 
@@ -246,7 +247,7 @@ async def test_a_change_that_a_run_goes_on_with_is_one_line_in_its_thread(on: Ou
         for _ in range(2):  # by two workers, of which the first died at once
             changed = RunChanged(crew_id="c", change="Goes on with <big> instead of small.")
             await on.store.record(claim, changed, "1")
-        shown = await on.sees(lambda: on.said("*Demo*: Goes on with &lt;big&gt; instead of small."))
+        shown = await on.sees(lambda: on.said("*Demo*: Goes on with <big> instead of small."))
     async with on.web("web-2"):
         await on.finish(claim)
         done = await on.sees(lambda: on.said("is done after"))
@@ -263,11 +264,27 @@ async def test_pings_and_disguised_links_of_a_model_have_no_effect(on: Outbox) -
         await on.answer(question, Action.RESPOND, comment=bad)
         await on.finish(claim, bad)
         await on.sees(lambda: on.said("✅ Done"))
-    said = "\n".join(f"{each.text}\n{each.words}" for each in on.slack.messages())
+    ours = [each for each in on.slack.messages() if each.blocks]
+    marked_up = [each.text for each in ours] + [text for each in ours for text in mrkdwn(each.blocks)]
     for effect in ("<!channel", "<!here", "<!subteam", "<@U0BOB", "<https://evil.com|"):
-        assert effect not in said
-    blocks = [block for each in on.slack.messages() for block in each.blocks]
-    assert all("](" not in block["text"] for block in blocks if block["type"] == "markdown")
+        assert not any(effect in text for text in marked_up)
+    mentioned = [
+        part["user_id"] for each in ours for part in parts(each.blocks) if part.get("type") == "user"
+    ]
+    assert set(mentioned) == {"U0ADA"}
+    assert any(bad in each.words for each in ours)
+
+
+def parts(value: object) -> list[dict[str, Any]]:
+    if isinstance(value, list):
+        return [part for each in value for part in parts(each)]
+    return (
+        [value, *(part for each in value.values() for part in parts(each))] if isinstance(value, dict) else []
+    )
+
+
+def mrkdwn(blocks: object) -> list[str]:
+    return [part["text"] for part in parts(blocks) if part.get("type") in {"mrkdwn", "markdown"}]
 
 
 # ── bad days ────────────────────────────────────────────────────────────────────────────────────────────

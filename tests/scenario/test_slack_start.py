@@ -36,7 +36,7 @@ async def test_inputs_arrive_however_they_are_written(scene: Scene, words: str) 
 
 async def test_text_reaches_the_crew_as_it_was_typed(scene: Scene) -> None:
     question = await scene.asked("ask " + typed("a < b & <!channel>"))
-    assert "May a &lt; b &amp; &lt;!channel&gt; go on?" in question.words or "a < b" in question.words
+    assert "May a < b & <!channel> go on?" in question.words
     assert "<!channel>" not in question.body["text"]
 
 

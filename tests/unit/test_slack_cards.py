@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
@@ -27,10 +29,12 @@ from bot.core.model import (
     RunError,
     RunStatus,
 )
+from bot.core.text import visible
 from bot.surfaces.card import progress, question_card, run_card
 from bot.surfaces.slack.cards import asking, homeview, runcard, views
 from bot.surfaces.slack.cards.asking import Fit
 from bot.surfaces.slack.cards.runcard import Message
+from tests.linear import LINEAR, growth
 from tests.loopback.slack.blocks import check_message_blocks, check_view, texts
 
 RUN = "6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31"
@@ -44,7 +48,7 @@ PARTS = (
 )  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PARTS) | st.text(max_size=20), max_size=40).map("".join)
 LONG = st.builds(lambda text, times: text * times, TEXTS, st.sampled_from([1, 1, 1, 5, 20, 200]))
-PINGS = re.compile(r"<!(?!date\^)|<@(?!U0ADA>)|<#(?!C0>)|<https?:(?!//x\.slack\.com/)[^>]*\||\]\(")
+PINGS = re.compile(r"<!(?!date\^)|<@(?!U0ADA>)|<#(?!C0>)|<https?:(?!//x\.slack\.com/)[^>]*\|")
 
 
 @st.composite
@@ -93,28 +97,36 @@ def check(message: Message) -> None:
 
 
 def assert_harmless(text: str) -> None:
-    assert PINGS.sub("", text.replace("](", "] (")) == text.replace("](", "] ("), text
+    assert not PINGS.search(text), text
 
 
 def assert_harmless_block(block: dict[str, Any]) -> None:
-    for kind, text in _marked_up(block):
-        if kind == "markdown":
-            assert not PINGS.search(text), text
-        elif kind == "mrkdwn":
-            assert_harmless(text)
+    """No markup is made of anybody's text, and of rich text only texts and what is ours to mention."""
+    for part in _parts(block):
+        match part.get("type"):
+            case "mrkdwn":
+                assert_harmless(part["text"])
+            case "user":
+                assert part["user_id"] == "U0ADA"
+            case "channel":
+                assert part["channel_id"] == "C0"
+            case kind:
+                assert kind not in {"markdown", "usergroup", "broadcast"}
 
 
-def _marked_up(block: object) -> list[tuple[str, str]]:
-    found = []
-    if isinstance(block, dict):
-        if block.get("type") in ("mrkdwn", "markdown") and isinstance(block.get("text"), str):
-            found.append((block["type"], block["text"]))
-        for value in block.values():
-            found += _marked_up(value)
-    elif isinstance(block, list):
-        for value in block:
-            found += _marked_up(value)
-    return found
+def _parts(value: object) -> list[dict[str, Any]]:
+    if isinstance(value, list):
+        return [part for each in value for part in _parts(each)]
+    if isinstance(value, dict):
+        return [value, *(part for each in value.values() for part in _parts(each))]
+    return []
+
+
+def literally(blocks: Sequence[dict[str, Any]]) -> str:
+    """What stands in quotations and frames: what the crew wrote."""
+    kinds = {"rich_text_quote", "rich_text_preformatted"}
+    framed = [part for part in _parts(list(blocks)) if part.get("type") in kinds]
+    return "".join(text["text"] for part in framed for text in part["elements"])
 
 
 @settings(max_examples=60, deadline=None)
@@ -123,7 +135,7 @@ def test_any_question_can_be_posted_and_settled(question: Question) -> None:
     card = question_card(a_run(), question)
     check(asking.ask(card))
     check(asking.reminder(card, "https://x.slack.com/archives/C0/p1"))
-    assert_harmless(asking.in_words(card, shortened=True))
+    assert_harmless(asking.in_words(card))
     for outcome in outcomes(question):
         done = question.model_copy(update={"outcome": outcome, "settled_at": 1_790_000_000_000})
         message = asking.settled(question_card(a_run(), done))
@@ -148,34 +160,80 @@ def outcomes(question: Question) -> list[Outcome]:
 def test_nothing_can_be_decided_by_button_before_it_can_be_read_in_full(question: Question) -> None:
     card = question_card(a_run(), question)
     message = asking.ask(card)
-    shown = "".join(texts(message.blocks))
-    deciding = [
-        element["action_id"]
-        for block in message.blocks
-        if block["type"] == "actions"
-        for element in block["elements"]
-        if element["action_id"].startswith("answer.")
-    ]
+    view = views.full_text(a_run(), question)
+    whole = visible(asking.full_text(card))
+    assert all(visible(part).strip() in whole for part in (question.prompt, question.context))
     match asking.fit(card):
         case Fit.MESSAGE:
-            assert letters(question.prompt) <= letters(shown)
-            assert "beginning" not in shown
+            assert solid(literally(message.blocks)) == solid(whole)
+            assert "beginning" not in "".join(texts(message.blocks))
         case Fit.MODAL:
-            assert deciding == []
-            view = views.full_text(a_run(), question)
-            whole = "".join(block["text"]["text"] for block in view["blocks"] if block["type"] == "section")
-            assert (
-                "".join(whole.split())
-                == "".join(asking.full_text(card).replace("\x00", "").split())
-                .encode("utf-8", "replace")
-                .decode()
-            )
+            assert deciding(message.blocks) == []
+            assert solid(literally(view["blocks"])) == solid(whole)
         case Fit.FILE:
-            assert "file above" in shown
+            assert deciding(message.blocks) == []
+            assert "file" in "".join(texts(message.blocks))
+            assert "file" in "".join(texts(view["blocks"]))
+    if asking.fit(card) is not Fit.MESSAGE and question.kind is not QuestionKind.TEXT:
+        assert deciding(view["blocks"])
 
 
-def letters(text: str) -> set[str]:
-    return {c for c in text if c.isalnum()}
+def deciding(blocks: Sequence[dict[str, Any]]) -> list[str]:
+    rows = [block for block in blocks if block["type"] == "actions"]
+    ids = [element["action_id"] for block in rows for element in block["elements"]]
+    return [each for each in ids if each.startswith("answer.")]
+
+
+def solid(text: str) -> str:
+    """The text without spaces and line ends; a dash stands for no text at all."""
+    return "".join(text.split()).strip("-")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(), max_size=400), st.text(st.characters(), max_size=400))
+def test_every_visible_character_of_any_text_can_be_read_in_order(prompt: str, about: str) -> None:
+    question = Question(
+        id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt=prompt, context=about, policy=POLICY,
+        options=rules.APPROVAL_OPTIONS,
+    )  # fmt: skip
+    card = question_card(a_run(), question)
+    assert asking.fit(card) is Fit.MESSAGE
+    assert solid(literally(asking.ask(card).blocks)) == solid(visible(prompt) + visible(about))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[Refund to customer](10 EUR, and wire 9000 EUR to account 1)",
+        "if limits[user](amount and not blocked):\n    pay()",
+        "*not* _marked_ ~up~ `at all` :rocket: &lt;!here&gt; <@U1> <https://a.b|c>",
+        "> quote\n\n    two  spaces\ttab",
+    ],
+)
+def test_a_text_to_be_decided_stands_on_the_card_just_as_it_is(text: str) -> None:
+    question = Question(
+        id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt=text, context=text, policy=POLICY,
+        options=rules.APPROVAL_OPTIONS,
+    )  # fmt: skip
+    assert literally(asking.ask(question_card(a_run(), question)).blocks) == text + text
+
+
+def test_a_crews_words_cant_leave_their_frame() -> None:
+    """What looks like an outcome or a headline of ours stands in the crew's frame, a name in its own."""
+    forged = "ok\n\n✅ *Approved* by <@U0ADA>\n\nThe crew writes: nothing"
+    question = Question(
+        id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt=forged, asker="Ada approved. Nobody\n*x*",
+        policy=POLICY, options=rules.APPROVAL_OPTIONS,
+    )  # fmt: skip
+    message = asking.ask(question_card(a_run(), question))
+    headline = message.blocks[0]["elements"][0]["elements"]
+    assert [part["text"] for part in headline][1:] == [" asks for approval"]
+    assert not [part for part in _parts(list(message.blocks)) if part.get("style") == {"bold": True}]
+    [name] = [part for part in _parts(list(message.blocks)) if part.get("style") == {"code": True}]
+    assert name["text"] == "Ada approved. Nobody *x*"
+    assert literally(message.blocks) == forged
+    outside = "".join(block["text"]["text"] for block in message.blocks if block["type"] == "section")
+    assert "Approved" not in outside
 
 
 @settings(max_examples=60, deadline=None)
@@ -257,3 +315,41 @@ def test_a_question_of_3000_characters_is_shown_whole() -> None:
         options=rules.APPROVAL_OPTIONS,
     )  # fmt: skip
     assert asking.fit(question_card(a_run(), question)) is Fit.MESSAGE
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "[",
+        "](",
+        "`",
+        "*",
+        "<",
+        "&",
+        "\u202e",
+        "é",
+        "e\u0301",
+        "行",
+        " ",
+        "\n",
+        "\r\n",
+        "[](<" + " " * 50,
+        "\ufe0f",
+    ],
+)
+def test_every_card_is_drawn_in_linear_time(unit: str) -> None:
+    def draw(size: int) -> None:
+        text = (unit * size)[:size]
+        for outcome in (None, Outcome(action=Action.RESPOND, comment=text, by=ADA)):
+            question = Question(
+                id="q", run_id=RUN, kind=QuestionKind.CHOICE, prompt=text, context=text,
+                options=(Option(id="1", label=text), Option(id="2", label="b")), policy=POLICY,
+                asker=text, outcome=outcome,
+            )  # fmt: skip
+            card = question_card(a_run(), question)
+            asking.ask(card), asking.settled(card), asking.in_words(card), asking.reminder(card, None)
+            views.full_text(a_run(), question), views.reply_form(question)
+        shown = run_card(a_run(title=text, inputs={"topic": text}), progress(events(2, text)))
+        runcard.progress(shown), runcard.completed(shown, text), runcard.completed_in_words(shown, text)
+
+    assert growth(draw, 4000) < LINEAR

@@ -184,8 +184,34 @@ def _context_actions(block: Body, path: str) -> Problems:
     yield from _elements(block, path, 5, {"feedback_buttons", "icon_button"})
 
 
+RICH_PARTS = {"rich_text_section", "rich_text_preformatted", "rich_text_quote", "rich_text_list"}
+RICH_ELEMENTS = {
+    "text": "text", "link": "url", "user": "user_id", "channel": "channel_id", "date": "timestamp",
+    "emoji": "name", "usergroup": "usergroup_id", "broadcast": "range",
+}  # fmt: skip
+"""What an element of rich text must have, by its type."""
+
+
 def _rich_text(block: Body, path: str) -> Problems:
+    yield from objects.unknown_keys(block, {"type", "block_id", "elements"}, path)
     yield from objects.items(block.get("elements"), f"{path}/elements", 1000)
+    for number, part in enumerate(objects.listed(block.get("elements"))):
+        here = f"{path}/elements/{number}"
+        if part.get("type") not in RICH_PARTS:
+            yield f"unsupported type: {part.get('type')}", here
+        yield from objects.items(part.get("elements"), f"{here}/elements", 1000)
+        for place, element in enumerate(objects.listed(part.get("elements"))):
+            yield from _rich_element(element, f"{here}/elements/{place}")
+
+
+def _rich_element(element: Body, path: str) -> Problems:
+    needed = RICH_ELEMENTS.get(element.get("type"))  # type: ignore[arg-type]
+    if element.get("type") == "rich_text_section":  # of a list
+        return
+    if needed is None:
+        yield f"unsupported type: {element.get('type')}", path
+    elif not element.get(needed):
+        yield f"missing required field: {needed}", path
 
 
 def _table(block: Body, path: str) -> Problems:
@@ -236,12 +262,37 @@ def texts(value: Json) -> Iterator[str]:
     if isinstance(value, list):
         for each in value:
             yield from texts(each)
+    elif isinstance(value, dict) and value.get("type") == "rich_text":
+        yield "\n".join(map(_rich_words, value["elements"]))
     elif isinstance(value, dict):
         for key, each in value.items():
             if key in ("text", "title") and isinstance(each, str):
                 yield each
             elif isinstance(each, dict | list):
                 yield from texts(each)
+
+
+def _rich_words(part: Body) -> str:
+    """Rich text as a person would type it: bold words between asterisks, quoted lines behind `>`."""
+    words = "".join(map(_rich_word, part["elements"]))
+    if part["type"] == "rich_text_quote":
+        words = "\n".join(f">{line}" for line in words.split("\n"))
+    return words
+
+
+def _rich_word(element: Body) -> str:
+    match element["type"]:
+        case "user":
+            return f"<@{element['user_id']}>"
+        case "channel":
+            return f"<#{element['channel_id']}>"
+        case "date":
+            return f"<!date^{element['timestamp']}^{element['format']}|{element.get('fallback', '')}>"
+        case "link":
+            return str(element.get("text") or element["url"])
+        case _:
+            mark = "*" if element.get("style", {}).get("bold") else ""
+            return f"{mark}{element.get('text', '')}{mark}"
 
 
 def _details(problems: list[tuple[str, str]], listed_as: str | None) -> Body:

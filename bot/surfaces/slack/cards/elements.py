@@ -8,23 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from bot.surfaces.slack.cards.mrkdwn import clean, truncate
+from bot.core.text import visible
+from bot.surfaces.slack.cards.mrkdwn import truncate
 
 Block = dict[str, Any]
 
 LABEL = 75
+_BLANKS = " \t\r\n\u00a0\u3000"
 SECTION = 3000
 TITLE = 24
 
 
 def plain(text: str, limit: int) -> Block:
-    """A plain text object; text of nothing but blanks becomes a dash, since Slack refuses empty ones."""
-    return {"type": "plain_text", "text": truncate(clean(text).strip() or "-", limit), "emoji": True}
+    """A plain text object, in which `:names:` of emoji stay; a dash for nothing, which Slack refuses."""
+    return {
+        "type": "plain_text",
+        "text": truncate(visible(text.strip(_BLANKS)[: limit + 1]) or "-", limit),
+        "emoji": False,
+    }
 
 
 def verbatim(text: str) -> Block:
     """A section with text just as it is: no markup, no `:emoji:`."""
-    return {"type": "section", "text": {"type": "plain_text", "text": text or "-", "emoji": False}}
+    return {"type": "section", "text": plain(text, SECTION)}
 
 
 def header(text: str) -> Block:
@@ -38,9 +44,11 @@ def section(mrkdwn: str, accessory: Block | None = None) -> Block:
     return block | ({"accessory": accessory} if accessory else {})
 
 
-def context(*mrkdwn: str) -> Block:
-    """Small print."""
-    elements = [{"type": "mrkdwn", "text": text, "verbatim": True} for text in mrkdwn]
+def context(*mrkdwn: str, plainly: str = "") -> Block:
+    """Small print. `plainly` is what is not our own words only."""
+    elements: list[Block] = [{"type": "mrkdwn", "text": text, "verbatim": True} for text in mrkdwn]
+    if plainly:
+        elements.append(plain(plainly, SECTION))
     return {"type": "context", "elements": elements}
 
 
@@ -58,7 +66,7 @@ def button(
         "text": plain(label, LABEL),
         "action_id": action_id,
         "value": value,
-        "accessibility_label": truncate(clean(spoken), LABEL),
+        "accessibility_label": truncate(visible(spoken[: LABEL + 1]), LABEL),
     }
     return block | ({"style": style} if style else {})
 

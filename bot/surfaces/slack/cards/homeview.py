@@ -11,7 +11,8 @@ from bot.core.model import Crew, Run, RunStatus
 from bot.surfaces.card import QuestionCard
 from bot.surfaces.slack import actions
 from bot.surfaces.slack.cards.elements import Block, context, header, link_button, section
-from bot.surfaces.slack.cards.mrkdwn import date, truncate_escaped
+from bot.surfaces.slack.cards.mrkdwn import truncate_escaped
+from bot.surfaces.slack.cards.rich import dated
 
 View = dict[str, Any]
 
@@ -57,7 +58,7 @@ def home(asked: Sequence[Asked], runs: Sequence[Listed], crews: Sequence[Crew], 
 
 def _question(asked: Asked) -> Block:
     card = asked.card
-    until = f"\nWaits until {date(card.deadline_at)}" if card.deadline_at is not None else ""
+    until = f"\nWaits until {dated(card.deadline_at)}" if card.deadline_at is not None else ""
     text = (
         f"*{truncate_escaped(card.title, 100)}*: {truncate_escaped(card.asker, 100)} asks\n"
         f"{truncate_escaped(card.prompt, 500)}{until}"
@@ -68,7 +69,7 @@ def _question(asked: Asked) -> Block:
 def _run(listed: Listed) -> Block:
     run = listed.run
     title = truncate_escaped(run.crew.title, 100)
-    text = f"*{title}* {STATES[run.status]} · {date(run.created_at)} · `{ids.short(run.id)}`"
+    text = f"*{title}* {STATES[run.status]} · {dated(run.created_at)} · `{ids.short(run.id)}`"
     return section(text, _link(listed.link, f"run:{run.id}", "Open", f"Go to the run of {run.crew.title}"))
 
 

@@ -11,7 +11,8 @@ from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import elements
 from bot.surfaces.slack.cards.elements import LABEL, Block
-from bot.surfaces.slack.cards.mrkdwn import date, escape, length, mention, quote, truncate_escaped
+from bot.surfaces.slack.cards.mrkdwn import escape, length, quote, truncate_escaped
+from bot.surfaces.slack.cards.rich import dated, mentioned
 from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.place import SURFACE, SlackPlace
 
@@ -140,17 +141,17 @@ def over_text(run: Run) -> str:
 def settled_text(question: Question) -> str:
     """Somebody replies after the decision."""
     outcome = question.outcome
-    by = f" by {mention(outcome.by.principal)}" if outcome and outcome.by else ""
+    by = f" by {mentioned(outcome.by.principal)}" if outcome and outcome.by else ""
     said = f": {truncate_escaped(outcome.text(question.options), 200)}" if outcome else ""
     return f"The last question here was already settled{by}{said}. Your reply was not passed on."
 
 
 def run_line(run: Run, wait: Wait | None = None) -> str:
     """A run in a line, with where it is, and what it waits for to be taken."""
-    requester = mention(run.requester.principal)
+    requester = mentioned(run.requester.principal)
     state = STATES[run.status]
     why = f". {escape(wait.message)}" if wait else ""
-    return f"{named(run)}: {state}{_where(run)}, started {date(run.created_at)} by {requester}{why}"
+    return f"{named(run)}: {state}{_where(run)}, started {dated(run.created_at)} by {requester}{why}"
 
 
 def run_state(
@@ -242,7 +243,7 @@ def deciders(policy: Policy) -> str:
     """Who may decide, in Slack's words."""
     if ANYONE in policy.deciders:
         return "anyone in this workspace"
-    *others, last = [mention(each) for each in policy.deciders] or ["nobody who is here"]
+    *others, last = [mentioned(each) for each in policy.deciders] or ["nobody who is here"]
     return f"{', '.join(others)} or {last}" if others else last
 
 

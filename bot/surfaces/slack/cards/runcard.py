@@ -9,20 +9,15 @@ from typing import Any
 
 from bot.core import ids
 from bot.core.model import RunStatus
+from bot.core.text import visible
 from bot.surfaces.card import RunCard, Task
 from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
-from bot.surfaces.slack.cards.elements import SECTION, Block, button, context, plain, section
+from bot.surfaces.slack.cards import markdown, rich
+from bot.surfaces.slack.cards.elements import Block, button, context, plain
 from bot.surfaces.slack.cards.elements import actions as row
-from bot.surfaces.slack.cards.mrkdwn import (
-    clean,
-    date,
-    length,
-    mention,
-    neutral,
-    pieces,
-    truncate_escaped,
-)
+from bot.surfaces.slack.cards.mrkdwn import length, pieces, truncate, truncate_escaped
+from bot.surfaces.slack.cards.rich import Line, bold, code, date, line, mention, mentioned, theirs
 
 INPUT = 300
 """Units of one input that are shown."""
@@ -45,9 +40,9 @@ class Message:
     blocks: Sequence[dict[str, Any]] = ()
 
 
-def words(text: str) -> Message:
-    """A message that only says something. `text` is mrkdwn of ours."""
-    return Message(text=text, blocks=[section(text)])
+def said(*parts: str | rich.Part) -> Message:
+    """A message that only says something."""
+    return Message(text=rich.mrkdwn(*parts), blocks=[line(*parts)])
 
 
 # ── progress ────────────────────────────────────────────────────────────────────────────────────────────
@@ -55,16 +50,17 @@ def words(text: str) -> Message:
 
 def progress(card: RunCard) -> Message:
     """The run's own message, as it stands: status, task, inputs, and a Cancel button while there is any."""
-    title = truncate_escaped(card.title, 200)
-    blocks = [section(f"*{title}*\n{_status(card)}")]
+    title = rich.title(card.title)
+    status = _status(card)
+    blocks = [line(title, "\n", *status)]
     if tasks := _tasks(card):
-        blocks.append(section(tasks))
+        blocks.append(line(*tasks))
     if inputs := _inputs(card):
-        blocks.append(section(inputs))
-    blocks.append(context(f"Started by {mention(card.requester.principal)} · {_name(card)}"))
+        blocks.append(line(*inputs))
+    blocks.append(context(f"Started by {mentioned(card.requester.principal)} · {_name(card)}"))
     if not card.over:
         blocks.append(row([_cancel(card)]))
-    return Message(text=f"{title}: {_status(card)}", blocks=blocks)
+    return Message(text=rich.mrkdwn(title, ": ", *status), blocks=blocks)
 
 
 def _name(card: RunCard) -> str:
@@ -72,16 +68,16 @@ def _name(card: RunCard) -> str:
     return f"run `{card.short_id}`{goes_on}"
 
 
-def _status(card: RunCard) -> str:
+def _status(card: RunCard) -> Line:
     if card.paused and not card.over:
-        return f"⏸️ Paused: {truncate_escaped(card.paused, 300)}"
-    said = {
-        RunStatus.QUEUED: "⏳ Waiting for a worker",
-        RunStatus.RUNNING: f"▶️ Working{_since(card)}",
-        RunStatus.INPUT_REQUIRED: f"🙋 Waiting for {_answers(card)} in this thread",
-        RunStatus.COMPLETED: f"✅ Done{_took(card)}",
-        RunStatus.FAILED: f"❌ Failed{_took(card)}",
-        RunStatus.CANCELLED: f"🚫 Cancelled{_by(card)}{_took(card)}",
+        return "⏸️ Paused: ", theirs(card.paused, 300)
+    said: dict[RunStatus, Line] = {
+        RunStatus.QUEUED: ("⏳ Waiting for a worker",),
+        RunStatus.RUNNING: ("▶️ Working", *_since(card)),
+        RunStatus.INPUT_REQUIRED: (f"🙋 Waiting for {_answers(card)} in this thread",),
+        RunStatus.COMPLETED: (f"✅ Done{_took(card)}",),
+        RunStatus.FAILED: (f"❌ Failed{_took(card)}",),
+        RunStatus.CANCELLED: ("🚫 Cancelled", *_by(card), _took(card)),
     }
     return said[card.status]
 
@@ -90,16 +86,16 @@ def _answers(card: RunCard) -> str:
     return f"{card.waiting} answers" if card.waiting > 1 else "an answer"
 
 
-def _since(card: RunCard) -> str:
-    return f" since {date(card.started_at)}" if card.started_at is not None else ""
+def _since(card: RunCard) -> Line:
+    return (" since ", date(card.started_at)) if card.started_at is not None else ()
 
 
 def _took(card: RunCard) -> str:
     return f" after {lasting(card.seconds)}" if card.seconds is not None else ""
 
 
-def _by(card: RunCard) -> str:
-    return f" by {mention(card.cancelled_by.principal)}" if card.cancelled_by else ""
+def _by(card: RunCard) -> Line:
+    return (" by ", mention(card.cancelled_by.principal)) if card.cancelled_by else ()
 
 
 def lasting(seconds: int) -> str:
@@ -111,32 +107,33 @@ def lasting(seconds: int) -> str:
     return f"{seconds} s"
 
 
-def _tasks(card: RunCard) -> str:
+def _tasks(card: RunCard) -> Line:
     hidden = len(card.tasks) - TASKS
-    lines = [f"… and {hidden} before"] if hidden > 0 else []
-    return "\n".join([*lines, *(_task(card, each) for each in card.tasks[-TASKS:])])
+    before = [(f"… and {hidden} before",)] if hidden > 0 else []
+    return _lines([*before, *(_task(card, each) for each in card.tasks[-TASKS:])])
 
 
-def _task(card: RunCard, task: Task) -> str:
-    agent = f" · {truncate_escaped(task.agent, 80)}" if task.agent else ""
+def _task(card: RunCard, task: Task) -> Line:
+    agent = (" · ", theirs(task.agent, 80)) if task.agent else ()
     of = f" of {task.total}" if task.total else ""
-    name = f"Task {task.number}{of}: {truncate_escaped(task.name, 120)}{agent}"
+    name = (f" Task {task.number}{of}: ", theirs(task.name, 120), *agent)
     if task.finished_at is not None:
-        return f"✓ {name} · {lasting(max(0, task.finished_at - task.started_at) // 1000)}"
-    return f"✗ {name}" if card.over else f"▸ {name} · since {date(task.started_at)}"
+        return "✓", *name, f" · {lasting(max(0, task.finished_at - task.started_at) // 1000)}"
+    return ("✗", *name) if card.over else ("▸", *name, " · since ", date(task.started_at))
 
 
-def _inputs(card: RunCard) -> str:
-    lines = [f"*{truncate_escaped(name, 60)}:* {_input(value)}" for name, value in card.inputs[:INPUTS]]
+def _inputs(card: RunCard) -> Line:
+    shown: list[Line] = [
+        (bold(f"{rich.short(name, 60)}:"), " ", rich.short(value, INPUT))
+        for name, value in card.inputs[:INPUTS]
+    ]
     hidden = len(card.inputs) - INPUTS
-    kept = [*lines, f"… and {hidden} more"] if hidden > 0 else lines
-    while length("\n".join(kept)) > SECTION:
-        kept = [*kept[: -2 if kept[-1].startswith("…") else -1], "…"]
-    return "\n".join(kept)
+    return _lines([*shown, (f"… and {hidden} more",)] if hidden > 0 else shown)
 
 
-def _input(value: str) -> str:
-    return truncate_escaped(" ".join(value.split()), INPUT)
+def _lines(lines: Sequence[Line]) -> Line:
+    """One below the other."""
+    return [part for at, each in enumerate(lines) for part in (("\n", *each) if at else each)]
 
 
 def _cancel(card: RunCard) -> Block:
@@ -154,7 +151,7 @@ def _cancel(card: RunCard) -> Block:
 
 def changed(card: RunCard, change: str) -> Message:
     """One line: it goes on by itself with something that is different. `change` is a sentence."""
-    return words(f"*{truncate_escaped(card.title, 200)}*: {truncate_escaped(change, 2000)}")
+    return said(rich.title(card.title), ": ", rich.short(change, 2000))
 
 
 # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,51 +159,51 @@ def changed(card: RunCard, change: str) -> Message:
 
 def fits(result: str) -> bool:
     """Whether the result can be shown in one message."""
-    return length(neutral(result)) <= RESULT
+    return len(result) <= RESULT and length(visible(result)) <= RESULT
 
 
 def completed(card: RunCard, result: str) -> Message:
     """The result, whole if it fits, else its beginning: the file follows."""
     whole = fits(result)
-    shown = result if whole else next(pieces(result, SUMMARY), "").rstrip() + " …"
-    head = f"✅ {_whose(card)} is done{_took(card)}."
-    blocks = [section(head)]
-    if clean(shown).strip():
-        blocks.append({"type": "markdown", "text": neutral(shown)})
-    else:
-        blocks.append(section("It ended without words."))
+    shown = result if whole else next(pieces(visible(result[:SUMMARY]), SUMMARY), "").rstrip() + " …"
+    head = _done(card)
+    blocks = [line(*head), *(markdown.rendered(shown) or [line("It ended without words.")])]
     if not whole:
         blocks.append(context("This is the beginning; the whole result is in the file below."))
-    return Message(text=f"{head}\n{truncate_escaped(shown, 500)}", blocks=blocks)
+    return Message(text=f"{rich.mrkdwn(*head)}\n{truncate_escaped(shown, 500)}", blocks=blocks)
 
 
 def completed_in_words(card: RunCard, result: str) -> Message:
     """The same as text alone, for when Slack refuses the blocks."""
-    head = f"✅ {_whose(card)} is done{_took(card)}."
+    head = rich.mrkdwn(*_done(card))
     return Message(text=f"{head}\n{truncate_escaped(result, TEXT - length(head))}")
 
 
 def failed(card: RunCard) -> Message:
     """What failed, in a sentence, and the run's id for whoever looks into it."""
-    head = f"❌ {_whose(card)} failed{_took(card)}."
-    why = truncate_escaped(card.error or "It is not known why.", 2000)
+    head = ("❌ ", *_whose(card), f" failed{_took(card)}.")
+    why = card.error or "It is not known why."
     again = (
         f" · An operator can try again with: `crewdeck runs retry {card.short_id}`" if card.retriable else ""
     )
+    shown = truncate(visible(why[:2001]), 2000)
     return Message(
-        text=f"{head} {why}",
-        blocks=[section(f"{head}\n{why}"), context(f"Run `{card.run_id}`{again}")],
+        text=f"{rich.mrkdwn(*head)} {truncate_escaped(why, 2000)}",
+        blocks=[line(*head, "\n", shown), context(f"Run `{card.run_id}`{again}")],
     )
 
 
-def _whose(card: RunCard) -> str:
-    return f"{mention(card.requester.principal)} *{truncate_escaped(card.title, 200)}*"
+def _done(card: RunCard) -> Line:
+    return "✅ ", *_whose(card), f" is done{_took(card)}."
+
+
+def _whose(card: RunCard) -> Line:
+    return mention(card.requester.principal), " ", rich.title(card.title)
 
 
 def cancelled(card: RunCard) -> Message:
     """Who cancelled it."""
-    text = f"🚫 *{truncate_escaped(card.title, 200)}* was cancelled{_by(card)}{_took(card)}."
-    return words(text)
+    return said("🚫 ", rich.title(card.title), " was cancelled", *_by(card), f"{_took(card)}.")
 
 
 def file_name(title: str, run_id: str, what: str) -> str:
@@ -217,9 +214,14 @@ def file_name(title: str, run_id: str, what: str) -> str:
 
 def twin(card: RunCard, link: str | None) -> Message:
     """Instead of a run's first message that was posted twice: where the other one is."""
-    title = truncate_escaped(card.title, 200)
-    there = f"<{link}|its thread>" if link else "its thread"
-    return words(f"*{title}*, run `{card.short_id}`, goes on in {there}. This message was posted twice.")
+    there = {"type": "link", "url": link, "text": "its thread"} if link else "its thread"
+    goes_on = (rich.title(card.title), ", run ", code(card.short_id), ", goes on in ", there)
+    return said(*goes_on, ". This message was posted twice.")
+
+
+def bare(run_id: str, status: RunStatus) -> Message:
+    """Instead of a card that can't be drawn: nothing in it is anybody's text."""
+    return Message(text=f"Run `{run_id}`: {status.value.replace('_', ' ')}. It can't be shown here in full.")
 
 
 # ── elsewhere ───────────────────────────────────────────────────────────────────────────────────────────
@@ -227,19 +229,19 @@ def twin(card: RunCard, link: str | None) -> Message:
 
 def moved(card: RunCard, channel: str) -> Message:
     """To the requester: the thread can't be reached, and the run goes on."""
-    title = truncate_escaped(card.title, 200)
-    return words(
-        f"I can't post in <#{channel}> any more, where your run of *{title}* lives: it was archived, "
-        f"or I was removed. The run goes on, and I'll write here instead. Run `{card.short_id}`."
-    )
+    return said(
+        "I can't post in ", rich.channel(channel), " any more, where your run of ", rich.title(card.title),
+        " lives: it was archived, or I was removed. The run goes on, and I'll write here instead. Run ",
+        code(card.short_id), ".",
+    )  # fmt: skip
 
 
 def placeless(card: RunCard, channel: str) -> Message:
     """To the requester: the run found no place, and was not started."""
-    title = truncate_escaped(card.title, 200)
-    return words(
-        f"Your run of *{title}* in <#{channel}> was not started. {truncate_escaped(card.error, 2000)}"
-    )
+    why = rich.short(card.error, 2000)
+    return said(
+        "Your run of ", rich.title(card.title), " in ", rich.channel(channel), f" was not started. {why}"
+    )  # fmt: skip
 
 
 PLACELESS = {

@@ -8,13 +8,14 @@ from typing import Any
 from pydantic import JsonValue
 
 from bot.core.model import Crew, InputField, InputKind, Question, QuestionKind, Run
+from bot.core.text import valid
 from bot.surfaces.card import question_card
 from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
-from bot.surfaces.slack.cards import asking
+from bot.surfaces.slack.cards import asking, rich
 from bot.surfaces.slack.cards.elements import (
-    SECTION,
     Block,
+    context,
     input_block,
     modal,
     option,
@@ -26,13 +27,15 @@ from bot.surfaces.slack.cards.elements import (
 from bot.surfaces.slack.cards.elements import (
     actions as row,
 )
-from bot.surfaces.slack.cards.mrkdwn import clean, pieces, truncate, truncate_escaped
+from bot.surfaces.slack.cards.mrkdwn import truncate
 
 View = dict[str, Any]
 State = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """A submitted view's `state.values`: block_id, action_id, and what the element says."""
 
 TYPED = 3000
+PROMPT = 3000
+"""Units of a question's prompt above the field for its answer."""
 FIELDS = 95
 """Inputs in a form; a modal takes 100 blocks."""
 MOST_OPTIONS = 100
@@ -50,7 +53,7 @@ def reply_form(question: Question) -> View:
     words = input_block(actions.WORDS_BLOCK, label, element | {"max_length": TYPED}, hint=hint)
     return modal(
         "Request changes" if review else "Answer",
-        [section(truncate_escaped(question.prompt, SECTION) or "-"), words],
+        [*rich.quoted(truncate(question.prompt, PROMPT)), words],
         callback_id=actions.REPLY,
         private_metadata=Target(question.run_id, question.id, digest=question.digest).encode(),
         submit=plain("Send", 24),
@@ -73,18 +76,19 @@ def full_text(run: Run, question: Question) -> View:
     card = question_card(run, question)
     target = Target(run.id, question.id, digest=question.digest).encode()
     if asking.fit(card) is asking.Fit.FILE:
-        blocks = [section("This is too long for Slack's windows. All of it is in the file in the thread.")]
+        said = "This is too long for Slack's windows: all of it is in the file in the thread. It begins:"
+        blocks = [section(said), *rich.framed(asking.full_text(card)[: asking.SHORTENED])]
     else:
-        blocks = [verbatim(piece) for piece in pieces(clean(asking.full_text(card)), SECTION)]
-        blocks = blocks or [verbatim("")]
-        if question.open and (elements := asking.deciding(card)):
-            blocks += [{"type": "divider"}, row(elements)]
+        blocks = rich.framed(asking.full_text(card))
+    blocks.insert(0, context(asking.WRITES))
+    if question.open and (elements := asking.deciding(card)):
+        blocks += [{"type": "divider"}, row(elements)]
     return modal("The whole question", blocks, callback_id=actions.FULL, private_metadata=target)
 
 
 def note(title: str, text: str) -> View:
     """A modal that only says something: what became of a press in "Show all". `text` is plain."""
-    return modal(title, [verbatim(truncate(clean(text), SECTION))])
+    return modal(title, [verbatim(text)])
 
 
 # ── a crew's inputs ─────────────────────────────────────────────────────────────────────────────────────
@@ -94,8 +98,8 @@ def start_form(crew: Crew, draft_id: str, given: Mapping[str, JsonValue]) -> Vie
     """A typed field for each input, filled with what is known. `private_metadata` is the `draft_id`."""
     wanted = sorted(crew.inputs, key=lambda each: not each.required)[:FIELDS]
     shown = [each for each in crew.inputs if each in wanted]
-    about = clean(crew.description).strip() or "What the crew needs to know:"
-    blocks = [section(truncate_escaped(about, SECTION))]
+    about = crew.description.strip() or "What the crew needs to know:"
+    blocks = [verbatim(about)]
     blocks += [_field(each, given.get(each.name, each.default)) for each in shown]
     return modal(
         f"Start {crew.title}",
@@ -152,7 +156,7 @@ def _element(field: InputField, value: JsonValue) -> Block:
 
 def _typed(value: JsonValue, *, multiline: bool) -> Block:
     element = {"type": "plain_text_input", "multiline": multiline, "max_length": TYPED}
-    known = None if value is None else truncate(clean(str(value)), TYPED)
+    known = None if value is None else truncate(valid(str(value)), TYPED)
     return _initial(element, "initial_value", known)
 
 

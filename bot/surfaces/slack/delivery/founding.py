@@ -8,7 +8,7 @@ from bot.core.model import Run, RunError
 from bot.core.ports import Store
 from bot.surfaces.slack.cards import runcard
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.delivery.telling import run_card
+from bot.surfaces.slack.delivery.telling import progress, run_card
 from bot.surfaces.slack.delivery.thread import PROGRESS, Thread
 from bot.surfaces.slack.place import SURFACE, TWIN, Posted, SlackPlace, placeless
 from bot.surfaces.slack.webapi.api import SlackApi
@@ -58,7 +58,7 @@ class Founding:
             # Whoever posted it died over it.
             await thread.note(PROGRESS, known[0].encode())
             return known[0]
-        message = runcard.progress(await run_card(self._store, thread.run))
+        message = await progress(await run_card(self._store, thread.run))
         try:
             return await thread.say(message, name=PROGRESS, priority=Priority.DECISION)
         except Unrenderable:

@@ -7,8 +7,8 @@ import structlog
 from bot.core.errors import NotFound
 from bot.core.ports import Store
 from bot.surfaces.card import question_card
-from bot.surfaces.slack.cards import asking, runcard
-from bot.surfaces.slack.delivery.telling import run_card
+from bot.surfaces.slack.cards import runcard
+from bot.surfaces.slack.delivery.telling import progress, run_card, settled
 from bot.surfaces.slack.delivery.thread import PROGRESS, Thread
 from bot.surfaces.slack.place import TWIN, Posted, question_copy, question_of
 from bot.surfaces.slack.webapi.budget import Priority
@@ -45,7 +45,7 @@ class Mending:
             return
         shown = await run_card(self._store, thread.run)
         link = await self._links.to(first[0]) if first else None
-        message = runcard.twin(shown, link) if first else runcard.progress(shown)
+        message = runcard.twin(shown, link) if first else await progress(shown)
         await thread.rewrite_one(posted, message, Priority.NEWS)
 
     async def _question(self, thread: Thread, question_id: str, posted: Posted) -> None:
@@ -57,5 +57,5 @@ class Mending:
         except NotFound:
             return
         if not question.open:
-            message = asking.settled(question_card(thread.run, question))
+            message = await settled(question_card(thread.run, question))
             await thread.rewrite_one(posted, message, Priority.DECISION)

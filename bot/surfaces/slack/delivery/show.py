@@ -13,13 +13,12 @@ from bot.core.events import Event, HumanInputCompleted, HumanInputReminded, Huma
 from bot.core.lists import RunFilter
 from bot.core.model import Run
 from bot.core.ports import Store
-from bot.surfaces.slack.cards import runcard
 from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.delivery.board import Board
 from bot.surfaces.slack.delivery.founding import NOT_POSTED, Founding
 from bot.surfaces.slack.delivery.home import Home
 from bot.surfaces.slack.delivery.mending import Mending
-from bot.surfaces.slack.delivery.telling import Telling, run_card
+from bot.surfaces.slack.delivery.telling import Telling, progress, run_card
 from bot.surfaces.slack.delivery.thread import DRAWN, PROGRESS, Ledger, Superseded, Thread
 from bot.surfaces.slack.place import SURFACE, SlackPlace, untold_in
 from bot.surfaces.slack.webapi.api import SlackApi
@@ -203,7 +202,7 @@ class Show:
     async def _draw(self, thread: Thread, priority: Priority) -> None:
         """From the newest state, unless it looks like what is there."""
         run_id = thread.run.id
-        message = runcard.progress(await run_card(self._store, thread.run))
+        message = await progress(await run_card(self._store, thread.run))
         if self._last.get(run_id) == message:
             return
         await thread.rewrite(PROGRESS, message, priority)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 import structlog
 
-from bot.core.errors import NotFound
+from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.events import (
     Event,
     HumanInputCompleted,
@@ -23,14 +24,15 @@ from bot.core.events import (
 )
 from bot.core.model import Question, Run
 from bot.core.ports import Store
+from bot.core.text import visible
 from bot.surfaces import card
 from bot.surfaces.card import QuestionCard, RunCard
 from bot.surfaces.slack.cards import asking, runcard
 from bot.surfaces.slack.cards.asking import Fit
-from bot.surfaces.slack.cards.mrkdwn import length
-from bot.surfaces.slack.cards.runcard import TEXT, Message
+from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.delivery.direct import Direct
 from bot.surfaces.slack.delivery.thread import Thread
+from bot.surfaces.slack.drawing import Made, drawn, off_the_loop
 from bot.surfaces.slack.place import (
     MOVED,
     SURFACE,
@@ -43,7 +45,7 @@ from bot.surfaces.slack.place import (
 )
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.budget import Priority
-from bot.surfaces.slack.webapi.failures import SHUT_OUT, Rejected, Unrenderable
+from bot.surfaces.slack.webapi.failures import SHUT_OUT, Rejected, SlackFailure, Unrenderable
 from bot.surfaces.slack.webapi.links import Links
 
 log = structlog.get_logger(__name__)
@@ -63,6 +65,27 @@ async def run_card(store: Store, run: Run) -> RunCard:
         seq = page[-1].seq
     paused = await store.paused(run.place.tenant) if run.place and not run.status.over else None
     return card.run_card(run, so_far, await store.questions(run.id), paused)
+
+
+async def settled(found: QuestionCard) -> Message:
+    """A settled question's message, come what may."""
+    plainly = asking.bare(found.run_id)
+    return await drawn(lambda: asking.settled(found), plainly, run_id=found.run_id, size=_size(found))
+
+
+async def progress(shown: RunCard) -> Message:
+    """A run's progress message, come what may."""
+    plainly = runcard.bare(shown.run_id, shown.status)
+    size = sum(len(value) for _, value in shown.inputs)
+    return await drawn(lambda: runcard.progress(shown), plainly, run_id=shown.run_id, size=size)
+
+
+def _size(found: QuestionCard) -> int:
+    return len(found.prompt) + len(found.context) + sum(len(option.label) for option in found.options)
+
+
+async def _of(found: QuestionCard, make: Callable[[], Made]) -> Made:
+    return await off_the_loop(make, _size(found))
 
 
 class Telling:
@@ -166,29 +189,37 @@ class Telling:
         self, thread: Thread, found: QuestionCard, name: str, direct: str | None = None
     ) -> None:
         if not found.open:
-            await thread.say(asking.settled(found), name=name, direct=direct)
+            await thread.say(await settled(found), name=name, direct=direct)
             return
-        if asking.fit(found) is Fit.FILE:
-            await self._share_whole(thread, found, direct)
-        message = asking.ask(found)
+        try:
+            if await _of(found, lambda: asking.fit(found)) is Fit.FILE:
+                await self._share_whole(thread, found, direct)
+            message = await _of(found, lambda: asking.ask(found))
+        except (SlackFailure, StoreUnavailable):
+            raise
+        except Exception:
+            log.exception("a question can't be drawn; asking in words", run_id=found.run_id)
+            await self._ask_in_words(thread, found, name, direct)
+            return
         try:
             await thread.say(
                 message, name=name, noted=_digest(found), priority=Priority.DECISION, direct=direct
             )
         except Unrenderable as refused:
             log.warning(
-                "a question can't be rendered; asking in words", run_id=found.run_id, code=refused.code
+                "a question's blocks are refused; asking in words", run_id=found.run_id, code=refused.code
             )
             await self._ask_in_words(thread, found, name, direct)
 
     async def _ask_in_words(self, thread: Thread, found: QuestionCard, name: str, direct: str | None) -> None:
         await thread.note(asked_in_words(found.question_id), "posted")
-        text = asking.in_words(found)
-        if length(text) > TEXT:
-            await self._share_whole(thread, found, direct)
-            text = asking.in_words(found, shortened=True)
+        await self._share_whole(thread, found, direct)
+        plainly = asking.bare(found.run_id)
+        message = await drawn(
+            lambda: Message(text=asking.in_words(found)), plainly, run_id=found.run_id, size=_size(found)
+        )
         await thread.say(
-            Message(text=text), name=name, noted=_digest(found), priority=Priority.DECISION, direct=direct
+            message, name=name, noted=_digest(found), priority=Priority.DECISION, direct=direct
         )
 
     async def _share_whole(self, thread: Thread, found: QuestionCard, direct: str | None) -> None:
@@ -197,7 +228,9 @@ class Telling:
         if name in thread.copies:
             return
         file = runcard.file_name(found.title, found.run_id, "question")
-        await thread.share(file, asking.full_text(found), "The whole question", direct)
+        text = asking.full_text(found)
+        shown = await off_the_loop(lambda: visible(text), len(text))
+        await thread.share(file, shown, "The whole question", direct)
         await thread.note(name, "posted")
 
     async def _settle(self, thread: Thread, question_id: str) -> None:
@@ -207,9 +240,9 @@ class Telling:
             return
         found = card.question_card(thread.run, question)
         if not thread.named(name):
-            await thread.say(asking.settled(found), name=name)
+            await thread.say(await settled(found), name=name)
         else:
-            await thread.rewrite(name, asking.settled(found))
+            await thread.rewrite(name, await settled(found))
 
     async def _remind(self, thread: Thread, question_id: str, seq: int) -> None:
         """Say it once, wherever the question was asked."""
@@ -234,7 +267,16 @@ class Telling:
 
     async def _completed(self, thread: Thread, result: str) -> None:
         shown = await run_card(self._store, thread.run)
-        await self._end(thread, runcard.completed(shown, result), runcard.completed_in_words(shown, result))
+        bare = runcard.bare(shown.run_id, shown.status)
+        message = await drawn(
+            lambda: runcard.completed(shown, result), bare, run_id=shown.run_id, size=len(result)
+        )
+        in_words = await drawn(
+            lambda: runcard.completed_in_words(shown, result), bare, run_id=shown.run_id, size=len(result)
+        )
+        if message is bare:
+            await thread.note(IN_WORDS, "posted")
+        await self._end(thread, message, in_words)
         name = f"file:{END}"
         if (not runcard.fits(result) or IN_WORDS in thread.copies) and name not in thread.copies:
             file = runcard.file_name(shown.title, shown.run_id, "result")

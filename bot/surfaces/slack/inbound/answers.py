@@ -85,7 +85,7 @@ class Answers:
         if action is Action.RESPOND or not question.open or not rules.may(actor, question.policy):
             return False
         run = await self._store.run(question.run_id)
-        if asking.fit(question_card(run, question)) is not Fit.MODAL:
+        if asking.fit(question_card(run, question)) is Fit.MESSAGE:
             return False
         shown = await self._store.delivery(SURFACE, run.id)
         return asked_in_words(question.id) not in shown.copies

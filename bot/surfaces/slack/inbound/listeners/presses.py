@@ -18,6 +18,7 @@ from bot.core.ports import Store
 from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import elements, private, views
+from bot.surfaces.slack.drawing import off_the_loop
 from bot.surfaces.slack.inbound.answers import Answers
 from bot.surfaces.slack.inbound.copies import Copies
 from bot.surfaces.slack.inbound.desk import Desk, empty, shaped
@@ -83,7 +84,8 @@ class Presses:
         run, question = found
         if not rules.may(actor, question.policy) and not _sees(press, run, actor):
             return Reply(say=private.words(NOT_SHOWN))
-        return self._open(press, views.full_text(run, question))
+        size = len(question.prompt) + len(question.context)
+        return self._open(press, await off_the_loop(lambda: views.full_text(run, question), size))
 
     async def cancel(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Cancel the run whose message was pressed on, which then says so."""
