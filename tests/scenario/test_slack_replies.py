@@ -37,6 +37,20 @@ async def test_words_that_are_a_label_are_that_button(scene: Scene) -> None:
     assert "chose 'green'" in await scene.said("The crew heard", question)
 
 
+@over_both
+async def test_half_a_surrogate_pair_reaches_the_crew_as_one_character(scene: Scene) -> None:
+    question = await scene.asked("tell tides")
+    await reply(scene, question, "half \ud83d of it")
+    assert "half \ufffd of it" in await scene.said("The crew heard", question)
+
+
+@over_both
+async def test_a_label_is_matched_as_people_type_it(scene: Scene) -> None:
+    question = await scene.asked("pick tides")
+    await reply(scene, question, "\u00a0GREEN.")
+    assert "chose 'green'" in await scene.said("The crew heard", question)
+
+
 async def test_words_decide_nothing_that_is_only_half_seen(scene: Scene) -> None:
     question = await scene.asked("long tides")
     await reply(scene, question, "Approve")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import redis
+
 from bot.core.events import TaskStarted
 from bot.core.ids import part_id
 from bot.core.model import Claim
+from bot.surfaces.slack.delivery.outbox import AT_ONCE
 from tests.loopback.slack import GENERAL
 from tests.scenario.outbox import Outbox
 from tests.scenario.stage import serving
@@ -55,3 +58,54 @@ async def work(on: Outbox, claim: Claim) -> None:
         )
         await on.store.record(claim, body)
         await asyncio.sleep(0.05)
+
+
+async def test_what_is_too_long_for_a_window_is_decided_behind_its_file(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    ada = on.slack.person("U0ADA")
+    async with serving(on.slack, "http", web):
+        claim = await on.claimed(await on.start())
+        question = await on.ask(claim, "Publish this?", context="word\u202e " * 40_000)
+        shown = await on.sees(lambda: on.said("Publish this?"))
+        [(_, content)] = on.slack.files().items()
+        assert content.decode().count("word[U+202E]") == 40_000
+        assert shown.labels == ["Show all", "Reply..."]
+        assert shown.thread_ts
+        await ada.reply(GENERAL, shown.thread_ts, "approve")
+        await on.slack.wait_for(lambda: any("Show all" in each.words for each in on.slack.ephemerals(ada.id)))
+        assert (await on.store.question(question.run_id, question.id)).open
+        await ada.press(shown, "Show all")
+        view = await on.slack.wait_for(lambda: on.slack.view(ada.id))
+        assert "all of it is in the file" in view.words
+        await ada.press(view, "Approve")
+        await on.sees(lambda: on.said("*Approved*"))
+
+
+async def test_runs_that_can_not_be_shown_take_no_place_from_others(
+    on: Outbox, web: dict[str, str], redis_url: str
+) -> None:
+    """More of them than are shown at a time; what they hold is not what this release writes."""
+    runs = [await on.start() for _ in range(AT_ONCE + 5)]
+    with redis.Redis.from_url(redis_url, decode_responses=True) as server:
+        for run in runs:
+            [key] = server.scan_iter(match=f"*run:{run.id}")
+            server.hset(key, "spec", '{"of": "another release"}')
+    async with serving(on.slack, "http", web):
+        await on.claimed(await on.start(topic="still shown"))
+        await on.sees(lambda: on.said("still shown"), 20)
+
+
+async def test_a_text_that_took_a_parser_long_is_shown_and_acknowledged_at_once(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    hard = ("[](<" + " " * 1200 + "x " + "[" * 500 + "`*_" * 500 + "<!channel> ")[:9000]
+    ada = on.slack.person("U0ADA")
+    async with serving(on.slack, "http", web):
+        claim = await on.claimed(await on.start(topic=hard))
+        await on.ask(claim, hard, context=hard)
+        await on.sees(lambda: on.said("Writer asks for approval"))
+        await on.finish(claim, hard)
+        acts = [await ada.command("/crew", "list " + hard) for _ in range(5)]
+        await on.sees(lambda: on.said("is done after"))
+        assert all(act.ok and act.elapsed < 1.5 for act in acts), [act.elapsed for act in acts]

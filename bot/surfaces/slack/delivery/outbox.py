@@ -161,6 +161,9 @@ class Delivery:
             except StoreUnavailable:
                 await asyncio.sleep(LOOK)
                 self._gained.set()
+            except Exception:
+                # Their next event draws them again; what is delivered meanwhile matters more.
+                log.exception("progress messages could not be recovered")
 
     async def _look(self) -> None:
         topics = [outbox_topic(SURFACE, shard) for shard in range(self._store.shards)]
@@ -206,9 +209,9 @@ class Delivery:
             return self._channels[run_id]
         try:
             place = (await self._store.run(run_id)).place
-        except NotFound:
-            return ""
-        return SlackPlace.decode(place).channel if place is not None else ""
+            return SlackPlace.decode(place).channel if place is not None else ""
+        except (NotFound, UnreadableRecord, ValueError):
+            return ""  # What can't be read fails when its turn comes, and is set aside.
 
     def _held(self, channel: str) -> bool:
         return self._api.seconds_until_post(channel) > HELD
