@@ -35,6 +35,12 @@ def test_pieces_lose_nothing_but_blank_ones(text: str, limit: int) -> None:
     assert "".join("".join(found).split()) == "".join(text.split())
 
 
+@pytest.mark.parametrize("unit", ["\U0010ffff", "\U0010ffff\u200b", "&", "\ud800", "é"])
+@pytest.mark.parametrize("limit", [1, 9, 10, 11, 60])
+def test_pieces_end_however_long_a_character_is_written(unit: str, limit: int) -> None:
+    assert "".join(mrkdwn.pieces(unit * 200, limit, mrkdwn.escape)) == unit * 200
+
+
 def test_people_are_mentioned_and_others_named() -> None:
     assert rich.mentioned("slack:T0:U0ADA") == "<@U0ADA>"
     assert rich.mentioned("http::key:ci") == "the API key ci"

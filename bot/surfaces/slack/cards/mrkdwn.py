@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from bot.core.text import visible
 
 ELLIPSIS = "…"
-MOST_WRITTEN = 5
-"""Units that one character takes at most: `&` becomes `&amp;`."""
+MOST_WRITTEN = 10
+"""Units that one character takes at most when it is written: `[U+10FFFF]`."""
 
 
 def length(text: str) -> int:
@@ -45,7 +45,7 @@ def pieces(text: str, limit: int, written: Callable[[str], str] = str) -> Iterat
     """
     at = 0
     while at < len(text):
-        head = _head(text[at : at + limit], limit, written)
+        head = _head(text[at : at + limit], limit, written) or text[at]
         if at + len(head) < len(text):
             cut = max(head.rfind("\n"), head.rfind(" ")) + 1
             head = head[:cut] if cut > len(head) // 2 else head
