@@ -218,9 +218,7 @@ class Telling:
         message = await drawn(
             lambda: Message(text=asking.in_words(found)), plainly, run_id=found.run_id, size=_size(found)
         )
-        await thread.say(
-            message, name=name, noted=_digest(found), priority=Priority.DECISION, direct=direct
-        )
+        await thread.say(message, name=name, noted=_digest(found), priority=Priority.DECISION, direct=direct)
 
     async def _share_whole(self, thread: Thread, found: QuestionCard, direct: str | None) -> None:
         """Post all that is to be decided as a file, once in each place."""
