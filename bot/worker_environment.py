@@ -11,7 +11,7 @@ import ctypes
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple, get_args
 
@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from bot.core.errors import SettingsError
+from bot.logs import SHORTEST_SECRET, secrets_of
 from bot.settings import DOTENV, Remote, Settings, load
 
 PIPE = "CREWDECK_SECRETS_FD"
@@ -45,7 +46,8 @@ def worker_environment(settings: Settings, worker_id: str | None = None) -> dict
     `REDIS_URL` isn't among them either: crewai's libraries read that name too. The worker's own secrets
     are, and `handed_over` takes them out.
     """
-    environment = {name: value for name, value in _variables().items() if not _withheld(name)}
+    secrets = _secrets(settings)
+    environment = {name: value for name, value in _variables().items() if not _withheld(name, value, secrets)}
     environment["CREWDECK_DATA_DIR"] = str(settings.data_dir.expanduser().absolute())
     # What `.env` says is here; CrewAI would load the file itself, with all that is in it.
     environment.setdefault(NO_DOTENV, "true")
@@ -94,10 +96,11 @@ def received() -> Settings | None:
     return load(secrets)
 
 
-def seal() -> None:
+def seal(settings: Settings) -> None:
     """Take out of this process' variables what a worker doesn't hold, for all that runs in it."""
-    for name in tuple(os.environ):
-        if _withheld(name) or name.upper() in WORKERS_SECRETS:
+    secrets = _secrets(settings)
+    for name, value in tuple(os.environ.items()):
+        if _withheld(name, value, secrets) or name.upper() in WORKERS_SECRETS:
             del os.environ[name]
     os.environ.setdefault(NO_DOTENV, "true")
 
@@ -115,9 +118,18 @@ def _variables() -> dict[str, str]:
     return variables | {name: value for name, value in os.environ.items() if value or name not in variables}
 
 
-def _withheld(name: str) -> bool:
+def _secrets(settings: Settings) -> list[str]:
+    """The values of ours. An address without a password is none: a tool may use the same Redis."""
+    address = settings.redis_url.get_secret_value() if settings.redis_url is not None else ""
+    found = (secret for secret in secrets_of(settings) if secret != address)
+    return [secret for secret in found if len(secret) >= SHORTEST_SECRET]
+
+
+def _withheld(name: str, value: str, secrets: Iterable[str]) -> bool:
+    """By its name, or since a secret of ours is in it under another name (`REDIS_PASSWORD`)."""
     upper = name.upper()
-    return upper in _SECRET or upper.startswith(SURFACES) or upper == PIPE
+    ours = upper in _SECRET or upper.startswith(SURFACES) or upper == PIPE
+    return ours or any(secret in value for secret in secrets)
 
 
 def _names(field: FieldInfo) -> list[str]:

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         configured = worker_environment.received() or settings.load()
-        worker_environment.seal()
+        worker_environment.seal(configured)
         worker_environment.hide_from_processes_of_this_user()
         logs.configure(configured)
         environment.prepare(configured)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -93,7 +94,12 @@ def read(folders: Iterable[Path]) -> Catalog:
                 definitions[definition.name] = definition
             else:  # The one that it stands for is another crew: nobody asked for that one.
                 definitions.pop(each.name, None)
-    return Catalog(dict(sorted(definitions.items())), tuple(problems), tuple(entry_points(group=GROUP)))
+    try:
+        factories = tuple(entry_points(group=GROUP))
+    except (OSError, ValueError) as error:  # of any package that is installed
+        factories = ()
+        problems.append(Problem(Path(sys.prefix), 0, "", f"installed crews can't be listed: {error}"))
+    return Catalog(dict(sorted(definitions.items())), tuple(problems), factories)
 
 
 def _is_home(folder: Path) -> bool:

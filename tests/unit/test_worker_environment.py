@@ -63,6 +63,18 @@ def test_a_workers_own_secrets_come_through_a_pipe_and_only_once(monkeypatch: py
     assert received() is None
 
 
+def test_our_secrets_are_withheld_under_other_names_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREWDECK_REDIS_URL", "redis://:lovelace@redis")
+    monkeypatch.setenv("REDIS_PASSWORD", "lovelace")
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1234567890")
+    monkeypatch.setenv("ANY", "Bearer xoxb-1234567890")
+    monkeypatch.setenv("OTHER", "redis://redis")
+    with handed_over(worker_environment(load())) as handover:
+        assert {"REDIS_PASSWORD", "ANY"}.isdisjoint(handover.environment)
+        assert "lovelace" not in str(handover.environment)
+        assert handover.environment["OTHER"] == "redis://redis"
+
+
 def test_a_pipe_that_is_none_is_an_operators_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("x", "987654"):
         monkeypatch.setenv(PIPE, value)
@@ -87,10 +99,10 @@ def test_what_dotenv_says_is_passed_on_without_secrets(
 
 def test_a_process_takes_them_out_of_its_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
-    monkeypatch.setenv("CREWDECK_JOURNAL_KEY", "x")
+    monkeypatch.setenv("CREWDECK_JOURNAL_KEY", "")
     monkeypatch.setenv("OPENAI_API_KEY", "kept")
     monkeypatch.setenv("PYTHON_DOTENV_DISABLED", "false")
-    seal()
+    seal(load())
     assert {"SLACK_BOT_TOKEN", "CREWDECK_JOURNAL_KEY"}.isdisjoint(os.environ)
     assert (os.environ["OPENAI_API_KEY"], os.environ["PYTHON_DOTENV_DISABLED"]) == ("kept", "false")
 
