@@ -24,7 +24,6 @@ class RunVerbs:
             new.id,
             new_call(),
             dump(new, include=RUN_SPEC),
-            dump(new.cancellers),
             new.crew.name,
             new.requester.principal,
             "1" if new.held else "",

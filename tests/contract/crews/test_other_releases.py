@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +26,7 @@ from crews.catalog import read_crew
 from crews.line import StoreLine
 from crews.working import Working
 from tests.contract.crews.deck import ADA
-from tests.contract.world import LEASE, LOST
+from tests.contract.world import LEASE, LOST, approval
 
 DEMO = Path(__file__).resolve().parents[3] / "config" / "demo"
 KEY = bytes(32)
@@ -128,3 +129,23 @@ async def test_a_run_of_another_release_ends_and_says_why(
     assert why in failed.error.message
     assert f"crewdeck runs retry {claim.run.id[:8]}" in failed.error.message
     assert await store.journal(claim.run.id) == {name: value}, "it can be tried again elsewhere"
+
+
+async def test_a_run_whose_question_a_worker_does_not_understand_waits_for_one_that_does(
+    store: RedisStore, redis_url: str
+) -> None:
+    claim = await claimed(store)
+    asked = await store.ask(claim, approval(claim))
+    key = keys.question(claim.run.id, asked.id)
+    with redis.Redis.from_url(redis_url, decode_responses=True) as server:
+        spec = json.loads(str(server.hget(key, "spec")))
+        spec["policy"]["need"] = 2
+        server.hset(key, "spec", json.dumps(spec))
+        before = server.hgetall(key)
+        async with executing(store, claim) as execution:
+            await execution
+        waiting = await store.run(claim.run.id)
+        assert (waiting.status, waiting.error) == (RunStatus.INPUT_REQUIRED, None)
+        assert await store.claim("w1", ["demo"], 1, LEASE) == [], "not again at once"
+        assert server.hgetall(key) == before
+    assert await store.journal(claim.run.id) == {}
