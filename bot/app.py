@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot import local_token
+from bot.core.addresses import is_every_address, is_loopback
 from bot.core.errors import SettingsError
 from bot.core.feed import Feed
 from bot.core.tasks import at_work
@@ -85,9 +86,13 @@ async def running(settings: Settings) -> AsyncIterator[App]:
 
 
 async def _trust(settings: Settings, store: RedisStore) -> LocalTrust:
-    """Whom to trust without a key. Where there are keys already nobody is, and no token is made."""
+    """Whom to trust without a key. Where there are keys already nobody is, and no token is made.
+
+    Nor is one where the server listens on another address only: its token would travel over a network.
+    """
     exposed_by = settings.exposed_by
-    if not exposed_by or settings.api_keys or await store.locked():
+    at_home = is_loopback(settings.host) or is_every_address(settings.host)
+    if not exposed_by or not at_home or settings.api_keys or await store.locked():
         return LocalTrust(exposed_by)
     try:
         return LocalTrust(exposed_by, await asyncio.to_thread(local_token.read_or_create, settings.data_dir))

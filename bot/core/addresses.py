@@ -46,3 +46,11 @@ def is_loopback(host: str) -> bool:
         return ip_address(name).is_loopback
     except ValueError:
         return name == "localhost" or name.endswith(".localhost")
+
+
+def is_every_address(host: str) -> bool:
+    """Whether who listens on this listens on all addresses of this machine, its own loopback included."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False

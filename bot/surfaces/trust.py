@@ -34,8 +34,13 @@ class LocalTrust:
     @property
     def keys_required(self) -> str:
         """What is said to who is not trusted."""
-        return (
+        needed = (
             f"Requests from elsewhere can reach this server ({', '.join(self.exposed_by)}), so the API needs "
-            "keys: make one with `crewdeck keys add NAME`, or set CREWDECK_API_KEYS. At the server's machine "
-            "its own user needs none: `crewdeck` and the link that `crewdeck serve` prints carry a token."
+            "keys: make one with `crewdeck keys add NAME`, or set CREWDECK_API_KEYS."
+        )
+        if not self.token:
+            return needed
+        return (
+            f"{needed} At the server's machine its own user needs none: `crewdeck` and the link that "
+            "`crewdeck serve` prints carry a token."
         )

@@ -6,18 +6,21 @@ import asyncio
 import http.client
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from bot import local_token
 from bot.core.access import ApiKey, Scope, digest, new_secret
+from bot.core.addresses import is_loopback
 from bot.store.redis import open_store
 from tests.scenario.browser import chromium, window
 from tests.scenario.server import Server, environment
@@ -181,6 +184,22 @@ def test_socket_mode_needs_no_request_from_outside() -> None:
     env = WEB_ONLY | {"SLACK_SIGNING_SECRET": "s" * 32, "SLACK_APP_TOKEN": "xapp-1-A-1-b"}
     with Server.started(env=env, wait="announced") as server:
         assert call(server, "/runs")[0] == 200
+
+
+def test_on_another_address_only_nobody_is_trusted_and_it_says_so() -> None:
+    own = [
+        each.address
+        for found in psutil.net_if_addrs().values()
+        for each in found
+        if each.family is socket.AF_INET and not is_loopback(each.address)
+    ]
+    if not own:
+        pytest.skip("this machine has no address but its own loopback")
+    with Server.started(env=WEB_ONLY | {"HOST": own[0]}, wait="announced") as server:
+        assert "nobody: HOST" in server.output
+        assert "crewdeck keys add" in server.output
+        assert "/console/local" not in server.output
+        assert not local_token.path_in(server.data_dir).exists()
 
 
 async def test_the_token_and_its_sessions_end_when_there_is_a_key() -> None:
