@@ -9,6 +9,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
+WARN_EVERY = 60.0
+"""Seconds between two lines in the log."""
 MOST_ADDRESSES = 10_000
 """Addresses that are remembered; the one that was silent for longest is forgotten first."""
 
@@ -40,12 +46,17 @@ class WrongKeys:
         self._per_address = per_address
         self._overall = _Bucket(overall, clock)
         self._clock = clock
+        self._warned_at = -math.inf
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def count(self, address: str | None) -> int:
         """Count one wrong key; 0, or in how many seconds the client may try again."""
         bucket = self._bucket(_network(address or ""))
-        return max(bucket.take(), self._overall.take())
+        seconds = max(bucket.take(), self._overall.take())
+        if seconds and self._clock() - self._warned_at >= WARN_EVERY:
+            self._warned_at = self._clock()
+            log.warning("Many wrong keys are tried", address=address)
+        return seconds
 
     def _bucket(self, network: str) -> _Bucket:
         bucket = self._buckets.pop(network, None) or _Bucket(self._per_address, self._clock)

@@ -10,6 +10,7 @@ import pytest
 import websockets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from bot.core import sessions
 from bot.core.access import Scope, parse_keys
@@ -64,7 +65,11 @@ async def test_wrong_keys_in_the_form_count_too(console: Served) -> None:
 def test_wrong_keys_from_everywhere_are_bounded_together() -> None:
     now = [0.0]
     wrong = WrongKeys(Budget(2, 1), Budget(5, 1), lambda: now[0])
-    assert [wrong.count(f"198.51.100.{number}") > 0 for number in range(7)] == [False] * 5 + [True] * 2
+    with capture_logs() as said:
+        assert [wrong.count(f"198.51.100.{number}") > 0 for number in range(7)] == [False] * 5 + [True] * 2
+    assert [(line["event"], line["address"]) for line in said] == [
+        ("Many wrong keys are tried", "198.51.100.5")
+    ]
     now[0] = 10
     assert wrong.count("198.51.100.1") == 0
 
