@@ -19,6 +19,7 @@ from crewai.llms.base_llm import BaseLLM
 from crews import rpm
 from crews.context import CURRENT
 from crews.request import Request
+from crews.values import in_valid_text
 
 _inside: ContextVar[bool] = ContextVar("crewdeck_inside_model_call", default=False)
 """A model class that calls another one's `call` makes one call, not two."""
@@ -59,6 +60,7 @@ def _as_step(call: Callable[..., Any]) -> Callable[..., Any]:
         run = CURRENT.get()
         if run is None or _inside.get():
             return call(model, *args, **kwargs)
+        args, kwargs = _with_valid_messages(args, kwargs)
         token, count = _inside.set(True), rpm.due()
 
         def ask() -> Any:
@@ -79,6 +81,7 @@ def _as_async_step(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitab
         run = CURRENT.get()
         if run is None or _inside.get():
             return await call(model, *args, **kwargs)
+        args, kwargs = _with_valid_messages(args, kwargs)
         token, count = _inside.set(True), rpm.due()
 
         async def ask() -> Any:
@@ -97,6 +100,15 @@ def _marked(step: Callable[..., Any]) -> Callable[..., Any]:
     step._crewdeck_step = True  # type: ignore[attr-defined]  # noqa: SLF001
     step._crewai_rate_limit_wrapped = True  # type: ignore[attr-defined]  # noqa: SLF001 - CrewAI's own mark
     return step
+
+
+def _with_valid_messages(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Messages are the first that a model is called with. No provider takes half a character."""
+    if args:
+        return (in_valid_text(args[0]), *args[1:]), kwargs
+    return args, kwargs | ({"messages": in_valid_text(kwargs["messages"])} if "messages" in kwargs else {})
 
 
 def _request(

@@ -8,6 +8,7 @@ import openai
 from crewai import LLM, Agent, Crew, Process, Task
 from crewai.flow.flow import Flow, start
 from crewai.tasks.task_output import TaskOutput
+from crewai.tools import BaseTool
 from pydantic import BaseModel, create_model
 
 from crewdeck import AskHuman, crew
@@ -128,6 +129,22 @@ MORE: dict[str, Any] = {"pages": (int, ...)}
 Report: type[BaseModel] = create_model(
     "Report", __module__=__name__, **FIELDS | (MORE if os.environ.get("REPORT") == "longer" else {})
 )
+
+
+class Filing(BaseTool):
+    name: str = "filing"
+    description: str = "Files a report."
+
+    def _run(self, mark: str) -> BaseModel:
+        leave_trace(mark, "filed")
+        return Report.model_validate({"title": "Tides", "pages": 3})
+
+
+@crew(title="Filing", **OPTIONS)
+def filing(_inputs: dict[str, Any]) -> Crew:
+    agent = _agent()
+    agent.tools = [Filing(), AskHuman()]
+    return _crew(agent)
 
 
 @crew(title="Reporting", **OPTIONS)

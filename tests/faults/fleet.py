@@ -41,6 +41,7 @@ kickoff = tests.faults.attempts:kickoff
 loop = tests.faults.attempts:loop
 refused = tests.faults.attempts:refused
 reporting = tests.faults.attempts:reporting
+filing = tests.faults.attempts:filing
 """
 RELEASED = Path(__file__).parent / "releases" / "crews"
 """Crews of which earlier releases left runs."""

@@ -47,3 +47,25 @@ async def test_an_output_class_that_was_changed_under_a_run_is_asked_about(
         await deck.say(doubt, "Go on from here")
         assert await deck.result(run) == "published"
     assert len([each for each in await deck.store.questions(run.id) if each.source is not Source.SYSTEM]) == 1
+
+
+async def test_a_result_whose_class_was_changed_is_asked_about_before_the_tool_is_called_again(
+    fleet: Fleet, deck: Deck, model: LoopbackModel, mark: str
+) -> None:
+    model.script(mark, [call("filing", mark=mark), call("ask_human", question="Go on?"), say("{last}")])
+    run = await deck.start("filing", prompt=f"[[{mark}]]")
+    question = await deck.question(run)
+    with fleet.rewritten("steps", {}, REPORT="longer"):
+        await deck.say(question, "yes")
+        doubt = await deck.question(run)
+        assert (
+            "what the tool “filing” returned can't be read any more, since Report has changed" in doubt.prompt
+        )
+        assert fleet.effects(mark) == ["filed"]
+        await deck.say(doubt, "Go on from here")
+        await fleet.did(mark, 2)
+        other = await deck.question(run)
+        assert "asks its model something else" in other.prompt, "it returned something else"
+        await deck.say(other, "Go on from here")
+        assert await deck.result(run) == "Ada answered: yes"
+    assert fleet.effects(mark) == ["filed", "filed"]

@@ -78,6 +78,21 @@ def test_model_calls_that_failed_are_left_out_and_what_they_were_repeated_for_mo
     }
 
 
+def test_so_are_answers_with_nothing_in_them_but_not_results_of_tools() -> None:
+    journal = {
+        "t1/model/a/0": result(""),
+        "t1/model/a/1": json.dumps({"result": None}),
+        "t1/model/a/2": result("something"),
+        "t1/model/b/0": json.dumps({"result": [{"of": "m:Call", "model": {}}]}),
+        "t1/tool/c/0": result(""),
+    }
+    assert taken_over(run(), journal, []) == {
+        "kept/t1/model/a/0": result("something"),
+        "kept/t1/model/b/0": journal["t1/model/b/0"],
+        "kept/t1/tool/c/0": result(""),
+    }
+
+
 def test_what_tools_failed_with_is_known_to_the_crew_unless_it_was_the_end() -> None:
     journal = {"t1/tool/a/0": FAILED}
     assert taken_over(run(), journal, []) == {"kept/t1/tool/a/0": FAILED}

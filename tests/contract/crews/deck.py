@@ -36,6 +36,7 @@ ENTRY_POINTS = """\
 [crewdeck.crews]
 python = tests.contract.crews.toolbox:in_python
 steady = tests.contract.crews.toolbox:steady
+halves = tests.contract.crews.toolbox:halves
 newspaper = tests.contract.crews.toolbox:newspaper
 own_key = tests.contract.crews.toolbox:own_key
 missing = tests.contract.crews.toolbox:nothing_there

@@ -123,3 +123,12 @@ async def test_half_a_character_in_an_exception(deck: Deck, model: LoopbackModel
     model.script("half-wrong", [call("vault", password=f"{HALF} wrong"), say("done")])
     assert await deck.result(await deck.start("vault", prompt="[[half-wrong]]")) == "done"
     assert WHOLE in str(model.requests[-1].body["messages"][-2:])
+
+
+async def test_half_a_character_in_what_a_flow_says(deck: Deck, model: LoopbackModel) -> None:
+    model.script("half-flow", [say(HALF)])
+    run = await deck.start("halves", prompt="[[half-flow]]")
+    question = await deck.question(run)
+    assert question.prompt == f"{WHOLE}?"
+    await deck.say(question, "yes")
+    assert await deck.result(run) == f"{WHOLE} {WHOLE} yes"

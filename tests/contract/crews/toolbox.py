@@ -128,3 +128,18 @@ class Steady(Flow[Any]):
 @crew(title="Steady", inputs={"prompt": {"required": True}}, main_input="prompt")
 def steady(_inputs: dict[str, Any]) -> Flow[Any]:
     return Steady()
+
+
+class Halves(Flow[Any]):
+    """Asks its model, and people, with half a character."""
+
+    @start()
+    def halves(self) -> str:
+        said = LLM(model="openai/gpt-5.4-mini").call(f"half \ud83d {self.state['prompt']}")
+        asked = self.ask("half \ud83d?")
+        return f"half \ud83d {said} {asked}"
+
+
+@crew(title="Halves", inputs={"prompt": {"required": True}}, main_input="prompt")
+def halves(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Halves()
