@@ -44,6 +44,7 @@ async def asked_and_answered(on: Outbox, ada: Person, number: int) -> Question:
 async def two_at_once(on: Outbox, transport: Transport, web: dict[str, str]) -> AsyncIterator[list[Server]]:
     """Two web processes that start together."""
     settings = slack_settings(on.slack, transport) | web
+    on.slack.delay("auth.test", 3)  # each sees the other before it looks whether there was a gap
     async with AsyncExitStack() as stack:
         starting = [Server.start(settings), Server.start(settings)]
         servers = await asyncio.gather(*(stack.enter_async_context(each) for each in starting))
