@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import wraps
 from typing import Any
 
-from crewai.events import crewai_event_bus
+from crewai.events import crewai_event_bus, event_bus
 from crewai.events.event_listener import event_listener
 from crewai.events.types.task_events import TaskCompletedEvent, TaskStartedEvent
 
@@ -18,6 +20,55 @@ from crews.context import CURRENT
 from crews.execution import Execution
 from crews.parts import TaskPart
 from crews.progress import Progress, Progressed
+
+Listener = Callable[..., Awaitable[Any]]
+
+
+class ListenerExited(Exception):  # noqa: N818 - says what happened
+    """A listener raised what would have ended the bus: the other listeners are called all the same."""
+
+
+def install() -> None:
+    """Let a listener that calls `sys.exit()` harm nobody: CrewAI catches Exceptions alone."""
+    bus: Any = type(crewai_event_bus)
+    if getattr(bus, "_crewdeck_installed", False):
+        return
+    module: Any = event_bus
+    module.is_call_handler_safe = _called_safely(module.is_call_handler_safe)
+    bus._acall_handlers = _awaited_safely(bus._acall_handlers)  # noqa: SLF001 - a seam
+    bus._crewdeck_installed = True  # noqa: SLF001 - a seam
+
+
+def _called_safely(original: Callable[..., Exception | None]) -> Callable[..., Exception | None]:
+    @wraps(original)
+    def call(*args: Any) -> Exception | None:
+        try:
+            return original(*args)
+        except BaseException as error:  # noqa: BLE001 - whatever a listener raises
+            return ListenerExited(type(error).__name__)
+
+    return call
+
+
+def _awaited_safely(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @wraps(original)
+    async def call(bus: Any, source: Any, event: Any, handlers: Iterable[Listener], state: Any) -> None:
+        await original(bus, source, event, frozenset(map(_safe, handlers)), state)
+
+    return call
+
+
+def _safe(listener: Listener) -> Listener:
+    @wraps(listener)
+    async def call(*args: Any) -> Any:
+        try:
+            return await listener(*args)
+        except (Exception, asyncio.CancelledError):
+            raise
+        except BaseException as error:
+            raise ListenerExited(type(error).__name__) from error
+
+    return call
 
 
 def listen(executions: Mapping[str, Execution]) -> None:

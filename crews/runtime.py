@@ -93,6 +93,7 @@ class Runtime:
             agents,
             executor,
             clients,
+            bus,
         ):
             each.install()
         bus.listen(self._executions)

@@ -13,6 +13,7 @@ from crewai import Agent, Crew, Task
 from crewai.agent.planning_config import PlanningConfig
 from crewai.events import crewai_event_bus
 from crewai.events.types.llm_events import LLMStreamChunkEvent
+from crewai.events.types.task_events import TaskCompletedEvent, TaskStartedEvent
 from crewai.flow.flow import Flow, listen, start
 from crewai.knowledge.source.string_knowledge_source import StringKnowledgeSource
 from crewai.rag.core.types import Documents, Embeddings
@@ -41,6 +42,22 @@ def trace(what: str) -> None:
 @crewai_event_bus.on(LLMStreamChunkEvent)
 def streamed(_source: object, event: LLMStreamChunkEvent) -> None:
     trace(f"chunk {event.chunk}")
+
+
+@crewai_event_bus.on(TaskStartedEvent)
+def exits_when_called(_source: object, event: TaskStartedEvent) -> None:
+    if event.task is not None and "exit-in-listener" in event.task.description:
+        sys.exit(3)
+
+
+@crewai_event_bus.on(TaskStartedEvent)
+async def exits_when_awaited(_source: object, event: TaskStartedEvent) -> None:
+    exits_when_called(_source, event)
+
+
+@crewai_event_bus.on(TaskCompletedEvent)
+async def awaited(_source: object, event: TaskCompletedEvent) -> None:
+    trace(f"heard {event.output.raw}")
 
 
 class Effect(BaseTool):

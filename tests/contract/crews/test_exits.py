@@ -8,7 +8,7 @@ import pytest
 from bot.core.model import RunError, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deck import ADA, Deck, WorkerProcess, called
-from tests.contract.crews.test_plain_crewai import ENTRY_POINTS
+from tests.contract.crews.test_plain_crewai import ENTRY_POINTS, did, until
 from tests.loopback.models import LoopbackModel, call, say
 
 SAID = {
@@ -65,6 +65,18 @@ async def test_in_a_flow(exits: Deck, exiting: WorkerProcess, place: str, what: 
     assert error.code == "crew_exited"
     assert SAID[what] in error.message
     assert exiting.process.poll() is None
+
+
+async def test_a_listener_that_exits_keeps_no_other_from_hearing(
+    exits: Deck, exiting: WorkerProcess, model: LoopbackModel
+) -> None:
+    for number in range(3):
+        model.script(f"listener-{number}", [say(f"done {number}")])
+        run = await exits.start("plain", prompt=f"[[listener-{number}]] exit-in-listener")
+        assert await exits.result(run) == f"done {number}"
+        told = [event.body.type for event in await exits.events(run)]
+        assert told == ["run_started", "task_started", "task_completed", "run_completed"]
+    await until(lambda: len(did(exiting, *(f"heard done {number}" for number in range(3)))) == 3)
 
 
 async def test_a_worker_whose_engine_ended_gives_its_runs_back_and_exits(model: LoopbackModel) -> None:
