@@ -7,6 +7,8 @@ store, and to whoever revives them, they are as a real worker would have left th
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -74,7 +76,12 @@ class Puppet:
 
     def _question(self, run_id: str) -> Question:
         asked = self.question
-        own = ids.part_id(run_id, "question", TASK, asked.kind, asked.digest, 0)
+        options = [option.model_dump() for option in asked.options]
+        shown = json.dumps(
+            [asked.kind, asked.prompt, asked.context, options, asked.round], ensure_ascii=False
+        )
+        known_by = hashlib.sha256(shown.encode()).hexdigest()
+        own = ids.part_id(run_id, "question", TASK, asked.kind, known_by, 0)
         return asked.model_copy(update={"id": own, "run_id": run_id, **_parts(run_id)})
 
 
