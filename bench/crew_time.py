@@ -1,4 +1,4 @@
-"""A crew under Crewdeck, claimed -> finished, beside building the same crew and a bare `akickoff()`."""
+"""A crew under Crewdeck, claimed -> finished, beside building the same crew and a bare `kickoff()`."""
 
 from __future__ import annotations
 
