@@ -14,7 +14,7 @@ from bot.core.ports import Store
 from bot.settings import Settings
 from crews.outage import Outage
 
-ANNOUNCE_EVERY = 600.0
+ANNOUNCE_EVERY = 60.0
 STORE_PAUSE = 1.0
 
 
@@ -53,7 +53,7 @@ class Offers:
         while True:
             complete = self._loaded.is_set()
             try:
-                await self._store.announce(source, self._cards)
+                await self._store.announce(source, self._cards, complete=complete)
             except StoreUnavailable as error:
                 self._outage.began(error)
                 await asyncio.sleep(STORE_PAUSE)

@@ -5,6 +5,7 @@
     ├── StoreUnavailable       Redis is away, full, read-only or loading; nothing was changed
     ├── JournalSealed          a run's journal is encrypted with a key that this process doesn't have
     ├── UnreadableRecord       something stored is of a newer release, or damaged; it was left alone
+    ├── NoWorker               no crew is known, since no worker has announced any yet
     ├── NotFound               unknown_crew, unknown_run, unknown_question
     ├── InvalidInputs          the inputs of a start, with the reason for each field
     └── Refused                a rule said no: not_allowed, settled, invalid_answer, run_over, ...
@@ -63,6 +64,18 @@ class UnreadableRecord(CrewdeckError):
         self.kind = kind
         self.name = name
         self.why = why
+
+
+class NoWorker(CrewdeckError):
+    """No crew is known: no worker has announced any yet, so nobody can say whether there is one of a name."""
+
+    code = "no_worker"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No worker is up yet: none has announced a crew. Try again in a moment, or see whether one is "
+            "running (crewdeck serve, crewdeck worker)."
+        )
 
 
 class NotFound(CrewdeckError):

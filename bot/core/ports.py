@@ -21,18 +21,28 @@ from bot.core.waiting import Wait
 class Catalogue(Protocol):
     """The crews that workers announced."""
 
-    async def announce(self, source: str, crews: Sequence[Crew]) -> None:
-        """`source` (a machine and its configuration) can run just these crews, until it says otherwise."""
+    async def announce(self, source: str, crews: Sequence[Crew], *, complete: bool = True) -> None:
+        """`source` (a machine and its configuration) can run just these crews, until it says otherwise.
+
+        With `complete=False` these and perhaps more, which it has still to load: what it announced before
+        stays known. To be called again every minute.
+        """
 
     async def crews(self) -> dict[str, Crew]:
-        """All announced crews by name, in the order of their names."""
+        """All announced crews by name, in the order of their names.
+
+        A crew stays known while its workers are away, for a week: what is started then waits for them.
+        """
 
 
 class Runs(Protocol):
     """Runs, as surfaces start, show and cancel them."""
 
     async def start(self, new: NewRun) -> tuple[Run, bool]:
-        """Start the run, or return the one that has this id already; True if it is new."""
+        """Start the run, or return the one that has this id already; True if it is new.
+
+        Raises Refused (run_deleted) if there was one that was deleted in the last week.
+        """
 
     async def run(self, run_id: str) -> Run:
         """Raises NotFound."""

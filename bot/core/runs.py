@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from bot.core import ids, inputs, rules
-from bot.core.errors import NotFound, Refused
+from bot.core.errors import NotFound, NoWorker, Refused
 from bot.core.model import Actor, Crew, NewRun, Place
 from bot.core.ports import Catalogue
 
 
 async def crew_named(store: Catalogue, name: str) -> Crew:
-    """The announced crew of this name (case aside). Raises NotFound."""
+    """The announced crew of this name (case aside). Raises NotFound, and NoWorker while there is no crew."""
     crews = await store.crews()
+    if not crews:
+        raise NoWorker
     for crew in crews.values():
         if crew.name.casefold() == name.casefold():
             return crew

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from bot.core.model import Crew
 from bot.store import keys
-from bot.store.codec import ms
+from bot.store.codec import dump, ms, new_call
 from bot.store.connection import Connection
 
-ANNOUNCED = 7 * 24 * 3600
-"""Seconds after which crews are forgotten that nobody has announced again."""
+SILENT = 5 * 60
+"""Seconds after which a source is forgotten that has not announced anything, if others know all of its crews.
+Workers announce every minute."""
+REMEMBERED = 7 * 24 * 3600
+"""Seconds for which a crew stays known that nobody announces any more, so that it can be started: its workers
+may come back, and the run waits for them."""
+
+
+class _Version(NamedTuple):
+    """The catalogue as it was at a version."""
+
+    version: str | None
+    crews: dict[str, Crew]
 
 
 class CatalogueVerbs:
@@ -19,38 +30,44 @@ class CatalogueVerbs:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._catalogue = _Version(None, {})
 
-    async def announce(self, source: str, crews: Sequence[Crew]) -> None:
-        document = {
-            "at": await self._connection.now(),
-            "crews": [crew.model_dump(mode="json") for crew in crews],
-        }
-        await self._connection.do(self._connection.redis.hset(keys.CREWS, source, json.dumps(document)))
+    async def announce(self, source: str, crews: Sequence[Crew], *, complete: bool = True) -> None:
+        cards = [word for crew in crews for word in (crew.name, dump(crew))]
+        await self._connection.run_small(
+            "announce",
+            keys.CREWS,
+            source,
+            new_call(),
+            "1" if complete else "",
+            ms(SILENT),
+            ms(REMEMBERED),
+            *cards,
+        )
 
     async def crews(self) -> dict[str, Crew]:
-        async with self._connection.pipeline() as batch:
-            batch.hgetall(keys.CREWS)
-            batch.time()
-        stored, (seconds, _) = batch.results
-        oldest = int(seconds) * 1000 - ms(ANNOUNCED)
-        # Of a crew that several sources announce, the newest announcement counts.
+        # People ask often, and workers announce something new seldom.
+        version = await self._connection.do(self._connection.redis.hget(keys.CREWS, "version"))
+        if version != self._catalogue.version:
+            stored = await self._connection.do(self._connection.redis.hgetall(keys.CREWS))
+            self._catalogue = _Version(stored.get("version"), self._read(stored))
+        return dict(self._catalogue.crews)
+
+    def _read(self, stored: dict[str, str]) -> dict[str, Crew]:
+        """The crews by name. Of one that several sources announce, what was announced last counts."""
         readable = self._connection.unreadable.readable
-        sources = sorted(
-            (
-                (source, *announced)
-                for source, announced in readable("announcement", stored.items(), _announced)
-            ),
-            key=lambda each: each[1],
-        )
-        crews: dict[str, Crew] = {}
-        for source, at, documents in sources:
-            if at >= oldest:
-                named = ((f"{name} of {source}", text) for name, text in documents.items())
-                crews |= {crew.name: crew for _, crew in readable("crew", named, Crew.model_validate_json)}
+        sources = [
+            (field.removeprefix("source "), value)
+            for field, value in stored.items()
+            if field.startswith("source ")
+        ]
+        since = dict(readable("announcement", sources, lambda value: int(value.split(" ")[1])))
+        cards = [
+            (since.get(source, 0), source, name, value)
+            for field, value in stored.items()
+            if field.startswith("crew ")
+            for source, _, name in (field.removeprefix("crew ").partition(" "),)
+        ]
+        named = ((f"{name} of {source}", value) for _, source, name, value in sorted(cards))
+        crews = {crew.name: crew for _, crew in readable("crew", named, Crew.model_validate_json)}
         return dict(sorted(crews.items()))
-
-
-def _announced(stored: str) -> tuple[int, dict[str, str]]:
-    """When it was announced, and the crews, each as JSON, by name."""
-    document = json.loads(stored)
-    return int(document["at"]), {str(crew["name"]): json.dumps(crew) for crew in document["crews"]}

@@ -161,6 +161,11 @@ def askers(shard: int) -> str:
     return f"{base(shard)}:askers"
 
 
+def noted(run_id: str) -> str:
+    """Where things are kept outside of the shards that speak of a run."""
+    return f"{run(run_id)}:noted"
+
+
 def witness(key: str) -> str:
     """What is written so that the server of a key has something new to be waited for."""
     return f"{key}:witness" if "{" in key else f"{PREFIX}:witness:{{{key}}}"

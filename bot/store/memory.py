@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from bot.store import keys
 from bot.store.codec import ms, new_call
 from bot.store.connection import Connection
+from bot.store.mentions import Mentions
 
 WEEK = 7 * 24 * 3600
 
@@ -14,17 +17,28 @@ class MemoryVerbs:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._mentions = Mentions(connection)
 
     async def once(self, key: str, ttl: float = WEEK) -> bool:
-        name = keys.memory(f"once:{key}")
-        return bool(await self._connection.run_small("once", name, new_call(), ms(ttl)))
+        name = f"once:{key}"
+        first, _ = await asyncio.gather(
+            self._connection.run_small("once", keys.memory(name), new_call(), ms(ttl)),
+            self._mentions.note_memory(name),
+        )
+        return bool(first)
 
     async def remember(self, key: str, value: str, ttl: float) -> None:
-        await self._connection.run_small("remember", keys.memory(key), value, ms(ttl))
+        await asyncio.gather(
+            self._connection.run_small("remember", keys.memory(key), value, ms(ttl)),
+            self._mentions.note_memory(key, value),
+        )
 
     async def keep(self, key: str, value: str, ttl: float) -> str:
-        kept: str = await self._connection.run_small("keep", keys.memory(key), value, ms(ttl))
-        return kept
+        kept, _ = await asyncio.gather(
+            self._connection.run_small("keep", keys.memory(key), value, ms(ttl)),
+            self._mentions.note_memory(key, value),
+        )
+        return str(kept)
 
     async def recall(self, key: str) -> str | None:
         value: str | None = await self._connection.do(self._connection.redis.get(keys.memory(key)))
@@ -34,7 +48,10 @@ class MemoryVerbs:
         await self._connection.do(self._connection.redis.delete(keys.memory(key)))
 
     async def shelve(self, shelf: str, key: str, value: str) -> None:
-        await self._connection.confirm_small("shelve", keys.shelf(shelf), key, value)
+        await asyncio.gather(
+            self._connection.confirm_small("shelve", keys.shelf(shelf), key, value),
+            self._mentions.note_shelved(shelf, key, value),
+        )
 
     async def unshelve(self, shelf: str, key: str) -> None:
         await self._connection.do(self._connection.redis.hdel(keys.shelf(shelf), key))

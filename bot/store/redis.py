@@ -12,7 +12,7 @@ from bot.store import keys
 from bot.store.catalogue import CatalogueVerbs
 from bot.store.codec import dump, ms, newer_run
 from bot.store.connection import Connection, connect
-from bot.store.deletion import DeletionVerbs
+from bot.store.deletion import BARRED, DeletionVerbs
 from bot.store.deliveries import DeliveryVerbs
 from bot.store.feed import EventVerbs
 from bot.store.health import HealthVerbs
@@ -65,6 +65,9 @@ class RedisStore(
         seals: Seals | None = None,
         retry_after: float = RETRY_AFTER,
     ) -> None:
+        CatalogueVerbs.__init__(self, connection)
+        DeletionVerbs.__init__(self, connection)
+        MemoryVerbs.__init__(self, connection)
         WorkVerbs.__init__(self, connection, retry_after)
         JournalVerbs.__init__(self, connection, seals or Seals())
         self._retention = retention
@@ -73,7 +76,7 @@ class RedisStore(
 
     async def tick(self, given_up: RunError) -> int:
         body = dump(events.RunFailed(error=given_up))
-        ages = ms(self._retention), ms(self._journal_kept), ms(self._retry_after)
+        ages = ms(self._retention), ms(self._journal_kept), ms(self._retry_after), ms(BARRED)
         changed = await self._timers.ring()
         failure: StoreUnavailable | None = None
         for shard in range(keys.SHARDS):

@@ -31,6 +31,8 @@ class RunVerbs:
             " ".join(place.surface for place in new.followers),
             *_place_words(new.place),
         )
+        if fresh == -1:
+            raise Refused("run_deleted", "The run that this started has been deleted.")
         return await self.run(new.id), bool(fresh)
 
     async def run(self, run_id: str) -> Run:

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from bot import local_token
 from bot.core.addresses import is_loopback
-from bot.core.errors import InvalidInputs
+from bot.core.errors import InvalidInputs, NoWorker
 from bot.settings import Remote
 from bot.terminal import lines, pipe, words
 from bot.terminal.signals import Interrupted
@@ -99,6 +99,8 @@ def _run(remote: Remote, work: Work) -> int:
             else ""
         )
         return _mistake(f"{error}{hint}")
+    except NoWorker as error:
+        return _mistake(str(error), FAILED)
     except ApiError as error:
         return _refused(error)
     except (KeyboardInterrupt, Interrupted):
@@ -143,8 +145,10 @@ def _mistake(what: str, status: int = MISTAKE) -> int:
 
 async def _crew(client: Client, name: str) -> Crew:
     crews = {crew.name: crew for crew in await client.crews()}
+    if not crews:
+        raise NoWorker
     if name not in crews:
-        known = ", ".join(sorted(crews)) or "none yet"
+        known = ", ".join(sorted(crews))
         raise InvalidInputs({"crew": f"there is no crew {name!r} (there are: {known})"})
     return crews[name]
 

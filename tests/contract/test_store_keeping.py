@@ -1,5 +1,6 @@
 """What is kept of runs that are over, for how long, and what is left when they are deleted: nothing."""
 
+import asyncio
 import base64
 import json
 from pathlib import Path
@@ -29,7 +30,13 @@ KEYS = [bytes([number]) * 32 for number in range(3)]
 async def eventful(store: RedisStore, *servers: redis.Redis) -> Claim:
     """A run that has left traces wherever runs can."""
     await store.follow([CRM])
-    claim = await claimed(store, place=PLACE)
+    await started(store, place=PLACE)
+    for worker in ("died", "stops", "w1"):  # In each way in which a run changes hands, within one lease.
+        [claim] = await store.claim(worker, [DEMO.name], 1, LEASE, most={DEMO.name: 5})
+        if worker == "died":
+            await store.abandon(worker, LOST)
+        elif worker == "stops":
+            await store.release(claim)
     run_id, shard = claim.run.id, keys.shard_of(claim.run.id)
     await store.also_at(run_id, PLACE.model_copy(update={"ref": "D1/1.2"}))
     await store.note(claim, "t1/model/x/0", json.dumps({"result": "said"}))
@@ -46,6 +53,9 @@ async def eventful(store: RedisStore, *servers: redis.Redis) -> Claim:
     await store.remember("noted", f"{run_id} and more", 60)
     await store.once(f"told:{run_id}")
     await store.shelve("todo", "press", json.dumps({"run": run_id}))
+    await store.shelve("another", run_id, "{}")
+    await store.keep(f"kept:{run_id}", "x", 60)
+    await store.keep("kept", f"of {run_id}", 60)
     assert run_id in traces(run_id, *servers)
     return claim
 
@@ -76,6 +86,60 @@ async def test_of_a_deleted_run_nothing_is_left(store: RedisStore, server: redis
     assert len((await store.inbox_now()).open) == 1
     totals = await store.totals()
     assert (totals.runs.get("cancelled", 0), totals.questions_open) == (0, 1)
+
+
+async def test_a_deletion_names_the_keys_of_its_run(store: RedisStore, server: redis.Redis) -> None:
+    """It looks at nothing else, however much there is."""
+    claim = await eventful(store, server)
+    others = [await claimed(store) for _ in range(20)]
+    for other in others:
+        await store.ask(other, approval(other))
+        await store.remember(f"of {other.run.id}", other.run.id, 60)
+    await store.cancel(claim.run.id, ADA)
+    server.config_resetstat()
+    await store.delete(claim.run.id)
+    used = {
+        name.removeprefix("cmdstat_"): each["calls"] for name, each in server.info("commandstats").items()
+    }
+    assert not {"scan", "keys", "sscan", "hscan", "xrange", "xrevrange", "zrange", "hgetall"} & used.keys()
+    assert sum(used.values()) < 150, used
+    assert traces(claim.run.id, server) == ""
+    assert len((await store.inbox_now()).open) == len(others)
+
+
+async def test_what_is_remembered_of_another_run_by_now_stays(store: RedisStore) -> None:
+    first, second = await claimed(store), await claimed(store)
+    await store.remember("newest", first.run.id, 60)
+    await store.remember("newest", second.run.id, 60)
+    await store.finish(first, result="done")
+    await store.delete(first.run.id)
+    assert await store.recall("newest") == second.run.id
+
+
+@pytest.mark.parametrize("how", ["deleted", "forgotten"])
+async def test_what_started_a_run_that_is_gone_starts_it_no_second_time(
+    store: RedisStore, server: redis.Redis, how: str
+) -> None:
+    """Whatever surface that was: the same word is the same run."""
+    new = new_run()
+    await store.start(new)
+    await store.cancel(new.id, ADA)
+    if how == "deleted":
+        await store.delete(new.id)
+    else:
+        await asyncio.sleep(0.002)
+        await RedisStore(store._connection, retention=0.0).tick(LOST)  # noqa: SLF001 - a store that keeps nothing
+    for _ in range(2):
+        with pytest.raises(Refused, match="deleted") as refused:
+            await store.start(new)
+        assert refused.value.code == "run_deleted"
+    with pytest.raises(NotFound):
+        await store.run(new.id)
+    assert traces(new.id, server) == "", "and nothing of it is left"
+    marks = server.keys("*:gone:*")
+    assert len(marks) == 1
+    assert 0 < server.pttl(marks[0]) <= 7 * 24 * 3600 * 1000
+    assert (await store.start(new_run()))[1], "others start"
 
 
 async def test_whoever_works_for_a_deleted_run_leaves_nothing_behind(

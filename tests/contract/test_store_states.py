@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import NotFound, Refused
 from bot.core.model import Claim, Place
 from bot.core.ports import Fenced
 from bot.store import keys
+from bot.store.codec import new_call
 from bot.store.redis import RedisStore, open_store
 from tests.contract.places import misplaced
 from tests.contract.servers import empty
@@ -35,7 +36,7 @@ steps = st.lists(
             st.sampled_from(["finish", "release", "park", "set aside", "ask", "answer", "beat", "note"]),
             which,
         ),
-        st.tuples(st.sampled_from(["cancel", "settle place", "fail held", "delete"]), which),
+        st.tuples(st.sampled_from(["cancel", "settle place", "fail held", "delete", "claim late"]), which),
         st.tuples(st.sampled_from(["run out", "tick", "jump", "pause", "resume"]), st.just(0)),
     ),
     min_size=4,
@@ -87,6 +88,12 @@ class Play:
     async def _lose_answer(self, worker: int) -> None:
         """A claim happens, and its worker never hears of it."""
         await self.store.claim(WORKERS[worker], [DEMO.name], 1, LEASE)
+
+    async def _claim_late(self, number: int) -> None:
+        """A worker claims what it has seen in a line a moment ago, wherever that is by now."""
+        run_id = self._run(number)
+        connection = self.store._connection  # noqa: SLF001 - the moment in between can't be waited for
+        await connection.run("claim", keys.shard_of(run_id), "late", new_call(), 60_000, run_id)
 
     async def _abandon(self, worker: int) -> None:
         await self.store.abandon(WORKERS[worker], LOST)
@@ -158,7 +165,7 @@ class Play:
     async def all_end(self) -> None:
         """Workers are well from now on, and people answer: after that nothing is left that lives."""
         await self.store.pause(TENANT, None)
-        for worker in WORKERS:
+        for worker in (*WORKERS, "late"):
             await self.store.abandon(worker, LOST)
         for number in range(len(self.runs)):
             await self.do(("settle place", number))
@@ -196,7 +203,13 @@ async def play(url: str, server: redis.Redis, moves: Sequence[tuple[str, int]], 
         assert misplaced(server) == []
 
 
+SET_ASIDE = [("start", 0), ("claim", 0), ("set aside", 0), ("claim late", 0)]
+PARKED_FOR_NOTHING = [("start", 0), ("claim", 0), ("park", 0)]
+
+
 @given(moves=steps, at_once=st.booleans())
+@example(moves=SET_ASIDE, at_once=False)
+@example(moves=PARKED_FOR_NOTHING, at_once=False)
 @HURRIED
 def test_each_run_is_in_one_place_and_comes_to_an_end(
     store_url: str, moves: list[tuple[str, int]], *, at_once: bool

@@ -11,7 +11,7 @@ from bot.core.ids import part_id
 from bot.core.model import Claim
 from bot.surfaces.slack.delivery.outbox import AT_ONCE
 from tests.loopback.slack import GENERAL
-from tests.scenario.outbox import Outbox
+from tests.scenario.outbox import Outbox, delivering
 from tests.scenario.stage import serving
 
 
@@ -109,3 +109,13 @@ async def test_a_text_that_took_a_parser_long_is_shown_and_acknowledged_at_once(
         acts = [await ada.command("/crew", "list " + hard) for _ in range(5)]
         await on.sees(lambda: on.said("is done after"))
         assert all(act.ok and act.elapsed < 1.5 for act in acts), [act.elapsed for act in acts]
+
+
+async def test_before_any_worker_has_announced_a_crew_a_start_says_so(redis_url: str) -> None:
+    """It may well be a crew that there will be, so it is not called unknown."""
+    settings = {"CREWDECK_REDIS_URL": redis_url, "CREWDECK_WORKERS": "0"}
+    async with delivering(redis_url) as on, serving(on.slack, "http", settings):
+        ada = on.slack.person("U0ADA", name="Ada")
+        for words in ("start demo tides", "start", "list"):
+            done = await ada.command("/crew", words, GENERAL)
+            assert "No worker is up yet" in done.private[0].words

@@ -1,25 +1,17 @@
 -- Delete a run that is over, with everything in it. Returns '' (also when the same call comes again), or unknown_run,
 -- run_live, newer.
--- ARGV: id, call, for how long that call may come again (ms)
+-- ARGV: id, call, for how long that call may come again (ms), for how long the run can't be started again (ms)
 even_when_full()
 local id, done = ARGV[1], base .. ':deleted:' .. ARGV[2]
-local run = redis.call('HMGET', run_key(id), 'status', 'created_at', 'claim')
-if not run[1] then return redis.call('EXISTS', done) == 1 and '' or 'unknown_run' end
-if not over(run[1]) then return 'run_live' end
+local key = run_key(id)
+local status = redis.call('HGET', key, 'status')
+if not status then return redis.call('EXISTS', done) == 1 and '' or 'unknown_run' end
+if not over(status) then return 'run_live' end
 if newer(id) then return 'newer' end
-
--- Its questions in the stream of all runs: they are as old as itself at most.
-local after = run[2]
-while true do
-  local page = redis.call('XRANGE', base .. ':inbox', after, '+', 'COUNT', 1000)
-  for _, entry in ipairs(page) do
-    if entry[2][2] == id then redis.call('XDEL', base .. ':inbox', entry[1]) end
-  end
-  if #page < 1000 then break end
-  after = '(' .. page[#page][1]
+for _, position in ipairs(redis.call('LRANGE', key .. ':inbox', 0, -1)) do
+  redis.call('XDEL', base .. ':inbox', position)
 end
-if run[3] then redis.call('LREM', base .. ':claim:' .. run[3], 0, id) end
-forget(id)
+forget(id, tonumber(ARGV[4]))
 redis.call('SET', done, '1', 'PX', ARGV[3])
 publish()
 return ''

@@ -1,5 +1,6 @@
--- Remove a run that is over, with everything in it but what the stream of all runs says of its questions.
-local function forget(id)
+-- Remove a run that is over, with everything in it but what the stream of all runs says of its questions, which leaves
+-- that with its age. For so long (ms) it can't be started again.
+local function forget(id, barred)
   local key = run_key(id)
   local run = redis.call('HMGET', key, 'place_key', 'status')
   unlist(id, ':runs')
@@ -25,6 +26,8 @@ local function forget(id)
     redis.call('DEL', question_key(id, question), question_key(id, question) .. ':responses')
     redis.call('HDEL', base .. ':askers', question)
   end
-  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':also', key .. ':journal', key .. ':said')
+  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':also', key .. ':journal',
+    key .. ':said', key .. ':inbox', key .. ':noted')
+  if barred > 0 then redis.call('SET', gone(id), '1', 'PX', barred) end
   wake('run:' .. id)
 end

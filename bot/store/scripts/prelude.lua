@@ -21,6 +21,10 @@ local function even_when_full() redis.call('DEL', base .. ':full') end
 local function run_key(id) return base .. ':run:' .. id end
 local function question_key(id, question) return run_key(id) .. ':question:' .. question end
 
+-- Where it is noted for a while that there was a run of this id, which is not to be started again by whatever started
+-- it. Nothing is left by which the run could be found.
+local function gone(id) return base .. ':gone:' .. redis.sha1hex(id) end
+
 local function wake(topic) topics[#topics + 1] = topic end
 
 -- Tell all processes what changed; the last thing a transition does.
@@ -65,6 +69,7 @@ local function append(id, body, at)
   local position
   if string.sub(body, 1, 21) == '{"type":"human_input_' then
     position = redis.call('XADD', base .. ':inbox', '*', 'run', id, 'seq', seq)
+    redis.call('RPUSH', key .. ':inbox', position)
     wake('inbox:' .. shard())
   end
   for _, surface in ipairs(showing(id)) do
@@ -196,8 +201,11 @@ local function requeue(id, due)
   wake('run:' .. id)
 end
 
+-- Leave a run where it is, in an index whose score is when it is due, but have it due then.
+local function put_off(id, index, due) redis.call('ZADD', base .. index, 'XX', due, id) end
+
 -- Let the lease of a leased run last until then.
-local function renew(id, ends) redis.call('ZADD', base .. ':leases', 'XX', ends, id) end
+local function renew(id, ends) put_off(id, ':leases', ends) end
 
 -- Something new is known of a run: that its workers died before is forgotten.
 local function progressed(id) redis.call('HDEL', run_key(id), 'deaths', 'silent') end

@@ -1,10 +1,12 @@
--- Start a run, once. Returns 1 (new, also when the same call comes again) or 0 (it was there).
+-- Start a run, once. Returns 1 (new, also when the same call comes again), 0 (it was there) or -1 (it was, and has been
+-- deleted since).
 -- ARGV: id, call, spec, crew, requester, held (1 or ''), body of run_started,
 --       followers (surfaces, separated by spaces), then, if it has a place: place, place key, surface, tenant, group
 local id, call = ARGV[1], ARGV[2]
 local key = run_key(id)
 local known = redis.call('HMGET', key, 'status', 'start_call')
 if known[1] then return known[2] == call and 1 or 0 end
+if redis.call('EXISTS', gone(id)) == 1 then return -1 end
 local at = now()
 redis.call('HSET', key, 'version', RECORD, 'spec', ARGV[3], 'start_call', call, 'crew', ARGV[4],
   'requester', ARGV[5], 'tenant', ARGV[12] or '', 'created_at', at, 'seq', 0, 'epoch', 0, 'open', 0)

@@ -2,7 +2,8 @@
 -- questions are `ring`'s. Returns how many, and the runs that were left alone, since a newer release wrote them.
 -- ARGV: error and body of run_failed for a run that is given up, retention (ms), how many of each at most,
 --       for how long the journals of runs that are over are kept (ms),
---       after how long a suspect is queued again (ms)
+--       after how long a suspect is queued again (ms),
+--       for how long from its start a run can't be started again once it is forgotten (ms)
 even_when_full()
 local at = now()
 look(at)
@@ -21,7 +22,7 @@ local function each(list, before, act)
     if redis.call('EXISTS', run_key(id)) == 0 then
       redis.call('ZREM', base .. list, id)
     elseif newer(id) then
-      redis.call('ZADD', base .. list, before + AGAIN, id)
+      put_off(id, list, before + AGAIN)
       left[#left + 1] = id
     else
       act(id)
@@ -40,7 +41,9 @@ each(':journals', at - ARGV[5], function(id)
   redis.call('HSET', run_key(id), 'journal_gone', '1')
 end)
 
-each(':over', at - ARGV[3], forget)
+each(':over', at - ARGV[3], function(id)
+  forget(id, redis.call('HGET', run_key(id), 'created_at') + ARGV[7] - at)
+end)
 
 -- What was asked and answered longer ago leaves the stream of all runs; how far that went is kept, to tell a gap.
 local old = redis.call('XREVRANGE', base .. ':inbox', at - ARGV[3], '-', 'COUNT', 1)[1]

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from bot.core.errors import CrewdeckError, InvalidInputs, NotFound, Refused, StoreUnavailable
+from bot.core.errors import CrewdeckError, InvalidInputs, NotFound, NoWorker, Refused, StoreUnavailable
 from bot.surfaces.encoding import encode
 
 CONTENT_TYPE = "application/problem+json"
@@ -44,6 +44,7 @@ STATUS: Mapping[str, int] = {
     "no_open_question": 409,
     "several_open_questions": 409,
     "idempotency_conflict": 409,
+    "run_deleted": 410,
     "too_large": 413,
     "unsupported_media_type": 415,
     "invalid_request": 422,
@@ -54,6 +55,7 @@ STATUS: Mapping[str, int] = {
     "internal_error": 500,
     "journal_sealed": 500,
     "unreadable_record": 500,
+    "no_worker": 503,
     "store_unavailable": 503,
     "unrecognised": 503,
 }
@@ -104,8 +106,10 @@ def of(error: Exception) -> Problem | None:
     match error:
         case Problem():
             return error
-        case StoreUnavailable():
-            return Problem(error.code, "The store is away for the moment. Try again.", headers=RETRY_SOON)
+        case StoreUnavailable() | NoWorker():
+            away = "The store is away for the moment. Try again."
+            detail = str(error) if isinstance(error, NoWorker) else away
+            return Problem(error.code, detail, headers=RETRY_SOON)
         case InvalidInputs():
             fields = [(f"inputs.{name}", why) for name, why in error.problems.items()]
             return Problem(error.code, str(error), errors=fields)

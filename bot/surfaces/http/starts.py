@@ -35,8 +35,8 @@ class Starts:
     async def start(self, body: StartBody, actor: Actor, idempotency_key: str | None) -> Run:
         """Start the run, or return the one that this caller started with this key.
 
-        Raises NotFound (unknown_crew), InvalidInputs, Refused (not_admitted), Problem (idempotency_conflict,
-        webhook_urls_off, invalid_request).
+        Raises NotFound (unknown_crew), NoWorker, InvalidInputs, Refused (not_admitted, run_deleted), Problem
+        (idempotency_conflict, webhook_urls_off, invalid_request).
         """
         if idempotency_key is None:
             run, _ = await self._store.start(await self._plan(body, actor, str(uuid.uuid4())))

@@ -113,6 +113,8 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
             scope=Scope.START,
             problems=(
                 "unknown_crew",
+                "no_worker",
+                "run_deleted",
                 "invalid_inputs",
                 "not_admitted",
                 "webhook_urls_off",
@@ -165,6 +167,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
                 "run_live",
                 "run_completed",
                 "never_began",
+                "run_deleted",
                 "journal_expired",
                 "journal_sealed",
                 "invalid_idempotency_key",

@@ -180,11 +180,11 @@ class Deck:
                     await following
 
     async def start(self, crew: str, **inputs: Any) -> Run:
-        crews = await self._announced(crew)
+        crews = await self.announced(crew)
         run, _ = await self.store.start(runs.plan(crews[crew], inputs, ADA, key=uuid.uuid4().hex))
         return run
 
-    async def _announced(self, name: str) -> dict[str, Crew]:
+    async def announced(self, name: str) -> dict[str, Crew]:
         async with asyncio.timeout(WITHIN):
             for _ in itertools.count():
                 crews = await self.store.crews()

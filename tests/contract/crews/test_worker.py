@@ -115,6 +115,22 @@ async def test_a_worker_that_nobody_replaces_before_it_ends_goes_on_until_it_hol
             assert await asyncio.to_thread(worker.process.wait, 10) == 0, "nothing was held any more"
 
 
+async def test_crews_of_python_stay_known_while_their_only_worker_is_replaced(model: LoopbackModel) -> None:
+    """They are known to a worker only once it has loaded crewai; what is started meanwhile is queued."""
+    with WorkerProcess.started(model.base_url, DEFINITIONS) as worker:
+        async with Deck.at(worker.redis_url) as deck:
+            await asyncio.to_thread(worker.wait_for_log, "ready")
+            await deck.announced("steady")
+            assert await asyncio.to_thread(worker.stop) == 0, worker.log
+            run = await deck.start("steady", prompt="-")
+            worker.start()
+            ended = asyncio.create_task(deck.result(run))
+            while not ended.done():
+                assert "steady" in await deck.store.crews()
+                await asyncio.sleep(0.02)
+            assert await ended == "first, second"
+
+
 async def test_a_worker_outlives_its_redis(model: LoopbackModel) -> None:
     """Redis dies while one run waits and another works, and comes back with what it had."""
     model.script("waits", [ASK, say("{last}")])

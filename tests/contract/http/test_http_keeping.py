@@ -50,6 +50,28 @@ async def test_a_key_tries_again_what_it_may_cancel_and_only_admins_delete(serve
     assert (await served.client.delete(path, headers=bearer("ops"))).status_code == 204
 
 
+async def test_a_deleted_run_is_not_started_again_by_its_key(served: Served) -> None:
+    headers = {"Idempotency-Key": "order 17"}
+    run_id = await served.start(headers=headers)
+    assert (await served.client.delete(f"/runs/{run_id}", params={"cancel": "true"})).status_code == 204
+    for _ in range(2):
+        again = await served.post("/crew/start", {"crew": "demo", "inputs": {}}, headers=headers)
+        assert (again.status_code, again.json()["code"]) == (410, "run_deleted")
+    assert (await served.get("/runs")).json()["runs"] == []
+    assert await served.start(headers={"Idempotency-Key": "order 18"}) != run_id
+
+
+async def test_a_deleted_retry_is_not_started_again_by_its_key(served: Served) -> None:
+    claim = await served.started()
+    await served.store.note(claim, "t1/tool/x/0", '{"result": "done"}')
+    await served.store.finish(claim, error=BROKEN)
+    path, headers = f"/runs/{claim.run.id}/retry", {"Idempotency-Key": "again"}
+    retried = (await served.client.post(path, headers=headers)).json()["run_id"]
+    assert (await served.client.delete(f"/runs/{retried}", params={"cancel": "true"})).status_code == 204
+    again = await served.client.post(path, headers=headers)
+    assert (again.status_code, again.json()["code"]) == (410, "run_deleted")
+
+
 async def test_a_run_is_deleted_with_all_that_it_was(served: Served) -> None:
     claim = await served.started()
     await served.ask(claim)

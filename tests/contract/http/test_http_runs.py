@@ -77,6 +77,22 @@ async def test_a_repeated_start_finds_its_run_though_the_crew_has_gone(served: S
     assert await served.start(headers=headers) == first
 
 
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}], ids=["once", "with a key"])
+async def test_while_no_worker_has_announced_a_crew_a_start_is_told_to_come_again(
+    served: Served, headers: dict[str, str]
+) -> None:
+    """It may well be a crew that there will be, so it is not called unknown."""
+    await served.store.announce("here", [])
+    refused = await served.post("/crew/start", {"crew": "demo", "inputs": {}}, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (503, "no_worker")
+    assert refused.json()["detail"].startswith("No worker is up yet")
+    assert int(refused.headers["Retry-After"]) > 0
+    await served.store.announce("here", [demo()])
+    assert await served.start(headers=headers)
+    unknown = await served.post("/crew/start", {"crew": "nothing", "inputs": {}})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_crew")
+
+
 async def test_a_refused_start_can_be_mended_under_the_same_key(served: Served) -> None:
     field = InputField(name="topic", type=InputKind.STRING, required=True)
     await served.store.announce("here", [demo(inputs=(field,))])

@@ -9,7 +9,7 @@ from bot.core.model import Actor, Crew
 from bot.core.runs import plan
 from bot.store.redis import open_store
 from tests.scenario.server import Server
-from tests.scenario.terminal.person import person
+from tests.scenario.terminal.person import person, piped
 
 CREW = Crew(name="tides", title="Tide report")
 
@@ -18,6 +18,12 @@ CREW = Crew(name="tides", title="Tide report")
 def server() -> Iterator[Server]:
     with Server.started({"CREWDECK_WORKERS": "0"}, wait="announced") as started:
         yield started
+
+
+def test_who_starts_before_any_worker_is_up_is_told_so(server: Server) -> None:
+    refused = piped(server.url, "start", "demo", "topic=tides")
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert refused.stderr.startswith(b"crewdeck: No worker is up yet")
 
 
 def test_who_follows_a_queued_run_is_told_what_it_waits_for(server: Server) -> None:

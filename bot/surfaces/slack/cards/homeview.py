@@ -79,7 +79,7 @@ def _link(url: str | None, name: str, label: str, spoken: str) -> Block | None:
 
 def _crews(crews: Sequence[Crew]) -> list[Block]:
     if not crews:
-        return [section("No crew is there yet: a worker announces them when it is up.")]
+        return [section("No worker is up yet: none has announced a crew.")]
     hint = "Type one of these in a channel where I am. `/crew list` shows what each crew needs."
     return [*(section(_crew(crew)) for crew in crews[:CREWS]), context(hint)]
 

@@ -40,7 +40,7 @@ USAGE = """\
 Or mention me: `@Crewdeck start demo topic="tide mills"`; in a thread, the run lives in that thread.
 Answer a crew's question with its buttons, or in words, in its thread."""
 
-NO_CREWS = "No crew is there yet: a worker announces them when it is up. Please try again in a moment."
+NO_CREWS = "No worker is up yet: none has announced a crew. Please try again in a moment."
 
 
 def words(text: str) -> Message:

@@ -8,7 +8,7 @@ from typing import assert_never
 from pydantic import JsonValue
 
 from bot.core import inputs, runs
-from bot.core.errors import InvalidInputs, NotFound, Refused
+from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.lists import RunFilter
 from bot.core.model import Actor, Crew, Run
 from bot.core.ports import Store
@@ -83,7 +83,9 @@ class Orders:
 
     async def _start(self, order: Order, command: Start) -> Reply:
         crews = await self._store.crews()
-        if not command.crew or not crews:
+        if not crews:
+            return Reply(say=private.words(str(NoWorker())))
+        if not command.crew:
             return Reply(say=private.catalogue((await self._known_to(order.actor)).values()))
         crew = next(
             (each for each in crews.values() if each.name.casefold() == command.crew.casefold()), None

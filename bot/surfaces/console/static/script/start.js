@@ -18,8 +18,10 @@ export function startView(context, [name]) {
   return { node, title: "Start", close: () => {} };
 }
 
+const NO_WORKER = "No worker is up yet: none has announced a crew. Try again in a moment.";
+
 function showCrews(crews, { lead, body }) {
-  write(lead, crews.length ? "Which one shall go to work?" : "No crew is there yet: a worker announces them when it is up.");
+  write(lead, crews.length ? "Which one shall go to work?" : NO_WORKER);
   const links = crews.map((crew) =>
     h("li", {}, h("a", { href: `#/start/${encodeURIComponent(crew.name)}` }, h("h2", {}, crew.title), crew.description ? h("p", {}, crew.description) : "")),
   );
@@ -28,7 +30,7 @@ function showCrews(crews, { lead, body }) {
 
 function showForm(crews, { title, lead, body, name }) {
   const crew = crews.find((each) => each.name === name);
-  if (!crew) return write(lead, `There is no crew ${name}.`);
+  if (!crew) return write(lead, crews.length ? `There is no crew ${name}.` : NO_WORKER);
   write(title, crew.title);
   write(lead, crew.description);
   body.replaceChildren(inputsForm(crew));

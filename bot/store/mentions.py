@@ -1,0 +1,71 @@
+"""What is kept outside of the shards and speaks of a run: noted with it, so that it is deleted with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+
+from bot.store import keys
+from bot.store.connection import Connection
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+FEW = 4
+
+Where = Sequence[str]
+"""`memory, <key>` or `shelf, <shelf>, <key>`."""
+
+
+class Mentions:
+    """Things in `crewdeck:memory:*` and on shelves that hold the id of a run."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def note_memory(self, key: str, value: str = "") -> None:
+        """To be called when this is remembered."""
+        await self._note(("memory", key), key, value)
+
+    async def note_shelved(self, shelf: str, key: str, value: str) -> None:
+        """To be called when this is shelved."""
+        await self._note(("shelf", shelf, key), key, value)
+
+    async def noted(self, run_id: str) -> list[Where]:
+        """Where things were kept that spoke of this run."""
+        found = await self._connection.do(self._connection.redis.smembers(keys.noted(run_id)))
+        return [json.loads(each) for each in sorted(found)]
+
+    async def remove(self, run_id: str, noted: Sequence[Where]) -> None:
+        """Delete these things, as far as they still speak of the run."""
+        async with self._connection.pipeline() as kept:
+            for kind, *where in noted:
+                if kind == "shelf":
+                    kept.hget(keys.shelf(where[0]), where[1])
+                else:
+                    kept.get(keys.memory(where[0]))
+        stored = zip(noted, kept.results, strict=True)
+        speaking = [where for where, value in stored if run_id in where[-1] or run_id in (value or "")]
+        for kind, *where in speaking:
+            if kind == "shelf":
+                await self._connection.do(self._connection.redis.hdel(keys.shelf(where[0]), where[1]))
+            else:
+                await self._connection.do(self._connection.redis.delete(keys.memory(where[0])))
+
+    async def _note(self, where: Where, *texts: str) -> None:
+        mentioned = sorted({found for text in texts for found in _ID.findall(text)})
+        if len(mentioned) > FEW:  # Somebody's text is full of them: few are of runs.
+            mentioned = await self._runs(mentioned)
+        # All at once: what is noted is waited for by people.
+        await asyncio.gather(
+            *(
+                self._connection.run("mention", keys.shard_of(run_id), run_id, json.dumps(where))
+                for run_id in mentioned
+            )
+        )
+
+    async def _runs(self, mentioned: Sequence[str]) -> list[str]:
+        async with self._connection.pipeline() as batch:
+            for run_id in mentioned:
+                batch.exists(keys.run(run_id))
+        return [run_id for run_id, there in zip(mentioned, batch.results, strict=True) if there]

@@ -1,0 +1,144 @@
+"""The crews that workers announced: how long they stay known, what is forgotten, and what looking costs."""
+
+import asyncio
+import json
+
+import redis
+
+from bot.core.model import Crew
+from bot.store import keys
+from bot.store.redis import RedisStore
+from tests.contract.world import DEMO
+
+PYTHON = Crew(name="from_python", title="From Python")
+MINUTE = 60_000
+
+
+def crew(name: str, title: str = "Crew") -> Crew:
+    return Crew(name=name, title=title)
+
+
+def later(server: redis.Redis, by: int) -> None:
+    """As if so many milliseconds had passed since all announcements."""
+    for field, value in server.hgetall(keys.CREWS).items():
+        if str(field).startswith("source "):
+            at, since = map(int, str(value).split())
+            server.hset(keys.CREWS, str(field), f"{at - by} {since - by}")
+
+
+def sources(server: redis.Redis) -> set[str]:
+    names = map(str, server.hkeys(keys.CREWS))
+    return {name.removeprefix("source ") for name in names if name.startswith("source ")}
+
+
+def calls(server: redis.Redis) -> dict[str, int]:
+    """How often each command came, since the last look."""
+    found = {
+        name.removeprefix("cmdstat_"): int(stats["calls"])
+        for name, stats in server.info("commandstats").items()
+    }
+    server.config_resetstat()
+    return {name: times for name, times in found.items() if name not in {"info", "config|resetstat"}}
+
+
+async def test_crews_of_python_stay_known_while_their_only_worker_is_replaced(store: RedisStore) -> None:
+    """A worker that starts announces what it knows without crewai, long before the rest."""
+    await store.announce("host:1", [DEMO, PYTHON])
+    await store.announce("host:1", [DEMO], complete=False)
+    assert set(await store.crews()) == {"demo", "from_python"}
+    await store.announce("host:1", [DEMO, PYTHON])
+    assert set(await store.crews()) == {"demo", "from_python"}
+
+
+async def test_also_where_each_worker_has_a_name_of_its_own(store: RedisStore, server: redis.Redis) -> None:
+    """As containers have."""
+    await store.announce("pod-1", [DEMO, PYTHON])
+    later(server, 10 * MINUTE)
+    await store.announce("pod-2", [DEMO], complete=False)
+    assert set(await store.crews()) == {"demo", "from_python"}
+    assert sources(server) == {"pod-1", "pod-2"}, "nobody else knows it yet"
+    await store.announce("pod-2", [DEMO, PYTHON])
+    assert set(await store.crews()) == {"demo", "from_python"}
+    assert sources(server) == {"pod-2"}
+
+
+async def test_a_crew_that_was_taken_away_is_gone_once_its_worker_has_loaded(store: RedisStore) -> None:
+    await store.announce("host:1", [DEMO, PYTHON])
+    await store.announce("host:1", [DEMO], complete=False)
+    await store.announce("host:1", [DEMO])
+    assert set(await store.crews()) == {"demo"}
+    await store.announce("host:1", [])
+    assert await store.crews() == {}
+
+
+async def test_what_nobody_announces_any_more_is_forgotten_after_a_week(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    await store.announce("old", [PYTHON])
+    later(server, 6 * 24 * 60 * MINUTE)
+    await store.announce("new", [DEMO])
+    assert set(await store.crews()) == {"demo", "from_python"}, "its workers may come back"
+    later(server, 25 * 60 * MINUTE)
+    await store.announce("new", [DEMO])
+    assert set(await store.crews()) == {"demo"}
+    assert sources(server) == {"new"}
+    assert 0 < server.pttl(keys.CREWS) <= 7 * 24 * 60 * MINUTE, "and all of it, if nobody announces anything"
+
+
+async def test_host_names_do_not_pile_up(store: RedisStore, server: redis.Redis) -> None:
+    """Five hundred workers that died, each on a host of its own; one crew is known to them alone."""
+    for number in range(500):
+        await store.announce(f"pod-{number}", [DEMO, PYTHON])
+    later(server, 10 * MINUTE)
+    await store.announce("alive", [DEMO])
+    assert len(sources(server)) == 2
+    assert set(await store.crews()) == {"demo", "from_python"}
+    assert server.hlen(keys.CREWS) == 2 + 3 + 1
+
+
+async def test_a_command_costs_one_field_however_many_workers_there_were(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    for number in range(500):
+        await store.announce(f"pod-{number}", [crew(f"crew-{n}") for n in range(5)])
+    first = await store.crews()
+    calls(server)
+    for _ in range(20):
+        assert (await store.crews())["crew-3"] is first["crew-3"], "it is parsed once"
+    assert calls(server) == {"hget": 20}
+    await store.announce("pod-7", [crew(f"crew-{n}") for n in range(5)])
+    calls(server)
+    assert (await store.crews())["crew-3"] is first["crew-3"], "the same again is no change"
+    assert calls(server) == {"hget": 1}
+    await store.announce("pod-7", [crew("crew-3", "Renamed")])
+    assert (await store.crews())["crew-3"].title == "Renamed"
+    assert set(await store.crews()) == {f"crew-{n}" for n in range(5)}
+
+
+async def test_of_a_crew_that_several_announce_the_newest_words_count(store: RedisStore) -> None:
+    await store.announce("a", [crew("one", "old")])
+    await asyncio.sleep(0.002)
+    await store.announce("b", [crew("one", "new")])
+    await asyncio.sleep(0.002)
+    await store.announce("a", [crew("one", "old")])
+    assert (await store.crews())["one"].title == "new", "who says the same as ever has no news"
+    await asyncio.sleep(0.002)
+    await store.announce("a", [crew("one", "old")], complete=False)
+    assert (await store.crews())["one"].title == "old", "but who has started has read it now"
+
+
+async def test_a_crew_that_can_not_be_read_hides_no_other(store: RedisStore, server: redis.Redis) -> None:
+    """A newer release announced it."""
+    await store.announce("a", [DEMO])
+    server.hset(keys.CREWS, mapping={"crew a newer": json.dumps({"name": "newer"}), "version": "another"})
+    assert set(await store.crews()) == {"demo"}
+
+
+async def test_what_a_former_release_kept_there_is_thrown_away(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    server.hset(keys.CREWS, "host:0123456789ab", json.dumps({"at": 1, "crews": [{"name": "old"}]}))
+    assert await store.crews() == {}
+    await store.announce("a", [DEMO])
+    assert set(await store.crews()) == {"demo"}
+    assert set(server.hkeys(keys.CREWS)) == {"crew a demo", "source a", "version"}
