@@ -24,10 +24,18 @@ async def test_crews_that_others_announced_are_known(
 ) -> None:
     await store.announce("here", [DEMO])
     newer = DEMO.model_dump(mode="json") | {"name": "newer", "approvers": {"groups": ["finance"]}}
-    odd = {"at": await store.now(), "crews": [newer, DEMO.model_dump(mode="json") | {"name": "fine"}]}
-    server.hset(keys.CREWS, mapping={"broken": bad, "newer": json.dumps(odd)})
+    fields = {
+        "source broken": bad,
+        "crew broken bad": bad,
+        "source there": "1 1",
+        "crew there newer": json.dumps(newer),
+        "crew there fine": DEMO.model_copy(update={"name": "fine"}).model_dump_json(),
+    }
+    server.hset(keys.CREWS, mapping={**fields, "version": "another"})
     assert list(await store.crews()) == ["demo", "fine"]
-    assert store.unreadable_records() == {"announcement": 1, "crew": 1}
+    assert store.unreadable_records() == {"announcement": 1, "crew": 2}
+    await store.announce("here", [DEMO, DEMO.model_copy(update={"name": "more"})])
+    assert list(await store.crews()) == ["demo", "fine", "more"]
 
 
 @pytest.mark.parametrize("bad", BAD)

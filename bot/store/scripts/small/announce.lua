@@ -37,8 +37,8 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
     names[whose][#names[whose] + 1] = name
   elseif string.match(field, '^source %S+$') then
     seen[string.sub(field, 8)] = tonumber(string.match(redis.call('HGET', KEYS[1], field), '^%d+'))
-  elseif field ~= 'version' then
-    forget(field)
+  elseif string.match(field, '^[^ ]+:' .. string.rep('%x', 12) .. '$') then
+    forget(field) -- Whole sources were kept so before.
   end
 end
 
