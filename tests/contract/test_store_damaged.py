@@ -27,7 +27,7 @@ async def test_crews_that_others_announced_are_known(
     fields = {
         "source broken": bad,
         "crew broken bad": bad,
-        "source there": "1 1",
+        "source there": f"{await store.now()} 1",
         "crew there newer": json.dumps(newer),
         "crew there fine": DEMO.model_copy(update={"name": "fine"}).model_dump_json(),
     }
