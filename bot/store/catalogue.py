@@ -50,10 +50,10 @@ class CatalogueVerbs:
         version = await self._connection.do(self._connection.redis.hget(keys.CREWS, "version"))
         if version != self._catalogue.version:
             stored = await self._connection.do(self._connection.redis.hgetall(keys.CREWS))
-            self._catalogue = _Version(stored.get("version"), self._read(stored))
+            self._catalogue = _Version(stored.get("version"), self._known_crews(stored))
         return dict(self._catalogue.crews)
 
-    def _read(self, stored: dict[str, str]) -> dict[str, Crew]:
+    def _known_crews(self, stored: dict[str, str]) -> dict[str, Crew]:
         """The crews by name. Of one that several sources announce, what was announced last counts."""
         readable = self._connection.unreadable.readable
         sources = [
