@@ -30,8 +30,10 @@ async def test_crews_that_others_announced_are_known(
         "source there": f"{await store.now()} 1",
         "crew there newer": json.dumps(newer),
         "crew there fine": DEMO.model_copy(update={"name": "fine"}).model_dump_json(),
+        "version": "another",
     }
-    server.hset(keys.CREWS, mapping={**fields, "version": "another"})
+    for field, value in fields.items():
+        server.hset(keys.CREWS, field, value)
     assert list(await store.crews()) == ["demo", "fine"]
     assert store.unreadable_records() == {"announcement": 1, "crew": 2}
     await store.announce("here", [DEMO, DEMO.model_copy(update={"name": "more"})])

@@ -31,12 +31,12 @@ async def eventful(store: RedisStore, *servers: redis.Redis) -> Claim:
     """A run that has left traces wherever runs can."""
     await store.follow([CRM])
     await started(store, place=PLACE)
-    for worker in ("died", "stops", "w1"):  # In each way in which a run changes hands, within one lease.
-        [claim] = await store.claim(worker, [DEMO.name], 1, LEASE, most={DEMO.name: 5})
-        if worker == "died":
-            await store.abandon(worker, LOST)
-        elif worker == "stops":
-            await store.release(claim)
+    # In each way in which a run changes hands, within one lease.
+    await store.claim("died", [DEMO.name], 1, LEASE, most={DEMO.name: 5})
+    await store.abandon("died", LOST)
+    [stopping] = await store.claim("stops", [DEMO.name], 1, LEASE, most={DEMO.name: 5})
+    await store.release(stopping)
+    [claim] = await store.claim("w1", [DEMO.name], 1, LEASE, most={DEMO.name: 5})
     run_id, shard = claim.run.id, keys.shard_of(claim.run.id)
     await store.also_at(run_id, PLACE.model_copy(update={"ref": "D1/1.2"}))
     await store.note(claim, "t1/model/x/0", json.dumps({"result": "said"}))
