@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 
 import redis
 
+from bot import local_token
 from bot.core.model import Run
 from bot.core.ports import Catalogue
 from bot.store import keys
@@ -93,6 +94,12 @@ class Web(Machine):
     @property
     def ws_url(self) -> str:
         return self.url.replace("http://", "ws://")
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        """What proves to it that we are its user, where it has made a token for that."""
+        made = next(self._log.parent.rglob(local_token.FILE), None)
+        return {"Authorization": f"Bearer {local_token.read(made.parent)}"} if made else {}
 
     async def up(self) -> None:
         """Returns once it has said where it is."""

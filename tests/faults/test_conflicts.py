@@ -42,7 +42,7 @@ async def outcome_of(town: Town, question: Question) -> Outcome:
 async def over_http(web: Web, question: Question, words: str) -> httpx.Response:
     async with http_client(web.url, 20) as client:
         body = {"response": words, "question_id": question.id}
-        return await client.post(f"/{question.run_id}/input", json=body)
+        return await client.post(f"/{question.run_id}/input", json=body, headers=web.bearer)
 
 
 @pytest.mark.parametrize("seed", range(2))
