@@ -289,7 +289,8 @@ def _rich_word(element: Body) -> str:
         case "date":
             return f"<!date^{element['timestamp']}^{element['format']}|{element.get('fallback', '')}>"
         case "link":
-            return str(element.get("text") or element["url"])
+            label = element.get("text", element["url"])
+            return str(label) if label == element["url"] else f"<{element['url']}|{label}>"
         case _:
             mark = "*" if element.get("style", {}).get("bold") else ""
             return f"{mark}{element.get('text', '')}{mark}"
