@@ -56,8 +56,8 @@ log = structlog.get_logger(__name__)
 
 SEALED_PAUSE = 60.0
 """Seconds after which somebody looks again whether a run's journal can be read: with other keys, it can."""
-SLOW_BUILD = 5.0
-"""Seconds of being built after which a run doesn't count as one of these any more."""
+SLOW_START = 0.5
+"""Seconds of starting after which a run that blocks doesn't count as one of these any more."""
 STARTS = 4
 """Runs that start at the same time; a hundred at once would leave none of them any of the processor."""
 
@@ -215,7 +215,8 @@ class Runtime:
             context.stopwatch.start()
             begun = asyncio.create_task(context.begun.wait())
             either: tuple[asyncio.Future[Any], ...] = (work, begun, context.leaving)
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            # Likewise: a `before_kickoff` may block for as long as it likes.
+            await asyncio.wait(either, timeout=SLOW_START, return_when=asyncio.FIRST_COMPLETED)
             begun.cancel()
         return Ending.of(context, await execution.come_to(work))
 
@@ -224,9 +225,9 @@ class Runtime:
         async with self._starts:
             building = execution.begin(partial(blueprint.build, execution.context.claim.run.inputs))
             # What takes longer waits for something, and others start meanwhile.
-            built = await execution.come_to(building, within=min(SLOW_BUILD, self._build_timeout))
+            built = await execution.come_to(building, within=min(SLOW_START, self._build_timeout))
         if built is None and execution.context.stopped is None:
-            built = await execution.come_to(building, within=self._build_timeout - SLOW_BUILD)
+            built = await execution.come_to(building, within=self._build_timeout - SLOW_START)
         if built is None and execution.context.stopped is None:
             return Raised(failures.not_built_within(self._build_timeout))
         return built
