@@ -44,6 +44,7 @@ ELSEWHERE = {
     "in_line": "reads",
     "occupy": "of a worker, for crews with a limit; the place ends with the lease",
     "vacate": "of a worker, for crews with a limit; the place ends with the lease",
+    "ring": "of whoever sees first that a question is overdue; it may come twice",
     "mention": "beside what is remembered of a run; nothing but a deletion reads it",
     "upgrade": "of a process that connects to what an older release wrote",
     "follow": "of webhooks, when a process starts",
