@@ -12,7 +12,7 @@ from crewai.tools import BaseTool
 from pydantic import JsonValue
 
 from crewdeck import AskHuman, crew
-from crews.scripted import Line, ScriptedLLM
+from crews.definitions.scripted import Line, ScriptedLLM
 
 Inputs = dict[str, JsonValue]
 

@@ -19,7 +19,7 @@ from bench.puppet import Puppet, concurrently
 from bench.table import Below, Figure, Spread
 from bot.core.model import Action, Question, Run, RunStatus, Verdict
 from bot.core.responses import response
-from bot.store import keys
+from bot.store import redis_keys
 
 SLOTS = 8
 """Runs that the worker holds at once: all of them wait at a gate while the puppet parks runs."""
@@ -66,7 +66,9 @@ class Parking:
         started = [await self.running.start("bench_asks") for _ in range(many)]
 
         async def all_parked() -> bool:
-            return all([await self.redis.hget(keys.run(run.id), "state") == b"parked" for run in started])
+            return all(
+                [await self.redis.hget(redis_keys.run(run.id), "state") == b"parked" for run in started]
+            )
 
         await until(all_parked, WITHIN)
         return started

@@ -14,7 +14,7 @@ from bench.peer import Peer
 from bench.table import Figure, Spread, Within
 from bot.core.model import Action, Run, Verdict
 from bot.core.responses import response
-from bot.store import keys
+from bot.store import redis_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +53,7 @@ class Revivals:
         return [(back - at) * 1000 for back, at in zip(returned, accepted, strict=True)]
 
     async def _all_parked(self, runs: list[Run]) -> bool:
-        return all([await self.redis.hget(keys.run(run.id), "state") == b"parked" for run in runs])
+        return all([await self.redis.hget(redis_keys.run(run.id), "state") == b"parked" for run in runs])
 
     async def _answer(self, run: Run) -> float:
         """When the store settled it, in seconds, by the clock that it shares with the tool."""

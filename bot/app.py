@@ -18,10 +18,10 @@ from bot.core.errors import SettingsError
 from bot.core.feed import Feed
 from bot.core.tasks import at_work
 from bot.metrics import Metrics
+from bot.processes.supervisor import Supervisor
 from bot.settings import Settings
 from bot.store.clock import keep_time
 from bot.store.open import open_configured
-from bot.supervisor import Supervisor
 from bot.surfaces.console.surface import Console, console_url
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.routes import Probes

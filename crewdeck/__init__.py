@@ -12,19 +12,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crews.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
-    from crews.calls import idempotency_key
-    from crews.entry import crew
-    from crews.humans import AskHuman
+    from crews.crewai_adapter.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
+    from crews.definitions.decorator import crew
+    from crews.human_input.ask_human import AskHuman
+    from crews.journal.idempotency import idempotency_key
 
 __all__ = ["AskHuman", "HumanInputCompletedEvent", "HumanInputRequiredEvent", "crew", "idempotency_key"]
 
 _LATER = {
-    "AskHuman": "crews.humans",
-    "HumanInputCompletedEvent": "crews.bus_events",
-    "HumanInputRequiredEvent": "crews.bus_events",
-    "crew": "crews.entry",
-    "idempotency_key": "crews.calls",
+    "AskHuman": "crews.human_input.ask_human",
+    "HumanInputCompletedEvent": "crews.crewai_adapter.bus_events",
+    "HumanInputRequiredEvent": "crews.crewai_adapter.bus_events",
+    "crew": "crews.definitions.decorator",
+    "idempotency_key": "crews.journal.idempotency",
 }
 """Loaded when it is first used: most of it needs crewai, which takes seconds, and clients need none of it."""
 

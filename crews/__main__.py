@@ -9,12 +9,14 @@ import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-from bot import logs, settings, worker_environment
+from bot import logging, settings
 from bot.core.errors import CrewdeckError
 from bot.core.model import Crew
+from bot.processes import worker_environment
+from bot.processes.worker_process import become
 from bot.settings import Settings
-from bot.worker_process import become
-from crews import catalog, environment
+from crews.crewai_adapter import environment
+from crews.definitions import catalog
 
 USAGE = "usage: python -m crews worker | list | check"
 
@@ -31,7 +33,7 @@ def main(arguments: list[str]) -> int:
         configured = worker_environment.received() or settings.load()
         worker_environment.seal(configured)
         worker_environment.hide_from_processes_of_this_user()
-        logs.configure(configured)
+        logging.configure(configured)
         environment.prepare(configured)
         return commands[arguments[0]](configured)
     except CrewdeckError as error:
@@ -41,7 +43,7 @@ def main(arguments: list[str]) -> int:
 
 def work(configured: Settings) -> int:
     """Be a worker until stopped or recycled; 1 if it broke, so that whoever supervises it starts another."""
-    from crews.worker import serve  # the store's client, which the other commands don't need
+    from crews.worker.worker import serve  # the store's client, which the other commands don't need
 
     return 0 if asyncio.run(serve(configured)) else 1
 
@@ -62,7 +64,7 @@ def list_crews(configured: Settings) -> int:
 
 def check(configured: Settings) -> int:
     """Build every crew for real and print what was found, a JSON object a line."""
-    from crews.loading import check as findings  # crewai
+    from crews.definitions.loading import check as findings  # crewai
 
     for finding in findings(catalog.read(configured.crew_dirs), configured, _importing):
         _print(finding)

@@ -11,7 +11,7 @@ import psutil
 
 from bench.peers import line
 from bot import settings
-from crews import environment
+from crews.crewai_adapter import environment
 
 
 async def main() -> None:
@@ -46,7 +46,7 @@ async def _milliseconds(
 
 def _kick_off(crew: Any) -> None:  # noqa: ANN401 - CrewAI is imported later
     """Run the crew; nobody is here who would answer what it asks."""
-    from crews.humans import NAME, AskHuman
+    from crews.human_input.ask_human import NAME, AskHuman
 
     class Answered(AskHuman):
         def _run(self, **_: Any) -> str:

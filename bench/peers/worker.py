@@ -16,14 +16,14 @@ from bot.core.feed import Feed
 from bot.core.model import Actor, Claim
 from bot.core.ports import Journal, Store
 from bot.store.redis import open_store
-from crews import environment
-from crews.hold import Hold
-from crews.line import StoreLine
-from crews.thread import CrewThread
-from crews.working import Working
+from crews.crewai_adapter import environment
+from crews.worker.engine import CrewThread
+from crews.worker.lease import Hold
+from crews.worker.slots import Working
+from crews.worker.store_proxy import StoreLine
 
 if TYPE_CHECKING:
-    from crews.build import Blueprint
+    from crews.definitions.build import Blueprint
 
 ADA = Actor(surface="http", user_id="ada", name="Ada")
 LEASE = 600.0
@@ -50,7 +50,7 @@ class Forgetful:
 
 def _blueprints() -> Mapping[str, Blueprint]:
     from bench import crews
-    from crews.build import PythonCrew
+    from crews.definitions.build import PythonCrew
 
     return {name: PythonCrew(name, getattr(crews, name)) for name in ("brief", "busy")}
 

@@ -1,7 +1,7 @@
 """Trying a run again: a new run that goes on from what the old one recorded.
 
-What a worker does with it is in `crews/journal.py`. Taken over is what was paid or waited for: what models
-and tools returned, finished tasks, and what people answered. Left out is what made the run end.
+What a worker does with it is in `crews/journal/journal.py`. Taken over is what was paid or waited for: what
+models and tools returned, finished tasks, and what people answered. Left out is what made the run end.
 """
 
 from __future__ import annotations

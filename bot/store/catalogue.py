@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bot.core.model import Crew
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import dump, ms, new_call
 from bot.store.connection import Connection
 
@@ -36,7 +36,7 @@ class CatalogueVerbs:
         cards = [word for crew in crews for word in (crew.name, dump(crew))]
         await self._connection.run_small(
             "announce",
-            keys.CREWS,
+            redis_keys.CREWS,
             source,
             new_call(),
             "1" if complete else "",
@@ -47,9 +47,9 @@ class CatalogueVerbs:
 
     async def crews(self) -> dict[str, Crew]:
         # People ask often, and workers announce something new seldom.
-        version = await self._connection.do(self._connection.redis.hget(keys.CREWS, "version"))
+        version = await self._connection.do(self._connection.redis.hget(redis_keys.CREWS, "version"))
         if version != self._catalogue.version:
-            stored = await self._connection.do(self._connection.redis.hgetall(keys.CREWS))
+            stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.CREWS))
             self._catalogue = _Version(stored.get("version"), self._known_crews(stored))
         return dict(self._catalogue.crews)
 

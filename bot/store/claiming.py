@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bot.core.turns import LineKind, Pick
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
 from bot.store.queue import Queue
@@ -25,12 +25,12 @@ class Places:
         limit = "" if most is None else most
         return set(
             await self._connection.run(
-                "occupy", keys.shard_of(crew), crew, self._worker, ms(self._lease), limit, *run_ids
+                "occupy", redis_keys.shard_of(crew), crew, self._worker, ms(self._lease), limit, *run_ids
             )
         )
 
     async def vacate(self, crew: str, run_ids: Iterable[str]) -> None:
-        await self._connection.run("vacate", keys.shard_of(crew), crew, self._worker, *run_ids)
+        await self._connection.run("vacate", redis_keys.shard_of(crew), crew, self._worker, *run_ids)
 
 
 class Claiming:
@@ -53,7 +53,7 @@ class Claiming:
 
     async def recover(self) -> None:
         """Find what this call has taken already."""
-        for shard in range(keys.SHARDS):
+        for shard in range(redis_keys.SHARDS):
             await self._visit(shard, ())
 
     async def take(self, crews: Iterable[str], limit: int, kinds: Sequence[LineKind]) -> list[str]:
@@ -84,7 +84,7 @@ class Claiming:
     async def _claim(self, picks: Sequence[Pick]) -> None:
         by_shard: defaultdict[int, list[str]] = defaultdict(list)
         for pick in picks:
-            by_shard[keys.shard_of(pick.run.id)].append(pick.run.id)
+            by_shard[redis_keys.shard_of(pick.run.id)].append(pick.run.id)
         at = 0
         for shard, run_ids in by_shard.items():
             at = max(at, await self._visit(shard, run_ids))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from bot.core.errors import UnreadableRecord
 from bot.core.model import Question, Run
 from bot.core.responses import Response, parse
-from bot.store import keys
+from bot.store import redis_keys
 
 AWAITING_THREAD = "awaiting_thread"
 """The state of a run for which its surface opens a thread (`scripts/prelude.lua` has them all)."""
@@ -88,9 +88,9 @@ def newer_run(run_id: str) -> UnreadableRecord:
 def _reading(kind: str, name: str, version: str | None) -> Iterator[None]:
     """What is read in the block is of this release, or of an earlier one, or UnreadableRecord is raised."""
     try:
-        if int(version or 1) > keys.RECORD:
+        if int(version or 1) > redis_keys.RECORD:
             raise UnreadableRecord(
-                kind, name, f"it has version {version}, and this release reads {keys.RECORD}"
+                kind, name, f"it has version {version}, and this release reads {redis_keys.RECORD}"
             )
         yield
     except ValidationError as error:

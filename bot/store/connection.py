@@ -11,7 +11,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import NoScriptError
 
 from bot.core.errors import SettingsError, StoreUnavailable
-from bot.store import keys, lua
+from bot.store import lua, redis_keys
 from bot.store.addresses import Address, Kind, read_address
 from bot.store.cluster import Cluster
 from bot.store.pools import sentinel_pool, server_pool
@@ -47,7 +47,7 @@ class Connection:
 
     async def run(self, script: str, shard: int, *args: str | float) -> Reply:
         """Run a transition on a shard and return what it returns. Numbers of milliseconds are whole."""
-        return await self._run(lua.script(script), keys.base(shard), args)
+        return await self._run(lua.script(script), redis_keys.base(shard), args)
 
     async def run_small(self, script: str, key: str, *args: str | float) -> Reply:
         """Run a script about one key outside of the shards."""
@@ -59,7 +59,7 @@ class Connection:
         If that takes too long it raises StoreUnavailable although the transition has happened: it has to be
         safe to run again, and the second time waits likewise.
         """
-        return await self._confirm(lua.script(script), keys.base(shard), args)
+        return await self._confirm(lua.script(script), redis_keys.base(shard), args)
 
     async def confirm_small(self, script: str, key: str, *args: str | float) -> Reply:
         """Run a script about one key outside of the shards, and return likewise."""
@@ -67,13 +67,13 @@ class Connection:
 
     async def witnessed(self, shard: int) -> None:
         """Return when a failover can't take back what was written to a shard until now."""
-        key = keys.base(shard)
+        key = redis_keys.base(shard)
         with translated(self.address.secrets):
             await self._servers.with_owner(key, lambda redis: self._witness.wait(redis, key))
 
     async def each_shard(self, script: str, *args: str | float) -> list[Reply]:
         """Run a transition on one shard after the other: several transitions, each for itself."""
-        return [await self.run(script, shard, *args) for shard in range(keys.SHARDS)]
+        return [await self.run(script, shard, *args) for shard in range(redis_keys.SHARDS)]
 
     @asynccontextmanager
     async def pipeline(self) -> AsyncIterator[Batch]:
@@ -201,15 +201,15 @@ def _as_cluster(address: Address) -> Address:
 
 
 async def _check_schema(connection: Connection) -> None:
-    await connection.do(connection.redis.set(keys.SCHEMA_KEY, keys.SCHEMA, nx=True))
-    stored = int(await connection.do(connection.redis.get(keys.SCHEMA_KEY)) or keys.SCHEMA)
-    if stored < keys.SCHEMA:
+    await connection.do(connection.redis.set(redis_keys.SCHEMA_KEY, redis_keys.SCHEMA, nx=True))
+    stored = int(await connection.do(connection.redis.get(redis_keys.SCHEMA_KEY)) or redis_keys.SCHEMA)
+    if stored < redis_keys.SCHEMA:
         # Before others may read what this says; each shard is upgraded once, whoever begins first.
         upgraded = await connection.each_shard("upgrade")
-        await connection.do(connection.redis.set(keys.SCHEMA_KEY, keys.SCHEMA))
-        log.info("upgraded what is stored", schema=keys.SCHEMA, runs=sum(upgraded))
-    if stored > keys.SCHEMA:
+        await connection.do(connection.redis.set(redis_keys.SCHEMA_KEY, redis_keys.SCHEMA))
+        log.info("upgraded what is stored", schema=redis_keys.SCHEMA, runs=sum(upgraded))
+    if stored > redis_keys.SCHEMA:
         raise SettingsError(
             f"CREWDECK_REDIS_URL: a newer Crewdeck wrote into this Redis (schema {stored}, this one reads "
-            f"{keys.SCHEMA}). Upgrade this process."
+            f"{redis_keys.SCHEMA}). Upgrade this process."
         )

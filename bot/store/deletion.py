@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.core.errors import NotFound, Refused
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import ms, new_call, newer_run
 from bot.store.connection import Connection
 from bot.store.mentions import Mentions
@@ -25,10 +25,10 @@ class DeletionVerbs:
 
     async def delete(self, run_id: str) -> None:
         await check_questions(self._connection, run_id)
-        crew = await self._connection.do(self._connection.redis.hget(keys.run(run_id), "crew"))
+        crew = await self._connection.do(self._connection.redis.hget(redis_keys.run(run_id), "crew"))
         noted = await self._mentions.noted(run_id)
         code = await self._connection.run(
-            "delete", keys.shard_of(run_id), run_id, new_call(), ms(SAME_CALL), ms(BARRED)
+            "delete", redis_keys.shard_of(run_id), run_id, new_call(), ms(SAME_CALL), ms(BARRED)
         )
         if code == "unknown_run":
             raise NotFound("run", run_id)
@@ -38,4 +38,4 @@ class DeletionVerbs:
             raise newer_run(run_id)
         await self._mentions.remove(run_id, noted)
         if crew is not None:  # The place of one whose worker died; it is in the shard of the crew's name.
-            await self._connection.do(self._connection.redis.hdel(keys.working(crew), run_id))
+            await self._connection.do(self._connection.redis.hdel(redis_keys.working(crew), run_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.core.ports import Delivery
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
 
@@ -16,7 +16,7 @@ _ADOPTED = "adopted:"
 class DeliveryVerbs:
     """The port `bot.core.ports.Deliveries`."""
 
-    shards = keys.SHARDS
+    shards = redis_keys.SHARDS
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -35,7 +35,7 @@ class DeliveryVerbs:
         return found
 
     async def delivery(self, surface: str, run_id: str) -> Delivery:
-        stored = await self._connection.do(self._connection.redis.hgetall(keys.shown(run_id, surface)))
+        stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.shown(run_id, surface)))
         copies = {name.removeprefix(_COPY): ref for name, ref in stored.items() if name.startswith(_COPY)}
         adopted = frozenset(name.removeprefix(_ADOPTED) for name in stored if name.startswith(_ADOPTED))
         cursor = stored.get("cursor", "")
@@ -49,12 +49,12 @@ class DeliveryVerbs:
         pairs = [word for pair in (copies or {}).items() for word in pair]
         return bool(
             await self._connection.run(
-                "delivered", keys.shard_of(run_id), surface, owner, run_id, cursor, *pairs
+                "delivered", redis_keys.shard_of(run_id), surface, owner, run_id, cursor, *pairs
             )
         )
 
     async def postpone(self, surface: str, run_id: str, seconds: float) -> None:
-        await self._connection.run("postpone", keys.shard_of(run_id), surface, run_id, ms(seconds))
+        await self._connection.run("postpone", redis_keys.shard_of(run_id), surface, run_id, ms(seconds))
 
     async def adopt(self, surface: str, run_id: str, name: str, ref: str) -> None:
-        await self._connection.run("adopt", keys.shard_of(run_id), surface, run_id, name, ref)
+        await self._connection.run("adopt", redis_keys.shard_of(run_id), surface, run_id, name, ref)

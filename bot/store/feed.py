@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.events import UNREADABLE, Event, Unknown, parse_body
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.connection import Connection
 from bot.store.unreadable import Unreadable
 
@@ -28,8 +28,8 @@ class EventVerbs:
 
     async def events(self, run_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
         async with self._connection.pipeline() as batch:
-            batch.exists(keys.run(run_id))
-            batch.xrange(keys.events(run_id), min=f"{after + 1}-0", count=limit)
+            batch.exists(redis_keys.run(run_id))
+            batch.xrange(redis_keys.events(run_id), min=f"{after + 1}-0", count=limit)
         exists, stored = batch.results
         if not exists:
             raise NotFound("run", run_id)
@@ -46,7 +46,7 @@ class EventVerbs:
 
     async def _listen(self) -> AsyncIterator[tuple[str, ...]]:
         async with self._connection.listener() as listener:
-            await listener.subscribe(keys.WAKE)
+            await listener.subscribe(redis_keys.WAKE)
             while True:
                 message = await _next_message(listener)
                 if message["type"] == "subscribe":

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from bot.core.errors import UnreadableRecord
 from bot.core.lists import Totals
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
 from bot.store.witness import online_replicas
@@ -37,15 +37,15 @@ class HealthVerbs:
     async def totals(self) -> Totals:
         alive = await self._connection.now() - ms(SEEN)
         async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
-                base, waiting = keys.base(shard), keys.open_questions(shard)
+            for shard in range(redis_keys.SHARDS):
+                base, waiting = redis_keys.base(shard), redis_keys.open_questions(shard)
                 batch.hgetall(f"{base}:counts")
                 batch.hgetall(f"{base}:answers")
                 batch.hgetall(f"{base}:waited")
                 batch.zcard(waiting)
                 batch.zrange(waiting, 0, 0, withscores=True)
-                batch.hgetall(keys.queued(shard))
-            batch.zrange(keys.WORKERS, alive, "+inf", byscore=True, withscores=True)
+                batch.hgetall(redis_keys.queued(shard))
+            batch.zrange(redis_keys.WORKERS, alive, "+inf", byscore=True, withscores=True)
         *shards, workers = batch.results
         waited = _summed(shards[2::_EACH])
         oldest = [int(found[0][1]) for found in shards[4::_EACH] if found]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from bot.core.errors import NotFound
 from bot.core.events import Event
 from bot.core.inbox import Entry, Position, Positions, Ref, Snapshot
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.connection import Connection
 from bot.store.feed import read_events
 
@@ -30,14 +30,14 @@ class InboxVerbs:
 
     async def inbox_start(self) -> Positions:
         async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
-                batch.get(keys.inbox_trimmed(shard))
+            for shard in range(redis_keys.SHARDS):
+                batch.get(redis_keys.inbox_trimmed(shard))
         return tuple(_position(each or "0-0") for each in batch.results)
 
     async def inbox_after(self, positions: Mapping[int, Position], limit: int = 200) -> list[Ref]:
         async with self._connection.pipeline() as batch:
             for shard, (ms, n) in positions.items():
-                batch.xrange(keys.inbox(shard), min=f"({ms}-{n}", count=limit)
+                batch.xrange(redis_keys.inbox(shard), min=f"({ms}-{n}", count=limit)
         return sorted(
             _entry(shard, at, fields)
             for shard, stored in zip(positions, batch.results, strict=True)
@@ -48,7 +48,7 @@ class InboxVerbs:
         wanted = list(refs)
         async with self._connection.pipeline() as batch:
             for ref in wanted:
-                batch.xrange(keys.events(ref.run_id), min=f"{ref.seq}-0", max=f"{ref.seq}-0")
+                batch.xrange(redis_keys.events(ref.run_id), min=f"{ref.seq}-0", max=f"{ref.seq}-0")
         return [
             Entry(ref, event)
             for ref, stored in zip(wanted, batch.results, strict=True)
@@ -57,8 +57,8 @@ class InboxVerbs:
 
     async def run_of(self, question_id: str) -> str:
         async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
-                batch.hget(keys.askers(shard), question_id)
+            for shard in range(redis_keys.SHARDS):
+                batch.hget(redis_keys.askers(shard), question_id)
         for run_id in batch.results:
             if run_id is not None:
                 return str(run_id)
@@ -67,7 +67,7 @@ class InboxVerbs:
     async def events_of(self, after: Mapping[str, int], limit: int = 500) -> dict[str, list[Event]]:
         async with self._connection.pipeline() as batch:
             for run_id, seq in after.items():
-                batch.xrange(keys.events(run_id), min=f"{seq + 1}-0", count=limit)
+                batch.xrange(redis_keys.events(run_id), min=f"{seq + 1}-0", count=limit)
         pages = zip(after, batch.results, strict=True)
         unreadable = self._connection.unreadable
         return {run_id: read_events(run_id, stored, unreadable) for run_id, stored in pages if stored}

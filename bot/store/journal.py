@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bot.core.model import Claim
 from bot.core.ports import Fenced, JournalExtent
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
 from bot.store.sealing import Seals
@@ -26,20 +26,20 @@ class JournalVerbs:
 
     async def journal(self, run_id: str) -> dict[str, str]:
         stored: dict[str, str] = await self._connection.do(
-            self._connection.redis.hgetall(keys.journal(run_id))
+            self._connection.redis.hgetall(redis_keys.journal(run_id))
         )
         return {name: self._seals.open(run_id, name, value) for name, value in stored.items()}
 
     async def journal_extent(self, run_id: str) -> JournalExtent:
         async with self._connection.pipeline() as batch:
-            batch.hgetall(keys.journal(run_id))
-            batch.hget(keys.run(run_id), "journal_gone")
+            batch.hgetall(redis_keys.journal(run_id))
+            batch.hget(redis_keys.run(run_id), "journal_gone")
         stored, gone = batch.results
         size = sum(len(name) + len(value.encode()) for name, value in stored.items())
         return JournalExtent(entries=len(stored), bytes=size, expired=gone is not None)
 
     async def hand_on(self, run_id: str, entries: Mapping[str, str]) -> bool:
-        shard = keys.shard_of(run_id)
+        shard = redis_keys.shard_of(run_id)
         for part in _parts({name: self._seals.seal(run_id, name, entries[name]) for name in entries}):
             if not await self._connection.run("hand_on", shard, run_id, ms(HANDED_ON), *part):
                 return False
@@ -48,7 +48,7 @@ class JournalVerbs:
     async def note(self, claim: Claim, name: str, value: str) -> str:
         stored: str | None = await self._connection.run(
             "note",
-            keys.shard_of(claim.run.id),
+            redis_keys.shard_of(claim.run.id),
             claim.run.id,
             claim.epoch,
             name,
@@ -65,7 +65,7 @@ class JournalVerbs:
         # An intent that a failover took back would let a tool be called twice, unasked.
         intended = any(name.endswith("?") for name, _ in entries)
         run = self._connection.confirm if intended else self._connection.run
-        shard = keys.shard_of(claim.run.id)
+        shard = redis_keys.shard_of(claim.run.id)
         if not await run("write", shard, claim.run.id, claim.epoch, len(entries), *named, *struck):
             raise Fenced
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from bot.core.access import ApiKey
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.connection import Connection
 
 _HOME = 0
-_KEYS = f"{keys.base(_HOME)}:apikeys"
+_KEYS = f"{redis_keys.base(_HOME)}:apikeys"
 
 
 class KeyringVerbs:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from bot.core.errors import UnreadableRecord
 from bot.core.lists import RunFilter, RunPage
 from bot.core.model import Place, Run
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import RUN_FIELDS, read_run
 from bot.store.connection import Connection
 
@@ -48,8 +48,8 @@ class Listing:
 
     async def runs_at(self, place: Place) -> list[Run]:
         async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
-                batch.zrange(keys.at_place(shard, place.key), 0, -1)
+            for shard in range(redis_keys.SHARDS):
+                batch.zrange(redis_keys.at_place(shard, place.key), 0, -1)
         found = await self.read([run_id for ids_ in batch.results for run_id in ids_])
         return sorted(found, key=lambda run: (run.created_at, run.id))
 
@@ -58,8 +58,10 @@ class Listing:
         if not _PREFIX.fullmatch(prefix):
             return []
         async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
-                batch.zrange(keys.ids(shard), f"[{prefix}", f"({prefix}g", bylex=True, offset=0, num=FOUND)
+            for shard in range(redis_keys.SHARDS):
+                batch.zrange(
+                    redis_keys.ids(shard), f"[{prefix}", f"({prefix}g", bylex=True, offset=0, num=FOUND
+                )
         matching = [run_id for ids_ in batch.results for run_id in ids_]
         return await self.read(matching[:FOUND])
 
@@ -69,7 +71,7 @@ class Listing:
             return []
         async with self._connection.pipeline() as batch:
             for run_id in run_ids:
-                batch.hmget(keys.run(run_id), list(RUN_FIELDS))
+                batch.hmget(redis_keys.run(run_id), list(RUN_FIELDS))
         found: list[Run] = []
         for run_id, stored in zip(run_ids, batch.results, strict=True):
             with suppress(UnreadableRecord), self._connection.unreadable.noted():
@@ -81,7 +83,7 @@ class Listing:
         """The `size` newest of an index before a position, newest first."""
         newest = "+inf" if before is None else before[0]
         async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
+            for shard in range(redis_keys.SHARDS):
                 index = _index(shard, which)
                 batch.zrange(
                     index, newest, "-inf", desc=True, byscore=True, offset=0, num=size + TIES, withscores=True
@@ -93,10 +95,10 @@ class Listing:
 def _index(shard: int, which: RunFilter) -> str:
     kind = "active" if which.active else "runs"
     if which.requester is not None:
-        return f"{keys.base(shard)}:{kind}:by:{which.requester}"
+        return f"{redis_keys.base(shard)}:{kind}:by:{which.requester}"
     if which.group is not None:
-        return f"{keys.base(shard)}:{kind}:in:{which.group}"
-    return f"{keys.base(shard)}:{kind}"
+        return f"{redis_keys.base(shard)}:{kind}:in:{which.group}"
+    return f"{redis_keys.base(shard)}:{kind}"
 
 
 def _position(cursor: str) -> Position:

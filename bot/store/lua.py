@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
-from bot.store import keys
+from bot.store import redis_keys
 
 _SHARED = ("prelude",)
 _MORE = {"tick": ("forget",), "delete": ("forget",)}
@@ -35,6 +35,6 @@ def small(name: str) -> Script:
 
 def _made_of(*parts: str) -> Script:
     folder = resources.files("bot.store") / "scripts"
-    version = f"local RECORD = {keys.RECORD}"
+    version = f"local RECORD = {redis_keys.RECORD}"
     text = "\n".join((version, *((folder / f"{part}.lua").read_text() for part in parts)))
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

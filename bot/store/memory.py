@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import ms, new_call
 from bot.store.connection import Connection
 from bot.store.mentions import Mentions
@@ -22,40 +22,42 @@ class MemoryVerbs:
     async def once(self, key: str, ttl: float = WEEK) -> bool:
         name = f"once:{key}"
         first, _ = await asyncio.gather(
-            self._connection.run_small("once", keys.memory(name), new_call(), ms(ttl)),
+            self._connection.run_small("once", redis_keys.memory(name), new_call(), ms(ttl)),
             self._mentions.note_memory(name),
         )
         return bool(first)
 
     async def remember(self, key: str, value: str, ttl: float) -> None:
         await asyncio.gather(
-            self._connection.run_small("remember", keys.memory(key), value, ms(ttl)),
+            self._connection.run_small("remember", redis_keys.memory(key), value, ms(ttl)),
             self._mentions.note_memory(key, value),
         )
 
     async def keep(self, key: str, value: str, ttl: float) -> str:
         kept, _ = await asyncio.gather(
-            self._connection.run_small("keep", keys.memory(key), value, ms(ttl)),
+            self._connection.run_small("keep", redis_keys.memory(key), value, ms(ttl)),
             self._mentions.note_memory(key, value),
         )
         return str(kept)
 
     async def recall(self, key: str) -> str | None:
-        value: str | None = await self._connection.do(self._connection.redis.get(keys.memory(key)))
+        value: str | None = await self._connection.do(self._connection.redis.get(redis_keys.memory(key)))
         return value
 
     async def forget(self, key: str) -> None:
-        await self._connection.do(self._connection.redis.delete(keys.memory(key)))
+        await self._connection.do(self._connection.redis.delete(redis_keys.memory(key)))
 
     async def shelve(self, shelf: str, key: str, value: str) -> None:
         await asyncio.gather(
-            self._connection.confirm_small("shelve", keys.shelf(shelf), key, value),
+            self._connection.confirm_small("shelve", redis_keys.shelf(shelf), key, value),
             self._mentions.note_shelved(shelf, key, value),
         )
 
     async def unshelve(self, shelf: str, key: str) -> None:
-        await self._connection.do(self._connection.redis.hdel(keys.shelf(shelf), key))
+        await self._connection.do(self._connection.redis.hdel(redis_keys.shelf(shelf), key))
 
     async def shelved(self, shelf: str) -> dict[str, str]:
-        found: dict[str, str] = await self._connection.do(self._connection.redis.hgetall(keys.shelf(shelf)))
+        found: dict[str, str] = await self._connection.do(
+            self._connection.redis.hgetall(redis_keys.shelf(shelf))
+        )
         return found

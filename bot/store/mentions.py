@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.connection import Connection
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -33,7 +33,7 @@ class Mentions:
 
     async def noted(self, run_id: str) -> list[Where]:
         """Where things were kept that spoke of this run."""
-        found = await self._connection.do(self._connection.redis.smembers(keys.noted(run_id)))
+        found = await self._connection.do(self._connection.redis.smembers(redis_keys.noted(run_id)))
         return [json.loads(each) for each in sorted(found)]
 
     async def remove(self, run_id: str, noted: Sequence[Where]) -> None:
@@ -41,16 +41,16 @@ class Mentions:
         async with self._connection.pipeline() as kept:
             for kind, *where in noted:
                 if kind == "shelf":
-                    kept.hget(keys.shelf(where[0]), where[1])
+                    kept.hget(redis_keys.shelf(where[0]), where[1])
                 else:
-                    kept.get(keys.memory(where[0]))
+                    kept.get(redis_keys.memory(where[0]))
         stored = zip(noted, kept.results, strict=True)
         speaking = [where for where, value in stored if run_id in where[-1] or run_id in (value or "")]
         for kind, *where in speaking:
             if kind == "shelf":
-                await self._connection.do(self._connection.redis.hdel(keys.shelf(where[0]), where[1]))
+                await self._connection.do(self._connection.redis.hdel(redis_keys.shelf(where[0]), where[1]))
             else:
-                await self._connection.do(self._connection.redis.delete(keys.memory(where[0])))
+                await self._connection.do(self._connection.redis.delete(redis_keys.memory(where[0])))
 
     async def _note(self, where: Where, *texts: str) -> None:
         mentioned = sorted({found for text in texts for found in _ID.findall(text)})
@@ -59,7 +59,7 @@ class Mentions:
         # All at once: what is noted is waited for by people.
         await asyncio.gather(
             *(
-                self._connection.run("mention", keys.shard_of(run_id), run_id, json.dumps(where))
+                self._connection.run("mention", redis_keys.shard_of(run_id), run_id, json.dumps(where))
                 for run_id in mentioned
             )
         )
@@ -67,5 +67,5 @@ class Mentions:
     async def _runs(self, mentioned: Sequence[str]) -> list[str]:
         async with self._connection.pipeline() as batch:
             for run_id in mentioned:
-                batch.exists(keys.run(run_id))
+                batch.exists(redis_keys.run(run_id))
         return [run_id for run_id, there in zip(mentioned, batch.results, strict=True) if there]

@@ -11,7 +11,7 @@ from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.lists import QuestionPage
 from bot.core.model import Question, Ruling, Verdict
 from bot.core.responses import Response
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import QUESTION_FIELDS, dump, read_question, read_response
 from bot.store.connection import Connection
 
@@ -29,7 +29,7 @@ class QuestionVerbs:
 
     async def question(self, run_id: str, question_id: str) -> Question:
         stored = await self._connection.do(
-            self._connection.redis.hmget(keys.question(run_id, question_id), list(QUESTION_FIELDS))
+            self._connection.redis.hmget(redis_keys.question(run_id, question_id), list(QUESTION_FIELDS))
         )
         if (found := self._one(question_id, stored)) is None:
             raise NotFound("question", question_id)
@@ -38,7 +38,7 @@ class QuestionVerbs:
     async def questions(self, run_id: str, *, strict: bool = False) -> list[Question]:
         if strict:
             await check_questions(self._connection, run_id)
-        asked = await self._connection.do(self._connection.redis.lrange(keys.asked(run_id), 0, -1))
+        asked = await self._connection.do(self._connection.redis.lrange(redis_keys.asked(run_id), 0, -1))
         return await self._read([(run_id, question_id) for question_id in asked])
 
     async def open_questions(self, limit: int = 200, deciders: Sequence[str] = ()) -> list[Question]:
@@ -58,9 +58,9 @@ class QuestionVerbs:
         """When open questions were asked (not before `since`), and their names: `count` of each list."""
         lists = [f":for:{decider}" for decider in deciders] or [""]
         async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
+            for shard in range(redis_keys.SHARDS):
                 for each in lists:
-                    index = f"{keys.open_questions(shard)}{each}"
+                    index = f"{redis_keys.open_questions(shard)}{each}"
                     batch.zrange(index, since, "+inf", byscore=True, offset=0, num=count, withscores=True)
         return sorted({(int(at), name) for found in batch.results for name, at in found})
 
@@ -77,7 +77,7 @@ class QuestionVerbs:
 
     async def responses(self, run_id: str, question_id: str) -> list[Response]:
         stored = await self._connection.do(
-            self._connection.redis.lrange(keys.responses(run_id, question_id), 0, -1)
+            self._connection.redis.lrange(redis_keys.responses(run_id, question_id), 0, -1)
         )
         return self._readable(question_id, stored)
 
@@ -85,13 +85,13 @@ class QuestionVerbs:
 
     async def _look(self, run_id: str, question_id: str, response: Response) -> _Seen | None:
         """All that is needed to judge a response, read at once; None: there is no such question."""
-        key = keys.question(run_id, question_id)
+        key = redis_keys.question(run_id, question_id)
         async with self._connection.pipeline() as batch:
             # The revision first: what is read after it can only be newer, and then the transition conflicts.
             batch.hget(key, "revision")
             batch.hmget(key, list(QUESTION_FIELDS))
-            batch.lrange(keys.responses(run_id, question_id), 0, -1)
-            batch.hget(keys.said(run_id), _delivery(response))
+            batch.lrange(redis_keys.responses(run_id, question_id), 0, -1)
+            batch.hget(redis_keys.said(run_id), _delivery(response))
         revision, fields, said, answered = batch.results
         question = self._one(question_id, fields)
         if question is None:
@@ -110,12 +110,12 @@ class QuestionVerbs:
             return Ruling(verdict=Verdict.REFUSED, code=code)
         if seen.answered is not None or _repeats(seen, response):
             # What people are told of an earlier answer must not be taken back by a failover either.
-            await self._connection.witnessed(keys.shard_of(question.run_id))
+            await self._connection.witnessed(redis_keys.shard_of(question.run_id))
             return Ruling(verdict=Verdict.REPEATED, question=await self._answered(seen))
         if not code:
             return None
         if code == "settled":
-            await self._connection.witnessed(keys.shard_of(question.run_id))
+            await self._connection.witnessed(redis_keys.shard_of(question.run_id))
         return Ruling(verdict=Verdict.REFUSED, code=code, question=question)
 
     async def _answered(self, seen: _Seen) -> Question | None:
@@ -132,7 +132,7 @@ class QuestionVerbs:
         outcome = decided.outcome if isinstance(decided, rules.Settled) else None
         done, value = await self._connection.confirm(
             "respond",
-            keys.shard_of(question.run_id),
+            redis_keys.shard_of(question.run_id),
             question.run_id,
             question.id,
             seen.revision,
@@ -161,7 +161,7 @@ class QuestionVerbs:
             return []
         async with self._connection.pipeline() as batch:
             for run_id, question_id in names:
-                batch.hmget(keys.question(run_id, question_id), list(QUESTION_FIELDS))
+                batch.hmget(redis_keys.question(run_id, question_id), list(QUESTION_FIELDS))
         found: list[Question] = []
         for (_, question_id), stored in zip(names, batch.results, strict=True):
             with suppress(UnreadableRecord):
@@ -183,12 +183,12 @@ class QuestionVerbs:
 
 async def check_questions(connection: Connection, run_id: str) -> None:
     """Raises UnreadableRecord if the run has a question that this release doesn't understand."""
-    asked = await connection.do(connection.redis.lrange(keys.asked(run_id), 0, -1))
+    asked = await connection.do(connection.redis.lrange(redis_keys.asked(run_id), 0, -1))
     if not asked:
         return
     async with connection.pipeline() as batch:
         for question_id in asked:
-            batch.hmget(keys.question(run_id, question_id), list(QUESTION_FIELDS))
+            batch.hmget(redis_keys.question(run_id, question_id), list(QUESTION_FIELDS))
     for question_id, stored in zip(asked, batch.results, strict=True):
         with connection.unreadable.noted():
             read_question(question_id, stored)

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from bot.core.errors import StoreUnavailable
 from bot.core.turns import Line, LineKind, Pick, Queued, Waiter, choose
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.connection import Connection
 
 Turns = dict[str, int]
@@ -54,8 +54,8 @@ class Queue:
         if not crews:
             return {}
         async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
-                batch.zrange(keys.lines(shard), 0, -1, withscores=True)
+            for shard in range(redis_keys.SHARDS):
+                batch.zrange(redis_keys.lines(shard), 0, -1, withscores=True)
         merged = _earliest(batch.results)
         known = {f"{kind}:{crew}" for kind in LineKind for crew in crews}
         return {name: turn for name, turn in merged.items() if name in known}
@@ -70,19 +70,19 @@ class Queue:
         # A full Redis refuses this. Then somebody has a turn too many; what was claimed stays claimed.
         with suppress(StoreUnavailable):
             async with self._connection.pipeline() as batch:
-                for shard in range(keys.SHARDS):
-                    batch.zadd(keys.lines(shard), dict.fromkeys(served, at), xx=True, gt=True)
+                for shard in range(redis_keys.SHARDS):
+                    batch.zadd(redis_keys.lines(shard), dict.fromkeys(served, at), xx=True, gt=True)
                     for name, requesters in served.items():
-                        batch.zadd(keys.line(shard, name), requesters, xx=True, gt=True)
+                        batch.zadd(redis_keys.line(shard, name), requesters, xx=True, gt=True)
 
     async def _fronts(self, names: Mapping[str, int], room: int) -> dict[str, Turns]:
         """By line: the `room` requesters whose turn is next."""
         async with self._connection.pipeline() as batch:
             for name in names:
-                for shard in range(keys.SHARDS):
-                    batch.zrange(keys.line(shard, name), 0, room - 1, withscores=True)
+                for shard in range(redis_keys.SHARDS):
+                    batch.zrange(redis_keys.line(shard, name), 0, room - 1, withscores=True)
         return {
-            name: _earliest(batch.results[n * keys.SHARDS : (n + 1) * keys.SHARDS])
+            name: _earliest(batch.results[n * redis_keys.SHARDS : (n + 1) * redis_keys.SHARDS])
             for n, name in enumerate(names)
         }
 
@@ -93,12 +93,16 @@ class Queue:
         most = room + len(tried)
         async with self._connection.pipeline() as batch:
             for pick in candidates:
-                for shard in range(keys.SHARDS):
-                    own = keys.line_of(shard, pick.line.name, pick.requester)
+                for shard in range(redis_keys.SHARDS):
+                    own = redis_keys.line_of(shard, pick.line.name, pick.requester)
                     batch.zrange(own, 0, most - 1, withscores=True)
         waiters: defaultdict[Line, list[Waiter]] = defaultdict(list)
         for n, pick in enumerate(candidates):
-            found = [each for held in batch.results[n * keys.SHARDS : (n + 1) * keys.SHARDS] for each in held]
+            found = [
+                each
+                for held in batch.results[n * redis_keys.SHARDS : (n + 1) * redis_keys.SHARDS]
+                for each in held
+            ]
             runs = sorted(Queued(int(at), run_id) for run_id, at in found if run_id not in tried)
             turn = fronts[pick.line.name][pick.requester]
             waiters[pick.line].append(Waiter(pick.requester, turn, tuple(runs)))

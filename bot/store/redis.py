@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from bot.core import events
 from bot.core.errors import StoreUnavailable
 from bot.core.model import RunError
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.catalogue import CatalogueVerbs
 from bot.store.codec import dump, ms, newer_run
 from bot.store.connection import Connection, connect
@@ -79,7 +79,7 @@ class RedisStore(
         ages = ms(self._retention), ms(self._journal_kept), ms(self._retry_after), ms(BARRED)
         changed = await self._timers.ring()
         failure: StoreUnavailable | None = None
-        for shard in range(keys.SHARDS):
+        for shard in range(redis_keys.SHARDS):
             try:
                 ticked = await self._connection.run(
                     "tick", shard, dump(given_up), body, ages[0], BATCH, *ages[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.core import events, ids, rules
 from bot.core.errors import NotFound, Refused
 from bot.core.model import Actor, NewRun, Place, Run, RunError
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import RUN_FIELDS, RUN_SPEC, dump, new_call, newer_run, read_run
 from bot.store.connection import Connection
 from bot.store.questions import check_questions
@@ -20,7 +20,7 @@ class RunVerbs:
     async def start(self, new: NewRun) -> tuple[Run, bool]:
         fresh = await self._connection.confirm(
             "start",
-            keys.shard_of(new.id),
+            redis_keys.shard_of(new.id),
             new.id,
             new_call(),
             dump(new, include=RUN_SPEC),
@@ -36,7 +36,9 @@ class RunVerbs:
         return await self.run(new.id), bool(fresh)
 
     async def run(self, run_id: str) -> Run:
-        stored = await self._connection.do(self._connection.redis.hmget(keys.run(run_id), list(RUN_FIELDS)))
+        stored = await self._connection.do(
+            self._connection.redis.hmget(redis_keys.run(run_id), list(RUN_FIELDS))
+        )
         with self._connection.unreadable.noted():
             run = read_run(run_id, stored)
         if run is None:
@@ -45,12 +47,12 @@ class RunVerbs:
 
     async def settle_place(self, run_id: str, place: Place) -> Run:
         await self._connection.run(
-            "settle_place", keys.shard_of(run_id), run_id, dump(place), place.key, place.group
+            "settle_place", redis_keys.shard_of(run_id), run_id, dump(place), place.key, place.group
         )
         return await self.run(run_id)
 
     async def also_at(self, run_id: str, place: Place) -> None:
-        await self._connection.run("also_at", keys.shard_of(run_id), run_id, place.key)
+        await self._connection.run("also_at", redis_keys.shard_of(run_id), run_id, place.key)
 
     async def cancel(self, run_id: str, by: Actor) -> Run:
         run = await self.run(run_id)
@@ -59,7 +61,7 @@ class RunVerbs:
         await check_questions(self._connection, run_id)
         code = await self._connection.confirm(
             "cancel",
-            keys.shard_of(run_id),
+            redis_keys.shard_of(run_id),
             run_id,
             new_call(),
             dump(by),
@@ -78,7 +80,7 @@ class RunVerbs:
         body = events.RunFailed(error=error)
         return bool(
             await self._connection.run(
-                "fail_held", keys.shard_of(run_id), run_id, new_call(), dump(error), dump(body)
+                "fail_held", redis_keys.shard_of(run_id), run_id, new_call(), dump(error), dump(body)
             )
         )
 
@@ -86,7 +88,9 @@ class RunVerbs:
         await self._connection.each_shard("pause", tenant, "" if reason is None else "1", reason or "")
 
     async def paused(self, tenant: str) -> str | None:
-        stored: str | None = await self._connection.do(self._connection.redis.hget(keys.paused(0), tenant))
+        stored: str | None = await self._connection.do(
+            self._connection.redis.hget(redis_keys.paused(0), tenant)
+        )
         return stored
 
 

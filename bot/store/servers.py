@@ -12,7 +12,7 @@ from redis.commands.core import AsyncDataAccessCommands, AsyncManagementCommands
 from redis.event import EventDispatcher
 
 from bot.core.errors import StoreUnavailable
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.addresses import Node
 from bot.store.pools import SentinelPool, close_pool
 
@@ -33,7 +33,7 @@ class Call(NamedTuple):
     @property
     def key(self) -> str:
         """What decides who gets it."""
-        return str(self.args[0]) if self.args else keys.SCHEMA_KEY
+        return str(self.args[0]) if self.args else redis_keys.SCHEMA_KEY
 
     def add_to(self, pipe: Pipeline) -> None:
         """Queue it in a pipeline."""
@@ -54,7 +54,7 @@ class Commands(AsyncDataAccessCommands, AsyncManagementCommands):
         self._event_dispatcher = EventDispatcher()
 
     async def execute_command(self, *args: Any, **options: Any) -> Reply:
-        key = keys.SCHEMA_KEY if args[0] in KEYLESS else str(args[1])
+        key = redis_keys.SCHEMA_KEY if args[0] in KEYLESS else str(args[1])
         return await self._servers.with_owner(key, lambda redis: execute(redis, *args, **options))
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bot.core import events, rules
 from bot.core.errors import UnreadableRecord
 from bot.core.model import Question
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import QUESTION_FIELDS, dump, read_question, read_response
 from bot.store.connection import Connection
 
@@ -58,9 +58,9 @@ class Timers:
     async def _look(self, until: int) -> list[tuple[str, float]]:
         """The timers up to a time; of each shard the first ones."""
         async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
+            for shard in range(redis_keys.SHARDS):
                 batch.zrange(
-                    keys.timers(shard),
+                    redis_keys.timers(shard),
                     "-inf",
                     until,
                     byscore=True,
@@ -93,7 +93,7 @@ class Timers:
         return int(
             await self._connection.run(
                 "ring",
-                keys.shard_of(timer.run_id),
+                redis_keys.shard_of(timer.run_id),
                 timer.name,
                 timer.run_id,
                 timer.question_id,
@@ -104,11 +104,11 @@ class Timers:
         )
 
     async def _read(self, timer: Timer) -> tuple[str | None, Question | None, Iterable[str]]:
-        key = keys.question(timer.run_id, timer.question_id)
+        key = redis_keys.question(timer.run_id, timer.question_id)
         async with self._connection.pipeline() as batch:
             batch.hget(key, "revision")
             batch.hmget(key, list(QUESTION_FIELDS))
-            batch.lrange(keys.responses(timer.run_id, timer.question_id), 0, -1)
+            batch.lrange(redis_keys.responses(timer.run_id, timer.question_id), 0, -1)
         revision, fields, said = batch.results
         return revision, read_question(timer.question_id, fields), said
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bot.core.model import Run, RunStatus
 from bot.core.turns import LineKind
 from bot.core.waiting import Facts, Offer, Wait, wait_of
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection, Reply
 
@@ -67,14 +67,14 @@ class WaitVerbs:
 
     async def _offers(self, now: int) -> list[Offer]:
         """What the live workers offer."""
-        stored = await self._connection.do(self._connection.redis.hgetall(keys.OFFERS))
+        stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.OFFERS))
         offers = self._connection.unreadable.readable("offer", stored.items(), _offer)
         return [offer for _, (at, offer) in offers if at >= now - ms(offer.lease + LATE)]
 
     async def _working(self, crews: Sequence[str], now: int) -> dict[str, int]:
         async with self._connection.pipeline() as batch:
             for crew in crews:
-                batch.hgetall(keys.working(crew))
+                batch.hgetall(redis_keys.working(crew))
         readable = self._connection.unreadable.readable
         return {
             crew: sum(until > now for _, until in readable("working place", places.items(), _until))
@@ -84,10 +84,10 @@ class WaitVerbs:
     async def _standing(self, runs: Sequence[Run]) -> dict[str, _Standing]:
         async with self._connection.pipeline() as batch:
             for run in runs:
-                shard = keys.shard_of(run.id)
-                batch.hget(keys.run(run.id), "line")
-                batch.zscore(keys.delayed(shard), run.id)
-                batch.hget(keys.paused(shard), run.place.tenant if run.place else "")
+                shard = redis_keys.shard_of(run.id)
+                batch.hget(redis_keys.run(run.id), "line")
+                batch.zscore(redis_keys.delayed(shard), run.id)
+                batch.hget(redis_keys.paused(shard), run.place.tenant if run.place else "")
         return {run.id: _Standing(*batch.results[n * 3 : n * 3 + 3]) for n, run in enumerate(runs)}
 
     async def _ahead(self, runs: Sequence[Run], standing: Mapping[str, _Standing]) -> dict[str, int]:
@@ -118,15 +118,15 @@ class WaitVerbs:
         """How many runs of its own requester go before each of these."""
         async with self._connection.pipeline() as batch:
             for run, line in in_line:
-                own = keys.line_of(keys.shard_of(run.id), line, run.requester.principal)
+                own = redis_keys.line_of(redis_keys.shard_of(run.id), line, run.requester.principal)
                 batch.zscore(own, run.id)
         since = [at or 0 for at in batch.results]
         async with self._connection.pipeline() as batch:
             for (run, line), at in zip(in_line, since, strict=True):
-                for shard in range(keys.SHARDS):
-                    own = keys.line_of(shard, line, run.requester.principal)
+                for shard in range(redis_keys.SHARDS):
+                    own = redis_keys.line_of(shard, line, run.requester.principal)
                     batch.zcount(own, "-inf", f"({at:.0f}")
-        shards = keys.SHARDS
+        shards = redis_keys.SHARDS
         return {
             run.id: sum(batch.results[n * shards : (n + 1) * shards]) for n, (run, _) in enumerate(in_line)
         }

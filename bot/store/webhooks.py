@@ -12,7 +12,7 @@ from bot.core import ids
 from bot.core.errors import NotFound
 from bot.core.model import Run
 from bot.core.webhooks import Disabled, Failing, GivenUp, Outstanding
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import dump, ms
 from bot.store.connection import Connection
 from bot.store.listing import Listing
@@ -29,12 +29,12 @@ class WebhookVerbs:
 
     async def following(self) -> list[str]:
         async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
-                batch.smembers(keys.followers(shard))
+            for shard in range(redis_keys.SHARDS):
+                batch.smembers(redis_keys.followers(shard))
         return sorted({surface for found in batch.results for surface in found})
 
     async def outstanding(self, surface: str, run_id: str) -> Outstanding:
-        shown = keys.shown(run_id, surface)
+        shown = redis_keys.shown(run_id, surface)
         async with self._connection.pipeline() as batch:
             batch.hmget(shown, ["cursor", "tries", "gone"])
             batch.zrange(f"{shown}:again", 0, -1, withscores=True)
@@ -50,35 +50,37 @@ class WebhookVerbs:
         self, surface: str, owner: str, run_id: str, seq: int, *, failure: str = "", gone: bool = False
     ) -> bool:
         words = (surface, owner, run_id, seq, failure, "1" if gone else "")
-        return bool(await self._connection.run("passed", keys.shard_of(run_id), *words))
+        return bool(await self._connection.run("passed", redis_keys.shard_of(run_id), *words))
 
     async def missed(
         self, surface: str, owner: str, run_id: str, *, tries: int, why: str, seconds: float
     ) -> bool:
         words = (surface, owner, run_id, tries, why, ms(seconds))
-        return bool(await self._connection.run("missed", keys.shard_of(run_id), *words))
+        return bool(await self._connection.run("missed", redis_keys.shard_of(run_id), *words))
 
     async def disable(self, surface: str, why: str, fingerprint: str) -> None:
         disabled = Disabled(at=await self._connection.now(), why=why, fingerprint=fingerprint)
         redis = self._connection.redis
-        await self._connection.do(redis.hset(keys.DISABLED_WEBHOOKS, surface, dump(disabled)))
+        await self._connection.do(redis.hset(redis_keys.DISABLED_WEBHOOKS, surface, dump(disabled)))
 
     async def enable(self, surface: str) -> None:
-        await self._connection.do(self._connection.redis.hdel(keys.DISABLED_WEBHOOKS, surface))
+        await self._connection.do(self._connection.redis.hdel(redis_keys.DISABLED_WEBHOOKS, surface))
 
     async def disabled(self) -> dict[str, Disabled]:
-        stored = await self._connection.do(self._connection.redis.hgetall(keys.DISABLED_WEBHOOKS))
+        stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.DISABLED_WEBHOOKS))
         readable = self._connection.unreadable.readable
         return dict(readable("disabled endpoint", stored.items(), Disabled.model_validate_json))
 
     async def send_again(self, surface: str, run_id: str, seqs: Sequence[int]) -> int:
-        return int(await self._connection.run("send_again", keys.shard_of(run_id), surface, run_id, *seqs))
+        return int(
+            await self._connection.run("send_again", redis_keys.shard_of(run_id), surface, run_id, *seqs)
+        )
 
     async def failing(self, surface: str) -> list[Failing]:
         found = await self._listed("failing", surface)
         async with self._connection.pipeline() as batch:
             for run_id, _ in found:
-                batch.hmget(keys.shown(run_id, surface), ["tries", "why"])
+                batch.hmget(redis_keys.shown(run_id, surface), ["tries", "why"])
         return [
             Failing(run_id=run_id, since=since, tries=int(tries or 0), why=why or "")
             for (run_id, since), (tries, why) in zip(found, batch.results, strict=True)
@@ -89,7 +91,7 @@ class WebhookVerbs:
         found = [(*name.partition("/")[::2], at) for name, at in listed]
         async with self._connection.pipeline() as batch:
             for run_id, seq, _ in found:
-                batch.hget(keys.shown(run_id, surface), f"failed:{seq}")
+                batch.hget(redis_keys.shown(run_id, surface), f"failed:{seq}")
         return [
             GivenUp(run_id=run_id, seq=int(seq), at=at, why=why or "")
             for (run_id, seq, at), why in zip(found, batch.results, strict=True)
@@ -98,8 +100,8 @@ class WebhookVerbs:
 
     async def run_with(self, event_id: str) -> tuple[Run, int]:
         async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
-                batch.zrange(keys.ids(shard), 0, -1)
+            for shard in range(redis_keys.SHARDS):
+                batch.zrange(redis_keys.ids(shard), 0, -1)
         for run_id in (each for found in batch.results for each in found):
             if seq := ids.event_seq(run_id, event_id):
                 for run in await Listing(self._connection).read([run_id]):
@@ -109,7 +111,7 @@ class WebhookVerbs:
     async def _listed(self, kind: str, surface: str) -> list[tuple[str, int]]:
         """The members of all shards' lists of this kind with their times, oldest first."""
         async with self._connection.pipeline() as batch:
-            for shard in range(keys.SHARDS):
-                batch.zrange(keys.troubles(shard, kind, surface), 0, -1, withscores=True)
+            for shard in range(redis_keys.SHARDS):
+                batch.zrange(redis_keys.troubles(shard, kind, surface), 0, -1, withscores=True)
         merged = [(int(at), name) for found in batch.results for name, at in found]
         return [(name, at) for at, name in sorted(merged)]

@@ -17,7 +17,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
 from bot.core.errors import StoreUnavailable
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.lua import Script
 from bot.store.servers import Servers
 
@@ -96,7 +96,7 @@ class Witness:
     def _add_wait(self, pipe: Pipeline, key: str, replicas: int) -> None:
         if not replicas and not self._wanted.fsync:
             return
-        pipe.eval(MARK, 1, keys.witness(key))
+        pipe.eval(MARK, 1, redis_keys.witness(key))
         within = round(WITHIN * 1000)
         if self._wanted.fsync:
             pipe.execute_command("WAITAOF", 1, replicas, within)

@@ -15,7 +15,7 @@ from bot.core.questions import digest_of
 from bot.core.text import valid
 from bot.core.turns import USUAL, LineKind
 from bot.core.waiting import Offer
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.claiming import Claiming, Places
 from bot.store.codec import QUESTION_OWN, dump, ms, new_call
 from bot.store.connection import Connection
@@ -71,7 +71,7 @@ class WorkVerbs:
     async def _set_aside_unreadable(self, run_ids: Iterable[str]) -> None:
         """What this release can't read waits for one that can, and looks no worse for having been claimed."""
         for run_id in run_ids:
-            shard, key = keys.shard_of(run_id), keys.run(run_id)
+            shard, key = redis_keys.shard_of(run_id), redis_keys.run(run_id)
             if epoch := await self._connection.do(self._connection.redis.hget(key, "epoch")):
                 await self._connection.run("set_aside", shard, run_id, epoch, ms(UNREADABLE_AGAIN))
 
@@ -88,14 +88,14 @@ class WorkVerbs:
 
     async def offer(self, worker: str, crews: Mapping[str, int | None], lease: float) -> None:
         offer = Offer(crews=dict(crews), lease=lease)
-        await self._connection.run_small("offer", keys.OFFERS, worker, dump(offer), ms(GONE))
+        await self._connection.run_small("offer", redis_keys.OFFERS, worker, dump(offer), ms(GONE))
 
     async def beat(
         self, worker: str, claims: Iterable[Claim], lease: float, worked: Mapping[str, int] | None = None
     ) -> set[str]:
         by_shard: defaultdict[int, list[str | int]] = defaultdict(list)
         for claim in claims:
-            by_shard[keys.shard_of(claim.run.id)] += [
+            by_shard[redis_keys.shard_of(claim.run.id)] += [
                 claim.run.id,
                 claim.epoch,
                 (worked or {}).get(claim.run.id, 0),
@@ -110,7 +110,7 @@ class WorkVerbs:
         body = dump(event)
         name = f"{event.type}:{key or hashlib.sha256(body.encode()).hexdigest()[:32]}"
         recorded = await self._connection.run(
-            "record", keys.shard_of(claim.run.id), claim.run.id, claim.epoch, name, body
+            "record", redis_keys.shard_of(claim.run.id), claim.run.id, claim.epoch, name, body
         )
         if recorded is None:
             raise Fenced
@@ -120,7 +120,7 @@ class WorkVerbs:
         question = question.model_copy(update={"digest": digest_of(question)})
         answer = await self._connection.run(
             "ask",
-            keys.shard_of(claim.run.id),
+            redis_keys.shard_of(claim.run.id),
             claim.run.id,
             claim.epoch,
             question.id,
@@ -142,7 +142,7 @@ class WorkVerbs:
         body: Body = events.RunFailed(error=error) if error else events.RunCompleted(result=result)
         ended = await self._connection.run(
             "finish",
-            keys.shard_of(claim.run.id),
+            redis_keys.shard_of(claim.run.id),
             claim.run.id,
             claim.epoch,
             RunStatus.FAILED if error else RunStatus.COMPLETED,
@@ -155,19 +155,19 @@ class WorkVerbs:
 
     async def park(self, claim: Claim, questions: Sequence[str], worked: int = 0) -> bool:
         parked = await self._connection.run(
-            "park", keys.shard_of(claim.run.id), claim.run.id, claim.epoch, worked, *questions
+            "park", redis_keys.shard_of(claim.run.id), claim.run.id, claim.epoch, worked, *questions
         )
         if parked == -1:
             raise Fenced
         return bool(parked)
 
     async def release(self, claim: Claim, worked: int = 0) -> None:
-        shard = keys.shard_of(claim.run.id)
+        shard = redis_keys.shard_of(claim.run.id)
         if await self._connection.run("release", shard, claim.run.id, claim.epoch, worked) == -1:
             raise Fenced
 
     async def set_aside(self, claim: Claim, seconds: float) -> None:
-        shard = keys.shard_of(claim.run.id)
+        shard = redis_keys.shard_of(claim.run.id)
         if await self._connection.run("set_aside", shard, claim.run.id, claim.epoch, ms(seconds)) == -1:
             raise Fenced
 
@@ -175,12 +175,12 @@ class WorkVerbs:
         lost = await self._connection.each_shard(
             "abandon", worker, dump(given_up), dump(events.RunFailed(error=given_up)), ms(self._retry_after)
         )
-        await self._connection.do(self._connection.redis.zrem(keys.WORKERS, worker))
-        await self._connection.do(self._connection.redis.hdel(keys.OFFERS, worker))
+        await self._connection.do(self._connection.redis.zrem(redis_keys.WORKERS, worker))
+        await self._connection.do(self._connection.redis.hdel(redis_keys.OFFERS, worker))
         return [run_id for each in lost for run_id in each]
 
     async def _seen(self, worker: str) -> None:
-        await self._connection.run_small("seen", keys.WORKERS, worker, ms(GONE))
+        await self._connection.run_small("seen", redis_keys.WORKERS, worker, ms(GONE))
 
 
 def _optional_ms(seconds: float | None) -> str:

@@ -14,10 +14,10 @@ from crewai.flow.flow_definition import FlowHumanFeedbackDefinition
 from crewai.flow.human_feedback import HumanFeedbackResult
 
 from bot.core.model import Action, Deadline, Question, QuestionKind, RunError, Source
-from crews.context import CURRENT, RunContext
-from crews.desk import Asking
 from crews.flows.feedback import Wanted, again, feedback
 from crews.flows.shown import text_of
+from crews.human_input.questions import Asking
+from crews.run.context import CURRENT, RunContext
 
 _TIMEOUT: ContextVar[float | None] = ContextVar("crewdeck_ask_timeout", default=None)
 """What `ask` was given; CrewAI doesn't tell its provider."""

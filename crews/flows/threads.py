@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from crews.threads import Raised, Threads
+from crews.run.threads import Raised, Threads
 
 
 async def in_thread(threads: Threads, call: Callable[[], Any]) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import redis
 
-from bot.store import keys
+from bot.store import redis_keys
 
 INDEXES = {"delayed": "delayed", "leases": "leased", "over": "finished"}
 """The sorted sets that hold a shard's runs, and the state of what is in them."""
@@ -15,7 +15,7 @@ WITHOUT = {"awaiting_thread", "parked"}
 
 def misplaced(server: redis.Redis) -> list[str]:
     """What is wrong with where runs are; nothing, if all is well. `server` decodes what it reads."""
-    return [each for shard in range(keys.SHARDS) for each in _misplaced(server, keys.base(shard))]
+    return [each for shard in range(redis_keys.SHARDS) for each in _misplaced(server, redis_keys.base(shard))]
 
 
 def _misplaced(server: redis.Redis, base: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import main
+from bot.commands.main import main
 from bot.core.lists import RunFilter
 from bot.core.model import Action, Claim, RunError, RunStatus
 from bot.store.redis import RedisStore, open_store

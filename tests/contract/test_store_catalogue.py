@@ -6,7 +6,7 @@ import json
 import redis
 
 from bot.core.model import Crew
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.world import DEMO
 
@@ -20,14 +20,14 @@ def crew(name: str, title: str = "Crew") -> Crew:
 
 def later(server: redis.Redis, by: int) -> None:
     """As if so many milliseconds had passed since all announcements."""
-    for field, value in server.hgetall(keys.CREWS).items():
+    for field, value in server.hgetall(redis_keys.CREWS).items():
         if str(field).startswith("source "):
             at, since = map(int, str(value).split())
-            server.hset(keys.CREWS, str(field), f"{at - by} {since - by}")
+            server.hset(redis_keys.CREWS, str(field), f"{at - by} {since - by}")
 
 
 def sources(server: redis.Redis) -> set[str]:
-    names = map(str, server.hkeys(keys.CREWS))
+    names = map(str, server.hkeys(redis_keys.CREWS))
     return {name.removeprefix("source ") for name in names if name.startswith("source ")}
 
 
@@ -82,7 +82,9 @@ async def test_what_nobody_announces_any_more_is_forgotten_after_a_week(
     await store.announce("new", [DEMO])
     assert set(await store.crews()) == {"demo"}
     assert sources(server) == {"new"}
-    assert 0 < server.pttl(keys.CREWS) <= 7 * 24 * 60 * MINUTE, "and all of it, if nobody announces anything"
+    assert 0 < server.pttl(redis_keys.CREWS) <= 7 * 24 * 60 * MINUTE, (
+        "and all of it, if nobody announces anything"
+    )
 
 
 async def test_host_names_do_not_pile_up(store: RedisStore, server: redis.Redis) -> None:
@@ -93,7 +95,7 @@ async def test_host_names_do_not_pile_up(store: RedisStore, server: redis.Redis)
     await store.announce("alive", [DEMO])
     assert len(sources(server)) == 2
     assert set(await store.crews()) == {"demo", "from_python"}
-    assert server.hlen(keys.CREWS) == 2 + 3 + 1
+    assert server.hlen(redis_keys.CREWS) == 2 + 3 + 1
 
 
 async def test_a_command_costs_one_field_however_many_workers_there_were(
@@ -130,15 +132,17 @@ async def test_of_a_crew_that_several_announce_the_newest_words_count(store: Red
 async def test_a_crew_that_can_not_be_read_hides_no_other(store: RedisStore, server: redis.Redis) -> None:
     """A newer release announced it."""
     await store.announce("a", [DEMO])
-    server.hset(keys.CREWS, mapping={"crew a newer": json.dumps({"name": "newer"}), "version": "another"})
+    server.hset(
+        redis_keys.CREWS, mapping={"crew a newer": json.dumps({"name": "newer"}), "version": "another"}
+    )
     assert set(await store.crews()) == {"demo"}
 
 
 async def test_what_a_former_release_kept_there_is_thrown_away(
     store: RedisStore, server: redis.Redis
 ) -> None:
-    server.hset(keys.CREWS, "host:0123456789ab", json.dumps({"at": 1, "crews": [{"name": "old"}]}))
+    server.hset(redis_keys.CREWS, "host:0123456789ab", json.dumps({"at": 1, "crews": [{"name": "old"}]}))
     assert await store.crews() == {}
     await store.announce("a", [DEMO])
     assert set(await store.crews()) == {"demo"}
-    assert set(server.hkeys(keys.CREWS)) == {"crew a demo", "source a", "version"}
+    assert set(server.hkeys(redis_keys.CREWS)) == {"crew a demo", "source a", "version"}

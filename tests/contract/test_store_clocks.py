@@ -9,7 +9,7 @@ import redis
 from bot.core.events import TaskStarted
 from bot.core.model import Claim, RunStatus
 from bot.core.ports import Fenced
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.places import misplaced
 from tests.contract.world import DEMO, LEASE, LOST, RETRY_AFTER, approval, claimed, started
@@ -22,8 +22,8 @@ TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
 
 def shift(server: redis.Redis, by: int) -> None:
     """As if the server's clock jumped: what it has stored is so many milliseconds earlier."""
-    for shard in range(keys.SHARDS):
-        base = keys.base(shard)
+    for shard in range(redis_keys.SHARDS):
+        base = redis_keys.base(shard)
         if (looked := server.get(f"{base}:looked")) is not None:
             server.set(f"{base}:looked", int(looked) - by)
         for run_id in map(str, server.zrange(f"{base}:leases", 0, -1)):
@@ -32,18 +32,18 @@ def shift(server: redis.Redis, by: int) -> None:
 
 def run_out(server: redis.Redis, claim: Claim) -> None:
     """As if its lease had run out just now, while everybody looked at the clock."""
-    server.zadd(f"{keys.base(keys.shard_of(claim.run.id))}:leases", {claim.run.id: 1}, xx=True)
+    server.zadd(f"{redis_keys.base(redis_keys.shard_of(claim.run.id))}:leases", {claim.run.id: 1}, xx=True)
 
 
 def left(server: redis.Redis, claim: Claim) -> float:
     """For how many milliseconds the lease lasts."""
-    ends = server.zscore(f"{keys.base(keys.shard_of(claim.run.id))}:leases", claim.run.id)
+    ends = server.zscore(f"{redis_keys.base(redis_keys.shard_of(claim.run.id))}:leases", claim.run.id)
     seconds, micros = server.time()
     return (ends or 0) - seconds * 1000 - micros / 1000
 
 
 def field(server: redis.Redis, claim: Claim, name: str) -> str | None:
-    stored = server.hget(keys.run(claim.run.id), name)
+    stored = server.hget(redis_keys.run(claim.run.id), name)
     return None if stored is None else str(stored)
 
 
@@ -85,7 +85,7 @@ async def test_the_same_moment_is_noted_once_while_many_look(store: RedisStore, 
     await store.due(1.0)
     assert not server.keys("*:looked")
     claim = await claimed(store)
-    looked = f"{keys.base(keys.shard_of(claim.run.id))}:looked"
+    looked = f"{redis_keys.base(redis_keys.shard_of(claim.run.id))}:looked"
     first = server.get(looked)
     for _ in range(5):
         await store.due(1.0)

@@ -11,11 +11,11 @@ from redis.asyncio import Redis
 from redis.crc import key_slot
 from redis.exceptions import ClusterDownError
 
-from bot.cli import main
+from bot.commands.main import main
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.feed import Feed
 from bot.core.model import Claim, RunError, RunStatus, Verdict
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.peers import View, check_owner, disproves, needed, vouches
 from bot.store.redis import RedisStore, open_store
 from tests.contract.servers import HOST, SLOTS, WITHIN, Cluster, Server, empty
@@ -42,7 +42,7 @@ async def claimed_on(store: RedisStore, nodes: Cluster, node: Server) -> Claim:
     """A run whose keys this node has, held by a worker."""
     while True:
         claim = await claimed(store)
-        if nodes.owner(keys.run(claim.run.id)) is node:
+        if nodes.owner(redis_keys.run(claim.run.id)) is node:
             return claim
 
 
@@ -59,7 +59,7 @@ async def sooner_or_later(work: Callable[[], Awaitable[Result]]) -> Result:
 async def test_the_address_of_one_node_will_do(nodes: Cluster) -> None:
     async with open_store(nodes.primaries[2].url) as store:
         runs = [await started(store) for _ in range(8)]
-        assert {nodes.owner(keys.run(run.id)) for run in runs} == set(nodes.primaries)
+        assert {nodes.owner(redis_keys.run(run.id)) for run in runs} == set(nodes.primaries)
         assert len(await store.claim("w", [DEMO.name], 8, LEASE)) == 8
 
 
@@ -85,7 +85,7 @@ async def test_when_a_part_changes_hands_nobody_notices(store: RedisStore, nodes
     assert ruling.verdict is Verdict.SETTLED
     assert [run.id for run in await store.find_run(claim.run.id)] == [claim.run.id]
     await store.finish(claim, result="done")
-    assert nodes.owner(keys.run(claim.run.id)) is nodes.replica
+    assert nodes.owner(redis_keys.run(claim.run.id)) is nodes.replica
 
 
 async def test_after_the_death_of_a_primary_its_replica_goes_on_with_every_answer(
@@ -94,7 +94,7 @@ async def test_after_the_death_of_a_primary_its_replica_goes_on_with_every_answe
     claim = await claimed_on(store, nodes, nodes.primaries[0])
     elsewhere = await claimed_on(store, nodes, nodes.primaries[1])
     question = await store.ask(claim, approval(claim))
-    shelf = next(name for name in "abcdefgh" if nodes.owner(keys.shelf(name)) is nodes.primaries[0])
+    shelf = next(name for name in "abcdefgh" if nodes.owner(redis_keys.shelf(name)) is nodes.primaries[0])
     assert (await store.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
     await store.shelve(shelf, "press", "to be worked on")
     nodes.primaries[0].kill()
@@ -111,7 +111,7 @@ async def test_an_answer_that_a_replaced_primary_takes_is_given_to_the_next_one(
 ) -> None:
     claim = await claimed_on(store, nodes, nodes.primaries[0])
     question = await store.ask(claim, approval(claim))
-    await store.pending("slack", keys.shard_of(claim.run.id))  # until the replica has all this
+    await store.pending("slack", redis_keys.shard_of(claim.run.id))  # until the replica has all this
     async with open_store(nodes.url) as unsuspecting:
         nodes.replace_unnoticed()
         ruling = await unsuspecting.respond(claim.run.id, question.id, response())
@@ -196,7 +196,7 @@ async def test_what_is_on_its_way_to_another_node_waits_and_is_not_half_done(
 ) -> None:
     source, target = nodes.primaries[0], nodes.primaries[1]
     claim = await claimed_on(store, nodes, source)
-    slot = key_slot(keys.run(claim.run.id).encode())
+    slot = key_slot(redis_keys.run(claim.run.id).encode())
     target.tell("CLUSTER SETSLOT", slot, "IMPORTING", source.tell("CLUSTER MYID"))
     source.tell("CLUSTER SETSLOT", slot, "MIGRATING", target.tell("CLUSTER MYID"))
     try:

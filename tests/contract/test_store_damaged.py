@@ -10,7 +10,7 @@ from bot.core import sessions
 from bot.core.access import ApiKey, Scope, digest
 from bot.core.events import UNREADABLE, TaskStarted
 from bot.core.model import Deadline
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.clock import QUARANTINED
 from bot.store.redis import RedisStore
 from tests.contract.world import ADA, DEMO, LEASE, LOST, PLACE, approval, claimed, started
@@ -33,7 +33,7 @@ async def test_crews_that_others_announced_are_known(
         "version": "another",
     }
     for field, value in fields.items():
-        server.hset(keys.CREWS, field, value)
+        server.hset(redis_keys.CREWS, field, value)
     assert list(await store.crews()) == ["demo", "fine"]
     assert store.unreadable_records() == {"announcement": 1, "crew": 2}
     await store.announce("here", [DEMO, DEMO.model_copy(update={"name": "more"})])
@@ -44,8 +44,8 @@ async def test_crews_that_others_announced_are_known(
 async def test_what_queued_runs_wait_for_is_said(bad: str, store: RedisStore, server: redis.Redis) -> None:
     run = await started(store)
     await store.offer("w1", {"demo": 2}, LEASE)
-    server.hset(keys.OFFERS, "w2", bad)
-    server.hset(keys.working("demo"), "another run", bad)
+    server.hset(redis_keys.OFFERS, "w2", bad)
+    server.hset(redis_keys.working("demo"), "another run", bad)
     assert (await store.waits([run]))[run.id].code == "turn"
     assert set(store.unreadable_records()) == {"offer", "working place"}
 
@@ -54,8 +54,10 @@ async def test_what_queued_runs_wait_for_is_said(bad: str, store: RedisStore, se
 async def test_other_keys_still_let_people_in(bad: str, store: RedisStore, server: redis.Redis) -> None:
     assert await store.add_key(ApiKey(name="ci", scopes=(Scope.READ,), digest="d"))
     assert await store.add_key(ApiKey(name="other", scopes=(Scope.READ,), digest="e"))
-    server.hset(f"{keys.base(0)}:apikeys", "other", bad)
-    server.hset(f"{keys.base(0)}:apikeys", "undated", '{"name": "undated", "scopes": [], "digest": "f"}')
+    server.hset(f"{redis_keys.base(0)}:apikeys", "other", bad)
+    server.hset(
+        f"{redis_keys.base(0)}:apikeys", "undated", '{"name": "undated", "scopes": [], "digest": "f"}'
+    )
     assert [key.name for key in await store.api_keys()] == ["ci"]
     assert await store.locked()
 
@@ -65,8 +67,8 @@ async def test_an_event_that_is_damaged_keeps_its_number(
     bad: str, store: RedisStore, server: redis.Redis
 ) -> None:
     claim = await claimed(store)
-    server.hincrby(keys.run(claim.run.id), "seq", 1)
-    server.xadd(keys.events(claim.run.id), {"at": bad, "body": bad}, id="2-0")
+    server.hincrby(redis_keys.run(claim.run.id), "seq", 1)
+    server.xadd(redis_keys.events(claim.run.id), {"at": bad, "body": bad}, id="2-0")
     await store.record(claim, TaskStarted(crew_id="c", task_id="t", task="T", number=1, total=1))
     events = await store.events(claim.run.id)
     assert [(event.seq, event.body.type) for event in events] == [
@@ -81,7 +83,7 @@ async def test_an_event_that_is_damaged_keeps_its_number(
 
 async def test_the_inbox_passes_entries_that_lead_nowhere(store: RedisStore, server: redis.Redis) -> None:
     claim = await claimed(store)
-    shard = keys.shard_of(claim.run.id)
+    shard = redis_keys.shard_of(claim.run.id)
     now = await store.inbox_now()
     entries: list[dict[Any, Any]] = [
         {"run": claim.run.id, "seq": "first"},
@@ -89,10 +91,10 @@ async def test_the_inbox_passes_entries_that_lead_nowhere(store: RedisStore, ser
         {"run": "", "seq": "-1"},
     ]
     for fields in entries:
-        server.xadd(keys.inbox(shard), fields)
+        server.xadd(redis_keys.inbox(shard), fields)
     asked = await store.ask(claim, approval(claim))
-    server.zadd(keys.open_questions(shard), {"no names": 1, "/": 2, f"{claim.run.id}/gone": 3})
-    server.hset(keys.question(claim.run.id, "gone"), mapping={"seq": "one", "position": "here"})
+    server.zadd(redis_keys.open_questions(shard), {"no names": 1, "/": 2, f"{claim.run.id}/gone": 3})
+    server.hset(redis_keys.question(claim.run.id, "gone"), mapping={"seq": "one", "position": "here"})
     refs = await store.inbox_after(dict(enumerate(now.positions)))
     assert len(refs) == 4
     assert [entry.event.seq for entry in await store.inbox_events(refs)] == [2]
@@ -105,19 +107,19 @@ async def test_one_broken_shard_does_not_stop_the_clock_of_the_others(
     store: RedisStore, server: redis.Redis
 ) -> None:
     claims = [await claimed(store) for _ in range(12)]
-    shards = {keys.shard_of(claim.run.id) for claim in claims}
+    shards = {redis_keys.shard_of(claim.run.id) for claim in claims}
     broken = min(shards)
-    server.delete(f"{keys.base(broken)}:leases")
-    server.set(f"{keys.base(broken)}:delayed", "no sorted set")
+    server.delete(f"{redis_keys.base(broken)}:leases")
+    server.set(f"{redis_keys.base(broken)}:delayed", "no sorted set")
     for claim in claims:
-        if keys.shard_of(claim.run.id) != broken:
-            server.zadd(f"{keys.base(keys.shard_of(claim.run.id))}:leases", {claim.run.id: 1})
+        if redis_keys.shard_of(claim.run.id) != broken:
+            server.zadd(f"{redis_keys.base(redis_keys.shard_of(claim.run.id))}:leases", {claim.run.id: 1})
     asked = await store.ask(claims[-1], approval(claims[-1], deadline=Deadline(after=0)))
     with pytest.raises(Exception, match="WRONGTYPE"):
         await store.tick(QUARANTINED)
-    others = [claim for claim in claims if keys.shard_of(claim.run.id) != broken]
+    others = [claim for claim in claims if redis_keys.shard_of(claim.run.id) != broken]
     assert others
-    assert {server.hget(keys.run(claim.run.id), "state") for claim in others} == {"queued"}
+    assert {server.hget(redis_keys.run(claim.run.id), "state") for claim in others} == {"queued"}
     assert not (await store.question(claims[-1].run.id, asked.id)).open
 
 
@@ -125,12 +127,12 @@ async def test_what_stands_in_a_list_and_is_gone_holds_up_nothing(
     store: RedisStore, server: redis.Redis
 ) -> None:
     claim = await claimed(store)
-    base = keys.base(keys.shard_of(claim.run.id))
+    base = redis_keys.base(redis_keys.shard_of(claim.run.id))
     for name in (":leases", ":delayed", ":over", ":journals"):
         server.zadd(f"{base}{name}", {"gone": 1})
     server.zadd(f"{base}:leases", {claim.run.id: 2})
     assert await store.tick(LOST) == 1
-    assert server.hget(keys.run(claim.run.id), "state") == "queued"
+    assert server.hget(redis_keys.run(claim.run.id), "state") == "queued"
     assert await store.tick(LOST) == 0
 
 
@@ -143,7 +145,7 @@ async def test_other_sessions_go_on(bad: str, store: RedisStore, server: redis.R
         bad,
         session.model_copy(update={"id": other}).model_dump_json()[:-1] + ', "only": "reading"}',
     ):
-        server.set(keys.memory(f"session:{other}"), text)
+        server.set(redis_keys.memory(f"session:{other}"), text)
         assert await sessions.open_sessions(store) == [session]
         assert await sessions.find_session(store, digest(token)) == session
         assert await sessions.find_session(store, other) is None
@@ -154,6 +156,6 @@ async def test_copies_and_places_of_another_form_are_read_as_they_are(
     store: RedisStore, server: redis.Redis
 ) -> None:
     run = await started(store, place=PLACE)
-    server.hset(keys.shown(run.id, "slack"), mapping={"cursor": "far", "copy:run": "C1/1.2"})
+    server.hset(redis_keys.shown(run.id, "slack"), mapping={"cursor": "far", "copy:run": "C1/1.2"})
     shown = await store.delivery("slack", run.id)
     assert (shown.cursor, shown.copies) == (0, {"run": "C1/1.2"})

@@ -7,8 +7,8 @@ import pytest
 from bot.core.events import TaskStarted
 from bot.core.model import Claim
 from bot.core.ports import Delivery
-from bot.store.keys import shard_of
 from bot.store.redis import RedisStore
+from bot.store.redis_keys import shard_of
 from tests.contract.world import LEASE, PLACE, approval, claimed, response, started
 
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)

@@ -14,7 +14,7 @@ from bot.core.events import TaskStarted
 from bot.core.lists import RunFilter
 from bot.core.model import Claim, Deadline, RunStatus
 from bot.core.ports import Fenced
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store
 from tests.contract.lossy import lossy_line
 from tests.contract.world import ADA, DEMO, LEASE, LOST, PLACE, approval, claimed, new_run, response, started
@@ -37,7 +37,7 @@ async def eventful(store: RedisStore, *servers: redis.Redis) -> Claim:
     [stopping] = await store.claim("stops", [DEMO.name], 1, LEASE, most={DEMO.name: 5})
     await store.release(stopping)
     [claim] = await store.claim("w1", [DEMO.name], 1, LEASE, most={DEMO.name: 5})
-    run_id, shard = claim.run.id, keys.shard_of(claim.run.id)
+    run_id, shard = claim.run.id, redis_keys.shard_of(claim.run.id)
     await store.also_at(run_id, PLACE.model_copy(update={"ref": "D1/1.2"}))
     await store.note(claim, "t1/model/x/0", json.dumps({"result": "said"}))
     await store.record(claim, TASK)
@@ -196,9 +196,9 @@ async def test_a_run_begins_with_the_journal_that_it_is_handed(
     entries = {f"kept/{number}": "x" * 100_000 for number in range(6)}
     new = new_run()
     assert await store.hand_on(new.id, entries)
-    assert server.pttl(keys.journal(new.id)) > 0, "if it is never started, nothing stays"
+    assert server.pttl(redis_keys.journal(new.id)) > 0, "if it is never started, nothing stays"
     await store.start(new)
-    assert server.pttl(keys.journal(new.id)) == -1
+    assert server.pttl(redis_keys.journal(new.id)) == -1
     assert await store.journal(new.id) == entries
     assert not await store.hand_on(new.id, {"late": "x"})
     assert await store.journal(new.id) == entries
@@ -260,9 +260,9 @@ async def test_a_sealed_value_can_not_be_moved(
     claim, other = await claimed(store), await claimed(store)
     async with open_store(store_url, journal_keys=KEYS[:1]) as sealing:
         await sealing.note(claim, "step", "ours")
-        sealed = server.hget(keys.journal(claim.run.id), "step")
-        server.hset(keys.journal(claim.run.id), "another", sealed)
-        server.hset(keys.journal(other.run.id), "step", sealed)
+        sealed = server.hget(redis_keys.journal(claim.run.id), "step")
+        server.hset(redis_keys.journal(claim.run.id), "another", sealed)
+        server.hset(redis_keys.journal(other.run.id), "step", sealed)
         for run_id in (claim.run.id, other.run.id):
             with pytest.raises(JournalSealed, match="moved"):
                 await sealing.journal(run_id)

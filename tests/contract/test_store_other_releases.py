@@ -10,7 +10,7 @@ import redis
 from bot.core.errors import NotFound, UnreadableRecord
 from bot.core.lists import RunFilter
 from bot.core.model import Action, Deadline, Question, RunStatus, Verdict
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.world import ADA, DEMO, LEASE, LOST, PLACE, approval, claimed, response, started
 
@@ -19,7 +19,7 @@ Change = Callable[[redis.Redis, str], None]
 
 
 def with_version(server: redis.Redis, key: str) -> None:
-    server.hset(key, "version", keys.RECORD + 1)
+    server.hset(key, "version", redis_keys.RECORD + 1)
 
 
 def damaged(server: redis.Redis, key: str) -> None:
@@ -61,7 +61,7 @@ def newer(request: pytest.FixtureRequest) -> Change:
 
 
 def stored(server: redis.Redis, question: Question) -> dict[Any, Any]:
-    return dict(server.hgetall(keys.question(question.run_id, question.id)))
+    return dict(server.hgetall(redis_keys.question(question.run_id, question.id)))
 
 
 async def test_a_question_that_is_not_understood_is_never_decided(
@@ -69,7 +69,7 @@ async def test_a_question_that_is_not_understood_is_never_decided(
 ) -> None:
     claim = await claimed(store)
     strange = await store.ask(claim, approval(claim, "strange", Deadline(after=0, remind_after=0)))
-    newer(server, keys.question(claim.run.id, strange.id))
+    newer(server, redis_keys.question(claim.run.id, strange.id))
     before = stored(server, strange)
     plain = await store.ask(claim, approval(claim, "plain", Deadline(after=0, outcome="reject")))
     for action in (Action.APPROVE, Action.REJECT, Action.RESPOND):
@@ -94,12 +94,14 @@ async def test_the_timers_of_such_a_question_stay_and_keep_nobody_awake(
 ) -> None:
     claim = await claimed(store)
     strange = await store.ask(claim, approval(claim, "strange", Deadline(after=0, remind_after=0)))
-    newer(server, keys.question(claim.run.id, strange.id))
-    timers = server.zrange(keys.timers(keys.shard_of(claim.run.id)), 0, -1, withscores=True)
+    newer(server, redis_keys.question(claim.run.id, strange.id))
+    timers = server.zrange(redis_keys.timers(redis_keys.shard_of(claim.run.id)), 0, -1, withscores=True)
     assert await store.due(9) == 0
     await store.tick(LOST)
     assert await store.due(9) > 5
-    assert server.zrange(keys.timers(keys.shard_of(claim.run.id)), 0, -1, withscores=True) == timers
+    assert (
+        server.zrange(redis_keys.timers(redis_keys.shard_of(claim.run.id)), 0, -1, withscores=True) == timers
+    )
 
 
 async def test_lists_and_streams_go_on_without_such_a_question(
@@ -107,7 +109,7 @@ async def test_lists_and_streams_go_on_without_such_a_question(
 ) -> None:
     claim = await claimed(store)
     strange, plain = [await store.ask(claim, approval(claim, name)) for name in ("strange", "plain")]
-    newer(server, keys.question(claim.run.id, strange.id))
+    newer(server, redis_keys.question(claim.run.id, strange.id))
     assert await store.questions(claim.run.id) == [plain]
     assert await store.open_questions() == [plain]
     assert await store.open_questions(deciders=[ADA.principal]) == [plain]
@@ -121,7 +123,7 @@ async def test_lists_and_streams_go_on_without_such_a_question(
 async def test_a_timer_that_is_not_known_stays(store: RedisStore, server: redis.Redis) -> None:
     claim = await claimed(store)
     asked = await store.ask(claim, approval(claim, deadline=Deadline(after=0)))
-    timers = keys.timers(keys.shard_of(claim.run.id))
+    timers = redis_keys.timers(redis_keys.shard_of(claim.run.id))
     unknown = {f"escalate/{claim.run.id}/{asked.id}/{number}": 1 for number in range(150)}
     unknown |= {"": 1, "deadline": 2, "remind//": 3, f"deadline/{claim.run.id}": 4, "{}": 5}
     server.zadd(timers, unknown)
@@ -138,7 +140,7 @@ async def test_a_run_that_is_not_understood_is_left_alone(
     store: RedisStore, server: redis.Redis, kind: str
 ) -> None:
     strange = await started(store, place=PLACE)
-    RUNS[kind](server, keys.run(strange.id))
+    RUNS[kind](server, redis_keys.run(strange.id))
     plain = await started(store, place=PLACE)
     claims = await store.claim("w", [DEMO.name], 5, LEASE)
     assert [claim.run.id for claim in claims] == [plain.id]
@@ -148,7 +150,7 @@ async def test_a_run_that_is_not_understood_is_left_alone(
     for refused in (store.run(strange.id), store.cancel(strange.id, ADA)):
         with pytest.raises(UnreadableRecord):
             await refused
-    assert server.hget(keys.run(strange.id), "status") == "queued"
+    assert server.hget(redis_keys.run(strange.id), "status") == "queued"
     assert store.unreadable_records() == {"run": 1}
 
 
@@ -157,19 +159,19 @@ async def test_leases_ages_and_deletion_leave_a_newer_run_alone(
 ) -> None:
     claim, ended = await claimed(store), await claimed(store)
     await store.finish(ended, result="done")
-    shard = {run_id: keys.base(keys.shard_of(run_id)) for run_id in (claim.run.id, ended.run.id)}
+    shard = {run_id: redis_keys.base(redis_keys.shard_of(run_id)) for run_id in (claim.run.id, ended.run.id)}
     for run_id in shard:
-        with_version(server, keys.run(run_id))
+        with_version(server, redis_keys.run(run_id))
     server.zadd(f"{shard[claim.run.id]}:leases", {claim.run.id: 1})
     for kind in (":over", ":journals"):
         server.zadd(f"{shard[ended.run.id]}{kind}", {ended.run.id: 1})
-    before = {run_id: server.hgetall(keys.run(run_id)) for run_id in shard}
+    before = {run_id: server.hgetall(redis_keys.run(run_id)) for run_id in shard}
     assert await store.tick(LOST) == 0
     assert await store.due(9) > 5
     assert await store.abandon("w1", LOST) == []
     with pytest.raises(UnreadableRecord):
         await store.delete(ended.run.id)
-    assert {run_id: server.hgetall(keys.run(run_id)) for run_id in shard} == before
+    assert {run_id: server.hgetall(redis_keys.run(run_id)) for run_id in shard} == before
 
 
 async def test_a_run_with_a_newer_question_is_not_taken_nor_deleted(
@@ -177,13 +179,13 @@ async def test_a_run_with_a_newer_question_is_not_taken_nor_deleted(
 ) -> None:
     claim = await claimed(store)
     strange = await store.ask(claim, approval(claim))
-    with_version(server, keys.question(claim.run.id, strange.id))
+    with_version(server, redis_keys.question(claim.run.id, strange.id))
     await store.release(claim)
     assert await store.claim("w2", [DEMO.name], 5, LEASE) == []
-    server.hset(keys.run(claim.run.id), "status", "failed")
+    server.hset(redis_keys.run(claim.run.id), "status", "failed")
     with pytest.raises(UnreadableRecord):
         await store.delete(claim.run.id)
-    assert server.exists(keys.question(claim.run.id, strange.id))
+    assert server.exists(redis_keys.question(claim.run.id, strange.id))
 
 
 async def test_records_have_a_version_and_nothing_that_an_older_release_could_decide_by(
@@ -192,7 +194,7 @@ async def test_records_have_a_version_and_nothing_that_an_older_release_could_de
     claim = await claimed(store)
     asked = await store.ask(claim, approval(claim, deadline=Deadline(after=60)))
     record = stored(server, asked)
-    assert record["version"] == server.hget(keys.run(claim.run.id), "version") == str(keys.RECORD)
+    assert record["version"] == server.hget(redis_keys.run(claim.run.id), "version") == str(redis_keys.RECORD)
     assert json.loads(record["rules"]) == {"policy": {"deciders": list(asked.policy.deciders)}}
     assert "silence" not in record
 
@@ -202,9 +204,9 @@ async def test_a_question_of_the_first_release_is_answered_and_expires(
 ) -> None:
     claim = await claimed(store)
     asked = [await store.ask(claim, approval(claim, name, Deadline(after=60))) for name in ("one", "two")]
-    timers = keys.timers(keys.shard_of(claim.run.id))
+    timers = redis_keys.timers(redis_keys.shard_of(claim.run.id))
     for question in asked:
-        key = keys.question(claim.run.id, question.id)
+        key = redis_keys.question(claim.run.id, question.id)
         server.hdel(key, "version", "revision")
         changed(digest="5" * 64)(server, key)
         server.zadd(timers, {f"deadline/{claim.run.id}/{question.id}": 1})

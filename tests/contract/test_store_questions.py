@@ -8,7 +8,7 @@ from bot.core.model import Action, Deadline, Policy, RunStatus, Standing, Verdic
 from bot.core.ports import Fenced
 from bot.core.questions import digest_of
 from bot.core.responses import Choose
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.connection import connect
 from bot.store.redis import RedisStore
 from tests.contract.world import ADA, BOB, LOST, approval, choice, claimed, response, told
@@ -132,7 +132,7 @@ async def test_a_response_is_appended_only_to_what_was_judged(store: RedisStore,
                 "",
                 "approve",
             )
-            assert (await connection.run("respond", keys.shard_of(run_id), *words))[0] == done
+            assert (await connection.run("respond", redis_keys.shard_of(run_id), *words))[0] == done
     finally:
         await connection.close()
     assert [said.key for said in await store.responses(run_id, question.id)] == ["a", "b"]

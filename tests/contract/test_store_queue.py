@@ -7,7 +7,7 @@ import redis
 
 from bot.core.feed import queue_topic
 from bot.core.model import Actor, Claim, Crew, RunStatus
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.world import (
     ADA,
@@ -184,7 +184,7 @@ async def test_who_waits_for_a_place_is_woken_when_one_is_free(store: RedisStore
     await anext(wakeups)
     await store.vacate("w", "demo", [run_id])
     async with asyncio.timeout(5):
-        assert queue_topic(keys.shard_of("demo")) in await anext(wakeups)
+        assert queue_topic(redis_keys.shard_of("demo")) in await anext(wakeups)
     await wakeups.aclose()  # type: ignore[attr-defined]
 
 
@@ -227,7 +227,7 @@ async def test_the_first_death_costs_no_time_and_the_second_a_little(
     assert [claim.run.id for claim in await store.claim("w", BOTH, 1, LEASE)] == [run_id]
     before = await store.now()
     await store.abandon("w", LOST)
-    due = server.zscore(keys.delayed(keys.shard_of(run_id)), run_id)
+    due = server.zscore(redis_keys.delayed(redis_keys.shard_of(run_id)), run_id)
     assert due is not None
     assert due >= before + 1000 * RETRY_AFTER
     assert await store.suspects(BOTH) == []
@@ -261,7 +261,7 @@ async def test_a_run_that_is_tried_later_can_be_cancelled(store: RedisStore, ser
     await store.cancel(run_id, ADA)
     await asyncio.sleep(RETRY_AFTER)
     assert await store.tick(LOST) == 0
-    assert server.exists(keys.delayed(keys.shard_of(run_id))) == 0
+    assert server.exists(redis_keys.delayed(redis_keys.shard_of(run_id))) == 0
 
 
 # ── what a queued run waits for ─────────────────────────────────────────────────────────────────────────────
@@ -286,10 +286,10 @@ async def test_a_run_that_no_live_worker_can_take_waits_for_one(
     await up(store)
     assert await said(store, demo) == ("turn", 0)
     assert await said(store, other) == ("worker", None)
-    stored = server.hget(keys.OFFERS, "w")
+    stored = server.hget(redis_keys.OFFERS, "w")
     assert stored is not None
     at, _, offer = str(stored).partition(" ")
-    server.hset(keys.OFFERS, "w", f"{int(at) - (LEASE + 2) * 1000:.0f} {offer}")
+    server.hset(redis_keys.OFFERS, "w", f"{int(at) - (LEASE + 2) * 1000:.0f} {offer}")
     assert await said(store, demo) == ("worker", None)
     await up(store)
     await store.abandon("w", LOST)

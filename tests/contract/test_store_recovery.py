@@ -13,9 +13,9 @@ import redis
 from bot.core.errors import StoreUnavailable
 from bot.core.events import TaskStarted
 from bot.core.model import Deadline, RunStatus, Verdict
-from bot.store import keys
-from bot.store.keys import shard_of
+from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store
+from bot.store.redis_keys import shard_of
 from tests.contract.lossy import LossyLine, lossy_line
 from tests.contract.world import (
     ADA,
@@ -93,7 +93,7 @@ async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
     held, _ = await store.start(new_run(place=UNPLACED, held=True))
     asked = [await store.ask(claim, approval(claim)) for claim in (answered, parked)]
     await store.ask(expiring, approval(expiring, deadline=Deadline(after=60)))
-    timers = keys.timers(shard_of(expiring.run.id))
+    timers = redis_keys.timers(shard_of(expiring.run.id))
     server.zadd(timers, {str(timer): 0 for timer in server.zrange(timers, 0, -1)})
     await store.lease_shard("slack", shard_of(answered.run.id), "web", LEASE)
     with full(server):
@@ -121,7 +121,7 @@ async def test_a_full_redis_makes_room_by_itself(store_url: str, server: redis.R
         claim = await claimed(store)
         await store.finish(claim, result="done")
         dying = await claimed(store)
-        server.zadd(f"{keys.base(shard_of(dying.run.id))}:leases", {dying.run.id: 0})
+        server.zadd(f"{redis_keys.base(shard_of(dying.run.id))}:leases", {dying.run.id: 0})
         await asyncio.sleep(0.01)
         with full(server):
             await store.tick(LOST)

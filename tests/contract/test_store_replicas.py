@@ -11,8 +11,8 @@ import pytest
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.model import Question, RunStatus, Verdict
 from bot.store.durability import inspect
-from bot.store.keys import shard_of
 from bot.store.redis import RedisStore, open_store
+from bot.store.redis_keys import shard_of
 from bot.store.witness import Witnessing
 from tests.contract.servers import Pair, pair, until
 from tests.contract.test_store_cluster import sooner_or_later

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.core.errors import NotFound, Refused
 from bot.core.model import Claim, Place
 from bot.core.ports import Fenced
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.codec import new_call
 from bot.store.redis import RedisStore, open_store
 from tests.contract.places import misplaced
@@ -93,7 +93,7 @@ class Play:
         """A worker claims what it has seen in a line a moment ago, wherever that is by now."""
         run_id = self._run(number)
         connection = self.store._connection  # noqa: SLF001 - the moment in between can't be waited for
-        await connection.run("claim", keys.shard_of(run_id), "late", new_call(), 60_000, run_id)
+        await connection.run("claim", redis_keys.shard_of(run_id), "late", new_call(), 60_000, run_id)
 
     async def _abandon(self, worker: int) -> None:
         await self.store.abandon(WORKERS[worker], LOST)
@@ -144,16 +144,16 @@ class Play:
 
     async def _run_out(self, _: int) -> None:
         """All leases run out, while time goes on."""
-        for shard in range(keys.SHARDS):
-            leases = f"{keys.base(shard)}:leases"
+        for shard in range(redis_keys.SHARDS):
+            leases = f"{redis_keys.base(shard)}:leases"
             for run_id in self.server.zrange(leases, 0, -1):
                 self.server.zadd(leases, {str(run_id): 1}, xx=True)
         await self.store.tick(LOST)
 
     async def _jump(self, _: int) -> None:
         """The store's clock jumps."""
-        for shard in range(keys.SHARDS):
-            self.server.set(f"{keys.base(shard)}:looked", 1)
+        for shard in range(redis_keys.SHARDS):
+            self.server.set(f"{redis_keys.base(shard)}:looked", 1)
         await self.store.tick(LOST)
 
     async def _pause(self, _: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from bot.core.errors import SettingsError, StoreUnavailable
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store
 from tests.contract.world import new_run, started
 
@@ -107,7 +107,7 @@ async def test_a_replica_is_recognised(store: RedisStore, server: redis.Redis) -
 
 
 async def test_what_a_newer_release_wrote_is_left_alone(store_url: str, server: redis.Redis) -> None:
-    server.set(keys.SCHEMA_KEY, keys.SCHEMA + 1)
+    server.set(redis_keys.SCHEMA_KEY, redis_keys.SCHEMA + 1)
     with pytest.raises(SettingsError, match="newer Crewdeck"):
         async with open_store(store_url):
             pass

@@ -10,8 +10,8 @@ from bot.core import feed
 from bot.core.events import Event
 from bot.core.feed import Feed, Signal
 from bot.core.ports import Fenced
-from bot.store.keys import SHARDS, shard_of
 from bot.store.redis import RedisStore
+from bot.store.redis_keys import SHARDS, shard_of
 from tests.contract.world import ADA, LEASE, PLACE, approval, claimed, response, started
 
 pytestmark = pytest.mark.everywhere

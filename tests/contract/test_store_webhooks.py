@@ -9,8 +9,8 @@ from bot.core.errors import NotFound
 from bot.core.events import TaskStarted
 from bot.core.model import Place, Run
 from bot.core.webhooks import Outstanding
-from bot.store.keys import shard_of
 from bot.store.redis import RedisStore
+from bot.store.redis_keys import shard_of
 from tests.contract.world import LEASE, PLACE, claimed, new_run, started
 
 CRM, OPS = "webhook:crm", "webhook:ops"

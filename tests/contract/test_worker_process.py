@@ -12,9 +12,9 @@ from typing import NamedTuple
 import psutil
 import pytest
 
+from bot.processes.worker_process import WorkerProcess
 from bot.store.embedded import Embedded
 from bot.store.redis import open_store
-from bot.worker_process import WorkerProcess
 from tests.contract.crews.deck import environment
 from tests.scenario.server import alive
 

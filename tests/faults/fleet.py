@@ -17,7 +17,7 @@ from typing import Self
 import redis
 
 from bot.core.model import Run
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.embedded import Embedded
 from tests.contract.crews.deck import WorkerProcess
 from tests.faults.nursery import Nursery
@@ -133,7 +133,7 @@ class Fleet:
 
     def _field(self, run: Run, name: str) -> str | None:
         with redis.Redis.from_url(self.redis_url, decode_responses=True) as client:
-            value: str | None = client.hget(keys.run(run.id), name)
+            value: str | None = client.hget(redis_keys.run(run.id), name)
             return value
 
     def effects(self, mark: str) -> list[str]:

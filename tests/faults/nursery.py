@@ -34,10 +34,10 @@ from typing import Any, NamedTuple, Self
 REPOSITORY = Path(__file__).resolve().parents[2]
 IMPORTED = (
     *(
-        "crews.worker",
-        "crews.runtime",
-        "crews.loading",
-        "bot.serve",
+        "crews.worker.worker",
+        "crews.run.runtime",
+        "crews.definitions.loading",
+        "bot.commands.serve",
         "bot.surfaces.slack.surface",
         "crewdeck",
     ),
@@ -55,7 +55,7 @@ class Command(NamedTuple):
 
 
 WORKER = Command("crews.__main__", ("worker",))
-SERVE = Command("bot.cli", ("serve",))
+SERVE = Command("bot.commands.main", ("serve",))
 
 
 class Child:
@@ -260,7 +260,7 @@ def _move_in(wish: dict[str, Any], wakeup: tuple[int, int]) -> None:
 
 def main() -> None:
     from bot import settings
-    from crews import environment
+    from crews.crewai_adapter import environment
 
     environment.prepare(settings.load())
     for module in IMPORTED:

@@ -19,7 +19,7 @@ import redis
 from bot import local_token
 from bot.core.model import Run
 from bot.core.ports import Catalogue
-from bot.store import keys
+from bot.store import redis_keys
 from tests.contract.crews.deck import environment
 from tests.faults.nursery import SERVE, WORKER, Child, Command, Nursery
 
@@ -171,7 +171,7 @@ class Site:
     def field(self, run: Run, name: str) -> str | None:
         """What the store holds of a run."""
         with redis.Redis.from_url(self.redis_url, decode_responses=True) as client:
-            value: str | None = client.hget(keys.run(run.id), name)
+            value: str | None = client.hget(redis_keys.run(run.id), name)
             return value
 
     def holder(self, run: Run) -> Machine | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crewai.tools import BaseTool
 
-from crews.context import CURRENT
+from crews.run.context import CURRENT
 from tests.faults.toolbox import leave_trace
 
 

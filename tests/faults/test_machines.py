@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from bot.core.model import Claim
-from bot.store import keys
+from bot.store import redis_keys
 from tests.contract.http.following import all_of, over_sse
 from tests.contract.http.served import Served, http_client
 from tests.faults.site import Site, announced, until
@@ -80,7 +80,7 @@ def _channel(town: Town, number: int) -> str:
 def _shares(town: Town) -> list[int]:
     """How many parts of the deliveries each process has."""
     with redis.Redis.from_url(town.site.redis_url) as client:
-        owners = [client.get(f"{keys.base(shard)}:shard:slack") for shard in range(keys.SHARDS)]
+        owners = [client.get(f"{redis_keys.base(shard)}:shard:slack") for shard in range(redis_keys.SHARDS)]
     return list(Counter(owner for owner in owners if owner).values())
 
 

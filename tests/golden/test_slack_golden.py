@@ -30,7 +30,7 @@ from bot.core.model import (
     RunError,
     RunStatus,
 )
-from bot.surfaces.card import Progress, progress, question_card, run_card
+from bot.surfaces.chat.cards import Progress, progress, question_card, run_card
 from bot.surfaces.slack.cards import asking, homeview, runcard, views
 from bot.surfaces.slack.cards.runcard import Message
 

@@ -34,10 +34,10 @@ from bot.core.responses import response
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
-from bot.surfaces.slack.delivery.home import Home
-from bot.surfaces.slack.delivery.outbox import Delivery
+from bot.surfaces.chat.ack_priority import Precedence
+from bot.surfaces.chat.delivery.outbox import Delivery
+from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.place import SlackPlace
-from bot.surfaces.slack.precedence import Precedence
 from bot.surfaces.slack.webapi.api import open_api
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message
 

@@ -146,7 +146,7 @@ def test_a_wrong_setting_is_one_line(command: str, tmp_path: Path) -> None:
 def test_help_is_there_at_once(tmp_path: Path) -> None:
     script = """if True:
         import sys
-        from bot.cli import main
+        from bot.commands.main import main
         try:
             main(["--help"])
         finally:

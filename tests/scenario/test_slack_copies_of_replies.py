@@ -14,14 +14,14 @@ from bot.core.ports import Store
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
-from bot.surfaces.slack.inbound.answers import Answers
-from bot.surfaces.slack.inbound.errands import Errands
+from bot.surfaces.chat.ack_priority import Precedence
+from bot.surfaces.chat.background import Errands
+from bot.surfaces.chat.inbound.answers import Answers
+from bot.surfaces.chat.inbound.replies import Heard, Replies
+from bot.surfaces.chat.inbound.reply import SILENT
 from bot.surfaces.slack.inbound.payloads import Said
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.inbound.replies import Heard, Replies
-from bot.surfaces.slack.inbound.reply import SILENT
 from bot.surfaces.slack.place import SlackPlace
-from bot.surfaces.slack.precedence import Precedence
 from bot.surfaces.slack.webapi.api import open_api
 from bot.surfaces.slack.webapi.installed import Installed
 from tests.contract.lossy import LossyLine, lossy_line

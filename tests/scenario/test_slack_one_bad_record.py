@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from bot.core.model import Claim, Question, QuestionKind
-from bot.store import keys
+from bot.store import redis_keys
 from tests.loopback.slack import Message
 from tests.scenario.outbox import ADA, Outbox
 from tests.scenario.stage import Stage, serving
@@ -25,7 +25,7 @@ async def placed(on: Outbox) -> Claim:
 
 
 def newer(server: redis.Redis, key: str) -> None:
-    server.hset(key, "version", keys.RECORD + 1)
+    server.hset(key, "version", redis_keys.RECORD + 1)
 
 
 def damaged(server: redis.Redis, key: str) -> None:
@@ -39,7 +39,7 @@ def policy_of_two(server: redis.Redis, key: str) -> None:
 
 
 def question_key(question: Question) -> str:
-    return keys.question(question.run_id, question.id)
+    return redis_keys.question(question.run_id, question.id)
 
 
 async def test_delivery_and_the_home_tab_go_on_with_the_others(on: Outbox, server: redis.Redis) -> None:
@@ -50,11 +50,11 @@ async def test_delivery_and_the_home_tab_go_on_with_the_others(on: Outbox, serve
     spoilt = [await on.ask(claim, f"Strange {n}?") for n, claim in enumerate(claims[:3])]
     for question, spoil in zip(spoilt, (newer, damaged, policy_of_two), strict=True):
         spoil(server, question_key(question))
-    newer(server, keys.run(claims[3].run.id))
+    newer(server, redis_keys.run(claims[3].run.id))
     await on.ask(claims[4], "Plain?")
     odd = await on.ask(claims[5], "Oddly posted?")
     server.hset(
-        keys.shown(claims[5].run.id, "slack"),
+        redis_keys.shown(claims[5].run.id, "slack"),
         mapping={"copy:drawn": "long ago", f"copy:question:{odd.id}:9": "?"},
     )
     before = {question.id: server.hgetall(question_key(question)) for question in spoilt}
@@ -71,8 +71,8 @@ async def test_delivery_and_the_home_tab_go_on_with_the_others(on: Outbox, serve
     assert before == {question.id: server.hgetall(question_key(question)) for question in spoilt}
     waiting = {
         run_id
-        for shard in range(keys.SHARDS)
-        for run_id in server.zrange(f"{keys.base(shard)}:outbox:slack", 0, -1)
+        for shard in range(redis_keys.SHARDS)
+        for run_id in server.zrange(f"{redis_keys.base(shard)}:outbox:slack", 0, -1)
     }
     assert {claim.run.id for claim in (*claims[:3], claims[5])} <= waiting, (
         "a process that can read them shows them"
@@ -91,13 +91,13 @@ async def test_a_process_that_starts_reads_what_it_can(
         asked = await on.ask(third, "Odd place?", kind=QuestionKind.TEXT)
         await on.sees(lambda: on.said("Odd place?"))
     policy_of_two(server, question_key(spoilt))
-    server.hset(keys.shown(third.run.id, "slack"), mapping={"copy:moved": "nowhere", "copy:drawn": "x"})
-    shelf = keys.shelf("slack:deliveries")
+    server.hset(redis_keys.shown(third.run.id, "slack"), mapping={"copy:moved": "nowhere", "copy:drawn": "x"})
+    shelf = redis_keys.shelf("slack:deliveries")
     bad = {"a": "{", "b": "[]", "c": '{"owner": "gone"}', "d": '{"owner": "gone", "payload": 7}'}
     for key, text in bad.items():
         server.hset(shelf, key, text)
     for name in ("slack:web", "slack:catchup"):
-        server.set(keys.memory(name), "{")
+        server.set(redis_keys.memory(name), "{")
     ada = on.slack.person(ADA.user_id)
     assert not (await ada.reply(shown.channel, shown.thread_ts or "", "blue")).ok
     async with serving(on.slack, "http", web) as running:

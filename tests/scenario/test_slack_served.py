@@ -9,7 +9,7 @@ import redis
 from bot.core.events import TaskStarted
 from bot.core.ids import part_id
 from bot.core.model import Claim
-from bot.surfaces.slack.delivery.outbox import AT_ONCE
+from bot.surfaces.chat.delivery.outbox import AT_ONCE
 from tests.loopback.slack import GENERAL
 from tests.scenario.outbox import Outbox, delivering
 from tests.scenario.stage import serving

@@ -8,7 +8,7 @@ import redis
 
 from bot.core.model import Question, QuestionKind
 from bot.core.questions import digest_of
-from bot.store import keys
+from bot.store import redis_keys
 from bot.surfaces.slack.actions import Target
 from tests.loopback.slack import Message
 from tests.scenario.outbox import ADA, Outbox
@@ -25,7 +25,7 @@ def server(redis_url: str) -> Iterator[redis.Redis]:
 
 def ask_otherwise(server: redis.Redis, question: Question, prompt: str = "Pay 9000?") -> None:
     """The question asks for something else from now on, and its card was not redrawn."""
-    key = keys.question(question.run_id, question.id)
+    key = redis_keys.question(question.run_id, question.id)
     spec = json.loads(str(server.hget(key, "spec")))
     digest = digest_of(question.model_copy(update={"prompt": prompt}))
     server.hset(key, "spec", json.dumps(spec | {"prompt": prompt, "digest": digest}))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.model import ANYONE, Approvers, InputKind, Standing
-from crews.catalog import Catalog, read
+from crews.definitions.catalog import Catalog, read
 
 CREW = """\
 title: Tides

@@ -5,7 +5,7 @@ import pytest
 import crewdeck
 from bot.core.errors import SettingsError
 from bot.core.model import Crew, InputField
-from crews.entry import card_of, declared_by
+from crews.definitions.decorator import card_of, declared_by
 
 
 def test_the_public_names_are_these() -> None:

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.core import inputs
-from crews import documents, yaml_nodes
-from crews.catalog import read
-from crews.documents import Unreadable
+from crews.definitions import yaml_lines, yaml_nodes
+from crews.definitions.catalog import read
+from crews.definitions.yaml_lines import Unreadable
 from tests.unit import test_catalog
 from tests.unit.test_catalog import folder, only
 
@@ -35,7 +35,7 @@ def _file(root: Path, text: str | bytes) -> Path:
 def problem(root: Path, text: str | bytes) -> str:
     """What is said of a file that can't be read, without its folder."""
     with pytest.raises(Unreadable) as refused:
-        documents.read(_file(root, text))
+        yaml_lines.read(_file(root, text))
     assert "\n" not in str(refused.value)
     return str(refused.value).removeprefix(f"{root}/")
 
@@ -73,7 +73,7 @@ def problem(root: Path, text: str | bytes) -> str:
         ("a: {b: c\n", "crew.yaml:2: is no YAML: "),
         ("%YAML 3.0\n---\na: 1\n", "crew.yaml:1: is no YAML: "),
         ("a: " + "9" * 5000, "crew.yaml:1: has a number of 5,000 digits"),
-        ("a: " + "x" * documents.MOST_BYTES, "crew.yaml: can't be read: it is larger than 512 KiB"),
+        ("a: " + "x" * yaml_lines.MOST_BYTES, "crew.yaml: can't be read: it is larger than 512 KiB"),
     ],
 )
 def test_what_can_not_be_read_is_one_line_with_file_and_line(
@@ -224,17 +224,17 @@ inputs:
 
 
 def test_aliases_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
-    document = documents.read(_file(tmp_path, "\ufeffa: &x [1, 2]\nb: *x\nc: *x\n"))
+    document = yaml_lines.read(_file(tmp_path, "\ufeffa: &x [1, 2]\nb: *x\nc: *x\n"))
     assert document.content == {"a": [1, 2], "b": [1, 2], "c": [1, 2]}
     assert document.lines["b",] == 2
 
 
 def test_a_key_in_quotes_merges_nothing(tmp_path: Path) -> None:
-    assert documents.read(_file(tmp_path, "'<<': 1\n")).content == {"<<": 1}
+    assert yaml_lines.read(_file(tmp_path, "'<<': 1\n")).content == {"<<": 1}
 
 
 def test_what_a_number_looks_like_is_kept_for_tags_and_other_texts(tmp_path: Path) -> None:
-    document = documents.read(_file(tmp_path, "a: 0123\nb: '0123'\nc: [on, 1_000]\n"))
+    document = yaml_lines.read(_file(tmp_path, "a: 0123\nb: '0123'\nc: [on, 1_000]\n"))
     assert document.content == {"a": 123, "b": "0123", "c": ["on", "1_000"]}
     assert document.written["a",] == "0123"
 
@@ -261,7 +261,7 @@ def test_whatever_is_in_a_file_it_is_read_or_refused_in_one_line(tmp_path: Path,
     file.write_bytes(text.encode(errors="surrogatepass"))
     problems = []
     try:
-        documents.read(file)
+        yaml_lines.read(file)
     except Unreadable as error:
         problems.append(str(error))
     assert all(each.startswith(str(file)) and each.isprintable() for each in problems)
@@ -284,7 +284,7 @@ TREES = st.recursive(
 @given(st.dictionaries(st.text(max_size=8), TREES, max_size=4))
 def test_what_is_quoted_comes_back_as_it_was(tmp_path: Path, content: dict[str, object]) -> None:
     """JSON is YAML: whatever the strings look like, they stay strings."""
-    assert documents.read(_file(tmp_path, json.dumps(content))).content == content
+    assert yaml_lines.read(_file(tmp_path, json.dumps(content))).content == content
 
 
 @pytest.mark.parametrize(
@@ -315,4 +315,4 @@ def test_reading_takes_time_by_the_length_of_the_file(text: str) -> None:
 def test_the_crews_that_ship_read_as_with_pyyaml() -> None:
     config = Path(__file__).parents[2] / "config"
     for file in config.glob("*/*.yaml"):
-        assert documents.read(file).content == yaml.safe_load(file.read_text())
+        assert yaml_lines.read(file).content == yaml.safe_load(file.read_text())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crews.durations import seconds
+from crews.definitions.durations import seconds
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AnyUrl, BaseModel, SecretStr
 
-from crews.fingerprints import fingerprint, messages_for_model
+from crews.journal.fingerprints import fingerprint, messages_for_model
 
 
 class Tone(Enum):
@@ -213,7 +213,7 @@ def test_what_has_no_value_counts_as_its_class() -> None:
 
 IN_ANOTHER_PROCESS = """
 import json
-from crews.fingerprints import fingerprint
+from crews.journal.fingerprints import fingerprint
 from tests.unit.test_fingerprints import NEIGHBOURS, Client
 print(json.dumps([fingerprint(each) for pair in (*NEIGHBOURS, (Client(3.0), {"a", "b"})) for each in pair]))
 """

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from crews.flows.order import Order
+from crews.flows.completion_order import Order
 from crews.flows.threads import in_thread
-from crews.threads import Threads
+from crews.run.threads import Threads
 
 
 async def nobody(missing: tuple[int, ...]) -> None:

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.processes.worker_environment import secret_names
 from bot.settings import Remote, Settings
-from bot.worker_environment import secret_names
 
 REPOSITORY = Path(__file__).parents[2]
 PASSWORD = re.compile(r"\$\{REDIS_PASSWORD:\?[^}]+\}")

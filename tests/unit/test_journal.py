@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from crews.journal import Journal
+from crews.journal.journal import Journal
 
 SAID = json.dumps({"result": "said"})
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from crews.occurrences import ATTEMPT, Attempt, Occurrences
+from crews.journal.occurrences import ATTEMPT, Attempt, Occurrences
 
 
 def always(_content: object) -> bool:

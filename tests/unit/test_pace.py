@@ -1,6 +1,6 @@
 """How fast runs are started."""
 
-from crews.pace import Pace
+from crews.worker.pace import Pace
 
 
 def test_a_burst_then_so_many_a_second() -> None:

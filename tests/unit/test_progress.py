@@ -6,7 +6,7 @@ import random
 import threading
 
 from bot.core.events import TaskCompleted, TaskStarted
-from crews.progress import Progress, Progressed
+from crews.run.progress import Progress, Progressed
 
 
 def started(number: int) -> TaskStarted:

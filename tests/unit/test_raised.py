@@ -9,7 +9,7 @@ import openai
 import pytest
 from pydantic import BaseModel, ValidationError, field_validator
 
-from crews.raised import read_error, write_error
+from crews.journal.exceptions import read_error, write_error
 
 REQUEST = httpx.Request("POST", "http://127.0.0.1/v1")
 REFUSED = httpx.Response(400, request=REQUEST)

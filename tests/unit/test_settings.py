@@ -8,8 +8,8 @@ import pytest
 from pydantic import AliasChoices
 
 from bot.core.errors import SettingsError
+from bot.processes.worker_environment import worker_environment
 from bot.settings import Remote, Settings, load, load_remote
-from bot.worker_environment import worker_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

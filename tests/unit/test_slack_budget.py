@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.surfaces.slack.webapi.budget import Budget, Priority, Rate
-from bot.surfaces.slack.webapi.gate import edits
+from bot.surfaces.slack.webapi.rate_limiter import edits
+from bot.surfaces.slack.webapi.token_bucket import Budget, Priority, Rate
 
 
 def spend(budget: Budget, priority: Priority, now: float) -> float:

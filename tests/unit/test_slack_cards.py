@@ -30,7 +30,7 @@ from bot.core.model import (
     RunStatus,
 )
 from bot.core.text import visible
-from bot.surfaces.card import progress, question_card, run_card
+from bot.surfaces.chat.cards import progress, question_card, run_card
 from bot.surfaces.slack.cards import asking, homeview, runcard, views
 from bot.surfaces.slack.cards.asking import Fit
 from bot.surfaces.slack.cards.runcard import Message

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bot.core.errors import InvalidInputs
 from bot.core.model import Crew, InputField, InputKind
-from bot.surfaces.slack.inbound import commands, words
-from bot.surfaces.slack.inbound.commands import (
+from bot.surfaces.chat.inbound import parser
+from bot.surfaces.chat.inbound.parser import (
     Cancel,
     Help,
     ListCrews,
@@ -19,6 +19,7 @@ from bot.surfaces.slack.inbound.commands import (
     nearest,
     parse,
 )
+from bot.surfaces.slack.inbound import words
 from tests.linear import LINEAR, growth
 
 CREW = Crew(
@@ -56,7 +57,7 @@ CREW = Crew(
         ("strat demo", Help(unknown="strat demo")),
     ],
 )
-def test_the_first_word_says_what_is_wanted(text: str, command: commands.Command) -> None:
+def test_the_first_word_says_what_is_wanted(text: str, command: parser.Command) -> None:
     assert parse(text) == command
 
 
@@ -101,7 +102,7 @@ def test_the_first_word_says_what_is_wanted(text: str, command: commands.Command
     ],
 )
 def test_pairs_are_inputs_and_the_rest_fills_the_main_input(rest: str, values: dict[str, str]) -> None:
-    assert commands.given(CREW, rest) == values
+    assert parser.given(CREW, rest) == values
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_pairs_are_inputs_and_the_rest_fills_the_main_input(rest: str, values: d
 )  # fmt: skip
 def test_a_quotation_that_is_not_closed_is_said(typed: str) -> None:
     with pytest.raises(InvalidInputs, match="not closed"):
-        commands.given(CREW, typed)
+        parser.given(CREW, typed)
 
 
 SPACES = [chr(code) for code in range(0x3001) if chr(code).isspace()]
@@ -123,7 +124,7 @@ SPACES = [chr(code) for code in range(0x3001) if chr(code).isspace()]
 @pytest.mark.parametrize("space", SPACES, ids=[f"U+{ord(space):04X}" for space in SPACES])
 def test_every_kind_of_space_separates_words(space: str) -> None:
     assert parse(f"start{space}announcement{space}x") == Start("announcement", "x")
-    assert commands.given(CREW, f"tone=playful{space}topic=x") == {"tone": "playful", "topic": "x"}
+    assert parser.given(CREW, f"tone=playful{space}topic=x") == {"tone": "playful", "topic": "x"}
 
 
 @pytest.mark.parametrize(
@@ -137,32 +138,32 @@ def test_long_commands_take_linear_time(unit: str) -> None:
         command = parse(words.without_mention(typed, "U0BOT"))
         if isinstance(command, Start):
             with suppress(InvalidInputs):
-                commands.given(CREW, command.rest)
+                parser.given(CREW, command.rest)
 
     assert growth(work, 10_000) < LINEAR
 
 
 def test_a_misspelt_input_before_the_free_text_is_noticed() -> None:
-    assert commands.given(CREW, "tpoic=tides") == {"tpoic": "tides"}
+    assert parser.given(CREW, "tpoic=tides") == {"tpoic": "tides"}
 
 
 @pytest.mark.parametrize("rest", ["topic=a topic=b", "topic=a and more words"])
 def test_an_input_given_twice_is_refused(rest: str) -> None:
     with pytest.raises(InvalidInputs, match="topic: is given twice"):
-        commands.given(CREW, rest)
+        parser.given(CREW, rest)
 
 
 def test_free_text_is_refused_where_no_input_takes_it() -> None:
     crew = CREW.model_copy(update={"main_input": None})
     with pytest.raises(InvalidInputs, match="takes no free text"):
-        commands.given(crew, "tide mills")
+        parser.given(crew, "tide mills")
 
 
 @pytest.mark.parametrize(
     ("word", "meant"), [("strat", "start"), ("cancle", "cancel"), ("Stauts", "status"), ("banana", None)]
 )
 def test_misspelt_words_find_the_nearest_command(word: str, meant: str | None) -> None:
-    assert nearest(word, commands.VERBS) == meant
+    assert nearest(word, parser.VERBS) == meant
     assert looks_like_command(f"{word} demo") is (meant is not None)
 
 
@@ -174,7 +175,7 @@ def test_any_text_is_some_command(text: str) -> None:
 @given(st.text())
 def test_any_words_after_a_crew_are_inputs_or_are_refused(text: str) -> None:
     try:
-        values = commands.given(CREW, text)
+        values = parser.given(CREW, text)
     except InvalidInputs:
         return
     assert all(isinstance(value, str) for value in values.values())
@@ -182,4 +183,4 @@ def test_any_words_after_a_crew_are_inputs_or_are_refused(text: str) -> None:
 
 @given(st.text(alphabet=st.characters(blacklist_characters='"“”„‟＂', blacklist_categories=["Cs"])))
 def test_a_quoted_value_arrives_as_it_was_typed(value: str) -> None:
-    assert commands.given(CREW, f'topic="{value}"') == {"topic": value}
+    assert parser.given(CREW, f'topic="{value}"') == {"topic": value}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
+from bot.surfaces.chat.delivery.drawing import LONG, drawn, off_the_loop
 from bot.surfaces.slack.cards import asking
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.drawing import LONG, drawn, off_the_loop
 
 PLAINLY = asking.bare("6f2b7c0e")
 

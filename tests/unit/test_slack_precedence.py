@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from bot.surfaces.slack.precedence import PATIENCE, Precedence
+from bot.surfaces.chat.ack_priority import PATIENCE, Precedence
 
 
 async def test_what_nobody_waits_for_gives_way_until_the_last_press_is_acknowledged() -> None:

@@ -8,8 +8,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.surfaces.slack.delivery.board import Board
-from bot.surfaces.slack.delivery.turns import Turns
+from bot.surfaces.chat.delivery.progress import Board
+from bot.surfaces.chat.delivery.turns import Turns
 
 
 def test_a_quiet_channel_comes_right_after_a_busy_ones_first() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from crews.stopwatch import Stopwatch
+from crews.run.stopwatch import Stopwatch
 
 
 async def test_time_is_up_after_the_limit() -> None:

@@ -12,7 +12,16 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, Field
 
-from crews.values import Unreadable, Unwritable, decode, encode, in_valid_text, read, write, write_fields
+from crews.journal.serialization import (
+    Unreadable,
+    Unwritable,
+    decode,
+    encode,
+    in_valid_text,
+    read,
+    write,
+    write_fields,
+)
 
 
 class Tone(str, Enum):  # noqa: UP042 - people have both kinds

@@ -10,8 +10,15 @@ import pytest
 from pydantic import SecretStr
 
 from bot.core.errors import SettingsError
+from bot.processes.worker_environment import (
+    PIPE,
+    WORKERS_SECRETS,
+    handed_over,
+    received,
+    seal,
+    worker_environment,
+)
 from bot.settings import Remote, Settings, load
-from bot.worker_environment import PIPE, WORKERS_SECRETS, handed_over, received, seal, worker_environment
 from tests.unit.test_settings import REPOSITORY
 
 
@@ -109,7 +116,7 @@ def test_a_process_takes_them_out_of_its_own_variables(monkeypatch: pytest.Monke
 
 PEEK = """
 import ctypes, os
-from bot.worker_environment import hide_from_processes_of_this_user
+from bot.processes.worker_environment import hide_from_processes_of_this_user
 
 def read_by_another_process():
     mine, child = os.getpid(), os.fork()

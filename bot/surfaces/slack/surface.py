@@ -19,32 +19,32 @@ from bot.core.ports import Store
 from bot.core.sessions import Vouch
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.slack.delivery.home import Home
-from bot.surfaces.slack.delivery.outbox import Delivery
-from bot.surfaces.slack.inbound.answers import Answers
+from bot.surfaces.chat.ack_priority import Precedence
+from bot.surfaces.chat.background import Errands
+from bot.surfaces.chat.delivery.outbox import Delivery
+from bot.surfaces.chat.inbound.answers import Answers
+from bot.surfaces.chat.inbound.commands import Orders
+from bot.surfaces.chat.inbound.console_link import ConsoleLinks
+from bot.surfaces.chat.inbound.copies import Copies
+from bot.surfaces.chat.inbound.forms import Forms
+from bot.surfaces.chat.inbound.orphans import Strays
+from bot.surfaces.chat.inbound.pending_requests import Unfinished
+from bot.surfaces.chat.inbound.placing import Placing
+from bot.surfaces.chat.inbound.replies import Replies
+from bot.surfaces.chat.presence import Presence
+from bot.surfaces.slack.home import Home
+from bot.surfaces.slack.inbound.ack_handler import Desk
 from bot.surfaces.slack.inbound.bolt import Dispatcher, application
 from bot.surfaces.slack.inbound.catchup import CatchUp
-from bot.surfaces.slack.inbound.consolelink import ConsoleLinks
-from bot.surfaces.slack.inbound.copies import Copies
-from bot.surfaces.slack.inbound.desk import Desk
-from bot.surfaces.slack.inbound.errands import Errands
-from bot.surfaces.slack.inbound.forms import Forms
 from bot.surfaces.slack.inbound.listeners import commands, lifecycle, messages, modals, presses
 from bot.surfaces.slack.inbound.listeners.messages import Ears
 from bot.surfaces.slack.inbound.listeners.modals import Modals
 from bot.surfaces.slack.inbound.listeners.presses import Presses
 from bot.surfaces.slack.inbound.notices import Notices
 from bot.surfaces.slack.inbound.opening import Opening
-from bot.surfaces.slack.inbound.orders import Orders
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.inbound.placing import Placing
-from bot.surfaces.slack.inbound.presence import Presence
-from bot.surfaces.slack.inbound.replies import Replies
 from bot.surfaces.slack.inbound.request_url import RequestUrl
 from bot.surfaces.slack.inbound.socket_mode import SocketMode
-from bot.surfaces.slack.inbound.strays import Strays
-from bot.surfaces.slack.inbound.unfinished import Unfinished
-from bot.surfaces.slack.precedence import Precedence
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
 from bot.surfaces.slack.webapi.installed import Installed
 

@@ -26,7 +26,7 @@ from crewai.tools.structured_tool import CrewStructuredTool
 from pydantic import BaseModel
 
 from crewdeck import AskHuman, crew
-from crews.context import CURRENT
+from crews.run.context import CURRENT
 
 TRACE = Path("heard.jsonl")
 """What was done, in the worker's folder."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.settings import Settings
-from crews import environment
+from crews.crewai_adapter import environment
 
 if TYPE_CHECKING:
-    from crews.changes import Made
+    from crews.changes.snapshot import Made
 
 AGENTS = {"Writer": {"goal": "Write", "backstory": "You write."}, "Editor": {"goal": "Edit", "backstory": ""}}
 TASKS = {
@@ -32,8 +32,8 @@ def made(
 ) -> Made:
     from crewai import Agent, Crew, Task
 
-    from crews.changes import Made
-    from crews.scripted import ScriptedLLM
+    from crews.changes.snapshot import Made
+    from crews.definitions.scripted import ScriptedLLM
 
     def model(name: str = "small") -> ScriptedLLM:
         scripted = ScriptedLLM.of({}, {})

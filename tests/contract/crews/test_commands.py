@@ -66,6 +66,7 @@ def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
             "reviewed",
         ),
         *("short_time", "single", "solo", "team", "unreviewed"),
+        "halves",
         "python",
         "steady",
     }

@@ -30,7 +30,7 @@ async def test_a_run_that_waits_is_cancelled_at_once(
     before = time.monotonic()
     await deck.store.cancel(run.id, ADA)
     while (
-        f'"run_id": "{run.id}", "level": "info", "logger": "crews.worker"'
+        f'"run_id": "{run.id}", "level": "info", "logger": "crews.worker.worker"'
         not in worker.log.split("let go")[-1]
     ):
         assert time.monotonic() - before < 1, worker.log

@@ -23,15 +23,15 @@ from bot.core.events import Body
 from bot.core.model import Action, Actor, Claim, Crew, Outcome, Policy, Question, QuestionKind, Run, RunStatus
 from bot.core.rules import options_for
 from bot.settings import Settings
-from crews import environment
-from crews.catalog import read, read_crew
-from crews.line import StoreLine
+from crews.crewai_adapter import environment
+from crews.definitions.catalog import read, read_crew
+from crews.worker.store_proxy import StoreLine
 
 if TYPE_CHECKING:
     import crewai
 
-    from crews.build import Inputs
-    from crews.parts import Parts, TaskPart
+    from crews.definitions.build import Inputs
+    from crews.run.identity import Parts, TaskPart
 
 ADA = Actor(surface="http", user_id="ada", name="Ada")
 DEMO = Path(__file__).resolve().parents[3] / "config" / "demo"
@@ -63,7 +63,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
     ],
 )
 def test_wrong_arguments_are_explained(arguments: dict[str, Any], words: str) -> None:
-    from crews.humans import AskHumanArgs
+    from crews.human_input.ask_human import AskHumanArgs
 
     with pytest.raises(ValidationError, match=words):
         AskHumanArgs.model_validate(arguments)
@@ -83,7 +83,7 @@ def test_wrong_arguments_are_explained(arguments: dict[str, Any], words: str) ->
 def test_the_kind_is_inferred_where_it_is_left_out(
     arguments: dict[str, Any], kind: QuestionKind, labels: tuple[str, ...]
 ) -> None:
-    from crews.humans import AskHumanArgs
+    from crews.human_input.ask_human import AskHumanArgs
 
     asking = AskHumanArgs.model_validate({"question": "Q", **arguments}).asking()
     assert (asking.kind, asking.labels) == (kind, labels)
@@ -124,7 +124,7 @@ def test_the_kind_is_inferred_where_it_is_left_out(
     ],
 )
 def test_what_the_model_is_told(kind: QuestionKind, outcome: Outcome, words: str) -> None:
-    from crews.humans import told
+    from crews.human_input.ask_human import told
 
     options = options_for(kind, ("Plain", "Playful"))
     question = Question(
@@ -141,7 +141,7 @@ def test_outside_of_a_run_the_tool_says_that_it_reaches_nobody() -> None:
 
 
 def test_a_rebuilt_crew_has_the_same_ids() -> None:
-    from crews.parts import Parts
+    from crews.run.identity import Parts
 
     run_id = ids.run_id("one")
     first, second = ({part.id for part in _parts(Parts(run_id))} for _ in range(2))
@@ -157,7 +157,7 @@ def _parts(parts: Parts) -> list[TaskPart]:
 
 
 def _demo() -> crewai.Crew:
-    from crews.build import YamlCrew
+    from crews.definitions.build import YamlCrew
 
     definition, problems = read_crew(DEMO)
     assert definition is not None, problems
@@ -168,7 +168,7 @@ def test_what_models_answer_can_be_read_by_many_threads_once_crews_are_loaded() 
     """The SDK builds its validators at the first answer, and while it does, other threads' calls fail."""
     from openai.types.chat import ChatCompletion, ChatCompletionMessageFunctionToolCall
 
-    from crews.loading import blueprints
+    from crews.definitions.loading import blueprints
 
     blueprints(read([]), Settings())
     assert ChatCompletion.__pydantic_complete__
@@ -176,7 +176,7 @@ def test_what_models_answer_can_be_read_by_many_threads_once_crews_are_loaded() 
 
 
 def test_executors_share_one_class_of_state() -> None:
-    from crews import executor
+    from crews.crewai_adapter import executor
 
     executor.install()
     kinds = set()
@@ -187,7 +187,7 @@ def test_executors_share_one_class_of_state() -> None:
 
 
 def test_the_scripted_model_goes_on_where_the_conversation_is() -> None:
-    from crews.scripted import Line, ScriptedLLM
+    from crews.definitions.scripted import Line, ScriptedLLM
 
     class Task:
         name = "publish"
@@ -255,9 +255,9 @@ class Silent:
 
 async def test_a_rebuilt_run_asks_under_the_same_ids_in_whatever_order() -> None:
     """Questions are told apart by what they ask; the same one asked again is another question."""
-    from crews.context import AgentAtWork, RunContext
-    from crews.definition import Limits
-    from crews.humans import AskHumanArgs
+    from crews.definitions.definition import Limits
+    from crews.human_input.ask_human import AskHumanArgs
+    from crews.run.context import AgentAtWork, RunContext
 
     def asked(*prompts: str) -> list[tuple[str, str]]:
         run = RunContext(_claim(card, ids.run_id("one")), Limits(), Unanswered(), Silent())
@@ -279,8 +279,8 @@ async def test_a_rebuilt_run_asks_under_the_same_ids_in_whatever_order() -> None
 
 async def test_cancelled_runs_leave_nothing_behind() -> None:
     """CrewAI keeps every crew that was cancelled in a task, unless told not to; threads keep the last one."""
-    from crews.build import YamlCrew
-    from crews.runtime import Runtime
+    from crews.definitions.build import YamlCrew
+    from crews.run.runtime import Runtime
 
     built: list[weakref.ref[Any]] = []
 
@@ -314,9 +314,9 @@ async def test_cancelled_flows_leave_nothing_behind() -> None:
     from crewai.flow.human_feedback import human_feedback
 
     from crewdeck import AskHuman
-    from crews.build import PythonCrew
-    from crews.runtime import Runtime
-    from crews.scripted import ScriptedLLM, read_script
+    from crews.definitions.build import PythonCrew
+    from crews.definitions.scripted import ScriptedLLM, read_script
+    from crews.run.runtime import Runtime
 
     kept: list[weakref.ref[Any]] = []
 
@@ -381,8 +381,8 @@ class Remembered(Unanswered):
 async def test_a_flow_is_parked_once_none_of_its_methods_is_at_work() -> None:
     from crewai.flow.flow import Flow, start
 
-    from crews.build import PythonCrew
-    from crews.runtime import Runtime
+    from crews.definitions.build import PythonCrew
+    from crews.run.runtime import Runtime
 
     class Busy(Flow[Any]):
         @start()
@@ -412,8 +412,8 @@ class Overtaken(Remembered):
 async def test_parked_is_said_of_runs_that_are(kind: type[Remembered], said: bool) -> None:  # noqa: FBT001
     from crewai.flow.flow import Flow, start
 
-    from crews.build import PythonCrew
-    from crews.runtime import Runtime
+    from crews.definitions.build import PythonCrew
+    from crews.run.runtime import Runtime
 
     class Asks(Flow[Any]):
         @start()
@@ -437,7 +437,7 @@ def test_feedback_that_people_can_not_be_asked_for_is_explained(declared: dict[s
     from crewai.flow.flow import Flow, start
     from crewai.flow.human_feedback import human_feedback
 
-    from crews.build import CrewBroken, PythonCrew
+    from crews.definitions.build import CrewBroken, PythonCrew
 
     class Unclear(Flow[Any]):
         @start()
@@ -466,8 +466,8 @@ async def test_a_flow_that_a_method_kicks_off_asks_the_same_people() -> None:
     from crewai.flow.flow import Flow, start
     from crewai.flow.human_feedback import human_feedback
 
-    from crews.build import PythonCrew
-    from crews.runtime import Runtime
+    from crews.definitions.build import PythonCrew
+    from crews.run.runtime import Runtime
 
     class Inner(Flow[Any]):
         @start()
@@ -519,9 +519,9 @@ def _claim(card: Crew, run_id: str) -> Claim:
 def test_certificates_are_read_once_however_many_models_are_made() -> None:
     from crewai import LLM
 
-    from crews import clients
+    from crews.crewai_adapter import openai
 
-    clients.install()
+    openai.install()
     before = _ssl_contexts()
     made = [LLM(model="openai/gpt-5.4-mini", api_key="sk-test") for _ in range(8)]
     assert _ssl_contexts() - before < len(made)  # CrewAI reads them twice for each.
@@ -532,7 +532,7 @@ def test_an_authors_own_interceptor_still_sees_each_request() -> None:
     from crewai import LLM
     from crewai.llms.hooks.base import BaseInterceptor
 
-    from crews import clients
+    from crews.crewai_adapter import openai
 
     seen = []
 
@@ -544,7 +544,7 @@ def test_an_authors_own_interceptor_still_sees_each_request() -> None:
         def on_inbound(self, message: httpx.Response) -> httpx.Response:
             return message
 
-    clients.install()
+    openai.install()
     nowhere = "http://127.0.0.1:9/v1"
     model = LLM(
         model="openai/gpt-5.4-mini",

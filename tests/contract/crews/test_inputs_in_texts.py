@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.events import TaskCompleted, TaskStarted
-from crews.placeholders import filled
+from crews.definitions.placeholders import filled
 from tests.contract.crews.deck import Deck
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, say
 
@@ -103,7 +103,7 @@ def test_whatever_is_in_a_value_it_stands_where_its_placeholder_was(
 def test_what_crewai_refuses_it_refuses(inputs: dict[str, Any]) -> None:
     from crewai import Task
 
-    from crews import interpolation
+    from crews.crewai_adapter import interpolation
 
     interpolation.install()
     task = Task(description="About {topic}", expected_output="Words")
@@ -122,7 +122,7 @@ def test_whatever_is_in_a_role_or_a_task_the_prompt_says_it(role: str, task: str
     from crewai.agents.agent_executor import AgentExecutor
     from crewai.utilities.prompts import Prompts
 
-    from crews import interpolation
+    from crews.crewai_adapter import interpolation
 
     interpolation.install()
     agent = SimpleNamespace(role=role, goal=f"g{role}", backstory=f"b{role}")

@@ -19,12 +19,12 @@ from bot.core import runs
 from bot.core.feed import Feed
 from bot.core.model import Claim, RunStatus
 from bot.settings import Settings
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store
-from crews import environment
-from crews.catalog import read_crew
-from crews.line import StoreLine
-from crews.working import Working
+from crews.crewai_adapter import environment
+from crews.definitions.catalog import read_crew
+from crews.worker.slots import Working
+from crews.worker.store_proxy import StoreLine
 from tests.contract.crews.deck import ADA
 from tests.contract.world import LEASE, LOST, approval
 
@@ -59,8 +59,8 @@ async def held(store: RedisStore) -> Claim:
 @asynccontextmanager
 async def executing(store: RedisStore, claim: Claim) -> AsyncIterator[asyncio.Task[None]]:
     """A worker's part that executes runs, on this store."""
-    from crews.build import YamlCrew
-    from crews.runtime import Runtime
+    from crews.definitions.build import YamlCrew
+    from crews.run.runtime import Runtime
 
     definition, _ = read_crew(DEMO)
     assert definition is not None
@@ -106,7 +106,7 @@ async def test_a_run_whose_key_is_missing_waits_until_it_is_there(store: RedisSt
 
 def _a_minute_passes(redis_url: str, claim: Claim) -> None:
     with redis.Redis.from_url(redis_url) as server:
-        server.zadd(f"{keys.base(keys.shard_of(claim.run.id))}:delayed", {claim.run.id: 0})
+        server.zadd(f"{redis_keys.base(redis_keys.shard_of(claim.run.id))}:delayed", {claim.run.id: 0})
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ async def test_a_run_whose_question_a_worker_does_not_understand_waits_for_one_t
 ) -> None:
     claim = await claimed(store)
     asked = await store.ask(claim, approval(claim))
-    key = keys.question(claim.run.id, asked.id)
+    key = redis_keys.question(claim.run.id, asked.id)
     with redis.Redis.from_url(redis_url, decode_responses=True) as server:
         spec = json.loads(str(server.hget(key, "spec")))
         spec["policy"]["need"] = 2

@@ -17,15 +17,15 @@ from bot.core.feed import Feed
 from bot.core.model import Claim, RunStatus
 from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
-from crews import environment
-from crews.hold import Hold
-from crews.line import StoreLine
-from crews.working import Working
+from crews.crewai_adapter import environment
+from crews.worker.lease import Hold
+from crews.worker.slots import Working
+from crews.worker.store_proxy import StoreLine
 from tests.contract.crews.deck import ADA
 from tests.contract.world import LEASE, new_run
 
 if TYPE_CHECKING:
-    from crews.build import Inputs, PythonCrew
+    from crews.definitions.build import Inputs, PythonCrew
 
 MOMENT = 0.4
 
@@ -95,7 +95,7 @@ class Place:
 
     @asynccontextmanager
     async def executing(self, claim: Claim, hold: Hold | None = None) -> AsyncIterator[asyncio.Task[None]]:
-        from crews.runtime import Runtime
+        from crews.run.runtime import Runtime
 
         runtime = Runtime({claim.run.crew.name: self._blueprint()}, self._line)
         task = asyncio.create_task(runtime.execute(claim, hold))
@@ -119,8 +119,8 @@ class Place:
         from crewai.tools import BaseTool
 
         from crewdeck import crew
-        from crews.build import PythonCrew
-        from crews.scripted import Line, ScriptedLLM
+        from crews.definitions.build import PythonCrew
+        from crews.definitions.scripted import Line, ScriptedLLM
 
         place, done = self, self.done
 

@@ -8,7 +8,7 @@ import redis
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.store import keys
+from bot.store import redis_keys
 from tests.contract.crews.conftest import DEFINITIONS, TOKEN
 from tests.contract.crews.deck import Deck, WorkerProcess
 from tests.faults.releases import dump
@@ -40,7 +40,7 @@ async def test_secrets_are_in_no_key_event_or_log(
     await deck.say(question, "Approve")
     assert "approved" in await deck.result(run)
     told = " ".join(str(event.public()) for event in await deck.events(run))
-    journal = stored.pop(keys.journal(run.id))
+    journal = stored.pop(redis_keys.journal(run.id))
     for secret in (PASSWORD, TOKEN):
         assert secret not in str(stored), "only the journal holds what models and tools said"
         assert secret not in str(list(journal["value"])), "and not in the names of its entries"

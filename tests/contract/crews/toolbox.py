@@ -13,7 +13,7 @@ from crewai.tools import BaseTool
 from pydantic import Field
 
 from crewdeck import AskHuman, HumanInputCompletedEvent, HumanInputRequiredEvent, crew
-from crews.context import CURRENT
+from crews.run.context import CURRENT
 
 HEARD = Path("heard.jsonl")
 """What a listener of CrewAI's bus heard, in the worker's folder."""

@@ -8,7 +8,7 @@ import pytest
 
 from bot.core.lists import RunFilter
 from bot.core.model import Approvers, QuestionKind
-from bot.store import keys, listing
+from bot.store import listing, redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, Served, bearer, demo
@@ -73,7 +73,7 @@ async def test_what_is_rare_is_found_however_far_back_it_is(store: RedisStore, s
     # Two thousand newer ones, as the list keeps them; they were forgotten just now, which a list passes over.
     soon = round(time.time() * 1000) + 1000
     newer = {str(uuid.uuid4()): soon + n for n in range(listing.SCANNED + 100)}
-    await store._connection.redis.zadd(f"{keys.base(0)}:runs", newer)  # noqa: SLF001
+    await store._connection.redis.zadd(f"{redis_keys.base(0)}:runs", newer)  # noqa: SLF001
     page = await store.page_of_runs(RunFilter(crew="rare", limit=20))
     assert (page.runs, page.next is None) == ([], False)
     found = await pages(served, "/runs", "runs", crew="rare")

@@ -7,7 +7,7 @@ import redis
 
 from bot.core.endpoints import derived
 from bot.core.model import principal
-from bot.store import keys
+from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.http.served import KEYS, Served, bearer, serve
 from tests.contract.webhooks.conftest import OLD_SECRET, SECRET, Opens, settings_for
@@ -119,16 +119,18 @@ async def test_runs_that_cannot_be_read_hold_up_no_others(
     """Even when they wait longest, and are more than are looked at in one go."""
     async with serve(store, KEYS | ALLOWED) as api:
         strange = [(await _start(api, receiver.url, key="ops"))["run_id"] for _ in range(30)]
-        runs = [run for run in strange if keys.shard_of(run) == keys.shard_of(strange[0])]
+        runs = [run for run in strange if redis_keys.shard_of(run) == redis_keys.shard_of(strange[0])]
         for number in range(120):
             server.zadd(
-                f"{keys.base(keys.shard_of(strange[0]))}:outbox:{OF_STARTS}", {f"gone {number}": number}
+                f"{redis_keys.base(redis_keys.shard_of(strange[0]))}:outbox:{OF_STARTS}",
+                {f"gone {number}": number},
             )
             server.hset(
-                keys.run(f"gone {number}"), mapping={"version": keys.RECORD + 1, "spec": "{}", "seq": 1}
+                redis_keys.run(f"gone {number}"),
+                mapping={"version": redis_keys.RECORD + 1, "spec": "{}", "seq": 1},
             )
         for run in runs:
-            server.hset(keys.run(run), "spec", "{")
+            server.hset(redis_keys.run(run), "spec", "{")
     async with opens(settings_for(settings=ALLOWED)):
         await receiver.until(lambda: len(receiver.requests) == len(strange) - len(runs))
     assert set(receiver.seqs()) == set(strange) - set(runs)

@@ -17,7 +17,7 @@ import redis.asyncio
 
 from bot.core.errors import StoreUnavailable
 from bot.core.tasks import at_work
-from bot.store import keys
+from bot.store import redis_keys
 from tests.faults.chaos.boundary import CONCLUDE, EDIT, INTEND, MODEL, POST, TOOL, Boundary
 from tests.faults.chaos.installation import Installation
 from tests.faults.chaos.ledger import Ledger
@@ -185,7 +185,7 @@ class Lap:
             return True
         client = redis.asyncio.Redis(unix_socket_path=str(self.town.server.socket))
         async with client:
-            return await client.hget(keys.run(walk.run_id), "state") == b"parked"
+            return await client.hget(redis_keys.run(walk.run_id), "state") == b"parked"
 
     async def _over(self, walk: Walk) -> bool:
         walk.over = walk.over or (await self.town.store.run(walk.run_id)).status.over

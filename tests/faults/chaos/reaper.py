@@ -12,7 +12,7 @@ import psutil
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.store import keys
+from bot.store import redis_keys
 from tests.faults.chaos.boundary import MODEL, WAKE_UP, Boundary, Moment
 from tests.faults.chaos.installation import REDIS, Installation
 from tests.faults.chaos.line import Passing
@@ -75,7 +75,7 @@ class Reaper:
             if passing.name == "claim" and answer is not None:
                 return run_id in answer[1]
             if passing.name in SHARD_WIDE:
-                return passing.base == keys.base(keys.shard_of(run_id))
+                return passing.base == redis_keys.base(redis_keys.shard_of(run_id))
             return run_id in passing.args
 
         return concerns

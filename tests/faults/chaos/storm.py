@@ -21,7 +21,7 @@ import redis.asyncio
 
 from bot.core import ids
 from bot.core.tasks import at_work
-from bot.store import keys
+from bot.store import redis_keys
 from tests.faults.chaos.installation import KEY, REDIS, Installation
 from tests.faults.chaos.ledger import ENDED, GAPLESS, Ledger
 from tests.faults.chaos.patience import patiently
@@ -179,7 +179,7 @@ class Storm:
         with suppress(redis.ConnectionError):
             async with self._client() as client:
                 live = [walk.run_id for walk in self.people.walks.values() if walk.run_id and not walk.over]
-                deaths = [int(await client.hget(keys.run(each), "deaths") or 0) for each in live]
+                deaths = [int(await client.hget(redis_keys.run(each), "deaths") or 0) for each in live]
                 return max(deaths, default=0) >= DEATHS
         return True
 

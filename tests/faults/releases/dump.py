@@ -7,11 +7,11 @@ from typing import Any
 
 import redis
 
-from bot.store import keys
+from bot.store import redis_keys
 
 HERE = Path(__file__).parent
 #: What workers say of themselves while they are alive.
-OF_WORKERS = (keys.CREWS, keys.WORKERS)
+OF_WORKERS = (redis_keys.CREWS, redis_keys.WORKERS)
 Dump = dict[str, dict[str, Any]]
 
 

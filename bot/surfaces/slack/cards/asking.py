@@ -14,7 +14,7 @@ from enum import Enum
 
 from bot.core.model import Action, Option, QuestionKind
 from bot.core.text import visible
-from bot.surfaces.card import QuestionCard, Silence
+from bot.surfaces.chat.cards import QuestionCard, Silence
 from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import rich

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.core import ids
 from bot.core.model import Crew, Run, RunStatus
-from bot.surfaces.card import QuestionCard
+from bot.surfaces.chat.cards import QuestionCard
 from bot.surfaces.slack import actions
 from bot.surfaces.slack.cards.elements import Block, context, header, link_button, section
 from bot.surfaces.slack.cards.mrkdwn import truncate_escaped

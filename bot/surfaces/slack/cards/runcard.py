@@ -10,7 +10,7 @@ from typing import Any
 from bot.core import ids
 from bot.core.model import RunStatus
 from bot.core.text import visible
-from bot.surfaces.card import RunCard, Task
+from bot.surfaces.chat.cards import RunCard, Task
 from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import markdown, rich

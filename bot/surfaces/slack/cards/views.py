@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from bot.core.model import Crew, InputField, InputKind, Question, QuestionKind, Run
 from bot.core.text import valid
-from bot.surfaces.card import question_card
+from bot.surfaces.chat.cards import question_card
 from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import asking, rich

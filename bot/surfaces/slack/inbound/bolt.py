@@ -21,8 +21,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.text import valid, valid_json
 from bot.metrics import Metrics
+from bot.surfaces.chat.ack_priority import Precedence
 from bot.surfaces.slack.inbound.payloads import Command, Event, Payload, Press, Submission
-from bot.surfaces.slack.precedence import Precedence
 from bot.surfaces.slack.webapi.installed import Installed
 
 log = structlog.get_logger(__name__)

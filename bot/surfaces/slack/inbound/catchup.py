@@ -19,13 +19,13 @@ from pydantic import ValidationError
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.model import Question, Value
 from bot.core.ports import Store
-from bot.surfaces.slack.inbound.desk import UNSAVED, Desk, told
+from bot.surfaces.chat.inbound.pending_requests import Delivery
+from bot.surfaces.chat.inbound.replies import Heard
+from bot.surfaces.chat.inbound.reply import Reply
+from bot.surfaces.chat.presence import Presence
+from bot.surfaces.slack.inbound.ack_handler import UNSAVED, Desk, told
 from bot.surfaces.slack.inbound.listeners.messages import Ears, line_to
 from bot.surfaces.slack.inbound.payloads import Said
-from bot.surfaces.slack.inbound.presence import Presence
-from bot.surfaces.slack.inbound.replies import Heard
-from bot.surfaces.slack.inbound.reply import Reply
-from bot.surfaces.slack.inbound.unfinished import Delivery
 from bot.surfaces.slack.place import MOVED, SURFACE, Posted, SlackPlace, is_direct
 from bot.surfaces.slack.webapi.api import Later, Rejected
 from bot.surfaces.slack.webapi.installed import Installed

@@ -9,8 +9,8 @@ import aiohttp
 import structlog
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from bot.surfaces.chat.inbound.reply import Line
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.inbound.reply import Line
 from bot.surfaces.slack.webapi.api import Later, Rejected, SlackApi
 from bot.surfaces.slack.webapi.failures import retry_after
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import structlog
 
+from bot.surfaces.chat.inbound.reply import Line
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.inbound.notices import Notices
-from bot.surfaces.slack.inbound.reply import Line
 from bot.surfaces.slack.webapi.api import Later, Rejected, SlackApi
 
 log = structlog.get_logger(__name__)

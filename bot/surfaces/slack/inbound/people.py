@@ -18,7 +18,7 @@ import structlog
 from bot.core.errors import CrewdeckError
 from bot.core.model import Actor, Standing, Value
 from bot.core.ports import Memory
-from bot.surfaces.slack.inbound.errands import Errands
+from bot.surfaces.chat.background import Errands
 from bot.surfaces.slack.webapi.api import Later, Rejected
 
 log = structlog.get_logger(__name__)

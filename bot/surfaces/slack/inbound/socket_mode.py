@@ -16,8 +16,8 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.surfaces.chat.presence import Presence
 from bot.surfaces.slack.inbound.bolt import ENVELOPES, Dispatcher, kind_of
-from bot.surfaces.slack.inbound.presence import Presence
 
 log = structlog.get_logger(__name__)
 

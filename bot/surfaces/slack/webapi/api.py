@@ -15,12 +15,12 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.metrics import Metrics
 from bot.settings import Settings
+from bot.surfaces.chat.ack_priority import Precedence
 from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.place import Posted
-from bot.surfaces.slack.precedence import Precedence
-from bot.surfaces.slack.webapi.budget import Priority
 from bot.surfaces.slack.webapi.failures import Later, Rejected, SlackFailure, Unrenderable, translated
-from bot.surfaces.slack.webapi.gate import Gate, between_edits, rates
+from bot.surfaces.slack.webapi.rate_limiter import Gate, between_edits, rates
+from bot.surfaces.slack.webapi.token_bucket import Priority
 
 TIMEOUT = 15
 """Seconds that one call may take."""

@@ -9,13 +9,13 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
+from bot.surfaces.chat.inbound.commands import Order, Orders
+from bot.surfaces.chat.inbound.pending_requests import Delivery
+from bot.surfaces.chat.inbound.reply import Line, Reply
 from bot.surfaces.slack.inbound import words
-from bot.surfaces.slack.inbound.desk import Desk, in_the_answer, shaped
-from bot.surfaces.slack.inbound.orders import Order, Orders
+from bot.surfaces.slack.inbound.ack_handler import Desk, in_the_answer, shaped
 from bot.surfaces.slack.inbound.payloads import Command
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.inbound.reply import Line, Reply
-from bot.surfaces.slack.inbound.unfinished import Delivery
 
 
 def listen(app: AsyncApp, desk: Desk, people: People, orders: Orders) -> None:

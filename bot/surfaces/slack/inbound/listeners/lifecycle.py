@@ -11,12 +11,12 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
 from bot.core.ports import Runs
-from bot.surfaces.slack.delivery.home import Home
-from bot.surfaces.slack.inbound.desk import Desk, shaped
+from bot.surfaces.chat.inbound.pending_requests import Delivery
+from bot.surfaces.chat.inbound.reply import SILENT, Line, Reply
+from bot.surfaces.slack.home import Home
+from bot.surfaces.slack.inbound.ack_handler import Desk, shaped
 from bot.surfaces.slack.inbound.payloads import Changed, Event, Opened, Revoked
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
-from bot.surfaces.slack.inbound.unfinished import Delivery
 
 log = structlog.get_logger(__name__)
 

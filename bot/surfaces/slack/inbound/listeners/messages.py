@@ -18,16 +18,16 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
+from bot.surfaces.chat.inbound.commands import Order, Orders
+from bot.surfaces.chat.inbound.orphans import Strays, target_of
+from bot.surfaces.chat.inbound.parser import looks_like_command
+from bot.surfaces.chat.inbound.pending_requests import Delivery
+from bot.surfaces.chat.inbound.replies import Heard, Replies
+from bot.surfaces.chat.inbound.reply import SILENT, Line, Reply
 from bot.surfaces.slack.inbound import words
-from bot.surfaces.slack.inbound.commands import looks_like_command
-from bot.surfaces.slack.inbound.desk import Desk, Work, shaped
-from bot.surfaces.slack.inbound.orders import Order, Orders
+from bot.surfaces.slack.inbound.ack_handler import Desk, Work, shaped
 from bot.surfaces.slack.inbound.payloads import Event
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.inbound.replies import Heard, Replies
-from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
-from bot.surfaces.slack.inbound.strays import Strays, target_of
-from bot.surfaces.slack.inbound.unfinished import Delivery
 from bot.surfaces.slack.place import Posted
 from bot.surfaces.slack.webapi.installed import Installed
 

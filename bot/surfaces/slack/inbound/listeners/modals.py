@@ -13,18 +13,18 @@ from slack_bolt.response import BoltResponse
 from bot.core.errors import CrewdeckError, InvalidInputs, Refused, StoreUnavailable
 from bot.core.model import Crew
 from bot.core.ports import Store
+from bot.surfaces.chat.inbound.answers import Answers
+from bot.surfaces.chat.inbound.commands import Orders
+from bot.surfaces.chat.inbound.forms import NOT_YOUR_FORM, Draft, Forms
+from bot.surfaces.chat.inbound.pending_requests import Delivery
+from bot.surfaces.chat.inbound.placing import Placing
+from bot.surfaces.chat.inbound.reply import SILENT, Line, Reply
 from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import views
-from bot.surfaces.slack.inbound.answers import Answers
-from bot.surfaces.slack.inbound.desk import NOT_SAVED, Desk, in_the_modal, shaped
-from bot.surfaces.slack.inbound.forms import NOT_YOUR_FORM, Draft, Forms
-from bot.surfaces.slack.inbound.orders import Orders
+from bot.surfaces.slack.inbound.ack_handler import NOT_SAVED, Desk, in_the_modal, shaped
 from bot.surfaces.slack.inbound.payloads import Submission
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.inbound.placing import Placing
-from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
-from bot.surfaces.slack.inbound.unfinished import Delivery
 
 TOO_OLD = "This form has been open for too long. Please start the crew again."
 

@@ -15,21 +15,21 @@ from bot.core import rules, runs
 from bot.core.errors import NotFound
 from bot.core.model import Action, Actor, Question, Run
 from bot.core.ports import Store
+from bot.surfaces.chat.delivery.drawing import off_the_loop
+from bot.surfaces.chat.inbound.answers import Answers
+from bot.surfaces.chat.inbound.commands import Orders, visible
+from bot.surfaces.chat.inbound.copies import Copies
+from bot.surfaces.chat.inbound.forms import NOT_YOUR_FORM, Forms
+from bot.surfaces.chat.inbound.pending_requests import Delivery
+from bot.surfaces.chat.inbound.replies import Replies
+from bot.surfaces.chat.inbound.reply import SILENT, Line, Reply
 from bot.surfaces.slack import actions
 from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import elements, private, views
-from bot.surfaces.slack.drawing import off_the_loop
-from bot.surfaces.slack.inbound.answers import Answers
-from bot.surfaces.slack.inbound.copies import Copies
-from bot.surfaces.slack.inbound.desk import Desk, empty, shaped
-from bot.surfaces.slack.inbound.forms import NOT_YOUR_FORM, Forms
+from bot.surfaces.slack.inbound.ack_handler import Desk, empty, shaped
 from bot.surfaces.slack.inbound.opening import Opening
-from bot.surfaces.slack.inbound.orders import Orders, visible
 from bot.surfaces.slack.inbound.payloads import Press
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.inbound.replies import Replies
-from bot.surfaces.slack.inbound.reply import SILENT, Line, Reply
-from bot.surfaces.slack.inbound.unfinished import Delivery
 from bot.surfaces.slack.place import Posted
 
 Effect = Callable[[Press, Target, Actor], Awaitable[Reply]]

@@ -1,0 +1,75 @@
+"""What the crews' own process says about them: this process never imports crews, nor crewai."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+from bot.core.errors import SettingsError
+from bot.core.model import Crew, InputField
+from bot.core.text import terminal_safe
+from bot.processes.worker_environment import handed_over, worker_environment
+from bot.processes.worker_process import command
+from bot.settings import Settings
+
+WITHIN = 120.0
+"""Seconds beyond `settings.build_timeout`. crewai alone takes several to load."""
+IMPORTING = "importing"
+"""The key of a record that says what is imported next."""
+
+
+def ask_crews(settings: Settings, what: str) -> list[dict[str, Any]]:
+    """The records that `python -m crews <what>` prints. Raises SettingsError if it fails."""
+    try:
+        with handed_over(worker_environment(settings)) as handover:
+            done = subprocess.run(
+                command(what),
+                env=handover.environment,
+                pass_fds=(handover.descriptor,),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=WITHIN + settings.build_timeout,
+            )
+    except subprocess.TimeoutExpired:
+        raise SettingsError(f"The crews did not load within {WITHIN + settings.build_timeout:g} s.") from None
+    records: list[dict[str, Any]] = [
+        json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")
+    ]
+    if done.returncode != 0:
+        raise SettingsError(_why(done, records))
+    return [record for record in records if IMPORTING not in record]
+
+
+def _why(done: subprocess.CompletedProcess[str], records: list[dict[str, Any]]) -> str:
+    if records and IMPORTING in records[-1]:
+        name, module = records[-1]["crew"], records[-1][IMPORTING]
+        return f"Importing {module}, the crew {name}, ends the process (status {done.returncode})."
+    return _last_line(done.stderr) or f"The crews can't be read (status {done.returncode})."
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def table(settings: Settings) -> str:
+    """The catalogue for people."""
+    crews = [Crew.model_validate(record) for record in ask_crews(settings, "list")]
+    if not crews:
+        return "There are no crews: see docs/crews.md."
+    rows = [("NAME", "INPUTS", "WHAT IT DOES"), *map(_row, crews)]
+    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    return "\n".join(f"{name:<{first}}  {inputs:<{second}}  {words}" for name, inputs, words in rows)
+
+
+def _row(crew: Crew) -> tuple[str, str, str]:
+    cells = crew.name, " ".join(map(_input, crew.inputs)) or "-", crew.description or crew.title
+    name, inputs, words = (terminal_safe(cell, one_line=True) for cell in cells)
+    return name, inputs, words
+
+
+def _input(field: InputField) -> str:
+    kind = "|".join(field.choices) or field.type
+    return f"{field.name}=<{kind}>" if field.required else f"[{field.name}=<{kind}>]"

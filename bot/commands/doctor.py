@@ -1,0 +1,159 @@
+"""`crewdeck doctor`: looks at everything Crewdeck needs, and says what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from bot.commands.announcement import slack_line
+from bot.commands.catalogue import ask_crews
+from bot.core.diagnosis import Finding
+from bot.core.endpoints import Endpoint
+from bot.core.errors import SettingsError, StoreUnavailable
+from bot.core.journal_keys import mark_of
+from bot.core.text import terminal_safe
+from bot.settings import DOTENV, Settings, load
+from bot.store.durability import inspect
+from bot.store.embedded import Embedded
+from bot.store.witness import Witnessing
+
+MARKS = {
+    "ok": ("ok    ", "32"),
+    "off": ("off   ", "2"),
+    "warning": ("warn  ", "33"),
+    "broken": ("BROKEN", "31"),
+}
+"""A word for each state, and its colour on a terminal."""
+
+NO_MODEL = "missing_model"
+"""The code of a crew that names no model while none is set: nobody has made up their mind yet."""
+
+Check = Callable[[Settings], Awaitable[list[Finding]]]
+
+
+def examine() -> int:
+    """Check everything and print one line for each finding; 1 if something is broken, else 0."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        _print(Finding(subject="Settings", state="broken", words=str(error), remedy="See docs/settings.md."))
+        return 1
+    where = f"the environment and {Path(DOTENV).absolute()}" if Path(DOTENV).exists() else "the environment"
+    _print(Finding(subject="Settings", state="ok", words=f"read from {where}"))
+    broken = asyncio.run(_all(settings))
+    print("\nSomething is broken." if broken else "\nAll is well.")
+    return 1 if broken else 0
+
+
+async def _all(settings: Settings) -> bool:
+    """Run the checks side by side, and print them in order."""
+    checks: tuple[Check, ...] = (_store, _journals, _slack, _webhooks, _crews)
+    broken = False
+    for under_way in [asyncio.ensure_future(_safely(check, settings)) for check in checks]:
+        for finding in await under_way:
+            _print(finding)
+            broken = broken or finding.state == "broken"
+    return broken
+
+
+async def _safely(check: Check, settings: Settings) -> list[Finding]:
+    try:
+        return await check(settings)
+    except (SettingsError, StoreUnavailable) as error:
+        subject = check.__name__.strip("_").capitalize()
+        return [Finding(subject=subject, state="broken", words=str(error), remedy="See docs/settings.md.")]
+
+
+async def _store(settings: Settings) -> list[Finding]:
+    if settings.redis_url is not None:
+        witnessing = Witnessing(settings.redis_replicas, fsync=settings.redis_fsync)
+        return await inspect(settings.redis_url.get_secret_value(), witnessing)
+    embedded = await asyncio.to_thread(Embedded.attach, settings.data_dir)
+    try:
+        where = Finding(subject="Redis", state="ok", words=f"embedded, in {settings.data_dir}")
+        return [where, *await inspect(embedded.url)]
+    finally:
+        with suppress(StoreUnavailable):
+            await asyncio.to_thread(embedded.detach)
+
+
+async def _journals(settings: Settings) -> list[Finding]:
+    """Whether they are encrypted. That the keys have the right form was checked with the settings."""
+    current, *others = map(mark_of, settings.journal_keys) if settings.journal_keys else (None,)
+    if current is None:
+        words, remedy = "not encrypted", "To encrypt them, set CREWDECK_JOURNAL_KEY."
+        return [Finding(subject="Journals", state="off", words=words, remedy=remedy)]
+    also = f"; {', '.join(others)} decrypt too" if others else ""
+    return [Finding(subject="Journals", state="ok", words=f"encrypted with the key {current}{also}")]
+
+
+async def _slack(settings: Settings) -> list[Finding]:
+    if settings.slack_on:
+        from bot.surfaces.slack.check import check  # Slack's SDK is only paid for where it is used
+
+        return await check(settings)
+    meant = (settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret)
+    off, _, remedy = slack_line(settings).partition("  ")
+    state = "off" if not any(meant) else "broken"
+    words = off if state == "off" else "some of its settings are missing"
+    return [Finding.model_validate({"subject": "Slack", "state": state, "words": words, "remedy": remedy})]
+
+
+async def _webhooks(settings: Settings) -> list[Finding]:
+    """What the settings say, and nothing that is sent: a receiver could take a trial for an event."""
+    found = [_endpoint(endpoint) for endpoint in settings.webhooks]
+    if settings.webhook_urls:
+        words = "starts may name an address of their own"
+        found.append(Finding(subject="Webhooks", state="ok", words=words))
+    if not found:
+        return [Finding(subject="Webhooks", state="off", words="off", remedy="See docs/webhooks.md.")]
+    if settings.webhook_allow_private:
+        words = "private networks and http:// are allowed"
+        if settings.webhook_urls:
+            remedy = "Whoever may start runs can make this server talk to what only it can reach."
+            found.append(Finding(subject="Webhooks", state="warning", words=words, remedy=remedy))
+        else:
+            found.append(Finding(subject="Webhooks", state="ok", words=words))
+    return found
+
+
+def _endpoint(endpoint: Endpoint) -> Finding:
+    events = ", ".join(endpoint.events) or "all events"
+    subject, words = f"Webhooks to {endpoint.name}", f"{events}, to {endpoint.host}"
+    if len(endpoint.secrets) > 1:
+        remedy = "Take the old one out once the receiver has the new one."
+        return Finding(subject=subject, state="ok", words=f"{words}; two secrets sign", remedy=remedy)
+    return Finding(subject=subject, state="ok", words=words)
+
+
+async def _crews(settings: Settings) -> list[Finding]:
+    records = await asyncio.to_thread(ask_crews, settings, "check")
+    if not records:
+        return [
+            Finding(subject="Crews", state="warning", words="there are none", remedy="See docs/crews.md.")
+        ]
+    return [_crew(record) for record in records]
+
+
+def _crew(record: dict[str, Any]) -> Finding:
+    subject = f"Crew {record['crew']}"
+    if record["ok"]:
+        return Finding(subject=subject, state="ok", words="loads")
+    return Finding(
+        subject=subject,
+        state="off" if record.get("code") == NO_MODEL else "broken",
+        words=str(record.get("problem") or "does not load"),
+        remedy=str(record.get("remedy") or ""),
+    )
+
+
+def _print(finding: Finding) -> None:
+    word, colour = MARKS[finding.state]
+    mark = f"\033[{colour}m{word}\033[0m" if sys.stdout.isatty() else word
+    remedy = f" -> {finding.remedy}" if finding.remedy else ""
+    said = terminal_safe(f"{finding.subject}: {finding.words}{remedy}", one_line=True)
+    print(f"{mark}  {said}", flush=True)

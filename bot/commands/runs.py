@@ -1,0 +1,227 @@
+"""`crewdeck runs`: what an operator sees of runs and does to them, beside any running server."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import uuid4
+
+from pydantic import field_validator
+
+from bot.commands.table import many, print_rows, say, say_field, tell, when
+from bot.core import ids
+from bot.core.errors import JournalSealed, NotFound, Refused, SettingsError, UnreadableRecord
+from bot.core.lists import RunFilter
+from bot.core.model import Actor, Question, Run, RunStatus, Value
+from bot.core.ports import JournalExtent
+from bot.core.retry import retry
+from bot.settings import Settings
+from bot.store.open import open_configured
+from bot.store.redis import RedisStore
+
+MOST = 1000
+SHORTEST = 4
+"""Characters of an id that name a run, at least."""
+OPERATOR = Actor(surface="terminal", user_id="operator", name="an operator", admin=True)
+
+
+class Wish(Value):
+    """What was asked for on the command line."""
+
+    action: str
+    #: Runs, by their ids or how these start.
+    named: tuple[str, ...] = ()
+    crew: str | None = None
+    status: str | None = None
+    active: bool = False
+    limit: int = 50
+    #: Don't ask.
+    yes: bool = False
+    #: Also what is not over.
+    cancel: bool = False
+
+    @field_validator("status")
+    @classmethod
+    def _check_status(cls, status: str | None) -> str | None:
+        if status is not None and status not in set(RunStatus):
+            raise SettingsError(f"--status: {status!r} is none; there are {', '.join(RunStatus)}.")
+        return status
+
+    @field_validator("limit")
+    @classmethod
+    def _check_limit(cls, limit: int) -> int:
+        if not 1 <= limit <= MOST:
+            raise SettingsError(f"--limit: it is 1 to {MOST}.")
+        return limit
+
+
+def run(settings: Settings, wish: Wish) -> int:
+    """Do what was asked (`list`, `show`, `retry`, `delete`); the exit status.
+
+    Raises SettingsError and StoreUnavailable.
+    """
+    return asyncio.run(_with_store(settings, wish))
+
+
+async def _with_store(settings: Settings, wish: Wish) -> int:
+    command: Callable[[RedisStore, Wish], Awaitable[None]] = {
+        "list": _list,
+        "show": _show,
+        "retry": _retry,
+        "delete": _delete,
+    }[wish.action]
+    async with open_configured(settings) as store:
+        try:
+            await command(store, wish)
+        except (NotFound, Refused, JournalSealed, UnreadableRecord) as error:
+            raise SettingsError(str(error)) from error
+    return 0
+
+
+async def _found(store: RedisStore, words: Sequence[str]) -> list[Run]:
+    """The runs of these names, each once. Raises NotFound and SettingsError."""
+    found: dict[str, Run] = {}
+    for word in words:
+        matching = await store.find_run(word)
+        if not matching:
+            short = f" Write at least {SHORTEST} characters of its id." if len(word) < SHORTEST else ""
+            raise SettingsError(f"There is no run {word}.{short}")
+        if len(matching) > 1:
+            raise SettingsError(f"Several runs start with {word}: write more of the id.")
+        found[matching[0].id] = matching[0]
+    return list(found.values())
+
+
+async def _list(store: RedisStore, wish: Wish) -> None:
+    status = RunStatus(wish.status) if wish.status else None
+    active = True if wish.active else None
+    rows: list[tuple[str, ...]] = []
+    before: str | None = None
+    more = True
+    while more and len(rows) < wish.limit:
+        which = RunFilter(
+            crew=wish.crew, status=status, active=active, limit=wish.limit - len(rows), before=before
+        )
+        page = await store.page_of_runs(which)
+        rows += [_row(run) for run in page.runs]
+        before, more = page.next, page.next is not None
+    if not rows:
+        tell("There are no such runs.")
+        return
+    print_rows([("RUN", "STATUS", "CREW", "REQUESTER", "STARTED"), *rows])
+    if more:
+        tell(f"There are more: these are the newest {len(rows)}.")
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    return run.id, _status(run), run.crew.name, run.requester.label, when(run.created_at)
+
+
+def _status(run: Run) -> str:
+    return f"{run.status} ({run.error.code})" if run.error else str(run.status)
+
+
+# ── one run ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _show(store: RedisStore, wish: Wish) -> None:
+    [run] = await _found(store, wish.named)
+    questions = await store.questions(run.id)
+    extent = await store.journal_extent(run.id)
+    paused = await store.paused(run.place.tenant) if run.place else None
+    lines = [
+        ("Run", run.id),
+        ("Crew", f"{run.crew.name} ({run.crew.title})"),
+        ("Status", _status(run)),
+        ("Why", run.error.message if run.error else ""),
+        ("Waits for", _waits_for(run, questions, paused)),
+        ("Requester", f"{run.requester.label} ({run.requester.principal})"),
+        ("Place", run.place.key if run.place else ""),
+        ("Retry of", run.retry_of or ""),
+        ("Created", when(run.created_at)),
+        ("Began", when(run.started_at) if run.started_at else ""),
+        ("Ended", when(run.finished_at) if run.finished_at else ""),
+        ("Inputs", "; ".join(f"{name}={value}" for name, value in run.inputs.items())),
+        ("Events", str(run.seq)),
+        ("Journal", _journal(extent)),
+    ]
+    for name, value in lines:
+        if value:
+            say_field(name, value)
+    for question in questions:
+        say("")
+        for name, value in _asked(question):
+            say_field(name, value)
+
+
+def _waits_for(run: Run, questions: Sequence[Question], paused: str | None) -> str:
+    if run.status.over:
+        return ""
+    if paused is not None:
+        return f"its workspace, which is paused: {paused}"
+    waiting = sum(question.open for question in questions)
+    if waiting:
+        return many(waiting, "answer")
+    if run.held:
+        return "its thread to be opened"
+    return "a worker that runs its crew" if run.status is RunStatus.QUEUED else ""
+
+
+def _journal(extent: JournalExtent) -> str:
+    if extent.expired:
+        return "no longer kept"
+    return f"{many(extent.entries, 'step')}, {many(extent.bytes, 'byte')}"
+
+
+def _asked(question: Question) -> Sequence[tuple[str, str]]:
+    """What was asked, and what was answered."""
+    asked = ("Asked", f"{question.prompt} ({question.kind}, {when(question.created_at)})")
+    outcome = question.outcome
+    if outcome is None:
+        until = f" Until {when(question.deadline_at)}." if question.deadline_at else ""
+        return asked, ("Answer", f"open.{until} Deciders: {', '.join(question.policy.deciders)}")
+    by = f" ({outcome.by.label})" if outcome.by else ""
+    return asked, ("Answer", f"{outcome.text(question.options)}{by}")
+
+
+# ── what is done to runs ────────────────────────────────────────────────────────────────────────────────
+
+
+async def _retry(store: RedisStore, wish: Wish) -> None:
+    [run] = await _found(store, wish.named)
+    again = await retry(store, run, key=uuid4().hex)
+    tell(f"Run {ids.short(run.id)} is tried again, from where it was, as:")
+    say(again.id)
+
+
+async def _delete(store: RedisStore, wish: Wish) -> None:
+    found = await _found(store, wish.named)
+    live = [run for run in found if not run.status.over]
+    if live and not wish.cancel:
+        raise SettingsError(f"Run {live[0].id} is not over: add --cancel to cancel it first.")
+    if not wish.yes and not _sure(found):
+        tell("Nothing was deleted.")
+        return
+    for run in found:
+        if not run.status.over:
+            await _cancel(store, run)
+        await store.delete(run.id)
+        say(f"{run.id} is deleted.")
+
+
+async def _cancel(store: RedisStore, run: Run) -> None:
+    try:
+        await store.cancel(run.id, OPERATOR)
+    except Refused as refused:
+        if refused.code != "run_over":  # it ended by itself meanwhile
+            raise
+
+
+def _sure(found: Sequence[Run]) -> bool:
+    if not sys.stdin.isatty():
+        raise SettingsError("delete: add --yes, for nobody can be asked here.")
+    print_rows([("RUN", "STATUS", "CREW", "REQUESTER", "STARTED"), *map(_row, found)])
+    sys.stderr.write("They are deleted with everything that is stored of them. Sure? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -1,0 +1,73 @@
+"""`crewdeck sessions`: list and end the sessions of people in the console. A running server knows at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from bot.commands.table import many, print_rows, tell, when
+from bot.core import sessions
+from bot.core.errors import SettingsError
+from bot.core.sessions import Session
+from bot.settings import Settings
+from bot.store.open import open_configured
+from bot.store.redis import RedisStore
+
+SHOWN = 12
+"""Characters of a session's id that are listed."""
+SHORTEST = 4
+
+
+def run(settings: Settings, action: str, named: Sequence[str], *, everybody: bool) -> int:
+    """Do what was asked (`list`, `end`); the exit status. Raises SettingsError and StoreUnavailable."""
+    return asyncio.run(_with_store(settings, action, named, everybody=everybody))
+
+
+async def _with_store(settings: Settings, action: str, named: Sequence[str], *, everybody: bool) -> int:
+    if action == "end" and bool(named) == everybody:
+        raise SettingsError("sessions end: name people or sessions, or give --all.")
+    async with open_configured(settings) as store:
+        found = await sessions.open_sessions(store)
+        if action == "list":
+            _list(found)
+            return 0
+        return await _end(store, found, named, everybody=everybody)
+
+
+def _list(found: Sequence[Session]) -> None:
+    if not found:
+        tell("Nobody is signed in to the console.")
+        return
+    rows = [("SESSION", "WHO", "NAME", "BY", "OPENED", "ENDS")]
+    print_rows([*rows, *(_row(each) for each in found)])
+
+
+def _row(session: Session) -> tuple[str, ...]:
+    by = "key" if session.key else "serve" if session.local else "link"
+    opened, ends = when(round(session.opened_at * 1000)), when(round(session.ends_at * 1000))
+    return session.id[:SHOWN], session.actor.user_id, session.actor.name, by, opened, ends
+
+
+async def _end(store: RedisStore, found: Sequence[Session], named: Sequence[str], *, everybody: bool) -> int:
+    chosen = list(found) if everybody else []
+    for word in named:
+        matching = [each for each in found if _is_named(each, word)]
+        whose = {each.actor.principals[-1] for each in matching}
+        if len(whose) != 1:
+            why = "several people are called so: name a session" if whose else "nobody is signed in so"
+            tell(f"crewdeck: {word}: {why}. Nothing was ended.")
+            return 1
+        chosen += matching
+    ending = {each.id for each in chosen}
+    for session_id in ending:
+        await sessions.end_session(store, session_id)
+    tell(f"{many(len(ending), 'session')} ended.")
+    return 0
+
+
+def _is_named(session: Session, word: str) -> bool:
+    """By the person's id or name, or by how the session's id begins."""
+    actor = session.actor
+    names = {actor.user_id, *actor.principals, actor.name.casefold()}
+    by_id = len(word) >= SHORTEST and session.id.startswith(word.lower())
+    return by_id or word in names or word.casefold() in names

@@ -1,0 +1,245 @@
+"""`crewdeck webhooks`: what endpoints did not get, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from bot.commands.table import many, print_rows, say, tell, when
+from bot.core import ids
+from bot.core.endpoints import OF_STARTS, SURFACE, Endpoint, derived, surface_of
+from bot.core.errors import NotFound, SettingsError, UnreadableRecord
+from bot.core.model import principal
+from bot.core.webhooks import Disabled, Failing, GivenUp
+from bot.settings import Settings
+from bot.store.open import open_configured
+from bot.store.redis import RedisStore
+
+SHOWN = 50
+"""Lines of a list, at most."""
+EVENT = 8
+"""The UUID version of an event's id."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for on the command line."""
+
+    action: str
+    #: Runs and events to send again.
+    what: Sequence[str] = ()
+    #: All that was given up.
+    failed: bool = False
+    #: One endpoint, or an API key.
+    name: str = ""
+
+
+def run(settings: Settings, wish: Wish) -> int:
+    """Do what was asked (`list`, `redeliver`, `enable`, `forget`, `secret`); the exit status.
+
+    Raises SettingsError and StoreUnavailable.
+    """
+    if wish.action == "secret":
+        return _secret(settings, wish.name)
+    command: Callable[[_Desk, Wish], Awaitable[int]] = {
+        "list": _Desk.list,
+        "redeliver": _Desk.redeliver,
+        "enable": _Desk.enable,
+        "forget": _Desk.forget,
+    }[wish.action]
+    return asyncio.run(_with_store(command, settings, wish))
+
+
+async def _with_store(
+    command: Callable[[_Desk, Wish], Awaitable[int]], settings: Settings, wish: Wish
+) -> int:
+    async with open_configured(settings) as store:
+        try:
+            return await command(_Desk(store, settings), wish)
+        except (NotFound, UnreadableRecord) as error:
+            tell(f"crewdeck: {error}")
+            return 1
+
+
+def _secret(settings: Settings, key: str) -> int:
+    """Print what signs the webhooks of runs that this API key starts; without a key, the local person."""
+    if not settings.webhook_secrets:
+        raise SettingsError("CREWDECK_WEBHOOK_SECRET is not set: see docs/webhooks.md.")
+    who = principal("http", "", f"key:{key}" if key else "local")
+    say(derived(settings.webhook_secrets[0], who).get_secret_value())
+    return 0
+
+
+class _Desk:
+    """The commands that need the store."""
+
+    def __init__(self, store: RedisStore, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    async def list(self, _: Wish) -> int:
+        names = self._names()
+        unknown = await self._unknown()
+        if not names and not unknown:
+            tell("There are no endpoints: see docs/webhooks.md.")
+            return 0
+        disabled = await self._store.disabled()
+        failing = {name: await self._store.failing(surface_of(name)) for name in names}
+        given_up = {name: await self._store.given_up(surface_of(name)) for name in names}
+        rows = [("ENDPOINT", "HOST", "STATE")]
+        for endpoint in self._settings.webhooks:
+            state = _state(endpoint, disabled, failing[endpoint.name], given_up[endpoint.name])
+            rows.append((endpoint.name, endpoint.host, state))
+        if OF_STARTS in names:
+            rows.append((OF_STARTS, "(as starts say)", _count(failing[OF_STARTS], given_up[OF_STARTS])))
+        rows += [
+            (
+                name,
+                "(not in these settings)",
+                f"what it should get is kept; `crewdeck webhooks forget {name}` ends that",
+            )
+            for name in unknown
+        ]
+        print_rows(rows)
+        _print_failing(failing)
+        _print_given_up(given_up)
+        return 0
+
+    async def redeliver(self, wish: Wish) -> int:
+        names = [wish.name] if wish.name else self._names()
+        self._check(names)
+        if not wish.what and not wish.failed:
+            raise SettingsError("redeliver: name runs or events, or say --failed.")
+        sent = 0
+        for name in names:
+            surface = surface_of(name)
+            for run_id, seqs in (await self._wanted(surface, wish)).items():
+                taken = await self._taken(name, run_id, seqs)
+                sent += await self._store.send_again(surface, run_id, taken)
+        if not sent:
+            tell("crewdeck: there is nothing to send: no endpoint follows that, or wants it.")
+            return 1
+        say(f"{many(sent, 'event')} will be sent again.")
+        return 0
+
+    async def enable(self, wish: Wish) -> int:
+        self._check([wish.name])
+        await self._store.enable(surface_of(wish.name))
+        say(f"{wish.name} gets webhooks again.")
+        return 0
+
+    async def forget(self, wish: Wish) -> int:
+        """Let an endpoint that no settings name any more get no runs that start from now on."""
+        if wish.name in self._names():
+            raise SettingsError(f"{wish.name} is set by CREWDECK_WEBHOOKS: take it out there, and restart.")
+        if wish.name not in await self._unknown():
+            raise SettingsError(f"There is no endpoint {wish.name}; `crewdeck webhooks` lists them.")
+        kept = [surface for surface in await self._store.following() if surface != surface_of(wish.name)]
+        await self._store.follow(kept)
+        say(f"{wish.name} is forgotten: it gets no runs that start from now on.")
+        return 0
+
+    async def _unknown(self) -> Sequence[str]:
+        """Endpoints that the store knows and these settings don't."""
+        known = [surface.removeprefix(SURFACE) for surface in await self._store.following()]
+        return [name for name in known if name not in self._names()]
+
+    async def _wanted(self, surface: str, wish: Wish) -> dict[str, Sequence[int]]:
+        """Which events of which runs."""
+        wanted: defaultdict[str, set[int]] = defaultdict(set)
+        if wish.failed:
+            for each in await self._store.given_up(surface):
+                wanted[each.run_id].add(each.seq)
+        for word in wish.what:
+            run_id, seqs = await self._found(word)
+            wanted[run_id].update(seqs)
+        return {run_id: sorted(seqs) for run_id, seqs in wanted.items()}
+
+    async def _taken(self, name: str, run_id: str, seqs: Sequence[int]) -> Sequence[int]:
+        """Those of these events that the endpoint's settings don't leave out."""
+        endpoint = next((each for each in self._settings.webhooks if each.name == name), None)
+        if endpoint is None or not endpoint.events:
+            return seqs
+        named, taken, after = set(seqs), [], 0
+        while page := await self._store.events(run_id, after):
+            taken += [each.seq for each in page if each.seq in named and endpoint.wants(each.body.type)]
+            after = page[-1].seq
+        return taken
+
+    async def _found(self, word: str) -> tuple[str, Iterable[int]]:
+        """A run by its id or how that starts, with all its events; or an event. Raises NotFound."""
+        if _is_event(word):
+            run, seq = await self._store.run_with(word)
+            return run.id, (seq,)
+        runs = await self._store.find_run(word)
+        if len(runs) > 1:
+            raise SettingsError(f"redeliver: several runs start with {word}: write more of the id.")
+        if not runs:
+            raise NotFound("run", word)
+        return runs[0].id, range(1, runs[0].seq + 1)
+
+    def _names(self) -> Sequence[str]:
+        of_starts = [OF_STARTS] if self._settings.webhook_urls else []
+        return [*(endpoint.name for endpoint in self._settings.webhooks), *of_starts]
+
+    def _check(self, names: Sequence[str]) -> None:
+        if unknown := sorted(set(names) - set(self._names())):
+            raise SettingsError(f"There is no endpoint {unknown[0]}; `crewdeck webhooks` lists them.")
+
+
+def _is_event(word: str) -> bool:
+    try:
+        return UUID(word).version == EVENT
+    except ValueError:
+        return False
+
+
+# ── lists ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _state(
+    endpoint: Endpoint,
+    disabled: dict[str, Disabled],
+    failing: Sequence[Failing],
+    given_up: Sequence[GivenUp],
+) -> str:
+    off = disabled.get(endpoint.surface)
+    if off is None or off.fingerprint != endpoint.fingerprint:
+        return _count(failing, given_up)
+    return f"off since {when(off.at)}: {off.why}; `crewdeck webhooks enable {endpoint.name}` turns it on"
+
+
+def _count(failing: Sequence[Failing], given_up: Sequence[GivenUp]) -> str:
+    parts = [f"{many(len(failing), 'run')} waiting since {when(failing[0].since)}"] if failing else []
+    parts += [f"{many(len(given_up), 'event')} given up"] if given_up else []
+    return "; ".join(parts) or "ok"
+
+
+def _print_failing(failing: dict[str, list[Failing]]) -> None:
+    rows = [
+        (each.run_id, name, when(each.since), str(each.tries), each.why)
+        for name, found in failing.items()
+        for each in found
+    ]
+    _print_more([("RUN THAT WAITS", "ENDPOINT", "SINCE", "TRIES", "WHY"), *rows])
+
+
+def _print_given_up(given_up: dict[str, list[GivenUp]]) -> None:
+    rows = [
+        (ids.event_id(each.run_id, each.seq), name, each.run_id, when(each.at), each.why)
+        for name, found in given_up.items()
+        for each in found
+    ]
+    _print_more([("EVENT GIVEN UP", "ENDPOINT", "RUN", "WHEN", "WHY"), *rows])
+
+
+def _print_more(rows: Sequence[Sequence[str]]) -> None:
+    if len(rows) == 1:
+        return
+    say("")
+    print_rows(rows[: SHOWN + 1])
+    if (left := len(rows) - 1 - SHOWN) > 0:
+        say(f"and {left} more")

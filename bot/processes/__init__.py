@@ -1,0 +1,1 @@
+"""The processes that `serve` and workers start, and what these are given."""

@@ -1,0 +1,150 @@
+"""What a worker gets from whoever starts it: variables without secrets of ours, and two secrets by a pipe.
+
+Whatever runs in a worker, and all that it starts, can read its environment, also as it was when it started
+(`/proc/<pid>/environ`). So what surfaces and their keys need isn't in it. Where the store is and what seals
+journals, a worker has to know: it reads that from a pipe, once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple, get_args
+
+from pydantic import AliasChoices, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, DotEnvSettingsSource
+
+from bot.core.errors import SettingsError
+from bot.logging import SHORTEST_SECRET, secrets_of
+from bot.settings import DOTENV, Remote, Settings, load
+
+PIPE = "CREWDECK_SECRETS_FD"
+"""The variable that says from which descriptor a worker reads its secrets."""
+WORKERS_SECRETS = ("CREWDECK_REDIS_URL", "CREWDECK_JOURNAL_KEY")
+SURFACES = ("SLACK_", "TEAMS_")
+"""How the names of variables begin that belong to surfaces."""
+NO_DOTENV = "PYTHON_DOTENV_DISABLED"
+_PR_SET_DUMPABLE = 4
+
+
+class Handover(NamedTuple):
+    """What a worker is started with."""
+
+    environment: Mapping[str, str]
+    #: It has to be passed on under its number.
+    descriptor: int
+
+
+def worker_environment(settings: Settings, worker_id: str | None = None) -> dict[str, str]:
+    """The variables of a worker: ours and those of `.env`, but for what surfaces and clients need.
+
+    `REDIS_URL` isn't among them either: crewai's libraries read that name too. The worker's own secrets
+    are, and `handed_over` takes them out.
+    """
+    secrets = _secrets(settings)
+    environment = {name: value for name, value in _variables().items() if not _withheld(name, value, secrets)}
+    environment["CREWDECK_DATA_DIR"] = str(settings.data_dir.expanduser().absolute())
+    # What `.env` says is here; CrewAI would load the file itself, with all that is in it.
+    environment.setdefault(NO_DOTENV, "true")
+    if settings.redis_url is not None:
+        environment["CREWDECK_REDIS_URL"] = settings.redis_url.get_secret_value()
+    if journal_key := settings.journal_key_text.get_secret_value():
+        environment["CREWDECK_JOURNAL_KEY"] = journal_key
+    environment.pop("CREWDECK_WORKER_ID", None)
+    if worker_id is not None:
+        environment["CREWDECK_WORKER_ID"] = worker_id
+    return environment
+
+
+@contextmanager
+def handed_over(environment: Mapping[str, str]) -> Iterator[Handover]:
+    """Put the worker's secrets into a pipe, and start it within the block. Raises SettingsError."""
+    secrets = {name: environment[name] for name in WORKERS_SECRETS if environment.get(name)}
+    public = {name: value for name, value in environment.items() if name not in WORKERS_SECRETS}
+    reading, writing = os.pipe()
+    try:
+        _fill(writing, json.dumps(secrets).encode())
+        yield Handover(public | {PIPE: str(reading)}, reading)
+    finally:
+        os.close(reading)
+
+
+def _fill(writing: int, content: bytes) -> None:
+    os.set_blocking(writing, False)
+    try:
+        if os.write(writing, content) < len(content):
+            raise SettingsError(f"{' and '.join(WORKERS_SECRETS)} are too long together.")
+    finally:
+        os.close(writing)
+
+
+def received() -> Settings | None:
+    """The settings of a worker that was handed its secrets; None if it was not. Raises SettingsError."""
+    descriptor = os.environ.pop(PIPE, None)
+    if descriptor is None:
+        return None
+    try:
+        with os.fdopen(int(descriptor), encoding="utf-8") as pipe:
+            secrets = json.load(pipe)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{PIPE} is set by Crewdeck itself: don't set it.") from error
+    return load(secrets)
+
+
+def seal(settings: Settings) -> None:
+    """Take out of this process' variables what a worker doesn't hold, for all that runs in it."""
+    secrets = _secrets(settings)
+    for name, value in tuple(os.environ.items()):
+        if _withheld(name, value, secrets) or name.upper() in WORKERS_SECRETS:
+            del os.environ[name]
+    os.environ.setdefault(NO_DOTENV, "true")
+
+
+def hide_from_processes_of_this_user() -> None:
+    """Let no other process of the same user read this one's memory and variables (Linux); nor a debugger."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _variables() -> dict[str, str]:
+    """The environment, completed by `.env`, as settings are."""
+    written = DotEnvSettingsSource(Settings, env_file=DOTENV, case_sensitive=True).env_vars
+    variables = {name: value for name, value in written.items() if value is not None}
+    return variables | {name: value for name, value in os.environ.items() if value or name not in variables}
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """The values of ours. An address without a password is none: a tool may use the same Redis."""
+    address = settings.redis_url.get_secret_value() if settings.redis_url is not None else ""
+    found = (secret for secret in secrets_of(settings) if secret != address)
+    return [secret for secret in found if len(secret) >= SHORTEST_SECRET]
+
+
+def _withheld(name: str, value: str, secrets: Iterable[str]) -> bool:
+    """By its name, or since a secret of ours is in it under another name (`REDIS_PASSWORD`)."""
+    upper = name.upper()
+    ours = upper in _SECRET or upper.startswith(SURFACES) or upper == PIPE
+    return ours or any(secret in value for secret in secrets)
+
+
+def _names(field: FieldInfo) -> list[str]:
+    alias = field.validation_alias
+    return [str(each) for each in alias.choices] if isinstance(alias, AliasChoices) else [str(alias)]
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return field.annotation is SecretStr or SecretStr in get_args(field.annotation)
+
+
+def secret_names(*kinds: type[BaseSettings]) -> frozenset[str]:
+    """The variables that hold secrets: a setting that is added as a secret is withheld from then on."""
+    fields = [field for kind in kinds for field in kind.model_fields.values()]
+    return frozenset(name.upper() for field in fields if _is_secret(field) for name in _names(field))
+
+
+_SECRET = secret_names(Settings, Remote)

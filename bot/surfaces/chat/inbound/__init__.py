@@ -1,0 +1,1 @@
+"""From a chat platform to the store: commands, presses, replies."""

@@ -1,0 +1,129 @@
+"""Answers to questions: by button, in a modal, or in the words of a thread; and why one did not count."""
+
+from __future__ import annotations
+
+from bot.core import questions, rules
+from bot.core.errors import NotFound
+from bot.core.model import Action, Actor, Question, QuestionKind, Ruling, Verdict
+from bot.core.ports import Store
+from bot.core.responses import Response, response
+from bot.surfaces.chat.cards import question_card
+from bot.surfaces.chat.inbound.reply import SILENT, Reply
+from bot.surfaces.slack.actions import WORDS_BLOCK, Target
+from bot.surfaces.slack.cards import asking, private
+from bot.surfaces.slack.cards.asking import Fit
+from bot.surfaces.slack.cards.mrkdwn import escape
+from bot.surfaces.slack.inbound import emoji
+from bot.surfaces.slack.place import SURFACE, asked_in_words, shown_digest
+
+GONE = "This question is no longer there: its run ended some time ago."
+READ_FIRST = (
+    "Only the beginning of this question fits into the thread, so nothing was decided. "
+    "Press “Show all”: you decide at the end of it."
+)
+
+
+class Answers:
+    """Gives people's answers to the store. What counts is decided there; here it is put into words."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def press(
+        self, target: Target, action: Action, actor: Actor, *, key: str, value: str | None = None
+    ) -> Reply:
+        """A decision by button or select."""
+        try:
+            question = await self._store.question(target.run_id, target.question_id)
+        except NotFound:
+            return Reply(say=private.words(GONE))
+        said = response(action, actor, key=key, value=value, digest=target.digest)
+        return _ruled(await self._respond(question, said), question, actor)
+
+    async def modal(self, target: Target, words: str, actor: Actor, *, key: str) -> Reply:
+        """The words of a modal; why they don't count is said in it, so that they are not lost."""
+        try:
+            question = await self._store.question(target.run_id, target.question_id)
+        except NotFound:
+            return Reply(errors={WORDS_BLOCK: GONE})
+        words = emoji.read(words)
+        if question.kind is not QuestionKind.REVIEW:
+            if why := _ambiguous(question, words):
+                return Reply(errors={WORDS_BLOCK: why})
+            if await self._half_seen(question, actor, words):
+                return Reply(errors={WORDS_BLOCK: READ_FIRST})
+        ruling = await self._respond(question, _typed(question, actor, words, key, target.digest))
+        why = refusal(ruling, question, actor)
+        return Reply(errors={WORDS_BLOCK: why}) if why else SILENT
+
+    async def words(self, question: Question, words: str, actor: Actor, *, key: str) -> str:
+        """The words of a reply; why they don't count, or nothing."""
+        if question.open and rules.may(actor, question.policy) and (why := _ambiguous(question, words)):
+            return escape(why)
+        if await self._half_seen(question, actor, words):
+            return READ_FIRST
+        shown = await self._store.delivery(SURFACE, question.run_id)
+        digest = shown.copies.get(shown_digest(question.id), "")
+        said = _in_words(question, actor, words, key, digest)
+        return refusal(await self._respond(question, said), question, actor)
+
+    async def answerable(self, target: Target, actor: Actor) -> Question | Reply:
+        """The question, if this person may answer it now; else why not."""
+        try:
+            question = await self._store.question(target.run_id, target.question_id)
+        except NotFound:
+            return Reply(say=private.words(GONE))
+        code = "not_allowed" if not rules.may(actor, question.policy) else "" if question.open else "settled"
+        if code:
+            ruling = Ruling(verdict=Verdict.REFUSED, code=code, question=question)
+            return _ruled(ruling, question, actor)
+        return question
+
+    async def _half_seen(self, question: Question, actor: Actor, words: str) -> bool:
+        """Whether these words would decide something of which the thread shows the beginning only."""
+        action, _, _ = rules.interpret(question, words, numbered=_numbered(question))
+        if action is Action.RESPOND or not question.open or not rules.may(actor, question.policy):
+            return False
+        run = await self._store.run(question.run_id)
+        if asking.fit(question_card(run, question)) is Fit.MESSAGE:
+            return False
+        shown = await self._store.delivery(SURFACE, run.id)
+        return asked_in_words(question.id) not in shown.copies
+
+    async def _respond(self, question: Question, said: Response) -> Ruling:
+        return await self._store.respond(question.run_id, question.id, said)
+
+
+def _numbered(question: Question) -> bool:
+    """Whether people see this question's options with numbers."""
+    return asking.numbered(question.kind, question.options)
+
+
+def _ambiguous(question: Question, words: str) -> str:
+    return questions.ambiguous(question, words, numbered=_numbered(question))
+
+
+def _in_words(question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:
+    return questions.in_words(question, actor, words, key=key, digest=digest, numbered=_numbered(question))
+
+
+def _typed(question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:
+    """What the words of a modal say. Who pressed "Request changes" wants changes, whatever the words are."""
+    if question.kind is QuestionKind.REVIEW:
+        return response(Action.RESPOND, actor, key=key, comment=words, digest=digest)
+    return _in_words(question, actor, words, key, digest)
+
+
+def refusal(ruling: Ruling, question: Question, actor: Actor) -> str:
+    """Why an answer did not count, in Slack's own text; empty if it did."""
+    if questions.counted(ruling):
+        return ""
+    policy = question.policy
+    if ruling.code == "not_allowed" and actor.standing not in policy.admits:
+        return "Guests and people of other workspaces can't answer here: this crew doesn't admit them."
+    return questions.explain(ruling, private.deciders(policy))
+
+
+def _ruled(ruling: Ruling, question: Question, actor: Actor) -> Reply:
+    why = refusal(ruling, question, actor)
+    return Reply(say=private.explained(why)) if why else SILENT

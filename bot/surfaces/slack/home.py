@@ -1,0 +1,124 @@
+"""App Home: what is mine to answer, which runs I started, and how to start one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+import structlog
+
+from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
+from bot.core.lists import RunFilter
+from bot.core.model import Actor, Question
+from bot.core.ports import Store
+from bot.surfaces.chat.cards import question_card
+from bot.surfaces.chat.delivery.thread import PROGRESS
+from bot.surfaces.slack.cards import homeview
+from bot.surfaces.slack.cards.homeview import Asked, Listed
+from bot.surfaces.slack.place import SURFACE, Posted, question_copy
+from bot.surfaces.slack.webapi.api import SlackApi
+from bot.surfaces.slack.webapi.failures import Later, Rejected
+from bot.surfaces.slack.webapi.links import Links
+
+log = structlog.get_logger(__name__)
+
+INTERVAL = 2.0
+"""Seconds in which changes are gathered before a Home tab is published again."""
+KEPT = 90 * 24 * 3600.0
+"""Seconds for which a Home tab that was opened is kept fresh."""
+QUESTIONS = 15
+RUNS = 10
+
+
+class Home:
+    """Home tabs, of people who opened theirs once."""
+
+    def __init__(self, store: Store, api: SlackApi) -> None:
+        self._store = store
+        self._api = api
+        self._links = Links(store, api)
+        #: When each principal's tab is due.
+        self._due: dict[str, float] = {}
+        self._changed = asyncio.Event()
+
+    async def opened(self, actor: Actor) -> None:
+        """Somebody looks at their tab. Raises nothing of Slack's: it is tried again."""
+        await self._store.remember(_name(actor.principal), actor.standing, KEPT)
+        self._mark(actor.principal, 0.0)
+
+    async def concern(self, principals: Iterable[str]) -> None:
+        """Something of these people's changed. Raises StoreUnavailable."""
+        for principal in set(principals):
+            if principal.startswith(f"{SURFACE}:") and await self._store.recall(_name(principal)):
+                self._mark(principal, INTERVAL)
+
+    def _mark(self, principal: str, after: float) -> None:
+        due = time.monotonic() + after
+        self._due[principal] = min(due, self._due.get(principal, due))
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Publish what is due, for ever."""
+        while True:
+            if not self._due:
+                self._changed.clear()
+                await self._changed.wait()
+            principal, due = min(self._due.items(), key=lambda each: each[1])
+            if (seconds := due - time.monotonic()) > 0:
+                await self._sleep(seconds)
+                continue
+            del self._due[principal]
+            await self._publish(principal)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Until the next is due, or something comes that may be due before."""
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _publish(self, principal: str) -> None:
+        try:
+            await self._api.publish_home(principal.split(":", 2)[2], await self._view(principal))
+        except Later as later:
+            self._mark(principal, max(INTERVAL, later.seconds))
+        except StoreUnavailable:
+            self._mark(principal, INTERVAL)
+        except Rejected as rejected:
+            log.warning("a Home tab can't be published", principal=principal, code=rejected.code)
+        except Exception:
+            # One person's tab; the others' are published all the same.
+            log.exception("a Home tab can't be drawn", principal=principal)
+
+    async def _view(self, principal: str) -> homeview.View:
+        questions = await self._store.open_questions(QUESTIONS + 1, deciders=[principal])
+        runs = await self._store.runs(RunFilter(requester=principal, limit=RUNS))
+        standing = await self._store.recall(_name(principal))
+        # Of crews that they may not start, guests are not told the names.
+        crews = [crew for crew in (await self._store.crews()).values() if standing in crew.admits]
+        asked = [found for each in questions[:QUESTIONS] if (found := await self._asked(each)) is not None]
+        listed = [Listed(run=run, link=await self._link(run.id, PROGRESS)) for run in runs]
+        return homeview.home(asked, listed, crews, more=len(questions) > QUESTIONS)
+
+    async def _asked(self, question: Question) -> Asked | None:
+        try:
+            run = await self._store.run(question.run_id)
+        except (NotFound, UnreadableRecord):
+            return None
+        link = await self._link(question.run_id, question_copy(question.id))
+        return Asked(card=question_card(run, question), link=link)
+
+    async def _link(self, run_id: str, name: str) -> str | None:
+        copies = (await self._store.delivery(SURFACE, run_id)).copies
+        try:
+            return await self._links.to(Posted.decode(copies[name])) if name in copies else None
+        except ValueError:
+            self._store.note_unreadable("copy", f"{name} of run {run_id}", "it names no message")
+            return None
+
+
+def _name(principal: str) -> str:
+    return f"slack:home:{principal}"

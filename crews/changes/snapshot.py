@@ -1,0 +1,232 @@
+"""What a crew is made of, and what of that was changed since a run of it began."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from crewai import Crew, Task
+from crewai.agents.agent_builder.base_agent import BaseAgent
+from pydantic import BaseModel, ConfigDict
+
+from crews.journal.fingerprints import fingerprint, shape
+
+_DATES = re.compile(
+    r"\d+|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tues?|Wednes|Thurs?|Fri|Satur|Sun)(?:[a-z]*)\b"
+)
+
+
+MANAGER = "the manager"
+"""Of a hierarchical crew, in words."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class AgentMade(_Part):
+    """An agent; of texts their fingerprints."""
+
+    goal: str
+    backstory: str
+    model: str
+    tools: tuple[str, ...]
+    delegates: bool
+
+
+class TaskMade(_Part):
+    """A task; of texts their fingerprints."""
+
+    name: str
+    agent: str
+    description: str
+    expected_output: str
+    tools: tuple[str, ...]
+    context: tuple[str, ...]
+    #: What its output consists of; empty if that is any text.
+    output: str = ""
+
+
+class Made(_Part):
+    """A crew: its agents by role, its tasks in their order."""
+
+    agents: Mapping[str, AgentMade]
+    tasks: tuple[TaskMade, ...]
+    #: The manager's model; empty if there is none, None where an earlier release noted nothing of it.
+    manager: str | None = None
+
+    @classmethod
+    def of(cls, crew: Crew, *, literal: bool) -> Made:
+        """Of a crew as it was built. Not `literal`: dates and numbers in its texts may differ each day."""
+        text = fingerprint if literal else _undated
+        agents: dict[str, AgentMade] = {}
+        for agent in crew.agents:
+            agents[_unique(agent.role.strip(), agents)] = AgentMade(
+                goal=text(agent.goal),
+                backstory=text(agent.backstory),
+                model=_model(agent.llm),
+                tools=_tools(agent),
+                delegates=bool(agent.allow_delegation) or crew.manager_agent is not None,
+            )
+        names = {str(task.id): name_of(task, number) for number, task in enumerate(crew.tasks, start=1)}
+        tasks = (
+            TaskMade(
+                name=names[str(task.id)],
+                agent=task.agent.role.strip() if task.agent is not None else "",
+                description=text(task.description),
+                expected_output=text(task.expected_output),
+                tools=_own_tools(task),
+                context=_context(task, names),
+                output=_output(task),
+            )
+            for task in crew.tasks
+        )
+        return cls(agents=agents, tasks=tuple(tasks), manager=_manager(crew))
+
+    @property
+    def models(self) -> dict[str, str]:
+        """By who asks them, in words."""
+        managers = {MANAGER: self.manager} if self.manager is not None else {}
+        return {_agent(role): agent.model for role, agent in self.agents.items()} | managers
+
+    def since(self, before: Made, finished: int) -> list[str]:
+        """What is different now, in words; so many tasks are finished, and don't count any more."""
+        over = {task.name for task in before.tasks[:finished]}
+        managed = [f"{MANAGER}: model"] if MANAGER in self._swapped(before, over) else []
+        return [*self._agents_since(before, over), *managed, *self._tasks_since(before, over)]
+
+    def models_since(self, before: Made, finished: int) -> str:
+        """Which models it goes on with, in a sentence; empty unless that is all that is different."""
+        if self.since(self._with_models_of(before), finished):
+            return ""
+        swaps: dict[tuple[str, str], list[str]] = {}
+        for who in self._swapped(before, {task.name for task in before.tasks[:finished]}):
+            swaps.setdefault((before.models[who], self.models[who]), []).append(who)
+        return " ".join(
+            f"Goes on with {now} instead of {then}{self._whom(who, before, then, now)}."
+            for (then, now), who in swaps.items()
+        )
+
+    def moved(self, before: Made) -> int | None:
+        """The number (from 1) of the first task that was another one before; None if there is none."""
+        for number, (now, then) in enumerate(zip(self.tasks, before.tasks, strict=False), start=1):
+            if now.name != then.name:
+                return number
+        return None
+
+    def _with_models_of(self, before: Made) -> Made:
+        """What it was before, but for the models."""
+        agents = {
+            role: then.model_copy(update={"model": self.agents[role].model}) if role in self.agents else then
+            for role, then in before.agents.items()
+        }
+        return before.model_copy(update={"agents": agents, "manager": self.manager})
+
+    def _swapped(self, before: Made, over: set[str]) -> list[str]:
+        """Who may still be at work, with another model than before."""
+        at_work = [_agent(role) for role in self._at_work(over)] + ([MANAGER] if self._ahead(over) else [])
+        then, now = before.models, self.models
+        return [who for who in at_work if who in then and who in now and then[who] != now[who]]
+
+    def _whom(self, who: list[str], before: Made, then: str, now: str) -> str:
+        """Which of them do, unless all that had the one model have the other now."""
+        had = [each for each, model in before.models.items() if model == then]
+        everyone = all(self.models.get(each, now) == now for each in had)
+        return "" if everyone else f" ({', '.join(who)})"
+
+    def _ahead(self, over: set[str]) -> list[TaskMade]:
+        return [task for task in self.tasks if task.name not in over]
+
+    def _at_work(self, over: set[str]) -> list[str]:
+        """The agents that the tasks ahead may need."""
+        needed = {task.agent for task in self._ahead(over)}
+        anyone = any(self.agents[role].delegates if role in self.agents else True for role in needed)
+        return [role for role in self.agents if anyone or role in needed]
+
+    def _agents_since(self, before: Made, over: set[str]) -> Iterator[str]:
+        at_work = self._at_work(over)
+        for role in _either(before.agents, self.agents):
+            then, now = before.agents.get(role), self.agents.get(role)
+            if then is None or now is None:
+                yield f"{'gone' if now is None else 'new'} is {_agent(role)}"
+            elif role in at_work:
+                yield from _different(_agent(role), then, now)
+
+    def _tasks_since(self, before: Made, over: set[str]) -> Iterator[str]:
+        then = {task.name: task for task in before.tasks}
+        now = {task.name: task for task in self.tasks}
+        for name in _either(then, now):
+            if name not in then or name not in now:
+                yield f"{'gone' if name not in now else 'new'} is task “{name}”"
+            elif name not in over:
+                yield from _different(f"task “{name}”", then[name], now[name])
+        if [name for name in then if name in now] != [name for name in now if name in then]:
+            yield "the order of the tasks"
+
+
+def name_of(task: Task, number: int) -> str:
+    """What a task is known by; those without a name, by their number."""
+    return task.name or str(number)
+
+
+def _different(what: str, then: AgentMade | TaskMade, now: AgentMade | TaskMade) -> Iterator[str]:
+    fields = [name for name in type(now).model_fields if getattr(then, name) != getattr(now, name)]
+    parts = [name.replace("_", " ") for name in fields if name != "tools"]
+    if "tools" in fields:
+        parts.append(f"tools ({tools_changed(then.tools, now.tools)})")
+    if parts:
+        yield f"{what}: {', '.join(parts)}"
+
+
+def tools_changed(before: Iterable[str], now: Iterable[str]) -> str:
+    """Which are new and which are gone, in words; empty if none."""
+    added, removed = sorted(set(now) - set(before)), sorted(set(before) - set(now))
+    parts = [f"new is {', '.join(added)}"] if added else []
+    parts += [f"gone is {', '.join(removed)}"] if removed else []
+    return "; ".join(parts)
+
+
+def _either(then: Iterable[str], now: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys((*then, *now)))
+
+
+def _undated(text: str) -> str:
+    return fingerprint(_DATES.sub("#", text))
+
+
+def _agent(role: str) -> str:
+    return f"agent “{role}”"
+
+
+def _model(llm: object) -> str:
+    return str(getattr(llm, "model", llm) or "")
+
+
+def _manager(crew: Crew) -> str:
+    return _model(crew.manager_agent.llm if crew.manager_agent is not None else crew.manager_llm)
+
+
+def _tools(part: BaseAgent | Task) -> tuple[str, ...]:
+    return tuple(sorted(str(tool.name) for tool in part.tools or ()))
+
+
+def _own_tools(task: Task) -> tuple[str, ...]:
+    """CrewAI gives a task without tools those of its agent."""
+    tools = _tools(task)
+    return tools if task.agent is None or tools != _tools(task.agent) else ()
+
+
+def _context(task: Task, names: Mapping[str, str]) -> tuple[str, ...]:
+    context = task.context if isinstance(task.context, list) else []
+    return tuple(names.get(str(each.id), "") for each in context)
+
+
+def _output(task: Task) -> str:
+    kinds = (task.output_pydantic, task.output_json, task.response_model)
+    return "/".join(shape(kind) for kind in kinds if kind is not None)
+
+
+def _unique(role: str, taken: Mapping[str, object]) -> str:
+    """Two agents may have the same role."""
+    number = 1 + sum(other == role or other.startswith(f"{role} #") for other in taken)
+    return role if number == 1 else f"{role} #{number}"

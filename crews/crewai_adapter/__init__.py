@@ -1,0 +1,1 @@
+"""Every private name and every patch of CrewAI, and nothing else."""

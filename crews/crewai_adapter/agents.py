@@ -1,0 +1,147 @@
+"""What every agent and task of a run gets, also those that the code of a crew or of a flow makes for itself.
+
+Nobody hands them to us, so they are met where CrewAI puts them to work.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - CrewAI says Any here
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any
+
+import structlog
+from crewai import Agent, Crew, Task
+from crewai.agents.agent_builder.base_agent import BaseAgent
+from crewai.agents.tools_handler import ToolsHandler
+from crewai.tasks.task_output import TaskOutput
+
+from bot.core.ports import Fenced
+from crews.definitions.build import Nowhere, declare_tools, prepare
+from crews.flows.replay import COURSE
+from crews.run import failures
+from crews.run.context import CURRENT
+from crews.run.exits import Leave
+
+log = structlog.get_logger(__name__)
+
+_AT_WORK: ContextVar[tuple[int, ...]] = ContextVar("crewdeck_agents_at_work", default=())
+"""The agents that are at work here, one for the other."""
+
+
+def install() -> None:
+    """Let agents ask people, work on several tasks at once, and end with their run."""
+    if getattr(Agent, "_crewdeck_installed", False):
+        return
+    for name in ("create_agent_executor", "_prepare_kickoff"):
+        setattr(Agent, name, _equipped(getattr(Agent, name)))
+    agent: Any = Agent
+    agent.execute_task = _side_by_side(agent.execute_task)
+    task: Any = Task
+    task._execute_task_async = _ending(task._execute_task_async)  # noqa: SLF001 - a seam
+    Crew.__private_attributes__["_task_output_handler"].default_factory = Nowhere
+    agent._crewdeck_installed = True  # noqa: SLF001 - a seam
+
+
+def _equipped(original: Callable[..., Any]) -> Callable[..., Any]:
+    """An agent that a flow's method has made is as one of a crew."""
+
+    @wraps(original)
+    def equipped(agent: Agent, *args: Any, **kwargs: Any) -> Any:
+        course = COURSE.get()
+        if course is not None:
+            prepare(agent)
+            given: Iterable[Any] = [*(agent.tools or ()), *(kwargs.get("tools") or ())]
+            declare_tools(given, course.tools)
+        return original(agent, *args, **kwargs)
+
+    return equipped
+
+
+class _Busy:
+    """The agents that work on a task. From any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._agents: set[int] = set()
+
+    def take(self, agent: Agent) -> bool:
+        """Whether the agent is free; it isn't any more."""
+        with self._lock:
+            free = id(agent) not in self._agents
+            self._agents.add(id(agent))
+            return free
+
+    def give(self, agent: Agent) -> None:
+        with self._lock:
+            self._agents.discard(id(agent))
+
+
+def _side_by_side(original: Callable[..., Any]) -> Callable[..., Any]:
+    """An agent that works already works on another task as well.
+
+    CrewAI gives each agent one executor, which refuses a second task ("Executor is already running"): of two
+    tasks with `async_execution`, or of two colleagues who ask the same one for help.
+    """
+    busy = _Busy()
+
+    @wraps(original)
+    def execute(agent: Agent, *args: Any, **kwargs: Any) -> Any:
+        if id(agent) in _AT_WORK.get() and not _executing(agent):  # CrewAI tries the task again.
+            return original(agent, *args, **kwargs)
+        if not busy.take(agent):
+            twin = _twin(agent)
+            try:
+                return original(twin, *args, **kwargs)
+            finally:
+                agent._last_messages = twin._last_messages  # noqa: SLF001 - which the task's output has
+        token = _AT_WORK.set((*_AT_WORK.get(), id(agent)))
+        try:
+            return original(agent, *args, **kwargs)
+        finally:
+            _AT_WORK.reset(token)
+            busy.give(agent)
+
+    return execute
+
+
+def _executing(agent: Agent) -> bool:
+    return bool(getattr(agent.agent_executor, "_is_executing", False))
+
+
+def _twin(agent: Agent) -> Agent:
+    """The same agent, which shares all but what belongs to the task at hand."""
+    twin = agent.model_copy()
+    twin.agent_executor = None
+    twin.tools_handler = ToolsHandler(cache=agent.tools_handler.cache)
+    twin._last_messages = []  # noqa: SLF001 - a seam
+    return twin
+
+
+def _ending(original: Callable[..., None]) -> Callable[..., None]:
+    """A task with `async_execution`: whatever ends its thread ends who waits for it.
+
+    CrewAI hands on nothing but Exceptions: a run that is to leave would be waited for without end.
+    """
+
+    @wraps(original)
+    def execute_async(
+        task: Task, agent: BaseAgent | None, context: str | None, tools: Any, future: Future[TaskOutput]
+    ) -> None:
+        run = CURRENT.get()
+        if run is None:
+            original(task, agent, context, tools, future)
+            return
+        try:
+            with run.threads.counted():
+                original(task, agent, context, tools, future)
+        except (Leave, Fenced) as error:
+            future.set_exception(error)
+        except BaseException as error:
+            log.exception("a task would have ended the process", run_id=run.run_id)
+            future.set_exception(run.stop(failures.of_run(run.run_id, error, run.steps.model_failure)))
+
+    return execute_async

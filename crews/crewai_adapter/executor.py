@@ -1,0 +1,91 @@
+"""CrewAI's executor of agents, which says to tools and questions whose they are."""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - CrewAI says Any here
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+from crewai.agents import agent_executor
+from crewai.agents.agent_executor import AgentExecutor, AgentExecutorState
+from crewai.agents.step_executor import StepExecutor
+from crewai.flow.flow import FlowState
+
+from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, AgentAtWork
+
+MOST_CALLS = 512
+"""Tool calls of one turn that are made at the same time."""
+
+
+class _State(FlowState, AgentExecutorState):
+    """What an executor keeps. CrewAI would make a class like this for each one, which takes milliseconds."""
+
+
+class _Pool(ThreadPoolExecutor):
+    """CrewAI makes at most 8 tool calls of a turn at a time: a ninth question would wait for answers."""
+
+    def __init__(self, max_workers: int | None = None) -> None:  # noqa: ARG002
+        super().__init__(MOST_CALLS, thread_name_prefix="tool")
+
+
+def install() -> None:
+    """Do so for all agents, once for the whole process."""
+    executor: Any = AgentExecutor
+    module: Any = agent_executor
+    if "_crewdeck_installed" in vars(executor):  # A Flow has it too, of which this is one.
+        return
+    executor._create_initial_state = lambda _self: _State()  # noqa: SLF001 - a seam
+    executor.invoke = _invoke(executor.invoke)
+    executor.invoke_async = _invoke_async(executor.invoke_async)
+    module.ThreadPoolExecutor = _Pool
+    steps: Any = StepExecutor
+    steps.execute = _beside_others(steps.execute)
+    executor._crewdeck_installed = True  # noqa: SLF001
+
+
+def _invoke(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def invoke(executor: AgentExecutor, inputs: dict[str, Any]) -> Any:
+        with _at_work(executor):
+            return original(executor, inputs)
+
+    return invoke
+
+
+def _invoke_async(
+    original: Callable[..., Coroutine[Any, Any, Any]],
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    @wraps(original)
+    async def invoke(executor: AgentExecutor, inputs: dict[str, Any]) -> Any:
+        with _at_work(executor):
+            return await original(executor, inputs)
+
+    return invoke
+
+
+def _beside_others(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The steps of a plan may be taken at the same time, each with model calls and tools of its own."""
+
+    @wraps(original)
+    def execute(*args: Any, **kwargs: Any) -> Any:
+        run = CURRENT.get()
+        if run is None:
+            return original(*args, **kwargs)
+        return run.steps.container(lambda: original(*args, **kwargs))
+
+    return execute
+
+
+@contextmanager
+def _at_work(executor: AgentExecutor) -> Iterator[None]:
+    """What an agent calls is a step of its own, also where a tool has put the agent to work."""
+    agent = AGENT.set(AgentAtWork(executor.agent, executor.task))
+    inside = INSIDE_TOOL.set(False)
+    try:
+        yield
+    finally:
+        INSIDE_TOOL.reset(inside)
+        AGENT.reset(agent)

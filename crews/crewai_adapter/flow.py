@@ -1,0 +1,120 @@
+"""Where CrewAI's Flow calls methods and asks people, intercepted once for the whole process.
+
+At class level, so that flows which are kicked off by a method of the run's own flow ask the same people.
+CrewAI's own flows, such as the executor of agents, are left alone.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - CrewAI says Any here
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+from crewai.flow.flow import Flow
+from crewai.flow.flow_definition import FlowHumanFeedbackDefinition
+
+from crews.flows.memory import LaterMemory
+from crews.flows.people import People, feedback_on, review_of, wanted_of, within
+from crews.flows.replay import COURSE, Course
+from crews.run.context import CURRENT, RunContext
+
+PEOPLE = People()
+
+
+def install() -> None:
+    """Let what flows do in a run pass through its course."""
+    if getattr(Flow, "_crewdeck_installed", False):
+        return
+    for name, replaced in (
+        ("_execute_method", _execute_method),
+        ("_run_human_feedback_step", _run_human_feedback_step),
+        ("_resolve_input_provider", _resolve_input_provider),
+        ("ask", _ask),
+        ("_flow_post_init", _post_init),
+    ):
+        setattr(Flow, name, replaced(getattr(Flow, name)))
+    Flow._skip_auto_memory = True  # type: ignore[attr-defined]  # noqa: SLF001 - CrewAI's own mark
+    Flow._crewdeck_installed = True  # type: ignore[attr-defined]  # noqa: SLF001 - a seam
+
+
+def _course_of(flow: Flow[Any]) -> Course | None:
+    course = COURSE.get()
+    return course if course is not None and course.flow is flow else None
+
+
+def _run_of(flow: Flow[Any]) -> RunContext | None:
+    return None if type(flow).is_crewai_internal else CURRENT.get()
+
+
+def _post_init(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def post_init(flow: Flow[Any], definition: Any = None) -> None:
+        original(flow, definition)
+        if flow.memory is None and not type(flow).is_crewai_internal:
+            flow.__dict__["memory"] = LaterMemory(flow._definition.name)  # noqa: SLF001 - as CrewAI does
+
+    return post_init
+
+
+def _execute_method(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    async def execute(
+        flow: Flow[Any], name: str, method: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        course = _course_of(flow)
+        if course is None:
+            return await original(flow, name, method, *args, **kwargs)
+        async with course.call(str(name)) as call:
+
+            async def body(*given: Any, **named: Any) -> Any:
+                return await course.body(call, partial(method, *given, **named))
+
+            return await original(flow, name, body, *args, **kwargs)
+
+    return execute
+
+
+def _run_human_feedback_step(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    async def step(flow: Flow[Any], name: str, declared: FlowHumanFeedbackDefinition, output: Any) -> Any:
+        run = _run_of(flow)
+        if run is None:
+            return await original(flow, name, declared, output)
+        course = _course_of(flow)
+        call = course.current() if course is not None else None
+        digest = review_of(run, wanted_of(declared), output).fingerprint
+        if course is not None and call is not None:
+            course.asks(call, digest)
+        result = await feedback_on(run, str(name), declared, output)
+        if course is not None and call is not None:
+            await course.fed(call, digest)
+        flow.human_feedback_history.append(result)
+        flow.last_human_feedback = result
+        if not declared.emit:
+            return result
+        flow._human_feedback_method_outputs[name] = result  # noqa: SLF001 - as CrewAI does
+        return result.outcome
+
+    return step
+
+
+def _resolve_input_provider(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def resolve(flow: Flow[Any]) -> Any:
+        return PEOPLE if _run_of(flow) is not None else original(flow)
+
+    return resolve
+
+
+def _ask(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def ask(
+        flow: Flow[Any], message: str, timeout: float | None = None, metadata: dict[str, Any] | None = None
+    ) -> Any:
+        if _run_of(flow) is None:
+            return original(flow, message, timeout, metadata)
+        with within(timeout):  # a deadline, instead of CrewAI's clock, which stops when the run is parked
+            return original(flow, message, None, metadata)
+
+    return ask

@@ -1,0 +1,63 @@
+"""One set of trusted certificates for the clients of all models of OpenAI's kind.
+
+Reading it takes tens of milliseconds and a megabyte. CrewAI does so twice for each model of each crew that is
+built: again for every run, and whenever a parked one is revived. The clients stay each crew's own.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401, SLF001 - CrewAI says Any here, and the seams are private
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any
+
+import httpx
+from crewai.llms.base_llm import BaseLLM
+from crewai.llms.providers.openai.completion import OpenAICompletion
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, OpenAI
+
+from bot import logging
+
+Build = Callable[[OpenAICompletion], Any]
+
+
+def install() -> None:
+    """Let models that are made from now on share it, once for the whole process."""
+    model: Any = OpenAICompletion
+    if getattr(model, "_crewdeck_shares_certificates", False):
+        return
+    trusted = cache(httpx.create_ssl_context)
+
+    def client(given: dict[str, Any]) -> OpenAI:
+        return OpenAI(http_client=DefaultHttpxClient(verify=trusted()), **given)
+
+    def async_client(given: dict[str, Any]) -> AsyncOpenAI:
+        return AsyncOpenAI(http_client=DefaultAsyncHttpxClient(verify=trusted()), **given)
+
+    model._build_sync_client = _sharing(model._build_sync_client, client)
+    model._build_async_client = _sharing(model._build_async_client, async_client)
+    model._crewdeck_shares_certificates = True
+    BaseLLM.__init__ = _concealing(BaseLLM.__init__)  # type: ignore[method-assign]
+
+
+def _concealing(init: Callable[..., None]) -> Callable[..., None]:
+    """Providers quote the key that they refuse; a crew's code may have it, of which no setting tells."""
+
+    @wraps(init)
+    def made(self: BaseLLM, /, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        if self.api_key:
+            logging.conceal(self.api_key)
+
+    return made
+
+
+def _sharing(theirs: Build, ours: Callable[[dict[str, Any]], Any]) -> Build:
+    """Ours, unless the crew's author wants a client of another kind."""
+
+    @wraps(theirs)
+    def build(model: OpenAICompletion) -> Any:
+        given = model._get_client_params()
+        return theirs(model) if model.interceptor or "http_client" in given else ours(given)
+
+    return build

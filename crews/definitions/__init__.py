@@ -1,0 +1,1 @@
+"""From files and factories to crews that can be built."""

@@ -1,0 +1,311 @@
+"""A new crewai Crew, or Flow, for every run, from a definition and inputs."""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - CrewAI says Any here
+import importlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from itertools import chain
+from typing import Any, Protocol
+
+from crewai import LLM, Agent, Crew, Process, Task
+from crewai.events.utils.console_formatter import set_suppress_console_output
+from crewai.flow.flow import Flow
+from crewai.llms.base_llm import BaseLLM
+from crewai.llms.providers.openai.completion import OpenAICompletion
+from crewai.utilities.i18n import get_i18n
+from crewai.utilities.task_output_storage_handler import TaskOutputStorageHandler
+from pydantic import JsonValue
+
+from bot.core.errors import CrewdeckError
+from bot.core.model import Crew as Card
+from crews.definitions.catalog import ASK_HUMAN, Definition
+from crews.definitions.decorator import card_of, declared_by
+from crews.definitions.definition import AgentEntry, CrewFile, Limits, TaskEntry, ToolEntry
+from crews.definitions.scripted import SCRIPTED, ScriptedLLM, read_script
+from crews.flows.people import wanted_of
+from crews.human_input.ask_human import AskHuman
+from crews.journal import interrupted
+
+Inputs = Mapping[str, JsonValue]
+Built = Crew | Flow[Any]
+"""What a run executes. To people a flow is a crew."""
+
+
+class CrewBroken(CrewdeckError):  # noqa: N818 - says what happened, like the rest of the error tree
+    """A definition can't be turned into a crew. `code`: crew_broken, missing_model or missing_key."""
+
+    def __init__(self, message: str, code: str = "crew_broken") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Blueprint(Protocol):
+    """A crew that can be built."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def review_rounds(self) -> int: ...
+
+    @property
+    def tools(self) -> Sequence[ToolEntry]:
+        """What is declared of its tools."""
+
+    def card(self) -> Card: ...
+
+    def build(self, inputs: Inputs) -> Built:
+        """A new crew for a run with these inputs. Raises CrewBroken."""
+
+
+@dataclass(frozen=True)
+class YamlCrew:
+    """A crew of a folder."""
+
+    definition: Definition
+    #: The model of crews that name none.
+    default_model: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def limits(self) -> Limits:
+        return self.definition.limits
+
+    @property
+    def review_rounds(self) -> int:
+        return self.definition.review_rounds
+
+    @property
+    def tools(self) -> Sequence[ToolEntry]:
+        return tuple(self.definition.crew.tools.values())
+
+    def card(self) -> Card:
+        return self.definition.card()
+
+    def build(self, inputs: Inputs) -> Crew:
+        return _Builder(self.definition, self.default_model, inputs).crew()
+
+
+@dataclass(frozen=True)
+class PythonCrew:
+    """A crew, or a flow, of a factory."""
+
+    name: str
+    factory: Callable[[dict[str, JsonValue]], Built]
+
+    @classmethod
+    def load(cls, entry: EntryPoint) -> PythonCrew:
+        """Import the factory of an entry point. Raises CrewBroken, and whatever its module raises."""
+        factory = entry.load()
+        if not callable(factory):
+            raise CrewBroken(f"{entry.value} is no factory: it can't be called.")
+        return cls(entry.name, factory)
+
+    @property
+    def _declared(self) -> CrewFile:
+        return declared_by(self.name, self.factory)
+
+    @property
+    def limits(self) -> Limits:
+        return self._declared.limits
+
+    @property
+    def review_rounds(self) -> int:
+        return self._declared.review.rounds
+
+    @property
+    def tools(self) -> Sequence[ToolEntry]:
+        return tuple(self._declared.tools.values())
+
+    def card(self) -> Card:
+        return card_of(self.name, self.factory)
+
+    def build(self, inputs: Inputs) -> Built:
+        set_suppress_console_output(True)  # a Flow announces itself when it is made
+        built = self.factory(dict(inputs))
+        if isinstance(built, Flow):
+            return self._flow(built)
+        if not isinstance(built, Crew):
+            raise CrewBroken(
+                f"The factory of {self.name} must return a crewai Crew or Flow, not {type(built).__name__}."
+            )
+        for agent in built.agents:
+            prepare(agent)
+        given = [each.tools or [] for each in built.agents] + [each.tools or [] for each in built.tasks]
+        declare_tools(chain.from_iterable(given), self.tools)
+        return _forgetful(built)
+
+    def _flow(self, flow: Flow[Any]) -> Flow[Any]:
+        for name, method in flow._definition.methods.items():  # noqa: SLF001 - nothing public tells
+            asked = method.human_feedback
+            problem = wanted_of(asked).problem() if asked is not None else None
+            if asked is not None and asked.learn:
+                problem = "`learn` isn't supported: what it has learned would differ from worker to worker"
+            if problem is not None:
+                raise CrewBroken(f"@human_feedback of {self.name}.{name}: {problem}.")
+        flow.stream = False
+        return flow
+
+
+class _Builder:
+    """Builds one crew; what its parts share is made once."""
+
+    def __init__(self, definition: Definition, default_model: str | None, inputs: Inputs) -> None:
+        self._definition = definition
+        self._default_model = default_model
+        self._inputs = inputs
+        self._models: dict[str, BaseLLM] = {}
+
+    def crew(self) -> Crew:
+        agents = {name: self._agent(entry) for name, entry in self._definition.agents.items()}
+        tasks: dict[str, Task] = {}
+        for name, entry in self._definition.tasks.items():
+            tasks[name] = self._task(name, entry, agents, tasks)
+        hierarchical = self._definition.crew.process == "hierarchical"
+        crew = Crew(
+            name=self._definition.name,
+            agents=list(agents.values()),
+            tasks=list(tasks.values()),
+            process=Process.hierarchical if hierarchical else Process.sequential,
+            manager_agent=self._manager() if hierarchical else None,
+            memory=False,
+            verbose=False,
+        )
+        return _forgetful(crew)
+
+    def _agent(self, entry: AgentEntry) -> Agent:
+        options = entry.model_dump(exclude={"llm", "tools"}, exclude_none=True)
+        options["llm"] = self._model(entry.llm)
+        options["tools"] = [*self._tools(entry.tools), AskHuman()]
+        agent = Agent(**options)
+        prepare(agent)
+        return agent
+
+    def _manager(self) -> Agent:
+        """CrewAI's own manager, who may have no tools but delegation."""
+        words = get_i18n()
+        options: dict[str, Any] = {
+            part: words.retrieve("hierarchical_manager_agent", part) for part in ("role", "goal", "backstory")
+        }
+        manager = Agent(**options, llm=self._model(None))
+        manager.allow_delegation = True
+        prepare(manager)
+        return manager
+
+    def _task(
+        self, name: str, entry: TaskEntry, agents: Mapping[str, Agent], tasks: Mapping[str, Task]
+    ) -> Task:
+        options = entry.model_dump(
+            exclude={"agent", "context", "tools", "output_pydantic"}, exclude_none=True
+        )
+        if entry.context is not None:
+            options["context"] = [tasks[other] for other in entry.context]
+        if entry.output_pydantic is not None:
+            options["output_pydantic"] = _named(entry.output_pydantic)
+        if entry.tools:
+            options["tools"] = [*self._tools(entry.tools), AskHuman()]
+        return Task(name=name, agent=agents[entry.agent] if entry.agent else None, **options)
+
+    def _tools(self, names: list[str]) -> list[Any]:
+        named = self._definition.crew.tools
+        return [_tool(named[name]) for name in names if name != ASK_HUMAN]
+
+    def _model(self, name: str | None) -> BaseLLM:
+        name = name or self._definition.crew.model or self._default_model
+        if name is None:
+            raise CrewBroken(
+                "No model is set. Name one as `model:` in crew.yaml, or set CREWDECK_MODEL.", "missing_model"
+            )
+        if name not in self._models:
+            self._models[name] = self._new_model(name)
+        return self._models[name]
+
+    def _new_model(self, name: str) -> BaseLLM:
+        if name == SCRIPTED:
+            return ScriptedLLM.of(read_script(self._definition.folder), self._inputs)
+        try:
+            model: BaseLLM = LLM(model=name)
+        except Exception as error:
+            raise _unusable(name, str(error), type(error).__name__) from error
+        if isinstance(model, OpenAICompletion) and not model.api_key:
+            raise _unusable(name, "OPENAI_API_KEY")
+        return model
+
+
+def _tool(entry: ToolEntry) -> Any:
+    tool = _named(entry.use)()
+    interrupted.declare(tool, entry.on_interrupted)
+    return tool
+
+
+def declare_tools(given: Iterable[Any], entries: Iterable[ToolEntry]) -> None:
+    """What a factory declares of tools by their class. Raises CrewBroken."""
+    kinds = [(_named(entry.use), entry.on_interrupted) for entry in entries]
+    for tool in given:
+        for kind, on_interrupted in kinds:
+            if isinstance(tool, kind):
+                interrupted.declare(tool, on_interrupted)
+
+
+_KEY = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:KEY|TOKEN|KEY_ID)\b")
+_PACKAGE = re.compile(r"crewai\[[\w-]+\]")
+
+
+def _unusable(name: str, said: str, kind: str = "") -> CrewBroken:
+    """Why a model can't be made. Of what CrewAI says, only names are repeated."""
+    if key := _KEY.search(said):
+        return CrewBroken(f"The model {name} needs its key. Set {key[0]} for the workers.", "missing_key")
+    if package := _PACKAGE.search(said):
+        return CrewBroken(f"The model {name} needs a package. Install {package[0]} for the workers.")
+    return CrewBroken(f"CrewAI can't use the model {name} ({kind}). Correct `model:`, or CREWDECK_MODEL.")
+
+
+class Nowhere(TaskOutputStorageHandler):
+    """CrewAI's store of task outputs, which keeps nothing.
+
+    The real one writes what tasks came to into one SQLite file of the machine, and every crew empties it.
+    """
+
+    def __init__(self) -> None:
+        """Open no file."""
+
+    def update(self, task_index: int, log: dict[str, Any]) -> None:
+        pass
+
+    def reset(self) -> None:
+        pass
+
+    def load(self) -> list[dict[str, Any]] | None:
+        return None
+
+
+def _forgetful(crew: Crew) -> Crew:
+    crew._task_output_handler = Nowhere()  # noqa: SLF001 - a seam
+    return crew
+
+
+def prepare(agent: Any) -> None:
+    """What every agent needs so that people can take their time."""
+    # Would count tokens with an extra request to OpenAI for each tool result.
+    agent.use_better_compaction = False
+    # Would count the time that people take, and fail the task for it.
+    agent.max_execution_time = None
+
+
+def _named(reference: str) -> Any:
+    """What `module:Class` names. Raises CrewBroken."""
+    module, _, name = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise CrewBroken(f"{reference} can't be imported: {error}") from error

@@ -1,0 +1,77 @@
+"""Crews written in Python: a factory, and what people need to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import JsonValue, ValidationError
+
+from bot.core.errors import SettingsError
+from bot.core.model import Crew
+from crews.definitions.definition import CrewFile
+
+F = TypeVar("F", bound=Callable[..., Any])
+MARK = "__crewdeck_crew__"
+
+
+def crew(
+    *,
+    title: str,
+    description: str = "",
+    inputs: Mapping[str, Mapping[str, JsonValue]] | None = None,
+    main_input: str | None = None,
+    approvers: str | Sequence[str] = "requester",
+    cancel: str | Sequence[str] = "requester",
+    **more: JsonValue,
+) -> Callable[[F], F]:
+    """Declare what people need to know of a factory `(inputs) -> crewai.Crew`, or `-> crewai.flow.Flow`.
+
+    The arguments are the keys of `crew.yaml`, `questions`, `limits`, `review` and `admit` included:
+
+        @crew(title="Tide report", inputs={"topic": {"required": True}}, main_input="topic")
+        def tides(inputs): ...
+
+    Raises SettingsError if they aren't right.
+    """
+    written: dict[str, Any] = {
+        "title": title,
+        "description": description,
+        "inputs": {name: dict(field) for name, field in (inputs or {}).items()},
+        "main_input": main_input,
+        "approvers": approvers if isinstance(approvers, str) else list(approvers),
+        "cancel": cancel if isinstance(cancel, str) else list(cancel),
+        **more,
+    }
+    declared = _validated(written)
+
+    def declare(factory: F) -> F:
+        setattr(factory, MARK, declared)
+        return factory
+
+    return declare
+
+
+def _validated(written: Mapping[str, Any]) -> CrewFile:
+    try:
+        declared = CrewFile.model_validate(written)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise SettingsError(f"crewdeck.crew: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    if declared.main_input is not None and declared.main_input not in declared.inputs:
+        raise SettingsError(f"crewdeck.crew: main_input: {declared.main_input} is no input of this crew")
+    return declared
+
+
+def declared_by(name: str, factory: Callable[..., Any]) -> CrewFile:
+    """What a factory declares with `crew`; of one that declares nothing only the name is known."""
+    declared = getattr(factory, MARK, None)
+    return declared if isinstance(declared, CrewFile) else CrewFile(title=name.replace("_", " ").capitalize())
+
+
+def card_of(name: str, factory: Callable[..., Any]) -> Crew:
+    """What people need to know of a factory's crew; its attribute `crew` may say so itself."""
+    own = getattr(factory, "crew", None)
+    if isinstance(own, Crew):
+        return own.model_copy(update={"name": name})
+    return declared_by(name, factory).card(name)

@@ -1,0 +1,209 @@
+"""What the files of a crew's folder may say. A key that nobody reads is an error, not a surprise later."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from bot.core import inputs
+from bot.core.model import (
+    Approvers,
+    Crew,
+    Deadline,
+    InputField,
+    InputKind,
+    QuestionKind,
+    Standing,
+)
+from crews.definitions.durations import seconds
+
+Seconds = Annotated[int, BeforeValidator(seconds)]
+Text = Annotated[str, Field(min_length=1)]
+Reference = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+"""`module:Class`."""
+
+NOBODY_TO_ASK = frozenset({"approve", "approved", "respond", "cancel"})
+"""What silence can't mean: nothing is approved, said or withdrawn by nobody."""
+
+
+class Entry(BaseModel):
+    """Something in one of the files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class InputEntry(Entry):
+    """One of the `inputs`."""
+
+    type: Literal["string", "text", "integer", "number", "boolean", "choice", "date"] = "string"
+    required: bool = False
+    description: str = ""
+    choices: list[str] = []
+    default: str | int | float | bool | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.type == "choice") != bool(self.choices):
+            raise ValueError("`choices` belongs to `type: choice`, and is needed there")
+        if self.default is not None:
+            inputs.parse(self._field("default"), self.default)
+        return self
+
+    def field(self, name: str) -> InputField:
+        """What people need to know of it; its default is of its type."""
+        field = self._field(name)
+        if self.default is None:
+            return field
+        return field.model_copy(update={"default": inputs.parse(field, self.default)})
+
+    def _field(self, name: str) -> InputField:
+        return InputField(
+            name=name,
+            type=InputKind(self.type),
+            required=self.required,
+            description=self.description,
+            choices=tuple(self.choices),
+            default=self.default,
+        )
+
+
+class ToolEntry(Entry):
+    """One of the `tools`."""
+
+    use: Reference
+    #: What is done about a call that may or may not have happened when its process died.
+    on_interrupted: Literal["retry", "ask", "fail"] = "ask"
+
+
+class Patience(Entry):
+    """How long a question waits; None: what the crew says for all kinds."""
+
+    deadline: Seconds | None = None
+    on_deadline: Text | None = None
+    remind_after: Seconds | None = None
+
+    @field_validator("on_deadline")
+    @classmethod
+    def _never_an_approval(cls, outcome: str | None) -> str | None:
+        if outcome is not None and outcome.strip().lower() in NOBODY_TO_ASK:
+            raise ValueError(f"silence can't {outcome}; use expire, reject, or an option of the question")
+        return outcome
+
+    def over(self, general: Patience) -> Deadline:
+        """This, completed by what holds for all kinds."""
+        return Deadline(
+            after=self.deadline or general.deadline,
+            outcome=self.on_deadline or general.on_deadline or "expire",
+            remind_after=self.remind_after or general.remind_after,
+        )
+
+
+class QuestionsEntry(Patience):
+    """`questions`: what holds for all kinds, and what for some of them."""
+
+    approval: Patience | None = None
+    choice: Patience | None = None
+    text: Patience | None = None
+    review: Patience | None = None
+
+    def deadlines(self) -> dict[str, Deadline]:
+        """By kind; the key "" is for those that have none of their own."""
+        kinds = {kind.value: getattr(self, kind.value) for kind in QuestionKind}
+        return {"": self.over(self)} | {name: own.over(self) for name, own in kinds.items() if own}
+
+
+class Limits(Entry):
+    """`limits`: beyond `time` and `model_calls` the run fails and says so; beyond `runs` it waits."""
+
+    #: Seconds of working time: while people are asked, the clock stands still.
+    time: Seconds | None = None
+    model_calls: Annotated[int, Field(ge=1)] | None = None
+    #: How many runs of the crew work at once, in all workers; those that wait for people don't count.
+    runs: Annotated[int, Field(ge=1)] | None = None
+
+
+class Review(Entry):
+    """`review`: how often a task with `human_input` may be sent back."""
+
+    rounds: Annotated[int, Field(ge=1, le=100)] = 5
+
+
+def _approvers(written: object) -> Approvers:
+    match written:
+        case "requester":
+            return Approvers()
+        case "anyone":
+            return Approvers(requester=False, anyone=True)
+        case [*names] if names and all(isinstance(name, str) and name.strip() for name in names):
+            listed = tuple(str(name) for name in names if name != "requester")
+            return Approvers(requester="requester" in names, listed=listed)
+    raise ValueError('must be requester, anyone, or a list of users and keys such as [U0123ABCD, "key:ci"]')
+
+
+People = Annotated[Approvers, BeforeValidator(_approvers)]
+
+
+class CrewFile(Entry):
+    """`crew.yaml`."""
+
+    title: Text
+    description: str = ""
+    model: Text | None = None
+    process: Literal["sequential", "hierarchical"] = "sequential"
+    approvers: People = Approvers()
+    cancel: People = Approvers()
+    admit: list[Literal["guest", "external"]] = []
+    main_input: str | None = None
+    inputs: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], InputEntry] = {}
+    tools: dict[str, ToolEntry] = {}
+    questions: QuestionsEntry = QuestionsEntry()
+    limits: Limits = Limits()
+    review: Review = Review()
+
+    def card(self, name: str) -> Crew:
+        """What people need to know of it."""
+        return Crew(
+            name=name,
+            title=self.title,
+            description=self.description,
+            inputs=tuple(entry.field(each) for each, entry in self.inputs.items()),
+            main_input=self.main_input,
+            approvers=self.approvers,
+            cancellers=self.cancel,
+            admits=(Standing.MEMBER, *map(Standing, self.admit)),
+            deadlines=self.questions.deadlines(),
+        )
+
+
+class AgentEntry(Entry):
+    """One agent of `agents.yaml`; CrewAI's own words."""
+
+    role: Text
+    goal: Text
+    backstory: Text
+    llm: Text | None = None
+    tools: list[str] = []
+    allow_delegation: bool = False
+    max_iter: Annotated[int, Field(ge=1)] | None = None
+    max_rpm: Annotated[int, Field(ge=1)] | None = None
+    max_retry_limit: Annotated[int, Field(ge=0)] | None = None
+    respect_context_window: bool | None = None
+    inject_date: bool | None = None
+    date_format: Text | None = None
+
+
+class TaskEntry(Entry):
+    """One task of `tasks.yaml`; CrewAI's own words."""
+
+    description: Text
+    expected_output: Text
+    agent: str | None = None
+    context: list[str] | None = None
+    tools: list[str] = []
+    human_input: bool = False
+    async_execution: bool = False
+    markdown: bool = False
+    guardrail: Text | None = None
+    guardrail_max_retries: Annotated[int, Field(ge=0)] | None = None
+    output_pydantic: Reference | None = None

@@ -1,0 +1,175 @@
+"""Code of crews' authors, called so that it costs its own crew only: it may raise, exit, hang, or end us."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+
+from crews.definitions.build import CrewBroken, PythonCrew
+from crews.run.threads import Outcome, Raised, Returned
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+SLOW = 5.0
+"""Seconds after which the next factory is imported beside one that takes longer."""
+DEADLY = 3
+"""A factory whose import has ended so many processes lately is left out."""
+LATELY = 600.0
+"""Seconds."""
+LONGEST = 300
+"""Characters of what an exception says that are told."""
+
+
+class Bounded(Generic[T]):
+    """A call in a thread of its own, for which nobody has to wait longer than they want.
+
+    A thread can't be ended from outside: one that hangs stays until its process ends.
+    """
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self._outcome: Outcome[T] | None = None
+        self._begun = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="bounded", daemon=True)
+        self._thread.start()
+
+    def within(self, seconds: float) -> Outcome[T] | None:
+        """What it comes to within so many seconds since it was begun; None if it takes longer."""
+        self._thread.join(max(0.0, self._begun + seconds - time.monotonic()))
+        return self._outcome
+
+    def _run(self) -> None:
+        try:
+            self._outcome = Returned(self._call())
+        except BaseException as error:  # noqa: BLE001 - the code of others may raise anything
+            self._outcome = Raised(error)
+
+
+class Mark:
+    """Says on disk, while this process imports a factory, that it does: what is left ended its process."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._stem = hashlib.sha256(name.encode()).hexdigest()[:16]
+        self._path: Path | None = None
+        self._descriptor: int | None = None
+
+    def deaths(self) -> int:
+        """How many processes have ended lately while they imported this."""
+        found = [path for path in self._folder.glob(f"{self._stem}-*") if _left(path)]
+        return len(found)
+
+    def set(self) -> None:
+        """The import begins. Where nothing can be written, deaths aren't counted."""
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path = self._folder / f"{self._stem}-{uuid.uuid4().hex}"
+            self._descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def clear(self) -> None:
+        """The process has outlived the import, or doesn't wait for it any longer."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._path = self._descriptor = None
+
+
+def _left(path: Path) -> bool:
+    """Whether a process has left this mark lately: nobody holds it any more. Older ones are removed."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_WRONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - path.stat().st_mtime < LATELY:
+                return True
+            path.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+    return False
+
+
+class Import:
+    """One factory's."""
+
+    def __init__(self, entry: EntryPoint, folder: Path) -> None:
+        self.entry = entry
+        self._mark = Mark(folder, f"{entry.name} {entry.value}")
+        self._call: Bounded[PythonCrew] | None = None
+
+    def begin(self, patience: float) -> None:
+        """Import it, and return as soon as it is there or takes longer."""
+        if self._mark.deaths() < DEADLY:
+            self._mark.set()
+            self._call = Bounded(self._loaded)
+            self._call.within(patience)
+
+    def within(self, seconds: float) -> PythonCrew:
+        """The crew of the factory. Raises CrewBroken."""
+        if self._call is None:
+            raise CrewBroken(
+                f"{self.entry.value} has ended {DEADLY} processes that imported it, and is left out for now. "
+                "Correct its package, or uninstall it."
+            )
+        outcome = self._call.within(seconds)
+        self._mark.clear()
+        match outcome:
+            case Returned(crew):
+                return crew
+            case Raised(error):
+                raise refused(f"{self.entry.value} can't be imported", error) from error
+            case None:
+                raise CrewBroken(f"{self.entry.value} can't be imported within {seconds:g} s. {BOUND}")
+
+    def _loaded(self) -> PythonCrew:
+        crew = PythonCrew.load(self.entry)
+        crew.card()  # what it declares is its author's code, too
+        return crew
+
+
+BOUND = "What it waits for doesn't belong there; CREWDECK_BUILD_TIMEOUT is the limit."
+
+
+def refused(what: str, error: BaseException) -> CrewBroken:
+    """In words, what the code of a crew raised."""
+    if isinstance(error, CrewBroken):
+        return error
+    how = "" if isinstance(error, Exception) else "it tried to end the process: "
+    return CrewBroken(f"{what}: {how}{type(error).__name__}{_said(error)}")
+
+
+def _said(error: BaseException) -> str:
+    try:
+        words = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - its author's code
+        return ""
+    return f": {words[:LONGEST]}" if words else ""
+
+
+def import_all(
+    entries: Sequence[EntryPoint], folder: Path, seconds: float, begins: Callable[[EntryPoint], None]
+) -> Iterator[tuple[EntryPoint, PythonCrew | CrewBroken]]:
+    """Import these factories: a crew for each, or what is wrong with it. `begins` hears of each before."""
+    imports = []
+    for entry in entries:
+        begins(entry)
+        imports.append(Import(entry, folder))
+        imports[-1].begin(min(SLOW, seconds))
+    for each in imports:
+        try:
+            yield each.entry, each.within(seconds)
+        except CrewBroken as error:
+            yield each.entry, error

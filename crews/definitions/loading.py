@@ -1,0 +1,114 @@
+"""From the catalogue to crews that can be built: imports crewai, and the packages that register factories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+
+import structlog
+from pydantic import JsonValue
+
+from bot.core.model import InputField, InputKind
+from bot.settings import Settings
+from crews.crewai_adapter import flow
+from crews.crewai_adapter.warming import complete_answers
+from crews.definitions.build import Blueprint, CrewBroken, YamlCrew
+from crews.definitions.catalog import FILES, Catalog
+from crews.definitions.importing import Bounded, import_all, refused
+from crews.run.failures import not_built_within
+from crews.run.threads import Raised, Returned
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the catalogue came to."""
+
+    crews: dict[str, Blueprint]
+    #: What is wrong with factories, by crew.
+    problems: dict[str, CrewBroken]
+
+
+def blueprints(catalog: Catalog, settings: Settings) -> dict[str, Blueprint]:
+    """All crews that can be loaded, by name; what is wrong with others is logged."""
+    loaded = load(catalog, settings)
+    for name, problem in loaded.problems.items():
+        log.error("a crew can't be loaded", crew=name, problem=str(problem))
+    return loaded.crews
+
+
+def load(
+    catalog: Catalog, settings: Settings, begins: Callable[[EntryPoint], None] = lambda _: None
+) -> Loaded:
+    """All crews that can be loaded. YAML goes before Python. `begins` hears of each import before."""
+    complete_answers()
+    loaded = Loaded({name: YamlCrew(each, settings.model) for name, each in catalog.definitions.items()}, {})
+    wanted = []
+    for entry in catalog.factories:
+        if entry.name in loaded.crews:
+            log.warning("a factory is hidden by a folder of the same name", crew=entry.name)
+        else:
+            wanted.append(entry)
+    marks = settings.data_dir.expanduser() / "importing"
+    for entry, came in import_all(wanted, marks, settings.build_timeout, begins):
+        if isinstance(came, CrewBroken):
+            loaded.problems[entry.name] = came
+        else:
+            loaded.crews[entry.name] = came
+    return loaded
+
+
+def check(
+    catalog: Catalog, settings: Settings, begins: Callable[[EntryPoint], None]
+) -> Iterator[dict[str, object]]:
+    """Build every crew for real: what is wrong with which one, and the remedy."""
+    for problem in catalog.problems:
+        name = problem.file.parent.name if problem.file.name in FILES else problem.file.name
+        yield _finding(name, str(problem), "Correct the file; docs/crews.md describes it.")
+    loaded = load(catalog, settings, begins)
+    flow.install()  # as where they run: a Flow is built in a moment
+    for name, error in loaded.problems.items():
+        yield _broken(name, error)
+    for name, crew in loaded.crews.items():
+        yield _built(name, crew, settings.build_timeout)
+
+
+def _built(name: str, crew: Blueprint, seconds: float) -> dict[str, object]:
+    inputs = {field.name: _sample(field) for field in crew.card().inputs}
+    match Bounded(lambda: crew.build(inputs)).within(seconds):
+        case Returned():
+            return {"crew": name, "ok": True, "code": None, "problem": None, "remedy": None}
+        case Raised(error):
+            return _broken(name, refused("It can't be built", error))
+        case None:
+            return _broken(name, not_built_within(seconds))
+
+
+def _broken(name: str, error: CrewBroken) -> dict[str, object]:
+    sentence, _, remedy = str(error).partition(". ")
+    return _finding(
+        name, sentence, remedy or "Correct its definition; docs/crews.md describes it.", error.code
+    )
+
+
+def _sample(field: InputField) -> JsonValue:
+    """A value that the input could have."""
+    if field.default is not None:
+        return field.default
+    match field.type:
+        case InputKind.INTEGER | InputKind.NUMBER:
+            return 1
+        case InputKind.BOOLEAN:
+            return False
+        case InputKind.CHOICE:
+            return field.choices[0]
+        case InputKind.DATE:
+            return "2000-01-01"
+        case InputKind.STRING | InputKind.TEXT:
+            return field.name
+
+
+def _finding(name: str, problem: str, remedy: str, code: str = "crew_broken") -> dict[str, object]:
+    return {"crew": name, "ok": False, "code": code, "problem": problem, "remedy": remedy}

@@ -1,0 +1,116 @@
+"""YAML files that know on which line each of their keys stands."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from crews.definitions import yaml_nodes
+from crews.definitions.yaml_nodes import Invalid, Mapping, Node, Scalar, short
+
+Location = tuple[str | int, ...]
+
+MOST_BYTES = 512 * 1024
+"""Of one file. Texts of crews are pages, not books."""
+LONGEST_MESSAGE = 400
+"""Characters. Messages repeat what is in the file."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a crew's definition, and where."""
+
+    file: Path
+    #: From 1; 0 if it concerns the whole file.
+    line: int
+    #: With dots: `inputs.tone.default`; empty if it concerns the whole file.
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        """One line, whatever is in a name."""
+        where = f"{self.file}:{self.line}" if self.line else str(self.file)
+        told = f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+        return "".join(
+            each if each.isprintable() else each.encode("unicode_escape").decode() for each in told
+        )
+
+
+class Unreadable(Exception):  # noqa: N818 - says what happened
+    """The file is missing or is no YAML; `problem` says so."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file: its content as plain values, and where everything in it is."""
+
+    file: Path
+    content: JsonValue
+    lines: dict[Location, int]
+    #: What was written for numbers, true and false: `0123` is 123, unless text is wanted.
+    written: dict[Location, str] = field(default_factory=dict)
+
+    def problem(self, location: Location, message: str) -> Problem:
+        """A problem at `location`, or at the nearest place around it that the file has."""
+        at = location
+        while at and at not in self.lines:
+            at = at[:-1]
+        return Problem(
+            self.file, self.lines.get(at, 0), ".".join(short(str(each)) for each in location), message
+        )
+
+
+def read(file: Path) -> Document:
+    """Read a YAML file. Raises Unreadable."""
+    try:
+        node = yaml_nodes.compose(_text(file))
+    except OSError as error:
+        raise Unreadable(Problem(file, 0, "", f"can't be read: {error.strerror or error}")) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise Unreadable(Problem(file, line, "", "can't be read: it is no UTF-8 text")) from error
+    except Invalid as error:
+        raise Unreadable(Problem(file, error.line, "", error.message)) from error
+    document = Document(file, {}, {(): 1})
+    if node is None:
+        return document
+    return Document(file, _plain(document, (), node), document.lines, document.written)
+
+
+def _text(file: Path) -> str:
+    """Raises OSError and UnicodeDecodeError; never waits, as opening a pipe would."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as opened:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("it is no file")
+        content = opened.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise OSError(f"it is larger than {MOST_BYTES // 1024} KiB")
+    return content.decode("utf-8-sig")
+
+
+def _plain(document: Document, location: Location, node: Node) -> JsonValue:
+    """The node as plain values; what is where goes into the document. Its depth is bounded."""
+    if isinstance(node, Scalar):
+        if not isinstance(node.value, str | None):
+            document.written[location] = node.text
+        return node.value
+    if isinstance(node, Mapping):
+        content: dict[str, JsonValue] = {}
+        for name, (line, value) in node.entries.items():
+            document.lines[*location, name] = line
+            content[name] = _plain(document, (*location, name), value)
+        return content
+    items: list[JsonValue] = []
+    for index, value in enumerate(node.items):
+        document.lines[*location, index] = value.line
+        items.append(_plain(document, (*location, index), value))
+    return items

@@ -1,0 +1,141 @@
+"""What earlier workers recorded of a flow's methods.
+
+For a method's call `m:<name>:<occurrence>` the journal holds
+
+    m:draft:0/begun   it was begun, as the run's how-manieth
+    m:draft:0/...     its steps, until it is done
+    done/m:draft:0/   what it came to, the state then, and as the how-manieth end
+    fed/m:draft:0/    people have said what they think of it (`@human_feedback`), likewise
+    state/3/          the state at this end, where a method had recorded it that isn't come to any more
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bot.core.retry import BEGUN, DONE, KEPT, METHOD
+from crews.journal.journal import Journal
+
+if TYPE_CHECKING:
+    from crews.run.identity import Parts, TaskPart
+
+FED, STATE = "fed/", "state/"
+
+
+@dataclass
+class Call:
+    """A method's call while it is made."""
+
+    part: TaskPart
+    #: What earlier workers recorded of it.
+    begun: bool = False
+    done: dict[str, Any] | None = None
+    fed: dict[str, Any] | None = None
+    #: Whether it has its turn in the order of ends.
+    holding: bool = False
+
+    @property
+    def ends(self) -> list[int]:
+        """The recorded ends that it will come to."""
+        return [each["end"] for each in (self.done, self.fed) if each is not None]
+
+
+class Recorded:
+    """Of one run."""
+
+    def __init__(self, journal: Journal, parts: Parts) -> None:
+        self._parts = parts
+        self._done = {_scope(DONE, name): each for name, each in journal.under(f"{DONE}{METHOD}")}
+        self._fed = {_scope(FED, name): each for name, each in journal.under(f"{FED}{METHOD}")}
+        self._begun = {
+            name.removesuffix(BEGUN): each["number"] for name, each in journal.under(METHOD, BEGUN)
+        }
+        self._numbers = self._begun | {scope: each["number"] for scope, each in self._done.items()}
+        self.scope_of = {
+            each["end"]: scope for record in (self._done, self._fed) for scope, each in record.items()
+        }
+        #: The calls of which this run itself has recorded something, not only one that it tries again.
+        self.own = {
+            _scope(what, name) for what in (DONE, FED, "") for name, _ in journal.own(f"{what}{METHOD}")
+        }
+        for name, state in journal.under(STATE):
+            self._at(int(_scope(STATE, name)))["state"] = state
+
+    @property
+    def ends(self) -> list[int]:
+        return list(self.scope_of)
+
+    @property
+    def scopes(self) -> set[str]:
+        return set(self._numbers)
+
+    @property
+    def last_number(self) -> int:
+        return max(self._numbers.values(), default=0)
+
+    def call(self, part: TaskPart) -> Call:
+        """What is known of this call; its part has no number if nothing is."""
+        scope = part.scope
+        known = self._parts.method(part.method, part.call, self._numbers.get(scope, 0))
+        return Call(known, scope in self._begun, self._done.get(scope), self._fed.get(scope))
+
+    def name(self, scope: str) -> str:
+        """The name of a recorded call's method, in people's words."""
+        method, _, occurrence = scope.removeprefix(METHOD).rpartition(":")
+        return self._parts.method(method, int(occurrence), 0).name
+
+    def last_but(self, gone: Collection[str]) -> str | None:
+        """The name of the method that ended last, apart from these calls."""
+        ends = [end for end, scope in self.scope_of.items() if scope not in gone]
+        return self.name(self.scope_of[max(ends)]) if ends else None
+
+    def names(self, scopes: Collection[str]) -> list[str]:
+        """What names of records start with that belong to these calls."""
+        of_calls = [
+            name for scope in scopes for name in (f"{scope}/", record_of(DONE, scope), record_of(FED, scope))
+        ]
+        of_states = [record_of(STATE, str(end)) for end, scope in self.scope_of.items() if scope in scopes]
+        return [f"{kept}{name}" for name in (*of_calls, *of_states) for kept in ("", KEPT)]
+
+    def forget(self, gone: Collection[str]) -> list[tuple[int, Any]]:
+        """These calls aren't come to any more.
+
+        Returns the states that they had recorded and that were still the flow's at a later end, by that end,
+        which has them from now on.
+        """
+        states = list(self._inherited(gone))
+        for of_calls in (self._done, self._fed, self._begun, self._numbers):
+            for scope in gone:
+                of_calls.pop(scope, None)
+        self.scope_of = {end: scope for end, scope in self.scope_of.items() if scope not in gone}
+        return states
+
+    def _inherited(self, gone: Collection[str]) -> Iterator[tuple[int, Any]]:
+        state: Any = None
+        for end in sorted(self.scope_of):
+            record = self._at(end)
+            if self.scope_of[end] in gone:
+                state = record.get("state", state)
+                continue
+            if state is not None and "state" not in record:
+                record["state"] = state
+                yield end, state
+            state = None
+
+    def _at(self, end: int) -> dict[str, Any]:
+        """The record of this end; of one that nobody knows, an empty one."""
+        scope = self.scope_of.get(end, "")
+        both = (of_calls.get(scope) for of_calls in (self._done, self._fed))
+        return next((each for each in both if each is not None and each["end"] == end), {})
+
+
+def record_of(what: str, scope: str) -> str:
+    """The name of such a record; none starts like another."""
+    return f"{what}{scope}/"
+
+
+def _scope(what: str, name: str) -> str:
+    """The call, or the end, that a record is of."""
+    return name.removeprefix(what).partition("/")[0]

@@ -1,0 +1,285 @@
+"""A run's way through its flow: each call of a method is recorded, and not made again.
+
+What is written in the journal is in `recorded.py`. The rest is CrewAI's: on a replay the flow goes its way
+again, through methods that return at once.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - methods return anything
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import structlog
+from crewai.flow.flow import Flow
+from pydantic import BaseModel
+
+from bot.core.events import TaskCompleted, TaskStarted
+from bot.core.retry import BEGUN, DONE, KEPT
+from crews.definitions.definition import ToolEntry
+from crews.flows.completion_order import STILL, TICK, Order
+from crews.flows.history import FED, STATE, Call, Recorded, record_of
+from crews.flows.shown import text_of
+from crews.flows.threads import in_thread
+from crews.human_input import system_questions
+from crews.journal.journal import DIVERGED
+from crews.journal.serialization import Unreadable, Unwritable, read, write, write_fields
+from crews.run.context import RunContext
+from crews.run.identity import METHOD, TaskPart
+
+log = structlog.get_logger(__name__)
+
+
+class Tell(Protocol):
+    """Makes it known that a method was begun, or is done; once, however often it is told."""
+
+    def __call__(self, kind: type[TaskStarted | TaskCompleted], part: TaskPart) -> None: ...
+
+
+class Course:
+    """One run's. Used on the flow's loop, which is in the run's thread."""
+
+    def __init__(self, run: RunContext, flow: Flow[Any], tell: Tell, tools: Sequence[ToolEntry] = ()) -> None:
+        self.flow = flow
+        #: What the factory declares of tools that its methods give to agents.
+        self.tools = tools
+        self._run = run
+        self._tell = tell
+        self._recorded = Recorded(run.history.journal, run.parts)
+        self._order = Order(self._recorded.ends, self._missing)
+        self._calls: dict[str, Call] = {}
+        self._occurrences: Counter[str] = Counter()
+        self._begun = self._recorded.last_number
+        #: Calls that were begun, or are done, and have not come up again.
+        self._unseen = set(self._recorded.scopes)
+        self._working: Counter[str] = Counter()
+        self._state: Any = None
+        run.at_work = self.at_work
+
+    def kick_off(self, inputs: dict[str, Any]) -> str:
+        """Run the flow; what its last method came to, in words. Holds its thread."""
+        return asyncio.run(self._kicked_off(inputs))
+
+    async def _kicked_off(self, inputs: dict[str, Any]) -> str:
+        self.flow._stamp_state_id(self._run.run_id)  # noqa: SLF001 - the same in each process
+        result = await self.flow.kickoff_async(inputs=inputs)
+        if self._unseen:
+            await self._missing_calls(self._unseen)
+        return text_of(result)
+
+    def at_work(self) -> bool:
+        """Whether a method is at work, and doesn't wait for people."""
+        return any(not self._run.parking.waits_in(part) for part in tuple(self._working))
+
+    # ── one call of a method ────────────────────────────────────────────────────────────────────────────
+
+    @asynccontextmanager
+    async def call(self, name: str) -> AsyncIterator[Call]:
+        """A method is called, and fed back on, while the block runs; then what follows from it is started."""
+        call = self._called(name)
+        method = METHOD.set(call.part)
+        try:
+            yield call
+        finally:
+            METHOD.reset(method)
+            for end in call.ends:
+                self._order.lost(end)
+            self._give(call)
+
+    def current(self) -> Call | None:
+        """The call in whose course this happens."""
+        part = METHOD.get()
+        return self._calls.get(part.id) if part is not None else None
+
+    def _called(self, name: str) -> Call:
+        occurrence = self._occurrences[name]
+        self._occurrences[name] += 1
+        part = self._run.parts.method(name, occurrence, 0)
+        call = self._recorded.call(part)
+        if not call.part.number:
+            self._begun += 1
+            call.part = self._run.parts.method(name, occurrence, self._begun)
+        self._calls[part.id] = call
+        self._unseen.discard(part.scope)
+        for end in call.ends:
+            self._order.coming(end)
+        return call
+
+    async def body(self, call: Call, work: Callable[[], Any]) -> Any:
+        """What the method itself comes to: recorded, or now."""
+        if call.done is not None and "result" in call.done:
+            return await self._replayed(call, call.done)
+        await self._begin(call)
+        with self._at_work(call.part):
+            result = await in_thread(self._run.threads, work)
+        if call.done is not None:
+            await self._take(call, call.done["end"])
+        else:
+            self._conclude(call, await self._take(call), result)
+        self._ended(call)
+        return result
+
+    async def fed(self, call: Call, digest: str) -> None:
+        """People have said what they think of the method's output."""
+        if call.fed is not None:
+            await self._take(call, call.fed["end"])
+            with self._readable(call.part):
+                self._restore(call.fed)
+        else:
+            end = await self._take(call)
+            record = {"end": end, "digest": digest}
+            self._run.writer.write(record_of(FED, call.part.scope), json.dumps(record))
+        self._tell(TaskCompleted, call.part)
+
+    def asks(self, call: Call, digest: str) -> None:
+        """People are about to be asked what they think; of something else than before, it may be."""
+        if call.fed is not None and call.fed["digest"] != digest:
+            self._order.lost(call.fed["end"])
+            call.fed = None
+
+    async def _replayed(self, call: Call, done: Mapping[str, Any]) -> Any:
+        self._tell(TaskStarted, call.part)
+        self._run.steps.counted(call.part.scope, done["model_calls"])
+        await self._take(call, done["end"])
+        with self._readable(call.part):
+            self._restore(done)
+            result = read(done["result"])
+        self._ended(call)
+        return result
+
+    async def _begin(self, call: Call) -> None:
+        if call.done is not None:
+            await self._order.next_is(call.done["end"])
+        else:
+            await self._order.caught_up()
+        if not call.begun:
+            await self._all_seen()
+        self._run.go_on()
+        if not call.begun:
+            self._run.writer.write(f"{call.part.scope}{BEGUN}", json.dumps({"number": call.part.number}))
+        # It may do what others can see: what came before isn't done again from here.
+        await self._run.writer.flushed()
+        self._tell(TaskStarted, call.part)
+
+    def _conclude(self, call: Call, end: int, result: Any) -> None:
+        """Record what a method came to, in place of what led to it."""
+        part = call.part
+        record = {"end": end, "number": part.number, "model_calls": self._run.steps.model_calls(part.scope)}
+        struck = [f"{part.scope}/", f"{KEPT}{part.scope}/"]
+        try:
+            record |= {"result": write(result)} | self._changed_state()
+        except Unwritable as error:
+            # It will be called again, and find its steps.
+            log.warning(
+                "a method's result can't be recorded", run_id=self._run.run_id, method=part.method,
+                reason=str(error),
+            )  # fmt: skip
+            struck = []
+        self._run.writer.write(record_of(DONE, part.scope), json.dumps(record), struck)
+
+    def _ended(self, call: Call) -> None:
+        """With feedback to come, what follows waits for that, and others may have their turn meanwhile."""
+        if self.flow._definition.methods[call.part.method].human_feedback is not None:  # noqa: SLF001
+            self._give(call)
+        else:
+            self._tell(TaskCompleted, call.part)
+
+    async def _take(self, call: Call, end: int | None = None) -> int:
+        taken = await self._order.take(end)
+        call.holding = True
+        return taken
+
+    def _give(self, call: Call) -> None:
+        if call.holding:
+            call.holding = False
+            self._order.give()
+
+    @contextmanager
+    def _at_work(self, part: TaskPart) -> Iterator[None]:
+        self._working[part.id] += 1
+        try:
+            yield
+        finally:
+            # The run isn't idle before what the method came to is recorded.
+            self._run.activity.stirred()
+            del self._working[part.id]
+
+    # ── the state ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _changed_state(self) -> dict[str, Any]:
+        """The state, if it isn't what was recorded last. Raises Unwritable."""
+        state = self.flow.state
+        written = write_fields(state) if isinstance(state, BaseModel) else write(dict(state))
+        if written == self._state:
+            return {}
+        self._state = written
+        return {"state": written}
+
+    def _restore(self, record: Mapping[str, Any]) -> None:
+        """As it was at this end, if it was another one than before."""
+        if "state" in record:
+            self._state = record["state"]
+            self.flow._restore_state(read(self._state))  # noqa: SLF001 - a seam
+
+    @contextmanager
+    def _readable(self, part: TaskPart) -> Iterator[None]:
+        try:
+            yield
+        except (Unreadable, ValueError) as error:
+            log.warning("what is recorded can't be read", run_id=self._run.run_id, reason=str(error))
+            raise self._run.stop(
+                system_questions.diverged(f"what “{part.name}” came to can't be read.")
+            ) from error
+
+    # ── what was changed ────────────────────────────────────────────────────────────────────────────────
+
+    async def _all_seen(self) -> None:
+        """Something new is begun; what was begun before comes up first, or never."""
+        for _ in range(STILL):
+            if not self._unseen:
+                return
+            await asyncio.sleep(TICK)
+        if self._unseen:
+            await self._missing_calls(self._unseen)
+
+    async def _missing(self, ends: tuple[int, ...]) -> None:
+        scopes = {self._recorded.scope_of[end] for end in ends if end in self._recorded.scope_of}
+        if scopes:
+            await self._missing_calls(scopes)
+
+    async def _missing_calls(self, scopes: Iterable[str]) -> None:
+        """These calls aren't made any more: goes on without them, if the requester says so. Raises Leave.
+
+        Nobody is asked about what only an earlier run did, which this one tries again.
+        """
+        missing = sorted(scopes)
+        names = ", ".join(f"“{self._recorded.name(scope)}”" for scope in missing)
+        changed = f"its flow doesn't come to {names} any more."
+        if not self._recorded.own.isdisjoint(missing):
+            await self._doubt(missing, changed)
+        struck = self._recorded.names(missing)
+        for end, state in self._recorded.forget(missing):
+            self._run.writer.write(record_of(STATE, str(end)), json.dumps(state))
+        self._run.history.journal.forget(struck)
+        self._run.writer.write(f"{DIVERGED}flow/{','.join(missing)}", json.dumps(changed), struck)
+        self._unseen.difference_update(missing)
+
+    async def _doubt(self, missing: list[str], changed: str) -> None:
+        last = self._recorded.last_but(missing)
+        state = f"with its state as it was after “{last}”" if last else "from its beginning"
+        kept = f"What was recorded there is dropped: the flow goes on {state}."
+        method = METHOD.set(None)  # not one method's doubt
+        try:
+            key = f"flow/{','.join(missing)}"
+            await asyncio.to_thread(system_questions.go_on_from, self._run.desk, changed, key, kept)
+        finally:
+            METHOD.reset(method)
+
+
+COURSE: ContextVar[Course | None] = ContextVar("crewdeck_course", default=None)
+"""The way through the flow that this task or thread works for; None where the run is a crew."""

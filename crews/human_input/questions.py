@@ -1,0 +1,160 @@
+"""Where a run's questions go: recorded in the store, announced on CrewAI's bus, awaited without a thread."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import uuid4
+
+import structlog
+
+from bot.core import ids, rules
+from bot.core.model import Action, Deadline, Option, Policy, Question, QuestionKind, ReasonFlags, Source
+from bot.core.text import valid
+from crews.run.exits import HandedBack
+from crews.run.identity import TaskPart
+from crews.run.stay import Stay
+from crews.worker.store_proxy import StoreLine
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is to be asked; the desk adds whose run it is, who may answer, and until when."""
+
+    kind: QuestionKind
+    prompt: str
+    context: str = ""
+    labels: tuple[str, ...] = ()
+    reason: ReasonFlags = field(default_factory=ReasonFlags)
+    source: Source = Source.TOOL
+    task: TaskPart | None = None
+    agent_id: str | None = None
+    asker: str = ""
+    round: int | None = None
+    rounds: int | None = None
+    #: Who may answer; None: whom the crew's approvers name.
+    policy: Policy | None = None
+    #: How long it waits; None: as long as the crew says for its kind.
+    deadline: Deadline | None = None
+    #: What the question is known by, where its words are not enough: the same key is the same question.
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("prompt", "context", "asker"):
+            object.__setattr__(self, name, valid(getattr(self, name)))
+        object.__setattr__(self, "labels", tuple(map(valid, self.labels)))
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        return rules.options_for(self.kind, self.labels)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what makes it this question and no other."""
+        shown = [self.kind, self.prompt, self.context, [o.model_dump() for o in self.options], self.round]
+        return hashlib.sha256(json.dumps(shown, ensure_ascii=False).encode()).hexdigest()
+
+
+class Announcer(Protocol):
+    """Tells CrewAI's listeners, and sees to it that what came before a question is recorded before it."""
+
+    async def before(self, task: TaskPart | None) -> None: ...
+
+    def asked(self, question: Question) -> None: ...
+
+    def answered(self, question: Question) -> None: ...
+
+
+class Desk:
+    """Puts one run's questions to people."""
+
+    def __init__(self, run: Stay, line: StoreLine, announcer: Announcer) -> None:
+        #: Whose questions are put here.
+        self.run = run
+        self._line = line
+        self._announcer = announcer
+        #: The questions that were put to people, by whichever worker.
+        self._asked = set(run.history.asked)
+
+    async def ask(self, asking: Asking) -> Question:
+        """The question with its outcome, however long it takes. Raises Leave if the run leaves before."""
+        return await self.run.wait(self._ask(asking, self.question(asking)))
+
+    def ask_in_thread(self, asking: Asking) -> Question:
+        """The same where nothing can be awaited: it holds its thread."""
+        return self.run.wait_in_thread(self._ask(asking, self.question(asking)))
+
+    def question(self, asking: Asking) -> Question:
+        """What is recorded. Asked again, it is another question; a rebuilt run asks the same ones."""
+        run, task, content = self.run.claim.run, asking.task, self._content(asking)
+        return Question(
+            id=ids.part_id(run.id, "question", *content),
+            run_id=run.id,
+            kind=asking.kind,
+            prompt=asking.prompt,
+            context=asking.context,
+            options=asking.options,
+            reason=asking.reason,
+            source=asking.source,
+            crew_id=self.run.crew_id,
+            task_id=task.id if task else None,
+            agent_id=asking.agent_id,
+            asker=asking.asker,
+            round=asking.round,
+            rounds=asking.rounds,
+            policy=asking.policy or run.approvers,
+            known_as=hashlib.sha256("/".join(map(str, content)).encode()).hexdigest()[:32],
+            deadline=asking.deadline or run.crew.deadline(asking.kind),
+        )
+
+    def _content(self, asking: Asking) -> tuple[object, ...]:
+        """What a question is known by in its run."""
+        if asking.key:
+            return (asking.key,)
+        content = (asking.task.known_as if asking.task else 0, asking.kind, asking.fingerprint)
+        return (*content, self.run.history.journal.occurrences.take(content))
+
+    async def _ask(self, asking: Asking, question: Question) -> Question:
+        answered = self.run.history.journal.answer(question.known_as)
+        if answered is not None:
+            # In the run that this one tries again; in this one nobody is asked, and nothing happens.
+            self.run.entered()
+            return question.model_copy(update={"outcome": answered})
+        with self.run.stopwatch.paused():
+            known = question.id in self._asked
+            if not known:  # Otherwise an earlier worker, or attempt, has waited for it.
+                await self._announcer.before(asking.task)
+            await self.run.writer.flushed()
+            asked = await self._line.ask(self.run.claim, question)
+            if not known:
+                self._asked.add(question.id)
+                log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
+                self._announcer.asked(asked)
+            self.run.entered()
+            settled = await self._settled(asked)
+        if settled.outcome is None or settled.outcome.action is Action.CANCEL:
+            raise self.run.stop()
+        await self._tell(settled)
+        return settled
+
+    async def _settled(self, asked: Question) -> Question:
+        if not asked.open:
+            return asked
+        with self.run.parking.waiting(asked.id, asked.task_id):
+            settled = await self._line.settled(asked, self.run.claim)
+        if settled is None:
+            raise self.run.leave(HandedBack())
+        return settled
+
+    async def _tell(self, settled: Question) -> None:
+        """Tell CrewAI's listeners of the answer, once, whichever worker they listen in."""
+        mark = uuid4().hex
+        if await self._line.note(self.run.claim, f"heard/{settled.id}", mark) != mark or not settled.outcome:
+            return
+        action = settled.outcome.action.value
+        log.info("answered", run_id=settled.run_id, question_id=settled.id, action=action)
+        self._announcer.answered(settled)

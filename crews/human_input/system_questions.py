@@ -1,0 +1,110 @@
+"""What a run asks its requester of itself, where only a person can say how to go on. It holds its thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.core import rules
+from bot.core.model import Action, Approvers, Outcome, Policy, Question, QuestionKind, Run, RunError, Source
+from crews.human_input.questions import Asking, Desk
+
+AGAIN, SKIP, STOP = "Do it again", "Skip it", "Stop the run"
+GO_ON, CANCEL = "Go on from here", "Cancel the run"
+
+
+def do_again(desk: Desk, tool: str, key: str) -> bool:
+    """Whether a tool call that may have happened is made again, or skipped. Raises Leave to stop."""
+    chosen, question = _choice(
+        desk,
+        f"The tool “{tool}” was at work when its process died. What it does may have happened, or not. "
+        "What now?",
+        (AGAIN, SKIP, STOP),
+        f"interrupted/{key}",
+    )
+    if chosen in {AGAIN, SKIP}:
+        return chosen == AGAIN
+    raise desk.run.stop(interrupted(tool, _who(question)))
+
+
+def interrupted(tool: str, by: str = "") -> RunError:
+    """The run ends for a tool call that may have happened."""
+    why = f"{by} stopped the run." if by else "It is not made again, and nobody said how to go on."
+    return RunError(
+        code="interrupted",
+        message=f"The tool {tool} was at work when its process died: what it does may have happened. {why}",
+    )
+
+
+def go_on_from(desk: Desk, changed: str, key: str, kept: str = "") -> None:
+    """Returns if the run is to go on though it takes another course than before. Raises Leave otherwise.
+
+    `kept` says what becomes of what was recorded, where that is not simply used.
+    """
+    part = desk.run.parts.task(None)
+    name = f"“{part.name}”" if part is not None else "The crew"
+    asked = f"Go on from here? {kept}" if kept else "Go on from here with what was recorded?"
+    prompt = f"{name} was changed while this run was under way: {changed} {asked}"
+    _go_on(desk, prompt, changed, f"diverged/{key}")
+
+
+def go_on_with(desk: Desk, changed: Sequence[str], again: str | None, key: str) -> None:
+    """The same for a crew that is another one now. `again`: the task from which on all is done anew."""
+    words = "; ".join(changed)
+    told = (
+        f"From the task “{again}” on, all is done anew."
+        if again
+        else "What is recorded is kept: the task in course goes on with the words that it began with, "
+        "later ones take the new words."
+    )
+    prompt = f"This crew was changed while the run was under way: {words}. Go on from here? {told}"
+    _go_on(desk, prompt, f"{words}.", f"changed/{key}")
+
+
+def _go_on(desk: Desk, prompt: str, changed: str, key: str) -> None:
+    chosen, question = _choice(desk, prompt, (GO_ON, CANCEL), key)
+    if chosen == CANCEL and question.outcome is not None and question.outcome.by is not None:
+        desk.run.cancel(question.outcome.by)
+    if chosen != GO_ON:
+        raise desk.run.stop(diverged(changed, _who(question)))
+
+
+def diverged(changed: str, by: str = "") -> RunError:
+    """The run ends since it can't go on as it began."""
+    why = f"{by} ended the run." if by else "Nobody said whether to go on."
+    return RunError(code="diverged", message=f"The crew was changed while it ran: {changed} {why}")
+
+
+def _choice(desk: Desk, prompt: str, labels: tuple[str, ...], key: str) -> tuple[str | None, Question]:
+    """The label that a person chose; None if nobody did. Words decide nothing here: they are asked again."""
+    run = desk.run
+    asking = Asking(
+        kind=QuestionKind.CHOICE,
+        prompt=prompt,
+        labels=labels,
+        source=Source.SYSTEM,
+        policy=_of_requester(run.claim.run),
+        asker=run.claim.run.crew.title,
+        task=run.parts.task(None),
+    )
+    question, outcome = _decided(desk, asking, key)
+    if outcome is None or outcome.by is None or outcome.action is not Action.CHOOSE:
+        return None, question
+    return next(o.label for o in question.options if o.id == outcome.value), question
+
+
+def _decided(desk: Desk, asking: Asking, key: str) -> tuple[Question, Outcome | None]:
+    number = 0
+    while True:
+        question = desk.ask_in_thread(replace(asking, key=f"{key}/{number}"))
+        if question.outcome is None or question.outcome.action is not Action.RESPOND:
+            return question, question.outcome
+        number += 1
+
+
+def _of_requester(run: Run) -> Policy:
+    return rules.policy_for(Approvers(), run.requester, run.crew.admits)
+
+
+def _who(question: Question) -> str:
+    return question.outcome.by.label if question.outcome and question.outcome.by else ""

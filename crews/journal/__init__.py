@@ -1,0 +1,1 @@
+"""What a run has done is recorded, and never done again."""

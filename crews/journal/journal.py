@@ -1,0 +1,185 @@
+"""What a run has done, by content: so that whoever takes it up finds each step in whatever order it comes.
+
+A step's name is `<scope>/<kind>/<fingerprint of its content>/<occurrence>`; its scope is the task in whose
+course it is taken, or the tool call. The store keeps the first result that is noted under a name.
+
+A run that tries another one again begins with what that one has recorded, under names of their own
+(`bot/core/retry.py`): it uses what it comes to, and nothing of it is missed.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - JSON
+import json
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bot.core.model import Outcome
+from bot.core.retry import ANSWER, DONE, KEPT
+from crews.journal.exceptions import FAILED
+from crews.journal.fingerprints import fingerprint
+from crews.journal.occurrences import ATTEMPT, Occurrences
+
+MODEL, TOOL, PROMPT = "model", "tool", "prompt"
+FORMAT = 2
+"""How this release names steps and writes results; written under `format` into each journal that is begun. A
+release that does so otherwise counts it up, and says here which older ones it understands. This one does
+none: journals of form 1, which have no such entry, name different calls of a tool alike."""
+FORM = "format"
+CREW, DIVERGED = "crew/", "diverged/"
+"""What is noted of the crew itself, and of changes that the run went on with."""
+INTENDED = "?"
+"""What the name of a step ends with that was begun and whose result nobody recorded."""
+
+
+class Journal:
+    """One run's, as it was when this worker took the run up. From any thread."""
+
+    def __init__(self, stored: Mapping[str, str] | None = None) -> None:
+        self._stored = dict(stored or {})
+        #: Recorded model calls that this execution has not come to yet.
+        self._left = {name for name in self._stored if f"/{MODEL}/" in name and not name.startswith(KEPT)}
+        #: Those that nobody misses: a person said that the run goes on without them.
+        self._excused = {
+            name
+            for prefix in (CREW, DIVERGED)
+            for _, written in self.under(prefix)
+            if isinstance(written, dict)
+            for name in written["left"]
+        }
+        #: How often the content of steps and questions came up.
+        self.occurrences = Occurrences()
+        self._lock = threading.Lock()
+        self._found_at = time.monotonic()
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything is recorded."""
+        return bool(self._stored)
+
+    @property
+    def unreadable(self) -> str | None:
+        """Why a run can't go on from this journal, in words; None if it can."""
+        written = self._stored.get(FORM, "1") if self._stored else str(FORMAT)
+        if written != str(FORMAT):
+            return f"its journal has the form {written}, and this worker reads {FORMAT}"
+        for name, value in self._stored.items():
+            if not _understood(name, value):
+                return f"this worker doesn't understand what its journal says of {name}"
+        return None
+
+    def name(self, scope: str, kind: str, *content: object) -> str:
+        """The name of the next step with this content."""
+        return self._name(scope, kind, *content)[0]
+
+    def model_call(self, scope: str, agent: object, *content: object) -> str:
+        """The name of the next model call with this content, which `agent` makes."""
+        name, base, number = self._name(scope, MODEL, *content)
+        self.occurrences.asks(agent, base, number)
+        return name
+
+    def _name(self, scope: str, kind: str, *content: object) -> tuple[str, str, int]:
+        base = f"{scope}/{kind}/{fingerprint(*content)}"
+        number = self.occurrences.take(base)
+        return f"{base}/{number}", base, number
+
+    def found(self, name: str) -> Any:
+        """What is recorded under this name; None if nothing is."""
+        attempt = ATTEMPT.get()
+        if attempt is not None and name in attempt.recorded:
+            return attempt.recorded[name]
+        written = self._stored.get(name) or self._stored.get(KEPT + name)
+        if written is None:
+            return None
+        with self._lock:
+            self._left.discard(name)
+            self._found_at = time.monotonic()
+        return json.loads(written)
+
+    @staticmethod
+    def recorded(name: str, value: Any) -> None:
+        """This is recorded now: another attempt at what is under way finds it."""
+        attempt = ATTEMPT.get()
+        if attempt is not None:
+            attempt.recorded[name] = value
+
+    def kept(self, name: str) -> bool:
+        """Whether the earlier run took this step, which this one tries again."""
+        return name not in self._stored and KEPT + name in self._stored
+
+    def intended(self, name: str) -> int:
+        """How often a step was begun whose result nobody recorded."""
+        own, kept = self._stored.get(name + INTENDED), self._stored.get(f"{KEPT}{name}{INTENDED}", "")
+        return int(own or kept.partition(" ")[0] or 0)
+
+    def first_begun(self, name: str) -> str | None:
+        """The earlier run that began this step and recorded no result; None if none did."""
+        return self._stored.get(f"{KEPT}{name}{INTENDED}", "").partition(" ")[2] or None
+
+    def answer(self, known_as: str) -> Outcome | None:
+        """What a person answered to this question in the earlier run."""
+        written = self._stored.get(ANSWER + known_as)
+        return Outcome.model_validate_json(written) if written is not None else None
+
+    def left(self, scope: str = "") -> list[str]:
+        """Recorded model calls (of this scope) that have not come up again, and should have."""
+        start = f"{scope}/{MODEL}/" if scope else ""
+        with self._lock:
+            return sorted(name for name in self._left - self._excused if name.startswith(start))
+
+    def tools(self, name: str) -> list[str]:
+        """The tools that were offered in a recorded model call."""
+        offered: list[str] = json.loads(self._stored[name]).get("tools", [])
+        return offered
+
+    def excuse(self, names: Iterable[str]) -> None:
+        """These are not expected any more; they are found if they come up."""
+        with self._lock:
+            self._excused.update(names)
+
+    def forget(self, struck: Sequence[str]) -> None:
+        """As if what starts so had never been recorded."""
+        with self._lock:
+            for name in [name for name in self._stored if name.startswith(tuple(struck))]:
+                del self._stored[name]
+                self._left.discard(name)
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since something recorded was found."""
+        with self._lock:
+            return time.monotonic() - self._found_at
+
+    def own(self, prefix: str) -> list[tuple[str, Any]]:
+        """What this run itself has recorded under names that start so; nothing of one that it tries again."""
+        return [(name, json.loads(self._stored[name])) for name in self._stored if name.startswith(prefix)]
+
+    def under(self, prefix: str, suffix: str = "") -> Iterator[tuple[str, Any]]:
+        """The same, and what it has from an earlier run where it has nothing of its own yet.
+
+        `suffix`: only those whose names end so.
+        """
+        for name, written in self._stored.items():
+            own = name.removeprefix(KEPT)
+            if own.startswith(prefix) and own.endswith(suffix) and (own == name or own not in self._stored):
+                yield own, json.loads(written)
+
+
+def _understood(name: str, value: str) -> bool:
+    """Whether this is written as this release writes it."""
+    if name.startswith(("heard/", ANSWER)) or name.endswith(INTENDED) or name == FORM:
+        return True
+    try:
+        written = json.loads(value)
+    except ValueError:
+        return False
+    if name.removeprefix(KEPT).startswith(DONE):
+        return isinstance(written, dict) and ("output" in written or "end" in written)
+    match name.split("/")[-3:-2]:
+        case ["model" | "tool"]:
+            return isinstance(written, dict) and (FAILED in written or "result" in written)
+        case ["prompt"]:
+            return isinstance(written, list)
+    return True

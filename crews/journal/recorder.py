@@ -1,0 +1,314 @@
+"""What every step of a run goes through: one place to count it, to stop before it, and to remember it.
+
+Model calls (crews/crewai_adapter/llm.py) and tool calls (crews/crewai_adapter/executor.py) pass here as
+thunks. A step that the journal knows is not taken again: its result is the recorded one.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - models and tools return anything
+import asyncio
+import json
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from pydantic import BaseModel
+
+from bot.core import ids
+from bot.core.model import RunError
+from bot.core.text import valid_json
+from crews.changes.nondeterminism import Divergence
+from crews.human_input import system_questions
+from crews.human_input.questions import Desk
+from crews.journal.exceptions import FAILED, read_error, write_error
+from crews.journal.interrupted import OnInterrupted
+from crews.journal.journal import INTENDED, PROMPT, TOOL
+from crews.journal.model_call import Request, Step
+from crews.journal.serialization import Unreadable, encode
+from crews.run.identity import METHOD, task_scope
+from crews.run.stay import Stay
+
+MOST_BEHIND = 8
+"""Steps that may be taken ahead of the journal."""
+SKIPPED = (
+    "Skipped: this call was interrupted before, so it may have happened. It was decided not to repeat it."
+)
+
+_WITHIN: ContextVar[str | None] = ContextVar("crewdeck_within_tool", default=None)
+"""The tool call in whose course this happens."""
+
+
+class Steps:
+    """One run's. From any thread but the control loop's."""
+
+    def __init__(self, run: Stay, desk: Desk) -> None:
+        self._run = run
+        self._desk = desk
+        self._journal = run.history.journal
+        self._writer = run.writer
+        self._divergence = Divergence(desk, self._journal, self._writer)
+        self._lock = threading.Lock()
+        self._model_calls: Counter[str] = Counter()
+        #: The names of those that were counted.
+        self._counted: set[str] = set()
+        #: The last exception that came out of a model call, to tell such failures from others.
+        self.model_failure: Exception | None = None
+
+    # ── models ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def model(self, request: Request, call: Callable[[], Any]) -> Any:
+        """One call of a model. Raises Leave at the crew's limit."""
+        step = self._begin_model(request)
+        if step.recorded is not None:
+            return self._answered(step, request)
+        with self._working():
+            try:
+                result = call()
+            except Exception as error:
+                self._model_failed(step, error)
+                raise
+            return self._recorded(step, result, request.answers_as, more=request.offered)
+
+    async def model_async(self, request: Request, call: Callable[[], Awaitable[Any]]) -> Any:
+        """The same for a call that is awaited."""
+        step = await asyncio.to_thread(self._begin_model, request)
+        if step.recorded is not None:
+            return self._answered(step, request)
+        with self._working():
+            try:
+                result = await call()
+            except Exception as error:
+                self._model_failed(step, error)
+                raise
+            return self._recorded(step, result, request.answers_as, more=request.offered)
+
+    def _begin_model(self, request: Request) -> Step:
+        self._run.go_on()
+        scope = self.scope
+        name = self._journal.model_call(scope, request.agent, *request.content)
+        if not self._journal.kept(name):
+            self._count(scope, name)
+        step = self._readable(Step(name, self._journal.found(name)), "its model answered", request.answers_as)
+        if step.recorded is None:
+            self._divergence.check(scope, request, on_loop=_on_loop())
+            self._keep_up()
+            self._run.check_hold()
+        return step
+
+    def _keep_up(self) -> None:
+        """What a tool did is recorded before anything is made of it; what models say can be had again.
+
+        While Redis is away a few more of them are asked, not any number.
+        """
+        if (self._writer.owing or self._writer.behind >= MOST_BEHIND) and not _on_loop():
+            self._writer.flush()
+
+    def _answered(self, step: Step, request: Request) -> Any:
+        """What is recorded of a model call, also of one that failed."""
+        try:
+            return step.result(request.answers_as)
+        except Exception as error:
+            self.model_failure = error
+            raise
+
+    def _model_failed(self, step: Step, error: Exception) -> None:
+        self.model_failure = error
+        self._failed(step, error)
+
+    def _failed(self, step: Step, error: Exception, *, now: bool = False, **more: Any) -> None:
+        """A failure is recorded like a result: what CrewAI made of it then, it makes of it again.
+
+        Raises the same with valid words, if its own aren't.
+        """
+        written = self._note(step.name, {**write_error(error), **more}, now=now)
+        if str(error) != written[FAILED]:
+            raise read_error(written) from error
+
+    def _count(self, scope: str, name: str) -> None:
+        """What another attempt comes to once more was counted before."""
+        limit = self._run.limits.model_calls
+        with self._lock:
+            if name in self._counted:
+                return
+            self._counted.add(name)
+            self._model_calls[scope] += 1
+            over = limit is not None and self._model_calls.total() > limit
+        if over:
+            raise self._run.stop(
+                RunError(
+                    code="limit_model_calls",
+                    message=f"Stopped: the crew wanted more than its limit of {limit} model calls.",
+                )
+            )
+
+    def model_calls(self, scope: str) -> int:
+        """How many were made in this scope, and in the course of its tools."""
+        with self._lock:
+            return sum(
+                calls for each, calls in self._model_calls.items() if f"{each}/".startswith(f"{scope}/")
+            )
+
+    def counted(self, scope: str, calls: int) -> None:
+        """So many model calls were made in an earlier execution, which recorded what they led to."""
+        with self._lock:
+            self._model_calls[scope] = calls
+
+    # ── tools ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def tool(
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        call: Callable[[], Any],
+        on_interrupted: OnInterrupted = "ask",
+    ) -> Any:
+        """One call of a tool other than ask_human.
+
+        Raises Leave where the call may have happened before, and nobody wants it again.
+        """
+        self._run.go_on()
+        known_as = self._journal.name(self.scope, TOOL, name, arguments)
+        found = Step(known_as, self._journal.found(known_as))
+        step = self._readable(found, f"the tool “{name}” returned")
+        if step.recorded is not None:
+            self.counted(known_as, step.recorded.get("model_calls", 0))
+            return step.result()
+        begun = self._journal.intended(known_as) if found.recorded is None else 0
+        if begun and self._journal.first_begun(known_as) and on_interrupted == "fail":
+            on_interrupted = "ask"  # It failed for this, and yet somebody wants it tried again.
+        if begun and not self._again(name, f"{known_as}/{begun}", on_interrupted):
+            return self._recorded(step, SKIPPED)
+        with self._working():
+            self._writer.write(known_as + INTENDED, str(begun + 1))
+            self._writer.flush()
+            self._run.check_hold()
+            within = _WITHIN.set(step.name)
+            try:
+                result = call()
+            except Exception as error:
+                self._failed(step, error, now=True, **self._calls_in(step))
+                raise
+            finally:
+                _WITHIN.reset(within)
+            return self._recorded(step, result, more=self._calls_in(step), now=True)
+
+    def _calls_in(self, step: Step) -> dict[str, int]:
+        """So that they count towards the limit when the tool is not called again."""
+        calls = self.model_calls(step.name)
+        return {"model_calls": calls} if calls else {}
+
+    def _again(self, tool: str, key: str, on_interrupted: OnInterrupted) -> bool:
+        """Whether a call is made again that was begun before, and may have happened."""
+        match on_interrupted:
+            case "retry":
+                return True
+            case "fail":
+                raise self._run.stop(system_questions.interrupted(tool))
+            case "ask":
+                return system_questions.do_again(self._desk, tool, key)
+
+    def container(self, call: Callable[[], Any]) -> Any:
+        """A tool that hands work to another agent, whose steps are recorded one by one."""
+        self._run.go_on()
+        with self._divergence.helped():
+            return call()
+
+    def idempotency_key(self) -> str | None:
+        """A name for the tool call, or else the flow's method, in whose course this is asked.
+
+        It is the same if that is called again.
+        """
+        method = METHOD.get()
+        within = _WITHIN.get() or (method.scope if method is not None else None)
+        if within is None:
+            return None
+        return ids.part_id(self._journal.first_begun(within) or self._run.run_id, "call", within)
+
+    # ── prompts ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def prompt(self, *content: object) -> tuple[str, list[Any] | None]:
+        """An agent's prompt is about to be rendered: its name, and what was rendered before."""
+        self._run.go_on()
+        name = self._journal.name(self.scope, PROMPT, *content)
+        return name, self._journal.found(name)
+
+    def rendered(self, name: str, messages: list[Any]) -> list[Any]:
+        """Dates, memory and edited texts may be in it: what was rendered once stays as it is.
+
+        Returns the messages with valid texts.
+        """
+        said: list[Any] = [valid_json(each) for each in messages]
+        written = json.dumps(said, default=str)
+        self._writer.write(name, written)
+        self._journal.recorded(name, json.loads(written))
+        return said
+
+    # ── all of them ─────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def scope(self) -> str:
+        """Where the current step belongs: the tool call or the task in whose course it is taken."""
+        within = _WITHIN.get()
+        if within is not None:
+            return within
+        part = self._run.parts.task(None)
+        return part.scope if part is not None else task_scope(0)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        with self._run.activity.step():
+            self._run.check()
+            yield
+
+    def _readable(self, step: Step, what: str, expected: type[BaseModel] | None = None) -> Step:
+        """The step; one to be taken again, where a class has changed and its result can't be read.
+
+        The requester says whether it is. Raises Leave if not.
+        """
+        if step.recorded is None or FAILED in step.recorded:
+            return step
+        try:
+            step.result(expected)
+        except Unreadable as error:
+            changed = f"what {what} can't be read any more, since {error}."
+            if _on_loop():
+                raise self._run.stop(system_questions.diverged(changed)) from error
+            system_questions.go_on_from(
+                self._desk, changed, f"unreadable/{step.name}", kept="That step is taken again."
+            )
+            return Step(step.name)
+        return step
+
+    def _recorded(
+        self,
+        step: Step,
+        result: Any,
+        expected: type[BaseModel] | None = None,
+        more: Mapping[str, Any] | None = None,
+        *,
+        now: bool = False,
+    ) -> Any:
+        """What the journal holds of this result; the caller gets the same as a replay would."""
+        written = self._note(step.name, {"result": encode(result), **(more or {})}, now=now)
+        return Step(step.name, written).result(expected)
+
+    def _note(self, name: str, value: dict[str, Any], *, now: bool = False) -> Any:
+        """Returns what will be read of it, without waiting until it is written."""
+        written = json.dumps(value)
+        (self._writer.write_now if now else self._writer.write)(name, written)
+        read = json.loads(written)
+        self._journal.recorded(name, read)
+        return read
+
+
+def _on_loop() -> bool:
+    """Whether this thread runs an event loop, which must not wait for people."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,95 @@
+"""Finished tasks of a run: recorded, and given back to the crew when the run is taken up again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from crewai import Crew, Task
+from crewai.tasks.task_output import TaskOutput
+from pydantic import ValidationError
+
+from bot.core.retry import DONE, KEPT
+from bot.core.text import valid
+from crews.journal.journal import Journal
+from crews.run.context import RunContext
+from crews.run.identity import TaskPart, task_scope
+
+
+class FinishedTasks:
+    """One run's. CrewAI can go on behind a row of finished tasks, without a gap.
+
+    What a later task did before an earlier one was finished (`async_execution`) stays in the journal until
+    the row has reached it.
+    """
+
+    def __init__(self, run: RunContext, journal: Journal) -> None:
+        self._run = run
+        self._outputs: dict[int, dict[str, Any]] = {
+            int(name.removeprefix(DONE)): written for name, written in journal.under(DONE)
+        }
+
+    def give_back(self, crew: Crew) -> list[TaskPart]:
+        """Let the crew go on behind its finished tasks; which they are."""
+        parts = []
+        for number, task in enumerate(crew.tasks, start=1):
+            written = self._outputs.get(number)
+            part = self._run.parts.own(task)
+            if written is None or part is None:
+                break
+            task.output = _output(task, written["output"])
+            self._run.steps.counted(task_scope(number), written["model_calls"])
+            parts.append(part)
+        if parts:
+            crew.checkpoint_kickoff_event_id = self._run.run_id
+        return parts
+
+    def listen(self, crew: Crew) -> None:
+        """Record each task of the crew as it finishes, then tell whom the crew's own callback tells."""
+        theirs = crew.task_callback
+
+        def finished(output: TaskOutput) -> object:
+            part = self._run.parts.task(None)
+            output.raw = valid(output.raw)  # Guardrails may have made it another one.
+            if part is not None:
+                self._record(part, output)
+            if theirs is None:
+                return None
+            self._run.writer.flush()
+            return theirs(output)
+
+        crew.task_callback = finished
+
+    def _record(self, part: TaskPart, output: TaskOutput) -> None:
+        calls = self._run.steps.model_calls(task_scope(part.number))
+        written = {"output": _written(output), "model_calls": calls}
+        self._outputs[part.number] = written
+        row = range(1, part.total + 1)
+        reached = next((number for number in row if number not in self._outputs), part.total + 1)
+        struck = [f"{kept}{task_scope(number)}/" for number in range(1, reached) for kept in ("", KEPT)]
+        self._run.writer.write(f"{DONE}{part.number}", json.dumps(written), struck)
+
+
+def _written(output: TaskOutput) -> dict[str, Any]:
+    fields = output.model_dump(mode="json", exclude={"messages", "tool_failures", "pydantic"})
+    return fields | {"pydantic": output.pydantic.model_dump(mode="json") if output.pydantic else None}
+
+
+def misfit(crew: Crew, journal: Journal) -> int | None:
+    """The number of the first finished task whose output isn't of the class any more that the task names."""
+    finished = {int(name.removeprefix(DONE)): written for name, written in journal.under(DONE)}
+    for number, task in enumerate(crew.tasks, start=1):
+        try:
+            if number in finished:
+                _output(task, finished[number]["output"])
+        except ValidationError:
+            return number
+    return None
+
+
+def _output(task: Task, written: dict[str, Any]) -> TaskOutput:
+    """What the task came to. Raises ValidationError."""
+    output = TaskOutput.model_validate({**written, "pydantic": None})
+    if written["pydantic"] is not None and task.output_pydantic is not None:
+        output.pydantic = task.output_pydantic.model_validate(written["pydantic"])
+    return output

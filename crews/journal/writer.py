@@ -1,0 +1,156 @@
+"""The journal is written behind the run's back: a step's result is recorded while the run goes on.
+
+Whoever does what others can see, or what must not be done twice, waits first until all is written. What
+comes later is never recorded without what came before, so a run that is cut off loses its newest steps only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import structlog
+
+from bot.core.model import Claim
+from bot.core.ports import Fenced
+from crews.worker.store_proxy import StoreLine
+
+log = structlog.get_logger(__name__)
+MOMENT = 0.02
+"""Seconds in which more may gather, to be written together; nobody waits for them to pass."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    name: str
+    value: str
+    struck: tuple[str, ...] = ()
+
+
+class Writer:
+    """Writes one run's journal, in order, one transition after the other. From any thread."""
+
+    def __init__(self, claim: Claim, line: StoreLine, stop: Callable[[], object]) -> None:
+        """`stop` is called, from another thread, once nothing can be written any more."""
+        self._claim = claim
+        self._line = line
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._entries: deque[_Entry] = deque()
+        #: How many entries were put here, and how many of them are written.
+        self._put = self._written = 0
+        #: How many of them have to be written before a model is asked.
+        self._owed = 0
+        self._waiting: deque[tuple[int, Future[None]]] = deque()
+        self._writing: Future[None] | None = None
+        self._due = False
+        self._failure: BaseException | None = None
+
+    @property
+    def behind(self) -> int:
+        """How many entries are yet to be written."""
+        with self._lock:
+            return self._put - self._written
+
+    @property
+    def owing(self) -> bool:
+        """Whether something is yet to be written that can't be had again (`write_now`)."""
+        with self._lock:
+            return self._written < self._owed
+
+    def write_now(self, name: str, value: str) -> None:
+        """Record this without gathering more. Returns at once."""
+        self._add(_Entry(name, value))
+        with self._lock:
+            self._owed = self._put
+        self._begin()
+
+    def write(self, name: str, value: str, struck: Sequence[str] = ()) -> None:
+        """Record this in a moment, then strike out all whose names start so. Returns at once."""
+        self._add(_Entry(name, value, tuple(struck)))
+        with self._lock:
+            self._soon()
+
+    def flush(self) -> None:
+        """Returns once all is written; holds its thread. Raises Fenced."""
+        if self.behind or self._failure:
+            self._flushed().result()
+
+    async def flushed(self) -> None:
+        """The same for those who can await."""
+        if self.behind or self._failure:
+            await asyncio.wrap_future(self._flushed())
+
+    def _flushed(self) -> Future[None]:
+        done: Future[None] = Future()
+        done.set_running_or_notify_cancel()  # Nobody who gives up waiting takes it back.
+        with self._lock:
+            if self._failure is not None:
+                done.set_exception(self._failure)
+            elif self._written == self._put:
+                done.set_result(None)
+            else:
+                self._waiting.append((self._put, done))
+        self._begin()
+        return done
+
+    def _add(self, entry: _Entry) -> None:
+        with self._lock:
+            if self._failure is None:
+                self._entries.append(entry)
+                self._put += 1
+
+    def _soon(self) -> None:
+        """Write in a moment, in which more may gather."""
+        if self._writing is None and not self._due and self._entries:
+            self._due = True
+            self._line.later(MOMENT, self._begin)
+
+    def _begin(self) -> None:
+        with self._lock:
+            self._due = False
+            if self._writing is None and self._entries:
+                self._writing = self._line.begin(self._write_all())
+
+    async def _write_all(self) -> None:
+        try:
+            while batch := self._next():
+                entries = [(entry.name, entry.value) for entry in batch]
+                await self._line.write(self._claim, entries, batch[-1].struck)
+                self._done(len(batch))
+        except Fenced as error:
+            self._fail(error)
+        except BaseException as error:
+            log.exception("the journal can't be written", run_id=self._claim.run.id)
+            self._fail(error)
+            raise
+
+    def _next(self) -> list[_Entry]:
+        """What has gathered, up to what strikes something out: that must not touch what follows."""
+        with self._lock:
+            batch: list[_Entry] = []
+            while self._entries and not (batch and batch[-1].struck):
+                batch.append(self._entries.popleft())
+            if not batch:
+                self._writing = None
+            return batch
+
+    def _done(self, many: int) -> None:
+        with self._lock:
+            self._written += many
+            while self._waiting and self._waiting[0][0] <= self._written:
+                self._waiting.popleft()[1].set_result(None)
+
+    def _fail(self, error: BaseException) -> None:
+        self._stop()
+        with self._lock:
+            self._failure = error
+            self._entries.clear()
+            self._written = self._put
+            self._writing = None
+            while self._waiting:
+                self._waiting.popleft()[1].set_exception(error)

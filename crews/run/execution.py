@@ -1,0 +1,122 @@
+"""One run while it is executed, and how that ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import structlog
+from crewai.core.providers.human_input import set_provider
+from crewai.events.base_events import reset_emission_counter
+from crewai.events.utils.console_formatter import set_suppress_console_output
+from crewai.execution import set_execution_uuid
+
+from bot.core.model import RunError
+from bot.core.ports import Fenced
+from bot.core.text import valid
+from crews.definitions.build import Built
+from crews.human_input.reviews import Reviews
+from crews.run import failures
+from crews.run.context import CURRENT, RunContext
+from crews.run.exits import Leave, Stopped
+from crews.run.identity import TaskPart
+from crews.run.progress import Progress, Progressed
+from crews.run.threads import Outcome, Raised
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an execution ended: with a result, with an error, with nothing to record, or unfinished."""
+
+    result: str | None = None
+    error: RunError | None = None
+    #: It doesn't end: it leaves this worker.
+    leave: Leave | None = None
+
+    @classmethod
+    def left(cls, why: Leave) -> Ending:
+        """The run was told to leave."""
+        return cls(error=why.error) if isinstance(why, Stopped) else cls(leave=why)
+
+    @classmethod
+    def unbuilt(cls, context: RunContext, outcome: Outcome[Built] | None) -> Ending:
+        """The crew could not be built, or the run was told to leave meanwhile."""
+        if context.stopped is not None or not isinstance(outcome, Raised):
+            return cls.left(context.leave(Stopped()))
+        log.error("the crew can't be built", run_id=context.run_id, exc_info=outcome.error)
+        return cls(error=failures.of_build(outcome.error))
+
+    @classmethod
+    def of(cls, context: RunContext, outcome: Outcome[str] | None) -> Ending:
+        """What the run's thread came to; None if the run was told to leave before."""
+        if context.stopped is not None or outcome is None:
+            return cls.left(context.leave(Stopped()))
+        if not isinstance(outcome, Raised):
+            return cls(result=valid(outcome.result))
+        if isinstance(outcome.error, Fenced):
+            return cls()
+        log.error("the crew failed", run_id=context.run_id, exc_info=outcome.error)
+        return cls(error=failures.of_run(context.run_id, outcome.error, context.steps.model_failure))
+
+    @property
+    def recorded(self) -> bool:
+        return self.result is not None or self.error is not None
+
+
+@dataclass
+class Execution:
+    """One run's, where the listeners on CrewAI's bus find its progress."""
+
+    context: RunContext
+    progress: Progress
+    crew: Built | None = None
+    #: CrewAI's tasks that were started in its course.
+    tasks: list[Any] = field(default_factory=list)
+    #: What the run's threads find in their context.
+    variables: contextvars.Context = field(default_factory=contextvars.copy_context)
+
+    def enter(self, reviews: Reviews) -> None:
+        """Set what CrewAI, our tools and our listeners find there."""
+
+        def enter() -> None:
+            CURRENT.set(self.context)
+            set_provider(reviews)
+            set_execution_uuid(self.context.run_id)
+            set_suppress_console_output(True)
+            reset_emission_counter()
+
+        self.variables.run(enter)
+
+    def begin(self, call: Callable[[], T]) -> asyncio.Future[Outcome[T]]:
+        """Call this in a thread of the run's own, one after the other."""
+        return self.context.threads.start(call, self.variables)
+
+    async def come_to(
+        self, work: asyncio.Future[Outcome[T]], within: float | None = None
+    ) -> Outcome[T] | None:
+        """What it comes to, if it does so within so many seconds.
+
+        None as soon as the run is told to leave, whatever the thread does then.
+        """
+        either: tuple[asyncio.Future[Any], ...] = (work, self.context.leaving)
+        timeout = None if within is None else max(0.0, within)
+        await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else None
+
+    def progressed(self, kind: type[Progressed], part: TaskPart) -> Progressed:
+        """The event that a part of the run was begun, or is done."""
+        return kind(
+            crew_id=self.context.crew_id,
+            task_id=part.id,
+            agent_id=part.agent_id,
+            task=part.name,
+            agent=part.agent,
+            number=part.number,
+            total=part.total,
+        )

@@ -1,0 +1,125 @@
+"""A crew's tasks and agents under ids that stay the same when the run is rebuilt; CrewAI draws new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
+
+from crewai import Crew, Task
+from crewai.agents.agent_builder.base_agent import BaseAgent
+from crewai.context import get_current_task_id
+
+from bot.core import ids
+from crews.definitions.placeholders import filled
+
+
+@dataclass(frozen=True)
+class TaskPart:
+    """One of the crew's tasks, or a flow's method each time that it is called."""
+
+    id: str
+    name: str
+    agent_id: str | None
+    agent: str
+    #: From 1, of how many; 0 where that can't be known.
+    number: int
+    total: int
+    #: Of a flow's method: its name, and which call of it this is (from 0).
+    method: str = ""
+    call: int = 0
+
+    @property
+    def known_as(self) -> int | str:
+        """What tells it from the run's others, wherever the run is taken up."""
+        return f"{self.method}:{self.call}" if self.method else self.number
+
+    @property
+    def scope(self) -> str:
+        """What the names of its steps start with."""
+        return f"m:{self.known_as}" if self.method else task_scope(self.number)
+
+
+METHOD: ContextVar[TaskPart | None] = ContextVar("crewdeck_method", default=None)
+"""The flow's method in whose course this happens."""
+
+
+def task_scope(number: int) -> str:
+    """The scope of a task by its number; 0 for what belongs to none."""
+    return f"t{number}"
+
+
+class Parts:
+    """The parts of one run's crew, once it is built."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._agents: dict[str, str] = {}
+        self._tasks: dict[str, TaskPart] = {}
+        #: Whether the crew or an agent has a memory, which is sorted with model calls of its own.
+        self.remembers = False
+
+    def learn(self, crew: Crew, inputs: Mapping[str, Any]) -> None:
+        """Take in the crew that was built for the run; names are shown with these inputs in them."""
+        self.remembers = any(getattr(each, "memory", None) for each in (crew, *crew.agents))
+        for number, member in enumerate(crew.agents, start=1):
+            self._agents[str(member.id)] = ids.part_id(self._run_id, "agent", number)
+        if crew.manager_agent is not None:
+            self._agents[str(crew.manager_agent.id)] = ids.part_id(self._run_id, "agent", "manager")
+        for number, task in enumerate(crew.tasks, start=1):
+            agent = task.agent or crew.manager_agent
+            self._tasks[str(task.id)] = TaskPart(
+                id=ids.part_id(self._run_id, "task", number),
+                name=filled(task.name, inputs) if task.name else _headline(filled(task.description, inputs)),
+                agent_id=self.agent_id(agent),
+                agent=filled(agent.role, inputs).strip() if agent is not None else "",
+                number=number,
+                total=len(crew.tasks),
+            )
+
+    def interpolated(self, crew: Crew, inputs: Mapping[str, Any]) -> None:
+        """CrewAI has put inputs, which may have changed, into the texts of this crew."""
+        for task in crew.tasks:
+            part = self.own(task)
+            if part is not None:
+                name = filled(task.name, inputs) if task.name else _headline(task.description)
+                agent = task.agent.role.strip() if task.agent is not None else part.agent
+                self._tasks[str(task.id)] = replace(part, name=name, agent=agent)
+
+    def task(self, task: Task | None) -> TaskPart | None:
+        """The crew's task that `task` is, or in whose course a delegated one is done; or a flow's method."""
+        known = self._tasks.get(str(task.id)) if task is not None else None
+        return known or self._tasks.get(get_current_task_id() or "") or METHOD.get()
+
+    def method(self, name: str, call: int, number: int) -> TaskPart:
+        """A flow's method as a part of this run."""
+        return TaskPart(
+            id=ids.part_id(self._run_id, "method", name, call),
+            name=name.replace("_", " ").strip().capitalize(),
+            agent_id=None,
+            agent="",
+            number=number,
+            total=0,
+            method=name,
+            call=call,
+        )
+
+    def is_task(self, scope: str) -> bool:
+        """Whether this is the scope of one of the crew's tasks."""
+        return any(scope == f"t{task.number}" for task in self._tasks.values())
+
+    def own(self, task: object) -> TaskPart | None:
+        """The crew's task that `task` is; None for delegated work."""
+        return self._tasks.get(str(getattr(task, "id", "")))
+
+    def agent_id(self, agent: BaseAgent | None) -> str | None:
+        return self._agents.get(str(agent.id)) if agent is not None else None
+
+
+LONGEST_NAME = 80
+
+
+def _headline(description: str) -> str:
+    first = description.strip().splitlines()[0] if description.strip() else "task"
+    return first if len(first) <= LONGEST_NAME else f"{first[: LONGEST_NAME - 1]}…"

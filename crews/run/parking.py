@@ -1,0 +1,97 @@
+"""When a run that waits for people leaves its worker's memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from crews.run.exits import Parked
+from crews.worker.hot_runs import HotRuns
+
+QUIET = 0.25
+"""Seconds without any step after which a run that waits does nothing else."""
+
+
+class Parking:
+    """One run's. Used on its loop only."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        hot: HotRuns,
+        idle: Callable[[], float | None],
+        leave: Callable[[Parked], object],
+        rest: Callable[[], None],
+    ) -> None:
+        """`idle`: for how many seconds no step was under way; None while one is.
+
+        `rest` is called when the run has come to rest: it waits, and does nothing else. It goes on when one
+        of its questions is settled.
+        """
+        self._loop = loop
+        self._hot = hot
+        self._window = hot.window
+        self._idle = idle
+        self._leave = leave
+        self._rest = rest
+        self._rests = False
+        #: Since when each question is waited for, and in which part of the run.
+        self._waits: dict[str, float] = {}
+        self._parts: dict[str, str | None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @contextmanager
+    def waiting(self, question_id: str, part_id: str | None = None) -> Iterator[None]:
+        """The run waits for this question while the block runs."""
+        self._waits[question_id] = self._loop.time()
+        self._parts[question_id] = part_id
+        self._look_in(min(QUIET, self._window))
+        try:
+            yield
+        finally:
+            del self._waits[question_id], self._parts[question_id]
+            self._stirs()
+            self._look_in(min(QUIET, self._window))
+
+    def waits_in(self, part_id: str) -> bool:
+        """Whether this part of the run waits for people."""
+        return part_id in self._parts.values()
+
+    def hurry(self) -> None:
+        """Wait no longer than it takes to see that nothing else is going on."""
+        self._window = 0.0
+        self._look_in(0.0)
+
+    def close(self) -> None:
+        """The run leaves."""
+        self._stirs()
+        self._forget_timer()
+
+    def _stirs(self) -> None:
+        self._rests = False
+        self._hot.left(self)
+
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_in(self, seconds: float) -> None:
+        self._forget_timer()
+        if self._waits:
+            self._timer = self._loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        idle = self._idle()
+        waited = self._loop.time() - min(self._waits.values())
+        if idle is None or idle < QUIET:
+            self._look_in(QUIET - (idle or 0.0))
+        elif waited >= self._window:
+            self._leave(Parked(tuple(self._waits)))
+        else:
+            self._look_in(self._window - waited)
+            if not self._rests:
+                self._rests = True
+                self._rest()
+                self._hot.waits(self)

@@ -1,0 +1,269 @@
+"""CrewAI <-> core: executes claimed runs, each in threads of its own, many at a time, from claim to end.
+
+The crews' loop waits: for people, for the store and for these threads. No code of a crew runs on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+from crewai import Crew
+from crewai.crews.utils import enable_agent_streaming
+from crewai.flow.flow import Flow
+
+from bot.core.errors import JournalSealed, UnreadableRecord
+from bot.core.events import TaskCompleted
+from bot.core.model import Claim
+from bot.core.ports import Fenced
+from crews.changes import confirm
+from crews.crewai_adapter import (
+    agents,
+    arguments,
+    attempts,
+    bus,
+    executor,
+    interpolation,
+    llm,
+    openai,
+    rpm,
+    tools,
+)
+from crews.crewai_adapter import flow as flow_seams
+from crews.definitions.build import Blueprint, Built, YamlCrew
+from crews.definitions.placeholders import kickoff_inputs
+from crews.flows.replay import COURSE, Course
+from crews.human_input.reviews import Reviews
+from crews.journal.journal import Journal
+from crews.journal.resume import FinishedTasks
+from crews.run import failures
+from crews.run.context import RunContext
+from crews.run.execution import Ending, Execution
+from crews.run.exits import Leave, Parked
+from crews.run.identity import TaskPart
+from crews.run.progress import Progress, Progressed
+from crews.run.stay import History
+from crews.run.threads import Outcome, Raised, Threads
+from crews.worker.hot_runs import HotRuns
+from crews.worker.lease import Hold
+from crews.worker.store_proxy import StoreLine
+
+log = structlog.get_logger(__name__)
+
+SEALED_PAUSE = 60.0
+"""Seconds after which somebody looks again whether a run's journal can be read: with other keys, it can."""
+SLOW_START = 0.5
+"""Seconds of starting after which a run that blocks doesn't count as one of these any more."""
+STARTS = 4
+"""Runs that start at the same time; a hundred at once would leave none of them any of the processor."""
+
+
+class Runtime:
+    """Executes runs. Made, and used, on the crews' loop; one in a process."""
+
+    def __init__(
+        self,
+        blueprints: Mapping[str, Blueprint],
+        line: StoreLine,
+        hot_window: float = 60.0,
+        hot_runs: int = 100,
+        build_timeout: float = 60.0,
+    ) -> None:
+        self._blueprints = blueprints
+        self._line = line
+        self._hot = HotRuns(hot_window, hot_runs)
+        self._build_timeout = build_timeout
+        self._stopping = False
+        self._starts = asyncio.Semaphore(STARTS)
+        self._executions: dict[str, Execution] = {}
+        #: Of runs that are over here while a thread of theirs was still alive.
+        self._outlived: list[Threads] = []
+        for each in (
+            llm,
+            arguments,
+            tools,
+            rpm,
+            interpolation,
+            flow_seams,
+            attempts,
+            agents,
+            executor,
+            openai,
+            bus,
+        ):
+            each.install()
+        bus.listen(self._executions)
+
+    async def execute(self, claim: Claim, hold: Hold | None = None) -> None:
+        """Execute a run and record how that ended. Never raises an Exception."""
+        history = await self._readable(claim)
+        if history is None:
+            return
+        execution = self._open(claim, history, hold or Hold())
+        following = asyncio.create_task(execution.progress.follow())
+        try:
+            ending = await self._executed(execution)
+            await execution.progress.flush()
+            if ending.leave is not None:
+                await self._leave(execution.context, ending.leave)
+            elif ending.recorded:
+                await execution.context.writer.flushed()
+                await self._line.finish(claim, ending.result, ending.error)
+        except (Fenced, Leave):
+            log.info("let go", run_id=claim.run.id)
+        finally:
+            following.cancel()
+            await asyncio.wait({following})
+            self._close(execution)
+
+    async def _readable(self, claim: Claim) -> History | None:
+        """What was done before; None where this worker can't go on with it, and has given the run up."""
+        try:
+            history = await self._history(claim)
+            problem = history.journal.unreadable
+            if problem is None:
+                return history
+            log.error("a run's journal is of another release", run_id=claim.run.id, problem=problem)
+            await self._line.finish(claim, None, failures.of_release(claim.run.id, problem))
+        except (JournalSealed, UnreadableRecord) as error:
+            log.error("a run waits until it can be read", run_id=claim.run.id, reason=str(error))  # noqa: TRY400 - not our failure
+            await self._line.set_aside(claim, SEALED_PAUSE)
+        except Fenced:
+            log.info("let go", run_id=claim.run.id)
+        return None
+
+    async def _history(self, claim: Claim) -> History:
+        journal = Journal(await self._line.journal(claim.run.id))
+        asked = await self._line.questions(claim.run.id)
+        return History(journal, frozenset(question.id for question in asked))
+
+    async def _leave(self, context: RunContext, why: Leave) -> None:
+        """Give the run up; a step that is under way is recorded before, so that it isn't taken again."""
+        await context.activity.over()
+        await self._line.leave(context.claim)
+        if isinstance(why, Parked):
+            parked = await self._line.park(context.claim, why.questions, context.worked)
+            log.info("parked" if parked else "answered while it was being parked", run_id=context.run_id)
+        else:
+            await self._line.release(context.claim, context.worked)
+            log.info("handed back", run_id=context.run_id)
+
+    def hand_back(self) -> None:
+        """The worker stops: waiting runs are parked, the others leave before their next step."""
+        self._stopping = True
+        for execution in self._executions.values():
+            execution.context.hand_back()
+
+    def stop(self, run_id: str) -> None:
+        """The run is over, or another worker's: it ends at its next step, a waiting one at once."""
+        execution = self._executions.get(run_id)
+        if execution is not None:
+            execution.context.stop()
+
+    @property
+    def outlived(self) -> int:
+        """How many runs are over here and still have threads, in a tool that hangs for example."""
+        self._outlived = [threads for threads in self._outlived if threads.alive]
+        return len(self._outlived)
+
+    # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self, claim: Claim, history: History, hold: Hold) -> Execution:
+        loop = asyncio.get_running_loop()
+        progress = Progress(loop, lambda event: self._record(context, event))
+        announcer = bus.Announcer(progress, self._executions)
+        limits = self._blueprints[claim.run.crew.name].limits
+        context = RunContext(claim, limits, self._line, announcer, history, self._hot, hold)
+        execution = Execution(context, progress)
+        if self._stopping:
+            context.hand_back()
+        self._executions[claim.run.id] = execution
+        return execution
+
+    async def _record(self, context: RunContext, event: Progressed) -> None:
+        """Tell of it, once what led there is recorded."""
+        try:
+            await context.tell(event, event.task_id)
+        except Fenced:
+            context.stop()
+
+    def _close(self, execution: Execution) -> None:
+        """Take the run out of memory."""
+        context = execution.context
+        if self._executions.get(context.run_id) is execution:
+            del self._executions[context.run_id]
+        context.stop()  # What CrewAI still has under way in other threads ends at its next step.
+        bus.forget(execution.tasks)
+        rpm.forget(execution.crew)
+        if context.threads.alive:
+            self._outlived.append(context.threads)
+
+    async def _executed(self, execution: Execution) -> Ending:
+        context = execution.context
+        blueprint = self._blueprints[context.claim.run.crew.name]
+        execution.enter(Reviews(context, blueprint.review_rounds))
+        built = await self._built(execution, blueprint)
+        if built is None or isinstance(built, Raised) or context.stopped is not None:
+            return Ending.unbuilt(context, built)
+        execution.crew = crew = built.result
+        async with self._starts:
+            work = execution.begin(partial(self._work, execution, crew, blueprint))
+            context.stopwatch.start()
+            begun = asyncio.create_task(context.begun.wait())
+            either: tuple[asyncio.Future[Any], ...] = (work, begun, context.leaving)
+            # Likewise: a `before_kickoff` may block for as long as it likes.
+            await asyncio.wait(either, timeout=SLOW_START, return_when=asyncio.FIRST_COMPLETED)
+            begun.cancel()
+        return Ending.of(context, await execution.come_to(work))
+
+    async def _built(self, execution: Execution, blueprint: Blueprint) -> Outcome[Built] | None:
+        """The crew; None if the run is told to leave before."""
+        async with self._starts:
+            building = execution.begin(partial(blueprint.build, execution.context.claim.run.inputs))
+            # What takes longer waits for something, and others start meanwhile.
+            built = await execution.come_to(building, within=min(SLOW_START, self._build_timeout))
+        if built is None and execution.context.stopped is None:
+            built = await execution.come_to(building, within=self._build_timeout - SLOW_START)
+        if built is None and execution.context.stopped is None:
+            return Raised(failures.not_built_within(self._build_timeout))
+        return built
+
+    # ── in the run's thread ─────────────────────────────────────────────────────────────────────────────
+
+    def _work(self, execution: Execution, crew: Built, blueprint: Blueprint) -> str:
+        """All that the run does once its crew is built; what it comes to, in words."""
+        context = execution.context
+        if isinstance(crew, Flow):
+            # If the flow is another one now, its methods are missed.
+            course = self._course(execution, crew, blueprint)
+            COURSE.set(course)
+            return course.kick_off(dict(context.claim.run.inputs))
+        confirm.reached(context, crew, literal=isinstance(blueprint, YamlCrew))
+        finished = FinishedTasks(context, context.history.journal)
+        for part in finished.give_back(crew):
+            # Whoever finished it may have died before telling.
+            context.tell_in_thread(execution.progressed(TaskCompleted, part), part.id)
+        finished.listen(crew)
+        return _kicked_off(crew, kickoff_inputs(context.claim.run.crew, context.claim.run.inputs))
+
+    @staticmethod
+    def _course(execution: Execution, flow: Flow[Any], blueprint: Blueprint) -> Course:
+        numbers = itertools.count()
+
+        def tell(kind: type[Progressed], part: TaskPart) -> None:
+            execution.progress.note(next(numbers), execution.progressed(kind, part))
+
+        return Course(execution.context, flow, tell, blueprint.tools)
+
+
+def _kicked_off(crew: Crew, inputs: dict[str, Any]) -> str:
+    if crew.stream:
+        # As CrewAI does, but not in a thread of its own, from which only Exceptions would get out.
+        enable_agent_streaming(crew.agents)
+        crew.stream = False
+    output: Any = crew.kickoff(inputs=inputs)
+    return str(output.raw)

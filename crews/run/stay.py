@@ -1,0 +1,210 @@
+"""A run's stay at this worker: what is known of it, whose it is, when it leaves and why."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from bot.core import ids
+from bot.core.events import Body
+from bot.core.model import Actor, Claim, RunError
+from crews.definitions.definition import Limits
+from crews.journal.journal import FORM, FORMAT, Journal
+from crews.journal.writer import Writer
+from crews.run.activity import Activity
+from crews.run.exits import HandedBack, Leave, Stopped
+from crews.run.identity import Parts
+from crews.run.parking import Parking
+from crews.run.stopwatch import Stopwatch
+from crews.run.threads import Threads
+from crews.worker.hot_runs import HotRuns
+from crews.worker.lease import Hold
+from crews.worker.store_proxy import StoreLine
+
+T = TypeVar("T")
+
+LOOK = 0.1
+"""Seconds after which a step that waits looks whether it is to end."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What earlier workers have done for a run."""
+
+    journal: Journal = field(default_factory=Journal)
+    #: The questions that were put to people.
+    asked: frozenset[str] = frozenset()
+
+
+class Stay:
+    """One run's: what its desk and its steps have in common. Its methods may be called from any thread."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        limits: Limits,
+        line: StoreLine,
+        history: History | None = None,
+        hot: HotRuns | None = None,
+        hold: Hold | None = None,
+    ) -> None:
+        self.claim = claim
+        self._line = line
+        self.loop = loop = asyncio.get_running_loop()
+        self.limits = limits
+        #: Known once the crew is built.
+        self.parts = Parts(claim.run.id)
+        self.history = history or History()
+        #: Records what the run does, while it goes on.
+        self.writer = Writer(claim, line, self.stop)
+        if not self.history.journal.begun:
+            self.writer.write(FORM, str(FORMAT))
+        #: Whether a step is under way.
+        self.activity = Activity(self.writer)
+        self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time, claim.run.worked / 1000)
+        #: Whether the run is still this worker's.
+        self.hold = hold or Hold()
+        self.hold.worked = self.stopwatch.worked
+        #: Set at the run's first step: it has got through its start.
+        self.begun = asyncio.Event()
+        #: Whether it is time to leave memory, while people are asked.
+        self.parking = Parking(loop, hot or HotRuns(), self._idle, self.leave, lambda: line.rest(claim))
+        #: In which its crew is built and executed.
+        self.threads = Threads(f"run {ids.short(claim.run.id)}")
+        #: Whether something that is no step is at work besides; set for flows.
+        self.at_work: Callable[[], bool] = lambda: False
+        #: Done once the run is to leave.
+        self.leaving: asyncio.Future[None] = loop.create_future()
+        self._lock = threading.Lock()
+        self._stopped: Leave | None = None
+        self._handing_back = False
+        self._waits: set[asyncio.Task[Any]] = set()
+
+    @property
+    def run_id(self) -> str:
+        return self.claim.run.id
+
+    @property
+    def crew_id(self) -> str:
+        return ids.part_id(self.run_id, "crew")
+
+    @property
+    def worked(self) -> int:
+        """Milliseconds of working time, also of earlier workers."""
+        return round(self.stopwatch.worked() * 1000)
+
+    @property
+    def stopped(self) -> Leave | None:
+        """Why the run is to leave, once it is."""
+        return self._stopped
+
+    def check(self) -> None:
+        """Raises Leave if the run is to leave at once."""
+        if self._stopped is not None:
+            raise self._stopped.again()
+
+    def go_on(self) -> None:
+        """Called before each step. Raises Leave if the run is to leave, also where the worker stops."""
+        self.check()
+        if self._handing_back:
+            raise self.leave(HandedBack())
+        self.entered()
+        self.activity.stirred()
+
+    def cancel(self, by: Actor) -> None:
+        """End the run for somebody, if they may cancel it. Holds its thread. Raises Leave if they may."""
+        if self.wait_in_thread(self._line.cancel(self.run_id, by)):
+            raise self.stop()
+
+    def check_hold(self) -> None:
+        """Returns once it is certain that this worker still has the run. Raises Leave if it doesn't."""
+        while not self.hold.known(LOOK):
+            self.check()
+        if self.hold.lost:
+            raise self.stop()
+
+    def stop(self, error: RunError | None = None) -> Leave:
+        """End the run, with `error` or because it is over. The signal to raise."""
+        return self.leave(Stopped(error))
+
+    def leave(self, why: Leave) -> Leave:
+        """Have the run leave this worker; who calls first decides why. The signal to raise."""
+        with self._lock:
+            first = self._stopped is None
+            reason = self._stopped = self._stopped or why
+        if first:
+            self.loop.call_soon_threadsafe(self._interrupt)
+        return reason.again()
+
+    def hand_back(self) -> None:
+        """The worker stops: leave at the next step, or at once if the run waits. On its loop."""
+        self._handing_back = True
+        self.parking.hurry()
+
+    def entered(self) -> None:
+        """The run has got through its start."""
+        if not self.begun.is_set():
+            self.loop.call_soon_threadsafe(self.begun.set)
+
+    async def tell(self, event: Body, key: str) -> None:
+        """Record an event, once, after all that led to it. Raises Fenced."""
+        await self.writer.flushed()
+        await self._line.record(self.claim, event, key)
+
+    def tell_in_thread(self, event: Body, key: str) -> None:
+        """The same in one of the run's threads, which it holds. Raises Leave."""
+        self.wait_in_thread(self.tell(event, key))
+
+    async def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await something slow, from any loop, that ends at once when the run leaves. Raises Leave."""
+        if asyncio.get_running_loop() is self.loop:
+            return await self._wait(work)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._wait(work), self.loop))
+
+    def wait_in_thread(self, work: Coroutine[Any, Any, T]) -> T:
+        """The same for code that can't await: it holds its thread, which is one of the run's."""
+        return asyncio.run_coroutine_threadsafe(self._wait(work), self.loop).result()
+
+    async def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._stopped is not None:
+            work.close()
+            self.check()
+        task = asyncio.create_task(work)
+        self._waits.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            task.cancel()
+            self.check()
+            raise
+        finally:
+            self._waits.discard(task)
+
+    def _idle(self) -> float | None:
+        return None if self.at_work() else self.activity.idle()
+
+    def _interrupt(self) -> None:
+        for wait in tuple(self._waits):
+            wait.cancel()
+        self.stopwatch.close()
+        self.parking.close()
+        if not self.leaving.done():
+            self.leaving.set_result(None)
+
+    def _out_of_time(self) -> None:
+        self.stop(
+            RunError(
+                code="limit_time",
+                message=f"Stopped: the crew worked more than {_spoken(self.limits.time or 0)}, its limit.",
+            )
+        )
+
+
+def _spoken(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    minutes, left = divmod(rest, 60)
+    parts = [f"{n} {unit}" for n, unit in ((hours, "h"), (minutes, "min"), (left, "s")) if n]
+    return " ".join(parts)

@@ -1,0 +1,1 @@
+"""The worker: claims runs, holds their leases, executes them in its engine, drains, is recycled."""

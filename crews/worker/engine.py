@@ -1,0 +1,103 @@
+"""The thread whose event loop waits for what runs wait for, and from which their own threads are started.
+
+It is apart from the worker's control loop, whose leases must be renewed whatever happens here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bot.core.model import Claim
+from crews.worker.lease import Hold
+from crews.worker.store_proxy import StoreLine
+
+if TYPE_CHECKING:
+    from crews.definitions.build import Blueprint
+    from crews.run.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+
+class CrewThread:
+    """Runs one Runtime. Made on the control loop; its methods are called from there."""
+
+    def __init__(
+        self,
+        load: Callable[[], Mapping[str, Blueprint]],
+        line: StoreLine,
+        hot_window: float,
+        hot_runs: int,
+        build_timeout: float = 60.0,
+    ) -> None:
+        self._load = load
+        self._line = line
+        self._hot_window = hot_window
+        self._hot_runs = hot_runs
+        self._build_timeout = build_timeout
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._runtime: Runtime | None = None
+        self._loaded: Future[Mapping[str, Blueprint]] = Future()
+        self._ended: Future[None] = Future()
+        # A daemon: what blocks it must not keep the process.
+        self._thread = threading.Thread(target=self._live, name="crews", daemon=True)
+
+    async def start(self) -> Mapping[str, Blueprint]:
+        """Import crewai, load the crews and be ready for runs; takes seconds."""
+        self._thread.start()
+        return await asyncio.wrap_future(self._loaded)
+
+    async def ended(self) -> None:
+        """Returns when the thread has ended, of itself: nothing that runs here can go on."""
+        await asyncio.wrap_future(self._ended)
+
+    @property
+    def outlived(self) -> int:
+        """How many runs are over here and still have threads."""
+        return self._runtime.outlived if self._runtime is not None else 0
+
+    def execute(self, claim: Claim, hold: Hold) -> asyncio.Future[None]:
+        """Execute a run; the future is done when it is over."""
+        loop, runtime = self._ready()
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(runtime.execute(claim, hold), loop))
+
+    def stop(self, run_id: str) -> None:
+        """End a run that is over, or another worker's."""
+        loop, runtime = self._ready()
+        loop.call_soon_threadsafe(runtime.stop, run_id)
+
+    def hand_back(self) -> None:
+        """Park or give back all runs, each as soon as it can."""
+        loop, runtime = self._ready()
+        loop.call_soon_threadsafe(runtime.hand_back)
+
+    def _ready(self) -> tuple[asyncio.AbstractEventLoop, Runtime]:
+        if self._loop is None or self._runtime is None:
+            raise RuntimeError("the crews are not loaded yet")
+        return self._loop, self._runtime
+
+    def _live(self) -> None:
+        try:
+            blueprints = self._load()
+        except BaseException as error:  # noqa: BLE001 - handed to who waits for it
+            self._loaded.set_exception(error)
+            return
+        try:
+            asyncio.run(self._work(blueprints))
+        except BaseException:
+            log.exception("the crews' loop has ended")
+        finally:
+            self._ended.set_result(None)
+
+    async def _work(self, blueprints: Mapping[str, Blueprint]) -> None:
+        from crews.run.runtime import Runtime  # crewai
+
+        self._loop = asyncio.get_running_loop()
+        self._runtime = Runtime(blueprints, self._line, self._hot_window, self._hot_runs, self._build_timeout)
+        self._loaded.set_result(blueprints)
+        await asyncio.Event().wait()

@@ -1,0 +1,62 @@
+"""What a worker lets be seen: the crews that people can start, and whose runs find a worker now."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Never
+
+from bot.core.errors import StoreUnavailable
+from bot.core.model import Crew
+from bot.core.ports import Store
+from bot.settings import Settings
+from crews.worker.outage import Outage
+
+ANNOUNCE_EVERY = 60.0
+STORE_PAUSE = 1.0
+
+
+class Offers:
+    """One worker's. Used on the control loop only."""
+
+    def __init__(
+        self, settings: Settings, store: Store, worker: str, cards: Sequence[Crew], outage: Outage
+    ) -> None:
+        """`cards`: of the crews that are known before crewai is loaded."""
+        self._settings = settings
+        self._store = store
+        self._worker = worker
+        self._cards = cards
+        self._outage = outage
+        #: What is run here once it is loaded, and each crew's limit.
+        self._limits: Mapping[str, int | None] = {}
+        self._loaded = asyncio.Event()
+        #: Set once the crews were announced for the first time.
+        self.announced = asyncio.Event()
+
+    def loaded(self, cards: Sequence[Crew], limits: Mapping[str, int | None]) -> None:
+        """All crews are loaded: these, by name with the limit of each."""
+        self._cards, self._limits = cards, limits
+        self._loaded.set()
+
+    async def renew(self) -> None:
+        """Let it be seen for another lease which runs find a worker. Raises StoreUnavailable."""
+        if self._loaded.is_set() and not self._settings.alone:
+            await self._store.offer(self._worker, self._limits, self._settings.lease)
+
+    async def announce(self) -> Never:
+        """What can be run here: from YAML at once, all of it once crewai is loaded, then now and again."""
+        folders = ":".join(map(str, self._settings.crew_dirs))
+        source = f"{socket.gethostname()}:{hashlib.sha256(folders.encode()).hexdigest()[:12]}"
+        while True:
+            complete = self._loaded.is_set()
+            try:
+                await self._store.announce(source, self._cards, complete=complete)
+            except StoreUnavailable as error:
+                self._outage.began(error)
+                await asyncio.sleep(STORE_PAUSE)
+            else:
+                self.announced.set()
+                await (asyncio.sleep(ANNOUNCE_EVERY) if complete else self._loaded.wait())

@@ -1,0 +1,120 @@
+"""From the crews' threads to the store, which lives on the control loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import structlog
+
+from bot.core.errors import Refused, StoreUnavailable
+from bot.core.events import Body
+from bot.core.feed import Feed, question_topic
+from bot.core.model import Actor, Claim, Question, RunError
+from bot.core.ports import Store
+from crews.worker.slots import Working
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+RETRY = 0.5
+"""Seconds between two tries while Redis is away."""
+
+
+class StoreLine:
+    """What a run wants of the store, from any loop. While Redis is away everything waits; Fenced ends it."""
+
+    def __init__(
+        self, control: asyncio.AbstractEventLoop, store: Store, feed: Feed, working: Working
+    ) -> None:
+        self._control = control
+        self._store = store
+        self._feed = feed
+        self._working = working
+
+    async def record(self, claim: Claim, event: Body, key: str | None = None) -> None:
+        await self._on_control(_persistently(lambda: self._store.record(claim, event, key)))
+
+    async def journal(self, run_id: str) -> dict[str, str]:
+        return await self._on_control(_persistently(lambda: self._store.journal(run_id)))
+
+    async def questions(self, run_id: str) -> list[Question]:
+        """All questions of the run. Raises UnreadableRecord."""
+        return await self._on_control(_persistently(lambda: self._store.questions(run_id, strict=True)))
+
+    async def note(self, claim: Claim, name: str, value: str) -> str:
+        return await self._on_control(_persistently(lambda: self._store.note(claim, name, value)))
+
+    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:
+        """Record what stands in the journal from now on, and strike out what doesn't any more."""
+        await self._on_control(_persistently(lambda: self._store.write(claim, entries, struck)))
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        """Have this done on the control loop, from any thread; who calls goes on."""
+        return asyncio.run_coroutine_threadsafe(work, self._control)
+
+    def later(self, seconds: float, call: Callable[[], object]) -> None:
+        """Have this called there in a moment."""
+        self._control.call_soon_threadsafe(self._control.call_later, seconds, call)
+
+    async def park(self, claim: Claim, questions: Sequence[str], worked: int) -> bool:
+        return await self._on_control(_persistently(lambda: self._store.park(claim, questions, worked)))
+
+    async def release(self, claim: Claim, worked: int) -> None:
+        await self._on_control(_persistently(lambda: self._store.release(claim, worked)))
+
+    async def cancel(self, run_id: str, by: Actor) -> bool:
+        """End the run for somebody; False if they may not."""
+        try:
+            await self._on_control(_persistently(lambda: self._store.cancel(run_id, by)))
+        except Refused as refused:
+            return refused.code == "run_over"
+        return True
+
+    async def set_aside(self, claim: Claim, seconds: float) -> None:
+        await self._on_control(_persistently(lambda: self._store.set_aside(claim, seconds)))
+
+    async def ask(self, claim: Claim, question: Question) -> Question:
+        """Record the question; the one that has its id already, perhaps settled, if there is one."""
+        return await self._on_control(_persistently(lambda: self._store.ask(claim, question)))
+
+    async def settled(self, question: Question, claim: Claim) -> Question | None:
+        """The question, once it is settled; None if there is no room here for the run to go on."""
+        return await self._on_control(self._settled(question, claim))
+
+    def rest(self, claim: Claim) -> None:
+        """The run does nothing but wait for people, until one of its questions is settled."""
+        self._control.call_soon_threadsafe(self._working.rest, claim)
+
+    async def leave(self, claim: Claim) -> None:
+        """The run is about to be parked or given back."""
+        await self._on_control(self._working.leave(claim))
+
+    async def finish(self, claim: Claim, result: str | None, error: RunError | None) -> None:
+        await self._on_control(_persistently(lambda: self._store.finish(claim, result=result, error=error)))
+
+    async def _on_control(self, work: Coroutine[Any, Any, T]) -> T:
+        if asyncio.get_running_loop() is self._control:
+            return await work
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._control))
+
+    async def _settled(self, question: Question, claim: Claim) -> Question | None:
+        with self._feed.watch(question_topic(question.id)) as signal:
+            while True:
+                signal.clear()
+                now = await _persistently(lambda: self._store.question(question.run_id, question.id))
+                if not now.open:
+                    goes_on = await _persistently(lambda: self._working.go_on(claim))
+                    return now if goes_on else None
+                await signal.wait()
+
+
+async def _persistently(verb: Callable[[], Awaitable[T]]) -> T:
+    while True:
+        try:
+            return await verb()
+        except StoreUnavailable as error:
+            log.debug("the store is away; trying again", reason=str(error))
+            await asyncio.sleep(RETRY)

@@ -1,0 +1,387 @@
+"""The worker: claims runs, has them executed in the crews' thread, keeps their leases, drains, is recycled.
+
+Everything here runs on the control loop, in the main thread, which a blocked crew can't stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from bot.core.errors import StoreUnavailable
+from bot.core.feed import CANCELLED, Feed, Signal, queue_topic
+from bot.core.model import Claim, RunError
+from bot.core.ports import Fenced, Store
+from bot.processes.worker_process import Lifeline
+from bot.settings import Settings
+from bot.store.clock import keep_time
+from bot.store.open import open_configured
+from crews.definitions.catalog import Catalog, read
+from crews.worker.engine import CrewThread
+from crews.worker.isolation import Isolation
+from crews.worker.lease import Hold
+from crews.worker.outage import Outage
+from crews.worker.pace import Pace
+from crews.worker.registration import Offers
+from crews.worker.slots import Working
+from crews.worker.store_proxy import StoreLine
+
+if TYPE_CHECKING:
+    from crews.definitions.build import Blueprint
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds after which the queue is looked at although nothing woke us."""
+AT_ONCE = 8
+"""Runs taken with one claim, so that several workers share a burst."""
+STORE_PAUSE = 1.0
+LAST_WORDS = 1.5
+"""Seconds for giving back what is still held when the time to drain is up."""
+
+BROKEN = RunError(
+    code="internal", message="Crewdeck itself failed while it ran this. The worker's log has the details."
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A run that this worker has, and its execution."""
+
+    claim: Claim
+    hold: Hold
+    execution: asyncio.Task[None]
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(
+        self, settings: Settings, store: Store, feed: Feed, known: Catalog, lifeline: Lifeline | None = None
+    ) -> None:
+        """`lifeline`: to the process that started this worker and starts its successor, if there is one."""
+        self._settings = settings
+        self._lifeline = lifeline
+        self._store = store
+        self._feed = feed
+        self._catalog = known
+        self._id = settings.worker_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        self._outage = Outage()
+        self._offers = Offers(settings, store, self._id, known.cards(), self._outage)
+        self._working = Working(store, self._id, settings.lease, settings.working)
+        line = StoreLine(asyncio.get_running_loop(), store, feed, self._working)
+        self._crews = CrewThread(
+            self._load, line, settings.hot_window, settings.hot_runs, settings.build_timeout
+        )
+        self._pace = Pace(settings.starts_per_second, AT_ONCE)
+        self._held: dict[str, Held] = {}
+        self._claimed = 0
+        #: It claims no more than so many runs.
+        self._most = settings.recycle_after if lifeline else 2 * settings.recycle_after
+        #: With so many runs that are over and still have threads, it is replaced.
+        self._most_outlived = settings.outlived
+        self._stopping = asyncio.Event()
+        self._broken = False
+
+    def stop(self) -> None:
+        """Claim no more; what is held gets `settings.drain` seconds."""
+        log.info("stopping", worker=self._id, held=len(self._held))
+        self._stopping.set()
+
+    async def run(self) -> bool:
+        """Work until stopped, or until it is time to be recycled. False if the worker itself broke."""
+        async with asyncio.TaskGroup() as group:
+            chores = (
+                self._feed.follow(self._store),
+                keep_time(self._store),
+                self._offers.announce(),
+                self._keep_leases(),
+                self._working.keep_places(),
+            )
+            tasks = [group.create_task(chore) for chore in chores]
+            try:
+                await self._live(group)
+            finally:
+                for task in (*tasks, *(held.execution for held in self._held.values())):
+                    task.cancel()
+        return not self._broken
+
+    async def _live(self, group: asyncio.TaskGroup) -> None:
+        loading = asyncio.create_task(self._crews.start())
+        if not await self._unless_stopped(loading):
+            return
+        blueprints = await loading
+        limits = {name: blueprint.limits.runs for name, blueprint in blueprints.items()}
+        self._working.limits = {name: most for name, most in limits.items() if most is not None}
+        self._offers.loaded([blueprint.card() for blueprint in blueprints.values()], limits)
+        log.info("ready", worker=self._id, crews=sorted(blueprints))
+        with suppress(StoreUnavailable):  # The next beat says it.
+            await self._offers.renew()
+        names = sorted(blueprints)
+        watching = group.create_task(self._watch())
+        isolation = Isolation(self._settings, self._store, self._id, self._stopping)
+        isolating = None if self._settings.alone else group.create_task(isolation.keep(names))
+        await self._claim(names)
+        await self._drain()
+        watching.cancel()
+        if isolating is not None:
+            self._stopping.set()
+            await asyncio.wait({isolating})
+
+    def _load(self) -> Mapping[str, Blueprint]:
+        from crews.definitions.loading import blueprints  # crewai
+
+        return blueprints(self._catalog, self._settings)
+
+    async def _unless_stopped(self, *tasks: asyncio.Task[Any]) -> bool:
+        """Wait for one of these tasks; False if we were stopped meanwhile."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        return not self._stopping.is_set()
+
+    async def _watch(self) -> None:
+        """Stop at once where the crews' thread has ended: what is held goes back, and nothing is claimed."""
+        await self._crews.ended()
+        log.critical("the crews' thread has ended; what is held is given back", held=len(self._held))
+        self._broken = True
+        self._stopping.set()
+
+    # ── claims ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _claim(self, names: list[str]) -> None:
+        topics = [queue_topic(shard) for shard in range(self._store.shards)]
+        with self._feed.watch(*topics) as queued:
+            self._working.on_room = lambda: queued.set(())
+            while not self._stopping.is_set() and not await self._retires():
+                queued.clear()
+                room = self._working.reserve(self._room())
+                since = time.monotonic()
+                taken = await self._taken(names, room) if room else []
+                self._working.begin(taken, room)
+                self._pace.took(len(taken))
+                for claim in taken:
+                    self._start(claim, Hold(since + self._settings.lease), queued)
+                if self._settings.alone and not self._held:
+                    return
+                if not room or len(taken) < room:
+                    waiting = asyncio.create_task(
+                        queued.wait(min(LOOK_EVERY, self._pace.wait() or LOOK_EVERY))
+                    )
+                    await self._unless_stopped(waiting)
+                    waiting.cancel()
+
+    async def _retires(self) -> bool:
+        """Whether it has executed enough runs, and others claim from now on.
+
+        Where nobody starts a successor before this process has ended, it goes on until it holds nothing, or
+        has executed twice as many: what waits in the queue would have to wait for the last run that it holds.
+        """
+        if self._crews.outlived >= self._most_outlived:
+            return await self._replaced()
+        if self._claimed < self._settings.recycle_after:
+            return False
+        if self._lifeline is None or self._settings.alone:
+            return not self._held or self._claimed >= self._most
+        if self._claimed < self._most:
+            return False
+        retires = await self._may_retire(self._lifeline)
+        if not retires:
+            self._most += self._settings.recycle_after
+        return retires
+
+    async def _replaced(self) -> bool:
+        """Whether another worker is to take over from one that has too many threads of runs that are over."""
+        log.error("tools hang in runs that are over; this worker is to be replaced", runs=self._most_outlived)
+        if self._lifeline is None or self._settings.alone:
+            return True
+        self._most_outlived += self._settings.outlived
+        return await self._may_retire(self._lifeline)
+
+    async def _may_retire(self, lifeline: Lifeline) -> bool:
+        """Whether its successor has been started, or it was stopped meanwhile."""
+        asking = asyncio.create_task(lifeline.may_retire())
+        if not await self._unless_stopped(asking):
+            asking.cancel()
+            return True
+        return asking.result()
+
+    def _room(self) -> int:
+        left = self._most - self._claimed
+        return max(0, min(self._settings.runs_per_worker - len(self._held), left, self._pace.room()))
+
+    async def _taken(self, names: list[str], room: int) -> list[Claim]:
+        try:
+            claims = await self._store.claim(
+                self._id,
+                names,
+                room,
+                self._settings.lease,
+                most=self._working.limits,
+                alone=self._settings.alone,
+            )
+        except StoreUnavailable as error:
+            self._outage.began(error)
+            return []
+        self._outage.ended()
+        return [claim for claim in claims if not self._has(claim)]
+
+    def _has(self, claim: Claim) -> bool:
+        """Whether this very claim is held: its answer was lost, and it came again."""
+        held = self._held.get(claim.run.id)
+        return held is not None and held.claim.epoch >= claim.epoch
+
+    def _start(self, claim: Claim, hold: Hold, queued: Signal) -> None:
+        self._claimed += 1
+        log.info("claimed", run_id=claim.run.id, crew=claim.run.crew.name, epoch=claim.epoch)
+        earlier = self._held.get(claim.run.id)
+        if earlier is not None:
+            self._crews.stop(claim.run.id)
+        execution = asyncio.create_task(self._execute(claim, hold, earlier))
+        self._held[claim.run.id] = Held(claim, hold, execution)
+        execution.add_done_callback(lambda _: queued.set(()))
+
+    async def _execute(self, claim: Claim, hold: Hold, earlier: Held | None) -> None:
+        try:
+            if earlier is not None:  # It left us a moment ago, or was taken from us, and we have it again.
+                await asyncio.wait({earlier.execution})
+            await self._crews.execute(claim, hold)
+            log.info("done", run_id=claim.run.id)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            await self._release(claim)  # The crews' loop has ended.
+        except Exception:
+            log.exception("a run broke the worker's own code", run_id=claim.run.id)
+            await self._fail(claim)
+        finally:
+            self._working.rest(claim)
+            if self._held[claim.run.id].claim is claim:
+                del self._held[claim.run.id]
+
+    async def _fail(self, claim: Claim) -> None:
+        try:
+            await self._store.finish(claim, error=BROKEN)
+        except (StoreUnavailable, Fenced):
+            log.warning("could not be recorded", run_id=claim.run.id, code=BROKEN.code)
+
+    # ── leases ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _keep_leases(self) -> None:
+        # Its first beat makes a worker seen: by then people can start what it runs.
+        await self._offers.announced.wait()
+        with self._feed.watch(CANCELLED) as woken:
+            while True:
+                woken.clear()
+                try:
+                    await self._beat()
+                    await self._working.renew()
+                    await self._offers.renew()
+                except StoreUnavailable as error:
+                    self._outage.began(error)
+                    await asyncio.sleep(min(STORE_PAUSE, self._settings.lease / 3))
+                else:
+                    await woken.wait(self._settings.lease / 3)
+
+    async def _beat(self) -> None:
+        """Renew what is held. What isn't ours any more ends at its next step, or, if it waits, at once."""
+        held, since, lease = list(self._held.values()), time.monotonic(), self._settings.lease
+        worked = {each.claim.run.id: round(each.hold.worked() * 1000) for each in held}
+        lost = await self._store.beat(self._id, [each.claim for each in held], lease, worked)
+        for each in held:
+            if each.claim.run.id not in lost:
+                each.hold.renew(since + lease)
+                continue
+            each.hold.lose()
+            if self._held.get(each.claim.run.id) is each:
+                self._crews.stop(each.claim.run.id)
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _drain(self) -> None:
+        """Let what is held end. Once stopped, each run leaves as soon as it can, for a while.
+
+        Runs that wait are parked, the others go back to the queue before their next step.
+        """
+        while self._held and not self._stopping.is_set():
+            await self._unless_stopped(*self._executions())
+        if self._held and not self._broken:
+            self._crews.hand_back()
+            await asyncio.wait(self._executions(), timeout=self._settings.drain)
+        if self._held:
+            await self._give_back()
+
+    def _executions(self) -> list[asyncio.Task[None]]:
+        return [held.execution for held in self._held.values()]
+
+    async def _give_back(self) -> None:
+        """Others take up what didn't leave in time; the step that it is at is taken again there."""
+        held = list(self._held.values())
+        try:
+            async with asyncio.timeout(LAST_WORDS):
+                for each in held:
+                    await self._release(each.claim)
+        except (StoreUnavailable, TimeoutError):
+            log.warning("what is held could not be given back; its leases will run out", runs=len(held))
+        for each in held:
+            if not self._broken:
+                self._crews.stop(each.claim.run.id)
+
+    async def _release(self, claim: Claim) -> None:
+        try:
+            await self._store.release(claim)
+        except Fenced:
+            return  # It has left by itself.
+        log.warning("given back at an unfinished step, since the worker ends", run_id=claim.run.id)
+
+
+async def serve(settings: Settings) -> bool:
+    """Be a worker until SIGTERM, SIGINT or recycling; False if it broke. Raises SettingsError."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    lifeline = Lifeline(settings.drain + LAST_WORDS) if settings.worker_id is not None else None
+    known = read(settings.crew_dirs)
+    for problem in known.problems:
+        log.error("a crew's definition is broken", problem=str(problem))
+    async with _store(settings, stopped) as store:
+        if store is not None:
+            worker = Worker(settings, store, Feed(), known, lifeline)
+            telling = asyncio.create_task(_tell(worker, stopped))
+            sound = await worker.run()
+            telling.cancel()
+            return sound
+    return True
+
+
+async def _tell(worker: Worker, stopped: asyncio.Event) -> None:
+    await stopped.wait()
+    worker.stop()
+
+
+@asynccontextmanager
+async def _store(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[Store | None]:
+    """The store, however long it takes to come up; None if we are stopped before."""
+    outage = Outage()
+    async with AsyncExitStack() as stack:
+        while not stopped.is_set():
+            try:
+                store = await stack.enter_async_context(open_configured(settings))
+            except StoreUnavailable as error:
+                outage.began(error)
+                await asyncio.sleep(STORE_PAUSE)
+            else:
+                yield store
+                return
+        yield None
