@@ -34,7 +34,7 @@ from bot.core.responses import response
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
-from bot.surfaces.chat.ack_priority import Precedence
+from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.delivery.outbox import Delivery
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.place import SlackPlace
@@ -87,7 +87,7 @@ class Outbox:
                 "CREWDECK_SLACK_EDITS_PER_MINUTE": edits_per_minute,
             }
         )
-        async with open_api(settings, self.metrics, Precedence()) as api:
+        async with open_api(settings, self.metrics, AckPriority()) as api:
             home = Home(self.store, api)
             delivery = Delivery(self.store, self.feed, api, home, owner)
             web = Web(home, asyncio.create_task(delivery.run()))

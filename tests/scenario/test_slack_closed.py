@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from bot.core.model import Actor, Approvers, Question
-from bot.surfaces.slack.place import SURFACE, SlackPlace, untold_in
+from bot.surfaces.chat.message_keys import untold_in
+from bot.surfaces.slack.place import SURFACE, SlackPlace
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message
 from tests.scenario.outbox import TEAM, Outbox
 from tests.scenario.stage import Transport, connect, serving

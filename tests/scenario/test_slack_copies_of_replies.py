@@ -14,8 +14,8 @@ from bot.core.ports import Store
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
-from bot.surfaces.chat.ack_priority import Precedence
-from bot.surfaces.chat.background import Errands
+from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.replies import Heard, Replies
 from bot.surfaces.chat.inbound.reply import SILENT
@@ -46,13 +46,13 @@ async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies,
         {"SLACK_BOT_TOKEN": on.slack.bot_token, "SLACK_API_URL": on.slack.api_url}
     )
     async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(open_api(settings, Metrics(), Precedence()))
+        api = await stack.enter_async_context(open_api(settings, Metrics(), AckPriority()))
         installed = Installed(api)
         await installed.learn()
         far = await stack.enter_async_context(open_store(line.url))
 
         async def made(store: Store) -> Replies:
-            people = People(api, store, Errands(), installed)
+            people = People(api, store, BackgroundTasks(), installed)
             await people.actor(ADA.user_id)
             return Replies(store, people, Answers(store))
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from bot.core.lists import RunFilter
 from bot.core.model import Claim, Question, Run
 from bot.core.ports import Delivery as Shown
-from bot.surfaces.slack.place import Posted, twin
+from bot.surfaces.chat.message_keys import Posted, twin
 from tests.loopback.slack import GENERAL, Delivery, Message, Person
 from tests.scenario.outbox import Outbox
 from tests.scenario.server import Server

@@ -9,7 +9,7 @@ import redis
 from bot.core.model import Question, QuestionKind
 from bot.core.questions import digest_of
 from bot.store import redis_keys
-from bot.surfaces.slack.actions import Target
+from bot.surfaces.chat.inbound.actions import Target
 from tests.loopback.slack import Message
 from tests.scenario.outbox import ADA, Outbox
 from tests.scenario.stage import Transport, serving

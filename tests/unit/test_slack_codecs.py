@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.model import Place
-from bot.surfaces.slack.actions import ANSWERS, Target, choose, input_block, input_name
-from bot.surfaces.slack.place import Posted, SlackPlace, group
+from bot.surfaces.chat.inbound.actions import ANSWERS, Target, choose, input_block, input_name
+from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.slack.place import SlackPlace, group
 
 IDS = st.from_regex(r"[A-Z0-9]{1,12}", fullmatch=True)
 STAMPS = st.from_regex(r"[0-9]{10}\.[0-9]{6}", fullmatch=True)

@@ -3,18 +3,18 @@
 import asyncio
 import time
 
-from bot.surfaces.chat.ack_priority import PATIENCE, Precedence
+from bot.surfaces.chat.ack_priority import PATIENCE, AckPriority
 
 
 async def test_what_nobody_waits_for_gives_way_until_the_last_press_is_acknowledged() -> None:
-    precedence, done = Precedence(), list[str]()
+    ack_priority, done = AckPriority(), list[str]()
 
     async def show() -> None:
-        await precedence.give_way()
+        await ack_priority.yield_to_acks()
         done.append("shown")
 
-    with precedence.urgent():
-        with precedence.urgent():
+    with ack_priority.urgent():
+        with ack_priority.urgent():
             showing = asyncio.create_task(show())
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.01)
@@ -24,14 +24,14 @@ async def test_what_nobody_waits_for_gives_way_until_the_last_press_is_acknowled
 
 
 async def test_an_endless_storm_of_presses_does_not_stop_what_is_shown() -> None:
-    precedence = Precedence()
+    ack_priority = AckPriority()
     began = time.monotonic()
-    with precedence.urgent():
-        await precedence.give_way()
+    with ack_priority.urgent():
+        await ack_priority.yield_to_acks()
     assert time.monotonic() - began >= PATIENCE * 0.9
 
 
 async def test_with_nothing_urgent_nobody_waits() -> None:
-    precedence = Precedence()
+    ack_priority = AckPriority()
     async with asyncio.timeout(PATIENCE / 2):
-        await asyncio.gather(*(precedence.give_way() for _ in range(100)))
+        await asyncio.gather(*(ack_priority.yield_to_acks() for _ in range(100)))

@@ -14,7 +14,7 @@ PATIENCE = 0.5
 """Seconds that showing runs is held up at most, so that no storm of presses stops it."""
 
 
-class Precedence:
+class AckPriority:
     """Who goes first in this process."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Precedence:
             if not self._urgent:
                 self._calm.set()
 
-    async def give_way(self) -> None:
+    async def yield_to_acks(self) -> None:
         """Return when nobody waits for an acknowledgement. One caller at a time: no herd follows a gap."""
         async with self._turn:
             try:

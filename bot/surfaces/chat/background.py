@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
-class Errands:
+class BackgroundTasks:
     """Running tasks. None is lost to garbage collection, none fails unseen, all are ended at the end."""
 
     def __init__(self) -> None:

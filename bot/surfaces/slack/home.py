@@ -14,9 +14,10 @@ from bot.core.model import Actor, Question
 from bot.core.ports import Store
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.thread import PROGRESS
+from bot.surfaces.chat.message_keys import Posted, question_copy
 from bot.surfaces.slack.cards import homeview
 from bot.surfaces.slack.cards.homeview import Asked, Listed
-from bot.surfaces.slack.place import SURFACE, Posted, question_copy
+from bot.surfaces.slack.place import SURFACE
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.failures import Later, Rejected
 from bot.surfaces.slack.webapi.links import Links

@@ -19,21 +19,21 @@ from bot.core.ports import Store
 from bot.core.sessions import Vouch
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.chat.ack_priority import Precedence
-from bot.surfaces.chat.background import Errands
+from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.delivery.outbox import Delivery
 from bot.surfaces.chat.inbound.answers import Answers
-from bot.surfaces.chat.inbound.commands import Orders
+from bot.surfaces.chat.inbound.commands import CommandHandlers
 from bot.surfaces.chat.inbound.console_link import ConsoleLinks
 from bot.surfaces.chat.inbound.copies import Copies
 from bot.surfaces.chat.inbound.forms import Forms
 from bot.surfaces.chat.inbound.orphans import Strays
-from bot.surfaces.chat.inbound.pending_requests import Unfinished
+from bot.surfaces.chat.inbound.pending_requests import PendingRequests
 from bot.surfaces.chat.inbound.placing import Placing
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.presence import Presence
 from bot.surfaces.slack.home import Home
-from bot.surfaces.slack.inbound.ack_handler import Desk
+from bot.surfaces.slack.inbound.ack_handler import AckHandler
 from bot.surfaces.slack.inbound.bolt import Dispatcher, application
 from bot.surfaces.slack.inbound.catchup import CatchUp
 from bot.surfaces.slack.inbound.listeners import commands, lifecycle, messages, modals, presses
@@ -94,14 +94,14 @@ async def open_slack(
     """
     owner = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
-        precedence = Precedence()
-        api = await stack.enter_async_context(open_api(settings, metrics, precedence))
+        ack_priority = AckPriority()
+        api = await stack.enter_async_context(open_api(settings, metrics, ack_priority))
         presence = Presence(store, owner)
         await stack.enter_async_context(presence.shown())
-        unfinished = Unfinished(store, presence)
+        unfinished = PendingRequests(store, presence)
         parts = Parts(api, store, feed, unfinished, settings, console)
-        stack.push_async_callback(parts.errands.drain, DRAIN)
-        dispatcher = Dispatcher(parts.application(settings.slack_api_url), metrics, precedence)
+        stack.push_async_callback(parts.background.drain, DRAIN)
+        dispatcher = Dispatcher(parts.application(settings.slack_api_url), metrics, ack_priority)
         socket = _socket_mode(settings, api, dispatcher, presence)
         catch_up = CatchUp(store, api, parts.installed, presence, parts.desk, parts.ears)
         delivery = Delivery(store, feed, api, parts.home, owner, lambda: presence.count)
@@ -125,18 +125,18 @@ class Parts:
         api: SlackApi,
         store: Store,
         feed: Feed,
-        unfinished: Unfinished,
+        unfinished: PendingRequests,
         settings: Settings,
         console: str,
     ) -> None:
-        self.errands = Errands()
+        self.background = BackgroundTasks()
         self.installed = Installed(api)
         self.home = Home(store, api)
         notices = Notices(api)
-        self.desk = Desk(self.errands, notices, store, unfinished)
+        self.desk = AckHandler(self.background, notices, store, unfinished)
         self._copies = Copies(store, api)
         self._store = store
-        self.people = People(api, store, self.errands, self.installed)
+        self.people = People(api, store, self.background, self.installed)
         self._answers = Answers(store)
         self._replies = Replies(store, self.people, self._answers)
         self._opening = Opening(api, notices)
@@ -144,7 +144,7 @@ class Parts:
         self._placing = Placing(store, store, feed, notices)
         token = settings.slack_bot_token
         links = ConsoleLinks(store, console, token.get_secret_value() if token else "")
-        self._orders = Orders(store, self._forms, self._placing, links)
+        self._orders = CommandHandlers(store, self._forms, self._placing, links)
         strays = Strays(self._copies, api)
         self.ears = Ears(self.installed, self.people, self._orders, self._replies, strays)
 

@@ -15,17 +15,10 @@ from bot.core.model import ANYONE, Question
 from bot.core.ports import Store
 from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.delivery.thread import Thread
+from bot.surfaces.chat.message_keys import Posted, direct_copy, is_direct, question_copy, untold
 from bot.surfaces.slack.cards import asking
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.place import (
-    SURFACE,
-    Posted,
-    SlackPlace,
-    direct_copy,
-    is_direct,
-    question_copy,
-    untold,
-)
+from bot.surfaces.slack.place import SURFACE, SlackPlace
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.failures import SHUT_OUT, Rejected
 

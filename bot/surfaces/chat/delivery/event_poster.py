@@ -30,19 +30,18 @@ from bot.surfaces.chat.cards import QuestionCard, RunCard
 from bot.surfaces.chat.delivery.direct import Direct
 from bot.surfaces.chat.delivery.drawing import Made, drawn, off_the_loop
 from bot.surfaces.chat.delivery.thread import Thread
-from bot.surfaces.slack.cards import asking, runcard
-from bot.surfaces.slack.cards.asking import Fit
-from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.place import (
+from bot.surfaces.chat.message_keys import (
     MOVED,
-    SURFACE,
-    SlackPlace,
     asked_in_words,
     question_copy,
     shown_digest,
     untold,
     untold_in,
 )
+from bot.surfaces.slack.cards import asking, runcard
+from bot.surfaces.slack.cards.asking import Fit
+from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.slack.place import SURFACE, SlackPlace
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.failures import SHUT_OUT, Rejected, SlackFailure, Unrenderable
 from bot.surfaces.slack.webapi.links import Links

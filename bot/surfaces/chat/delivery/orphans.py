@@ -9,8 +9,8 @@ from bot.core.ports import Store
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.event_poster import progress, run_card, settled
 from bot.surfaces.chat.delivery.thread import PROGRESS, Thread
+from bot.surfaces.chat.message_keys import TWIN, Posted, question_copy, question_of
 from bot.surfaces.slack.cards import runcard
-from bot.surfaces.slack.place import TWIN, Posted, question_copy, question_of
 from bot.surfaces.slack.webapi.links import Links
 from bot.surfaces.slack.webapi.token_bucket import Priority
 

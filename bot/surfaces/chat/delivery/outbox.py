@@ -251,7 +251,7 @@ class Delivery:
 
     async def _attempt(self, run_id: str) -> None:
         try:
-            await self._api.give_way()
+            await self._api.yield_to_acks()
             await self._show.catch_up(run_id)
         except Superseded:
             log.info("another process delivers this run now", run_id=run_id)

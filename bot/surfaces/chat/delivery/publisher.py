@@ -18,9 +18,10 @@ from bot.surfaces.chat.delivery.orphans import Mending
 from bot.surfaces.chat.delivery.progress import Board
 from bot.surfaces.chat.delivery.thread import DRAWN, PROGRESS, Ledger, Superseded, Thread
 from bot.surfaces.chat.delivery.thread_opener import NOT_POSTED, Founding
+from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.home import Home
-from bot.surfaces.slack.place import SURFACE, SlackPlace, untold_in
+from bot.surfaces.slack.place import SURFACE, SlackPlace
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.failures import Later, Rejected
 from bot.surfaces.slack.webapi.links import Links

@@ -12,9 +12,10 @@ import structlog
 
 from bot.core.model import Run
 from bot.core.ports import Deliveries, Delivery
+from bot.surfaces.chat.message_keys import MOVED, Posted
 from bot.surfaces.slack.cards.mrkdwn import escape, pieces
 from bot.surfaces.slack.cards.runcard import TEXT, Message
-from bot.surfaces.slack.place import MOVED, SURFACE, Posted, SlackPlace
+from bot.surfaces.slack.place import SURFACE, SlackPlace
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.failures import SHUT_OUT, Rejected, Unrenderable
 from bot.surfaces.slack.webapi.token_bucket import Priority

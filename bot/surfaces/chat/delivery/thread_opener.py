@@ -8,9 +8,10 @@ from bot.core.model import Run, RunError
 from bot.core.ports import Store
 from bot.surfaces.chat.delivery.event_poster import progress, run_card
 from bot.surfaces.chat.delivery.thread import PROGRESS, Thread
+from bot.surfaces.chat.message_keys import TWIN, Posted
 from bot.surfaces.slack.cards import runcard
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.place import SURFACE, TWIN, Posted, SlackPlace, placeless
+from bot.surfaces.slack.place import SURFACE, SlackPlace, placeless
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.failures import SHUT_OUT, Later, Rejected, Unrenderable
 from bot.surfaces.slack.webapi.token_bucket import Priority

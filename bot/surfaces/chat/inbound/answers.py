@@ -8,13 +8,14 @@ from bot.core.model import Action, Actor, Question, QuestionKind, Ruling, Verdic
 from bot.core.ports import Store
 from bot.core.responses import Response, response
 from bot.surfaces.chat.cards import question_card
+from bot.surfaces.chat.inbound.actions import WORDS_BLOCK, Target
 from bot.surfaces.chat.inbound.reply import SILENT, Reply
-from bot.surfaces.slack.actions import WORDS_BLOCK, Target
+from bot.surfaces.chat.message_keys import asked_in_words, shown_digest
 from bot.surfaces.slack.cards import asking, private
 from bot.surfaces.slack.cards.asking import Fit
 from bot.surfaces.slack.cards.mrkdwn import escape
 from bot.surfaces.slack.inbound import emoji
-from bot.surfaces.slack.place import SURFACE, asked_in_words, shown_digest
+from bot.surfaces.slack.place import SURFACE
 
 GONE = "This question is no longer there: its run ended some time ago."
 READ_FIRST = (

@@ -28,30 +28,31 @@ from bot.surfaces.chat.inbound.parser import (
     parse,
 )
 from bot.surfaces.chat.inbound.placing import Placing
-from bot.surfaces.chat.inbound.reply import SILENT, Line, Reply
+from bot.surfaces.chat.inbound.reply import SILENT, Reply, ReplyTarget
+from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.cards.mrkdwn import escape
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.place import SURFACE, SlackPlace, group, untold_in
+from bot.surfaces.slack.place import SURFACE, SlackPlace, group
 
 MOST_RUNS = 10
 
 
 @dataclass(frozen=True)
-class Order:
+class CommandContext:
     """A command, and where and by whom it was given."""
 
     words: str
     actor: Actor
     key: str
-    line: Line
+    line: ReplyTarget
     #: Opens a modal within three seconds; a mention has none.
     trigger_id: str = ""
     #: What is answered when a run starts; the thread itself says enough to who mentioned the app.
     says_started: bool = True
 
 
-class Orders:
+class CommandHandlers:
     """What commands do."""
 
     def __init__(self, store: Store, forms: Forms, placing: Placing, console: ConsoleLinks) -> None:
@@ -60,7 +61,7 @@ class Orders:
         self._forms = forms
         self._placing = placing
 
-    async def carry_out(self, order: Order) -> Reply:
+    async def carry_out(self, order: CommandContext) -> Reply:
         """Do it. Raises StoreUnavailable."""
         command: Command = parse(order.words)
         match command:
@@ -81,7 +82,7 @@ class Orders:
 
     # ── start ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _start(self, order: Order, command: Start) -> Reply:
+    async def _start(self, order: CommandContext, command: Start) -> Reply:
         crews = await self._store.crews()
         if not crews:
             return Reply(say=private.words(str(NoWorker())))
@@ -101,7 +102,7 @@ class Orders:
         except InvalidInputs as wrong:
             return Reply(say=private.problems(crew, wrong.problems))
 
-    async def _begin(self, order: Order, crew: Crew, values: dict[str, JsonValue]) -> Reply:
+    async def _begin(self, order: CommandContext, crew: Crew, values: dict[str, JsonValue]) -> Reply:
         """Start the run, or ask for what is missing. Raises InvalidInputs."""
         wanted = {field.name for field in inputs.missing(crew, values)}
         try:
@@ -132,7 +133,7 @@ class Orders:
 
     # ── status ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _overview(self, order: Order) -> Reply:
+    async def _overview(self, order: CommandContext) -> Reply:
         mine = await self._own(order.actor)
         here = await self._store.runs(
             RunFilter(group=group(order.actor.tenant, order.line.channel), limit=2 * MOST_RUNS)
@@ -143,7 +144,7 @@ class Orders:
         waits = await self._store.waits([*mine, *others])
         return Reply(say=private.runs_state(mine, others, paused, waits))
 
-    async def _status(self, order: Order, prefix: str) -> Reply:
+    async def _status(self, order: CommandContext, prefix: str) -> Reply:
         if not prefix:
             return await self._overview(order)
         found = await self._find(order, prefix)
@@ -159,7 +160,7 @@ class Orders:
 
     # ── cancel ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _cancel(self, order: Order, prefix: str) -> Reply:
+    async def _cancel(self, order: CommandContext, prefix: str) -> Reply:
         if not prefix:
             return Reply(say=private.cancellable(await self._own(order.actor, active=True)))
         found = await self._find(order, prefix)
@@ -184,7 +185,7 @@ class Orders:
     async def _own(self, actor: Actor, *, active: bool | None = None) -> list[Run]:
         return await self._store.runs(RunFilter(requester=actor.principal, active=active, limit=MOST_RUNS))
 
-    async def _find(self, order: Order, prefix: str) -> Run | Reply:
+    async def _find(self, order: CommandContext, prefix: str) -> Run | Reply:
         """The one run whose id begins like that, of those that this person may know of."""
         found = [
             run for run in await self._store.find_run(prefix) if visible(run, order.actor, order.line.channel)

@@ -13,10 +13,11 @@ import structlog
 from bot.core.errors import NotFound
 from bot.core.ports import Store
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.slack.actions import Target
+from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat.message_keys import Posted, late_copy, twin
 from bot.surfaces.slack.cards import asking
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.place import SURFACE, Posted, late_copy, twin
+from bot.surfaces.slack.place import SURFACE
 from bot.surfaces.slack.webapi.api import Later, Rejected, SlackApi, Unrenderable
 
 log = structlog.get_logger(__name__)

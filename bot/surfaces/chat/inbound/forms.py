@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue
 from bot.core import ids
 from bot.core.model import Actor, Crew, Value
 from bot.core.ports import Memory
-from bot.surfaces.chat.inbound.reply import Line, Reply
+from bot.surfaces.chat.inbound.reply import Reply, ReplyTarget
 from bot.surfaces.slack.cards import private, views
 from bot.surfaces.slack.inbound.opening import Opening
 
@@ -45,14 +45,14 @@ class Forms:
         self._memory = memory
         self._opening = opening
 
-    async def ask(self, draft: Draft, crew: Crew, trigger_id: str, line: Line) -> Reply:
+    async def ask(self, draft: Draft, crew: Crew, trigger_id: str, line: ReplyTarget) -> Reply:
         """Keep the draft, and ask for the rest: in a modal at once, or by a button to it."""
         await self._memory.remember(_name(draft.id), draft.model_dump_json(), KEPT)
         if not trigger_id:
             return Reply(say=private.fill_in(crew, draft.id))
         return self.open(draft, crew, trigger_id, line)
 
-    def open(self, draft: Draft, crew: Crew, trigger_id: str, line: Line) -> Reply:
+    def open(self, draft: Draft, crew: Crew, trigger_id: str, line: ReplyTarget) -> Reply:
         """The modal, with what is known already filled in."""
         view = views.start_form(crew, draft.id, draft.given)
         return Reply(then=lambda: self._opening.open(trigger_id, view, line))

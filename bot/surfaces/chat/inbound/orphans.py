@@ -14,12 +14,12 @@ from typing import Any
 import structlog
 
 from bot.core.errors import StoreUnavailable
+from bot.surfaces.chat.inbound import actions
+from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.copies import Copies
 from bot.surfaces.chat.inbound.reply import SILENT, Reply
-from bot.surfaces.slack import actions
-from bot.surfaces.slack.actions import Target
+from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.slack.inbound.payloads import Said
-from bot.surfaces.slack.place import Posted
 from bot.surfaces.slack.webapi.api import SlackApi
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,7 @@ class Strays:
         """Adopt this message unless it is recorded in a moment; where the store is away, once it is back."""
         while True:
             await asyncio.sleep(MOMENT)
-            await self._api.give_way()
+            await self._api.yield_to_acks()
             try:
                 await self._copies.adopt(target, posted)
             except StoreUnavailable:

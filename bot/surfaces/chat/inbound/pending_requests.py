@@ -18,7 +18,7 @@ from slack_bolt.response import BoltResponse
 
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Memory, Records
-from bot.surfaces.chat.inbound.reply import Line
+from bot.surfaces.chat.inbound.reply import ReplyTarget
 from bot.surfaces.chat.presence import Presence
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ class Delivery:
     """One delivery of Slack's: its name (the same however often it arrives), and the way to who acted."""
 
     key: str
-    line: Line
+    line: ReplyTarget
     #: As it came.
     payload: Mapping[str, Any] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ class Shelves(Memory, Records, Protocol):
     """Where they are kept."""
 
 
-class Unfinished:
+class PendingRequests:
     """What was acknowledged and is not done."""
 
     def __init__(self, memory: Shelves, presence: Presence) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from bot.core.feed import Feed, run_topic
 from bot.core.model import Run, RunStatus
 from bot.core.ports import Memory, Runs
-from bot.surfaces.chat.inbound.reply import Line
+from bot.surfaces.chat.inbound.reply import ReplyTarget
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.inbound.notices import Notices
 from bot.surfaces.slack.place import placeless
@@ -25,7 +25,7 @@ class Placing:
         self._feed = feed
         self._notices = notices
 
-    async def watch(self, run: Run, line: Line) -> None:
+    async def watch(self, run: Run, line: ReplyTarget) -> None:
         """Return when the run's thread is there, or once the person knows why it isn't."""
         try:
             async with asyncio.timeout(PATIENCE):

@@ -10,9 +10,9 @@ from bot.core import rules
 from bot.core.errors import NotFound
 from bot.core.model import Actor, Question, Run
 from bot.core.ports import Store
+from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.answers import READ_FIRST, Answers
 from bot.surfaces.chat.inbound.reply import SILENT, Reply
-from bot.surfaces.slack.actions import Target
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.inbound import emoji, words
 from bot.surfaces.slack.inbound.payloads import Said

@@ -9,7 +9,7 @@ from bot.surfaces.slack.cards.runcard import Message
 
 
 @dataclass(frozen=True)
-class Line:
+class ReplyTarget:
     """A private line to the person who acted."""
 
     team: str

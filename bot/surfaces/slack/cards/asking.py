@@ -15,8 +15,8 @@ from enum import Enum
 from bot.core.model import Action, Option, QuestionKind
 from bot.core.text import visible
 from bot.surfaces.chat.cards import QuestionCard, Silence
-from bot.surfaces.slack import actions
-from bot.surfaces.slack.actions import Target
+from bot.surfaces.chat.inbound import actions
+from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.slack.cards import rich
 from bot.surfaces.slack.cards.elements import LABEL, Block, button, context, option, section, select
 from bot.surfaces.slack.cards.elements import actions as row

@@ -9,7 +9,7 @@ from typing import Any
 from bot.core import ids
 from bot.core.model import Crew, Run, RunStatus
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.slack import actions
+from bot.surfaces.chat.inbound import actions
 from bot.surfaces.slack.cards.elements import Block, context, header, link_button, section
 from bot.surfaces.slack.cards.mrkdwn import truncate_escaped
 from bot.surfaces.slack.cards.rich import dated

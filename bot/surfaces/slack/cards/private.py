@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from bot.core import ids
 from bot.core.model import ANYONE, Crew, InputField, Policy, Question, Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
-from bot.surfaces.slack import actions
-from bot.surfaces.slack.actions import Target
+from bot.surfaces.chat.inbound import actions
+from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.slack.cards import elements
 from bot.surfaces.slack.cards.elements import LABEL, Block
 from bot.surfaces.slack.cards.mrkdwn import escape, length, quote, truncate_escaped

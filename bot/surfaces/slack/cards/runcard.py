@@ -11,8 +11,8 @@ from bot.core import ids
 from bot.core.model import RunStatus
 from bot.core.text import visible
 from bot.surfaces.chat.cards import RunCard, Task
-from bot.surfaces.slack import actions
-from bot.surfaces.slack.actions import Target
+from bot.surfaces.chat.inbound import actions
+from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.slack.cards import markdown, rich
 from bot.surfaces.slack.cards.elements import Block, button, context, plain
 from bot.surfaces.slack.cards.elements import actions as row

@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from bot.core.model import Crew, InputField, InputKind, Question, QuestionKind, Run
 from bot.core.text import valid
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.slack import actions
-from bot.surfaces.slack.actions import Target
+from bot.surfaces.chat.inbound import actions
+from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.slack.cards import asking, rich
 from bot.surfaces.slack.cards.elements import (
     Block,

@@ -18,8 +18,8 @@ from slack_bolt.response import BoltResponse
 
 from bot.core.errors import CrewdeckError, StoreUnavailable
 from bot.core.ports import Memory
-from bot.surfaces.chat.background import Errands
-from bot.surfaces.chat.inbound.pending_requests import Delivery, Unfinished
+from bot.surfaces.chat.background import BackgroundTasks
+from bot.surfaces.chat.inbound.pending_requests import Delivery, PendingRequests
 from bot.surfaces.chat.inbound.reply import SILENT, Reply, said
 from bot.surfaces.slack.inbound.notices import Notices
 
@@ -42,12 +42,14 @@ class Acknowledge(Protocol):
     async def __call__(self, ack: AsyncAck, reply: Reply) -> Reply: ...
 
 
-class Desk:
+class AckHandler:
     """Takes deliveries in."""
 
-    def __init__(self, errands: Errands, notices: Notices, memory: Memory, unfinished: Unfinished) -> None:
+    def __init__(
+        self, background: BackgroundTasks, notices: Notices, memory: Memory, unfinished: PendingRequests
+    ) -> None:
         self._unfinished = unfinished
-        self.errands = errands
+        self.background = background
         self.notices = notices
         self._memory = memory
 
@@ -57,7 +59,7 @@ class Desk:
         if done and not delivery.again:
             left = await carry(ack, doing.result())
             if left != SILENT:
-                self.errands.start(self.follow_up(delivery, left), f"follow-up of {delivery.key}")
+                self.background.start(self.follow_up(delivery, left), f"follow-up of {delivery.key}")
             return
         if not done:
             # It may be kept even if that wasn't heard in time, so it is `done` in any case.
@@ -83,13 +85,13 @@ class Desk:
     async def _done_soon(
         self, delivery: Delivery, work: Work, within: float = PROMPT
     ) -> tuple[asyncio.Task[Reply], bool]:
-        doing = self.errands.start(told(work), f"work of {delivery.key}")
+        doing = self.background.start(told(work), f"work of {delivery.key}")
         done, _ = await asyncio.wait({doing}, timeout=within)
         return doing, bool(done)
 
     def _later(self, delivery: Delivery, doing: asyncio.Task[Reply], *, kept: bool) -> None:
         late = self._afterwards(delivery, doing, kept=kept or delivery.again)
-        self.errands.start(late, f"reply of {delivery.key}")
+        self.background.start(late, f"reply of {delivery.key}")
 
     async def _afterwards(self, delivery: Delivery, doing: asyncio.Task[Reply], *, kept: bool) -> None:
         reply = await doing

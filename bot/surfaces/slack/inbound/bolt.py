@@ -21,7 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.text import valid, valid_json
 from bot.metrics import Metrics
-from bot.surfaces.chat.ack_priority import Precedence
+from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.slack.inbound.payloads import Command, Event, Payload, Press, Submission
 from bot.surfaces.slack.webapi.installed import Installed
 
@@ -90,9 +90,9 @@ def kind_of(payload: Mapping[str, Any]) -> str:
 class Dispatcher:
     """Hands verified payloads to Bolt and measures how long their acknowledgement takes."""
 
-    def __init__(self, app: AsyncApp, metrics: Metrics, precedence: Precedence) -> None:
+    def __init__(self, app: AsyncApp, metrics: Metrics, ack_priority: AckPriority) -> None:
         self._app = app
-        self._precedence = precedence
+        self._ack_priority = ack_priority
         self._metrics = metrics
 
     async def dispatch(self, payload: Mapping[str, Any]) -> BoltResponse:
@@ -110,7 +110,7 @@ class Dispatcher:
             return BoltResponse(status=400, body="not something that Slack sends")
         # Bolt's mode for payloads that are parsed already; it says nothing of the transport.
         request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))
-        with self._precedence.urgent():
+        with self._ack_priority.urgent():
             response = await self._app.async_dispatch(request)
         self._metrics.acks.labels(KINDS[kind]).observe(perf_counter() - started)
         return response

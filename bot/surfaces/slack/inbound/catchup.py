@@ -22,11 +22,12 @@ from bot.core.ports import Store
 from bot.surfaces.chat.inbound.pending_requests import Delivery
 from bot.surfaces.chat.inbound.replies import Heard
 from bot.surfaces.chat.inbound.reply import Reply
+from bot.surfaces.chat.message_keys import MOVED, Posted, is_direct
 from bot.surfaces.chat.presence import Presence
-from bot.surfaces.slack.inbound.ack_handler import UNSAVED, Desk, told
+from bot.surfaces.slack.inbound.ack_handler import UNSAVED, AckHandler, told
 from bot.surfaces.slack.inbound.listeners.messages import Ears, line_to
 from bot.surfaces.slack.inbound.payloads import Said
-from bot.surfaces.slack.place import MOVED, SURFACE, Posted, SlackPlace, is_direct
+from bot.surfaces.slack.place import SURFACE, SlackPlace
 from bot.surfaces.slack.webapi.api import Later, Rejected
 from bot.surfaces.slack.webapi.installed import Installed
 
@@ -79,7 +80,13 @@ class CatchUp:
     """Reads the threads with open questions, one at a time."""
 
     def __init__(
-        self, store: Store, threads: Threads, installed: Installed, presence: Presence, desk: Desk, ears: Ears
+        self,
+        store: Store,
+        threads: Threads,
+        installed: Installed,
+        presence: Presence,
+        desk: AckHandler,
+        ears: Ears,
     ) -> None:
         self._store = store
         self._threads = threads

@@ -9,7 +9,7 @@ import aiohttp
 import structlog
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.surfaces.chat.inbound.reply import Line
+from bot.surfaces.chat.inbound.reply import ReplyTarget
 from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.webapi.api import Later, Rejected, SlackApi
 from bot.surfaces.slack.webapi.failures import retry_after
@@ -21,7 +21,7 @@ ATTEMPTS = 4
 LONGEST_WAIT = 30.0
 TIMEOUT = 10
 
-Way = Callable[[Line, Message], Awaitable[None]]
+Way = Callable[[ReplyTarget, Message], Awaitable[None]]
 
 
 class Notices:
@@ -30,7 +30,7 @@ class Notices:
     def __init__(self, api: SlackApi) -> None:
         self._api = api
 
-    async def tell(self, line: Line, message: Message) -> bool:
+    async def tell(self, line: ReplyTarget, message: Message) -> bool:
         """Tell it, in the best way that works; False if none does."""
         for way in self._ways(line):
             if await _patiently(way, line, message):
@@ -38,7 +38,7 @@ class Notices:
         log.warning("a private message could not be delivered", user=line.user, channel=line.channel)
         return False
 
-    def _ways(self, line: Line) -> list[Way]:
+    def _ways(self, line: ReplyTarget) -> list[Way]:
         """A response_url shows its message outside of the thread, and works where the app is no member."""
         ways: list[Way] = []
         if line.channel and line.thread and not line.replaces:
@@ -49,7 +49,7 @@ class Notices:
             ways.append(self._ephemeral)
         return [*ways, self._direct]
 
-    async def _respond(self, line: Line, message: Message) -> None:
+    async def _respond(self, line: ReplyTarget, message: Message) -> None:
         webhook = AsyncWebhookClient(line.response_url, timeout=TIMEOUT, proxy=self._api.proxy)
         extra = {"thread_ts": line.thread} if line.thread and not line.replaces else {}
         body = {
@@ -68,14 +68,14 @@ class Notices:
         if response.status_code != 200:  # noqa: PLR2004
             raise Rejected(response.body or "no_response_url")
 
-    async def _ephemeral(self, line: Line, message: Message) -> None:
+    async def _ephemeral(self, line: ReplyTarget, message: Message) -> None:
         await self._api.ephemeral(line.channel, line.user, message, thread_ts=line.thread or None)
 
-    async def _direct(self, line: Line, message: Message) -> None:
+    async def _direct(self, line: ReplyTarget, message: Message) -> None:
         await self._api.dm(line.user, message)
 
 
-async def _patiently(way: Way, line: Line, message: Message) -> bool:
+async def _patiently(way: Way, line: ReplyTarget, message: Message) -> bool:
     for _ in range(ATTEMPTS):
         try:
             await way(line, message)

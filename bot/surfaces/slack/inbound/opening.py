@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from bot.surfaces.chat.inbound.reply import Line
+from bot.surfaces.chat.inbound.reply import ReplyTarget
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.inbound.notices import Notices
 from bot.surfaces.slack.webapi.api import Later, Rejected, SlackApi
@@ -27,7 +27,7 @@ class Opening:
         self._api = api
         self._notices = notices
 
-    async def open(self, trigger_id: str, view: dict[str, Any], line: Line) -> None:
+    async def open(self, trigger_id: str, view: dict[str, Any], line: ReplyTarget) -> None:
         """Open it; where Slack doesn't, say privately to press again."""
         deadline = time.monotonic() + TRIGGER
         try:

@@ -18,7 +18,7 @@ import structlog
 from bot.core.errors import CrewdeckError
 from bot.core.model import Actor, Standing, Value
 from bot.core.ports import Memory
-from bot.surfaces.chat.background import Errands
+from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.slack.webapi.api import Later, Rejected
 
 log = structlog.get_logger(__name__)
@@ -89,10 +89,10 @@ class Profile(Value):
 class People:
     """The people of one workspace."""
 
-    def __init__(self, profiles: Profiles, memory: Memory, errands: Errands, home: Home) -> None:
+    def __init__(self, profiles: Profiles, memory: Memory, background: BackgroundTasks, home: Home) -> None:
         self._profiles = profiles
         self._memory = memory
-        self._errands = errands
+        self._background = background
         self._home = home
         self._asked: dict[str, asyncio.Task[Profile]] = {}
 
@@ -162,7 +162,7 @@ class People:
         """One question to Slack at a time for each person."""
         running = self._asked.get(user)
         if running is None:
-            running = self._errands.start(self._learn(user), f"profile of {user}")
+            running = self._background.start(self._learn(user), f"profile of {user}")
             self._asked[user] = running
             running.add_done_callback(lambda _: self._asked.pop(user, None))
         return running

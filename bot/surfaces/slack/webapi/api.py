@@ -15,9 +15,9 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.chat.ack_priority import Precedence
+from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.place import Posted
 from bot.surfaces.slack.webapi.failures import Later, Rejected, SlackFailure, Unrenderable, translated
 from bot.surfaces.slack.webapi.rate_limiter import Gate, between_edits, rates
 from bot.surfaces.slack.webapi.token_bucket import Priority
@@ -86,9 +86,9 @@ class SlackApi:
         """So many processes, this one included, spend what Slack grants the workspace."""
         self._gate.share = 1 / max(1, processes)
 
-    async def give_way(self) -> None:
+    async def yield_to_acks(self) -> None:
         """Return when nobody waits for an acknowledgement: what is shown comes second."""
-        await self._gate.precedence.give_way()
+        await self._gate.ack_priority.yield_to_acks()
 
     def seconds_until_post(self, channel: str) -> float:
         """For how long a message to this channel would have to wait, as far as is known."""
@@ -245,7 +245,9 @@ def _content(message: Message) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_api(settings: Settings, metrics: Metrics, precedence: Precedence) -> AsyncIterator[SlackApi]:
+async def open_api(
+    settings: Settings, metrics: Metrics, ack_priority: AckPriority
+) -> AsyncIterator[SlackApi]:
     """The Web API with the settings' token. Connections are kept open, and closed when the block ends."""
     token = settings.slack_bot_token
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
@@ -263,7 +265,7 @@ async def open_api(settings: Settings, metrics: Metrics, precedence: Precedence)
         if host in LOOPBACK or await asyncio.to_thread(proxy_bypass, host):
             web.proxy = None
         granted = settings.slack_edits_per_minute
-        gate = Gate(rates(granted), precedence=precedence)
+        gate = Gate(rates(granted), ack_priority=ack_priority)
         yield SlackApi(web, metrics, gate, between_edits(granted))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.core.ports import Memory
-from bot.surfaces.slack.place import Posted
+from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.failures import Rejected
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from bot.surfaces.chat.ack_priority import Precedence
+from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.slack.webapi.token_bucket import Budget, Priority, Rate
 
 POSTS = Rate(per_second=1.0, burst=4)
@@ -42,10 +42,10 @@ class Gate:
         self,
         rates: Mapping[str, Rate],
         clock: Callable[[], float] = time.monotonic,
-        precedence: Precedence | None = None,
+        ack_priority: AckPriority | None = None,
     ) -> None:
         #: What is shown gives way to who waits for an acknowledgement.
-        self.precedence = precedence or Precedence()
+        self.ack_priority = ack_priority or AckPriority()
         self._rates = rates
         self._clock = clock
         self._budgets: dict[tuple[str, str], Budget] = {}
@@ -65,7 +65,7 @@ class Gate:
                 seconds = budget.wait(ticket, self._clock())
         finally:
             budget.leave(ticket)
-        await self.precedence.give_way()
+        await self.ack_priority.yield_to_acks()
 
     async def room(self, method: str, priority: Priority) -> None:
         """Return when there is room for a call of this priority. Nothing is counted."""

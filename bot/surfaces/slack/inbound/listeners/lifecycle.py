@@ -12,9 +12,9 @@ from slack_bolt.response import BoltResponse
 
 from bot.core.ports import Runs
 from bot.surfaces.chat.inbound.pending_requests import Delivery
-from bot.surfaces.chat.inbound.reply import SILENT, Line, Reply
+from bot.surfaces.chat.inbound.reply import SILENT, Reply, ReplyTarget
 from bot.surfaces.slack.home import Home
-from bot.surfaces.slack.inbound.ack_handler import Desk, shaped
+from bot.surfaces.slack.inbound.ack_handler import AckHandler, shaped
 from bot.surfaces.slack.inbound.payloads import Changed, Event, Opened, Revoked
 from bot.surfaces.slack.inbound.people import People
 
@@ -26,7 +26,7 @@ UNINSTALLED = (
 )
 
 
-def listen(app: AsyncApp, desk: Desk, store: Runs, people: People, home: Home) -> None:
+def listen(app: AsyncApp, desk: AckHandler, store: Runs, people: People, home: Home) -> None:
     """Take what is neither said nor pressed."""
 
     @app.event("app_home_opened")
@@ -34,7 +34,7 @@ def listen(app: AsyncApp, desk: Desk, store: Runs, people: People, home: Home) -
     async def app_home_opened(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         event = Event.model_validate(body)
         opened = Opened.model_validate(event.event)
-        line = Line(event.team, opened.user)
+        line = ReplyTarget(event.team, opened.user)
         delivery = Delivery(f"slack:{event.team}:event:{event.event_id}", line, body)
         return await desk.hear(delivery, _open_home(event.team, opened), ack)
 
@@ -85,4 +85,4 @@ async def _nothing() -> Reply:
 
 
 def _of(event: Event, body: dict[str, Any]) -> Delivery:
-    return Delivery(f"slack:{event.team}:event:{event.event_id}", Line(event.team, ""), body)
+    return Delivery(f"slack:{event.team}:event:{event.event_id}", ReplyTarget(event.team, ""), body)

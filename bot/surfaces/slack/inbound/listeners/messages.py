@@ -18,17 +18,17 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
-from bot.surfaces.chat.inbound.commands import Order, Orders
+from bot.surfaces.chat.inbound.commands import CommandContext, CommandHandlers
 from bot.surfaces.chat.inbound.orphans import Strays, target_of
 from bot.surfaces.chat.inbound.parser import looks_like_command
 from bot.surfaces.chat.inbound.pending_requests import Delivery
 from bot.surfaces.chat.inbound.replies import Heard, Replies
-from bot.surfaces.chat.inbound.reply import SILENT, Line, Reply
+from bot.surfaces.chat.inbound.reply import SILENT, Reply, ReplyTarget
+from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.slack.inbound import words
-from bot.surfaces.slack.inbound.ack_handler import Desk, Work, shaped
+from bot.surfaces.slack.inbound.ack_handler import AckHandler, Work, shaped
 from bot.surfaces.slack.inbound.payloads import Event
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.place import Posted
 from bot.surfaces.slack.webapi.installed import Installed
 
 
@@ -36,7 +36,7 @@ class Ears:
     """Tells what is said to the app from what is said to people."""
 
     def __init__(
-        self, installed: Installed, people: People, orders: Orders, replies: Replies, strays: Strays
+        self, installed: Installed, people: People, orders: CommandHandlers, replies: Replies, strays: Strays
     ) -> None:
         self._strays = strays
         self._installed = installed
@@ -87,19 +87,19 @@ class Ears:
         actor = await self._people.actor(heard.said.user, heard.installation)
         line = line_to(heard)
         names = await self._people.names(words.mentions(spoken))
-        order = Order(words.plain(spoken, names), actor, heard.key, line, says_started=False)
+        order = CommandContext(words.plain(spoken, names), actor, heard.key, line, says_started=False)
         return await self._orders.carry_out(order)
 
 
-def line_to(heard: Heard) -> Line:
+def line_to(heard: Heard) -> ReplyTarget:
     """The private line to who said it, in the thread they said it in."""
     said = heard.said
-    return Line(
+    return ReplyTarget(
         heard.team, said.user, said.channel, said.thread_ts if said.is_reply and said.thread_ts else ""
     )
 
 
-def listen(app: AsyncApp, desk: Desk, ears: Ears) -> None:
+def listen(app: AsyncApp, desk: AckHandler, ears: Ears) -> None:
     """Take messages and mentions."""
 
     @app.event("app_mention")

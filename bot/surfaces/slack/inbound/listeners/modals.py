@@ -13,16 +13,16 @@ from slack_bolt.response import BoltResponse
 from bot.core.errors import CrewdeckError, InvalidInputs, Refused, StoreUnavailable
 from bot.core.model import Crew
 from bot.core.ports import Store
+from bot.surfaces.chat.inbound import actions
+from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
-from bot.surfaces.chat.inbound.commands import Orders
+from bot.surfaces.chat.inbound.commands import CommandHandlers
 from bot.surfaces.chat.inbound.forms import NOT_YOUR_FORM, Draft, Forms
 from bot.surfaces.chat.inbound.pending_requests import Delivery
 from bot.surfaces.chat.inbound.placing import Placing
-from bot.surfaces.chat.inbound.reply import SILENT, Line, Reply
-from bot.surfaces.slack import actions
-from bot.surfaces.slack.actions import Target
+from bot.surfaces.chat.inbound.reply import SILENT, Reply, ReplyTarget
 from bot.surfaces.slack.cards import views
-from bot.surfaces.slack.inbound.ack_handler import NOT_SAVED, Desk, in_the_modal, shaped
+from bot.surfaces.slack.inbound.ack_handler import NOT_SAVED, AckHandler, in_the_modal, shaped
 from bot.surfaces.slack.inbound.payloads import Submission
 from bot.surfaces.slack.inbound.people import People
 
@@ -33,7 +33,13 @@ class Modals:
     """What submitting each modal does."""
 
     def __init__(
-        self, store: Store, people: People, answers: Answers, orders: Orders, forms: Forms, placing: Placing
+        self,
+        store: Store,
+        people: People,
+        answers: Answers,
+        orders: CommandHandlers,
+        forms: Forms,
+        placing: Placing,
     ) -> None:
         self._store = store
         self._people = people
@@ -82,14 +88,14 @@ def _at_fields(crew: Crew, invalid: InvalidInputs, sent: Submission) -> dict[str
     return at_fields or {sent.view.first_input: str(invalid)[:150]}
 
 
-def line_for(sent: Submission, draft: Draft | None = None) -> Line:
+def line_for(sent: Submission, draft: Draft | None = None) -> ReplyTarget:
     """The private line to who sent the modal: where the run was asked for."""
     if draft is None:
-        return Line(sent.team.id, sent.user.id)
-    return Line(sent.team.id, sent.user.id, draft.channel, draft.thread)
+        return ReplyTarget(sent.team.id, sent.user.id)
+    return ReplyTarget(sent.team.id, sent.user.id, draft.channel, draft.thread)
 
 
-def listen(app: AsyncApp, desk: Desk, modals: Modals) -> None:
+def listen(app: AsyncApp, desk: AckHandler, modals: Modals) -> None:
     """Take modals."""
     effects = {actions.REPLY: modals.reply, actions.START: modals.start}
 

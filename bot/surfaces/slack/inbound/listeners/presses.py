@@ -16,21 +16,21 @@ from bot.core.errors import NotFound
 from bot.core.model import Action, Actor, Question, Run
 from bot.core.ports import Store
 from bot.surfaces.chat.delivery.drawing import off_the_loop
+from bot.surfaces.chat.inbound import actions
+from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
-from bot.surfaces.chat.inbound.commands import Orders, visible
+from bot.surfaces.chat.inbound.commands import CommandHandlers, visible
 from bot.surfaces.chat.inbound.copies import Copies
 from bot.surfaces.chat.inbound.forms import NOT_YOUR_FORM, Forms
 from bot.surfaces.chat.inbound.pending_requests import Delivery
 from bot.surfaces.chat.inbound.replies import Replies
-from bot.surfaces.chat.inbound.reply import SILENT, Line, Reply
-from bot.surfaces.slack import actions
-from bot.surfaces.slack.actions import Target
+from bot.surfaces.chat.inbound.reply import SILENT, Reply, ReplyTarget
+from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.slack.cards import elements, private, views
-from bot.surfaces.slack.inbound.ack_handler import Desk, empty, shaped
+from bot.surfaces.slack.inbound.ack_handler import AckHandler, empty, shaped
 from bot.surfaces.slack.inbound.opening import Opening
 from bot.surfaces.slack.inbound.payloads import Press
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.place import Posted
 
 Effect = Callable[[Press, Target, Actor], Awaitable[Reply]]
 
@@ -47,7 +47,7 @@ class Presses:
         answers: Answers,
         copies: Copies,
         replies: Replies,
-        orders: Orders,
+        orders: CommandHandlers,
         forms: Forms,
         opening: Opening,
     ) -> None:
@@ -176,9 +176,9 @@ def copy_of(press: Press) -> Posted | None:
     return Posted(press.container.channel_id, press.message.ts)
 
 
-def line_to(press: Press) -> Line:
+def line_to(press: Press) -> ReplyTarget:
     """The private line to who pressed."""
-    return Line(
+    return ReplyTarget(
         press.team.id,
         press.user.id,
         press.container.channel_id,
@@ -188,7 +188,7 @@ def line_to(press: Press) -> Line:
     )
 
 
-def listen(app: AsyncApp, desk: Desk, people: People, presses: Presses) -> None:
+def listen(app: AsyncApp, desk: AckHandler, people: People, presses: Presses) -> None:
     """Take presses."""
 
     def on(action_id: str, effect: Effect) -> None:
