@@ -17,9 +17,10 @@ from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.peers.pubsub import PING, PONG
 from bench.table import Figure, Spread, Within
-from bot.core.events import HumanInputRequired
-from bot.core.model import Action, Question, Verdict
-from bot.core.responses import response
+from bot.core.decision import Verdict
+from bot.core.event import HumanInputRequired
+from bot.core.question import Action, Question
+from bot.core.response import make_response
 
 if TYPE_CHECKING:
     from redis.asyncio.client import PubSub
@@ -71,7 +72,7 @@ class Answers:
         milliseconds, rounded down, so what follows is up to one millisecond less than measured.
         """
         sent = time.time()
-        said = response(Action.RESPOND, ADA, key=question.id, comment="yes")
+        said = make_response(Action.RESPOND, ADA, key=question.id, comment="yes")
         ruling = await self.running.store.respond(question.run_id, question.id, said)
         assert ruling.verdict is Verdict.SETTLED
         assert ruling.question is not None

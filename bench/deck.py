@@ -14,10 +14,11 @@ from pathlib import Path
 
 import psutil
 
-from bot.core import runs
-from bot.core.events import Event
+from bot.core import starting
+from bot.core.actor import Actor
+from bot.core.event import Event
 from bot.core.feed import Feed
-from bot.core.model import Actor, Run, RunStatus
+from bot.core.run import Run, RunStatus
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.server import REPOSITORY, Server
 
@@ -55,7 +56,7 @@ class Deck:
     async def start(self, crew: str, **inputs: str | int) -> Run:
         """Start a run; it is queued when this returns."""
         known = (await self.store.crews())[crew]
-        run, _ = await self.store.start(runs.plan(known, inputs, ADA, key=uuid.uuid4().hex))
+        run, _ = await self.store.start(starting.plan(known, inputs, ADA, key=uuid.uuid4().hex))
         return run
 
     async def follow(self, run: Run) -> AsyncIterator[Event]:

@@ -17,8 +17,10 @@ from bench.effort import Effort
 from bench.peer import Peer
 from bench.puppet import Puppet, concurrently
 from bench.table import Below, Figure, Spread
-from bot.core.model import Action, Question, Run, RunStatus, Verdict
-from bot.core.responses import response
+from bot.core.decision import Verdict
+from bot.core.question import Action, Question
+from bot.core.response import make_response
+from bot.core.run import Run, RunStatus
 from bot.store import redis_keys
 
 SLOTS = 8
@@ -179,7 +181,7 @@ async def _answered(running: Deck, runs: Iterable[Run]) -> int:
 
 
 async def _answer(running: Deck, question: Question) -> None:
-    said = response(Action.RESPOND, ADA, key=question.id, comment="yes")
+    said = make_response(Action.RESPOND, ADA, key=question.id, comment="yes")
     ruling = await running.store.respond(question.run_id, question.id, said)
     assert ruling.verdict is Verdict.SETTLED
 

@@ -9,7 +9,7 @@ from bench.deck import Deck, deck, until
 from bench.effort import Effort
 from bench.table import Below, Figure, Spread
 from bot.core.feed import run_topic
-from bot.core.model import Run, RunStatus
+from bot.core.run import Run, RunStatus
 from tests.scenario.server import Server
 
 LEASE = 3

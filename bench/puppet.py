@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bot.core import ids
-from bot.core.events import Body, TaskStarted
-from bot.core.model import Claim, Question, Run
+from bot.core.claim import Claim
+from bot.core.event import Body, TaskStarted
 from bot.core.ports import Store
+from bot.core.question import Question
+from bot.core.run import Run
 
 T = TypeVar("T")
 R = TypeVar("R")

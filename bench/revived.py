@@ -12,8 +12,10 @@ from bench.deck import ADA, Deck, deck, until
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure, Spread, Within
-from bot.core.model import Action, Run, Verdict
-from bot.core.responses import response
+from bot.core.decision import Verdict
+from bot.core.question import Action
+from bot.core.response import make_response
+from bot.core.run import Run
 from bot.store import redis_keys
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class Revivals:
     async def _answer(self, run: Run) -> float:
         """When the store settled it, in seconds, by the clock that it shares with the tool."""
         [question] = await self.running.store.questions(run.id)
-        said = response(Action.RESPOND, ADA, key=question.id, comment="yes")
+        said = make_response(Action.RESPOND, ADA, key=question.id, comment="yes")
         ruling = await self.running.store.respond(question.run_id, question.id, said)
         assert ruling.verdict is Verdict.SETTLED
         assert ruling.question is not None

@@ -26,9 +26,10 @@ from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.peers.clients import TRANSPORTS, Transport
 from bench.table import Figure, Spread, Within
-from bot.core import ids, runs
-from bot.core.events import Body, Event, RunStarted, TaskStarted
-from bot.core.model import Claim, Crew
+from bot.core import ids, starting
+from bot.core.claim import Claim
+from bot.core.crew import Crew
+from bot.core.event import Body, Event, RunStarted, TaskStarted
 from bot.store.redis import RedisStore, open_store
 from bot.surfaces.encoding import encode
 from tests.scenario.server import Server
@@ -91,7 +92,7 @@ class Ours:
 
     async def begin(self, mark: str) -> str:
         crew = CREW.model_copy(update={"title": mark})
-        await self.store.start(runs.plan(crew, {}, ADA, key=uuid.uuid4().hex))
+        await self.store.start(starting.plan(crew, {}, ADA, key=uuid.uuid4().hex))
         [self._claim] = await self.store.claim("bench", [crew.name], 1, LEASE)
         return self._claim.run.id
 

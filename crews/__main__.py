@@ -10,8 +10,8 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from bot import logging, settings
+from bot.core.crew import Crew
 from bot.core.errors import CrewdeckError
-from bot.core.model import Crew
 from bot.processes import worker_environment
 from bot.processes.worker_process import become
 from bot.settings import Settings

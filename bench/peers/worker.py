@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bench.peers import line
 from bot import settings
-from bot.core import runs
+from bot.core import starting
+from bot.core.actor import Actor
+from bot.core.claim import Claim
 from bot.core.feed import Feed
-from bot.core.model import Actor, Claim
 from bot.core.ports import Journal, Store
 from bot.store.redis import open_store
 from crews.crewai_adapter import environment
@@ -75,7 +76,7 @@ async def main(url: str, journal: str) -> None:
 
 async def _milliseconds(store: Store, crews: CrewThread, blueprint: Blueprint) -> float:
     """From when the run is claimed until its end is recorded."""
-    await store.start(runs.plan(blueprint.card(), {}, ADA, key=uuid.uuid4().hex))
+    await store.start(starting.plan(blueprint.card(), {}, ADA, key=uuid.uuid4().hex))
     [claim] = await store.claim("bench", [blueprint.name], 1, LEASE)
     started = time.perf_counter()
     await crews.execute(claim, Hold())

@@ -6,8 +6,8 @@ import json
 import subprocess
 from typing import Any
 
+from bot.core.crew import Crew, InputField
 from bot.core.errors import SettingsError
-from bot.core.model import Crew, InputField
 from bot.core.text import terminal_safe
 from bot.processes.worker_environment import handed_over, worker_environment
 from bot.processes.worker_process import command

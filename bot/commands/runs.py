@@ -11,11 +11,14 @@ from pydantic import field_validator
 
 from bot.commands.table import many, print_rows, say, say_field, tell, when
 from bot.core import ids
+from bot.core.actor import Actor
 from bot.core.errors import JournalSealed, NotFound, Refused, SettingsError, UnreadableRecord
 from bot.core.lists import RunFilter
-from bot.core.model import Actor, Question, Run, RunStatus, Value
 from bot.core.ports import JournalExtent
+from bot.core.question import Question
 from bot.core.retry import retry
+from bot.core.run import Run, RunStatus
+from bot.core.value import Value
 from bot.settings import Settings
 from bot.store.open import open_configured
 from bot.store.redis import RedisStore

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from bot.commands.table import many, print_rows, say, tell, when
 from bot.core import ids
+from bot.core.actor import principal
 from bot.core.endpoints import OF_STARTS, SURFACE, Endpoint, derived, surface_of
 from bot.core.errors import NotFound, SettingsError, UnreadableRecord
-from bot.core.model import principal
 from bot.core.webhooks import Disabled, Failing, GivenUp
 from bot.settings import Settings
 from bot.store.open import open_configured

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Protocol
 
-from bot.core.model import Actor, Value
+from bot.core.actor import Actor
+from bot.core.value import Value
 
 KEYS_TOPIC = "keys"
 """Keys were made or revoked."""

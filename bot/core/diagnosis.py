@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bot.core.model import Value
+from bot.core.value import Value
 
 
 class Finding(Value):

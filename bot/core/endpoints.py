@@ -17,8 +17,9 @@ from pydantic import SecretStr
 
 from bot.core.access import valid_name
 from bot.core.addresses import is_address, is_public
-from bot.core.events import Known
-from bot.core.model import Place, Value
+from bot.core.event import Known
+from bot.core.place import Place
+from bot.core.value import Value
 
 PREFIX = "whsec_"
 LONGEST_URL = 2000

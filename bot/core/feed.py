@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 
-from bot.core.events import Event
+from bot.core.event import Event
 from bot.core.ports import Events
 
 RECHECK = 5.0

@@ -8,8 +8,8 @@ from math import isfinite
 
 from pydantic import JsonValue
 
+from bot.core.crew import Crew, InputField, InputKind
 from bot.core.errors import InvalidInputs
-from bot.core.model import Crew, InputField, InputKind
 
 _YES = frozenset({"true", "yes", "on", "1", "y"})
 _NO = frozenset({"false", "no", "off", "0", "n"})

@@ -6,7 +6,9 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from bot.core.model import Question, Run, RunStatus, Value
+from bot.core.question import Question
+from bot.core.run import Run, RunStatus
+from bot.core.value import Value
 
 Limit = Annotated[int, Field(ge=1, le=1000)]
 

@@ -11,10 +11,17 @@ from typing import Protocol
 
 from pydantic import Field
 
-from bot.core.events import Body, Event
+from bot.core.actor import Actor
+from bot.core.claim import Claim
+from bot.core.crew import Crew
+from bot.core.decision import Ruling
+from bot.core.event import Body, Event
 from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
-from bot.core.model import Actor, Claim, Crew, NewRun, Place, Question, Ruling, Run, RunError, Value
-from bot.core.responses import Response
+from bot.core.place import Place
+from bot.core.question import Question
+from bot.core.response import Response
+from bot.core.run import NewRun, Run, RunError
+from bot.core.value import Value
 from bot.core.waiting import Wait
 
 

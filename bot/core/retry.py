@@ -13,8 +13,9 @@ from typing import Protocol
 
 from bot.core import ids
 from bot.core.errors import Refused
-from bot.core.model import Action, NewRun, Outcome, Question, QuestionKind, Run, RunStatus, Source
 from bot.core.ports import Journal, Questions, Runs
+from bot.core.question import Action, Outcome, Question, QuestionKind, Source
+from bot.core.run import NewRun, Run, RunStatus
 
 KEPT = "kept/"
 """What names of steps start with that an earlier run has taken."""

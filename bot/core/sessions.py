@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from bot.core.access import ApiKey, Scope, digest
-from bot.core.model import Actor, Standing, Strict
+from bot.core.actor import Actor, Membership
 from bot.core.ports import Memory
+from bot.core.value import Strict
 
 SESSION_TTL = 12 * 3600.0
 """Seconds that a session lasts."""
@@ -22,7 +23,7 @@ LINK_PATH = "/console/link/"
 """Where a link leads, below the console's address; its token follows."""
 SHELF = "sessions"
 
-Vouch = Callable[[Actor], Awaitable[Standing | None]]
+Vouch = Callable[[Actor], Awaitable[Membership | None]]
 """How somebody stands now in the workspace that they come from; None: they may not act any more.
 
 Raises CrewdeckError while that can't be found out.

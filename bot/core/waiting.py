@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from bot.core.model import Run, RunStatus, Value
+from bot.core.run import Run, RunStatus
+from bot.core.value import Value
 
 
 class Offer(Value):

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from pydantic import Field
 
-from bot.core.model import Run, Value
+from bot.core.run import Run
+from bot.core.value import Value
 
 
 class Outstanding(Value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bot.core.model import Crew
+from bot.core.crew import Crew
 from bot.store import redis_keys
 from bot.store.codec import dump, ms, new_call
 from bot.store.connection import Connection

@@ -8,8 +8,8 @@ from typing import Never
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.model import RunError
 from bot.core.ports import Clock
+from bot.core.run import RunError
 
 log = structlog.get_logger(__name__)
 

@@ -11,8 +11,9 @@ from uuid import uuid4
 from pydantic import BaseModel, ValidationError
 
 from bot.core.errors import UnreadableRecord
-from bot.core.model import Question, Run
-from bot.core.responses import Response, parse
+from bot.core.question import Question
+from bot.core.response import Response, parse_response
+from bot.core.run import Run
 from bot.store import redis_keys
 
 AWAITING_THREAD = "awaiting_thread"
@@ -76,7 +77,7 @@ def read_question(question_id: str, stored: Sequence[str | None]) -> Question | 
 def read_response(question_id: str, stored: str) -> Response:
     """A response to this question. Raises UnreadableRecord."""
     with _reading("response", f"to question {question_id}", None):
-        return parse(stored)
+        return parse_response(stored)
 
 
 def newer_run(run_id: str) -> UnreadableRecord:

@@ -9,7 +9,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.events import UNREADABLE, Event, Unknown, parse_body
+from bot.core.event import UNREADABLE, Event, Unknown, parse_body
 from bot.store import redis_keys
 from bot.store.connection import Connection
 from bot.store.unreadable import Unreadable

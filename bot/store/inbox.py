@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from bot.core.errors import NotFound
-from bot.core.events import Event
+from bot.core.event import Event
 from bot.core.inbox import Entry, Position, Positions, Ref, Snapshot
 from bot.store import redis_keys
 from bot.store.connection import Connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bot.core.model import Claim
+from bot.core.claim import Claim
 from bot.core.ports import Fenced, JournalExtent
 from bot.store import redis_keys
 from bot.store.codec import ms

@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from bot.core.errors import UnreadableRecord
 from bot.core.lists import RunFilter, RunPage
-from bot.core.model import Place, Run
+from bot.core.place import Place
+from bot.core.run import Run
 from bot.store import redis_keys
 from bot.store.codec import RUN_FIELDS, read_run
 from bot.store.connection import Connection

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from bot.core import events, rules
+from bot.core import decision
+from bot.core.decision import Ruling, Verdict
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
+from bot.core.event import completed_event
 from bot.core.lists import QuestionPage
-from bot.core.model import Question, Ruling, Verdict
-from bot.core.responses import Response
+from bot.core.question import Question
+from bot.core.response import Response
 from bot.store import redis_keys
 from bot.store.codec import QUESTION_FIELDS, dump, read_question, read_response
 from bot.store.connection import Connection
@@ -105,7 +107,7 @@ class QuestionVerbs:
     async def _known(self, seen: _Seen, response: Response) -> Ruling | None:
         """The ruling on what counts for nothing; None if the response counts."""
         question = seen.question
-        code = rules.refusal(question, response)
+        code = decision.refusal(question, response)
         if code == "not_allowed":
             return Ruling(verdict=Verdict.REFUSED, code=code)
         if seen.answered is not None or _repeats(seen, response):
@@ -128,8 +130,8 @@ class QuestionVerbs:
     async def _append(self, seen: _Seen, response: Response) -> Ruling | None:
         """Append it and what it leads to; None if more was said meanwhile: then it has to be judged again."""
         question = seen.question
-        decided = rules.evaluate(question, (*seen.responses, response))
-        outcome = decided.outcome if isinstance(decided, rules.Settled) else None
+        decided = decision.evaluate(question, (*seen.responses, response))
+        outcome = decided.outcome if isinstance(decided, decision.Settled) else None
         done, value = await self._connection.confirm(
             "respond",
             redis_keys.shard_of(question.run_id),
@@ -139,7 +141,7 @@ class QuestionVerbs:
             _delivery(response),
             dump(response),
             dump(outcome) if outcome else "",
-            dump(events.completed(question, outcome)) if outcome else "",
+            dump(completed_event(question, outcome)) if outcome else "",
             response.action,
         )
         if done == "repeated":
@@ -211,7 +213,7 @@ def _delivery(response: Response) -> str:
 
 def _repeats(seen: _Seen, response: Response) -> bool:
     """Whether this person has said just this before, perhaps since it could not be confirmed in time."""
-    if seen.question.outcome == rules.outcome_of(response):
+    if seen.question.outcome == decision.outcome_of(response):
         return True
     return any(response.repeats(each) for each in seen.responses)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from bot.core import events
 from bot.core.errors import StoreUnavailable
-from bot.core.model import RunError
+from bot.core.event import RunFailed
+from bot.core.run import RunError
 from bot.store import redis_keys
 from bot.store.catalogue import CatalogueVerbs
 from bot.store.codec import dump, ms, newer_run
@@ -75,7 +75,7 @@ class RedisStore(
         self._timers = Timers(connection)
 
     async def tick(self, given_up: RunError) -> int:
-        body = dump(events.RunFailed(error=given_up))
+        body = dump(RunFailed(error=given_up))
         ages = ms(self._retention), ms(self._journal_kept), ms(self._retry_after), ms(BARRED)
         changed = await self._timers.ring()
         failure: StoreUnavailable | None = None

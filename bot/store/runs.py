@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from bot.core import events, ids, rules
+from bot.core import ids
+from bot.core.actor import Actor
 from bot.core.errors import NotFound, Refused
-from bot.core.model import Actor, NewRun, Place, Run, RunError
+from bot.core.event import RunCancelled, RunFailed, RunStarted
+from bot.core.place import Place
+from bot.core.policy import can_decide
+from bot.core.run import NewRun, Run, RunError
 from bot.store import redis_keys
 from bot.store.codec import RUN_FIELDS, RUN_SPEC, dump, new_call, newer_run, read_run
 from bot.store.connection import Connection
@@ -56,7 +60,7 @@ class RunVerbs:
 
     async def cancel(self, run_id: str, by: Actor) -> Run:
         run = await self.run(run_id)
-        if not rules.may(by, run.cancellers):
+        if not can_decide(by, run.cancellers):
             raise Refused("not_allowed", "This run is not yours to cancel.")
         await check_questions(self._connection, run_id)
         code = await self._connection.confirm(
@@ -65,7 +69,7 @@ class RunVerbs:
             run_id,
             new_call(),
             dump(by),
-            dump(events.RunCancelled(cancelled_by=by.label)),
+            dump(RunCancelled(cancelled_by=by.label)),
         )
         match code:
             case "unknown_run":
@@ -77,7 +81,7 @@ class RunVerbs:
         return await self.run(run_id)
 
     async def fail_held(self, run_id: str, error: RunError) -> bool:
-        body = events.RunFailed(error=error)
+        body = RunFailed(error=error)
         return bool(
             await self._connection.run(
                 "fail_held", redis_keys.shard_of(run_id), run_id, new_call(), dump(error), dump(body)
@@ -100,8 +104,8 @@ def _place_words(place: Place | None) -> tuple[str, ...]:
     return dump(place), place.key, place.surface, place.tenant, place.group
 
 
-def _started(new: NewRun) -> events.RunStarted:
-    return events.RunStarted(
+def _started(new: NewRun) -> RunStarted:
+    return RunStarted(
         crew_id=ids.part_id(new.id, "crew"),
         crew=new.crew.name,
         title=new.crew.title,

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bot.core import events, rules
+from bot.core import decision
 from bot.core.errors import UnreadableRecord
-from bot.core.model import Question
+from bot.core.event import HumanInputReminded, completed_event
+from bot.core.question import Question
 from bot.store import redis_keys
 from bot.store.codec import QUESTION_FIELDS, dump, read_question, read_response
 from bot.store.connection import Connection
@@ -85,11 +86,11 @@ class Timers:
         revision, question, said = await self._read(timer)
         outcome = body = ""
         if question is not None and timer.kind == "remind":
-            body = dump(events.HumanInputReminded(question_id=question.id))
+            body = dump(HumanInputReminded(question_id=question.id))
         elif question is not None and question.open:
             responses = [read_response(question.id, each) for each in said]
-            decided = rules.expire(question, responses)
-            outcome, body = dump(decided), dump(events.completed(question, decided))
+            decided = decision.expired_outcome(question, responses)
+            outcome, body = dump(decided), dump(completed_event(question, decided))
         return int(
             await self._connection.run(
                 "ring",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from bot.core.model import Run, RunStatus
+from bot.core.run import Run, RunStatus
 from bot.core.turns import LineKind
 from bot.core.waiting import Facts, Offer, Wait, wait_of
 from bot.store import redis_keys

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from bot.core import ids
 from bot.core.errors import NotFound
-from bot.core.model import Run
+from bot.core.run import Run
 from bot.core.webhooks import Disabled, Failing, GivenUp, Outstanding
 from bot.store import redis_keys
 from bot.store.codec import dump, ms

@@ -7,11 +7,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.core import events, rules
-from bot.core.events import Body, Event
-from bot.core.model import Claim, Question, RunError, RunStatus
+from bot.core import decision
+from bot.core.claim import Claim
+from bot.core.event import Body, Event, RunCompleted, RunFailed, completed_event, required_event
 from bot.core.ports import Fenced
-from bot.core.questions import digest_of
+from bot.core.question import Question, digest_of
+from bot.core.run import RunError, RunStatus
 from bot.core.text import valid
 from bot.core.turns import USUAL, LineKind
 from bot.core.waiting import Offer
@@ -127,9 +128,9 @@ class WorkVerbs:
             dump(question, exclude=QUESTION_OWN),
             # The scripts read this much and no more. An older release's rules find nothing here to decide by.
             json.dumps({"policy": {"deciders": question.policy.deciders}}),
-            dump(events.required(question)),
-            dump(rules.WITHDRAWN),
-            dump(events.completed(question, rules.WITHDRAWN)),
+            dump(required_event(question)),
+            dump(decision.WITHDRAWN),
+            dump(completed_event(question, decision.WITHDRAWN)),
             _optional_ms(question.deadline.after),
             _optional_ms(question.deadline.remind_after),
         )
@@ -139,7 +140,7 @@ class WorkVerbs:
 
     async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
         result = valid(result or "")
-        body: Body = events.RunFailed(error=error) if error else events.RunCompleted(result=result)
+        body: Body = RunFailed(error=error) if error else RunCompleted(result=result)
         ended = await self._connection.run(
             "finish",
             redis_keys.shard_of(claim.run.id),
@@ -173,7 +174,7 @@ class WorkVerbs:
 
     async def abandon(self, worker: str, given_up: RunError) -> list[str]:
         lost = await self._connection.each_shard(
-            "abandon", worker, dump(given_up), dump(events.RunFailed(error=given_up)), ms(self._retry_after)
+            "abandon", worker, dump(given_up), dump(RunFailed(error=given_up)), ms(self._retry_after)
         )
         await self._connection.do(self._connection.redis.zrem(redis_keys.WORKERS, worker))
         await self._connection.do(self._connection.redis.hdel(redis_keys.OFFERS, worker))

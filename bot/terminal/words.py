@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pydantic import JsonValue
 
 from bot.core import inputs
-from bot.core.model import InputField as Field
+from bot.core.crew import InputField as Field
 from crewdeck.client import Crew, InputField
 
 _PAIR = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)

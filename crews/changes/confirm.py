@@ -8,7 +8,7 @@ from __future__ import annotations
 from crewai import Crew
 from pydantic import BaseModel, ConfigDict
 
-from bot.core.events import RunChanged
+from bot.core.event import RunChanged
 from bot.core.retry import DONE
 from crews.changes.snapshot import Made
 from crews.definitions.placeholders import filled, kickoff_inputs

@@ -12,8 +12,8 @@ from crewai.events import crewai_event_bus, event_bus
 from crewai.events.event_listener import event_listener
 from crewai.events.types.task_events import TaskCompletedEvent, TaskStartedEvent
 
-from bot.core.events import TaskCompleted, TaskStarted
-from bot.core.model import Question
+from bot.core.event import TaskCompleted, TaskStarted
+from bot.core.question import Question
 from crews.crewai_adapter.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
 from crews.definitions.build import Built
 from crews.run.context import CURRENT

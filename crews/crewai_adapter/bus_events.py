@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from crewai.events.base_events import BaseEvent
 
-from bot.core import events, ids
-from bot.core.model import Option, Outcome, Question, QuestionKind, ReasonFlags
+from bot.core import ids
+from bot.core.event import HumanInputCompleted, HumanInputRequired, completed_event, required_event
+from bot.core.question import Option, Outcome, Question, QuestionKind, ReasonFlags
 
 
 class HumanInputRequiredEvent(BaseEvent):
@@ -26,7 +27,7 @@ class HumanInputRequiredEvent(BaseEvent):
 
     @classmethod
     def of(cls, question: Question) -> HumanInputRequiredEvent:
-        return cls(**_common(question, "required"), **_body(events.required(question), "deadline_after"))
+        return cls(**_common(question, "required"), **_body(required_event(question), "deadline_after"))
 
 
 class HumanInputCompletedEvent(BaseEvent):
@@ -45,7 +46,7 @@ class HumanInputCompletedEvent(BaseEvent):
 
     @classmethod
     def of(cls, question: Question, outcome: Outcome) -> HumanInputCompletedEvent:
-        return cls(**_common(question, "completed"), **_body(events.completed(question, outcome)))
+        return cls(**_common(question, "completed"), **_body(completed_event(question, outcome)))
 
 
 def _common(question: Question, what: str) -> dict[str, Any]:
@@ -56,5 +57,5 @@ def _common(question: Question, what: str) -> dict[str, Any]:
     }
 
 
-def _body(body: events.HumanInputRequired | events.HumanInputCompleted, *without: str) -> dict[str, Any]:
+def _body(body: HumanInputRequired | HumanInputCompleted, *without: str) -> dict[str, Any]:
     return {name: value for name, value in dict(body).items() if name not in {"type", *without}}

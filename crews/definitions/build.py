@@ -20,8 +20,8 @@ from crewai.utilities.i18n import get_i18n
 from crewai.utilities.task_output_storage_handler import TaskOutputStorageHandler
 from pydantic import JsonValue
 
+from bot.core.crew import Crew as Card
 from bot.core.errors import CrewdeckError
-from bot.core.model import Crew as Card
 from crews.definitions.catalog import ASK_HUMAN, Definition
 from crews.definitions.decorator import card_of, declared_by
 from crews.definitions.definition import AgentEntry, CrewFile, Limits, TaskEntry, ToolEntry

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
-from bot.core.model import Crew
+from bot.core.crew import Crew
 from crews.definitions import yaml_lines
 from crews.definitions.definition import AgentEntry, CrewFile, Entry, Limits, TaskEntry
 from crews.definitions.placeholders import PLACEHOLDER

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
+from bot.core.crew import Crew
 from bot.core.errors import SettingsError
-from bot.core.model import Crew
 from crews.definitions.definition import CrewFile
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -7,15 +7,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from bot.core import inputs
-from bot.core.model import (
-    Approvers,
-    Crew,
-    Deadline,
-    InputField,
-    InputKind,
-    QuestionKind,
-    Standing,
-)
+from bot.core.actor import Membership
+from bot.core.crew import Crew, InputField, InputKind
+from bot.core.policy import Approvers
+from bot.core.question import Deadline, QuestionKind
 from crews.definitions.durations import seconds
 
 Seconds = Annotated[int, BeforeValidator(seconds)]
@@ -171,7 +166,7 @@ class CrewFile(Entry):
             main_input=self.main_input,
             approvers=self.approvers,
             cancellers=self.cancel,
-            admits=(Standing.MEMBER, *map(Standing, self.admit)),
+            allowed_memberships=(Membership.MEMBER, *map(Membership, self.admit)),
             deadlines=self.questions.deadlines(),
         )
 

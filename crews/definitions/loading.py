@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint
 import structlog
 from pydantic import JsonValue
 
-from bot.core.model import InputField, InputKind
+from bot.core.crew import InputField, InputKind
 from bot.settings import Settings
 from crews.crewai_adapter import flow
 from crews.crewai_adapter.warming import complete_answers

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.core import rules
 from bot.core.alike import alike
-from bot.core.model import Action, Outcome, Question, QuestionKind
+from bot.core.question import Action, Outcome, Question, QuestionKind, infer_kind
 from bot.core.text import drop_invisible
 
 MOST_OUTCOMES = 10
@@ -32,7 +31,7 @@ class Wanted:
     def kind(self) -> QuestionKind:
         if not self.emit:
             return QuestionKind.TEXT
-        return QuestionKind.APPROVAL if self._approval else rules.infer_kind(None, self.emit)
+        return QuestionKind.APPROVAL if self._approval else infer_kind(None, self.emit)
 
     @property
     def labels(self) -> tuple[str, ...]:

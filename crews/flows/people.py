@@ -13,7 +13,8 @@ from typing import Any
 from crewai.flow.flow_definition import FlowHumanFeedbackDefinition
 from crewai.flow.human_feedback import HumanFeedbackResult
 
-from bot.core.model import Action, Deadline, Question, QuestionKind, RunError, Source
+from bot.core.question import Action, Deadline, Question, QuestionKind, Source
+from bot.core.run import RunError
 from crews.flows.feedback import Wanted, again, feedback
 from crews.flows.shown import text_of
 from crews.human_input.questions import Asking

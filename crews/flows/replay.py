@@ -19,7 +19,7 @@ import structlog
 from crewai.flow.flow import Flow
 from pydantic import BaseModel
 
-from bot.core.events import TaskCompleted, TaskStarted
+from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.retry import BEGUN, DONE, KEPT
 from crews.definitions.definition import ToolEntry
 from crews.flows.completion_order import STILL, TICK, Order

@@ -7,9 +7,8 @@ from typing import Any, Literal, Self
 from crewai.tools import BaseTool
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from bot.core import rules
 from bot.core.alike import alike, label_key, reserved
-from bot.core.model import Action, Outcome, Question, QuestionKind, ReasonFlags
+from bot.core.question import Action, Outcome, Question, QuestionKind, ReasonFlags, infer_kind
 from bot.core.text import drop_invisible, visible
 from crews.human_input.questions import Asking
 from crews.journal.serialization import in_valid_text
@@ -105,7 +104,7 @@ class AskHumanArgs(BaseModel):
     def _ours(self) -> str | None:
         """The first option of a choice that people could take for Crewdeck's own."""
         labels = tuple(self.options or ())
-        if rules.infer_kind(self._declared, labels) is not QuestionKind.CHOICE:
+        if infer_kind(self._declared, labels) is not QuestionKind.CHOICE:
             return None
         return next((label for label in labels if reserved(label)), None)
 
@@ -116,7 +115,7 @@ class AskHumanArgs(BaseModel):
     def asking(self) -> Asking:
         """What is to be asked, without who asks it."""
         labels = tuple(self.options or ())
-        kind = rules.infer_kind(self._declared, labels)
+        kind = infer_kind(self._declared, labels)
         return Asking(
             kind=kind,
             prompt=self.question,

@@ -10,8 +10,18 @@ from uuid import uuid4
 
 import structlog
 
-from bot.core import ids, rules
-from bot.core.model import Action, Deadline, Option, Policy, Question, QuestionKind, ReasonFlags, Source
+from bot.core import ids
+from bot.core.policy import Policy
+from bot.core.question import (
+    Action,
+    Deadline,
+    Option,
+    Question,
+    QuestionKind,
+    ReasonFlags,
+    Source,
+    options_for,
+)
 from bot.core.text import valid
 from crews.run.exits import HandedBack
 from crews.run.identity import TaskPart
@@ -50,7 +60,7 @@ class Asking:
 
     @property
     def options(self) -> tuple[Option, ...]:
-        return rules.options_for(self.kind, self.labels)
+        return options_for(self.kind, self.labels)
 
     @property
     def fingerprint(self) -> str:

@@ -10,7 +10,8 @@ from crewai.agents.parser import AgentFinish
 from crewai.core.providers.human_input import AsyncExecutorContext, ExecutorContext
 from pydantic import BaseModel
 
-from bot.core.model import Action, Question, QuestionKind, RunError, Source
+from bot.core.question import Action, Question, QuestionKind, Source
+from bot.core.run import RunError
 from crews.human_input.questions import Asking
 from crews.run.context import RunContext
 from crews.run.identity import TaskPart

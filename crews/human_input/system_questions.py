@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.core import rules
-from bot.core.model import Action, Approvers, Outcome, Policy, Question, QuestionKind, Run, RunError, Source
+from bot.core.policy import Approvers, Policy, policy_for
+from bot.core.question import Action, Outcome, Question, QuestionKind, Source
+from bot.core.run import Run, RunError
 from crews.human_input.questions import Asking, Desk
 
 AGAIN, SKIP, STOP = "Do it again", "Skip it", "Stop the run"
@@ -103,7 +104,7 @@ def _decided(desk: Desk, asking: Asking, key: str) -> tuple[Question, Outcome | 
 
 
 def _of_requester(run: Run) -> Policy:
-    return rules.policy_for(Approvers(), run.requester, run.crew.admits)
+    return policy_for(Approvers(), run.requester, run.crew.allowed_memberships)
 
 
 def _who(question: Question) -> str:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bot.core.model import Outcome
+from bot.core.question import Outcome
 from bot.core.retry import ANSWER, DONE, KEPT
 from crews.journal.exceptions import FAILED
 from crews.journal.fingerprints import fingerprint

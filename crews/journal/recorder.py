@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from bot.core import ids
-from bot.core.model import RunError
+from bot.core.run import RunError
 from bot.core.text import valid_json
 from crews.changes.nondeterminism import Divergence
 from crews.human_input import system_questions

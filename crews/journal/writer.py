@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.core.model import Claim
+from bot.core.claim import Claim
 from bot.core.ports import Fenced
 from crews.worker.store_proxy import StoreLine
 

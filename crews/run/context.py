@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from crewai import Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 
-from bot.core.model import Claim
+from bot.core.claim import Claim
 from crews.definitions.definition import Limits
 from crews.human_input.questions import Announcer, Asking, Desk
 from crews.journal.recorder import Steps

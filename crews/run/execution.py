@@ -14,8 +14,8 @@ from crewai.events.base_events import reset_emission_counter
 from crewai.events.utils.console_formatter import set_suppress_console_output
 from crewai.execution import set_execution_uuid
 
-from bot.core.model import RunError
 from bot.core.ports import Fenced
+from bot.core.run import RunError
 from bot.core.text import valid
 from crews.definitions.build import Built
 from crews.human_input.reviews import Reviews

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from crewai.tools.tool_failure import ToolExecutionFailedError
 
 from bot.core import ids
-from bot.core.model import RunError
+from bot.core.run import RunError
 from crews.definitions.build import CrewBroken
 
 _REFUSED_KEY = "refused the key ({status}). Check that provider's key in the workers' environment."

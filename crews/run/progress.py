@@ -10,7 +10,7 @@ import asyncio
 import heapq
 from collections.abc import Awaitable, Callable
 
-from bot.core.events import TaskCompleted, TaskStarted
+from bot.core.event import TaskCompleted, TaskStarted
 
 Progressed = TaskStarted | TaskCompleted
 

@@ -16,9 +16,9 @@ from crewai import Crew
 from crewai.crews.utils import enable_agent_streaming
 from crewai.flow.flow import Flow
 
+from bot.core.claim import Claim
 from bot.core.errors import JournalSealed, UnreadableRecord
-from bot.core.events import TaskCompleted
-from bot.core.model import Claim
+from bot.core.event import TaskCompleted
 from bot.core.ports import Fenced
 from crews.changes import confirm
 from crews.crewai_adapter import (

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from bot.core import ids
-from bot.core.events import Body
-from bot.core.model import Actor, Claim, RunError
+from bot.core.actor import Actor
+from bot.core.claim import Claim
+from bot.core.event import Body
+from bot.core.run import RunError
 from crews.definitions.definition import Limits
 from crews.journal.journal import FORM, FORMAT, Journal
 from crews.journal.writer import Writer

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bot.core.model import Claim
+from bot.core.claim import Claim
 from crews.worker.lease import Hold
 from crews.worker.store_proxy import StoreLine
 

@@ -8,8 +8,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Never
 
+from bot.core.crew import Crew
 from bot.core.errors import StoreUnavailable
-from bot.core.model import Crew
 from bot.core.ports import Store
 from bot.settings import Settings
 from crews.worker.outage import Outage

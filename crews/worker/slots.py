@@ -14,8 +14,8 @@ from typing import Never
 
 import structlog
 
+from bot.core.claim import Claim
 from bot.core.errors import StoreUnavailable
-from bot.core.model import Claim
 from bot.core.ports import Work
 
 log = structlog.get_logger(__name__)

@@ -9,11 +9,14 @@ from typing import Any, TypeVar
 
 import structlog
 
+from bot.core.actor import Actor
+from bot.core.claim import Claim
 from bot.core.errors import Refused, StoreUnavailable
-from bot.core.events import Body
+from bot.core.event import Body
 from bot.core.feed import Feed, question_topic
-from bot.core.model import Actor, Claim, Question, RunError
 from bot.core.ports import Store
+from bot.core.question import Question
+from bot.core.run import RunError
 from crews.worker.slots import Working
 
 log = structlog.get_logger(__name__)

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from bot.core.claim import Claim
 from bot.core.errors import StoreUnavailable
 from bot.core.feed import CANCELLED, Feed, Signal, queue_topic
-from bot.core.model import Claim, RunError
 from bot.core.ports import Fenced, Store
+from bot.core.run import RunError
 from bot.processes.worker_process import Lifeline
 from bot.settings import Settings
 from bot.store.clock import keep_time

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from bot.commands.main import main
+from bot.core.claim import Claim
 from bot.core.lists import RunFilter
-from bot.core.model import Action, Claim, RunError, RunStatus
+from bot.core.question import Action
+from bot.core.run import RunError, RunStatus
 from bot.store.redis import RedisStore, open_store
 from tests.contract.world import ADA, PLACE, approval, claimed, response, started
 from tests.scenario.server import environment

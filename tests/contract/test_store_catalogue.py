@@ -5,7 +5,7 @@ import json
 
 import redis
 
-from bot.core.model import Crew
+from bot.core.crew import Crew
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.world import DEMO

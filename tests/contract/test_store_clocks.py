@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 import redis
 
-from bot.core.events import TaskStarted
-from bot.core.model import Claim, RunStatus
+from bot.core.claim import Claim
+from bot.core.event import TaskStarted
 from bot.core.ports import Fenced
+from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.places import misplaced

@@ -8,8 +8,8 @@ import redis
 
 from bot.core import sessions
 from bot.core.access import ApiKey, Scope, digest
-from bot.core.events import UNREADABLE, TaskStarted
-from bot.core.model import Deadline
+from bot.core.event import UNREADABLE, TaskStarted
+from bot.core.question import Deadline
 from bot.store import redis_keys
 from bot.store.clock import QUARANTINED
 from bot.store.redis import RedisStore

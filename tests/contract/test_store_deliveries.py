@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from bot.core.events import TaskStarted
-from bot.core.model import Claim
+from bot.core.claim import Claim
+from bot.core.event import TaskStarted
 from bot.core.ports import Delivery
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of

@@ -2,8 +2,9 @@
 
 import pytest
 
-from bot.core.model import Deadline, RunStatus
 from bot.core.ports import Fenced
+from bot.core.question import Deadline
+from bot.core.run import RunStatus
 from bot.store.redis import RedisStore
 from tests.contract.world import ADA, DEMO, LEASE, LOST, approval, claimed, response, told
 

@@ -9,11 +9,13 @@ import pytest
 import redis
 
 from bot.core import ids
+from bot.core.claim import Claim
 from bot.core.errors import JournalSealed, NotFound, Refused
-from bot.core.events import TaskStarted
+from bot.core.event import TaskStarted
 from bot.core.lists import RunFilter
-from bot.core.model import Claim, Deadline, RunStatus
 from bot.core.ports import Fenced
+from bot.core.question import Deadline
+from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store
 from tests.contract.lossy import lossy_line

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from bot.core.decision import Verdict
 from bot.core.errors import StoreUnavailable
-from bot.core.model import RunStatus, Verdict
+from bot.core.run import RunStatus
 from bot.store.redis import RedisStore, open_store
 from tests.contract.lossy import LossyLine, lossy_line
 from tests.contract.world import (

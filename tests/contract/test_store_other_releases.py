@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import redis
 
+from bot.core.decision import Verdict
 from bot.core.errors import NotFound, UnreadableRecord
 from bot.core.lists import RunFilter
-from bot.core.model import Action, Deadline, Question, RunStatus, Verdict
+from bot.core.question import Action, Deadline, Question
+from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.world import ADA, DEMO, LEASE, LOST, PLACE, approval, claimed, response, started

@@ -2,7 +2,7 @@
 
 import redis
 
-from bot.core.model import Place
+from bot.core.place import Place
 from bot.store.redis import RedisStore, open_store
 from tests.contract.world import LOST, PLACE, claimed, started
 

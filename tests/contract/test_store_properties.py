@@ -8,12 +8,16 @@ from itertools import cycle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.core import rules
+from bot.core import decision
+from bot.core.actor import Actor
+from bot.core.claim import Claim
+from bot.core.decision import Verdict
 from bot.core.errors import Refused
-from bot.core.events import HumanInputCompleted, HumanInputRequired
-from bot.core.model import Action, Actor, Claim, Deadline, Policy, Question, Verdict
+from bot.core.event import HumanInputCompleted, HumanInputRequired
+from bot.core.policy import Policy
 from bot.core.ports import Fenced
-from bot.core.responses import Approve, Choose, Reject, Reply, Response, response
+from bot.core.question import Action, Deadline, Question
+from bot.core.response import Approve, Choose, Reject, Reply, Response, make_response
 from bot.store.redis import RedisStore, open_store
 from tests.contract.servers import empty
 from tests.contract.world import ADA, BOB, LOST, approval, claimed
@@ -30,7 +34,7 @@ answers = st.tuples(
     st.just("answer"),
     st.sampled_from(QUESTIONS),
     st.builds(
-        response,
+        make_response,
         st.sampled_from([Action.APPROVE, Action.REJECT, Action.CHOOSE, Action.RESPOND]),
         people,
         key=st.sampled_from(["press 1", "press 2", "press 3"]),
@@ -96,11 +100,11 @@ async def check(store: RedisStore, run_id: str) -> None:
 def assert_decided(question: Question, said: list[Response]) -> None:
     """The outcome is what the rules make of the responses in order; or of silence, or of the run's end."""
     asked = question.model_copy(update={"outcome": None})
-    match rules.evaluate(asked, said):
-        case rules.Settled(outcome=decided):
+    match decision.evaluate(asked, said):
+        case decision.Settled(outcome=decided):
             assert question.outcome == decided
-        case rules.Pending():
-            assert question.outcome in {rules.expire(asked, said), rules.WITHDRAWN}
+        case decision.Pending():
+            assert question.outcome in {decision.expired_outcome(asked, said), decision.WITHDRAWN}
 
 
 @given(steps=steps, at_once=st.booleans())

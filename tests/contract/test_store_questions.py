@@ -4,10 +4,13 @@ import asyncio
 
 import pytest
 
-from bot.core.model import Action, Deadline, Policy, RunStatus, Standing, Verdict
+from bot.core.actor import Membership
+from bot.core.decision import Verdict
+from bot.core.policy import Policy
 from bot.core.ports import Fenced
-from bot.core.questions import digest_of
-from bot.core.responses import Choose
+from bot.core.question import Action, Deadline, digest_of
+from bot.core.response import Choose
+from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.connection import connect
 from bot.store.redis import RedisStore
@@ -150,7 +153,7 @@ async def test_two_people_with_the_same_key_are_told_apart(store: RedisStore) ->
 async def test_whom_the_question_is_not_for_changes_nothing(store: RedisStore) -> None:
     claim = await claimed(store)
     question = await store.ask(claim, approval(claim))
-    guest = ADA.model_copy(update={"standing": Standing.GUEST})
+    guest = ADA.model_copy(update={"membership": Membership.GUEST})
     for stranger in (BOB, guest):
         ruling = await store.respond(claim.run.id, question.id, response(by=stranger))
         assert (ruling.verdict, ruling.code) == (Verdict.REFUSED, "not_allowed")
@@ -160,7 +163,7 @@ async def test_whom_the_question_is_not_for_changes_nothing(store: RedisStore) -
 
 async def test_a_question_for_nobody_can_be_settled_by_an_admin_alone(store: RedisStore) -> None:
     claim = await claimed(store)
-    question = await store.ask(claim, choice(claim, Policy(deciders=(), admits=())))
+    question = await store.ask(claim, choice(claim, Policy(deciders=(), allowed_memberships=())))
     said = Choose(value="2", actor=ADA, key="press")
     assert (await store.respond(claim.run.id, question.id, said)).code == "not_allowed"
     admin = said.model_copy(update={"actor": BOB.model_copy(update={"admin": True})})

@@ -5,8 +5,11 @@ import itertools
 
 import redis
 
+from bot.core.actor import Actor
+from bot.core.claim import Claim
+from bot.core.crew import Crew
 from bot.core.feed import queue_topic
-from bot.core.model import Actor, Claim, Crew, RunStatus
+from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.world import (

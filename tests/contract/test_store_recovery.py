@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import redis
 
+from bot.core.decision import Verdict
 from bot.core.errors import StoreUnavailable
-from bot.core.events import TaskStarted
-from bot.core.model import Deadline, RunStatus, Verdict
+from bot.core.event import TaskStarted
+from bot.core.question import Deadline
+from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store
 from bot.store.redis_keys import shard_of

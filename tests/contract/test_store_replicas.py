@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.decision import Verdict
 from bot.core.errors import SettingsError, StoreUnavailable
-from bot.core.model import Question, RunStatus, Verdict
+from bot.core.question import Question
+from bot.core.run import RunStatus
 from bot.store.durability import inspect
 from bot.store.redis import RedisStore, open_store
 from bot.store.redis_keys import shard_of

@@ -6,10 +6,12 @@ import pytest
 import redis
 
 from bot.core import ids
+from bot.core.crew import Crew
 from bot.core.errors import NotFound, Refused
 from bot.core.lists import RunFilter
-from bot.core.model import Crew, Deadline, RunStatus
 from bot.core.ports import Fenced
+from bot.core.question import Deadline
+from bot.core.run import RunStatus
 from bot.store.redis import RedisStore, open_store
 from tests.contract.world import (
     ADA,

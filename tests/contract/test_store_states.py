@@ -8,8 +8,9 @@ import redis
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from bot.core.claim import Claim
 from bot.core.errors import NotFound, Refused
-from bot.core.model import Claim, Place
+from bot.core.place import Place
 from bot.core.ports import Fenced
 from bot.store import redis_keys
 from bot.store.codec import new_call

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from bot.core import feed
-from bot.core.events import Event
+from bot.core.event import Event
 from bot.core.feed import Feed, Signal
 from bot.core.ports import Fenced
 from bot.store.redis import RedisStore

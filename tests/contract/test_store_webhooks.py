@@ -6,8 +6,9 @@ import pytest
 
 from bot.core import ids
 from bot.core.errors import NotFound
-from bot.core.events import TaskStarted
-from bot.core.model import Place, Run
+from bot.core.event import TaskStarted
+from bot.core.place import Place
+from bot.core.run import Run
 from bot.core.webhooks import Outstanding
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of

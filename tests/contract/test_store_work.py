@@ -5,9 +5,12 @@ import asyncio
 import pytest
 
 from bot.core import ids
-from bot.core.events import TaskStarted
-from bot.core.model import Claim, Crew, Deadline, RunStatus
+from bot.core.claim import Claim
+from bot.core.crew import Crew
+from bot.core.event import TaskStarted
 from bot.core.ports import Fenced
+from bot.core.question import Deadline
+from bot.core.run import RunStatus
 from bot.store.redis import RedisStore
 from tests.contract.world import DEMO, LEASE, LOST, approval, claimed, claimed_anyhow, response, started, told
 

@@ -3,24 +3,16 @@
 import asyncio
 import itertools
 
-from bot.core import ids, responses, rules
-from bot.core.model import (
-    Action,
-    Actor,
-    Claim,
-    Crew,
-    Deadline,
-    NewRun,
-    Option,
-    Place,
-    Policy,
-    Question,
-    QuestionKind,
-    Run,
-    RunError,
-)
+from bot.core import ids
+from bot.core.actor import Actor
+from bot.core.claim import Claim
+from bot.core.crew import Crew
+from bot.core.place import Place
+from bot.core.policy import Policy, policy_for
 from bot.core.ports import Store
-from bot.core.responses import Response
+from bot.core.question import APPROVAL_OPTIONS, Action, Deadline, Option, Question, QuestionKind
+from bot.core.response import Response, make_response
+from bot.core.run import NewRun, Run, RunError
 
 ADA = Actor(surface="slack", tenant="T1", user_id="U1", name="Ada")
 BOB = Actor(surface="slack", tenant="T1", user_id="U2", name="Bob")
@@ -44,7 +36,7 @@ def new_run(
     place: Place | None = None,
     held: bool = False,
 ) -> NewRun:
-    policy = rules.policy_for(crew.approvers, by)
+    policy = policy_for(crew.approvers, by)
     return NewRun(
         id=ids.run_id(key or f"key {next(_numbers)}"),
         crew=crew,
@@ -82,7 +74,7 @@ def approval(claim: Claim, name: str = "ok", deadline: Deadline | None = None) -
         run_id=claim.run.id,
         kind=QuestionKind.APPROVAL,
         prompt="Publish it?",
-        options=rules.APPROVAL_OPTIONS,
+        options=APPROVAL_OPTIONS,
         policy=claim.run.approvers,
         deadline=deadline or Deadline(),
     )
@@ -101,7 +93,7 @@ def choice(claim: Claim, policy: Policy | None = None) -> Question:
 def response(
     action: Action = Action.APPROVE, by: Actor = ADA, key: str = "press", comment: str = ""
 ) -> Response:
-    return responses.response(action, by, key=key, comment=comment)
+    return make_response(action, by, key=key, comment=comment)
 
 
 async def told(store: Store, run_id: str) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Self
 
 import redis
 
-from bot.core.model import Run
+from bot.core.run import Run
 from bot.store import redis_keys
 from bot.store.embedded import Embedded
 from tests.contract.crews.deck import WorkerProcess

@@ -17,8 +17,8 @@ from typing import Any, Self, TypeVar
 import redis
 
 from bot import local_token
-from bot.core.model import Run
 from bot.core.ports import Catalogue
+from bot.core.run import Run
 from bot.store import redis_keys
 from tests.contract.crews.deck import environment
 from tests.faults.nursery import SERVE, WORKER, Child, Command, Nursery

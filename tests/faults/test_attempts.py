@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from bot.core.model import QuestionKind, Run
+from bot.core.question import QuestionKind
+from bot.core.run import Run
 from tests.contract.crews.deck import Deck
 from tests.faults.fleet import Fleet
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of

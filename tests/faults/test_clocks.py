@@ -6,8 +6,9 @@ from functools import partial
 
 import pytest
 
-from bot.core.events import HumanInputReminded
-from bot.core.model import Action, Run
+from bot.core.event import HumanInputReminded
+from bot.core.question import Action
+from bot.core.run import Run
 from bot.store.embedded import Embedded
 from tests.contract.crews.deck import Deck
 from tests.faults.checks import ended_once

@@ -9,9 +9,10 @@ import httpx
 import pytest
 import redis
 
-from bot.core.events import HumanInputCompleted
+from bot.core.event import HumanInputCompleted
 from bot.core.lists import RunFilter
-from bot.core.model import Action, Approvers, Deadline, Outcome, Question, QuestionKind
+from bot.core.policy import Approvers
+from bot.core.question import Action, Deadline, Outcome, Question, QuestionKind
 from tests.contract.http.served import http_client
 from tests.faults.site import Site, Web
 from tests.faults.town import Town

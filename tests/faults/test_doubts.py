@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from bot.core.events import RunChanged
-from bot.core.model import Question, QuestionKind, Run, RunStatus, Source
+from bot.core.event import RunChanged
+from bot.core.question import Question, QuestionKind, Source
 from bot.core.retry import retry
+from bot.core.run import Run, RunStatus
 from tests.contract.crews.deck import Deck
 from tests.faults.fleet import Fleet
 from tests.loopback.models import LoopbackModel, call, say

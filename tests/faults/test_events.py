@@ -11,7 +11,7 @@ import pytest
 import redis
 import websockets
 
-from bot.core.model import Claim
+from bot.core.claim import Claim
 from bot.store.redis import RedisStore, open_store
 from tests.contract.http.following import TRANSPORTS, Follow, Sent
 from tests.contract.http.served import Served, http_client

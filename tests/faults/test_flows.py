@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from bot.core.model import QuestionKind, Run, RunStatus
+from bot.core.question import QuestionKind
+from bot.core.run import Run, RunStatus
 from tests.contract.crews.deck import ADA, Deck
 from tests.faults.fleet import Fleet
 from tests.faults.test_resuming import once

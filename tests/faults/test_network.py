@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.core.model import Action, Approvers, Question, QuestionKind
+from bot.core.policy import Approvers
+from bot.core.question import Action, Question, QuestionKind
 from tests.contract.crews.deck import Deck
 from tests.contract.http.following import all_of, over_sse
 from tests.contract.http.served import Served, http_client

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.core.model import Source
+from bot.core.question import Source
 from tests.contract.crews.deck import Deck
 from tests.faults.fleet import Fleet
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from bot.core.errors import StoreUnavailable
-from bot.core.model import Run
+from bot.core.run import Run
 from bot.store.embedded import Embedded
 from tests.contract.crews.deck import Deck
 from tests.contract.http.served import http_client

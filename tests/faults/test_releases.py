@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from bot.core.lists import RunFilter
-from bot.core.model import Run
+from bot.core.run import Run
 from bot.store.redis import open_store
 from tests.contract.crews.deck import Deck
 from tests.faults.fleet import Fleet

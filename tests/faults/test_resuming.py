@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bot.core.model import Run
+from bot.core.run import Run
 from tests.contract.crews.deck import Deck, called
 from tests.faults.fleet import Fleet
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of

@@ -6,8 +6,9 @@ import uuid
 import pytest
 
 from bot.core.errors import Refused
-from bot.core.model import QuestionKind, Run, RunStatus
+from bot.core.question import QuestionKind
 from bot.core.retry import retry
+from bot.core.run import Run, RunStatus
 from tests.contract.crews.deck import ADA, Deck
 from tests.faults.fleet import Fleet
 from tests.loopback.models import LoopbackModel, call, say

@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from bot.core.model import Question, Run
+from bot.core.question import Question
+from bot.core.run import Run
 from tests.contract.crews.deck import Deck
 from tests.faults.checks import ended_once
 from tests.faults.site import LEASE, Machine, Site

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from bot.core.events import HumanInputCompleted, HumanInputReminded, HumanInputRequired
-from bot.core.model import Deadline, Question
+from bot.core.event import HumanInputCompleted, HumanInputReminded, HumanInputRequired
+from bot.core.question import Deadline, Question
 from bot.store.embedded import Embedded
 from tests.contract.crews.deck import Deck
 from tests.faults.checks import ended_once

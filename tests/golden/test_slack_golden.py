@@ -13,23 +13,12 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from bot.core import rules
-from bot.core.events import Body, Event, TaskCompleted, TaskStarted
-from bot.core.model import (
-    Action,
-    Actor,
-    Crew,
-    Deadline,
-    InputField,
-    InputKind,
-    Outcome,
-    Policy,
-    Question,
-    QuestionKind,
-    Run,
-    RunError,
-    RunStatus,
-)
+from bot.core.actor import Actor
+from bot.core.crew import Crew, InputField, InputKind
+from bot.core.event import Body, Event, TaskCompleted, TaskStarted
+from bot.core.policy import Policy
+from bot.core.question import Action, Deadline, Outcome, Question, QuestionKind, options_for
+from bot.core.run import Run, RunError, RunStatus
 from bot.surfaces.chat.cards import Progress, progress, question_card, run_card
 from bot.surfaces.slack.cards import asking, homeview, runcard, views
 from bot.surfaces.slack.cards.runcard import Message
@@ -64,7 +53,7 @@ def a_question(kind: QuestionKind, prompt: str, labels: tuple[str, ...] = (), **
     asked = {"asker": "Writer", "deadline": Deadline(after=86400), "deadline_at": NOON + 86_400_000, **more}
     return Question(
         id="b3b0a5a2-9f7b-5f7e-8a39-6a4c0a3c0f11", run_id=RUN, kind=kind, prompt=prompt, policy=POLICY,
-        options=rules.options_for(kind, labels), **asked,
+        options=options_for(kind, labels), **asked,
     )  # fmt: skip
 
 

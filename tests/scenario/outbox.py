@@ -12,25 +12,18 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from bot.core import rules, runs
-from bot.core.events import TaskCompleted, TaskStarted
+from bot.core import starting
+from bot.core.actor import Actor
+from bot.core.claim import Claim
+from bot.core.crew import Crew, InputField
+from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.feed import Feed
 from bot.core.ids import part_id
-from bot.core.model import (
-    Action,
-    Actor,
-    Approvers,
-    Claim,
-    Crew,
-    Deadline,
-    InputField,
-    Question,
-    QuestionKind,
-    Run,
-    RunError,
-)
+from bot.core.policy import Approvers, policy_for
 from bot.core.ports import Store
-from bot.core.responses import response
+from bot.core.question import Action, Deadline, Question, QuestionKind, options_for
+from bot.core.response import make_response
+from bot.core.run import Run, RunError
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
@@ -109,7 +102,9 @@ class Outbox:
         requester = ADA.model_copy(update={"user_id": by})
         place = SlackPlace(TEAM, channel, thread).encode()
         key = f"start-{next(self._keys)}"
-        run, _ = await self.store.start(runs.plan(crew, inputs, requester, key=key, place=place, held=True))
+        run, _ = await self.store.start(
+            starting.plan(crew, inputs, requester, key=key, place=place, held=True)
+        )
         return run
 
     async def claimed(self, run: Run) -> Claim:
@@ -146,20 +141,20 @@ class Outbox:
     ) -> Question:
         """What a crew does when it asks."""
         run = claim.run
-        policy = rules.policy_for(approvers, run.requester) if approvers else run.approvers
+        policy = policy_for(approvers, run.requester) if approvers else run.approvers
         question = Question(
             id=part_id(run.id, "question", next(self._keys)),
             run_id=run.id,
             kind=kind,
             prompt=prompt,
-            options=rules.options_for(kind, options),
+            options=options_for(kind, options),
             policy=policy,
             **{"asker": "Writer", "deadline": Deadline(after=3600), **more},
         )
         return await self.store.ask(claim, question)
 
     async def answer(self, question: Question, action: Action = Action.APPROVE, **more: Any) -> None:
-        said = response(action, more.pop("by", ADA), key=f"answer-{next(self._keys)}", **more)
+        said = make_response(action, more.pop("by", ADA), key=f"answer-{next(self._keys)}", **more)
         await self.store.respond(question.run_id, question.id, said)
 
     async def finish(self, claim: Claim, result: str = "All done.") -> None:

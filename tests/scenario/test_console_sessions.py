@@ -13,10 +13,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from bot.core import ids, rules
+from bot.core import ids
 from bot.core.access import ApiKey, Scope, digest
-from bot.core.model import Actor, Approvers, Crew, Question, QuestionKind
-from bot.core.runs import plan
+from bot.core.actor import Actor
+from bot.core.crew import Crew
+from bot.core.policy import Approvers
+from bot.core.question import Question, QuestionKind, options_for
+from bot.core.starting import plan
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.browser import chromium, window
 from tests.scenario.server import Server
@@ -51,7 +54,7 @@ async def asked(store: RedisStore, prompt: str) -> Question:
         run_id=run.id,
         kind=QuestionKind.APPROVAL,
         prompt=prompt,
-        options=rules.options_for(QuestionKind.APPROVAL, ()),
+        options=options_for(QuestionKind.APPROVAL, ()),
         policy=run.approvers,
     )
     return await store.ask(claim, question)

@@ -12,10 +12,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from bot.core import ids, rules
+from bot.core import ids
 from bot.core.access import LOCAL
-from bot.core.model import Approvers, Crew, Option, Question, QuestionKind
-from bot.core.runs import plan
+from bot.core.crew import Crew
+from bot.core.policy import Approvers
+from bot.core.question import Option, Question, QuestionKind, options_for
+from bot.core.starting import plan
 from bot.core.text import visible
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.browser import Window, chromium, window
@@ -88,7 +90,7 @@ async def asked(store: RedisStore, prompt: str, context: str = "", labels: tuple
         kind=kind,
         prompt=prompt,
         context=context,
-        options=options or rules.options_for(kind, ()),
+        options=options or options_for(kind, ()),
         policy=run.approvers,
     )
     return await store.ask(claim, question)

@@ -14,9 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.core import runs
-from bot.core.model import Action, Actor, Run, RunStatus
-from bot.core.responses import response
+from bot.core import starting
+from bot.core.actor import Actor
+from bot.core.question import Action
+from bot.core.response import make_response
+from bot.core.run import Run, RunStatus
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.server import Server, alive, environment
@@ -43,8 +45,8 @@ async def store(working_server: Server) -> AsyncIterator[RedisStore]:
 
 
 async def start_demo(store: RedisStore, key: str) -> Run:
-    crew = await runs.crew_named(store, "demo")
-    run, _ = await store.start(runs.plan(crew, {"topic": "tide mills", "pace": 0}, ADA, key=key))
+    crew = await starting.crew_named(store, "demo")
+    run, _ = await store.start(starting.plan(crew, {"topic": "tide mills", "pace": 0}, ADA, key=key))
     return run
 
 
@@ -234,7 +236,7 @@ async def test_a_killed_worker_is_replaced_and_its_run_goes_on(
     worker.kill()
     working_server.wait_for(lambda: [w for w in working_server.workers if w != worker], within=20)
     assert "crewdeck_worker_restarts_total 1.0" in working_server.get("/metrics")[1]
-    await store.respond(run.id, question.id, response(Action.APPROVE, run.requester, key="press"))
+    await store.respond(run.id, question.id, make_response(Action.APPROVE, run.requester, key="press"))
     await reaches(store, run, RunStatus.COMPLETED, working_server)
     again = await start_demo(store, "after the killed worker")
     await reaches(store, again, RunStatus.INPUT_REQUIRED, working_server)

@@ -36,7 +36,7 @@ async def still_open(scene: Scene, question: Message) -> bool:
         ({"deleted": True}, INACTIVE),
     ],
 )
-async def test_a_change_of_standing_counts_at_once(scene: Scene, change: dict[str, bool], why: str) -> None:
+async def test_a_change_of_membership_counts_at_once(scene: Scene, change: dict[str, bool], why: str) -> None:
     question = await scene.asked("vote tides")
     await known(scene)
     told = await scene.slack.change(scene.ada, **change)

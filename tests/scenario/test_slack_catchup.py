@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from bot.core import ids, runs
-from bot.core.model import Question, QuestionKind
+from bot.core import ids, starting
+from bot.core.question import Question, QuestionKind
 from bot.surfaces.slack.place import SlackPlace
 from tests.loopback.slack import GENERAL, Person
 from tests.scenario.outbox import ADA, CREW, TEAM, Outbox
@@ -26,7 +26,7 @@ async def asked_and_answered(on: Outbox, ada: Person, number: int) -> Question:
     parent = (await ada.say(GENERAL, f"Thread {number}")).message
     assert parent
     place = SlackPlace(TEAM, GENERAL, parent.ts).encode()
-    run, _ = await on.store.start(runs.plan(CREW, {}, ADA, key=f"missed-{number}", place=place))
+    run, _ = await on.store.start(starting.plan(CREW, {}, ADA, key=f"missed-{number}", place=place))
     [claim] = await on.store.claim("worker", ["demo"], 1, 300)
     question = Question(
         id=ids.part_id(run.id, "question"),

@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
-from bot.core.model import Actor, Approvers, Question
+from bot.core.actor import Actor
+from bot.core.policy import Approvers
+from bot.core.question import Question
 from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.slack.place import SURFACE, SlackPlace
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message

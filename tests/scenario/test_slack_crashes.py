@@ -9,9 +9,11 @@ import asyncio
 import signal
 from collections.abc import Mapping
 
+from bot.core.claim import Claim
 from bot.core.lists import RunFilter
-from bot.core.model import Claim, Question, Run
 from bot.core.ports import Delivery as Shown
+from bot.core.question import Question
+from bot.core.run import Run
 from bot.surfaces.chat.message_keys import Posted, twin
 from tests.loopback.slack import GENERAL, Delivery, Message, Person
 from tests.scenario.outbox import Outbox

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from bot.core.events import RunChanged
-from bot.core.model import Action, Approvers, Deadline, QuestionKind, RunError, RunStatus
+from bot.core.event import RunChanged
+from bot.core.policy import Approvers
+from bot.core.question import Action, Deadline, QuestionKind
+from bot.core.run import RunError, RunStatus
 from bot.surfaces.slack.place import SlackPlace
 from tests.loopback.slack import GENERAL, SLACK_BUDGETS, Budget
 from tests.scenario.outbox import ADA, TEAM, Outbox, delivering

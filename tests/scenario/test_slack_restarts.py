@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.core.model import QuestionKind
+from bot.core.question import QuestionKind
 from tests.loopback.slack import LoopbackSlack, Message
 from tests.scenario.outbox import Outbox
 from tests.scenario.server import Server

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.model import ANYONE, Approvers, InputKind, Standing
+from bot.core.actor import Membership
+from bot.core.crew import InputKind
+from bot.core.policy import ANYONE, Approvers
 from crews.definitions.catalog import Catalog, read
 
 CREW = """\
@@ -80,7 +82,7 @@ review: {rounds: 2}
     ]
     assert card.approvers == Approvers(requester=False, listed=("U0123ABCD", "key:ci"))
     assert card.cancellers == Approvers(requester=False, anyone=True)
-    assert card.admits == (Standing.MEMBER, Standing.GUEST)
+    assert card.allowed_memberships == (Membership.MEMBER, Membership.GUEST)
     general, review = card.deadlines[""], card.deadlines["review"]
     assert (general.after, general.outcome, general.remind_after) == (86400, "expire", 14400)
     assert (review.after, review.outcome, review.remind_after) == (9000, "reject", 14400)
@@ -93,7 +95,7 @@ def test_by_default_the_requester_decides_and_nothing_is_limited(tmp_path: Path)
     definition = read([tmp_path]).definitions["tides"]
     card = definition.card()
     assert card.approvers == card.cancellers == Approvers()
-    assert card.admits == (Standing.MEMBER,)
+    assert card.allowed_memberships == (Membership.MEMBER,)
     assert definition.limits.time is None
     assert ANYONE not in card.approvers.listed
 

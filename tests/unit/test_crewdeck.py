@@ -3,8 +3,8 @@
 import pytest
 
 import crewdeck
+from bot.core.crew import Crew, InputField
 from bot.core.errors import SettingsError
-from bot.core.model import Crew, InputField
 from crews.definitions.decorator import card_of, declared_by
 
 

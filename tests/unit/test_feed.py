@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.core.errors import NotFound
-from bot.core.events import Event, RunCompleted, TaskStarted
+from bot.core.event import Event, RunCompleted, TaskStarted
 from bot.core.feed import Feed, run_topic
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"

@@ -2,8 +2,10 @@
 
 import pytest
 
-from bot.core.model import Action, Actor, Outcome, Policy, Question, QuestionKind
-from bot.core.rules import interpret, options_for
+from bot.core.actor import Actor
+from bot.core.answering import interpret
+from bot.core.policy import Policy
+from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
 from crews.flows.feedback import Wanted, again, feedback
 
 ADA = Actor(surface="http", user_id="ada", name="Ada")

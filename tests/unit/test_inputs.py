@@ -4,8 +4,8 @@ import pytest
 from pydantic import JsonValue
 
 from bot.core import inputs
+from bot.core.crew import Crew, InputField, InputKind
 from bot.core.errors import InvalidInputs
-from bot.core.model import Crew, InputField, InputKind
 
 CREW = Crew(
     name="demo",

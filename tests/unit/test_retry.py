@@ -4,20 +4,12 @@ import json
 
 import pytest
 
-from bot.core import ids, rules
+from bot.core import decision, ids
 from bot.core.errors import Refused
-from bot.core.model import (
-    Action,
-    Outcome,
-    Policy,
-    Question,
-    QuestionKind,
-    Run,
-    RunError,
-    RunStatus,
-    Source,
-)
+from bot.core.policy import Policy
+from bot.core.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.retry import check_retriable, taken_over
+from bot.core.run import Run, RunError, RunStatus
 from tests.contract.world import ADA, DEMO
 
 OLD = ids.run_id("old")
@@ -143,7 +135,7 @@ CHANGES = Outcome(action=Action.RESPOND, comment="shorter", by=ADA)
     [
         (question(outcome=None), False),
         (question(outcome=Outcome(action=Action.EXPIRE)), False),
-        (question(outcome=rules.WITHDRAWN), False),
+        (question(outcome=decision.WITHDRAWN), False),
         (question(outcome=REJECTED), True),
         (question(known_as=""), False),
         (question(source=Source.SYSTEM), False),

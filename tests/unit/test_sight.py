@@ -2,9 +2,13 @@
 
 import pytest
 
-from bot.core import ids, rules
+from bot.core import ids
 from bot.core.access import Scope
-from bot.core.model import Actor, Crew, Policy, Question, QuestionKind, Run, RunStatus
+from bot.core.actor import Actor
+from bot.core.crew import Crew
+from bot.core.policy import Policy
+from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind
+from bot.core.run import Run, RunStatus
 from bot.core.sessions import Session
 from bot.surfaces.http.auth import LOCAL, Caller
 from bot.surfaces.http.sight import Sight, SightStore
@@ -30,7 +34,7 @@ def question(policy: Policy) -> Question:
         run_id=ID,
         kind=QuestionKind.APPROVAL,
         prompt="?",
-        options=rules.APPROVAL_OPTIONS,
+        options=APPROVAL_OPTIONS,
         policy=policy,
     )
 

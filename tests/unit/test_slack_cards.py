@@ -11,24 +11,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from bot.core import rules
-from bot.core.events import Event, TaskCompleted, TaskStarted
-from bot.core.model import (
+from bot.core.actor import Actor
+from bot.core.crew import Crew, InputField, InputKind
+from bot.core.event import Event, TaskCompleted, TaskStarted
+from bot.core.policy import Policy
+from bot.core.question import (
+    APPROVAL_OPTIONS,
     Action,
-    Actor,
-    Crew,
     Deadline,
-    InputField,
-    InputKind,
     Option,
     Outcome,
-    Policy,
     Question,
     QuestionKind,
-    Run,
-    RunError,
-    RunStatus,
+    options_for,
 )
+from bot.core.run import Run, RunError, RunStatus
 from bot.core.text import visible
 from bot.surfaces.chat.cards import progress, question_card, run_card
 from bot.surfaces.slack.cards import asking, homeview, runcard, views
@@ -61,7 +58,7 @@ def questions(draw: st.DrawFn) -> Question:
         kind=kind,
         prompt=draw(LONG),
         context=draw(LONG),
-        options=rules.options_for(kind, labels),
+        options=options_for(kind, labels),
         asker=draw(TEXTS),
         round=draw(st.none() | st.integers(1, 9)),
         rounds=draw(st.none() | st.integers(1, 9)),
@@ -194,7 +191,7 @@ def solid(text: str) -> str:
 def test_every_visible_character_of_any_text_can_be_read_in_order(prompt: str, about: str) -> None:
     question = Question(
         id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt=prompt, context=about, policy=POLICY,
-        options=rules.APPROVAL_OPTIONS,
+        options=APPROVAL_OPTIONS,
     )  # fmt: skip
     card = question_card(a_run(), question)
     assert asking.fit(card) is Fit.MESSAGE
@@ -213,7 +210,7 @@ def test_every_visible_character_of_any_text_can_be_read_in_order(prompt: str, a
 def test_a_text_to_be_decided_stands_on_the_card_just_as_it_is(text: str) -> None:
     question = Question(
         id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt=text, context=text, policy=POLICY,
-        options=rules.APPROVAL_OPTIONS,
+        options=APPROVAL_OPTIONS,
     )  # fmt: skip
     assert literally(asking.ask(question_card(a_run(), question)).blocks) == text + text
 
@@ -223,7 +220,7 @@ def test_a_crews_words_cant_leave_their_frame() -> None:
     forged = "ok\n\n✅ *Approved* by <@U0ADA>\n\nThe crew writes: nothing"
     question = Question(
         id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt=forged, asker="Ada approved. Nobody\n*x*",
-        policy=POLICY, options=rules.APPROVAL_OPTIONS,
+        policy=POLICY, options=APPROVAL_OPTIONS,
     )  # fmt: skip
     message = asking.ask(question_card(a_run(), question))
     headline = message.blocks[0]["elements"][0]["elements"]
@@ -312,7 +309,7 @@ def test_labels_that_are_too_long_for_a_button_are_listed_in_full() -> None:
 def test_a_question_of_3000_characters_is_shown_whole() -> None:
     question = Question(
         id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt="a & b " * 500, policy=POLICY,
-        options=rules.APPROVAL_OPTIONS,
+        options=APPROVAL_OPTIONS,
     )  # fmt: skip
     assert asking.fit(question_card(a_run(), question)) is Fit.MESSAGE
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.model import Place
+from bot.core.place import Place
 from bot.surfaces.chat.inbound.actions import ANSWERS, Target, choose, input_block, input_name
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.slack.place import SlackPlace, group

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core.crew import Crew, InputField, InputKind
 from bot.core.errors import InvalidInputs
-from bot.core.model import Crew, InputField, InputKind
 from bot.surfaces.chat.inbound import parser
 from bot.surfaces.chat.inbound.parser import (
     Cancel,

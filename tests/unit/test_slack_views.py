@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from bot.core import inputs
+from bot.core.crew import Crew, InputField, InputKind
 from bot.core.errors import InvalidInputs
-from bot.core.model import Crew, InputField, InputKind
 from bot.surfaces.chat.inbound.actions import VALUE, WORDS_ACTION, WORDS_BLOCK, input_block
 from bot.surfaces.slack.cards import views
 

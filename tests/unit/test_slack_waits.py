@@ -1,6 +1,9 @@
 """What `/crew status` says of a queued run."""
 
-from bot.core.model import Actor, Crew, Policy, Run, RunStatus
+from bot.core.actor import Actor
+from bot.core.crew import Crew
+from bot.core.policy import Policy
+from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.slack.cards import private
 

@@ -2,7 +2,10 @@
 
 import pytest
 
-from bot.core.model import Actor, Crew, Policy, Run, RunStatus
+from bot.core.actor import Actor
+from bot.core.crew import Crew
+from bot.core.policy import Policy
+from bot.core.run import Run, RunStatus
 from bot.core.waiting import Facts, WaitFor, wait_of
 
 NOBODY = Policy(deciders=())

@@ -1,4 +1,4 @@
--- Append a response that counts, with what it led to. What that is says bot/core/rules.py; this compares and sets.
+-- Append a response that counts, with what it led to. What that is says bot/core/decision.py; this compares and sets.
 -- Returns {done, when}; {repeated, the question that this delivery has answered}; {conflict, ''}: more was said, or
 -- decided, than was judged; or {unknown_question, ''}.
 -- ARGV: id, question id, revision that was judged, key of the response with who gave it, response (JSON),

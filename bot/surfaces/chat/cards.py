@@ -8,21 +8,14 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from bot.core import ids, rules
-from bot.core.events import Event, TaskCompleted, TaskStarted
-from bot.core.model import (
-    ANYONE,
-    Action,
-    Actor,
-    Option,
-    Outcome,
-    Question,
-    QuestionKind,
-    Run,
-    RunStatus,
-    Value,
-)
+from bot.core import decision, ids
+from bot.core.actor import Actor
+from bot.core.event import Event, TaskCompleted, TaskStarted
+from bot.core.policy import ANYONE
+from bot.core.question import Action, Option, Outcome, Question, QuestionKind
 from bot.core.retry import PEOPLES_DECISIONS
+from bot.core.run import Run, RunStatus
+from bot.core.value import Value
 
 
 class Task(Value):
@@ -215,7 +208,7 @@ def question_card(run: Run, question: Question) -> QuestionCard:
 
 
 def _silence(question: Question) -> tuple[Silence, str]:
-    outcome = rules.silence(question.deadline, question)
+    outcome = decision.timeout_outcome(question.deadline, question)
     match outcome.action:
         case Action.REJECT:
             return Silence.REJECTS, ""

@@ -49,4 +49,4 @@ class SessionDoor:
         """Whether who signed in by a link is still who they were. The API checks keys and the local user."""
         if session.key or session.local:
             return True
-        return self._vouch is not None and await self._vouch(session.actor) is session.actor.standing
+        return self._vouch is not None and await self._vouch(session.actor) is session.actor.membership

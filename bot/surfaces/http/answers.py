@@ -6,13 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
-from bot.core import questions, rules
+from bot.core import answering
+from bot.core.actor import Actor
 from bot.core.alike import label_key
+from bot.core.decision import Ruling
 from bot.core.errors import NotFound
 from bot.core.inbox import Inbox
-from bot.core.model import Action, Actor, Question, Ruling
 from bot.core.ports import Questions, Runs
-from bot.core.responses import response
+from bot.core.question import Action, Question
+from bot.core.response import make_response
 from bot.surfaces.encoding import encode
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.problems import Problem
@@ -72,9 +74,9 @@ class Answers:
         self, question: Question, actor: Actor, words: str, digest: str | None = None
     ) -> AnswerView:
         """Answer with words that may be exactly a label or an action."""
-        if why := questions.ambiguous(question, words):
+        if why := answering.ambiguous(question, words):
             raise _several(why)
-        return await self._record(question, rules.interpret(question, words), actor, digest)
+        return await self._record(question, answering.interpret(question, words), actor, digest)
 
     async def give(self, question: Question, actor: Actor, said: FullAnswer) -> AnswerView:
         """Answer in full. Raises Problem (not_allowed, settled, stale, invalid_answer)."""
@@ -100,9 +102,9 @@ class Answers:
     ) -> AnswerView:
         action, value, comment = said
         key = _key(question, actor, *said)
-        given = response(action, actor, key=key, value=value, comment=comment, digest=digest or "")
+        given = make_response(action, actor, key=key, value=value, comment=comment, digest=digest or "")
         ruling = await self._store.respond(question.run_id, question.id, given)
-        if not questions.counted(ruling):
+        if not answering.counted(ruling):
             raise _refusal(ruling)
         settled = ruling.question or question
         outcome = outcome_of(settled)
@@ -146,7 +148,7 @@ def _which(waiting: Sequence[Question]) -> Problem:
 
 
 def _refusal(ruling: Ruling) -> Problem:
-    detail = questions.explain(ruling, DECIDERS)
+    detail = answering.explain(ruling, DECIDERS)
     outcome = outcome_of(ruling.question) if ruling.question and ruling.code == "settled" else None
     if outcome is None:
         return Problem(ruling.code, detail)

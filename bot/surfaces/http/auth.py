@@ -11,9 +11,9 @@ from aiohttp import web
 
 from bot.core import access
 from bot.core.access import KEYS_TOPIC, ApiKey, Keyring, Scope, matching
+from bot.core.actor import Actor
 from bot.core.errors import StoreUnavailable
 from bot.core.feed import Feed, Signal
-from bot.core.model import Actor
 from bot.core.sessions import Session
 from bot.surfaces.http.problems import Problem
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bot.core import ids
-from bot.core.model import Run
 from bot.core.ports import Runs
+from bot.core.run import Run
 from bot.surfaces.http.wire import RESET, Message
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from bot.core.events import Event
+from bot.core.event import Event
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import EventsQuery, PollQuery
 from bot.surfaces.http.follow import Follower

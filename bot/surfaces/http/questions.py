@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from bot.core import rules
 from bot.core.access import Scope
 from bot.core.lists import QuestionPage
-from bot.core.model import ANYONE
+from bot.core.policy import ANYONE, can_decide
 from bot.surfaces.http.answers import Answers, AnswerStore
 from bot.surfaces.http.bodies import AnswerBody, InputBody, QuestionsQuery
 from bot.surfaces.http.operations import Call, reply
@@ -34,7 +33,7 @@ class QuestionRoutes:
             return QuestionPage([], None)
         deciders = (*actor.principals, ANYONE)
         page = await self._store.page_of_open_questions(query.limit, deciders, query.cursor)
-        return QuestionPage([each for each in page.questions if rules.may(actor, each.policy)], page.next)
+        return QuestionPage([each for each in page.questions if can_decide(actor, each.policy)], page.next)
 
     async def question(self, call: Call[None, None]) -> web.Response:
         return reply(QuestionView.of(await self._answers.find(call.caller, call.id("question_id"))))

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from bot.core import ids
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.events import Event
+from bot.core.event import Event
 from bot.core.feed import Feed, Signal, run_topic
 from bot.core.inbox import Batches
 from bot.core.ports import Events

@@ -7,12 +7,12 @@ from typing import Protocol
 
 from aiohttp import web
 
-from bot.core import rules
 from bot.core.errors import NotFound, Refused
 from bot.core.lists import RunFilter
-from bot.core.model import Run
+from bot.core.policy import can_decide
 from bot.core.ports import Catalogue, Journal, Questions, Runs
 from bot.core.retry import retry
+from bot.core.run import Run
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import CancelBody, DeleteQuery, RunsQuery, StartBody
 from bot.surfaces.http.operations import Call, reply
@@ -70,7 +70,7 @@ class RunRoutes:
 
     async def retry(self, call: Call[None, None]) -> web.Response:
         run, actor = await self._seen(call.caller, call.id("run_id")), call.caller.actor
-        if not rules.may(actor, run.cancellers):
+        if not can_decide(actor, run.cancellers):
             raise Refused("not_allowed", "This run is not yours to try again.")
         key = call.request.headers.get("Idempotency-Key")
         word = str(uuid.uuid4()) if key is None else f"{actor.principal}/{checked(key)}"

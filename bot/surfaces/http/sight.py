@@ -7,12 +7,13 @@ from typing import Protocol
 
 from aiohttp import web
 
-from bot.core import rules
 from bot.core.access import Scope
 from bot.core.errors import NotFound
 from bot.core.inbox import Inbox
-from bot.core.model import Question, Run
+from bot.core.policy import can_decide
 from bot.core.ports import Runs
+from bot.core.question import Question
+from bot.core.run import Run, can_view
 from bot.surfaces.http.auth import Caller
 
 Sees = Callable[[str], Awaitable[bool]]
@@ -49,11 +50,11 @@ class Sight:
         """Whether this caller gets to know of the run. Who may read sees all, unless they are limited."""
         if not caller.limited and caller.scopes & {Scope.READ, Scope.ADMIN}:
             return True
-        return rules.sees(caller.actor, run)
+        return can_view(caller.actor, run)
 
     def of_question(self, caller: Caller, run: Run, question: Question) -> bool:
         """The same of one of its questions: who may answer it knows of it, too."""
-        return self.of_run(caller, run) or rules.may(caller.actor, question.policy)
+        return self.of_run(caller, run) or can_decide(caller.actor, question.policy)
 
     async def _sees(self, caller: Caller, run_id: str) -> bool:
         try:

@@ -7,11 +7,13 @@ import json
 import uuid
 from typing import Protocol
 
-from bot.core import ids, runs
+from bot.core import ids, starting
+from bot.core.actor import Actor
 from bot.core.endpoints import StartUrls
 from bot.core.errors import NotFound
-from bot.core.model import Actor, NewRun, Place, Run
+from bot.core.place import Place
 from bot.core.ports import Catalogue, Memory, Runs
+from bot.core.run import NewRun, Run
 from bot.surfaces.encoding import encode
 from bot.surfaces.http.bodies import StartBody
 from bot.surfaces.http.problems import Problem
@@ -64,9 +66,9 @@ class Starts:
             return run
 
     async def _plan(self, body: StartBody, actor: Actor, word: str) -> NewRun:
-        crew = await runs.crew_named(self._store, body.crew)
+        crew = await starting.crew_named(self._store, body.crew)
         followers = self._followers(body.webhook_url)
-        return runs.plan(crew, body.inputs, actor, key=f"http:{word}", followers=followers)
+        return starting.plan(crew, body.inputs, actor, key=f"http:{word}", followers=followers)
 
     def _followers(self, url: str | None) -> tuple[Place, ...]:
         if url is None:

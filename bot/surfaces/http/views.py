@@ -7,20 +7,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from bot.core.access import Scope
-from bot.core.events import iso
-from bot.core.model import (
-    Action,
-    Actor,
-    Crew,
-    InputField,
-    Option,
-    Question,
-    QuestionKind,
-    ReasonFlags,
-    Run,
-    RunError,
-    RunStatus,
-)
+from bot.core.actor import Actor
+from bot.core.crew import Crew, InputField
+from bot.core.event import iso
+from bot.core.question import Action, Option, Question, QuestionKind, ReasonFlags
+from bot.core.run import Run, RunError, RunStatus
 from bot.core.waiting import Wait, WaitFor
 
 

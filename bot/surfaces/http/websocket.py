@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bot.core.access import Scope
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.model import Question
+from bot.core.question import Question
 from bot.surfaces.encoding import encode
 from bot.surfaces.http import problems
 from bot.surfaces.http.answers import Answers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from bot.core.events import Event, HumanInputRequired, RunCancelled, RunCompleted, RunFailed
+from bot.core.event import Event, HumanInputRequired, RunCancelled, RunCompleted, RunFailed
 from bot.surfaces.encoding import encode
 
 RETRY = b"retry: 2000\n"

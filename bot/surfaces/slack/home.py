@@ -8,10 +8,11 @@ from collections.abc import Iterable
 
 import structlog
 
+from bot.core.actor import Actor
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.lists import RunFilter
-from bot.core.model import Actor, Question
 from bot.core.ports import Store
+from bot.core.question import Question
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.thread import PROGRESS
 from bot.surfaces.chat.message_keys import Posted, question_copy
@@ -45,7 +46,7 @@ class Home:
 
     async def opened(self, actor: Actor) -> None:
         """Somebody looks at their tab. Raises nothing of Slack's: it is tried again."""
-        await self._store.remember(_name(actor.principal), actor.standing, KEPT)
+        await self._store.remember(_name(actor.principal), actor.membership, KEPT)
         self._mark(actor.principal, 0.0)
 
     async def concern(self, principals: Iterable[str]) -> None:
@@ -97,9 +98,11 @@ class Home:
     async def _view(self, principal: str) -> homeview.View:
         questions = await self._store.open_questions(QUESTIONS + 1, deciders=[principal])
         runs = await self._store.runs(RunFilter(requester=principal, limit=RUNS))
-        standing = await self._store.recall(_name(principal))
+        membership = await self._store.recall(_name(principal))
         # Of crews that they may not start, guests are not told the names.
-        crews = [crew for crew in (await self._store.crews()).values() if standing in crew.admits]
+        crews = [
+            crew for crew in (await self._store.crews()).values() if membership in crew.allowed_memberships
+        ]
         asked = [found for each in questions[:QUESTIONS] if (found := await self._asked(each)) is not None]
         listed = [Listed(run=run, link=await self._link(run.id, PROGRESS)) for run in runs]
         return homeview.home(asked, listed, crews, more=len(questions) > QUESTIONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.core.model import Place
+from bot.core.place import Place
 
 SURFACE = "slack"
 

@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import Counter
 
 from bot.core.endpoints import SURFACE, Endpoint
-from bot.core.events import Event
+from bot.core.event import Event
 from bot.core.ports import Clock, Deliveries, Events, Runs
 from bot.core.webhooks import Outgoing, Outstanding
 from bot.surfaces.webhooks.routes import Route

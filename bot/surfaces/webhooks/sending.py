@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractResolver
 
 from bot.core.addresses import is_public
 from bot.core.endpoints import Endpoint, check_url
-from bot.core.events import Event
+from bot.core.event import Event
 from bot.core.retry_after import seconds_of
 from bot.surfaces.encoding import encode
 from bot.surfaces.webhooks import signing

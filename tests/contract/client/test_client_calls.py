@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.model import InputField, InputKind, QuestionKind, RunError
+from bot.core.crew import InputField, InputKind
+from bot.core.question import QuestionKind
+from bot.core.run import RunError
 from bot.store.redis import RedisStore
 from crewdeck.client import Actor, ApiError, Client, HumanInputCompleted, Unreachable
 from tests.contract.client.conftest import Line

@@ -16,11 +16,15 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from bot.core import questions, runs
-from bot.core.events import Event
+from bot.core import answering, starting
+from bot.core.actor import Actor
+from bot.core.crew import Crew
+from bot.core.decision import Ruling
+from bot.core.event import Event
 from bot.core.feed import Feed, run_topic
-from bot.core.model import Action, Actor, Crew, Question, Ruling, Run, RunStatus
-from bot.core.responses import response
+from bot.core.question import Action, Question
+from bot.core.response import make_response
+from bot.core.run import Run, RunStatus
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
 from tests.faults.nursery import WORKER, Child, Nursery
@@ -181,7 +185,7 @@ class Deck:
 
     async def start(self, crew: str, **inputs: Any) -> Run:
         crews = await self.announced(crew)
-        run, _ = await self.store.start(runs.plan(crews[crew], inputs, ADA, key=uuid.uuid4().hex))
+        run, _ = await self.store.start(starting.plan(crews[crew], inputs, ADA, key=uuid.uuid4().hex))
         return run
 
     async def announced(self, name: str) -> dict[str, Crew]:
@@ -212,11 +216,11 @@ class Deck:
 
     async def say(self, question: Question, words: str) -> Ruling:
         """Answer in words; exactly a label is that button."""
-        said = questions.in_words(question, ADA, words, key=uuid.uuid4().hex)
+        said = answering.in_words(question, ADA, words, key=uuid.uuid4().hex)
         return await self.store.respond(question.run_id, question.id, said)
 
     async def reject(self, question: Question, comment: str) -> Ruling:
-        said = response(Action.REJECT, ADA, key=uuid.uuid4().hex, comment=comment)
+        said = make_response(Action.REJECT, ADA, key=uuid.uuid4().hex, comment=comment)
         return await self.store.respond(question.run_id, question.id, said)
 
     async def over(self, run: Run, within: float = WITHIN) -> Run:

@@ -1,7 +1,8 @@
 """Agents ask people through CrewAI's real loop, against a provider that speaks OpenAI's protocol."""
 
 from bot.core import ids
-from bot.core.model import QuestionKind, RunStatus
+from bot.core.question import QuestionKind
+from bot.core.run import RunStatus
 from tests.contract.crews.deck import Deck, WorkerProcess
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say
 

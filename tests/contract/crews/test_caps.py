@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.core.model import Run, RunStatus
+from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deck import Deck, WorkerProcess, called

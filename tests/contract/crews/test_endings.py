@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from bot.core.model import RunError, RunStatus
 from bot.core.retry import retry
+from bot.core.run import RunError, RunStatus
 from tests.contract.crews.deck import ADA, Deck, WorkerProcess, called
 from tests.loopback.models import LoopbackModel, call, say
 

@@ -19,9 +19,13 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from bot.core import ids
-from bot.core.events import Body
-from bot.core.model import Action, Actor, Claim, Crew, Outcome, Policy, Question, QuestionKind, Run, RunStatus
-from bot.core.rules import options_for
+from bot.core.actor import Actor
+from bot.core.claim import Claim
+from bot.core.crew import Crew
+from bot.core.event import Body
+from bot.core.policy import Policy
+from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
+from bot.core.run import Run, RunStatus
 from bot.settings import Settings
 from crews.crewai_adapter import environment
 from crews.definitions.catalog import read, read_crew

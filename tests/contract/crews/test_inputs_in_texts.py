@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.events import TaskCompleted, TaskStarted
+from bot.core.event import TaskCompleted, TaskStarted
 from crews.definitions.placeholders import filled
 from tests.contract.crews.deck import Deck
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, say

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.model import RunStatus
+from bot.core.run import RunStatus
 from bot.store.embedded import Embedded
 from tests.contract.crews.deck import ADA, Deck, WorkerProcess, environment, install_crews
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import JsonValue
 
-from bot.core.model import RunStatus
+from bot.core.run import RunStatus
 from tests.contract.crews.deck import Deck
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say
 

@@ -15,9 +15,10 @@ import redis
 from pydantic import JsonValue
 from structlog.testing import capture_logs
 
-from bot.core import runs
+from bot.core import starting
+from bot.core.claim import Claim
 from bot.core.feed import Feed
-from bot.core.model import Claim, RunStatus
+from bot.core.run import RunStatus
 from bot.settings import Settings
 from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store
@@ -47,7 +48,7 @@ async def claimed(store: RedisStore) -> Claim:
     definition, _ = read_crew(DEMO)
     assert definition is not None
     inputs: dict[str, JsonValue] = {"topic": "tide mills", "pace": 0}
-    await store.start(runs.plan(definition.card(), inputs, ADA, key=uuid.uuid4().hex))
+    await store.start(starting.plan(definition.card(), inputs, ADA, key=uuid.uuid4().hex))
     return await held(store)
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
-from bot.core.model import Run, RunStatus
+from bot.core.run import Run, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deck import Deck, WorkerProcess
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of

@@ -1,6 +1,7 @@
 """Tasks with `human_input: true`: people review the output until they approve or reject it."""
 
-from bot.core.model import Question, QuestionKind, Run, RunStatus
+from bot.core.question import Question, QuestionKind
+from bot.core.run import Run, RunStatus
 from tests.contract.crews.deck import Deck
 from tests.loopback.models import Conversation, LoopbackModel, Turn, say, text_of
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from bot.core.model import RunStatus
+from bot.core.run import RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deck import ADA, Deck, WorkerProcess, called
 from tests.loopback.models import LoopbackModel, call, say

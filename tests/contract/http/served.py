@@ -12,10 +12,13 @@ from typing import Any
 
 import httpx
 
-from bot.core import ids, rules
-from bot.core.events import TaskCompleted, TaskStarted
+from bot.core import ids
+from bot.core.actor import Actor, Membership
+from bot.core.claim import Claim
+from bot.core.crew import Crew
+from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.feed import Feed
-from bot.core.model import Actor, Claim, Crew, Deadline, Option, Question, QuestionKind, Standing
+from bot.core.question import Deadline, Option, Question, QuestionKind, options_for
 from bot.settings import Settings
 from bot.store.redis import RedisStore
 from bot.surfaces.console.surface import Console
@@ -91,7 +94,7 @@ class Served:
             run_id=claim.run.id,
             kind=kind,
             prompt=prompt,
-            options=rules.options_for(kind, labels) if kind is not QuestionKind.CHOICE else _options(labels),
+            options=options_for(kind, labels) if kind is not QuestionKind.CHOICE else _options(labels),
             policy=claim.run.approvers,
             deadline=deadline or Deadline(),
         )
@@ -122,9 +125,9 @@ def http_client(url: str, timeout: float) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False, verify=no_tls)
 
 
-async def still_the_same(person: Actor) -> Standing | None:
-    """Nobody's standing changes."""
-    return person.standing
+async def still_the_same(person: Actor) -> Membership | None:
+    """Nobody's membership changes."""
+    return person.membership
 
 
 @asynccontextmanager

@@ -14,9 +14,9 @@ from structlog.testing import capture_logs
 
 from bot.core import sessions
 from bot.core.access import Scope, parse_keys
+from bot.core.actor import Actor, Membership
 from bot.core.errors import SettingsError
-from bot.core.model import Actor, Standing
-from bot.core.runs import plan
+from bot.core.starting import plan
 from bot.store.redis import RedisStore
 from bot.surfaces.throttle import OVERALL, PER_ADDRESS, Budget, WrongKeys
 from tests.contract.http.conftest import Serve
@@ -138,7 +138,7 @@ async def test_the_socket_of_all_runs_says_nothing_of_hidden_ones(store: RedisSt
         claim = await served.started(headers=bearer("ci"))
         question = await served.ask(claim)
         await served.post(f"/questions/{question.id}/answer", {"action": "approve"}, headers=bearer("ops"))
-        eve = Actor(surface="slack", tenant="T1", user_id="UEVE", name="Eve", standing=Standing.MEMBER)
+        eve = Actor(surface="slack", tenant="T1", user_id="UEVE", name="Eve", membership=Membership.MEMBER)
         scopes = (Scope.READ, Scope.ANSWER)
         token = await sessions.open_session(store, sessions.person_at_console(eve), scopes)
         headers = {"Cookie": f"crewdeck_session={token}", "Origin": served.url}

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import websockets
 
+from bot.core.actor import Actor
 from bot.core.errors import Refused
-from bot.core.model import Action, Actor, Approvers, Question, QuestionKind
-from bot.core.responses import response
+from bot.core.policy import Approvers
+from bot.core.question import Action, Question, QuestionKind
+from bot.core.response import make_response
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import SECRETS, Served, demo
 
@@ -146,4 +148,4 @@ async def test_who_may_not_cancel_hears_nothing_of_the_end(serve_with: Serve) ->
 
 async def _settle(served: Served, question: Question) -> None:
     by = Actor(surface="http", user_id="key:ci")
-    await served.store.respond(question.run_id, question.id, response(Action.REJECT, by, key="k"))
+    await served.store.respond(question.run_id, question.id, make_response(Action.REJECT, by, key="k"))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.core.model import Claim, RunError
+from bot.core.claim import Claim
+from bot.core.run import RunError
 from tests.contract.http.following import TRANSPORTS, Follow, Sent, some_of
 from tests.contract.http.served import Served
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.core.model import RunError
+from bot.core.run import RunError
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, Served, bearer
 

@@ -9,7 +9,8 @@ import websockets
 from httpx_sse import aconnect_sse
 
 from bot.core.access import ApiKey, Scope, digest, new_secret
-from bot.core.model import Actor, Approvers
+from bot.core.actor import Actor
+from bot.core.policy import Approvers
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams import Pace
 from tests.contract.http.conftest import Serve

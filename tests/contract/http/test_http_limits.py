@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.core import ids
-from bot.core.events import TaskCompleted
-from bot.core.model import Claim
+from bot.core.claim import Claim
+from bot.core.event import TaskCompleted
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams import Pace
 from tests.contract.http.following import all_of, over_sse

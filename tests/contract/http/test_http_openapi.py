@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from bot.core.model import InputField, InputKind
+from bot.core.crew import InputField, InputKind
 from bot.surfaces.http.problems import STATUS
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, SECRETS, Served, bearer, demo

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bot.core.lists import RunFilter
-from bot.core.model import Approvers, QuestionKind
+from bot.core.policy import Approvers
+from bot.core.question import QuestionKind
 from bot.store import listing, redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.http.conftest import Serve

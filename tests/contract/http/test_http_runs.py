@@ -5,7 +5,9 @@ import asyncio
 import pytest
 import redis
 
-from bot.core.model import Action, InputField, InputKind, QuestionKind, RunError
+from bot.core.crew import InputField, InputKind
+from bot.core.question import Action, QuestionKind
+from bot.core.run import RunError
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, Served, bearer, demo
 

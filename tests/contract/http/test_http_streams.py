@@ -13,7 +13,8 @@ import websockets
 from httpx_sse import aconnect_sse
 
 from bot.core import ids
-from bot.core.model import Claim, RunError
+from bot.core.claim import Claim
+from bot.core.run import RunError
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams import Pace
 from tests.contract.http.following import TRANSPORTS, Follow, all_of, over_sse, some_of

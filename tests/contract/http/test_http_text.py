@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.core.model import QuestionKind
+from bot.core.question import QuestionKind
 from tests.contract.http.served import Served
 
 JSON = {"Content-Type": "application/json"}

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import websockets
 
-from bot.core import rules
-from bot.core.model import Action, Actor, Approvers, Deadline, QuestionKind, Run
-from bot.core.responses import response
+from bot.core.actor import Actor
+from bot.core.policy import Approvers, can_decide
+from bot.core.question import Action, Deadline, QuestionKind
+from bot.core.response import make_response
+from bot.core.run import Run
 from tests.contract.http.conftest import Serve
 from tests.contract.http.following import all_of, over_sse, over_websocket
 from tests.contract.http.served import KEYS, Served, bearer, demo
@@ -18,7 +20,7 @@ from tests.contract.world import ADA, LOST
 
 async def from_slack(served: Served, run: Run, question_id: str) -> dict[str, Any]:
     """A press in Slack, as its surface passes it on."""
-    said = response(Action.REJECT, ADA, key="press")
+    said = make_response(Action.REJECT, ADA, key="press")
     ruling = await served.store.respond(run.id, question_id, said)
     return {"surface": "slack", "counted": ruling.verdict.value == "settled"}
 
@@ -121,7 +123,7 @@ async def test_listed_people_of_slack_are_nobody_where_a_run_has_no_workspace(se
     question = await served.ask(claim)
     for tenant in ("T1", "T2"):
         somebody = Actor(surface="slack", tenant=tenant, user_id="U1", name="Ada")
-        assert not rules.may(somebody, question.policy)
+        assert not can_decide(somebody, question.policy)
     answer = {"action": "approve"}
     path = f"/questions/{question.id}/answer"
     assert (await served.post(path, answer, headers=bearer("ci"))).status_code == 403

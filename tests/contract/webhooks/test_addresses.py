@@ -8,7 +8,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import SecretStr
 
 from bot.core.endpoints import Endpoint
-from bot.core.events import Event, RunCompleted
+from bot.core.event import Event, RunCompleted
 from bot.store.redis import RedisStore
 from bot.surfaces.webhooks.schedule import Schedule
 from bot.surfaces.webhooks.sending import Missed, open_sender

@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from bot.core import ids
+from bot.core.actor import principal
 from bot.core.endpoints import derived
-from bot.core.model import principal
 from bot.store.redis import RedisStore
 from bot.surfaces.webhooks.schedule import Schedule
 from bot.surfaces.webhooks.surface import Pace

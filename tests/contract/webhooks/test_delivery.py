@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from bot.core import ids
-from bot.core.events import TaskStarted
+from bot.core.event import TaskStarted
 from bot.core.webhooks import GivenUp
 from bot.store.redis import RedisStore
 from bot.surfaces.encoding import encode

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import redis
 
+from bot.core.actor import principal
 from bot.core.endpoints import derived
-from bot.core.model import principal
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.http.served import KEYS, Served, bearer, serve

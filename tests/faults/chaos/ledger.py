@@ -16,9 +16,10 @@ from functools import partial
 import redis
 
 from bot.core import ids
-from bot.core.events import Event
+from bot.core.event import Event
 from bot.core.lists import RunFilter
-from bot.core.model import Action, Question, Run, RunStatus
+from bot.core.question import Action, Question
+from bot.core.run import Run, RunStatus
 from bot.surfaces.slack.place import SlackPlace
 from tests.contract.places import misplaced
 from tests.faults.chaos.installation import REDIS, Installation

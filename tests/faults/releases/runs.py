@@ -5,7 +5,7 @@ What is here, and the crews beside it, stays as it is: dumps of earlier releases
 
 from dataclasses import dataclass
 
-from bot.core.model import Run
+from bot.core.run import Run
 from tests.contract.crews.deck import Deck
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of
 

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.core import ids, rules
+from bot.core import ids
 from bot.core.access import LOCAL
-from bot.core.model import Approvers, Crew, InputField, Question, QuestionKind
-from bot.core.responses import Reject
-from bot.core.runs import plan
+from bot.core.crew import Crew, InputField
+from bot.core.policy import Approvers
+from bot.core.question import Question, QuestionKind, options_for
+from bot.core.response import Reject
+from bot.core.starting import plan
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.server import Server, environment
 from tests.scenario.terminal.person import CTRL_C, person
@@ -71,7 +73,7 @@ async def _ask_in(store: RedisStore, prompt: str) -> Question:
         kind=QuestionKind.APPROVAL,
         prompt=prompt,
         context=f"Because {HARM}\nand more {HARM}",
-        options=rules.options_for(QuestionKind.APPROVAL, ()),
+        options=options_for(QuestionKind.APPROVAL, ()),
         policy=run.approvers,
     )
     return await store.ask(claim, question)

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.core.model import Actor, Crew
-from bot.core.runs import plan
+from bot.core.actor import Actor
+from bot.core.crew import Crew
+from bot.core.starting import plan
 from bot.store.redis import open_store
 from tests.scenario.server import Server
 from tests.scenario.terminal.person import person, piped

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
-from bot.core import rules
-from bot.core.model import ANYONE, Question
+from bot.core.policy import ANYONE, can_decide
 from bot.core.ports import Store
+from bot.core.question import Question
 from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.delivery.thread import Thread
 from bot.surfaces.chat.message_keys import Posted, direct_copy, is_direct, question_copy, untold
@@ -69,7 +69,7 @@ class Direct:
         """In the direct message in which the run goes on; whether they may answer there."""
         if thread.moved is None:
             return False
-        mine = rules.may(thread.run.requester, question.policy)
+        mine = can_decide(thread.run.requester, question.policy)
         name = _name_where_moved(thread, question.id)
         if name not in thread.copies:
             if mine:

@@ -8,7 +8,7 @@ from typing import assert_never
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.events import (
+from bot.core.event import (
     Event,
     HumanInputCompleted,
     HumanInputReminded,
@@ -22,8 +22,9 @@ from bot.core.events import (
     TaskStarted,
     Unknown,
 )
-from bot.core.model import Question, Run
 from bot.core.ports import Store
+from bot.core.question import Question
+from bot.core.run import Run
 from bot.core.text import visible
 from bot.surfaces.chat import cards
 from bot.surfaces.chat.cards import QuestionCard, RunCard

@@ -9,10 +9,10 @@ from weakref import WeakValueDictionary
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.events import Event, HumanInputCompleted, HumanInputReminded, HumanInputRequired, RunChanged
+from bot.core.event import Event, HumanInputCompleted, HumanInputReminded, HumanInputRequired, RunChanged
 from bot.core.lists import RunFilter
-from bot.core.model import Run
 from bot.core.ports import Store
+from bot.core.run import Run
 from bot.surfaces.chat.delivery.event_poster import Telling, progress, run_card
 from bot.surfaces.chat.delivery.orphans import Mending
 from bot.surfaces.chat.delivery.progress import Board

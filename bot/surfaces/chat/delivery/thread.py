@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import structlog
 
-from bot.core.model import Run
 from bot.core.ports import Deliveries, Delivery
+from bot.core.run import Run
 from bot.surfaces.chat.message_keys import MOVED, Posted
 from bot.surfaces.slack.cards.mrkdwn import escape, pieces
 from bot.surfaces.slack.cards.runcard import TEXT, Message

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from bot.core.model import Run, RunError
 from bot.core.ports import Store
+from bot.core.run import Run, RunError
 from bot.surfaces.chat.delivery.event_poster import progress, run_card
 from bot.surfaces.chat.delivery.thread import PROGRESS, Thread
 from bot.surfaces.chat.message_keys import TWIN, Posted

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from bot.core import questions, rules
+from bot.core import answering
+from bot.core.actor import Actor
+from bot.core.decision import Ruling, Verdict
 from bot.core.errors import NotFound
-from bot.core.model import Action, Actor, Question, QuestionKind, Ruling, Verdict
+from bot.core.policy import can_decide
 from bot.core.ports import Store
-from bot.core.responses import Response, response
+from bot.core.question import Action, Question, QuestionKind
+from bot.core.response import Response, make_response
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.inbound.actions import WORDS_BLOCK, Target
 from bot.surfaces.chat.inbound.reply import SILENT, Reply
@@ -38,7 +41,7 @@ class Answers:
             question = await self._store.question(target.run_id, target.question_id)
         except NotFound:
             return Reply(say=private.words(GONE))
-        said = response(action, actor, key=key, value=value, digest=target.digest)
+        said = make_response(action, actor, key=key, value=value, digest=target.digest)
         return _ruled(await self._respond(question, said), question, actor)
 
     async def modal(self, target: Target, words: str, actor: Actor, *, key: str) -> Reply:
@@ -59,7 +62,7 @@ class Answers:
 
     async def words(self, question: Question, words: str, actor: Actor, *, key: str) -> str:
         """The words of a reply; why they don't count, or nothing."""
-        if question.open and rules.may(actor, question.policy) and (why := _ambiguous(question, words)):
+        if question.open and can_decide(actor, question.policy) and (why := _ambiguous(question, words)):
             return escape(why)
         if await self._half_seen(question, actor, words):
             return READ_FIRST
@@ -74,7 +77,7 @@ class Answers:
             question = await self._store.question(target.run_id, target.question_id)
         except NotFound:
             return Reply(say=private.words(GONE))
-        code = "not_allowed" if not rules.may(actor, question.policy) else "" if question.open else "settled"
+        code = "not_allowed" if not can_decide(actor, question.policy) else "" if question.open else "settled"
         if code:
             ruling = Ruling(verdict=Verdict.REFUSED, code=code, question=question)
             return _ruled(ruling, question, actor)
@@ -82,8 +85,8 @@ class Answers:
 
     async def _half_seen(self, question: Question, actor: Actor, words: str) -> bool:
         """Whether these words would decide something of which the thread shows the beginning only."""
-        action, _, _ = rules.interpret(question, words, numbered=_numbered(question))
-        if action is Action.RESPOND or not question.open or not rules.may(actor, question.policy):
+        action, _, _ = answering.interpret(question, words, numbered=_numbered(question))
+        if action is Action.RESPOND or not question.open or not can_decide(actor, question.policy):
             return False
         run = await self._store.run(question.run_id)
         if asking.fit(question_card(run, question)) is Fit.MESSAGE:
@@ -101,28 +104,28 @@ def _numbered(question: Question) -> bool:
 
 
 def _ambiguous(question: Question, words: str) -> str:
-    return questions.ambiguous(question, words, numbered=_numbered(question))
+    return answering.ambiguous(question, words, numbered=_numbered(question))
 
 
 def _in_words(question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:
-    return questions.in_words(question, actor, words, key=key, digest=digest, numbered=_numbered(question))
+    return answering.in_words(question, actor, words, key=key, digest=digest, numbered=_numbered(question))
 
 
 def _typed(question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:
     """What the words of a modal say. Who pressed "Request changes" wants changes, whatever the words are."""
     if question.kind is QuestionKind.REVIEW:
-        return response(Action.RESPOND, actor, key=key, comment=words, digest=digest)
+        return make_response(Action.RESPOND, actor, key=key, comment=words, digest=digest)
     return _in_words(question, actor, words, key, digest)
 
 
 def refusal(ruling: Ruling, question: Question, actor: Actor) -> str:
     """Why an answer did not count, in Slack's own text; empty if it did."""
-    if questions.counted(ruling):
+    if answering.counted(ruling):
         return ""
     policy = question.policy
-    if ruling.code == "not_allowed" and actor.standing not in policy.admits:
+    if ruling.code == "not_allowed" and actor.membership not in policy.allowed_memberships:
         return "Guests and people of other workspaces can't answer here: this crew doesn't admit them."
-    return questions.explain(ruling, private.deciders(policy))
+    return answering.explain(ruling, private.deciders(policy))
 
 
 def _ruled(ruling: Ruling, question: Question, actor: Actor) -> Reply:

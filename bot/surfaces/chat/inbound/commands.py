@@ -7,11 +7,13 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
-from bot.core import inputs, runs
+from bot.core import inputs, starting
+from bot.core.actor import Actor
+from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.lists import RunFilter
-from bot.core.model import Actor, Crew, Run
 from bot.core.ports import Store
+from bot.core.run import Run
 from bot.surfaces.chat.inbound.console_link import ConsoleLinks
 from bot.surfaces.chat.inbound.forms import Draft, Forms
 from bot.surfaces.chat.inbound.parser import (
@@ -95,7 +97,7 @@ class CommandHandlers:
             known = await self._known_to(order.actor)
             return _meant(f"There is no crew {command.crew!r}.", command.crew, known)
         try:
-            runs.check_admitted(crew, order.actor)
+            starting.check_can_start(crew, order.actor)
             return await self._begin(order, crew, given(crew, command.rest))
         except Refused as refused:
             return Reply(say=private.words(str(refused)))
@@ -127,7 +129,7 @@ class CommandHandlers:
     async def start(self, draft: Draft, crew: Crew, actor: Actor) -> Run:
         """Start what a draft says. Raises InvalidInputs, Refused."""
         place = SlackPlace(actor.tenant, draft.channel, draft.thread or None).encode()
-        new = runs.plan(crew, draft.given, actor, key=draft.key, place=place, held=True)
+        new = starting.plan(crew, draft.given, actor, key=draft.key, place=place, held=True)
         run, _ = await self._store.start(new)
         return run
 
@@ -199,7 +201,7 @@ class CommandHandlers:
     async def _known_to(self, actor: Actor) -> dict[str, Crew]:
         """The crews that this person may start: of others, guests are not told the names."""
         crews = await self._store.crews()
-        return {name: crew for name, crew in crews.items() if runs.admits(crew, actor)}
+        return {name: crew for name, crew in crews.items() if starting.can_start(crew, actor)}
 
     async def _help(self, unknown: str, actor: Actor) -> Reply:
         if not unknown:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bot.core import sessions
-from bot.core.model import Actor, Standing
+from bot.core.actor import Actor, Membership
 from bot.core.ports import Memory
 from bot.surfaces.chat.inbound.reply import Reply, said
 
@@ -23,7 +23,7 @@ class ConsoleLinks:
 
     async def open(self, person: Actor) -> Reply:
         """A link for this person alone: the same one until it was used. Raises StoreUnavailable."""
-        if person.standing is not Standing.MEMBER:
+        if person.membership is not Membership.MEMBER:
             return said(MEMBERS_ONLY)
         token, seconds = await sessions.offer_link(self._memory, person, self._secret)
         link = f"{self._url}{sessions.LINK_PATH}{token}"

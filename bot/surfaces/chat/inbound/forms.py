@@ -5,8 +5,10 @@ from __future__ import annotations
 from pydantic import Field, JsonValue
 
 from bot.core import ids
-from bot.core.model import Actor, Crew, Value
+from bot.core.actor import Actor
+from bot.core.crew import Crew
 from bot.core.ports import Memory
+from bot.core.value import Value
 from bot.surfaces.chat.inbound.reply import Reply, ReplyTarget
 from bot.surfaces.slack.cards import private, views
 from bot.surfaces.slack.inbound.opening import Opening

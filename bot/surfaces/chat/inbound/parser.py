@@ -11,8 +11,8 @@ from functools import cache
 from pydantic import JsonValue
 
 from bot.core import inputs
+from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs
-from bot.core.model import Crew
 
 VERBS = ("start", "list", "status", "cancel", "console", "help")
 

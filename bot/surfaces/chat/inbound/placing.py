@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from bot.core.feed import Feed, run_topic
-from bot.core.model import Run, RunStatus
 from bot.core.ports import Memory, Runs
+from bot.core.run import Run, RunStatus
 from bot.surfaces.chat.inbound.reply import ReplyTarget
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.inbound.notices import Notices

@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from bot.core import rules
+from bot.core.actor import Actor
 from bot.core.errors import NotFound
-from bot.core.model import Actor, Question, Run
+from bot.core.policy import can_decide
 from bot.core.ports import Store
+from bot.core.question import Question
+from bot.core.run import Run
 from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.answers import READ_FIRST, Answers
 from bot.surfaces.chat.inbound.reply import SILENT, Reply
@@ -141,13 +143,13 @@ class Replies:
             actor = await self._people.actor(heard.said.user, heard.installation)
         except Unrecognised:
             return SILENT
-        theirs = [question for _, question in asked if rules.may(actor, question.policy)]
+        theirs = [question for _, question in asked if can_decide(actor, question.policy)]
         if not theirs:
             return SILENT
         return await self._explain_once(f"{theirs[-1].id}:talk", actor, NOT_TAKEN)
 
     async def _answer(self, heard: Heard, question: Question, actor: Actor) -> Reply:
-        if rules.may(actor, question.policy):
+        if can_decide(actor, question.policy):
             # All copies of a message, those that arrive at once too, are for the question of the first one.
             # That it counts once, the store sees to.
             run_id, question_id = (await self._routed(heard.key, question)).split()
@@ -163,7 +165,7 @@ class Replies:
         return await self._store.keep(f"{message}:question", _way(question), 7 * DAY)
 
     async def _which(self, heard: Heard, asked: list[Asked], actor: Actor) -> Reply:
-        theirs = [(run, question) for run, question in asked if rules.may(actor, question.policy)]
+        theirs = [(run, question) for run, question in asked if can_decide(actor, question.policy)]
         if not theirs:
             return await self._answer(heard, asked[-1][1], actor)
         kept = json.dumps({"user": actor.user_id, "words": heard.words})

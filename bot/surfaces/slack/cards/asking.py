@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from bot.core.model import Action, Option, QuestionKind
+from bot.core.question import Action, Option, QuestionKind
 from bot.core.text import visible
 from bot.surfaces.chat.cards import QuestionCard, Silence
 from bot.surfaces.chat.inbound import actions

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.core import ids
-from bot.core.model import Crew, Run, RunStatus
+from bot.core.crew import Crew
+from bot.core.run import Run, RunStatus
 from bot.surfaces.chat.cards import QuestionCard
 from bot.surfaces.chat.inbound import actions
 from bot.surfaces.slack.cards.elements import Block, context, header, link_button, section

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core import ids
-from bot.core.model import ANYONE, Crew, InputField, Policy, Question, Run, RunStatus
+from bot.core.crew import Crew, InputField
+from bot.core.policy import ANYONE, Policy
+from bot.core.question import Question
+from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat.inbound import actions
 from bot.surfaces.chat.inbound.actions import Target

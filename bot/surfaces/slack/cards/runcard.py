@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from bot.core import ids
-from bot.core.model import RunStatus
+from bot.core.run import RunStatus
 from bot.core.text import visible
 from bot.surfaces.chat.cards import RunCard, Task
 from bot.surfaces.chat.inbound import actions

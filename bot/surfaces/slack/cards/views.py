@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from bot.core.model import Crew, InputField, InputKind, Question, QuestionKind, Run
+from bot.core.crew import Crew, InputField, InputKind
+from bot.core.question import Question, QuestionKind
+from bot.core.run import Run
 from bot.core.text import valid
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.inbound import actions

@@ -17,8 +17,9 @@ import structlog
 from pydantic import ValidationError
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.model import Question, Value
 from bot.core.ports import Store
+from bot.core.question import Question
+from bot.core.value import Value
 from bot.surfaces.chat.inbound.pending_requests import Delivery
 from bot.surfaces.chat.inbound.replies import Heard
 from bot.surfaces.chat.inbound.reply import Reply

@@ -1,4 +1,4 @@
-"""Who acts: from Slack's user ids to actors, with their standing in the workspace that installed the app.
+"""Who acts: from Slack's user ids to actors, with their membership of the workspace that installed the app.
 
 Slack's payloads don't say who is a guest or was deactivated, users.info does. What it said is kept in the
 store for a few minutes, and dropped there as soon as Slack tells of a change (`user_change`). Without a fresh
@@ -14,10 +14,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import structlog
+from pydantic import Field
 
+from bot.core.actor import Actor, Membership
 from bot.core.errors import CrewdeckError
-from bot.core.model import Actor, Standing, Value
 from bot.core.ports import Memory
+from bot.core.value import Value
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.slack.webapi.api import Later, Rejected
 
@@ -81,7 +83,7 @@ class Profile(Value):
     """What is kept of a person."""
 
     name: str
-    standing: Standing
+    membership: Membership = Field(alias="standing")
     #: Deactivated, or no person: may nothing, whoever a crew admits.
     barred: bool = False
 
@@ -113,7 +115,7 @@ class People:
             tenant=self._home.team,
             user_id=user,
             name=profile.name,
-            standing=profile.standing,
+            membership=profile.membership,
         )
 
     async def profile(self, user: str) -> Profile:
@@ -133,7 +135,7 @@ class People:
                 log.info("somebody who was named is known by id alone", user=user)
         return {user: name for user, name in found.items() if name}
 
-    async def vouch(self, person: Actor) -> Standing | None:
+    async def vouch(self, person: Actor) -> Membership | None:
         """`bot.core.sessions.Vouch`. Raises Unrecognised, StoreUnavailable."""
         if person.tenant != self._home.team:
             return None
@@ -142,7 +144,7 @@ class People:
                 profile = await self.profile(person.user_id)
         except TimeoutError as error:
             raise Unrecognised from error
-        return None if profile.barred else profile.standing
+        return None if profile.barred else profile.membership
 
     async def changed(self, user: str) -> None:
         """Slack says that something about this user is different: what was known no longer holds."""
@@ -189,7 +191,7 @@ class People:
                 if rejected.code not in _INVISIBLE:
                     log.warning("Slack refuses to say who somebody is", user=user, code=rejected.code)
                     raise Unrecognised from rejected
-                return Profile(name="", standing=Standing.EXTERNAL)
+                return Profile(name="", membership=Membership.EXTERNAL)
 
     def _name(self, user: str) -> str:
         return f"slack:profile:{self._home.team}:{user}"
@@ -204,7 +206,7 @@ def profile_of(home: Home, user: Mapping[str, Any]) -> Profile:
     name = (
         about.get("display_name") or about.get("real_name") or user.get("real_name") or user.get("name") or ""
     )
-    return Profile(name=str(name), standing=_standing(home, user), barred=_is_barred(user))
+    return Profile(name=str(name), membership=_membership(home, user), barred=_is_barred(user))
 
 
 def _is_barred(user: Mapping[str, Any]) -> bool:
@@ -213,12 +215,12 @@ def _is_barred(user: Mapping[str, Any]) -> bool:
     return any(user.get(flag) for flag in flags) or user.get("id") == "USLACKBOT"
 
 
-def _standing(home: Home, user: Mapping[str, Any]) -> Standing:
+def _membership(home: Home, user: Mapping[str, Any]) -> Membership:
     if user.get("is_stranger") or not _belongs(home, user):
-        return Standing.EXTERNAL
+        return Membership.EXTERNAL
     if user.get("is_restricted") or user.get("is_ultra_restricted"):
-        return Standing.GUEST
-    return Standing.MEMBER
+        return Membership.GUEST
+    return Membership.MEMBER
 
 
 def _belongs(home: Home, user: Mapping[str, Any]) -> bool:

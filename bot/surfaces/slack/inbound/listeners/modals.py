@@ -10,8 +10,8 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
+from bot.core.crew import Crew
 from bot.core.errors import CrewdeckError, InvalidInputs, Refused, StoreUnavailable
-from bot.core.model import Crew
 from bot.core.ports import Store
 from bot.surfaces.chat.inbound import actions
 from bot.surfaces.chat.inbound.actions import Target

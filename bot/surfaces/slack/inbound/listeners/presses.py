@@ -11,10 +11,13 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
-from bot.core import rules, runs
+from bot.core import starting
+from bot.core.actor import Actor
 from bot.core.errors import NotFound
-from bot.core.model import Action, Actor, Question, Run
+from bot.core.policy import can_decide
 from bot.core.ports import Store
+from bot.core.question import Action, Question
+from bot.core.run import Run
 from bot.surfaces.chat.delivery.drawing import off_the_loop
 from bot.surfaces.chat.inbound import actions
 from bot.surfaces.chat.inbound.actions import Target
@@ -82,7 +85,7 @@ class Presses:
         if found is None:
             return Reply(say=private.words("This is no longer there: its run ended some time ago."))
         run, question = found
-        if not rules.may(actor, question.policy) and not _sees(press, run, actor):
+        if not can_decide(actor, question.policy) and not _sees(press, run, actor):
             return Reply(say=private.words(NOT_SHOWN))
         size = len(question.prompt) + len(question.context)
         return self._open(press, await off_the_loop(lambda: views.full_text(run, question), size))
@@ -100,7 +103,7 @@ class Presses:
             return Reply(say=private.words("This has been there for too long. Please start the crew again."))
         if not draft.is_of(actor):
             return Reply(say=private.words(NOT_YOUR_FORM))
-        runs.check_admitted(crew, actor)
+        starting.check_can_start(crew, actor)
         return self._forms.open(draft, crew, press.trigger_id, line_to(press))
 
     async def which(self, press: Press, target: Target, actor: Actor) -> Reply:
@@ -166,7 +169,9 @@ def decision(action_id: str, target: Target) -> tuple[Action, str | None]:
 
 def _sees(press: Press, run: Run, actor: Actor) -> bool:
     """Who may know of the run, of the people whom its crew admits."""
-    return actor.standing in run.approvers.admits and visible(run, actor, press.container.channel_id)
+    return actor.membership in run.approvers.allowed_memberships and visible(
+        run, actor, press.container.channel_id
+    )
 
 
 def copy_of(press: Press) -> Posted | None:

@@ -1,4 +1,4 @@
-"""Starting and cancelling runs: what every surface does, whatever it looks like there."""
+"""Starting a run on any surface: which crew is meant, who may start it, and the run that comes of it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from bot.core import ids, inputs, rules
+from bot.core import ids, inputs
+from bot.core.actor import Actor
+from bot.core.crew import Crew
 from bot.core.errors import NotFound, NoWorker, Refused
-from bot.core.model import Actor, Crew, NewRun, Place
+from bot.core.place import Place
+from bot.core.policy import policy_for
 from bot.core.ports import Catalogue
+from bot.core.run import NewRun
 
 
 async def crew_named(store: Catalogue, name: str) -> Crew:
@@ -23,14 +27,14 @@ async def crew_named(store: Catalogue, name: str) -> Crew:
     raise NotFound("crew", name)
 
 
-def admits(crew: Crew, requester: Actor) -> bool:
-    """Whether the crew may be started by somebody of this standing."""
-    return requester.admin or requester.standing in crew.admits
+def can_start(crew: Crew, requester: Actor) -> bool:
+    """Whether the crew may be started by this person."""
+    return requester.admin or requester.membership in crew.allowed_memberships
 
 
-def check_admitted(crew: Crew, requester: Actor) -> None:
-    """Raises Refused unless the crew may be started by somebody of this standing."""
-    if not admits(crew, requester):
+def check_can_start(crew: Crew, requester: Actor) -> None:
+    """Raises Refused unless the crew may be started by this person."""
+    if not can_start(crew, requester):
         raise Refused("not_admitted", f"{crew.title} can only be started by members of this workspace.")
 
 
@@ -48,14 +52,14 @@ def plan(
 
     Raises InvalidInputs, and Refused (not_admitted).
     """
-    check_admitted(crew, requester)
+    check_can_start(crew, requester)
     return NewRun(
         id=ids.run_id(key),
         crew=crew,
         inputs=inputs.validate(crew, dict(given)),
         requester=requester,
-        approvers=rules.policy_for(crew.approvers, requester, crew.admits),
-        cancellers=rules.policy_for(crew.cancellers, requester, crew.admits),
+        approvers=policy_for(crew.approvers, requester, crew.allowed_memberships),
+        cancellers=policy_for(crew.cancellers, requester, crew.allowed_memberships),
         place=place,
         held=held,
         followers=followers,

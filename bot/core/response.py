@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from bot.core.model import Action, Actor, Strict
+from bot.core.actor import Actor
+from bot.core.question import Action
 from bot.core.text import ValidText
+from bot.core.value import Strict
 
 
 class _Response(Strict):
@@ -68,7 +70,7 @@ Sendable = Literal[Action.APPROVE, Action.REJECT, Action.CHOOSE, Action.RESPOND]
 """What a person can say; the other actions are outcomes that nobody sends."""
 
 
-def response(
+def make_response(
     action: Action,
     actor: Actor,
     *,
@@ -94,7 +96,7 @@ def response(
             raise ValueError(f"{action} is nobody's to send")
 
 
-def parse(stored: str) -> Response:
+def parse_response(stored: str) -> Response:
     """A response as it was written down. Raises ValidationError if this release doesn't understand it."""
     document = json.loads(stored)
     # What isn't said is null in those that the first release wrote.

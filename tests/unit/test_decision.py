@@ -6,30 +6,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core import questions, rules
+from bot.core import answering, decision
+from bot.core.actor import Actor, Membership
 from bot.core.alike import label_key
-from bot.core.model import (
+from bot.core.policy import Approvers, Policy, can_decide, policy_for
+from bot.core.question import (
     Action,
-    Actor,
-    Approvers,
     Deadline,
     Option,
-    Policy,
     Question,
     QuestionKind,
     ReasonFlags,
     Source,
-    Standing,
+    digest_of,
+    infer_kind,
+    options_for,
 )
-from bot.core.questions import digest_of
-from bot.core.responses import Choose, Reply, Response, parse, response
+from bot.core.response import Choose, Reply, Response, make_response, parse_response
 
 ADA = Actor(surface="slack", tenant="T1", user_id="U1", name="Ada")
 BOB = Actor(surface="slack", tenant="T1", user_id="U2", name="Bob")
 
 
 def question(kind: QuestionKind, *labels: str) -> Question:
-    options = rules.options_for(kind, labels)
+    options = options_for(kind, labels)
     return Question(
         id="q", run_id="r", kind=kind, prompt="?", options=options, policy=Policy(deciders=("*",))
     )
@@ -42,33 +42,33 @@ TEXT = question(QuestionKind.TEXT)
 
 
 def test_by_default_the_requester_alone_decides() -> None:
-    policy = rules.policy_for(Approvers(), ADA)
-    assert rules.may(ADA, policy)
-    assert not rules.may(BOB, policy)
+    policy = policy_for(Approvers(), ADA)
+    assert can_decide(ADA, policy)
+    assert not can_decide(BOB, policy)
 
 
 def test_listed_people_and_keys_decide() -> None:
-    policy = rules.policy_for(Approvers(requester=False, listed=("U2", "key:ci")), ADA)
-    assert rules.may(BOB, policy)
-    assert rules.may(Actor(surface="http", user_id="key:ci"), policy)
-    assert not rules.may(ADA, policy)
-    assert not rules.may(BOB.model_copy(update={"tenant": "T2"}), policy)
+    policy = policy_for(Approvers(requester=False, listed=("U2", "key:ci")), ADA)
+    assert can_decide(BOB, policy)
+    assert can_decide(Actor(surface="http", user_id="key:ci"), policy)
+    assert not can_decide(ADA, policy)
+    assert not can_decide(BOB.model_copy(update={"tenant": "T2"}), policy)
 
 
 def test_another_identity_of_the_same_person_counts() -> None:
-    policy = rules.policy_for(Approvers(), ADA)
-    assert rules.may(Actor(surface="http", user_id="key:ada", identities=(ADA.principal,)), policy)
+    policy = policy_for(Approvers(), ADA)
+    assert can_decide(Actor(surface="http", user_id="key:ada", identities=(ADA.principal,)), policy)
 
 
-@pytest.mark.parametrize("standing", [Standing.GUEST, Standing.EXTERNAL])
-def test_guests_and_strangers_decide_only_where_they_are_admitted(standing: Standing) -> None:
-    guest = ADA.model_copy(update={"standing": standing})
-    assert not rules.may(guest, rules.policy_for(Approvers(anyone=True), ADA))
-    assert rules.may(guest, rules.policy_for(Approvers(anyone=True), ADA, (Standing.MEMBER, standing)))
+@pytest.mark.parametrize("membership", [Membership.GUEST, Membership.EXTERNAL])
+def test_guests_and_strangers_decide_only_where_they_are_admitted(membership: Membership) -> None:
+    guest = ADA.model_copy(update={"membership": membership})
+    assert not can_decide(guest, policy_for(Approvers(anyone=True), ADA))
+    assert can_decide(guest, policy_for(Approvers(anyone=True), ADA, (Membership.MEMBER, membership)))
 
 
 def test_an_admin_may_do_everything() -> None:
-    assert rules.may(BOB.model_copy(update={"admin": True}), Policy(deciders=(), admits=()))
+    assert can_decide(BOB.model_copy(update={"admin": True}), Policy(deciders=(), allowed_memberships=()))
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_an_admin_may_do_everything() -> None:
     ],
 )
 def test_the_options_say_what_kind_of_question_it_is(labels: tuple[str, ...], kind: QuestionKind) -> None:
-    assert rules.infer_kind(None, labels) is kind
-    assert rules.infer_kind(QuestionKind.REVIEW, labels) is QuestionKind.REVIEW
+    assert infer_kind(None, labels) is kind
+    assert infer_kind(QuestionKind.REVIEW, labels) is QuestionKind.REVIEW
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_the_options_say_what_kind_of_question_it_is(labels: tuple[str, ...], ki
 def test_only_words_that_are_exactly_a_label_are_that_button(
     asked: Question, words: str, meaning: tuple[Action, str | None, str]
 ) -> None:
-    assert rules.interpret(asked, words) == meaning
+    assert answering.interpret(asked, words) == meaning
 
 
 @given(words=st.text())
 def test_no_other_words_ever_approve(words: str) -> None:
-    action, _, _ = rules.interpret(APPROVAL, words)
+    action, _, _ = answering.interpret(APPROVAL, words)
     assert (action is Action.APPROVE) == (label_key(words) == "approve")
 
 
@@ -125,23 +125,23 @@ PICK = question(QuestionKind.CHOICE, "Don’t ship", "🚀 Launch it", "Stra\u00
     ],
 )  # fmt: skip
 def test_labels_match_as_people_type_them_and_numbers_where_they_are_shown(words: str, chosen: str) -> None:
-    assert rules.interpret(PICK, words, numbered=True) == (Action.CHOOSE, chosen, "")
+    assert answering.interpret(PICK, words, numbered=True) == (Action.CHOOSE, chosen, "")
 
 
 @pytest.mark.parametrize("words", ["ship", "6", "0", "2 please", "don't", "1"])
 def test_what_is_none_or_several_of_the_labels_is_an_answer_in_words(words: str) -> None:
-    assert rules.interpret(PICK, words, numbered=True) == (Action.RESPOND, None, words)
+    assert answering.interpret(PICK, words, numbered=True) == (Action.RESPOND, None, words)
 
 
 def test_a_number_is_no_choice_where_no_numbers_are_shown() -> None:
-    assert rules.interpret(PICK, "2") == (Action.RESPOND, None, "2")
-    assert rules.interpret(PICK, "1") == (Action.CHOOSE, "5", "")
+    assert answering.interpret(PICK, "2") == (Action.RESPOND, None, "2")
+    assert answering.interpret(PICK, "1") == (Action.CHOOSE, "5", "")
 
 
 def test_words_that_fit_several_options_are_explained() -> None:
-    why = questions.ambiguous(PICK, "1", numbered=True)
+    why = answering.ambiguous(PICK, "1", numbered=True)
     assert "“Don’t ship” and “1”" in why
-    assert not questions.ambiguous(PICK, "2", numbered=True)
+    assert not answering.ambiguous(PICK, "2", numbered=True)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_words_that_fit_several_options_are_explained() -> None:
 def test_silence_is_what_was_declared_and_never_an_approval(
     asked: Question, declared: str, text: str
 ) -> None:
-    outcome = rules.silence(Deadline(after=1, outcome=declared), asked)
+    outcome = decision.timeout_outcome(Deadline(after=1, outcome=declared), asked)
     assert outcome.text(asked.options) == text
     assert outcome.action is not Action.APPROVE
 
@@ -167,14 +167,14 @@ def test_silence_is_what_was_declared_and_never_an_approval(
 @pytest.mark.parametrize("action", [Action.EXPIRE, Action.CANCEL])
 def test_nobody_can_send_what_only_the_store_decides(action: Action) -> None:
     with pytest.raises(ValueError, match="nobody's to send"):
-        response(action, ADA, key="k")
+        make_response(action, ADA, key="k")
     with pytest.raises(ValueError, match="action"):
-        parse(f'{{"action": "{action}", "actor": {ADA.model_dump_json()}, "key": "k"}}')
+        parse_response(f'{{"action": "{action}", "actor": {ADA.model_dump_json()}, "key": "k"}}')
 
 
 def test_a_choice_takes_the_ids_of_its_options() -> None:
     def fits(value: str) -> bool:
-        return rules.admissible(CHOICE, Choose(value=value, actor=ADA, key="k"))
+        return decision.admissible(CHOICE, Choose(value=value, actor=ADA, key="k"))
 
     assert fits("1")
     assert not any(fits(value) for value in ("4", "Tea", ""))
@@ -186,7 +186,7 @@ def test_a_choice_takes_the_ids_of_its_options() -> None:
 FOR_ADA = Policy(deciders=(ADA.principal,))
 said = st.lists(
     st.builds(
-        response,
+        make_response,
         st.sampled_from([Action.APPROVE, Action.REJECT, Action.CHOOSE, Action.RESPOND]),
         st.sampled_from([ADA, BOB, BOB.model_copy(update={"admin": True})]),
         key=st.just("k"),
@@ -200,37 +200,41 @@ said = st.lists(
 @given(asked=st.sampled_from([APPROVAL, CHOICE, REVIEW, TEXT]), responses=said)
 def test_the_first_response_that_counts_decides(asked: Question, responses: list[Response]) -> None:
     asked = asked.model_copy(update={"policy": FOR_ADA})
-    counting = [r for r in responses if rules.may(r.actor, FOR_ADA) and rules.admissible(asked, r)]
-    decided = rules.evaluate(asked, responses)
+    counting = [r for r in responses if can_decide(r.actor, FOR_ADA) and decision.admissible(asked, r)]
+    decided = decision.evaluate(asked, responses)
     if counting:
-        assert decided == rules.Settled(outcome=rules.outcome_of(counting[0]))
-        assert rules.expire(asked, responses) == rules.outcome_of(counting[0])
+        assert decided == decision.Settled(outcome=decision.outcome_of(counting[0]))
+        assert decision.expired_outcome(asked, responses) == decision.outcome_of(counting[0])
     else:
-        assert decided == rules.Pending()
-        assert rules.expire(asked, responses) == rules.silence(asked.deadline, asked)
+        assert decided == decision.Pending()
+        assert decision.expired_outcome(asked, responses) == decision.timeout_outcome(asked.deadline, asked)
 
 
 @given(asked=st.sampled_from([APPROVAL, CHOICE, REVIEW, TEXT]), responses=said)
 def test_a_response_that_is_not_refused_counts(asked: Question, responses: list[Response]) -> None:
     asked = asked.model_copy(update={"policy": FOR_ADA})
     for each in responses:
-        assert (rules.refusal(asked, each) == "") == isinstance(rules.evaluate(asked, [each]), rules.Settled)
+        assert (decision.refusal(asked, each) == "") == isinstance(
+            decision.evaluate(asked, [each]), decision.Settled
+        )
 
 
 def test_who_may_not_answer_learns_nothing_else() -> None:
     settled = APPROVAL.model_copy(
-        update={"policy": FOR_ADA, "outcome": rules.WITHDRAWN, "digest": "sha256:now"}
+        update={"policy": FOR_ADA, "outcome": decision.WITHDRAWN, "digest": "sha256:now"}
     )
-    stranger = response(Action.CHOOSE, BOB, key="k", value="9", digest="sha256:then")
-    assert rules.refusal(settled, stranger) == "not_allowed"
-    assert rules.refusal(settled, stranger.model_copy(update={"actor": ADA})) == "settled"
+    stranger = make_response(Action.CHOOSE, BOB, key="k", value="9", digest="sha256:then")
+    assert decision.refusal(settled, stranger) == "not_allowed"
+    assert decision.refusal(settled, stranger.model_copy(update={"actor": ADA})) == "settled"
 
 
 def test_an_answer_to_what_is_no_longer_asked_is_stale() -> None:
     asked = APPROVAL.model_copy(update={"digest": "sha256:now"})
-    assert rules.refusal(asked, response(Action.APPROVE, ADA, key="k", digest="sha256:then")) == "stale"
+    assert (
+        decision.refusal(asked, make_response(Action.APPROVE, ADA, key="k", digest="sha256:then")) == "stale"
+    )
     for known in ("", "sha256:now"):
-        assert rules.refusal(asked, response(Action.APPROVE, ADA, key="k", digest=known)) == ""
+        assert decision.refusal(asked, make_response(Action.APPROVE, ADA, key="k", digest=known)) == ""
 
 
 CHANGED = {
@@ -257,7 +261,7 @@ NOT_SHOWN = {
     "created_at": 1,
     "deadline_at": 2,
     "settled_at": 3,
-    "outcome": rules.WITHDRAWN,
+    "outcome": decision.WITHDRAWN,
 }
 
 
@@ -290,4 +294,4 @@ def test_what_a_newer_release_wrote_is_not_read_as_something_else() -> None:
     replies: list[dict[str, object]] = [{"withdrawn": True}, {"action": "submit"}]
     for changed in replies:
         with pytest.raises(ValueError, match="validation error"):
-            parse(json.dumps(reply | changed))
+            parse_response(json.dumps(reply | changed))

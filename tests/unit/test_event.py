@@ -5,20 +5,27 @@ from typing import Any
 
 import pytest
 
-from bot.core import events, rules
-from bot.core.events import Body, Event, Unknown, parse_body
-from bot.core.model import (
-    Action,
-    Actor,
-    Deadline,
-    Option,
-    Outcome,
-    Policy,
-    Question,
-    QuestionKind,
-    ReasonFlags,
-    RunError,
+from bot.core import decision
+from bot.core.actor import Actor
+from bot.core.event import (
+    Body,
+    Event,
+    HumanInputReminded,
+    RunCancelled,
+    RunChanged,
+    RunCompleted,
+    RunFailed,
+    RunStarted,
+    TaskCompleted,
+    TaskStarted,
+    Unknown,
+    completed_event,
+    parse_body,
+    required_event,
 )
+from bot.core.policy import Policy
+from bot.core.question import Action, Deadline, Option, Outcome, Question, QuestionKind, ReasonFlags
+from bot.core.run import RunError
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"
 AT = 1_774_951_200_123
@@ -55,9 +62,7 @@ FRAME = {
 
 GOLDEN: list[tuple[Body, dict[str, Any]]] = [
     (
-        events.RunStarted(
-            crew_id="c1", crew="demo", title="Demo", inputs={"topic": "mills"}, requester="Ada"
-        ),
+        RunStarted(crew_id="c1", crew="demo", title="Demo", inputs={"topic": "mills"}, requester="Ada"),
         {
             "type": "run_started",
             "crew_id": "c1",
@@ -67,14 +72,14 @@ GOLDEN: list[tuple[Body, dict[str, Any]]] = [
             "requester": "Ada",
         },
     ),
-    (events.TaskStarted(**TASK), {"type": "task_started", **TASK}),
-    (events.TaskCompleted(**TASK), {"type": "task_completed", **TASK}),
+    (TaskStarted(**TASK), {"type": "task_started", **TASK}),
+    (TaskCompleted(**TASK), {"type": "task_completed", **TASK}),
     (
-        events.RunChanged(crew_id="c1", change="Goes on with gpt-5.5."),
+        RunChanged(crew_id="c1", change="Goes on with gpt-5.5."),
         {"type": "run_changed", "crew_id": "c1", "change": "Goes on with gpt-5.5."},
     ),
     (
-        events.required(QUESTION),
+        required_event(QUESTION),
         {
             "type": "human_input_required",
             "question_id": "q1",
@@ -91,7 +96,7 @@ GOLDEN: list[tuple[Body, dict[str, Any]]] = [
         },
     ),
     (
-        events.completed(QUESTION, Outcome(action=Action.CHOOSE, value="2", by=ADA)),
+        completed_event(QUESTION, Outcome(action=Action.CHOOSE, value="2", by=ADA)),
         {
             "type": "human_input_completed",
             "question_id": "q1",
@@ -107,7 +112,7 @@ GOLDEN: list[tuple[Body, dict[str, Any]]] = [
         },
     ),
     (
-        events.completed(QUESTION, rules.WITHDRAWN),
+        completed_event(QUESTION, decision.WITHDRAWN),
         {
             "type": "human_input_completed",
             "question_id": "q1",
@@ -123,15 +128,15 @@ GOLDEN: list[tuple[Body, dict[str, Any]]] = [
         },
     ),
     (
-        events.HumanInputReminded(question_id="q1"),
+        HumanInputReminded(question_id="q1"),
         {"type": "human_input_reminded", "question_id": "q1"},
     ),
-    (events.RunCompleted(result="# Mills"), {"type": "run_completed", "result": "# Mills"}),
+    (RunCompleted(result="# Mills"), {"type": "run_completed", "result": "# Mills"}),
     (
-        events.RunFailed(error=RunError(code="timeout", message="It took too long.")),
+        RunFailed(error=RunError(code="timeout", message="It took too long.")),
         {"type": "run_failed", "error": {"code": "timeout", "message": "It took too long."}},
     ),
-    (events.RunCancelled(cancelled_by="Ada"), {"type": "run_cancelled", "cancelled_by": "Ada"}),
+    (RunCancelled(cancelled_by="Ada"), {"type": "run_cancelled", "cancelled_by": "Ada"}),
 ]
 
 
@@ -173,5 +178,5 @@ def test_the_last_event_is_one_of_three() -> None:
 
 
 def test_a_question_without_deadline_says_so() -> None:
-    patient = events.required(QUESTION.model_copy(update={"deadline": Deadline()}))
+    patient = required_event(QUESTION.model_copy(update={"deadline": Deadline()}))
     assert event(patient).public()["deadline"] is None

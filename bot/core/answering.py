@@ -1,41 +1,47 @@
-"""Answering questions: what every surface does, whatever it looks like there."""
+"""Answering a question on any surface: which response words are, and what a person is told of a ruling."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import re
 
-from bot.core import rules
-from bot.core.model import Action, Actor, Outcome, Question, Ruling, Verdict
-from bot.core.responses import Response, response
+from bot.core.actor import Actor
+from bot.core.alike import label_key
+from bot.core.decision import Ruling, Verdict
+from bot.core.question import Action, Option, Outcome, Question, QuestionKind
+from bot.core.response import Response, make_response
 from bot.core.text import visible
 
-_NOT_SHOWN = {
-    # Where it stands in its run.
-    "id",
-    "run_id",
-    "crew_id",
-    "task_id",
-    "agent_id",
-    "known_as",
-    # What the store adds.
-    "digest",
-    "created_at",
-    "deadline_at",
-    "settled_at",
-    "outcome",
-}
 
+def interpret(question: Question, words: str, *, numbered: bool = False) -> tuple[Action, str | None, str]:
+    """What a reply in words does: `(action, value, comment)`.
 
-def digest_of(question: Question) -> str:
-    """SHA-256 of all that people see of a question and decide on.
-
-    Whatever a question has is covered unless it is named above: kind, words, options, who asks, which round,
-    who may answer, and what silence means.
+    Words that are exactly one label, as people type it, are that button. Any others are an answer in words,
+    never an approval.
     """
-    shown = question.model_dump(mode="json", exclude=_NOT_SHOWN)
-    text = json.dumps(shown, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    found = matching_options(question, words, numbered=numbered)
+    if len(found) == 1:
+        [option] = found
+        if question.kind is QuestionKind.CHOICE:
+            return Action.CHOOSE, option.id, ""
+        if option.id != Action.RESPOND:
+            return Action(option.id), None, ""
+    return Action.RESPOND, None, words.strip()
+
+
+def matching_options(question: Question, words: str, *, numbered: bool = False) -> tuple[Option, ...]:
+    """The options that these words may stand for: by label, by id, and by number where people see numbers."""
+    typed = label_key(words)
+    number = _NUMBER.fullmatch(typed) if numbered and question.kind is QuestionKind.CHOICE else None
+    place = int(number[1]) if number else None
+    return tuple(
+        option
+        for at, option in enumerate(question.options, start=1)
+        if at == place or typed == label_key(option.label) or (typed == option.id and not option.id.isdigit())
+    )
+
+
+_NUMBER = re.compile(r"#?([1-9][0-9]{0,2})\)?")
+"""A number as people type it, behind `label_key`, which takes away a full stop."""
 
 
 def in_words(
@@ -43,16 +49,16 @@ def in_words(
 ) -> Response:
     """The response that words are: exactly a label, as people type it, is that choice.
 
-    Others are passed on as words. `key` and `digest` as in `bot.core.responses`. `numbered`: people see the
+    Others are passed on as words. `key` and `digest` as in `bot.core.response`. `numbered`: people see the
     options with numbers, so a number is a choice as well.
     """
-    action, value, comment = rules.interpret(question, words, numbered=numbered)
-    return response(action, actor, key=key, value=value, comment=comment, digest=digest)
+    action, value, comment = interpret(question, words, numbered=numbered)
+    return make_response(action, actor, key=key, value=value, comment=comment, digest=digest)
 
 
 def ambiguous(question: Question, words: str, *, numbered: bool = False) -> str:
     """Why words that fit several options decide nothing, for who said them; empty if they don't."""
-    found = rules.meant(question, words, numbered=numbered)
+    found = matching_options(question, words, numbered=numbered)
     if len(found) < 2:  # noqa: PLR2004 - one is meant, or none
         return ""
     labels = " and ".join(f"“{visible(option.label)}”" for option in found[:3])

@@ -12,8 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from bot.core import ids
-from bot.core.model import Action, Option, Outcome, Question, QuestionKind, ReasonFlags, RunError, Value
+from bot.core.question import Action, Option, Outcome, Question, QuestionKind, ReasonFlags
+from bot.core.run import RunError
 from bot.core.text import ValidJson, ValidText
+from bot.core.value import Value
 
 
 class RunStarted(Value):
@@ -210,7 +212,7 @@ def iso(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def required(question: Question) -> HumanInputRequired:
+def required_event(question: Question) -> HumanInputRequired:
     """The event that announces a question."""
     return HumanInputRequired(
         question_id=question.id,
@@ -228,7 +230,7 @@ def required(question: Question) -> HumanInputRequired:
     )
 
 
-def completed(question: Question, outcome: Outcome) -> HumanInputCompleted:
+def completed_event(question: Question, outcome: Outcome) -> HumanInputCompleted:
     """The event that announces a question's outcome."""
     return HumanInputCompleted(
         question_id=question.id,

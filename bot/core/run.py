@@ -1,0 +1,92 @@
+"""Runs, from the wish to start one to its end."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from bot.core.actor import Actor
+from bot.core.crew import Crew
+from bot.core.place import Place
+from bot.core.policy import Policy, can_decide
+from bot.core.text import ValidJson, ValidText
+from bot.core.value import Value
+
+
+class RunStatus(StrEnum):
+    """Where a run is in its life; the last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    INPUT_REQUIRED = "input_required"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        return self in {RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED}
+
+
+class RunError(Value):
+    """Why a run failed: a code for programs, a sentence for people."""
+
+    code: str
+    message: ValidText
+
+
+class NewRun(Value):
+    """A run that somebody wants started."""
+
+    id: str
+    crew: Crew
+    inputs: dict[str, ValidJson] = Field(default_factory=dict)
+    requester: Actor
+    approvers: Policy
+    cancellers: Policy
+    place: Place | None = None
+    #: Not to be queued before its place is complete (`Store.settle_place`).
+    held: bool = False
+    retry_of: str | None = None
+    #: Where it is followed besides: each is one more surface's, which shows all of it there.
+    followers: tuple[Place, ...] = ()
+
+
+class Run(Value):
+    """One kickoff of a crew. `id` is the public `execution_id`."""
+
+    id: str
+    crew: Crew
+    status: RunStatus
+    inputs: dict[str, ValidJson] = Field(default_factory=dict)
+    requester: Actor
+    approvers: Policy
+    cancellers: Policy
+    place: Place | None = None
+    held: bool = False
+    retry_of: str | None = None
+    followers: tuple[Place, ...] = ()
+    created_at: int
+    started_at: int | None = None
+    finished_at: int | None = None
+    result: ValidText | None = None
+    error: RunError | None = None
+    cancelled_by: Actor | None = None
+    #: Milliseconds for which it has worked, as far as its workers have said.
+    worked: int = 0
+    #: The number of its newest event.
+    seq: int = 0
+    epoch: int = 0
+
+    @property
+    def cursor(self) -> str:
+        """Where a list goes on after this run: `RunFilter.before`."""
+        return f"{self.created_at}:{self.id}"
+
+
+def can_view(actor: Actor, run: Run) -> bool:
+    """Whether `actor` gets to know of a run: its requester does, and who may decide in it or cancel it."""
+    if actor.admin or not set(actor.principals).isdisjoint(run.requester.principals):
+        return True
+    return can_decide(actor, run.approvers) or can_decide(actor, run.cancellers)
