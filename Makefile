@@ -67,8 +67,8 @@ format: $(VENV)/.dev
 # One resolution for all: the other two locks are parts of the development one, so all of them fit into one .venv.
 # Versions that still fit are kept; `make lock UPGRADE=--upgrade` takes the newest.
 lock: $(VENV)/.dev
-	$(COMPILE) $(UPGRADE) pyproject.toml --group dev --group build --output-file requirements-dev.lock
-	$(COMPILE) $(UPGRADE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev --group build --output-file requirements-dev.lock
+	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --constraint requirements-dev.lock --output-file requirements.lock
 	$(COMPILE) $(UPGRADE) --group build --constraint requirements-dev.lock --output-file requirements-build.lock
 
 # What is installed is remembered by empty files in .venv; each step is done again when its lock changes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -26,8 +27,6 @@ from bot.core.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secre
 from bot.core.errors import SettingsError
 from bot.core.journal_keys import parse_journal_keys
 
-SHIPPED = Path(__file__).resolve().parent.parent
-"""Where `config/` and `manifest.yml` are: beside this package."""
 DOTENV = ".env"
 """Read in the folder that Crewdeck is started in; the environment wins over it."""
 
@@ -36,6 +35,16 @@ LEAST_MEMORY = 64 << 20
 """Bytes that the embedded Valkey needs to be of use."""
 
 Read = TypeVar("Read", bound=BaseSettings)
+
+
+def shipped(name: str) -> Path:
+    """A file or folder that comes with Crewdeck: `config` or `manifest.yml`.
+
+    An installed package has it in `crewdeck/_data`, a checkout at its top.
+    """
+    package = Path(str(files("crewdeck")))
+    data = package / "_data"
+    return (data if data.is_dir() else package.parent) / name
 
 
 def _data_dir() -> Path:
@@ -234,7 +243,7 @@ class Settings(BaseSettings):
     def crew_dirs(self) -> tuple[Path, ...]:
         """The folders with crews: those that ship with Crewdeck, then the operator's."""
         named = tuple(Path(part).expanduser() for part in self.config_dirs.split(os.pathsep) if part.strip())
-        return (SHIPPED / "config", *named)
+        return (shipped("config"), *named)
 
     @property
     def socket_mode(self) -> bool:

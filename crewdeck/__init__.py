@@ -26,7 +26,7 @@ _LATER = {
     "crew": "crews.definitions.decorator",
     "idempotency_key": "crews.journal.idempotency",
 }
-"""Loaded when it is first used: most of it needs crewai, which takes seconds, and clients need none of it."""
+"""Imported on first use: all but `crew` need crewai, which comes with `crewdeck[worker]`."""
 
 
 def __getattr__(name: str) -> Any:
@@ -34,4 +34,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_LATER[name]), name)
+    try:
+        return getattr(import_module(_LATER[name]), name)
+    except ModuleNotFoundError as error:
+        raise ImportError(f'crewdeck.{name} needs {error.name}: pip install "crewdeck[worker]"') from error

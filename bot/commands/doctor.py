@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.commands.announcement import slack_line
 from bot.commands.catalogue import ask_crews
+from bot.commands.extras import is_installed
 from bot.core.diagnosis import Finding
 from bot.core.endpoints import Endpoint
 from bot.core.errors import SettingsError, StoreUnavailable
@@ -131,6 +132,9 @@ def _endpoint(endpoint: Endpoint) -> Finding:
 
 
 async def _crews(settings: Settings) -> list[Finding]:
+    if not is_installed("worker"):
+        words, remedy = "this machine runs none", 'To run some: pip install "crewdeck[worker]".'
+        return [Finding(subject="Crews", state="off", words=words, remedy=remedy)]
     records = await asyncio.to_thread(ask_crews, settings, "check")
     if not records:
         return [

@@ -14,12 +14,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     chosen = _parser().parse_args(arguments)
 
+    from bot.commands.extras import EXTRA_OF_COMMAND, require
     from bot.commands.table import tell
     from bot.core.errors import SettingsError, StoreUnavailable
 
     words = vars(chosen)
     command: Callable[..., int] = words.pop("command")
     try:
+        require(EXTRA_OF_COMMAND.get(command.__name__, "server"))
         return command(**words)
     except (SettingsError, StoreUnavailable) as error:
         tell(f"crewdeck: {error}")
@@ -143,12 +145,16 @@ def _version() -> str:
 
 def serve() -> int:
     """Run until a signal."""
+    from bot.commands.extras import require
     from bot.commands.serve import serve_until_stopped
     from bot.processes.worker_environment import hide_from_processes_of_this_user
     from bot.settings import load
 
     hide_from_processes_of_this_user()
-    return serve_until_stopped(load(), _version())
+    settings = load()
+    if settings.workers:
+        require("worker", ", or let it start none: CREWDECK_WORKERS=0")
+    return serve_until_stopped(settings, _version())
 
 
 def worker() -> int:

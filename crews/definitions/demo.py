@@ -8,9 +8,9 @@ import yaml
 from crewai.tools import BaseTool
 from pydantic import BaseModel, Field
 
-from bot.settings import SHIPPED
+from bot.settings import shipped
 
-FACTS = SHIPPED / "config" / "demo" / "facts.yaml"
+FACTS = shipped("config") / "demo" / "facts.yaml"
 
 
 class FactBookArgs(BaseModel):

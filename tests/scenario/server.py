@@ -26,7 +26,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from email.message import Message
 from pathlib import Path
@@ -47,6 +47,8 @@ ANNOUNCED = re.compile(r"http://\S+:\d+")
 class Server:
     """One `crewdeck` process and what it says."""
 
+    program: Sequence[str] = (sys.executable, "-m", "bot")
+
     def __init__(self, folder: Path, env: Mapping[str, str], command: str = "serve") -> None:
         self.folder = folder
         self.data_dir = folder / "data"
@@ -57,7 +59,7 @@ class Server:
         self._stderr = folder / f"{command}.err"
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
             self.process = psutil.Popen(
-                [sys.executable, "-m", "bot", command],
+                [*self.program, command],
                 cwd=folder,
                 env=self.env,
                 stdin=subprocess.DEVNULL,

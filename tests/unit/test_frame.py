@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,9 @@ def test_the_locks_fit_into_one_environment(lock: str) -> None:
 
 
 def test_the_lock_pins_every_dependency_of_the_project() -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
-    names = {re.split(r"[\[<>=;\s]", line)[0] for line in project["project"]["dependencies"]}
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    lines = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
+    names = {re.split(r"[\[<>=;\s]", line)[0] for line in lines}
     assert names <= {name.split()[0] for name in pinned("requirements.lock")}
 
 

@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.diagnosis import Finding
-from bot.settings import SHIPPED, Settings
+from bot.settings import Settings, shipped
 
 SECONDS = 10
 REINSTALL = (
@@ -57,7 +57,7 @@ def _scopes(headers: Mapping[str, Any]) -> Finding:
 
 
 def _wanted_scopes() -> set[str]:
-    manifest = yaml.safe_load((SHIPPED / "manifest.yml").read_text(encoding="utf-8"))
+    manifest = yaml.safe_load(shipped("manifest.yml").read_text(encoding="utf-8"))
     return set(manifest["oauth_config"]["scopes"]["bot"])
 
 
