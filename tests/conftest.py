@@ -1,5 +1,6 @@
 """What every kind of test may use: a folder for data, and one real store that is empty for each test."""
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--everywhere", action="store_true", help="all tests of the store also on a Redis Cluster"
     )
+
+
+def pytest_configure() -> None:
+    """Processes inherit an ignored SIGINT (a script's `make test &`); those of tests must hear Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ class Client:
             web = self._chosen.choice(self._webs)
             try:
                 async with http_client(web.url, 5) as http:
-                    served = Served(web.url, self._store, http)
+                    served = Served(web.url, self._store, http, web.bearer)
                     cursor = self.seen[-1][1] if self.seen else ""
                     async for each in self._follow(served, f"/{run_id}", cursor):
                         self.seen.append(each)

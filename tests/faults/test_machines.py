@@ -41,7 +41,7 @@ async def test_started_here_executed_there_answered_elsewhere_and_followed_somew
     question = await on.sees(lambda: on.said("May tides go on?"), 30)
     [shown] = await on.store.open_questions()
     async with http_client(d.url, 5) as client:
-        served = Served(d.url, on.store, client)  # type: ignore[arg-type]
+        served = Served(d.url, on.store, client, d.bearer)  # type: ignore[arg-type]
         following = asyncio.create_task(all_of(over_sse(served, f"/{shown.run_id}")))
         town.reach(c)
         assert (await ada.press(question, "Approve")).ok

@@ -99,7 +99,7 @@ async def test_a_worker_behind_a_bad_line_keeps_its_run_and_does_nothing_twice(
 
 
 async def answer(web: Web, question: Question, words: str) -> int:
-    async with http_client(web.url, 30) as client:
+    async with http_client(web.url, 30, web.bearer) as client:
         body = {"response": words, "question_id": question.id}
         return (await client.post(f"/{question.run_id}/input", json=body)).status_code
 
@@ -113,7 +113,7 @@ async def test_a_web_process_that_is_cut_off_confirms_nothing_that_did_not_count
         await far.up()
         claim = await on.claimed(await on.start())
         async with http_client(far.url, 5) as client:
-            served = Served(far.url, on.store, client)  # type: ignore[arg-type]
+            served = Served(far.url, on.store, client, far.bearer)  # type: ignore[arg-type]
             following = asyncio.create_task(all_of(over_sse(served, f"/{claim.run.id}")))
             for number, held in enumerate(("to_server", "to_client", "to_server+to_client")):
                 question = await on.ask(claim, f"Number {number}?", kind=QuestionKind.TEXT, approvers=ANYONE)

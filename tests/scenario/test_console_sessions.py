@@ -211,6 +211,8 @@ async def test_another_sites_page_cannot_use_a_session(server: Server) -> None:
             assert (await client.post("/console/sign-out", headers=origin)).status_code == 403
         upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": "http://127.0.0.1:1"}
         assert (await client.get("/ws/human-input", headers=upgrade)).status_code == 403
+        async with open_store(server.store_url) as store:
+            await store.announce("here", [ANYONE])
         known = await client.post("/crew/start", json={"crew": "nobody"}, headers=own)
         assert known.json()["code"] == "unknown_crew"
         assert (await client.get("/runs", headers={"Authorization": "Bearer wrong"})).status_code == 401

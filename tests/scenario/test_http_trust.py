@@ -94,7 +94,7 @@ def test_where_others_can_reach_it_a_caller_without_the_token_gets_nothing(expos
 def test_its_user_has_all_rights_by_the_token(exposed: Server, token: str) -> None:
     for path in PRIVATE:
         assert call(exposed, path, bearer(token))[0] == 200, path
-    assert call(exposed, "/crew/start", bearer(token), START) == (404, "unknown_crew")
+    assert call(exposed, "/crew/start", bearer(token), START) == (503, "no_worker")
 
 
 @pytest.mark.parametrize(

@@ -196,11 +196,11 @@ async def test_what_is_replayed_does_not_count_for_max_rpm(
 async def test_a_call_that_reaches_the_model_waits_for_its_minute_until_the_run_is_cancelled(
     plain: Deck, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
-    model.script("busy", [call("effect", what="paced"), say("never")])
-    run = await plain.start("paced", prompt="[[busy]]")
-    await until(lambda: bool(did(parking, "paced")))
+    model.script("one-a-minute", [call("effect", what="once"), say("never")])
+    run = await plain.start("paced", prompt="[[one-a-minute]]")
+    await until(lambda: bool(did(parking, "once")))
     await asyncio.sleep(0.5)
-    assert model.count("busy") == 1, "the second call waits"
+    assert model.count("one-a-minute") == 1, "the second call waits"
     await plain.store.cancel(run.id, run.requester)
     assert (await plain.over(run, 5)).status is RunStatus.CANCELLED
 

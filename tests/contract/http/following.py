@@ -23,7 +23,7 @@ async def over_sse(served: Served, path: str, cursor: str = "") -> AsyncIterator
     headers = {"Last-Event-ID": cursor} if cursor else {}
     url = f"{served.url}/events/human-input{path}"
     async with (
-        http_client(served.url, 5) as client,
+        http_client(served.url, 5, served.headers) as client,
         aconnect_sse(client, "GET", url, headers=headers) as source,
     ):
         async for event in source.aiter_sse():
@@ -35,14 +35,15 @@ async def over_sse(served: Served, path: str, cursor: str = "") -> AsyncIterator
 
 async def over_websocket(served: Served, path: str, cursor: str = "") -> AsyncIterator[Sent]:
     query = f"?last_event_id={cursor}" if cursor else ""
-    async with websockets.connect(f"{served.ws_url}/ws/human-input{path}{query}", proxy=None) as socket:
+    url = f"{served.ws_url}/ws/human-input{path}{query}"
+    async with websockets.connect(url, proxy=None, additional_headers=served.headers) as socket:
         async for message in socket:
             assert isinstance(message, str)
             yield message.encode(), _cursor(json.loads(message))
 
 
 async def over_poll(served: Served, path: str, cursor: str = "") -> AsyncIterator[Sent]:
-    async with http_client(served.url, 70) as client:
+    async with http_client(served.url, 70, served.headers) as client:
         while True:
             query = {"wait": "20"} | ({"last_event_id": cursor} if cursor else {})
             answer = await client.get(f"/poll/human-input{path}", params=query)

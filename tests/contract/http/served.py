@@ -49,6 +49,8 @@ class Served:
     url: str
     store: RedisStore
     client: httpx.AsyncClient
+    #: What clients of other connections say beside, for a server that wants to know who they are.
+    headers: Mapping[str, str] = field(default_factory=dict)
     _asked: int = field(default=0)
 
     @property
@@ -119,10 +121,10 @@ def demo(**fields: Any) -> Crew:
     return Crew(name="demo", title="Demo", **fields)
 
 
-def http_client(url: str, timeout: float) -> httpx.AsyncClient:
+def http_client(url: str, timeout: float, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
     """A client without certificates, whose reading takes longer than most tests."""
     no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False, verify=no_tls)
+    return httpx.AsyncClient(base_url=url, timeout=timeout, headers=headers, trust_env=False, verify=no_tls)
 
 
 async def still_the_same(person: Actor) -> Membership | None:

@@ -25,8 +25,12 @@ from bot.surfaces.slack.inbound.notices import Notices
 
 log = structlog.get_logger(__name__)
 
-PROMPT = 2.0
-"""Seconds that a delivery may take before it is acknowledged all the same. Slack gives up after 3."""
+PROMPT = 1.5
+"""Seconds that a delivery may take before it is acknowledged all the same.
+
+Slack gives up after 3. Up to half a second each goes to the check for a replay before, and to keeping the
+delivery after.
+"""
 
 NOT_SAVED = "I can't save that right now, please press again."
 UNSAVED = said(NOT_SAVED)
