@@ -146,5 +146,5 @@ async def _check_started(running: Deck, commands: Commands) -> None:
     started = 0
     for number in range(CHANNELS):
         where = group(commands.team, _channel(number))
-        started += len(await running.store.runs(RunFilter(group=where, limit=1000)))
+        started += len(await running.store.runs.list(RunFilter(group=where, limit=1000)))
     assert started == commands.sent, f"{commands.sent} commands were acknowledged, {started} runs started"

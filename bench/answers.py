@@ -59,7 +59,7 @@ class Answers:
         async for event in self.running.follow(run):
             if isinstance(event.body, HumanInputRequired):
                 await asyncio.sleep(SETTLED)
-                question = await self.running.store.question(run.id, event.body.question_id)
+                question = await self.running.store.questions.get(run.id, event.body.question_id)
                 answered[question.prompt] = await self._answer(question)
         returned = [json.loads(each) for each in notes.read_text().splitlines()]
         assert len(returned) == len(answered) == PER_RUN
@@ -73,7 +73,7 @@ class Answers:
         """
         sent = time.time()
         said = make_response(Action.RESPOND, ADA, key=question.id, comment="yes")
-        ruling = await self.running.store.respond(question.run_id, question.id, said)
+        ruling = await self.running.store.questions.respond(question.run_id, question.id, said)
         assert ruling.verdict is Verdict.SETTLED
         assert ruling.question is not None
         assert ruling.question.settled_at is not None

@@ -55,20 +55,20 @@ class Deck:
 
     async def start(self, crew: str, **inputs: str | int) -> Run:
         """Start a run; it is queued when this returns."""
-        known = (await self.store.crews())[crew]
-        run, _ = await self.store.start(starting.plan(known, inputs, ADA, key=uuid.uuid4().hex))
+        known = (await self.store.catalogue.crews())[crew]
+        run, _ = await self.store.runs.start(starting.plan(known, inputs, ADA, key=uuid.uuid4().hex))
         return run
 
     async def follow(self, run: Run) -> AsyncIterator[Event]:
         """What happens in a run, until it is over."""
-        async for event in self.feed.events(self.store, run.id):
+        async for event in self.feed.events(self.store.events, run.id):
             yield event
 
     async def completed(self, run: Run) -> Run:
         """The run, once it is over; it must have worked."""
         async for _ in self.follow(run):
             pass
-        done = await self.store.run(run.id)
+        done = await self.store.runs.get(run.id)
         assert done.status is RunStatus.COMPLETED, done.error
         return done
 
@@ -107,7 +107,7 @@ def install_crews(folder: Path) -> None:
 @asynccontextmanager
 async def _followed(store: RedisStore) -> AsyncIterator[Feed]:
     feed = Feed()
-    following = asyncio.create_task(feed.follow(store))
+    following = asyncio.create_task(feed.follow(store.events))
     try:
         yield feed
     finally:
@@ -133,7 +133,7 @@ def _beside(server: Server, settings: Mapping[str, str], many: int) -> Iterator[
 async def _loaded(store: RedisStore, others: tuple[Server, ...]) -> bool:
     """Crews in Python are announced once crewai is there."""
     ready = all(any(said["message"] == "ready" for said in each.log) for each in others)
-    return ready and "bench_brief" in await store.crews()
+    return ready and "bench_brief" in await store.catalogue.crews()
 
 
 async def until(there: Callable[[], Awaitable[bool]], seconds: float) -> None:

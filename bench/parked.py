@@ -88,7 +88,7 @@ class Parking:
         waiting = [await self.running.start("bench_blocked", gate=str(gate)) for _ in range(SLOTS)]
 
         async def all_taken() -> bool:
-            now = [await self.running.store.run(run.id) for run in waiting]
+            now = [await self.running.store.runs.get(run.id) for run in waiting]
             return all(run.status is RunStatus.RUNNING for run in now)
 
         await until(all_taken, WITHIN)
@@ -165,7 +165,7 @@ async def _all_answered(running: Deck, most: int) -> tuple[float, float]:
     accepted = time.monotonic() - began
     await _finished(running, done, most)
     finished = time.monotonic() - began
-    totals = await running.store.totals()
+    totals = await running.store.health.totals()
     assert not totals.questions_open, "a revived run has asked again"
     assert not totals.runs.get(RunStatus.FAILED), "a revived run has failed"
     return accepted, finished
@@ -175,21 +175,21 @@ async def _answered(running: Deck, runs: Iterable[Run]) -> int:
     """Answer these runs; how many had been completed before."""
     done = await _completed(running)
     for run in runs:
-        [question] = await running.store.questions(run.id)
+        [question] = await running.store.questions.list(run.id)
         await _answer(running, question)
     return done
 
 
 async def _answer(running: Deck, question: Question) -> None:
     said = make_response(Action.RESPOND, ADA, key=question.id, comment="yes")
-    ruling = await running.store.respond(question.run_id, question.id, said)
+    ruling = await running.store.questions.respond(question.run_id, question.id, said)
     assert ruling.verdict is Verdict.SETTLED
 
 
 async def _open(running: Deck) -> AsyncIterator[Question]:
     after = None
     while True:
-        page = await running.store.page_of_open_questions(after=after)
+        page = await running.store.questions.open_page(after=after)
         for question in page.questions:
             yield question
         if (after := page.next) is None:
@@ -206,7 +206,7 @@ async def _finished(running: Deck, done: int, more: int) -> None:
 
 
 async def _completed(running: Deck) -> int:
-    return (await running.store.totals()).runs.get(RunStatus.COMPLETED, 0)
+    return (await running.store.health.totals()).runs.get(RunStatus.COMPLETED, 0)
 
 
 def _busy(process: psutil.Process) -> float:

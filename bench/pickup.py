@@ -36,13 +36,13 @@ async def _waiting(running: Deck) -> list[Run]:
 
 
 async def _all_asked(running: Deck, runs: list[Run]) -> bool:
-    now = [await running.store.run(run.id) for run in runs]
+    now = [await running.store.runs.get(run.id) for run in runs]
     return all(run.status is RunStatus.INPUT_REQUIRED for run in now)
 
 
 async def _killed(running: Deck, alive: list[Server], runs: list[Run]) -> list[float]:
     """Seconds until each run of a worker that is killed was taken up."""
-    now = [await running.store.run(run.id) for run in runs]
+    now = [await running.store.runs.get(run.id) for run in runs]
     held = {worker: [run for run in now if _has(worker, run)] for worker in alive}
     victim = max(alive, key=lambda worker: len(held[worker]))
     alive.remove(victim)
@@ -64,7 +64,7 @@ async def _taken(running: Deck, before: Run) -> float:
     with running.feed.watch(run_topic(before.id)) as changed:
         while True:
             changed.clear()
-            now = await running.store.run(before.id)
+            now = await running.store.runs.get(before.id)
             if now.epoch >= before.epoch + LOST_AND_TAKEN:
                 return time.monotonic()
             await changed.wait()

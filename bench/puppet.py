@@ -44,11 +44,11 @@ class Puppet:
     @classmethod
     async def like(cls, store: Store, parked: Run) -> Puppet:
         """One that copies this run, which a worker has parked at its first question."""
-        [question] = await store.questions(parked.id)
-        events = [event.body for event in await store.events(parked.id)]
+        [question] = await store.questions.list(parked.id)
+        events = [event.body for event in await store.events.read(parked.id)]
         told = tuple(body for body in events if isinstance(body, TaskStarted))
         assert len(events) == len(told) + 2, events  # run_started, and the question
-        puppet = cls(store, parked, await store.journal(parked.id), question, told)
+        puppet = cls(store, parked, await store.journal.read(parked.id), question, told)
         assert puppet._question(parked.id) == question, "a question's id is made in another way by now"
         return puppet
 
@@ -61,7 +61,7 @@ class Puppet:
     async def park_all(self, many: int) -> None:
         """Take so many runs that are queued, and park them. Nobody else may have room for them."""
         while many:
-            claims = await self.store.claim(NAME, [self.of.crew.name], min(many, AT_ONCE), LEASE)
+            claims = await self.store.queue.claim(NAME, [self.of.crew.name], min(many, AT_ONCE), LEASE)
             await concurrently(self._park, claims)
             many -= len(claims)
 
@@ -69,12 +69,12 @@ class Puppet:
         run_id = claim.run.id
         for body in self.told:
             own = body.model_copy(update=_parts(run_id))
-            await self.store.record(claim, own, ids.part_id(run_id, "task", TASK))
+            await self.store.events.append(claim, own, ids.part_id(run_id, "task", TASK))
         for name, value in self.journal.items():
-            await self.store.note(claim, name, value)
+            await self.store.journal.put_if_absent(claim, name, value)
         question = self._question(run_id)
-        await self.store.ask(claim, question)
-        await self.store.park(claim, [question.id])
+        await self.store.questions.ask(claim, question)
+        await self.store.queue.park(claim, [question.id])
 
     def _question(self, run_id: str) -> Question:
         asked = self.question

@@ -59,9 +59,9 @@ class Revivals:
 
     async def _answer(self, run: Run) -> float:
         """When the store settled it, in seconds, by the clock that it shares with the tool."""
-        [question] = await self.running.store.questions(run.id)
+        [question] = await self.running.store.questions.list(run.id)
         said = make_response(Action.RESPOND, ADA, key=question.id, comment="yes")
-        ruling = await self.running.store.respond(question.run_id, question.id, said)
+        ruling = await self.running.store.questions.respond(question.run_id, question.id, said)
         assert ruling.verdict is Verdict.SETTLED
         assert ruling.question is not None
         assert ruling.question.settled_at is not None

@@ -92,13 +92,13 @@ class Ours:
 
     async def begin(self, mark: str) -> str:
         crew = CREW.model_copy(update={"title": mark})
-        await self.store.start(starting.plan(crew, {}, ADA, key=uuid.uuid4().hex))
-        [self._claim] = await self.store.claim("bench", [crew.name], 1, LEASE)
+        await self.store.runs.start(starting.plan(crew, {}, ADA, key=uuid.uuid4().hex))
+        [self._claim] = await self.store.queue.claim("bench", [crew.name], 1, LEASE)
         return self._claim.run.id
 
     async def record(self, mark: str) -> float:
         assert self._claim is not None
-        event = await self.store.record(self._claim, _told(self._claim.run.id, mark))
+        event = await self.store.events.append(self._claim, _told(self._claim.run.id, mark))
         return event.at / 1000
 
 

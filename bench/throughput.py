@@ -54,7 +54,7 @@ async def _runs(running: Deck, many: int) -> list[float]:
 
 
 async def _completed(running: Deck) -> int:
-    return (await running.store.totals()).runs.get(RunStatus.COMPLETED, 0)
+    return (await running.store.health.totals()).runs.get(RunStatus.COMPLETED, 0)
 
 
 async def _stop(running: Deck, left: int) -> None:

@@ -37,12 +37,12 @@ def _figures(many: int, now: tuple[float, float], idle: tuple[float, float]) -> 
 
 async def _until_waiting(running: Deck, many: int) -> None:
     """Start runs until so many wait for people."""
-    waiting = (await running.store.totals()).questions_open
+    waiting = (await running.store.health.totals()).questions_open
     for _ in range(many - waiting):
         await running.start("bench_asks")
 
     async def all_asked() -> bool:
-        return (await running.store.totals()).questions_open >= many
+        return (await running.store.health.totals()).questions_open >= many
 
     await until(all_asked, ALL_ASKED_WITHIN)
 

@@ -66,8 +66,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
         store = await stack.enter_async_context(open_configured(settings))
-        supervisor = Supervisor(settings, store, metrics)
-        tasks = (feed.follow(store), keep_time(store), supervisor.run())
+        supervisor = Supervisor(settings, store.queue, metrics)
+        tasks = (feed.follow(store.events), keep_time(store.clock), supervisor.run())
         await stack.enter_async_context(at_work(*tasks))
         await stack.enter_async_context(open_webhooks(settings, store, feed, metrics))
         url = url_of(listener)
@@ -92,7 +92,7 @@ async def _trust(settings: Settings, store: RedisStore) -> LocalTrust:
     """
     exposed_by = settings.exposed_by
     at_home = is_loopback(settings.host) or is_every_address(settings.host)
-    if not exposed_by or not at_home or settings.api_keys or await store.locked():
+    if not exposed_by or not at_home or settings.api_keys or await store.api_keys.locked():
         return LocalTrust(exposed_by)
     try:
         return LocalTrust(exposed_by, await asyncio.to_thread(local_token.read_or_create, settings.data_dir))

@@ -7,6 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from bench.peers import line
@@ -30,20 +31,20 @@ ADA = Actor(surface="http", user_id="ada", name="Ada")
 LEASE = 600.0
 HOT_WINDOW, HOT_RUNS = 60.0, 100
 WITHOUT = "without"
-WRITES = {verb for verb in vars(Journal) if not verb.startswith("_")} - {"journal", "note"}
-"""What a store is asked to do with a journal and says nothing to."""
+WRITES = {verb for verb in vars(Journal) if not verb.startswith("_")} - {"read", "put_if_absent"}
+"""Methods of a journal that return nothing here."""
 
 
 class Forgetful:
-    """A store in whose journals nothing is ever written; all else it does."""
+    """A journal that records nothing."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
 
     def __getattr__(self, verb: str) -> Any:  # noqa: ANN401 - every verb
-        return self._nothing if verb in WRITES else getattr(self._store, verb)
+        return self._nothing if verb in WRITES else getattr(self._journal, verb)
 
-    async def note(self, _claim: Claim, _name: str, value: str) -> str:
+    async def put_if_absent(self, _claim: Claim, _name: str, value: str) -> str:
         return value
 
     async def _nothing(self, *_: object) -> None: ...
@@ -60,9 +61,11 @@ async def main(url: str, journal: str) -> None:
     environment.prepare(settings.load())
     async with open_store(url) as store:
         feed = Feed()
-        following = asyncio.create_task(feed.follow(store))
-        kept = cast("Store", Forgetful(store)) if journal == WITHOUT else store
-        working = Working(kept, "bench", lease=60, most=50)
+        following = asyncio.create_task(feed.follow(store.events))
+        kept = (
+            replace(store, journal=cast("Journal", Forgetful(store.journal))) if journal == WITHOUT else store
+        )
+        working = Working(kept.queue, "bench", lease=60, most=50)
         crews_line = StoreLine(asyncio.get_running_loop(), kept, feed, working)
         crews = CrewThread(_blueprints, crews_line, HOT_WINDOW, HOT_RUNS)
         blueprints = await crews.start()
@@ -76,8 +79,8 @@ async def main(url: str, journal: str) -> None:
 
 async def _milliseconds(store: Store, crews: CrewThread, blueprint: Blueprint) -> float:
     """From when the run is claimed until its end is recorded."""
-    await store.start(starting.plan(blueprint.card(), {}, ADA, key=uuid.uuid4().hex))
-    [claim] = await store.claim("bench", [blueprint.name], 1, LEASE)
+    await store.runs.start(starting.plan(blueprint.card(), {}, ADA, key=uuid.uuid4().hex))
+    [claim] = await store.queue.claim("bench", [blueprint.name], 1, LEASE)
     started = time.perf_counter()
     await crews.execute(claim, Hold())
     return (time.perf_counter() - started) * 1000

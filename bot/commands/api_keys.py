@@ -38,7 +38,7 @@ async def _add(store: RedisStore, _: Settings, name: str, words: Sequence[str]) 
     except ValueError as error:
         raise SettingsError(f"--scope: {error}.") from error
     secret = new_secret()
-    if not await store.add_key(ApiKey(name=name, scopes=scopes, digest=digest(secret))):
+    if not await store.api_keys.add(ApiKey(name=name, scopes=scopes, digest=digest(secret))):
         tell(f"crewdeck: there is a key {name} already. Revoke it first, or choose another name.")
         return 1
     tell(f"Key {name} ({'+'.join(scopes)}). It is shown this once; only its hash is kept:")
@@ -48,11 +48,11 @@ async def _add(store: RedisStore, _: Settings, name: str, words: Sequence[str]) 
 
 async def _list(store: RedisStore, settings: Settings, _: str, __: Sequence[str]) -> int:
     rows = [(key, "CREWDECK_API_KEYS") for key in settings.api_keys]
-    rows += [(key, _state(key)) for key in await store.api_keys()]
+    rows += [(key, _state(key)) for key in await store.api_keys.list()]
     for key, state in rows:
         say(f"{key.name}\t{'+'.join(key.scopes)}\t{state}")
     if not rows:
-        locked = await store.locked()
+        locked = await store.api_keys.locked()
         words = (
             "the API is locked until there is one, for there were some"
             if locked
@@ -66,7 +66,7 @@ async def _revoke(store: RedisStore, settings: Settings, name: str, _: Sequence[
     if any(key.name == name for key in settings.api_keys):
         tell(f"crewdeck: {name} is fixed by CREWDECK_API_KEYS: take it out there, and restart.")
         return 1
-    if not await store.revoke_key(name):
+    if not await store.api_keys.revoke(name):
         tell(f"crewdeck: there is no key {name}.")
         return 1
     tell(f"Key {name} is revoked.")

@@ -20,7 +20,7 @@ from bot.core.text import terminal_safe
 from bot.settings import DOTENV, Settings, load
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
-from bot.store.witness import Witnessing
+from bot.store.write_concern import Witnessing
 
 MARKS = {
     "ok": ("ok    ", "32"),

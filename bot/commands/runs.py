@@ -86,7 +86,7 @@ async def _found(store: RedisStore, words: Sequence[str]) -> list[Run]:
     """The runs of these names, each once. Raises NotFound and SettingsError."""
     found: dict[str, Run] = {}
     for word in words:
-        matching = await store.find_run(word)
+        matching = await store.runs.find(word)
         if not matching:
             short = f" Write at least {SHORTEST} characters of its id." if len(word) < SHORTEST else ""
             raise SettingsError(f"There is no run {word}.{short}")
@@ -106,7 +106,7 @@ async def _list(store: RedisStore, wish: Wish) -> None:
         which = RunFilter(
             crew=wish.crew, status=status, active=active, limit=wish.limit - len(rows), before=before
         )
-        page = await store.page_of_runs(which)
+        page = await store.runs.page(which)
         rows += [_row(run) for run in page.runs]
         before, more = page.next, page.next is not None
     if not rows:
@@ -130,9 +130,9 @@ def _status(run: Run) -> str:
 
 async def _show(store: RedisStore, wish: Wish) -> None:
     [run] = await _found(store, wish.named)
-    questions = await store.questions(run.id)
-    extent = await store.journal_extent(run.id)
-    paused = await store.paused(run.place.tenant) if run.place else None
+    questions = await store.questions.list(run.id)
+    extent = await store.journal.extent(run.id)
+    paused = await store.runs.pause_reason(run.place.tenant) if run.place else None
     lines = [
         ("Run", run.id),
         ("Crew", f"{run.crew.name} ({run.crew.title})"),
@@ -209,13 +209,13 @@ async def _delete(store: RedisStore, wish: Wish) -> None:
     for run in found:
         if not run.status.over:
             await _cancel(store, run)
-        await store.delete(run.id)
+        await store.runs.delete(run.id)
         say(f"{run.id} is deleted.")
 
 
 async def _cancel(store: RedisStore, run: Run) -> None:
     try:
-        await store.cancel(run.id, OPERATOR)
+        await store.runs.cancel(run.id, OPERATOR)
     except Refused as refused:
         if refused.code != "run_over":  # it ended by itself meanwhile
             raise

@@ -60,7 +60,7 @@ class _Serving:
             await asyncio.Event().wait()
 
     async def _announcement(self, app: App) -> str:
-        keys = await app.store.locked()
+        keys = await app.store.api_keys.locked()
         trust = app.trust
         return announcement(
             self._settings,

@@ -86,9 +86,9 @@ class _Desk:
         if not names and not unknown:
             tell("There are no endpoints: see docs/webhooks.md.")
             return 0
-        disabled = await self._store.disabled()
-        failing = {name: await self._store.failing(surface_of(name)) for name in names}
-        given_up = {name: await self._store.given_up(surface_of(name)) for name in names}
+        disabled = await self._store.webhooks.disabled()
+        failing = {name: await self._store.webhooks.failing(surface_of(name)) for name in names}
+        given_up = {name: await self._store.webhooks.given_up(surface_of(name)) for name in names}
         rows = [("ENDPOINT", "HOST", "STATE")]
         for endpoint in self._settings.webhooks:
             state = _state(endpoint, disabled, failing[endpoint.name], given_up[endpoint.name])
@@ -118,7 +118,7 @@ class _Desk:
             surface = surface_of(name)
             for run_id, seqs in (await self._wanted(surface, wish)).items():
                 taken = await self._taken(name, run_id, seqs)
-                sent += await self._store.send_again(surface, run_id, taken)
+                sent += await self._store.webhooks.resend(surface, run_id, taken)
         if not sent:
             tell("crewdeck: there is nothing to send: no endpoint follows that, or wants it.")
             return 1
@@ -127,7 +127,7 @@ class _Desk:
 
     async def enable(self, wish: Wish) -> int:
         self._check([wish.name])
-        await self._store.enable(surface_of(wish.name))
+        await self._store.webhooks.enable(surface_of(wish.name))
         say(f"{wish.name} gets webhooks again.")
         return 0
 
@@ -137,21 +137,23 @@ class _Desk:
             raise SettingsError(f"{wish.name} is set by CREWDECK_WEBHOOKS: take it out there, and restart.")
         if wish.name not in await self._unknown():
             raise SettingsError(f"There is no endpoint {wish.name}; `crewdeck webhooks` lists them.")
-        kept = [surface for surface in await self._store.following() if surface != surface_of(wish.name)]
-        await self._store.follow(kept)
+        kept = [
+            surface for surface in await self._store.webhooks.following() if surface != surface_of(wish.name)
+        ]
+        await self._store.webhooks.follow(kept)
         say(f"{wish.name} is forgotten: it gets no runs that start from now on.")
         return 0
 
     async def _unknown(self) -> Sequence[str]:
         """Endpoints that the store knows and these settings don't."""
-        known = [surface.removeprefix(SURFACE) for surface in await self._store.following()]
+        known = [surface.removeprefix(SURFACE) for surface in await self._store.webhooks.following()]
         return [name for name in known if name not in self._names()]
 
     async def _wanted(self, surface: str, wish: Wish) -> dict[str, Sequence[int]]:
         """Which events of which runs."""
         wanted: defaultdict[str, set[int]] = defaultdict(set)
         if wish.failed:
-            for each in await self._store.given_up(surface):
+            for each in await self._store.webhooks.given_up(surface):
                 wanted[each.run_id].add(each.seq)
         for word in wish.what:
             run_id, seqs = await self._found(word)
@@ -164,7 +166,7 @@ class _Desk:
         if endpoint is None or not endpoint.events:
             return seqs
         named, taken, after = set(seqs), [], 0
-        while page := await self._store.events(run_id, after):
+        while page := await self._store.events.read(run_id, after):
             taken += [each.seq for each in page if each.seq in named and endpoint.wants(each.body.type)]
             after = page[-1].seq
         return taken
@@ -172,9 +174,9 @@ class _Desk:
     async def _found(self, word: str) -> tuple[str, Iterable[int]]:
         """A run by its id or how that starts, with all its events; or an event. Raises NotFound."""
         if _is_event(word):
-            run, seq = await self._store.run_with(word)
+            run, seq = await self._store.webhooks.find_event(word)
             return run.id, (seq,)
-        runs = await self._store.find_run(word)
+        runs = await self._store.runs.find(word)
         if len(runs) > 1:
             raise SettingsError(f"redeliver: several runs start with {word}: write more of the id.")
         if not runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import hmac
 import secrets
@@ -122,20 +123,20 @@ def valid_name(name: str) -> bool:
     return 0 < len(name) <= LONGEST_NAME and all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
 
 
-class Keyring(Protocol):
+class ApiKeys(Protocol):
     """Where keys are kept; all raise StoreUnavailable."""
 
-    async def add_key(self, key: ApiKey) -> bool:
+    async def add(self, key: ApiKey) -> bool:
         """Keep a key; False if a key of this name is in use. The name of a revoked one may be used again."""
 
-    async def revoke_key(self, name: str) -> bool:
+    async def revoke(self, name: str) -> bool:
         """End a key at once, in all processes; False if there is none of this name."""
 
-    async def api_keys(self) -> list[ApiKey]:
+    async def list(self) -> builtins.list[ApiKey]:
         """All keys that were ever made, the revoked ones included, by name."""
 
     async def lock(self) -> None:
-        """Note for ever that keys are in use, wherever they come from."""
+        """Record for ever that keys are in use, wherever they come from."""
 
     async def locked(self) -> bool:
         """Whether a key has ever existed."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 
 from bot.core.event import Event
-from bot.core.ports import Events
+from bot.core.ports import EventReader
 
 RECHECK = 5.0
 """Seconds after which a waiter looks again although nothing woke it."""
@@ -114,15 +114,15 @@ class Feed:
             for signal in signals:
                 signal.set(())
 
-    async def follow(self, store: Events) -> None:
+    async def follow(self, events: EventReader) -> None:
         """Pass on the store's wake-ups, for ever."""
-        async for topics in store.wakeups():
+        async for topics in events.wakeups():
             if topics:
                 self.wake(topics)
             else:
                 self.wake_all()
 
-    async def events(self, store: Events, run_id: str, after: int = 0) -> AsyncIterator[Event]:
+    async def events(self, events: EventReader, run_id: str, after: int = 0) -> AsyncIterator[Event]:
         """A run's events after `after`, then live, until its last one.
 
         Raises NotFound, also when the run is forgotten meanwhile.
@@ -130,7 +130,7 @@ class Feed:
         with self.watch(run_topic(run_id)) as signal:
             while True:
                 signal.clear()
-                page = await store.events(run_id, after)
+                page = await events.read(run_id, after)
                 for event in page:
                     after = event.seq
                     yield event

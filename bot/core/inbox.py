@@ -84,27 +84,17 @@ class Inbox(Protocol):
     @property
     def shards(self) -> int: ...
 
-    async def inbox_now(self) -> Snapshot:
-        """What is open, and how far the streams had come just then: exact for each shard."""
+    async def snapshot(self) -> Snapshot:
+        """The open questions, and the position of each stream at that moment: exact for each shard."""
 
-    async def inbox_start(self) -> Positions:
-        """The newest position of each shard that is no longer kept: who has read less has a gap."""
+    async def trimmed(self) -> Positions:
+        """The newest position of each shard that is no longer kept: an older cursor has a gap."""
 
-    async def inbox_after(self, positions: Mapping[int, Position], limit: int = 200) -> list[Ref]:
-        """What follows these positions (of some shards), oldest first; at most `limit` of each shard."""
+    async def after(self, positions: Mapping[int, Position], limit: int = 200) -> list[Ref]:
+        """The entries after these positions (of some shards), oldest first; at most `limit` of each shard."""
 
-    async def inbox_events(self, refs: Iterable[Ref]) -> list[Entry]:
-        """The events that these stand for, those of forgotten runs left out."""
-
-    async def run_of(self, question_id: str) -> str:
-        """The run that asked this question. Raises NotFound."""
-
-
-class Batches(Protocol):
-    """Events of several runs in one go."""
-
-    async def events_of(self, after: Mapping[str, int], limit: int = 500) -> dict[str, list[Event]]:
-        """The next events (at most `limit`) of each run after its `seq`; runs without any are left out."""
+    async def read(self, refs: Iterable[Ref]) -> list[Entry]:
+        """The events that these refer to; those of forgotten runs are left out."""
 
 
 def behind(positions: Sequence[Position], start: Sequence[Position]) -> bool:

@@ -1,21 +1,25 @@
-"""The port to the store. Each verb is one atomic transition or one read; all raise StoreUnavailable.
+"""The ports to the store: one protocol a component, and `Store`, which holds them.
 
-Split by who uses them, so that a module asks for what it needs and no more. Times are milliseconds since the
-epoch by the store's clock; durations are seconds. Every verb may be called again when its answer was lost.
+Each method is one atomic transition or one read, raises StoreUnavailable, and may be called again when its
+reply was lost. Times are milliseconds since the epoch by the store's clock; durations are seconds.
 """
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import Field
 
+from bot.core.access import ApiKeys
 from bot.core.actor import Actor
 from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.decision import Ruling
 from bot.core.event import Body, Event
+from bot.core.inbox import Inbox
 from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
 from bot.core.place import Place
 from bot.core.question import Question
@@ -23,58 +27,59 @@ from bot.core.response import Response
 from bot.core.run import NewRun, Run, RunError
 from bot.core.value import Value
 from bot.core.waiting import Wait
+from bot.core.webhooks import Webhooks
 
 
 class Catalogue(Protocol):
     """The crews that workers announced."""
 
     async def announce(self, source: str, crews: Sequence[Crew], *, complete: bool = True) -> None:
-        """`source` (a machine and its configuration) can run just these crews, until it says otherwise.
+        """`source` (a machine and its configuration) can run exactly these crews, until it announces others.
 
-        With `complete=False` these and perhaps more, which it has still to load: what it announced before
-        stays known. To be called again every minute.
+        With `complete=False` it is still loading crews: those that it announced before stay known. Workers
+        repeat this every minute.
         """
 
     async def crews(self) -> dict[str, Crew]:
-        """All announced crews by name, in the order of their names.
+        """All announced crews by name, sorted by name.
 
-        A crew stays known while its workers are away, for a week: what is started then waits for them.
+        A crew stays known for a week without workers: runs that are started meanwhile wait for them.
         """
 
 
 class Runs(Protocol):
-    """Runs, as surfaces start, show and cancel them."""
+    """Runs: started, read, placed, cancelled and deleted."""
 
     async def start(self, new: NewRun) -> tuple[Run, bool]:
         """Start the run, or return the one that has this id already; True if it is new.
 
-        Raises Refused (run_deleted) if there was one that was deleted in the last week.
+        Raises Refused (run_deleted) if a run with this id was deleted within the last week.
         """
 
-    async def run(self, run_id: str) -> Run:
+    async def get(self, run_id: str) -> Run:
         """Raises NotFound."""
 
-    async def runs(self, which: RunFilter) -> list[Run]:
-        """The first page of them, newest first."""
+    async def list(self, which: RunFilter) -> builtins.list[Run]:
+        """The first page, newest first."""
 
-    async def page_of_runs(self, which: RunFilter) -> RunPage:
-        """Newest first.
+    async def page(self, which: RunFilter) -> RunPage:
+        """One page, newest first.
 
-        Filtered by crew, or for runs that are over, 2,000 runs of the other criteria are looked at: a page
-        can be short, even empty, although others follow.
+        A filter by crew or for finished runs scans at most 2,000 runs: a page can be short or empty although
+        others follow.
         """
 
-    async def runs_at(self, place: Place) -> list[Run]:
-        """All runs that live in this place, or went on there (`also_at`), oldest first."""
+    async def at(self, place: Place) -> builtins.list[Run]:
+        """All runs that live in this place, or were added to it (`add_place`), oldest first."""
 
-    async def find_run(self, prefix: str) -> list[Run]:
-        """The runs (at most 5) whose id starts with `prefix` (at least 4 characters)."""
+    async def find(self, prefix: str) -> builtins.list[Run]:
+        """At most 5 runs whose id starts with `prefix` (at least 4 characters)."""
 
-    async def settle_place(self, run_id: str, place: Place) -> Run:
-        """Record the complete place of a run that was held for it, and queue the run."""
+    async def bind_place(self, run_id: str, place: Place) -> Run:
+        """Record the complete place of a run that is awaiting its thread, and queue the run."""
 
-    async def also_at(self, run_id: str, place: Place) -> None:
-        """Let `runs_at` find the run in this place as well: it goes on there."""
+    async def add_place(self, run_id: str, place: Place) -> None:
+        """Add a place where the run continues, so that `at` finds it there as well."""
 
     async def cancel(self, run_id: str, by: Actor) -> Run:
         """End the run and withdraw its open questions.
@@ -83,64 +88,87 @@ class Runs(Protocol):
         """
 
     async def waits(self, runs: Sequence[Run]) -> dict[str, Wait]:
-        """What each of these runs is waiting for to be taken, those that are not queued left out."""
+        """What each queued run of these is waiting for, by run id; other runs are left out."""
 
     async def delete(self, run_id: str) -> None:
-        """Remove a run that is over, with everything in it. Raises NotFound, and Refused (run_live)."""
+        """Delete a finished run with everything in it. Raises NotFound, and Refused (run_live)."""
 
-    async def fail_held(self, run_id: str, error: RunError) -> bool:
+    async def fail_unplaced(self, run_id: str, error: RunError) -> bool:
         """Fail a run that could not be placed; False if it was placed or is over."""
 
-    async def pause(self, tenant: str, reason: str | None) -> None:
-        """Pause claims of a surface's workspace's runs (visibly, with the reason), or go on (None)."""
+    async def pause_tenant(self, tenant: str, reason: str | None) -> None:
+        """Stop claims of a workspace's runs, with a reason that people see; None resumes them."""
 
-    async def paused(self, tenant: str) -> str | None:
+    async def pause_reason(self, tenant: str) -> str | None:
         """Why this workspace's runs are paused; None if they are not."""
 
 
 class Questions(Protocol):
-    """Questions, as people answer them."""
+    """Questions: asked by a worker, answered by people."""
 
-    async def question(self, run_id: str, question_id: str) -> Question:
-        """Raises NotFound."""
+    async def ask(self, claim: Claim, question: Question) -> Question:
+        """Record and announce a question, or return the one that has this id already, perhaps settled.
 
-    async def questions(self, run_id: str, *, strict: bool = False) -> list[Question]:
-        """All questions of a run, oldest first.
-
-        What can't be read is left out; with `strict` it raises UnreadableRecord.
+        Raises Fenced.
         """
 
-    async def open_questions(self, limit: int = 200, deciders: Sequence[str] = ()) -> list[Question]:
+    async def get(self, run_id: str, question_id: str) -> Question:
+        """Raises NotFound."""
+
+    async def run_of(self, question_id: str) -> str:
+        """The id of the run that asked this question. Raises NotFound."""
+
+    async def list(self, run_id: str, *, strict: bool = False) -> builtins.list[Question]:
+        """All questions of a run, oldest first.
+
+        Unreadable records are left out; with `strict` they raise UnreadableRecord.
+        """
+
+    async def open(self, limit: int = 200, deciders: Sequence[str] = ()) -> builtins.list[Question]:
         """Open questions, oldest first; with `deciders`, those that name one of these principals."""
 
-    async def page_of_open_questions(
+    async def open_page(
         self, limit: int = 200, deciders: Sequence[str] = (), after: str | None = None
     ) -> QuestionPage:
-        """The same in pages; `after` is `next` of the page before."""
+        """The same in pages; `after` is `next` of the previous page."""
 
     async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
-        """Append the response if it counts, and let the question's policy decide, in one transition.
+        """Append the response if it counts, and evaluate the question's policy, in one transition.
 
-        A key (of an actor) answers one question of a run, once: whatever comes under it again is `repeated`.
+        An actor's response key answers one question of a run, once: its reuse is `repeated`.
         Raises UnreadableRecord.
         """
 
-    async def responses(self, run_id: str, question_id: str) -> list[Response]:
-        """What was said to a question, refused responses not included."""
+    async def responses(self, run_id: str, question_id: str) -> builtins.list[Response]:
+        """The recorded responses to a question; refused ones are not recorded."""
 
 
-class Events(Protocol):
-    """What happened, to follow."""
+class EventReader(Protocol):
+    """Events of a run, and wake-ups when there are new ones."""
 
-    async def events(self, run_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
+    async def read(self, run_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
         """The events of a run with `seq` greater than `after`, in order. Raises NotFound."""
 
     def wakeups(self) -> AsyncIterator[tuple[str, ...]]:
-        """Topics in which something changed; an empty tuple: anything may have (after each (re)connect)."""
+        """Topics in which something changed; an empty tuple after each (re)connect: any may have."""
 
 
-class Work(Protocol):
-    """What a worker does; everything with a claim raises Fenced when the claim is no longer its own."""
+class Events(EventReader, Protocol):
+    """The event log of each run."""
+
+    async def append(self, claim: Claim, event: Body, key: str | None = None) -> Event:
+        """Append an event, once for each type and key (default: the content). Raises Fenced."""
+
+    async def read_many(self, after: Mapping[str, int], limit: int = 500) -> dict[str, list[Event]]:
+        """The next events (at most `limit`) of each run after its `seq`; runs without any are left out."""
+
+
+class Queue(Protocol):
+    """What workers do: claims, leases, slots. Methods that take a claim raise Fenced once it is lost."""
+
+    @property
+    def shards(self) -> int:
+        """How many wake-up topics the queue has."""
 
     async def claim(
         self,
@@ -150,46 +178,40 @@ class Work(Protocol):
         lease: float,
         *,
         most: Mapping[str, int] | None = None,
-        alone: bool = False,
+        isolated: bool = False,
     ) -> list[Claim]:
-        """Take up to `limit` queued runs of these crews for `lease` seconds, ordered by `bot.core.turns`.
+        """Claim up to `limit` queued runs of these crews for `lease` seconds, ordered by `bot.core.turns`.
 
-        Of the crews in `most` only as many as may work at once; what is taken then occupies a place
-        (`occupy`). `alone`: take those of which two workers died, and only them; otherwise they are left
-        alone, as are runs of paused workspaces. After a claim whose answer was lost, this worker's next one
-        returns what it had taken as well.
+        `most` is the concurrency limit of a crew; a claimed run of such a crew holds a slot
+        (`acquire_slots`). `isolated` claims only runs that crashed two workers; otherwise these are skipped,
+        as are runs of paused workspaces. If the reply to a claim was lost, this worker's next claim returns
+        what that one took as well.
         """
 
-    async def suspects(self, crews: Sequence[str]) -> list[str]:
-        """Queued runs of these crews of which two workers died: ids, those whose turn is next first."""
+    async def suspected(self, crews: Sequence[str]) -> list[str]:
+        """Ids of queued runs of these crews that crashed two workers, in the order of their turns."""
 
-    async def occupy(
+    async def acquire_slots(
         self, worker: str, crew: str, run_ids: Sequence[str], most: int | None, lease: float
     ) -> set[str]:
-        """Which of these runs may work, if at most `most` of this crew may at once.
+        """Those of these runs that may execute while at most `most` of the crew do.
 
-        Their places are theirs for `lease` seconds; None renews them, whatever the limit is by now.
+        Slots are held for `lease` seconds. `most=None` renews them, whatever the limit is by now.
         """
 
-    async def vacate(self, worker: str, crew: str, run_ids: Sequence[str]) -> None:
-        """These runs don't work here any more: others may have their places."""
+    async def release_slots(self, worker: str, crew: str, run_ids: Sequence[str]) -> None:
+        """These runs no longer execute on this worker: their slots are free."""
 
-    async def offer(self, worker: str, crews: Mapping[str, int | None], lease: float) -> None:
-        """This worker runs these crews, each with its limit, for another lease."""
+    async def register_worker(self, worker: str, crews: Mapping[str, int | None], lease: float) -> None:
+        """This worker runs these crews, each with its concurrency limit, for another lease."""
 
-    async def beat(
+    async def heartbeat(
         self, worker: str, claims: Iterable[Claim], lease: float, worked: Mapping[str, int] | None = None
     ) -> set[str]:
-        """Renew the leases; the ids of runs that are no longer this worker's (cancelled, over, or taken).
+        """Renew the leases; returns the ids of runs that this worker has lost (cancelled, over, or taken).
 
-        `worked`: for how many milliseconds each run has worked. It never decreases.
+        `worked`: for how many milliseconds each run has executed. It never decreases.
         """
-
-    async def record(self, claim: Claim, event: Body, key: str | None = None) -> Event:
-        """Append an event. One of the same type and key (without: content) is the same event, there once."""
-
-    async def ask(self, claim: Claim, question: Question) -> Question:
-        """Record a question and announce it, or return the one that has this id already, perhaps settled."""
 
     async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
         """End the run, with its result or its error."""
@@ -203,66 +225,66 @@ class Work(Protocol):
     async def release(self, claim: Claim, worked: int = 0) -> None:
         """Give the run back to the queue: this worker stops."""
 
-    async def set_aside(self, claim: Claim, seconds: float) -> None:
-        """Give up a run that this worker can't go on with; it is queued again after a while."""
+    async def defer(self, claim: Claim, seconds: float) -> None:
+        """Give up a run that this worker can't continue; it is queued again after `seconds`."""
 
     async def abandon(self, worker: str, given_up: RunError) -> list[str]:
-        """Queue again all runs that this (dead) worker holds; their ids.
+        """Queue again all runs that this dead worker holds; returns their ids.
 
-        Each at once, or, if its worker died the second time with nothing new in between, a little later.
-        After the third time it fails with `given_up`.
+        After a second crash without a new event in between a run is queued a little later. After the third
+        it fails with `given_up`.
         """
 
 
 class JournalExtent(Value):
     """How much a journal holds."""
 
-    #: Steps, and what else is noted.
+    #: Steps and other entries.
     entries: int
     bytes: int
-    #: It was there, and its time is over.
+    #: It existed, and its retention is over.
     expired: bool
 
 
 class Journal(Protocol):
-    """What a run has done, by step, so that whoever takes it up doesn't do it again."""
+    """What a run has done, by step, so that no worker does it again."""
 
-    async def journal(self, run_id: str) -> dict[str, str]:
-        """All of it. What was intended and not done stands under the step's name with a `?`.
+    async def read(self, run_id: str) -> dict[str, str]:
+        """All entries. A step that was started and has no result stands under its name and a `?`.
 
         Raises JournalSealed.
         """
 
-    async def journal_extent(self, run_id: str) -> JournalExtent:
-        """How much of it there is, whether it can be read or not."""
+    async def extent(self, run_id: str) -> JournalExtent:
+        """How much it holds, whether it can be decrypted or not."""
 
-    async def hand_on(self, run_id: str, entries: Mapping[str, str]) -> bool:
-        """Give a run that is started right after this what another one has done; False if it is started."""
+    async def seed(self, run_id: str, entries: Mapping[str, str]) -> bool:
+        """Give a run that is about to be started the entries of another one; False if it was started."""
 
-    async def note(self, claim: Claim, name: str, value: str) -> str:
-        """Record one thing; what stands there: the first to write it wins. Raises Fenced."""
+    async def put_if_absent(self, claim: Claim, name: str, value: str) -> str:
+        """Record one entry; returns the recorded value: the first write wins. Raises Fenced."""
 
     async def write(
         self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str] = ()
     ) -> None:
-        """Record these names and values, all or none, then strike out all whose names start so.
+        """Record these entries, all or none, then remove all whose names start with one of `struck`.
 
-        A name that ends with `?` says what is about to be done. Under any other the first value stays, and
-        what was intended is done with. Raises Fenced.
+        A name that ends with `?` announces a step. Under any other the first value stays, and the
+        announcement is removed. Raises Fenced.
         """
 
 
 class Clock(Protocol):
-    """What the store's clock brings about; any process may call it, as often as it likes."""
+    """Everything that happens at a time; any process may call it, as often as it likes."""
 
     async def tick(self, given_up: RunError) -> int:
-        """Apply passed deadlines and reminders, and queue runs again whose lease ran out; how many.
+        """Apply passed deadlines and reminders, and queue runs with expired leases; returns how many.
 
-        What becomes of a run whose worker died is said at `abandon`.
+        A crashed run is treated as by `Queue.abandon`.
         """
 
     async def due(self, within: float) -> float:
-        """Seconds until `tick` has something to do, by the store's clock: from 0 (it has now) to `within`."""
+        """Seconds until `tick` has something to do: from 0 (now) to `within`."""
 
     async def now(self) -> int: ...
 
@@ -270,15 +292,15 @@ class Clock(Protocol):
 class Delivery(Value):
     """How far a run has been shown on a surface."""
 
-    #: The newest event that was shown.
+    #: `seq` of the newest event that was shown.
     cursor: int = 0
-    #: Where each card was posted: name -> the surface's reference.
+    #: Where each message was posted: name -> the surface's reference.
     copies: dict[str, str] = Field(default_factory=dict)
-    #: Names of copies that were adopted, and not looked after yet.
+    #: Names of adopted messages that were not updated yet.
     adopted: frozenset[str] = frozenset()
 
 
-class Deliveries(Protocol):
+class Outbox(Protocol):
     """What surfaces have still to show. A shard is leased to one process, which keeps each run's order."""
 
     @property
@@ -290,73 +312,82 @@ class Deliveries(Protocol):
     async def release_shard(self, surface: str, shard: int, owner: str) -> None: ...
 
     async def pending(self, surface: str, shard: int, limit: int = 100) -> list[str]:
-        """The ids of runs with something to show now, those that wait longest first."""
+        """The ids of runs with events to show now, the longest waiting first."""
 
-    async def delivery(self, surface: str, run_id: str) -> Delivery: ...
+    async def state(self, surface: str, run_id: str) -> Delivery: ...
 
-    async def delivered(
+    async def mark_delivered(
         self, surface: str, owner: str, run_id: str, cursor: int, copies: Mapping[str, str] | None = None
     ) -> bool:
-        """Record what was shown; False if the shard is another's by now (then stop)."""
+        """Record what was shown; False if another process holds the shard by now (then stop)."""
 
     async def postpone(self, surface: str, run_id: str, seconds: float) -> None:
-        """Nothing of this run is pending for a while, whatever happens. Nothing wakes when that is over."""
+        """Keep this run out of `pending` for a while. No wake-up follows when that ends."""
 
     async def adopt(self, surface: str, run_id: str, name: str, ref: str) -> None:
-        """Record a copy that turned up, unless one of that name is recorded.
+        """Record an orphaned message, unless one of that name is recorded.
 
-        The run is pending then until `delivered` records that name.
+        The run is pending then until `mark_delivered` records that name.
         """
 
 
 class Memory(Protocol):
-    """Small things that must be known to all processes and across restarts."""
+    """Small values that all processes share and that survive restarts."""
 
     async def once(self, key: str, ttl: float = 7 * 24 * 3600) -> bool:
         """True for the first caller with this key."""
 
     async def remember(self, key: str, value: str, ttl: float) -> None: ...
 
-    async def keep(self, key: str, value: str, ttl: float) -> str:
-        """Remember a value unless one is there already; the value that is remembered: the first one."""
+    async def put_if_absent(self, key: str, value: str, ttl: float) -> str:
+        """Remember a value unless there is one; returns the remembered value: the first write wins."""
 
     async def recall(self, key: str) -> str | None: ...
 
     async def forget(self, key: str) -> None: ...
 
-    async def shelve(self, shelf: str, key: str, value: str) -> None:
-        """Keep something to be done until it is taken off the shelf; no failover takes it back either."""
+    async def save_pending(self, kind: str, key: str, value: str) -> None:
+        """Keep work to be done until it is removed; no failover loses it."""
 
-    async def unshelve(self, shelf: str, key: str) -> None: ...
+    async def remove_pending(self, kind: str, key: str) -> None: ...
 
-    async def shelved(self, shelf: str) -> dict[str, str]:
-        """All that is on a shelf, by key."""
-
-
-class Records(Protocol):
-    """What could not be read: told of once, counted, and left alone, so that all else goes on."""
-
-    def note_unreadable(self, kind: str, name: str, why: str) -> None:
-        """Something that a user of the store keeps in it can't be read."""
-
-    def unreadable_records(self) -> Mapping[str, int]:
-        """How many different ones this process came upon, by kind."""
+    async def pending(self, kind: str) -> dict[str, str]:
+        """All pending work of a kind, by key."""
 
 
 class Health(Protocol):
-    """Whether the store is well, and what it counts."""
+    """Whether the store answers, what it counts, and what this process could not read in it."""
 
     async def ping(self) -> None:
         """Return if Redis answers."""
 
     async def totals(self) -> Totals:
-        """Figures of the whole store; a few commands, however much is stored."""
+        """Figures of the whole store, read with a constant number of commands."""
+
+    def report_unreadable(self, kind: str, name: str, why: str) -> None:
+        """Log and count a record of a user of the store that can't be read, once."""
+
+    def unreadable(self) -> Mapping[str, int]:
+        """How many different unreadable records this process found, by kind."""
 
 
-class Store(
-    Catalogue, Runs, Questions, Events, Work, Journal, Clock, Deliveries, Memory, Health, Records, Protocol
-):
-    """All of it."""
+@dataclass(frozen=True)
+class Store:
+    """The components of the store."""
+
+    catalogue: Catalogue
+    runs: Runs
+    questions: Questions
+    events: Events
+    queue: Queue
+    journal: Journal
+    clock: Clock
+    outbox: Outbox
+    memory: Memory
+    inbox: Inbox
+    api_keys: ApiKeys
+    webhooks: Webhooks
+    health: Health
 
 
 class Fenced(BaseException):

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
 
 from bot.core import ids
 from bot.core.errors import Refused
-from bot.core.ports import Journal, Questions, Runs
+from bot.core.ports import Store
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.run import NewRun, Run, RunStatus
 
@@ -36,11 +35,7 @@ PEOPLES_DECISIONS = frozenset({"rejected", "review_rounds", "expired", "not_post
 """Codes of failures of which nobody need be told that they can be tried again."""
 
 
-class RetryStore(Runs, Questions, Journal, Protocol):
-    """What is needed here."""
-
-
-async def retry(store: RetryStore, run: Run, *, key: str) -> Run:
+async def retry(store: Store, run: Run, *, key: str) -> Run:
     """The run that goes on from `run`, which failed or was cancelled. The same `key` is the same run.
 
     It lives in the same place and is its requester's. Raises Refused (run_live, run_completed, never_began,
@@ -48,15 +43,15 @@ async def retry(store: RetryStore, run: Run, *, key: str) -> Run:
     """
     check_retriable(run)
     new = _planned(run, key)
-    taken = taken_over(run, await store.journal(run.id), await store.questions(run.id))
+    taken = taken_over(run, await store.journal.read(run.id), await store.questions.list(run.id))
     # Looked at afterwards: it may have expired meanwhile.
-    if (await store.journal_extent(run.id)).expired:
+    if (await store.journal.extent(run.id)).expired:
         raise Refused(
             "journal_expired",
             "What this run had done is no longer kept (CREWDECK_JOURNAL_DAYS): start it anew instead.",
         )
-    await store.hand_on(new.id, taken)
-    started, _ = await store.start(new)
+    await store.journal.seed(new.id, taken)
+    started, _ = await store.runs.start(new)
     return started
 
 

@@ -71,7 +71,7 @@ async def open_session(
         id=digest(token), actor=actor, scopes=scopes, key=key, local=local, opened_at=time.time()
     )
     await open_sessions(memory)  # forgets those that are over
-    await memory.shelve(SHELF, session.id, session.model_dump_json())
+    await memory.save_pending(SHELF, session.id, session.model_dump_json())
     await memory.remember(_session(session.id), session.model_dump_json(), SESSION_TTL)
     return token
 
@@ -87,10 +87,10 @@ async def find_session(memory: Memory, session_id: str) -> Session | None:
 async def open_sessions(memory: Memory) -> list[Session]:
     """All sessions that have not ended, the newest first. Raises StoreUnavailable."""
     found: list[Session] = []
-    for session_id in await memory.shelved(SHELF):
+    for session_id in await memory.pending(SHELF):
         kept = await memory.recall(_session(session_id))
         if kept is None:
-            await memory.unshelve(SHELF, session_id)
+            await memory.remove_pending(SHELF, session_id)
         elif (session := _read(kept)) is not None:
             found.append(session)
     return sorted(found, key=lambda each: each.opened_at, reverse=True)
@@ -107,7 +107,7 @@ def _read(kept: str | None) -> Session | None:
 async def end_session(memory: Memory, session_id: str) -> None:
     """Sign somebody out, by the digest of their token. Raises StoreUnavailable."""
     await memory.forget(_session(session_id))
-    await memory.unshelve(SHELF, session_id)
+    await memory.remove_pending(SHELF, session_id)
 
 
 class Link(NamedTuple):
@@ -125,7 +125,7 @@ async def offer_link(memory: Memory, person: Actor, secret: str) -> Link:
     use the link. Raises StoreUnavailable.
     """
     fresh = f"{secrets.token_hex(16)} {time.time() + LINK_TTL:.0f}"
-    kept = await memory.keep(_offered(person.principal), fresh, LINK_TTL)
+    kept = await memory.put_if_absent(_offered(person.principal), fresh, LINK_TTL)
     until = float(kept.partition(" ")[2])
     token = hmac.new(secret.encode(), f"{person.principal} {kept}".encode(), hashlib.sha256).hexdigest()
     seconds = max(1.0, until - time.time())

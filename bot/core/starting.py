@@ -16,9 +16,9 @@ from bot.core.ports import Catalogue
 from bot.core.run import NewRun
 
 
-async def crew_named(store: Catalogue, name: str) -> Crew:
+async def crew_named(catalogue: Catalogue, name: str) -> Crew:
     """The announced crew of this name (case aside). Raises NotFound, and NoWorker while there is no crew."""
-    crews = await store.crews()
+    crews = await catalogue.crews()
     if not crews:
         raise NoWorker
     for crew in crews.values():

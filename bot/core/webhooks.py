@@ -63,8 +63,8 @@ class Disabled(Value):
     fingerprint: str
 
 
-class Followers(Protocol):
-    """What follows runs; all raise StoreUnavailable."""
+class Webhooks(Protocol):
+    """The endpoints that follow runs, and what they have still to get; all raise StoreUnavailable."""
 
     async def follow(self, surfaces: Sequence[str]) -> None:
         """These surfaces, and no others, follow the runs that start from now on."""
@@ -72,47 +72,39 @@ class Followers(Protocol):
     async def following(self) -> list[str]:
         """The surfaces that do."""
 
-
-class Outgoing(Protocol):
-    """What has still to be sent; all raise StoreUnavailable."""
-
     async def outstanding(self, surface: str, run_id: str) -> Outstanding: ...
 
-    async def passed(
+    async def ack_event(
         self, surface: str, owner: str, run_id: str, seq: int, *, failure: str = "", gone: bool = False
     ) -> bool:
-        """Done with an event: delivered or not wanted, or given up because of `failure`.
+        """The event is delivered or not wanted; with `failure` it is given up.
 
-        False if the shard is another process's by now (then stop).
+        False if another process holds the shard by now (then stop).
         """
 
-    async def missed(
+    async def nack_event(
         self, surface: str, owner: str, run_id: str, *, tries: int, why: str, seconds: float
     ) -> bool:
-        """The next event was tried in vain, `tries` times by now, and is due again in `seconds`.
+        """The next event failed, for the `tries`-th time, and is due again in `seconds`.
 
         False as above.
         """
 
     async def disable(self, surface: str, why: str, fingerprint: str) -> None: ...
 
+    async def enable(self, surface: str) -> None: ...
+
     async def disabled(self) -> dict[str, Disabled]:
         """By surface."""
 
-
-class Redelivery(Protocol):
-    """What operators do about it; all raise StoreUnavailable."""
-
-    async def enable(self, surface: str) -> None: ...
-
-    async def send_again(self, surface: str, run_id: str, seqs: Sequence[int]) -> int:
-        """Send these events of a run again, in their order; how many were, or will be sent."""
+    async def resend(self, surface: str, run_id: str, seqs: Sequence[int]) -> int:
+        """Send these events of a run again, in their order; returns how many were or will be sent."""
 
     async def failing(self, surface: str) -> list[Failing]:
-        """Those that fail longest first."""
+        """The longest failing first."""
 
     async def given_up(self, surface: str) -> list[GivenUp]:
-        """Oldest first; not those that were delivered since."""
+        """Oldest first, without those that were delivered since."""
 
-    async def run_with(self, event_id: str) -> tuple[Run, int]:
+    async def find_event(self, event_id: str) -> tuple[Run, int]:
         """The run of an event, and its `seq`. Raises NotFound."""

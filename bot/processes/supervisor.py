@@ -11,7 +11,7 @@ import uuid
 
 import structlog
 
-from bot.core.ports import Work
+from bot.core.ports import Queue
 from bot.metrics import Metrics
 from bot.processes.worker_environment import worker_environment
 from bot.processes.worker_process import WorkerProcess
@@ -36,9 +36,9 @@ ABANDON_WITHIN = 1.0
 class Supervisor:
     """Keeps `settings.workers` worker processes running."""
 
-    def __init__(self, settings: Settings, store: Work, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, queue: Queue, metrics: Metrics) -> None:
         self._settings = settings
-        self._store = store
+        self._queue = queue
         self._metrics = metrics
         #: Seconds. Workers know how long they really have: what they give back counts as no death.
         self._drain = min(settings.drain, LONGEST_GRACE - LAST_WORDS)
@@ -120,7 +120,7 @@ class Supervisor:
             status = await worker.wait()
         except asyncio.CancelledError:
             await self._stopped(worker)
-            await worker.abandon(self._store, ABANDON_WITHIN)
+            await worker.abandon(self._queue, ABANDON_WITHIN)
             raise
         finally:
             self._workers.discard(worker)
@@ -128,7 +128,7 @@ class Supervisor:
             self._retiring.discard(worker)
         if status and retired:
             log.error("A worker died while it finished its runs", status=status, worker=worker.worker_id)
-        await worker.abandon(self._store)
+        await worker.abandon(self._queue)
         return status
 
     async def _started(self) -> WorkerProcess:

@@ -20,7 +20,7 @@ from typing import Never, Self
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Work
+from bot.core.ports import Queue
 from bot.processes.worker_environment import handed_over, worker_environment
 from bot.settings import Settings
 from bot.store.clock import QUARANTINED
@@ -128,20 +128,20 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError):
                 send(self.pid, which)
 
-    async def abandon(self, store: Work, within: float | None = None) -> None:
+    async def abandon(self, queue: Queue, within: float | None = None) -> None:
         """Have others take up now, and not when its leases run out, what it held when it ended.
 
         Waits for a store that is away: for so many seconds, or as long as it takes.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                for run_id in await self._lost(store):
+                for run_id in await self._lost(queue):
                     log.warning("A run has lost its worker", run_id=run_id, worker=self.worker_id)
 
-    async def _lost(self, store: Work) -> list[str]:
+    async def _lost(self, queue: Queue) -> list[str]:
         while True:
             try:
-                return await store.abandon(self.worker_id, QUARANTINED)
+                return await queue.abandon(self.worker_id, QUARANTINED)
             except StoreUnavailable:
                 await asyncio.sleep(STORE_PAUSE)
 

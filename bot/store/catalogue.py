@@ -25,7 +25,7 @@ class _Version(NamedTuple):
     crews: dict[str, Crew]
 
 
-class CatalogueVerbs:
+class RedisCatalogue:
     """The port `bot.core.ports.Catalogue`."""
 
     def __init__(self, connection: Connection) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Never
 
 import structlog
 
 from bot.core.errors import StoreUnavailable
+from bot.core.event import RunFailed
 from bot.core.ports import Clock
 from bot.core.run import RunError
+from bot.store import redis_keys
+from bot.store.codec import dump, ms, newer_run
+from bot.store.connection import Connection
+from bot.store.queue import RETRY_AFTER
+from bot.store.runs import BARRED
+from bot.store.timers import Timers
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +37,60 @@ QUARANTINED = RunError(
 )
 """What becomes of a run that its workers die of."""
 
+BATCH = 100
+"""Expired leases and old runs that one tick handles in each shard."""
 
-async def keep_time(store: Clock) -> Never:
+
+@dataclass(frozen=True)
+class Ages:
+    """Seconds after which the clock acts on a run."""
+
+    #: A finished run is deleted.
+    retention: float = 30 * 24 * 3600
+    #: The journal of a finished run is deleted.
+    journal: float = 7 * 24 * 3600
+    #: A run that crashed two workers is queued again.
+    retry_after: float = RETRY_AFTER
+
+
+class RedisClock:
+    """The port `bot.core.ports.Clock`."""
+
+    def __init__(self, connection: Connection, ages: Ages) -> None:
+        self._connection = connection
+        self._ages = ages
+        self._timers = Timers(connection)
+
+    async def tick(self, given_up: RunError) -> int:
+        body = dump(RunFailed(error=given_up))
+        ages = ms(self._ages.retention), ms(self._ages.journal), ms(self._ages.retry_after), ms(BARRED)
+        changed = await self._timers.ring()
+        failure: StoreUnavailable | None = None
+        for shard in range(redis_keys.SHARDS):
+            try:
+                ticked = await self._connection.run(
+                    "tick", shard, dump(given_up), body, ages[0], BATCH, *ages[1:]
+                )
+            except StoreUnavailable as error:  # what is wrong with one shard doesn't stop the others
+                failure = error
+                continue
+            changed += int(ticked[0])
+            for run_id in ticked[1]:
+                self._connection.unreadable.note(newer_run(run_id))
+        if failure is not None:
+            raise failure
+        return changed
+
+    async def due(self, within: float) -> float:
+        ages = ms(self._ages.retention), ms(self._ages.journal)
+        soonest: list[int] = await self._connection.each_shard("due", ages[0], ms(within), ages[1])
+        return min(*soonest, await self._timers.due(ms(within))) / 1000
+
+    async def now(self) -> int:
+        return await self._connection.now()
+
+
+async def keep_time(clock: Clock) -> Never:
     """Tick whenever something is due, for ever. While the store is away, wait: it is made up for later.
 
     Each look is noted in the store. By that it knows when nobody has looked for a while, since the store or
@@ -38,9 +98,9 @@ async def keep_time(store: Clock) -> Never:
     """
     while True:
         try:
-            wait = await store.due(LONGEST)
+            wait = await clock.due(LONGEST)
             if wait <= 0:
-                await store.tick(QUARANTINED)
+                await clock.tick(QUARANTINED)
         except StoreUnavailable as error:
             log.debug("The clock waits for the store", reason=str(error))
             wait = AWAY

@@ -18,7 +18,7 @@ from bot.store.pools import sentinel_pool, server_pool
 from bot.store.servers import Call, Commands, OnePrimary, Reply, Result, Servers
 from bot.store.trouble import translated
 from bot.store.unreadable import Unreadable
-from bot.store.witness import ALONE, Witness, Witnessing
+from bot.store.write_concern import ALONE, Witness, Witnessing
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from bot.core.diagnosis import Finding
 from bot.core.errors import StoreUnavailable
 from bot.store.addresses import Kind
 from bot.store.connection import Connection, connect
-from bot.store.witness import ALONE, Witnessing, online_replicas
+from bot.store.write_concern import ALONE, Witnessing, online_replicas
 
 OLDEST = (6, 2)
 OLDEST_FSYNC = (7, 2)

@@ -11,7 +11,7 @@ from bot.core.lists import Totals
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
-from bot.store.witness import online_replicas
+from bot.store.write_concern import online_replicas
 
 SEEN = 60
 """Seconds within which a worker must have been seen to count as alive."""
@@ -19,7 +19,7 @@ _EACH = 6
 """Commands that `totals` sends to each shard."""
 
 
-class HealthVerbs:
+class RedisHealth:
     """The port `bot.core.ports.Health`."""
 
     def __init__(self, connection: Connection) -> None:
@@ -28,10 +28,10 @@ class HealthVerbs:
     async def ping(self) -> None:
         await self._connection.do(self._connection.redis.ping())
 
-    def unreadable_records(self) -> Mapping[str, int]:
+    def unreadable(self) -> Mapping[str, int]:
         return self._connection.unreadable.counts
 
-    def note_unreadable(self, kind: str, name: str, why: str) -> None:
+    def report_unreadable(self, kind: str, name: str, why: str) -> None:
         self._connection.unreadable.note(UnreadableRecord(kind, name, why))
 
     async def totals(self) -> Totals:

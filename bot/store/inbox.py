@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bot.core.errors import NotFound
-from bot.core.event import Event
 from bot.core.inbox import Entry, Position, Positions, Ref, Snapshot
 from bot.store import redis_keys
 from bot.store.connection import Connection
-from bot.store.feed import read_events
+from bot.store.events import read_events
 
 
-class InboxVerbs:
-    """The ports `bot.core.inbox.Inbox` and `Batches`."""
+class RedisInbox:
+    """The port `bot.core.inbox.Inbox`."""
+
+    shards = redis_keys.SHARDS
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def inbox_now(self) -> Snapshot:
+    async def snapshot(self) -> Snapshot:
         shards = await self._connection.each_shard("inbox")
         waiting = (
             (f"{run_id}/{seq}", f"{shard} {run_id} {seq} {at}")
@@ -28,13 +28,13 @@ class InboxVerbs:
         found = [ref for _, ref in self._connection.unreadable.readable("open question", waiting, _ref)]
         return Snapshot(tuple(_position(newest) for newest, _ in shards), tuple(sorted(found)))
 
-    async def inbox_start(self) -> Positions:
+    async def trimmed(self) -> Positions:
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):
                 batch.get(redis_keys.inbox_trimmed(shard))
         return tuple(_position(each or "0-0") for each in batch.results)
 
-    async def inbox_after(self, positions: Mapping[int, Position], limit: int = 200) -> list[Ref]:
+    async def after(self, positions: Mapping[int, Position], limit: int = 200) -> list[Ref]:
         async with self._connection.pipeline() as batch:
             for shard, (ms, n) in positions.items():
                 batch.xrange(redis_keys.inbox(shard), min=f"({ms}-{n}", count=limit)
@@ -44,7 +44,7 @@ class InboxVerbs:
             for at, fields in stored
         )
 
-    async def inbox_events(self, refs: Iterable[Ref]) -> list[Entry]:
+    async def read(self, refs: Iterable[Ref]) -> list[Entry]:
         wanted = list(refs)
         async with self._connection.pipeline() as batch:
             for ref in wanted:
@@ -54,23 +54,6 @@ class InboxVerbs:
             for ref, stored in zip(wanted, batch.results, strict=True)
             for event in read_events(ref.run_id, stored, self._connection.unreadable)
         ]
-
-    async def run_of(self, question_id: str) -> str:
-        async with self._connection.pipeline() as batch:
-            for shard in range(redis_keys.SHARDS):
-                batch.hget(redis_keys.askers(shard), question_id)
-        for run_id in batch.results:
-            if run_id is not None:
-                return str(run_id)
-        raise NotFound("question", question_id)
-
-    async def events_of(self, after: Mapping[str, int], limit: int = 500) -> dict[str, list[Event]]:
-        async with self._connection.pipeline() as batch:
-            for run_id, seq in after.items():
-                batch.xrange(redis_keys.events(run_id), min=f"{seq + 1}-0", count=limit)
-        pages = zip(after, batch.results, strict=True)
-        unreadable = self._connection.unreadable
-        return {run_id: read_events(run_id, stored, unreadable) for run_id, stored in pages if stored}
 
 
 def _ref(words: str) -> Ref:

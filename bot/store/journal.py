@@ -9,7 +9,7 @@ from bot.core.ports import Fenced, JournalExtent
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
-from bot.store.sealing import Seals
+from bot.store.journal_cipher import Seals
 
 HANDED_ON = 3600
 """Seconds within which a run must be started that is given a journal; it is forgotten otherwise."""
@@ -17,20 +17,20 @@ AT_ONCE = 256 * 1024
 """Characters of a journal that are handed on with one transition, about: others wait meanwhile."""
 
 
-class JournalVerbs:
+class RedisJournal:
     """The port `bot.core.ports.Journal`."""
 
     def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection = connection
         self._seals = seals
 
-    async def journal(self, run_id: str) -> dict[str, str]:
+    async def read(self, run_id: str) -> dict[str, str]:
         stored: dict[str, str] = await self._connection.do(
             self._connection.redis.hgetall(redis_keys.journal(run_id))
         )
         return {name: self._seals.open(run_id, name, value) for name, value in stored.items()}
 
-    async def journal_extent(self, run_id: str) -> JournalExtent:
+    async def extent(self, run_id: str) -> JournalExtent:
         async with self._connection.pipeline() as batch:
             batch.hgetall(redis_keys.journal(run_id))
             batch.hget(redis_keys.run(run_id), "journal_gone")
@@ -38,14 +38,14 @@ class JournalVerbs:
         size = sum(len(name) + len(value.encode()) for name, value in stored.items())
         return JournalExtent(entries=len(stored), bytes=size, expired=gone is not None)
 
-    async def hand_on(self, run_id: str, entries: Mapping[str, str]) -> bool:
+    async def seed(self, run_id: str, entries: Mapping[str, str]) -> bool:
         shard = redis_keys.shard_of(run_id)
         for part in _parts({name: self._seals.seal(run_id, name, entries[name]) for name in entries}):
             if not await self._connection.run("hand_on", shard, run_id, ms(HANDED_ON), *part):
                 return False
         return True
 
-    async def note(self, claim: Claim, name: str, value: str) -> str:
+    async def put_if_absent(self, claim: Claim, name: str, value: str) -> str:
         stored: str | None = await self._connection.run(
             "note",
             redis_keys.shard_of(claim.run.id),

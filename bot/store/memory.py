@@ -12,7 +12,7 @@ from bot.store.mentions import Mentions
 WEEK = 7 * 24 * 3600
 
 
-class MemoryVerbs:
+class RedisMemory:
     """The port `bot.core.ports.Memory`."""
 
     def __init__(self, connection: Connection) -> None:
@@ -33,7 +33,7 @@ class MemoryVerbs:
             self._mentions.note_memory(key, value),
         )
 
-    async def keep(self, key: str, value: str, ttl: float) -> str:
+    async def put_if_absent(self, key: str, value: str, ttl: float) -> str:
         kept, _ = await asyncio.gather(
             self._connection.run_small("keep", redis_keys.memory(key), value, ms(ttl)),
             self._mentions.note_memory(key, value),
@@ -47,17 +47,17 @@ class MemoryVerbs:
     async def forget(self, key: str) -> None:
         await self._connection.do(self._connection.redis.delete(redis_keys.memory(key)))
 
-    async def shelve(self, shelf: str, key: str, value: str) -> None:
+    async def save_pending(self, kind: str, key: str, value: str) -> None:
         await asyncio.gather(
-            self._connection.confirm_small("shelve", redis_keys.shelf(shelf), key, value),
-            self._mentions.note_shelved(shelf, key, value),
+            self._connection.confirm_small("shelve", redis_keys.shelf(kind), key, value),
+            self._mentions.note_shelved(kind, key, value),
         )
 
-    async def unshelve(self, shelf: str, key: str) -> None:
-        await self._connection.do(self._connection.redis.hdel(redis_keys.shelf(shelf), key))
+    async def remove_pending(self, kind: str, key: str) -> None:
+        await self._connection.do(self._connection.redis.hdel(redis_keys.shelf(kind), key))
 
-    async def shelved(self, shelf: str) -> dict[str, str]:
+    async def pending(self, kind: str) -> dict[str, str]:
         found: dict[str, str] = await self._connection.do(
-            self._connection.redis.hgetall(redis_keys.shelf(shelf))
+            self._connection.redis.hgetall(redis_keys.shelf(kind))
         )
         return found

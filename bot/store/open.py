@@ -11,10 +11,11 @@ import structlog
 
 from bot.core.errors import StoreUnavailable
 from bot.settings import Settings
+from bot.store.clock import Ages
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
-from bot.store.witness import Witnessing
+from bot.store.write_concern import Witnessing
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +33,7 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     """
     opening = partial(
         open_store,
-        retention=settings.retention_days * DAY,
-        journal=settings.journal_days * DAY,
+        ages=Ages(retention=settings.retention_days * DAY, journal=settings.journal_days * DAY),
         journal_keys=settings.journal_keys,
     )
     if settings.redis_url is not None:

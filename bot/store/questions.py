@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import builtins
+import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from bot.core import decision
+from bot.core.claim import Claim
 from bot.core.decision import Ruling, Verdict
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.event import completed_event
+from bot.core.event import completed_event, required_event
 from bot.core.lists import QuestionPage
-from bot.core.question import Question
+from bot.core.ports import Fenced
+from bot.core.question import Question, digest_of
 from bot.core.response import Response
 from bot.store import redis_keys
-from bot.store.codec import QUESTION_FIELDS, dump, read_question, read_response
+from bot.store.codec import QUESTION_FIELDS, QUESTION_OWN, dump, ms, read_question, read_response
 from bot.store.connection import Connection
 
 TIES = 64
@@ -23,13 +27,34 @@ TRIES = 16
 """How often a response is judged anew since others were recorded meanwhile."""
 
 
-class QuestionVerbs:
+class RedisQuestions:
     """The port `bot.core.ports.Questions`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def question(self, run_id: str, question_id: str) -> Question:
+    async def ask(self, claim: Claim, question: Question) -> Question:
+        question = question.model_copy(update={"digest": digest_of(question)})
+        answer = await self._connection.run(
+            "ask",
+            redis_keys.shard_of(claim.run.id),
+            claim.run.id,
+            claim.epoch,
+            question.id,
+            dump(question, exclude=QUESTION_OWN),
+            # The scripts read this much and no more. An older release's rules find nothing here to decide by.
+            json.dumps({"policy": {"deciders": question.policy.deciders}}),
+            dump(required_event(question)),
+            dump(decision.WITHDRAWN),
+            dump(completed_event(question, decision.WITHDRAWN)),
+            _optional_ms(question.deadline.after),
+            _optional_ms(question.deadline.remind_after),
+        )
+        if answer == -1:
+            raise Fenced
+        return await self.get(claim.run.id, question.id)
+
+    async def get(self, run_id: str, question_id: str) -> Question:
         stored = await self._connection.do(
             self._connection.redis.hmget(redis_keys.question(run_id, question_id), list(QUESTION_FIELDS))
         )
@@ -37,16 +62,25 @@ class QuestionVerbs:
             raise NotFound("question", question_id)
         return found
 
-    async def questions(self, run_id: str, *, strict: bool = False) -> list[Question]:
+    async def run_of(self, question_id: str) -> str:
+        async with self._connection.pipeline() as batch:
+            for shard in range(redis_keys.SHARDS):
+                batch.hget(redis_keys.askers(shard), question_id)
+        for run_id in batch.results:
+            if run_id is not None:
+                return str(run_id)
+        raise NotFound("question", question_id)
+
+    async def list(self, run_id: str, *, strict: bool = False) -> builtins.list[Question]:
         if strict:
             await check_questions(self._connection, run_id)
         asked = await self._connection.do(self._connection.redis.lrange(redis_keys.asked(run_id), 0, -1))
         return await self._read([(run_id, question_id) for question_id in asked])
 
-    async def open_questions(self, limit: int = 200, deciders: Sequence[str] = ()) -> list[Question]:
-        return (await self.page_of_open_questions(limit, deciders)).questions
+    async def open(self, limit: int = 200, deciders: Sequence[str] = ()) -> builtins.list[Question]:
+        return (await self.open_page(limit, deciders)).questions
 
-    async def page_of_open_questions(
+    async def open_page(
         self, limit: int = 200, deciders: Sequence[str] = (), after: str | None = None
     ) -> QuestionPage:
         start = _position(after) if after else (0, "")
@@ -56,7 +90,7 @@ class QuestionVerbs:
         more = f"{page[-1][0]}:{page[-1][1]}" if len(following) > limit else None
         return QuestionPage(await self._read(_names(name for _, name in page)), more)
 
-    async def _asked(self, count: int, deciders: Sequence[str], since: int) -> list[tuple[int, str]]:
+    async def _asked(self, count: int, deciders: Sequence[str], since: int) -> builtins.list[tuple[int, str]]:
         """When open questions were asked (not before `since`), and their names: `count` of each list."""
         lists = [f":for:{decider}" for decider in deciders] or [""]
         async with self._connection.pipeline() as batch:
@@ -77,7 +111,7 @@ class QuestionVerbs:
                 return ruling
         raise StoreUnavailable("Many people answer this at the same time, so this answer was not recorded.")
 
-    async def responses(self, run_id: str, question_id: str) -> list[Response]:
+    async def responses(self, run_id: str, question_id: str) -> builtins.list[Response]:
         stored = await self._connection.do(
             self._connection.redis.lrange(redis_keys.responses(run_id, question_id), 0, -1)
         )
@@ -157,14 +191,14 @@ class QuestionVerbs:
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _read(self, names: list[tuple[str, str]]) -> list[Question]:
+    async def _read(self, names: builtins.list[tuple[str, str]]) -> builtins.list[Question]:
         """These questions; those that are gone, or that this release can't read, are left out."""
         if not names:
             return []
         async with self._connection.pipeline() as batch:
             for run_id, question_id in names:
                 batch.hmget(redis_keys.question(run_id, question_id), list(QUESTION_FIELDS))
-        found: list[Question] = []
+        found: builtins.list[Question] = []
         for (_, question_id), stored in zip(names, batch.results, strict=True):
             with suppress(UnreadableRecord):
                 question = self._one(question_id, stored)
@@ -175,8 +209,8 @@ class QuestionVerbs:
         with self._connection.unreadable.noted():
             return read_question(question_id, stored)
 
-    def _readable(self, question_id: str, stored: Iterable[str]) -> list[Response]:
-        found: list[Response] = []
+    def _readable(self, question_id: str, stored: Iterable[str]) -> builtins.list[Response]:
+        found: builtins.list[Response] = []
         for each in stored:
             with suppress(UnreadableRecord), self._connection.unreadable.noted():
                 found.append(read_response(question_id, each))
@@ -225,3 +259,7 @@ def _position(cursor: str) -> tuple[int, str]:
 
 def _names(listed: Iterable[str]) -> list[tuple[str, str]]:
     return [(run_id, question_id) for run_id, _, question_id in (name.partition("/") for name in listed)]
+
+
+def _optional_ms(seconds: float | None) -> str:
+    return "" if seconds is None else str(ms(seconds))

@@ -1,123 +1,149 @@
-"""The lines in which runs wait, read across all shards."""
+"""What workers do with runs: claim, record, ask, finish. Fenced by the claim's epoch."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 
-from bot.core.errors import StoreUnavailable
-from bot.core.turns import Line, LineKind, Pick, Queued, Waiter, choose
+from bot.core.claim import Claim
+from bot.core.event import Body, RunCompleted, RunFailed
+from bot.core.ports import Fenced
+from bot.core.run import RunError, RunStatus
+from bot.core.text import valid
+from bot.core.turns import USUAL, LineKind
+from bot.core.waiting import Offer
 from bot.store import redis_keys
+from bot.store.claims import Claiming, ConcurrencySlots
+from bot.store.codec import dump, ms, new_call
 from bot.store.connection import Connection
+from bot.store.crew_queues import CrewQueues
+from bot.store.run_reader import RunReader
 
-Turns = dict[str, int]
-"""By requester, or by line: when they had their last turn."""
+GONE = 24 * 3600
+"""Seconds after which a worker that was not seen is no longer listed."""
+RETRY_AFTER = 5.0
+"""Seconds after which a run of which two workers died is tried once more."""
+UNREADABLE_AGAIN = 60.0
+"""Seconds after which a run that can't be read is queued again, for a worker of another release."""
+SUSPECTS = 8
+"""How many of those are told of at once."""
 
 
-class Queue:
-    """What waits, as far as it matters for the next claim. A few commands, however much waits."""
+class RedisQueue:
+    """The port `bot.core.ports.Queue`."""
 
-    def __init__(self, connection: Connection) -> None:
+    shards = redis_keys.SHARDS
+
+    def __init__(self, connection: Connection, retry_after: float = RETRY_AFTER) -> None:
         self._connection = connection
-        #: Whether anybody but those who had a turn could be waiting for one.
-        self._contested = False
+        self._retry_after = retry_after
+        self._runs = RunReader(connection)
+        #: By worker: the claim whose answer never arrived. What it took is asked for again under its name.
+        self._unanswered: dict[str, str] = {}
 
-    async def next(
-        self, crews: Collection[str], room: int, kinds: Sequence[LineKind], tried: Collection[str] = ()
-    ) -> list[Pick]:
-        """The `room` runs of these crews whose turn is next, without those that were tried in vain."""
-        turns = await self.lines(crews)
-        served = {name: turn for name, turn in turns.items() if _parsed(name)[0] in kinds}
-        if not served:
-            return []
-        fronts = await self._fronts(served, max(room, 2))
-        self._contested = len(turns) > 1 or any(len(front) > 1 for front in fronts.values())
-        nobody = (Queued(0, ""),)
-        # With one run each, as many requesters are needed of each line as can be.
-        candidates = choose(
-            [
-                Line(*_parsed(name), turn, tuple(Waiter(who, at, nobody) for who, at in fronts[name].items()))
-                for name, turn in served.items()
-            ],
-            room,
-            kinds,
-        )
-        return choose(await self._with_runs(candidates, fronts, room, tried), room, kinds)
+    async def claim(
+        self,
+        worker: str,
+        crews: Sequence[str],
+        limit: int,
+        lease: float,
+        *,
+        most: Mapping[str, int] | None = None,
+        isolated: bool = False,
+    ) -> list[Claim]:
+        unanswered = self._unanswered.pop(worker, None)
+        call = unanswered or new_call()
+        claiming = Claiming(self._connection, (worker, call, lease), most or {})
+        try:
+            if unanswered:
+                await claiming.recover()
+            run_ids = await claiming.take(crews, limit, (LineKind.ALONE,) if isolated else USUAL)
+            runs = await self._runs.read(run_ids)
+            await self._defer_unreadable(set(run_ids) - {run.id for run in runs})
+        except BaseException:
+            self._unanswered[worker] = call
+            raise
+        return [Claim(run=run, worker=worker, epoch=run.epoch) for run in runs]
 
-    async def suspects(self, crews: Collection[str], limit: int) -> list[str]:
-        """Runs of these crews that are to be alone, those whose turn is next first."""
-        return [pick.run.id for pick in await self.next(crews, limit, (LineKind.ALONE,))]
+    async def _defer_unreadable(self, run_ids: Iterable[str]) -> None:
+        """What this release can't read waits for one that can, and looks no worse for having been claimed."""
+        for run_id in run_ids:
+            shard, key = redis_keys.shard_of(run_id), redis_keys.run(run_id)
+            if epoch := await self._connection.do(self._connection.redis.hget(key, "epoch")):
+                await self._connection.run("set_aside", shard, run_id, epoch, ms(UNREADABLE_AGAIN))
 
-    async def lines(self, crews: Collection[str]) -> Turns:
-        """The lines of these crews in which something waits, by name, and when each had its last turn."""
-        if not crews:
-            return {}
-        async with self._connection.pipeline() as batch:
-            for shard in range(redis_keys.SHARDS):
-                batch.zrange(redis_keys.lines(shard), 0, -1, withscores=True)
-        merged = _earliest(batch.results)
-        known = {f"{kind}:{crew}" for kind in LineKind for crew in crews}
-        return {name: turn for name, turn in merged.items() if name in known}
+    async def suspected(self, crews: Sequence[str]) -> list[str]:
+        return await CrewQueues(self._connection).suspected(crews, SUSPECTS)
 
-    async def took_turns(self, picks: Iterable[Pick], at: int) -> None:
-        """Tell all shards who had a turn: their runs are spread over them."""
-        served: defaultdict[str, dict[str, int]] = defaultdict(dict)
-        for pick in picks:
-            served[pick.line.name][pick.requester] = at
-        if not served or not self._contested:
-            return
-        # A full Redis refuses this. Then somebody has a turn too many; what was claimed stays claimed.
-        with suppress(StoreUnavailable):
-            async with self._connection.pipeline() as batch:
-                for shard in range(redis_keys.SHARDS):
-                    batch.zadd(redis_keys.lines(shard), dict.fromkeys(served, at), xx=True, gt=True)
-                    for name, requesters in served.items():
-                        batch.zadd(redis_keys.line(shard, name), requesters, xx=True, gt=True)
+    async def acquire_slots(
+        self, worker: str, crew: str, run_ids: Sequence[str], most: int | None, lease: float
+    ) -> set[str]:
+        return await ConcurrencySlots(self._connection, worker, lease).acquire(crew, run_ids, most)
 
-    async def _fronts(self, names: Mapping[str, int], room: int) -> dict[str, Turns]:
-        """By line: the `room` requesters whose turn is next."""
-        async with self._connection.pipeline() as batch:
-            for name in names:
-                for shard in range(redis_keys.SHARDS):
-                    batch.zrange(redis_keys.line(shard, name), 0, room - 1, withscores=True)
-        return {
-            name: _earliest(batch.results[n * redis_keys.SHARDS : (n + 1) * redis_keys.SHARDS])
-            for n, name in enumerate(names)
-        }
+    async def release_slots(self, worker: str, crew: str, run_ids: Sequence[str]) -> None:
+        await ConcurrencySlots(self._connection, worker).release(crew, run_ids)
 
-    async def _with_runs(
-        self, candidates: list[Pick], fronts: dict[str, Turns], room: int, tried: Collection[str]
-    ) -> list[Line]:
-        """The lines of these candidates, each with their oldest runs of all shards."""
-        most = room + len(tried)
-        async with self._connection.pipeline() as batch:
-            for pick in candidates:
-                for shard in range(redis_keys.SHARDS):
-                    own = redis_keys.line_of(shard, pick.line.name, pick.requester)
-                    batch.zrange(own, 0, most - 1, withscores=True)
-        waiters: defaultdict[Line, list[Waiter]] = defaultdict(list)
-        for n, pick in enumerate(candidates):
-            found = [
-                each
-                for held in batch.results[n * redis_keys.SHARDS : (n + 1) * redis_keys.SHARDS]
-                for each in held
+    async def register_worker(self, worker: str, crews: Mapping[str, int | None], lease: float) -> None:
+        offer = Offer(crews=dict(crews), lease=lease)
+        await self._connection.run_small("offer", redis_keys.OFFERS, worker, dump(offer), ms(GONE))
+
+    async def heartbeat(
+        self, worker: str, claims: Iterable[Claim], lease: float, worked: Mapping[str, int] | None = None
+    ) -> set[str]:
+        by_shard: defaultdict[int, list[str | int]] = defaultdict(list)
+        for claim in claims:
+            by_shard[redis_keys.shard_of(claim.run.id)] += [
+                claim.run.id,
+                claim.epoch,
+                (worked or {}).get(claim.run.id, 0),
             ]
-            runs = sorted(Queued(int(at), run_id) for run_id, at in found if run_id not in tried)
-            turn = fronts[pick.line.name][pick.requester]
-            waiters[pick.line].append(Waiter(pick.requester, turn, tuple(runs)))
-        return [Line(line.kind, line.crew, line.turn, tuple(of)) for line, of in waiters.items()]
+        lost: set[str] = set()
+        for shard, held in by_shard.items():
+            lost.update(await self._connection.run("beat", shard, ms(lease), *held))
+        await self._seen(worker)
+        return lost
 
+    async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
+        result = valid(result or "")
+        body: Body = RunFailed(error=error) if error else RunCompleted(result=result)
+        ended = await self._connection.run(
+            "finish",
+            redis_keys.shard_of(claim.run.id),
+            claim.run.id,
+            claim.epoch,
+            RunStatus.FAILED if error else RunStatus.COMPLETED,
+            "error" if error else "result",
+            dump(error) if error else result,
+            dump(body),
+        )
+        if not ended:
+            raise Fenced
 
-def _earliest(shards: Iterable[Iterable[tuple[str, float]]]) -> Turns:
-    """Merged: who waits in several shards has the place in line that is best."""
-    merged: Turns = {}
-    for found in shards:
-        for name, turn in found:
-            merged[name] = min(merged.get(name, int(turn)), int(turn))
-    return merged
+    async def park(self, claim: Claim, questions: Sequence[str], worked: int = 0) -> bool:
+        parked = await self._connection.run(
+            "park", redis_keys.shard_of(claim.run.id), claim.run.id, claim.epoch, worked, *questions
+        )
+        if parked == -1:
+            raise Fenced
+        return bool(parked)
 
+    async def release(self, claim: Claim, worked: int = 0) -> None:
+        shard = redis_keys.shard_of(claim.run.id)
+        if await self._connection.run("release", shard, claim.run.id, claim.epoch, worked) == -1:
+            raise Fenced
 
-def _parsed(name: str) -> tuple[LineKind, str]:
-    kind, _, crew = name.partition(":")
-    return LineKind(kind), crew
+    async def defer(self, claim: Claim, seconds: float) -> None:
+        shard = redis_keys.shard_of(claim.run.id)
+        if await self._connection.run("set_aside", shard, claim.run.id, claim.epoch, ms(seconds)) == -1:
+            raise Fenced
+
+    async def abandon(self, worker: str, given_up: RunError) -> list[str]:
+        lost = await self._connection.each_shard(
+            "abandon", worker, dump(given_up), dump(RunFailed(error=given_up)), ms(self._retry_after)
+        )
+        await self._connection.do(self._connection.redis.zrem(redis_keys.WORKERS, worker))
+        await self._connection.do(self._connection.redis.hdel(redis_keys.OFFERS, worker))
+        return [run_id for each in lost for run_id in each]
+
+    async def _seen(self, worker: str) -> None:
+        await self._connection.run_small("seen", redis_keys.WORKERS, worker, ms(GONE))

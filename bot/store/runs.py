@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Sequence
+
 from bot.core import ids
 from bot.core.actor import Actor
 from bot.core.errors import NotFound, Refused
 from bot.core.event import RunCancelled, RunFailed, RunStarted
+from bot.core.lists import RunFilter, RunPage
 from bot.core.place import Place
 from bot.core.policy import can_decide
 from bot.core.run import NewRun, Run, RunError
+from bot.core.waiting import Wait
 from bot.store import redis_keys
-from bot.store.codec import RUN_FIELDS, RUN_SPEC, dump, new_call, newer_run, read_run
+from bot.store.codec import RUN_SPEC, dump, ms, new_call, newer_run
 from bot.store.connection import Connection
+from bot.store.mentions import Mentions
 from bot.store.questions import check_questions
+from bot.store.run_lists import RunLists
+from bot.store.run_reader import RunReader
+from bot.store.waits import Waits
+
+SAME_CALL = 60
+"""Seconds within which a call that is sent again is known, since nothing of the run is left to know it by."""
+BARRED = 7 * 24 * 3600
+"""Seconds for which a deleted run is not started again by what started it: longer than an `Idempotency-Key`
+or a delivery of Slack's stands for its run."""
 
 
-class RunVerbs:
-    """The transitions of the port `bot.core.ports.Runs`; its lists are in `bot.store.listing`."""
+class RedisRuns:
+    """The port `bot.core.ports.Runs`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._reader = RunReader(connection)
+        self._lists = RunLists(connection)
+        self._waits = Waits(connection)
+        self._mentions = Mentions(connection)
 
     async def start(self, new: NewRun) -> tuple[Run, bool]:
         fresh = await self._connection.confirm(
@@ -37,29 +56,37 @@ class RunVerbs:
         )
         if fresh == -1:
             raise Refused("run_deleted", "The run that this started has been deleted.")
-        return await self.run(new.id), bool(fresh)
+        return await self.get(new.id), bool(fresh)
 
-    async def run(self, run_id: str) -> Run:
-        stored = await self._connection.do(
-            self._connection.redis.hmget(redis_keys.run(run_id), list(RUN_FIELDS))
-        )
-        with self._connection.unreadable.noted():
-            run = read_run(run_id, stored)
-        if run is None:
-            raise NotFound("run", run_id)
-        return run
+    async def get(self, run_id: str) -> Run:
+        return await self._reader.get(run_id)
 
-    async def settle_place(self, run_id: str, place: Place) -> Run:
+    async def list(self, which: RunFilter) -> builtins.list[Run]:
+        return (await self.page(which)).runs
+
+    async def page(self, which: RunFilter) -> RunPage:
+        return await self._lists.page(which)
+
+    async def at(self, place: Place) -> builtins.list[Run]:
+        return await self._lists.at(place)
+
+    async def find(self, prefix: str) -> builtins.list[Run]:
+        return await self._lists.find(prefix)
+
+    async def waits(self, runs: Sequence[Run]) -> dict[str, Wait]:
+        return await self._waits.of(runs)
+
+    async def bind_place(self, run_id: str, place: Place) -> Run:
         await self._connection.run(
             "settle_place", redis_keys.shard_of(run_id), run_id, dump(place), place.key, place.group
         )
-        return await self.run(run_id)
+        return await self.get(run_id)
 
-    async def also_at(self, run_id: str, place: Place) -> None:
+    async def add_place(self, run_id: str, place: Place) -> None:
         await self._connection.run("also_at", redis_keys.shard_of(run_id), run_id, place.key)
 
     async def cancel(self, run_id: str, by: Actor) -> Run:
-        run = await self.run(run_id)
+        run = await self.get(run_id)
         if not can_decide(by, run.cancellers):
             raise Refused("not_allowed", "This run is not yours to cancel.")
         await check_questions(self._connection, run_id)
@@ -78,9 +105,26 @@ class RunVerbs:
                 raise Refused(code, "This run is over already.")
             case "newer":
                 raise newer_run(run_id)
-        return await self.run(run_id)
+        return await self.get(run_id)
 
-    async def fail_held(self, run_id: str, error: RunError) -> bool:
+    async def delete(self, run_id: str) -> None:
+        await check_questions(self._connection, run_id)
+        crew = await self._connection.do(self._connection.redis.hget(redis_keys.run(run_id), "crew"))
+        noted = await self._mentions.noted(run_id)
+        code = await self._connection.run(
+            "delete", redis_keys.shard_of(run_id), run_id, new_call(), ms(SAME_CALL), ms(BARRED)
+        )
+        if code == "unknown_run":
+            raise NotFound("run", run_id)
+        if code == "run_live":
+            raise Refused(code, "This run is not over: cancel it first.")
+        if code == "newer":
+            raise newer_run(run_id)
+        await self._mentions.remove(run_id, noted)
+        if crew is not None:  # The place of one whose worker died; it is in the shard of the crew's name.
+            await self._connection.do(self._connection.redis.hdel(redis_keys.working(crew), run_id))
+
+    async def fail_unplaced(self, run_id: str, error: RunError) -> bool:
         body = RunFailed(error=error)
         return bool(
             await self._connection.run(
@@ -88,10 +132,10 @@ class RunVerbs:
             )
         )
 
-    async def pause(self, tenant: str, reason: str | None) -> None:
+    async def pause_tenant(self, tenant: str, reason: str | None) -> None:
         await self._connection.each_shard("pause", tenant, "" if reason is None else "1", reason or "")
 
-    async def paused(self, tenant: str) -> str | None:
+    async def pause_reason(self, tenant: str) -> str | None:
         stored: str | None = await self._connection.do(
             self._connection.redis.hget(redis_keys.paused(0), tenant)
         )

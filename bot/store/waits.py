@@ -31,13 +31,13 @@ class _Crowd(NamedTuple):
     runs: int
 
 
-class WaitVerbs:
-    """`bot.core.ports.Runs.waits`."""
+class Waits:
+    """What queued runs are waiting for."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def waits(self, runs: Sequence[Run]) -> dict[str, Wait]:
+    async def of(self, runs: Sequence[Run]) -> dict[str, Wait]:
         queued = [run for run in runs if run.status is RunStatus.QUEUED]
         if not queued:
             return {}

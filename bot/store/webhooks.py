@@ -15,11 +15,11 @@ from bot.core.webhooks import Disabled, Failing, GivenUp, Outstanding
 from bot.store import redis_keys
 from bot.store.codec import dump, ms
 from bot.store.connection import Connection
-from bot.store.listing import Listing
+from bot.store.run_reader import RunReader
 
 
-class WebhookVerbs:
-    """The ports `bot.core.webhooks.Followers`, `Outgoing` and `Redelivery`."""
+class RedisWebhooks:
+    """The port `bot.core.webhooks.Webhooks`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -46,13 +46,13 @@ class WebhookVerbs:
             gone=gone is not None,
         )
 
-    async def passed(
+    async def ack_event(
         self, surface: str, owner: str, run_id: str, seq: int, *, failure: str = "", gone: bool = False
     ) -> bool:
         words = (surface, owner, run_id, seq, failure, "1" if gone else "")
         return bool(await self._connection.run("passed", redis_keys.shard_of(run_id), *words))
 
-    async def missed(
+    async def nack_event(
         self, surface: str, owner: str, run_id: str, *, tries: int, why: str, seconds: float
     ) -> bool:
         words = (surface, owner, run_id, tries, why, ms(seconds))
@@ -71,7 +71,7 @@ class WebhookVerbs:
         readable = self._connection.unreadable.readable
         return dict(readable("disabled endpoint", stored.items(), Disabled.model_validate_json))
 
-    async def send_again(self, surface: str, run_id: str, seqs: Sequence[int]) -> int:
+    async def resend(self, surface: str, run_id: str, seqs: Sequence[int]) -> int:
         return int(
             await self._connection.run("send_again", redis_keys.shard_of(run_id), surface, run_id, *seqs)
         )
@@ -98,13 +98,13 @@ class WebhookVerbs:
             if seq.isascii() and seq.isdigit()
         ]
 
-    async def run_with(self, event_id: str) -> tuple[Run, int]:
+    async def find_event(self, event_id: str) -> tuple[Run, int]:
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):
                 batch.zrange(redis_keys.ids(shard), 0, -1)
         for run_id in (each for found in batch.results for each in found):
             if seq := ids.event_seq(run_id, event_id):
-                for run in await Listing(self._connection).read([run_id]):
+                for run in await RunReader(self._connection).read([run_id]):
                     return run, seq
         raise NotFound("event", event_id)
 

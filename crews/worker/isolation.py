@@ -50,18 +50,18 @@ class Isolation:
 
     async def _mine(self, crews: Sequence[str]) -> str | None:
         """A suspect that is ours to try: of several workers one does."""
-        for run_id in await self._store.suspects(crews):
+        for run_id in await self._store.queue.suspected(crews):
             if await self._is_mine(run_id):
                 return run_id
         return None
 
     async def _is_mine(self, run_id: str) -> bool:
         try:
-            run = await self._store.run(run_id)
+            run = await self._store.runs.get(run_id)
         except NotFound:  # It was deleted just now.
             return False
         # What was claimed and given back, since that process had to stop, has another epoch: no need to wait.
-        return await self._store.once(f"alone:{run_id}:{run.epoch}", TRIED_AGAIN)
+        return await self._store.memory.once(f"alone:{run_id}:{run.epoch}", TRIED_AGAIN)
 
     async def _try(self, run_id: str) -> None:
         worker = f"{self._worker}-alone-{uuid.uuid4().hex[:8]}"
@@ -76,7 +76,7 @@ class Isolation:
         finally:
             status = await self._stopped(process)
         log.info("its process ended", worker=worker, status=status)
-        await process.abandon(self._store, ABANDON_WITHIN)
+        await process.abandon(self._store.queue, ABANDON_WITHIN)
 
     async def _stopped(self, process: WorkerProcess) -> int:
         process.ask_to_stop()

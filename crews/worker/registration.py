@@ -44,7 +44,7 @@ class Offers:
     async def renew(self) -> None:
         """Let it be seen for another lease which runs find a worker. Raises StoreUnavailable."""
         if self._loaded.is_set() and not self._settings.alone:
-            await self._store.offer(self._worker, self._limits, self._settings.lease)
+            await self._store.queue.register_worker(self._worker, self._limits, self._settings.lease)
 
     async def announce(self) -> Never:
         """What can be run here: from YAML at once, all of it once crewai is loaded, then now and again."""
@@ -53,7 +53,7 @@ class Offers:
         while True:
             complete = self._loaded.is_set()
             try:
-                await self._store.announce(source, self._cards, complete=complete)
+                await self._store.catalogue.announce(source, self._cards, complete=complete)
             except StoreUnavailable as error:
                 self._outage.began(error)
                 await asyncio.sleep(STORE_PAUSE)

@@ -16,7 +16,7 @@ import structlog
 
 from bot.core.claim import Claim
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Work
+from bot.core.ports import Queue
 
 log = structlog.get_logger(__name__)
 
@@ -27,8 +27,8 @@ PATIENCE = 1.0
 class Working:
     """One worker's. Used on the control loop only."""
 
-    def __init__(self, store: Work, worker: str, lease: float, most: int) -> None:
-        self._store = store
+    def __init__(self, queue: Queue, worker: str, lease: float, most: int) -> None:
+        self._queue = queue
         self._worker = worker
         self._lease = lease
         self._most = most
@@ -98,7 +98,7 @@ class Working:
             try:
                 async with self._places:
                     if claim.run.id not in self._working:
-                        await self._store.vacate(self._worker, claim.run.crew.name, [claim.run.id])
+                        await self._queue.release_slots(self._worker, claim.run.crew.name, [claim.run.id])
             except StoreUnavailable as error:
                 log.debug("a place could not be given back", run_id=claim.run.id, reason=str(error))
             finally:
@@ -112,7 +112,7 @@ class Working:
                 if claim.run.crew.name in self.limits:
                     held[claim.run.crew.name].append(run_id)
             for crew, run_ids in held.items():
-                await self._store.occupy(self._worker, crew, run_ids, None, self._lease)
+                await self._queue.acquire_slots(self._worker, crew, run_ids, None, self._lease)
 
     def _has(self, claim: Claim) -> bool:
         known = self._working.get(claim.run.id)
@@ -139,7 +139,7 @@ class Working:
         async with self._places:
             run_id = claim.run.id
             crew = claim.run.crew.name
-            return run_id in await self._store.occupy(self._worker, crew, [run_id], most, self._lease)
+            return run_id in await self._queue.acquire_slots(self._worker, crew, [run_id], most, self._lease)
 
     def _admit(self) -> None:
         while self._next and self._free > 0:

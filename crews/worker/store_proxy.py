@@ -38,21 +38,23 @@ class StoreLine:
         self._working = working
 
     async def record(self, claim: Claim, event: Body, key: str | None = None) -> None:
-        await self._on_control(_persistently(lambda: self._store.record(claim, event, key)))
+        await self._on_control(_persistently(lambda: self._store.events.append(claim, event, key)))
 
     async def journal(self, run_id: str) -> dict[str, str]:
-        return await self._on_control(_persistently(lambda: self._store.journal(run_id)))
+        return await self._on_control(_persistently(lambda: self._store.journal.read(run_id)))
 
     async def questions(self, run_id: str) -> list[Question]:
         """All questions of the run. Raises UnreadableRecord."""
-        return await self._on_control(_persistently(lambda: self._store.questions(run_id, strict=True)))
+        return await self._on_control(_persistently(lambda: self._store.questions.list(run_id, strict=True)))
 
     async def note(self, claim: Claim, name: str, value: str) -> str:
-        return await self._on_control(_persistently(lambda: self._store.note(claim, name, value)))
+        return await self._on_control(
+            _persistently(lambda: self._store.journal.put_if_absent(claim, name, value))
+        )
 
     async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:
         """Record what stands in the journal from now on, and strike out what doesn't any more."""
-        await self._on_control(_persistently(lambda: self._store.write(claim, entries, struck)))
+        await self._on_control(_persistently(lambda: self._store.journal.write(claim, entries, struck)))
 
     def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Have this done on the control loop, from any thread; who calls goes on."""
@@ -63,25 +65,25 @@ class StoreLine:
         self._control.call_soon_threadsafe(self._control.call_later, seconds, call)
 
     async def park(self, claim: Claim, questions: Sequence[str], worked: int) -> bool:
-        return await self._on_control(_persistently(lambda: self._store.park(claim, questions, worked)))
+        return await self._on_control(_persistently(lambda: self._store.queue.park(claim, questions, worked)))
 
     async def release(self, claim: Claim, worked: int) -> None:
-        await self._on_control(_persistently(lambda: self._store.release(claim, worked)))
+        await self._on_control(_persistently(lambda: self._store.queue.release(claim, worked)))
 
     async def cancel(self, run_id: str, by: Actor) -> bool:
         """End the run for somebody; False if they may not."""
         try:
-            await self._on_control(_persistently(lambda: self._store.cancel(run_id, by)))
+            await self._on_control(_persistently(lambda: self._store.runs.cancel(run_id, by)))
         except Refused as refused:
             return refused.code == "run_over"
         return True
 
     async def set_aside(self, claim: Claim, seconds: float) -> None:
-        await self._on_control(_persistently(lambda: self._store.set_aside(claim, seconds)))
+        await self._on_control(_persistently(lambda: self._store.queue.defer(claim, seconds)))
 
     async def ask(self, claim: Claim, question: Question) -> Question:
         """Record the question; the one that has its id already, perhaps settled, if there is one."""
-        return await self._on_control(_persistently(lambda: self._store.ask(claim, question)))
+        return await self._on_control(_persistently(lambda: self._store.questions.ask(claim, question)))
 
     async def settled(self, question: Question, claim: Claim) -> Question | None:
         """The question, once it is settled; None if there is no room here for the run to go on."""
@@ -96,7 +98,9 @@ class StoreLine:
         await self._on_control(self._working.leave(claim))
 
     async def finish(self, claim: Claim, result: str | None, error: RunError | None) -> None:
-        await self._on_control(_persistently(lambda: self._store.finish(claim, result=result, error=error)))
+        await self._on_control(
+            _persistently(lambda: self._store.queue.finish(claim, result=result, error=error))
+        )
 
     async def _on_control(self, work: Coroutine[Any, Any, T]) -> T:
         if asyncio.get_running_loop() is self._control:
@@ -107,7 +111,7 @@ class StoreLine:
         with self._feed.watch(question_topic(question.id)) as signal:
             while True:
                 signal.clear()
-                now = await _persistently(lambda: self._store.question(question.run_id, question.id))
+                now = await _persistently(lambda: self._store.questions.get(question.run_id, question.id))
                 if not now.open:
                     goes_on = await _persistently(lambda: self._working.go_on(claim))
                     return now if goes_on else None

@@ -78,7 +78,7 @@ class Worker:
         self._id = settings.worker_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._outage = Outage()
         self._offers = Offers(settings, store, self._id, known.cards(), self._outage)
-        self._working = Working(store, self._id, settings.lease, settings.working)
+        self._working = Working(store.queue, self._id, settings.lease, settings.working)
         line = StoreLine(asyncio.get_running_loop(), store, feed, self._working)
         self._crews = CrewThread(
             self._load, line, settings.hot_window, settings.hot_runs, settings.build_timeout
@@ -102,8 +102,8 @@ class Worker:
         """Work until stopped, or until it is time to be recycled. False if the worker itself broke."""
         async with asyncio.TaskGroup() as group:
             chores = (
-                self._feed.follow(self._store),
-                keep_time(self._store),
+                self._feed.follow(self._store.events),
+                keep_time(self._store.clock),
                 self._offers.announce(),
                 self._keep_leases(),
                 self._working.keep_places(),
@@ -160,7 +160,7 @@ class Worker:
     # ── claims ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def _claim(self, names: list[str]) -> None:
-        topics = [queue_topic(shard) for shard in range(self._store.shards)]
+        topics = [queue_topic(shard) for shard in range(self._store.queue.shards)]
         with self._feed.watch(*topics) as queued:
             self._working.on_room = lambda: queued.set(())
             while not self._stopping.is_set() and not await self._retires():
@@ -222,13 +222,13 @@ class Worker:
 
     async def _taken(self, names: list[str], room: int) -> list[Claim]:
         try:
-            claims = await self._store.claim(
+            claims = await self._store.queue.claim(
                 self._id,
                 names,
                 room,
                 self._settings.lease,
                 most=self._working.limits,
-                alone=self._settings.alone,
+                isolated=self._settings.alone,
             )
         except StoreUnavailable as error:
             self._outage.began(error)
@@ -272,7 +272,7 @@ class Worker:
 
     async def _fail(self, claim: Claim) -> None:
         try:
-            await self._store.finish(claim, error=BROKEN)
+            await self._store.queue.finish(claim, error=BROKEN)
         except (StoreUnavailable, Fenced):
             log.warning("could not be recorded", run_id=claim.run.id, code=BROKEN.code)
 
@@ -298,7 +298,7 @@ class Worker:
         """Renew what is held. What isn't ours any more ends at its next step, or, if it waits, at once."""
         held, since, lease = list(self._held.values()), time.monotonic(), self._settings.lease
         worked = {each.claim.run.id: round(each.hold.worked() * 1000) for each in held}
-        lost = await self._store.beat(self._id, [each.claim for each in held], lease, worked)
+        lost = await self._store.queue.heartbeat(self._id, [each.claim for each in held], lease, worked)
         for each in held:
             if each.claim.run.id not in lost:
                 each.hold.renew(since + lease)
@@ -340,7 +340,7 @@ class Worker:
 
     async def _release(self, claim: Claim) -> None:
         try:
-            await self._store.release(claim)
+            await self._store.queue.release(claim)
         except Fenced:
             return  # It has left by itself.
         log.warning("given back at an unfinished step, since the worker ends", run_id=claim.run.id)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from bot.store.clock import Ages
 from bot.store.redis import RedisStore, open_store
 from tests.contract import servers
 from tests.contract.world import RETRY_AFTER
@@ -75,7 +76,7 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def store(store_url: str) -> AsyncIterator[RedisStore]:
-    async with open_store(store_url, retry_after=RETRY_AFTER) as opened:
+    async with open_store(store_url, Ages(retry_after=RETRY_AFTER)) as opened:
         yield opened
 
 

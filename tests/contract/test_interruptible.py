@@ -11,12 +11,12 @@ from bot.store.redis import RedisStore, open_store
 
 async def ask_for_ever(store: RedisStore) -> None:
     while True:
-        await store.now()
+        await store.clock.now()
         await asyncio.sleep(0.01)
 
 
 async def listen_for_ever(store: RedisStore) -> None:
-    async for _ in store.wakeups():
+    async for _ in store.events.wakeups():
         continue
 
 
@@ -27,7 +27,7 @@ async def test_a_cancelled_task_ends_wherever_it_was(
     for steps in range(60):
         async with open_store(redis_url) as store:
             # The one connection is taken, so that the work makes one of its own.
-            asking = asyncio.create_task(store.now())
+            asking = asyncio.create_task(store.clock.now())
             task = asyncio.create_task(work(store))
             for _ in range(steps):
                 await asyncio.sleep(0)
@@ -40,11 +40,11 @@ async def test_a_cancelled_task_ends_wherever_it_was(
 @pytest.mark.parametrize("kind", ["redis_url", "redis_cluster"])
 async def test_the_connection_is_of_use_afterwards(kind: str, request: pytest.FixtureRequest) -> None:
     async with open_store(request.getfixturevalue(kind)) as store:
-        await store.remember("word", "kept", ttl=60)
+        await store.memory.remember("word", "kept", ttl=60)
         for steps in range(30):
-            task = asyncio.create_task(store.now())
+            task = asyncio.create_task(store.clock.now())
             for _ in range(steps):
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            assert await store.recall("word") == "kept"
+            assert await store.memory.recall("word") == "kept"

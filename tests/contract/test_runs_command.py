@@ -14,7 +14,8 @@ from bot.core.claim import Claim
 from bot.core.lists import RunFilter
 from bot.core.question import Action
 from bot.core.run import RunError, RunStatus
-from bot.store.redis import RedisStore, open_store
+from bot.store.clock import Ages
+from bot.store.redis import RedisStore, compose, open_store
 from tests.contract.world import ADA, PLACE, approval, claimed, response, started
 from tests.scenario.server import environment
 
@@ -45,14 +46,14 @@ def crewdeck(
 
 async def failed(store: RedisStore, code: str = "quarantined") -> Claim:
     claim = await claimed(store, place=PLACE)
-    await store.finish(claim, error=RunError(code=code, message="Three workers died."))
+    await store.queue.finish(claim, error=RunError(code=code, message="Three workers died."))
     return claim
 
 
 async def test_it_lists_runs(store: RedisStore, crewdeck: Crewdeck) -> None:
     assert (await crewdeck())[0] == 0
     waiting = await claimed(store)
-    await store.ask(waiting, approval(waiting))
+    await store.questions.ask(waiting, approval(waiting))
     broken = await failed(store)
     status, out, _ = await crewdeck()
     assert status == 0
@@ -70,10 +71,10 @@ async def test_it_lists_runs(store: RedisStore, crewdeck: Crewdeck) -> None:
 
 async def test_it_shows_a_run(store: RedisStore, crewdeck: Crewdeck) -> None:
     claim = await claimed(store, place=PLACE)
-    first = await store.ask(claim, approval(claim, "one"))
-    await store.respond(claim.run.id, first.id, response(Action.RESPOND, comment="Not yet"))
-    await store.ask(claim, approval(claim, "two"))
-    await store.note(claim, "t1/model/x/0", '{"result": "what a model said"}')
+    first = await store.questions.ask(claim, approval(claim, "one"))
+    await store.questions.respond(claim.run.id, first.id, response(Action.RESPOND, comment="Not yet"))
+    await store.questions.ask(claim, approval(claim, "two"))
+    await store.journal.put_if_absent(claim, "t1/model/x/0", '{"result": "what a model said"}')
     status, out, _ = await crewdeck("show", claim.run.id[:8])
     assert status == 0
     for words in (
@@ -94,11 +95,11 @@ async def test_it_tries_again(store: RedisStore, crewdeck: Crewdeck) -> None:
     status, out, err = await crewdeck("retry", claim.run.id[:6])
     assert status == 0
     assert "from where it was" in err
-    new = await store.run(out.strip())
+    new = await store.runs.get(out.strip())
     assert (new.retry_of, new.status, new.place) == (claim.run.id, RunStatus.QUEUED, PLACE)
     _, out, _ = await crewdeck("retry", claim.run.id)
     assert out.strip() != new.id, "whoever says it twice means it"
-    await RedisStore(store._connection, journal=0.0).tick(RunError(code="", message=""))  # noqa: SLF001
+    await compose(store.connection, Ages(journal=0.0)).clock.tick(RunError(code="", message=""))
     status, out, err = await crewdeck("retry", claim.run.id)
     assert (status, out) == (2, "")
     assert "CREWDECK_JOURNAL_DAYS" in err
@@ -110,10 +111,10 @@ async def test_it_deletes(store: RedisStore, crewdeck: Crewdeck) -> None:
     assert (status, "add --yes" in err) == (2, True)
     status, _, err = await crewdeck("delete", over.run.id, live.id, "--yes")
     assert (status, "add --cancel" in err) == (2, True)
-    assert len(await store.runs(RunFilter())) == 2
+    assert len(await store.runs.list(RunFilter())) == 2
     status, out, _ = await crewdeck("delete", over.run.id, live.id, "--yes", "--cancel")
     assert (status, out.splitlines()) == (0, [f"{each} is deleted." for each in (over.run.id, live.id)])
-    assert await store.runs(RunFilter()) == []
+    assert await store.runs.list(RunFilter()) == []
 
 
 async def test_on_a_terminal_it_asks(store: RedisStore, redis_url: str, data_dir: Path) -> None:
@@ -134,7 +135,7 @@ async def test_on_a_terminal_it_asks(store: RedisStore, redis_url: str, data_dir
         os.close(theirs)
         assert process.returncode == 0
         assert b"Sure? [y/N]" in err
-        assert len(await store.runs(RunFilter())) == left
+        assert len(await store.runs.list(RunFilter())) == left
 
 
 @pytest.mark.parametrize(
@@ -162,12 +163,12 @@ async def test_an_encrypted_journal_needs_its_key(
     key = bytes(32)
     claim = await claimed(store)
     async with open_store(redis_url, journal_keys=[key]) as sealing:
-        await sealing.note(claim, "t1/tool/x/0", '{"result": "secret"}')
-        await store.cancel(claim.run.id, ADA)
+        await sealing.journal.put_if_absent(claim, "t1/tool/x/0", '{"result": "secret"}')
+        await store.runs.cancel(claim.run.id, ADA)
         status, _, err = await crewdeck("retry", claim.run.id)
         assert status == 2
         assert "CREWDECK_JOURNAL_KEY" in err
         monkeypatch.setenv("CREWDECK_JOURNAL_KEY", base64.b64encode(key).decode())
         status, out, _ = await crewdeck("retry", claim.run.id)
         assert status == 0
-        assert await sealing.journal(out.strip()) == {"kept/t1/tool/x/0": '{"result": "secret"}'}
+        assert await sealing.journal.read(out.strip()) == {"kept/t1/tool/x/0": '{"result": "secret"}'}

@@ -43,44 +43,44 @@ def calls(server: redis.Redis) -> dict[str, int]:
 
 async def test_crews_of_python_stay_known_while_their_only_worker_is_replaced(store: RedisStore) -> None:
     """A worker that starts announces what it knows without crewai, long before the rest."""
-    await store.announce("host:1", [DEMO, PYTHON])
-    await store.announce("host:1", [DEMO], complete=False)
-    assert set(await store.crews()) == {"demo", "from_python"}
-    await store.announce("host:1", [DEMO, PYTHON])
-    assert set(await store.crews()) == {"demo", "from_python"}
+    await store.catalogue.announce("host:1", [DEMO, PYTHON])
+    await store.catalogue.announce("host:1", [DEMO], complete=False)
+    assert set(await store.catalogue.crews()) == {"demo", "from_python"}
+    await store.catalogue.announce("host:1", [DEMO, PYTHON])
+    assert set(await store.catalogue.crews()) == {"demo", "from_python"}
 
 
 async def test_also_where_each_worker_has_a_name_of_its_own(store: RedisStore, server: redis.Redis) -> None:
     """As containers have."""
-    await store.announce("pod-1", [DEMO, PYTHON])
+    await store.catalogue.announce("pod-1", [DEMO, PYTHON])
     later(server, 10 * MINUTE)
-    await store.announce("pod-2", [DEMO], complete=False)
-    assert set(await store.crews()) == {"demo", "from_python"}
+    await store.catalogue.announce("pod-2", [DEMO], complete=False)
+    assert set(await store.catalogue.crews()) == {"demo", "from_python"}
     assert sources(server) == {"pod-1", "pod-2"}, "nobody else knows it yet"
-    await store.announce("pod-2", [DEMO, PYTHON])
-    assert set(await store.crews()) == {"demo", "from_python"}
+    await store.catalogue.announce("pod-2", [DEMO, PYTHON])
+    assert set(await store.catalogue.crews()) == {"demo", "from_python"}
     assert sources(server) == {"pod-2"}
 
 
 async def test_a_crew_that_was_taken_away_is_gone_once_its_worker_has_loaded(store: RedisStore) -> None:
-    await store.announce("host:1", [DEMO, PYTHON])
-    await store.announce("host:1", [DEMO], complete=False)
-    await store.announce("host:1", [DEMO])
-    assert set(await store.crews()) == {"demo"}
-    await store.announce("host:1", [])
-    assert await store.crews() == {}
+    await store.catalogue.announce("host:1", [DEMO, PYTHON])
+    await store.catalogue.announce("host:1", [DEMO], complete=False)
+    await store.catalogue.announce("host:1", [DEMO])
+    assert set(await store.catalogue.crews()) == {"demo"}
+    await store.catalogue.announce("host:1", [])
+    assert await store.catalogue.crews() == {}
 
 
 async def test_what_nobody_announces_any_more_is_forgotten_after_a_week(
     store: RedisStore, server: redis.Redis
 ) -> None:
-    await store.announce("old", [PYTHON])
+    await store.catalogue.announce("old", [PYTHON])
     later(server, 6 * 24 * 60 * MINUTE)
-    await store.announce("new", [DEMO])
-    assert set(await store.crews()) == {"demo", "from_python"}, "its workers may come back"
+    await store.catalogue.announce("new", [DEMO])
+    assert set(await store.catalogue.crews()) == {"demo", "from_python"}, "its workers may come back"
     later(server, 25 * 60 * MINUTE)
-    await store.announce("new", [DEMO])
-    assert set(await store.crews()) == {"demo"}
+    await store.catalogue.announce("new", [DEMO])
+    assert set(await store.catalogue.crews()) == {"demo"}
     assert sources(server) == {"new"}
     assert 0 < server.pttl(redis_keys.CREWS) <= 7 * 24 * 60 * MINUTE, (
         "and all of it, if nobody announces anything"
@@ -90,11 +90,11 @@ async def test_what_nobody_announces_any_more_is_forgotten_after_a_week(
 async def test_host_names_do_not_pile_up(store: RedisStore, server: redis.Redis) -> None:
     """Five hundred workers that died, each on a host of its own; one crew is known to them alone."""
     for number in range(500):
-        await store.announce(f"pod-{number}", [DEMO, PYTHON])
+        await store.catalogue.announce(f"pod-{number}", [DEMO, PYTHON])
     later(server, 10 * MINUTE)
-    await store.announce("alive", [DEMO])
+    await store.catalogue.announce("alive", [DEMO])
     assert len(sources(server)) == 2
-    assert set(await store.crews()) == {"demo", "from_python"}
+    assert set(await store.catalogue.crews()) == {"demo", "from_python"}
     assert server.hlen(redis_keys.CREWS) == 2 + 3 + 1
 
 
@@ -102,47 +102,47 @@ async def test_a_command_costs_one_field_however_many_workers_there_were(
     store: RedisStore, server: redis.Redis
 ) -> None:
     for number in range(500):
-        await store.announce(f"pod-{number}", [crew(f"crew-{n}") for n in range(5)])
-    first = await store.crews()
+        await store.catalogue.announce(f"pod-{number}", [crew(f"crew-{n}") for n in range(5)])
+    first = await store.catalogue.crews()
     calls(server)
     for _ in range(20):
-        assert (await store.crews())["crew-3"] is first["crew-3"], "it is parsed once"
+        assert (await store.catalogue.crews())["crew-3"] is first["crew-3"], "it is parsed once"
     assert calls(server) == {"hget": 20}
-    await store.announce("pod-7", [crew(f"crew-{n}") for n in range(5)])
+    await store.catalogue.announce("pod-7", [crew(f"crew-{n}") for n in range(5)])
     calls(server)
-    assert (await store.crews())["crew-3"] is first["crew-3"], "the same again is no change"
+    assert (await store.catalogue.crews())["crew-3"] is first["crew-3"], "the same again is no change"
     assert calls(server) == {"hget": 1}
-    await store.announce("pod-7", [crew("crew-3", "Renamed")])
-    assert (await store.crews())["crew-3"].title == "Renamed"
-    assert set(await store.crews()) == {f"crew-{n}" for n in range(5)}
+    await store.catalogue.announce("pod-7", [crew("crew-3", "Renamed")])
+    assert (await store.catalogue.crews())["crew-3"].title == "Renamed"
+    assert set(await store.catalogue.crews()) == {f"crew-{n}" for n in range(5)}
 
 
 async def test_of_a_crew_that_several_announce_the_newest_words_count(store: RedisStore) -> None:
-    await store.announce("a", [crew("one", "old")])
+    await store.catalogue.announce("a", [crew("one", "old")])
     await asyncio.sleep(0.002)
-    await store.announce("b", [crew("one", "new")])
+    await store.catalogue.announce("b", [crew("one", "new")])
     await asyncio.sleep(0.002)
-    await store.announce("a", [crew("one", "old")])
-    assert (await store.crews())["one"].title == "new", "who says the same as ever has no news"
+    await store.catalogue.announce("a", [crew("one", "old")])
+    assert (await store.catalogue.crews())["one"].title == "new", "who says the same as ever has no news"
     await asyncio.sleep(0.002)
-    await store.announce("a", [crew("one", "old")], complete=False)
-    assert (await store.crews())["one"].title == "old", "but who has started has read it now"
+    await store.catalogue.announce("a", [crew("one", "old")], complete=False)
+    assert (await store.catalogue.crews())["one"].title == "old", "but who has started has read it now"
 
 
 async def test_a_crew_that_can_not_be_read_hides_no_other(store: RedisStore, server: redis.Redis) -> None:
     """A newer release announced it."""
-    await store.announce("a", [DEMO])
+    await store.catalogue.announce("a", [DEMO])
     server.hset(
         redis_keys.CREWS, mapping={"crew a newer": json.dumps({"name": "newer"}), "version": "another"}
     )
-    assert set(await store.crews()) == {"demo"}
+    assert set(await store.catalogue.crews()) == {"demo"}
 
 
 async def test_what_a_former_release_kept_there_is_thrown_away(
     store: RedisStore, server: redis.Redis
 ) -> None:
     server.hset(redis_keys.CREWS, "host:0123456789ab", json.dumps({"at": 1, "crews": [{"name": "old"}]}))
-    assert await store.crews() == {}
-    await store.announce("a", [DEMO])
-    assert set(await store.crews()) == {"demo"}
+    assert await store.catalogue.crews() == {}
+    await store.catalogue.announce("a", [DEMO])
+    assert set(await store.catalogue.crews()) == {"demo"}
     assert set(server.hkeys(redis_keys.CREWS)) == {"crew a demo", "source a", "version"}

@@ -56,40 +56,40 @@ async def test_a_clock_that_jumps_takes_no_run_from_its_worker(
     claims = [await claimed(store) for _ in range(3)]
     shift(server, by)
     if first == "due":
-        assert await store.due(1.0) == 1.0
+        assert await store.clock.due(1.0) == 1.0
     if first == "claim":
-        assert await store.claim("w2", [DEMO.name], 1, LEASE) == []
-    assert await store.tick(LOST) == 0
+        assert await store.queue.claim("w2", [DEMO.name], 1, LEASE) == []
+    assert await store.clock.tick(LOST) == 0
     for claim in claims:
-        assert (await store.run(claim.run.id)).epoch == claim.epoch
+        assert (await store.runs.get(claim.run.id)).epoch == claim.epoch
         assert LEASE * 900 < left(server, claim) <= LEASE * 1000
-    assert await store.beat("w1", claims, LEASE) == set()
+    assert await store.queue.heartbeat("w1", claims, LEASE) == set()
 
 
 async def test_nobody_renews_a_dead_workers_lease_twice(store: RedisStore, server: redis.Redis) -> None:
     """After everything stood still it lasts once more; then, while time goes on, it runs out."""
     await started(store)
-    [claim] = await store.claim("dead", [DEMO.name], 1, SHORT)
+    [claim] = await store.queue.claim("dead", [DEMO.name], 1, SHORT)
     shift(server, HOUR)
     lost = 0
     async with asyncio.timeout(SHORT + 2):
         while not lost:
-            assert await store.due(0.1) <= 0.1
-            lost = await store.tick(LOST)
+            assert await store.clock.due(0.1) <= 0.1
+            lost = await store.clock.tick(LOST)
             await asyncio.sleep(0.1)
-    assert (await store.run(claim.run.id)).status is RunStatus.QUEUED
+    assert (await store.runs.get(claim.run.id)).status is RunStatus.QUEUED
     assert field(server, claim, "deaths") == "1"
 
 
 async def test_the_same_moment_is_noted_once_while_many_look(store: RedisStore, server: redis.Redis) -> None:
     """And not at all where nobody holds a run: an idle store is not written to."""
-    await store.due(1.0)
+    await store.clock.due(1.0)
     assert not server.keys("*:looked")
     claim = await claimed(store)
     looked = f"{redis_keys.base(redis_keys.shard_of(claim.run.id))}:looked"
     first = server.get(looked)
     for _ in range(5):
-        await store.due(1.0)
+        await store.clock.due(1.0)
     assert server.get(looked) == first
 
 
@@ -98,16 +98,16 @@ async def test_a_worker_that_speaks_again_had_not_died(store: RedisStore, server
     claim = await claimed(store, worker="sleepy")
     for _ in range(5):
         run_out(server, claim)
-        assert await store.tick(LOST) == 1
-        [other] = await store.claim("other", [DEMO.name], 1, LEASE)
+        assert await store.clock.tick(LOST) == 1
+        [other] = await store.queue.claim("other", [DEMO.name], 1, LEASE)
         assert field(server, claim, "deaths") == "1"
-        assert await store.beat("sleepy", [claim], LEASE) == {claim.run.id}
+        assert await store.queue.heartbeat("sleepy", [claim], LEASE) == {claim.run.id}
         assert field(server, claim, "deaths") == "0"
-        assert await store.beat("sleepy", [claim], LEASE) == {claim.run.id}
+        assert await store.queue.heartbeat("sleepy", [claim], LEASE) == {claim.run.id}
         assert field(server, claim, "deaths") == "0", "once"
-        await store.release(other)
-        [claim] = await store.claim("sleepy", [DEMO.name], 1, LEASE)
-    await store.finish(claim, result="done")
+        await store.queue.release(other)
+        [claim] = await store.queue.claim("sleepy", [DEMO.name], 1, LEASE)
+    await store.queue.finish(claim, result="done")
 
 
 async def test_a_suspect_whose_worker_speaks_again_is_none_any_more(
@@ -115,17 +115,17 @@ async def test_a_suspect_whose_worker_speaks_again_is_none_any_more(
 ) -> None:
     first = await claimed(store, worker="sleepy")
     run_out(server, first)
-    await store.tick(LOST)
-    [second] = await store.claim("w", [DEMO.name], 1, LEASE)
+    await store.clock.tick(LOST)
+    [second] = await store.queue.claim("w", [DEMO.name], 1, LEASE)
     run_out(server, second)
-    await store.tick(LOST)
+    await store.clock.tick(LOST)
     await asyncio.sleep(RETRY_AFTER)
-    await store.tick(LOST)
-    assert await store.suspects([DEMO.name]) == [first.run.id]
-    await store.beat("sleepy", [first], LEASE)
-    assert await store.suspects([DEMO.name]) == []
+    await store.clock.tick(LOST)
+    assert await store.queue.suspected([DEMO.name]) == [first.run.id]
+    await store.queue.heartbeat("sleepy", [first], LEASE)
+    assert await store.queue.suspected([DEMO.name]) == []
     assert misplaced(server) == []
-    [third] = await store.claim("w", [DEMO.name], 1, LEASE)
+    [third] = await store.queue.claim("w", [DEMO.name], 1, LEASE)
     assert third.run.id == first.run.id
 
 
@@ -135,12 +135,12 @@ async def test_workers_that_never_speak_again_are_taken_for_dead(
     claim = await claimed(store)
     for alone in (False, True, None):
         run_out(server, claim)
-        await store.tick(LOST)
+        await store.clock.tick(LOST)
         if alone is not None:
             await asyncio.sleep(RETRY_AFTER)
-            await store.tick(LOST)
-            [claim] = await store.claim("w", [DEMO.name], 1, LEASE, alone=alone)
-    run = await store.run(claim.run.id)
+            await store.clock.tick(LOST)
+            [claim] = await store.queue.claim("w", [DEMO.name], 1, LEASE, isolated=alone)
+    run = await store.runs.get(claim.run.id)
     assert (run.status, run.error) == (RunStatus.FAILED, LOST)
 
 
@@ -148,20 +148,20 @@ async def test_who_was_seen_to_die_is_dead_whatever_comes_later(
     store: RedisStore, server: redis.Redis
 ) -> None:
     claim = await claimed(store)
-    await store.abandon("w1", LOST)
-    await store.beat("w1", [claim], LEASE)
+    await store.queue.abandon("w1", LOST)
+    await store.queue.heartbeat("w1", [claim], LEASE)
     assert field(server, claim, "deaths") == "1"
 
 
 WORDS: dict[str, Callable[[RedisStore, Claim], Awaitable[object]]] = {
-    "note": lambda store, claim: store.note(claim, "step", "x"),
-    "write": lambda store, claim: store.write(claim, [("step", "x")]),
-    "record": lambda store, claim: store.record(claim, TASK),
-    "ask": lambda store, claim: store.ask(claim, approval(claim)),
-    "release": lambda store, claim: store.release(claim),
-    "set aside": lambda store, claim: store.set_aside(claim, 1),
-    "park": lambda store, claim: store.park(claim, [approval(claim).id]),
-    "finish": lambda store, claim: store.finish(claim, result="done"),
+    "note": lambda store, claim: store.journal.put_if_absent(claim, "step", "x"),
+    "write": lambda store, claim: store.journal.write(claim, [("step", "x")]),
+    "record": lambda store, claim: store.events.append(claim, TASK),
+    "ask": lambda store, claim: store.questions.ask(claim, approval(claim)),
+    "release": lambda store, claim: store.queue.release(claim),
+    "set aside": lambda store, claim: store.queue.defer(claim, 1),
+    "park": lambda store, claim: store.queue.park(claim, [approval(claim).id]),
+    "finish": lambda store, claim: store.queue.finish(claim, result="done"),
 }
 
 
@@ -170,7 +170,7 @@ async def test_any_word_of_a_silent_worker_counts(store: RedisStore, server: red
     """It may leave the run before it renews a lease again."""
     claim = await claimed(store)
     run_out(server, claim)
-    await store.tick(LOST)
+    await store.clock.tick(LOST)
     assert field(server, claim, "deaths") == "1"
     with pytest.raises(Fenced):
         await WORDS[word](store, claim)

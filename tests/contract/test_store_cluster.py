@@ -62,7 +62,7 @@ async def test_the_address_of_one_node_will_do(nodes: Cluster) -> None:
     async with open_store(nodes.primaries[2].url) as store:
         runs = [await started(store) for _ in range(8)]
         assert {nodes.owner(redis_keys.run(run.id)) for run in runs} == set(nodes.primaries)
-        assert len(await store.claim("w", [DEMO.name], 8, LEASE)) == 8
+        assert len(await store.queue.claim("w", [DEMO.name], 8, LEASE)) == 8
 
 
 async def test_a_numbered_database_of_a_node_names_the_right_address(nodes: Cluster) -> None:
@@ -81,12 +81,12 @@ async def test_a_node_that_is_gone_is_passed_over(
 
 async def test_when_a_part_changes_hands_nobody_notices(store: RedisStore, nodes: Cluster) -> None:
     claim = await claimed_on(store, nodes, nodes.primaries[0])
-    question = await store.ask(claim, approval(claim))
+    question = await store.questions.ask(claim, approval(claim))
     nodes.promote(nodes.replica)
-    ruling = await store.respond(claim.run.id, question.id, response())
+    ruling = await store.questions.respond(claim.run.id, question.id, response())
     assert ruling.verdict is Verdict.SETTLED
-    assert [run.id for run in await store.find_run(claim.run.id)] == [claim.run.id]
-    await store.finish(claim, result="done")
+    assert [run.id for run in await store.runs.find(claim.run.id)] == [claim.run.id]
+    await store.queue.finish(claim, result="done")
     assert nodes.owner(redis_keys.run(claim.run.id)) is nodes.replica
 
 
@@ -95,16 +95,16 @@ async def test_after_the_death_of_a_primary_its_replica_goes_on_with_every_answe
 ) -> None:
     claim = await claimed_on(store, nodes, nodes.primaries[0])
     elsewhere = await claimed_on(store, nodes, nodes.primaries[1])
-    question = await store.ask(claim, approval(claim))
+    question = await store.questions.ask(claim, approval(claim))
     shelf = next(name for name in "abcdefgh" if nodes.owner(redis_keys.shelf(name)) is nodes.primaries[0])
-    assert (await store.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
-    await store.shelve(shelf, "press", "to be worked on")
+    assert (await store.questions.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
+    await store.memory.save_pending(shelf, "press", "to be worked on")
     nodes.primaries[0].kill()
     assert await told(store, elsewhere.run.id) == ["run_started"]
     events = await sooner_or_later(lambda: told(store, claim.run.id))
     assert events[-1] == "human_input_completed"
-    assert await store.shelved(shelf) == {"press": "to be worked on"}
-    another = await store.ask(claim, approval(claim, "another"))
+    assert await store.memory.pending(shelf) == {"press": "to be worked on"}
+    another = await store.questions.ask(claim, approval(claim, "another"))
     assert another.open
 
 
@@ -112,15 +112,15 @@ async def test_an_answer_that_a_replaced_primary_takes_is_given_to_the_next_one(
     store: RedisStore, nodes: Cluster
 ) -> None:
     claim = await claimed_on(store, nodes, nodes.primaries[0])
-    question = await store.ask(claim, approval(claim))
-    await store.pending("slack", redis_keys.shard_of(claim.run.id))  # until the replica has all this
+    question = await store.questions.ask(claim, approval(claim))
+    await store.outbox.pending("slack", redis_keys.shard_of(claim.run.id))  # until the replica has all this
     async with open_store(nodes.url) as unsuspecting:
         nodes.replace_unnoticed()
-        ruling = await unsuspecting.respond(claim.run.id, question.id, response())
+        ruling = await unsuspecting.questions.respond(claim.run.id, question.id, response())
     assert nodes.primaries[0].info("replication", "role") == "master", "it doesn't know yet"
     assert ruling.verdict is Verdict.SETTLED
     async with open_store(nodes.replica.url) as promoted:
-        assert await promoted.responses(claim.run.id, question.id) == [response()]
+        assert await promoted.questions.responses(claim.run.id, question.id) == [response()]
 
 
 async def test_a_primary_is_believed_that_enough_others_vouch_for(nodes: Cluster) -> None:
@@ -163,17 +163,17 @@ async def test_a_run_is_tried_again_and_deleted_wherever_its_traces_are(
         servers = [stack.enter_context(node.asked()) for node in nodes.primaries]
         claim = await eventful(store, *servers)
         for number in range(9):
-            await store.remember(f"noted {number}", claim.run.id, 60)
-            await store.shelve(f"todo {number}", "press", claim.run.id)
-        await store.finish(claim, error=RunError(code="quarantined", message="Three workers died."))
+            await store.memory.remember(f"noted {number}", claim.run.id, 60)
+            await store.memory.save_pending(f"todo {number}", "press", claim.run.id)
+        await store.queue.finish(claim, error=RunError(code="quarantined", message="Three workers died."))
         assert await asyncio.to_thread(main, ["runs", "retry", claim.run.id[:8]]) == 0
-        [again] = [run for run in await store.runs_at(PLACE) if run.retry_of == claim.run.id]
-        assert "kept/t1/model/x/0" in await store.journal(again.id)
+        [again] = [run for run in await store.runs.at(PLACE) if run.retry_of == claim.run.id]
+        assert "kept/t1/model/x/0" in await store.journal.read(again.id)
         assert await asyncio.to_thread(main, ["runs", "delete", again.id, "--cancel", "--yes"]) == 0
         assert traces(again.id, *servers) == ""
         # A node that has none of what is asked for first.
         nodes.promote(nodes.replica)
-        await store.delete(claim.run.id)
+        await store.runs.delete(claim.run.id)
         servers[0] = stack.enter_context(nodes.replica.asked())
         assert traces(claim.run.id, *servers) == ""
 
@@ -181,12 +181,12 @@ async def test_a_run_is_tried_again_and_deleted_wherever_its_traces_are(
 async def test_wake_ups_come_from_every_node(store: RedisStore, nodes: Cluster) -> None:
     fed = Feed()
     with fed.watch("ready") as ready:
-        following = asyncio.create_task(fed.follow(store))
+        following = asyncio.create_task(fed.follow(store.events))
         assert await ready.wait(WITHIN)
     for node in nodes.primaries:
         claim = await claimed_on(store, nodes, node)
         with fed.watch(f"run:{claim.run.id}") as woken:
-            await store.ask(claim, approval(claim))
+            await store.questions.ask(claim, approval(claim))
             assert await woken.wait(WITHIN)
             assert woken.clear() == {f"run:{claim.run.id}"}
     following.cancel()
@@ -203,9 +203,9 @@ async def test_what_is_on_its_way_to_another_node_waits_and_is_not_half_done(
     source.tell("CLUSTER SETSLOT", slot, "MIGRATING", target.tell("CLUSTER MYID"))
     try:
         with pytest.raises(StoreUnavailable, match="being moved"):
-            await store.ask(claim, approval(claim))
+            await store.questions.ask(claim, approval(claim))
     finally:
         source.tell("CLUSTER SETSLOT", slot, "STABLE")
         target.tell("CLUSTER SETSLOT", slot, "STABLE")
-    assert (await store.ask(claim, approval(claim))).open
+    assert (await store.questions.ask(claim, approval(claim))).open
     assert await told(store, claim.run.id) == ["run_started", "human_input_required"]

@@ -22,13 +22,13 @@ class Desk:
         self.run, self.shard = claim.run.id, shard_of(claim.run.id)
 
     async def lease(self, seconds: float = LEASE) -> bool:
-        return await self.store.lease_shard("slack", self.shard, self.owner, seconds)
+        return await self.store.outbox.lease_shard("slack", self.shard, self.owner, seconds)
 
     async def pending(self) -> list[str]:
-        return await self.store.pending("slack", self.shard)
+        return await self.store.outbox.pending("slack", self.shard)
 
     async def shown(self, cursor: int, **copies: str) -> bool:
-        return await self.store.delivered("slack", self.owner, self.run, cursor, copies)
+        return await self.store.outbox.mark_delivered("slack", self.owner, self.run, cursor, copies)
 
 
 @pytest.fixture
@@ -41,30 +41,32 @@ async def test_a_run_is_pending_until_its_newest_event_is_shown(desk: Desk) -> N
     assert await desk.lease()
     assert await desk.shown(1, parent="C1/1700.1")
     assert await desk.pending() == []
-    assert await desk.store.delivery("slack", desk.run) == Delivery(cursor=1, copies={"parent": "C1/1700.1"})
-    await desk.store.record(desk.claim, TASK)
+    assert await desk.store.outbox.state("slack", desk.run) == Delivery(
+        cursor=1, copies={"parent": "C1/1700.1"}
+    )
+    await desk.store.events.append(desk.claim, TASK)
     assert await desk.pending() == [desk.run]
 
 
 async def test_what_happens_during_a_delivery_stays_pending(desk: Desk) -> None:
     await desk.lease()
-    await desk.store.record(desk.claim, TASK)
+    await desk.store.events.append(desk.claim, TASK)
     assert await desk.shown(1)
     assert await desk.pending() == [desk.run]
 
 
 async def test_a_late_report_does_not_turn_the_cursor_back(desk: Desk) -> None:
     await desk.lease()
-    await desk.store.record(desk.claim, TASK)
+    await desk.store.events.append(desk.claim, TASK)
     await desk.shown(2)
     await desk.shown(1, q="C1/1700.2")
-    assert await desk.store.delivery("slack", desk.run) == Delivery(cursor=2, copies={"q": "C1/1700.2"})
+    assert await desk.store.outbox.state("slack", desk.run) == Delivery(cursor=2, copies={"q": "C1/1700.2"})
     assert await desk.pending() == []
 
 
 async def test_a_postponed_run_is_silent_whatever_happens_in_it(desk: Desk) -> None:
-    await desk.store.postpone("slack", desk.run, 0.03)
-    await desk.store.record(desk.claim, TASK)
+    await desk.store.outbox.postpone("slack", desk.run, 0.03)
+    await desk.store.events.append(desk.claim, TASK)
     assert await desk.pending() == []
     await asyncio.sleep(0.04)
     assert await desk.pending() == [desk.run]
@@ -72,7 +74,7 @@ async def test_a_postponed_run_is_silent_whatever_happens_in_it(desk: Desk) -> N
 
 async def test_a_run_without_a_place_is_nobodys_to_show(store: RedisStore) -> None:
     run = await started(store)
-    assert await store.pending("slack", shard_of(run.id)) == []
+    assert await store.outbox.pending("slack", shard_of(run.id)) == []
 
 
 async def test_a_shard_is_one_processs_until_given_back_or_expired(desk: Desk) -> None:
@@ -80,9 +82,9 @@ async def test_a_shard_is_one_processs_until_given_back_or_expired(desk: Desk) -
     assert await desk.lease()
     assert await desk.lease()
     assert not await other.lease()
-    await other.store.release_shard("slack", other.shard, "other")
+    await other.store.outbox.release_shard("slack", other.shard, "other")
     assert not await other.lease()
-    await desk.store.release_shard("slack", desk.shard, "web")
+    await desk.store.outbox.release_shard("slack", desk.shard, "web")
     assert await other.lease(0.02)
     await asyncio.sleep(0.03)
     assert not await other.shown(1)
@@ -92,30 +94,30 @@ async def test_a_shard_is_one_processs_until_given_back_or_expired(desk: Desk) -
 
 
 async def test_a_copy_that_turns_up_is_adopted_unless_one_is_known(desk: Desk) -> None:
-    await desk.store.adopt("slack", desk.run, "q1", "C1/1700.5")
-    await desk.store.adopt("slack", desk.run, "q1", "C1/1700.6")
-    assert (await desk.store.delivery("slack", desk.run)).copies == {"q1": "C1/1700.5"}
+    await desk.store.outbox.adopt("slack", desk.run, "q1", "C1/1700.5")
+    await desk.store.outbox.adopt("slack", desk.run, "q1", "C1/1700.6")
+    assert (await desk.store.outbox.state("slack", desk.run)).copies == {"q1": "C1/1700.5"}
 
 
 async def test_an_adopted_copy_keeps_its_run_pending_until_it_is_looked_after(desk: Desk) -> None:
     await desk.lease()
     await desk.shown(1)
     assert await desk.pending() == []
-    await desk.store.adopt("slack", desk.run, "q1", "C1/1700.5")
-    await desk.store.adopt("slack", desk.run, "q1", "C1/1700.5")
+    await desk.store.outbox.adopt("slack", desk.run, "q1", "C1/1700.5")
+    await desk.store.outbox.adopt("slack", desk.run, "q1", "C1/1700.5")
     await desk.shown(1, other="C1/1700.6")
     assert await desk.pending() == [desk.run]
-    assert (await desk.store.delivery("slack", desk.run)).adopted == {"q1"}
+    assert (await desk.store.outbox.state("slack", desk.run)).adopted == {"q1"}
     await desk.shown(1, q1="C1/1700.5")
     assert await desk.pending() == []
-    assert (await desk.store.delivery("slack", desk.run)).adopted == frozenset()
+    assert (await desk.store.outbox.state("slack", desk.run)).adopted == frozenset()
 
 
 async def test_an_answer_before_the_place_of_its_question_is_recorded_counts(desk: Desk) -> None:
-    question = await desk.store.ask(desk.claim, approval(desk.claim))
-    await desk.store.respond(desk.run, question.id, response())
-    await desk.store.adopt("slack", desk.run, question.id, "C1/1700.7")
+    question = await desk.store.questions.ask(desk.claim, approval(desk.claim))
+    await desk.store.questions.respond(desk.run, question.id, response())
+    await desk.store.outbox.adopt("slack", desk.run, question.id, "C1/1700.7")
     await desk.lease()
     await desk.shown(2, **{question.id: "C1/1700.7"})
     assert await desk.pending() == [desk.run]
-    assert not (await desk.store.question(desk.run, question.id)).open
+    assert not (await desk.store.questions.get(desk.run, question.id)).open

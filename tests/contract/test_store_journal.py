@@ -5,106 +5,107 @@ import pytest
 from bot.core.ports import Fenced
 from bot.core.question import Deadline
 from bot.core.run import RunStatus
-from bot.store.redis import RedisStore
+from bot.store.clock import Ages
+from bot.store.redis import RedisStore, compose
 from tests.contract.world import ADA, DEMO, LEASE, LOST, approval, claimed, response, told
 
 
 async def test_the_first_result_of_a_step_stays(store: RedisStore) -> None:
     claim = await claimed(store)
-    assert await store.note(claim, "heard/q", "first") == "first"
-    assert await store.note(claim, "heard/q", "second") == "first"
-    await store.write(claim, [("heard/q", "third"), ("t1/model/x/0", "said")])
-    assert await store.journal(claim.run.id) == {"heard/q": "first", "t1/model/x/0": "said"}
+    assert await store.journal.put_if_absent(claim, "heard/q", "first") == "first"
+    assert await store.journal.put_if_absent(claim, "heard/q", "second") == "first"
+    await store.journal.write(claim, [("heard/q", "third"), ("t1/model/x/0", "said")])
+    assert await store.journal.read(claim.run.id) == {"heard/q": "first", "t1/model/x/0": "said"}
 
 
 async def test_what_was_intended_is_done_with_once_there_is_a_result(store: RedisStore) -> None:
     claim = await claimed(store)
-    await store.write(claim, [("t1/model/x/0", "call it"), ("t1/tool/x/0?", "1")])
-    await store.write(claim, [("t1/tool/x/0?", "2")])
-    assert (await store.journal(claim.run.id))["t1/tool/x/0?"] == "2"
-    await store.write(claim, [("t1/tool/x/0", "result")])
-    assert await store.journal(claim.run.id) == {"t1/model/x/0": "call it", "t1/tool/x/0": "result"}
+    await store.journal.write(claim, [("t1/model/x/0", "call it"), ("t1/tool/x/0?", "1")])
+    await store.journal.write(claim, [("t1/tool/x/0?", "2")])
+    assert (await store.journal.read(claim.run.id))["t1/tool/x/0?"] == "2"
+    await store.journal.write(claim, [("t1/tool/x/0", "result")])
+    assert await store.journal.read(claim.run.id) == {"t1/model/x/0": "call it", "t1/tool/x/0": "result"}
 
 
 async def test_a_finished_task_strikes_out_what_led_there(store: RedisStore) -> None:
     claim = await claimed(store)
     names = ("t1/model/a/0", "t1/tool/b/0", "t1/tool/c/0?", "t10/model/a/0", "heard/q")
-    await store.write(claim, [(name, "x") for name in names])
-    await store.write(claim, [("done/1", "output")], ["t1/"])
-    assert set(await store.journal(claim.run.id)) == {"done/1", "t10/model/a/0", "heard/q"}
-    await store.write(claim, [], ["t10/model/"])
-    assert set(await store.journal(claim.run.id)) == {"done/1", "heard/q"}
+    await store.journal.write(claim, [(name, "x") for name in names])
+    await store.journal.write(claim, [("done/1", "output")], ["t1/"])
+    assert set(await store.journal.read(claim.run.id)) == {"done/1", "t10/model/a/0", "heard/q"}
+    await store.journal.write(claim, [], ["t10/model/"])
+    assert set(await store.journal.read(claim.run.id)) == {"done/1", "heard/q"}
 
 
 async def test_the_journal_goes_with_its_run(store: RedisStore) -> None:
     claim = await claimed(store)
-    await store.note(claim, "step", "x")
-    await store.finish(claim, result="done")
-    assert await store.journal(claim.run.id)
-    await RedisStore(store._connection, retention=0.0).tick(LOST)  # noqa: SLF001 - a store of another age
-    assert await store.journal(claim.run.id) == {}
+    await store.journal.put_if_absent(claim, "step", "x")
+    await store.queue.finish(claim, result="done")
+    assert await store.journal.read(claim.run.id)
+    await compose(store.connection, Ages(retention=0.0)).clock.tick(LOST)
+    assert await store.journal.read(claim.run.id) == {}
 
 
 async def test_an_answer_revives_a_parked_run(store: RedisStore) -> None:
     claim = await claimed(store)
-    asked = await store.ask(claim, approval(claim))
-    assert await store.park(claim, [asked.id])
-    assert await store.claim("w2", [DEMO.name], 9, LEASE) == []
-    assert await store.tick(LOST) == 0
-    assert (await store.run(claim.run.id)).status is RunStatus.INPUT_REQUIRED
-    await store.respond(claim.run.id, asked.id, response())
-    assert (await store.run(claim.run.id)).status is RunStatus.QUEUED
-    [again] = await store.claim("w2", [DEMO.name], 9, LEASE)
+    asked = await store.questions.ask(claim, approval(claim))
+    assert await store.queue.park(claim, [asked.id])
+    assert await store.queue.claim("w2", [DEMO.name], 9, LEASE) == []
+    assert await store.clock.tick(LOST) == 0
+    assert (await store.runs.get(claim.run.id)).status is RunStatus.INPUT_REQUIRED
+    await store.questions.respond(claim.run.id, asked.id, response())
+    assert (await store.runs.get(claim.run.id)).status is RunStatus.QUEUED
+    [again] = await store.queue.claim("w2", [DEMO.name], 9, LEASE)
     assert again.run.status is RunStatus.RUNNING
     with pytest.raises(Fenced):
-        await store.note(claim, "step", "late")
+        await store.journal.put_if_absent(claim, "step", "late")
 
 
 async def test_an_answer_that_comes_first_keeps_the_run_from_being_parked(store: RedisStore) -> None:
     claim = await claimed(store)
-    asked = await store.ask(claim, approval(claim))
-    await store.respond(claim.run.id, asked.id, response())
-    assert not await store.park(claim, [asked.id])
-    [again] = await store.claim("w2", [DEMO.name], 9, LEASE)
+    asked = await store.questions.ask(claim, approval(claim))
+    await store.questions.respond(claim.run.id, asked.id, response())
+    assert not await store.queue.park(claim, [asked.id])
+    [again] = await store.queue.claim("w2", [DEMO.name], 9, LEASE)
     assert again.run.id == claim.run.id
 
 
 async def test_one_of_two_answers_revives_the_run_which_still_waits(store: RedisStore) -> None:
     claim = await claimed(store)
-    first, second = [await store.ask(claim, approval(claim, name)) for name in ("a", "b")]
-    await store.park(claim, [first.id, second.id])
-    await store.respond(claim.run.id, first.id, response())
-    [again] = await store.claim("w2", [DEMO.name], 9, LEASE)
+    first, second = [await store.questions.ask(claim, approval(claim, name)) for name in ("a", "b")]
+    await store.queue.park(claim, [first.id, second.id])
+    await store.questions.respond(claim.run.id, first.id, response())
+    [again] = await store.queue.claim("w2", [DEMO.name], 9, LEASE)
     assert again.run.status is RunStatus.INPUT_REQUIRED
-    await store.respond(claim.run.id, second.id, response(key="other"))
-    assert (await store.run(claim.run.id)).status is RunStatus.RUNNING
+    await store.questions.respond(claim.run.id, second.id, response(key="other"))
+    assert (await store.runs.get(claim.run.id)).status is RunStatus.RUNNING
 
 
 async def test_the_deadline_of_a_parked_run_passes_as_any_other(store: RedisStore) -> None:
     claim = await claimed(store)
-    asked = await store.ask(claim, approval(claim, deadline=Deadline(after=0)))
-    await store.park(claim, [asked.id])
-    assert await store.tick(LOST) == 1
-    [again] = await store.claim("w2", [DEMO.name], 9, LEASE)
+    asked = await store.questions.ask(claim, approval(claim, deadline=Deadline(after=0)))
+    await store.queue.park(claim, [asked.id])
+    assert await store.clock.tick(LOST) == 1
+    [again] = await store.queue.claim("w2", [DEMO.name], 9, LEASE)
     assert again.run.id == claim.run.id
     assert await told(store, claim.run.id) == ["run_started", "human_input_required", "human_input_completed"]
 
 
 async def test_a_parked_run_is_cancelled_for_good(store: RedisStore) -> None:
     claim = await claimed(store)
-    asked = await store.ask(claim, approval(claim))
-    await store.park(claim, [asked.id])
-    await store.cancel(claim.run.id, ADA)
-    assert (await store.run(claim.run.id)).status is RunStatus.CANCELLED
-    assert await store.open_questions() == []
-    assert await store.claim("w2", [DEMO.name], 9, LEASE) == []
+    asked = await store.questions.ask(claim, approval(claim))
+    await store.queue.park(claim, [asked.id])
+    await store.runs.cancel(claim.run.id, ADA)
+    assert (await store.runs.get(claim.run.id)).status is RunStatus.CANCELLED
+    assert await store.questions.open() == []
+    assert await store.queue.claim("w2", [DEMO.name], 9, LEASE) == []
 
 
 async def test_a_run_that_is_handed_back_is_claimed_next(store: RedisStore) -> None:
     claim = await claimed(store)
-    await store.release(claim)
+    await store.queue.release(claim)
     later = await claimed(store, worker="w2")
     assert later.run.id == claim.run.id
     assert later.epoch > claim.epoch
     with pytest.raises(Fenced):
-        await store.finish(claim, result="late")
+        await store.queue.finish(claim, result="late")

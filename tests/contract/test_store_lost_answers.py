@@ -46,7 +46,7 @@ async def far(line: LossyLine) -> AsyncIterator[RedisStore]:
 
 async def test_a_new_run_is_still_new(line: LossyLine, far: RedisStore) -> None:
     line.lose(1)
-    run, fresh = await far.start(new_run())
+    run, fresh = await far.runs.start(new_run())
     assert fresh
     assert await told(far, run.id) == ["run_started"]
 
@@ -54,43 +54,43 @@ async def test_a_new_run_is_still_new(line: LossyLine, far: RedisStore) -> None:
 async def test_a_cancelled_run_is_no_surprise_to_who_cancelled_it(line: LossyLine, far: RedisStore) -> None:
     run = await started(far)
     other = await started(far)
-    await far.cancel(other.id, ADA)
+    await far.runs.cancel(other.id, ADA)
     line.lose(1)
-    assert (await far.cancel(run.id, ADA)).status is RunStatus.CANCELLED
+    assert (await far.runs.cancel(run.id, ADA)).status is RunStatus.CANCELLED
 
 
 async def test_a_run_that_could_not_be_placed_is_reported(line: LossyLine, far: RedisStore) -> None:
-    first, _ = await far.start(new_run(place=UNPLACED, held=True))
-    second, _ = await far.start(new_run(place=UNPLACED, held=True))
-    assert await far.fail_held(first.id, LOST)
+    first, _ = await far.runs.start(new_run(place=UNPLACED, held=True))
+    second, _ = await far.runs.start(new_run(place=UNPLACED, held=True))
+    assert await far.runs.fail_unplaced(first.id, LOST)
     line.lose(1)
-    assert await far.fail_held(second.id, LOST)
+    assert await far.runs.fail_unplaced(second.id, LOST)
 
 
 async def test_a_claim_finds_what_an_earlier_one_took(line: LossyLine, far: RedisStore) -> None:
     created = {(await started(far)).id for _ in range(3)}
-    before = await far.claim("w", ["demo"], 1, LEASE)
+    before = await far.queue.claim("w", ["demo"], 1, LEASE)
     line.lose(TOO_MANY)
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
-            await far.claim("w", ["demo"], 2, LEASE)
+            await far.queue.claim("w", ["demo"], 2, LEASE)
     line.lose(0)
-    claims = await far.claim("w", ["demo"], 3, LEASE)
+    claims = await far.queue.claim("w", ["demo"], 3, LEASE)
     assert {claim.run.id for claim in (*before, *claims)} > created
     assert {claim.epoch for claim in claims} == {1}
-    assert await far.beat("w", claims, LEASE) == set()
+    assert await far.queue.heartbeat("w", claims, LEASE) == set()
 
 
 async def test_questions_answers_and_ends_happen_once(line: LossyLine, far: RedisStore) -> None:
     await claimed(far)
     claim = await claimed(far)
     line.lose(1)
-    question = await far.ask(claim, approval(claim))
+    question = await far.questions.ask(claim, approval(claim))
     line.lose(1)
-    ruling = await far.respond(claim.run.id, question.id, response())
+    ruling = await far.questions.respond(claim.run.id, question.id, response())
     assert ruling.verdict is not Verdict.REFUSED
     line.lose(1)
-    await far.finish(claim, result="done")
+    await far.queue.finish(claim, result="done")
     assert await told(far, claim.run.id) == [
         "run_started",
         "human_input_required",
@@ -101,5 +101,5 @@ async def test_questions_answers_and_ends_happen_once(line: LossyLine, far: Redi
 
 async def test_the_first_caller_is_the_first(line: LossyLine, far: RedisStore) -> None:
     line.lose(1, b"once:delivery 7")
-    assert await far.once("delivery 7")
-    assert not await far.once("delivery 7")
+    assert await far.memory.once("delivery 7")
+    assert not await far.memory.once("delivery 7")

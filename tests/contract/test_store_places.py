@@ -3,6 +3,7 @@
 import redis
 
 from bot.core.place import Place
+from bot.store.clock import Ages
 from bot.store.redis import RedisStore, open_store
 from tests.contract.world import LOST, PLACE, claimed, started
 
@@ -11,33 +12,33 @@ THERE = Place(surface="slack", tenant="T1", ref="D1/1700.9", group="slack:T1:D1"
 
 async def test_a_run_is_found_wherever_it_goes_on(store: RedisStore) -> None:
     run = await started(store, place=PLACE)
-    assert await store.runs_at(THERE) == []
-    await store.also_at(run.id, THERE)
-    await store.also_at(run.id, THERE)
-    assert [found.id for found in await store.runs_at(THERE)] == [run.id]
-    assert [found.id for found in await store.runs_at(PLACE)] == [run.id]
+    assert await store.runs.at(THERE) == []
+    await store.runs.add_place(run.id, THERE)
+    await store.runs.add_place(run.id, THERE)
+    assert [found.id for found in await store.runs.at(THERE)] == [run.id]
+    assert [found.id for found in await store.runs.at(PLACE)] == [run.id]
 
 
 async def test_a_run_that_is_gone_goes_on_nowhere(store: RedisStore, server: redis.Redis) -> None:
-    await store.also_at("gone", THERE)
-    assert await store.runs_at(THERE) == []
+    await store.runs.add_place("gone", THERE)
+    assert await store.runs.at(THERE) == []
     assert [key for key in server.scan_iter("*") if "gone" in key or "D1" in key] == []
 
 
 async def test_a_forgotten_run_leaves_its_places(store_url: str, server: redis.Redis) -> None:
-    async with open_store(store_url, retention=0) as store:
+    async with open_store(store_url, Ages(retention=0)) as store:
         claim = await claimed(store, place=PLACE)
-        await store.also_at(claim.run.id, THERE)
-        await store.finish(claim, result="done")
-        await store.tick(LOST)
-        assert await store.runs_at(THERE) == []
+        await store.runs.add_place(claim.run.id, THERE)
+        await store.queue.finish(claim, result="done")
+        await store.clock.tick(LOST)
+        assert await store.runs.at(THERE) == []
     assert [key for key in server.scan_iter("*") if claim.run.id in key] == []
 
 
 async def test_what_is_shelved_stays_there_until_it_is_taken_off(store: RedisStore) -> None:
-    await store.shelve("deliveries", "a", "first")
-    await store.shelve("deliveries", "a", "second")
-    await store.shelve("deliveries", "b", "other")
-    await store.unshelve("deliveries", "b")
-    assert await store.shelved("deliveries") == {"a": "second"}
-    assert await store.shelved("elsewhere") == {}
+    await store.memory.save_pending("deliveries", "a", "first")
+    await store.memory.save_pending("deliveries", "a", "second")
+    await store.memory.save_pending("deliveries", "b", "other")
+    await store.memory.remove_pending("deliveries", "b")
+    assert await store.memory.pending("deliveries") == {"a": "second"}
+    assert await store.memory.pending("elsewhere") == {}

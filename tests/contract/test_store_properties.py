@@ -57,17 +57,17 @@ async def do(store: RedisStore, claim: Claim, step: tuple[object, ...]) -> objec
                 deadline = Deadline(after=after) if isinstance(after, int) else Deadline()
                 policy = Policy(deciders=(ADA.principal, BOB.principal))
                 asked = approval(claim, name, deadline).model_copy(update={"policy": policy})
-                result = await store.ask(claim, asked)
+                result = await store.questions.ask(claim, asked)
             case ("answer", str(name), Approve() | Reject() | Choose() | Reply() as said):
-                result = await store.respond(run, approval(claim, name).id, said)
+                result = await store.questions.respond(run, approval(claim, name).id, said)
             case ("cancel", Actor() as by):
-                result = await store.cancel(run, by)
+                result = await store.runs.cancel(run, by)
             case ("finish",):
-                await store.finish(claim, result="done")
+                await store.queue.finish(claim, result="done")
             case ("abandon",):
-                result = await store.abandon(claim.worker, LOST)
+                result = await store.queue.abandon(claim.worker, LOST)
             case _:
-                result = await store.tick(LOST)
+                result = await store.clock.tick(LOST)
     except (Refused, Fenced) as refused:
         result = refused
     return result
@@ -75,24 +75,24 @@ async def do(store: RedisStore, claim: Claim, step: tuple[object, ...]) -> objec
 
 async def check(store: RedisStore, run_id: str) -> None:
     """What holds for every run at any time."""
-    events = await store.events(run_id)
-    run = await store.run(run_id)
+    events = await store.events.read(run_id)
+    run = await store.runs.get(run_id)
     assert [event.seq for event in events] == list(range(1, run.seq + 1))
     assert [event.last for event in events[:-1]] == [False] * (len(events) - 1)
     assert events[-1].last == run.status.over
     asked = Counter(e.body.question_id for e in events if isinstance(e.body, HumanInputRequired))
     done = Counter(e.body.question_id for e in events if isinstance(e.body, HumanInputCompleted))
-    questions = {question.id: question for question in await store.questions(run_id)}
+    questions = {question.id: question for question in await store.questions.list(run_id)}
     assert asked == Counter(dict.fromkeys(questions, 1))
     assert done == Counter({name: 1 for name, question in questions.items() if not question.open})
     assert not run.status.over or asked == done
-    assert {q.id for q in await store.open_questions()} == {q.id for q in questions.values() if q.open}
+    assert {q.id for q in await store.questions.open()} == {q.id for q in questions.values() if q.open}
     for event in events:
         if isinstance(event.body, HumanInputCompleted):
             outcome = questions[event.body.question_id].outcome
             assert outcome is not None
             assert event.body.action is outcome.action
-            said = await store.responses(run_id, event.body.question_id)
+            said = await store.questions.responses(run_id, event.body.question_id)
             assert len(said) == (outcome.by is not None)
             assert_decided(questions[event.body.question_id], said)
 
@@ -120,10 +120,10 @@ def test_any_interleaving_over_two_stores_gives_one_outcome_and_one_end(
             ]
             results = list(await asyncio.gather(*acts)) if at_once else [await act for act in acts]
             settled = [r for r in results if getattr(r, "verdict", None) is Verdict.SETTLED]
-            questions = await store.questions(claim.run.id)
+            questions = await store.questions.list(claim.run.id)
             assert len(settled) == sum(q.outcome is not None and q.outcome.by is not None for q in questions)
             await check(store, claim.run.id)
-            await store.abandon(claim.worker, LOST)
+            await store.queue.abandon(claim.worker, LOST)
             await check(store, claim.run.id)
 
     empty(store_url)
@@ -133,6 +133,6 @@ def test_any_interleaving_over_two_stores_gives_one_outcome_and_one_end(
 def test_time_is_the_servers(store_url: str) -> None:
     async def play() -> int:
         async with open_store(store_url) as store:
-            return await store.now()
+            return await store.clock.now()
 
     assert abs(asyncio.run(play()) - time.time() * 1000) < 5000

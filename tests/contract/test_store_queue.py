@@ -43,7 +43,7 @@ async def burst(store: RedisStore, many: int, by: Actor = ADA, crew: Crew = DEMO
 
 async def taken(store: RedisStore, many: int, crews: list[str] = BOTH) -> list[Claim]:
     """So many claims of one run each, in their order."""
-    return [claim for _ in range(many) for claim in await store.claim("w", crews, 1, LEASE)]
+    return [claim for _ in range(many) for claim in await store.queue.claim("w", crews, 1, LEASE)]
 
 
 async def test_a_single_run_is_not_kept_waiting_by_somebodys_burst(store: RedisStore) -> None:
@@ -65,7 +65,7 @@ async def test_who_has_many_runs_gets_as_many_as_others_until_theirs_are_gone(st
     people = [next(_people) for _ in range(3)]
     for who, many in zip(people, (40, 5, 10), strict=True):
         await burst(store, many, who)
-    order = [claim.run.requester.user_id for claim in await store.claim("w", BOTH, 15, LEASE)]
+    order = [claim.run.requester.user_id for claim in await store.queue.claim("w", BOTH, 15, LEASE)]
     assert {order.count(who.user_id) for who in people} == {5}
     order = [claim.run.requester.user_id for claim in await taken(store, 10)]
     assert [order.count(who.user_id) for who in people] == [5, 0, 5]
@@ -77,19 +77,19 @@ async def test_turns_are_kept_between_workers_and_between_claims(store: RedisSto
         await burst(store, 6, who)
     order: list[str] = []
     for n in range(12):
-        [claim] = await store.claim(f"w{n % 3}", BOTH, 1, LEASE)
+        [claim] = await store.queue.claim(f"w{n % 3}", BOTH, 1, LEASE)
         order.append(claim.run.requester.user_id)
     assert order == [who.user_id for who in people] * 3
 
 
 async def test_revived_runs_go_ahead_of_new_ones(store: RedisStore) -> None:
     claim = await claimed(store)
-    asked = await store.ask(claim, approval(claim))
-    assert await store.park(claim, [asked.id])
+    asked = await store.questions.ask(claim, approval(claim))
+    assert await store.queue.park(claim, [asked.id])
     dying = await claimed(store, worker="dying")
     new = await burst(store, 3, BOB)
-    await store.respond(claim.run.id, asked.id, response())
-    await store.abandon("dying", LOST)
+    await store.questions.respond(claim.run.id, asked.id, response())
+    await store.queue.abandon("dying", LOST)
     order = [each.run.id for each in await taken(store, 3)]
     assert set(order[:2]) == {claim.run.id, dying.run.id}
     assert order[2] == new[0]
@@ -97,13 +97,13 @@ async def test_revived_runs_go_ahead_of_new_ones(store: RedisStore) -> None:
 
 async def test_runs_that_are_cancelled_or_paused_keep_nobody_waiting(store: RedisStore) -> None:
     [first, second] = await burst(store, 2)
-    await store.cancel(first, ADA)
+    await store.runs.cancel(first, ADA)
     there = (await started(store, by=BOB, place=PLACE)).id
-    await store.pause(PLACE.tenant, "revoked")
+    await store.runs.pause_tenant(PLACE.tenant, "revoked")
     assert [claim.run.id for claim in await taken(store, 3)] == [second]
-    await store.pause(PLACE.tenant, None)
+    await store.runs.pause_tenant(PLACE.tenant, None)
     assert [claim.run.id for claim in await taken(store, 3)] == [there]
-    assert (await store.totals()).queued == {}
+    assert (await store.health.totals()).queued == {}
 
 
 async def test_none_is_lost_or_taken_twice_by_many_workers(store: RedisStore) -> None:
@@ -111,7 +111,7 @@ async def test_none_is_lost_or_taken_twice_by_many_workers(store: RedisStore) ->
 
     async def work(name: str) -> list[str]:
         found: list[str] = []
-        while claims := await store.claim(name, BOTH, 5, LEASE):
+        while claims := await store.queue.claim(name, BOTH, 5, LEASE):
             found += [claim.run.id for claim in claims]
         return found
 
@@ -122,7 +122,7 @@ async def test_none_is_lost_or_taken_twice_by_many_workers(store: RedisStore) ->
 async def test_a_claim_costs_the_same_however_much_waits(store: RedisStore, server: redis.Redis) -> None:
     async def commands() -> int:
         before = server.info("stats")["total_commands_processed"]
-        assert len(await store.claim("w", BOTH, 4, LEASE)) == 4
+        assert len(await store.queue.claim("w", BOTH, 4, LEASE)) == 4
         after = server.info("stats")["total_commands_processed"]
         return int(after) - int(before)
 
@@ -141,51 +141,53 @@ MOST = {"demo": 2}
 async def test_so_many_runs_of_a_crew_work_at_once_in_all_workers(store: RedisStore) -> None:
     await burst(store, 6)
     await burst(store, 2, crew=OTHER)
-    claims = await asyncio.gather(*(store.claim(f"w{n}", BOTH, 4, LEASE, most=MOST) for n in range(4)))
+    claims = await asyncio.gather(*(store.queue.claim(f"w{n}", BOTH, 4, LEASE, most=MOST) for n in range(4)))
     held = [claim for each in claims for claim in each]
     assert sorted(claim.run.crew.name for claim in held) == ["demo", "demo", "other", "other"]
     [first, second] = [claim for claim in held if claim.run.crew == DEMO]
-    await store.vacate(second.worker, "demo", [first.run.id])
+    await store.queue.release_slots(second.worker, "demo", [first.run.id])
     if second.worker != first.worker:
-        assert await store.claim("w9", BOTH, 4, LEASE, most=MOST) == [], "it is not the other's to give"
-    await store.vacate(first.worker, "demo", [first.run.id])
-    assert len(await store.claim("w9", BOTH, 4, LEASE, most=MOST)) == 1
+        assert await store.queue.claim("w9", BOTH, 4, LEASE, most=MOST) == [], "it is not the other's to give"
+    await store.queue.release_slots(first.worker, "demo", [first.run.id])
+    assert len(await store.queue.claim("w9", BOTH, 4, LEASE, most=MOST)) == 1
 
 
 async def test_a_dead_workers_place_is_free_after_its_lease(store: RedisStore) -> None:
     await burst(store, 3)
-    assert len(await store.claim("dead", ["demo"], 3, 1.0, most={"demo": 1})) == 1
-    assert await store.claim("w", ["demo"], 3, LEASE, most={"demo": 1}) == []
+    assert len(await store.queue.claim("dead", ["demo"], 3, 1.0, most={"demo": 1})) == 1
+    assert await store.queue.claim("w", ["demo"], 3, LEASE, most={"demo": 1}) == []
     await asyncio.sleep(1.0)
-    assert len(await store.claim("w", ["demo"], 3, LEASE, most={"demo": 1})) == 1
+    assert len(await store.queue.claim("w", ["demo"], 3, LEASE, most={"demo": 1})) == 1
 
 
 async def test_the_run_of_a_dead_worker_needs_no_second_place(store: RedisStore) -> None:
     await burst(store, 1)
-    [claim] = await store.claim("dead", ["demo"], 3, LEASE, most={"demo": 1})
-    await store.abandon("dead", LOST)
-    [again] = await store.claim("w", ["demo"], 3, LEASE, most={"demo": 1})
+    [claim] = await store.queue.claim("dead", ["demo"], 3, LEASE, most={"demo": 1})
+    await store.queue.abandon("dead", LOST)
+    [again] = await store.queue.claim("w", ["demo"], 3, LEASE, most={"demo": 1})
     assert again.run.id == claim.run.id
-    await store.vacate("dead", "demo", [claim.run.id])
+    await store.queue.release_slots("dead", "demo", [claim.run.id])
     await burst(store, 1)
-    assert await store.claim("w", ["demo"], 3, LEASE, most={"demo": 1}) == [], "its place is the new holder's"
+    assert await store.queue.claim("w", ["demo"], 3, LEASE, most={"demo": 1}) == [], (
+        "its place is the new holder's"
+    )
 
 
 async def test_a_run_that_works_keeps_its_place_whatever_the_limit_is_by_now(store: RedisStore) -> None:
     await burst(store, 3)
-    claims = await store.claim("w", ["demo"], 2, LEASE, most={"demo": 2})
+    claims = await store.queue.claim("w", ["demo"], 2, LEASE, most={"demo": 2})
     ids = [claim.run.id for claim in claims]
-    assert await store.occupy("w", "demo", ids, None, LEASE) == set(ids)
-    assert await store.claim("w2", ["demo"], 2, LEASE, most={"demo": 1}) == []
-    assert await store.occupy("w2", "demo", ["another"], 2, LEASE) == set()
+    assert await store.queue.acquire_slots("w", "demo", ids, None, LEASE) == set(ids)
+    assert await store.queue.claim("w2", ["demo"], 2, LEASE, most={"demo": 1}) == []
+    assert await store.queue.acquire_slots("w2", "demo", ["another"], 2, LEASE) == set()
 
 
 async def test_who_waits_for_a_place_is_woken_when_one_is_free(store: RedisStore) -> None:
     [run_id] = await burst(store, 1)
-    await store.claim("w", ["demo"], 1, LEASE, most={"demo": 1})
-    wakeups = store.wakeups()
+    await store.queue.claim("w", ["demo"], 1, LEASE, most={"demo": 1})
+    wakeups = store.events.wakeups()
     await anext(wakeups)
-    await store.vacate("w", "demo", [run_id])
+    await store.queue.release_slots("w", "demo", [run_id])
     async with asyncio.timeout(5):
         assert queue_topic(redis_keys.shard_of("demo")) in await anext(wakeups)
     await wakeups.aclose()  # type: ignore[attr-defined]
@@ -196,8 +198,8 @@ async def test_who_waits_for_a_place_is_woken_when_one_is_free(store: RedisStore
 
 async def die(store: RedisStore, times: int, *, worker: str = "dying") -> None:
     for _ in range(times):
-        await store.claim(worker, BOTH, 50, LEASE)
-        await store.abandon(worker, LOST)
+        await store.queue.claim(worker, BOTH, 50, LEASE)
+        await store.queue.abandon(worker, LOST)
 
 
 async def test_a_poison_run_is_quarantined_and_those_beside_it_are_not(store: RedisStore) -> None:
@@ -205,21 +207,21 @@ async def test_a_poison_run_is_quarantined_and_those_beside_it_are_not(store: Re
     runs = await burst(store, 4)
     poison = runs[1]
     await die(store, 2)
-    assert await store.claim("w", BOTH, 50, LEASE) == []
+    assert await store.queue.claim("w", BOTH, 50, LEASE) == []
     await asyncio.sleep(RETRY_AFTER)
-    assert await store.tick(LOST) == 4
-    assert await store.claim("w", BOTH, 50, LEASE) == [], "nobody takes them beside others"
-    assert set(await store.suspects(BOTH)) == set(runs)
+    assert await store.clock.tick(LOST) == 4
+    assert await store.queue.claim("w", BOTH, 50, LEASE) == [], "nobody takes them beside others"
+    assert set(await store.queue.suspected(BOTH)) == set(runs)
     await burst(store, 1, BOB)
     for _ in runs:
-        [claim] = await store.claim("single", BOTH, 1, LEASE, alone=True)
+        [claim] = await store.queue.claim("single", BOTH, 1, LEASE, isolated=True)
         if claim.run.id == poison:
-            await store.abandon("single", LOST)
+            await store.queue.abandon("single", LOST)
         else:
-            await store.finish(claim, result="done")
-    ends = {run_id: (await store.run(run_id)).status for run_id in runs}
+            await store.queue.finish(claim, result="done")
+    ends = {run_id: (await store.runs.get(run_id)).status for run_id in runs}
     assert ends == dict.fromkeys(runs, RunStatus.COMPLETED) | {poison: RunStatus.FAILED}
-    assert (await store.run(poison)).error == LOST
+    assert (await store.runs.get(poison)).error == LOST
 
 
 async def test_the_first_death_costs_no_time_and_the_second_a_little(
@@ -227,43 +229,43 @@ async def test_the_first_death_costs_no_time_and_the_second_a_little(
 ) -> None:
     [run_id] = await burst(store, 1)
     await die(store, 1)
-    assert [claim.run.id for claim in await store.claim("w", BOTH, 1, LEASE)] == [run_id]
-    before = await store.now()
-    await store.abandon("w", LOST)
+    assert [claim.run.id for claim in await store.queue.claim("w", BOTH, 1, LEASE)] == [run_id]
+    before = await store.clock.now()
+    await store.queue.abandon("w", LOST)
     due = server.zscore(redis_keys.delayed(redis_keys.shard_of(run_id)), run_id)
     assert due is not None
     assert due >= before + 1000 * RETRY_AFTER
-    assert await store.suspects(BOTH) == []
+    assert await store.queue.suspected(BOTH) == []
     await asyncio.sleep(RETRY_AFTER)
-    assert [await store.tick(LOST), await store.tick(LOST)] == [1, 0], "once"
-    assert await store.suspects(BOTH) == [run_id]
+    assert [await store.clock.tick(LOST), await store.clock.tick(LOST)] == [1, 0], "once"
+    assert await store.queue.suspected(BOTH) == [run_id]
 
 
 async def test_a_run_that_is_handed_back_is_queued_at_once(store: RedisStore) -> None:
     [run_id] = await burst(store, 1)
     for _ in range(4):
-        [claim] = await store.claim("w", BOTH, 1, LEASE)
-        await store.release(claim)
-    assert (await store.run(run_id)).status is RunStatus.QUEUED
+        [claim] = await store.queue.claim("w", BOTH, 1, LEASE)
+        await store.queue.release(claim)
+    assert (await store.runs.get(run_id)).status is RunStatus.QUEUED
 
 
 async def test_a_suspect_that_gets_on_is_none_any_more(store: RedisStore) -> None:
     await burst(store, 1)
     await die(store, 2)
     await asyncio.sleep(RETRY_AFTER)
-    await store.tick(LOST)
-    [claim] = await store.claim("single", BOTH, 1, LEASE, alone=True)
-    await store.note(claim, "step", "done")
-    await store.release(claim)
-    assert len(await store.claim("w", BOTH, 1, LEASE)) == 1
+    await store.clock.tick(LOST)
+    [claim] = await store.queue.claim("single", BOTH, 1, LEASE, isolated=True)
+    await store.journal.put_if_absent(claim, "step", "done")
+    await store.queue.release(claim)
+    assert len(await store.queue.claim("w", BOTH, 1, LEASE)) == 1
 
 
 async def test_a_run_that_is_tried_later_can_be_cancelled(store: RedisStore, server: redis.Redis) -> None:
     [run_id] = await burst(store, 1)
     await die(store, 2)
-    await store.cancel(run_id, ADA)
+    await store.runs.cancel(run_id, ADA)
     await asyncio.sleep(RETRY_AFTER)
-    assert await store.tick(LOST) == 0
+    assert await store.clock.tick(LOST) == 0
     assert server.exists(redis_keys.delayed(redis_keys.shard_of(run_id))) == 0
 
 
@@ -271,13 +273,13 @@ async def test_a_run_that_is_tried_later_can_be_cancelled(store: RedisStore, ser
 
 
 async def said(store: RedisStore, run_id: str) -> tuple[str, int | None]:
-    wait = (await store.waits([await store.run(run_id)]))[run_id]
+    wait = (await store.runs.waits([await store.runs.get(run_id)]))[run_id]
     return wait.code, wait.ahead
 
 
 async def up(store: RedisStore, worker: str = "w", most: int | None = None) -> None:
     """A worker that runs `demo`."""
-    await store.offer(worker, {"demo": most}, LEASE)
+    await store.queue.register_worker(worker, {"demo": most}, LEASE)
 
 
 async def test_a_run_that_no_live_worker_can_take_waits_for_one(
@@ -295,7 +297,7 @@ async def test_a_run_that_no_live_worker_can_take_waits_for_one(
     server.hset(redis_keys.OFFERS, "w", f"{int(at) - (LEASE + 2) * 1000:.0f} {offer}")
     assert await said(store, demo) == ("worker", None)
     await up(store)
-    await store.abandon("w", LOST)
+    await store.queue.abandon("w", LOST)
     assert await said(store, demo) == ("worker", None)
 
 
@@ -314,7 +316,7 @@ async def test_what_was_begun_before_goes_before_a_new_run(store: RedisStore) ->
     await up(store)
     claim = await claimed(store)
     [new] = await burst(store, 1, BOB)
-    await store.release(claim)
+    await store.queue.release(claim)
     assert await said(store, new) == ("turn", 1)
     assert await said(store, claim.run.id) == ("turn", 0)
 
@@ -322,41 +324,41 @@ async def test_what_was_begun_before_goes_before_a_new_run(store: RedisStore) ->
 async def test_a_run_of_a_crew_that_has_reached_its_limit_is_told_so(store: RedisStore) -> None:
     await up(store, most=1)
     await burst(store, 2)
-    [claim] = await store.claim("w", ["demo"], 2, LEASE, most={"demo": 1})
+    [claim] = await store.queue.claim("w", ["demo"], 2, LEASE, most={"demo": 1})
     [last] = await burst(store, 1)
-    waits = await store.waits([await store.run(last)])
+    waits = await store.runs.waits([await store.runs.get(last)])
     assert waits[last].message == (
         "1 of at most 1 runs of this crew are working. One run of its crew goes before it."
     )
-    await store.vacate("w", "demo", [claim.run.id])
+    await store.queue.release_slots("w", "demo", [claim.run.id])
     assert await said(store, last) == ("turn", 1)
 
 
 async def test_other_reasons(store: RedisStore) -> None:
     await up(store)
-    held, _ = await store.start(new_run(place=PLACE, held=True))
+    held, _ = await store.runs.start(new_run(place=PLACE, held=True))
     assert await said(store, held.id) == ("place", None)
     placed = (await started(store, place=PLACE)).id
-    await store.pause(PLACE.tenant, "revoked")
+    await store.runs.pause_tenant(PLACE.tenant, "revoked")
     assert await said(store, placed) == ("paused", None)
-    await store.pause(PLACE.tenant, None)
+    await store.runs.pause_tenant(PLACE.tenant, None)
     await die(store, 2)
-    wait = (await store.waits([await store.run(placed)]))[placed]
+    wait = (await store.runs.waits([await store.runs.get(placed)]))[placed]
     assert wait.code == "retry"
     assert wait.until is not None
-    assert wait.until > await store.now() - 1000
+    assert wait.until > await store.clock.now() - 1000
     await asyncio.sleep(RETRY_AFTER)
-    await store.tick(LOST)
+    await store.clock.tick(LOST)
     assert await said(store, placed) == ("alone", None)
 
 
 async def test_runs_that_are_taken_wait_for_nothing(store: RedisStore) -> None:
     claim = await claimed(store)
-    assert await store.waits([claim.run]) == {}
+    assert await store.runs.waits([claim.run]) == {}
 
 
 async def test_depths_of_the_queue_are_counted(store: RedisStore) -> None:
     await burst(store, 3)
     claim = await claimed(store)
-    await store.release(claim)
-    assert (await store.totals()).queued == {"new:demo": 3, "again:demo": 1}
+    await store.queue.release(claim)
+    assert (await store.health.totals()).queued == {"new:demo": 3, "again:demo": 1}

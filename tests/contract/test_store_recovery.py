@@ -16,6 +16,7 @@ from bot.core.event import TaskStarted
 from bot.core.question import Deadline
 from bot.core.run import RunStatus
 from bot.store import redis_keys
+from bot.store.clock import Ages
 from bot.store.redis import RedisStore, open_store
 from bot.store.redis_keys import shard_of
 from tests.contract.lossy import LossyLine, lossy_line
@@ -71,11 +72,11 @@ async def test_when_redis_is_full_what_grows_is_refused_as_a_whole(
     claim = await claimed(store)
     question = approval(claim)
     attempts: list[Awaitable[Any]] = [
-        store.start(new_run("another")),
-        store.ask(claim, question),
-        store.record(claim, TASK),
-        store.note(claim, "1/tool/a/0", "result"),
-        store.write(claim, [("1/tool/b/0?", "{}"), ("1/tool/c/0", "result")]),
+        store.runs.start(new_run("another")),
+        store.questions.ask(claim, question),
+        store.events.append(claim, TASK),
+        store.journal.put_if_absent(claim, "1/tool/a/0", "result"),
+        store.journal.write(claim, [("1/tool/b/0?", "{}"), ("1/tool/c/0", "result")]),
     ]
     before = everything(server)
     with full(server):
@@ -83,8 +84,8 @@ async def test_when_redis_is_full_what_grows_is_refused_as_a_whole(
             with pytest.raises(StoreUnavailable, match="full"):
                 await attempt
         assert everything(server) == before
-    assert (await store.ask(claim, question)).open
-    assert (await store.start(new_run("another")))[1]
+    assert (await store.questions.ask(claim, question)).open
+    assert (await store.runs.start(new_run("another")))[1]
 
 
 async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
@@ -92,57 +93,61 @@ async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
 ) -> None:
     answered, parked, ended, expiring = [await claimed(store, place=PLACE) for _ in range(4)]
     waiting = await started(store)
-    held, _ = await store.start(new_run(place=UNPLACED, held=True))
-    asked = [await store.ask(claim, approval(claim)) for claim in (answered, parked)]
-    await store.ask(expiring, approval(expiring, deadline=Deadline(after=60)))
+    held, _ = await store.runs.start(new_run(place=UNPLACED, held=True))
+    asked = [await store.questions.ask(claim, approval(claim)) for claim in (answered, parked)]
+    await store.questions.ask(expiring, approval(expiring, deadline=Deadline(after=60)))
     timers = redis_keys.timers(shard_of(expiring.run.id))
     server.zadd(timers, {str(timer): 0 for timer in server.zrange(timers, 0, -1)})
-    await store.lease_shard("slack", shard_of(answered.run.id), "web", LEASE)
+    await store.outbox.lease_shard("slack", shard_of(answered.run.id), "web", LEASE)
     with full(server):
-        assert (await store.respond(answered.run.id, asked[0].id, response())).verdict is Verdict.SETTLED
-        assert await store.park(parked, [asked[1].id])
-        assert (await store.respond(parked.run.id, asked[1].id, response())).verdict is Verdict.SETTLED
-        assert await store.beat("w1", [answered, ended, expiring], LEASE) == set()
-        await store.finish(ended, result="done")
-        assert (await store.cancel(waiting.id, ADA)).status is RunStatus.CANCELLED
-        assert (await store.settle_place(held.id, PLACE)).place == PLACE
-        assert await store.delivered("slack", "web", answered.run.id, 3)
-        assert await store.once("press 1")
-        assert not await store.once("press 1")
-        await store.remember("profile", "Ada", 60)
-        await store.shelve("shelf", "delivery", "{}")
-        assert await store.tick(LOST) == 1
-        assert (await store.run(expiring.run.id)).status is RunStatus.RUNNING
-        taken = await store.claim("w2", [DEMO.name], 5, LEASE)
+        assert (
+            await store.questions.respond(answered.run.id, asked[0].id, response())
+        ).verdict is Verdict.SETTLED
+        assert await store.queue.park(parked, [asked[1].id])
+        assert (
+            await store.questions.respond(parked.run.id, asked[1].id, response())
+        ).verdict is Verdict.SETTLED
+        assert await store.queue.heartbeat("w1", [answered, ended, expiring], LEASE) == set()
+        await store.queue.finish(ended, result="done")
+        assert (await store.runs.cancel(waiting.id, ADA)).status is RunStatus.CANCELLED
+        assert (await store.runs.bind_place(held.id, PLACE)).place == PLACE
+        assert await store.outbox.mark_delivered("slack", "web", answered.run.id, 3)
+        assert await store.memory.once("press 1")
+        assert not await store.memory.once("press 1")
+        await store.memory.remember("profile", "Ada", 60)
+        await store.memory.save_pending("shelf", "delivery", "{}")
+        assert await store.clock.tick(LOST) == 1
+        assert (await store.runs.get(expiring.run.id)).status is RunStatus.RUNNING
+        taken = await store.queue.claim("w2", [DEMO.name], 5, LEASE)
         assert {parked.run.id, held.id} == {claim.run.id for claim in taken}
     assert (await told(store, ended.run.id))[-1] == "run_completed"
 
 
 async def test_a_full_redis_makes_room_by_itself(store_url: str, server: redis.Redis) -> None:
-    async with open_store(store_url, retention=0) as store:
+    async with open_store(store_url, Ages(retention=0)) as store:
         claim = await claimed(store)
-        await store.finish(claim, result="done")
+        await store.queue.finish(claim, result="done")
         dying = await claimed(store)
         server.zadd(f"{redis_keys.base(shard_of(dying.run.id))}:leases", {dying.run.id: 0})
         await asyncio.sleep(0.01)
         with full(server):
-            await store.tick(LOST)
+            await store.clock.tick(LOST)
         assert not server.keys(f"*{claim.run.id}*")
-        assert (await store.run(dying.run.id)).status is RunStatus.QUEUED
+        assert (await store.runs.get(dying.run.id)).status is RunStatus.QUEUED
 
 
 async def test_while_redis_loads_people_are_told_and_then_it_goes_on(
     line: LossyLine, far: RedisStore
 ) -> None:
     claim = await claimed(far)
-    question = await far.ask(claim, approval(claim))
+    question = await far.questions.ask(claim, approval(claim))
     line.says = b"-LOADING Redis is loading the dataset in memory\r\n"
     with pytest.raises(StoreUnavailable, match="still loading"):
-        await far.respond(claim.run.id, question.id, response())
+        await far.questions.respond(claim.run.id, question.id, response())
     with pytest.raises(StoreUnavailable, match="still loading"):
-        await far.ping()
+        await far.health.ping()
     line.says = b""
-    assert (await far.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
+    assert (await far.questions.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
 
 
 @pytest.mark.parametrize(
@@ -160,36 +165,36 @@ async def test_what_the_server_says_is_said_in_plain_words(
 ) -> None:
     line.says = says + b"\r\n"
     with pytest.raises(StoreUnavailable, match=words):
-        await far.start(new_run("one"))
+        await far.runs.start(new_run("one"))
     line.says = b""
-    assert (await far.start(new_run("one")))[1]
+    assert (await far.runs.start(new_run("one")))[1]
 
 
 async def test_on_connections_that_are_half_open_an_answer_counts_once(
     line: LossyLine, far: RedisStore
 ) -> None:
     claim = await claimed(far)
-    question = await far.ask(claim, approval(claim))
+    question = await far.questions.ask(claim, approval(claim))
     line.half_open()
     before = time.monotonic()
-    ruling = await far.respond(claim.run.id, question.id, response())
+    ruling = await far.questions.respond(claim.run.id, question.id, response())
     assert ruling.verdict is Verdict.SETTLED
     assert time.monotonic() - before < 3
-    assert len(await far.responses(claim.run.id, question.id)) == 1
+    assert len(await far.questions.responses(claim.run.id, question.id)) == 1
 
 
 async def test_a_slow_server_is_waited_for_and_one_that_is_too_slow_is_not(
     line: LossyLine, far: RedisStore
 ) -> None:
     claim = await claimed(far)
-    question = await far.ask(claim, approval(claim))
+    question = await far.questions.ask(claim, approval(claim))
     line.delay = 0.05
-    assert (await far.run(claim.run.id)).id == claim.run.id
+    assert (await far.runs.get(claim.run.id)).id == claim.run.id
     line.delay = 0.3
     with pytest.raises(StoreUnavailable, match="does not answer in time"):
-        await far.respond(claim.run.id, question.id, response())
+        await far.questions.respond(claim.run.id, question.id, response())
     line.delay = 0
-    ruling = await far.respond(claim.run.id, question.id, response())
+    ruling = await far.questions.respond(claim.run.id, question.id, response())
     assert ruling.verdict is not Verdict.REFUSED
     assert (await told(far, claim.run.id)).count("human_input_completed") == 1
 
@@ -199,9 +204,9 @@ async def test_a_flushed_script_cache_loses_nothing_on_the_way_of_an_answer(
 ) -> None:
     server.script_flush()
     claim = await claimed(store)
-    question = await store.ask(claim, approval(claim))
+    question = await store.questions.ask(claim, approval(claim))
     server.script_flush()
-    assert (await store.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
+    assert (await store.questions.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
     server.script_flush()
-    assert await store.once("after a flush")
-    assert (await store.cancel(claim.run.id, ADA)).status is RunStatus.CANCELLED
+    assert await store.memory.once("after a flush")
+    assert (await store.runs.cancel(claim.run.id, ADA)).status is RunStatus.CANCELLED

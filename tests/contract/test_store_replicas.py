@@ -15,7 +15,7 @@ from bot.core.run import RunStatus
 from bot.store.durability import inspect
 from bot.store.redis import RedisStore, open_store
 from bot.store.redis_keys import shard_of
-from bot.store.witness import Witnessing
+from bot.store.write_concern import Witnessing
 from tests.contract.servers import Pair, pair, until
 from tests.contract.test_store_cluster import sooner_or_later
 from tests.contract.world import DEMO, LEASE, LOST, PLACE, approval, claimed, new_run, response, started, told
@@ -41,25 +41,25 @@ async def store(servers: Pair) -> AsyncIterator[RedisStore]:
 
 async def settled(store: RedisStore, question: Question, key: str = "press") -> Verdict:
     """What comes of an answer."""
-    return (await store.respond(question.run_id, question.id, response(key=key))).verdict
+    return (await store.questions.respond(question.run_id, question.id, response(key=key))).verdict
 
 
 async def test_an_answer_that_no_replica_has_is_not_confirmed(store: RedisStore, servers: Pair) -> None:
     claim = await claimed(store, place=PLACE)
-    question = await store.ask(claim, approval(claim))
+    question = await store.questions.ask(claim, approval(claim))
     servers.replica.freeze()
-    shown = store.pending("slack", shard_of(claim.run.id))
-    intended = store.write(claim, [("1/tool/mail/0?", "{}")])
-    kept = store.shelve("todo", "press", "to be worked on")
-    confirmed = [settled(store, question), store.start(new_run("one")), shown, intended, kept]
+    shown = store.outbox.pending("slack", shard_of(claim.run.id))
+    intended = store.journal.write(claim, [("1/tool/mail/0?", "{}")])
+    kept = store.memory.save_pending("todo", "press", "to be worked on")
+    confirmed = [settled(store, question), store.runs.start(new_run("one")), shown, intended, kept]
     for outcome in await asyncio.gather(*confirmed, return_exceptions=True):
         assert isinstance(outcome, StoreUnavailable)
         assert "did not confirm" in str(outcome)
-    await store.write(claim, [("1/tool/look/0", "a result that can be had again")])
+    await store.journal.write(claim, [("1/tool/look/0", "a result that can be had again")])
     servers.replica.thaw()
     assert await settled(store, question, "another press") is Verdict.REPEATED
-    assert (await store.start(new_run("one")))[0].status is RunStatus.QUEUED
-    assert await store.pending("slack", shard_of(claim.run.id)) == [claim.run.id]
+    assert (await store.runs.start(new_run("one")))[0].status is RunStatus.QUEUED
+    assert await store.outbox.pending("slack", shard_of(claim.run.id)) == [claim.run.id]
 
 
 async def test_a_run_is_a_workers_once_no_failover_can_give_it_to_another_as_well(
@@ -68,27 +68,27 @@ async def test_a_run_is_a_workers_once_no_failover_can_give_it_to_another_as_wel
     run = await started(store)
     servers.replica.freeze()
     with pytest.raises(StoreUnavailable, match="did not confirm"):
-        await store.claim("w", [DEMO.name], 8, LEASE)
+        await store.queue.claim("w", [DEMO.name], 8, LEASE)
     servers.replica.thaw()
-    assert run.id in {claim.run.id for claim in await store.claim("w", [DEMO.name], 8, LEASE)}
+    assert run.id in {claim.run.id for claim in await store.queue.claim("w", [DEMO.name], 8, LEASE)}
 
 
 async def test_an_answer_that_was_confirmed_outlives_the_primary(data_dir: Path) -> None:
     with pair(data_dir, patience=800) as servers:
         async with open_store(servers.url) as store:
             claims = [await claimed(store) for _ in range(4)]
-            questions = [await store.ask(claim, approval(claim)) for claim in claims]
+            questions = [await store.questions.ask(claim, approval(claim)) for claim in claims]
             verdicts = await asyncio.gather(*(settled(store, question) for question in questions))
             servers.primary.kill()
             assert set(verdicts) == {Verdict.SETTLED}
-            await sooner_or_later(store.ping)
+            await sooner_or_later(store.health.ping)
             for claim, question in zip(claims, questions, strict=True):
                 assert (await told(store, claim.run.id))[-1] == "human_input_completed"
-                assert await store.responses(claim.run.id, question.id) == [response()]
-            await store.finish(claims[0], result="done")
-            await store.abandon(claims[1].worker, LOST)
-            [taken, *_] = await store.claim("w2", [DEMO.name], 4, LEASE)
-            await store.finish(taken, result="done")
+                assert await store.questions.responses(claim.run.id, question.id) == [response()]
+            await store.queue.finish(claims[0], result="done")
+            await store.queue.abandon(claims[1].worker, LOST)
+            [taken, *_] = await store.queue.claim("w2", [DEMO.name], 4, LEASE)
+            await store.queue.finish(taken, result="done")
         assert servers.sentinel.primary() == servers.replica.port
 
 
@@ -96,14 +96,14 @@ async def test_what_a_primary_takes_that_was_replaced_meanwhile_is_not_confirmed
     with pair(data_dir, patience=800) as servers:
         async with open_store(servers.url) as store:
             claim = await claimed(store)
-            question = await store.ask(claim, approval(claim))
+            question = await store.questions.ask(claim, approval(claim))
             # As when a machine is paused, moved, and goes on.
             servers.primary.freeze()
             until(lambda: servers.sentinel.primary() == servers.replica.port, "a new primary")
             servers.primary.thaw()
             await sooner_or_later(lambda: settled(store, question))
         async with open_store(servers.replica.url) as promoted:
-            found = await promoted.question(question.run_id, question.id)
+            found = await promoted.questions.get(question.run_id, question.id)
     assert found.outcome is not None
 
 
@@ -111,11 +111,11 @@ async def test_a_replica_that_left_is_waited_for_only_where_the_settings_say_so(
     store: RedisStore, servers: Pair
 ) -> None:
     claim = await claimed(store)
-    first, second = [await store.ask(claim, approval(claim, name)) for name in ("a", "b")]
-    assert (await store.totals()).replicas == 1
+    first, second = [await store.questions.ask(claim, approval(claim, name)) for name in ("a", "b")]
+    assert (await store.health.totals()).replicas == 1
     servers.replica.kill()
     assert await settled(store, first) is Verdict.SETTLED
-    assert (await store.totals()).replicas == 0, "an operator sees it"
+    assert (await store.health.totals()).replicas == 0, "an operator sees it"
     async with open_store(servers.url, witnessing=Witnessing(replicas=1)) as strict:
         with pytest.raises(StoreUnavailable, match="did not confirm"):
             await settled(strict, second)
@@ -132,17 +132,19 @@ async def test_the_doctor_says_who_has_answers(servers: Pair) -> None:
 async def test_where_there_is_no_replica_nothing_is_waited_for(redis_url: str) -> None:
     async with open_store(redis_url) as store:
         claim = await claimed(store)
-        question = await store.ask(claim, approval(claim))
+        question = await store.questions.ask(claim, approval(claim))
         before = time.monotonic()
-        await store.respond(claim.run.id, question.id, response())
+        await store.questions.respond(claim.run.id, question.id, response())
         assert time.monotonic() - before < 0.5
 
 
 async def test_an_answer_can_wait_for_the_disk(redis_url: str) -> None:
     async with open_store(redis_url, witnessing=Witnessing(fsync=True)) as store:
         claim = await claimed(store)
-        question = await store.ask(claim, approval(claim))
-        assert (await store.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
+        question = await store.questions.ask(claim, approval(claim))
+        assert (
+            await store.questions.respond(claim.run.id, question.id, response())
+        ).verdict is Verdict.SETTLED
     assert "answers are confirmed when they are on disk" in [
         each.words for each in await inspect(redis_url, Witnessing(fsync=True))
     ]

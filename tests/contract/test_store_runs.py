@@ -12,6 +12,7 @@ from bot.core.lists import RunFilter
 from bot.core.ports import Fenced
 from bot.core.question import Deadline
 from bot.core.run import RunStatus
+from bot.store.clock import Ages
 from bot.store.redis import RedisStore, open_store
 from tests.contract.world import (
     ADA,
@@ -33,60 +34,62 @@ from tests.contract.world import (
 
 async def test_the_same_key_starts_one_run(store: RedisStore) -> None:
     new = new_run("delivery 1")
-    starts = await asyncio.gather(*(store.start(new) for _ in range(10)))
+    starts = await asyncio.gather(*(store.runs.start(new) for _ in range(10)))
     assert sorted(fresh for _, fresh in starts) == [False] * 9 + [True]
     assert {run.id for run, _ in starts} == {ids.run_id("delivery 1")}
     assert await told(store, new.id) == ["run_started"]
-    assert len(await store.claim("w", [DEMO.name], 10, LEASE)) == 1
+    assert len(await store.queue.claim("w", [DEMO.name], 10, LEASE)) == 1
 
 
 async def test_an_unknown_run_is_not_found(store: RedisStore) -> None:
     unknown = ids.run_id("nobody started this")
     with pytest.raises(NotFound, match=unknown):
-        await store.run(unknown)
+        await store.runs.get(unknown)
     with pytest.raises(NotFound):
-        await store.events(unknown)
+        await store.events.read(unknown)
     with pytest.raises(NotFound):
-        await store.cancel(unknown, ADA)
+        await store.runs.cancel(unknown, ADA)
 
 
 async def test_a_held_run_is_queued_when_its_place_is_known(store: RedisStore) -> None:
-    run, _ = await store.start(new_run(place=UNPLACED, held=True))
+    run, _ = await store.runs.start(new_run(place=UNPLACED, held=True))
     assert run.held
-    assert await store.claim("w", [DEMO.name], 1, LEASE) == []
-    placed = await store.settle_place(run.id, PLACE)
+    assert await store.queue.claim("w", [DEMO.name], 1, LEASE) == []
+    placed = await store.runs.bind_place(run.id, PLACE)
     assert (placed.held, placed.place) == (False, PLACE)
-    await store.settle_place(run.id, PLACE.model_copy(update={"ref": "C1/later"}))
-    assert (await store.run(run.id)).place == PLACE
-    assert [found.id for found in await store.runs_at(PLACE)] == [run.id]
-    assert len(await store.claim("w", [DEMO.name], 10, LEASE)) == 1
+    await store.runs.bind_place(run.id, PLACE.model_copy(update={"ref": "C1/later"}))
+    assert (await store.runs.get(run.id)).place == PLACE
+    assert [found.id for found in await store.runs.at(PLACE)] == [run.id]
+    assert len(await store.queue.claim("w", [DEMO.name], 10, LEASE)) == 1
 
 
 async def test_a_place_in_another_channel_moves_the_run_to_its_list(store: RedisStore) -> None:
-    run, _ = await store.start(new_run(place=UNPLACED, held=True))
+    run, _ = await store.runs.start(new_run(place=UNPLACED, held=True))
     elsewhere = PLACE.model_copy(update={"group": "slack:T1:D9"})
-    await store.settle_place(run.id, elsewhere)
-    assert await store.runs(RunFilter(group=CHANNEL)) == []
-    assert [found.id for found in await store.runs(RunFilter(group="slack:T1:D9", active=True))] == [run.id]
+    await store.runs.bind_place(run.id, elsewhere)
+    assert await store.runs.list(RunFilter(group=CHANNEL)) == []
+    assert [found.id for found in await store.runs.list(RunFilter(group="slack:T1:D9", active=True))] == [
+        run.id
+    ]
 
 
 async def test_a_run_that_can_not_be_placed_fails_unless_it_was(store: RedisStore) -> None:
-    lost, _ = await store.start(new_run(place=UNPLACED, held=True))
-    placed, _ = await store.start(new_run(place=UNPLACED, held=True))
-    await store.settle_place(placed.id, PLACE)
-    assert await store.fail_held(lost.id, LOST)
-    assert not await store.fail_held(placed.id, LOST)
-    assert (await store.run(lost.id)).error == LOST
-    assert (await store.run(placed.id)).status is RunStatus.QUEUED
+    lost, _ = await store.runs.start(new_run(place=UNPLACED, held=True))
+    placed, _ = await store.runs.start(new_run(place=UNPLACED, held=True))
+    await store.runs.bind_place(placed.id, PLACE)
+    assert await store.runs.fail_unplaced(lost.id, LOST)
+    assert not await store.runs.fail_unplaced(placed.id, LOST)
+    assert (await store.runs.get(lost.id)).error == LOST
+    assert (await store.runs.get(placed.id)).status is RunStatus.QUEUED
     assert await told(store, lost.id) == ["run_started", "run_failed"]
 
 
 async def test_cancel_withdraws_what_is_open_and_ends_the_run(store: RedisStore) -> None:
     claim = await claimed(store)
-    question = await store.ask(claim, approval(claim))
-    run = await store.cancel(claim.run.id, ADA)
+    question = await store.questions.ask(claim, approval(claim))
+    run = await store.runs.cancel(claim.run.id, ADA)
     assert (run.status, run.cancelled_by) == (RunStatus.CANCELLED, ADA)
-    outcome = (await store.question(run.id, question.id)).outcome
+    outcome = (await store.questions.get(run.id, question.id)).outcome
     assert outcome is not None
     assert outcome.text(question.options) == "Withdrawn: the run ended"
     assert await told(store, run.id) == [
@@ -95,29 +98,29 @@ async def test_cancel_withdraws_what_is_open_and_ends_the_run(store: RedisStore)
         "human_input_completed",
         "run_cancelled",
     ]
-    assert await store.open_questions() == []
+    assert await store.questions.open() == []
 
 
 async def test_only_whom_the_run_names_may_cancel_and_only_once(store: RedisStore) -> None:
     run = await started(store)
     with pytest.raises(Refused) as refused:
-        await store.cancel(run.id, BOB)
+        await store.runs.cancel(run.id, BOB)
     assert refused.value.code == "not_allowed"
-    await store.cancel(run.id, ADA)
+    await store.runs.cancel(run.id, ADA)
     with pytest.raises(Refused) as over:
-        await store.cancel(run.id, ADA)
+        await store.runs.cancel(run.id, ADA)
     assert over.value.code == "run_over"
-    assert await store.claim("w", [DEMO.name], 1, LEASE) == []
+    assert await store.queue.claim("w", [DEMO.name], 1, LEASE) == []
 
 
 async def test_after_a_cancel_the_worker_is_fenced_off(store: RedisStore) -> None:
     claim = await claimed(store)
-    await store.cancel(claim.run.id, ADA)
+    await store.runs.cancel(claim.run.id, ADA)
     with pytest.raises(Fenced):
-        await store.ask(claim, approval(claim))
+        await store.questions.ask(claim, approval(claim))
     with pytest.raises(Fenced):
-        await store.finish(claim, result="done")
-    assert await store.questions(claim.run.id) == []
+        await store.queue.finish(claim, result="done")
+    assert await store.questions.list(claim.run.id) == []
     assert await told(store, claim.run.id) == ["run_started", "run_cancelled"]
 
 
@@ -125,10 +128,10 @@ async def test_lists_are_newest_first_and_go_on_after_a_cursor(store: RedisStore
     created = [(await started(store)).id for _ in range(7)]
     pages: list[str] = []
     before = None
-    while page := await store.runs(RunFilter(limit=3, before=before)):
+    while page := await store.runs.list(RunFilter(limit=3, before=before)):
         pages += [run.id for run in page]
         before = page[-1].cursor
-    at = {run_id: (await store.run(run_id)).created_at for run_id in created}
+    at = {run_id: (await store.runs.get(run_id)).created_at for run_id in created}
     assert pages == sorted(created, key=lambda run_id: (at[run_id], run_id), reverse=True)
 
 
@@ -137,10 +140,10 @@ async def test_lists_hold_what_was_asked_for(store: RedisStore) -> None:
     mine = await started(store, place=PLACE)
     theirs = await started(store, by=BOB)
     over = await started(store, crew=other)
-    await store.cancel(over.id, ADA)
+    await store.runs.cancel(over.id, ADA)
 
     async def listed(which: RunFilter) -> set[str]:
-        return {run.id for run in await store.runs(which)}
+        return {run.id for run in await store.runs.list(which)}
 
     assert await listed(RunFilter(requester=ADA.principal)) == {mine.id, over.id}
     assert await listed(RunFilter(requester=ADA.principal, active=True)) == {mine.id}
@@ -153,53 +156,55 @@ async def test_lists_hold_what_was_asked_for(store: RedisStore) -> None:
 async def test_a_run_is_found_by_the_beginning_of_its_id(store: RedisStore) -> None:
     run = await started(store)
     await started(store)
-    assert [found.id for found in await store.find_run(run.id[:8].upper())] == [run.id]
-    assert [found.id for found in await store.find_run(run.id)] == [run.id]
-    assert await store.find_run(run.id[:3]) == []
-    assert await store.find_run("[-+") == []
+    assert [found.id for found in await store.runs.find(run.id[:8].upper())] == [run.id]
+    assert [found.id for found in await store.runs.find(run.id)] == [run.id]
+    assert await store.runs.find(run.id[:3]) == []
+    assert await store.runs.find("[-+") == []
 
 
 async def test_a_paused_workspace_waits_and_goes_on_where_it_stood(store: RedisStore) -> None:
     paused = await started(store, place=PLACE)
     free = await started(store)
-    await store.pause("T1", "The app was uninstalled")
-    assert await store.paused("T1") == "The app was uninstalled"
-    assert [claim.run.id for claim in await store.claim("w", [DEMO.name], 5, LEASE)] == [free.id]
+    await store.runs.pause_tenant("T1", "The app was uninstalled")
+    assert await store.runs.pause_reason("T1") == "The app was uninstalled"
+    assert [claim.run.id for claim in await store.queue.claim("w", [DEMO.name], 5, LEASE)] == [free.id]
     later = await started(store)
-    await store.pause("T1", None)
-    assert await store.paused("T1") is None
-    assert [claim.run.id for claim in await store.claim("w", [DEMO.name], 1, LEASE)] == [paused.id]
-    assert [claim.run.id for claim in await store.claim("w", [DEMO.name], 1, LEASE)] == [later.id]
+    await store.runs.pause_tenant("T1", None)
+    assert await store.runs.pause_reason("T1") is None
+    assert [claim.run.id for claim in await store.queue.claim("w", [DEMO.name], 1, LEASE)] == [paused.id]
+    assert [claim.run.id for claim in await store.queue.claim("w", [DEMO.name], 1, LEASE)] == [later.id]
 
 
 async def test_a_run_that_was_cancelled_while_paused_stays_so(store: RedisStore) -> None:
     run = await started(store, place=PLACE)
-    await store.pause("T1", "revoked")
-    assert await store.claim("w", [DEMO.name], 5, LEASE) == []
-    await store.cancel(run.id, ADA)
-    await store.pause("T1", None)
-    assert await store.claim("w", [DEMO.name], 5, LEASE) == []
+    await store.runs.pause_tenant("T1", "revoked")
+    assert await store.queue.claim("w", [DEMO.name], 5, LEASE) == []
+    await store.runs.cancel(run.id, ADA)
+    await store.runs.pause_tenant("T1", None)
+    assert await store.queue.claim("w", [DEMO.name], 5, LEASE) == []
 
 
 async def test_an_old_run_is_forgotten_and_leaves_nothing(store_url: str, server: redis.Redis) -> None:
-    async with open_store(store_url, retention=0) as store:
+    async with open_store(store_url, Ages(retention=0)) as store:
         claim = await claimed(store, place=PLACE)
-        question = await store.ask(claim, approval(claim, deadline=Deadline(after=60, remind_after=30)))
-        await store.respond(claim.run.id, question.id, response())
-        for shard in range(store.shards):
-            if await store.pending("slack", shard):
-                await store.lease_shard("slack", shard, "web", LEASE)
-                await store.delivered("slack", "web", claim.run.id, 1, {"parent": "C1/1700.1"})
-                await store.release_shard("slack", shard, "web")
-        await store.finish(claim, result="done")
-        await store.tick(LOST)
-        await store.adopt("slack", claim.run.id, "late", "C1/1700.2")
+        question = await store.questions.ask(
+            claim, approval(claim, deadline=Deadline(after=60, remind_after=30))
+        )
+        await store.questions.respond(claim.run.id, question.id, response())
+        for shard in range(store.queue.shards):
+            if await store.outbox.pending("slack", shard):
+                await store.outbox.lease_shard("slack", shard, "web", LEASE)
+                await store.outbox.mark_delivered("slack", "web", claim.run.id, 1, {"parent": "C1/1700.1"})
+                await store.outbox.release_shard("slack", shard, "web")
+        await store.queue.finish(claim, result="done")
+        await store.clock.tick(LOST)
+        await store.outbox.adopt("slack", claim.run.id, "late", "C1/1700.2")
         with pytest.raises(NotFound):
-            await store.run(claim.run.id)
+            await store.runs.get(claim.run.id)
         with pytest.raises(NotFound):
-            await store.events(claim.run.id)
-        assert await store.find_run(claim.run.id) == []
-        assert (await store.totals()).runs["completed"] == 0
+            await store.events.read(claim.run.id)
+        assert await store.runs.find(claim.run.id) == []
+        assert (await store.health.totals()).runs["completed"] == 0
     left = [key for key in server.scan_iter("*") if claim.run.id in key]
     listed = [key for key in server.scan_iter("*", _type="zset") if server.zcard(key)]
     assert (left, listed) == ([], [])

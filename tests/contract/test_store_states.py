@@ -13,6 +13,7 @@ from bot.core.errors import NotFound, Refused
 from bot.core.place import Place
 from bot.core.ports import Fenced
 from bot.store import redis_keys
+from bot.store.clock import Ages
 from bot.store.codec import new_call
 from bot.store.redis import RedisStore, open_store
 from tests.contract.places import misplaced
@@ -73,75 +74,75 @@ class Play:
         return self.claims[-1 - number % len(self.claims)]
 
     async def _start(self, _: int) -> None:
-        run, _new = await self.store.start(new_run(place=PLACED))
+        run, _new = await self.store.runs.start(new_run(place=PLACED))
         self.runs.append(run.id)
 
     async def _start_held(self, _: int) -> None:
-        run, _new = await self.store.start(new_run(place=UNPLACED, held=True))
+        run, _new = await self.store.runs.start(new_run(place=UNPLACED, held=True))
         self.runs.append(run.id)
 
     async def _claim(self, worker: int) -> None:
-        self.claims += await self.store.claim(WORKERS[worker], [DEMO.name], 2, LEASE)
+        self.claims += await self.store.queue.claim(WORKERS[worker], [DEMO.name], 2, LEASE)
 
     async def _claim_alone(self, worker: int) -> None:
-        self.claims += await self.store.claim(WORKERS[worker], [DEMO.name], 1, LEASE, alone=True)
+        self.claims += await self.store.queue.claim(WORKERS[worker], [DEMO.name], 1, LEASE, isolated=True)
 
     async def _lose_answer(self, worker: int) -> None:
         """A claim happens, and its worker never hears of it."""
-        await self.store.claim(WORKERS[worker], [DEMO.name], 1, LEASE)
+        await self.store.queue.claim(WORKERS[worker], [DEMO.name], 1, LEASE)
 
     async def _claim_late(self, number: int) -> None:
         """A worker claims what it has seen in a line a moment ago, wherever that is by now."""
         run_id = self._run(number)
-        connection = self.store._connection  # noqa: SLF001 - the moment in between can't be waited for
+        connection = self.store.connection
         await connection.run("claim", redis_keys.shard_of(run_id), "late", new_call(), 60_000, run_id)
 
     async def _abandon(self, worker: int) -> None:
-        await self.store.abandon(WORKERS[worker], LOST)
+        await self.store.queue.abandon(WORKERS[worker], LOST)
 
     async def _finish(self, number: int) -> None:
-        await self.store.finish(self._claimed(number), result="done")
+        await self.store.queue.finish(self._claimed(number), result="done")
 
     async def _release(self, number: int) -> None:
-        await self.store.release(self._claimed(number))
+        await self.store.queue.release(self._claimed(number))
 
     async def _park(self, number: int) -> None:
         claim = self._claimed(number)
-        await self.store.park(claim, [approval(claim).id])
+        await self.store.queue.park(claim, [approval(claim).id])
 
     async def _set_aside(self, number: int) -> None:
-        await self.store.set_aside(self._claimed(number), 0.01)
+        await self.store.queue.defer(self._claimed(number), 0.01)
 
     async def _ask(self, number: int) -> None:
         claim = self._claimed(number)
-        await self.store.ask(claim, approval(claim))
+        await self.store.questions.ask(claim, approval(claim))
 
     async def _answer(self, number: int) -> None:
-        for question in await self.store.questions(self._run(number)):
-            await self.store.respond(question.run_id, question.id, response())
+        for question in await self.store.questions.list(self._run(number)):
+            await self.store.questions.respond(question.run_id, question.id, response())
 
     async def _beat(self, number: int) -> None:
         claim = self._claimed(number)
-        await self.store.beat(claim.worker, [claim], LEASE)
+        await self.store.queue.heartbeat(claim.worker, [claim], LEASE)
 
     async def _note(self, number: int) -> None:
         claim = self._claimed(number)
-        await self.store.note(claim, f"step {claim.epoch}", "done")
+        await self.store.journal.put_if_absent(claim, f"step {claim.epoch}", "done")
 
     async def _cancel(self, number: int) -> None:
-        await self.store.cancel(self._run(number), ADA)
+        await self.store.runs.cancel(self._run(number), ADA)
 
     async def _delete(self, number: int) -> None:
-        await self.store.delete(self._run(number))
+        await self.store.runs.delete(self._run(number))
 
     async def _settle_place(self, number: int) -> None:
-        await self.store.settle_place(self._run(number), PLACED)
+        await self.store.runs.bind_place(self._run(number), PLACED)
 
     async def _fail_held(self, number: int) -> None:
-        await self.store.fail_held(self._run(number), LOST)
+        await self.store.runs.fail_unplaced(self._run(number), LOST)
 
     async def _tick(self, _: int) -> None:
-        await self.store.tick(LOST)
+        await self.store.clock.tick(LOST)
 
     async def _run_out(self, _: int) -> None:
         """All leases run out, while time goes on."""
@@ -149,47 +150,47 @@ class Play:
             leases = f"{redis_keys.base(shard)}:leases"
             for run_id in self.server.zrange(leases, 0, -1):
                 self.server.zadd(leases, {str(run_id): 1}, xx=True)
-        await self.store.tick(LOST)
+        await self.store.clock.tick(LOST)
 
     async def _jump(self, _: int) -> None:
         """The store's clock jumps."""
         for shard in range(redis_keys.SHARDS):
             self.server.set(f"{redis_keys.base(shard)}:looked", 1)
-        await self.store.tick(LOST)
+        await self.store.clock.tick(LOST)
 
     async def _pause(self, _: int) -> None:
-        await self.store.pause(TENANT, "its token was revoked")
+        await self.store.runs.pause_tenant(TENANT, "its token was revoked")
 
     async def _resume(self, _: int) -> None:
-        await self.store.pause(TENANT, None)
+        await self.store.runs.pause_tenant(TENANT, None)
 
     async def all_end(self) -> None:
         """Workers are well from now on, and people answer: after that nothing is left that lives."""
-        await self.store.pause(TENANT, None)
+        await self.store.runs.pause_tenant(TENANT, None)
         for worker in (*WORKERS, "late"):
-            await self.store.abandon(worker, LOST)
+            await self.store.queue.abandon(worker, LOST)
         for number in range(len(self.runs)):
             await self.do(("settle place", number))
         for _ in range(6):
             await asyncio.sleep(RETRY_AFTER + 0.02)
-            await self.store.tick(LOST)
+            await self.store.clock.tick(LOST)
             for number in range(len(self.runs)):
                 await self.do(("answer", number))
             for alone in (False, True):
-                for claim in await self.store.claim("well", [DEMO.name], 50, LEASE, alone=alone):
-                    await self.store.finish(claim, result="done")
+                for claim in await self.store.queue.claim("well", [DEMO.name], 50, LEASE, isolated=alone):
+                    await self.store.queue.finish(claim, result="done")
         live = [run_id for run_id in self.runs if not await self._over(run_id)]
         assert live == []
 
     async def _over(self, run_id: str) -> bool:
         try:
-            return (await self.store.run(run_id)).status.over
+            return (await self.store.runs.get(run_id)).status.over
         except NotFound:
             return True  # It was deleted.
 
 
 async def play(url: str, server: redis.Redis, moves: Sequence[tuple[str, int]], *, at_once: bool) -> None:
-    async with open_store(url, retry_after=RETRY_AFTER) as store:
+    async with open_store(url, Ages(retry_after=RETRY_AFTER)) as store:
         playing = Play(store, server)
         if at_once:
             for start in ("start", "start", "start held"):

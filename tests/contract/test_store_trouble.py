@@ -90,18 +90,18 @@ async def test_a_full_server_takes_no_new_run_and_keeps_the_others(
     server.config_set("maxmemory", "1")
     try:
         with pytest.raises(StoreUnavailable, match="full"):
-            await store.start(new_run("another"))
-        assert await store.run(run.id) == run
+            await store.runs.start(new_run("another"))
+        assert await store.runs.get(run.id) == run
     finally:
         server.config_set("maxmemory", "0")
-    assert (await store.start(new_run("another")))[1]
+    assert (await store.runs.start(new_run("another")))[1]
 
 
 async def test_a_replica_is_recognised(store: RedisStore, server: redis.Redis) -> None:
     server.replicaof("127.0.0.1", "1")
     try:
         with pytest.raises(StoreUnavailable, match=r"replica"):
-            await store.start(new_run())
+            await store.runs.start(new_run())
     finally:
         server.replicaof("NO", "ONE")
 

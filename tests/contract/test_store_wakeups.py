@@ -24,7 +24,7 @@ async def followed(store: RedisStore) -> AsyncIterator[Feed]:
     """A feed that follows the store."""
     fed = Feed()
     with fed.watch("ready") as ready:
-        following = asyncio.create_task(fed.follow(store))
+        following = asyncio.create_task(fed.follow(store.events))
         assert await ready.wait(SOON)
     yield fed
     following.cancel()
@@ -43,10 +43,10 @@ async def test_every_change_wakes_who_waits_for_it(store: RedisStore, followed: 
     with followed.watch(*queues) as queue:
         run = await started(store, place=PLACE)
         assert await heard(queue)
-        await store.pause("T1", "revoked")
-        await store.claim("w", ["demo"], 1, LEASE)
+        await store.runs.pause_tenant("T1", "revoked")
+        await store.queue.claim("w", ["demo"], 1, LEASE)
         queue.clear()
-        await store.pause("T1", None)
+        await store.runs.pause_tenant("T1", None)
         assert await heard(queue)
     shard = shard_of(run.id)
     with (
@@ -54,25 +54,25 @@ async def test_every_change_wakes_who_waits_for_it(store: RedisStore, followed: 
         followed.watch(feed.outbox_topic("slack", shard)) as outbox,
         followed.watch(feed.CANCELLED) as cancelled,
     ):
-        [claim] = await store.claim("w", ["demo"], 1, LEASE)
+        [claim] = await store.queue.claim("w", ["demo"], 1, LEASE)
         assert await heard(told)
-        question = await store.ask(claim, approval(claim))
+        question = await store.questions.ask(claim, approval(claim))
         assert await heard(told)
         assert await heard(outbox)
         with followed.watch(feed.question_topic(question.id)) as settled:
-            await store.respond(run.id, question.id, response())
+            await store.questions.respond(run.id, question.id, response())
             assert await heard(settled)
-        another = await store.ask(claim, approval(claim, "another"))
+        another = await store.questions.ask(claim, approval(claim, "another"))
         with followed.watch(feed.question_topic(another.id)) as withdrawn:
-            await store.cancel(run.id, ADA)
+            await store.runs.cancel(run.id, ADA)
             assert await heard(withdrawn)
         assert await heard(cancelled)
 
 
 async def test_a_shard_that_is_given_back_wakes_the_next_process(store: RedisStore, followed: Feed) -> None:
-    await store.lease_shard("slack", 3, "web 1", LEASE)
+    await store.outbox.lease_shard("slack", 3, "web 1", LEASE)
     with followed.watch(feed.outbox_topic("slack", 3)) as free:
-        await store.release_shard("slack", 3, "web 1")
+        await store.outbox.release_shard("slack", 3, "web 1")
         assert await heard(free)
 
 
@@ -83,15 +83,15 @@ async def test_events_are_followed_without_gap_while_the_connection_is_cut(
     seen: list[Event] = []
 
     async def follow() -> None:
-        seen.extend([event async for event in followed.events(store, claim.run.id)])
+        seen.extend([event async for event in followed.events(store.events, claim.run.id)])
 
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         tasks.create_task(follow())
         for number in range(12):
             if number % 3 == 0:
                 server.client_kill_filter(_type="pubsub")
-            await store.ask(claim, approval(claim, str(number)))
-        await store.finish(claim, result="done")
+            await store.questions.ask(claim, approval(claim, str(number)))
+        await store.queue.finish(claim, result="done")
     assert [event.seq for event in seen] == list(range(1, len(seen) + 1))
     assert seen[-1].last
 
@@ -106,16 +106,16 @@ async def test_after_a_cut_everybody_looks_again(followed: Feed, server: redis.R
 async def test_a_flushed_script_cache_is_no_trouble(store: RedisStore, server: redis.Redis) -> None:
     claim = await claimed(store)
     server.script_flush()
-    question = await store.ask(claim, approval(claim))
+    question = await store.questions.ask(claim, approval(claim))
     server.script_flush()
-    assert (await store.respond(claim.run.id, question.id, response())).code == ""
+    assert (await store.questions.respond(claim.run.id, question.id, response())).code == ""
 
 
 async def test_a_restarted_reader_goes_on_after_what_it_saw(store: RedisStore, followed: Feed) -> None:
     claim = await claimed(store)
-    await store.ask(claim, approval(claim))
-    await store.finish(claim, result="done")
-    seen = [event.seq async for event in followed.events(store, claim.run.id, after=2)]
+    await store.questions.ask(claim, approval(claim))
+    await store.queue.finish(claim, result="done")
+    seen = [event.seq async for event in followed.events(store.events, claim.run.id, after=2)]
     assert seen == [3, 4]
     with pytest.raises(Fenced):
-        await store.ask(claim, approval(claim, "late"))
+        await store.questions.ask(claim, approval(claim, "late"))

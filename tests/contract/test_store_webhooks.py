@@ -19,23 +19,23 @@ TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
 
 
 async def _pending(store: RedisStore, run: Run, surface: str = CRM) -> bool:
-    return run.id in await store.pending(surface, shard_of(run.id))
+    return run.id in await store.outbox.pending(surface, shard_of(run.id))
 
 
 @pytest.fixture
 async def run(store: RedisStore) -> Run:
     """A run with two events, followed by one endpoint; its shard is leased to `web`."""
-    await store.follow([CRM])
+    await store.webhooks.follow([CRM])
     claim = await claimed(store, place=PLACE)
-    await store.record(claim, TASK)
-    assert await store.lease_shard(CRM, shard_of(claim.run.id), "web", LEASE)
-    return await store.run(claim.run.id)
+    await store.events.append(claim, TASK)
+    assert await store.outbox.lease_shard(CRM, shard_of(claim.run.id), "web", LEASE)
+    return await store.runs.get(claim.run.id)
 
 
 async def test_followers_are_those_of_the_runs_start(store: RedisStore, run: Run) -> None:
     assert await _pending(store, run)
     assert await _pending(store, run, "slack")
-    await store.follow([OPS])
+    await store.webhooks.follow([OPS])
     other = await started(store)
     assert not await _pending(store, other)
     assert await _pending(store, other, OPS)
@@ -44,77 +44,79 @@ async def test_followers_are_those_of_the_runs_start(store: RedisStore, run: Run
 
 async def test_a_run_can_bring_a_follower_of_its_own(store: RedisStore) -> None:
     here = Place(surface=OPS, ref="somewhere")
-    run, _ = await store.start(new_run().model_copy(update={"followers": (here,)}))
+    run, _ = await store.runs.start(new_run().model_copy(update={"followers": (here,)}))
     assert run.followers == (here,)
     assert await _pending(store, run, OPS)
 
 
 async def test_it_is_pending_until_its_newest_event_has_passed(store: RedisStore, run: Run) -> None:
-    assert await store.outstanding(CRM, run.id) == Outstanding()
-    assert await store.passed(CRM, "web", run.id, 1)
+    assert await store.webhooks.outstanding(CRM, run.id) == Outstanding()
+    assert await store.webhooks.ack_event(CRM, "web", run.id, 1)
     assert await _pending(store, run)
     for _ in range(2):  # as when the first answer was lost
-        assert await store.passed(CRM, "web", run.id, 2)
+        assert await store.webhooks.ack_event(CRM, "web", run.id, 2)
     assert not await _pending(store, run)
-    assert await store.outstanding(CRM, run.id) == Outstanding(cursor=2)
+    assert await store.webhooks.outstanding(CRM, run.id) == Outstanding(cursor=2)
     assert await _pending(store, run, "slack")
 
 
 async def test_only_who_holds_the_shard_may_say_so(store: RedisStore, run: Run) -> None:
-    assert not await store.passed(CRM, "other", run.id, 2)
-    assert not await store.missed(CRM, "other", run.id, tries=1, why="no", seconds=9)
-    assert await store.outstanding(CRM, run.id) == Outstanding()
-    assert await store.failing(CRM) == []
+    assert not await store.webhooks.ack_event(CRM, "other", run.id, 2)
+    assert not await store.webhooks.nack_event(CRM, "other", run.id, tries=1, why="no", seconds=9)
+    assert await store.webhooks.outstanding(CRM, run.id) == Outstanding()
+    assert await store.webhooks.failing(CRM) == []
 
 
 async def test_what_failed_waits_and_is_listed(store: RedisStore, run: Run) -> None:
     for _ in range(2):
-        assert await store.missed(CRM, "web", run.id, tries=1, why="it answered 500", seconds=0.1)
+        assert await store.webhooks.nack_event(
+            CRM, "web", run.id, tries=1, why="it answered 500", seconds=0.1
+        )
     assert not await _pending(store, run)
-    [failing] = await store.failing(CRM)
+    [failing] = await store.webhooks.failing(CRM)
     assert (failing.run_id, failing.tries, failing.why) == (run.id, 1, "it answered 500")
     await asyncio.sleep(0.12)
     assert await _pending(store, run)
-    assert (await store.outstanding(CRM, run.id)).tries == 1
-    await store.passed(CRM, "web", run.id, 1)
-    assert await store.failing(CRM) == []
-    assert await store.outstanding(CRM, run.id) == Outstanding(cursor=1)
+    assert (await store.webhooks.outstanding(CRM, run.id)).tries == 1
+    await store.webhooks.ack_event(CRM, "web", run.id, 1)
+    assert await store.webhooks.failing(CRM) == []
+    assert await store.webhooks.outstanding(CRM, run.id) == Outstanding(cursor=1)
 
 
 async def test_what_was_given_up_is_listed_until_it_arrives(store: RedisStore, run: Run) -> None:
     for _ in range(2):
-        await store.passed(CRM, "web", run.id, 1, failure="it answered 500")
-    await store.passed(CRM, "web", run.id, 2)
-    [given_up] = await store.given_up(CRM)
+        await store.webhooks.ack_event(CRM, "web", run.id, 1, failure="it answered 500")
+    await store.webhooks.ack_event(CRM, "web", run.id, 2)
+    [given_up] = await store.webhooks.given_up(CRM)
     assert (given_up.run_id, given_up.seq, given_up.why) == (run.id, 1, "it answered 500")
-    assert await store.send_again(CRM, run.id, [1, 7]) == 1
+    assert await store.webhooks.resend(CRM, run.id, [1, 7]) == 1
     assert await _pending(store, run)
-    state = await store.outstanding(CRM, run.id)
+    state = await store.webhooks.outstanding(CRM, run.id)
     assert (state.cursor, list(state.again), state.before) == (2, [1], 0)
     assert not state.done_with(1)
     assert state.done_with(2)
-    await store.passed(CRM, "web", run.id, 1)
+    await store.webhooks.ack_event(CRM, "web", run.id, 1)
     assert not await _pending(store, run)
-    assert await store.given_up(CRM) == []
+    assert await store.webhooks.given_up(CRM) == []
 
 
 async def test_who_is_gone_may_come_back(store: RedisStore, run: Run) -> None:
-    await store.passed(CRM, "web", run.id, 1, failure="it answered 410", gone=True)
-    assert (await store.outstanding(CRM, run.id)).gone
-    await store.send_again(CRM, run.id, [1])
-    assert not (await store.outstanding(CRM, run.id)).gone
+    await store.webhooks.ack_event(CRM, "web", run.id, 1, failure="it answered 410", gone=True)
+    assert (await store.webhooks.outstanding(CRM, run.id)).gone
+    await store.webhooks.resend(CRM, run.id, [1])
+    assert not (await store.webhooks.outstanding(CRM, run.id)).gone
 
 
 async def test_an_endpoint_is_disabled_until_it_is_enabled(store: RedisStore) -> None:
-    await store.disable(CRM, "it answered 410 Gone", "f1")
-    [(surface, disabled)] = (await store.disabled()).items()
+    await store.webhooks.disable(CRM, "it answered 410 Gone", "f1")
+    [(surface, disabled)] = (await store.webhooks.disabled()).items()
     assert (surface, disabled.why, disabled.fingerprint) == (CRM, "it answered 410 Gone", "f1")
-    await store.enable(CRM)
-    assert await store.disabled() == {}
+    await store.webhooks.enable(CRM)
+    assert await store.webhooks.disabled() == {}
 
 
 async def test_an_event_id_is_enough_to_find_its_run(store: RedisStore, run: Run) -> None:
     await started(store)
-    assert await store.run_with(ids.event_id(run.id, 2)) == (run, 2)
+    assert await store.webhooks.find_event(ids.event_id(run.id, 2)) == (run, 2)
     with pytest.raises(NotFound, match="There is no event"):
-        await store.run_with(ids.event_id("another run", 2))
+        await store.webhooks.find_event(ids.event_id("another run", 2))

@@ -11,7 +11,8 @@ from bot.core.event import TaskStarted
 from bot.core.ports import Fenced
 from bot.core.question import Deadline
 from bot.core.run import RunStatus
-from bot.store.redis import RedisStore
+from bot.store.clock import Ages
+from bot.store.redis import RedisStore, compose
 from tests.contract.world import DEMO, LEASE, LOST, approval, claimed, claimed_anyhow, response, started, told
 
 pytestmark = pytest.mark.everywhere
@@ -25,17 +26,17 @@ async def test_claims_are_oldest_first_and_of_the_named_crews(store: RedisStore)
     for crew in (DEMO, other, DEMO, DEMO):
         created.append((await started(store, crew)).id)
         await asyncio.sleep(0.002)
-    claims = await store.claim("w", ["demo"], 2, LEASE)
+    claims = await store.queue.claim("w", ["demo"], 2, LEASE)
     assert {claim.run.id for claim in claims} == {created[0], created[2]}
     assert {claim.run.status for claim in claims} == {RunStatus.RUNNING}
-    rest = await store.claim("w", ["demo", "other"], 9, LEASE)
+    rest = await store.queue.claim("w", ["demo", "other"], 9, LEASE)
     assert {claim.run.id for claim in rest} == {created[1], created[3]}
-    assert await store.claim("w", ["demo", "other"], 9, LEASE) == []
+    assert await store.queue.claim("w", ["demo", "other"], 9, LEASE) == []
 
 
 async def test_each_run_is_claimed_by_one_worker(store: RedisStore) -> None:
     created = {(await started(store)).id for _ in range(20)}
-    claims = await asyncio.gather(*(store.claim(f"w{n}", ["demo"], 7, LEASE) for n in range(5)))
+    claims = await asyncio.gather(*(store.queue.claim(f"w{n}", ["demo"], 7, LEASE) for n in range(5)))
     taken = [claim.run.id for held in claims for claim in held]
     assert sorted(taken) == sorted(created)
     assert max(map(len, claims)) <= 7
@@ -43,8 +44,8 @@ async def test_each_run_is_claimed_by_one_worker(store: RedisStore) -> None:
 
 async def test_what_is_recorded_is_numbered_and_there_once(store: RedisStore) -> None:
     claim = await claimed(store)
-    first = await store.record(claim, TASK)
-    again = await store.record(claim, TASK)
+    first = await store.events.append(claim, TASK)
+    again = await store.events.append(claim, TASK)
     assert first == again
     assert first.seq == 2
     assert await told(store, claim.run.id) == ["run_started", "task_started"]
@@ -52,11 +53,11 @@ async def test_what_is_recorded_is_numbered_and_there_once(store: RedisStore) ->
 
 async def test_events_have_no_gap_however_many_write(store: RedisStore) -> None:
     claim = await claimed(store)
-    question = await store.ask(claim, approval(claim))
+    question = await store.questions.ask(claim, approval(claim))
     tasks = [TASK.model_copy(update={"number": number}) for number in range(30)]
     recorded, _ = await asyncio.gather(
-        asyncio.gather(*(store.record(claim, task) for task in tasks)),
-        store.respond(claim.run.id, question.id, response()),
+        asyncio.gather(*(store.events.append(claim, task) for task in tasks)),
+        store.questions.respond(claim.run.id, question.id, response()),
     )
     assert len({event.seq for event in recorded}) == 30
     assert len(await told(store, claim.run.id)) == 33
@@ -64,52 +65,52 @@ async def test_events_have_no_gap_however_many_write(store: RedisStore) -> None:
 
 async def test_a_finished_run_has_its_result_and_takes_nothing_more(store: RedisStore) -> None:
     claim = await claimed(store)
-    await store.finish(claim, result="Tide mills: 12 pages")
-    await store.finish(claim, result="Tide mills: 12 pages")
-    run = await store.run(claim.run.id)
+    await store.queue.finish(claim, result="Tide mills: 12 pages")
+    await store.queue.finish(claim, result="Tide mills: 12 pages")
+    run = await store.runs.get(claim.run.id)
     assert (run.status, run.result) == (RunStatus.COMPLETED, "Tide mills: 12 pages")
     with pytest.raises(Fenced):
-        await store.record(claim, TASK)
+        await store.events.append(claim, TASK)
     with pytest.raises(Fenced):
-        await store.finish(claim, error=LOST)
+        await store.queue.finish(claim, error=LOST)
     assert await told(store, run.id) == ["run_started", "run_completed"]
 
 
 async def test_a_run_whose_lease_ran_out_is_queued_again_and_its_worker_fenced_off(store: RedisStore) -> None:
     await started(store)
-    [claim] = await store.claim("w", ["demo"], 1, 0)
-    assert await store.tick(LOST) == 1
-    assert (await store.run(claim.run.id)).status is RunStatus.QUEUED
-    assert await store.beat("w", [claim], LEASE) == {claim.run.id}
+    [claim] = await store.queue.claim("w", ["demo"], 1, 0)
+    assert await store.clock.tick(LOST) == 1
+    assert (await store.runs.get(claim.run.id)).status is RunStatus.QUEUED
+    assert await store.queue.heartbeat("w", [claim], LEASE) == {claim.run.id}
     for late in (
-        store.record(claim, TASK),
-        store.finish(claim, result="late"),
-        store.ask(claim, approval(claim)),
-        store.note(claim, "step", "late"),
-        store.write(claim, [("step", "late")]),
-        store.park(claim, []),
-        store.release(claim),
+        store.events.append(claim, TASK),
+        store.queue.finish(claim, result="late"),
+        store.questions.ask(claim, approval(claim)),
+        store.journal.put_if_absent(claim, "step", "late"),
+        store.journal.write(claim, [("step", "late")]),
+        store.queue.park(claim, []),
+        store.queue.release(claim),
     ):
         with pytest.raises(Fenced):
             await late
-    [again] = await store.claim("w2", ["demo"], 1, LEASE)
+    [again] = await store.queue.claim("w2", ["demo"], 1, LEASE)
     assert again.epoch > claim.epoch
     assert await told(store, claim.run.id) == ["run_started"]
 
 
 async def test_how_long_a_run_has_worked_goes_on_to_its_next_worker(store: RedisStore) -> None:
     claim = await claimed(store)
-    await store.beat("w1", [claim], LEASE, {claim.run.id: 1_000})
-    await store.beat("w1", [claim], LEASE)
-    assert (await store.run(claim.run.id)).worked == 1_000
-    await store.release(claim, worked=2_500)
+    await store.queue.heartbeat("w1", [claim], LEASE, {claim.run.id: 1_000})
+    await store.queue.heartbeat("w1", [claim], LEASE)
+    assert (await store.runs.get(claim.run.id)).worked == 1_000
+    await store.queue.release(claim, worked=2_500)
     again = await claimed(store, worker="w2")
     assert again.run.worked == 2_500
-    await store.beat("w1", [claim], LEASE, {claim.run.id: 9_000})
-    assert (await store.run(claim.run.id)).worked == 2_500, "who was fenced off counts no more"
-    asked = await store.ask(again, approval(again))
-    await store.park(again, [asked.id], worked=3_000)
-    await store.respond(claim.run.id, asked.id, response())
+    await store.queue.heartbeat("w1", [claim], LEASE, {claim.run.id: 9_000})
+    assert (await store.runs.get(claim.run.id)).worked == 2_500, "who was fenced off counts no more"
+    asked = await store.questions.ask(again, approval(again))
+    await store.queue.park(again, [asked.id], worked=3_000)
+    await store.questions.respond(claim.run.id, asked.id, response())
     assert (await claimed(store)).run.worked == 3_000
 
 
@@ -118,78 +119,78 @@ async def test_a_run_of_which_three_workers_died_is_given_up(store: RedisStore) 
     for deaths in range(1, 5):
         [claim] = await claimed_anyhow(store)
         if deaths == 2:
-            await store.note(claim, "step", "new: what went before is forgotten")
+            await store.journal.put_if_absent(claim, "step", "new: what went before is forgotten")
         if deaths == 4:
-            await store.record(claim, TASK)  # That something began is no progress.
-        assert (await store.run(run.id)).status is RunStatus.RUNNING
-        assert await store.abandon("w", LOST) == [run.id]
-    assert (await store.run(run.id)).error == LOST
+            await store.events.append(claim, TASK)  # That something began is no progress.
+        assert (await store.runs.get(run.id)).status is RunStatus.RUNNING
+        assert await store.queue.abandon("w", LOST) == [run.id]
+    assert (await store.runs.get(run.id)).error == LOST
     assert await told(store, run.id) == ["run_started", "task_started", "run_failed"]
-    assert await store.claim("w", ["demo"], 1, LEASE) == []
+    assert await store.queue.claim("w", ["demo"], 1, LEASE) == []
 
 
 async def test_a_waiting_run_is_not_given_up_and_goes_on_when_it_is_answered(store: RedisStore) -> None:
     claim = await claimed(store)
-    asked = await store.ask(claim, approval(claim))
+    asked = await store.questions.ask(claim, approval(claim))
     for _ in range(2):
-        await store.abandon("w1", LOST)
+        await store.queue.abandon("w1", LOST)
         [claim] = await claimed_anyhow(store, "w1")
         assert claim.run.status is RunStatus.INPUT_REQUIRED
-    await store.abandon("w1", LOST)
+    await store.queue.abandon("w1", LOST)
     assert await claimed_anyhow(store, "w1") == []
-    await store.respond(claim.run.id, asked.id, response())
-    [claim] = await store.claim("w1", ["demo"], 1, LEASE)
+    await store.questions.respond(claim.run.id, asked.id, response())
+    [claim] = await store.queue.claim("w1", ["demo"], 1, LEASE)
     assert claim.run.status is RunStatus.RUNNING
 
 
 async def test_the_clock_knows_when_it_has_something_to_do(store: RedisStore) -> None:
-    assert await store.due(1.0) == 1.0
+    assert await store.clock.due(1.0) == 1.0
     claim = await claimed(store)
-    assert LEASE - 5 < await store.due(60.0) <= LEASE
-    await store.ask(claim, approval(claim, deadline=Deadline(after=20, remind_after=10)))
-    assert 5 < await store.due(60.0) <= 10
-    await store.ask(claim, approval(claim, "now", deadline=Deadline(after=0)))
-    assert await store.due(60.0) == 0
-    await store.tick(LOST)
-    assert 5 < await store.due(60.0) <= 10
-    await store.finish(claim, result="done")
-    assert await store.due(60.0) == 60.0
-    assert await RedisStore(store._connection, retention=0.0).due(60.0) == 0  # noqa: SLF001 - a store of another age
+    assert LEASE - 5 < await store.clock.due(60.0) <= LEASE
+    await store.questions.ask(claim, approval(claim, deadline=Deadline(after=20, remind_after=10)))
+    assert 5 < await store.clock.due(60.0) <= 10
+    await store.questions.ask(claim, approval(claim, "now", deadline=Deadline(after=0)))
+    assert await store.clock.due(60.0) == 0
+    await store.clock.tick(LOST)
+    assert 5 < await store.clock.due(60.0) <= 10
+    await store.queue.finish(claim, result="done")
+    assert await store.clock.due(60.0) == 60.0
+    assert await compose(store.connection, Ages(retention=0.0)).clock.due(60.0) == 0
 
 
 async def test_a_beat_keeps_the_lease(store: RedisStore) -> None:
     await started(store)
-    [claim] = await store.claim("w", ["demo"], 1, 0)
-    assert await store.beat("w", [claim], LEASE) == set()
-    assert await store.tick(LOST) == 0
-    assert list((await store.totals()).workers) == ["w"]
+    [claim] = await store.queue.claim("w", ["demo"], 1, 0)
+    assert await store.queue.heartbeat("w", [claim], LEASE) == set()
+    assert await store.clock.tick(LOST) == 0
+    assert list((await store.health.totals()).workers) == ["w"]
 
 
 async def test_an_earlier_holder_is_fenced_off(store: RedisStore) -> None:
     claim = await claimed(store)
     earlier = Claim(run=claim.run, worker="w0", epoch=claim.epoch - 1)
     with pytest.raises(Fenced):
-        await store.record(earlier, TASK)
+        await store.events.append(earlier, TASK)
     with pytest.raises(Fenced):
-        await store.ask(earlier, approval(claim))
+        await store.questions.ask(earlier, approval(claim))
     with pytest.raises(Fenced):
-        await store.finish(earlier, result="done")
-    assert await store.beat("w0", [earlier], LEASE) == {claim.run.id}
+        await store.queue.finish(earlier, result="done")
+    assert await store.queue.heartbeat("w0", [earlier], LEASE) == {claim.run.id}
 
 
 async def test_the_runs_of_a_dead_worker_are_queued_again(store: RedisStore) -> None:
     dead, alive = await claimed(store, worker="dead"), await claimed(store, worker="alive")
-    asked = await store.ask(dead, approval(dead))
-    assert await store.abandon("dead", LOST) == [dead.run.id]
-    assert await store.abandon("dead", LOST) == []
-    assert (await store.run(alive.run.id)).status is RunStatus.RUNNING
-    assert [question.id for question in await store.open_questions()] == [asked.id]
-    [claim] = await store.claim("alive", ["demo"], 9, LEASE)
+    asked = await store.questions.ask(dead, approval(dead))
+    assert await store.queue.abandon("dead", LOST) == [dead.run.id]
+    assert await store.queue.abandon("dead", LOST) == []
+    assert (await store.runs.get(alive.run.id)).status is RunStatus.RUNNING
+    assert [question.id for question in await store.questions.open()] == [asked.id]
+    [claim] = await store.queue.claim("alive", ["demo"], 9, LEASE)
     assert claim.run.id == dead.run.id
 
 
 async def test_ids_of_a_run_are_the_same_for_everybody(store: RedisStore) -> None:
     claim = await claimed(store)
-    [event] = await store.events(claim.run.id)
+    [event] = await store.events.read(claim.run.id)
     assert event.public()["crew_id"] == ids.part_id(claim.run.id, "crew")
     assert ids.event_seq(claim.run.id, event.id) == 1

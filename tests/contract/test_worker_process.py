@@ -111,5 +111,5 @@ async def test_who_wants_to_stop_does_not_wait_for_a_store_that_is_away(
     async with open_store(server.url) as store:
         server.detach()
         before = time.monotonic()
-        await worker.abandon(store, within=0.2)
+        await worker.abandon(store.queue, within=0.2)
         assert time.monotonic() - before < 2

@@ -49,23 +49,23 @@ def new_run(
 
 
 async def started(store: Store, crew: Crew = DEMO, by: Actor = ADA, place: Place | None = None) -> Run:
-    run, _ = await store.start(new_run(crew=crew, by=by, place=place))
+    run, _ = await store.runs.start(new_run(crew=crew, by=by, place=place))
     return run
 
 
 async def claimed(store: Store, place: Place | None = None, worker: str = "w1") -> Claim:
     """A new run, held by a worker."""
     await started(store, place=place)
-    [claim] = await store.claim(worker, [DEMO.name], 1, LEASE)
+    [claim] = await store.queue.claim(worker, [DEMO.name], 1, LEASE)
     return claim
 
 
 async def claimed_anyhow(store: Store, worker: str = "w") -> list[Claim]:
     """Whatever is queued or will be in a moment, suspects included."""
     await asyncio.sleep(RETRY_AFTER + 0.01)
-    await store.tick(LOST)
-    taken = await store.claim(worker, [DEMO.name], 9, LEASE)
-    return taken + await store.claim(worker, [DEMO.name], 9, LEASE, alone=True)
+    await store.clock.tick(LOST)
+    taken = await store.queue.claim(worker, [DEMO.name], 9, LEASE)
+    return taken + await store.queue.claim(worker, [DEMO.name], 9, LEASE, isolated=True)
 
 
 def approval(claim: Claim, name: str = "ok", deadline: Deadline | None = None) -> Question:
@@ -98,6 +98,6 @@ def response(
 
 async def told(store: Store, run_id: str) -> list[str]:
     """The types of a run's events, whose numbers are seen to have no gap."""
-    events = await store.events(run_id)
+    events = await store.events.read(run_id)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     return [event.body.type for event in events]

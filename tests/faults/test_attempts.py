@@ -83,7 +83,7 @@ async def test_after_empty_answers_nothing_is_done_or_asked_again(
     await deck.say(question, "Approve")
     assert "Ada approved." in await deck.result(run)
     assert len(fleet.effects(mark)) == 1, "the order is made once"
-    assert len(await deck.store.questions(run.id)) == 1, "the question is asked once"
+    assert len(await deck.store.questions.list(run.id)) == 1, "the question is asked once"
     assert model.count(mark) == 5, "only the answers that were empty are asked for again"
     await told_once(deck, run)
 
@@ -103,7 +103,7 @@ async def test_after_a_providers_failure(
     await deck.say(question, "yes")
     assert await deck.result(run) == "Ada answered: yes"
     assert len(fleet.effects(mark)) == 1
-    assert len(await deck.store.questions(run.id)) == 1
+    assert len(await deck.store.questions.list(run.id)) == 1
     assert model.count(mark) == 3 + 2 * 3
     await told_once(deck, run)
 
@@ -129,7 +129,7 @@ async def test_after_a_guardrail_rejected_the_output(
     await deck.say(question, "yes")
     assert await deck.result(run) == "good: Ada answered: yes"
     assert len(fleet.effects(mark)) == 1
-    assert len(await deck.store.questions(run.id)) == 1
+    assert len(await deck.store.questions.list(run.id)) == 1
     assert model.count(mark) == 6, "with the objection in its prompt the model is asked anew"
     await told_once(deck, run)
 
@@ -189,7 +189,7 @@ async def test_delegated_work(
     await deck.say(question, "yes")
     assert await deck.result(run) == "Ada answered: yes"
     assert len(fleet.effects(mark)) == 1
-    assert len(await deck.store.questions(run.id)) == 1
+    assert len(await deck.store.questions.list(run.id)) == 1
     assert (model.count(mark), model.count(f"{mark}-part")) == (3, 5)
     await told_once(deck, run)
 
@@ -212,7 +212,7 @@ async def test_the_same_call_twice_in_one_attempt(
     await deck.result(run)
     keys = fleet.effects(mark)
     assert len(keys) == len(set(keys)), "each call is made once, with a key of its own"
-    assert len(await deck.store.questions(run.id)) == 1
+    assert len(await deck.store.questions.list(run.id)) == 1
 
 
 async def test_what_a_loop_does_again_is_done_again(

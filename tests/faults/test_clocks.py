@@ -40,7 +40,7 @@ async def test_deadlines_leases_and_times_are_right_where_clocks_are_wrong(
     run = await people.start("stuck", prompt=f"[[{mark}]]")
     await site.did(mark, 1)
     await asyncio.sleep(1.5 * LEASE)
-    assert (await people.store.run(run.id)).epoch == 1, "its lease holds"
+    assert (await people.store.runs.get(run.id)).epoch == 1, "its lease holds"
     holder = await site.held(run)
     holder.kill()
     killed = time.monotonic()
@@ -51,7 +51,7 @@ async def test_deadlines_leases_and_times_are_right_where_clocks_are_wrong(
     assert question.deadline_at - question.created_at == 3000
     assert "Nobody answered before the deadline" in await people.result(run)
     ended = time.time()
-    settled = await people.store.question(run.id, question.id)
+    settled = await people.store.questions.get(run.id, question.id)
     assert settled.outcome is not None
     assert settled.outcome.action is Action.EXPIRE
     events = await people.events(run)
@@ -83,7 +83,7 @@ async def test_a_laptop_that_is_suspended_again_and_again_costs_no_run(
             machine.resume()
         await asyncio.sleep(0.5 * LEASE)
     assert await people.result(run) == "did work"
-    assert (await people.store.run(run.id)).epoch == 1, "it stayed where it was"
+    assert (await people.store.runs.get(run.id)).epoch == 1, "it stayed where it was"
     assert site.effects(mark) == ["work"]
     await ended_once(people, run)
 
@@ -103,7 +103,7 @@ async def test_a_store_that_stands_still_costs_no_run(
                 await asyncio.sleep(1.5 * LEASE)
             await asyncio.sleep(0.5 * LEASE)
         assert await people.result(run) == "did work"
-        assert (await people.store.run(run.id)).epoch == 1, "it stayed where it was"
+        assert (await people.store.runs.get(run.id)).epoch == 1, "it stayed where it was"
         await ended_once(people, run)
     assert mortal_site.effects(mark) == ["work"]
 

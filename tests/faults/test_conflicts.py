@@ -32,8 +32,8 @@ async def town(site: Site) -> AsyncIterator[Town]:
 
 async def outcome_of(town: Town, question: Question) -> Outcome:
     """The question's outcome, which was told once."""
-    settled = await town.on.store.question(question.run_id, question.id)
-    told = [event.body for event in await town.on.store.events(question.run_id)]
+    settled = await town.on.store.questions.get(question.run_id, question.id)
+    told = [event.body for event in await town.on.store.events.read(question.run_id)]
     completed = [b for b in told if isinstance(b, HumanInputCompleted) and b.question_id == question.id]
     assert settled.outcome is not None
     assert [body.action for body in completed] == [settled.outcome.action]
@@ -68,7 +68,7 @@ async def test_of_answers_at_once_one_counts_and_the_others_hear_whose(town: Tow
     answers = await asyncio.gather(*doing)
     outcome = await outcome_of(town, question)
     assert outcome.by is not None
-    assert len(await on.store.responses(claim.run.id, question.id)) == 1
+    assert len(await on.store.questions.responses(claim.run.id, question.id)) == 1
     for (who, _), answer in zip(acts, answers, strict=True):
         if isinstance(who, Web):
             _told_over_http(answer, outcome)
@@ -106,7 +106,7 @@ async def test_an_answer_that_races_the_deadline_counts_or_is_told_that_it_does_
 
     async def answer(question: Question) -> int:
         assert question.deadline_at is not None
-        left = (question.deadline_at - await on.store.now()) / 1000
+        left = (question.deadline_at - await on.store.clock.now()) / 1000
         await asyncio.sleep(max(0, left + chosen.uniform(-0.08, 0.08)))
         return (await over_http(chosen.choice(town.webs), question, "in time")).status_code
 
@@ -147,8 +147,8 @@ async def test_what_slack_delivers_again_days_later_counts_once_and_answers_noth
     assert told[1].startswith("This was already settled by Ada: Approve")
     assert (await outcome_of(town, words)).comment == "blue"
     assert (await outcome_of(town, decision)).action is Action.APPROVE
-    assert (await on.store.question(run.id, later.id)).open
-    assert len(await on.store.runs(RunFilter())) == 2
+    assert (await on.store.questions.get(run.id, later.id)).open
+    assert len(await on.store.runs.list(RunFilter())) == 2
 
 
 def _days_pass(town: Town) -> None:

@@ -135,7 +135,7 @@ async def test_a_changed_crew_asks_whether_its_runs_go_on_and_of_other_models_on
     assert fleet.effects("changed") == ["one"], "what was recorded is reused by content"
     assert model.count("changed") == 5, "its model is asked anew, as its tools are others"
     assert all("not do" not in str(said.body["messages"]) for said in model.requests), "its words are kept"
-    assert len(await deck.store.questions(kept.id)) == 2
+    assert len(await deck.store.questions.list(kept.id)) == 2
     assert over.status is RunStatus.CANCELLED
     assert over.cancelled_by is not None
     assert over.cancelled_by.name == "Ada"

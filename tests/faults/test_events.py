@@ -71,11 +71,11 @@ async def test_who_follows_misses_nothing_and_hears_nothing_twice(site: Site, st
     following = [asyncio.create_task(client.follow(claim.run.id)) for client in clients]
     killing = asyncio.create_task(_kill_wakeups(site))
     await _work(store, claim, site, webs)
-    await store.finish(claim, result="done")
+    await store.queue.finish(claim, result="done")
     async with asyncio.timeout(30):
         await asyncio.gather(*following)
     killing.cancel()
-    last = (await store.run(claim.run.id)).seq
+    last = (await store.runs.get(claim.run.id)).seq
     for client in clients:
         assert client.numbers == list(range(1, last + 1))
     assert sum(client.moves for client in clients) >= len(clients), "everybody was moved at least once"

@@ -187,7 +187,7 @@ async def test_a_flow_that_failed_is_tried_again_from_where_it_was(
     await failed(deck, second, "model_error")
     third = await again(deck, second)
     assert await deck.result(third) == "Gathered, Ada answered: no"
-    assert await deck.store.questions(third.id) == [], "nobody is asked again"
+    assert await deck.store.questions.list(third.id) == [], "nobody is asked again"
     assert await once(deck, third) == [
         "run_started", *("task_started", "task_completed") * 2, "run_completed",
     ]  # fmt: skip
@@ -205,7 +205,7 @@ async def test_a_flow_that_was_reworked_is_tried_again_and_nobody_is_asked(
     model.script(mark, [say("Gathered")])
     run = await deck.start("reworked", mark=mark)
     await deck.question(run)
-    await deck.store.cancel(run.id, ADA)
+    await deck.store.runs.cancel(run.id, ADA)
     rework()
     new = await again(deck, run)
     proofread = await deck.question(new)

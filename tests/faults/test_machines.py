@@ -34,12 +34,12 @@ async def test_started_here_executed_there_answered_elsewhere_and_followed_somew
     on, (a, c, d) = town.on, town.webs
     b = town.site.worker(CREWDECK_CONFIG_DIR=str(CREWS))
     await b.ready()
-    await announced(on.store, "ask")
+    await announced(on.store.catalogue, "ask")
     ada = town.slack.person("U0ADA", name="Ada")
     town.reach(a)
     assert (await ada.command("/crew", "start ask tides")).ok
     question = await on.sees(lambda: on.said("May tides go on?"), 30)
-    [shown] = await on.store.open_questions()
+    [shown] = await on.store.questions.open()
     async with http_client(d.url, 5) as client:
         served = Served(d.url, on.store, client, d.bearer)  # type: ignore[arg-type]
         following = asyncio.create_task(all_of(over_sse(served, f"/{shown.run_id}")))
@@ -93,5 +93,5 @@ async def _ask_everywhere(town: Town, claims: list[Claim], words: str) -> None:
 
 
 async def _shown(town: Town, claim: Claim) -> bool:
-    run = await town.on.store.run(claim.run.id)
-    return (await town.on.store.delivery("slack", run.id)).cursor >= run.seq
+    run = await town.on.store.runs.get(claim.run.id)
+    return (await town.on.store.outbox.state("slack", run.id)).cursor >= run.seq

@@ -94,7 +94,7 @@ async def test_a_worker_behind_a_bad_line_keeps_its_run_and_does_nothing_twice(
     await people.say(await people.question(run), "yes")
     assert await people.result(run) == "did three"
     assert sorted(site.effects(mark)) == ["one", "three", "two"]
-    assert (await people.store.run(run.id)).epoch == 1
+    assert (await people.store.runs.get(run.id)).epoch == 1
     await ended_once(people, run)
 
 
@@ -122,16 +122,16 @@ async def test_a_web_process_that_is_cut_off_confirms_nothing_that_did_not_count
                 await asyncio.sleep(0.5)
                 status = await answer(near, question, "from nearby")
                 line.heal()
-                settled = await on.store.question(claim.run.id, question.id)
+                settled = await on.store.questions.get(claim.run.id, question.id)
                 assert settled.outcome is not None
                 counted = settled.outcome.comment
                 assert (await cut_off, status) == {"from afar": (200, 409), "from nearby": (409, 200)}[
                     counted
                 ]
-                assert len(await on.store.responses(claim.run.id, question.id)) == 1
+                assert len(await on.store.questions.responses(claim.run.id, question.id)) == 1
             await on.finish(claim)
             seen = await following
-        assert len({data for data, _ in seen}) == len(seen) == (await on.store.run(claim.run.id)).seq
+        assert len({data for data, _ in seen}) == len(seen) == (await on.store.runs.get(claim.run.id)).seq
 
 
 async def test_presses_behind_a_slow_line_are_acknowledged_in_time_and_count(site: Site, line: Line) -> None:
@@ -147,6 +147,6 @@ async def test_presses_behind_a_slow_line_are_acknowledged_in_time_and_count(sit
         assert all(each.ok for each in pressed)
         await on.slack.wait_for(lambda: on.times_said("*Approved*") == 3, 30)
         for question in questions:
-            settled = await on.store.question(claim.run.id, question.id)
+            settled = await on.store.questions.get(claim.run.id, question.id)
             assert settled.outcome is not None
             assert settled.outcome.action is Action.APPROVE

@@ -46,7 +46,10 @@ async def test_an_output_class_that_was_changed_under_a_run_is_asked_about(
         assert "task “report”" in doubt.prompt
         await deck.say(doubt, "Go on from here")
         assert await deck.result(run) == "published"
-    assert len([each for each in await deck.store.questions(run.id) if each.source is not Source.SYSTEM]) == 1
+    assert (
+        len([each for each in await deck.store.questions.list(run.id) if each.source is not Source.SYSTEM])
+        == 1
+    )
 
 
 async def test_a_result_whose_class_was_changed_is_asked_about_before_the_tool_is_called_again(

@@ -54,7 +54,7 @@ async def answer(web: Web, people: Deck, run: Run) -> None:
                 break
             assert said.status_code == 503, said.text
             await asyncio.sleep(0.2)
-    settled = await patiently(people.store.question, run.id, question.id)
+    settled = await patiently(people.store.questions.get, run.id, question.id)
     assert settled.outcome is not None
 
 
@@ -132,6 +132,6 @@ async def test_redis_being_away_for_longer_than_the_lease_takes_no_run_from_a_wo
         async with gone(mortal):
             await asyncio.sleep(1.5 * LEASE)
         assert await patiently(people.result, run) == "did work"
-        assert (await people.store.run(run.id)).epoch == 1
+        assert (await people.store.runs.get(run.id)).epoch == 1
         await ended_once(people, run)
     assert site.effects(mark) == ["work"]

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
 
 async def waiting(deck: Deck) -> dict[str, Run]:
     """The runs of a dump by their markers."""
-    return {str(run.inputs["prompt"]).strip("[]"): run for run in await deck.store.runs(RunFilter())}
+    return {str(run.inputs["prompt"]).strip("[]"): run for run in await deck.store.runs.list(RunFilter())}
 
 
 OTHER_FORMS = {"0.1": "its journal has the form 1, and this worker reads 2"}

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 async def again(deck: Deck, run: Run) -> Run:
-    return await retry(deck.store, await deck.store.run(run.id), key=uuid.uuid4().hex)
+    return await retry(deck.store, await deck.store.runs.get(run.id), key=uuid.uuid4().hex)
 
 
 async def failed(deck: Deck, run: Run, code: str) -> None:
@@ -49,7 +49,7 @@ async def test_a_run_whose_model_failed_goes_on_with_that_call(
     assert model.count(mark) == before + 1
     assert fleet.effects(mark) == ["one"]
     assert (new.retry_of, new.requester, new.place) == (run.id, run.requester, run.place)
-    assert await deck.store.questions(new.id) == [], "nobody is asked again"
+    assert await deck.store.questions.list(new.id) == [], "nobody is asked again"
     told = [event.body.type for event in await deck.events(new)]
     assert told == ["run_started", "task_started", "task_completed", "run_completed"]
 
@@ -68,7 +68,7 @@ async def test_answers_are_kept_through_any_number_of_tries(deck: Deck, model: L
         assert question.prompt == f"{number}?"
         await deck.say(question, number.lower())
         await deck.until(run, lambda now: now.seq == ASKED_TWICE)
-        await deck.store.cancel(run.id, ADA)
+        await deck.store.runs.cancel(run.id, ADA)
         run = await again(deck, run)
     [question] = await deck.asked(run)
     assert question.prompt == "Third?"
@@ -95,11 +95,11 @@ async def test_finished_tasks_are_not_done_again(deck: Deck, model: LoopbackMode
     model.script("first-kept", lambda said: say("First") if "Publish" not in str(said.messages) else ASK)
     run = await deck.start("kept_second", prompt="[[first-kept]]")
     await deck.question(run)
-    await deck.store.cancel(run.id, ADA)
+    await deck.store.runs.cancel(run.id, ADA)
     new = await again(deck, run)
     await deck.question(new)
     assert model.count("first-kept") == 2
-    await deck.store.cancel(new.id, ADA)
+    await deck.store.runs.cancel(new.id, ADA)
 
 
 ASK = call("ask_human", question="Publish?")
@@ -113,7 +113,7 @@ async def test_the_same_call_starts_one_run_and_a_completed_one_is_left_alone(
     await deck.question(run)
     with pytest.raises(Refused, match="not over"):
         await again(deck, run)
-    cancelled = await deck.store.cancel(run.id, ADA)
+    cancelled = await deck.store.runs.cancel(run.id, ADA)
     first, second = await asyncio.gather(*(retry(deck.store, cancelled, key="a") for _ in range(2)))
     assert first.id == second.id
     other = await retry(deck.store, cancelled, key="b")
@@ -122,7 +122,7 @@ async def test_the_same_call_starts_one_run_and_a_completed_one_is_left_alone(
         await deck.say(await deck.question(each), "yes")
         assert await deck.result(each) == "Ada answered: yes"
     assert model.count("simple") == 3
-    done = await deck.store.run(other.id)
+    done = await deck.store.runs.get(other.id)
     assert done.status is RunStatus.COMPLETED
     with pytest.raises(Refused, match="completed"):
         await again(deck, done)

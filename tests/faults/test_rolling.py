@@ -65,7 +65,7 @@ class Customers:
         body = {"crew": "stuck", "inputs": {"prompt": f"[[{self.mark}]]"}}
         key = {"Idempotency-Key": f"{self.mark}-{next(self._numbers)}"}
         started = await self._post("/crew/start", body, 202, key)
-        run = await self.people.store.run(started["run_id"])
+        run = await self.people.store.runs.get(started["run_id"])
         self.runs.append(run)
         question = await self.people.question(run)
         since = self._took(since)
@@ -114,7 +114,7 @@ async def test_a_rolling_restart_loses_nothing_and_delays_nobody_for_long(
         await web.up()
     for worker in workers:
         await worker.ready()
-    await announced(people.store, "stuck")
+    await announced(people.store.catalogue, "stuck")
     customers = Customers(people, webs, mark)
     coming = asyncio.create_task(customers.come())
     usual = await customers.usual()

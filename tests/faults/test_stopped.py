@@ -111,7 +111,7 @@ async def test_a_step_that_takes_longer_than_the_lease_is_taken_once(
         runs.append(await people.start("stuck", prompt=f"[[{name}]]"))
     for run, tool in zip(runs, ("lasting", "blocking"), strict=True):
         assert await people.result(run) == f"did {tool}"
-        assert (await people.store.run(run.id)).epoch == 1
+        assert (await people.store.runs.get(run.id)).epoch == 1
         assert site.effects(f"{mark}-{tool}") == [tool]
         await ended_once(people, run)
 
@@ -127,6 +127,6 @@ async def test_a_tool_that_lets_nothing_else_run_in_its_process_loses_its_run_to
     holder = await site.held(run)
     assert await people.result(run) == "did work"
     await holder.left(run)
-    assert (await people.store.run(run.id)).epoch == 3
+    assert (await people.store.runs.get(run.id)).epoch == 3
     assert site.effects(mark) == ["work", "work"]
     await ended_once(people, run)

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from bot.core.run import Run, RunStatus
-from bot.store.clock import QUARANTINED
+from bot.store.clock import QUARANTINED, Ages
 from bot.store.redis import RedisStore, open_store
 from tests.contract.crews.deck import Deck
 from tests.faults.site import WITHIN, Machine, Site, until
@@ -27,7 +27,7 @@ AT_ONCE = 10.0
 @pytest.fixture
 async def store(site: Site) -> AsyncIterator[RedisStore]:
     """For it a suspect is queued again at once."""
-    async with open_store(site.redis_url, retry_after=0) as opened:
+    async with open_store(site.redis_url, Ages(retry_after=0)) as opened:
         yield opened
 
 
@@ -49,7 +49,7 @@ async def died(site: Site, store: RedisStore, worker: Machine, run: Run) -> int:
     """The worker that has this run dies, which is known at once; how many have died of the run by now."""
     worker_id = site.field(run, "worker")
     worker.kill()
-    assert await store.abandon(worker_id or "", QUARANTINED) == [run.id]
+    assert await store.queue.abandon(worker_id or "", QUARANTINED) == [run.id]
     return int(site.field(run, "deaths") or 0)
 
 
@@ -76,7 +76,7 @@ async def test_the_process_for_a_suspect_ends_with_its_worker_and_the_run_goes_o
     first = own_process(worker)
     await worker.stopped()
     assert not alive(first)
-    assert (await store.run(run.id)).status is RunStatus.QUEUED
+    assert (await store.runs.get(run.id)).status is RunStatus.QUEUED
     assert site.field(run, "deaths") == "2", "it was given back"
 
     model.delay(0)
@@ -87,7 +87,7 @@ async def test_the_process_for_a_suspect_ends_with_its_worker_and_the_run_goes_o
     second = own_process(worker)
     worker.kill()
     await until(lambda: not alive(second), WITHIN, site.story)
-    assert (await store.run(run.id)).status is RunStatus.QUEUED
+    assert (await store.runs.get(run.id)).status is RunStatus.QUEUED
     site.worker(**HASTY)
     assert await people.result(run) == "did work"
     assert site.field(run, "deaths") is None

@@ -53,8 +53,8 @@ async def test_what_fell_due_while_everything_was_down_happens_once_and_in_order
         await on.sees(lambda: on.said("nobody answered in time"))
         assert await _told(people, late) == ["required", "reminded", "completed"]
         assert await _told(people, patient) == ["required", "reminded"]
-        assert (await people.store.question(claim.run.id, patient.id)).open
-        assert (await people.store.question(claim.run.id, late.id)).outcome is not None
+        assert (await people.store.questions.get(claim.run.id, patient.id)).open
+        assert (await people.store.questions.get(claim.run.id, late.id)).outcome is not None
         assert f"p{shown.ts.replace('.', '')}" in reminder.words, "it links to the question"
         assert "<@U0ADA>" in reminder.words
         assert reminder.thread_ts == shown.thread_ts
@@ -66,7 +66,7 @@ KINDS = {HumanInputRequired: "required", HumanInputReminded: "reminded", HumanIn
 
 async def _told(people: Deck, question: Question) -> list[str]:
     """What a run's events tell of a question."""
-    bodies = [event.body for event in await people.store.events(question.run_id)]
+    bodies = [event.body for event in await people.store.events.read(question.run_id)]
     return [
         KINDS[type(b)] for b in bodies if type(b) in KINDS and getattr(b, "question_id", "") == question.id
     ]

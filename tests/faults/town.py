@@ -27,7 +27,7 @@ class Town:
     @asynccontextmanager
     async def built(cls, site: Site, webs: int, **settings: str) -> AsyncIterator[Town]:
         async with delivering(site.redis_url) as on:
-            await on.store.announce("here", [CREW])
+            await on.store.catalogue.announce("here", [CREW])
             town = cls(site, on, [])
             for _ in range(webs):
                 town.webs.append(town.web(**settings))

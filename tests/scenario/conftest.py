@@ -36,7 +36,7 @@ def scene(stage: Stage) -> Iterator[Scene]:
 async def on(redis_url: str) -> AsyncIterator[Outbox]:
     """A real store and a loopback Slack, for real web processes between them; tests play the worker."""
     async with delivering(redis_url) as made:
-        await made.store.announce("here", [CREW])
+        await made.store.catalogue.announce("here", [CREW])
         yield made
 
 

@@ -102,7 +102,7 @@ class Outbox:
         requester = ADA.model_copy(update={"user_id": by})
         place = SlackPlace(TEAM, channel, thread).encode()
         key = f"start-{next(self._keys)}"
-        run, _ = await self.store.start(
+        run, _ = await self.store.runs.start(
             starting.plan(crew, inputs, requester, key=key, place=place, held=True)
         )
         return run
@@ -110,7 +110,7 @@ class Outbox:
     async def claimed(self, run: Run) -> Claim:
         """The run in a worker's hands, as soon as it is queued."""
         while run.id not in self._claims:
-            for claim in await self.store.claim("worker", ["demo"], 10, 60):
+            for claim in await self.store.queue.claim("worker", ["demo"], 10, 60):
                 self._claims[claim.run.id] = claim
             await asyncio.sleep(0.02)
         return self._claims[run.id]
@@ -124,10 +124,10 @@ class Outbox:
                 so = await there()
 
     async def begin_task(self, claim: Claim, number: int, total: int, agent: str = "Writer") -> None:
-        await self.store.record(claim, TaskStarted(**_task(claim, number, total), agent=agent))
+        await self.store.events.append(claim, TaskStarted(**_task(claim, number, total), agent=agent))
 
     async def end_task(self, claim: Claim, number: int, total: int) -> None:
-        await self.store.record(claim, TaskCompleted(**_task(claim, number, total)))
+        await self.store.events.append(claim, TaskCompleted(**_task(claim, number, total)))
 
     async def ask(
         self,
@@ -151,17 +151,17 @@ class Outbox:
             policy=policy,
             **{"asker": "Writer", "deadline": Deadline(after=3600), **more},
         )
-        return await self.store.ask(claim, question)
+        return await self.store.questions.ask(claim, question)
 
     async def answer(self, question: Question, action: Action = Action.APPROVE, **more: Any) -> None:
         said = make_response(action, more.pop("by", ADA), key=f"answer-{next(self._keys)}", **more)
-        await self.store.respond(question.run_id, question.id, said)
+        await self.store.questions.respond(question.run_id, question.id, said)
 
     async def finish(self, claim: Claim, result: str = "All done.") -> None:
-        await self.store.finish(claim, result=result)
+        await self.store.queue.finish(claim, result=result)
 
     async def fail(self, claim: Claim, message: str, code: str = "model_error") -> None:
-        await self.store.finish(claim, error=RunError(code=code, message=message))
+        await self.store.queue.finish(claim, error=RunError(code=code, message=message))
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -191,7 +191,7 @@ async def delivering(redis_url: str) -> AsyncIterator[Outbox]:
     async with LoopbackSlack() as slack, open_store(redis_url) as store:
         slack.person("U0ADA", name="Ada")
         feed = Feed()
-        following = asyncio.create_task(feed.follow(store))
+        following = asyncio.create_task(feed.follow(store.events))
         try:
             yield Outbox(slack, store, feed)
         finally:

@@ -47,8 +47,8 @@ async def server() -> AsyncIterator[Server]:
 
 async def asked(store: RedisStore, prompt: str) -> Question:
     """An open question of a run that no worker of the server holds."""
-    run, _ = await store.start(plan(ANYONE, {}, LOCAL, key=prompt))
-    [claim] = await store.claim("w1", ["ask"], 1, 300)
+    run, _ = await store.runs.start(plan(ANYONE, {}, LOCAL, key=prompt))
+    [claim] = await store.queue.claim("w1", ["ask"], 1, 300)
     question = Question(
         id=ids.part_id(run.id, prompt),
         run_id=run.id,
@@ -57,7 +57,7 @@ async def asked(store: RedisStore, prompt: str) -> Question:
         options=options_for(QuestionKind.APPROVAL, ()),
         policy=run.approvers,
     )
-    return await store.ask(claim, question)
+    return await store.questions.ask(claim, question)
 
 
 async def sign_in(page: Page, secret: str) -> None:
@@ -91,7 +91,7 @@ async def test_what_waits_is_answered_in_the_keys_name(server: Server, browser: 
             card = ada.page.get_by_role("article", name=question.prompt)
             await card.get_by_role("button", name="Approve").click()
             await expect(card).to_contain_text("Approved by ops")
-        settled = await store.question(question.run_id, question.id)
+        settled = await store.questions.get(question.run_id, question.id)
         assert settled.outcome is not None
         assert settled.outcome.by is not None
         assert (settled.outcome.by.surface, settled.outcome.by.user_id) == ("console", "key:ops")
@@ -102,14 +102,14 @@ async def test_a_queued_run_says_what_it_waits_for_until_it_is_taken(
     server: Server, browser: Browser
 ) -> None:
     async with open_store(server.store_url) as store, window(browser, server.url, calm=False) as ada:
-        run, _ = await store.start(plan(ANYONE, {}, LOCAL, key="queued"))
+        run, _ = await store.runs.start(plan(ANYONE, {}, LOCAL, key="queued"))
         await sign_in(ada.page, OPS)
         await expect(ada.page.get_by_role("heading", name="Waiting for you")).to_be_visible()
         await ada.page.goto(f"{server.url}/#/runs/{run.id}")
         why = ada.page.get_by_text("No worker that can run Ask is up.")
         await expect(why).to_be_visible()
-        [claim] = await store.claim("w1", ["ask"], 1, 300)
-        await store.finish(claim, result="Done")
+        [claim] = await store.queue.claim("w1", ["ask"], 1, 300)
+        await store.queue.finish(claim, result="Done")
         await expect(why).to_be_hidden()
 
 
@@ -165,9 +165,9 @@ async def test_a_browsers_own_event_source_follows_a_run_to_its_end(server: Serv
         await sign_in(ada.page, OPS)
         await expect(ada.page.get_by_text("Live")).to_be_visible()
         following = asyncio.ensure_future(ada.page.evaluate(FOLLOWED, question.run_id))
-        await store.cancel(question.run_id, LOCAL)
+        await store.runs.cancel(question.run_id, LOCAL)
         heard = await asyncio.wait_for(following, 30)
-        events = await store.events(question.run_id)
+        events = await store.events.read(question.run_id)
         assert heard == [[event.body.type, event.id] for event in events]
 
 
@@ -186,11 +186,11 @@ async def test_who_may_only_read_is_asked_nothing(server: Server, browser: Brows
 async def test_a_session_ends_when_its_key_is_revoked(server: Server, browser: Browser) -> None:
     async with open_store(server.store_url) as store:
         key = ApiKey(name="eve", scopes=(Scope.READ, Scope.ANSWER), digest=digest(EVE))
-        assert await store.add_key(key)
+        assert await store.api_keys.add(key)
         async with window(browser, server.url, calm=False) as eve:
             await sign_in(eve.page, EVE)
             await expect(eve.page.get_by_text("Live")).to_be_visible()
-            await store.revoke_key("eve")
+            await store.api_keys.revoke("eve")
             await expect(eve.page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=15_000)
             await expect(eve.page.get_by_role("alert")).to_contain_text("Your session has ended")
 
@@ -212,7 +212,7 @@ async def test_another_sites_page_cannot_use_a_session(server: Server) -> None:
         upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": "http://127.0.0.1:1"}
         assert (await client.get("/ws/human-input", headers=upgrade)).status_code == 403
         async with open_store(server.store_url) as store:
-            await store.announce("here", [ANYONE])
+            await store.catalogue.announce("here", [ANYONE])
         known = await client.post("/crew/start", json={"crew": "nobody"}, headers=own)
         assert known.json()["code"] == "unknown_crew"
         assert (await client.get("/runs", headers={"Authorization": "Bearer wrong"})).status_code == 401

@@ -80,8 +80,8 @@ async def ada(server: Server, browser: Browser) -> AsyncIterator[Window]:
 
 async def asked(store: RedisStore, prompt: str, context: str = "", labels: tuple[str, ...] = ()) -> Question:
     """An open question of a run that no worker of the server holds."""
-    run, _ = await store.start(plan(ANYONE, {}, LOCAL, key=prompt))
-    [claim] = await store.claim("w1", ["ask"], 1, 300)
+    run, _ = await store.runs.start(plan(ANYONE, {}, LOCAL, key=prompt))
+    [claim] = await store.queue.claim("w1", ["ask"], 1, 300)
     kind = QuestionKind.CHOICE if labels else QuestionKind.APPROVAL
     options = tuple(Option(id=str(n), label=label) for n, label in enumerate(labels, start=1))
     question = Question(
@@ -93,7 +93,7 @@ async def asked(store: RedisStore, prompt: str, context: str = "", labels: tuple
         options=options or options_for(kind, ()),
         policy=run.approvers,
     )
-    return await store.ask(claim, question)
+    return await store.questions.ask(claim, question)
 
 
 def shows(rendered: str, text: str) -> bool:
@@ -164,7 +164,7 @@ async def test_a_card_shows_what_would_deceive_whoever_decides(ada: Window, stor
     await expect(card.get_by_role("button", name="Yes[U+200B]")).to_be_visible()
     await card.get_by_role("button", name="[U+2066]No").click()
     await expect(card).to_contain_text("Chosen by local")
-    assert (await store.question(question.run_id, question.id)).outcome is not None
+    assert (await store.questions.get(question.run_id, question.id)).outcome is not None
 
 
 # ── nothing is taken away ───────────────────────────────────────────────────────────────────────────────

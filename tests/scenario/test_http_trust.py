@@ -210,7 +210,7 @@ async def test_the_token_and_its_sessions_end_when_there_is_a_key() -> None:
         cookie = await asyncio.to_thread(_signed_in, server, token, origin)
         assert (await asyncio.to_thread(call, server, "/runs", {"Cookie": cookie}))[0] == 200
         secret = new_secret()
-        await store.add_key(ApiKey(name="ci", scopes=(Scope.READ,), digest=digest(secret)))
+        await store.api_keys.add(ApiKey(name="ci", scopes=(Scope.READ,), digest=digest(secret)))
         await asyncio.sleep(0.2)
         for headers in (bearer(token), {"Cookie": cookie}):
             assert await asyncio.to_thread(call, server, "/runs", headers) == (401, "unauthenticated")

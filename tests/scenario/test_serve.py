@@ -45,14 +45,14 @@ async def store(working_server: Server) -> AsyncIterator[RedisStore]:
 
 
 async def start_demo(store: RedisStore, key: str) -> Run:
-    crew = await starting.crew_named(store, "demo")
-    run, _ = await store.start(starting.plan(crew, {"topic": "tide mills", "pace": 0}, ADA, key=key))
+    crew = await starting.crew_named(store.catalogue, "demo")
+    run, _ = await store.runs.start(starting.plan(crew, {"topic": "tide mills", "pace": 0}, ADA, key=key))
     return run
 
 
 async def reaches(store: RedisStore, run: Run, status: RunStatus, server: Server) -> Run:
     deadline = time.monotonic() + 40
-    while (found := await store.run(run.id)).status is not status:
+    while (found := await store.runs.get(run.id)).status is not status:
         assert time.monotonic() < deadline, f"It is {found.status}.\n{server.story()}"
         await asyncio.sleep(0.05)
     return found
@@ -231,12 +231,14 @@ async def test_a_killed_worker_is_replaced_and_its_run_goes_on(
 ) -> None:
     run = await start_demo(store, "killed worker")
     await reaches(store, run, RunStatus.INPUT_REQUIRED, working_server)
-    [question] = await store.questions(run.id)
+    [question] = await store.questions.list(run.id)
     [worker] = working_server.workers
     worker.kill()
     working_server.wait_for(lambda: [w for w in working_server.workers if w != worker], within=20)
     assert "crewdeck_worker_restarts_total 1.0" in working_server.get("/metrics")[1]
-    await store.respond(run.id, question.id, make_response(Action.APPROVE, run.requester, key="press"))
+    await store.questions.respond(
+        run.id, question.id, make_response(Action.APPROVE, run.requester, key="press")
+    )
     await reaches(store, run, RunStatus.COMPLETED, working_server)
     again = await start_demo(store, "after the killed worker")
     await reaches(store, again, RunStatus.INPUT_REQUIRED, working_server)
@@ -252,7 +254,7 @@ async def test_a_killed_valkey_is_back_by_itself_with_everything_in_it(
     working_server.wait_for(lambda: not alive(killed))
     working_server.wait_for(lambda: working_server.get("/ready")[0] == 200, within=15)
     assert valkey_of(working_server) != killed
-    [question] = await store.questions(run.id)
+    [question] = await store.questions.list(run.id)
     assert question.open
     assert working_server.process.poll() is None
 
@@ -276,8 +278,8 @@ async def test_what_it_kept_is_there_after_a_restart(tmp_path: Path) -> None:
             Server.start(env=WEB_ONLY, folder=tmp_path) as server,
             open_store(server.store_url) as store,
         ):
-            assert await store.recall("kept") == expected
-            await store.remember("kept", "yes", ttl=60)
+            assert await store.memory.recall("kept") == expected
+            await store.memory.remember("kept", "yes", ttl=60)
 
 
 async def test_without_its_redis_it_waits_and_says_so(data_dir: Path) -> None:

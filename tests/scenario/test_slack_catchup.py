@@ -26,8 +26,8 @@ async def asked_and_answered(on: Outbox, ada: Person, number: int) -> Question:
     parent = (await ada.say(GENERAL, f"Thread {number}")).message
     assert parent
     place = SlackPlace(TEAM, GENERAL, parent.ts).encode()
-    run, _ = await on.store.start(starting.plan(CREW, {}, ADA, key=f"missed-{number}", place=place))
-    [claim] = await on.store.claim("worker", ["demo"], 1, 300)
+    run, _ = await on.store.runs.start(starting.plan(CREW, {}, ADA, key=f"missed-{number}", place=place))
+    [claim] = await on.store.queue.claim("worker", ["demo"], 1, 300)
     question = Question(
         id=ids.part_id(run.id, "question"),
         run_id=run.id,
@@ -35,7 +35,7 @@ async def asked_and_answered(on: Outbox, ada: Person, number: int) -> Question:
         prompt=f"Question {number}?",
         policy=run.approvers,
     )
-    asked = await on.store.ask(claim, question)
+    asked = await on.store.questions.ask(claim, question)
     await ada.reply(GENERAL, parent.ts, f"Answer {number}")
     return asked
 
@@ -53,7 +53,7 @@ async def two_at_once(on: Outbox, transport: Transport, web: dict[str, str]) -> 
 
 
 async def settled(on: Outbox, questions: list[Question]) -> int:
-    found = [await on.store.question(each.run_id, each.id) for each in questions]
+    found = [await on.store.questions.get(each.run_id, each.id) for each in questions]
     for each in found:
         if each.outcome is not None:
             assert each.outcome.comment == each.prompt.replace("Question", "Answer").rstrip("?")
@@ -70,8 +70,10 @@ async def all_settled(on: Outbox, questions: list[Question]) -> None:
 
 async def both_hear(on: Outbox) -> bool:
     """Two processes are up, and both have found out whether there was a gap."""
-    owners = json.loads(await on.store.recall("slack:web") or "{}")
-    return len(owners) == 2 and all([await on.store.recall(f"slack:web:hears:{each}") for each in owners])
+    owners = json.loads(await on.store.memory.recall("slack:web") or "{}")
+    return len(owners) == 2 and all(
+        [await on.store.memory.recall(f"slack:web:hears:{each}") for each in owners]
+    )
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

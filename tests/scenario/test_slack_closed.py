@@ -83,7 +83,7 @@ async def test_their_buttons_and_replies_work_and_the_requesters_do_not(
         ada = on.slack.person("U0ADA", name="Ada")
         assert (await ada.press(theirs, "Approve")).ok
         await on.slack.wait_for(lambda: "isn't yours" in str(told(on, "U0ADA")))
-        assert (await on.store.question(run.id, first.id)).open
+        assert (await on.store.questions.get(run.id, first.id)).open
         assert (await bob.press(theirs, "Approve")).ok
         await on.until(lambda: is_settled(on, first))
         words = await seen(on, EVE, "Second?")
@@ -91,14 +91,14 @@ async def test_their_buttons_and_replies_work_and_the_requesters_do_not(
         await on.until(lambda: lives_there(on, words))
         assert (await eve.reply(words.channel, words.ts, "reject")).ok
         await on.until(lambda: is_settled(on, second))
-    outcome = (await on.store.question(run.id, second.id)).outcome
+    outcome = (await on.store.questions.get(run.id, second.id)).outcome
     assert outcome is not None
     assert (outcome.action, outcome.by and outcome.by.user_id) == ("reject", EVE)
 
 
 async def lives_there(on: Outbox, message: Message) -> bool:
     """Whether it is recorded by now that replies to this message are about the run."""
-    return bool(await on.store.runs_at(SlackPlace(TEAM, message.channel, message.ts).encode()))
+    return bool(await on.store.runs.at(SlackPlace(TEAM, message.channel, message.ts).encode()))
 
 
 def told(on: Outbox, user: str) -> list[str]:
@@ -106,7 +106,7 @@ def told(on: Outbox, user: str) -> list[str]:
 
 
 async def is_settled(on: Outbox, question: Question) -> bool:
-    return not (await on.store.question(question.run_id, question.id)).open
+    return not (await on.store.questions.get(question.run_id, question.id)).open
 
 
 async def test_who_can_be_told_is_told_though_others_cannot(on: Outbox) -> None:
@@ -119,11 +119,11 @@ async def test_who_can_be_told_is_told_though_others_cannot(on: Outbox) -> None:
         await on.ask(claim, "First?", approvers=THEIRS)
         await seen(on, EVE, "First?")
         await on.until(lambda: caught_up(on, run.id))
-    assert untold_in((await on.store.delivery(SURFACE, run.id)).copies) == {}
+    assert untold_in((await on.store.outbox.state(SURFACE, run.id)).copies) == {}
 
 
 async def caught_up(on: Outbox, run_id: str) -> bool:
-    return (await on.store.delivery(SURFACE, run_id)).cursor == (await on.store.run(run_id)).seq
+    return (await on.store.outbox.state(SURFACE, run_id)).cursor == (await on.store.runs.get(run_id)).seq
 
 
 async def test_nobody_told_is_not_told_and_tried_again(on: Outbox) -> None:
@@ -138,7 +138,7 @@ async def test_nobody_told_is_not_told_and_tried_again(on: Outbox) -> None:
         assert "crewdeck_untold_questions_total 1.0" in on.metrics.text(None, 0).decode()
         assert not await caught_up(on, run.id)
         on.slack.heal()
-        await on.store.postpone(SURFACE, run.id, 0)
+        await on.store.outbox.postpone(SURFACE, run.id, 0)
         for user in (BOB, EVE):
             assert "Approve" in (await seen(on, user, "First?")).labels
         await on.until(lambda: caught_up(on, run.id))
@@ -146,7 +146,7 @@ async def test_nobody_told_is_not_told_and_tried_again(on: Outbox) -> None:
 
 
 async def is_untold(on: Outbox, question: Question) -> bool:
-    return question.id in untold_in((await on.store.delivery(SURFACE, question.run_id)).copies)
+    return question.id in untold_in((await on.store.outbox.state(SURFACE, question.run_id)).copies)
 
 
 async def test_a_channel_that_opens_again_is_used_again(on: Outbox) -> None:
@@ -158,7 +158,7 @@ async def test_a_channel_that_opens_again_is_used_again(on: Outbox) -> None:
         question = await on.ask(claim, "First?", approvers=Approvers(anyone=True, requester=False))
         await on.until(lambda: is_untold(on, question))
         on.slack.invite_app(GENERAL)
-        await on.store.postpone(SURFACE, run.id, 0)
+        await on.store.outbox.postpone(SURFACE, run.id, 0)
         await on.sees(lambda: on.said("First?"))
         await on.until(lambda: caught_up(on, run.id))
     assert not await is_untold(on, question)

@@ -54,7 +54,7 @@ async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies,
         far = await stack.enter_async_context(open_store(line.url))
 
         async def made(store: Store) -> Replies:
-            people = People(api, store, BackgroundTasks(), installed)
+            people = People(api, store.memory, BackgroundTasks(), installed)
             await people.actor(ADA.user_id)
             return Replies(store, people, Answers(store))
 
@@ -76,7 +76,7 @@ def message(words: str = "blue") -> Heard:
 
 async def in_thread(on: Outbox) -> tuple[Run, Claim]:
     run = await on.start(thread=THREAD)
-    await on.store.settle_place(run.id, SlackPlace(TEAM, GENERAL, THREAD).encode())
+    await on.store.runs.bind_place(run.id, SlackPlace(TEAM, GENERAL, THREAD).encode())
     return run, await on.claimed(run)
 
 
@@ -96,9 +96,9 @@ async def test_two_copies_of_a_reply_at_once_answer_one_question(
     shape = await on.ask(other, "Which shape?", kind=QuestionKind.TEXT)
     held.released.set()
     assert await copy == SILENT
-    settled = await on.store.question(run.id, colour.id)
+    settled = await on.store.questions.get(run.id, colour.id)
     assert settled.outcome is not None
     assert settled.outcome.comment == "blue"
-    assert (await on.store.question(shape.run_id, shape.id)).open
+    assert (await on.store.questions.get(shape.run_id, shape.id)).open
     assert await first.hear(message("round")) == SILENT
-    assert not (await on.store.question(shape.run_id, shape.id)).open
+    assert not (await on.store.questions.get(shape.run_id, shape.id)).open

@@ -32,7 +32,7 @@ async def asked(on: Outbox, prompt: str = "May I go on?") -> tuple[Claim, Questi
 
 
 async def settled(on: Outbox, question: Question) -> bool:
-    return not (await on.store.question(question.run_id, question.id)).open
+    return not (await on.store.questions.get(question.run_id, question.id)).open
 
 
 def ada(on: Outbox) -> Person:
@@ -54,7 +54,7 @@ async def test_a_press_that_a_killed_process_had_acknowledged_still_counts(
         await on.sees(lambda: on.said("*Approved* by <@U0ADA>"), TAKEN_OVER)
         assert (await ada(on).redeliver(pressed)).ok
     assert on.times_said("*Approved*") == 1
-    assert await on.store.shelved("slack:deliveries") == {}
+    assert await on.store.memory.pending("slack:deliveries") == {}
 
 
 async def test_words_that_a_stopped_process_had_acknowledged_still_count(
@@ -90,7 +90,7 @@ async def two_copies(on: Outbox) -> tuple[Question, Message, Message]:
 
 async def recorded(on: Outbox, run_id: str, messages: int) -> bool:
     """Whether so many messages of a run are recorded."""
-    return len(recorded_at(await on.store.delivery("slack", run_id))) == messages
+    return len(recorded_at(await on.store.outbox.state("slack", run_id))) == messages
 
 
 def recorded_at(shown: Shown) -> set[str]:
@@ -160,7 +160,7 @@ async def test_a_first_message_that_was_posted_twice_points_to_the_thread(
         claim = await on.claimed(run)
         await on.ask(claim)
         asked = await on.sees(lambda: on.said("May I go on?"))
-    copies = (await on.store.delivery("slack", run.id)).copies
+    copies = (await on.store.outbox.state("slack", run.id)).copies
     assert len(recorded_names(copies)) == 3, "what was recorded at once is not adopted"
     assert "posted twice" in on.slack.message(GENERAL, orphan.ts).words
     assert first.ts.replace(".", "") in on.slack.message(GENERAL, orphan.ts).words
@@ -182,7 +182,7 @@ async def test_a_message_that_was_told_to_a_process_which_died_of_it_is_not_forg
 
 
 async def nothing_is_left_to_do(on: Outbox) -> bool:
-    return not await on.store.shelved("slack:deliveries")
+    return not await on.store.memory.pending("slack:deliveries")
 
 
 async def test_cancel_on_a_first_message_that_nobody_recorded_rewrites_both(
@@ -201,7 +201,7 @@ async def test_a_first_message_whose_poster_died_is_not_posted_again_once_it_tur
         run = await on.start()
         first = await on.sees(lambda: on.said("Demo"))
     posted = Posted(first.channel, first.ts)
-    await on.store.adopt("slack", run.id, twin(posted), posted.encode())
+    await on.store.outbox.adopt("slack", run.id, twin(posted), posted.encode())
     async with on.web("web-2"):
         claim = await on.claimed(run)
         await on.ask(claim)
@@ -253,8 +253,8 @@ def channel(on: Outbox, number: int) -> str:
 async def all_shown(on: Outbox, claims: list[Claim]) -> bool:
     """Nothing is pending of these runs: what is not drawn yet is known to the process alone that draws it."""
     for claim in claims:
-        run = await on.store.run(claim.run.id)
-        if (await on.store.delivery("slack", run.id)).cursor < run.seq:
+        run = await on.store.runs.get(claim.run.id)
+        if (await on.store.outbox.state("slack", run.id)).cursor < run.seq:
             return False
     return True
 
@@ -283,7 +283,7 @@ async def test_all_that_was_acknowledged_has_its_effect_when_the_process_is_stop
 
 
 async def have_runs(on: Outbox, people: set[str]) -> bool:
-    runs = await on.store.runs(RunFilter(limit=100))
+    runs = await on.store.runs.list(RunFilter(limit=100))
     return people <= {run.requester.user_id for run in runs}
 
 

@@ -31,7 +31,7 @@ async def on(redis_url: str) -> AsyncIterator[Outbox]:
 
 async def test_a_run_opens_a_thread_and_is_queued_only_then(on: Outbox) -> None:
     run = await on.start(topic="tide mills")
-    assert await on.store.claim("worker", ["demo"], 1, 60) == []
+    assert await on.store.queue.claim("worker", ["demo"], 1, 60) == []
     async with on.web():
         parent = await on.sees(lambda: on.said("Demo"))
         assert "tide mills" in parent.words
@@ -126,7 +126,7 @@ async def test_a_cancelled_run_says_by_whom(on: Outbox) -> None:
         claim = await on.claimed(run)
         await on.ask(claim)
         await on.sees(lambda: on.said("May I go on?"))
-        await on.store.cancel(run.id, ADA)
+        await on.store.runs.cancel(run.id, ADA)
         await on.sees(lambda: on.said("was cancelled by <@U0ADA>"))
         question = await on.sees(lambda: on.said("*Withdrawn*"))
     assert "May I go on?" in question.words
@@ -222,7 +222,7 @@ async def test_an_expired_question_says_so(on: Outbox) -> None:
         await on.ask(claim, deadline=Deadline(after=1))
         await on.sees(lambda: on.said("May I go on?"))
         await asyncio.sleep(1.1)
-        await on.store.tick(LOST)
+        await on.store.clock.tick(LOST)
         shown = await on.sees(lambda: on.said("*Expired*"))
     assert shown.labels == []
 
@@ -235,7 +235,7 @@ async def test_a_reminder_mentions_who_may_answer_once_and_links_to_the_question
         await on.ask(claim, approvers=named, deadline=Deadline(after=3600, remind_after=1))
         asked = await on.sees(lambda: on.said("May I go on?"))
         await asyncio.sleep(1.1)
-        await on.store.tick(LOST)
+        await on.store.clock.tick(LOST)
         shown = await on.sees(lambda: on.said("is still open"))
     assert shown.thread_ts == asked.thread_ts
     assert "<@U0ADA> or <@U0BOB>" in shown.words
@@ -248,7 +248,7 @@ async def test_a_change_that_a_run_goes_on_with_is_one_line_in_its_thread(on: Ou
         claim = await on.claimed(run)
         for _ in range(2):  # by two workers, of which the first died at once
             changed = RunChanged(crew_id="c", change="Goes on with <big> instead of small.")
-            await on.store.record(claim, changed, "1")
+            await on.store.events.append(claim, changed, "1")
         shown = await on.sees(lambda: on.said("*Demo*: Goes on with <big> instead of small."))
     async with on.web("web-2"):
         await on.finish(claim)
@@ -386,8 +386,8 @@ async def test_where_the_app_is_no_member_nothing_starts_and_the_requester_hears
     run = await on.start()
     async with on.web():
         direct = await on.slack.wait_for(lambda: on.slack.workspace.open_im("U0ADA").messages)
-    assert (await on.store.run(run.id)).status is RunStatus.FAILED
-    error = (await on.store.run(run.id)).error
+    assert (await on.store.runs.get(run.id)).status is RunStatus.FAILED
+    error = (await on.store.runs.get(run.id)).error
     assert error is not None
     assert error.code == "not_posted"
     [told] = direct.values()
@@ -428,14 +428,14 @@ async def test_a_revoked_token_pauses_the_workspace_until_it_works_again(on: Out
         on.slack.fail("chat.postMessage", error="token_revoked", times=1)
         await on.ask(claim)
         await on.until(lambda: paused(on))
-        assert "token_revoked" in (await on.store.paused(TEAM) or "")
-        await on.store.postpone("slack", run.id, 0)
+        assert "token_revoked" in (await on.store.runs.pause_reason(TEAM) or "")
+        await on.store.outbox.postpone("slack", run.id, 0)
         await on.sees(lambda: on.said("May I go on?"))
         await on.until(lambda: going_on(on))
 
 
 async def paused(on: Outbox) -> bool:
-    return await on.store.paused(TEAM) is not None
+    return await on.store.runs.pause_reason(TEAM) is not None
 
 
 async def going_on(on: Outbox) -> bool:
@@ -483,7 +483,7 @@ async def test_another_process_takes_over_the_shards(on: Outbox) -> None:
 
 
 async def test_the_home_tab_shows_what_is_mine_and_is_refreshed(on: Outbox) -> None:
-    await on.store.announce("here", [(await on.start()).crew])
+    await on.store.catalogue.announce("here", [(await on.start()).crew])
     run = await on.start()
     async with on.web() as web:
         claim = await on.claimed(run)

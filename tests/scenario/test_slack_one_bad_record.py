@@ -103,7 +103,7 @@ async def test_a_process_that_starts_reads_what_it_can(
     assert not (await ada.reply(shown.channel, shown.thread_ts or "", "blue")).ok
     async with serving(on.slack, "http", web) as running:
         await on.until(lambda: _settled(on, plain))
-        assert (await on.store.question(third.run.id, asked.id)).open
+        assert (await on.store.questions.get(third.run.id, asked.id)).open
         status, metrics = running.get("/metrics")
         assert status == 200
         assert 'crewdeck_unreadable_records{kind="delivery"} 4.0' in metrics
@@ -115,4 +115,4 @@ async def test_a_process_that_starts_reads_what_it_can(
 
 
 async def _settled(on: Outbox, question: Question) -> bool:
-    return not (await on.store.question(question.run_id, question.id)).open
+    return not (await on.store.questions.get(question.run_id, question.id)).open

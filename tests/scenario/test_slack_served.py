@@ -46,7 +46,7 @@ async def test_everything_is_acknowledged_at_once_while_crews_are_busy(
         for task in working:
             task.cancel()
         assert all(act.ok and act.elapsed < 1.5 for act in acts), [act.elapsed for act in acts]
-        assert not (await on.store.question(question.run_id, question.id)).open
+        assert not (await on.store.questions.get(question.run_id, question.id)).open
 
 
 async def work(on: Outbox, claim: Claim) -> None:
@@ -56,7 +56,7 @@ async def work(on: Outbox, claim: Claim) -> None:
         body = TaskStarted(
             crew_id=part_id(claim.run.id, "crew"), task_id=task, task="Draft", number=number, total=1000
         )
-        await on.store.record(claim, body)
+        await on.store.events.append(claim, body)
         await asyncio.sleep(0.05)
 
 
@@ -74,7 +74,7 @@ async def test_what_is_too_long_for_a_window_is_decided_behind_its_file(
         assert shown.thread_ts
         await ada.reply(GENERAL, shown.thread_ts, "approve")
         await on.slack.wait_for(lambda: any("Show all" in each.words for each in on.slack.ephemerals(ada.id)))
-        assert (await on.store.question(question.run_id, question.id)).open
+        assert (await on.store.questions.get(question.run_id, question.id)).open
         await ada.press(shown, "Show all")
         view = await on.slack.wait_for(lambda: on.slack.view(ada.id))
         assert "all of it is in the file" in view.words

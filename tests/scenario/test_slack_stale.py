@@ -31,7 +31,7 @@ def ask_otherwise(server: redis.Redis, question: Question, prompt: str = "Pay 90
 
 
 async def is_open(on: Outbox, question: Question) -> bool:
-    return (await on.store.question(question.run_id, question.id)).open
+    return (await on.store.questions.get(question.run_id, question.id)).open
 
 
 async def settled(on: Outbox, question: Question) -> bool:
@@ -95,7 +95,7 @@ async def test_what_is_shown_carries_its_digest_and_ids_alone(on: Outbox) -> Non
             assert {target.digest for target in targets} == {question.digest}
 
         async def noted() -> bool:
-            copies = (await on.store.delivery("slack", claim.run.id)).copies
+            copies = (await on.store.outbox.state("slack", claim.run.id)).copies
             return all(copies.get(f"digest:{question.id}") == question.digest for question in asked)
 
         await on.until(noted)

@@ -51,7 +51,7 @@ async def form(on: Outbox, person: Person, question: Message) -> View:
 async def test_while_the_store_is_away(own_store: Embedded, transport: Transport) -> None:
     settings = {"CREWDECK_REDIS_URL": own_store.url, "CREWDECK_WORKERS": "0"}
     async with delivering(own_store.url) as on, serving(on.slack, transport, settings):
-        await on.store.announce("here", [CREW])
+        await on.store.catalogue.announce("here", [CREW])
         ada = on.slack.person("U0ADA", name="Ada")
         claim = await on.claimed(await on.start())
         question = await on.ask(claim)
@@ -69,6 +69,6 @@ async def test_while_the_store_is_away(own_store: Embedded, transport: Transport
             assert "can't save" in command.private[0].words
             event = await ada.reply(GENERAL, shown.thread_ts, "a reply that Slack delivers again")
             assert event.status == (503 if transport == "http" else None)
-        assert (await on.store.question(claim.run.id, question.id)).open
+        assert (await on.store.questions.get(claim.run.id, question.id)).open
         assert (await ada.redeliver(event)).ok
         await on.sees(lambda: on.said(">a reply that Slack delivers again"), 20)

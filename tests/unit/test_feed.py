@@ -30,7 +30,7 @@ class Story:
         )
         self.told.append(Event(run_id=RUN, seq=seq, at=0, body=body))
 
-    async def events(self, run_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
+    async def read(self, run_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
         if self.gone:
             raise NotFound("run", run_id)
         return self.told[after : after + min(limit, self.page)]

@@ -7,11 +7,12 @@ from bot.core.access import Scope
 from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.policy import Policy
+from bot.core.ports import Store
 from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind
 from bot.core.run import Run, RunStatus
 from bot.core.sessions import Session
 from bot.surfaces.http.auth import LOCAL, Caller
-from bot.surfaces.http.sight import Sight, SightStore
+from bot.surfaces.http.sight import Sight
 from tests.contract.world import ADA, BOB
 
 ID = ids.run_id("sight")
@@ -60,7 +61,7 @@ def signed_in(actor: Actor) -> Caller:
 def test_who_knows_of_a_run_and_of_its_questions(
     caller: Caller, *, run: bool, adas: bool, bobs: bool
 ) -> None:
-    store: SightStore = None  # type: ignore[assignment]  # what is asked here needs none
+    store: Store = None  # type: ignore[assignment]  # what is asked here needs none
     sight = Sight(store)
     assert sight.of_run(caller, RUN) is run
     assert sight.of_question(caller, RUN, question(ADAS)) is adas

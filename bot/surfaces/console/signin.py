@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from aiohttp import web
 
 from bot.core import sessions
-from bot.core.access import LOCAL, ApiKey, Keyring, Scope, digest, matching
-from bot.core.ports import Memory
+from bot.core.access import LOCAL, ApiKey, Scope, digest, matching
+from bot.core.ports import Store
 from bot.surfaces.console import pages
 from bot.surfaces.console.cookies import Cookies, token_in
 from bot.surfaces.console.files import HOME
@@ -25,16 +24,12 @@ FOREIGN = "Please use the form on this page."
 SLOWER = "Too many wrong keys have come from this address. Please try again in {seconds} s."
 
 
-class SignInStore(Keyring, Memory, Protocol):
-    """What is needed to sign people in."""
-
-
 class SignIn:
     """A form that takes a key and gives a session; and the same for the local user's token."""
 
     def __init__(
         self,
-        store: SignInStore,
+        store: Store,
         fixed: Sequence[ApiKey],
         cookies: Cookies,
         *,
@@ -67,11 +62,13 @@ class SignIn:
         secret = await read_field(request, "key")
         if secret is None:
             return pages.sign_in(FOREIGN, 400)
-        key = matching(secret, [*self._fixed, *await self._store.api_keys()]) if secret else None
+        key = matching(secret, [*self._fixed, *await self._store.api_keys.list()]) if secret else None
         if key is None:
             return self._wrong(request, secret, WRONG)
         actor = sessions.key_at_console(key)
-        return self._enter(request, await sessions.open_session(self._store, actor, key.scopes, key.digest))
+        return self._enter(
+            request, await sessions.open_session(self._store.memory, actor, key.scopes, key.digest)
+        )
 
     async def local_form(self, _: web.Request) -> web.Response:
         """The page behind the link that `serve` prints: a script takes the token out of its fragment."""
@@ -85,14 +82,16 @@ class SignIn:
             return pages.sign_in(FOREIGN, 400)
         if not self._trust.knows(token):
             return self._wrong(request, token, WRONG_LINK)
-        return self._enter(request, await sessions.open_session(self._store, LOCAL, tuple(Scope), local=True))
+        return self._enter(
+            request, await sessions.open_session(self._store.memory, LOCAL, tuple(Scope), local=True)
+        )
 
     async def sign_out(self, request: web.Request) -> web.Response:
         if not is_own(request, self._public_url):
             return pages.sign_in(FOREIGN, 403)
         token = token_in(request.cookies)
         if token:
-            await sessions.end_session(self._store, digest(token))
+            await sessions.end_session(self._store.memory, digest(token))
         response = web.Response(status=303, headers={"Location": HOME})
         self._cookies.take(request, response)
         return response

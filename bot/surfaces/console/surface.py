@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from bot.core.ports import Store
 from bot.core.sessions import Vouch
 from bot.settings import Settings
 from bot.surfaces.console.cookies import Cookies
@@ -11,7 +12,7 @@ from bot.surfaces.console.door import SessionDoor
 from bot.surfaces.console.files import Files
 from bot.surfaces.console.links import Links
 from bot.surfaces.console.pages import LOCAL
-from bot.surfaces.console.signin import SignIn, SignInStore
+from bot.surfaces.console.signin import SignIn
 from bot.surfaces.throttle import WrongKeys
 from bot.surfaces.trust import LocalTrust
 
@@ -22,19 +23,19 @@ class Console:
     def __init__(
         self,
         settings: Settings,
-        store: SignInStore,
+        store: Store,
         trust: LocalTrust,
         wrong_keys: WrongKeys,
         vouch: Vouch | None,
     ) -> None:
         public = settings.public_url
         cookies = Cookies(secure=public.startswith("https://"))
-        self.door = SessionDoor(store, vouch)
+        self.door = SessionDoor(store.memory, vouch)
         self._files = Files.shipped()
         self._sign_in = SignIn(
             store, settings.api_keys, cookies, trust=trust, wrong_keys=wrong_keys, public_url=public
         )
-        self._links = Links(store, cookies, public)
+        self._links = Links(store.memory, cookies, public)
 
     def routes(self) -> list[web.RouteDef]:
         return [*self._files.routes(), *self._sign_in.routes(), *self._links.routes()]

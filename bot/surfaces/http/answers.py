@@ -11,8 +11,7 @@ from bot.core.actor import Actor
 from bot.core.alike import label_key
 from bot.core.decision import Ruling
 from bot.core.errors import NotFound
-from bot.core.inbox import Inbox
-from bot.core.ports import Questions, Runs
+from bot.core.ports import Store
 from bot.core.question import Action, Question
 from bot.core.response import make_response
 from bot.surfaces.encoding import encode
@@ -37,20 +36,18 @@ class FullAnswer(Protocol):
     def digest(self) -> str | None: ...
 
 
-class AnswerStore(Runs, Questions, Inbox, Protocol):
-    """What is needed to answer."""
-
-
 class Answers:
     """Gives answers, and says what became of them. To whoever may not know of a question there is none."""
 
-    def __init__(self, store: AnswerStore, sight: Sight) -> None:
+    def __init__(self, store: Store, sight: Sight) -> None:
         self._store = store
         self._sight = sight
 
     async def find(self, caller: Caller, question_id: str) -> Question:
         """The question of this id, whatever its run. Raises NotFound."""
-        question = await self._store.question(await self._store.run_of(question_id), question_id)
+        question = await self._store.questions.get(
+            await self._store.questions.run_of(question_id), question_id
+        )
         return await self._seen(caller, question)
 
     async def find_in(self, caller: Caller, run_id: str, question_id: str | None) -> Question:
@@ -58,10 +55,10 @@ class Answers:
 
         Raises NotFound, and Problem (no_open_question, several_open_questions).
         """
-        run = await self._store.run(run_id)
+        run = await self._store.runs.get(run_id)
         if question_id is not None:
-            return await self._seen(caller, await self._store.question(run_id, question_id.lower()))
-        asked = await self._store.questions(run_id)
+            return await self._seen(caller, await self._store.questions.get(run_id, question_id.lower()))
+        asked = await self._store.questions.list(run_id)
         seen = [question for question in asked if self._sight.of_question(caller, run, question)]
         if not seen and not self._sight.of_run(caller, run):
             raise NotFound("run", run_id)
@@ -93,7 +90,7 @@ class Answers:
         return await self._record(question, (action, value, comment), actor, said.digest)
 
     async def _seen(self, caller: Caller, question: Question) -> Question:
-        if not self._sight.of_question(caller, await self._store.run(question.run_id), question):
+        if not self._sight.of_question(caller, await self._store.runs.get(question.run_id), question):
             raise NotFound("question", question.id)
         return question
 
@@ -103,7 +100,7 @@ class Answers:
         action, value, comment = said
         key = _key(question, actor, *said)
         given = make_response(action, actor, key=key, value=value, comment=comment, digest=digest or "")
-        ruling = await self._store.respond(question.run_id, question.id, given)
+        ruling = await self._store.questions.respond(question.run_id, question.id, given)
         if not answering.counted(ruling):
             raise _refusal(ruling)
         settled = ruling.question or question

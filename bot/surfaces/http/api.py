@@ -7,14 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from bot.core.access import Keyring
 from bot.core.feed import Feed
-from bot.core.inbox import Batches, Inbox
 from bot.core.ports import Store
 from bot.core.sessions import Door
 from bot.core.tasks import at_work
@@ -43,10 +41,6 @@ HSTS = 365 * 24 * 3600
 """Seconds for which browsers come by https only, where the public address has it."""
 
 
-class ApiStore(Store, Keyring, Inbox, Batches, Protocol):
-    """All that the API needs of the store."""
-
-
 @dataclass(frozen=True)
 class Api:
     """What a site needs to answer as the API."""
@@ -69,7 +63,7 @@ class Api:
 @asynccontextmanager
 async def open_api(
     settings: Settings,
-    store: ApiStore,
+    store: Store,
     feed: Feed,
     door: Door | None = None,
     *,
@@ -83,9 +77,9 @@ async def open_api(
     either while there are none; by default nobody whom the settings don't make plainly local.
     """
     trust = trust or LocalTrust(settings.exposed_by)
-    ring = Ring(store, feed, settings.api_keys)
+    ring = Ring(store.api_keys, feed, settings.api_keys)
     await ring.open()
-    runs, inbox = RunFeed(store, feed), InboxFeed(store, feed)
+    runs, inbox = RunFeed(store, feed), InboxFeed(store.inbox, feed)
     rates = Rates(settings.rate_limit)
     sight = Sight(store)
     guard = Guard(
@@ -106,7 +100,7 @@ async def open_api(
         yield Api(_routes(table), (guard.middleware,), guard, streams, notices, _headers(settings))
 
 
-def _handlers(store: ApiStore, streams: Streams, rates: Rates, sight: Sight, starts: Starts) -> Handlers:
+def _handlers(store: Store, streams: Streams, rates: Rates, sight: Sight, starts: Starts) -> Handlers:
     answers = Answers(store, sight)
     return Handlers(
         runs=RunRoutes(store, starts, sight),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from bot.core import access
-from bot.core.access import KEYS_TOPIC, ApiKey, Keyring, Scope, matching
+from bot.core.access import KEYS_TOPIC, ApiKey, ApiKeys, Scope, matching
 from bot.core.actor import Actor
 from bot.core.errors import StoreUnavailable
 from bot.core.feed import Feed, Signal
@@ -77,8 +77,8 @@ def signed_in(session: Session, key: ApiKey | None) -> Caller:
 class Ring:
     """The keys that are valid now: those of the settings, and those in the store."""
 
-    def __init__(self, store: Keyring, feed: Feed, fixed: Sequence[ApiKey]) -> None:
-        self._store = store
+    def __init__(self, api_keys: ApiKeys, feed: Feed, fixed: Sequence[ApiKey]) -> None:
+        self._api_keys = api_keys
         self._fixed = tuple(fixed)
         self._stored: tuple[ApiKey, ...] = ()
         self._locked = bool(fixed)
@@ -89,7 +89,7 @@ class Ring:
     async def open(self) -> None:
         """Read the keys; note that there are some. Raises StoreUnavailable."""
         if self._fixed:
-            await self._store.lock()
+            await self._api_keys.lock()
         await self._refresh()
 
     async def locked(self) -> bool:
@@ -137,8 +137,8 @@ class Ring:
         # Who asks meanwhile goes on with what was read last, or all streams would read at once.
         self._read_at = time.monotonic()
         try:
-            stored = tuple(await self._store.api_keys())
-            self._locked = self._locked or bool(stored) or await self._store.locked()
+            stored = tuple(await self._api_keys.list())
+            self._locked = self._locked or bool(stored) or await self._api_keys.locked()
         except BaseException:
             self._read_at = float("-inf")  # the next one tries again
             raise

@@ -26,9 +26,9 @@ PAGE = 200
 class InboxFollower:
     """One client's way through the stream of all runs."""
 
-    def __init__(self, feed: InboxFeed, store: Inbox, sees: Sees | None) -> None:
+    def __init__(self, feed: InboxFeed, inbox: Inbox, sees: Sees | None) -> None:
         self._feed = feed
-        self._store = store
+        self._inbox = inbox
         self._sees = sees
         self._positions: list[Position] = []
         self._mark: tuple[Position, int] | None = None
@@ -40,9 +40,9 @@ class InboxFollower:
 
     async def open(self, text: str) -> None:
         """Go to where the cursor `text` stands (none: what is open now). Raises StoreUnavailable."""
-        cursor = Cursor.decode(text, self._store.shards) if text else None
-        start = await self._store.inbox_start()
-        now = await self._store.inbox_now()
+        cursor = Cursor.decode(text, self._inbox.shards) if text else None
+        start = await self._inbox.trimmed()
+        now = await self._inbox.snapshot()
         if text and (cursor is None or behind(cursor.positions, start)):
             self._first.append(RESET)
             self._begin(now.open, Cursor(start))
@@ -89,7 +89,7 @@ class InboxFollower:
     async def _next_open(self) -> Sequence[Message]:
         refs = [self._open.popleft() for _ in range(min(PAGE, len(self._open)))]
         messages: list[Message] = []
-        for ref, event in await self._store.inbox_events(refs):
+        for ref, event in await self._inbox.read(refs):
             self._mark = ref.at, ref.shard
             messages.append(of_inbox(event, self._cursor()))
         if not self._open:
@@ -102,11 +102,11 @@ class InboxFollower:
         messages: Sequence[Message] = ()
         while not messages:
             end = self._feed.end
-            refs = (await self._store.inbox_after(dict(enumerate(self._positions)), PAGE))[:PAGE]
+            refs = (await self._inbox.after(dict(enumerate(self._positions)), PAGE))[:PAGE]
             if not refs:
                 self._index = end
                 break
-            messages = self._passed(await self._store.inbox_events(refs))
+            messages = self._passed(await self._inbox.read(refs))
             for ref in refs:  # those of forgotten runs too
                 self._positions[ref.shard] = max(self._positions[ref.shard], ref.at)
         return messages
@@ -136,15 +136,15 @@ class InboxFollower:
 class InboxFeed:
     """The newest entries, for all who follow in this process."""
 
-    def __init__(self, store: Inbox, feed: Feed) -> None:
-        self._store = store
+    def __init__(self, inbox: Inbox, feed: Feed) -> None:
+        self._inbox = inbox
         self._entries: list[Entry] = []
         self._start = 0
         #: How far the shared reading has come; nothing before somebody follows.
         self._positions: dict[int, Position] = {}
         self._needed = asyncio.Event()
         self._woken = Signal()
-        for shard in range(store.shards):
+        for shard in range(inbox.shards):
             feed.add(self._woken, inbox_topic(shard))
         self._followers = 0
         self.changed = Change()
@@ -165,7 +165,7 @@ class InboxFeed:
         self._needed.set()
         self._woken.set(())
         try:
-            yield InboxFollower(self, self._store, sees)
+            yield InboxFollower(self, self._inbox, sees)
         finally:
             self._followers -= 1
             if not self._followers:
@@ -178,7 +178,7 @@ class InboxFeed:
             await self._needed.wait()
             try:
                 if not self._positions:
-                    self._positions = dict(enumerate((await self._store.inbox_now()).positions))
+                    self._positions = dict(enumerate((await self._inbox.snapshot()).positions))
                     self.changed.tell()
                 await self._woken.wait(RECHECK)
                 self._woken.clear()
@@ -191,8 +191,8 @@ class InboxFeed:
         """Go on from `positions`, unless nobody follows any more when the answer is there."""
         more = bool(positions)
         while more:
-            refs = await self._store.inbox_after(positions, PAGE)
-            entries = await self._store.inbox_events(refs) if refs else []
+            refs = await self._inbox.after(positions, PAGE)
+            entries = await self._inbox.read(refs) if refs else []
             if positions is not self._positions:
                 return
             for ref in refs:

@@ -25,9 +25,9 @@ class Opening(NamedTuple):
         return self.run.status.over and self.after >= self.run.seq
 
 
-async def open_run(store: Runs, run_id: str, cursor: str) -> Opening:
+async def open_run(runs: Runs, run_id: str, cursor: str) -> Opening:
     """Begin behind the event `cursor`; with none at the first event. Raises NotFound."""
-    run = await store.run(run_id)
+    run = await runs.get(run_id)
     if not cursor:
         return Opening(run, 0, ())
     seq = ids.event_seq(run_id, cursor)

@@ -32,7 +32,7 @@ class PollRoutes:
         if after is not None:
             # Many who poll one run come back at once, behind each event: the store needn't hear of it.
             return _page(await self._follow(call.caller, run_id, after, query.wait))
-        opening = await open_run(self._streams.store, run_id, query.last_event_id)
+        opening = await open_run(self._streams.store.runs, run_id, query.last_event_id)
         messages = await self._read(run_id, opening, MOST)
         if not messages and not opening.finished and query.wait:
             messages = await self._follow(call.caller, run_id, opening.after, query.wait)
@@ -45,7 +45,7 @@ class PollRoutes:
 
     async def events(self, call: Call[None, EventsQuery]) -> web.Response:
         run_id = call.id("run_id")
-        opening = await open_run(self._streams.store, run_id, call.query.last_event_id)
+        opening = await open_run(self._streams.store.runs, run_id, call.query.last_event_id)
         return _page(await self._read(run_id, opening, call.query.limit))
 
     async def _follow(self, caller: Caller, run_id: str, after: int, wait: float) -> Sequence[Message]:
@@ -53,7 +53,7 @@ class PollRoutes:
             return await _collect(follower, wait)
 
     async def _read(self, run_id: str, opening: Opening, most: int) -> Sequence[Message]:
-        events: Sequence[Event] = await self._streams.store.events(run_id, opening.after, most)
+        events: Sequence[Event] = await self._streams.store.events.read(run_id, opening.after, most)
         return [*opening.first, *map(of_run, events)]
 
 

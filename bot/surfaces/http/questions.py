@@ -7,7 +7,8 @@ from aiohttp import web
 from bot.core.access import Scope
 from bot.core.lists import QuestionPage
 from bot.core.policy import ANYONE, can_decide
-from bot.surfaces.http.answers import Answers, AnswerStore
+from bot.core.ports import Store
+from bot.surfaces.http.answers import Answers
 from bot.surfaces.http.bodies import AnswerBody, InputBody, QuestionsQuery
 from bot.surfaces.http.operations import Call, reply
 from bot.surfaces.http.views import QuestionsView, QuestionView
@@ -16,7 +17,7 @@ from bot.surfaces.http.views import QuestionsView, QuestionView
 class QuestionRoutes:
     """The handlers of questions."""
 
-    def __init__(self, store: AnswerStore, answers: Answers) -> None:
+    def __init__(self, store: Store, answers: Answers) -> None:
         self._store = store
         self._answers = answers
 
@@ -28,11 +29,11 @@ class QuestionRoutes:
     async def _page(self, call: Call[None, QuestionsQuery]) -> QuestionPage:
         actor, query = call.caller.actor, call.query
         if actor.admin or not (query.mine or call.caller.limited):
-            return await self._store.page_of_open_questions(query.limit, after=query.cursor)
+            return await self._store.questions.open_page(query.limit, after=query.cursor)
         if Scope.ANSWER not in call.caller.scopes:
             return QuestionPage([], None)
         deciders = (*actor.principals, ANYONE)
-        page = await self._store.page_of_open_questions(query.limit, deciders, query.cursor)
+        page = await self._store.questions.open_page(query.limit, deciders, query.cursor)
         return QuestionPage([each for each in page.questions if can_decide(actor, each.policy)], page.next)
 
     async def question(self, call: Call[None, None]) -> web.Response:

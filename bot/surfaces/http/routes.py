@@ -5,25 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from aiohttp import web
 
 from bot.core.errors import StoreUnavailable
 from bot.core.lists import Totals
-from bot.core.ports import Health, Records
+from bot.core.ports import Store
 from bot.metrics import CONTENT_TYPE, Metrics
-
-
-class ProbeStore(Health, Records, Protocol):
-    """What is asked here."""
 
 
 @dataclass(frozen=True)
 class Probes:
     """Answers whether this process can serve, and with what figures."""
 
-    store: ProbeStore
+    store: Store
     metrics: Metrics
     #: The surfaces that are on, and whether each is up.
     surfaces: Callable[[], Mapping[str, bool]]
@@ -51,11 +46,11 @@ class Probes:
 
     async def figures(self, _: web.Request) -> web.Response:
         now = round(time.time() * 1000)
-        text = self.metrics.text(await self._totals(), now, self.store.unreadable_records(), self.surfaces())
+        text = self.metrics.text(await self._totals(), now, self.store.health.unreadable(), self.surfaces())
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
     async def _totals(self) -> Totals | None:
         try:
-            return await self.store.totals()
+            return await self.store.health.totals()
         except StoreUnavailable:
             return None

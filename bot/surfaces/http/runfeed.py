@@ -12,14 +12,12 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 from bot.core import ids
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.event import Event
 from bot.core.feed import Feed, Signal, run_topic
-from bot.core.inbox import Batches
-from bot.core.ports import Events
+from bot.core.ports import Events, Store
 from bot.surfaces.http.follow import RECHECK, RETRY, Change
 from bot.surfaces.http.wire import EventMessage, of_run
 
@@ -31,10 +29,6 @@ PAGE = 500
 """Events that are read of one run in one go."""
 LINGER = 5.0
 """Seconds that a channel stays at least when nobody follows any more."""
-
-
-class RunStore(Events, Batches, Protocol):
-    """What is read here."""
 
 
 class Channel:
@@ -92,7 +86,7 @@ class RunFollower:
 
     async def _read(self) -> Sequence[EventMessage]:
         run_id = self._channel.run_id
-        if events := await self._store.events(run_id, self._after, PAGE):
+        if events := await self._store.read(run_id, self._after, PAGE):
             return [of_run(event) for event in events]
         raise NotFound("run", run_id)  # it was forgotten on the way
 
@@ -111,7 +105,7 @@ class _Woken(Signal):
 class RunFeed:
     """The channels of this process."""
 
-    def __init__(self, store: RunStore, feed: Feed) -> None:
+    def __init__(self, store: Store, feed: Feed) -> None:
         self._store = store
         self._feed = feed
         self._channels: dict[str, Channel] = {}
@@ -123,7 +117,7 @@ class RunFeed:
         channel = self._open(run_id, after)
         channel.followers += 1
         try:
-            yield RunFollower(self._store, channel, after)
+            yield RunFollower(self._store.events, channel, after)
         finally:
             channel.followers -= 1
             channel.left_at = time.monotonic()
@@ -171,7 +165,9 @@ class RunFeed:
                 del self._channels[channel.run_id]
 
     async def _read(self, channels: list[Channel]) -> None:
-        pages = await self._store.events_of({channel.run_id: channel.newest for channel in channels}, PAGE)
+        pages = await self._store.events.read_many(
+            {channel.run_id: channel.newest for channel in channels}, PAGE
+        )
         for channel in channels:
             if page := pages.get(channel.run_id):
                 channel.add(page)

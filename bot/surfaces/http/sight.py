@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from aiohttp import web
 
 from bot.core.access import Scope
 from bot.core.errors import NotFound
-from bot.core.inbox import Inbox
 from bot.core.policy import can_decide
-from bot.core.ports import Runs
+from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run, can_view
 from bot.surfaces.http.auth import Caller
@@ -20,14 +18,10 @@ Sees = Callable[[str], Awaitable[bool]]
 """Whether somebody sees the run of this id."""
 
 
-class SightStore(Runs, Inbox, Protocol):
-    """What is needed to look a run up."""
-
-
 class Sight:
     """Hides what a caller does not see, as if it were not there."""
 
-    def __init__(self, store: SightStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def check(self, request: web.Request, caller: Caller) -> None:
@@ -39,7 +33,7 @@ class Sight:
         if run_id and not await self._sees(caller, run_id.lower()):
             raise NotFound("run", run_id.lower())
         question_id = named.get("question_id", "").lower()
-        if question_id and not await self._sees(caller, await self._store.run_of(question_id)):
+        if question_id and not await self._sees(caller, await self._store.questions.run_of(question_id)):
             raise NotFound("question", question_id)
 
     def of(self, caller: Caller) -> Sees | None:
@@ -58,6 +52,6 @@ class Sight:
 
     async def _sees(self, caller: Caller, run_id: str) -> bool:
         try:
-            return self.of_run(caller, await self._store.run(run_id))
+            return self.of_run(caller, await self._store.runs.get(run_id))
         except NotFound:
             return False

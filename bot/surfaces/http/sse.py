@@ -42,7 +42,7 @@ class SseRoutes:
             return await self._send(call, follower, (), plain=False)
 
     async def _run(self, call: Call[None, StreamQuery], run_id: str, *, plain: bool) -> web.StreamResponse:
-        opening = await open_run(self._streams.store, run_id, _cursor(call))
+        opening = await open_run(self._streams.store.runs, run_id, _cursor(call))
         if opening.finished:
             return web.Response(status=204)  # an EventSource stops at that
         with self._streams.runs.follow(run_id, opening.after) as follower:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from typing import Protocol
 
 from bot.core import ids, starting
 from bot.core.actor import Actor
 from bot.core.endpoints import StartUrls
 from bot.core.errors import NotFound
 from bot.core.place import Place
-from bot.core.ports import Catalogue, Memory, Runs
+from bot.core.ports import Store
 from bot.core.run import NewRun, Run
 from bot.surfaces.encoding import encode
 from bot.surfaces.http.bodies import StartBody
@@ -23,14 +22,10 @@ REMEMBERED = 24 * 3600.0
 LONGEST_KEY = 255
 
 
-class StartStore(Catalogue, Runs, Memory, Protocol):
-    """What is needed to start runs."""
-
-
 class Starts:
     """Starts runs."""
 
-    def __init__(self, store: StartStore, webhook_urls: StartUrls) -> None:
+    def __init__(self, store: Store, webhook_urls: StartUrls) -> None:
         self._store = store
         self._webhook_urls = webhook_urls
 
@@ -41,15 +36,17 @@ class Starts:
         (idempotency_conflict, webhook_urls_off, invalid_request).
         """
         if idempotency_key is None:
-            run, _ = await self._store.start(await self._plan(body, actor, str(uuid.uuid4())))
+            run, _ = await self._store.runs.start(await self._plan(body, actor, str(uuid.uuid4())))
             return run
         receipt = _receipt(actor, checked(idempotency_key))
-        kept = await self._store.recall(receipt)
+        kept = await self._store.memory.recall(receipt)
         if kept is None:
             # Checked before anything is kept: a request that was refused may be mended and sent again.
             await self._plan(body, actor, receipt)
             # A new word in each receipt: after a day the same key starts another run.
-            kept = await self._store.keep(receipt, json.dumps([str(uuid.uuid4()), _digest(body)]), REMEMBERED)
+            kept = await self._store.memory.put_if_absent(
+                receipt, json.dumps([str(uuid.uuid4()), _digest(body)]), REMEMBERED
+            )
         word, digest = json.loads(kept)
         if digest != _digest(body):
             raise Problem(
@@ -60,13 +57,13 @@ class Starts:
     async def _same(self, body: StartBody, actor: Actor, word: str) -> Run:
         """The run of this word, started now if it has not been: what it needs may be gone by now."""
         try:
-            return await self._store.run(ids.run_id(f"http:{word}"))
+            return await self._store.runs.get(ids.run_id(f"http:{word}"))
         except NotFound:
-            run, _ = await self._store.start(await self._plan(body, actor, word))
+            run, _ = await self._store.runs.start(await self._plan(body, actor, word))
             return run
 
     async def _plan(self, body: StartBody, actor: Actor, word: str) -> NewRun:
-        crew = await starting.crew_named(self._store, body.crew)
+        crew = await starting.crew_named(self._store.catalogue, body.crew)
         followers = self._followers(body.webhook_url)
         return starting.plan(crew, body.inputs, actor, key=f"http:{word}", followers=followers)
 

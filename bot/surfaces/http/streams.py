@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 
-from bot.core.inbox import Batches, Inbox
-from bot.core.ports import Events, Runs
+from bot.core.ports import Store
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.inboxfeed import InboxFeed, InboxFollower
 from bot.surfaces.http.problems import Problem
@@ -42,15 +41,11 @@ def cut_off(request: web.Request) -> None:
         request.transport.abort()
 
 
-class StreamStore(Runs, Events, Batches, Inbox, Protocol):
-    """What streams read."""
-
-
 @dataclass(frozen=True)
 class Streams:
     """The streams of this process."""
 
-    store: StreamStore
+    store: Store
     runs: RunFeed
     inbox: InboxFeed
     #: Whether a caller may still follow: keys are revoked while streams are open.

@@ -47,7 +47,7 @@ class WebSocketRoutes:
 
     async def of_run(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
         run_id = call.id("execution_id")
-        opening = await open_run(self._streams.store, run_id, _cursor(call))
+        opening = await open_run(self._streams.store.runs, run_id, _cursor(call))
         socket = Socket(self._answers, self._rates, call.caller, run_id)
         if opening.finished:  # nothing to follow: open, and close
             return await self._serve(call, socket, None, opening.first)

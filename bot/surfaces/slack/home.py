@@ -39,20 +39,20 @@ class Home:
     def __init__(self, store: Store, api: SlackApi) -> None:
         self._store = store
         self._api = api
-        self._links = Links(store, api)
+        self._links = Links(store.memory, api)
         #: When each principal's tab is due.
         self._due: dict[str, float] = {}
         self._changed = asyncio.Event()
 
     async def opened(self, actor: Actor) -> None:
         """Somebody looks at their tab. Raises nothing of Slack's: it is tried again."""
-        await self._store.remember(_name(actor.principal), actor.membership, KEPT)
+        await self._store.memory.remember(_name(actor.principal), actor.membership, KEPT)
         self._mark(actor.principal, 0.0)
 
     async def concern(self, principals: Iterable[str]) -> None:
         """Something of these people's changed. Raises StoreUnavailable."""
         for principal in set(principals):
-            if principal.startswith(f"{SURFACE}:") and await self._store.recall(_name(principal)):
+            if principal.startswith(f"{SURFACE}:") and await self._store.memory.recall(_name(principal)):
                 self._mark(principal, INTERVAL)
 
     def _mark(self, principal: str, after: float) -> None:
@@ -96,12 +96,14 @@ class Home:
             log.exception("a Home tab can't be drawn", principal=principal)
 
     async def _view(self, principal: str) -> homeview.View:
-        questions = await self._store.open_questions(QUESTIONS + 1, deciders=[principal])
-        runs = await self._store.runs(RunFilter(requester=principal, limit=RUNS))
-        membership = await self._store.recall(_name(principal))
+        questions = await self._store.questions.open(QUESTIONS + 1, deciders=[principal])
+        runs = await self._store.runs.list(RunFilter(requester=principal, limit=RUNS))
+        membership = await self._store.memory.recall(_name(principal))
         # Of crews that they may not start, guests are not told the names.
         crews = [
-            crew for crew in (await self._store.crews()).values() if membership in crew.allowed_memberships
+            crew
+            for crew in (await self._store.catalogue.crews()).values()
+            if membership in crew.allowed_memberships
         ]
         asked = [found for each in questions[:QUESTIONS] if (found := await self._asked(each)) is not None]
         listed = [Listed(run=run, link=await self._link(run.id, PROGRESS)) for run in runs]
@@ -109,18 +111,18 @@ class Home:
 
     async def _asked(self, question: Question) -> Asked | None:
         try:
-            run = await self._store.run(question.run_id)
+            run = await self._store.runs.get(question.run_id)
         except (NotFound, UnreadableRecord):
             return None
         link = await self._link(question.run_id, question_copy(question.id))
         return Asked(card=question_card(run, question), link=link)
 
     async def _link(self, run_id: str, name: str) -> str | None:
-        copies = (await self._store.delivery(SURFACE, run_id)).copies
+        copies = (await self._store.outbox.state(SURFACE, run_id)).copies
         try:
             return await self._links.to(Posted.decode(copies[name])) if name in copies else None
         except ValueError:
-            self._store.note_unreadable("copy", f"{name} of run {run_id}", "it names no message")
+            self._store.health.report_unreadable("copy", f"{name} of run {run_id}", "it names no message")
             return None
 
 

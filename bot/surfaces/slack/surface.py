@@ -96,7 +96,7 @@ async def open_slack(
     async with AsyncExitStack() as stack:
         ack_priority = AckPriority()
         api = await stack.enter_async_context(open_api(settings, metrics, ack_priority))
-        presence = Presence(store, owner)
+        presence = Presence(store.memory, owner)
         await stack.enter_async_context(presence.shown())
         unfinished = PendingRequests(store, presence)
         parts = Parts(api, store, feed, unfinished, settings, console)
@@ -133,17 +133,17 @@ class Parts:
         self.installed = Installed(api)
         self.home = Home(store, api)
         notices = Notices(api)
-        self.desk = AckHandler(self.background, notices, store, unfinished)
+        self.desk = AckHandler(self.background, notices, store.memory, unfinished)
         self._copies = Copies(store, api)
         self._store = store
-        self.people = People(api, store, self.background, self.installed)
+        self.people = People(api, store.memory, self.background, self.installed)
         self._answers = Answers(store)
         self._replies = Replies(store, self.people, self._answers)
         self._opening = Opening(api, notices)
-        self._forms = Forms(store, self._opening)
-        self._placing = Placing(store, store, feed, notices)
+        self._forms = Forms(store.memory, self._opening)
+        self._placing = Placing(store.runs, store.memory, feed, notices)
         token = settings.slack_bot_token
-        links = ConsoleLinks(store, console, token.get_secret_value() if token else "")
+        links = ConsoleLinks(store.memory, console, token.get_secret_value() if token else "")
         self._orders = CommandHandlers(store, self._forms, self._placing, links)
         strays = Strays(self._copies, api)
         self.ears = Ears(self.installed, self.people, self._orders, self._replies, strays)
@@ -160,7 +160,7 @@ class Parts:
         messages.listen(app, desk, self.ears)
         presses.listen(app, desk, people, effects)
         modals.listen(app, desk, submitted)
-        lifecycle.listen(app, desk, store, people, self.home)
+        lifecycle.listen(app, desk, store.runs, people, self.home)
         return app
 
 
@@ -168,7 +168,7 @@ def _routes(settings: Settings, dispatcher: Dispatcher, store: Store) -> list[we
     """The request URL; none in Socket Mode, where Slack has no use for it."""
     if settings.socket_mode or settings.slack_signing_secret is None:
         return []
-    return RequestUrl(settings.slack_signing_secret.get_secret_value(), dispatcher, store).routes()
+    return RequestUrl(settings.slack_signing_secret.get_secret_value(), dispatcher, store.memory).routes()
 
 
 def _socket_mode(
@@ -193,8 +193,8 @@ async def _begin(parts: Parts, store: Store, catch_up: CatchUp) -> None:
 
 
 async def _go_on(store: Store, team: str) -> None:
-    if await store.paused(team) is not None:
-        await store.pause(team, None)
+    if await store.runs.pause_reason(team) is not None:
+        await store.runs.pause_tenant(team, None)
         log.info("the workspace's runs go on", team=team)
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.feed import RECHECK, Feed, Signal, outbox_topic
-from bot.core.ports import Deliveries
+from bot.core.ports import Outbox
 from bot.surfaces.webhooks.delivery import Delivery
 
 log = structlog.get_logger(__name__)
@@ -29,14 +29,14 @@ class Courier:
 
     def __init__(
         self,
-        store: Deliveries,
+        outbox: Outbox,
         feed: Feed,
         delivery: Delivery,
         *,
         at_once: int = AT_ONCE,
         every: float = RECHECK,
     ) -> None:
-        self._store = store
+        self._outbox = outbox
         self._feed = feed
         self._delivery = delivery
         self._surface = delivery.route.surface
@@ -47,7 +47,7 @@ class Courier:
     async def run(self) -> None:
         """Deliver for ever; the shards are given back when this is cancelled."""
         async with asyncio.TaskGroup() as group:
-            for shard in range(self._store.shards):
+            for shard in range(self._outbox.shards):
                 group.create_task(self._attend(shard, group))
 
     async def _attend(self, shard: int, group: asyncio.TaskGroup) -> None:
@@ -64,12 +64,12 @@ class Courier:
                 # Who doesn't get it back now, gets it when the lease has run out.
                 with suppress(StoreUnavailable, TimeoutError):
                     async with asyncio.timeout(RELEASED_WITHIN):
-                        await self._store.release_shard(self._surface, shard, self._delivery.owner)
+                        await self._outbox.release_shard(self._surface, shard, self._delivery.owner)
 
     async def _look(self, shard: int, signal: Signal, group: asyncio.TaskGroup) -> None:
-        if not await self._store.lease_shard(self._surface, shard, self._delivery.owner, LEASE):
+        if not await self._outbox.lease_shard(self._surface, shard, self._delivery.owner, LEASE):
             return
-        pending = set(await self._store.pending(self._surface, shard)) - self._busy
+        pending = set(await self._outbox.pending(self._surface, shard)) - self._busy
         if pending and not await self._delivery.route.blocked():
             for run_id in pending:
                 self._busy.add(run_id)
@@ -98,4 +98,4 @@ class Courier:
         else:
             log.error("Webhooks of a run failed; trying again", run_id=run_id, exc_info=error)
         with suppress(StoreUnavailable):
-            await self._store.postpone(self._surface, run_id, SET_ASIDE)
+            await self._outbox.postpone(self._surface, run_id, SET_ASIDE)

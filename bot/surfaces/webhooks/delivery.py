@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
-from typing import Protocol
 
 import structlog
 from prometheus_client import Counter
 
 from bot.core.endpoints import SURFACE, Endpoint
 from bot.core.event import Event
-from bot.core.ports import Clock, Deliveries, Events, Runs
-from bot.core.webhooks import Outgoing, Outstanding
+from bot.core.ports import Store
+from bot.core.webhooks import Outstanding
 from bot.surfaces.webhooks.routes import Route
 from bot.surfaces.webhooks.schedule import Schedule
 from bot.surfaces.webhooks.sending import Missed, Sender
@@ -22,16 +21,12 @@ PAGE = 50
 """Events that are read at a time."""
 
 
-class DeliveryStore(Runs, Events, Clock, Deliveries, Outgoing, Protocol):
-    """What is needed to deliver."""
-
-
 class Delivery:
     """Brings events along one route."""
 
     def __init__(
         self,
-        store: DeliveryStore,
+        store: Store,
         sender: Sender,
         route: Route,
         *,
@@ -55,9 +50,9 @@ class Delivery:
         """
         surface = self.route.surface
         endpoint = await self.route.endpoint(run_id)
-        state = await self._store.outstanding(surface, run_id)
+        state = await self._store.webhooks.outstanding(surface, run_id)
         before = state.before
-        while page := await self._store.events(run_id, before, PAGE):
+        while page := await self._store.events.read(run_id, before, PAGE):
             for event in page:
                 if state.done_with(event.seq):
                     continue
@@ -67,7 +62,7 @@ class Delivery:
             before = page[-1].seq
         if before == state.before:
             # Nothing was outstanding: so that it is no longer pending.
-            await self._store.passed(surface, self.owner, run_id, state.cursor)
+            await self._store.webhooks.ack_event(surface, self.owner, run_id, state.cursor)
 
     async def _one(self, endpoint: Endpoint | None, event: Event, state: Outstanding) -> bool:
         """Whether the run's next event may follow."""
@@ -84,13 +79,13 @@ class Delivery:
 
     async def _later(self, event: Event, state: Outstanding, missed: Missed) -> bool:
         since = state.again.get(event.seq, event.at)
-        age = (await self._store.now() - since) / 1000
+        age = (await self._store.clock.now() - since) / 1000
         tries = state.tries + 1
         wait = self._schedule.wait(tries, age, random.random(), at_least=missed.retry_after)  # noqa: S311 - spreads load
         if wait is None:
             return await self._give_up(event, missed)
         log.debug("A webhook has to be sent again", to=self._name, run_id=event.run_id, why=missed.why)
-        await self._store.missed(
+        await self._store.webhooks.nack_event(
             self.route.surface, self.owner, event.run_id, tries=tries, why=missed.why, seconds=wait
         )
         return False
@@ -98,12 +93,12 @@ class Delivery:
     async def _give_up(self, event: Event, missed: Missed) -> bool:
         log.warning("A webhook is given up", to=self._name, run_id=event.run_id, why=missed.why)
         self._count("given_up")
-        return await self._store.passed(
+        return await self._store.webhooks.ack_event(
             self.route.surface, self.owner, event.run_id, event.seq, failure=missed.why, gone=missed.gone
         )
 
     async def _passed(self, event: Event) -> bool:
-        return await self._store.passed(self.route.surface, self.owner, event.run_id, event.seq)
+        return await self._store.webhooks.ack_event(self.route.surface, self.owner, event.run_id, event.seq)
 
     def _count(self, result: str) -> None:
         self._tries.labels(self._name, result).inc()

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from bot.core.endpoints import OF_STARTS, Endpoint, derived, surface_of
 from bot.core.ports import Runs
-from bot.core.webhooks import Outgoing
+from bot.core.webhooks import Webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -32,23 +32,23 @@ class Route(Protocol):
 class Configured:
     """To an endpoint of the settings, for all runs."""
 
-    def __init__(self, endpoint: Endpoint, store: Outgoing) -> None:
+    def __init__(self, endpoint: Endpoint, webhooks: Webhooks) -> None:
         self.surface = endpoint.surface
         self._endpoint = endpoint
-        self._store = store
+        self._webhooks = webhooks
 
     async def endpoint(self, _: str) -> Endpoint:
         return self._endpoint
 
     async def blocked(self) -> bool:
-        disabled = (await self._store.disabled()).get(self.surface)
+        disabled = (await self._webhooks.disabled()).get(self.surface)
         return disabled is not None and disabled.fingerprint == self._endpoint.fingerprint
 
     async def hang_up(self, why: str) -> bool:
         log.warning(
             "An endpoint wants no more webhooks: it is off until somebody enables it", to=self.surface
         )
-        await self._store.disable(self.surface, why, self._endpoint.fingerprint)
+        await self._webhooks.disable(self.surface, why, self._endpoint.fingerprint)
         return True
 
 
@@ -57,12 +57,12 @@ class OfStarts:
 
     surface = surface_of(OF_STARTS)
 
-    def __init__(self, store: Runs, secrets: tuple[SecretStr, ...]) -> None:
-        self._store = store
+    def __init__(self, runs: Runs, secrets: tuple[SecretStr, ...]) -> None:
+        self._runs = runs
         self._secrets = secrets
 
     async def endpoint(self, run_id: str) -> Endpoint | None:
-        run = await self._store.run(run_id)
+        run = await self._runs.get(run_id)
         secrets = tuple(derived(secret, run.requester.principal) for secret in self._secrets)
         for place in run.followers:
             if place.surface == self.surface:

@@ -6,19 +6,18 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Protocol
 from uuid import uuid4
 
 import structlog
 
 from bot.core.endpoints import SURFACE
 from bot.core.feed import RECHECK, Feed
+from bot.core.ports import Store
 from bot.core.tasks import at_work
-from bot.core.webhooks import Followers
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.webhooks.courier import AT_ONCE, Courier
-from bot.surfaces.webhooks.delivery import Delivery, DeliveryStore
+from bot.surfaces.webhooks.delivery import Delivery
 from bot.surfaces.webhooks.routes import Configured, OfStarts, Route
 from bot.surfaces.webhooks.schedule import Schedule
 from bot.surfaces.webhooks.sending import TIMEOUT, Sender, open_sender
@@ -27,10 +26,6 @@ log = structlog.get_logger(__name__)
 
 STARTS_AT_ONCE = 8 * AT_ONCE
 """Requests to the addresses that came with starts: they are many endpoints."""
-
-
-class WebhookStore(DeliveryStore, Followers, Protocol):
-    """What is needed of the store."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class Pace:
 
 @asynccontextmanager
 async def open_webhooks(
-    settings: Settings, store: WebhookStore, feed: Feed, metrics: Metrics, pace: Pace | None = None
+    settings: Settings, store: Store, feed: Feed, metrics: Metrics, pace: Pace | None = None
 ) -> AsyncIterator[None]:
     """Deliver to the endpoints of the settings while the block runs. Raises StoreUnavailable.
 
@@ -65,12 +60,12 @@ async def open_webhooks(
             yield
 
 
-async def _follow(settings: Settings, store: WebhookStore) -> None:
+async def _follow(settings: Settings, store: Store) -> None:
     ours = [endpoint.surface for endpoint in settings.webhooks]
-    left = sorted(set(await store.following()) - set(ours))
+    left = sorted(set(await store.webhooks.following()) - set(ours))
     names = ", ".join(surface.removeprefix(SURFACE) for surface in left)
     if ours or not left:
-        await store.follow(ours)
+        await store.webhooks.follow(ours)
         if left:
             log.warning(
                 "Endpoints get no runs that start from now on: CREWDECK_WEBHOOKS has changed", gone=names
@@ -83,21 +78,19 @@ async def _follow(settings: Settings, store: WebhookStore) -> None:
         )
 
 
-def _courier(
-    route: Route, store: WebhookStore, feed: Feed, metrics: Metrics, sender: Sender, pace: Pace
-) -> Courier:
+def _courier(route: Route, store: Store, feed: Feed, metrics: Metrics, sender: Sender, pace: Pace) -> Courier:
     delivery = Delivery(
         store, sender, route, owner=uuid4().hex, schedule=pace.schedule, tries=metrics.webhook_tries
     )
     at_once = STARTS_AT_ONCE if isinstance(route, OfStarts) else AT_ONCE
-    return Courier(store, feed, delivery, at_once=at_once, every=pace.every)
+    return Courier(store.outbox, feed, delivery, at_once=at_once, every=pace.every)
 
 
-def _routes(settings: Settings, store: WebhookStore) -> Iterator[Route]:
+def _routes(settings: Settings, store: Store) -> Iterator[Route]:
     for endpoint in settings.webhooks:
-        yield Configured(endpoint, store)
+        yield Configured(endpoint, store.webhooks)
     if settings.webhook_urls:
-        yield OfStarts(store, settings.webhook_secrets)
+        yield OfStarts(store.runs, settings.webhook_secrets)
 
 
 def _version() -> str:

@@ -21,7 +21,7 @@ def store_url(redis_url: str) -> str:
 @pytest.fixture
 async def served(store: RedisStore) -> AsyncIterator[Served]:
     """The API without keys."""
-    await store.announce("here", [DEMO])
+    await store.catalogue.announce("here", [DEMO])
     async with serve(store, {}) as api:
         yield api
 

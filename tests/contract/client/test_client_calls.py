@@ -41,7 +41,7 @@ async def test_a_run_is_started_listed_and_cancelled(client: Client) -> None:
 
 async def test_a_run_is_tried_again_and_deleted(served: Served, client: Client) -> None:
     claim = await served.started()
-    await served.store.finish(claim, error=RunError(code="internal", message="It broke."))
+    await served.store.queue.finish(claim, error=RunError(code="internal", message="It broke."))
     again = await client.retry(claim.run.id, idempotency_key="a")
     assert (await client.retry(claim.run.id, idempotency_key="a")).run_id == again.run_id
     assert (await client.run(again.run_id)).retry_of == claim.run.id
@@ -69,7 +69,7 @@ async def test_the_same_idempotency_key_is_the_same_run(client: Client) -> None:
 
 async def test_crews_come_with_their_inputs(store: RedisStore, client: Client) -> None:
     field = InputField(name="topic", type=InputKind.TEXT, required=True)
-    await store.announce("here", [demo(inputs=(field,), main_input="topic")])
+    await store.catalogue.announce("here", [demo(inputs=(field,), main_input="topic")])
     [crew] = await client.crews()
     assert (crew.name, crew.main_input) == ("demo", "topic")
     assert (crew.inputs[0].name, crew.inputs[0].type, crew.inputs[0].required) == ("topic", "text", True)
@@ -133,7 +133,7 @@ async def test_what_the_server_refuses_has_its_code(
 
 
 async def test_keys_are_sent(store: RedisStore) -> None:
-    await store.announce("here", [DEMO])
+    await store.catalogue.announce("here", [DEMO])
     async with serve(store, KEYS) as locked:
         async with Client(locked.url, SECRETS["ci"]) as client:
             assert (await client.start("demo")).status == "queued"
@@ -148,7 +148,7 @@ async def test_keys_are_sent(store: RedisStore) -> None:
 
 
 async def test_too_many_calls_are_made_a_little_later(store: RedisStore) -> None:
-    await store.announce("here", [DEMO])
+    await store.catalogue.announce("here", [DEMO])
     async with (
         serve(store, {**KEYS, "CREWDECK_RATE_LIMIT": "4"}) as slow,
         Client(slow.url, SECRETS["ci"]) as client,
@@ -186,7 +186,7 @@ def test_the_client_stands_alone() -> None:
 
 async def test_the_example_of_the_documentation_works(store: RedisStore, served: Served) -> None:
     fields = (InputField(name="topic"), InputField(name="pace", type=InputKind.NUMBER))
-    await store.announce("here", [demo(inputs=fields)])
+    await store.catalogue.announce("here", [demo(inputs=fields)])
     [example] = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "client.md").read_text(), re.DOTALL)
     names: dict[str, Callable[[str], Awaitable[str]]] = {}
     exec(compile(example, "docs/client.md", "exec"), names)  # noqa: S102 - our own documentation
@@ -194,12 +194,12 @@ async def test_the_example_of_the_documentation_works(store: RedisStore, served:
     async def play() -> None:
         async with Client(served.url) as watching, aclosing(watching.inbox()) as inbox:
             await anext(inbox)
-            while not (claims := await store.claim("w1", ["demo"], 1, 60)):  # noqa: ASYNC110 - played
+            while not (claims := await store.queue.claim("w1", ["demo"], 1, 60)):  # noqa: ASYNC110 - played
                 await asyncio.sleep(0.01)
             await served.ask(claims[0])
             while not isinstance(await anext(inbox), HumanInputCompleted):
                 pass
-        await store.finish(claims[0], result="Published.")
+        await store.queue.finish(claims[0], result="Published.")
 
     async with asyncio.TaskGroup() as group:
         group.create_task(play())

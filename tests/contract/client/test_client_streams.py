@@ -40,7 +40,7 @@ async def finished(served: Served, tasks: int = 3) -> str:
     claim = await served.started()
     for number in range(1, tasks + 1):
         await served.work(claim, number, tasks)
-    await served.store.finish(claim, result="Done.")
+    await served.store.queue.finish(claim, result="Done.")
     return claim.run.id
 
 
@@ -88,7 +88,7 @@ async def test_cut_connections_leave_no_gap(line: Line, served: Served, seed: in
         for number in range(1, 11):
             await served.work(claim, number, 10)
             await asyncio.sleep(chance.random() * 0.05)
-        await served.store.finish(claim, result="Done.")
+        await served.store.queue.finish(claim, result="Done.")
 
     async with Client(line.url) as client, asyncio.TaskGroup() as group:
         # The first connection must come about: without a server a stream fails at once.

@@ -175,7 +175,7 @@ class Deck:
     async def at(cls, redis_url: str) -> AsyncIterator[Self]:
         async with open_store(redis_url) as store:
             feed = Feed()
-            following = asyncio.create_task(feed.follow(store))
+            following = asyncio.create_task(feed.follow(store.events))
             try:
                 yield cls(store, feed)
             finally:
@@ -185,13 +185,13 @@ class Deck:
 
     async def start(self, crew: str, **inputs: Any) -> Run:
         crews = await self.announced(crew)
-        run, _ = await self.store.start(starting.plan(crews[crew], inputs, ADA, key=uuid.uuid4().hex))
+        run, _ = await self.store.runs.start(starting.plan(crews[crew], inputs, ADA, key=uuid.uuid4().hex))
         return run
 
     async def announced(self, name: str) -> dict[str, Crew]:
         async with asyncio.timeout(WITHIN):
             for _ in itertools.count():
-                crews = await self.store.crews()
+                crews = await self.store.catalogue.crews()
                 if name in crews:
                     return crews
                 await asyncio.sleep(0.05)
@@ -203,9 +203,9 @@ class Deck:
             with self._feed.watch(run_topic(run.id)) as signal:
                 while True:
                     signal.clear()
-                    now = await self.store.run(run.id)
+                    now = await self.store.runs.get(run.id)
                     assert not now.status.over, now.error
-                    found = [each for each in await self.store.questions(run.id) if each.open]
+                    found = [each for each in await self.store.questions.list(run.id) if each.open]
                     if len(found) >= many:
                         return found
                     await signal.wait()
@@ -217,11 +217,11 @@ class Deck:
     async def say(self, question: Question, words: str) -> Ruling:
         """Answer in words; exactly a label is that button."""
         said = answering.in_words(question, ADA, words, key=uuid.uuid4().hex)
-        return await self.store.respond(question.run_id, question.id, said)
+        return await self.store.questions.respond(question.run_id, question.id, said)
 
     async def reject(self, question: Question, comment: str) -> Ruling:
         said = make_response(Action.REJECT, ADA, key=uuid.uuid4().hex, comment=comment)
-        return await self.store.respond(question.run_id, question.id, said)
+        return await self.store.questions.respond(question.run_id, question.id, said)
 
     async def over(self, run: Run, within: float = WITHIN) -> Run:
         """The run, once it is over."""
@@ -232,7 +232,7 @@ class Deck:
             with self._feed.watch(run_topic(run.id)) as signal:
                 while True:
                     signal.clear()
-                    now = await self.store.run(run.id)
+                    now = await self.store.runs.get(run.id)
                     if condition(now):
                         return now
                     await signal.wait()
@@ -244,4 +244,4 @@ class Deck:
         return done.result or ""
 
     async def events(self, run: Run) -> list[Event]:
-        return await self.store.events(run.id)
+        return await self.store.events.read(run.id)

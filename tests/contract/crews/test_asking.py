@@ -29,7 +29,7 @@ async def test_a_tool_call_then_a_question_then_the_answer_in_the_result(
     assert question.context == "It is for customers."
     assert [option.label for option in question.options] == ["Plain", "Playful"]
     assert (question.asker, question.task_id) == ("Worker", ids.part_id(run.id, "task", 1))
-    assert (await deck.store.run(run.id)).status is RunStatus.INPUT_REQUIRED
+    assert (await deck.store.runs.get(run.id)).status is RunStatus.INPUT_REQUIRED
     await deck.say(question, "playful")
     assert await deck.result(run) == "Result: Ada chose 'Playful'."
     assert model.count("tides") == 3
@@ -97,7 +97,7 @@ async def test_wrong_arguments_are_explained_to_the_model_and_ask_nobody(
     )
     run = await deck.start("solo", prompt="[[wrong]]")
     assert "kind 'choice' needs at least 2 options" in await deck.result(run)
-    assert await deck.store.questions(run.id) == []
+    assert await deck.store.questions.list(run.id) == []
 
 
 async def test_delegated_agents_ask_in_their_own_name(deck: Deck, model: LoopbackModel) -> None:

@@ -27,7 +27,7 @@ def worker(model: LoopbackModel) -> Iterator[WorkerProcess]:
 async def waited(deck: Deck, run: Run) -> Wait:
     """What the run is queued for."""
     async with asyncio.timeout(10):
-        while run.id not in (found := await deck.store.waits([await deck.store.run(run.id)])):  # noqa: ASYNC110
+        while run.id not in (found := await deck.store.runs.waits([await deck.store.runs.get(run.id)])):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return found[run.id]
 

@@ -28,14 +28,14 @@ async def test_a_run_that_waits_is_cancelled_at_once(
     run = await deck.start("solo", prompt="[[waiting]]")
     question = await deck.question(run)
     before = time.monotonic()
-    await deck.store.cancel(run.id, ADA)
+    await deck.store.runs.cancel(run.id, ADA)
     while (
         f'"run_id": "{run.id}", "level": "info", "logger": "crews.worker.worker"'
         not in worker.log.split("let go")[-1]
     ):
         assert time.monotonic() - before < 1, worker.log
         await asyncio.sleep(0.01)
-    withdrawn = await deck.store.question(run.id, question.id)
+    withdrawn = await deck.store.questions.get(run.id, question.id)
     assert withdrawn.outcome is not None
     assert withdrawn.outcome.action == "cancel"
     assert [event.body.type for event in await deck.events(run)][-1] == "run_cancelled"
@@ -47,9 +47,9 @@ async def test_a_run_that_works_is_cancelled_before_its_next_step(deck: Deck, mo
     run = await deck.start("solo", prompt="[[working]]")
     await called(model, "working")
     await asyncio.sleep(0.2)
-    await deck.store.cancel(run.id, ADA)
+    await deck.store.runs.cancel(run.id, ADA)
     await asyncio.sleep(1.0)
-    assert (await deck.store.run(run.id)).status is RunStatus.CANCELLED
+    assert (await deck.store.runs.get(run.id)).status is RunStatus.CANCELLED
     assert model.count("working") == 1
 
 
@@ -67,7 +67,7 @@ async def test_a_delegated_agent_that_waits_in_its_thread_is_cancelled_too(
     run = await deck.start("team", prompt="[[delegated]]")
     await deck.question(run)
     asked = model.count("delegated")
-    await deck.store.cancel(run.id, ADA)
+    await deck.store.runs.cancel(run.id, ADA)
     await asyncio.sleep(0.5)
     assert model.count("delegated") == asked
 
@@ -97,7 +97,7 @@ async def test_working_time_is_limited_and_waiting_for_people_is_no_work(
     run = await deck.start("short_time", prompt="[[slowly]]")
     question = await deck.question(run)
     await asyncio.sleep(1.2)
-    assert (await deck.store.run(run.id)).status is RunStatus.INPUT_REQUIRED
+    assert (await deck.store.runs.get(run.id)).status is RunStatus.INPUT_REQUIRED
     await deck.say(question, "approve")
     done = await deck.over(run, within=6)
     assert done.error is not None
@@ -141,7 +141,7 @@ async def test_a_provider_that_refuses_the_key_is_explained(deck: Deck, model: L
 
 
 async def test_a_broken_definition_is_logged_and_not_announced(deck: Deck, worker: WorkerProcess) -> None:
-    assert "unreadable" not in await deck.store.crews()
+    assert "unreadable" not in await deck.store.catalogue.crews()
     assert "unreadable/crew.yaml:9: on_deadlin: is no key that Crewdeck knows" in worker.log
     assert "tests.contract.crews.toolbox:nothing_there can't be imported" in worker.log
 

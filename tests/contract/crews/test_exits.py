@@ -92,8 +92,11 @@ async def test_a_worker_whose_engine_ended_gives_its_runs_back_and_exits(model: 
             stops = await deck.start("stops_engine", prompt="[[engine]]")
             assert await asyncio.to_thread(worker.process.wait, 20) == 1, worker.log
             for run in (asks, stops):
-                assert (await deck.store.run(run.id)).status in {RunStatus.QUEUED, RunStatus.INPUT_REQUIRED}
-            await deck.store.cancel(stops.id, ADA)
+                assert (await deck.store.runs.get(run.id)).status in {
+                    RunStatus.QUEUED,
+                    RunStatus.INPUT_REQUIRED,
+                }
+            await deck.store.runs.cancel(stops.id, ADA)
             worker.start()
             await deck.say(question, "approve")
             assert await deck.result(asks) == "Ada approved.", "long before its lease would have run out"
@@ -110,7 +113,7 @@ async def test_a_worker_with_too_many_hung_tools_is_replaced(model: LoopbackMode
                 await deck.until(run, lambda now: now.status is RunStatus.RUNNING)
                 await called(model, "hangs", number)
                 await asyncio.sleep(0.5)  # its tool is at work now
-                await deck.store.cancel(run.id, ADA)
+                await deck.store.runs.cancel(run.id, ADA)
                 assert (await deck.over(run, 5)).status is RunStatus.CANCELLED
             assert await asyncio.to_thread(worker.process.wait, 20) == 0, worker.log
             assert "tools hang in runs that are over" in worker.log

@@ -133,7 +133,7 @@ async def test_a_module_that_goes_wrong_costs_its_own_crew_only(worker: WorkerPr
     assert "SyntaxError" in told["broken_syntax"]
     assert "is no factory" in told["no_factory"]
     assert all(len(each.splitlines()) == 1 for each in told.values())
-    assert {name for name in await deck.store.crews() if name.startswith("builds_")} == {
+    assert {name for name in await deck.store.catalogue.crews() if name.startswith("builds_")} == {
         *("builds_waits", "builds_exits", "builds_breaks", "builds_works"),
     }
 
@@ -143,7 +143,7 @@ async def test_builds_that_hang_are_bounded_hold_up_nobody_and_can_be_cancelled(
 ) -> None:
     waiting = [await deck.start("builds_waits") for _ in range(6)]
     await asyncio.to_thread(called, worker.folder / "waits", 4)
-    await deck.store.cancel(waiting[0].id, ADA)
+    await deck.store.runs.cancel(waiting[0].id, ADA)
     demo = await deck.start("demo", topic="tides", pace=0)
     await deck.question(demo)
     for run in waiting[1:]:

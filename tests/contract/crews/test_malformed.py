@@ -39,7 +39,7 @@ async def test_arguments_that_are_no_object_are_told_to_the_model(
     assert "call it with one JSON object" in str(model.requests[-1].body["messages"])
     await deck.say(question, "this")
     assert await deck.result(run) == "Ada answered: this"
-    assert len(await deck.store.questions(run.id)) == 1
+    assert len(await deck.store.questions.list(run.id)) == 1
 
 
 async def test_no_arguments_at_all_are_none(deck: Deck, model: LoopbackModel) -> None:

@@ -48,12 +48,12 @@ async def claimed(store: RedisStore) -> Claim:
     definition, _ = read_crew(DEMO)
     assert definition is not None
     inputs: dict[str, JsonValue] = {"topic": "tide mills", "pace": 0}
-    await store.start(starting.plan(definition.card(), inputs, ADA, key=uuid.uuid4().hex))
+    await store.runs.start(starting.plan(definition.card(), inputs, ADA, key=uuid.uuid4().hex))
     return await held(store)
 
 
 async def held(store: RedisStore) -> Claim:
-    [claim] = await store.claim("w1", ["demo"], 1, LEASE)
+    [claim] = await store.queue.claim("w1", ["demo"], 1, LEASE)
     return claim
 
 
@@ -66,10 +66,10 @@ async def executing(store: RedisStore, claim: Claim) -> AsyncIterator[asyncio.Ta
     definition, _ = read_crew(DEMO)
     assert definition is not None
     feed = Feed()
-    working = Working(store, claim.worker, lease=60, most=50)
+    working = Working(store.queue, claim.worker, lease=60, most=50)
     line = StoreLine(asyncio.get_running_loop(), store, feed, working)
     runtime = Runtime({"demo": YamlCrew(definition)}, line)
-    following = asyncio.create_task(feed.follow(store))
+    following = asyncio.create_task(feed.follow(store.events))
     execution = asyncio.create_task(runtime.execute(claim))
     try:
         yield execution
@@ -83,26 +83,26 @@ async def executing(store: RedisStore, claim: Claim) -> AsyncIterator[asyncio.Ta
 async def test_a_run_whose_key_is_missing_waits_until_it_is_there(store: RedisStore, redis_url: str) -> None:
     claim = await claimed(store)
     async with open_store(redis_url, journal_keys=[KEY]) as sealing:
-        await sealing.note(claim, "format", "2")
-        await sealing.note(claim, "t9/tool/x/0", '{"result": "secret"}')
+        await sealing.journal.put_if_absent(claim, "format", "2")
+        await sealing.journal.put_if_absent(claim, "t9/tool/x/0", '{"result": "secret"}')
         with capture_logs() as logs:
             async with executing(store, claim) as execution:
                 await execution
         [said] = [line for line in logs if line["log_level"] == "error"]
         assert "CREWDECK_JOURNAL_KEY" in said["reason"]
-        waiting = await store.run(claim.run.id)
+        waiting = await store.runs.get(claim.run.id)
         assert (waiting.status, waiting.error) == (RunStatus.QUEUED, None)
-        assert await store.claim("w1", ["demo"], 1, LEASE) == [], "not again at once"
+        assert await store.queue.claim("w1", ["demo"], 1, LEASE) == [], "not again at once"
         _a_minute_passes(redis_url, claim)
-        await store.tick(LOST)
+        await store.clock.tick(LOST)
         async with executing(sealing, again := await held(store)):
             async with asyncio.timeout(45):
                 for _ in itertools.count():
-                    if await store.open_questions():
+                    if await store.questions.open():
                         break
                     await asyncio.sleep(0.05)
-            assert (await sealing.journal(again.run.id))["t9/tool/x/0"] == '{"result": "secret"}'
-            await store.cancel(claim.run.id, ADA)
+            assert (await sealing.journal.read(again.run.id))["t9/tool/x/0"] == '{"result": "secret"}'
+            await store.runs.cancel(claim.run.id, ADA)
 
 
 def _a_minute_passes(redis_url: str, claim: Claim) -> None:
@@ -121,22 +121,22 @@ async def test_a_run_of_another_release_ends_and_says_why(
     store: RedisStore, name: str, value: str, why: str
 ) -> None:
     claim = await claimed(store)
-    await store.note(claim, name, value)
+    await store.journal.put_if_absent(claim, name, value)
     async with executing(store, claim) as execution:
         await execution
-    failed = await store.run(claim.run.id)
+    failed = await store.runs.get(claim.run.id)
     assert failed.error is not None
     assert failed.error.code == "other_release"
     assert why in failed.error.message
     assert f"crewdeck runs retry {claim.run.id[:8]}" in failed.error.message
-    assert await store.journal(claim.run.id) == {name: value}, "it can be tried again elsewhere"
+    assert await store.journal.read(claim.run.id) == {name: value}, "it can be tried again elsewhere"
 
 
 async def test_a_run_whose_question_a_worker_does_not_understand_waits_for_one_that_does(
     store: RedisStore, redis_url: str
 ) -> None:
     claim = await claimed(store)
-    asked = await store.ask(claim, approval(claim))
+    asked = await store.questions.ask(claim, approval(claim))
     key = redis_keys.question(claim.run.id, asked.id)
     with redis.Redis.from_url(redis_url, decode_responses=True) as server:
         spec = json.loads(str(server.hget(key, "spec")))
@@ -145,8 +145,8 @@ async def test_a_run_whose_question_a_worker_does_not_understand_waits_for_one_t
         before = server.hgetall(key)
         async with executing(store, claim) as execution:
             await execution
-        waiting = await store.run(claim.run.id)
+        waiting = await store.runs.get(claim.run.id)
         assert (waiting.status, waiting.error) == (RunStatus.INPUT_REQUIRED, None)
-        assert await store.claim("w1", ["demo"], 1, LEASE) == [], "not again at once"
+        assert await store.queue.claim("w1", ["demo"], 1, LEASE) == [], "not again at once"
         assert server.hgetall(key) == before
-    assert await store.journal(claim.run.id) == {}
+    assert await store.journal.read(claim.run.id) == {}

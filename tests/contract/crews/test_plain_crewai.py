@@ -151,7 +151,7 @@ async def test_what_a_tool_calls_is_a_part_of_its_call(
     await plain.say(await plain.question(run), "yes")
     assert await settled(plain, parking, run) == "Ada approved."
     assert did(parking, "out inside", "out") == ["out inside", "out"]
-    tools = [name for name in await plain.store.journal(run.id) if "/tool/" in name]
+    tools = [name for name in await plain.store.journal.read(run.id) if "/tool/" in name]
     assert tools == [], "the task is finished"
 
 
@@ -201,7 +201,7 @@ async def test_a_call_that_reaches_the_model_waits_for_its_minute_until_the_run_
     await until(lambda: bool(did(parking, "once")))
     await asyncio.sleep(0.5)
     assert model.count("one-a-minute") == 1, "the second call waits"
-    await plain.store.cancel(run.id, run.requester)
+    await plain.store.runs.cancel(run.id, run.requester)
     assert (await plain.over(run, 5)).status is RunStatus.CANCELLED
 
 
@@ -263,7 +263,7 @@ async def test_steps_of_a_plan_that_are_taken_side_by_side(
     await plain.say(asked["Short?"], "yes")
     await plain.say(asked["Long 4?"], "yes")
     await plain.result(run)
-    assert {question.prompt for question in await plain.store.questions(run.id)} == {
+    assert {question.prompt for question in await plain.store.questions.list(run.id)} == {
         "Short?",
         *(f"Long {number}?" for number in range(5)),
     }

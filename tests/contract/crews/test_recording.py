@@ -75,7 +75,7 @@ class Place:
         self.gate = gate
         #: What the run did, in order.
         self.done: list[str] = []
-        working = Working(far, "w", LEASE, most=50)
+        working = Working(far.queue, "w", LEASE, most=50)
         self._line = StoreLine(asyncio.get_running_loop(), far, Feed(), working)
 
     @classmethod
@@ -90,8 +90,8 @@ class Place:
 
     async def claimed(self) -> Claim:
         card = self._blueprint().card()
-        await self.store.start(new_run(crew=card, by=ADA))
-        [claim] = await self.store.claim("here", [card.name], 1, LEASE)
+        await self.store.runs.start(new_run(crew=card, by=ADA))
+        [claim] = await self.store.queue.claim("here", [card.name], 1, LEASE)
         return claim
 
     @asynccontextmanager
@@ -168,13 +168,13 @@ async def test_models_are_asked_ahead_of_the_journal_but_no_tool_is_called(place
         await place.did("asked", "asked")
         await asyncio.sleep(MOMENT)
         assert place.done == ["asked", "asked"], "the tool waits until what led to it is recorded"
-        assert not any("/model/" in name for name in await place.store.journal(claim.run.id))
+        assert not any("/model/" in name for name in await place.store.journal.read(claim.run.id))
         place.said = lambda: None
         place.gate.open()
         await run
     assert place.done == ["asked", "asked", "acted", "asked"]
-    assert (await place.store.run(claim.run.id)).result == "Done."
-    assert set(await place.store.journal(claim.run.id)) == {"format", "crew/000", "done/1", "done/2"}
+    assert (await place.store.runs.get(claim.run.id)).result == "Done."
+    assert set(await place.store.journal.read(claim.run.id)) == {"format", "crew/000", "done/1", "done/2"}
 
 
 async def test_a_run_that_was_taken_away_meanwhile_calls_no_tool(place: Place) -> None:
@@ -182,12 +182,12 @@ async def test_a_run_that_was_taken_away_meanwhile_calls_no_tool(place: Place) -
     place.said = place.gate.shut
     async with place.executing(claim) as run:
         await place.did("asked", "asked")
-        await place.store.cancel(claim.run.id, ADA)
+        await place.store.runs.cancel(claim.run.id, ADA)
         place.gate.open()
         await run
     assert place.done == ["asked", "asked"]
-    assert (await place.store.run(claim.run.id)).status is RunStatus.CANCELLED
-    assert not any("/model/" in name for name in await place.store.journal(claim.run.id))
+    assert (await place.store.runs.get(claim.run.id)).status is RunStatus.CANCELLED
+    assert not any("/model/" in name for name in await place.store.journal.read(claim.run.id))
 
 
 async def test_while_it_is_not_certain_whose_the_run_is_no_step_is_begun(place: Place) -> None:
@@ -206,18 +206,18 @@ async def test_a_run_that_turns_out_to_be_anothers_ends_here(place: Place) -> No
     async with place.executing(claim, hold) as run:
         await run
     assert place.done == ["asked"]
-    assert (await place.store.run(claim.run.id)).status is RunStatus.RUNNING, "its new worker ends it"
+    assert (await place.store.runs.get(claim.run.id)).status is RunStatus.RUNNING, "its new worker ends it"
 
 
 async def test_working_time_goes_on_where_an_earlier_worker_stopped_counting(place: Place) -> None:
     claim = await place.claimed()
-    await place.store.beat("here", [claim], LEASE, {claim.run.id: 59_900})
-    await place.store.release(claim)
-    [again] = await place.store.claim("here", [claim.run.crew.name], 1, LEASE)
+    await place.store.queue.heartbeat("here", [claim], LEASE, {claim.run.id: 59_900})
+    await place.store.queue.release(claim)
+    [again] = await place.store.queue.claim("here", [claim.run.crew.name], 1, LEASE)
     place.said = lambda: time.sleep(MOMENT)
     async with place.executing(again):
         pass
-    done = await place.store.run(claim.run.id)
+    done = await place.store.runs.get(claim.run.id)
     assert done.error is not None
     assert done.error.code == "limit_time"
     assert done.worked == 59_900

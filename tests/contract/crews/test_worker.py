@@ -36,16 +36,16 @@ async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_wor
             await deck.until(steady, lambda now: now.seq >= 2)  # its first method is begun
             await asyncio.sleep(0.4)  # their tools are at work now
             assert await asyncio.to_thread(worker.stop) == 0, worker.log
-            assert (await deck.store.run(waits.id)).status is RunStatus.INPUT_REQUIRED
+            assert (await deck.store.runs.get(waits.id)).status is RunStatus.INPUT_REQUIRED
             for each in (works, hangs, steady):
-                assert (await deck.store.run(each.id)).status is RunStatus.QUEUED
-            assert [name for name in await deck.store.journal(works.id) if "/tool/" in name], worker.log
+                assert (await deck.store.runs.get(each.id)).status is RunStatus.QUEUED
+            assert [name for name in await deck.store.journal.read(works.id) if "/tool/" in name], worker.log
             assert not [
                 name
-                for name in await deck.store.journal(hangs.id)
+                for name in await deck.store.journal.read(hangs.id)
                 if name.endswith("/0") and "/tool/" in name
             ]
-            await deck.store.cancel(hangs.id, ADA)
+            await deck.store.runs.cancel(hangs.id, ADA)
             await deck.say(question, "approve")
             worker.start()
             assert await deck.result(works) == "ended"
@@ -83,7 +83,7 @@ async def test_who_is_recycled_finishes_its_runs_and_its_successor_takes_the_nex
         for question, run in zip(asked[:2], first, strict=True):
             await deck.say(question, "approve")
             assert await deck.result(run) == "Ada approved."
-            assert (await deck.store.run(run.id)).epoch == 1, "it stayed where it was"
+            assert (await deck.store.runs.get(run.id)).epoch == 1, "it stayed where it was"
         await asyncio.to_thread(server.wait_for, lambda: recycled not in server.workers, 30)
         for question, run in zip(asked[2:], later, strict=True):
             await deck.say(question, "approve")
@@ -106,7 +106,7 @@ async def test_a_worker_that_nobody_replaces_before_it_ends_goes_on_until_it_hol
                 await deck.say(question, "approve")
                 assert await deck.result(run) == "Ada approved."
             assert await asyncio.to_thread(worker.process.wait, 10) == 0
-            assert (await deck.store.run(left.id)).status is RunStatus.QUEUED
+            assert (await deck.store.runs.get(left.id)).status is RunStatus.QUEUED
             worker.start()
             question = await deck.question(left)
             last = await deck.start("solo", prompt="[[waits]]")
@@ -126,7 +126,7 @@ async def test_crews_of_python_stay_known_while_their_only_worker_is_replaced(mo
             worker.start()
             ended = asyncio.create_task(deck.result(run))
             while not ended.done():
-                assert "steady" in await deck.store.crews()
+                assert "steady" in await deck.store.catalogue.crews()
                 await asyncio.sleep(0.02)
             assert await ended == "first, second"
 

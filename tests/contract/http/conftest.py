@@ -21,7 +21,7 @@ def store_url(redis_url: str) -> str:
 @pytest.fixture
 async def served(store: RedisStore) -> AsyncIterator[Served]:
     """The API without keys."""
-    await store.announce("here", [DEMO])
+    await store.catalogue.announce("here", [DEMO])
     async with serve(store, {}) as api:
         yield api
 
@@ -29,7 +29,7 @@ async def served(store: RedisStore) -> AsyncIterator[Served]:
 @pytest.fixture
 async def serve_with(store: RedisStore) -> AsyncIterator[Serve]:
     """The API with settings of the test's own."""
-    await store.announce("here", [DEMO])
+    await store.catalogue.announce("here", [DEMO])
     async with AsyncExitStack() as stack:
 
         async def start(settings: Mapping[str, str]) -> Served:

@@ -74,7 +74,7 @@ class Served:
         return str(answer.json()["run_id"])
 
     async def claim(self, crew: str = "demo") -> Claim:
-        [claim] = await self.store.claim("w1", [crew], 1, LEASE)
+        [claim] = await self.store.queue.claim("w1", [crew], 1, LEASE)
         return claim
 
     async def started(self, **how: Any) -> Claim:
@@ -100,7 +100,7 @@ class Served:
             policy=claim.run.approvers,
             deadline=deadline or Deadline(),
         )
-        return await self.store.ask(claim, question)
+        return await self.store.questions.ask(claim, question)
 
     async def work(self, claim: Claim, number: int, total: int = 99) -> None:
         """One task, done."""
@@ -108,7 +108,7 @@ class Served:
         crew = ids.part_id(claim.run.id, "crew")
         words = f"Task {number}: žluťoučký “kůň” \u2028 <b>&"
         for event in (TaskStarted, TaskCompleted):
-            await self.store.record(
+            await self.store.events.append(
                 claim, event(crew_id=crew, task_id=task, task=words, number=number, total=total)
             )
 
@@ -147,7 +147,7 @@ async def serve(
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     async with asyncio.TaskGroup() as group:
-        following = group.create_task(feed.follow(store))
+        following = group.create_task(feed.follow(store.events))
         wrong_keys = WrongKeys()
         trust = LocalTrust(configured.exposed_by)
         pages = Console(configured, store, trust, wrong_keys, still_the_same) if console else None

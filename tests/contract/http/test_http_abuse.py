@@ -133,14 +133,14 @@ async def _poll_status(served: Served, pause: float) -> int:
 
 
 async def test_the_socket_of_all_runs_says_nothing_of_hidden_ones(store: RedisStore) -> None:
-    await store.announce("here", [demo()])
+    await store.catalogue.announce("here", [demo()])
     async with serve(store, KEYS, console=True) as served:
         claim = await served.started(headers=bearer("ci"))
         question = await served.ask(claim)
         await served.post(f"/questions/{question.id}/answer", {"action": "approve"}, headers=bearer("ops"))
         eve = Actor(surface="slack", tenant="T1", user_id="UEVE", name="Eve", membership=Membership.MEMBER)
         scopes = (Scope.READ, Scope.ANSWER)
-        token = await sessions.open_session(store, sessions.person_at_console(eve), scopes)
+        token = await sessions.open_session(store.memory, sessions.person_at_console(eve), scopes)
         headers = {"Cookie": f"crewdeck_session={token}", "Origin": served.url}
         async with websockets.connect(
             f"{served.ws_url}/ws/human-input", additional_headers=headers
@@ -151,7 +151,7 @@ async def test_the_socket_of_all_runs_says_nothing_of_hidden_ones(store: RedisSt
             told = await socket.recv()
             assert '"unknown_question"' in told
             assert "ops" not in told
-            mine, _ = await store.start(plan(demo(), {}, eve, key="mine"))
+            mine, _ = await store.runs.start(plan(demo(), {}, eve, key="mine"))
             await served.ask(await served.claim(), "Mine?")
             assert f'"execution_id":"{mine.id}"' in await socket.recv()
 

@@ -67,7 +67,7 @@ async def test_an_answer_to_something_else_is_stale(served: Served) -> None:
     stale = await served.post(f"/{question.run_id}/input", words)
     assert (stale.status_code, stale.json()["code"]) == (409, "stale")
     assert "shown" in stale.json()["detail"]
-    assert (await served.store.question(question.run_id, question.id)).open
+    assert (await served.store.questions.get(question.run_id, question.id)).open
     assert await answered(served, question, body | {"digest": shown["digest"]}) == [""] * 2 + [
         "no_open_question",
         "",
@@ -127,7 +127,9 @@ async def test_to_who_may_not_know_of_a_question_there_is_none(*, settled: bool,
 
 async def test_a_key_that_reads_nothing_answers_what_is_for_it(serve_with: Serve) -> None:
     served = await serve_with(KEYS)
-    await served.store.announce("here", [demo(approvers=Approvers(requester=False, listed=("key:blind",)))])
+    await served.store.catalogue.announce(
+        "here", [demo(approvers=Approvers(requester=False, listed=("key:blind",)))]
+    )
     question = await served.ask(await served.started(headers=bearer("ci")))
     taken = await served.post(f"/{question.run_id}/input", {"response": "Approve"}, headers=bearer("blind"))
     assert taken.status_code == 200
@@ -138,14 +140,16 @@ async def test_a_key_that_reads_nothing_answers_what_is_for_it(serve_with: Serve
 async def test_who_may_not_cancel_hears_nothing_of_the_end(serve_with: Serve) -> None:
     served = await serve_with(KEYS)
     claim = await served.started(headers=bearer("ci"))
-    await served.store.finish(claim, result="done")
+    await served.store.queue.finish(claim, result="done")
     refused = await served.post(f"/runs/{claim.run.id}/cancel", {}, headers=bearer("blind"))
     assert refused.status_code == 404
     with pytest.raises(Refused) as stranger:
-        await served.store.cancel(claim.run.id, Actor(surface="http", user_id="key:other"))
+        await served.store.runs.cancel(claim.run.id, Actor(surface="http", user_id="key:other"))
     assert stranger.value.code == "not_allowed"
 
 
 async def _settle(served: Served, question: Question) -> None:
     by = Actor(surface="http", user_id="key:ci")
-    await served.store.respond(question.run_id, question.id, make_response(Action.REJECT, by, key="k"))
+    await served.store.questions.respond(
+        question.run_id, question.id, make_response(Action.REJECT, by, key="k")
+    )

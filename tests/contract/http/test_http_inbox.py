@@ -9,6 +9,8 @@ import pytest
 
 from bot.core.claim import Claim
 from bot.core.run import RunError
+from bot.store.clock import Ages
+from bot.store.redis import compose
 from tests.contract.http.following import TRANSPORTS, Follow, Sent, some_of
 from tests.contract.http.served import Served
 
@@ -56,7 +58,7 @@ async def test_who_was_away_for_a_night_misses_nothing(follow: Follow, served: S
     asked = [await served.ask(claim, f"Question {number}?") for number in range(220)]
     for question in asked[:5]:
         await answer(served, question.id)
-    await served.store.finish(claim, result="x")
+    await served.store.queue.finish(claim, result="x")
     found = bodies(await some_of(follow(served, "", cursor), 440))
     assert [each["question_id"] for each in found[:220]] == [question.id for question in asked]
     assert {each["type"] for each in found[220:]} == {"human_input_completed"}
@@ -111,9 +113,8 @@ async def test_what_is_no_longer_kept_is_a_reset_not_a_gap(served: Served) -> No
     await served.ask(claim, "Open through it all?")
     old = await served.ask(claim)
     await answer(served, old.id)
-    served.store._retention = 0.0  # noqa: SLF001 - thirty days, passed
     await asyncio.sleep(0.01)
-    await served.store.tick(LOST)
+    await compose(served.store.connection, Ages(retention=0.0)).clock.tick(LOST)
     found = (await served.get("/poll/human-input", params={"last_event_id": first})).json()["events"]
     assert [each["type"] for each in found] == ["stream_reset", "human_input_required", "snapshot_complete"]
     assert found[1]["prompt"] == "Open through it all?"

@@ -11,8 +11,8 @@ BROKEN = RunError(code="model_error", message="No model.")
 
 async def test_a_failed_run_is_tried_again(served: Served) -> None:
     claim = await served.started()
-    await served.store.note(claim, "t1/tool/x/0", '{"result": "done"}')
-    await served.store.finish(claim, error=BROKEN)
+    await served.store.journal.put_if_absent(claim, "t1/tool/x/0", '{"result": "done"}')
+    await served.store.queue.finish(claim, error=BROKEN)
     headers = {"Idempotency-Key": "again"}
     path = f"/runs/{claim.run.id}/retry"
     answers = await asyncio.gather(*(served.client.post(path, headers=headers) for _ in range(3)))
@@ -21,7 +21,7 @@ async def test_a_failed_run_is_tried_again(served: Served) -> None:
     assert answers[0].headers["Location"] == f"/runs/{new}"
     run = (await served.get(f"/runs/{new}")).json()
     assert (run["retry_of"], run["status"]) == (claim.run.id, "queued")
-    assert await served.store.journal(new) == {"kept/t1/tool/x/0": '{"result": "done"}'}
+    assert await served.store.journal.read(new) == {"kept/t1/tool/x/0": '{"result": "done"}'}
     other = await served.client.post(path)
     assert other.json()["run_id"] != new
 
@@ -31,7 +31,7 @@ async def test_what_can_not_be_tried_again_is_refused(served: Served) -> None:
     refused = await served.client.post(f"/runs/{queued}/retry")
     assert (refused.status_code, refused.json()["code"]) == (409, "run_live")
     claim = await served.claim()
-    await served.store.finish(claim, result="done")
+    await served.store.queue.finish(claim, result="done")
     refused = await served.client.post(f"/runs/{queued}/retry")
     assert (refused.status_code, refused.json()["code"]) == (409, "run_completed")
 
@@ -39,7 +39,7 @@ async def test_what_can_not_be_tried_again_is_refused(served: Served) -> None:
 async def test_a_key_tries_again_what_it_may_cancel_and_only_admins_delete(serve_with: Serve) -> None:
     served = await serve_with(KEYS)
     claim = await served.started(headers=bearer("ci"))
-    await served.store.finish(claim, error=BROKEN)
+    await served.store.queue.finish(claim, error=BROKEN)
     path = f"/runs/{claim.run.id}"
     tried = {
         name: (await served.client.post(f"{path}/retry", headers=bearer(name))).status_code
@@ -63,8 +63,8 @@ async def test_a_deleted_run_is_not_started_again_by_its_key(served: Served) -> 
 
 async def test_a_deleted_retry_is_not_started_again_by_its_key(served: Served) -> None:
     claim = await served.started()
-    await served.store.note(claim, "t1/tool/x/0", '{"result": "done"}')
-    await served.store.finish(claim, error=BROKEN)
+    await served.store.journal.put_if_absent(claim, "t1/tool/x/0", '{"result": "done"}')
+    await served.store.queue.finish(claim, error=BROKEN)
     path, headers = f"/runs/{claim.run.id}/retry", {"Idempotency-Key": "again"}
     retried = (await served.client.post(path, headers=headers)).json()["run_id"]
     assert (await served.client.delete(f"/runs/{retried}", params={"cancel": "true"})).status_code == 204

@@ -78,7 +78,7 @@ async def test_whose_answers_a_key_may_give(
     approvers: Approvers, other: int, admin: int, serve_with: Serve
 ) -> None:
     served = await serve_with(KEYS)
-    await served.store.announce("here", [demo(approvers=approvers)])
+    await served.store.catalogue.announce("here", [demo(approvers=approvers)])
     for name, status in (("other", other), ("ops", admin)):
         claim = await served.started(headers=bearer("ci"))
         question = await served.ask(claim)
@@ -98,7 +98,9 @@ async def test_a_key_cancels_its_own_runs_and_an_admin_all(serve_with: Serve) ->
 
 
 async def test_without_keys_the_person_at_this_machine_may_answer_everything(served: Served) -> None:
-    await served.store.announce("here", [demo(approvers=Approvers(requester=False, listed=("U1", "key:ci")))])
+    await served.store.catalogue.announce(
+        "here", [demo(approvers=Approvers(requester=False, listed=("U1", "key:ci")))]
+    )
     question = await served.ask(await served.started())
     answer = await served.post(f"/questions/{question.id}/answer", {"action": "approve"})
     assert (answer.status_code, answer.json()["answered_by"]["name"]) == (200, "local")
@@ -115,14 +117,14 @@ async def test_an_answer_records_the_key_and_for_whom(serve_with: Serve) -> None
     question = await served.ask(claim)
     body = {"response": "Approve", "on_behalf_of": "ada@example.com"}
     await served.post(f"/{claim.run.id}/input", body, headers=bearer("ci"))
-    [response] = await served.store.responses(claim.run.id, question.id)
+    [response] = await served.store.questions.responses(claim.run.id, question.id)
     wanted = Actor(surface="http", user_id="key:ci", name="ci", on_behalf_of="ada@example.com")
     assert response.actor == wanted
 
 
 async def add_key(store: RedisStore, name: str, *scopes: Scope) -> dict[str, str]:
     secret = new_secret()
-    assert await store.add_key(ApiKey(name=name, scopes=scopes or tuple(Scope), digest=digest(secret)))
+    assert await store.api_keys.add(ApiKey(name=name, scopes=scopes or tuple(Scope), digest=digest(secret)))
     return {"Authorization": f"Bearer {secret}"}
 
 
@@ -132,7 +134,7 @@ async def test_a_stored_key_lets_in_until_it_is_revoked_and_then_it_stays_locked
     await asyncio.sleep(0.1)
     assert (await served.get("/runs")).status_code == 401
     assert (await served.get("/runs", headers=headers)).status_code == 200
-    await served.store.revoke_key("ci")
+    await served.store.api_keys.revoke("ci")
     await asyncio.sleep(0.1)
     assert (await served.get("/runs", headers=headers)).status_code == 401
     assert (await served.get("/runs")).status_code == 401
@@ -146,7 +148,7 @@ async def test_keys_that_left_the_settings_leave_the_door_locked(store: RedisSto
 
 
 async def test_a_revoked_keys_open_streams_are_ended(store: RedisStore) -> None:
-    await store.announce("here", [demo()])
+    await store.catalogue.announce("here", [demo()])
     async with serve(store, {}, Pace(quiet=0.2, check=0.2)) as served:
         headers = await add_key(served.store, "ci")
         await asyncio.sleep(0.1)
@@ -162,7 +164,7 @@ async def _ends_when_revoked(served: Served, headers: dict[str, str]) -> None:
         websockets.connect(address, additional_headers=headers) as socket,
     ):
         await asyncio.sleep(0.1)
-        await served.store.revoke_key("ci")
+        await served.store.api_keys.revoke("ci")
         began = time.monotonic()
         assert [event.event async for event in source.aiter_sse()] == ["run_started"]
         with pytest.raises(websockets.ConnectionClosedError) as closed:
@@ -174,7 +176,7 @@ async def _ends_when_revoked(served: Served, headers: dict[str, str]) -> None:
 
 async def test_what_is_stored_of_a_key_does_not_open_anything(served: Served) -> None:
     headers = await add_key(served.store, "ci")
-    [key] = await served.store.api_keys()
+    [key] = await served.store.api_keys.list()
     secret = headers["Authorization"].removeprefix("Bearer ")
     assert secret not in key.model_dump_json()
     wrong = {"Authorization": f"Bearer {key.digest}"}

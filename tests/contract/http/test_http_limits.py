@@ -36,7 +36,7 @@ STUCK = {
 @pytest.fixture
 async def hasty(store: RedisStore) -> AsyncIterator[Served]:
     """A server that loses patience soon."""
-    await store.announce("here", [DEMO])
+    await store.catalogue.announce("here", [DEMO])
     async with serve(store, {}, Pace(send_within=0.5), idle_for=1.0) as served:
         yield served
 
@@ -58,7 +58,7 @@ async def talk(served: Served, claim: Claim, count: int) -> None:
         task, crew = ids.part_id(claim.run.id, "task", number), ids.part_id(claim.run.id, "crew")
         words = f"{number} " + "many words " * 9000
         event = TaskCompleted(crew_id=crew, task_id=task, task=words, number=number, total=count)
-        await served.store.record(claim, event)
+        await served.store.events.append(claim, event)
 
 
 @pytest.mark.parametrize("request_", STUCK.values(), ids=STUCK)
@@ -70,7 +70,7 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_costs_nobody_anything(
     healthy = asyncio.create_task(all_of(over_sse(hasty, f"/{claim.run.id}")))
     await asyncio.sleep(0.1)
     await talk(hasty, claim, 40)
-    await hasty.store.finish(claim, result="Done.")
+    await hasty.store.queue.finish(claim, result="Done.")
     assert [json.loads(data)["seq"] for data, _ in await healthy] == list(range(1, 43))
     for line in lines:
         assert b"Done." not in await asyncio.wait_for(_rest(line), 5)
@@ -90,7 +90,7 @@ async def _rest(line: socket.socket) -> bytes:
 
 
 async def test_a_stuck_websocket_does_not_hold_up_the_end_of_the_server(store: RedisStore) -> None:
-    await store.announce("here", [DEMO])
+    await store.catalogue.announce("here", [DEMO])
     async with serve(store, {}) as served:
         claim = await served.started()
         line = await stuck(served, STUCK["websocket"] % claim.run.id.encode())
@@ -180,7 +180,7 @@ async def test_who_hangs_up_in_the_midst_of_a_request_fills_no_log(
             await asyncio.sleep(0.05)
             writer.transport.abort()
         await asyncio.sleep(0.2)
-        await hasty.store.finish(claim, result="x")
+        await hasty.store.queue.finish(claim, result="x")
         assert (await hasty.get("/runs")).status_code == 200
     assert _loud(said, caplog) == []
 

@@ -44,10 +44,12 @@ CHECKS = [
 async def test_nothing_answers_5xx_or_what_is_not_documented(serve_with: Serve) -> None:
     served = await serve_with(KEYS | {"CREWDECK_RATE_LIMIT": "10000"})
     field = InputField(name="topic", type=InputKind.STRING, required=True)
-    await served.store.announce("here", [demo(), demo(inputs=(field,)).model_copy(update={"name": "other"})])
+    await served.store.catalogue.announce(
+        "here", [demo(), demo(inputs=(field,)).model_copy(update={"name": "other"})]
+    )
     over = await served.started(headers=bearer("ops"))
     question = await served.ask(over)
-    await served.store.finish(over, result="x")
+    await served.store.queue.finish(over, result="x")
     ids = {"run_id": over.run.id, "execution_id": over.run.id, "question_id": question.id}
     document = (await served.get("/openapi.json")).json()
     await asyncio.to_thread(probe, document, served.url, ids)
@@ -149,7 +151,7 @@ async def test_curl_follows_a_run_to_its_end(served: Served) -> None:
     await served.ask(claim)
     answered = await served.post(f"/{claim.run.id}/input", {"response": "approve"})
     assert answered.status_code == 200
-    await served.store.finish(claim, result="Done.")
+    await served.store.queue.finish(claim, result="Done.")
     said = (await curl).stdout
     assert re.findall(r"^event: (\S+)$", said, re.MULTILINE) == [
         "run_started",

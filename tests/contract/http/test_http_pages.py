@@ -47,7 +47,7 @@ async def test_a_callers_own_questions_come_in_pages_too(serve_with: Serve) -> N
     served = await serve_with(KEYS)
     mine = []
     for number, crew in enumerate((demo(), demo(approvers=Approvers(anyone=True))) * 2):
-        await served.store.announce("here", [crew])
+        await served.store.catalogue.announce("here", [crew])
         who = "ci" if number % 2 else "other"
         question = await served.ask(await served.started(headers=bearer(who)))
         if who == "ci" or crew.approvers.anyone:
@@ -70,12 +70,12 @@ async def test_the_last_page_says_so(served: Served) -> None:
 
 async def test_what_is_rare_is_found_however_far_back_it_is(store: RedisStore, served: Served) -> None:
     rare = DEMO.model_copy(update={"name": "rare"})
-    old = [(await store.start(new_run(crew=rare)))[0].id for _ in range(2)]
+    old = [(await store.runs.start(new_run(crew=rare)))[0].id for _ in range(2)]
     # Two thousand newer ones, as the list keeps them; they were forgotten just now, which a list passes over.
     soon = round(time.time() * 1000) + 1000
     newer = {str(uuid.uuid4()): soon + n for n in range(listing.SCANNED + 100)}
-    await store._connection.redis.zadd(f"{redis_keys.base(0)}:runs", newer)  # noqa: SLF001
-    page = await store.page_of_runs(RunFilter(crew="rare", limit=20))
+    await store.connection.redis.zadd(f"{redis_keys.base(0)}:runs", newer)
+    page = await store.runs.page(RunFilter(crew="rare", limit=20))
     assert (page.runs, page.next is None) == ([], False)
     found = await pages(served, "/runs", "runs", crew="rare")
     assert len(found) == 2

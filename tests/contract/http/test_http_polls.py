@@ -28,7 +28,7 @@ async def test_all_who_poll_a_run_get_every_event_once(served: Served) -> None:
         for number in range(1, 6):
             await served.work(claim, number)
             await asyncio.sleep(0.02 * number)
-        await served.store.finish(claim, result="done")
+        await served.store.queue.finish(claim, result="done")
     for each in polling:
         assert [event["seq"] for event in each.result()] == list(range(1, 13))
 
@@ -36,7 +36,7 @@ async def test_all_who_poll_a_run_get_every_event_once(served: Served) -> None:
 async def test_a_poll_behind_the_last_event_returns_at_once(served: Served) -> None:
     claim = await served.started()
     polling = asyncio.create_task(polled(served, claim.run.id))
-    await served.store.finish(claim, result="done")
+    await served.store.queue.finish(claim, result="done")
     [*_, last] = await polling
     query = {"last_event_id": last["event_id"], "wait": "30"}
     async with asyncio.timeout(2):

@@ -28,7 +28,7 @@ async def test_a_queued_run_says_what_it_waits_for(served: Served) -> None:
     run = (await served.get(f"/runs/{run_id}")).json()
     assert run["waiting_for"]["code"] == "worker"
     assert run["waiting_for"]["message"].startswith("No worker that can run")
-    await served.store.offer("w1", {"demo": None}, 30)
+    await served.store.queue.register_worker("w1", {"demo": None}, 30)
     listed = (await served.get("/runs")).json()["runs"]
     assert [(each["waiting_for"]["code"], each["waiting_for"]["ahead"]) for each in listed] == [
         ("turn", 1),
@@ -40,12 +40,12 @@ async def test_a_queued_run_says_what_it_waits_for(served: Served) -> None:
 
 async def test_a_finished_run_has_its_result_and_a_failed_one_its_error(served: Served) -> None:
     claim = await served.started()
-    await served.store.finish(claim, result="Done.")
+    await served.store.queue.finish(claim, result="Done.")
     run = (await served.get(f"/runs/{claim.run.id}")).json()
     assert (run["status"], run["result"]) == ("completed", "Done.")
     assert run["finished_at"]
     claim = await served.started()
-    await served.store.finish(claim, error=RunError(code="crew_failed", message="No model."))
+    await served.store.queue.finish(claim, error=RunError(code="crew_failed", message="No model."))
     run = (await served.get(f"/runs/{claim.run.id}")).json()
     assert run["error"] == {"code": "crew_failed", "message": "No model."}
 
@@ -75,7 +75,7 @@ async def test_an_idempotency_key_is_remembered_for_a_day_and_free_again_after_i
 async def test_a_repeated_start_finds_its_run_though_the_crew_has_gone(served: Served) -> None:
     headers = {"Idempotency-Key": "k"}
     first = await served.start(headers=headers)
-    await served.store.announce("here", [])
+    await served.store.catalogue.announce("here", [])
     assert await served.start(headers=headers) == first
 
 
@@ -84,12 +84,12 @@ async def test_while_no_worker_has_announced_a_crew_a_start_is_told_to_come_agai
     served: Served, headers: dict[str, str]
 ) -> None:
     """It may well be a crew that there will be, so it is not called unknown."""
-    await served.store.announce("here", [])
+    await served.store.catalogue.announce("here", [])
     refused = await served.post("/crew/start", {"crew": "demo", "inputs": {}}, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (503, "no_worker")
     assert refused.json()["detail"].startswith("No worker is up yet")
     assert int(refused.headers["Retry-After"]) > 0
-    await served.store.announce("here", [demo()])
+    await served.store.catalogue.announce("here", [demo()])
     assert await served.start(headers=headers)
     unknown = await served.post("/crew/start", {"crew": "nothing", "inputs": {}})
     assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_crew")
@@ -97,7 +97,7 @@ async def test_while_no_worker_has_announced_a_crew_a_start_is_told_to_come_agai
 
 async def test_a_refused_start_can_be_mended_under_the_same_key(served: Served) -> None:
     field = InputField(name="topic", type=InputKind.STRING, required=True)
-    await served.store.announce("here", [demo(inputs=(field,))])
+    await served.store.catalogue.announce("here", [demo(inputs=(field,))])
     headers = {"Idempotency-Key": "k"}
     refused = await served.post("/crew/start", {"crew": "demo", "inputs": {"tone": "x"}}, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_inputs")
@@ -167,7 +167,7 @@ async def test_a_body_over_a_mebibyte_is_too_large(served: Served) -> None:
 async def test_lists_of_runs_have_filters_and_pages(served: Served) -> None:
     started = [await served.start() for _ in range(5)]
     claim = await served.claim()
-    await served.store.finish(claim, result="")
+    await served.store.queue.finish(claim, result="")
     seen, cursor = [], None
     while True:
         page = (
@@ -206,7 +206,7 @@ async def test_any_other_words_are_an_answer_in_words(served: Served) -> None:
     question = await served.ask(claim)
     answer = await served.post(f"/{claim.run.id}/input", {"response": "yes, approve it"})
     assert (answer.json()["action"], answer.json()["comment"]) == ("respond", "yes, approve it")
-    outcome = (await served.store.question(claim.run.id, question.id)).outcome
+    outcome = (await served.store.questions.get(claim.run.id, question.id)).outcome
     assert outcome is not None
     assert outcome.action is Action.RESPOND
 
@@ -253,7 +253,7 @@ async def test_an_answer_that_does_not_fit_is_refused(
     question = await served.ask(claim)
     answer = await served.post(f"/questions/{question.id}/answer", body)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
-    assert (await served.store.question(claim.run.id, question.id)).open
+    assert (await served.store.questions.get(claim.run.id, question.id)).open
 
 
 async def test_a_settled_question_says_what_was_decided_and_by_whom(serve_with: Serve) -> None:
@@ -272,7 +272,7 @@ async def test_a_settled_question_says_what_was_decided_and_by_whom(serve_with: 
         assert (late.status_code, late.json()["code"]) == (409, "settled")
         assert late.json()["outcome"]["human_feedback"] == "Approve: Fine."
         assert late.json()["outcome"]["answered_by"]["name"] == "ci"
-    assert len(await served.store.responses(claim.run.id, question.id)) == 1
+    assert len(await served.store.questions.responses(claim.run.id, question.id)) == 1
 
 
 async def test_a_run_is_cancelled_with_and_without_a_body(served: Served) -> None:
@@ -312,7 +312,7 @@ async def test_what_is_unknown_is_404_everywhere(served: Served) -> None:
 
 async def test_crews_are_listed_with_their_inputs(served: Served) -> None:
     field = InputField(name="topic", required=True, description="What it is about")
-    await served.store.announce("here", [demo(inputs=(field,), main_input="topic")])
+    await served.store.catalogue.announce("here", [demo(inputs=(field,), main_input="topic")])
     [crew] = (await served.get("/crews")).json()["crews"]
     assert (crew["name"], crew["main_input"]) == ("demo", "topic")
     assert crew["inputs"][0]["required"]

@@ -32,7 +32,7 @@ async def play(served: Served, claim: Claim, tasks: int = 5, pause: float = 0.0)
     await served.ask(claim, "Ready?\nReally — “yes”?")
     answer = await served.post(f"/{claim.run.id}/input", {"response": "Approve"})
     assert answer.status_code == 200
-    await served.store.finish(claim, result="Done: “ok”\n")
+    await served.store.queue.finish(claim, result="Done: “ok”\n")
 
 
 async def test_the_three_streams_carry_the_same_bytes(served: Served) -> None:
@@ -87,7 +87,7 @@ async def test_a_cursor_that_is_no_good_is_told_so_and_everything_follows(
     cursor: str, follow: Follow, served: Served
 ) -> None:
     claim = await served.started()
-    await served.store.finish(claim, result="x")
+    await served.store.queue.finish(claim, result="x")
     cursor = ids.event_id(claim.run.id, 99) if cursor == "unborn" else cursor
     found = [json.loads(data) for data, _ in await all_of(follow(served, f"/{claim.run.id}", cursor))]
     assert found[0] == {"type": "stream_reset"}
@@ -96,7 +96,7 @@ async def test_a_cursor_that_is_no_good_is_told_so_and_everything_follows(
 
 async def test_after_the_last_event_there_is_nothing_to_come_back_for(served: Served) -> None:
     claim = await served.started()
-    await served.store.finish(claim, result="x")
+    await served.store.queue.finish(claim, result="x")
     last = ids.event_id(claim.run.id, 2)
     for path in (f"/{claim.run.id}/stream", f"/events/human-input/{claim.run.id}"):
         by_header = await served.get(path, headers={"Last-Event-ID": last})
@@ -116,7 +116,7 @@ async def test_after_the_last_event_there_is_nothing_to_come_back_for(served: Se
 async def test_the_plain_stream_is_resumed_like_the_others(served: Served) -> None:
     claim = await served.started()
     await served.ask(claim)
-    await served.store.finish(claim, result="x")
+    await served.store.queue.finish(claim, result="x")
     path, first = f"/{claim.run.id}/stream", ids.event_id(claim.run.id, 1)
     for how in ({"params": {"last_event_id": first}}, {"headers": {"Last-Event-ID": first}}):
         async with aconnect_sse(served.client, "GET", path, **how) as source:
@@ -130,7 +130,7 @@ async def test_the_plain_stream_is_resumed_like_the_others(served: Served) -> No
 
 async def test_the_header_of_an_event_source_wins_over_its_address(served: Served) -> None:
     claim = await served.started()
-    await served.store.finish(claim, result="x")
+    await served.store.queue.finish(claim, result="x")
     first, last = (ids.event_id(claim.run.id, seq) for seq in (1, 2))
     path = f"/events/human-input/{claim.run.id}?last_event_id={first}"
     assert (await served.get(path, headers={"Last-Event-ID": last})).status_code == 204
@@ -156,9 +156,9 @@ async def test_the_plain_stream_prompts_and_ends(ending: str, end: dict[str, obj
     await served.post(f"/{claim.run.id}/input", {"response": "Reject"})
     match ending:
         case "finish":
-            await served.store.finish(claim, result="Done.")
+            await served.store.queue.finish(claim, result="Done.")
         case "fail":
-            await served.store.finish(claim, error=RunError(code="no_model", message="No model."))
+            await served.store.queue.finish(claim, error=RunError(code="no_model", message="No model."))
         case _:
             await served.post(f"/runs/{claim.run.id}/cancel", {})
     async with aconnect_sse(served.client, "GET", f"/{claim.run.id}/stream") as source:
@@ -173,7 +173,7 @@ async def test_the_plain_stream_prompts_and_ends(ending: str, end: dict[str, obj
 
 async def test_a_stream_is_not_held_up_by_proxies(served: Served) -> None:
     claim = await served.started()
-    await served.store.finish(claim, result="")
+    await served.store.queue.finish(claim, result="")
     answer = await served.get(f"/events/human-input/{claim.run.id}")
     assert answer.headers["Content-Type"].startswith("text/event-stream")
     assert answer.headers["Cache-Control"] == "no-cache, no-transform"
@@ -208,7 +208,7 @@ async def test_the_events_of_a_run_can_be_read_in_pages(served: Served) -> None:
 async def test_clients_with_a_short_read_timeout_live_and_hear_a_heartbeat(store: RedisStore) -> None:
     real = Pace()
     assert (real.quiet, real.heartbeat) == (3, 15)  # here ten times as fast
-    await store.announce("here", [DEMO])
+    await store.catalogue.announce("here", [DEMO])
     async with serve(store, {}, Pace(quiet=real.quiet / 10, heartbeat=real.heartbeat / 10)) as served:
         claim = await served.started()
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
@@ -251,7 +251,7 @@ async def test_many_clients_of_many_runs_share_what_is_read(served: Served) -> N
     await asyncio.sleep(0.3)
     before = await calls(served)
     for claim in claims:
-        await served.store.finish(claim, result="x")
+        await served.store.queue.finish(claim, result="x")
     assert [len(found) for found in await asyncio.gather(*following)] == [2] * 50
     # One transition and at most one read for each of ten runs, whatever the number of clients.
     assert await calls(served) - before < 40
@@ -259,14 +259,14 @@ async def test_many_clients_of_many_runs_share_what_is_read(served: Served) -> N
 
 async def calls(served: Served) -> int:
     """How many commands the store has served."""
-    stats = await served.store._connection.redis.info("commandstats")  # noqa: SLF001
+    stats = await served.store.connection.redis.info("commandstats")
     return sum(
         int(each["calls"]) for name, each in stats.items() if name in {"cmdstat_xrange", "cmdstat_evalsha"}
     )
 
 
 async def test_open_streams_do_not_hold_up_the_end_of_the_server(store: RedisStore) -> None:
-    await store.announce("here", [DEMO])
+    await store.catalogue.announce("here", [DEMO])
     async with AsyncExitStack() as server:
         served = await server.enter_async_context(serve(store, {}))
         claim = await served.started()

@@ -26,14 +26,14 @@ async def test_in_an_answer(served: Served) -> None:
     body = rb'{"action": "respond", "value": "half \ud83d", "comment": "whole \ud83d\ude00"}'
     answer = await served.client.post(f"/questions/{question.id}/answer", content=body, headers=JSON)
     assert answer.status_code == 200, answer.text
-    [settled] = await served.store.questions(claim.run.id)
+    [settled] = await served.store.questions.list(claim.run.id)
     assert settled.outcome is not None
     assert settled.outcome.comment == "half \ufffd\nwhole 😀"
 
 
 async def test_in_what_a_run_comes_to(served: Served) -> None:
     claim = await served.started()
-    await served.store.finish(claim, result="half \ud83d")
+    await served.store.queue.finish(claim, result="half \ud83d")
     assert (await served.get(f"/runs/{claim.run.id}")).json()["result"] == "half \ufffd"
 
 

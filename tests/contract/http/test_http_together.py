@@ -21,7 +21,7 @@ from tests.contract.world import ADA, LOST
 async def from_slack(served: Served, run: Run, question_id: str) -> dict[str, Any]:
     """A press in Slack, as its surface passes it on."""
     said = make_response(Action.REJECT, ADA, key="press")
-    ruling = await served.store.respond(run.id, question_id, said)
+    ruling = await served.store.questions.respond(run.id, question_id, said)
     return {"surface": "slack", "counted": ruling.verdict.value == "settled"}
 
 
@@ -47,7 +47,7 @@ async def over_socket(served: Served, run: Run, question_id: str) -> dict[str, A
 
 @pytest.mark.parametrize("order", range(6))
 async def test_of_answers_from_everywhere_at_once_one_counts(order: int, served: Served) -> None:
-    await served.store.announce("here", [demo(approvers=Approvers(anyone=True))])
+    await served.store.catalogue.announce("here", [demo(approvers=Approvers(anyone=True))])
     claim = await served.started()
     question = await served.ask(claim)
     ways = [from_slack, over_http, over_socket]
@@ -61,7 +61,7 @@ async def test_of_answers_from_everywhere_at_once_one_counts(order: int, served:
     [winner] = [each["surface"] for each in said if each["counted"]]
     shown = (await served.get(f"/questions/{question.id}")).json()
     assert shown["outcome"]["answered_by"]["surface"] == winner
-    await served.store.finish(claim, result="x")
+    await served.store.queue.finish(claim, result="x")
     for found in await asyncio.gather(*streams):
         told = [json.loads(data) for data, _ in found]
         completed = [each for each in told if each["type"] == "human_input_completed"]
@@ -69,7 +69,7 @@ async def test_of_answers_from_everywhere_at_once_one_counts(order: int, served:
 
 
 async def test_a_program_hears_at_once_what_was_decided_in_slack(served: Served) -> None:
-    await served.store.announce("here", [demo(approvers=Approvers(anyone=True))])
+    await served.store.catalogue.announce("here", [demo(approvers=Approvers(anyone=True))])
     claim = await served.started()
     question = await served.ask(claim)
     async with websockets.connect(f"{served.ws_url}/ws/human-input/{claim.run.id}") as socket:
@@ -84,7 +84,7 @@ async def test_what_time_decided_is_told_to_who_comes_too_late(served: Served) -
     claim = await served.started()
     question = await served.ask(claim, deadline=Deadline(after=1))
     await asyncio.sleep(1.05)
-    await served.store.tick(LOST)
+    await served.store.clock.tick(LOST)
     late = await served.post(f"/questions/{question.id}/answer", {"action": "approve"})
     assert (late.status_code, late.json()["code"]) == (409, "settled")
     assert late.json()["outcome"]["action"] == "expire"
@@ -118,7 +118,9 @@ async def test_what_is_nobodys_to_say_is_an_answer_in_words(words: str, served: 
 async def test_listed_people_of_slack_are_nobody_where_a_run_has_no_workspace(serve_with: Serve) -> None:
     """A user's id means a person only together with their workspace: without one it fails closed."""
     served = await serve_with(KEYS)
-    await served.store.announce("here", [demo(approvers=Approvers(requester=False, listed=("U1",)))])
+    await served.store.catalogue.announce(
+        "here", [demo(approvers=Approvers(requester=False, listed=("U1",)))]
+    )
     claim = await served.started(headers=bearer("ci"))
     question = await served.ask(claim)
     for tenant in ("T1", "T2"):

@@ -68,7 +68,7 @@ def opens(store: RedisStore) -> Opens:
     @asynccontextmanager
     async def _opens(settings: Settings, pace: Pace = QUICK) -> AsyncIterator[Webhooks]:
         feed, metrics = Feed(), Metrics()
-        following = asyncio.create_task(feed.follow(store))
+        following = asyncio.create_task(feed.follow(store.events))
         try:
             async with open_webhooks(settings, store, feed, metrics, pace):
                 yield Webhooks(settings, metrics)

@@ -54,11 +54,11 @@ async def test_it_lists_what_fails_and_what_was_given_up_and_sends_it_again(
     receiver.planned.append(500)
     async with opens(settings_for(receiver), HASTY):
         lost = (await started(store)).id
-        await eventually(lambda: store.given_up(CRM))
+        await eventually(lambda: store.webhooks.given_up(CRM))
     receiver.planned.append(503)
     async with opens(settings_for(receiver), Pace(Schedule(first=60), every=0.05)):
         late = (await started(store)).id
-        await eventually(lambda: store.failing(CRM))
+        await eventually(lambda: store.webhooks.failing(CRM))
 
         status, said, _ = await crewdeck()
         assert status == 0
@@ -80,7 +80,7 @@ async def test_it_lists_what_fails_and_what_was_given_up_and_sends_it_again(
 
 
 async def _is_well(store: RedisStore) -> bool:
-    return not await store.failing(CRM) and not await store.given_up(CRM)
+    return not await store.webhooks.failing(CRM) and not await store.webhooks.given_up(CRM)
 
 
 async def test_one_event_is_sent_again_though_it_had_arrived(
@@ -88,7 +88,7 @@ async def test_one_event_is_sent_again_though_it_had_arrived(
 ) -> None:
     async with opens(settings_for(receiver)):
         claim = await claimed(store)
-        await store.finish(claim, result="ok")
+        await store.queue.finish(claim, result="ok")
         await receiver.until(lambda: len(receiver.accepted) == 2)
         event = ids.event_id(claim.run.id, 2)
         assert (await crewdeck("redeliver", event, "--endpoint", "crm"))[0] == 0
@@ -101,7 +101,7 @@ async def test_only_events_that_an_endpoint_wants_are_sent_again_and_counted(
     wants = f"crm={receiver.url} {SECRET} events=run_completed"
     async with opens(settings_for(receiver, {"CREWDECK_WEBHOOKS": wants})):
         claim = await claimed(store)
-        await store.finish(claim, result="ok")
+        await store.queue.finish(claim, result="ok")
         await receiver.until(lambda: len(receiver.accepted) == 1)
         again = await crewdeck("redeliver", claim.run.id, CREWDECK_WEBHOOKS=wants)
         assert again == (0, "1 event will be sent again.\n", "")
@@ -118,7 +118,7 @@ async def test_an_endpoint_that_wanted_no_more_is_shown_and_enabled(
     receiver.planned.append(410)
     async with opens(settings_for(receiver)):
         await started(store)
-        await eventually(store.disabled)
+        await eventually(store.webhooks.disabled)
         assert "it answered 410 Gone; `crewdeck webhooks enable crm` turns it on" in (await crewdeck())[1]
         assert (await crewdeck("enable", "crm"))[0] == 0
         await receiver.until(lambda: receiver.accepted)
@@ -137,9 +137,9 @@ async def test_an_endpoint_that_no_settings_name_is_listed_and_forgotten(
     refused = await crewdeck("forget", "crm")
     assert (refused[0], "take it out there" in refused[2]) == (2, True)
     assert (await crewdeck("forget", "crm", **nothing))[0] == 0
-    assert await store.following() == []
+    assert await store.webhooks.following() == []
     run = await started(store)
-    assert await store.send_again(CRM, run.id, [1]) == 0
+    assert await store.webhooks.resend(CRM, run.id, [1]) == 0
     assert (await crewdeck("forget", "crm", **nothing))[0] == 2
 
 

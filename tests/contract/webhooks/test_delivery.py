@@ -11,7 +11,8 @@ import redis
 from bot.core import ids
 from bot.core.event import TaskStarted
 from bot.core.webhooks import GivenUp
-from bot.store.redis import RedisStore
+from bot.store.clock import Ages
+from bot.store.redis import RedisStore, compose
 from bot.surfaces.encoding import encode
 from bot.surfaces.webhooks.schedule import Schedule
 from bot.surfaces.webhooks.surface import Pace
@@ -27,11 +28,11 @@ async def test_a_run_is_told_event_by_event_as_the_streams_carry_them(
 ) -> None:
     async with opens(settings_for(receiver)):
         claim = await claimed(store)
-        question = await store.ask(claim, approval(claim))
-        await store.respond(claim.run.id, question.id, response())
-        await store.finish(claim, result="Fertig, für Ada ✓")
+        question = await store.questions.ask(claim, approval(claim))
+        await store.questions.respond(claim.run.id, question.id, response())
+        await store.queue.finish(claim, result="Fertig, für Ada ✓")
         await receiver.until(lambda: "run_completed" in receiver.types())
-    events = await store.events(claim.run.id)
+    events = await store.events.read(claim.run.id)
     assert [each.body for each in receiver.requests] == [encode(event.public()) for event in events]
     assert [each.id for each in receiver.requests] == [event.id for event in events]
     assert receiver.types() == [
@@ -71,7 +72,7 @@ async def test_an_endpoint_gets_the_types_that_it_names(
     settings = settings_for(settings={"CREWDECK_WEBHOOKS": f"crm={receiver.url} {SECRET} events=run_failed"})
     async with opens(settings):
         claim = await claimed(store)
-        await store.finish(claim, error=LOST)
+        await store.queue.finish(claim, error=LOST)
         await receiver.until(receiver.types)
     assert receiver.types() == ["run_failed"]
 
@@ -113,17 +114,17 @@ async def test_a_failing_event_holds_back_its_run_and_no_other(
         stuck = await claimed(store)
         receiver.by_run[stuck.run.id] = 503
         await receiver.until(lambda: receiver.requests)
-        await store.record(stuck, _task(1))
+        await store.events.append(stuck, _task(1))
         other = await claimed(store)
-        await store.finish(other, result="ok")
+        await store.queue.finish(other, result="ok")
         await receiver.until(lambda: receiver.seqs().get(other.run.id) == [1, 2])
-        [failing] = await store.failing(CRM)
+        [failing] = await store.webhooks.failing(CRM)
         assert (failing.run_id, failing.why) == (stuck.run.id, "it answered 503 Service Unavailable")
         assert stuck.run.id not in receiver.seqs()
         del receiver.by_run[stuck.run.id]
         await receiver.until(lambda: receiver.seqs().get(stuck.run.id) == [1, 2])
         assert await _settled(store)
-    assert await store.failing(CRM) == []
+    assert await store.webhooks.failing(CRM) == []
 
 
 async def test_what_was_not_sent_is_sent_after_a_restart(
@@ -133,7 +134,7 @@ async def test_what_was_not_sent_is_sent_after_a_restart(
     async with opens(settings_for(receiver), Pace(Schedule(first=0.3), every=0.05)):
         claim = await claimed(store)
         await receiver.until(lambda: receiver.requests)
-    await store.finish(claim, result="ok")
+    await store.queue.finish(claim, result="ok")
     async with opens(settings_for(receiver)):
         await receiver.until(lambda: receiver.types() == ["run_started", "run_completed"])
 
@@ -145,7 +146,7 @@ async def test_web_processes_share_the_work_and_send_nothing_twice(
         claims = [await claimed(store) for _ in range(12)]
         for number in range(1, 4):
             for claim in claims:
-                await store.record(claim, _task(number))
+                await store.events.append(claim, _task(number))
         await receiver.until(lambda: len(receiver.requests) >= 48)
         await asyncio.sleep(0.1)
     assert receiver.seqs() == {claim.run.id: [1, 2, 3, 4] for claim in claims}
@@ -164,7 +165,7 @@ async def test_whatever_fails_each_run_is_told_in_order_and_nothing_is_missing(
             # Another process comes and goes.
             async with opens(settings):
                 for claim in claims:
-                    await store.record(claim, _task(number))
+                    await store.events.append(claim, _task(number))
                 await asyncio.sleep(chance.uniform(0, 0.1))
         await receiver.until(lambda: [seqs[-1] for seqs in receiver.seqs().values()] == [6] * 6)
     for claim in claims:
@@ -187,8 +188,8 @@ async def test_the_other_process_goes_on_when_one_stops(
 async def test_what_a_process_held_that_died_is_taken_over(
     store: RedisStore, opens: Opens, receiver: Receiver
 ) -> None:
-    for shard in range(store.shards):
-        await store.lease_shard(CRM, shard, "the dead one", 0.3)
+    for shard in range(store.outbox.shards):
+        await store.outbox.lease_shard(CRM, shard, "the dead one", 0.3)
     async with opens(settings_for(receiver)):
         await started(store)
         await asyncio.sleep(0.1)
@@ -203,16 +204,16 @@ async def test_after_its_time_an_event_is_given_up_and_the_next_one_goes(
     async with opens(settings_for(receiver), pace):
         claim = await claimed(store)
         receiver.by_run[claim.run.id] = 500
-        await eventually(lambda: store.given_up(CRM))
+        await eventually(lambda: store.webhooks.given_up(CRM))
         assert len(receiver.requests) > 1
         receiver.by_run.clear()
-        await store.finish(claim, result="ok")
+        await store.queue.finish(claim, result="ok")
         await receiver.until(lambda: receiver.types() == ["run_completed"])
-    [given_up] = await store.given_up(CRM)
+    [given_up] = await store.webhooks.given_up(CRM)
     assert given_up == GivenUp(
         run_id=claim.run.id, seq=1, at=given_up.at, why="it answered 500 Internal Server Error"
     )
-    assert await store.failing(CRM) == []
+    assert await store.webhooks.failing(CRM) == []
 
 
 @pytest.fixture
@@ -221,7 +222,7 @@ async def lost(store: RedisStore, opens: Opens, receiver: Receiver) -> str:
     receiver.planned.append(500)
     async with opens(settings_for(receiver), Pace(Schedule(total=0.0), every=0.05)):
         claim = await claimed(store)
-        await store.finish(claim, result="ok")
+        await store.queue.finish(claim, result="ok")
         await receiver.until(lambda: receiver.types() == ["run_completed"])
         assert await _settled(store)
     return claim.run.id
@@ -230,13 +231,13 @@ async def lost(store: RedisStore, opens: Opens, receiver: Receiver) -> str:
 async def test_what_was_given_up_is_sent_again_when_somebody_says_so(
     store: RedisStore, opens: Opens, receiver: Receiver, lost: str
 ) -> None:
-    assert await store.run_with(ids.event_id(lost, 1)) == (await store.run(lost), 1)
-    assert await store.send_again(CRM, lost, [1]) == 1
+    assert await store.webhooks.find_event(ids.event_id(lost, 1)) == (await store.runs.get(lost), 1)
+    assert await store.webhooks.resend(CRM, lost, [1]) == 1
     async with opens(settings_for(receiver)):
         await receiver.until(lambda: receiver.types() == ["run_completed", "run_started"])
         assert await _settled(store)
     assert {each.id for each in receiver.requests if each.event["seq"] == 1} == {ids.event_id(lost, 1)}
-    assert await store.given_up(CRM) == []
+    assert await store.webhooks.given_up(CRM) == []
 
 
 async def test_a_whole_run_is_sent_again_in_its_order(
@@ -244,7 +245,7 @@ async def test_a_whole_run_is_sent_again_in_its_order(
 ) -> None:
     receiver.requests.clear()
     async with opens(settings_for(receiver)):
-        assert await store.send_again(CRM, lost, [1, 2, 3]) == 2
+        assert await store.webhooks.resend(CRM, lost, [1, 2, 3]) == 2
         await receiver.until(lambda: receiver.types() == ["run_started", "run_completed"])
 
 
@@ -255,7 +256,7 @@ async def test_what_is_sent_again_has_its_time_anew(
     receiver.planned.extend([500, 500])
     pace = Pace(Schedule(first=0.05, factor=1.0, total=0.5), every=0.05)
     async with opens(settings_for(receiver), pace):
-        await store.send_again(CRM, lost, [1])
+        await store.webhooks.resend(CRM, lost, [1])
         await receiver.until(lambda: "run_started" in receiver.types())
 
 
@@ -266,19 +267,19 @@ async def test_an_endpoint_that_is_gone_gets_nothing_until_it_is_enabled(
     async with opens(settings_for(receiver)):
         await started(store)
         await receiver.until(lambda: receiver.requests)
-        await eventually(store.disabled)
+        await eventually(store.webhooks.disabled)
         await started(store)
         await asyncio.sleep(0.2)
         assert len(receiver.requests) == 1
-        await store.enable(CRM)
+        await store.webhooks.enable(CRM)
         await receiver.until(lambda: len(receiver.accepted) == 2)
-    assert await store.given_up(CRM) == []
+    assert await store.webhooks.given_up(CRM) == []
 
 
 async def test_another_address_of_a_disabled_endpoint_is_not_disabled(
     store: RedisStore, opens: Opens, receiver: Receiver
 ) -> None:
-    await store.disable(CRM, "it answered 410 Gone", "of another address")
+    await store.webhooks.disable(CRM, "it answered 410 Gone", "of another address")
     async with opens(settings_for(receiver)):
         await started(store)
         await receiver.until(lambda: receiver.accepted)
@@ -292,7 +293,7 @@ async def test_a_receiver_that_does_not_answer_in_time_is_tried_again(
     async with opens(settings_for(receiver), pace):
         await started(store)
         await receiver.until(lambda: len(receiver.requests) == 2)
-        [failing] = await store.failing(CRM)
+        [failing] = await store.webhooks.failing(CRM)
     assert failing.why == "it did not answer in time"
 
 
@@ -320,7 +321,7 @@ async def test_what_the_settings_name_no_longer_gets_no_new_runs(
         run = await started(store)
         await receiver.until(lambda: receiver.seqs().get(run.id) == [1])
     assert "gone=crm" in capsys.readouterr().out
-    assert await store.send_again(CRM, run.id, [1]) == 0
+    assert await store.webhooks.resend(CRM, run.id, [1]) == 0
 
 
 @pytest.mark.parametrize("rest", [b"", b"x", b"x" * 100_000], ids=["nothing", "a bit", "much"])
@@ -348,7 +349,7 @@ async def test_who_has_answered_200_and_then_dawdles_has_got_the_event(
 
 
 async def _passed(store: RedisStore, run_id: str, seq: int) -> bool:
-    return (await store.outstanding(CRM, run_id)).cursor == seq
+    return (await store.webhooks.outstanding(CRM, run_id)).cursor == seq
 
 
 async def test_a_forgotten_run_leaves_nothing_behind(
@@ -356,12 +357,12 @@ async def test_a_forgotten_run_leaves_nothing_behind(
 ) -> None:
     receiver.planned.append(500)
     async with opens(settings_for(receiver), Pace(Schedule(first=30.0), every=0.05)):
-        await store.send_again(CRM, lost, [2])
+        await store.webhooks.resend(CRM, lost, [2])
         await receiver.until(lambda: receiver.requests[-1].status == 500)
-        await eventually(lambda: store.failing(CRM))
-    await RedisStore(store._connection, retention=0.0).tick(LOST)  # noqa: SLF001 - a store of another age
-    assert await store.failing(CRM) == []
-    assert await store.given_up(CRM) == []
+        await eventually(lambda: store.webhooks.failing(CRM))
+    await compose(store.connection, Ages(retention=0.0)).clock.tick(LOST)
+    assert await store.webhooks.failing(CRM) == []
+    assert await store.webhooks.given_up(CRM) == []
     assert not [key for key in server.scan_iter("*") if lost in key or "outbox" in key]
 
 
@@ -369,7 +370,7 @@ async def _settled(store: RedisStore) -> bool:
     """Wait until nothing is due."""
 
     async def nothing() -> bool:
-        return not any([await store.pending(CRM, shard) for shard in range(store.shards)])
+        return not any([await store.outbox.pending(CRM, shard) for shard in range(store.outbox.shards)])
 
     return await eventually(nothing)
 

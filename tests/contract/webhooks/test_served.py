@@ -12,7 +12,7 @@ from tests.scenario.server import Server
 async def test_a_server_sends_what_happens_in_runs_and_says_so_when_it_starts(
     store: RedisStore, redis_url: str, receiver: Receiver
 ) -> None:
-    await store.announce("here", [DEMO])
+    await store.catalogue.announce("here", [DEMO])
     settings = {
         "CREWDECK_WORKERS": "0",
         "CREWDECK_REDIS_URL": redis_url,

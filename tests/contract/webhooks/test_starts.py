@@ -24,7 +24,7 @@ OF_STARTS = "webhook:webhook_url"
 
 @pytest.fixture(autouse=True)
 async def demo(store: RedisStore) -> None:
-    await store.announce("here", [DEMO])
+    await store.catalogue.announce("here", [DEMO])
 
 
 async def _start(api: Served, url: str, status: int = 202, key: str = "ci") -> dict[str, Any]:
@@ -69,8 +69,8 @@ async def test_who_is_gone_gets_nothing_more_of_that_run(
     async with opens(settings_for(settings=ALLOWED)), serve(store, KEYS | ALLOWED) as api:
         receiver.planned.append(410)
         run = await _start(api, receiver.url)
-        [given_up] = await eventually(lambda: store.given_up(OF_STARTS))
-        await store.finish(await api.claim(), result="ok")
+        [given_up] = await eventually(lambda: store.webhooks.given_up(OF_STARTS))
+        await store.queue.finish(await api.claim(), result="ok")
         other = await _start(api, receiver.url)
         await receiver.until(lambda: len(receiver.requests) == 2)
     assert (given_up.run_id, given_up.why) == (run["run_id"], "it answered 410 Gone")

@@ -82,7 +82,7 @@ class Lap:
         return line
 
     async def _known(self) -> bool:
-        return "walk" in await self.town.store.crews()
+        return "walk" in await self.town.store.catalogue.crews()
 
     # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,7 +188,7 @@ class Lap:
             return await client.hget(redis_keys.run(walk.run_id), "state") == b"parked"
 
     async def _over(self, walk: Walk) -> bool:
-        walk.over = walk.over or (await self.town.store.run(walk.run_id)).status.over
+        walk.over = walk.over or (await self.town.store.runs.get(walk.run_id)).status.over
         return walk.over
 
     async def _settled(self) -> bool:

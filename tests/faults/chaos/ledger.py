@@ -82,14 +82,14 @@ class Ledger:
         """Remember what was recorded by now."""
         self.deaths["redis" if name == REDIS else name.partition("-")[0]] += 1
         for run in await patiently(lambda: self.runs(active=True)):
-            names = frozenset(await patiently(partial(self.town.store.journal, run.id)))
+            names = frozenset(await patiently(partial(self.town.store.journal.read, run.id)))
             # Not before: what is done, and recorded, until the journal has been read is no repetition.
             self.recorded[run.id].append(Recorded(time.monotonic(), self.town.effects.end, names))
 
     async def runs(self, *, active: bool | None = None) -> list[Run]:
         found: list[Run] = []
         before = None
-        while page := await self.town.store.runs(RunFilter(active=active, limit=100, before=before)):
+        while page := await self.town.store.runs.list(RunFilter(active=active, limit=100, before=before)):
             found += page
             before = page[-1].cursor
         return found
@@ -124,8 +124,8 @@ class Ledger:
             return misplaced(client)
 
     async def _look_at(self, walk: Walk, run: Run) -> None:
-        events = await self.town.store.events(run.id)
-        questions = await self.town.store.questions(run.id)
+        events = await self.town.store.events.read(run.id)
+        questions = await self.town.store.questions.list(run.id)
         self._end(walk, run, questions, events)
         self._steps(walk, run)
         await self._answers(walk, questions, events)
@@ -176,7 +176,7 @@ class Ledger:
     async def _answers(self, walk: Walk, questions: list[Question], events: list[Event]) -> None:
         completed = Counter(getattr(event.body, "question_id", None) for event in _completed(events))
         for question in questions:
-            given = await self.town.store.responses(question.run_id, question.id)
+            given = await self.town.store.questions.responses(question.run_id, question.id)
             by = question.outcome.by if question.outcome is not None else None
             self.expect(ANSWERED, question.outcome is not None, f"{walk.mark}: {question.prompt!r} is open")
             self.expect(
@@ -220,8 +220,12 @@ class Ledger:
         told = [self.town.story()]
         for walk in self.people.walks.values():
             if any(walk.mark in why or (walk.run_id and walk.run_id in why) for _, why in self.violations):
-                events = await self.town.store.events(walk.run_id)
-                told += [f"--- {walk}", *map(str, events), str(await self.town.store.journal(walk.run_id))]
+                events = await self.town.store.events.read(walk.run_id)
+                told += [
+                    f"--- {walk}",
+                    *map(str, events),
+                    str(await self.town.store.journal.read(walk.run_id)),
+                ]
                 told += map(str, self.town.effects.traces(walk.mark))
                 told += [
                     f"{each.ts} {each.labels} {each.words!r}"

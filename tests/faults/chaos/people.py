@@ -124,7 +124,7 @@ class People:
 
     async def resolved(self, of: Walk) -> str:
         """Whether a call that may have happened has happened: somebody has looked."""
-        journal = await patiently(lambda: self._town.store.journal(of.run_id))
+        journal = await patiently(lambda: self._town.store.journal.read(of.run_id))
         done = {trace.key for trace in self._town.effects.traces(of.mark)}
         doubtful = [name[:-1] for name in journal if name.endswith("?") and name[:-1] not in journal]
         happened = [ids.part_id(of.run_id, "call", name) in done for name in doubtful]

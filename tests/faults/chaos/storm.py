@@ -76,7 +76,7 @@ class Storm:
                     )
             async with at_work(people.attend(), people.redeliver()):
                 for _ in itertools.count():
-                    if "walk" in await town.store.crews():
+                    if "walk" in await town.store.catalogue.crews():
                         break
                     await asyncio.sleep(0.1)
                 yield storm
@@ -123,7 +123,7 @@ class Storm:
         """Which runs are over."""
         for walk in self.people.walks.values():
             if walk.run_id and not walk.over:
-                walk.over = (await patiently(partial(self.town.store.run, walk.run_id))).status.over
+                walk.over = (await patiently(partial(self.town.store.runs.get, walk.run_id))).status.over
 
     # ── disasters ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -210,7 +210,8 @@ class Storm:
             self.ledger.expect(ENDED, not failed, f"a follower failed: {failed!r}")
         for run_id, followed in self.programs.followed.items():
             stored = [
-                (ids.event_id(run_id, event.seq), event.seq) for event in await self.town.store.events(run_id)
+                (ids.event_id(run_id, event.seq), event.seq)
+                for event in await self.town.store.events.read(run_id)
             ]
             self.ledger.expect(GAPLESS, followed == stored, f"{run_id} was followed as {followed}")
 

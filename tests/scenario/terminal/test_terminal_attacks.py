@@ -65,8 +65,8 @@ async def _ask(server: Server) -> Question:
 
 async def _ask_in(store: RedisStore, prompt: str) -> Question:
     by = LOCAL.model_copy(update={"name": f"Eve {HARM}"})
-    run, _ = await store.start(plan(CREW, {"topic": HARM}, by, key=prompt))
-    [claim] = await store.claim("w1", [CREW.name], 1, 300)
+    run, _ = await store.runs.start(plan(CREW, {"topic": HARM}, by, key=prompt))
+    [claim] = await store.queue.claim("w1", [CREW.name], 1, 300)
     question = Question(
         id=ids.part_id(run.id, prompt),
         run_id=run.id,
@@ -76,7 +76,7 @@ async def _ask_in(store: RedisStore, prompt: str) -> Question:
         options=options_for(QuestionKind.APPROVAL, ()),
         policy=run.approvers,
     )
-    return await store.ask(claim, question)
+    return await store.questions.ask(claim, question)
 
 
 def assert_shown(said: str, *, all_of: tuple[str, ...] = SHOWN) -> None:
@@ -131,7 +131,7 @@ async def _reject(server: Server, question: Question) -> None:
     async with open_store(server.store_url) as store:
         eve = LOCAL.model_copy(update={"name": f"Eve {HARM}"})
         said = Reject(comment=f"No {HARM}", actor=eve, key="eve")
-        await store.respond(question.run_id, question.id, said)
+        await store.questions.respond(question.run_id, question.id, said)
 
 
 def test_a_mistake_in_others_words(server: Server) -> None:

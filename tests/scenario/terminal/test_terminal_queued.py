@@ -30,14 +30,16 @@ def test_who_starts_before_any_worker_is_up_is_told_so(server: Server) -> None:
 def test_who_follows_a_queued_run_is_told_what_it_waits_for(server: Server) -> None:
     async def start() -> str:
         async with open_store(server.store_url) as store:
-            run, _ = await store.start(plan(CREW, {}, Actor(surface="http", user_id="ada"), key="queued"))
+            run, _ = await store.runs.start(
+                plan(CREW, {}, Actor(surface="http", user_id="ada"), key="queued")
+            )
             return run.id
 
     async def finish(run_id: str) -> None:
         async with open_store(server.store_url) as store:
-            [claim] = await store.claim("w", [CREW.name], 1, 60)
+            [claim] = await store.queue.claim("w", [CREW.name], 1, 60)
             assert claim.run.id == run_id
-            await store.finish(claim, result="High water at noon")
+            await store.queue.finish(claim, result="High water at noon")
 
     run_id = asyncio.run(start())
     with person(server.url, "follow", run_id) as ada:

@@ -87,7 +87,7 @@ class Direct:
             await self._post(thread, found, name, await self._api.direct(user))
             posted = Posted.decode(thread.copies[name])
             there = SlackPlace(thread.place.team, posted.channel, posted.ts)
-            await self._store.also_at(thread.run.id, there.encode())
+            await self._store.runs.add_place(thread.run.id, there.encode())
         return True
 
     def _others(self, thread: Thread, question: Question) -> Iterable[str]:

@@ -59,12 +59,12 @@ IN_WORDS = "end-in-words"
 async def run_card(store: Store, run: Run) -> RunCard:
     """A run's card, drawn from all of its events."""
     so_far, seq = cards.Progress(), 0
-    while page := await store.events(run.id, seq):
+    while page := await store.events.read(run.id, seq):
         for event in page:
             so_far = so_far.after(event)
         seq = page[-1].seq
-    paused = await store.paused(run.place.tenant) if run.place and not run.status.over else None
-    return cards.run_card(run, so_far, await store.questions(run.id), paused)
+    paused = await store.runs.pause_reason(run.place.tenant) if run.place and not run.status.over else None
+    return cards.run_card(run, so_far, await store.questions.list(run.id), paused)
 
 
 async def settled(found: QuestionCard) -> Message:
@@ -140,7 +140,7 @@ class Telling:
             await self._ask_directly(thread)
 
     async def _ask_directly(self, thread: Thread) -> None:
-        for question in await self._store.questions(thread.run.id):
+        for question in await self._store.questions.list(thread.run.id):
             if question.open:
                 await self._direct.ask(thread, question)
 
@@ -257,7 +257,7 @@ class Telling:
 
     async def _question(self, thread: Thread, question_id: str) -> Question | None:
         try:
-            return await self._store.question(thread.run.id, question_id)
+            return await self._store.questions.get(thread.run.id, question_id)
         except NotFound:
             return None
 
@@ -304,7 +304,7 @@ class Telling:
         shown = await run_card(self._store, thread.run)
         posted = await self._api.dm(requester.user_id, runcard.moved(shown, thread.place.channel))
         there = SlackPlace(thread.place.team, posted.channel, posted.ts).encode()
-        await self._store.also_at(thread.run.id, there)
+        await self._store.runs.add_place(thread.run.id, there)
         await thread.note(MOVED, posted.encode())
 
 

@@ -53,7 +53,7 @@ class Mending:
         if (name := question_copy(question_id)) not in thread.copies:
             await thread.note(name, posted.encode())
         try:
-            question = await self._store.question(thread.run.id, question_id)
+            question = await self._store.questions.get(thread.run.id, question_id)
         except NotFound:
             return
         if not question.open:

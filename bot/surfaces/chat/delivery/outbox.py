@@ -67,7 +67,7 @@ class Delivery:
         self._api = api
         self._home = home
         self._owner = owner
-        self._show = Show(store, api, Ledger(store, owner), home)
+        self._show = Show(store, api, Ledger(store.outbox, owner), home)
         self._shards: set[int] = set()
         #: More than our share: given back as soon as nothing is under way there.
         self._leaving: set[int] = set()
@@ -105,7 +105,7 @@ class Delivery:
         await asyncio.gather(*busy, return_exceptions=True)
         try:
             for shard in self._shards | self._leaving:
-                await self._store.release_shard(SURFACE, shard, self._owner)
+                await self._store.outbox.release_shard(SURFACE, shard, self._owner)
         except StoreUnavailable:
             log.info("the store is away: the leases end by themselves")
 
@@ -123,8 +123,8 @@ class Delivery:
     async def _take_share(self, peers: int) -> None:
         """Keep or take as many shards as there are for each process, and let go of more."""
         self._api.share_with(peers)
-        share = math.ceil(self._store.shards / peers)
-        for shard in range(self._store.shards):
+        share = math.ceil(self._store.outbox.shards / peers)
+        for shard in range(self._store.outbox.shards):
             if shard in self._shards or (shard not in self._leaving and len(self._shards) < share):
                 await self._lease(shard)
         surplus = sorted(self._shards)[share:]
@@ -135,7 +135,7 @@ class Delivery:
 
     async def _lease(self, shard: int) -> None:
         try:
-            mine = await self._store.lease_shard(SURFACE, shard, self._owner, LEASE)
+            mine = await self._store.outbox.lease_shard(SURFACE, shard, self._owner, LEASE)
         except StoreUnavailable:
             mine = False
         (self._shards.add if mine else self._shards.discard)(shard)
@@ -144,9 +144,9 @@ class Delivery:
         """Let another process have it; what is under way there is finished before."""
         try:
             if shard in self._busy_in.values():
-                await self._store.lease_shard(SURFACE, shard, self._owner, LEASE)
+                await self._store.outbox.lease_shard(SURFACE, shard, self._owner, LEASE)
             else:
-                await self._store.release_shard(SURFACE, shard, self._owner)
+                await self._store.outbox.release_shard(SURFACE, shard, self._owner)
                 self._leaving.discard(shard)
         except StoreUnavailable:
             self._leaving.discard(shard)
@@ -166,7 +166,7 @@ class Delivery:
                 log.exception("progress messages could not be recovered")
 
     async def _look(self) -> None:
-        topics = [outbox_topic(SURFACE, shard) for shard in range(self._store.shards)]
+        topics = [outbox_topic(SURFACE, shard) for shard in range(self._store.outbox.shards)]
         for topic in topics:
             self._feed.add(self._signal, topic)
         try:
@@ -197,7 +197,7 @@ class Delivery:
         found: dict[str, tuple[int, str]] = {}
         for shard in sorted(self._shards):
             limit = self._reach.get(shard, PAGE)
-            pending = await self._store.pending(SURFACE, shard, limit)
+            pending = await self._store.outbox.pending(SURFACE, shard, limit)
             waiting = [run_id for run_id in pending if run_id not in self._busy]
             found |= {run_id: (shard, await self._channel(run_id)) for run_id in waiting}
             # Behind as many as can be looked at there may be runs of channels that could have a turn.
@@ -208,7 +208,7 @@ class Delivery:
         if run_id in self._channels:
             return self._channels[run_id]
         try:
-            place = (await self._store.run(run_id)).place
+            place = (await self._store.runs.get(run_id)).place
             return SlackPlace.decode(place).channel if place is not None else ""
         except (NotFound, UnreadableRecord, ValueError):
             return ""  # What can't be read fails when its turn comes, and is set aside.
@@ -245,7 +245,7 @@ class Delivery:
         else:
             log.error("a run could not be shown; trying again", run_id=run_id, exc_info=error)
         try:
-            await self._store.postpone(SURFACE, run_id, LONGEST)
+            await self._store.outbox.postpone(SURFACE, run_id, LONGEST)
         except StoreUnavailable:
             await asyncio.sleep(LOOK)
 
@@ -271,13 +271,13 @@ class Delivery:
         """As long as Slack says, at least; longer each time, and not all runs at the same moment."""
         failures = self._failures[run_id] = self._failures.get(run_id, 0) + 1
         backoff = min(LONGEST, 0.5 * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        await self._store.postpone(SURFACE, run_id, max(seconds, backoff))
+        await self._store.outbox.postpone(SURFACE, run_id, max(seconds, backoff))
 
     # ── the workspace ───────────────────────────────────────────────────────────────────────────────────
 
     async def _shut(self, run_id: str, code: str) -> None:
         """The workspace doesn't let us in: its runs are paused, and tried again now and then."""
-        await self._store.postpone(SURFACE, run_id, SHUT_FOR)
+        await self._store.outbox.postpone(SURFACE, run_id, SHUT_FOR)
         if code not in SHUT_OUT:
             log.error("Slack refused a run's news", run_id=run_id, code=code)
             return
@@ -286,19 +286,19 @@ class Delivery:
             return
         self._shut_out.add(team)
         log.error("Slack refuses the app's token: the workspace's runs are paused", team=team, code=code)
-        if await self._store.paused(team) is None:
-            await self._store.pause(team, f"Slack refuses the app's token ({code})")
+        if await self._store.runs.pause_reason(team) is None:
+            await self._store.runs.pause_tenant(team, f"Slack refuses the app's token ({code})")
 
     async def _open_again(self, run_id: str) -> None:
         if not self._shut_out or (team := await self._team(run_id)) not in self._shut_out:
             return
         self._shut_out.discard(team)
         log.info("Slack lets the app in again: the workspace's runs go on", team=team)
-        await self._store.pause(team, None)
+        await self._store.runs.pause_tenant(team, None)
 
     async def _team(self, run_id: str) -> str | None:
         try:
-            run = await self._store.run(run_id)
+            run = await self._store.runs.get(run_id)
         except (NotFound, UnreadableRecord):
             return None
         return run.place.tenant if run.place else None

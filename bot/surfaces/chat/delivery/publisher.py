@@ -47,7 +47,7 @@ class Show:
         self._ledger = ledger
         self._home = home
         self._founding = Founding(store, api)
-        links = Links(store, api)
+        links = Links(store.memory, api)
         self._telling = Telling(store, api, links)
         self._mending = Mending(store, links)
         #: Which progress messages are to be redrawn.
@@ -70,7 +70,7 @@ class Show:
                 await self._tell(thread)
 
     async def _thread(self, run_id: str) -> Thread | None:
-        run, shown = await self._store.run(run_id), await self._ledger.shown(run_id)
+        run, shown = await self._store.runs.get(run_id), await self._ledger.shown(run_id)
         if run.place is None:
             return None
         thread = Thread(self._api, self._ledger, run, SlackPlace.decode(run.place), shown)
@@ -99,9 +99,9 @@ class Show:
         return placed
 
     async def _tell(self, thread: Thread) -> None:
-        news = await self._store.events(thread.run.id, thread.cursor)
+        news = await self._store.events.read(thread.run.id, thread.cursor)
         # Not older than its events: one that has ended meanwhile is drawn so, and never again.
-        thread.run = await self._store.run(thread.run.id)
+        thread.run = await self._store.runs.get(thread.run.id)
         await self._telling.tell_untold(thread)
         for event in news:
             await self._telling.tell(thread, event)
@@ -122,7 +122,9 @@ class Show:
     async def _untold(self, thread: Thread) -> bool:
         """Whether there is an open question of which nobody could be told who may answer it."""
         waiting = untold_in(thread.copies)
-        return any(each.open and each.id in waiting for each in await self._store.questions(thread.run.id))
+        return any(
+            each.open and each.id in waiting for each in await self._store.questions.list(thread.run.id)
+        )
 
     async def _finish(self, thread: Thread) -> None:
         await self.board.pace(thread.run.id)
@@ -134,7 +136,7 @@ class Show:
         concerned = [run.requester.principal]
         for event in news:
             if isinstance(event.body, HumanInputRequired | HumanInputCompleted):
-                question = await self._store.question(run.id, event.body.question_id)
+                question = await self._store.questions.get(run.id, event.body.question_id)
                 concerned += question.policy.deciders
         return concerned
 
@@ -143,14 +145,14 @@ class Show:
     async def recover(self) -> None:
         """Redraw what whoever had our shards before left undrawn. Raises StoreUnavailable."""
         self._last.clear()  # They may have drawn something else since we did.
-        page = await self._store.page_of_runs(RunFilter(active=True, limit=PAGE))
+        page = await self._store.runs.page(RunFilter(active=True, limit=PAGE))
         while True:
             for run in page.runs:
                 if run.place is not None and run.place.surface == SURFACE:
                     await self._recover_one(run)
             if page.next is None:
                 return
-            page = await self._store.page_of_runs(RunFilter(active=True, limit=PAGE, before=page.next))
+            page = await self._store.runs.page(RunFilter(active=True, limit=PAGE, before=page.next))
 
     async def _recover_one(self, run: Run) -> None:
         """What is wrong with one doesn't concern the others."""

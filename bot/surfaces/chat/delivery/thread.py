@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from bot.core.ports import Deliveries, Delivery
+from bot.core.ports import Delivery, Outbox
 from bot.core.run import Run
 from bot.surfaces.chat.message_keys import MOVED, Posted
 from bot.surfaces.slack.cards.mrkdwn import escape, pieces
@@ -35,16 +35,16 @@ class Superseded(BaseException):
 class Ledger:
     """Records for one process what it has shown."""
 
-    def __init__(self, deliveries: Deliveries, owner: str) -> None:
+    def __init__(self, deliveries: Outbox, owner: str) -> None:
         self._deliveries = deliveries
         self._owner = owner
 
     async def shown(self, run_id: str) -> Delivery:
-        return await self._deliveries.delivery(SURFACE, run_id)
+        return await self._deliveries.state(SURFACE, run_id)
 
     async def record(self, run_id: str, cursor: int, copies: Mapping[str, str] | None = None) -> None:
         """Raises Superseded."""
-        if not await self._deliveries.delivered(SURFACE, self._owner, run_id, cursor, copies):
+        if not await self._deliveries.mark_delivered(SURFACE, self._owner, run_id, cursor, copies):
             raise Superseded
 
 

@@ -48,7 +48,7 @@ class Founding:
             return False
         thread.place = SlackPlace(thread.place.team, posted.channel, thread.place.thread_ts or posted.ts)
         if thread.run.held:
-            thread.run = await self._store.settle_place(thread.run.id, thread.place.encode())
+            thread.run = await self._store.runs.bind_place(thread.run.id, thread.place.encode())
         return True
 
     async def _first_message(self, thread: Thread) -> Posted:
@@ -68,11 +68,11 @@ class Founding:
     async def _fail(self, run: Run, code: str) -> None:
         log.warning("a thread could not be opened; the run is not started", run_id=run.id, code=code)
         sentence = runcard.why_placeless(code, await self._api.name())
-        await self._store.fail_held(run.id, RunError(code=NOT_POSTED, message=sentence))
+        await self._store.runs.fail_unplaced(run.id, RunError(code=NOT_POSTED, message=sentence))
 
     async def explain(self, run: Run, place: SlackPlace) -> None:
         """Tell the requester that the run found no place, unless they know. Raises Later."""
-        waited = await self._store.now() - (run.finished_at or 0)
+        waited = await self._store.clock.now() - (run.finished_at or 0)
         if waited < HEAD_START * 1000:
             raise Later(HEAD_START - waited / 1000, "who took the command may say it")
         requester = run.requester
@@ -87,8 +87,8 @@ class Founding:
     async def _mine_to_tell(self, run: Run) -> bool:
         """Whoever is first tells it, and goes on trying."""
         mine = f"{placeless(run.id)}:direct"
-        if await self._store.recall(mine) is None:
-            if not await self._store.once(placeless(run.id)):
+        if await self._store.memory.recall(mine) is None:
+            if not await self._store.memory.once(placeless(run.id)):
                 return False
-            await self._store.remember(mine, "1", DAY)
+            await self._store.memory.remember(mine, "1", DAY)
         return True

@@ -38,7 +38,7 @@ class Answers:
     ) -> Reply:
         """A decision by button or select."""
         try:
-            question = await self._store.question(target.run_id, target.question_id)
+            question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return Reply(say=private.words(GONE))
         said = make_response(action, actor, key=key, value=value, digest=target.digest)
@@ -47,7 +47,7 @@ class Answers:
     async def modal(self, target: Target, words: str, actor: Actor, *, key: str) -> Reply:
         """The words of a modal; why they don't count is said in it, so that they are not lost."""
         try:
-            question = await self._store.question(target.run_id, target.question_id)
+            question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return Reply(errors={WORDS_BLOCK: GONE})
         words = emoji.read(words)
@@ -66,7 +66,7 @@ class Answers:
             return escape(why)
         if await self._half_seen(question, actor, words):
             return READ_FIRST
-        shown = await self._store.delivery(SURFACE, question.run_id)
+        shown = await self._store.outbox.state(SURFACE, question.run_id)
         digest = shown.copies.get(shown_digest(question.id), "")
         said = _in_words(question, actor, words, key, digest)
         return refusal(await self._respond(question, said), question, actor)
@@ -74,7 +74,7 @@ class Answers:
     async def answerable(self, target: Target, actor: Actor) -> Question | Reply:
         """The question, if this person may answer it now; else why not."""
         try:
-            question = await self._store.question(target.run_id, target.question_id)
+            question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return Reply(say=private.words(GONE))
         code = "not_allowed" if not can_decide(actor, question.policy) else "" if question.open else "settled"
@@ -88,14 +88,14 @@ class Answers:
         action, _, _ = answering.interpret(question, words, numbered=_numbered(question))
         if action is Action.RESPOND or not question.open or not can_decide(actor, question.policy):
             return False
-        run = await self._store.run(question.run_id)
+        run = await self._store.runs.get(question.run_id)
         if asking.fit(question_card(run, question)) is Fit.MESSAGE:
             return False
-        shown = await self._store.delivery(SURFACE, run.id)
+        shown = await self._store.outbox.state(SURFACE, run.id)
         return asked_in_words(question.id) not in shown.copies
 
     async def _respond(self, question: Question, said: Response) -> Ruling:
-        return await self._store.respond(question.run_id, question.id, said)
+        return await self._store.questions.respond(question.run_id, question.id, said)
 
 
 def _numbered(question: Question) -> bool:

@@ -85,7 +85,7 @@ class CommandHandlers:
     # ── start ───────────────────────────────────────────────────────────────────────────────────────────
 
     async def _start(self, order: CommandContext, command: Start) -> Reply:
-        crews = await self._store.crews()
+        crews = await self._store.catalogue.crews()
         if not crews:
             return Reply(say=private.words(str(NoWorker())))
         if not command.crew:
@@ -130,20 +130,20 @@ class CommandHandlers:
         """Start what a draft says. Raises InvalidInputs, Refused."""
         place = SlackPlace(actor.tenant, draft.channel, draft.thread or None).encode()
         new = starting.plan(crew, draft.given, actor, key=draft.key, place=place, held=True)
-        run, _ = await self._store.start(new)
+        run, _ = await self._store.runs.start(new)
         return run
 
     # ── status ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def _overview(self, order: CommandContext) -> Reply:
         mine = await self._own(order.actor)
-        here = await self._store.runs(
+        here = await self._store.runs.list(
             RunFilter(group=group(order.actor.tenant, order.line.channel), limit=2 * MOST_RUNS)
         )
         known = {run.id for run in mine}
         others = [run for run in here if run.id not in known][:MOST_RUNS]
-        paused = await self._store.paused(order.actor.tenant)
-        waits = await self._store.waits([*mine, *others])
+        paused = await self._store.runs.pause_reason(order.actor.tenant)
+        waits = await self._store.runs.waits([*mine, *others])
         return Reply(say=private.runs_state(mine, others, paused, waits))
 
     async def _status(self, order: CommandContext, prefix: str) -> Reply:
@@ -154,10 +154,10 @@ class CommandHandlers:
 
     async def state(self, run: Run) -> Reply:
         """How a run is."""
-        paused = await self._store.paused(run.place.tenant) if run.place else None
-        waits = await self._store.waits([run])
-        asked = await self._store.questions(run.id)
-        copies = (await self._store.delivery(SURFACE, run.id)).copies
+        paused = await self._store.runs.pause_reason(run.place.tenant) if run.place else None
+        waits = await self._store.runs.waits([run])
+        asked = await self._store.questions.list(run.id)
+        copies = (await self._store.outbox.state(SURFACE, run.id)).copies
         return Reply(say=private.run_state(run, asked, paused, waits.get(run.id), untold_in(copies)))
 
     # ── cancel ──────────────────────────────────────────────────────────────────────────────────────────
@@ -171,7 +171,7 @@ class CommandHandlers:
     async def cancel(self, run_id: str, actor: Actor, *, silent: bool = False) -> Reply:
         """Cancel a run, or say why not. `silent`: its message, which was pressed on, says it."""
         try:
-            run = await self._store.cancel(run_id, actor)
+            run = await self._store.runs.cancel(run_id, actor)
         except NotFound:
             return Reply(say=private.words("This run is no longer there: it ended some time ago."))
         except Refused as refused:
@@ -179,18 +179,22 @@ class CommandHandlers:
         return SILENT if silent else Reply(say=private.cancelled(run))
 
     async def _why_not(self, run_id: str, refused: Refused) -> Message:
-        run = await self._store.run(run_id)
+        run = await self._store.runs.get(run_id)
         return private.over(run) if refused.code == "run_over" else private.not_yours_to_cancel(run)
 
     # ── finding ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _own(self, actor: Actor, *, active: bool | None = None) -> list[Run]:
-        return await self._store.runs(RunFilter(requester=actor.principal, active=active, limit=MOST_RUNS))
+        return await self._store.runs.list(
+            RunFilter(requester=actor.principal, active=active, limit=MOST_RUNS)
+        )
 
     async def _find(self, order: CommandContext, prefix: str) -> Run | Reply:
         """The one run whose id begins like that, of those that this person may know of."""
         found = [
-            run for run in await self._store.find_run(prefix) if visible(run, order.actor, order.line.channel)
+            run
+            for run in await self._store.runs.find(prefix)
+            if visible(run, order.actor, order.line.channel)
         ]
         if len(found) == 1:
             return found[0]
@@ -200,7 +204,7 @@ class CommandHandlers:
 
     async def _known_to(self, actor: Actor) -> dict[str, Crew]:
         """The crews that this person may start: of others, guests are not told the names."""
-        crews = await self._store.crews()
+        crews = await self._store.catalogue.crews()
         return {name: crew for name, crew in crews.items() if starting.can_start(crew, actor)}
 
     async def _help(self, unknown: str, actor: Actor) -> Reply:

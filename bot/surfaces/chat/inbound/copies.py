@@ -35,7 +35,7 @@ class Copies:
 
     async def recorded(self, target: Target, posted: Posted) -> bool:
         """Whether somebody has written down where this message is."""
-        return posted.encode() in (await self._store.delivery(SURFACE, target.run_id)).copies.values()
+        return posted.encode() in (await self._store.outbox.state(SURFACE, target.run_id)).copies.values()
 
     async def adopt(self, target: Target, posted: Posted) -> None:
         """Record a message unless it is: before its press counts, so that it is rewritten with the others.
@@ -45,13 +45,13 @@ class Copies:
         if not await self.recorded(target, posted):
             question_id = target.question_id
             name = late_copy(question_id, posted) if question_id else twin(posted)
-            await self._store.adopt(SURFACE, target.run_id, name, posted.encode())
+            await self._store.outbox.adopt(SURFACE, target.run_id, name, posted.encode())
 
     async def rewrite(self, target: Target, posted: Posted) -> None:
         """Show the outcome of a settled question in this copy: it turned up when the others had been."""
         try:
-            run = await self._store.run(target.run_id)
-            question = await self._store.question(target.run_id, target.question_id)
+            run = await self._store.runs.get(target.run_id)
+            question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return
         if not question.open:

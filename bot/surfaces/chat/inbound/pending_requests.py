@@ -11,13 +11,13 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from slack_bolt.response import BoltResponse
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Memory, Records
+from bot.core.ports import Store
 from bot.surfaces.chat.inbound.reply import ReplyTarget
 from bot.surfaces.chat.presence import Presence
 
@@ -50,15 +50,11 @@ class Delivery:
         return AGAIN in self.payload
 
 
-class Shelves(Memory, Records, Protocol):
-    """Where they are kept."""
-
-
 class PendingRequests:
     """What was acknowledged and is not done."""
 
-    def __init__(self, memory: Shelves, presence: Presence) -> None:
-        self._memory = memory
+    def __init__(self, store: Store, presence: Presence) -> None:
+        self._store = store
         self._presence = presence
         #: Taken in once more, by this process.
         self._taken: set[str] = set()
@@ -68,7 +64,7 @@ class PendingRequests:
         kept = json.dumps({"owner": self._presence.owner, "payload": dict(delivery.payload)})
         try:
             async with asyncio.timeout(QUICK):
-                await self._memory.shelve(SHELF, delivery.key, kept)
+                await self._store.memory.save_pending(SHELF, delivery.key, kept)
         except (StoreUnavailable, TimeoutError):
             log.warning("the store is away: a delivery under way can't be kept", delivery=delivery.key)
             return False
@@ -76,7 +72,7 @@ class PendingRequests:
 
     async def done(self, delivery: Delivery) -> None:
         """Its work has ended, and the person knows what came of it. Raises StoreUnavailable."""
-        await self._memory.unshelve(SHELF, delivery.key)
+        await self._store.memory.remove_pending(SHELF, delivery.key)
         self._taken.discard(delivery.key)
 
     async def run(self, dispatch: Dispatch) -> None:
@@ -89,7 +85,7 @@ class PendingRequests:
             await asyncio.sleep(EVERY)
 
     async def _take_over(self, dispatch: Dispatch) -> None:
-        kept = await self._memory.shelved(SHELF)
+        kept = await self._store.memory.pending(SHELF)
         alive = await self._presence.owners() if kept else frozenset()
         for key, text in kept.items():
             if (kept_by := self._read(key, text)) is None:
@@ -106,7 +102,7 @@ class PendingRequests:
             document = json.loads(text)
             return str(document["owner"]), dict(document["payload"])
         except (ValueError, TypeError, LookupError, RecursionError) as error:
-            self._memory.note_unreadable("delivery", key, f"it is damaged ({type(error).__name__})")
+            self._store.health.report_unreadable("delivery", key, f"it is damaged ({type(error).__name__})")
             return None
 
     async def _took(self, key: str, status: int) -> None:
@@ -114,4 +110,4 @@ class PendingRequests:
             self._taken.add(key)
         elif status == REFUSED:
             log.warning("a delivery is given up: this release can't read it", delivery=key)
-            await self._memory.unshelve(SHELF, key)
+            await self._store.memory.remove_pending(SHELF, key)

@@ -43,7 +43,7 @@ class Placing:
         with self._feed.watch(run_topic(run.id)) as signal:
             while run.held and not run.status.over:
                 signal.clear()
-                run = await self._runs.run(run.id)
+                run = await self._runs.get(run.id)
                 if run.held and not run.status.over:
                     await signal.wait()
         return run

@@ -76,7 +76,7 @@ class Replies:
     async def runs_here(self, heard: Heard) -> list[Run]:
         """The runs that live in the thread."""
         place = SlackPlace(heard.team, heard.said.channel, heard.said.thread_ts).encode()
-        return await self._store.runs_at(place)
+        return await self._store.runs.at(place)
 
     async def hear(self, heard: Heard) -> Reply:
         """Take it as an answer, ask which question is meant, explain, or leave people to their talk."""
@@ -103,12 +103,12 @@ class Replies:
     async def pass_on(self, target: Target, actor: Actor, channel: str) -> Reply:
         """The person said which question their words were for. `target.option_id` is the reply's ts."""
         name = f"slack:{actor.tenant}:message:{channel}:{target.option_id}"
-        kept = await self._store.recall(f"{name}:words")
+        kept = await self._store.memory.recall(f"{name}:words")
         said = json.loads(kept) if kept else None
         if said is None or said["user"] != actor.user_id:
             return Reply(say=private.words("I no longer have those words. Please reply in the thread again."))
         try:
-            question = await self._store.question(target.run_id, target.question_id)
+            question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return Reply(say=private.words("This question is no longer there."))
         if await self._routed(name, question) != _way(question):
@@ -118,14 +118,19 @@ class Replies:
 
     async def _asked(self, runs: list[Run], heard: Heard) -> list[Asked]:
         """The open questions of the thread; if this reply arrived before, the one it was taken for."""
-        if routed := await self._store.recall(f"{heard.key}:question"):
+        if routed := await self._store.memory.recall(f"{heard.key}:question"):
             run_id, question_id = routed.split()
             return [
-                (run, await self._store.question(run_id, question_id)) for run in runs if run.id == run_id
+                (run, await self._store.questions.get(run_id, question_id))
+                for run in runs
+                if run.id == run_id
             ]
         at = float(heard.said.ts) * 1000 + SKEW
         found = [
-            (run, each) for run in runs if not run.status.over for each in await self._store.questions(run.id)
+            (run, each)
+            for run in runs
+            if not run.status.over
+            for each in await self._store.questions.list(run.id)
         ]
         return [(run, question) for run, question in found if question.open and question.created_at <= at]
 
@@ -133,7 +138,8 @@ class Replies:
         """Whether this is the first that a person wrote in the thread since one of these was asked."""
         here, at = f"{heard.said.channel}:{heard.said.thread_ts}", heard.said.ts
         kept = [
-            await self._store.keep(f"slack:first:{question.id}:{here}", at, 30 * DAY) for _, question in asked
+            await self._store.memory.put_if_absent(f"slack:first:{question.id}:{here}", at, 30 * DAY)
+            for _, question in asked
         ]
         return any(float(at) <= float(first) for first in kept)
 
@@ -154,7 +160,7 @@ class Replies:
             # That it counts once, the store sees to.
             run_id, question_id = (await self._routed(heard.key, question)).split()
             if question_id != question.id:
-                question = await self._store.question(run_id, question_id)
+                question = await self._store.questions.get(run_id, question_id)
         why = await self._answers.words(question, heard.words, actor, key=heard.key)
         if why == READ_FIRST:
             return Reply(say=private.explained(why))  # Each time: they meant to decide.
@@ -162,14 +168,14 @@ class Replies:
 
     async def _routed(self, message: str, question: Question) -> str:
         """The way of a message (a run and its question): this one, unless it has gone another way already."""
-        return await self._store.keep(f"{message}:question", _way(question), 7 * DAY)
+        return await self._store.memory.put_if_absent(f"{message}:question", _way(question), 7 * DAY)
 
     async def _which(self, heard: Heard, asked: list[Asked], actor: Actor) -> Reply:
         theirs = [(run, question) for run, question in asked if can_decide(actor, question.policy)]
         if not theirs:
             return await self._answer(heard, asked[-1][1], actor)
         kept = json.dumps({"user": actor.user_id, "words": heard.words})
-        await self._store.remember(f"{heard.key}:words", kept, 7 * DAY)
+        await self._store.memory.remember(f"{heard.key}:words", kept, 7 * DAY)
         return Reply(say=private.which(theirs, heard.words, heard.said.ts))
 
     async def _nothing_asked(self, runs: list[Run], heard: Heard, actor: Actor) -> Reply:
@@ -179,7 +185,9 @@ class Replies:
         active = [run for run in runs if not run.status.over]
         if not active:
             return await self._explain_once(runs[-1].id, actor, private.over_text(runs[-1]))
-        settled = [each for run in active for each in await self._store.questions(run.id) if not each.open]
+        settled = [
+            each for run in active for each in await self._store.questions.list(run.id) if not each.open
+        ]
         if not settled:
             return SILENT
         return await self._explain_once(settled[-1].id, actor, private.settled_text(settled[-1]))
@@ -187,14 +195,14 @@ class Replies:
     async def _counted(self, runs: list[Run], heard: Heard) -> bool:
         """Whether this very reply was an answer: it is delivered again, so late that its way is forgotten."""
         for run in runs:
-            for question in await self._store.questions(run.id):
-                said = [] if question.open else await self._store.responses(run.id, question.id)
+            for question in await self._store.questions.list(run.id):
+                said = [] if question.open else await self._store.questions.responses(run.id, question.id)
                 if any(response.key == heard.key for response in said):
                     return True
         return False
 
     async def _explain_once(self, about: str, actor: Actor, why: str) -> Reply:
-        first = await self._store.once(f"slack:explained:{about}:{actor.principal}")
+        first = await self._store.memory.once(f"slack:explained:{about}:{actor.principal}")
         return Reply(say=private.explained(why)) if first else SILENT
 
 

@@ -124,10 +124,10 @@ class CatchUp:
 
     async def _open_round(self, alive: frozenset[str]) -> None:
         fresh = Round(id=uuid.uuid4().hex, by=self._presence.owner)
-        kept = self._round(await self._store.keep(ROUND, fresh.model_dump_json(), KEPT))
+        kept = self._round(await self._store.memory.put_if_absent(ROUND, fresh.model_dump_json(), KEPT))
         if kept is None or (kept.id != fresh.id and kept.by not in alive):
             # An earlier gap's. Where it was doesn't matter: more was written since, anywhere.
-            await self._store.remember(ROUND, fresh.model_dump_json(), KEPT)
+            await self._store.memory.remember(ROUND, fresh.model_dump_json(), KEPT)
 
     # ── working on a round ──────────────────────────────────────────────────────────────────────────────
 
@@ -146,30 +146,30 @@ class CatchUp:
             await self._let_go()
 
     async def _open(self) -> Round | None:
-        kept = await self._store.recall(ROUND)
+        kept = await self._store.memory.recall(ROUND)
         current = self._round(kept) if kept else None
-        return None if current is None or await self._store.recall(current.done) else current
+        return None if current is None or await self._store.memory.recall(current.done) else current
 
     def _round(self, kept: str) -> Round | None:
         """A round as it is kept; None: it can't be read."""
         try:
             return Round.model_validate_json(kept)
         except ValidationError:
-            self._store.note_unreadable("round", ROUND, "it is damaged, or another release's")
+            self._store.health.report_unreadable("round", ROUND, "it is damaged, or another release's")
             return None
 
     async def _hold(self) -> bool:
         mine = self._presence.owner
-        if await self._store.keep(HOLDER, mine, LEASE) != mine:
+        if await self._store.memory.put_if_absent(HOLDER, mine, LEASE) != mine:
             return False
-        await self._store.remember(HOLDER, mine, LEASE)
+        await self._store.memory.remember(HOLDER, mine, LEASE)
         return True
 
     async def _let_go(self) -> None:
         """Let another process go on at once; without the store the lease ends by itself."""
         with suppress(StoreUnavailable):
-            if await self._store.recall(HOLDER) == self._presence.owner:
-                await self._store.forget(HOLDER)
+            if await self._store.memory.recall(HOLDER) == self._presence.owner:
+                await self._store.memory.forget(HOLDER)
 
     @asynccontextmanager
     async def _holding(self) -> AsyncIterator[None]:
@@ -188,19 +188,19 @@ class CatchUp:
                 raise _Lost
 
     async def _read_all(self, current: Round) -> None:
-        after = await self._store.recall(current.place)
+        after = await self._store.memory.recall(current.place)
         read: set[SlackPlace] = set()
         while await self._open() == current:
-            page = await self._store.page_of_open_questions(PAGE, after=after)
+            page = await self._store.questions.open_page(PAGE, after=after)
             for place, oldest in (await self._threads_of(page.questions)).items():
                 if place not in read:
                     await self._catch_up(place, oldest)
                     read.add(place)
             if page.next is None:
-                await self._store.remember(current.done, "1", KEPT)
+                await self._store.memory.remember(current.done, "1", KEPT)
                 return
             after = page.next
-            await self._store.remember(current.place, after, KEPT)
+            await self._store.memory.remember(current.place, after, KEPT)
 
     async def _threads_of(self, questions: Sequence[Question]) -> dict[SlackPlace, float]:
         """Where these are asked, and when (in seconds) the first of them was asked there."""
@@ -213,17 +213,17 @@ class CatchUp:
     async def _places(self, question: Question) -> list[SlackPlace]:
         """The run's thread, or the direct messages in which it goes on and its question was asked."""
         try:
-            run = await self._store.run(question.run_id)
+            run = await self._store.runs.get(question.run_id)
             if run.place is None or run.place.surface != SURFACE or run.place.tenant != self._installed.team:
                 return []
-            copies = (await self._store.delivery(SURFACE, run.id)).copies
+            copies = (await self._store.outbox.state(SURFACE, run.id)).copies
             refs = [ref for name, ref in copies.items() if name == MOVED or is_direct(name, question.id)]
             direct = [Posted.decode(ref) for ref in refs]
             here = [] if MOVED in copies else [SlackPlace.decode(run.place)]
         except (NotFound, UnreadableRecord):
             return []
         except ValueError as error:
-            self._store.note_unreadable("place", f"of run {question.run_id}", str(error))
+            self._store.health.report_unreadable("place", f"of run {question.run_id}", str(error))
             return []
         return [*here, *(SlackPlace(run.place.tenant, each.channel, each.ts) for each in direct)]
 

@@ -26,7 +26,7 @@ UNINSTALLED = (
 )
 
 
-def listen(app: AsyncApp, desk: AckHandler, store: Runs, people: People, home: Home) -> None:
+def listen(app: AsyncApp, desk: AckHandler, runs: Runs, people: People, home: Home) -> None:
     """Take what is neither said nor pressed."""
 
     @app.event("app_home_opened")
@@ -59,7 +59,7 @@ def listen(app: AsyncApp, desk: AckHandler, store: Runs, people: People, home: H
         return await desk.hear(_of(event, body), _pause(event.team, UNINSTALLED), ack)
 
     async def _pause(team: str, reason: str) -> Reply:
-        await store.pause(team, reason)
+        await runs.pause_tenant(team, reason)
         log.error("a workspace is paused", team=team, reason=reason)
         return SILENT
 

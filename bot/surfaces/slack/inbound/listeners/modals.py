@@ -60,7 +60,7 @@ class Modals:
     async def start(self, sent: Submission) -> Reply:
         """Start a crew with what the form has; what is wrong is said at its field."""
         draft = await self._forms.draft(sent.view.private_metadata)
-        crew = (await self._store.crews()).get(draft.crew) if draft else None
+        crew = (await self._store.catalogue.crews()).get(draft.crew) if draft else None
         if draft is None or crew is None:
             return Reply(errors={sent.view.first_input: TOO_OLD})
         actor = await self._people.actor(sent.user.id, sent.view.installation)

@@ -98,7 +98,7 @@ class Presses:
     async def fill_in(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Open the form for what a crew still needs, for who wanted to start it."""
         draft = await self._forms.draft(target.run_id)
-        crew = (await self._store.crews()).get(draft.crew) if draft else None
+        crew = (await self._store.catalogue.crews()).get(draft.crew) if draft else None
         if draft is None or crew is None:
             return Reply(say=private.words("This has been there for too long. Please start the crew again."))
         if not draft.is_of(actor):
@@ -113,7 +113,7 @@ class Presses:
     async def pick_status(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Say how the run is that was chosen, to who may know of it."""
         try:
-            run = await self._store.run(target.run_id)
+            run = await self._store.runs.get(target.run_id)
         except NotFound:
             return Reply(say=private.words("This run is no longer there."))
         if not visible(run, actor, press.container.channel_id):
@@ -139,8 +139,8 @@ class Presses:
 
     async def _read(self, target: Target) -> tuple[Run, Question] | None:
         try:
-            run = await self._store.run(target.run_id)
-            return run, await self._store.question(target.run_id, target.question_id)
+            run = await self._store.runs.get(target.run_id)
+            return run, await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return None
 

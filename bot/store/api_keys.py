@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 
 from bot.core.access import ApiKey
@@ -12,20 +13,20 @@ _HOME = 0
 _KEYS = f"{redis_keys.base(_HOME)}:apikeys"
 
 
-class KeyringVerbs:
-    """The port `bot.core.access.Keyring`."""
+class RedisApiKeys:
+    """The port `bot.core.access.ApiKeys`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add_key(self, key: ApiKey) -> bool:
+    async def add(self, key: ApiKey) -> bool:
         spec = key.model_dump_json(exclude={"created_at", "revoked_at"})
         return bool(await self._connection.run("add_key", _HOME, key.name, spec))
 
-    async def revoke_key(self, name: str) -> bool:
+    async def revoke(self, name: str) -> bool:
         return bool(await self._connection.run("revoke_key", _HOME, name))
 
-    async def api_keys(self) -> list[ApiKey]:
+    async def list(self) -> builtins.list[ApiKey]:
         async with self._connection.pipeline() as batch:
             for part in ("", ":created", ":revoked"):
                 batch.hgetall(f"{_KEYS}{part}")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 
-from bot.core.errors import UnreadableRecord
 from bot.core.lists import RunFilter, RunPage
 from bot.core.place import Place
 from bot.core.run import Run
 from bot.store import redis_keys
-from bot.store.codec import RUN_FIELDS, read_run
 from bot.store.connection import Connection
+from bot.store.run_reader import RunReader
 
 SCANNED = 2000
 """How many runs are looked at, at most, for a page of a list that no index holds."""
@@ -24,22 +22,21 @@ Position = tuple[int, str]
 """Where a run stands in a list: when it was created, and its id."""
 
 
-class Listing:
-    """The lists of the port `bot.core.ports.Runs`."""
+class RunLists:
+    """Reads the indexes of runs."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._reader = RunReader(connection)
 
-    async def runs(self, which: RunFilter) -> list[Run]:
-        return (await self.page_of_runs(which)).runs
-
-    async def page_of_runs(self, which: RunFilter) -> RunPage:
+    async def page(self, which: RunFilter) -> RunPage:
         found: list[Run] = []
         before = _position(which.before) if which.before else None
         size = max(100, which.limit + 1)
         for _ in range(SCANNED // size):
             window = await self._window(which, before, size)
-            found += [run for run in await self.read([name for _, name in window]) if _fits(run, which)]
+            runs = await self._reader.read([name for _, name in window])
+            found += [run for run in runs if _fits(run, which)]
             if len(found) > which.limit:
                 return RunPage(found[: which.limit], found[which.limit - 1].cursor)
             if len(window) < size:
@@ -47,14 +44,14 @@ class Listing:
             before = window[-1]
         return RunPage(found, f"{before[0]}:{before[1]}" if before else None)
 
-    async def runs_at(self, place: Place) -> list[Run]:
+    async def at(self, place: Place) -> list[Run]:
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):
                 batch.zrange(redis_keys.at_place(shard, place.key), 0, -1)
-        found = await self.read([run_id for ids_ in batch.results for run_id in ids_])
+        found = await self._reader.read([run_id for ids_ in batch.results for run_id in ids_])
         return sorted(found, key=lambda run: (run.created_at, run.id))
 
-    async def find_run(self, prefix: str) -> list[Run]:
+    async def find(self, prefix: str) -> list[Run]:
         prefix = prefix.lower()
         if not _PREFIX.fullmatch(prefix):
             return []
@@ -64,21 +61,7 @@ class Listing:
                     redis_keys.ids(shard), f"[{prefix}", f"({prefix}g", bylex=True, offset=0, num=FOUND
                 )
         matching = [run_id for ids_ in batch.results for run_id in ids_]
-        return await self.read(matching[:FOUND])
-
-    async def read(self, run_ids: list[str]) -> list[Run]:
-        """The runs with these ids in this order; those that are gone, or can't be read here, are left out."""
-        if not run_ids:
-            return []
-        async with self._connection.pipeline() as batch:
-            for run_id in run_ids:
-                batch.hmget(redis_keys.run(run_id), list(RUN_FIELDS))
-        found: list[Run] = []
-        for run_id, stored in zip(run_ids, batch.results, strict=True):
-            with suppress(UnreadableRecord), self._connection.unreadable.noted():
-                run = read_run(run_id, stored)
-                found += [run] if run is not None else []
-        return found
+        return await self._reader.read(matching[:FOUND])
 
     async def _window(self, which: RunFilter, before: Position | None, size: int) -> list[Position]:
         """The `size` newest of an index before a position, newest first."""

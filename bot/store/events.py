@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from bot.core.claim import Claim
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.event import UNREADABLE, Event, Unknown, parse_body
+from bot.core.event import UNREADABLE, Body, Event, Unknown, parse_body
+from bot.core.ports import Fenced
 from bot.store import redis_keys
+from bot.store.codec import dump
 from bot.store.connection import Connection
 from bot.store.unreadable import Unreadable
 
@@ -20,13 +24,23 @@ SILENCE = 5.0
 """Seconds without a word, after which the wake-up connection is asked whether it is still there."""
 
 
-class EventVerbs:
+class RedisEvents:
     """The port `bot.core.ports.Events`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def events(self, run_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
+    async def append(self, claim: Claim, event: Body, key: str | None = None) -> Event:
+        body = dump(event)
+        name = f"{event.type}:{key or hashlib.sha256(body.encode()).hexdigest()[:32]}"
+        recorded = await self._connection.run(
+            "record", redis_keys.shard_of(claim.run.id), claim.run.id, claim.epoch, name, body
+        )
+        if recorded is None:
+            raise Fenced
+        return Event(run_id=claim.run.id, seq=recorded[0], at=recorded[1], body=event)
+
+    async def read(self, run_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
         async with self._connection.pipeline() as batch:
             batch.exists(redis_keys.run(run_id))
             batch.xrange(redis_keys.events(run_id), min=f"{after + 1}-0", count=limit)
@@ -34,6 +48,14 @@ class EventVerbs:
         if not exists:
             raise NotFound("run", run_id)
         return read_events(run_id, stored, self._connection.unreadable)
+
+    async def read_many(self, after: Mapping[str, int], limit: int = 500) -> dict[str, list[Event]]:
+        async with self._connection.pipeline() as batch:
+            for run_id, seq in after.items():
+                batch.xrange(redis_keys.events(run_id), min=f"{seq + 1}-0", count=limit)
+        pages = zip(after, batch.results, strict=True)
+        unreadable = self._connection.unreadable
+        return {run_id: read_events(run_id, stored, unreadable) for run_id, stored in pages if stored}
 
     async def wakeups(self) -> AsyncIterator[tuple[str, ...]]:
         while True:

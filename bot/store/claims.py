@@ -9,10 +9,10 @@ from bot.core.turns import LineKind, Pick
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
-from bot.store.queue import Queue
+from bot.store.crew_queues import CrewQueues
 
 
-class Places:
+class ConcurrencySlots:
     """The places in which the runs of a crew with a limit work (docs/decisions/0006)."""
 
     def __init__(self, connection: Connection, worker: str, lease: float = 0) -> None:
@@ -20,7 +20,7 @@ class Places:
         self._worker = worker
         self._lease = lease
 
-    async def occupy(self, crew: str, run_ids: Iterable[str], most: int | None) -> set[str]:
+    async def acquire(self, crew: str, run_ids: Iterable[str], most: int | None) -> set[str]:
         """Which of these runs may work; None: they did, and go on."""
         limit = "" if most is None else most
         return set(
@@ -29,7 +29,7 @@ class Places:
             )
         )
 
-    async def vacate(self, crew: str, run_ids: Iterable[str]) -> None:
+    async def release(self, crew: str, run_ids: Iterable[str]) -> None:
         await self._connection.run("vacate", redis_keys.shard_of(crew), crew, self._worker, *run_ids)
 
 
@@ -44,9 +44,9 @@ class Claiming:
     ) -> None:
         """`how`: worker, call, lease. `most`: how many runs of a crew may work at once, if it is limited."""
         self._connection = connection
-        self._queue = Queue(connection)
+        self._queues = CrewQueues(connection)
         worker, call, lease = how
-        self._places = Places(connection, worker, lease)
+        self._slots = ConcurrencySlots(connection, worker, lease)
         self._how = (worker, call, ms(lease))
         self._most = most
         self._holds: dict[int, list[str]] = {}
@@ -64,7 +64,7 @@ class Claiming:
         tried: set[str] = set()
         open_ = set(crews)
         while open_ and (room := limit - len(self._held())) > 0:
-            picks = await self._queue.next(open_, room, kinds, tried)
+            picks = await self._queues.next(open_, room, kinds, tried)
             if not picks:
                 break
             tried.update(pick.run.id for pick in picks)
@@ -77,7 +77,7 @@ class Claiming:
         """Those that may work, and the crews that have reached their limits."""
         refused: set[str] = set()
         for crew, run_ids in _by_crew(pick for pick in picks if pick.line.crew in self._most).items():
-            refused |= set(run_ids) - await self._places.occupy(crew, run_ids, self._most[crew])
+            refused |= set(run_ids) - await self._slots.acquire(crew, run_ids, self._most[crew])
         full = {pick.line.crew for pick in picks if pick.run.id in refused}
         return [pick for pick in picks if pick.run.id not in refused], full
 
@@ -89,12 +89,12 @@ class Claiming:
         for shard, run_ids in by_shard.items():
             at = max(at, await self._visit(shard, run_ids))
         held = set(self._held())
-        await self._queue.took_turns([pick for pick in picks if pick.run.id in held], at)
+        await self._queues.took_turns([pick for pick in picks if pick.run.id in held], at)
         limited = [pick for pick in picks if pick.line.crew in self._most]
         for crew, run_ids in _by_crew(pick for pick in limited if pick.run.id in held).items():
-            await self._places.occupy(crew, run_ids, None)
+            await self._slots.acquire(crew, run_ids, None)
         for crew, run_ids in _by_crew(pick for pick in limited if pick.run.id not in held).items():
-            await self._places.vacate(crew, run_ids)
+            await self._slots.release(crew, run_ids)
 
     async def _visit(self, shard: int, run_ids: Collection[str]) -> int:
         # A failover that took a claim back would let two workers hold the same epoch.

@@ -13,8 +13,8 @@ _COPY = "copy:"
 _ADOPTED = "adopted:"
 
 
-class DeliveryVerbs:
-    """The port `bot.core.ports.Deliveries`."""
+class RedisOutbox:
+    """The port `bot.core.ports.Outbox`."""
 
     shards = redis_keys.SHARDS
 
@@ -34,7 +34,7 @@ class DeliveryVerbs:
             await self._connection.witnessed(shard)
         return found
 
-    async def delivery(self, surface: str, run_id: str) -> Delivery:
+    async def state(self, surface: str, run_id: str) -> Delivery:
         stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.shown(run_id, surface)))
         copies = {name.removeprefix(_COPY): ref for name, ref in stored.items() if name.startswith(_COPY)}
         adopted = frozenset(name.removeprefix(_ADOPTED) for name in stored if name.startswith(_ADOPTED))
@@ -43,7 +43,7 @@ class DeliveryVerbs:
         at = int(cursor) if cursor.isascii() and cursor.isdigit() else 0
         return Delivery(cursor=at, copies=copies, adopted=adopted)
 
-    async def delivered(
+    async def mark_delivered(
         self, surface: str, owner: str, run_id: str, cursor: int, copies: Mapping[str, str] | None = None
     ) -> bool:
         pairs = [word for pair in (copies or {}).items() for word in pair]

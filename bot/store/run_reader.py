@@ -1,0 +1,43 @@
+"""Runs by their ids."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from bot.core.errors import NotFound, UnreadableRecord
+from bot.core.run import Run
+from bot.store import redis_keys
+from bot.store.codec import RUN_FIELDS, read_run
+from bot.store.connection import Connection
+
+
+class RunReader:
+    """Reads the records of runs."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def get(self, run_id: str) -> Run:
+        """Raises NotFound."""
+        stored = await self._connection.do(
+            self._connection.redis.hmget(redis_keys.run(run_id), list(RUN_FIELDS))
+        )
+        with self._connection.unreadable.noted():
+            run = read_run(run_id, stored)
+        if run is None:
+            raise NotFound("run", run_id)
+        return run
+
+    async def read(self, run_ids: list[str]) -> list[Run]:
+        """The runs with these ids in this order; those that are gone, or can't be read here, are left out."""
+        if not run_ids:
+            return []
+        async with self._connection.pipeline() as batch:
+            for run_id in run_ids:
+                batch.hmget(redis_keys.run(run_id), list(RUN_FIELDS))
+        found: list[Run] = []
+        for run_id, stored in zip(run_ids, batch.results, strict=True):
+            with suppress(UnreadableRecord), self._connection.unreadable.noted():
+                run = read_run(run_id, stored)
+                found += [run] if run is not None else []
+        return found
