@@ -12,19 +12,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crews.crewai_adapter.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
     from crews.definitions.decorator import crew
     from crews.human_input.ask_human import AskHuman
-    from crews.journal.idempotency import idempotency_key
+    from crews.run.context import idempotency_key
+    from crews.worker.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
 
 __all__ = ["AskHuman", "HumanInputCompletedEvent", "HumanInputRequiredEvent", "crew", "idempotency_key"]
 
 _LATER = {
     "AskHuman": "crews.human_input.ask_human",
-    "HumanInputCompletedEvent": "crews.crewai_adapter.bus_events",
-    "HumanInputRequiredEvent": "crews.crewai_adapter.bus_events",
+    "HumanInputCompletedEvent": "crews.worker.bus_events",
+    "HumanInputRequiredEvent": "crews.worker.bus_events",
     "crew": "crews.definitions.decorator",
-    "idempotency_key": "crews.journal.idempotency",
+    "idempotency_key": "crews.run.context",
 }
 """Imported on first use: all but `crew` need crewai, which comes with `crewdeck[worker]`."""
 

@@ -64,7 +64,7 @@ def list_crews(configured: Settings) -> int:
 
 def check(configured: Settings) -> int:
     """Build every crew for real and print what was found, a JSON object a line."""
-    from crews.definitions.loading import check as findings  # crewai
+    from crews.building.loading import check as findings  # crewai
 
     for finding in findings(catalog.read(configured.crew_dirs), configured, _importing):
         _print(finding)

@@ -19,13 +19,13 @@ from bot.core.feed import Feed
 from bot.core.ports import Journal, Store
 from bot.store.redis import open_store
 from crews.crewai_adapter import environment
-from crews.worker.engine import CrewThread
-from crews.worker.lease import Hold
-from crews.worker.slots import Working
-from crews.worker.store_proxy import StoreLine
+from crews.run.lease import Lease
+from crews.run.store_proxy import StoreProxy
+from crews.worker.engine import Engine
+from crews.worker.slots import Slots
 
 if TYPE_CHECKING:
-    from crews.definitions.build import Blueprint
+    from crews.building.build import Blueprint
 
 ADA = Actor(surface="http", user_id="ada", name="Ada")
 LEASE = 600.0
@@ -52,7 +52,7 @@ class Forgetful:
 
 def _blueprints() -> Mapping[str, Blueprint]:
     from bench import crews
-    from crews.definitions.build import PythonCrew
+    from crews.building.build import PythonCrew
 
     return {name: PythonCrew(name, getattr(crews, name)) for name in ("brief", "busy")}
 
@@ -65,9 +65,9 @@ async def main(url: str, journal: str) -> None:
         kept = (
             replace(store, journal=cast("Journal", Forgetful(store.journal))) if journal == WITHOUT else store
         )
-        working = Working(kept.queue, "bench", lease=60, most=50)
-        crews_line = StoreLine(asyncio.get_running_loop(), kept, feed, working)
-        crews = CrewThread(_blueprints, crews_line, HOT_WINDOW, HOT_RUNS)
+        slots = Slots(kept.queue, "bench", lease=60, most=50)
+        proxy = StoreProxy(asyncio.get_running_loop(), kept, feed, slots)
+        crews = Engine(_blueprints, proxy, HOT_WINDOW, HOT_RUNS)
         blueprints = await crews.start()
         line.say(ready=True)
         async for asked in line.requests():
@@ -77,12 +77,12 @@ async def main(url: str, journal: str) -> None:
         following.cancel()
 
 
-async def _milliseconds(store: Store, crews: CrewThread, blueprint: Blueprint) -> float:
+async def _milliseconds(store: Store, crews: Engine, blueprint: Blueprint) -> float:
     """From when the run is claimed until its end is recorded."""
     await store.runs.start(starting.plan(blueprint.card(), {}, ADA, key=uuid.uuid4().hex))
     [claim] = await store.queue.claim("bench", [blueprint.name], 1, LEASE)
     started = time.perf_counter()
-    await crews.execute(claim, Hold())
+    await crews.execute(claim, Lease())
     return (time.perf_counter() - started) * 1000
 
 

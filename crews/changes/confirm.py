@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict
 
 from bot.core.event import RunChanged
 from bot.core.retry import DONE
-from crews.changes.snapshot import Made
+from crews.changes.snapshot import CrewSnapshot
 from crews.definitions.placeholders import filled, kickoff_inputs
-from crews.human_input import system_questions
 from crews.journal.fingerprints import fingerprint
 from crews.journal.journal import CREW, Journal
-from crews.journal.resume import misfit
+from crews.run import system_questions
 from crews.run.context import RunContext
+from crews.run.finished_tasks import misfit
 from crews.run.identity import task_scope
 
 
@@ -25,19 +25,19 @@ class _Noted(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    made: Made
+    made: CrewSnapshot
     #: What had been recorded by then, and may not come up again.
     left: tuple[str, ...] = ()
 
 
-def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
+def confirm_changes(run: RunContext, crew: Crew, *, literal: bool) -> None:
     """Returns when the run may go on with the crew as it is now. Raises Leave otherwise. Holds its thread.
 
     `literal`: its texts are the same each time that it is built.
     """
     inputs = kickoff_inputs(run.claim.run.crew, run.claim.run.inputs)
-    run.parts.learn(crew, inputs)
-    journal, made = run.history.journal, Made.of(crew, literal=literal)
+    run.identity.learn(crew, inputs)
+    journal, made = run.history.journal, CrewSnapshot.of(crew, literal=literal)
     noted = [_Noted.model_validate(written) for _, written in sorted(journal.own(CREW))]
     before = noted[-1].made if noted else made
     finished, unfit = _finished(journal, before), misfit(crew, journal)
@@ -54,7 +54,7 @@ def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
         _note(run, len(noted), _Noted(made=made))
         return
     named = [filled(each, inputs) for each in changed]
-    system_questions.go_on_with(run.desk, named, again, key)
+    system_questions.confirm_changed_crew(run.questions, named, again, key)
     struck = _struck(moved, len(before.tasks)) if moved is not None else []
     journal.forget(struck)
     left = tuple(journal.left())
@@ -62,12 +62,12 @@ def reached(run: RunContext, crew: Crew, *, literal: bool) -> None:
     journal.excuse(left)
 
 
-def _told(made: Made, unfit: int | None) -> list[str]:
+def _told(made: CrewSnapshot, unfit: int | None) -> list[str]:
     """What is said of a finished task whose output can't be given back."""
     return [f"task “{made.tasks[unfit - 1].name}”: the class of what it came to"] if unfit is not None else []
 
 
-def _finished(journal: Journal, made: Made) -> int:
+def _finished(journal: Journal, made: CrewSnapshot) -> int:
     """How many tasks are finished, in a row."""
     done = {int(name.removeprefix(DONE)) for name, _ in journal.under(DONE)}
     return next((number for number in range(len(made.tasks)) if number + 1 not in done), len(made.tasks))

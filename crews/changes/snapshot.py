@@ -10,6 +10,7 @@ from crewai.agents.agent_builder.base_agent import BaseAgent
 from pydantic import BaseModel, ConfigDict
 
 from crews.journal.fingerprints import fingerprint, shape
+from crews.run.nondeterminism import tools_changed
 
 _DATES = re.compile(
     r"\d+|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tues?|Wednes|Thurs?|Fri|Satur|Sun)(?:[a-z]*)\b"
@@ -24,7 +25,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class AgentMade(_Part):
+class AgentSnapshot(_Part):
     """An agent; of texts their fingerprints."""
 
     goal: str
@@ -34,7 +35,7 @@ class AgentMade(_Part):
     delegates: bool
 
 
-class TaskMade(_Part):
+class TaskSnapshot(_Part):
     """A task; of texts their fingerprints."""
 
     name: str
@@ -47,21 +48,21 @@ class TaskMade(_Part):
     output: str = ""
 
 
-class Made(_Part):
+class CrewSnapshot(_Part):
     """A crew: its agents by role, its tasks in their order."""
 
-    agents: Mapping[str, AgentMade]
-    tasks: tuple[TaskMade, ...]
+    agents: Mapping[str, AgentSnapshot]
+    tasks: tuple[TaskSnapshot, ...]
     #: The manager's model; empty if there is none, None where an earlier release noted nothing of it.
     manager: str | None = None
 
     @classmethod
-    def of(cls, crew: Crew, *, literal: bool) -> Made:
+    def of(cls, crew: Crew, *, literal: bool) -> CrewSnapshot:
         """Of a crew as it was built. Not `literal`: dates and numbers in its texts may differ each day."""
         text = fingerprint if literal else _undated
-        agents: dict[str, AgentMade] = {}
+        agents: dict[str, AgentSnapshot] = {}
         for agent in crew.agents:
-            agents[_unique(agent.role.strip(), agents)] = AgentMade(
+            agents[_unique(agent.role.strip(), agents)] = AgentSnapshot(
                 goal=text(agent.goal),
                 backstory=text(agent.backstory),
                 model=_model(agent.llm),
@@ -70,7 +71,7 @@ class Made(_Part):
             )
         names = {str(task.id): name_of(task, number) for number, task in enumerate(crew.tasks, start=1)}
         tasks = (
-            TaskMade(
+            TaskSnapshot(
                 name=names[str(task.id)],
                 agent=task.agent.role.strip() if task.agent is not None else "",
                 description=text(task.description),
@@ -89,13 +90,13 @@ class Made(_Part):
         managers = {MANAGER: self.manager} if self.manager is not None else {}
         return {_agent(role): agent.model for role, agent in self.agents.items()} | managers
 
-    def since(self, before: Made, finished: int) -> list[str]:
+    def since(self, before: CrewSnapshot, finished: int) -> list[str]:
         """What is different now, in words; so many tasks are finished, and don't count any more."""
         over = {task.name for task in before.tasks[:finished]}
         managed = [f"{MANAGER}: model"] if MANAGER in self._swapped(before, over) else []
         return [*self._agents_since(before, over), *managed, *self._tasks_since(before, over)]
 
-    def models_since(self, before: Made, finished: int) -> str:
+    def models_since(self, before: CrewSnapshot, finished: int) -> str:
         """Which models it goes on with, in a sentence; empty unless that is all that is different."""
         if self.since(self._with_models_of(before), finished):
             return ""
@@ -107,14 +108,14 @@ class Made(_Part):
             for (then, now), who in swaps.items()
         )
 
-    def moved(self, before: Made) -> int | None:
+    def moved(self, before: CrewSnapshot) -> int | None:
         """The number (from 1) of the first task that was another one before; None if there is none."""
         for number, (now, then) in enumerate(zip(self.tasks, before.tasks, strict=False), start=1):
             if now.name != then.name:
                 return number
         return None
 
-    def _with_models_of(self, before: Made) -> Made:
+    def _with_models_of(self, before: CrewSnapshot) -> CrewSnapshot:
         """What it was before, but for the models."""
         agents = {
             role: then.model_copy(update={"model": self.agents[role].model}) if role in self.agents else then
@@ -122,19 +123,19 @@ class Made(_Part):
         }
         return before.model_copy(update={"agents": agents, "manager": self.manager})
 
-    def _swapped(self, before: Made, over: set[str]) -> list[str]:
+    def _swapped(self, before: CrewSnapshot, over: set[str]) -> list[str]:
         """Who may still be at work, with another model than before."""
         at_work = [_agent(role) for role in self._at_work(over)] + ([MANAGER] if self._ahead(over) else [])
         then, now = before.models, self.models
         return [who for who in at_work if who in then and who in now and then[who] != now[who]]
 
-    def _whom(self, who: list[str], before: Made, then: str, now: str) -> str:
+    def _whom(self, who: list[str], before: CrewSnapshot, then: str, now: str) -> str:
         """Which of them do, unless all that had the one model have the other now."""
         had = [each for each, model in before.models.items() if model == then]
         everyone = all(self.models.get(each, now) == now for each in had)
         return "" if everyone else f" ({', '.join(who)})"
 
-    def _ahead(self, over: set[str]) -> list[TaskMade]:
+    def _ahead(self, over: set[str]) -> list[TaskSnapshot]:
         return [task for task in self.tasks if task.name not in over]
 
     def _at_work(self, over: set[str]) -> list[str]:
@@ -143,7 +144,7 @@ class Made(_Part):
         anyone = any(self.agents[role].delegates if role in self.agents else True for role in needed)
         return [role for role in self.agents if anyone or role in needed]
 
-    def _agents_since(self, before: Made, over: set[str]) -> Iterator[str]:
+    def _agents_since(self, before: CrewSnapshot, over: set[str]) -> Iterator[str]:
         at_work = self._at_work(over)
         for role in _either(before.agents, self.agents):
             then, now = before.agents.get(role), self.agents.get(role)
@@ -152,7 +153,7 @@ class Made(_Part):
             elif role in at_work:
                 yield from _different(_agent(role), then, now)
 
-    def _tasks_since(self, before: Made, over: set[str]) -> Iterator[str]:
+    def _tasks_since(self, before: CrewSnapshot, over: set[str]) -> Iterator[str]:
         then = {task.name: task for task in before.tasks}
         now = {task.name: task for task in self.tasks}
         for name in _either(then, now):
@@ -169,21 +170,15 @@ def name_of(task: Task, number: int) -> str:
     return task.name or str(number)
 
 
-def _different(what: str, then: AgentMade | TaskMade, now: AgentMade | TaskMade) -> Iterator[str]:
+def _different(
+    what: str, then: AgentSnapshot | TaskSnapshot, now: AgentSnapshot | TaskSnapshot
+) -> Iterator[str]:
     fields = [name for name in type(now).model_fields if getattr(then, name) != getattr(now, name)]
     parts = [name.replace("_", " ") for name in fields if name != "tools"]
     if "tools" in fields:
         parts.append(f"tools ({tools_changed(then.tools, now.tools)})")
     if parts:
         yield f"{what}: {', '.join(parts)}"
-
-
-def tools_changed(before: Iterable[str], now: Iterable[str]) -> str:
-    """Which are new and which are gone, in words; empty if none."""
-    added, removed = sorted(set(now) - set(before)), sorted(set(before) - set(now))
-    parts = [f"new is {', '.join(added)}"] if added else []
-    parts += [f"gone is {', '.join(removed)}"] if removed else []
-    return "; ".join(parts)
 
 
 def _either(then: Iterable[str], now: Iterable[str]) -> list[str]:

@@ -14,14 +14,15 @@ from functools import wraps
 from typing import Any
 
 import structlog
-from crewai import Agent, Crew, Task
+from crewai import Agent, Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 from crewai.agents.tools_handler import ToolsHandler
 from crewai.tasks.task_output import TaskOutput
 
 from bot.core.ports import Fenced
-from crews.definitions.build import Nowhere, declare_tools, prepare
-from crews.flows.replay import COURSE
+from crews.crewai_adapter import task_outputs
+from crews.definitions.tool_options import declare_tools
+from crews.flows.replay import FLOW_REPLAY
 from crews.run import failures
 from crews.run.context import CURRENT
 from crews.run.exits import Leave
@@ -42,7 +43,7 @@ def install() -> None:
     agent.execute_task = _side_by_side(agent.execute_task)
     task: Any = Task
     task._execute_task_async = _ending(task._execute_task_async)  # noqa: SLF001 - a seam
-    Crew.__private_attributes__["_task_output_handler"].default_factory = Nowhere
+    task_outputs.install()
     agent._crewdeck_installed = True  # noqa: SLF001 - a seam
 
 
@@ -51,7 +52,7 @@ def _equipped(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(original)
     def equipped(agent: Agent, *args: Any, **kwargs: Any) -> Any:
-        course = COURSE.get()
+        course = FLOW_REPLAY.get()
         if course is not None:
             prepare(agent)
             given: Iterable[Any] = [*(agent.tools or ()), *(kwargs.get("tools") or ())]
@@ -142,6 +143,14 @@ def _ending(original: Callable[..., None]) -> Callable[..., None]:
             future.set_exception(error)
         except BaseException as error:
             log.exception("a task would have ended the process", run_id=run.run_id)
-            future.set_exception(run.stop(failures.of_run(run.run_id, error, run.steps.model_failure)))
+            future.set_exception(run.stop(failures.of_run(run.run_id, error, run.recorder.model_failure)))
 
     return execute_async
+
+
+def prepare(agent: Any) -> None:
+    """What every agent needs so that people can take their time."""
+    # Would count tokens with an extra request to OpenAI for each tool result.
+    agent.use_better_compaction = False
+    # Would count the time that people take, and fail the task for it.
+    agent.max_execution_time = None

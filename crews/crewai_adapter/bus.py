@@ -1,25 +1,15 @@
-"""CrewAI's event bus: what is heard there of the runs, and what is told to its listeners."""
+"""CrewAI's event bus: no listener ends it or keeps others from being called; cancelled tasks are let go."""
 
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
 from typing import Any
 
 from crewai.events import crewai_event_bus, event_bus
 from crewai.events.event_listener import event_listener
-from crewai.events.types.task_events import TaskCompletedEvent, TaskStartedEvent
-
-from bot.core.event import TaskCompleted, TaskStarted
-from bot.core.question import Question
-from crews.crewai_adapter.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
-from crews.definitions.build import Built
-from crews.run.context import CURRENT
-from crews.run.execution import Execution
-from crews.run.identity import TaskPart
-from crews.run.progress import Progress, Progressed
 
 Listener = Callable[..., Awaitable[Any]]
 
@@ -71,61 +61,7 @@ def _safe(listener: Listener) -> Listener:
     return call
 
 
-def listen(executions: Mapping[str, Execution]) -> None:
-    """From now on these runs, by their ids, are told of their progress."""
-
-    @crewai_event_bus.on(TaskStartedEvent)
-    def started(source: Any, event: TaskStartedEvent) -> None:
-        _note(executions, TaskStarted, source, event)
-
-    @crewai_event_bus.on(TaskCompletedEvent)
-    def completed(source: Any, event: TaskCompletedEvent) -> None:
-        _note(executions, TaskCompleted, source, event)
-
-
-def _note(
-    executions: Mapping[str, Execution],
-    kind: type[Progressed],
-    source: Any,
-    event: TaskStartedEvent | TaskCompletedEvent,
-) -> None:
-    run = CURRENT.get()
-    execution = executions.get(run.run_id) if run is not None else None
-    if run is None or execution is None:
-        return
-    if kind is TaskStarted:
-        execution.tasks.append(source)
-    part = run.parts.own(source)
-    if part is not None:
-        execution.progress.note(event.emission_sequence or 0, execution.progressed(kind, part))
-
-
 def forget(tasks: Iterable[Any]) -> None:
     """These are over. CrewAI's own listener would keep a cancelled task, and with it the crew, for ever."""
     for task in tasks:
         event_listener.execution_spans.pop(task, None)
-
-
-class Announcer:
-    """Tells CrewAI's listeners of questions; their task's start is recorded first."""
-
-    def __init__(self, progress: Progress, executions: Mapping[str, Execution]) -> None:
-        self._progress = progress
-        self._executions = executions
-
-    async def before(self, task: TaskPart | None) -> None:
-        if task is not None:
-            await self._progress.started(task.id)
-
-    def asked(self, question: Question) -> None:
-        crewai_event_bus.emit(self._crew(question), HumanInputRequiredEvent.of(question))
-
-    def answered(self, question: Question) -> None:
-        if question.outcome is not None:
-            crewai_event_bus.emit(
-                self._crew(question), HumanInputCompletedEvent.of(question, question.outcome)
-            )
-
-    def _crew(self, question: Question) -> Built | None:
-        execution = self._executions.get(question.run_id)
-        return execution.crew if execution is not None else None

@@ -74,7 +74,7 @@ def _beside_others(original: Callable[..., Any]) -> Callable[..., Any]:
         run = CURRENT.get()
         if run is None:
             return original(*args, **kwargs)
-        return run.steps.container(lambda: original(*args, **kwargs))
+        return run.recorder.container(lambda: original(*args, **kwargs))
 
     return execute
 

@@ -14,12 +14,12 @@ from typing import Any
 from crewai.flow.flow import Flow
 from crewai.flow.flow_definition import FlowHumanFeedbackDefinition
 
-from crews.flows.memory import LaterMemory
-from crews.flows.people import People, feedback_on, review_of, wanted_of, within
-from crews.flows.replay import COURSE, Course
+from crews.crewai_adapter.flow_memory import LazyMemory
+from crews.flows.human_feedback import InputProvider, feedback_on, feedback_spec_of, review_of, within
+from crews.flows.replay import FLOW_REPLAY, FlowReplay
 from crews.run.context import CURRENT, RunContext
 
-PEOPLE = People()
+INPUT_PROVIDER = InputProvider()
 
 
 def install() -> None:
@@ -38,9 +38,9 @@ def install() -> None:
     Flow._crewdeck_installed = True  # type: ignore[attr-defined]  # noqa: SLF001 - a seam
 
 
-def _course_of(flow: Flow[Any]) -> Course | None:
-    course = COURSE.get()
-    return course if course is not None and course.flow is flow else None
+def _course_of(flow: Flow[Any]) -> FlowReplay | None:
+    course = FLOW_REPLAY.get()
+    return course if course is not None and course.replays(flow) else None
 
 
 def _run_of(flow: Flow[Any]) -> RunContext | None:
@@ -52,7 +52,7 @@ def _post_init(original: Callable[..., Any]) -> Callable[..., Any]:
     def post_init(flow: Flow[Any], definition: Any = None) -> None:
         original(flow, definition)
         if flow.memory is None and not type(flow).is_crewai_internal:
-            flow.__dict__["memory"] = LaterMemory(flow._definition.name)  # noqa: SLF001 - as CrewAI does
+            flow.__dict__["memory"] = LazyMemory(flow._definition.name)  # noqa: SLF001 - as CrewAI does
 
     return post_init
 
@@ -83,7 +83,7 @@ def _run_human_feedback_step(original: Callable[..., Any]) -> Callable[..., Any]
             return await original(flow, name, declared, output)
         course = _course_of(flow)
         call = course.current() if course is not None else None
-        digest = review_of(run, wanted_of(declared), output).fingerprint
+        digest = review_of(run, feedback_spec_of(declared), output).fingerprint
         if course is not None and call is not None:
             course.asks(call, digest)
         result = await feedback_on(run, str(name), declared, output)
@@ -102,7 +102,7 @@ def _run_human_feedback_step(original: Callable[..., Any]) -> Callable[..., Any]
 def _resolve_input_provider(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def resolve(flow: Flow[Any]) -> Any:
-        return PEOPLE if _run_of(flow) is not None else original(flow)
+        return INPUT_PROVIDER if _run_of(flow) is not None else original(flow)
 
     return resolve
 

@@ -114,6 +114,6 @@ def _known(interpolate: Callable[..., None]) -> Callable[..., None]:
         interpolate(crew, inputs)
         run = CURRENT.get()
         if run is not None:
-            run.parts.interpolated(crew, inputs)
+            run.identity.interpolated(crew, inputs)
 
     return interpolated

@@ -17,7 +17,7 @@ from typing import Any
 from crewai.llms.base_llm import BaseLLM
 
 from crews.crewai_adapter import rpm
-from crews.journal.model_call import Request
+from crews.journal.model_call import ModelCall
 from crews.journal.serialization import in_valid_text
 from crews.run.context import CURRENT
 
@@ -68,7 +68,7 @@ def _as_step(call: Callable[..., Any]) -> Callable[..., Any]:
             return call(model, *args, **kwargs)
 
         try:
-            return run.steps.model(_request(call, model, args, kwargs), ask)
+            return run.recorder.model(_request(call, model, args, kwargs), ask)
         finally:
             _inside.reset(token)
 
@@ -89,7 +89,7 @@ def _as_async_step(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitab
             return await call(model, *args, **kwargs)
 
         try:
-            return await run.steps.model_async(_request(call, model, args, kwargs), ask)
+            return await run.recorder.model_async(_request(call, model, args, kwargs), ask)
         finally:
             _inside.reset(token)
 
@@ -113,11 +113,11 @@ def _with_valid_messages(
 
 def _request(
     call: Callable[..., Any], model: BaseLLM, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Request:
+) -> ModelCall:
     given = inspect.signature(call).bind_partial(model, *args, **kwargs).arguments
     given = {**given.get("kwargs", {}), **given}
     tools = tuple(_offered(tool) for tool in given.get("tools") or ())
-    return Request(given.get("messages"), tools, given.get("response_model"), given.get("from_agent"))
+    return ModelCall(given.get("messages"), tools, given.get("response_model"), given.get("from_agent"))
 
 
 def _offered(tool: Any) -> tuple[str, tuple[str, ...]]:

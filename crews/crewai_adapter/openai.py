@@ -7,14 +7,16 @@ built: again for every run, and whenever a parked one is revived. The clients st
 from __future__ import annotations
 
 # ruff: noqa: ANN401, SLF001 - CrewAI says Any here, and the seams are private
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from typing import Any
 
 import httpx
+import openai
 from crewai.llms.base_llm import BaseLLM
 from crewai.llms.providers.openai.completion import OpenAICompletion
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, OpenAI
+from pydantic import BaseModel
 
 from bot import logging
 
@@ -61,3 +63,24 @@ def _sharing(theirs: Build, ours: Callable[[dict[str, Any]], Any]) -> Build:
         return theirs(model) if model.interceptor or "http_client" in given else ours(given)
 
     return build
+
+
+ANSWERS = ("openai.types.chat.", "openai.types.completion")
+"""Where OpenAI's SDK, through which most models are called, keeps what an answer is made of."""
+
+
+def build_response_models() -> None:
+    """Build the validators of an answer's parts, which takes about 0.1 s.
+
+    The SDK puts that off until the first answer is read. While one thread builds them they are missing for
+    the others, whose model calls then fail: "BaseModel cannot be instantiated directly".
+    """
+    for model in _below(openai.BaseModel):
+        if model.__module__.startswith(ANSWERS):
+            model.model_rebuild()
+
+
+def _below(root: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for model in root.__subclasses__():
+        yield model
+        yield from _below(model)

@@ -83,7 +83,7 @@ def _wait(original: Callable[..., None]) -> Callable[..., None]:
         while time.monotonic() < until:
             run.go_on()
             time.sleep(LOOK)
-        run.check_hold()
+        run.check_lease()
         controller._current_rpm = 0  # noqa: SLF001 - as CrewAI does
 
     return wait

@@ -22,8 +22,8 @@ from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from crewai.tools.structured_tool import CrewStructuredTool
 
 from bot.core.ports import Fenced
+from crews.definitions.tool_options import declared
 from crews.human_input.ask_human import AskHuman
-from crews.journal import interrupted
 from crews.journal.serialization import Unwritable, in_valid_text, read, write
 from crews.run import failures
 from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, RunContext
@@ -170,7 +170,7 @@ class _Call:
         """What the call comes to, or came to when it was recorded."""
         original = _original(self._tool)
         if isinstance(original, BaseAgentTool):
-            return self._run.steps.container(call)
+            return self._run.recorder.container(call)
         came_to: list[Any] = []
 
         def begin() -> Any:
@@ -179,9 +179,7 @@ class _Call:
             return self._written(came_to[0])
 
         try:
-            result = self._run.steps.tool(
-                self._tool.name, self._arguments, begin, interrupted.declared(original)
-            )
+            result = self._run.recorder.tool(self._tool.name, self._arguments, begin, declared(original))
         finally:
             if not self._begun:
                 self._used()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -11,7 +12,29 @@ from bot.core.actor import Membership
 from bot.core.crew import Crew, InputField, InputKind
 from bot.core.policy import Approvers
 from bot.core.question import Deadline, QuestionKind
-from crews.definitions.durations import seconds
+
+_DURATION_PART = re.compile(r"(\d+)\s*([dhms])")
+_UNIT_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+LONGEST_S = 3650 * 86400
+_LONGEST_TEXT = 40
+
+
+def seconds(text: object) -> int:
+    """The seconds that `text` stands for; ValueError says how to write it."""
+    written = str(text).strip().lower()
+    if len(written) > _LONGEST_TEXT:
+        raise ValueError("must be a duration such as 90s, 24h or 2h30m, and is longer than that")
+    if isinstance(text, bool) or not written or _DURATION_PART.sub("", written).strip():
+        raise ValueError(f"must be a duration such as 90s, 24h or 2h30m, not {text!r}")
+    total = sum(int(number) * _UNIT_S[unit] for number, unit in _DURATION_PART.findall(written))
+    if total < 1:
+        raise ValueError("must be at least one second")
+    if total > LONGEST_S:
+        raise ValueError("must be at most 3650d; leave it out for what has no end")
+    return total
+
 
 Seconds = Annotated[int, BeforeValidator(seconds)]
 Text = Annotated[str, Field(min_length=1)]
@@ -136,7 +159,7 @@ def _approvers(written: object) -> Approvers:
     raise ValueError('must be requester, anyone, or a list of users and keys such as [U0123ABCD, "key:ci"]')
 
 
-People = Annotated[Approvers, BeforeValidator(_approvers)]
+InputProvider = Annotated[Approvers, BeforeValidator(_approvers)]
 
 
 class CrewFile(Entry):
@@ -146,8 +169,8 @@ class CrewFile(Entry):
     description: str = ""
     model: Text | None = None
     process: Literal["sequential", "hierarchical"] = "sequential"
-    approvers: People = Approvers()
-    cancel: People = Approvers()
+    approvers: InputProvider = Approvers()
+    cancel: InputProvider = Approvers()
     admit: list[Literal["guest", "external"]] = []
     main_input: str | None = None
     inputs: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], InputEntry] = {}

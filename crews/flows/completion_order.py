@@ -14,7 +14,7 @@ STILL = 20
 """Ticks in a row without anything moving, after which what is missing won't come."""
 
 
-class Order:
+class CompletionOrder:
     """One flow's. Used on its loop only.
 
     Each end has a number. Whoever comes to one takes its turn, and keeps it until what follows from it has

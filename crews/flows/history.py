@@ -19,16 +19,16 @@ from bot.core.retry import BEGUN, DONE, KEPT, METHOD
 from crews.journal.journal import Journal
 
 if TYPE_CHECKING:
-    from crews.run.identity import Parts, TaskPart
+    from crews.run.identity import RunIdentity, TaskIdentity
 
 FED, STATE = "fed/", "state/"
 
 
 @dataclass
-class Call:
+class MethodCall:
     """A method's call while it is made."""
 
-    part: TaskPart
+    part: TaskIdentity
     #: What earlier workers recorded of it.
     begun: bool = False
     done: dict[str, Any] | None = None
@@ -42,11 +42,11 @@ class Call:
         return [each["end"] for each in (self.done, self.fed) if each is not None]
 
 
-class Recorded:
+class FlowHistory:
     """Of one run."""
 
-    def __init__(self, journal: Journal, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, journal: Journal, parts: RunIdentity) -> None:
+        self._identity = parts
         self._done = {_scope(DONE, name): each for name, each in journal.under(f"{DONE}{METHOD}")}
         self._fed = {_scope(FED, name): each for name, each in journal.under(f"{FED}{METHOD}")}
         self._begun = {
@@ -75,16 +75,16 @@ class Recorded:
     def last_number(self) -> int:
         return max(self._numbers.values(), default=0)
 
-    def call(self, part: TaskPart) -> Call:
+    def call(self, part: TaskIdentity) -> MethodCall:
         """What is known of this call; its part has no number if nothing is."""
         scope = part.scope
-        known = self._parts.method(part.method, part.call, self._numbers.get(scope, 0))
-        return Call(known, scope in self._begun, self._done.get(scope), self._fed.get(scope))
+        known = self._identity.method(part.method, part.call, self._numbers.get(scope, 0))
+        return MethodCall(known, scope in self._begun, self._done.get(scope), self._fed.get(scope))
 
     def name(self, scope: str) -> str:
         """The name of a recorded call's method, in people's words."""
         method, _, occurrence = scope.removeprefix(METHOD).rpartition(":")
-        return self._parts.method(method, int(occurrence), 0).name
+        return self._identity.method(method, int(occurrence), 0).name
 
     def last_but(self, gone: Collection[str]) -> str | None:
         """The name of the method that ended last, apart from these calls."""

@@ -16,21 +16,20 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 import structlog
-from crewai.flow.flow import Flow
 from pydantic import BaseModel
 
 from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.retry import BEGUN, DONE, KEPT
 from crews.definitions.definition import ToolEntry
-from crews.flows.completion_order import STILL, TICK, Order
-from crews.flows.history import FED, STATE, Call, Recorded, record_of
-from crews.flows.shown import text_of
+from crews.flows.completion_order import STILL, TICK, CompletionOrder
+from crews.flows.history import FED, STATE, FlowHistory, MethodCall, record_of
+from crews.flows.output_text import text_of
 from crews.flows.threads import in_thread
-from crews.human_input import system_questions
 from crews.journal.journal import DIVERGED
 from crews.journal.serialization import Unreadable, Unwritable, read, write, write_fields
+from crews.run import system_questions
 from crews.run.context import RunContext
-from crews.run.identity import METHOD, TaskPart
+from crews.run.identity import METHOD, TaskIdentity
 
 log = structlog.get_logger(__name__)
 
@@ -38,21 +37,43 @@ log = structlog.get_logger(__name__)
 class Tell(Protocol):
     """Makes it known that a method was begun, or is done; once, however often it is told."""
 
-    def __call__(self, kind: type[TaskStarted | TaskCompleted], part: TaskPart) -> None: ...
+    def __call__(self, kind: type[TaskStarted | TaskCompleted], part: TaskIdentity) -> None: ...
 
 
-class Course:
+class ReplayedFlow(Protocol):
+    """A CrewAI Flow, as far as its replay needs it."""
+
+    @property
+    def flow(self) -> object:
+        """The Flow itself, which tells it from others that run in its course."""
+
+    @property
+    def state(self) -> Any: ...
+
+    async def kickoff(self, inputs: dict[str, Any], state_id: str) -> Any:
+        """Run the flow, with this id for its state; what its last method returned."""
+
+    def restore_state(self, state: Any) -> None:
+        """Replace the state."""
+
+    def has_feedback(self, method: str) -> bool:
+        """Whether the method declares `@human_feedback`."""
+
+
+class FlowReplay:
     """One run's. Used on the flow's loop, which is in the run's thread."""
 
-    def __init__(self, run: RunContext, flow: Flow[Any], tell: Tell, tools: Sequence[ToolEntry] = ()) -> None:
-        self.flow = flow
+    def __init__(
+        self, run: RunContext, flow: ReplayedFlow, tell: Tell, tools: Sequence[ToolEntry] = ()
+    ) -> None:
+        self._flow = flow
         #: What the factory declares of tools that its methods give to agents.
         self.tools = tools
         self._run = run
         self._tell = tell
-        self._recorded = Recorded(run.history.journal, run.parts)
-        self._order = Order(self._recorded.ends, self._missing)
-        self._calls: dict[str, Call] = {}
+        self._recorded = FlowHistory(run.history.journal, run.identity)
+        self._order = CompletionOrder(self._recorded.ends, self._missing)
+        self._calls: dict[str, MethodCall] = {}
         self._occurrences: Counter[str] = Counter()
         self._begun = self._recorded.last_number
         #: Calls that were begun, or are done, and have not come up again.
@@ -61,13 +82,17 @@ class Course:
         self._state: Any = None
         run.at_work = self.at_work
 
+    def replays(self, flow: object) -> bool:
+        """Whether this is the flow of the run, not one that runs in its course."""
+        return self._flow.flow is flow
+
     def kick_off(self, inputs: dict[str, Any]) -> str:
         """Run the flow; what its last method came to, in words. Holds its thread."""
         return asyncio.run(self._kicked_off(inputs))
 
     async def _kicked_off(self, inputs: dict[str, Any]) -> str:
-        self.flow._stamp_state_id(self._run.run_id)  # noqa: SLF001 - the same in each process
-        result = await self.flow.kickoff_async(inputs=inputs)
+        # The id of the state is the same in each process.
+        result = await self._flow.kickoff(inputs, self._run.run_id)
         if self._unseen:
             await self._missing_calls(self._unseen)
         return text_of(result)
@@ -79,7 +104,7 @@ class Course:
     # ── one call of a method ────────────────────────────────────────────────────────────────────────────
 
     @asynccontextmanager
-    async def call(self, name: str) -> AsyncIterator[Call]:
+    async def call(self, name: str) -> AsyncIterator[MethodCall]:
         """A method is called, and fed back on, while the block runs; then what follows from it is started."""
         call = self._called(name)
         method = METHOD.set(call.part)
@@ -91,26 +116,26 @@ class Course:
                 self._order.lost(end)
             self._give(call)
 
-    def current(self) -> Call | None:
+    def current(self) -> MethodCall | None:
         """The call in whose course this happens."""
         part = METHOD.get()
         return self._calls.get(part.id) if part is not None else None
 
-    def _called(self, name: str) -> Call:
+    def _called(self, name: str) -> MethodCall:
         occurrence = self._occurrences[name]
         self._occurrences[name] += 1
-        part = self._run.parts.method(name, occurrence, 0)
+        part = self._run.identity.method(name, occurrence, 0)
         call = self._recorded.call(part)
         if not call.part.number:
             self._begun += 1
-            call.part = self._run.parts.method(name, occurrence, self._begun)
+            call.part = self._run.identity.method(name, occurrence, self._begun)
         self._calls[part.id] = call
         self._unseen.discard(part.scope)
         for end in call.ends:
             self._order.coming(end)
         return call
 
-    async def body(self, call: Call, work: Callable[[], Any]) -> Any:
+    async def body(self, call: MethodCall, work: Callable[[], Any]) -> Any:
         """What the method itself comes to: recorded, or now."""
         if call.done is not None and "result" in call.done:
             return await self._replayed(call, call.done)
@@ -124,7 +149,7 @@ class Course:
         self._ended(call)
         return result
 
-    async def fed(self, call: Call, digest: str) -> None:
+    async def fed(self, call: MethodCall, digest: str) -> None:
         """People have said what they think of the method's output."""
         if call.fed is not None:
             await self._take(call, call.fed["end"])
@@ -136,15 +161,15 @@ class Course:
             self._run.writer.write(record_of(FED, call.part.scope), json.dumps(record))
         self._tell(TaskCompleted, call.part)
 
-    def asks(self, call: Call, digest: str) -> None:
+    def asks(self, call: MethodCall, digest: str) -> None:
         """People are about to be asked what they think; of something else than before, it may be."""
         if call.fed is not None and call.fed["digest"] != digest:
             self._order.lost(call.fed["end"])
             call.fed = None
 
-    async def _replayed(self, call: Call, done: Mapping[str, Any]) -> Any:
+    async def _replayed(self, call: MethodCall, done: Mapping[str, Any]) -> Any:
         self._tell(TaskStarted, call.part)
-        self._run.steps.counted(call.part.scope, done["model_calls"])
+        self._run.recorder.counted(call.part.scope, done["model_calls"])
         await self._take(call, done["end"])
         with self._readable(call.part):
             self._restore(done)
@@ -152,7 +177,7 @@ class Course:
         self._ended(call)
         return result
 
-    async def _begin(self, call: Call) -> None:
+    async def _begin(self, call: MethodCall) -> None:
         if call.done is not None:
             await self._order.next_is(call.done["end"])
         else:
@@ -166,10 +191,14 @@ class Course:
         await self._run.writer.flushed()
         self._tell(TaskStarted, call.part)
 
-    def _conclude(self, call: Call, end: int, result: Any) -> None:
+    def _conclude(self, call: MethodCall, end: int, result: Any) -> None:
         """Record what a method came to, in place of what led to it."""
         part = call.part
-        record = {"end": end, "number": part.number, "model_calls": self._run.steps.model_calls(part.scope)}
+        record = {
+            "end": end,
+            "number": part.number,
+            "model_calls": self._run.recorder.model_calls(part.scope),
+        }
         struck = [f"{part.scope}/", f"{KEPT}{part.scope}/"]
         try:
             record |= {"result": write(result)} | self._changed_state()
@@ -182,25 +211,25 @@ class Course:
             struck = []
         self._run.writer.write(record_of(DONE, part.scope), json.dumps(record), struck)
 
-    def _ended(self, call: Call) -> None:
+    def _ended(self, call: MethodCall) -> None:
         """With feedback to come, what follows waits for that, and others may have their turn meanwhile."""
-        if self.flow._definition.methods[call.part.method].human_feedback is not None:  # noqa: SLF001
+        if self._flow.has_feedback(call.part.method):
             self._give(call)
         else:
             self._tell(TaskCompleted, call.part)
 
-    async def _take(self, call: Call, end: int | None = None) -> int:
+    async def _take(self, call: MethodCall, end: int | None = None) -> int:
         taken = await self._order.take(end)
         call.holding = True
         return taken
 
-    def _give(self, call: Call) -> None:
+    def _give(self, call: MethodCall) -> None:
         if call.holding:
             call.holding = False
             self._order.give()
 
     @contextmanager
-    def _at_work(self, part: TaskPart) -> Iterator[None]:
+    def _at_work(self, part: TaskIdentity) -> Iterator[None]:
         self._working[part.id] += 1
         try:
             yield
@@ -213,7 +242,7 @@ class Course:
 
     def _changed_state(self) -> dict[str, Any]:
         """The state, if it isn't what was recorded last. Raises Unwritable."""
-        state = self.flow.state
+        state = self._flow.state
         written = write_fields(state) if isinstance(state, BaseModel) else write(dict(state))
         if written == self._state:
             return {}
@@ -224,16 +253,16 @@ class Course:
         """As it was at this end, if it was another one than before."""
         if "state" in record:
             self._state = record["state"]
-            self.flow._restore_state(read(self._state))  # noqa: SLF001 - a seam
+            self._flow.restore_state(read(self._state))
 
     @contextmanager
-    def _readable(self, part: TaskPart) -> Iterator[None]:
+    def _readable(self, part: TaskIdentity) -> Iterator[None]:
         try:
             yield
         except (Unreadable, ValueError) as error:
             log.warning("what is recorded can't be read", run_id=self._run.run_id, reason=str(error))
             raise self._run.stop(
-                system_questions.diverged(f"what “{part.name}” came to can't be read.")
+                system_questions.nondeterminism_error(f"what “{part.name}” came to can't be read.")
             ) from error
 
     # ── what was changed ────────────────────────────────────────────────────────────────────────────────
@@ -276,10 +305,12 @@ class Course:
         method = METHOD.set(None)  # not one method's doubt
         try:
             key = f"flow/{','.join(missing)}"
-            await asyncio.to_thread(system_questions.go_on_from, self._run.desk, changed, key, kept)
+            await asyncio.to_thread(
+                system_questions.confirm_nondeterminism, self._run.questions, changed, key, kept
+            )
         finally:
             METHOD.reset(method)
 
 
-COURSE: ContextVar[Course | None] = ContextVar("crewdeck_course", default=None)
+FLOW_REPLAY: ContextVar[FlowReplay | None] = ContextVar("crewdeck_course", default=None)
 """The way through the flow that this task or thread works for; None where the run is a crew."""

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from bot.core.alike import alike, label_key, reserved
 from bot.core.question import Action, Outcome, Question, QuestionKind, ReasonFlags, infer_kind
 from bot.core.text import drop_invisible, visible
-from crews.human_input.questions import Asking
 from crews.journal.serialization import in_valid_text
 from crews.run.context import AGENT, CURRENT
+from crews.run.questions import Asking
 
 MOST_OPTIONS = 10
 NAME = "ask_human"
@@ -145,7 +145,7 @@ class AskHuman(BaseTool):
         run = CURRENT.get()
         if run is None:
             raise RuntimeError("ask_human reaches people only in a run that Crewdeck started.")
-        return told(run.desk.ask_in_thread(run.asking_of(AGENT.get(), args.asking())))
+        return told(run.questions.ask_in_thread(run.asking_of(AGENT.get(), args.asking())))
 
 
 def told(question: Question) -> str:

@@ -24,7 +24,7 @@ FAILED = "failed"
 
 def write_error(error: Exception) -> dict[str, Any]:
     """What `read_error` makes the exception of again."""
-    arguments, attributes = _parts(error)
+    arguments, attributes = _identity(error)
     written = {
         FAILED: valid(str(error)),
         "name": type(error).__name__,
@@ -82,7 +82,7 @@ def _found(name: str) -> type[Exception] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Exception) else None
 
 
-def _parts(error: Exception) -> tuple[Sequence[Any], dict[str, Any]]:
+def _identity(error: Exception) -> tuple[Sequence[Any], dict[str, Any]]:
     """Its arguments and attributes. Some of Python's own keep more than `args`, such as a file's name."""
     if hasattr(type(error).__reduce__, "__objclass__"):
         reduced: Any = error.__reduce__()

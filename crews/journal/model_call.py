@@ -14,7 +14,7 @@ from crews.journal.serialization import decode
 
 
 @dataclass(frozen=True)
-class Request:
+class ModelCall:
     """What a model is asked."""
 
     messages: Any
@@ -42,7 +42,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Step:
+class RecordedStep:
     """A step that is about to be taken, or that the journal knows."""
 
     name: str

@@ -9,19 +9,32 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import structlog
 
 from bot.core.claim import Claim
 from bot.core.ports import Fenced
-from crews.worker.store_proxy import StoreLine
 
 log = structlog.get_logger(__name__)
 MOMENT = 0.02
 """Seconds in which more may gather, to be written together; nobody waits for them to pass."""
+
+
+class JournalStore(Protocol):
+    """The part of the store that a journal is written to."""
+
+    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:
+        """Record the entries, then delete all whose names start with one of `struck`. Raises Fenced."""
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        """Run this on the store's loop. From any thread."""
+
+    def later(self, seconds: float, call: Callable[[], object]) -> None:
+        """Call this on the store's loop after so many seconds. From any thread."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +47,10 @@ class _Entry:
 class Writer:
     """Writes one run's journal, in order, one transition after the other. From any thread."""
 
-    def __init__(self, claim: Claim, line: StoreLine, stop: Callable[[], object]) -> None:
+    def __init__(self, claim: Claim, store: JournalStore, stop: Callable[[], object]) -> None:
         """`stop` is called, from another thread, once nothing can be written any more."""
         self._claim = claim
-        self._line = line
+        self._store = store
         self._stop = stop
         self._lock = threading.Lock()
         self._entries: deque[_Entry] = deque()
@@ -108,19 +121,19 @@ class Writer:
         """Write in a moment, in which more may gather."""
         if self._writing is None and not self._due and self._entries:
             self._due = True
-            self._line.later(MOMENT, self._begin)
+            self._store.later(MOMENT, self._begin)
 
     def _begin(self) -> None:
         with self._lock:
             self._due = False
             if self._writing is None and self._entries:
-                self._writing = self._line.begin(self._write_all())
+                self._writing = self._store.begin(self._write_all())
 
     async def _write_all(self) -> None:
         try:
             while batch := self._next():
                 entries = [(entry.name, entry.value) for entry in batch]
-                await self._line.write(self._claim, entries, batch[-1].struck)
+                await self._store.write(self._claim, entries, batch[-1].struck)
                 self._done(len(batch))
         except Fenced as error:
             self._fail(error)

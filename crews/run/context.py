@@ -10,12 +10,12 @@ from crewai.agents.agent_builder.base_agent import BaseAgent
 
 from bot.core.claim import Claim
 from crews.definitions.definition import Limits
-from crews.human_input.questions import Announcer, Asking, Desk
-from crews.journal.recorder import Steps
-from crews.run.stay import History, Stay
-from crews.worker.hot_runs import HotRuns
-from crews.worker.lease import Hold
-from crews.worker.store_proxy import StoreLine
+from crews.run.lease import Lease
+from crews.run.parking import HotRuns
+from crews.run.questions import Announcer, Asking, HumanQuestions
+from crews.run.recorder import Recorder
+from crews.run.session import RunHistory, RunSession
+from crews.run.store_proxy import StoreProxy
 
 CURRENT: ContextVar[RunContext | None] = ContextVar("crewdeck_run", default=None)
 """The run that this task or thread works for; None outside of runs."""
@@ -35,31 +35,44 @@ INSIDE_TOOL: ContextVar[bool] = ContextVar("crewdeck_inside_tool", default=False
 """Whether this is the work of a tool that was called, and no agent's that works for it."""
 
 
-class RunContext(Stay):
-    """A run at this worker, with its desk and its steps. Its methods may be called from any thread."""
+class RunContext(RunSession):
+    """A run at this worker, with its questions and its steps. Its methods may be called from any thread."""
 
     def __init__(
         self,
         claim: Claim,
         limits: Limits,
-        line: StoreLine,
+        store: StoreProxy,
         announcer: Announcer,
-        history: History | None = None,
+        history: RunHistory | None = None,
         hot: HotRuns | None = None,
-        hold: Hold | None = None,
+        lease: Lease | None = None,
     ) -> None:
-        super().__init__(claim, limits, line, history, hot, hold)
+        super().__init__(claim, limits, store, history, hot, lease)
         #: Where questions are put to people.
-        self.desk = Desk(self, line, announcer)
+        self.questions = HumanQuestions(self, store, announcer)
         #: What every model call and tool call passes through.
-        self.steps = Steps(self, self.desk)
+        self.recorder = Recorder(self, self.questions)
 
     def asking_of(self, who: AgentAtWork | None, asking: Asking) -> Asking:
         """A question with the task and the agent that it comes from."""
         agent = who.agent if who is not None else None
         return replace(
             asking,
-            task=self.parts.task(who.task if who is not None else None),
-            agent_id=self.parts.agent_id(agent),
+            task=self.identity.task(who.task if who is not None else None),
+            agent_id=self.identity.agent_id(agent),
             asker=agent.role.strip() if agent is not None else "",
         )
+
+
+def idempotency_key() -> str:
+    """A name for the tool call in whose course this is asked, the same whenever that call is made again.
+
+    Give it to whatever the tool asks to do something (a payment, a message), so that it isn't done twice.
+    Raises RuntimeError outside of a tool of a run.
+    """
+    run = CURRENT.get()
+    key = run.recorder.idempotency_key() if run is not None else None
+    if key is None:
+        raise RuntimeError("There is an idempotency key only inside a tool of a run that Crewdeck started.")
+    return key

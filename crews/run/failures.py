@@ -11,7 +11,7 @@ from crewai.tools.tool_failure import ToolExecutionFailedError
 
 from bot.core import ids
 from bot.core.run import RunError
-from crews.definitions.build import CrewBroken
+from crews.definitions.exceptions import CrewBroken
 
 _REFUSED_KEY = "refused the key ({status}). Check that provider's key in the workers' environment."
 _SENTENCES = {

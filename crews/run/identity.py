@@ -16,7 +16,7 @@ from crews.definitions.placeholders import filled
 
 
 @dataclass(frozen=True)
-class TaskPart:
+class TaskIdentity:
     """One of the crew's tasks, or a flow's method each time that it is called."""
 
     id: str
@@ -41,7 +41,7 @@ class TaskPart:
         return f"m:{self.known_as}" if self.method else task_scope(self.number)
 
 
-METHOD: ContextVar[TaskPart | None] = ContextVar("crewdeck_method", default=None)
+METHOD: ContextVar[TaskIdentity | None] = ContextVar("crewdeck_method", default=None)
 """The flow's method in whose course this happens."""
 
 
@@ -50,13 +50,13 @@ def task_scope(number: int) -> str:
     return f"t{number}"
 
 
-class Parts:
+class RunIdentity:
     """The parts of one run's crew, once it is built."""
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
         self._agents: dict[str, str] = {}
-        self._tasks: dict[str, TaskPart] = {}
+        self._tasks: dict[str, TaskIdentity] = {}
         #: Whether the crew or an agent has a memory, which is sorted with model calls of its own.
         self.remembers = False
 
@@ -69,7 +69,7 @@ class Parts:
             self._agents[str(crew.manager_agent.id)] = ids.part_id(self._run_id, "agent", "manager")
         for number, task in enumerate(crew.tasks, start=1):
             agent = task.agent or crew.manager_agent
-            self._tasks[str(task.id)] = TaskPart(
+            self._tasks[str(task.id)] = TaskIdentity(
                 id=ids.part_id(self._run_id, "task", number),
                 name=filled(task.name, inputs) if task.name else _headline(filled(task.description, inputs)),
                 agent_id=self.agent_id(agent),
@@ -87,14 +87,14 @@ class Parts:
                 agent = task.agent.role.strip() if task.agent is not None else part.agent
                 self._tasks[str(task.id)] = replace(part, name=name, agent=agent)
 
-    def task(self, task: Task | None) -> TaskPart | None:
+    def task(self, task: Task | None) -> TaskIdentity | None:
         """The crew's task that `task` is, or in whose course a delegated one is done; or a flow's method."""
         known = self._tasks.get(str(task.id)) if task is not None else None
         return known or self._tasks.get(get_current_task_id() or "") or METHOD.get()
 
-    def method(self, name: str, call: int, number: int) -> TaskPart:
+    def method(self, name: str, call: int, number: int) -> TaskIdentity:
         """A flow's method as a part of this run."""
-        return TaskPart(
+        return TaskIdentity(
             id=ids.part_id(self._run_id, "method", name, call),
             name=name.replace("_", " ").strip().capitalize(),
             agent_id=None,
@@ -109,7 +109,7 @@ class Parts:
         """Whether this is the scope of one of the crew's tasks."""
         return any(scope == f"t{task.number}" for task in self._tasks.values())
 
-    def own(self, task: object) -> TaskPart | None:
+    def own(self, task: object) -> TaskIdentity | None:
         """The crew's task that `task` is; None for delegated work."""
         return self._tasks.get(str(getattr(task, "id", "")))
 

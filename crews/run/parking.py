@@ -7,10 +7,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from crews.run.exits import Parked
-from crews.worker.hot_runs import HotRuns
 
 QUIET = 0.25
 """Seconds without any step after which a run that waits does nothing else."""
+
+
+class HotRuns:
+    """One worker's. Used on the crews' loop only."""
+
+    def __init__(self, window: float = 60.0, most: int = 100) -> None:
+        """`window`: seconds after which a run leaves. Beyond `most` the ones that waited longest do."""
+        self.window = window
+        self._most = most
+        #: In the order in which they began to wait.
+        self._waiting: dict[Parking, None] = {}
+
+    def waits(self, run: Parking) -> None:
+        """The run does nothing but wait from now on."""
+        self._waiting[run] = None
+        while len(self._waiting) > self._most:
+            longest = next(iter(self._waiting))
+            del self._waiting[longest]
+            longest.hurry()
+
+    def left(self, run: Parking) -> None:
+        """It doesn't any more: it goes on, or leaves."""
+        self._waiting.pop(run, None)
 
 
 class Parking:
@@ -38,25 +60,25 @@ class Parking:
         self._rests = False
         #: Since when each question is waited for, and in which part of the run.
         self._waits: dict[str, float] = {}
-        self._parts: dict[str, str | None] = {}
+        self._identity: dict[str, str | None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
     def waiting(self, question_id: str, part_id: str | None = None) -> Iterator[None]:
         """The run waits for this question while the block runs."""
         self._waits[question_id] = self._loop.time()
-        self._parts[question_id] = part_id
+        self._identity[question_id] = part_id
         self._look_in(min(QUIET, self._window))
         try:
             yield
         finally:
-            del self._waits[question_id], self._parts[question_id]
+            del self._waits[question_id], self._identity[question_id]
             self._stirs()
             self._look_in(min(QUIET, self._window))
 
     def waits_in(self, part_id: str) -> bool:
         """Whether this part of the run waits for people."""
-        return part_id in self._parts.values()
+        return part_id in self._identity.values()
 
     def hurry(self) -> None:
         """Wait no longer than it takes to see that nothing else is going on."""

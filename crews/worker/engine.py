@@ -14,29 +14,29 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.core.claim import Claim
-from crews.worker.lease import Hold
-from crews.worker.store_proxy import StoreLine
+from crews.run.lease import Lease
+from crews.run.store_proxy import StoreProxy
 
 if TYPE_CHECKING:
-    from crews.definitions.build import Blueprint
-    from crews.run.runtime import Runtime
+    from crews.building.build import Blueprint
+    from crews.worker.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
 
-class CrewThread:
+class Engine:
     """Runs one Runtime. Made on the control loop; its methods are called from there."""
 
     def __init__(
         self,
         load: Callable[[], Mapping[str, Blueprint]],
-        line: StoreLine,
+        store: StoreProxy,
         hot_window: float,
         hot_runs: int,
         build_timeout: float = 60.0,
     ) -> None:
         self._load = load
-        self._line = line
+        self._store = store
         self._hot_window = hot_window
         self._hot_runs = hot_runs
         self._build_timeout = build_timeout
@@ -61,10 +61,10 @@ class CrewThread:
         """How many runs are over here and still have threads."""
         return self._runtime.outlived if self._runtime is not None else 0
 
-    def execute(self, claim: Claim, hold: Hold) -> asyncio.Future[None]:
+    def execute(self, claim: Claim, lease: Lease) -> asyncio.Future[None]:
         """Execute a run; the future is done when it is over."""
         loop, runtime = self._ready()
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(runtime.execute(claim, hold), loop))
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(runtime.execute(claim, lease), loop))
 
     def stop(self, run_id: str) -> None:
         """End a run that is over, or another worker's."""
@@ -95,9 +95,11 @@ class CrewThread:
             self._ended.set_result(None)
 
     async def _work(self, blueprints: Mapping[str, Blueprint]) -> None:
-        from crews.run.runtime import Runtime  # crewai
+        from crews.worker.runtime import Runtime  # crewai
 
         self._loop = asyncio.get_running_loop()
-        self._runtime = Runtime(blueprints, self._line, self._hot_window, self._hot_runs, self._build_timeout)
+        self._runtime = Runtime(
+            blueprints, self._store, self._hot_window, self._hot_runs, self._build_timeout
+        )
         self._loaded.set_result(blueprints)
         await asyncio.Event().wait()

@@ -18,7 +18,7 @@ ANNOUNCE_EVERY = 60.0
 STORE_PAUSE = 1.0
 
 
-class Offers:
+class Registration:
     """One worker's. Used on the control loop only."""
 
     def __init__(

@@ -24,7 +24,7 @@ PATIENCE = 1.0
 """Seconds that an answered run waits for room here before it goes back to the queue."""
 
 
-class Working:
+class Slots:
     """One worker's. Used on the control loop only."""
 
     def __init__(self, queue: Queue, worker: str, lease: float, most: int) -> None:

@@ -27,17 +27,17 @@ from bot.settings import Settings
 from bot.store.clock import keep_time
 from bot.store.open import open_configured
 from crews.definitions.catalog import Catalog, read
-from crews.worker.engine import CrewThread
+from crews.run.lease import Lease
+from crews.run.store_proxy import StoreProxy
+from crews.worker.engine import Engine
 from crews.worker.isolation import Isolation
-from crews.worker.lease import Hold
 from crews.worker.outage import Outage
-from crews.worker.pace import Pace
-from crews.worker.registration import Offers
-from crews.worker.slots import Working
-from crews.worker.store_proxy import StoreLine
+from crews.worker.registration import Registration
+from crews.worker.slots import Slots
+from crews.worker.start_rate import StartRate
 
 if TYPE_CHECKING:
-    from crews.definitions.build import Blueprint
+    from crews.building.build import Blueprint
 
 log = structlog.get_logger(__name__)
 
@@ -55,11 +55,11 @@ BROKEN = RunError(
 
 
 @dataclass(frozen=True)
-class Held:
+class LeasedRun:
     """A run that this worker has, and its execution."""
 
     claim: Claim
-    hold: Hold
+    lease: Lease
     execution: asyncio.Task[None]
 
 
@@ -77,14 +77,14 @@ class Worker:
         self._catalog = known
         self._id = settings.worker_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._outage = Outage()
-        self._offers = Offers(settings, store, self._id, known.cards(), self._outage)
-        self._working = Working(store.queue, self._id, settings.lease, settings.working)
-        line = StoreLine(asyncio.get_running_loop(), store, feed, self._working)
-        self._crews = CrewThread(
-            self._load, line, settings.hot_window, settings.hot_runs, settings.build_timeout
+        self._registration = Registration(settings, store, self._id, known.cards(), self._outage)
+        self._slots = Slots(store.queue, self._id, settings.lease, settings.working)
+        proxy = StoreProxy(asyncio.get_running_loop(), store, feed, self._slots)
+        self._engine = Engine(
+            self._load, proxy, settings.hot_window, settings.hot_runs, settings.build_timeout
         )
-        self._pace = Pace(settings.starts_per_second, AT_ONCE)
-        self._held: dict[str, Held] = {}
+        self._start_rate = StartRate(settings.starts_per_second, AT_ONCE)
+        self._held: dict[str, LeasedRun] = {}
         self._claimed = 0
         #: It claims no more than so many runs.
         self._most = settings.recycle_after if lifeline else 2 * settings.recycle_after
@@ -104,9 +104,9 @@ class Worker:
             chores = (
                 self._feed.follow(self._store.events),
                 keep_time(self._store.clock),
-                self._offers.announce(),
+                self._registration.announce(),
                 self._keep_leases(),
-                self._working.keep_places(),
+                self._slots.keep_places(),
             )
             tasks = [group.create_task(chore) for chore in chores]
             try:
@@ -117,16 +117,16 @@ class Worker:
         return not self._broken
 
     async def _live(self, group: asyncio.TaskGroup) -> None:
-        loading = asyncio.create_task(self._crews.start())
+        loading = asyncio.create_task(self._engine.start())
         if not await self._unless_stopped(loading):
             return
         blueprints = await loading
         limits = {name: blueprint.limits.runs for name, blueprint in blueprints.items()}
-        self._working.limits = {name: most for name, most in limits.items() if most is not None}
-        self._offers.loaded([blueprint.card() for blueprint in blueprints.values()], limits)
+        self._slots.limits = {name: most for name, most in limits.items() if most is not None}
+        self._registration.loaded([blueprint.card() for blueprint in blueprints.values()], limits)
         log.info("ready", worker=self._id, crews=sorted(blueprints))
         with suppress(StoreUnavailable):  # The next beat says it.
-            await self._offers.renew()
+            await self._registration.renew()
         names = sorted(blueprints)
         watching = group.create_task(self._watch())
         isolation = Isolation(self._settings, self._store, self._id, self._stopping)
@@ -139,7 +139,7 @@ class Worker:
             await asyncio.wait({isolating})
 
     def _load(self) -> Mapping[str, Blueprint]:
-        from crews.definitions.loading import blueprints  # crewai
+        from crews.building.loading import blueprints  # crewai
 
         return blueprints(self._catalog, self._settings)
 
@@ -152,7 +152,7 @@ class Worker:
 
     async def _watch(self) -> None:
         """Stop at once where the crews' thread has ended: what is held goes back, and nothing is claimed."""
-        await self._crews.ended()
+        await self._engine.ended()
         log.critical("the crews' thread has ended; what is held is given back", held=len(self._held))
         self._broken = True
         self._stopping.set()
@@ -162,21 +162,21 @@ class Worker:
     async def _claim(self, names: list[str]) -> None:
         topics = [queue_topic(shard) for shard in range(self._store.queue.shards)]
         with self._feed.watch(*topics) as queued:
-            self._working.on_room = lambda: queued.set(())
+            self._slots.on_room = lambda: queued.set(())
             while not self._stopping.is_set() and not await self._retires():
                 queued.clear()
-                room = self._working.reserve(self._room())
+                room = self._slots.reserve(self._room())
                 since = time.monotonic()
                 taken = await self._taken(names, room) if room else []
-                self._working.begin(taken, room)
-                self._pace.took(len(taken))
+                self._slots.begin(taken, room)
+                self._start_rate.took(len(taken))
                 for claim in taken:
-                    self._start(claim, Hold(since + self._settings.lease), queued)
+                    self._start(claim, Lease(since + self._settings.lease), queued)
                 if self._settings.alone and not self._held:
                     return
                 if not room or len(taken) < room:
                     waiting = asyncio.create_task(
-                        queued.wait(min(LOOK_EVERY, self._pace.wait() or LOOK_EVERY))
+                        queued.wait(min(LOOK_EVERY, self._start_rate.wait() or LOOK_EVERY))
                     )
                     await self._unless_stopped(waiting)
                     waiting.cancel()
@@ -187,7 +187,7 @@ class Worker:
         Where nobody starts a successor before this process has ended, it goes on until it holds nothing, or
         has executed twice as many: what waits in the queue would have to wait for the last run that it holds.
         """
-        if self._crews.outlived >= self._most_outlived:
+        if self._engine.outlived >= self._most_outlived:
             return await self._replaced()
         if self._claimed < self._settings.recycle_after:
             return False
@@ -218,7 +218,7 @@ class Worker:
 
     def _room(self) -> int:
         left = self._most - self._claimed
-        return max(0, min(self._settings.runs_per_worker - len(self._held), left, self._pace.room()))
+        return max(0, min(self._settings.runs_per_worker - len(self._held), left, self._start_rate.room()))
 
     async def _taken(self, names: list[str], room: int) -> list[Claim]:
         try:
@@ -227,7 +227,7 @@ class Worker:
                 names,
                 room,
                 self._settings.lease,
-                most=self._working.limits,
+                most=self._slots.limits,
                 isolated=self._settings.alone,
             )
         except StoreUnavailable as error:
@@ -241,21 +241,21 @@ class Worker:
         held = self._held.get(claim.run.id)
         return held is not None and held.claim.epoch >= claim.epoch
 
-    def _start(self, claim: Claim, hold: Hold, queued: Signal) -> None:
+    def _start(self, claim: Claim, lease: Lease, queued: Signal) -> None:
         self._claimed += 1
         log.info("claimed", run_id=claim.run.id, crew=claim.run.crew.name, epoch=claim.epoch)
         earlier = self._held.get(claim.run.id)
         if earlier is not None:
-            self._crews.stop(claim.run.id)
-        execution = asyncio.create_task(self._execute(claim, hold, earlier))
-        self._held[claim.run.id] = Held(claim, hold, execution)
+            self._engine.stop(claim.run.id)
+        execution = asyncio.create_task(self._execute(claim, lease, earlier))
+        self._held[claim.run.id] = LeasedRun(claim, lease, execution)
         execution.add_done_callback(lambda _: queued.set(()))
 
-    async def _execute(self, claim: Claim, hold: Hold, earlier: Held | None) -> None:
+    async def _execute(self, claim: Claim, lease: Lease, earlier: LeasedRun | None) -> None:
         try:
             if earlier is not None:  # It left us a moment ago, or was taken from us, and we have it again.
                 await asyncio.wait({earlier.execution})
-            await self._crews.execute(claim, hold)
+            await self._engine.execute(claim, lease)
             log.info("done", run_id=claim.run.id)
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -266,7 +266,7 @@ class Worker:
             log.exception("a run broke the worker's own code", run_id=claim.run.id)
             await self._fail(claim)
         finally:
-            self._working.rest(claim)
+            self._slots.rest(claim)
             if self._held[claim.run.id].claim is claim:
                 del self._held[claim.run.id]
 
@@ -280,14 +280,14 @@ class Worker:
 
     async def _keep_leases(self) -> None:
         # Its first beat makes a worker seen: by then people can start what it runs.
-        await self._offers.announced.wait()
+        await self._registration.announced.wait()
         with self._feed.watch(CANCELLED) as woken:
             while True:
                 woken.clear()
                 try:
                     await self._beat()
-                    await self._working.renew()
-                    await self._offers.renew()
+                    await self._slots.renew()
+                    await self._registration.renew()
                 except StoreUnavailable as error:
                     self._outage.began(error)
                     await asyncio.sleep(min(STORE_PAUSE, self._settings.lease / 3))
@@ -296,16 +296,16 @@ class Worker:
 
     async def _beat(self) -> None:
         """Renew what is held. What isn't ours any more ends at its next step, or, if it waits, at once."""
-        held, since, lease = list(self._held.values()), time.monotonic(), self._settings.lease
-        worked = {each.claim.run.id: round(each.hold.worked() * 1000) for each in held}
-        lost = await self._store.queue.heartbeat(self._id, [each.claim for each in held], lease, worked)
+        held, since, seconds = list(self._held.values()), time.monotonic(), self._settings.lease
+        worked = {each.claim.run.id: round(each.lease.worked() * 1000) for each in held}
+        lost = await self._store.queue.heartbeat(self._id, [each.claim for each in held], seconds, worked)
         for each in held:
             if each.claim.run.id not in lost:
-                each.hold.renew(since + lease)
+                each.lease.renew(since + seconds)
                 continue
-            each.hold.lose()
+            each.lease.lose()
             if self._held.get(each.claim.run.id) is each:
-                self._crews.stop(each.claim.run.id)
+                self._engine.stop(each.claim.run.id)
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -317,7 +317,7 @@ class Worker:
         while self._held and not self._stopping.is_set():
             await self._unless_stopped(*self._executions())
         if self._held and not self._broken:
-            self._crews.hand_back()
+            self._engine.hand_back()
             await asyncio.wait(self._executions(), timeout=self._settings.drain)
         if self._held:
             await self._give_back()
@@ -336,7 +336,7 @@ class Worker:
             log.warning("what is held could not be given back; its leases will run out", runs=len(held))
         for each in held:
             if not self._broken:
-                self._crews.stop(each.claim.run.id)
+                self._engine.stop(each.claim.run.id)
 
     async def _release(self, claim: Claim) -> None:
         try:

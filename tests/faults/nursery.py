@@ -35,8 +35,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 IMPORTED = (
     *(
         "crews.worker.worker",
-        "crews.run.runtime",
-        "crews.definitions.loading",
+        "crews.worker.runtime",
+        "crews.building.loading",
         "bot.commands.serve",
         "bot.surfaces.slack.surface",
         "crewdeck",

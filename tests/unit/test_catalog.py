@@ -252,8 +252,8 @@ def test_of_two_crews_with_one_name_the_later_folder_counts(tmp_path: Path) -> N
 
 
 def test_reading_the_catalogue_imports_no_crewai() -> None:
-    imports = "import crewdeck, sys; from crews import __main__, catalog, entry, worker"
-    code = f"{imports}; print('crewai' in sys.modules)"
+    modules = "crews.__main__, crews.definitions.catalog, crews.definitions.decorator, crews.worker.worker"
+    code = f"import sys, crewdeck, {modules}; print('crewai' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crews.definitions.durations import seconds
+from crews.definitions.definition import seconds
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from bot.core.actor import Actor
 from bot.core.answering import interpret
 from bot.core.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
-from crews.flows.feedback import Wanted, again, feedback
+from crews.flows.feedback_spec import FeedbackSpec, again, feedback
 
 ADA = Actor(surface="http", user_id="ada", name="Ada")
 
 
-def settled(wanted: Wanted, words: str | None = None, **outcome: object) -> Question:
+def settled(wanted: FeedbackSpec, words: str | None = None, **outcome: object) -> Question:
     """The question once somebody has answered in these words, or with this outcome."""
     question = Question(
         id="q",
@@ -27,8 +27,8 @@ def settled(wanted: Wanted, words: str | None = None, **outcome: object) -> Ques
     return question.model_copy(update={"outcome": Outcome.model_validate(outcome)})
 
 
-REVIEW = Wanted("Publish?", ("approved", "rejected"))
-ROUNDS = Wanted("Publish?", ("approved", "needs_revision"), default="needs_revision")
+REVIEW = FeedbackSpec("Publish?", ("approved", "rejected"))
+ROUNDS = FeedbackSpec("Publish?", ("approved", "needs_revision"), default="needs_revision")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ ROUNDS = Wanted("Publish?", ("approved", "needs_revision"), default="needs_revis
     ],
 )
 def test_the_kind_follows_from_the_outcomes(emit: tuple[str, ...], kind: QuestionKind) -> None:
-    assert Wanted("?", emit).kind is kind
+    assert FeedbackSpec("?", emit).kind is kind
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_kind_follows_from_the_outcomes(emit: tuple[str, ...], kind: Questio
         (ROUNDS, "I have approved worse", None),
     ],
 )
-def test_only_a_label_decides(wanted: Wanted, words: str, outcome: str | None) -> None:
+def test_only_a_label_decides(wanted: FeedbackSpec, words: str, outcome: str | None) -> None:
     assert wanted.outcome(settled(wanted, words)) == outcome
 
 
@@ -70,7 +70,7 @@ def test_only_a_label_decides(wanted: Wanted, words: str, outcome: str | None) -
 def test_silence_is_the_default_outcome_unless_that_approves(
     default: str | None, outcome: str | None
 ) -> None:
-    wanted = Wanted("Publish?", ("approved", "needs_revision"), default)
+    wanted = FeedbackSpec("Publish?", ("approved", "needs_revision"), default)
     silent = settled(wanted, action=Action.EXPIRE)
     assert wanted.outcome(silent) == outcome
     assert feedback([], silent, outcome) == ""
@@ -96,5 +96,5 @@ def test_a_button_alone_says_its_outcome_and_a_comment_more() -> None:
 
 @pytest.mark.parametrize("emit", [("Yes", "yes"), ("a", " "), tuple(map(str, range(11)))])
 def test_outcomes_that_people_could_not_tell_apart_are_a_problem(emit: tuple[str, ...]) -> None:
-    assert Wanted("?", emit).problem()
-    assert Wanted("?", ("a", "b")).problem() is None
+    assert FeedbackSpec("?", emit).problem()
+    assert FeedbackSpec("?", ("a", "b")).problem() is None

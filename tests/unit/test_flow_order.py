@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from crews.flows.completion_order import Order
+from crews.flows.completion_order import CompletionOrder
 from crews.flows.threads import in_thread
 from crews.run.threads import Threads
 
@@ -15,7 +15,7 @@ async def nobody(missing: tuple[int, ...]) -> None:
 
 
 async def test_recorded_ends_come_in_their_order_and_new_ones_behind() -> None:
-    order = Order([1, 2, 3], nobody)
+    order = CompletionOrder([1, 2, 3], nobody)
     came: list[str] = []
 
     async def end(name: str, number: int | None, delay: float) -> None:
@@ -38,7 +38,7 @@ async def test_recorded_ends_that_do_not_come_are_told_of_once() -> None:
     async def missing(numbers: tuple[int, ...]) -> None:
         told.append(numbers)
 
-    order = Order([1, 2, 4], missing)
+    order = CompletionOrder([1, 2, 4], missing)
     order.coming(2)
 
     async def second() -> None:

@@ -1,11 +1,11 @@
 """How fast runs are started."""
 
-from crews.worker.pace import Pace
+from crews.worker.start_rate import StartRate
 
 
 def test_a_burst_then_so_many_a_second() -> None:
     now = 0.0
-    pace = Pace(rate=10, burst=8, clock=lambda: now)
+    pace = StartRate(rate=10, burst=8, clock=lambda: now)
     started = 0
     for _ in range(200):
         room = pace.room()
@@ -18,7 +18,7 @@ def test_a_burst_then_so_many_a_second() -> None:
 
 def test_it_says_when_to_look_again() -> None:
     now = 0.0
-    pace = Pace(rate=2, burst=1, clock=lambda: now)
+    pace = StartRate(rate=2, burst=1, clock=lambda: now)
     assert pace.wait() == 0
     pace.took(pace.room())
     assert pace.wait() == 0.5

@@ -10,7 +10,7 @@ from bot.settings import Settings
 from crews.crewai_adapter import environment
 
 if TYPE_CHECKING:
-    from crews.changes.snapshot import Made
+    from crews.changes.snapshot import CrewSnapshot
 
 AGENTS = {"Writer": {"goal": "Write", "backstory": "You write."}, "Editor": {"goal": "Edit", "backstory": ""}}
 TASKS = {
@@ -29,10 +29,10 @@ def made(
     tasks: dict[str, dict[str, str]] = TASKS,
     *,
     literal: bool = True,
-) -> Made:
+) -> CrewSnapshot:
     from crewai import Agent, Crew, Task
 
-    from crews.changes.snapshot import Made
+    from crews.changes.snapshot import CrewSnapshot
     from crews.definitions.scripted import ScriptedLLM
 
     def model(name: str = "small") -> ScriptedLLM:
@@ -49,10 +49,10 @@ def made(
         {**task, "name": name, "agent": built[task["agent"]]} for name, task in tasks.items()
     ]
     crew = Crew(agents=list(built.values()), tasks=[Task(**each) for each in options])
-    return Made.of(crew, literal=literal)
+    return CrewSnapshot.of(crew, literal=literal)
 
 
-def with_models(writer: str, editor: str, manager: str | None = None, **more: str) -> Made:
+def with_models(writer: str, editor: str, manager: str | None = None, **more: str) -> CrewSnapshot:
     both = {"Writer": AGENTS["Writer"] | {"llm": writer}, "Editor": AGENTS["Editor"] | {"llm": editor} | more}
     return made(both).model_copy(update={"manager": manager})
 

@@ -29,13 +29,13 @@ from bot.core.run import Run, RunStatus
 from bot.settings import Settings
 from crews.crewai_adapter import environment
 from crews.definitions.catalog import read, read_crew
-from crews.worker.store_proxy import StoreLine
+from crews.run.store_proxy import StoreProxy
 
 if TYPE_CHECKING:
     import crewai
 
-    from crews.definitions.build import Inputs
-    from crews.run.identity import Parts, TaskPart
+    from crews.building.build import Inputs
+    from crews.run.identity import RunIdentity, TaskIdentity
 
 ADA = Actor(surface="http", user_id="ada", name="Ada")
 DEMO = Path(__file__).resolve().parents[3] / "config" / "demo"
@@ -145,23 +145,23 @@ def test_outside_of_a_run_the_tool_says_that_it_reaches_nobody() -> None:
 
 
 def test_a_rebuilt_crew_has_the_same_ids() -> None:
-    from crews.run.identity import Parts
+    from crews.run.identity import RunIdentity
 
     run_id = ids.run_id("one")
-    first, second = ({part.id for part in _parts(Parts(run_id))} for _ in range(2))
+    first, second = ({part.id for part in _parts(RunIdentity(run_id))} for _ in range(2))
     assert first == second
     assert len(first) == 2
-    assert first.isdisjoint({part.id for part in _parts(Parts(ids.run_id("two")))})
+    assert first.isdisjoint({part.id for part in _parts(RunIdentity(ids.run_id("two")))})
 
 
-def _parts(parts: Parts) -> list[TaskPart]:
+def _parts(parts: RunIdentity) -> list[TaskIdentity]:
     crew = _demo()
     parts.learn(crew, {})
     return [part for task in crew.tasks if (part := parts.own(task))]
 
 
 def _demo() -> crewai.Crew:
-    from crews.definitions.build import YamlCrew
+    from crews.building.build import YamlCrew
 
     definition, problems = read_crew(DEMO)
     assert definition is not None, problems
@@ -172,7 +172,7 @@ def test_what_models_answer_can_be_read_by_many_threads_once_crews_are_loaded() 
     """The SDK builds its validators at the first answer, and while it does, other threads' calls fail."""
     from openai.types.chat import ChatCompletion, ChatCompletionMessageFunctionToolCall
 
-    from crews.definitions.loading import blueprints
+    from crews.building.loading import blueprints
 
     blueprints(read([]), Settings())
     assert ChatCompletion.__pydantic_complete__
@@ -210,7 +210,7 @@ def test_the_scripted_model_goes_on_where_the_conversation_is() -> None:
     assert model.call(answered, from_task=Task()) == "Ada approved. {unknown}"
 
 
-class Unanswered(StoreLine):
+class Unanswered(StoreProxy):
     """A store in which nobody answers."""
 
     def __init__(self) -> None:
@@ -250,7 +250,7 @@ class Unanswered(StoreLine):
 class Silent:
     """CrewAI's bus, with nobody listening."""
 
-    async def before(self, task: TaskPart | None) -> None: ...
+    async def before(self, task: TaskIdentity | None) -> None: ...
 
     def asked(self, question: Question) -> None: ...
 
@@ -266,10 +266,11 @@ async def test_a_rebuilt_run_asks_under_the_same_ids_in_whatever_order() -> None
     def asked(*prompts: str) -> list[tuple[str, str]]:
         run = RunContext(_claim(card, ids.run_id("one")), Limits(), Unanswered(), Silent())
         crew = _demo()
-        run.parts.learn(crew, {})
+        run.identity.learn(crew, {})
         who = AgentAtWork(crew.agents[1], crew.tasks[1])
         questions = [
-            run.desk.question(run.asking_of(who, AskHumanArgs(question=each).asking())) for each in prompts
+            run.questions.question(run.asking_of(who, AskHumanArgs(question=each).asking()))
+            for each in prompts
         ]
         return sorted((question.prompt, question.id) for question in questions)
 
@@ -283,8 +284,8 @@ async def test_a_rebuilt_run_asks_under_the_same_ids_in_whatever_order() -> None
 
 async def test_cancelled_runs_leave_nothing_behind() -> None:
     """CrewAI keeps every crew that was cancelled in a task, unless told not to; threads keep the last one."""
-    from crews.definitions.build import YamlCrew
-    from crews.run.runtime import Runtime
+    from crews.building.build import YamlCrew
+    from crews.worker.runtime import Runtime
 
     built: list[weakref.ref[Any]] = []
 
@@ -318,9 +319,9 @@ async def test_cancelled_flows_leave_nothing_behind() -> None:
     from crewai.flow.human_feedback import human_feedback
 
     from crewdeck import AskHuman
-    from crews.definitions.build import PythonCrew
+    from crews.building.build import PythonCrew
     from crews.definitions.scripted import ScriptedLLM, read_script
-    from crews.run.runtime import Runtime
+    from crews.worker.runtime import Runtime
 
     kept: list[weakref.ref[Any]] = []
 
@@ -385,8 +386,8 @@ class Remembered(Unanswered):
 async def test_a_flow_is_parked_once_none_of_its_methods_is_at_work() -> None:
     from crewai.flow.flow import Flow, start
 
-    from crews.definitions.build import PythonCrew
-    from crews.run.runtime import Runtime
+    from crews.building.build import PythonCrew
+    from crews.worker.runtime import Runtime
 
     class Busy(Flow[Any]):
         @start()
@@ -416,8 +417,8 @@ class Overtaken(Remembered):
 async def test_parked_is_said_of_runs_that_are(kind: type[Remembered], said: bool) -> None:  # noqa: FBT001
     from crewai.flow.flow import Flow, start
 
-    from crews.definitions.build import PythonCrew
-    from crews.run.runtime import Runtime
+    from crews.building.build import PythonCrew
+    from crews.worker.runtime import Runtime
 
     class Asks(Flow[Any]):
         @start()
@@ -441,7 +442,8 @@ def test_feedback_that_people_can_not_be_asked_for_is_explained(declared: dict[s
     from crewai.flow.flow import Flow, start
     from crewai.flow.human_feedback import human_feedback
 
-    from crews.definitions.build import CrewBroken, PythonCrew
+    from crews.building.build import PythonCrew
+    from crews.definitions.exceptions import CrewBroken
 
     class Unclear(Flow[Any]):
         @start()
@@ -470,8 +472,8 @@ async def test_a_flow_that_a_method_kicks_off_asks_the_same_people() -> None:
     from crewai.flow.flow import Flow, start
     from crewai.flow.human_feedback import human_feedback
 
-    from crews.definitions.build import PythonCrew
-    from crews.run.runtime import Runtime
+    from crews.building.build import PythonCrew
+    from crews.worker.runtime import Runtime
 
     class Inner(Flow[Any]):
         @start()

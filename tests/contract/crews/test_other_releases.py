@@ -24,8 +24,8 @@ from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store
 from crews.crewai_adapter import environment
 from crews.definitions.catalog import read_crew
-from crews.worker.slots import Working
-from crews.worker.store_proxy import StoreLine
+from crews.run.store_proxy import StoreProxy
+from crews.worker.slots import Slots
 from tests.contract.crews.deck import ADA
 from tests.contract.world import LEASE, LOST, approval
 
@@ -60,15 +60,15 @@ async def held(store: RedisStore) -> Claim:
 @asynccontextmanager
 async def executing(store: RedisStore, claim: Claim) -> AsyncIterator[asyncio.Task[None]]:
     """A worker's part that executes runs, on this store."""
-    from crews.definitions.build import YamlCrew
-    from crews.run.runtime import Runtime
+    from crews.building.build import YamlCrew
+    from crews.worker.runtime import Runtime
 
     definition, _ = read_crew(DEMO)
     assert definition is not None
     feed = Feed()
-    working = Working(store.queue, claim.worker, lease=60, most=50)
-    line = StoreLine(asyncio.get_running_loop(), store, feed, working)
-    runtime = Runtime({"demo": YamlCrew(definition)}, line)
+    slots = Slots(store.queue, claim.worker, lease=60, most=50)
+    proxy = StoreProxy(asyncio.get_running_loop(), store, feed, slots)
+    runtime = Runtime({"demo": YamlCrew(definition)}, proxy)
     following = asyncio.create_task(feed.follow(store.events))
     execution = asyncio.create_task(runtime.execute(claim))
     try:
@@ -88,7 +88,7 @@ async def test_a_run_whose_key_is_missing_waits_until_it_is_there(store: RedisSt
         with capture_logs() as logs:
             async with executing(store, claim) as execution:
                 await execution
-        [said] = [line for line in logs if line["log_level"] == "error"]
+        [said] = [proxy for proxy in logs if proxy["log_level"] == "error"]
         assert "CREWDECK_JOURNAL_KEY" in said["reason"]
         waiting = await store.runs.get(claim.run.id)
         assert (waiting.status, waiting.error) == (RunStatus.QUEUED, None)

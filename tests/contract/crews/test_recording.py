@@ -19,14 +19,14 @@ from bot.core.run import RunStatus
 from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
 from crews.crewai_adapter import environment
-from crews.worker.lease import Hold
-from crews.worker.slots import Working
-from crews.worker.store_proxy import StoreLine
+from crews.run.lease import Lease
+from crews.run.store_proxy import StoreProxy
+from crews.worker.slots import Slots
 from tests.contract.crews.deck import ADA
 from tests.contract.world import LEASE, new_run
 
 if TYPE_CHECKING:
-    from crews.definitions.build import Inputs, PythonCrew
+    from crews.building.build import Inputs, PythonCrew
 
 MOMENT = 0.4
 
@@ -75,8 +75,8 @@ class Place:
         self.gate = gate
         #: What the run did, in order.
         self.done: list[str] = []
-        working = Working(far.queue, "w", LEASE, most=50)
-        self._line = StoreLine(asyncio.get_running_loop(), far, Feed(), working)
+        slots = Slots(far.queue, "w", LEASE, most=50)
+        self._proxy = StoreProxy(asyncio.get_running_loop(), far, Feed(), slots)
 
     @classmethod
     @asynccontextmanager
@@ -95,11 +95,11 @@ class Place:
         return claim
 
     @asynccontextmanager
-    async def executing(self, claim: Claim, hold: Hold | None = None) -> AsyncIterator[asyncio.Task[None]]:
-        from crews.run.runtime import Runtime
+    async def executing(self, claim: Claim, lease: Lease | None = None) -> AsyncIterator[asyncio.Task[None]]:
+        from crews.worker.runtime import Runtime
 
-        runtime = Runtime({claim.run.crew.name: self._blueprint()}, self._line)
-        task = asyncio.create_task(runtime.execute(claim, hold))
+        runtime = Runtime({claim.run.crew.name: self._blueprint()}, self._proxy)
+        task = asyncio.create_task(runtime.execute(claim, lease))
         try:
             yield task
         finally:
@@ -120,7 +120,7 @@ class Place:
         from crewai.tools import BaseTool
 
         from crewdeck import crew
-        from crews.definitions.build import PythonCrew
+        from crews.building.build import PythonCrew
         from crews.definitions.scripted import Line, ScriptedLLM
 
         place, done = self, self.done
@@ -191,19 +191,19 @@ async def test_a_run_that_was_taken_away_meanwhile_calls_no_tool(place: Place) -
 
 
 async def test_while_it_is_not_certain_whose_the_run_is_no_step_is_begun(place: Place) -> None:
-    claim, hold = await place.claimed(), Hold(time.monotonic())
-    async with place.executing(claim, hold) as run:
+    claim, lease = await place.claimed(), Lease(time.monotonic())
+    async with place.executing(claim, lease) as run:
         await asyncio.sleep(MOMENT)
         assert place.done == []
-        hold.renew(time.monotonic() + LEASE)
+        lease.renew(time.monotonic() + LEASE)
         await run
     assert place.done == ["asked", "asked", "acted", "asked"]
 
 
 async def test_a_run_that_turns_out_to_be_anothers_ends_here(place: Place) -> None:
-    claim, hold = await place.claimed(), Hold(time.monotonic() + LEASE)
-    place.said = hold.lose
-    async with place.executing(claim, hold) as run:
+    claim, lease = await place.claimed(), Lease(time.monotonic() + LEASE)
+    place.said = lease.lose
+    async with place.executing(claim, lease) as run:
         await run
     assert place.done == ["asked"]
     assert (await place.store.runs.get(claim.run.id)).status is RunStatus.RUNNING, "its new worker ends it"

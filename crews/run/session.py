@@ -18,13 +18,12 @@ from crews.journal.journal import FORM, FORMAT, Journal
 from crews.journal.writer import Writer
 from crews.run.activity import Activity
 from crews.run.exits import HandedBack, Leave, Stopped
-from crews.run.identity import Parts
-from crews.run.parking import Parking
+from crews.run.identity import RunIdentity
+from crews.run.lease import Lease
+from crews.run.parking import HotRuns, Parking
 from crews.run.stopwatch import Stopwatch
+from crews.run.store_proxy import StoreProxy
 from crews.run.threads import Threads
-from crews.worker.hot_runs import HotRuns
-from crews.worker.lease import Hold
-from crews.worker.store_proxy import StoreLine
 
 T = TypeVar("T")
 
@@ -33,7 +32,7 @@ LOOK = 0.1
 
 
 @dataclass(frozen=True)
-class History:
+class RunHistory:
     """What earlier workers have done for a run."""
 
     journal: Journal = field(default_factory=Journal)
@@ -41,39 +40,39 @@ class History:
     asked: frozenset[str] = frozenset()
 
 
-class Stay:
-    """One run's: what its desk and its steps have in common. Its methods may be called from any thread."""
+class RunSession:
+    """One run at this worker. Its methods may be called from any thread."""
 
     def __init__(
         self,
         claim: Claim,
         limits: Limits,
-        line: StoreLine,
-        history: History | None = None,
+        store: StoreProxy,
+        history: RunHistory | None = None,
         hot: HotRuns | None = None,
-        hold: Hold | None = None,
+        lease: Lease | None = None,
     ) -> None:
         self.claim = claim
-        self._line = line
+        self._store = store
         self.loop = loop = asyncio.get_running_loop()
         self.limits = limits
         #: Known once the crew is built.
-        self.parts = Parts(claim.run.id)
-        self.history = history or History()
+        self.identity = RunIdentity(claim.run.id)
+        self.history = history or RunHistory()
         #: Records what the run does, while it goes on.
-        self.writer = Writer(claim, line, self.stop)
+        self.writer = Writer(claim, store, self.stop)
         if not self.history.journal.begun:
             self.writer.write(FORM, str(FORMAT))
         #: Whether a step is under way.
         self.activity = Activity(self.writer)
         self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time, claim.run.worked / 1000)
         #: Whether the run is still this worker's.
-        self.hold = hold or Hold()
-        self.hold.worked = self.stopwatch.worked
+        self.lease = lease or Lease()
+        self.lease.worked = self.stopwatch.worked
         #: Set at the run's first step: it has got through its start.
         self.begun = asyncio.Event()
         #: Whether it is time to leave memory, while people are asked.
-        self.parking = Parking(loop, hot or HotRuns(), self._idle, self.leave, lambda: line.rest(claim))
+        self.parking = Parking(loop, hot or HotRuns(), self._idle, self.leave, lambda: store.rest(claim))
         #: In which its crew is built and executed.
         self.threads = Threads(f"run {ids.short(claim.run.id)}")
         #: Whether something that is no step is at work besides; set for flows.
@@ -118,14 +117,14 @@ class Stay:
 
     def cancel(self, by: Actor) -> None:
         """End the run for somebody, if they may cancel it. Holds its thread. Raises Leave if they may."""
-        if self.wait_in_thread(self._line.cancel(self.run_id, by)):
+        if self.wait_in_thread(self._store.cancel(self.run_id, by)):
             raise self.stop()
 
-    def check_hold(self) -> None:
+    def check_lease(self) -> None:
         """Returns once it is certain that this worker still has the run. Raises Leave if it doesn't."""
-        while not self.hold.known(LOOK):
+        while not self.lease.known(LOOK):
             self.check()
-        if self.hold.lost:
+        if self.lease.lost:
             raise self.stop()
 
     def stop(self, error: RunError | None = None) -> Leave:
@@ -154,7 +153,7 @@ class Stay:
     async def tell(self, event: Body, key: str) -> None:
         """Record an event, once, after all that led to it. Raises Fenced."""
         await self.writer.flushed()
-        await self._line.record(self.claim, event, key)
+        await self._store.record(self.claim, event, key)
 
     def tell_in_thread(self, event: Body, key: str) -> None:
         """The same in one of the run's threads, which it holds. Raises Leave."""

@@ -9,7 +9,7 @@ TOGETHER = 0.1
 """Seconds that one waits at least for more to start."""
 
 
-class Pace:
+class StartRate:
     """At most `rate` a second, on average; at most `burst` at once."""
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:

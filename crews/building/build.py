@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
-import importlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from itertools import chain
@@ -17,30 +16,24 @@ from crewai.flow.flow import Flow
 from crewai.llms.base_llm import BaseLLM
 from crewai.llms.providers.openai.completion import OpenAICompletion
 from crewai.utilities.i18n import get_i18n
-from crewai.utilities.task_output_storage_handler import TaskOutputStorageHandler
 from pydantic import JsonValue
 
 from bot.core.crew import Crew as Card
-from bot.core.errors import CrewdeckError
+from crews.crewai_adapter.agents import prepare
+from crews.crewai_adapter.flow_access import human_feedback_of
+from crews.crewai_adapter.task_outputs import without_task_output_storage
 from crews.definitions.catalog import ASK_HUMAN, Definition
 from crews.definitions.decorator import card_of, declared_by
 from crews.definitions.definition import AgentEntry, CrewFile, Limits, TaskEntry, ToolEntry
+from crews.definitions.exceptions import CrewBroken
 from crews.definitions.scripted import SCRIPTED, ScriptedLLM, read_script
-from crews.flows.people import wanted_of
+from crews.definitions.tool_options import declare, declare_tools, import_class
+from crews.flows.human_feedback import feedback_spec_of
 from crews.human_input.ask_human import AskHuman
-from crews.journal import interrupted
 
 Inputs = Mapping[str, JsonValue]
 Built = Crew | Flow[Any]
 """What a run executes. To people a flow is a crew."""
-
-
-class CrewBroken(CrewdeckError):  # noqa: N818 - says what happened, like the rest of the error tree
-    """A definition can't be turned into a crew. `code`: crew_broken, missing_model or missing_key."""
-
-    def __init__(self, message: str, code: str = "crew_broken") -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Blueprint(Protocol):
@@ -143,13 +136,12 @@ class PythonCrew:
             prepare(agent)
         given = [each.tools or [] for each in built.agents] + [each.tools or [] for each in built.tasks]
         declare_tools(chain.from_iterable(given), self.tools)
-        return _forgetful(built)
+        return without_task_output_storage(built)
 
     def _flow(self, flow: Flow[Any]) -> Flow[Any]:
-        for name, method in flow._definition.methods.items():  # noqa: SLF001 - nothing public tells
-            asked = method.human_feedback
-            problem = wanted_of(asked).problem() if asked is not None else None
-            if asked is not None and asked.learn:
+        for name, asked in human_feedback_of(flow):
+            problem = feedback_spec_of(asked).problem()
+            if asked.learn:
                 problem = "`learn` isn't supported: what it has learned would differ from worker to worker"
             if problem is not None:
                 raise CrewBroken(f"@human_feedback of {self.name}.{name}: {problem}.")
@@ -181,7 +173,7 @@ class _Builder:
             memory=False,
             verbose=False,
         )
-        return _forgetful(crew)
+        return without_task_output_storage(crew)
 
     def _agent(self, entry: AgentEntry) -> Agent:
         options = entry.model_dump(exclude={"llm", "tools"}, exclude_none=True)
@@ -211,7 +203,7 @@ class _Builder:
         if entry.context is not None:
             options["context"] = [tasks[other] for other in entry.context]
         if entry.output_pydantic is not None:
-            options["output_pydantic"] = _named(entry.output_pydantic)
+            options["output_pydantic"] = import_class(entry.output_pydantic)
         if entry.tools:
             options["tools"] = [*self._tools(entry.tools), AskHuman()]
         return Task(name=name, agent=agents[entry.agent] if entry.agent else None, **options)
@@ -243,18 +235,9 @@ class _Builder:
 
 
 def _tool(entry: ToolEntry) -> Any:
-    tool = _named(entry.use)()
-    interrupted.declare(tool, entry.on_interrupted)
+    tool = import_class(entry.use)()
+    declare(tool, entry.on_interrupted)
     return tool
-
-
-def declare_tools(given: Iterable[Any], entries: Iterable[ToolEntry]) -> None:
-    """What a factory declares of tools by their class. Raises CrewBroken."""
-    kinds = [(_named(entry.use), entry.on_interrupted) for entry in entries]
-    for tool in given:
-        for kind, on_interrupted in kinds:
-            if isinstance(tool, kind):
-                interrupted.declare(tool, on_interrupted)
 
 
 _KEY = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:KEY|TOKEN|KEY_ID)\b")
@@ -268,44 +251,3 @@ def _unusable(name: str, said: str, kind: str = "") -> CrewBroken:
     if package := _PACKAGE.search(said):
         return CrewBroken(f"The model {name} needs a package. Install {package[0]} for the workers.")
     return CrewBroken(f"CrewAI can't use the model {name} ({kind}). Correct `model:`, or CREWDECK_MODEL.")
-
-
-class Nowhere(TaskOutputStorageHandler):
-    """CrewAI's store of task outputs, which keeps nothing.
-
-    The real one writes what tasks came to into one SQLite file of the machine, and every crew empties it.
-    """
-
-    def __init__(self) -> None:
-        """Open no file."""
-
-    def update(self, task_index: int, log: dict[str, Any]) -> None:
-        pass
-
-    def reset(self) -> None:
-        pass
-
-    def load(self) -> list[dict[str, Any]] | None:
-        return None
-
-
-def _forgetful(crew: Crew) -> Crew:
-    crew._task_output_handler = Nowhere()  # noqa: SLF001 - a seam
-    return crew
-
-
-def prepare(agent: Any) -> None:
-    """What every agent needs so that people can take their time."""
-    # Would count tokens with an extra request to OpenAI for each tool result.
-    agent.use_better_compaction = False
-    # Would count the time that people take, and fail the task for it.
-    agent.max_execution_time = None
-
-
-def _named(reference: str) -> Any:
-    """What `module:Class` names. Raises CrewBroken."""
-    module, _, name = reference.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise CrewBroken(f"{reference} can't be imported: {error}") from error

@@ -20,7 +20,7 @@ _YES = _APPROVE | {"accept", "accepted", "confirm", "confirmed", "ok", "okay", "
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FeedbackSpec:
     """What a method declares with `@human_feedback`."""
 
     message: str

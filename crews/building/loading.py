@@ -11,11 +11,12 @@ from pydantic import JsonValue
 
 from bot.core.crew import InputField, InputKind
 from bot.settings import Settings
+from crews.building.build import Blueprint, YamlCrew
+from crews.building.importing import Bounded, import_all, refused
 from crews.crewai_adapter import flow
-from crews.crewai_adapter.warming import complete_answers
-from crews.definitions.build import Blueprint, CrewBroken, YamlCrew
+from crews.crewai_adapter.openai import build_response_models
 from crews.definitions.catalog import FILES, Catalog
-from crews.definitions.importing import Bounded, import_all, refused
+from crews.definitions.exceptions import CrewBroken
 from crews.run.failures import not_built_within
 from crews.run.threads import Raised, Returned
 
@@ -43,7 +44,7 @@ def load(
     catalog: Catalog, settings: Settings, begins: Callable[[EntryPoint], None] = lambda _: None
 ) -> Loaded:
     """All crews that can be loaded. YAML goes before Python. `begins` hears of each import before."""
-    complete_answers()
+    build_response_models()
     loaded = Loaded({name: YamlCrew(each, settings.model) for name, each in catalog.definitions.items()}, {})
     wanted = []
     for entry in catalog.factories:

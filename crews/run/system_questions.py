@@ -8,16 +8,16 @@ from dataclasses import replace
 from bot.core.policy import Approvers, Policy, policy_for
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.run import Run, RunError
-from crews.human_input.questions import Asking, Desk
+from crews.run.questions import Asking, HumanQuestions
 
 AGAIN, SKIP, STOP = "Do it again", "Skip it", "Stop the run"
 GO_ON, CANCEL = "Go on from here", "Cancel the run"
 
 
-def do_again(desk: Desk, tool: str, key: str) -> bool:
+def ask_whether_to_repeat(questions: HumanQuestions, tool: str, key: str) -> bool:
     """Whether a tool call that may have happened is made again, or skipped. Raises Leave to stop."""
     chosen, question = _choice(
-        desk,
+        questions,
         f"The tool “{tool}” was at work when its process died. What it does may have happened, or not. "
         "What now?",
         (AGAIN, SKIP, STOP),
@@ -25,10 +25,10 @@ def do_again(desk: Desk, tool: str, key: str) -> bool:
     )
     if chosen in {AGAIN, SKIP}:
         return chosen == AGAIN
-    raise desk.run.stop(interrupted(tool, _who(question)))
+    raise questions.run.stop(interrupted_error(tool, _who(question)))
 
 
-def interrupted(tool: str, by: str = "") -> RunError:
+def interrupted_error(tool: str, by: str = "") -> RunError:
     """The run ends for a tool call that may have happened."""
     why = f"{by} stopped the run." if by else "It is not made again, and nobody said how to go on."
     return RunError(
@@ -37,19 +37,21 @@ def interrupted(tool: str, by: str = "") -> RunError:
     )
 
 
-def go_on_from(desk: Desk, changed: str, key: str, kept: str = "") -> None:
+def confirm_nondeterminism(questions: HumanQuestions, changed: str, key: str, kept: str = "") -> None:
     """Returns if the run is to go on though it takes another course than before. Raises Leave otherwise.
 
     `kept` says what becomes of what was recorded, where that is not simply used.
     """
-    part = desk.run.parts.task(None)
+    part = questions.run.identity.task(None)
     name = f"“{part.name}”" if part is not None else "The crew"
     asked = f"Go on from here? {kept}" if kept else "Go on from here with what was recorded?"
     prompt = f"{name} was changed while this run was under way: {changed} {asked}"
-    _go_on(desk, prompt, changed, f"diverged/{key}")
+    _go_on(questions, prompt, changed, f"diverged/{key}")
 
 
-def go_on_with(desk: Desk, changed: Sequence[str], again: str | None, key: str) -> None:
+def confirm_changed_crew(
+    questions: HumanQuestions, changed: Sequence[str], again: str | None, key: str
+) -> None:
     """The same for a crew that is another one now. `again`: the task from which on all is done anew."""
     words = "; ".join(changed)
     told = (
@@ -59,26 +61,28 @@ def go_on_with(desk: Desk, changed: Sequence[str], again: str | None, key: str) 
         "later ones take the new words."
     )
     prompt = f"This crew was changed while the run was under way: {words}. Go on from here? {told}"
-    _go_on(desk, prompt, f"{words}.", f"changed/{key}")
+    _go_on(questions, prompt, f"{words}.", f"changed/{key}")
 
 
-def _go_on(desk: Desk, prompt: str, changed: str, key: str) -> None:
-    chosen, question = _choice(desk, prompt, (GO_ON, CANCEL), key)
+def _go_on(questions: HumanQuestions, prompt: str, changed: str, key: str) -> None:
+    chosen, question = _choice(questions, prompt, (GO_ON, CANCEL), key)
     if chosen == CANCEL and question.outcome is not None and question.outcome.by is not None:
-        desk.run.cancel(question.outcome.by)
+        questions.run.cancel(question.outcome.by)
     if chosen != GO_ON:
-        raise desk.run.stop(diverged(changed, _who(question)))
+        raise questions.run.stop(nondeterminism_error(changed, _who(question)))
 
 
-def diverged(changed: str, by: str = "") -> RunError:
+def nondeterminism_error(changed: str, by: str = "") -> RunError:
     """The run ends since it can't go on as it began."""
     why = f"{by} ended the run." if by else "Nobody said whether to go on."
     return RunError(code="diverged", message=f"The crew was changed while it ran: {changed} {why}")
 
 
-def _choice(desk: Desk, prompt: str, labels: tuple[str, ...], key: str) -> tuple[str | None, Question]:
+def _choice(
+    questions: HumanQuestions, prompt: str, labels: tuple[str, ...], key: str
+) -> tuple[str | None, Question]:
     """The label that a person chose; None if nobody did. Words decide nothing here: they are asked again."""
-    run = desk.run
+    run = questions.run
     asking = Asking(
         kind=QuestionKind.CHOICE,
         prompt=prompt,
@@ -86,18 +90,18 @@ def _choice(desk: Desk, prompt: str, labels: tuple[str, ...], key: str) -> tuple
         source=Source.SYSTEM,
         policy=_of_requester(run.claim.run),
         asker=run.claim.run.crew.title,
-        task=run.parts.task(None),
+        task=run.identity.task(None),
     )
-    question, outcome = _decided(desk, asking, key)
+    question, outcome = _decided(questions, asking, key)
     if outcome is None or outcome.by is None or outcome.action is not Action.CHOOSE:
         return None, question
     return next(o.label for o in question.options if o.id == outcome.value), question
 
 
-def _decided(desk: Desk, asking: Asking, key: str) -> tuple[Question, Outcome | None]:
+def _decided(questions: HumanQuestions, asking: Asking, key: str) -> tuple[Question, Outcome | None]:
     number = 0
     while True:
-        question = desk.ask_in_thread(replace(asking, key=f"{key}/{number}"))
+        question = questions.ask_in_thread(replace(asking, key=f"{key}/{number}"))
         if question.outcome is None or question.outcome.action is not Action.RESPOND:
             return question, question.outcome
         number += 1

@@ -21,16 +21,16 @@ from pydantic import BaseModel
 from bot.core import ids
 from bot.core.run import RunError
 from bot.core.text import valid_json
-from crews.changes.nondeterminism import Divergence
-from crews.human_input import system_questions
-from crews.human_input.questions import Desk
+from crews.definitions.tool_options import OnInterrupted
 from crews.journal.exceptions import FAILED, read_error, write_error
-from crews.journal.interrupted import OnInterrupted
 from crews.journal.journal import INTENDED, PROMPT, TOOL
-from crews.journal.model_call import Request, Step
+from crews.journal.model_call import ModelCall, RecordedStep
 from crews.journal.serialization import Unreadable, encode
+from crews.run import system_questions
 from crews.run.identity import METHOD, task_scope
-from crews.run.stay import Stay
+from crews.run.nondeterminism import NonDeterminism
+from crews.run.questions import HumanQuestions
+from crews.run.session import RunSession
 
 MOST_BEHIND = 8
 """Steps that may be taken ahead of the journal."""
@@ -42,15 +42,15 @@ _WITHIN: ContextVar[str | None] = ContextVar("crewdeck_within_tool", default=Non
 """The tool call in whose course this happens."""
 
 
-class Steps:
+class Recorder:
     """One run's. From any thread but the control loop's."""
 
-    def __init__(self, run: Stay, desk: Desk) -> None:
+    def __init__(self, run: RunSession, questions: HumanQuestions) -> None:
         self._run = run
-        self._desk = desk
+        self._questions = questions
         self._journal = run.history.journal
         self._writer = run.writer
-        self._divergence = Divergence(desk, self._journal, self._writer)
+        self._nondeterminism = NonDeterminism(questions, self._journal, self._writer)
         self._lock = threading.Lock()
         self._model_calls: Counter[str] = Counter()
         #: The names of those that were counted.
@@ -60,7 +60,7 @@ class Steps:
 
     # ── models ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def model(self, request: Request, call: Callable[[], Any]) -> Any:
+    def model(self, request: ModelCall, call: Callable[[], Any]) -> Any:
         """One call of a model. Raises Leave at the crew's limit."""
         step = self._begin_model(request)
         if step.recorded is not None:
@@ -73,7 +73,7 @@ class Steps:
                 raise
             return self._recorded(step, result, request.answers_as, more=request.offered)
 
-    async def model_async(self, request: Request, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def model_async(self, request: ModelCall, call: Callable[[], Awaitable[Any]]) -> Any:
         """The same for a call that is awaited."""
         step = await asyncio.to_thread(self._begin_model, request)
         if step.recorded is not None:
@@ -86,17 +86,19 @@ class Steps:
                 raise
             return self._recorded(step, result, request.answers_as, more=request.offered)
 
-    def _begin_model(self, request: Request) -> Step:
+    def _begin_model(self, request: ModelCall) -> RecordedStep:
         self._run.go_on()
         scope = self.scope
         name = self._journal.model_call(scope, request.agent, *request.content)
         if not self._journal.kept(name):
             self._count(scope, name)
-        step = self._readable(Step(name, self._journal.found(name)), "its model answered", request.answers_as)
+        step = self._readable(
+            RecordedStep(name, self._journal.found(name)), "its model answered", request.answers_as
+        )
         if step.recorded is None:
-            self._divergence.check(scope, request, on_loop=_on_loop())
+            self._nondeterminism.check(scope, request, on_loop=_on_loop())
             self._keep_up()
-            self._run.check_hold()
+            self._run.check_lease()
         return step
 
     def _keep_up(self) -> None:
@@ -107,7 +109,7 @@ class Steps:
         if (self._writer.owing or self._writer.behind >= MOST_BEHIND) and not _on_loop():
             self._writer.flush()
 
-    def _answered(self, step: Step, request: Request) -> Any:
+    def _answered(self, step: RecordedStep, request: ModelCall) -> Any:
         """What is recorded of a model call, also of one that failed."""
         try:
             return step.result(request.answers_as)
@@ -115,11 +117,11 @@ class Steps:
             self.model_failure = error
             raise
 
-    def _model_failed(self, step: Step, error: Exception) -> None:
+    def _model_failed(self, step: RecordedStep, error: Exception) -> None:
         self.model_failure = error
         self._failed(step, error)
 
-    def _failed(self, step: Step, error: Exception, *, now: bool = False, **more: Any) -> None:
+    def _failed(self, step: RecordedStep, error: Exception, *, now: bool = False, **more: Any) -> None:
         """A failure is recorded like a result: what CrewAI made of it then, it makes of it again.
 
         Raises the same with valid words, if its own aren't.
@@ -172,7 +174,7 @@ class Steps:
         """
         self._run.go_on()
         known_as = self._journal.name(self.scope, TOOL, name, arguments)
-        found = Step(known_as, self._journal.found(known_as))
+        found = RecordedStep(known_as, self._journal.found(known_as))
         step = self._readable(found, f"the tool “{name}” returned")
         if step.recorded is not None:
             self.counted(known_as, step.recorded.get("model_calls", 0))
@@ -185,7 +187,7 @@ class Steps:
         with self._working():
             self._writer.write(known_as + INTENDED, str(begun + 1))
             self._writer.flush()
-            self._run.check_hold()
+            self._run.check_lease()
             within = _WITHIN.set(step.name)
             try:
                 result = call()
@@ -196,7 +198,7 @@ class Steps:
                 _WITHIN.reset(within)
             return self._recorded(step, result, more=self._calls_in(step), now=True)
 
-    def _calls_in(self, step: Step) -> dict[str, int]:
+    def _calls_in(self, step: RecordedStep) -> dict[str, int]:
         """So that they count towards the limit when the tool is not called again."""
         calls = self.model_calls(step.name)
         return {"model_calls": calls} if calls else {}
@@ -207,14 +209,14 @@ class Steps:
             case "retry":
                 return True
             case "fail":
-                raise self._run.stop(system_questions.interrupted(tool))
+                raise self._run.stop(system_questions.interrupted_error(tool))
             case "ask":
-                return system_questions.do_again(self._desk, tool, key)
+                return system_questions.ask_whether_to_repeat(self._questions, tool, key)
 
     def container(self, call: Callable[[], Any]) -> Any:
         """A tool that hands work to another agent, whose steps are recorded one by one."""
         self._run.go_on()
-        with self._divergence.helped():
+        with self._nondeterminism.helped():
             return call()
 
     def idempotency_key(self) -> str | None:
@@ -255,7 +257,7 @@ class Steps:
         within = _WITHIN.get()
         if within is not None:
             return within
-        part = self._run.parts.task(None)
+        part = self._run.identity.task(None)
         return part.scope if part is not None else task_scope(0)
 
     @contextmanager
@@ -264,7 +266,9 @@ class Steps:
             self._run.check()
             yield
 
-    def _readable(self, step: Step, what: str, expected: type[BaseModel] | None = None) -> Step:
+    def _readable(
+        self, step: RecordedStep, what: str, expected: type[BaseModel] | None = None
+    ) -> RecordedStep:
         """The step; one to be taken again, where a class has changed and its result can't be read.
 
         The requester says whether it is. Raises Leave if not.
@@ -276,16 +280,16 @@ class Steps:
         except Unreadable as error:
             changed = f"what {what} can't be read any more, since {error}."
             if _on_loop():
-                raise self._run.stop(system_questions.diverged(changed)) from error
-            system_questions.go_on_from(
-                self._desk, changed, f"unreadable/{step.name}", kept="That step is taken again."
+                raise self._run.stop(system_questions.nondeterminism_error(changed)) from error
+            system_questions.confirm_nondeterminism(
+                self._questions, changed, f"unreadable/{step.name}", kept="That step is taken again."
             )
-            return Step(step.name)
+            return RecordedStep(step.name)
         return step
 
     def _recorded(
         self,
-        step: Step,
+        step: RecordedStep,
         result: Any,
         expected: type[BaseModel] | None = None,
         more: Mapping[str, Any] | None = None,
@@ -294,7 +298,7 @@ class Steps:
     ) -> Any:
         """What the journal holds of this result; the caller gets the same as a replay would."""
         written = self._note(step.name, {"result": encode(result), **(more or {})}, now=now)
-        return Step(step.name, written).result(expected)
+        return RecordedStep(step.name, written).result(expected)
 
     def _note(self, name: str, value: dict[str, Any], *, now: bool = False) -> Any:
         """Returns what will be read of it, without waiting until it is written."""

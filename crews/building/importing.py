@@ -16,7 +16,8 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from crews.definitions.build import CrewBroken, PythonCrew
+from crews.building.build import PythonCrew
+from crews.definitions.exceptions import CrewBroken
 from crews.run.threads import Outcome, Raised, Returned
 
 log = structlog.get_logger(__name__)

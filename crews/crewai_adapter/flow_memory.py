@@ -14,7 +14,7 @@ from crewai.memory.unified_memory import Memory
 from crewai.memory.utils import sanitize_scope_name
 
 
-class LaterMemory:
+class LazyMemory:
     """Stands for the `Memory` that CrewAI would have made."""
 
     #: CrewAI saves lists only in what is a `Memory`.

@@ -13,7 +13,7 @@ from bot.core.retry import DONE, KEPT
 from bot.core.text import valid
 from crews.journal.journal import Journal
 from crews.run.context import RunContext
-from crews.run.identity import TaskPart, task_scope
+from crews.run.identity import TaskIdentity, task_scope
 
 
 class FinishedTasks:
@@ -29,16 +29,16 @@ class FinishedTasks:
             int(name.removeprefix(DONE)): written for name, written in journal.under(DONE)
         }
 
-    def give_back(self, crew: Crew) -> list[TaskPart]:
+    def give_back(self, crew: Crew) -> list[TaskIdentity]:
         """Let the crew go on behind its finished tasks; which they are."""
         parts = []
         for number, task in enumerate(crew.tasks, start=1):
             written = self._outputs.get(number)
-            part = self._run.parts.own(task)
+            part = self._run.identity.own(task)
             if written is None or part is None:
                 break
             task.output = _output(task, written["output"])
-            self._run.steps.counted(task_scope(number), written["model_calls"])
+            self._run.recorder.counted(task_scope(number), written["model_calls"])
             parts.append(part)
         if parts:
             crew.checkpoint_kickoff_event_id = self._run.run_id
@@ -49,7 +49,7 @@ class FinishedTasks:
         theirs = crew.task_callback
 
         def finished(output: TaskOutput) -> object:
-            part = self._run.parts.task(None)
+            part = self._run.identity.task(None)
             output.raw = valid(output.raw)  # Guardrails may have made it another one.
             if part is not None:
                 self._record(part, output)
@@ -60,8 +60,8 @@ class FinishedTasks:
 
         crew.task_callback = finished
 
-    def _record(self, part: TaskPart, output: TaskOutput) -> None:
-        calls = self._run.steps.model_calls(task_scope(part.number))
+    def _record(self, part: TaskIdentity, output: TaskOutput) -> None:
+        calls = self._run.recorder.model_calls(task_scope(part.number))
         written = {"output": _written(output), "model_calls": calls}
         self._outputs[part.number] = written
         row = range(1, part.total + 1)

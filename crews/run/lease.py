@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 
-class Hold:
+class Lease:
     """Whether the run is still this worker's, by its own clock. From any thread.
 
     The clock goes on while the process is stopped: one that slept past its leases knows it when it wakes up.

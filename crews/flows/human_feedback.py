@@ -15,21 +15,21 @@ from crewai.flow.human_feedback import HumanFeedbackResult
 
 from bot.core.question import Action, Deadline, Question, QuestionKind, Source
 from bot.core.run import RunError
-from crews.flows.feedback import Wanted, again, feedback
-from crews.flows.shown import text_of
-from crews.human_input.questions import Asking
+from crews.flows.feedback_spec import FeedbackSpec, again, feedback
+from crews.flows.output_text import text_of
 from crews.run.context import CURRENT, RunContext
+from crews.run.questions import Asking
 
 _TIMEOUT: ContextVar[float | None] = ContextVar("crewdeck_ask_timeout", default=None)
 """What `ask` was given; CrewAI doesn't tell its provider."""
 
 
-def wanted_of(declared: FlowHumanFeedbackDefinition) -> Wanted:
+def feedback_spec_of(declared: FlowHumanFeedbackDefinition) -> FeedbackSpec:
     """What a method declares, in our words."""
-    return Wanted(declared.message, tuple(declared.emit or ()), declared.default_outcome)
+    return FeedbackSpec(declared.message, tuple(declared.emit or ()), declared.default_outcome)
 
 
-def review_of(run: RunContext, wanted: Wanted, output: Any) -> Asking:
+def review_of(run: RunContext, wanted: FeedbackSpec, output: Any) -> Asking:
     """The question what people think of a method's output."""
     return Asking(
         kind=wanted.kind,
@@ -37,7 +37,7 @@ def review_of(run: RunContext, wanted: Wanted, output: Any) -> Asking:
         context=text_of(output),
         labels=wanted.labels,
         source=Source.TASK,
-        task=run.parts.task(None),
+        task=run.identity.task(None),
         asker=run.claim.run.crew.title,
     )
 
@@ -46,13 +46,13 @@ async def feedback_on(
     run: RunContext, name: str, declared: FlowHumanFeedbackDefinition, output: Any
 ) -> HumanFeedbackResult:
     """What people think of a method's output. Raises Leave; also where nobody says so in time."""
-    wanted = wanted_of(declared)
+    wanted = feedback_spec_of(declared)
     asking = review_of(run, wanted, output)
-    question = await run.desk.ask(asking)
+    question = await run.questions.ask(asking)
     words: list[str] = []
     while wanted.emit and _in_words(question):
         words.append(question.outcome.comment.strip() if question.outcome else "")
-        question = await run.desk.ask(replace(asking, prompt=again(wanted.message, question)))
+        question = await run.questions.ask(replace(asking, prompt=again(wanted.message, question)))
     outcome = wanted.outcome(question) if wanted.emit else None
     if outcome is None and (wanted.emit or not _in_words(question)):
         raise run.stop(
@@ -71,7 +71,7 @@ def _in_words(question: Question) -> bool:
     return question.outcome is not None and question.outcome.action is Action.RESPOND
 
 
-class People:
+class InputProvider:
     """CrewAI's provider of input for `ask`. It holds its thread while people think."""
 
     def request_input(self, message: str, flow: Any, metadata: dict[str, Any] | None = None) -> str | None:  # noqa: ARG002
@@ -83,11 +83,11 @@ class People:
             kind=QuestionKind.TEXT,
             prompt=message,
             source=Source.TASK,
-            task=run.parts.task(None),
+            task=run.identity.task(None),
             asker=title,
             deadline=_deadline(run.claim.run.crew.deadline(QuestionKind.TEXT), _TIMEOUT.get()),
         )
-        outcome = run.desk.ask_in_thread(asking).outcome
+        outcome = run.questions.ask_in_thread(asking).outcome
         return outcome.comment if outcome is not None and outcome.action is Action.RESPOND else None
 
 

@@ -20,6 +20,7 @@ from bot.core.claim import Claim
 from bot.core.errors import JournalSealed, UnreadableRecord
 from bot.core.event import TaskCompleted
 from bot.core.ports import Fenced
+from crews.building.build import Blueprint, Built, YamlCrew
 from crews.changes import confirm
 from crews.crewai_adapter import (
     agents,
@@ -34,23 +35,24 @@ from crews.crewai_adapter import (
     tools,
 )
 from crews.crewai_adapter import flow as flow_seams
-from crews.definitions.build import Blueprint, Built, YamlCrew
+from crews.crewai_adapter.flow_access import FlowAccess
+from crews.crewai_adapter.human_input_provider import HumanInputProvider
 from crews.definitions.placeholders import kickoff_inputs
-from crews.flows.replay import COURSE, Course
-from crews.human_input.reviews import Reviews
+from crews.flows.replay import FLOW_REPLAY, FlowReplay
 from crews.journal.journal import Journal
-from crews.journal.resume import FinishedTasks
 from crews.run import failures
 from crews.run.context import RunContext
-from crews.run.execution import Ending, Execution
 from crews.run.exits import Leave, Parked
-from crews.run.identity import TaskPart
+from crews.run.finished_tasks import FinishedTasks
+from crews.run.identity import TaskIdentity
+from crews.run.lease import Lease
+from crews.run.parking import HotRuns
 from crews.run.progress import Progress, Progressed
-from crews.run.stay import History
+from crews.run.session import RunHistory
+from crews.run.store_proxy import StoreProxy
 from crews.run.threads import Outcome, Raised, Threads
-from crews.worker.hot_runs import HotRuns
-from crews.worker.lease import Hold
-from crews.worker.store_proxy import StoreLine
+from crews.worker import bus_listeners
+from crews.worker.execution import Ending, Execution
 
 log = structlog.get_logger(__name__)
 
@@ -68,13 +70,13 @@ class Runtime:
     def __init__(
         self,
         blueprints: Mapping[str, Blueprint],
-        line: StoreLine,
+        store: StoreProxy,
         hot_window: float = 60.0,
         hot_runs: int = 100,
         build_timeout: float = 60.0,
     ) -> None:
         self._blueprints = blueprints
-        self._line = line
+        self._store = store
         self._hot = HotRuns(hot_window, hot_runs)
         self._build_timeout = build_timeout
         self._stopping = False
@@ -96,14 +98,14 @@ class Runtime:
             bus,
         ):
             each.install()
-        bus.listen(self._executions)
+        bus_listeners.listen(self._executions)
 
-    async def execute(self, claim: Claim, hold: Hold | None = None) -> None:
+    async def execute(self, claim: Claim, lease: Lease | None = None) -> None:
         """Execute a run and record how that ended. Never raises an Exception."""
         history = await self._readable(claim)
         if history is None:
             return
-        execution = self._open(claim, history, hold or Hold())
+        execution = self._open(claim, history, lease or Lease())
         following = asyncio.create_task(execution.progress.follow())
         try:
             ending = await self._executed(execution)
@@ -112,7 +114,7 @@ class Runtime:
                 await self._leave(execution.context, ending.leave)
             elif ending.recorded:
                 await execution.context.writer.flushed()
-                await self._line.finish(claim, ending.result, ending.error)
+                await self._store.finish(claim, ending.result, ending.error)
         except (Fenced, Leave):
             log.info("let go", run_id=claim.run.id)
         finally:
@@ -120,7 +122,7 @@ class Runtime:
             await asyncio.wait({following})
             self._close(execution)
 
-    async def _readable(self, claim: Claim) -> History | None:
+    async def _readable(self, claim: Claim) -> RunHistory | None:
         """What was done before; None where this worker can't go on with it, and has given the run up."""
         try:
             history = await self._history(claim)
@@ -128,28 +130,28 @@ class Runtime:
             if problem is None:
                 return history
             log.error("a run's journal is of another release", run_id=claim.run.id, problem=problem)
-            await self._line.finish(claim, None, failures.of_release(claim.run.id, problem))
+            await self._store.finish(claim, None, failures.of_release(claim.run.id, problem))
         except (JournalSealed, UnreadableRecord) as error:
             log.error("a run waits until it can be read", run_id=claim.run.id, reason=str(error))  # noqa: TRY400 - not our failure
-            await self._line.set_aside(claim, SEALED_PAUSE)
+            await self._store.set_aside(claim, SEALED_PAUSE)
         except Fenced:
             log.info("let go", run_id=claim.run.id)
         return None
 
-    async def _history(self, claim: Claim) -> History:
-        journal = Journal(await self._line.journal(claim.run.id))
-        asked = await self._line.questions(claim.run.id)
-        return History(journal, frozenset(question.id for question in asked))
+    async def _history(self, claim: Claim) -> RunHistory:
+        journal = Journal(await self._store.journal(claim.run.id))
+        asked = await self._store.questions(claim.run.id)
+        return RunHistory(journal, frozenset(question.id for question in asked))
 
     async def _leave(self, context: RunContext, why: Leave) -> None:
         """Give the run up; a step that is under way is recorded before, so that it isn't taken again."""
         await context.activity.over()
-        await self._line.leave(context.claim)
+        await self._store.leave(context.claim)
         if isinstance(why, Parked):
-            parked = await self._line.park(context.claim, why.questions, context.worked)
+            parked = await self._store.park(context.claim, why.questions, context.worked)
             log.info("parked" if parked else "answered while it was being parked", run_id=context.run_id)
         else:
-            await self._line.release(context.claim, context.worked)
+            await self._store.release(context.claim, context.worked)
             log.info("handed back", run_id=context.run_id)
 
     def hand_back(self) -> None:
@@ -172,12 +174,12 @@ class Runtime:
 
     # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _open(self, claim: Claim, history: History, hold: Hold) -> Execution:
+    def _open(self, claim: Claim, history: RunHistory, lease: Lease) -> Execution:
         loop = asyncio.get_running_loop()
         progress = Progress(loop, lambda event: self._record(context, event))
-        announcer = bus.Announcer(progress, self._executions)
+        announcer = bus_listeners.Announcer(progress, self._executions)
         limits = self._blueprints[claim.run.crew.name].limits
-        context = RunContext(claim, limits, self._line, announcer, history, self._hot, hold)
+        context = RunContext(claim, limits, self._store, announcer, history, self._hot, lease)
         execution = Execution(context, progress)
         if self._stopping:
             context.hand_back()
@@ -205,7 +207,7 @@ class Runtime:
     async def _executed(self, execution: Execution) -> Ending:
         context = execution.context
         blueprint = self._blueprints[context.claim.run.crew.name]
-        execution.enter(Reviews(context, blueprint.review_rounds))
+        execution.enter(HumanInputProvider(context, blueprint.review_rounds))
         built = await self._built(execution, blueprint)
         if built is None or isinstance(built, Raised) or context.stopped is not None:
             return Ending.unbuilt(context, built)
@@ -240,9 +242,9 @@ class Runtime:
         if isinstance(crew, Flow):
             # If the flow is another one now, its methods are missed.
             course = self._course(execution, crew, blueprint)
-            COURSE.set(course)
+            FLOW_REPLAY.set(course)
             return course.kick_off(dict(context.claim.run.inputs))
-        confirm.reached(context, crew, literal=isinstance(blueprint, YamlCrew))
+        confirm.confirm_changes(context, crew, literal=isinstance(blueprint, YamlCrew))
         finished = FinishedTasks(context, context.history.journal)
         for part in finished.give_back(crew):
             # Whoever finished it may have died before telling.
@@ -251,13 +253,13 @@ class Runtime:
         return _kicked_off(crew, kickoff_inputs(context.claim.run.crew, context.claim.run.inputs))
 
     @staticmethod
-    def _course(execution: Execution, flow: Flow[Any], blueprint: Blueprint) -> Course:
+    def _course(execution: Execution, flow: Flow[Any], blueprint: Blueprint) -> FlowReplay:
         numbers = itertools.count()
 
-        def tell(kind: type[Progressed], part: TaskPart) -> None:
+        def tell(kind: type[Progressed], part: TaskIdentity) -> None:
             execution.progress.note(next(numbers), execution.progressed(kind, part))
 
-        return Course(execution.context, flow, tell, blueprint.tools)
+        return FlowReplay(execution.context, FlowAccess(flow), tell, blueprint.tools)
 
 
 def _kicked_off(crew: Crew, inputs: dict[str, Any]) -> str:

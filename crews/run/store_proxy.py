@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -17,7 +17,6 @@ from bot.core.feed import Feed, question_topic
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import RunError
-from crews.worker.slots import Working
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -26,16 +25,29 @@ RETRY = 0.5
 """Seconds between two tries while Redis is away."""
 
 
-class StoreLine:
+class SlotHolder(Protocol):
+    """Gives a run a slot in which it works; used on the control loop (`crews.worker.slots`)."""
+
+    def rest(self, claim: Claim) -> None:
+        """The run waits for people, or ended: its slot is free."""
+
+    async def leave(self, claim: Claim) -> None:
+        """The same, for a run that is about to leave: its slot is free in all workers when this returns."""
+
+    async def go_on(self, claim: Claim) -> bool:
+        """Whether the run, which was answered, has a slot again."""
+
+
+class StoreProxy:
     """What a run wants of the store, from any loop. While Redis is away everything waits; Fenced ends it."""
 
     def __init__(
-        self, control: asyncio.AbstractEventLoop, store: Store, feed: Feed, working: Working
+        self, control: asyncio.AbstractEventLoop, store: Store, feed: Feed, slots: SlotHolder
     ) -> None:
         self._control = control
         self._store = store
         self._feed = feed
-        self._working = working
+        self._slots = slots
 
     async def record(self, claim: Claim, event: Body, key: str | None = None) -> None:
         await self._on_control(_persistently(lambda: self._store.events.append(claim, event, key)))
@@ -91,11 +103,11 @@ class StoreLine:
 
     def rest(self, claim: Claim) -> None:
         """The run does nothing but wait for people, until one of its questions is settled."""
-        self._control.call_soon_threadsafe(self._working.rest, claim)
+        self._control.call_soon_threadsafe(self._slots.rest, claim)
 
     async def leave(self, claim: Claim) -> None:
         """The run is about to be parked or given back."""
-        await self._on_control(self._working.leave(claim))
+        await self._on_control(self._slots.leave(claim))
 
     async def finish(self, claim: Claim, result: str | None, error: RunError | None) -> None:
         await self._on_control(
@@ -113,7 +125,7 @@ class StoreLine:
                 signal.clear()
                 now = await _persistently(lambda: self._store.questions.get(question.run_id, question.id))
                 if not now.open:
-                    goes_on = await _persistently(lambda: self._working.go_on(claim))
+                    goes_on = await _persistently(lambda: self._slots.go_on(claim))
                     return now if goes_on else None
                 await signal.wait()
 

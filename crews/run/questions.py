@@ -24,16 +24,16 @@ from bot.core.question import (
 )
 from bot.core.text import valid
 from crews.run.exits import HandedBack
-from crews.run.identity import TaskPart
-from crews.run.stay import Stay
-from crews.worker.store_proxy import StoreLine
+from crews.run.identity import TaskIdentity
+from crews.run.session import RunSession
+from crews.run.store_proxy import StoreProxy
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Asking:
-    """What is to be asked; the desk adds whose run it is, who may answer, and until when."""
+    """What is to be asked; the questions adds whose run it is, who may answer, and until when."""
 
     kind: QuestionKind
     prompt: str
@@ -41,7 +41,7 @@ class Asking:
     labels: tuple[str, ...] = ()
     reason: ReasonFlags = field(default_factory=ReasonFlags)
     source: Source = Source.TOOL
-    task: TaskPart | None = None
+    task: TaskIdentity | None = None
     agent_id: str | None = None
     asker: str = ""
     round: int | None = None
@@ -72,20 +72,20 @@ class Asking:
 class Announcer(Protocol):
     """Tells CrewAI's listeners, and sees to it that what came before a question is recorded before it."""
 
-    async def before(self, task: TaskPart | None) -> None: ...
+    async def before(self, task: TaskIdentity | None) -> None: ...
 
     def asked(self, question: Question) -> None: ...
 
     def answered(self, question: Question) -> None: ...
 
 
-class Desk:
+class HumanQuestions:
     """Puts one run's questions to people."""
 
-    def __init__(self, run: Stay, line: StoreLine, announcer: Announcer) -> None:
+    def __init__(self, run: RunSession, store: StoreProxy, announcer: Announcer) -> None:
         #: Whose questions are put here.
         self.run = run
-        self._line = line
+        self._store = store
         self._announcer = announcer
         #: The questions that were put to people, by whichever worker.
         self._asked = set(run.history.asked)
@@ -139,7 +139,7 @@ class Desk:
             if not known:  # Otherwise an earlier worker, or attempt, has waited for it.
                 await self._announcer.before(asking.task)
             await self.run.writer.flushed()
-            asked = await self._line.ask(self.run.claim, question)
+            asked = await self._store.ask(self.run.claim, question)
             if not known:
                 self._asked.add(question.id)
                 log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
@@ -155,7 +155,7 @@ class Desk:
         if not asked.open:
             return asked
         with self.run.parking.waiting(asked.id, asked.task_id):
-            settled = await self._line.settled(asked, self.run.claim)
+            settled = await self._store.settled(asked, self.run.claim)
         if settled is None:
             raise self.run.leave(HandedBack())
         return settled
@@ -163,7 +163,7 @@ class Desk:
     async def _tell(self, settled: Question) -> None:
         """Tell CrewAI's listeners of the answer, once, whichever worker they listen in."""
         mark = uuid4().hex
-        if await self._line.note(self.run.claim, f"heard/{settled.id}", mark) != mark or not settled.outcome:
+        if await self._store.note(self.run.claim, f"heard/{settled.id}", mark) != mark or not settled.outcome:
             return
         action = settled.outcome.action.value
         log.info("answered", run_id=settled.run_id, question_id=settled.id, action=action)

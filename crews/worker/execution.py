@@ -17,12 +17,12 @@ from crewai.execution import set_execution_uuid
 from bot.core.ports import Fenced
 from bot.core.run import RunError
 from bot.core.text import valid
-from crews.definitions.build import Built
-from crews.human_input.reviews import Reviews
+from crews.building.build import Built
+from crews.crewai_adapter.human_input_provider import HumanInputProvider
 from crews.run import failures
 from crews.run.context import CURRENT, RunContext
 from crews.run.exits import Leave, Stopped
-from crews.run.identity import TaskPart
+from crews.run.identity import TaskIdentity
 from crews.run.progress import Progress, Progressed
 from crews.run.threads import Outcome, Raised
 
@@ -62,7 +62,7 @@ class Ending:
         if isinstance(outcome.error, Fenced):
             return cls()
         log.error("the crew failed", run_id=context.run_id, exc_info=outcome.error)
-        return cls(error=failures.of_run(context.run_id, outcome.error, context.steps.model_failure))
+        return cls(error=failures.of_run(context.run_id, outcome.error, context.recorder.model_failure))
 
     @property
     def recorded(self) -> bool:
@@ -81,12 +81,12 @@ class Execution:
     #: What the run's threads find in their context.
     variables: contextvars.Context = field(default_factory=contextvars.copy_context)
 
-    def enter(self, reviews: Reviews) -> None:
+    def enter(self, provider: HumanInputProvider) -> None:
         """Set what CrewAI, our tools and our listeners find there."""
 
         def enter() -> None:
             CURRENT.set(self.context)
-            set_provider(reviews)
+            set_provider(provider)
             set_execution_uuid(self.context.run_id)
             set_suppress_console_output(True)
             reset_emission_counter()
@@ -109,7 +109,7 @@ class Execution:
         await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         return work.result() if work.done() else None
 
-    def progressed(self, kind: type[Progressed], part: TaskPart) -> Progressed:
+    def progressed(self, kind: type[Progressed], part: TaskIdentity) -> Progressed:
         """The event that a part of the run was begun, or is done."""
         return kind(
             crew_id=self.context.crew_id,

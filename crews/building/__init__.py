@@ -1,0 +1,1 @@
+"""From definitions and factories to CrewAI's objects."""

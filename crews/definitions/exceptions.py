@@ -1,0 +1,13 @@
+"""Why a definition can't be turned into a crew."""
+
+from __future__ import annotations
+
+from bot.core.errors import CrewdeckError
+
+
+class CrewBroken(CrewdeckError):  # noqa: N818 - says what happened, like the rest of the error tree
+    """A definition can't be turned into a crew. `code`: crew_broken, missing_model or missing_key."""
+
+    def __init__(self, message: str, code: str = "crew_broken") -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,73 @@
+"""CrewAI's event bus: progress of the runs is read from it, and questions are announced on it."""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - CrewAI says Any here
+from collections.abc import Mapping
+from typing import Any
+
+from crewai.events import crewai_event_bus
+from crewai.events.types.task_events import TaskCompletedEvent, TaskStartedEvent
+
+from bot.core.event import TaskCompleted, TaskStarted
+from bot.core.question import Question
+from crews.building.build import Built
+from crews.run.context import CURRENT
+from crews.run.identity import TaskIdentity
+from crews.run.progress import Progress, Progressed
+from crews.worker.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
+from crews.worker.execution import Execution
+
+
+def listen(executions: Mapping[str, Execution]) -> None:
+    """From now on these runs, by their ids, are told of their progress."""
+
+    @crewai_event_bus.on(TaskStartedEvent)
+    def started(source: Any, event: TaskStartedEvent) -> None:
+        _note(executions, TaskStarted, source, event)
+
+    @crewai_event_bus.on(TaskCompletedEvent)
+    def completed(source: Any, event: TaskCompletedEvent) -> None:
+        _note(executions, TaskCompleted, source, event)
+
+
+def _note(
+    executions: Mapping[str, Execution],
+    kind: type[Progressed],
+    source: Any,
+    event: TaskStartedEvent | TaskCompletedEvent,
+) -> None:
+    run = CURRENT.get()
+    execution = executions.get(run.run_id) if run is not None else None
+    if run is None or execution is None:
+        return
+    if kind is TaskStarted:
+        execution.tasks.append(source)
+    part = run.identity.own(source)
+    if part is not None:
+        execution.progress.note(event.emission_sequence or 0, execution.progressed(kind, part))
+
+
+class Announcer:
+    """Tells CrewAI's listeners of questions; their task's start is recorded first."""
+
+    def __init__(self, progress: Progress, executions: Mapping[str, Execution]) -> None:
+        self._progress = progress
+        self._executions = executions
+
+    async def before(self, task: TaskIdentity | None) -> None:
+        if task is not None:
+            await self._progress.started(task.id)
+
+    def asked(self, question: Question) -> None:
+        crewai_event_bus.emit(self._crew(question), HumanInputRequiredEvent.of(question))
+
+    def answered(self, question: Question) -> None:
+        if question.outcome is not None:
+            crewai_event_bus.emit(
+                self._crew(question), HumanInputCompletedEvent.of(question, question.outcome)
+            )
+
+    def _crew(self, question: Question) -> Built | None:
+        execution = self._executions.get(question.run_id)
+        return execution.crew if execution is not None else None
