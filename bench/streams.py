@@ -29,9 +29,8 @@ from bench.table import Figure, Spread, Within
 from bot.core import ids, starting
 from bot.core.claim import Claim
 from bot.core.crew import Crew
-from bot.core.event import Body, Event, RunStarted, TaskStarted
+from bot.core.event import Body, Event, RunStarted, TaskStarted, encode
 from bot.store.redis import RedisStore, open_store
-from bot.surfaces.encoding import encode
 from tests.scenario.server import Server
 
 CREW = Crew(name="bench_told", title="Told")

@@ -16,7 +16,7 @@ from bot import local_token
 from bot.core.addresses import is_every_address, is_loopback
 from bot.core.errors import SettingsError
 from bot.core.feed import Feed
-from bot.core.tasks import at_work
+from bot.core.tasks import run_alongside
 from bot.metrics import Metrics
 from bot.processes.supervisor import Supervisor
 from bot.settings import Settings
@@ -24,7 +24,7 @@ from bot.store.clock import keep_time
 from bot.store.open import open_configured
 from bot.surfaces.console.surface import Console, console_url
 from bot.surfaces.http.api import open_api
-from bot.surfaces.http.routes import Probes
+from bot.surfaces.http.probes import Probes
 from bot.surfaces.http.site import serving
 from bot.surfaces.throttle import WrongKeys
 from bot.surfaces.trust import LocalTrust
@@ -68,7 +68,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         store = await stack.enter_async_context(open_configured(settings))
         supervisor = Supervisor(settings, store.queue, metrics)
         tasks = (feed.follow(store.events), keep_time(store.clock), supervisor.run())
-        await stack.enter_async_context(at_work(*tasks))
+        await stack.enter_async_context(run_alongside(*tasks))
         await stack.enter_async_context(open_webhooks(settings, store, feed, metrics))
         url = url_of(listener)
         slack = await stack.enter_async_context(
@@ -77,7 +77,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         trust, wrong_keys = await _trust(settings, store), WrongKeys()
         console = Console(settings, store, trust, wrong_keys, slack.vouch if slack else None)
         api = await stack.enter_async_context(
-            open_api(settings, store, feed, console.door, trust=trust, wrong_keys=wrong_keys)
+            open_api(settings, store, feed, console.authenticator, trust=trust, wrong_keys=wrong_keys)
         )
         probes = Probes(store, metrics, lambda: {"slack": slack.status().up} if slack else {})
         routes = [*probes.routes(), *console.routes(), *(slack.routes if slack else ())]

@@ -15,7 +15,7 @@ from bot.commands.extras import is_installed
 from bot.core.diagnosis import Finding
 from bot.core.endpoints import Endpoint
 from bot.core.errors import SettingsError, StoreUnavailable
-from bot.core.journal_keys import mark_of
+from bot.core.journal_keys import key_id_of
 from bot.core.text import terminal_safe
 from bot.settings import DOTENV, Settings, load
 from bot.store.durability import inspect
@@ -84,7 +84,7 @@ async def _store(settings: Settings) -> list[Finding]:
 
 async def _journals(settings: Settings) -> list[Finding]:
     """Whether they are encrypted. That the keys have the right form was checked with the settings."""
-    current, *others = map(mark_of, settings.journal_keys) if settings.journal_keys else (None,)
+    current, *others = map(key_id_of, settings.journal_keys) if settings.journal_keys else (None,)
     if current is None:
         words, remedy = "not encrypted", "To encrypt them, set CREWDECK_JOURNAL_KEY."
         return [Finding(subject="Journals", state="off", words=words, remedy=remedy)]

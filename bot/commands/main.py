@@ -198,22 +198,22 @@ def sessions(action: str | None = None, named: Sequence[str] = (), *, everybody:
     return run(load(), action or "list", named, everybody=everybody)
 
 
-def runs(action: str | None = None, **wish: object) -> int:
+def runs(action: str | None = None, **options: object) -> int:
     """List, show, retry and delete runs."""
-    from bot.commands.runs import Wish, run
+    from bot.commands.runs import RunsOptions, run
     from bot.settings import load
 
-    return run(load(), Wish.model_validate({**wish, "action": action or "list"}))
+    return run(load(), RunsOptions.model_validate({**options, "action": action or "list"}))
 
 
 def webhooks(
     action: str | None = None, what: Sequence[str] = (), *, failed: bool = False, name: str = ""
 ) -> int:
     """List what fails, and send it again."""
-    from bot.commands.webhooks import Wish, run
+    from bot.commands.webhooks import WebhooksOptions, run
     from bot.settings import load
 
-    return run(load(), Wish(action or "list", what, failed=failed, name=name))
+    return run(load(), WebhooksOptions(action or "list", what, failed=failed, name=name))
 
 
 def start(crew: str, given: Sequence[str], answer: Sequence[str]) -> int:

@@ -23,13 +23,13 @@ from bot.settings import Settings
 from bot.store.open import open_configured
 from bot.store.redis import RedisStore
 
-MOST = 1000
-SHORTEST = 4
+MAX_LIMIT = 1000
+MIN_PREFIX_LENGTH = 4
 """Characters of an id that name a run, at least."""
 OPERATOR = Actor(surface="terminal", user_id="operator", name="an operator", admin=True)
 
 
-class Wish(Value):
+class RunsOptions(Value):
     """What was asked for on the command line."""
 
     action: str
@@ -54,29 +54,29 @@ class Wish(Value):
     @field_validator("limit")
     @classmethod
     def _check_limit(cls, limit: int) -> int:
-        if not 1 <= limit <= MOST:
-            raise SettingsError(f"--limit: it is 1 to {MOST}.")
+        if not 1 <= limit <= MAX_LIMIT:
+            raise SettingsError(f"--limit: it is 1 to {MAX_LIMIT}.")
         return limit
 
 
-def run(settings: Settings, wish: Wish) -> int:
+def run(settings: Settings, options: RunsOptions) -> int:
     """Do what was asked (`list`, `show`, `retry`, `delete`); the exit status.
 
     Raises SettingsError and StoreUnavailable.
     """
-    return asyncio.run(_with_store(settings, wish))
+    return asyncio.run(_with_store(settings, options))
 
 
-async def _with_store(settings: Settings, wish: Wish) -> int:
-    command: Callable[[RedisStore, Wish], Awaitable[None]] = {
+async def _with_store(settings: Settings, options: RunsOptions) -> int:
+    command: Callable[[RedisStore, RunsOptions], Awaitable[None]] = {
         "list": _list,
         "show": _show,
         "retry": _retry,
         "delete": _delete,
-    }[wish.action]
+    }[options.action]
     async with open_configured(settings) as store:
         try:
-            await command(store, wish)
+            await command(store, options)
         except (NotFound, Refused, JournalSealed, UnreadableRecord) as error:
             raise SettingsError(str(error)) from error
     return 0
@@ -88,7 +88,11 @@ async def _found(store: RedisStore, words: Sequence[str]) -> list[Run]:
     for word in words:
         matching = await store.runs.find(word)
         if not matching:
-            short = f" Write at least {SHORTEST} characters of its id." if len(word) < SHORTEST else ""
+            short = (
+                f" Write at least {MIN_PREFIX_LENGTH} characters of its id."
+                if len(word) < MIN_PREFIX_LENGTH
+                else ""
+            )
             raise SettingsError(f"There is no run {word}.{short}")
         if len(matching) > 1:
             raise SettingsError(f"Several runs start with {word}: write more of the id.")
@@ -96,15 +100,15 @@ async def _found(store: RedisStore, words: Sequence[str]) -> list[Run]:
     return list(found.values())
 
 
-async def _list(store: RedisStore, wish: Wish) -> None:
-    status = RunStatus(wish.status) if wish.status else None
-    active = True if wish.active else None
+async def _list(store: RedisStore, options: RunsOptions) -> None:
+    status = RunStatus(options.status) if options.status else None
+    active = True if options.active else None
     rows: list[tuple[str, ...]] = []
     before: str | None = None
     more = True
-    while more and len(rows) < wish.limit:
+    while more and len(rows) < options.limit:
         which = RunFilter(
-            crew=wish.crew, status=status, active=active, limit=wish.limit - len(rows), before=before
+            crew=options.crew, status=status, active=active, limit=options.limit - len(rows), before=before
         )
         page = await store.runs.page(which)
         rows += [_row(run) for run in page.runs]
@@ -128,8 +132,8 @@ def _status(run: Run) -> str:
 # ── one run ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _show(store: RedisStore, wish: Wish) -> None:
-    [run] = await _found(store, wish.named)
+async def _show(store: RedisStore, options: RunsOptions) -> None:
+    [run] = await _found(store, options.named)
     questions = await store.questions.list(run.id)
     extent = await store.journal.extent(run.id)
     paused = await store.runs.pause_reason(run.place.tenant) if run.place else None
@@ -191,19 +195,19 @@ def _asked(question: Question) -> Sequence[tuple[str, str]]:
 # ── what is done to runs ────────────────────────────────────────────────────────────────────────────────
 
 
-async def _retry(store: RedisStore, wish: Wish) -> None:
-    [run] = await _found(store, wish.named)
+async def _retry(store: RedisStore, options: RunsOptions) -> None:
+    [run] = await _found(store, options.named)
     again = await retry(store, run, key=uuid4().hex)
     tell(f"Run {ids.short(run.id)} is tried again, from where it was, as:")
     say(again.id)
 
 
-async def _delete(store: RedisStore, wish: Wish) -> None:
-    found = await _found(store, wish.named)
+async def _delete(store: RedisStore, options: RunsOptions) -> None:
+    found = await _found(store, options.named)
     live = [run for run in found if not run.status.over]
-    if live and not wish.cancel:
+    if live and not options.cancel:
         raise SettingsError(f"Run {live[0].id} is not over: add --cancel to cancel it first.")
-    if not wish.yes and not _sure(found):
+    if not options.yes and not _sure(found):
         tell("Nothing was deleted.")
         return
     for run in found:

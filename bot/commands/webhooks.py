@@ -11,21 +11,21 @@ from uuid import UUID
 from bot.commands.table import many, print_rows, say, tell, when
 from bot.core import ids
 from bot.core.actor import principal
-from bot.core.endpoints import OF_STARTS, SURFACE, Endpoint, derived, surface_of
+from bot.core.endpoints import PER_RUN_ENDPOINT, SURFACE, Endpoint, derived, surface_of
 from bot.core.errors import NotFound, SettingsError, UnreadableRecord
 from bot.core.webhooks import Disabled, Failing, GivenUp
 from bot.settings import Settings
 from bot.store.open import open_configured
 from bot.store.redis import RedisStore
 
-SHOWN = 50
+MAX_ROWS = 50
 """Lines of a list, at most."""
-EVENT = 8
+EVENT_ID_VERSION = 8
 """The UUID version of an event's id."""
 
 
 @dataclass(frozen=True)
-class Wish:
+class WebhooksOptions:
     """What was asked for on the command line."""
 
     action: str
@@ -37,28 +37,28 @@ class Wish:
     name: str = ""
 
 
-def run(settings: Settings, wish: Wish) -> int:
+def run(settings: Settings, options: WebhooksOptions) -> int:
     """Do what was asked (`list`, `redeliver`, `enable`, `forget`, `secret`); the exit status.
 
     Raises SettingsError and StoreUnavailable.
     """
-    if wish.action == "secret":
-        return _secret(settings, wish.name)
-    command: Callable[[_Desk, Wish], Awaitable[int]] = {
+    if options.action == "secret":
+        return _secret(settings, options.name)
+    command: Callable[[_Desk, WebhooksOptions], Awaitable[int]] = {
         "list": _Desk.list,
         "redeliver": _Desk.redeliver,
         "enable": _Desk.enable,
         "forget": _Desk.forget,
-    }[wish.action]
-    return asyncio.run(_with_store(command, settings, wish))
+    }[options.action]
+    return asyncio.run(_with_store(command, settings, options))
 
 
 async def _with_store(
-    command: Callable[[_Desk, Wish], Awaitable[int]], settings: Settings, wish: Wish
+    command: Callable[[_Desk, WebhooksOptions], Awaitable[int]], settings: Settings, options: WebhooksOptions
 ) -> int:
     async with open_configured(settings) as store:
         try:
-            return await command(_Desk(store, settings), wish)
+            return await command(_Desk(store, settings), options)
         except (NotFound, UnreadableRecord) as error:
             tell(f"crewdeck: {error}")
             return 1
@@ -80,7 +80,7 @@ class _Desk:
         self._store = store
         self._settings = settings
 
-    async def list(self, _: Wish) -> int:
+    async def list(self, _: WebhooksOptions) -> int:
         names = self._names()
         unknown = await self._unknown()
         if not names and not unknown:
@@ -93,8 +93,14 @@ class _Desk:
         for endpoint in self._settings.webhooks:
             state = _state(endpoint, disabled, failing[endpoint.name], given_up[endpoint.name])
             rows.append((endpoint.name, endpoint.host, state))
-        if OF_STARTS in names:
-            rows.append((OF_STARTS, "(as starts say)", _count(failing[OF_STARTS], given_up[OF_STARTS])))
+        if PER_RUN_ENDPOINT in names:
+            rows.append(
+                (
+                    PER_RUN_ENDPOINT,
+                    "(as starts say)",
+                    _count(failing[PER_RUN_ENDPOINT], given_up[PER_RUN_ENDPOINT]),
+                )
+            )
         rows += [
             (
                 name,
@@ -108,15 +114,15 @@ class _Desk:
         _print_given_up(given_up)
         return 0
 
-    async def redeliver(self, wish: Wish) -> int:
-        names = [wish.name] if wish.name else self._names()
+    async def redeliver(self, options: WebhooksOptions) -> int:
+        names = [options.name] if options.name else self._names()
         self._check(names)
-        if not wish.what and not wish.failed:
+        if not options.what and not options.failed:
             raise SettingsError("redeliver: name runs or events, or say --failed.")
         sent = 0
         for name in names:
             surface = surface_of(name)
-            for run_id, seqs in (await self._wanted(surface, wish)).items():
+            for run_id, seqs in (await self._wanted(surface, options)).items():
                 taken = await self._taken(name, run_id, seqs)
                 sent += await self._store.webhooks.resend(surface, run_id, taken)
         if not sent:
@@ -125,23 +131,27 @@ class _Desk:
         say(f"{many(sent, 'event')} will be sent again.")
         return 0
 
-    async def enable(self, wish: Wish) -> int:
-        self._check([wish.name])
-        await self._store.webhooks.enable(surface_of(wish.name))
-        say(f"{wish.name} gets webhooks again.")
+    async def enable(self, options: WebhooksOptions) -> int:
+        self._check([options.name])
+        await self._store.webhooks.enable(surface_of(options.name))
+        say(f"{options.name} gets webhooks again.")
         return 0
 
-    async def forget(self, wish: Wish) -> int:
+    async def forget(self, options: WebhooksOptions) -> int:
         """Let an endpoint that no settings name any more get no runs that start from now on."""
-        if wish.name in self._names():
-            raise SettingsError(f"{wish.name} is set by CREWDECK_WEBHOOKS: take it out there, and restart.")
-        if wish.name not in await self._unknown():
-            raise SettingsError(f"There is no endpoint {wish.name}; `crewdeck webhooks` lists them.")
+        if options.name in self._names():
+            raise SettingsError(
+                f"{options.name} is set by CREWDECK_WEBHOOKS: take it out there, and restart."
+            )
+        if options.name not in await self._unknown():
+            raise SettingsError(f"There is no endpoint {options.name}; `crewdeck webhooks` lists them.")
         kept = [
-            surface for surface in await self._store.webhooks.following() if surface != surface_of(wish.name)
+            surface
+            for surface in await self._store.webhooks.following()
+            if surface != surface_of(options.name)
         ]
         await self._store.webhooks.follow(kept)
-        say(f"{wish.name} is forgotten: it gets no runs that start from now on.")
+        say(f"{options.name} is forgotten: it gets no runs that start from now on.")
         return 0
 
     async def _unknown(self) -> Sequence[str]:
@@ -149,13 +159,13 @@ class _Desk:
         known = [surface.removeprefix(SURFACE) for surface in await self._store.webhooks.following()]
         return [name for name in known if name not in self._names()]
 
-    async def _wanted(self, surface: str, wish: Wish) -> dict[str, Sequence[int]]:
+    async def _wanted(self, surface: str, options: WebhooksOptions) -> dict[str, Sequence[int]]:
         """Which events of which runs."""
         wanted: defaultdict[str, set[int]] = defaultdict(set)
-        if wish.failed:
+        if options.failed:
             for each in await self._store.webhooks.given_up(surface):
                 wanted[each.run_id].add(each.seq)
-        for word in wish.what:
+        for word in options.what:
             run_id, seqs = await self._found(word)
             wanted[run_id].update(seqs)
         return {run_id: sorted(seqs) for run_id, seqs in wanted.items()}
@@ -184,7 +194,7 @@ class _Desk:
         return runs[0].id, range(1, runs[0].seq + 1)
 
     def _names(self) -> Sequence[str]:
-        of_starts = [OF_STARTS] if self._settings.webhook_urls else []
+        of_starts = [PER_RUN_ENDPOINT] if self._settings.webhook_urls else []
         return [*(endpoint.name for endpoint in self._settings.webhooks), *of_starts]
 
     def _check(self, names: Sequence[str]) -> None:
@@ -194,7 +204,7 @@ class _Desk:
 
 def _is_event(word: str) -> bool:
     try:
-        return UUID(word).version == EVENT
+        return UUID(word).version == EVENT_ID_VERSION
     except ValueError:
         return False
 
@@ -242,6 +252,6 @@ def _print_more(rows: Sequence[Sequence[str]]) -> None:
     if len(rows) == 1:
         return
     say("")
-    print_rows(rows[: SHOWN + 1])
-    if (left := len(rows) - 1 - SHOWN) > 0:
+    print_rows(rows[: MAX_ROWS + 1])
+    if (left := len(rows) - 1 - MAX_ROWS) > 0:
         say(f"and {left} more")

@@ -22,10 +22,10 @@ from bot.core.place import Place
 from bot.core.value import Value
 
 PREFIX = "whsec_"
-LONGEST_URL = 2000
+MAX_URL_LENGTH = 2000
 SURFACE = "webhook:"
 """What the surfaces of all endpoints start with."""
-OF_STARTS = "webhook_url"
+PER_RUN_ENDPOINT = "webhook_url"
 """The endpoint that stands for the addresses which came with the starts of runs."""
 
 EVENT_TYPES: tuple[str, ...] = tuple(kind.model_fields["type"].default for kind in get_args(Known))
@@ -73,7 +73,7 @@ class StartUrls(Value):
     def follower(self, url: str) -> Place:
         """Where a run is followed whose start named this address. Raises ValueError as `check_url` does."""
         check_url(url, private=self.private)
-        return Place(surface=surface_of(OF_STARTS), ref=url)
+        return Place(surface=surface_of(PER_RUN_ENDPOINT), ref=url)
 
 
 def check_url(url: str, *, private: bool) -> None:
@@ -86,7 +86,7 @@ def check_url(url: str, *, private: bool) -> None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host, parts = None, SplitResult("", "", "", "", "")
-    if not host or len(url) > LONGEST_URL or not url.isprintable() or " " in url:
+    if not host or len(url) > MAX_URL_LENGTH or not url.isprintable() or " " in url:
         raise ValueError("this is no address of an endpoint; it looks like https://example.com/hooks")
     if parts.username is not None or parts.password is not None:
         raise ValueError("the address of an endpoint may not hold a user or a password")
@@ -122,7 +122,7 @@ def parse_endpoints(text: str, *, private: bool) -> tuple[Endpoint, ...]:
 
 
 def _parse_endpoint(name: str, url: str, *words: str, private: bool) -> Endpoint:
-    if name in {OF_STARTS, "events"}:
+    if name in {PER_RUN_ENDPOINT, "events"}:
         raise ValueError(f"an endpoint can't have the name {name}")
     wanted = [word.removeprefix("events=") for word in words if word.startswith("events=")]
     try:

@@ -6,6 +6,7 @@ it. `Event.public()` joins both into the object of the contract: the one encoder
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -243,4 +244,11 @@ def completed_event(question: Question, outcome: Outcome) -> HumanInputCompleted
         human_feedback=outcome.text(question.options),
         answered_by=outcome.by.label if outcome.by else None,
         surface=outcome.by.surface if outcome.by else None,
+    )
+
+
+def encode(value: object) -> bytes:
+    """JSON as it goes over the wire: UTF-8, no spaces, keys in their given order."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
+        errors="replace"
     )

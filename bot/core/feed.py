@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from bot.core.event import Event
 from bot.core.ports import EventReader
 
-RECHECK = 5.0
+RECHECK_INTERVAL_S = 5.0
 """Seconds after which a waiter looks again although nothing woke it."""
 
 
@@ -37,7 +37,7 @@ def outbox_topic(surface: str, shard: int) -> str:
     return f"outbox:{surface}:{shard}"
 
 
-CANCELLED = "cancelled"
+CANCELLED_TOPIC = "cancelled"
 """Some run was taken from its worker: it was cancelled, or its lease ran out."""
 
 Topics = set[str]
@@ -66,7 +66,7 @@ class Signal:
         """Whether it is set."""
         return self._event.is_set()
 
-    async def wait(self, seconds: float = RECHECK) -> bool:
+    async def wait(self, seconds: float = RECHECK_INTERVAL_S) -> bool:
         """Wait until woken or `seconds` have passed; False if nothing woke it."""
         try:
             async with asyncio.timeout(seconds):

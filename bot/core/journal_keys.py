@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 
-KEY = 32
+KEY_BYTES = 32
 """Bytes."""
 
 
@@ -20,11 +20,11 @@ def _parsed(part: str) -> bytes:
         key = base64.b64decode(part.replace("-", "+").replace("_", "/"), validate=True)
     except (ValueError, binascii.Error):
         key = b""
-    if len(key) != KEY:
+    if len(key) != KEY_BYTES:
         raise ValueError("each key is 32 random bytes in base64, as `openssl rand -base64 32` prints them")
     return key
 
 
-def mark_of(key: bytes) -> str:
+def key_id_of(key: bytes) -> str:
     """By which a key is told from others, and which tells nothing of it."""
     return hashlib.sha256(b"crewdeck journal key" + key).hexdigest()[:8]

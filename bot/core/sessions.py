@@ -14,9 +14,9 @@ from bot.core.actor import Actor, Membership
 from bot.core.ports import Memory
 from bot.core.value import Strict
 
-SESSION_TTL = 12 * 3600.0
+SESSION_TTL_S = 12 * 3600.0
 """Seconds that a session lasts."""
-LINK_TTL = 300.0
+LINK_TTL_S = 300.0
 """Seconds in which a link must be used."""
 SURFACE = "console"
 LINK_PATH = "/console/link/"
@@ -46,10 +46,10 @@ class Session(Strict):
 
     @property
     def ends_at(self) -> float:
-        return self.opened_at + SESSION_TTL
+        return self.opened_at + SESSION_TTL_S
 
 
-class Door(Protocol):
+class SessionAuthenticator(Protocol):
     """A way in beside API keys: a surface on which people sign in."""
 
     def public(self, path: str) -> bool:
@@ -72,7 +72,7 @@ async def open_session(
     )
     await open_sessions(memory)  # forgets those that are over
     await memory.save_pending(SHELF, session.id, session.model_dump_json())
-    await memory.remember(_session(session.id), session.model_dump_json(), SESSION_TTL)
+    await memory.remember(_session(session.id), session.model_dump_json(), SESSION_TTL_S)
     return token
 
 
@@ -124,8 +124,8 @@ async def offer_link(memory: Memory, person: Actor, secret: str) -> Link:
     `secret` is what the store does not know: the token is made of it, so that nobody who reads the store can
     use the link. Raises StoreUnavailable.
     """
-    fresh = f"{secrets.token_hex(16)} {time.time() + LINK_TTL:.0f}"
-    kept = await memory.put_if_absent(_offered(person.principal), fresh, LINK_TTL)
+    fresh = f"{secrets.token_hex(16)} {time.time() + LINK_TTL_S:.0f}"
+    kept = await memory.put_if_absent(_offered(person.principal), fresh, LINK_TTL_S)
     until = float(kept.partition(" ")[2])
     token = hmac.new(secret.encode(), f"{person.principal} {kept}".encode(), hashlib.sha256).hexdigest()
     seconds = max(1.0, until - time.time())
@@ -141,7 +141,7 @@ async def link_works(memory: Memory, token: str) -> bool:
 async def use_link(memory: Memory, token: str) -> Actor | None:
     """Whom the link signs in; None if it is too old or was used. Raises StoreUnavailable."""
     kept = await memory.recall(_link(token))
-    if kept is None or not await memory.once(f"{_link(token)}:used", 2 * LINK_TTL):
+    if kept is None or not await memory.once(f"{_link(token)}:used", 2 * LINK_TTL_S):
         return None
     person = Actor.model_validate_json(kept)
     await memory.forget(_link(token))

@@ -11,7 +11,7 @@ from bot.core.errors import CrewdeckError
 
 
 @asynccontextmanager
-async def at_work(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def run_alongside(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run these while the block runs, and cancel them when it ends.
 
     One that fails cancels the block: nothing goes on half-dead.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bot.core.errors import JournalSealed
-from bot.core.journal_keys import mark_of
+from bot.core.journal_keys import key_id_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,7 +22,7 @@ class Seals:
     """Seals and opens values. The first key seals, each of them opens what it has sealed."""
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
-        self._ciphers = {mark_of(key): _cipher(key) for key in keys}
+        self._ciphers = {key_id_of(key): _cipher(key) for key in keys}
         self._current = next(iter(self._ciphers), None)
 
     def seal(self, run_id: str, name: str, value: str) -> str:

@@ -13,22 +13,22 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-WARN_EVERY = 60.0
+WARNING_INTERVAL_S = 60.0
 """Seconds between two lines in the log."""
-MOST_ADDRESSES = 10_000
+MAX_ADDRESSES = 10_000
 """Addresses that are remembered; the one that was silent for longest is forgotten first."""
 
 
 @dataclass(frozen=True)
-class Budget:
+class TriesBudget:
     """Tries: so many at once, and so many a second after that."""
 
     at_once: int
     a_second: float
 
 
-PER_ADDRESS = Budget(10, 0.2)
-OVERALL = Budget(300, 20)
+PER_ADDRESS = TriesBudget(10, 0.2)
+OVERALL = TriesBudget(300, 20)
 
 
 class WrongKeys:
@@ -39,8 +39,8 @@ class WrongKeys:
 
     def __init__(
         self,
-        per_address: Budget = PER_ADDRESS,
-        overall: Budget = OVERALL,
+        per_address: TriesBudget = PER_ADDRESS,
+        overall: TriesBudget = OVERALL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._per_address = per_address
@@ -53,7 +53,7 @@ class WrongKeys:
         """Count one wrong key; 0, or in how many seconds the client may try again."""
         bucket = self._bucket(_network(address or ""))
         seconds = max(bucket.take(), self._overall.take())
-        if seconds and self._clock() - self._warned_at >= WARN_EVERY:
+        if seconds and self._clock() - self._warned_at >= WARNING_INTERVAL_S:
             self._warned_at = self._clock()
             log.warning("Many wrong keys are tried", address=address)
         return seconds
@@ -61,13 +61,13 @@ class WrongKeys:
     def _bucket(self, network: str) -> _Bucket:
         bucket = self._buckets.pop(network, None) or _Bucket(self._per_address, self._clock)
         self._buckets[network] = bucket
-        if len(self._buckets) > MOST_ADDRESSES:
+        if len(self._buckets) > MAX_ADDRESSES:
             self._buckets.popitem(last=False)
         return bucket
 
 
 class _Bucket:
-    def __init__(self, budget: Budget, clock: Callable[[], float]) -> None:
+    def __init__(self, budget: TriesBudget, clock: Callable[[], float]) -> None:
         self._budget = budget
         self._clock = clock
         self._tokens = float(budget.at_once)

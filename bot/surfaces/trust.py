@@ -5,6 +5,8 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 
+from aiohttp import web
+
 from bot.core.access import digest
 
 
@@ -44,3 +46,21 @@ class LocalTrust:
             f"{needed} At the server's machine its own user needs none: `crewdeck` and the link that "
             "`crewdeck serve` prints carry a token."
         )
+
+
+def scheme_of(request: web.Request) -> str:
+    """How the client came: `https` also where a proxy speaks it for us, and says so."""
+    forwarded = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
+    return "https" if forwarded == "https" else request.scheme
+
+
+def is_own_origin(request: web.Request, public_url: str) -> bool:
+    """Whether the request's `Origin` is this server, by scheme, host and port.
+
+    `public_url` is where browsers reach it, "" if nobody said so.
+    """
+    origin = request.headers.get("Origin", "").lower()
+    if public_url and origin == public_url.rstrip("/").lower():
+        return True
+    host = request.headers.get("Host", "").lower()
+    return bool(host) and origin == f"{scheme_of(request)}://{host}"

@@ -9,8 +9,8 @@ from http import HTTPStatus
 from typing import NamedTuple, TypeVar
 
 from bot.terminal import lines
+from bot.terminal.exits import Withdrawn
 from bot.terminal.screen import Screen
-from bot.terminal.signals import Withdrawn
 from crewdeck.client import Answer, ApiError, Client, HumanInputCompleted, Question, Unreachable
 
 IN_WORDS = "Answer in words"

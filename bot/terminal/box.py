@@ -7,9 +7,8 @@ from contextlib import aclosing
 
 from bot.terminal import lines
 from bot.terminal.asking import Asking
+from bot.terminal.exits import COMPLETED, Interrupted, Withdrawn
 from bot.terminal.screen import Screen
-from bot.terminal.signals import Interrupted, Withdrawn
-from bot.terminal.status import COMPLETED
 from crewdeck.client import Client, HumanInputCompleted, HumanInputRequired, SnapshotComplete, StreamReset
 
 TITLE = "What waits for an answer (Ctrl-C leaves)"

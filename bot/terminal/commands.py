@@ -20,8 +20,7 @@ from bot.core.addresses import is_loopback
 from bot.core.errors import InvalidInputs, NoWorker
 from bot.settings import Remote
 from bot.terminal import lines, pipe, words
-from bot.terminal.signals import Interrupted
-from bot.terminal.status import COMPLETED, FAILED, INTERRUPTED, MISTAKE
+from bot.terminal.exits import COMPLETED, FAILED, INTERRUPTED, MISTAKE, Interrupted
 from crewdeck.client import (
     ApiError,
     Client,

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from bot.terminal import lines
-from bot.terminal.status import COMPLETED, FAILED, of_run
+from bot.terminal.exits import COMPLETED, FAILED, of_run
 from crewdeck.client import ApiError, Client, HumanInputRequired, RunCompleted, SnapshotComplete
 
 

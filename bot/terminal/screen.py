@@ -16,8 +16,8 @@ from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 from prompt_toolkit.validation import ValidationError, Validator
 
 from bot.core.text import terminal_safe
+from bot.terminal.exits import Interrupted, Withdrawn
 from bot.terminal.lines import Line
-from bot.terminal.signals import Interrupted, Withdrawn
 
 DIGITS = "123456789"
 POINTER = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"

@@ -10,9 +10,8 @@ from contextlib import aclosing, suppress
 
 from bot.terminal import lines
 from bot.terminal.asking import Asking
+from bot.terminal.exits import COMPLETED, FAILED, INTERRUPTED, Interrupted, of_run
 from bot.terminal.screen import Screen
-from bot.terminal.signals import Interrupted
-from bot.terminal.status import COMPLETED, FAILED, INTERRUPTED, of_run
 from crewdeck.client import (
     ApiError,
     Client,

@@ -19,7 +19,7 @@ import structlog
 
 from bot.core.claim import Claim
 from bot.core.errors import StoreUnavailable
-from bot.core.feed import CANCELLED, Feed, Signal, queue_topic
+from bot.core.feed import CANCELLED_TOPIC, Feed, Signal, queue_topic
 from bot.core.ports import Fenced, Store
 from bot.core.run import RunError
 from bot.processes.worker_process import Lifeline
@@ -281,7 +281,7 @@ class Worker:
     async def _keep_leases(self) -> None:
         # Its first beat makes a worker seen: by then people can start what it runs.
         await self._registration.announced.wait()
-        with self._feed.watch(CANCELLED) as woken:
+        with self._feed.watch(CANCELLED_TOPIC) as woken:
             while True:
                 woken.clear()
                 try:

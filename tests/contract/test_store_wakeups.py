@@ -52,7 +52,7 @@ async def test_every_change_wakes_who_waits_for_it(store: RedisStore, followed: 
     with (
         followed.watch(feed.run_topic(run.id)) as told,
         followed.watch(feed.outbox_topic("slack", shard)) as outbox,
-        followed.watch(feed.CANCELLED) as cancelled,
+        followed.watch(feed.CANCELLED_TOPIC) as cancelled,
     ):
         [claim] = await store.queue.claim("w", ["demo"], 1, LEASE)
         assert await heard(told)

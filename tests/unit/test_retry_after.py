@@ -9,7 +9,7 @@ from email.utils import formatdate
 import pytest
 from aiohttp import web
 
-from bot.core.retry_after import LEAST, seconds_of
+from bot.core.retry_after import MIN_RETRY_AFTER_S, parse_retry_after
 from bot.surfaces.slack.webapi.failures import LATEST, SOON, retry_after
 from crewdeck.client import ApiError, Client
 from crewdeck.client.http import LONGEST_WAIT, SHORTEST_WAIT, wait_of
@@ -38,7 +38,7 @@ NONSENSE = (
         ("7", 7.0),
         (" 7 ", 7.0),
         ("0.3", 0.3),
-        ("1e-9", LEAST),
+        ("1e-9", MIN_RETRY_AFTER_S),
         ("99999", 600.0),
         (formatdate(NOW + 42, usegmt=True), 42.0),
         (formatdate(NOW + 10**8, usegmt=True), 600.0),
@@ -48,7 +48,7 @@ NONSENSE = (
     ],
 )
 def test_it_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
-    assert seconds_of(value, most=600, now=NOW) == seconds
+    assert parse_retry_after(value, most=600, now=NOW) == seconds
 
 
 @pytest.mark.parametrize("value", NONSENSE)

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from bot.core.addresses import is_public
 from bot.core.endpoints import EVENT_TYPES, parse_endpoints, parse_secrets
-from bot.surfaces.webhooks.schedule import HOUR, Schedule
-from bot.surfaces.webhooks.signing import headers
+from bot.surfaces.webhooks.dispatcher import HOUR_S, RetrySchedule
+from bot.surfaces.webhooks.sending import signature_headers
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_" + "b2xk" * 8
@@ -104,7 +104,9 @@ def test_no_endpoints_and_no_secrets_are_none() -> None:
 
 
 def test_the_signature_of_the_specifications_own_example() -> None:
-    signed = headers([SecretStr(SECRET)], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    signed = signature_headers(
+        [SecretStr(SECRET)], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
+    )
     assert signed == {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
         "webhook-timestamp": "1614265330",
@@ -113,12 +115,16 @@ def test_the_signature_of_the_specifications_own_example() -> None:
 
 
 def test_each_secret_signs() -> None:
-    both = headers([SecretStr(SECRET), SecretStr(OTHER)], "id", 1, b"{}")["webhook-signature"].split(" ")
-    alone = [headers([SecretStr(each)], "id", 1, b"{}")["webhook-signature"] for each in (SECRET, OTHER)]
+    both = signature_headers([SecretStr(SECRET), SecretStr(OTHER)], "id", 1, b"{}")[
+        "webhook-signature"
+    ].split(" ")
+    alone = [
+        signature_headers([SecretStr(each)], "id", 1, b"{}")["webhook-signature"] for each in (SECRET, OTHER)
+    ]
     assert both == alone
 
 
-def _waits(schedule: Schedule, chance: float) -> list[float]:
+def _waits(schedule: RetrySchedule, chance: float) -> list[float]:
     """What is waited from the first try to the last."""
     age, waits = 0.0, list[float]()
     for tries in itertools.count(1):
@@ -131,28 +137,28 @@ def _waits(schedule: Schedule, chance: float) -> list[float]:
 
 
 def test_waits_grow_to_four_hours_and_end_after_three_days() -> None:
-    waits = _waits(Schedule(), 0.5)
+    waits = _waits(RetrySchedule(), 0.5)
     assert waits[:4] == [5.0, 15.0, 45.0, 135.0]
-    assert max(waits) == 4 * HOUR
-    assert sum(waits) == pytest.approx(72 * HOUR)
+    assert max(waits) == 4 * HOUR_S
+    assert sum(waits) == pytest.approx(72 * HOUR_S)
     assert 20 < len(waits) < 35
 
 
-@given(st.integers(1, 10_000), st.floats(0, 80 * HOUR), st.floats(0, 1), st.floats(0, 1e9))
+@given(st.integers(1, 10_000), st.floats(0, 80 * HOUR_S), st.floats(0, 1), st.floats(0, 1e9))
 def test_any_wait_is_within_bounds(tries: int, age: float, chance: float, asked: float) -> None:
-    wait = Schedule().wait(tries, age, chance, at_least=asked)
-    if age >= 72 * HOUR:
+    wait = RetrySchedule().wait(tries, age, chance, at_least=asked)
+    if age >= 72 * HOUR_S:
         assert wait is None
     else:
         assert wait is not None
-        assert 0 < wait <= min(5 * HOUR, 72 * HOUR - age)
+        assert 0 < wait <= min(5 * HOUR_S, 72 * HOUR_S - age)
 
 
 def test_what_failed_together_does_not_come_back_together() -> None:
-    assert Schedule().wait(3, 0, 0.0) == pytest.approx(36.0)
-    assert Schedule().wait(3, 0, 1.0) == pytest.approx(54.0)
+    assert RetrySchedule().wait(3, 0, 0.0) == pytest.approx(36.0)
+    assert RetrySchedule().wait(3, 0, 1.0) == pytest.approx(54.0)
 
 
 def test_a_receiver_is_left_alone_as_long_as_it_asks_within_reason() -> None:
-    assert Schedule().wait(1, 0, 0.5, at_least=600) == 600
-    assert Schedule().wait(1, 0, 0.5, at_least=1e6) == 4 * HOUR
+    assert RetrySchedule().wait(1, 0, 0.5, at_least=600) == 600
+    assert RetrySchedule().wait(1, 0, 0.5, at_least=1e6) == 4 * HOUR_S

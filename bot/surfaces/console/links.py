@@ -8,9 +8,9 @@ from bot.core import sessions
 from bot.core.access import Scope
 from bot.core.ports import Memory
 from bot.surfaces.console import pages
-from bot.surfaces.console.cookies import Cookies
+from bot.surfaces.console.authenticator import Cookies
 from bot.surfaces.console.files import HOME
-from bot.surfaces.origin import is_own
+from bot.surfaces.trust import is_own_origin
 
 ADDRESS = sessions.LINK_PATH + "{token:[A-Za-z0-9_-]{20,100}}"
 SCOPES = (Scope.READ, Scope.START, Scope.ANSWER)
@@ -34,7 +34,7 @@ class Links:
         return pages.stale()
 
     async def use(self, request: web.Request) -> web.Response:
-        if not is_own(request, self._public_url):
+        if not is_own_origin(request, self._public_url):
             return pages.confirm(request.path)
         person = await sessions.use_link(self._memory, request.match_info["token"])
         if person is None:

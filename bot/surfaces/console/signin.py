@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -10,12 +11,10 @@ from bot.core import sessions
 from bot.core.access import LOCAL, ApiKey, Scope, digest, matching
 from bot.core.ports import Store
 from bot.surfaces.console import pages
-from bot.surfaces.console.cookies import Cookies, token_in
+from bot.surfaces.console.authenticator import Cookies, token_in
 from bot.surfaces.console.files import HOME
-from bot.surfaces.console.forms import read_field
-from bot.surfaces.origin import is_own
 from bot.surfaces.throttle import WrongKeys
-from bot.surfaces.trust import LocalTrust
+from bot.surfaces.trust import LocalTrust, is_own_origin
 
 WRONG = "This key is not valid. Was it copied in full, and is it still in use?"
 WRONG_LINK = "This link is not valid. Use the one that `crewdeck serve` prints when it starts."
@@ -57,7 +56,7 @@ class SignIn:
         return pages.sign_in(ENDED if "ended" in request.query else "")
 
     async def sign_in(self, request: web.Request) -> web.Response:
-        if not is_own(request, self._public_url):
+        if not is_own_origin(request, self._public_url):
             return pages.sign_in(FOREIGN, 403)
         secret = await read_field(request, "key")
         if secret is None:
@@ -75,7 +74,7 @@ class SignIn:
         return pages.local()
 
     async def sign_in_locally(self, request: web.Request) -> web.Response:
-        if not is_own(request, self._public_url):
+        if not is_own_origin(request, self._public_url):
             return pages.sign_in(FOREIGN, 403)
         token = await read_field(request, "token")
         if token is None:
@@ -87,7 +86,7 @@ class SignIn:
         )
 
     async def sign_out(self, request: web.Request) -> web.Response:
-        if not is_own(request, self._public_url):
+        if not is_own_origin(request, self._public_url):
             return pages.sign_in(FOREIGN, 403)
         token = token_in(request.cookies)
         if token:
@@ -108,3 +107,23 @@ class SignIn:
         response = pages.sign_in(SLOWER.format(seconds=seconds), 429)
         response.headers["Retry-After"] = str(seconds)
         return response
+
+
+FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
+MAX_FORM_BYTES = 4096
+MAX_FORM_FIELDS = 10
+
+
+async def read_field(request: web.Request, name: str) -> str | None:
+    """The value of a form's field, without space around it; None: no page of ours sends such a form."""
+    if request.content_type != FORM_CONTENT_TYPE or len(body := await request.read()) > MAX_FORM_BYTES:
+        return None
+    try:
+        # The forms are in UTF-8, as their pages are.
+        fields = parse_qs(
+            body.decode("ascii"), strict_parsing=bool(body), max_num_fields=MAX_FORM_FIELDS, errors="strict"
+        )
+    except ValueError:
+        return None
+    values = fields.get(name, [""])
+    return values[0].strip() if len(values) == 1 else None

@@ -1,4 +1,4 @@
-"""The console, put together: its files, how people sign in, and the door through which the API lets them."""
+"""The console, put together: its files, how people sign in, and their sessions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from aiohttp import web
 from bot.core.ports import Store
 from bot.core.sessions import Vouch
 from bot.settings import Settings
-from bot.surfaces.console.cookies import Cookies
-from bot.surfaces.console.door import SessionDoor
+from bot.surfaces.console.authenticator import ConsoleAuthenticator, Cookies
 from bot.surfaces.console.files import Files
 from bot.surfaces.console.links import Links
 from bot.surfaces.console.pages import LOCAL
@@ -30,7 +29,7 @@ class Console:
     ) -> None:
         public = settings.public_url
         cookies = Cookies(secure=public.startswith("https://"))
-        self.door = SessionDoor(store.memory, vouch)
+        self.authenticator = ConsoleAuthenticator(store.memory, vouch)
         self._files = Files.shipped()
         self._sign_in = SignIn(
             store, settings.api_keys, cookies, trust=trust, wrong_keys=wrong_keys, public_url=public

@@ -11,14 +11,14 @@ from bot.core.actor import Actor
 from bot.core.alike import label_key
 from bot.core.decision import Ruling
 from bot.core.errors import NotFound
+from bot.core.event import encode
 from bot.core.ports import Store
 from bot.core.question import Action, Question
 from bot.core.response import make_response
-from bot.surfaces.encoding import encode
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.sight import Sight
 from bot.surfaces.http.views import AnswerView, outcome_of
+from bot.surfaces.http.visibility import Visibility
 
 DECIDERS = "somebody whom its crew names"
 
@@ -39,9 +39,9 @@ class FullAnswer(Protocol):
 class Answers:
     """Gives answers, and says what became of them. To whoever may not know of a question there is none."""
 
-    def __init__(self, store: Store, sight: Sight) -> None:
+    def __init__(self, store: Store, visibility: Visibility) -> None:
         self._store = store
-        self._sight = sight
+        self._visibility = visibility
 
     async def find(self, caller: Caller, question_id: str) -> Question:
         """The question of this id, whatever its run. Raises NotFound."""
@@ -59,8 +59,8 @@ class Answers:
         if question_id is not None:
             return await self._seen(caller, await self._store.questions.get(run_id, question_id.lower()))
         asked = await self._store.questions.list(run_id)
-        seen = [question for question in asked if self._sight.of_question(caller, run, question)]
-        if not seen and not self._sight.of_run(caller, run):
+        seen = [question for question in asked if self._visibility.of_question(caller, run, question)]
+        if not seen and not self._visibility.of_run(caller, run):
             raise NotFound("run", run_id)
         waiting = [question for question in seen if question.open]
         if len(waiting) == 1:
@@ -90,7 +90,7 @@ class Answers:
         return await self._record(question, (action, value, comment), actor, said.digest)
 
     async def _seen(self, caller: Caller, question: Question) -> Question:
-        if not self._sight.of_question(caller, await self._store.runs.get(question.run_id), question):
+        if not self._visibility.of_question(caller, await self._store.runs.get(question.run_id), question):
             raise NotFound("question", question.id)
         return question
 

@@ -12,32 +12,31 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from bot.core.event import encode
 from bot.core.feed import Feed
 from bot.core.ports import Store
-from bot.core.sessions import Door
-from bot.core.tasks import at_work
+from bot.core.sessions import SessionAuthenticator
+from bot.core.tasks import run_alongside
 from bot.settings import Settings
-from bot.surfaces.encoding import encode
 from bot.surfaces.http import docspage, openapi
 from bot.surfaces.http.answers import Answers
-from bot.surfaces.http.auth import Ring
-from bot.surfaces.http.guard import Guard, Origins
+from bot.surfaces.http.auth import KeyCache, KeyRateLimiter
 from bot.surfaces.http.inboxfeed import InboxFeed
-from bot.surfaces.http.limits import Rates
+from bot.surfaces.http.middleware import AuthMiddleware, Origins
 from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.questions import QuestionRoutes
 from bot.surfaces.http.runfeed import RunFeed
 from bot.surfaces.http.runs import RunRoutes
-from bot.surfaces.http.sight import Sight
 from bot.surfaces.http.sse import SseRoutes
 from bot.surfaces.http.starts import Starts
 from bot.surfaces.http.streams import Pace, Streams
 from bot.surfaces.http.table import AnyOperation, Handlers, operations
+from bot.surfaces.http.visibility import Visibility
 from bot.surfaces.http.websocket import WebSocketRoutes
 from bot.surfaces.throttle import WrongKeys
 from bot.surfaces.trust import LocalTrust
 
-HSTS = 365 * 24 * 3600
+HSTS_MAX_AGE_S = 365 * 24 * 3600
 """Seconds for which browsers come by https only, where the public address has it."""
 
 
@@ -46,9 +45,9 @@ class Api:
     """What a site needs to answer as the API."""
 
     routes: Sequence[web.RouteDef]
-    #: The guard: it stands before every route of the site.
+    #: The auth: it stands before every route of the site.
     middlewares: Sequence[Middleware]
-    guard: Guard
+    auth: AuthMiddleware
     streams: Streams
     #: What the operator should know at start-up.
     notices: Sequence[str]
@@ -65,7 +64,7 @@ async def open_api(
     settings: Settings,
     store: Store,
     feed: Feed,
-    door: Door | None = None,
+    authenticator: SessionAuthenticator | None = None,
     *,
     pace: Pace | None = None,
     trust: LocalTrust | None = None,
@@ -73,37 +72,39 @@ async def open_api(
 ) -> AsyncIterator[Api]:
     """The API on this store, reading while the block runs. Raises StoreUnavailable.
 
-    `feed` is followed by the caller. Who has come in by the `door` needs no key. `trust` says who needs none
-    either while there are none; by default nobody whom the settings don't make plainly local.
+    The caller follows `feed`. People with a session of the `authenticator` need no key. `trust` says who
+    needs no key while there are none: by default only callers that the settings make local.
     """
     trust = trust or LocalTrust(settings.exposed_by)
-    ring = Ring(store.api_keys, feed, settings.api_keys)
-    await ring.open()
+    keys = KeyCache(store.api_keys, feed, settings.api_keys)
+    await keys.open()
     runs, inbox = RunFeed(store, feed), InboxFeed(store.inbox, feed)
-    rates = Rates(settings.rate_limit)
-    sight = Sight(store)
-    guard = Guard(
-        ring,
+    rates = KeyRateLimiter(settings.rate_limit)
+    visibility = Visibility(store)
+    auth = AuthMiddleware(
+        keys,
         rates,
-        sight,
-        door,
+        visibility,
+        authenticator,
         trust,
         wrong_keys or WrongKeys(),
         Origins(frozenset(settings.cors_origins), settings.public_url),
     )
     streams = Streams(
-        store, runs, inbox, guard.still, sight, pace or Pace(), most_per_key=settings.streams_per_key
+        store, runs, inbox, auth.still, visibility, pace or Pace(), most_per_key=settings.streams_per_key
     )
-    table = operations(_handlers(store, streams, rates, sight, Starts(store, settings.start_urls)))
-    notices = await _notices(trust, ring)
-    async with at_work(runs.run(), inbox.run()):
-        yield Api(_routes(table), (guard.middleware,), guard, streams, notices, _headers(settings))
+    table = operations(_handlers(store, streams, rates, visibility, Starts(store, settings.start_urls)))
+    notices = await _notices(trust, keys)
+    async with run_alongside(runs.run(), inbox.run()):
+        yield Api(_routes(table), (auth.middleware,), auth, streams, notices, _headers(settings))
 
 
-def _handlers(store: Store, streams: Streams, rates: Rates, sight: Sight, starts: Starts) -> Handlers:
-    answers = Answers(store, sight)
+def _handlers(
+    store: Store, streams: Streams, rates: KeyRateLimiter, visibility: Visibility, starts: Starts
+) -> Handlers:
+    answers = Answers(store, visibility)
     return Handlers(
-        runs=RunRoutes(store, starts, sight),
+        runs=RunRoutes(store, starts, visibility),
         questions=QuestionRoutes(store, answers),
         sse=SseRoutes(streams),
         poll=PollRoutes(streams),
@@ -133,13 +134,13 @@ def _routes(table: Sequence[AnyOperation]) -> list[web.RouteDef]:
 def _headers(settings: Settings) -> Mapping[str, str]:
     # Browsers heed it where they came by https, and nowhere else.
     https = settings.public_url.startswith("https://")
-    return {"Strict-Transport-Security": f"max-age={HSTS}"} if https else {}
+    return {"Strict-Transport-Security": f"max-age={HSTS_MAX_AGE_S}"} if https else {}
 
 
-async def _notices(trust: LocalTrust, ring: Ring) -> tuple[str, ...]:
-    if not await ring.locked():
+async def _notices(trust: LocalTrust, keys: KeyCache) -> tuple[str, ...]:
+    if not await keys.locked():
         return (trust.keys_required,) if trust.nobody else ()
-    if not ring.usable:
+    if not keys.usable:
         return (
             "The API is locked: keys were in use here, and none is left. Make one: `crewdeck keys add NAME`.",
         )

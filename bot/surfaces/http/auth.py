@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from bot.core.feed import Feed, Signal
 from bot.core.sessions import Session
 from bot.surfaces.http.problems import Problem
 
-FRESH = 5.0
+KEYS_MAX_AGE_S = 5.0
 """Seconds after which the stored keys are read again although nothing told that they changed."""
 
 
@@ -29,7 +30,7 @@ class Caller:
     scopes: frozenset[Scope]
     #: The key they hold; None for the local person.
     key: ApiKey | None = None
-    #: How they signed in, if they came by the door for people.
+    #: How they signed in, if they came by the authenticator for people.
     session: Session | None = None
 
     @property
@@ -38,7 +39,7 @@ class Caller:
         return self.key is None and (self.session is None or self.session.local)
 
     @property
-    def limited(self) -> bool:
+    def is_person(self) -> bool:
         """A person who is here as themselves, and sees what is theirs to know of."""
         return self.key is None and not self.local
 
@@ -74,7 +75,7 @@ def signed_in(session: Session, key: ApiKey | None) -> Caller:
     return Caller(actor, frozenset(scopes), key, session)
 
 
-class Ring:
+class KeyCache:
     """The keys that are valid now: those of the settings, and those in the store."""
 
     def __init__(self, api_keys: ApiKeys, feed: Feed, fixed: Sequence[ApiKey]) -> None:
@@ -131,7 +132,7 @@ class Ring:
         return (*self._fixed, *self._stored)
 
     async def _refresh(self) -> None:
-        if not self._changed.woken and time.monotonic() - self._read_at < FRESH:
+        if not self._changed.woken and time.monotonic() - self._read_at < KEYS_MAX_AGE_S:
             return
         self._changed.clear()
         # Who asks meanwhile goes on with what was read last, or all streams would read at once.
@@ -151,3 +152,33 @@ def secret_of(request: web.Request) -> str:
     if scheme.lower() == "bearer":
         return token.strip()
     return request.query.get("token", "") if request.path.startswith("/ws/") else ""
+
+
+BURST_S = 2.0
+"""Seconds' worth of calls that may come at once."""
+
+
+class KeyRateLimiter:
+    """Buckets that fill at `rate` calls a second."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._full = max(1.0, rate * BURST_S)
+        self._clock = clock
+        #: By key: how many tokens it had, and when.
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, name: str) -> None:
+        """Count one call. Raises Problem (rate_limited), which says when the next one may come."""
+        now = self._clock()
+        tokens, at = self._buckets.get(name, (self._full, now))
+        tokens = min(self._full, tokens + (now - at) * self._rate)
+        if tokens < 1:
+            self._buckets[name] = tokens, now
+            seconds = max(1, math.ceil((1 - tokens) / self._rate))
+            raise Problem(
+                "rate_limited",
+                f"This key may call {self._rate:g} times a second.",
+                headers={"Retry-After": str(seconds)},
+            )
+        self._buckets[name] = tokens - 1, now

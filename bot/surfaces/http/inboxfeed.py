@@ -13,9 +13,17 @@ from contextlib import contextmanager
 from bot.core.errors import StoreUnavailable
 from bot.core.feed import Feed, Signal
 from bot.core.inbox import Cursor, Entry, Inbox, Position, Ref, behind, inbox_topic
-from bot.surfaces.http.follow import RECHECK, RETRY, Change
-from bot.surfaces.http.sight import Sees
-from bot.surfaces.http.wire import RESET, EventMessage, Message, notice, of_inbox
+from bot.surfaces.http.visibility import CanView
+from bot.surfaces.http.wire import (
+    RECHECK_INTERVAL_S,
+    RESET,
+    RETRY_DELAY_S,
+    Change,
+    EventMessage,
+    Message,
+    notice,
+    of_inbox,
+)
 
 KEPT = 1000
 """Entries that are kept for those who are a little behind."""
@@ -26,10 +34,10 @@ PAGE = 200
 class InboxFollower:
     """One client's way through the stream of all runs."""
 
-    def __init__(self, feed: InboxFeed, inbox: Inbox, sees: Sees | None) -> None:
+    def __init__(self, feed: InboxFeed, inbox: Inbox, sees: CanView | None) -> None:
         self._feed = feed
         self._inbox = inbox
-        self._sees = sees
+        self._can_view = sees
         self._positions: list[Position] = []
         self._mark: tuple[Position, int] | None = None
         self._first: deque[Message] = deque()
@@ -63,11 +71,11 @@ class InboxFollower:
 
     async def next(self, seconds: float) -> Sequence[Message]:
         messages = await self._next(seconds)
-        if self._sees is None:
+        if self._can_view is None:
             return messages
-        return [message for message in messages if await self._shown(message, self._sees)]
+        return [message for message in messages if await self._shown(message, self._can_view)]
 
-    async def _shown(self, message: Message, sees: Sees) -> bool:
+    async def _shown(self, message: Message, sees: CanView) -> bool:
         event = message.event if isinstance(message, EventMessage) else None
         return event is None or await sees(event.run_id)
 
@@ -159,7 +167,7 @@ class InboxFeed:
         return self._entries[index - self._start :] if index >= self._start else None
 
     @contextmanager
-    def follow(self, sees: Sees | None = None) -> Iterator[InboxFollower]:
+    def follow(self, sees: CanView | None = None) -> Iterator[InboxFollower]:
         """A way through the stream, to be opened; with `sees`, past what that hides."""
         self._followers += 1
         self._needed.set()
@@ -180,11 +188,11 @@ class InboxFeed:
                 if not self._positions:
                     self._positions = dict(enumerate((await self._inbox.snapshot()).positions))
                     self.changed.tell()
-                await self._woken.wait(RECHECK)
+                await self._woken.wait(RECHECK_INTERVAL_S)
                 self._woken.clear()
                 await self._read(self._positions)
             except StoreUnavailable:
-                await asyncio.sleep(RETRY)
+                await asyncio.sleep(RETRY_DELAY_S)
                 self._woken.set(())
 
     async def _read(self, positions: dict[int, Position]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from bot.surfaces.http.operations import Answer
+from bot.surfaces.http.operations import ResponseSpec
 from bot.surfaces.http.problems import CONTENT_TYPE, STATUS
 from bot.surfaces.http.table import AnyOperation
 from bot.surfaces.http.views import ProblemView
@@ -134,10 +134,10 @@ def _in_headers(operation: AnyOperation) -> list[dict[str, Any]]:
 
 
 def _answers(operation: AnyOperation) -> dict[str, Any]:
-    return {str(status): _answer(answer) for status, answer in operation.answers.items()}
+    return {str(status): _answer(answer) for status, answer in operation.responses.items()}
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
+def _answer(answer: ResponseSpec) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.description}
     if answer.model is not None:
         described["content"] = {answer.content_type: {"schema": _ref(answer.model)}}
@@ -176,7 +176,7 @@ def _problems(operation: AnyOperation) -> dict[str, Any]:
 def _schemas(table: Iterable[AnyOperation]) -> Mapping[str, Any]:
     """The models: those that come in as they validate, those that go out as they are written."""
     bodies = {operation.body for operation in table if operation.body is not None}
-    answers = {a.model for operation in table for a in operation.answers.values() if a.model is not None}
+    answers = {a.model for operation in table for a in operation.responses.values() if a.model is not None}
     modes = [(model, "validation") for model in bodies] + [
         (model, "serialization") for model in answers | {ProblemView}
     ]

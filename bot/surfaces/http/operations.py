@@ -12,8 +12,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from bot.core.access import Scope
+from bot.core.event import encode
 from bot.core.text import valid_json
-from bot.surfaces.encoding import encode
 from bot.surfaces.http.auth import CALLER, NOBODY, Caller
 from bot.surfaces.http.problems import Problem, invalid
 
@@ -21,13 +21,13 @@ B = TypeVar("B")
 Q = TypeVar("Q")
 M = TypeVar("M")
 
-UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 """Ids in paths. Nothing else matches, so that `/{run_id}/...` hides no other route."""
-MOST_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Call(Generic[B, Q]):
+class RequestContext(Generic[B, Q]):
     """One call of an operation: who calls, and what they sent, validated."""
 
     request: web.Request
@@ -41,7 +41,7 @@ class Call(Generic[B, Q]):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ResponseSpec:
     """A way in which an operation can answer."""
 
     description: str
@@ -58,8 +58,8 @@ class Operation(Generic[B, Q]):
     path: str
     name: str
     summary: str
-    handler: Callable[[Call[B, Q]], Awaitable[web.StreamResponse]]
-    answers: Mapping[int, Answer]
+    handler: Callable[[RequestContext[B, Q]], Awaitable[web.StreamResponse]]
+    responses: Mapping[int, ResponseSpec]
     body: type[B] | None = None
     #: A request without a body will do.
     body_optional: bool = False
@@ -76,7 +76,7 @@ class Operation(Generic[B, Q]):
     def route(self) -> web.RouteDef:
         path = self.path
         for name in ("run_id", "execution_id", "question_id"):
-            path = path.replace(f"{{{name}}}", f"{{{name}:{UUID}}}")
+            path = path.replace(f"{{{name}}}", f"{{{name}:{UUID_PATTERN}}}")
         return web.RouteDef(self.method, path, self.serve, {})
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -86,7 +86,7 @@ class Operation(Generic[B, Q]):
             caller.require(self.scope)
         query = self._read_query(request)
         body = await self._read_body(request)
-        return await self.handler(Call(request, caller, body, query))
+        return await self.handler(RequestContext(request, caller, body, query))
 
     def _read_query(self, request: web.Request) -> Q:
         if self.query is None:
@@ -106,8 +106,8 @@ class Operation(Generic[B, Q]):
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Problem("unsupported_media_type", "Send the body as it is: without a Content-Encoding.")
         raw = await request.read()
-        if len(raw) > MOST_BYTES:
-            raise Problem("too_large", f"The body may have {MOST_BYTES} bytes at most.")
+        if len(raw) > MAX_BODY_BYTES:
+            raise Problem("too_large", f"The body may have {MAX_BODY_BYTES} bytes at most.")
         return _validated(self.body, read_json(raw))
 
 

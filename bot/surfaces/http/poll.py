@@ -10,13 +10,11 @@ from aiohttp import web
 from bot.core.event import Event
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import EventsQuery, PollQuery
-from bot.surfaces.http.follow import Follower
-from bot.surfaces.http.opening import Opening, open_run
-from bot.surfaces.http.operations import Call
-from bot.surfaces.http.streams import Streams
-from bot.surfaces.http.wire import Message, of_run
+from bot.surfaces.http.operations import RequestContext
+from bot.surfaces.http.streams import Opening, Streams, open_run
+from bot.surfaces.http.wire import Follower, Message, of_run
 
-MOST = 500
+PAGE_SIZE = 500
 """Events in one answer; a client asks again behind the last one."""
 
 
@@ -26,27 +24,27 @@ class PollRoutes:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    async def of_run(self, call: Call[None, PollQuery]) -> web.Response:
-        run_id, query = call.id("execution_id"), call.query
+    async def of_run(self, context: RequestContext[None, PollQuery]) -> web.Response:
+        run_id, query = context.id("execution_id"), context.query
         after = self._streams.runs.behind(run_id, query.last_event_id) if query.wait else None
         if after is not None:
             # Many who poll one run come back at once, behind each event: the store needn't hear of it.
-            return _page(await self._follow(call.caller, run_id, after, query.wait))
+            return _page(await self._follow(context.caller, run_id, after, query.wait))
         opening = await open_run(self._streams.store.runs, run_id, query.last_event_id)
-        messages = await self._read(run_id, opening, MOST)
+        messages = await self._read(run_id, opening, PAGE_SIZE)
         if not messages and not opening.finished and query.wait:
-            messages = await self._follow(call.caller, run_id, opening.after, query.wait)
+            messages = await self._follow(context.caller, run_id, opening.after, query.wait)
         return _page(messages)
 
-    async def of_all(self, call: Call[None, PollQuery]) -> web.Response:
-        with self._streams.entered(call.caller), self._streams.follow_all(call.caller) as follower:
-            await follower.open(call.query.last_event_id)
-            return _page(await _collect(follower, call.query.wait))
+    async def of_all(self, context: RequestContext[None, PollQuery]) -> web.Response:
+        with self._streams.entered(context.caller), self._streams.follow_all(context.caller) as follower:
+            await follower.open(context.query.last_event_id)
+            return _page(await _collect(follower, context.query.wait))
 
-    async def events(self, call: Call[None, EventsQuery]) -> web.Response:
-        run_id = call.id("run_id")
-        opening = await open_run(self._streams.store.runs, run_id, call.query.last_event_id)
-        return _page(await self._read(run_id, opening, call.query.limit))
+    async def events(self, context: RequestContext[None, EventsQuery]) -> web.Response:
+        run_id = context.id("run_id")
+        opening = await open_run(self._streams.store.runs, run_id, context.query.last_event_id)
+        return _page(await self._read(run_id, opening, context.query.limit))
 
     async def _follow(self, caller: Caller, run_id: str, after: int, wait: float) -> Sequence[Message]:
         with self._streams.entered(caller), self._streams.runs.follow(run_id, after) as follower:
@@ -61,7 +59,7 @@ async def _collect(follower: Follower, seconds: float) -> Sequence[Message]:
     """What is there now; if there is nothing, what comes first within `seconds`."""
     until = time.monotonic() + seconds
     found: list[Message] = []
-    while len(found) < MOST:
+    while len(found) < PAGE_SIZE:
         left = 0.0 if found else until - time.monotonic()
         messages = await follower.next(max(0.0, left))
         found += messages

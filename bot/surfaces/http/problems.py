@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from bot.core.errors import CrewdeckError, InvalidInputs, NotFound, NoWorker, Refused, StoreUnavailable
-from bot.surfaces.encoding import encode
+from bot.core.event import encode
 
 CONTENT_TYPE = "application/problem+json"
 

@@ -18,8 +18,7 @@ from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.event import Event
 from bot.core.feed import Feed, Signal, run_topic
 from bot.core.ports import Events, Store
-from bot.surfaces.http.follow import RECHECK, RETRY, Change
-from bot.surfaces.http.wire import EventMessage, of_run
+from bot.surfaces.http.wire import RECHECK_INTERVAL_S, RETRY_DELAY_S, Change, EventMessage, of_run
 
 KEPT = 500
 """Messages that a channel keeps for those who are a little behind; others read the store themselves."""
@@ -144,7 +143,7 @@ class RunFeed:
     async def run(self) -> None:
         """Read for everybody, for ever."""
         while True:
-            woken = await self._woken.wait(RECHECK)
+            woken = await self._woken.wait(RECHECK_INTERVAL_S)
             everything, self._woken.everything = self._woken.everything or not woken, False
             topics = self._woken.clear()
             self._drop_left()
@@ -153,7 +152,7 @@ class RunFeed:
                 for first in range(0, len(due), BATCH):
                     await self._read(due[first : first + BATCH])
             except StoreUnavailable:
-                await asyncio.sleep(RETRY)
+                await asyncio.sleep(RETRY_DELAY_S)
                 self._woken.set(())
 
     def _drop_left(self) -> None:

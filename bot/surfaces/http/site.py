@@ -18,13 +18,13 @@ from bot.surfaces.http.problems import Problem
 
 log = structlog.get_logger(__name__)
 
-MOST_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 """Of one request's body."""
-BODY_WITHIN = 5.0
+BODY_TIMEOUT_S = 5.0
 """Seconds that a client may take to send a body."""
-IDLE_FOR = 75.0
+IDLE_TIMEOUT_S = 75.0
 """Seconds that a connection may have nothing to say, or take to say what it wants."""
-CLOSE_WITHIN = 2.0
+SHUTDOWN_TIMEOUT_S = 2.0
 """Seconds that answers under way get when the process stops."""
 HEADERS = {
     # Neither the name nor the version of what a scanner could look up.
@@ -34,17 +34,20 @@ HEADERS = {
 REFERRER_POLICY = "no-referrer"
 """Unless a page with a form has its own: with this one, browsers don't name the form's origin."""
 
-ALWAYS = web.AppKey("headers", Mapping[str, str])
+EXTRA_HEADERS = web.AppKey("headers", Mapping[str, str])
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
 async def serving(
-    routes: Iterable[web.AbstractRouteDef], listener: socket.socket, api: Api, idle_for: float = IDLE_FOR
+    routes: Iterable[web.AbstractRouteDef],
+    listener: socket.socket,
+    api: Api,
+    idle_for: float = IDLE_TIMEOUT_S,
 ) -> AsyncIterator[None]:
     """Answer on `listener` while the block runs; then answers under way get a moment to finish."""
-    runner = web.AppRunner(application(routes, api), access_log=None, shutdown_timeout=CLOSE_WITHIN)
+    runner = web.AppRunner(application(routes, api), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     loop = asyncio.get_running_loop()
     try:
@@ -103,12 +106,12 @@ class Silent(AbstractAccessLogger):
 
 
 def application(routes: Iterable[web.AbstractRouteDef], api: Api) -> web.Application:
-    """All routes, behind the API's guard, limits for what comes in and headers for what goes out."""
+    """All routes, behind the API's auth, limits for what comes in and headers for what goes out."""
     site = web.Application(
-        client_max_size=MOST_BYTES, middlewares=[answer_errors, *api.middlewares, read_body]
+        client_max_size=MAX_BODY_BYTES, middlewares=[answer_errors, *api.middlewares, read_body]
     )
-    site[ALWAYS] = api.headers
-    site.on_response_prepare.extend([_set_headers, api.guard.add_cors])
+    site[EXTRA_HEADERS] = api.headers
+    site.on_response_prepare.extend([_set_headers, api.auth.add_cors])
     site.on_shutdown.append(api.close_streams)
     site.add_routes([*routes, *api.routes])
     return site
@@ -118,7 +121,7 @@ async def _set_headers(request: web.Request, response: web.StreamResponse) -> No
     if "Upgrade" in request.headers and not isinstance(response, web.WebSocketResponse):
         response.force_close()  # who wanted another protocol is not read any more as one that speaks this
     response.headers.update(HEADERS)
-    response.headers.update(request.app[ALWAYS])
+    response.headers.update(request.app[EXTRA_HEADERS])
     response.headers.setdefault("Referrer-Policy", REFERRER_POLICY)
 
 
@@ -127,7 +130,7 @@ async def read_body(request: web.Request, handler: Handler) -> web.StreamRespons
     """Read the body before a handler runs, so that none waits for a slow client, or holds an endless one."""
     if request.can_read_body:
         try:
-            async with asyncio.timeout(BODY_WITHIN):
+            async with asyncio.timeout(BODY_TIMEOUT_S):
                 await request.read()
         except TimeoutError:
             raise web.HTTPRequestTimeout from None

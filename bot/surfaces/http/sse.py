@@ -11,11 +11,9 @@ from aiohttp import web
 
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.surfaces.http.bodies import StreamQuery
-from bot.surfaces.http.follow import RETRY, Follower
-from bot.surfaces.http.opening import open_run
-from bot.surfaces.http.operations import Call
-from bot.surfaces.http.streams import Streams, cut_off
-from bot.surfaces.http.wire import COMMENT, HEARTBEAT, Message
+from bot.surfaces.http.operations import RequestContext
+from bot.surfaces.http.streams import Streams, cut_off, open_run
+from bot.surfaces.http.wire import COMMENT, HEARTBEAT, RETRY_DELAY_S, Follower, Message
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -30,39 +28,46 @@ class SseRoutes:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    async def of_run(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
-        return await self._run(call, call.id("execution_id"), plain=False)
+    async def of_run(self, context: RequestContext[None, StreamQuery]) -> web.StreamResponse:
+        return await self._run(context, context.id("execution_id"), plain=False)
 
-    async def plain(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
-        return await self._run(call, call.id("run_id"), plain=True)
+    async def plain(self, context: RequestContext[None, StreamQuery]) -> web.StreamResponse:
+        return await self._run(context, context.id("run_id"), plain=True)
 
-    async def of_all(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
-        with self._streams.follow_all(call.caller) as follower:
-            await follower.open(_cursor(call))
-            return await self._send(call, follower, (), plain=False)
+    async def of_all(self, context: RequestContext[None, StreamQuery]) -> web.StreamResponse:
+        with self._streams.follow_all(context.caller) as follower:
+            await follower.open(_cursor(context))
+            return await self._send(context, follower, (), plain=False)
 
-    async def _run(self, call: Call[None, StreamQuery], run_id: str, *, plain: bool) -> web.StreamResponse:
-        opening = await open_run(self._streams.store.runs, run_id, _cursor(call))
+    async def _run(
+        self, context: RequestContext[None, StreamQuery], run_id: str, *, plain: bool
+    ) -> web.StreamResponse:
+        opening = await open_run(self._streams.store.runs, run_id, _cursor(context))
         if opening.finished:
             return web.Response(status=204)  # an EventSource stops at that
         with self._streams.runs.follow(run_id, opening.after) as follower:
-            return await self._send(call, follower, opening.first, plain=plain)
+            return await self._send(context, follower, opening.first, plain=plain)
 
     async def _send(
-        self, call: Call[None, StreamQuery], follower: Follower, first: Sequence[Message], *, plain: bool
+        self,
+        context: RequestContext[None, StreamQuery],
+        follower: Follower,
+        first: Sequence[Message],
+        *,
+        plain: bool,
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers=HEADERS)
-        with self._streams.entered(call.caller), suppress(ConnectionError, NotFound):
-            await response.prepare(call.request)
-            await self._write(call.request, response, [*first], plain=plain)
+        with self._streams.entered(context.caller), suppress(ConnectionError, NotFound):
+            await response.prepare(context.request)
+            await self._write(context.request, response, [*first], plain=plain)
             pace = self._streams.pace
             heartbeat = time.monotonic() + pace.heartbeat
-            while await self._streams.still(call.caller):
+            while await self._streams.still(context.caller):
                 messages = await _next(follower, min(pace.quiet, heartbeat - time.monotonic()))
                 if time.monotonic() >= heartbeat:
                     heartbeat += pace.heartbeat
                     messages = [*messages, HEARTBEAT]
-                await self._write(call.request, response, messages, plain=plain)
+                await self._write(context.request, response, messages, plain=plain)
                 if any(message.last for message in messages):
                     break
         return response
@@ -80,14 +85,14 @@ class SseRoutes:
             raise ConnectionResetError("The client takes nothing any more.") from None
 
 
-def _cursor(call: Call[None, StreamQuery]) -> str:
+def _cursor(context: RequestContext[None, StreamQuery]) -> str:
     """The header wins: an EventSource comes back to the address it was opened with, with a newer header."""
-    return call.request.headers.get("Last-Event-ID") or call.query.last_event_id
+    return context.request.headers.get("Last-Event-ID") or context.query.last_event_id
 
 
 async def _next(follower: Follower, seconds: float) -> Sequence[Message]:
     try:
         return await follower.next(max(0.0, seconds))
     except StoreUnavailable:
-        await asyncio.sleep(RETRY)
+        await asyncio.sleep(RETRY_DELAY_S)
         return ()

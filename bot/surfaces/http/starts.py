@@ -10,16 +10,16 @@ from bot.core import ids, starting
 from bot.core.actor import Actor
 from bot.core.endpoints import StartUrls
 from bot.core.errors import NotFound
+from bot.core.event import encode
 from bot.core.place import Place
 from bot.core.ports import Store
 from bot.core.run import NewRun, Run
-from bot.surfaces.encoding import encode
 from bot.surfaces.http.bodies import StartBody
 from bot.surfaces.http.problems import Problem
 
-REMEMBERED = 24 * 3600.0
+IDEMPOTENCY_KEY_TTL_S = 24 * 3600.0
 """Seconds for which an `Idempotency-Key` stands for its run."""
-LONGEST_KEY = 255
+MAX_KEY_LENGTH = 255
 
 
 class Starts:
@@ -45,7 +45,7 @@ class Starts:
             await self._plan(body, actor, receipt)
             # A new word in each receipt: after a day the same key starts another run.
             kept = await self._store.memory.put_if_absent(
-                receipt, json.dumps([str(uuid.uuid4()), _digest(body)]), REMEMBERED
+                receipt, json.dumps([str(uuid.uuid4()), _digest(body)]), IDEMPOTENCY_KEY_TTL_S
             )
         word, digest = json.loads(kept)
         if digest != _digest(body):
@@ -83,10 +83,10 @@ class Starts:
 
 def checked(key: str) -> str:
     """The `Idempotency-Key`, if it can be one. Raises Problem."""
-    if 0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable():
+    if 0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable():
         return key
     raise Problem(
-        "invalid_idempotency_key", f"An Idempotency-Key is 1 to {LONGEST_KEY} printable ASCII characters."
+        "invalid_idempotency_key", f"An Idempotency-Key is 1 to {MAX_KEY_LENGTH} printable ASCII characters."
     )
 
 

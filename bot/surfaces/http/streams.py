@@ -7,16 +7,19 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from bot.core.ports import Store
+from bot.core import ids
+from bot.core.ports import Runs, Store
+from bot.core.run import Run
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.inboxfeed import InboxFeed, InboxFollower
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.runfeed import RunFeed
-from bot.surfaces.http.sight import Sight
+from bot.surfaces.http.visibility import Visibility
+from bot.surfaces.http.wire import RESET, Message
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Streams:
     inbox: InboxFeed
     #: Whether a caller may still follow: keys are revoked while streams are open.
     still: Callable[[Caller], Awaitable[bool]]
-    sight: Sight
+    visibility: Visibility
     pace: Pace = Pace()
     #: Streams and waiting polls that one key, or one person who has signed in, may have open.
     most_per_key: int = 100
@@ -59,7 +62,7 @@ class Streams:
 
     def follow_all(self, caller: Caller) -> AbstractContextManager[InboxFollower]:
         """A way through the stream of all runs that this caller sees, to be opened."""
-        return self.inbox.follow(self.sight.of(caller))
+        return self.inbox.follow(self.visibility.of(caller))
 
     @contextmanager
     def entered(self, caller: Caller) -> Iterator[None]:
@@ -91,3 +94,29 @@ class Streams:
         """End all streams, since the process stops; clients come back with their cursors."""
         for task in tuple(self._open):
             task.cancel()
+
+
+class Opening(NamedTuple):
+    """Where to begin in a run."""
+
+    run: Run
+    #: Behind event number `after`.
+    after: int
+    #: What is said before.
+    first: tuple[Message, ...]
+
+    @property
+    def finished(self) -> bool:
+        """The client has seen the run's last event."""
+        return self.run.status.over and self.after >= self.run.seq
+
+
+async def open_run(runs: Runs, run_id: str, cursor: str) -> Opening:
+    """Begin behind the event `cursor`; with none at the first event. Raises NotFound."""
+    run = await runs.get(run_id)
+    if not cursor:
+        return Opening(run, 0, ())
+    seq = ids.event_seq(run_id, cursor)
+    if seq is None or seq > run.seq:
+        return Opening(run, 0, (RESET,))
+    return Opening(run, seq, ())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp import web
+
 from bot.core.access import Scope
 from bot.surfaces.http.bodies import (
     AnswerBody,
@@ -18,10 +20,9 @@ from bot.surfaces.http.bodies import (
     StartBody,
     StreamQuery,
 )
-from bot.surfaces.http.health import health
-from bot.surfaces.http.me import me
-from bot.surfaces.http.operations import Answer, Operation
+from bot.surfaces.http.operations import Operation, RequestContext, ResponseSpec, reply
 from bot.surfaces.http.poll import PollRoutes
+from bot.surfaces.http.probes import health
 from bot.surfaces.http.questions import QuestionRoutes
 from bot.surfaces.http.runs import RunRoutes
 from bot.surfaces.http.sse import SseRoutes
@@ -44,10 +45,10 @@ AnyOperation = Operation[Any, Any]
 ANSWERING = ("unknown_question", "not_allowed", "settled", "stale", "invalid_answer", "unreadable_record")
 LAST_EVENT_ID = {"Last-Event-ID": "Like `last_event_id`, as an EventSource sends it; it wins."}
 STREAM = {
-    200: Answer("Server-sent events", content_type="text/event-stream"),
-    204: Answer("The run's last event has been seen: there is nothing to come back for"),
+    200: ResponseSpec("Server-sent events", content_type="text/event-stream"),
+    204: ResponseSpec("The run's last event has been seen: there is nothing to come back for"),
 }
-SOCKET = {101: Answer("A WebSocket: events out, answers in")}
+SOCKET = {101: ResponseSpec("A WebSocket: events out, answers in")}
 
 
 HEALTH: AnyOperation = Operation(
@@ -56,7 +57,7 @@ HEALTH: AnyOperation = Operation(
     "getHealth",
     "Whether the process runs; nothing else is asked",
     health,
-    {200: Answer("It does", HealthView)},
+    {200: ResponseSpec("It does", HealthView)},
     public=True,
     tag="process",
 )
@@ -92,7 +93,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
             "getCaller",
             "Who calls, and what they may do",
             me,
-            {200: Answer("The caller", CallerView)},
+            {200: ResponseSpec("The caller", CallerView)},
         ),
         Operation(
             "GET",
@@ -100,7 +101,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
             "listCrews",
             "The crews that can be started",
             to.runs.crews,
-            {200: Answer("Crews", CrewsView)},
+            {200: ResponseSpec("Crews", CrewsView)},
         ),
         Operation(
             "POST",
@@ -108,7 +109,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
             "startRun",
             "Start a run",
             to.runs.start,
-            {202: Answer("The run, started now or by the same request before", StartedView)},
+            {202: ResponseSpec("The run, started now or by the same request before", StartedView)},
             body=StartBody,
             scope=Scope.START,
             problems=(
@@ -129,7 +130,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
             "listRuns",
             "Runs, newest first",
             to.runs.runs,
-            {200: Answer("Runs", RunsView)},
+            {200: ResponseSpec("Runs", RunsView)},
             query=RunsQuery,
         ),
         Operation(
@@ -138,7 +139,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
             "getRun",
             "A run with its questions",
             to.runs.run,
-            {200: Answer("The run", RunView)},
+            {200: ResponseSpec("The run", RunView)},
             problems=("unknown_run",),
         ),
         Operation(
@@ -147,7 +148,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
             "cancelRun",
             "Cancel a run",
             to.runs.cancel,
-            {200: Answer("The run, cancelled", RunView)},
+            {200: ResponseSpec("The run, cancelled", RunView)},
             body=CancelBody,
             body_optional=True,
             scope=Scope.START,
@@ -159,7 +160,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
             "retryRun",
             "Try a run that failed or was cancelled again, from where it was",
             to.runs.retry,
-            {202: Answer("The new run, started now or by the same request before", StartedView)},
+            {202: ResponseSpec("The new run, started now or by the same request before", StartedView)},
             scope=Scope.START,
             problems=(
                 "unknown_run",
@@ -180,7 +181,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
             "deleteRun",
             "Delete a run with everything that is stored of it",
             to.runs.delete,
-            {204: Answer("It is gone")},
+            {204: ResponseSpec("It is gone")},
             query=DeleteQuery,
             scope=Scope.ADMIN,
             problems=("unknown_run", "run_live"),
@@ -191,7 +192,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
             "listEvents",
             "A run's events so far",
             to.poll.events,
-            {200: Answer("Events", EventsView)},
+            {200: ResponseSpec("Events", EventsView)},
             query=EventsQuery,
             problems=("unknown_run",),
         ),
@@ -206,7 +207,7 @@ def _questions(to: Handlers) -> tuple[AnyOperation, ...]:
             "listQuestions",
             "What waits for an answer, oldest first",
             to.questions.questions,
-            {200: Answer("Questions", QuestionsView)},
+            {200: ResponseSpec("Questions", QuestionsView)},
             query=QuestionsQuery,
             tag="questions",
         ),
@@ -216,7 +217,7 @@ def _questions(to: Handlers) -> tuple[AnyOperation, ...]:
             "getQuestion",
             "A question, with its outcome once it has one",
             to.questions.question,
-            {200: Answer("The question", QuestionView)},
+            {200: ResponseSpec("The question", QuestionView)},
             problems=("unknown_question",),
             tag="questions",
         ),
@@ -226,7 +227,7 @@ def _questions(to: Handlers) -> tuple[AnyOperation, ...]:
             "answerQuestion",
             "Answer a question",
             to.questions.answer,
-            {200: Answer("The answer, as it is recorded", AnswerView)},
+            {200: ResponseSpec("The answer, as it is recorded", AnswerView)},
             body=AnswerBody,
             scope=Scope.ANSWER,
             problems=ANSWERING,
@@ -238,7 +239,7 @@ def _questions(to: Handlers) -> tuple[AnyOperation, ...]:
             "answerRun",
             "Answer the open question of a run",
             to.questions.input,
-            {200: Answer("The answer, as it is recorded", AnswerView)},
+            {200: ResponseSpec("The answer, as it is recorded", AnswerView)},
             body=InputBody,
             scope=Scope.ANSWER,
             problems=("unknown_run", "no_open_question", "several_open_questions", *ANSWERING),
@@ -290,7 +291,7 @@ def _streams_of_run(to: Handlers) -> tuple[AnyOperation, ...]:
             "pollRun",
             "A run's events, fetched",
             to.poll.of_run,
-            {200: Answer("Events", EventsView)},
+            {200: ResponseSpec("Events", EventsView)},
             query=PollQuery,
             problems=("unknown_run",),
             tag="streams",
@@ -328,8 +329,21 @@ def _streams_of_all(to: Handlers) -> tuple[AnyOperation, ...]:
             "pollQuestions",
             "The question events of all runs, fetched",
             to.poll.of_all,
-            {200: Answer("Events", EventsView)},
+            {200: ResponseSpec("Events", EventsView)},
             query=PollQuery,
             tag="streams",
         ),
+    )
+
+
+async def me(context: RequestContext[None, None]) -> web.Response:
+    """The caller."""
+    caller = context.caller
+    return reply(
+        CallerView(
+            surface=caller.actor.surface,
+            name=caller.actor.label,
+            scopes=tuple(scope for scope in Scope if scope in caller.scopes),
+            signed_in=caller.session is not None,
+        )
     )

@@ -12,19 +12,16 @@ from pydantic import ValidationError
 
 from bot.core.access import Scope
 from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.event import encode
 from bot.core.question import Question
-from bot.surfaces.encoding import encode
 from bot.surfaces.http import problems
 from bot.surfaces.http.answers import Answers
-from bot.surfaces.http.auth import Caller
+from bot.surfaces.http.auth import Caller, KeyRateLimiter
 from bot.surfaces.http.bodies import AnswerMessage, StreamQuery
-from bot.surfaces.http.follow import RETRY, Follower
-from bot.surfaces.http.limits import Rates
-from bot.surfaces.http.opening import open_run
-from bot.surfaces.http.operations import Call, read_json
+from bot.surfaces.http.operations import RequestContext, read_json
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.streams import Streams, cut_off
-from bot.surfaces.http.wire import Message
+from bot.surfaces.http.streams import Streams, cut_off, open_run
+from bot.surfaces.http.wire import RETRY_DELAY_S, Follower, Message
 
 CLOSE_WITHIN = 0.5
 """Seconds that a client has to agree that it is over; it is over then anyway."""
@@ -40,29 +37,29 @@ What goes on beyond is no mistake any more, and is closed (1009). Nothing is dec
 class WebSocketRoutes:
     """The handlers of WebSockets."""
 
-    def __init__(self, streams: Streams, answers: Answers, rates: Rates) -> None:
+    def __init__(self, streams: Streams, answers: Answers, rates: KeyRateLimiter) -> None:
         self._streams = streams
         self._answers = answers
         self._rates = rates
 
-    async def of_run(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
-        run_id = call.id("execution_id")
-        opening = await open_run(self._streams.store.runs, run_id, _cursor(call))
-        socket = Socket(self._answers, self._rates, call.caller, run_id)
+    async def of_run(self, context: RequestContext[None, StreamQuery]) -> web.StreamResponse:
+        run_id = context.id("execution_id")
+        opening = await open_run(self._streams.store.runs, run_id, _cursor(context))
+        socket = Socket(self._answers, self._rates, context.caller, run_id)
         if opening.finished:  # nothing to follow: open, and close
-            return await self._serve(call, socket, None, opening.first)
+            return await self._serve(context, socket, None, opening.first)
         with self._streams.runs.follow(run_id, opening.after) as follower:
-            return await self._serve(call, socket, follower, opening.first)
+            return await self._serve(context, socket, follower, opening.first)
 
-    async def of_all(self, call: Call[None, StreamQuery]) -> web.StreamResponse:
-        with self._streams.follow_all(call.caller) as follower:
-            await follower.open(_cursor(call))
-            socket = Socket(self._answers, self._rates, call.caller, None)
-            return await self._serve(call, socket, follower, ())
+    async def of_all(self, context: RequestContext[None, StreamQuery]) -> web.StreamResponse:
+        with self._streams.follow_all(context.caller) as follower:
+            await follower.open(_cursor(context))
+            socket = Socket(self._answers, self._rates, context.caller, None)
+            return await self._serve(context, socket, follower, ())
 
     async def _serve(
         self,
-        call: Call[None, StreamQuery],
+        context: RequestContext[None, StreamQuery],
         socket: Socket,
         follower: Follower | None,
         first: Sequence[Message],
@@ -70,15 +67,15 @@ class WebSocketRoutes:
         response = web.WebSocketResponse(
             heartbeat=self._streams.pace.ping, max_msg_size=BUFFERED, compress=False, timeout=CLOSE_WITHIN
         )
-        with self._streams.entered(call.caller):
-            await response.prepare(call.request)
+        with self._streams.entered(context.caller):
+            await response.prepare(context.request)
             try:
                 async with asyncio.TaskGroup() as group:
-                    sending = group.create_task(self._send(response, call, follower, first))
-                    await self._receive(response, call.caller, socket)
+                    sending = group.create_task(self._send(response, context, follower, first))
+                    await self._receive(response, context.caller, socket)
                     sending.cancel()
             finally:
-                await _close(response, call.request, WSCloseCode.GOING_AWAY)
+                await _close(response, context.request, WSCloseCode.GOING_AWAY)
         return response
 
     async def _receive(self, response: web.WebSocketResponse, caller: Caller, socket: Socket) -> None:
@@ -92,29 +89,29 @@ class WebSocketRoutes:
     async def _send(
         self,
         response: web.WebSocketResponse,
-        call: Call[None, StreamQuery],
+        context: RequestContext[None, StreamQuery],
         follower: Follower | None,
         first: Sequence[Message],
     ) -> None:
         """Send what comes, until the last event or until it may no longer follow; then close."""
         messages, ended = first, follower is None
         try:
-            while await self._streams.still(call.caller):
+            while await self._streams.still(context.caller):
                 for message in messages:
                     await self._put(response, message.data)
                     ended = ended or message.last
                 if follower is None or ended:
                     break
                 messages = await self._next(follower)
-            await _close(response, call.request, WSCloseCode.OK if ended else WSCloseCode.POLICY_VIOLATION)
+            await _close(response, context.request, WSCloseCode.OK if ended else WSCloseCode.POLICY_VIOLATION)
         except (ConnectionError, NotFound):
-            cut_off(call.request)  # which also ends the receiving
+            cut_off(context.request)  # which also ends the receiving
 
     async def _next(self, follower: Follower) -> Sequence[Message]:
         try:
             return await follower.next(self._streams.pace.check)
         except StoreUnavailable:
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(RETRY_DELAY_S)
             return ()
 
     async def _put(self, response: web.WebSocketResponse, data: bytes) -> None:
@@ -129,7 +126,7 @@ class WebSocketRoutes:
 class Socket:
     """What one client may say over its WebSocket."""
 
-    def __init__(self, answers: Answers, rates: Rates, caller: Caller, run_id: str | None) -> None:
+    def __init__(self, answers: Answers, rates: KeyRateLimiter, caller: Caller, run_id: str | None) -> None:
         self._answers = answers
         self._rates = rates
         self._caller = caller
@@ -180,8 +177,8 @@ def _told(problem: Problem) -> dict[str, Any]:
     return {name: body[name] for name in body if name not in {"type", "title", "status"}}
 
 
-def _cursor(call: Call[None, StreamQuery]) -> str:
-    return call.query.last_event_id or call.request.headers.get("Last-Event-ID", "")
+def _cursor(context: RequestContext[None, StreamQuery]) -> str:
+    return context.query.last_event_id or context.request.headers.get("Last-Event-ID", "")
 
 
 async def _close(response: web.WebSocketResponse, request: web.Request, code: WSCloseCode) -> None:

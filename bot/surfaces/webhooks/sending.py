@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from pydantic import SecretStr
 
 from bot.core.addresses import is_public
-from bot.core.endpoints import Endpoint, check_url
-from bot.core.event import Event
-from bot.core.retry_after import seconds_of
-from bot.surfaces.encoding import encode
-from bot.surfaces.webhooks import signing
+from bot.core.endpoints import Endpoint, check_url, key_of
+from bot.core.event import Event, encode
+from bot.core.retry_after import parse_retry_after
 
-TIMEOUT = 15.0
+REQUEST_TIMEOUT_S = 15.0
 """Seconds that a receiver has to answer, connecting included."""
-READ = 4096
+MAX_RESPONSE_BYTES = 4096
 """Bytes that are read of an answer: nobody looks at them, but then the connection can serve again."""
-REST_WITHIN = 1.0
+BODY_TIMEOUT_S = 1.0
 """Seconds that the rest of an answer may take."""
-LONGEST_PAUSE = 4 * 3600.0
+MAX_RETRY_AFTER_S = 4 * 3600.0
 """Seconds that a receiver can ask for."""
-BACKING_OFF = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+STATUSES_WITH_RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 AddressInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 
 @dataclass(frozen=True)
-class Missed:
+class DeliveryFailure:
     """Why an event did not arrive, in words that quote neither its address nor a secret."""
 
     why: str
@@ -58,46 +59,46 @@ class Sender:
         self._session = session
         self._private = private
 
-    async def send(self, endpoint: Endpoint, event: Event) -> Missed | None:
+    async def send(self, endpoint: Endpoint, event: Event) -> DeliveryFailure | None:
         """Why the event did not arrive; None: it did."""
         url = endpoint.url.get_secret_value()
         try:
             check_url(url, private=self._private)
         except ValueError as error:
-            return Missed(str(error))
+            return DeliveryFailure(str(error))
         body = encode(event.public())
-        headers = signing.headers(endpoint.secrets, event.id, int(time.time()), body)
+        headers = signature_headers(endpoint.secrets, event.id, int(time.time()), body)
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
-                missed = _judged(answer)
-                if missed is None:
+                failure = _judged(answer)
+                if failure is None:
                     await _finish(answer)
                 else:
                     answer.close()
-                return missed
+                return failure
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return Missed(_words(error))
+            return DeliveryFailure(_words(error))
 
 
 async def _finish(answer: aiohttp.ClientResponse) -> None:
     """Take the rest of an answer whose status says that the event has arrived, whatever becomes of that."""
     try:
-        async with asyncio.timeout(REST_WITHIN):
-            await answer.content.read(READ)
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            await answer.content.read(MAX_RESPONSE_BYTES)
     except (aiohttp.ClientError, TimeoutError, OSError):
         answer.close()
 
 
-def _judged(answer: aiohttp.ClientResponse) -> Missed | None:
+def _judged(answer: aiohttp.ClientResponse) -> DeliveryFailure | None:
     status = answer.status
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return None
     # Not the phrase that the receiver sends: that is a stranger's text.
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
-    asked = answer.headers.get("Retry-After", "") if status in BACKING_OFF else ""
-    return Missed(
+    asked = answer.headers.get("Retry-After", "") if status in STATUSES_WITH_RETRY_AFTER else ""
+    return DeliveryFailure(
         f"it answered {status} {phrase}".strip(),
-        seconds_of(asked, most=LONGEST_PAUSE) or 0.0,
+        parse_retry_after(asked, most=MAX_RETRY_AFTER_S) or 0.0,
         gone=status == HTTPStatus.GONE,
     )
 
@@ -124,7 +125,11 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 @asynccontextmanager
 async def open_sender(
-    *, private: bool, version: str, within: float = TIMEOUT, resolver: AbstractResolver | None = None
+    *,
+    private: bool,
+    version: str,
+    within: float = REQUEST_TIMEOUT_S,
+    resolver: AbstractResolver | None = None,
 ) -> AsyncIterator[Sender]:
     """A sender that connects to public addresses only, unless `private` ones are allowed.
 
@@ -148,3 +153,17 @@ async def open_sender(
         trust_env=False,
     ) as session:
         yield Sender(session, private=private)
+
+
+def signature_headers(secrets: Sequence[SecretStr], message_id: str, at: int, body: bytes) -> dict[str, str]:
+    """The headers of one try, at `at` (seconds since the epoch). A message keeps its id in all tries."""
+    signed = b".".join((message_id.encode(), str(at).encode(), body))
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(at),
+        "webhook-signature": " ".join(_signature(secret, signed) for secret in secrets),
+    }
+
+
+def _signature(secret: SecretStr, signed: bytes) -> str:
+    return "v1," + base64.b64encode(hmac.digest(key_of(secret), signed, "sha256")).decode()

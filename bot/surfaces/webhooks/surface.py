@@ -11,20 +11,19 @@ from uuid import uuid4
 import structlog
 
 from bot.core.endpoints import SURFACE
-from bot.core.feed import RECHECK, Feed
+from bot.core.feed import RECHECK_INTERVAL_S, Feed
 from bot.core.ports import Store
-from bot.core.tasks import at_work
+from bot.core.tasks import run_alongside
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.webhooks.courier import AT_ONCE, Courier
-from bot.surfaces.webhooks.delivery import Delivery
-from bot.surfaces.webhooks.routes import Configured, OfStarts, Route
-from bot.surfaces.webhooks.schedule import Schedule
-from bot.surfaces.webhooks.sending import TIMEOUT, Sender, open_sender
+from bot.surfaces.webhooks.destinations import ConfiguredEndpoint, Destination, PerRunEndpoint
+from bot.surfaces.webhooks.dispatcher import RetrySchedule, WebhookDispatcher
+from bot.surfaces.webhooks.endpoint_worker import MAX_CONCURRENT_REQUESTS, EndpointWorker
+from bot.surfaces.webhooks.sending import REQUEST_TIMEOUT_S, Sender, open_sender
 
 log = structlog.get_logger(__name__)
 
-STARTS_AT_ONCE = 8 * AT_ONCE
+MAX_CONCURRENT_PER_RUN_REQUESTS = 8 * MAX_CONCURRENT_REQUESTS
 """Requests to the addresses that came with starts: they are many endpoints."""
 
 
@@ -32,10 +31,10 @@ STARTS_AT_ONCE = 8 * AT_ONCE
 class Pace:
     """How fast things go, in seconds."""
 
-    schedule: Schedule = field(default_factory=Schedule)
-    within: float = TIMEOUT
+    schedule: RetrySchedule = field(default_factory=RetrySchedule)
+    within: float = REQUEST_TIMEOUT_S
     #: Between two looks for what is due.
-    every: float = RECHECK
+    every: float = RECHECK_INTERVAL_S
 
 
 @asynccontextmanager
@@ -49,14 +48,14 @@ async def open_webhooks(
     """
     pace = pace or Pace()
     await _follow(settings, store)
-    routes = list(_routes(settings, store))
-    if not routes:
+    destinations = list(_destinations(settings, store))
+    if not destinations:
         yield
         return
     private = settings.webhook_allow_private
     async with open_sender(private=private, version=_version(), within=pace.within) as sender:
-        couriers = (_courier(route, store, feed, metrics, sender, pace) for route in routes)
-        async with at_work(*(courier.run() for courier in couriers)):
+        workers = (_worker(destination, store, feed, metrics, sender, pace) for destination in destinations)
+        async with run_alongside(*(worker.run() for worker in workers)):
             yield
 
 
@@ -78,19 +77,25 @@ async def _follow(settings: Settings, store: Store) -> None:
         )
 
 
-def _courier(route: Route, store: Store, feed: Feed, metrics: Metrics, sender: Sender, pace: Pace) -> Courier:
-    delivery = Delivery(
-        store, sender, route, owner=uuid4().hex, schedule=pace.schedule, tries=metrics.webhook_tries
+def _worker(
+    destination: Destination, store: Store, feed: Feed, metrics: Metrics, sender: Sender, pace: Pace
+) -> EndpointWorker:
+    dispatcher = WebhookDispatcher(
+        store, sender, destination, owner=uuid4().hex, schedule=pace.schedule, tries=metrics.webhook_tries
     )
-    at_once = STARTS_AT_ONCE if isinstance(route, OfStarts) else AT_ONCE
-    return Courier(store.outbox, feed, delivery, at_once=at_once, every=pace.every)
+    at_once = (
+        MAX_CONCURRENT_PER_RUN_REQUESTS
+        if isinstance(destination, PerRunEndpoint)
+        else MAX_CONCURRENT_REQUESTS
+    )
+    return EndpointWorker(store.outbox, feed, dispatcher, at_once=at_once, every=pace.every)
 
 
-def _routes(settings: Settings, store: Store) -> Iterator[Route]:
+def _destinations(settings: Settings, store: Store) -> Iterator[Destination]:
     for endpoint in settings.webhooks:
-        yield Configured(endpoint, store.webhooks)
+        yield ConfiguredEndpoint(endpoint, store.webhooks)
     if settings.webhook_urls:
-        yield OfStarts(store.runs, settings.webhook_secrets)
+        yield PerRunEndpoint(store.runs, settings.webhook_secrets)
 
 
 def _version() -> str:

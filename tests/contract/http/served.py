@@ -23,7 +23,7 @@ from bot.settings import Settings
 from bot.store.redis import RedisStore
 from bot.surfaces.console.surface import Console
 from bot.surfaces.http.api import open_api
-from bot.surfaces.http.site import IDLE_FOR, serving
+from bot.surfaces.http.site import IDLE_TIMEOUT_S, serving
 from bot.surfaces.http.streams import Pace
 from bot.surfaces.throttle import WrongKeys
 from bot.surfaces.trust import LocalTrust
@@ -137,7 +137,7 @@ async def serve(
     store: RedisStore,
     settings: Mapping[str, str],
     pace: Pace | None = None,
-    idle_for: float = IDLE_FOR,
+    idle_for: float = IDLE_TIMEOUT_S,
     *,
     console: bool = False,
 ) -> AsyncIterator[Served]:
@@ -151,9 +151,9 @@ async def serve(
         wrong_keys = WrongKeys()
         trust = LocalTrust(configured.exposed_by)
         pages = Console(configured, store, trust, wrong_keys, still_the_same) if console else None
-        door = pages.door if pages else None
+        authenticator = pages.authenticator if pages else None
         async with (
-            open_api(configured, store, feed, door, pace=pace, wrong_keys=wrong_keys) as api,
+            open_api(configured, store, feed, authenticator, pace=pace, wrong_keys=wrong_keys) as api,
             serving(pages.routes() if pages else (), listener, api, idle_for),
             http_client(url, 10) as client,
         ):

@@ -18,7 +18,7 @@ from bot.core.actor import Actor, Membership
 from bot.core.errors import SettingsError
 from bot.core.starting import plan
 from bot.store.redis import RedisStore
-from bot.surfaces.throttle import OVERALL, PER_ADDRESS, Budget, WrongKeys
+from bot.surfaces.throttle import OVERALL, PER_ADDRESS, TriesBudget, WrongKeys
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, SECRETS, Served, bearer, demo, serve
 
@@ -64,7 +64,7 @@ async def test_wrong_keys_in_the_form_count_too(console: Served) -> None:
 
 def test_wrong_keys_from_everywhere_are_bounded_together() -> None:
     now = [0.0]
-    wrong = WrongKeys(Budget(2, 1), Budget(5, 1), lambda: now[0])
+    wrong = WrongKeys(TriesBudget(2, 1), TriesBudget(5, 1), lambda: now[0])
     with capture_logs() as said:
         assert [wrong.count(f"198.51.100.{number}") > 0 for number in range(7)] == [False] * 5 + [True] * 2
     assert [(line["event"], line["address"]) for line in said] == [
@@ -75,7 +75,7 @@ def test_wrong_keys_from_everywhere_are_bounded_together() -> None:
 
 
 def test_one_ipv6_network_counts_as_one_client() -> None:
-    wrong = WrongKeys(Budget(1, 0.001), OVERALL, lambda: 0.0)
+    wrong = WrongKeys(TriesBudget(1, 0.001), OVERALL, lambda: 0.0)
     assert wrong.count("2001:db8:0:1::1") == 0
     assert wrong.count("2001:db8:0:1::ffff") > 0
     assert wrong.count("2001:db8:0:2::1") == 0

@@ -12,13 +12,13 @@ from bot.core.feed import Feed
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
-from bot.surfaces.webhooks.schedule import Schedule
+from bot.surfaces.webhooks.dispatcher import RetrySchedule
 from bot.surfaces.webhooks.surface import Pace, open_webhooks
 from tests.contract.webhooks.receiver import Receiver, receiving
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OLD_SECRET = "whsec_" + "b2xk" * 8
-QUICK = Pace(Schedule(first=0.05, factor=1.0, total=60.0), within=2.0, every=0.05)
+QUICK = Pace(RetrySchedule(first=0.05, factor=1.0, total=60.0), within=2.0, every=0.05)
 
 
 @dataclass(frozen=True)

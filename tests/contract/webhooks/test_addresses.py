@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from bot.core.endpoints import Endpoint
 from bot.core.event import Event, RunCompleted
 from bot.store.redis import RedisStore
-from bot.surfaces.webhooks.schedule import Schedule
-from bot.surfaces.webhooks.sending import Missed, open_sender
+from bot.surfaces.webhooks.dispatcher import RetrySchedule
+from bot.surfaces.webhooks.sending import DeliveryFailure, open_sender
 from bot.surfaces.webhooks.surface import Pace
 from tests.contract.webhooks.conftest import SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver, eventually
@@ -37,7 +37,9 @@ class Rebound(AbstractResolver):
         return
 
 
-async def _sent(url: str, *, private: bool, resolver: AbstractResolver | None = None) -> Missed | None:
+async def _sent(
+    url: str, *, private: bool, resolver: AbstractResolver | None = None
+) -> DeliveryFailure | None:
     endpoint = Endpoint(name="crm", url=SecretStr(url), secrets=(SecretStr(SECRET),))
     async with open_sender(private=private, version="1", within=2.0, resolver=resolver) as sender:
         return await sender.send(endpoint, EVENT)
@@ -46,7 +48,7 @@ async def _sent(url: str, *, private: bool, resolver: AbstractResolver | None = 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254", "10.0.0.1"])
 async def test_a_name_that_turns_out_to_be_private_is_not_connected_to(address: str) -> None:
     missed = await _sent("https://example.com/hooks", private=False, resolver=Rebound(address))
-    assert missed == Missed(PRIVATE)
+    assert missed == DeliveryFailure(PRIVATE)
 
 
 async def test_nothing_is_sent_to_a_private_address_unless_that_is_allowed(receiver: Receiver) -> None:
@@ -70,7 +72,7 @@ async def test_redirects_are_not_followed(receiver: Receiver) -> None:
     receiver.planned.append(307)
     receiver.headers["Location"] = receiver.url
     missed = await _sent(receiver.url, private=True)
-    assert missed == Missed("it answered 307 Temporary Redirect")
+    assert missed == DeliveryFailure("it answered 307 Temporary Redirect")
     assert len(receiver.requests) == 1
 
 
@@ -123,14 +125,14 @@ async def test_an_answer_without_end_is_not_read() -> None:
 async def test_nobody_at_home_is_said_without_the_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    assert await _sent(f"http://127.0.0.1:{port}/s3cret", private=True) == Missed(
+    assert await _sent(f"http://127.0.0.1:{port}/s3cret", private=True) == DeliveryFailure(
         "nothing answers at its address"
     )
 
 
 async def test_a_receiver_without_tls_is_told_apart(receiver: Receiver) -> None:
     missed = await _sent(receiver.url.replace("http://", "https://"), private=True)
-    assert missed == Missed("it doesn't speak TLS as it should")
+    assert missed == DeliveryFailure("it doesn't speak TLS as it should")
 
 
 async def test_neither_logs_nor_lists_hold_a_secret(
@@ -138,7 +140,7 @@ async def test_neither_logs_nor_lists_hold_a_secret(
 ) -> None:
     url = f"{receiver.url}/s3cret?token=t0ken"
     settings = settings_for(settings={"CREWDECK_WEBHOOKS": f"crm={url} {SECRET}"})
-    pace = Pace(Schedule(total=0.0), every=0.05)
+    pace = Pace(RetrySchedule(total=0.0), every=0.05)
     receiver.planned.append(500)
     async with opens(settings, pace):
         await started(store)

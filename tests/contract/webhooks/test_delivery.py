@@ -9,12 +9,11 @@ import pytest
 import redis
 
 from bot.core import ids
-from bot.core.event import TaskStarted
+from bot.core.event import TaskStarted, encode
 from bot.core.webhooks import GivenUp
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose
-from bot.surfaces.encoding import encode
-from bot.surfaces.webhooks.schedule import Schedule
+from bot.surfaces.webhooks.dispatcher import RetrySchedule
 from bot.surfaces.webhooks.surface import Pace
 from tests.contract.webhooks.conftest import OLD_SECRET, QUICK, SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver, eventually, receiving
@@ -131,7 +130,7 @@ async def test_what_was_not_sent_is_sent_after_a_restart(
     store: RedisStore, opens: Opens, receiver: Receiver
 ) -> None:
     receiver.planned.append(500)
-    async with opens(settings_for(receiver), Pace(Schedule(first=0.3), every=0.05)):
+    async with opens(settings_for(receiver), Pace(RetrySchedule(first=0.3), every=0.05)):
         claim = await claimed(store)
         await receiver.until(lambda: receiver.requests)
     await store.queue.finish(claim, result="ok")
@@ -200,7 +199,7 @@ async def test_what_a_process_held_that_died_is_taken_over(
 async def test_after_its_time_an_event_is_given_up_and_the_next_one_goes(
     store: RedisStore, opens: Opens, receiver: Receiver
 ) -> None:
-    pace = Pace(Schedule(first=0.05, factor=1.0, total=1.0), every=0.05)
+    pace = Pace(RetrySchedule(first=0.05, factor=1.0, total=1.0), every=0.05)
     async with opens(settings_for(receiver), pace):
         claim = await claimed(store)
         receiver.by_run[claim.run.id] = 500
@@ -220,7 +219,7 @@ async def test_after_its_time_an_event_is_given_up_and_the_next_one_goes(
 async def lost(store: RedisStore, opens: Opens, receiver: Receiver) -> str:
     """A run whose first event was given up."""
     receiver.planned.append(500)
-    async with opens(settings_for(receiver), Pace(Schedule(total=0.0), every=0.05)):
+    async with opens(settings_for(receiver), Pace(RetrySchedule(total=0.0), every=0.05)):
         claim = await claimed(store)
         await store.queue.finish(claim, result="ok")
         await receiver.until(lambda: receiver.types() == ["run_completed"])
@@ -254,7 +253,7 @@ async def test_what_is_sent_again_has_its_time_anew(
 ) -> None:
     await asyncio.sleep(0.5)
     receiver.planned.extend([500, 500])
-    pace = Pace(Schedule(first=0.05, factor=1.0, total=0.5), every=0.05)
+    pace = Pace(RetrySchedule(first=0.05, factor=1.0, total=0.5), every=0.05)
     async with opens(settings_for(receiver), pace):
         await store.webhooks.resend(CRM, lost, [1])
         await receiver.until(lambda: "run_started" in receiver.types())
@@ -356,7 +355,7 @@ async def test_a_forgotten_run_leaves_nothing_behind(
     store: RedisStore, opens: Opens, receiver: Receiver, server: redis.Redis, lost: str
 ) -> None:
     receiver.planned.append(500)
-    async with opens(settings_for(receiver), Pace(Schedule(first=30.0), every=0.05)):
+    async with opens(settings_for(receiver), Pace(RetrySchedule(first=30.0), every=0.05)):
         await store.webhooks.resend(CRM, lost, [2])
         await receiver.until(lambda: receiver.requests[-1].status == 500)
         await eventually(lambda: store.webhooks.failing(CRM))

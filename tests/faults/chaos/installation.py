@@ -18,7 +18,7 @@ from typing import Self
 
 from aiohttp.typedefs import Middleware
 
-from bot.core.tasks import at_work
+from bot.core.tasks import run_alongside
 from bot.store.redis import RedisStore, open_store
 from tests.faults.chaos.balancer import Balancer
 from tests.faults.chaos.effects import Effects
@@ -96,7 +96,7 @@ class Installation:
             slack.connect_http(f"{balancer.url}/slack/events", SECRET)
             made.url = balancer.url
             stack.push_async_callback(made.stop)
-            await stack.enter_async_context(at_work(made.care()))
+            await stack.enter_async_context(run_alongside(made.care()))
             yield made
 
     # ── processes ───────────────────────────────────────────────────────────────────────────────────────

@@ -16,7 +16,7 @@ import redis
 import redis.asyncio
 
 from bot.core.errors import StoreUnavailable
-from bot.core.tasks import at_work
+from bot.core.tasks import run_alongside
 from bot.store import redis_keys
 from tests.faults.chaos.boundary import CONCLUDE, EDIT, INTEND, MODEL, POST, TOOL, Boundary
 from tests.faults.chaos.installation import Installation
@@ -67,7 +67,7 @@ class Lap:
                 for n in range(many)
             ]
             try:
-                async with at_work(people.attend(), people.redeliver()):
+                async with run_alongside(people.attend(), people.redeliver()):
                     await lap._until(lap._known)
                     yield lap
             finally:

@@ -20,7 +20,7 @@ import redis
 import redis.asyncio
 
 from bot.core import ids
-from bot.core.tasks import at_work
+from bot.core.tasks import run_alongside
 from bot.store import redis_keys
 from tests.faults.chaos.installation import KEY, REDIS, Installation
 from tests.faults.chaos.ledger import ENDED, GAPLESS, Ledger
@@ -74,7 +74,7 @@ class Storm:
                     await asyncio.to_thread(
                         town.add, name, command, None, CREWDECK_HOT_WINDOW=window, CREWDECK_LEASE=LEASE
                     )
-            async with at_work(people.attend(), people.redeliver()):
+            async with run_alongside(people.attend(), people.redeliver()):
                 for _ in itertools.count():
                     if "walk" in await town.store.catalogue.crews():
                         break

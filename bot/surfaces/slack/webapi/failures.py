@@ -17,7 +17,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.core.errors import CrewdeckError
-from bot.core.retry_after import seconds_of
+from bot.core.retry_after import parse_retry_after
 
 SERVER_ERROR: Final = 500
 RATE_LIMITED: Final = 429
@@ -125,4 +125,4 @@ def retry_after(headers: Mapping[str, object]) -> float:
     named = {str(name).lower(): value for name, value in headers.items()}
     value = named.get("retry-after", "")
     value = value[0] if isinstance(value, list) and value else value
-    return seconds_of(str(value), most=LATEST) or SOON
+    return parse_retry_after(str(value), most=LATEST) or SOON

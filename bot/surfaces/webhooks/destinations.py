@@ -7,14 +7,14 @@ from typing import Protocol
 import structlog
 from pydantic import SecretStr
 
-from bot.core.endpoints import OF_STARTS, Endpoint, derived, surface_of
+from bot.core.endpoints import PER_RUN_ENDPOINT, Endpoint, derived, surface_of
 from bot.core.ports import Runs
 from bot.core.webhooks import Webhooks
 
 log = structlog.get_logger(__name__)
 
 
-class Route(Protocol):
+class Destination(Protocol):
     """Where the events of a run go on one surface."""
 
     surface: str
@@ -29,7 +29,7 @@ class Route(Protocol):
         """The receiver wants no more (410). True if that is about all runs: nothing is given up then."""
 
 
-class Configured:
+class ConfiguredEndpoint:
     """To an endpoint of the settings, for all runs."""
 
     def __init__(self, endpoint: Endpoint, webhooks: Webhooks) -> None:
@@ -52,10 +52,10 @@ class Configured:
         return True
 
 
-class OfStarts:
+class PerRunEndpoint:
     """To the address that came with the run's start, signed with a secret of who started it."""
 
-    surface = surface_of(OF_STARTS)
+    surface = surface_of(PER_RUN_ENDPOINT)
 
     def __init__(self, runs: Runs, secrets: tuple[SecretStr, ...]) -> None:
         self._runs = runs
@@ -66,7 +66,7 @@ class OfStarts:
         secrets = tuple(derived(secret, run.requester.principal) for secret in self._secrets)
         for place in run.followers:
             if place.surface == self.surface:
-                return Endpoint(name=OF_STARTS, url=SecretStr(place.ref), secrets=secrets)
+                return Endpoint(name=PER_RUN_ENDPOINT, url=SecretStr(place.ref), secrets=secrets)
         return None
 
     async def blocked(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -12,6 +13,8 @@ from bot.core.errors import StoreUnavailable
 from bot.core.lists import Totals
 from bot.core.ports import Store
 from bot.metrics import CONTENT_TYPE, Metrics
+from bot.surfaces.http.operations import RequestContext, reply
+from bot.surfaces.http.views import HealthView
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,9 @@ class Probes:
             return await self.store.health.totals()
         except StoreUnavailable:
             return None
+
+
+async def health(_: RequestContext[None, None]) -> web.Response:
+    """It runs; nothing else is asked."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return reply(HealthView(timestamp=now))

@@ -12,10 +12,10 @@ from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind
 from bot.core.run import Run, RunStatus
 from bot.core.sessions import Session
 from bot.surfaces.http.auth import LOCAL, Caller
-from bot.surfaces.http.sight import Sight
+from bot.surfaces.http.visibility import Visibility
 from tests.contract.world import ADA, BOB
 
-ID = ids.run_id("sight")
+ID = ids.run_id("visibility")
 ADAS = Policy(deciders=(ADA.principal,))
 RUN = Run(
     id=ID,
@@ -62,7 +62,7 @@ def test_who_knows_of_a_run_and_of_its_questions(
     caller: Caller, *, run: bool, adas: bool, bobs: bool
 ) -> None:
     store: Store = None  # type: ignore[assignment]  # what is asked here needs none
-    sight = Sight(store)
-    assert sight.of_run(caller, RUN) is run
-    assert sight.of_question(caller, RUN, question(ADAS)) is adas
-    assert sight.of_question(caller, RUN, question(Policy(deciders=(BOB.principal,)))) is bobs
+    visibility = Visibility(store)
+    assert visibility.of_run(caller, RUN) is run
+    assert visibility.of_question(caller, RUN, question(ADAS)) is adas
+    assert visibility.of_question(caller, RUN, question(Policy(deciders=(BOB.principal,)))) is bobs

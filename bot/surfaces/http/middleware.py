@@ -1,4 +1,4 @@
-"""The door: who may come in at all. It stands before every route, whoever's it is.
+"""The authenticator: who may come in at all. It stands before every route, whoever's it is.
 
 Without keys the API trusts the person at this machine, and a web page they look at must not be able to speak
 for them: it would come with another `Origin`, or under another `Host` (DNS rebinding). Nor must a proxy or
@@ -18,27 +18,34 @@ from aiohttp.typedefs import Middleware
 
 from bot.core.access import Scope
 from bot.core.addresses import is_loopback
-from bot.core.sessions import Door
-from bot.surfaces import origin
-from bot.surfaces.http.auth import CALLER, LOCAL, Caller, Ring, caller_of, secret_of, signed_in
-from bot.surfaces.http.limits import Rates
+from bot.core.sessions import SessionAuthenticator
+from bot.surfaces.http.auth import (
+    CALLER,
+    LOCAL,
+    Caller,
+    KeyCache,
+    KeyRateLimiter,
+    caller_of,
+    secret_of,
+    signed_in,
+)
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.sight import Sight
+from bot.surfaces.http.visibility import Visibility
 from bot.surfaces.throttle import WrongKeys
-from bot.surfaces.trust import LocalTrust
+from bot.surfaces.trust import LocalTrust, is_own_origin
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-OPEN = frozenset({"/health"})
+ALWAYS_OPEN_PATHS = frozenset({"/health"})
 """Answered to everybody, always."""
-SIGNED = "/slack/"
+SIGNED_PREFIX = "/slack/"
 """Verified by signature, by those who answer there."""
-DOCUMENTS = frozenset({"/docs", "/openapi.json"})
+DOCUMENT_PATHS = frozenset({"/docs", "/openapi.json"})
 """The same in every installation: with keys in use, nothing that needs one."""
-READY = "/ready"
-PROBES = frozenset({READY, "/metrics"})
+READY_PATH = "/ready"
+PROBE_PATHS = frozenset({READY_PATH, "/metrics"})
 
-FORWARDING = frozenset(
+FORWARDING_HEADERS = frozenset(
     {
         "forwarded",
         "via",
@@ -51,7 +58,7 @@ FORWARDING = frozenset(
     }
 )
 """Headers of proxies and tunnels."""
-FORWARDING_STARTS = ("x-forwarded", "x-original-", "x-envoy-", "cf-", "fastly-")
+FORWARDING_HEADER_PREFIXES = ("x-forwarded", "x-original-", "x-envoy-", "cf-", "fastly-")
 
 
 @dataclass(frozen=True)
@@ -64,23 +71,23 @@ class Origins:
     public_url: str
 
 
-class Guard:
+class AuthMiddleware:
     """Lets callers in, or says why not."""
 
     def __init__(
         self,
-        ring: Ring,
-        rates: Rates,
-        sight: Sight,
-        door: Door | None,
+        keys: KeyCache,
+        rates: KeyRateLimiter,
+        visibility: Visibility,
+        authenticator: SessionAuthenticator | None,
         trust: LocalTrust,
         wrong_keys: WrongKeys,
         origins: Origins,
     ) -> None:
-        self._sight = sight
-        self._ring = ring
+        self._visibility = visibility
+        self._keys = keys
         self._rates = rates
-        self._door = door
+        self._sessions = authenticator
         self._trust = trust
         self._wrong_keys = wrong_keys
         self._origins = origins
@@ -88,14 +95,14 @@ class Guard:
     @property
     def middleware(self) -> Middleware:
         @web.middleware
-        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.path not in OPEN and not request.path.startswith(SIGNED):
+        async def auth(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if request.path not in ALWAYS_OPEN_PATHS and not request.path.startswith(SIGNED_PREFIX):
                 if self._is_preflight(request):
                     return web.Response(status=204)
                 await self._admit(request)
             return await handler(request)
 
-        return guard
+        return auth
 
     async def add_cors(self, request: web.Request, response: web.StreamResponse) -> None:
         """Let pages of the named origins read the answer."""
@@ -120,11 +127,11 @@ class Guard:
         )
 
     async def _admit(self, request: web.Request) -> None:
-        if not await self._ring.locked():
+        if not await self._keys.locked():
             await self._admit_without_keys(request)
         elif not self._public(request.path):
             request[CALLER] = caller = await self._visitor(request) or await self._holder(request)
-            if request.path in PROBES:
+            if request.path in PROBE_PATHS:
                 caller.require(Scope.READ)
 
     async def _admit_without_keys(self, request: web.Request) -> None:
@@ -156,40 +163,40 @@ class Guard:
 
     def _needs_nobody(self, path: str) -> bool:
         """What is the same for everybody at this machine: the console's files, and whether we are ready."""
-        if self._door is not None and self._door.public(path):
+        if self._sessions is not None and self._sessions.public(path):
             return True
-        return path == READY and "HOST" not in self._trust.exposed_by
+        return path == READY_PATH and "HOST" not in self._trust.exposed_by
 
     async def still(self, caller: Caller) -> bool:
         """Whether it would let this caller in now: keys and sessions end while streams are open."""
-        if (caller.local or caller.key is not None) and not await self._ring.still(caller):
+        if (caller.local or caller.key is not None) and not await self._keys.still(caller):
             return False
-        return caller.session is None or self._door is None or await self._door.still(caller.session)
+        return caller.session is None or self._sessions is None or await self._sessions.still(caller.session)
 
     def _public(self, path: str) -> bool:
-        return path in DOCUMENTS or (self._door is not None and self._door.public(path))
+        return path in DOCUMENT_PATHS or (self._sessions is not None and self._sessions.public(path))
 
     async def _visitor(self, request: web.Request) -> Caller | None:
         """Who has signed in, if they have and send nothing else that says who they are."""
-        if self._door is None or secret_of(request):
+        if self._sessions is None or secret_of(request):
             return None
-        session = await self._door.session(request.cookies)
+        session = await self._sessions.session(request.cookies)
         if session is None:
             return None
-        key = await self._ring.find_digest(session.key) if session.key else None
-        if (session.key and key is None) or (session.local and await self._ring.locked()):
+        key = await self._keys.find_digest(session.key) if session.key else None
+        if (session.key and key is None) or (session.local and await self._keys.locked()):
             return None
         self._check_forgery(request)
         if session.local:
             return signed_in(session, None)
         self._rates.take(key.name if key else session.actor.principal)
         caller = signed_in(session, key)
-        await self._sight.check(request, caller)
+        await self._visibility.check(request, caller)
         return caller
 
     async def _holder(self, request: web.Request) -> Caller:
         secret = secret_of(request)
-        key = await self._ring.find(secret)
+        key = await self._keys.find(secret)
         if key is None:
             if secret:
                 self._count_wrong(request)
@@ -224,7 +231,7 @@ class Guard:
         sent_by = request.headers.get("Origin")
         if sent_by is None or sent_by in self._origins.named:
             return
-        if not origin.is_own(request, self._origins.public_url):
+        if not is_own_origin(request, self._origins.public_url):
             raise Problem(
                 "wrong_origin",
                 "Pages of other origins may not call, unless CREWDECK_CORS_ORIGINS names them.",
@@ -237,7 +244,7 @@ class Guard:
         """
         if request.method in {"GET", "HEAD"} and "Upgrade" not in request.headers:
             return
-        if not origin.is_own(request, self._origins.public_url):
+        if not is_own_origin(request, self._origins.public_url):
             raise Problem(
                 "wrong_origin",
                 "With a session only this server's own pages may call. Behind a proxy, set "
@@ -247,7 +254,7 @@ class Guard:
 
 def _is_forwarded(request: web.Request) -> bool:
     names = (name.lower() for name in request.headers)
-    return any(name in FORWARDING or name.startswith(FORWARDING_STARTS) for name in names)
+    return any(name in FORWARDING_HEADERS or name.startswith(FORWARDING_HEADER_PREFIXES) for name in names)
 
 
 def _hostname(url: str) -> str:

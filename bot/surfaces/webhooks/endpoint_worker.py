@@ -8,38 +8,38 @@ from contextlib import suppress
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.feed import RECHECK, Feed, Signal, outbox_topic
+from bot.core.feed import RECHECK_INTERVAL_S, Feed, Signal, outbox_topic
 from bot.core.ports import Outbox
-from bot.surfaces.webhooks.delivery import Delivery
+from bot.surfaces.webhooks.dispatcher import WebhookDispatcher
 
 log = structlog.get_logger(__name__)
 
-LEASE = 30.0
+SHARD_LEASE_S = 30.0
 """Seconds. Longer than one try takes, so that nobody else takes the shard meanwhile."""
-RELEASED_WITHIN = 2.0
+RELEASE_TIMEOUT_S = 2.0
 """Seconds that giving it back may hold up the end."""
-SET_ASIDE = 60.0
+ERROR_DELAY_S = 60.0
 """Seconds after which a run is tried again that could not be read, or broke our own code."""
-AT_ONCE = 8
+MAX_CONCURRENT_REQUESTS = 8
 """Requests to one endpoint, at the same time."""
 
 
-class Courier:
+class EndpointWorker:
     """Delivers for one endpoint."""
 
     def __init__(
         self,
         outbox: Outbox,
         feed: Feed,
-        delivery: Delivery,
+        dispatcher: WebhookDispatcher,
         *,
-        at_once: int = AT_ONCE,
-        every: float = RECHECK,
+        at_once: int = MAX_CONCURRENT_REQUESTS,
+        every: float = RECHECK_INTERVAL_S,
     ) -> None:
         self._outbox = outbox
         self._feed = feed
-        self._delivery = delivery
-        self._surface = delivery.route.surface
+        self._dispatcher = dispatcher
+        self._surface = dispatcher.destination.surface
         self._slots = asyncio.Semaphore(at_once)
         self._every = every
         self._busy: set[str] = set()
@@ -63,14 +63,14 @@ class Courier:
             finally:
                 # Who doesn't get it back now, gets it when the lease has run out.
                 with suppress(StoreUnavailable, TimeoutError):
-                    async with asyncio.timeout(RELEASED_WITHIN):
-                        await self._outbox.release_shard(self._surface, shard, self._delivery.owner)
+                    async with asyncio.timeout(RELEASE_TIMEOUT_S):
+                        await self._outbox.release_shard(self._surface, shard, self._dispatcher.owner)
 
     async def _look(self, shard: int, signal: Signal, group: asyncio.TaskGroup) -> None:
-        if not await self._outbox.lease_shard(self._surface, shard, self._delivery.owner, LEASE):
+        if not await self._outbox.lease_shard(self._surface, shard, self._dispatcher.owner, SHARD_LEASE_S):
             return
         pending = set(await self._outbox.pending(self._surface, shard)) - self._busy
-        if pending and not await self._delivery.route.blocked():
+        if pending and not await self._dispatcher.destination.blocked():
             for run_id in pending:
                 self._busy.add(run_id)
                 group.create_task(self._bring(run_id, signal))
@@ -78,7 +78,7 @@ class Courier:
     async def _bring(self, run_id: str, signal: Signal) -> None:
         try:
             async with self._slots:
-                await self._delivery.bring(run_id)
+                await self._dispatcher.bring(run_id)
         except NotFound:
             log.debug("A run was forgotten before its webhooks were sent", run_id=run_id)
         except StoreUnavailable as error:
@@ -98,4 +98,4 @@ class Courier:
         else:
             log.error("Webhooks of a run failed; trying again", run_id=run_id, exc_info=error)
         with suppress(StoreUnavailable):
-            await self._outbox.postpone(self._surface, run_id, SET_ASIDE)
+            await self._outbox.postpone(self._surface, run_id, ERROR_DELAY_S)

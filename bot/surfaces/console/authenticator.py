@@ -1,19 +1,58 @@
-"""The door: what the API asks to learn who has signed in."""
+"""The authenticator: what the API asks to learn who has signed in."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
 
 from bot.core import sessions
 from bot.core.access import digest
 from bot.core.errors import CrewdeckError, StoreUnavailable
 from bot.core.ports import Memory
-from bot.core.sessions import Session, Vouch
-from bot.surfaces.console.cookies import token_in
+from bot.core.sessions import SESSION_TTL_S, Session, Vouch
 from bot.surfaces.console.files import HOME, PREFIX
+from bot.surfaces.trust import scheme_of
+
+COOKIE_NAME = "crewdeck_session"
 
 
-class SessionDoor:
+def token_in(cookies: Mapping[str, str]) -> str:
+    """The session's token; "" if there is none."""
+    token = cookies.get(COOKIE_NAME, "")
+    return token if token.isascii() else ""
+
+
+@dataclass(frozen=True)
+class Cookies:
+    """Gives the cookie and takes it back."""
+
+    #: People come by https, though what comes to us may come from a proxy without it.
+    secure: bool
+
+    def give(self, request: web.Request, response: web.StreamResponse, token: str) -> None:
+        """Scripts never see it, and a browser sends it from our own pages only."""
+        response.set_cookie(
+            COOKIE_NAME,
+            token,
+            max_age=round(SESSION_TTL_S),
+            path="/",
+            httponly=True,
+            samesite="Strict",
+            secure=self._is_secure(request),
+        )
+
+    def take(self, request: web.Request, response: web.StreamResponse) -> None:
+        secure = self._is_secure(request)
+        response.del_cookie(COOKIE_NAME, path="/", httponly=True, samesite="Strict", secure=secure)
+
+    def _is_secure(self, request: web.Request) -> bool:
+        # Whoever lies about how they came only makes their own cookie stricter.
+        return self.secure or scheme_of(request) == "https"
+
+
+class ConsoleAuthenticator:
     """`bot.core.sessions.Door`, with sessions that are kept in the store."""
 
     def __init__(self, memory: Memory, vouch: Vouch | None) -> None:

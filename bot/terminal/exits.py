@@ -16,3 +16,11 @@ INTERRUPTED = 130
 def of_run(run: Run) -> int:
     """The status of a run that is over."""
     return COMPLETED if run.status == "completed" else FAILED
+
+
+class Withdrawn(Exception):  # noqa: N818
+    """What was asked for isn't wanted any more."""
+
+
+class Interrupted(Exception):  # noqa: N818
+    """The person pressed Ctrl-C."""
