@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.surfaces.slack.inbound.people import FRESH
+from bot.surfaces.slack.inbound.people import PROFILE_TTL_S
 from tests.loopback.slack import Delivery, Message, Person
 from tests.scenario.stage import Scene, grow_old, over_both
 
@@ -52,7 +52,7 @@ async def test_a_change_that_nobody_told_of_counts_within_minutes(scene: Scene) 
     question = await scene.asked("vote tides")
     await known(scene)
     await scene.slack.change(scene.ada, heard=False, is_restricted=True)
-    assert 0 < await grow_old(scene, scene.ada) <= FRESH <= 600
+    assert 0 < await grow_old(scene, scene.ada) <= PROFILE_TTL_S <= 600
     await scene.ada.press(question, "Approve")
     await scene.told(scene.ada, GUESTS)
     assert await still_open(scene, question)

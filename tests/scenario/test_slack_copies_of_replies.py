@@ -19,11 +19,12 @@ from bot.store.redis import open_store
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.answers import Answers
-from bot.surfaces.chat.inbound.replies import Heard, Replies
-from bot.surfaces.chat.inbound.reply import SILENT
-from bot.surfaces.slack.inbound.payloads import Said
+from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage
+from bot.surfaces.chat.inbound.replies import Replies
+from bot.surfaces.slack.inbound.payloads import Said, incoming
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.place import SlackPlace
+from bot.surfaces.slack.place import SURFACE, SlackPlace
+from bot.surfaces.slack.surface import SlackLayout
 from bot.surfaces.slack.webapi.api import open_api
 from bot.surfaces.slack.webapi.installed import Installed
 from tests.contract.lossy import LossyLine, lossy_line
@@ -56,12 +57,12 @@ async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies,
         async def made(store: Store) -> Replies:
             people = People(api, store.memory, BackgroundTasks(), installed)
             await people.actor(ADA.user_id)
-            return Replies(store, people, Answers(store))
+            return Replies(SURFACE, store, people, Answers(SURFACE, store, SlackLayout()))
 
         yield await made(on.store), await made(far)
 
 
-def message(words: str = "blue") -> Heard:
+def message(words: str = "blue") -> IncomingMessage:
     """A reply that was written in a moment, so that it is later than whatever is asked here."""
     said = Said(
         type="message",
@@ -71,7 +72,7 @@ def message(words: str = "blue") -> Heard:
         user=ADA.user_id,
         text=words,
     )
-    return Heard(TEAM, "U0BOT", said)
+    return incoming(said, TEAM, "U0BOT")
 
 
 async def in_thread(on: Outbox) -> tuple[Run, Claim]:
@@ -90,9 +91,9 @@ async def test_two_copies_of_a_reply_at_once_answer_one_question(
     other = claim if where == "the same run" else (await in_thread(on))[1]
     colour = await on.ask(claim, "Which colour?", kind=QuestionKind.TEXT)
     held = line.hold(f"{heard.key}:question".encode())
-    copy = asyncio.create_task(second.hear(heard))
+    copy = asyncio.create_task(second.handle(heard))
     await held.reached.wait()  # it has seen that the message has gone no way yet
-    assert await first.hear(heard) == SILENT
+    assert await first.handle(heard) == SILENT
     shape = await on.ask(other, "Which shape?", kind=QuestionKind.TEXT)
     held.released.set()
     assert await copy == SILENT
@@ -100,5 +101,5 @@ async def test_two_copies_of_a_reply_at_once_answer_one_question(
     assert settled.outcome is not None
     assert settled.outcome.comment == "blue"
     assert (await on.store.questions.get(shape.run_id, shape.id)).open
-    assert await first.hear(message("round")) == SILENT
+    assert await first.handle(message("round")) == SILENT
     assert not (await on.store.questions.get(shape.run_id, shape.id)).open

@@ -164,7 +164,7 @@ def test_signed_bodies_that_slack_does_not_send_are_refused(body: bytes, content
 
 
 def test_a_body_that_is_too_long_is_refused() -> None:
-    body = b"x" * (guard.MOST_BYTES + 1)
+    body = b"x" * (guard.MAX_BODY_BYTES + 1)
     assert status(headers(body), body) == 413
 
 

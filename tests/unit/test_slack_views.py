@@ -1,5 +1,6 @@
 """Forms come back as what people filled in."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from bot.core import inputs
 from bot.core.crew import Crew, InputField, InputKind
 from bot.core.errors import InvalidInputs
-from bot.surfaces.chat.inbound.actions import VALUE, WORDS_ACTION, WORDS_BLOCK, input_block
+from bot.surfaces.chat.inbound.actions import REPLY, START, VALUE, WORDS_ACTION, WORDS_BLOCK, input_block
+from bot.surfaces.chat.inbound.interactions import FormSubmission
 from bot.surfaces.slack.cards import views
+from bot.surfaces.slack.inbound.payloads import Submission
 
 CREW = Crew(
     name="demo",
@@ -23,12 +26,22 @@ CREW = Crew(
 )
 
 
-def state(**answered: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
-    return {input_block(name): {VALUE: value} for name, value in answered.items()}
+def submitted(callback: str, values: dict[str, dict[str, Any]]) -> FormSubmission:
+    sent = {
+        "team": {"id": "T1"},
+        "user": {"id": "U1"},
+        "view": {"id": "V1", "callback_id": callback, "state": {"values": values}},
+    }
+    return Submission.model_validate(sent).form_submission()
+
+
+def filled_in(**answered: dict[str, Any]) -> Mapping[str, str]:
+    values = {input_block(name): {VALUE: value} for name, value in answered.items()}
+    return submitted(START, values).values
 
 
 def test_what_was_filled_in_becomes_values_of_the_declared_types() -> None:
-    filled = state(
+    filled = filled_in(
         topic={"type": "plain_text_input", "value": "mills"},
         count={"type": "number_input", "value": "3"},
         loud={"type": "static_select", "selected_option": {"value": "no"}},
@@ -41,7 +54,7 @@ def test_what_was_filled_in_becomes_values_of_the_declared_types() -> None:
 
 
 def test_fields_left_empty_are_no_values() -> None:
-    empty = state(
+    empty = filled_in(
         topic={"type": "plain_text_input", "value": None},
         tone={"type": "static_select", "selected_option": None},
         day={"type": "datepicker", "selected_date": None},
@@ -63,6 +76,7 @@ def test_what_is_known_is_filled_in() -> None:
     assert blocks[input_block("topic")]["element"]["initial_value"] == "mills"
 
 
-def test_words_are_read_back_without_blanks_around() -> None:
-    assert views.reply_words({WORDS_BLOCK: {WORDS_ACTION: {"value": " shorter \n"}}}) == "shorter"
-    assert views.reply_words({}) == ""
+def test_words_are_read_as_their_writer_saw_them() -> None:
+    sent = submitted(REPLY, {WORDS_BLOCK: {WORDS_ACTION: {"value": "shorter :+1:"}}})
+    assert sent.values == {WORDS_BLOCK: "shorter 👍"}
+    assert submitted(REPLY, {WORDS_BLOCK: {WORDS_ACTION: {"value": None}}}).values == {WORDS_BLOCK: ""}

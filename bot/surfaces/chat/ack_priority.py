@@ -1,7 +1,7 @@
-"""Acknowledgements first: what nobody waits for makes room while a person's press is being worked on.
+"""Acknowledgements first: sending makes room while a request is being handled.
 
-Slack gives an acknowledgement three seconds, and people are less patient; showing runs has no deadline. They
-share one event loop, where a hundred runs to be shown would be a queue in front of every press.
+A platform waits about three seconds for an acknowledgement, and people are less patient; messages to threads
+have no deadline. Both share one event loop, where a hundred runs to be shown would queue in front of a press.
 """
 
 from __future__ import annotations
@@ -10,36 +10,36 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PATIENCE = 0.5
-"""Seconds that showing runs is held up at most, so that no storm of presses stops it."""
+MAX_YIELD_S = 0.5
+"""Sending is held up for this long at most, so that no burst of presses stops it."""
 
 
 class AckPriority:
-    """Who goes first in this process."""
+    """Whether this process has requests to acknowledge."""
 
     def __init__(self) -> None:
-        self._urgent = 0
-        self._calm = asyncio.Event()
-        self._calm.set()
+        self._unacknowledged = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._turn = asyncio.Lock()
 
     @contextmanager
-    def urgent(self) -> Iterator[None]:
-        """Somebody waits for what the block does."""
-        self._urgent += 1
-        self._calm.clear()
+    def acknowledging(self) -> Iterator[None]:
+        """The platform waits for what the block does."""
+        self._unacknowledged += 1
+        self._idle.clear()
         try:
             yield
         finally:
-            self._urgent -= 1
-            if not self._urgent:
-                self._calm.set()
+            self._unacknowledged -= 1
+            if not self._unacknowledged:
+                self._idle.set()
 
     async def yield_to_acks(self) -> None:
-        """Return when nobody waits for an acknowledgement. One caller at a time: no herd follows a gap."""
+        """Return when no request waits for its acknowledgement. Callers pass one at a time."""
         async with self._turn:
             try:
-                async with asyncio.timeout(PATIENCE):
-                    await self._calm.wait()
+                async with asyncio.timeout(MAX_YIELD_S):
+                    await self._idle.wait()
             except TimeoutError:
                 return

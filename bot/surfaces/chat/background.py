@@ -1,4 +1,4 @@
-"""Tasks that somebody owns: what is still to do once Slack has its acknowledgement."""
+"""Background tasks with an owner: what is still to do once a request was acknowledged."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ T = TypeVar("T")
 
 
 class BackgroundTasks:
-    """Running tasks. None is lost to garbage collection, none fails unseen, all are ended at the end."""
+    """Running tasks. None is garbage-collected, none fails unnoticed, and all end with `drain`."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
 
-    def start(self, errand: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        """Run it from now on; `name` is what the log calls it."""
-        task = asyncio.get_running_loop().create_task(errand, name=name)
+    def start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Run it from now on; `name` appears in the log."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(self._ended)
         return task
 
-    async def drain(self, seconds: float) -> None:
-        """Give what runs this long to end, then cancel the rest."""
+    async def drain(self, timeout_s: float) -> None:
+        """Wait for running tasks, then cancel those that are left."""
         if self._running:
-            await asyncio.wait(tuple(self._running), timeout=seconds)
+            await asyncio.wait(tuple(self._running), timeout=timeout_s)
         left = tuple(self._running)
         for task in left:
             task.cancel()
@@ -41,6 +41,6 @@ class BackgroundTasks:
         self._running.discard(task)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, CrewdeckError):
-            log.warning("an errand was given up", errand=task.get_name(), why=str(error))
+            log.warning("a background task was given up", task=task.get_name(), why=str(error))
         elif error is not None:
-            log.error("an errand failed", errand=task.get_name(), exc_info=error)
+            log.error("a background task failed", task=task.get_name(), exc_info=error)

@@ -1,4 +1,4 @@
-"""Answers to questions: by button, in a modal, or in the words of a thread; and why one did not count."""
+"""Answers to questions: by button, in a form, or in the words of a thread; and why one did not count."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from bot.core.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import Response, make_response
-from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.inbound.actions import WORDS_BLOCK, Target
-from bot.surfaces.chat.inbound.reply import SILENT, Reply
+from bot.surfaces.chat.inbound.interactions import SILENT, Reply
+from bot.surfaces.chat.inbound.ports import QuestionLayout
 from bot.surfaces.chat.message_keys import asked_in_words, shown_digest
-from bot.surfaces.slack.cards import asking, private
-from bot.surfaces.slack.cards.asking import Fit
+from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.cards.mrkdwn import escape
-from bot.surfaces.slack.inbound import emoji
-from bot.surfaces.slack.place import SURFACE
 
 GONE = "This question is no longer there: its run ended some time ago."
 READ_FIRST = (
@@ -30,10 +27,12 @@ READ_FIRST = (
 class Answers:
     """Gives people's answers to the store. What counts is decided there; here it is put into words."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, surface: str, store: Store, layout: QuestionLayout) -> None:
+        self._surface = surface
         self._store = store
+        self._layout = layout
 
-    async def press(
+    async def by_press(
         self, target: Target, action: Action, actor: Actor, *, key: str, value: str | None = None
     ) -> Reply:
         """A decision by button or select."""
@@ -42,33 +41,32 @@ class Answers:
         except NotFound:
             return Reply(say=private.words(GONE))
         said = make_response(action, actor, key=key, value=value, digest=target.digest)
-        return _ruled(await self._respond(question, said), question, actor)
+        return _explained(await self._respond(question, said), question, actor)
 
-    async def modal(self, target: Target, words: str, actor: Actor, *, key: str) -> Reply:
-        """The words of a modal; why they don't count is said in it, so that they are not lost."""
+    async def by_form(self, target: Target, words: str, actor: Actor, *, key: str) -> Reply:
+        """The words of a form; why they don't count is said in it, so that they are not lost."""
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return Reply(errors={WORDS_BLOCK: GONE})
-        words = emoji.read(words)
         if question.kind is not QuestionKind.REVIEW:
-            if why := _ambiguous(question, words):
+            if why := self._ambiguous(question, words):
                 return Reply(errors={WORDS_BLOCK: why})
-            if await self._half_seen(question, actor, words):
+            if await self._decides_unseen(question, actor, words):
                 return Reply(errors={WORDS_BLOCK: READ_FIRST})
-        ruling = await self._respond(question, _typed(question, actor, words, key, target.digest))
+        ruling = await self._respond(question, self._typed(question, actor, words, key, target.digest))
         why = refusal(ruling, question, actor)
         return Reply(errors={WORDS_BLOCK: why}) if why else SILENT
 
-    async def words(self, question: Question, words: str, actor: Actor, *, key: str) -> str:
+    async def in_thread(self, question: Question, words: str, actor: Actor, *, key: str) -> str:
         """The words of a reply; why they don't count, or nothing."""
-        if question.open and can_decide(actor, question.policy) and (why := _ambiguous(question, words)):
+        if question.open and can_decide(actor, question.policy) and (why := self._ambiguous(question, words)):
             return escape(why)
-        if await self._half_seen(question, actor, words):
+        if await self._decides_unseen(question, actor, words):
             return READ_FIRST
-        shown = await self._store.outbox.state(SURFACE, question.run_id)
+        shown = await self._store.outbox.state(self._surface, question.run_id)
         digest = shown.copies.get(shown_digest(question.id), "")
-        said = _in_words(question, actor, words, key, digest)
+        said = self._in_words(question, actor, words, key, digest)
         return refusal(await self._respond(question, said), question, actor)
 
     async def answerable(self, target: Target, actor: Actor) -> Question | Reply:
@@ -80,46 +78,39 @@ class Answers:
         code = "not_allowed" if not can_decide(actor, question.policy) else "" if question.open else "settled"
         if code:
             ruling = Ruling(verdict=Verdict.REFUSED, code=code, question=question)
-            return _ruled(ruling, question, actor)
+            return _explained(ruling, question, actor)
         return question
 
-    async def _half_seen(self, question: Question, actor: Actor, words: str) -> bool:
+    async def _decides_unseen(self, question: Question, actor: Actor, words: str) -> bool:
         """Whether these words would decide something of which the thread shows the beginning only."""
-        action, _, _ = answering.interpret(question, words, numbered=_numbered(question))
+        action, _, _ = answering.interpret(question, words, numbered=self._layout.is_numbered(question))
         if action is Action.RESPOND or not question.open or not can_decide(actor, question.policy):
             return False
         run = await self._store.runs.get(question.run_id)
-        if asking.fit(question_card(run, question)) is Fit.MESSAGE:
+        if self._layout.is_complete(run, question):
             return False
-        shown = await self._store.outbox.state(SURFACE, run.id)
+        shown = await self._store.outbox.state(self._surface, run.id)
         return asked_in_words(question.id) not in shown.copies
 
     async def _respond(self, question: Question, said: Response) -> Ruling:
         return await self._store.questions.respond(question.run_id, question.id, said)
 
+    def _ambiguous(self, question: Question, words: str) -> str:
+        return answering.ambiguous(question, words, numbered=self._layout.is_numbered(question))
 
-def _numbered(question: Question) -> bool:
-    """Whether people see this question's options with numbers."""
-    return asking.numbered(question.kind, question.options)
+    def _in_words(self, question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:
+        numbered = self._layout.is_numbered(question)
+        return answering.in_words(question, actor, words, key=key, digest=digest, numbered=numbered)
 
-
-def _ambiguous(question: Question, words: str) -> str:
-    return answering.ambiguous(question, words, numbered=_numbered(question))
-
-
-def _in_words(question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:
-    return answering.in_words(question, actor, words, key=key, digest=digest, numbered=_numbered(question))
-
-
-def _typed(question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:
-    """What the words of a modal say. Who pressed "Request changes" wants changes, whatever the words are."""
-    if question.kind is QuestionKind.REVIEW:
-        return make_response(Action.RESPOND, actor, key=key, comment=words, digest=digest)
-    return _in_words(question, actor, words, key, digest)
+    def _typed(self, question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:
+        """What the words of a form say: of a review they are changes, whatever the words are."""
+        if question.kind is QuestionKind.REVIEW:
+            return make_response(Action.RESPOND, actor, key=key, comment=words, digest=digest)
+        return self._in_words(question, actor, words, key, digest)
 
 
 def refusal(ruling: Ruling, question: Question, actor: Actor) -> str:
-    """Why an answer did not count, in Slack's own text; empty if it did."""
+    """Why an answer did not count; empty if it did."""
     if answering.counted(ruling):
         return ""
     policy = question.policy
@@ -128,6 +119,6 @@ def refusal(ruling: Ruling, question: Question, actor: Actor) -> str:
     return answering.explain(ruling, private.deciders(policy))
 
 
-def _ruled(ruling: Ruling, question: Question, actor: Actor) -> Reply:
+def _explained(ruling: Ruling, question: Question, actor: Actor) -> Reply:
     why = refusal(ruling, question, actor)
     return Reply(say=private.explained(why)) if why else SILENT

@@ -1,21 +1,21 @@
-"""Carrying out commands: what `/crew ...` and a mention of the app do, whichever way they came."""
+"""Carrying out commands, whether they were typed as a command or said to the app."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import assert_never
 
 from pydantic import JsonValue
 
-from bot.core import inputs, starting
-from bot.core.actor import Actor
+from bot.core import inputs, sessions, starting
+from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.lists import RunFilter
-from bot.core.ports import Store
+from bot.core.ports import Memory, Store
 from bot.core.run import Run
-from bot.surfaces.chat.inbound.console_link import ConsoleLinks
-from bot.surfaces.chat.inbound.forms import Draft, Forms
+from bot.surfaces.chat.inbound.interactions import SILENT, Reply, ReplyTarget, said
 from bot.surfaces.chat.inbound.parser import (
     VERBS,
     Cancel,
@@ -29,144 +29,162 @@ from bot.surfaces.chat.inbound.parser import (
     nearest,
     parse,
 )
-from bot.surfaces.chat.inbound.placing import Placing
-from bot.surfaces.chat.inbound.reply import SILENT, Reply, ReplyTarget
+from bot.surfaces.chat.inbound.starting import Draft, RunStarter
 from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.cards.mrkdwn import escape
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.place import SURFACE, SlackPlace, group
+from bot.surfaces.slack.place import group
 
-MOST_RUNS = 10
+MAX_LISTED_RUNS = 10
+MEMBERS_ONLY = "The console is for members of this workspace. What is yours to answer, you can answer here."
+OPENS_HERE = "It opens where Crewdeck runs. For other machines its operator sets `CREWDECK_PUBLIC_URL`."
 
 
 @dataclass(frozen=True)
 class CommandContext:
-    """A command, and where and by whom it was given."""
+    """A command, and by whom and where it was given."""
 
     words: str
     actor: Actor
+    #: Names the request: however often it arrives, one run starts.
     key: str
-    line: ReplyTarget
-    #: Opens a modal within three seconds; a mention has none.
-    trigger_id: str = ""
-    #: What is answered when a run starts; the thread itself says enough to who mentioned the app.
+    reply_to: ReplyTarget
+    #: Opens a form for a few seconds; a message has none.
+    form_handle: str = ""
+    #: Whether a start is answered; to who mentioned the app, the thread itself says enough.
     says_started: bool = True
+
+
+class ConsoleLinks:
+    """Makes private links that open the console at `url` as the person who asked."""
+
+    def __init__(self, memory: Memory, url: str, secret: str) -> None:
+        self._memory = memory
+        self._url = url
+        self._secret = secret
+
+    async def open(self, person: Actor) -> Reply:
+        """A link for this person alone: the same one until it was used. Raises StoreUnavailable."""
+        if person.membership is not Membership.MEMBER:
+            return said(MEMBERS_ONLY)
+        token, seconds = await sessions.offer_link(self._memory, person, self._secret)
+        link = f"{self._url}{sessions.LINK_PATH}{token}"
+        minutes = math.ceil(seconds / 60)
+        within = f"{minutes} minutes" if minutes > 1 else "a minute"
+        here = f"\n{OPENS_HERE}" if self._url.startswith(("http://127.", "http://[::1]")) else ""
+        return said(
+            f"<{link}|Open the console> as yourself. The link works once, within {within}; "
+            f"keep it to yourself.{here}"
+        )
 
 
 class CommandHandlers:
     """What commands do."""
 
-    def __init__(self, store: Store, forms: Forms, placing: Placing, console: ConsoleLinks) -> None:
+    def __init__(self, surface: str, store: Store, starter: RunStarter, console: ConsoleLinks) -> None:
+        self._surface = surface
         self._store = store
         self._console = console
-        self._forms = forms
-        self._placing = placing
+        self._starter = starter
 
-    async def carry_out(self, order: CommandContext) -> Reply:
-        """Do it. Raises StoreUnavailable."""
-        command: Command = parse(order.words)
+    async def execute(self, context: CommandContext) -> Reply:
+        """Carry out a command. Raises StoreUnavailable."""
+        command: Command = parse(context.words)
         match command:
             case Start():
-                return await self._start(order, command)
+                return await self._start(context, command)
             case ListCrews():
-                return Reply(say=private.catalogue((await self._known_to(order.actor)).values()))
+                return Reply(say=private.catalogue((await self._known_to(context.actor)).values()))
             case Status():
-                return await self._status(order, command.run)
+                return await self._status(context, command.run)
             case Cancel():
-                return await self._cancel(order, command.run)
+                return await self._cancel(context, command.run)
             case Console():
-                return await self._console.open(order.actor)
+                return await self._console.open(context.actor)
             case Help():
-                return await self._help(command.unknown, order.actor)
+                return await self._help(command.unknown, context.actor)
             case _:
                 assert_never(command)
 
     # ── start ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _start(self, order: CommandContext, command: Start) -> Reply:
+    async def _start(self, context: CommandContext, command: Start) -> Reply:
         crews = await self._store.catalogue.crews()
         if not crews:
             return Reply(say=private.words(str(NoWorker())))
         if not command.crew:
-            return Reply(say=private.catalogue((await self._known_to(order.actor)).values()))
+            return Reply(say=private.catalogue((await self._known_to(context.actor)).values()))
         crew = next(
             (each for each in crews.values() if each.name.casefold() == command.crew.casefold()), None
         )
         if crew is None:
-            known = await self._known_to(order.actor)
-            return _meant(f"There is no crew {command.crew!r}.", command.crew, known)
+            known = await self._known_to(context.actor)
+            return _did_you_mean(f"There is no crew {command.crew!r}.", command.crew, known)
         try:
-            starting.check_can_start(crew, order.actor)
-            return await self._begin(order, crew, given(crew, command.rest))
+            starting.check_can_start(crew, context.actor)
+            return await self._begin(context, crew, given(crew, command.rest))
         except Refused as refused:
             return Reply(say=private.words(str(refused)))
         except InvalidInputs as wrong:
             return Reply(say=private.problems(crew, wrong.problems))
 
-    async def _begin(self, order: CommandContext, crew: Crew, values: dict[str, JsonValue]) -> Reply:
+    async def _begin(self, context: CommandContext, crew: Crew, values: dict[str, JsonValue]) -> Reply:
         """Start the run, or ask for what is missing. Raises InvalidInputs."""
-        wanted = {field.name for field in inputs.missing(crew, values)}
+        missing = {field.name for field in inputs.missing(crew, values)}
         try:
             inputs.validate(crew, values)
         except InvalidInputs as wrong:
-            if set(wrong.problems) - wanted:
+            if set(wrong.problems) - missing:
                 raise
         draft = Draft(
-            key=order.key,
+            key=context.key,
             crew=crew.name,
             given=values,
-            channel=order.line.channel,
-            thread=order.line.thread,
-            by=order.actor.principal,
+            channel=context.reply_to.channel,
+            thread=context.reply_to.thread,
+            by=context.actor.principal,
         )
-        if wanted:
-            return await self._forms.ask(draft, crew, order.trigger_id, order.line)
-        run = await self.start(draft, crew, order.actor)
-        started = private.started(run) if order.says_started else None
-        return Reply(say=started, then=lambda: self._placing.watch(run, order.line))
-
-    async def start(self, draft: Draft, crew: Crew, actor: Actor) -> Run:
-        """Start what a draft says. Raises InvalidInputs, Refused."""
-        place = SlackPlace(actor.tenant, draft.channel, draft.thread or None).encode()
-        new = starting.plan(crew, draft.given, actor, key=draft.key, place=place, held=True)
-        run, _ = await self._store.runs.start(new)
-        return run
+        if missing:
+            return await self._starter.ask_for_inputs(draft, crew, context.form_handle, context.reply_to)
+        run = await self._starter.start(draft, crew, context.actor)
+        started = private.started(run) if context.says_started else None
+        return Reply(say=started, then=lambda: self._starter.watch(run, context.reply_to))
 
     # ── status ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _overview(self, order: CommandContext) -> Reply:
-        mine = await self._own(order.actor)
+    async def _overview(self, context: CommandContext) -> Reply:
+        mine = await self._own(context.actor)
         here = await self._store.runs.list(
-            RunFilter(group=group(order.actor.tenant, order.line.channel), limit=2 * MOST_RUNS)
+            RunFilter(group=group(context.actor.tenant, context.reply_to.channel), limit=2 * MAX_LISTED_RUNS)
         )
         known = {run.id for run in mine}
-        others = [run for run in here if run.id not in known][:MOST_RUNS]
-        paused = await self._store.runs.pause_reason(order.actor.tenant)
+        others = [run for run in here if run.id not in known][:MAX_LISTED_RUNS]
+        paused = await self._store.runs.pause_reason(context.actor.tenant)
         waits = await self._store.runs.waits([*mine, *others])
         return Reply(say=private.runs_state(mine, others, paused, waits))
 
-    async def _status(self, order: CommandContext, prefix: str) -> Reply:
+    async def _status(self, context: CommandContext, prefix: str) -> Reply:
         if not prefix:
-            return await self._overview(order)
-        found = await self._find(order, prefix)
-        return found if isinstance(found, Reply) else await self.state(found)
+            return await self._overview(context)
+        found = await self._find(context, prefix)
+        return found if isinstance(found, Reply) else await self.describe(found)
 
-    async def state(self, run: Run) -> Reply:
+    async def describe(self, run: Run) -> Reply:
         """How a run is."""
         paused = await self._store.runs.pause_reason(run.place.tenant) if run.place else None
         waits = await self._store.runs.waits([run])
         asked = await self._store.questions.list(run.id)
-        copies = (await self._store.outbox.state(SURFACE, run.id)).copies
+        copies = (await self._store.outbox.state(self._surface, run.id)).copies
         return Reply(say=private.run_state(run, asked, paused, waits.get(run.id), untold_in(copies)))
 
     # ── cancel ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _cancel(self, order: CommandContext, prefix: str) -> Reply:
+    async def _cancel(self, context: CommandContext, prefix: str) -> Reply:
         if not prefix:
-            return Reply(say=private.cancellable(await self._own(order.actor, active=True)))
-        found = await self._find(order, prefix)
-        return found if isinstance(found, Reply) else await self.cancel(found.id, order.actor)
+            return Reply(say=private.cancellable(await self._own(context.actor, active=True)))
+        found = await self._find(context, prefix)
+        return found if isinstance(found, Reply) else await self.cancel(found.id, context.actor)
 
     async def cancel(self, run_id: str, actor: Actor, *, silent: bool = False) -> Reply:
         """Cancel a run, or say why not. `silent`: its message, which was pressed on, says it."""
@@ -186,15 +204,15 @@ class CommandHandlers:
 
     async def _own(self, actor: Actor, *, active: bool | None = None) -> list[Run]:
         return await self._store.runs.list(
-            RunFilter(requester=actor.principal, active=active, limit=MOST_RUNS)
+            RunFilter(requester=actor.principal, active=active, limit=MAX_LISTED_RUNS)
         )
 
-    async def _find(self, order: CommandContext, prefix: str) -> Run | Reply:
+    async def _find(self, context: CommandContext, prefix: str) -> Run | Reply:
         """The one run whose id begins like that, of those that this person may know of."""
         found = [
             run
             for run in await self._store.runs.find(prefix)
-            if visible(run, order.actor, order.line.channel)
+            if can_view(run, context.actor, context.reply_to.channel)
         ]
         if len(found) == 1:
             return found[0]
@@ -214,17 +232,17 @@ class CommandHandlers:
         crews = await self._known_to(actor)
         if (verb := nearest(word, VERBS)) is not None:
             return Reply(say=private.usage(f"I don't know `{escape(word)}`. Did you mean `{verb}`?"))
-        return _meant("I don't know that.", word, crews)
+        return _did_you_mean("I don't know that.", word, crews)
 
 
-def _meant(problem: str, word: str, crews: dict[str, Crew]) -> Reply:
+def _did_you_mean(problem: str, word: str, crews: dict[str, Crew]) -> Reply:
     """What somebody may have meant with a word that should have been a crew."""
     crew = nearest(word, crews)
     hint = f"Did you mean `start {escape(crew)}`?" if crew else f"There is: {private.names(crews)}."
     return Reply(say=private.usage(f"{escape(problem)} {hint}"))
 
 
-def visible(run: Run, actor: Actor, channel: str) -> bool:
+def can_view(run: Run, actor: Actor, channel: str) -> bool:
     """May this person know of the run? Its requester, who may cancel it, and whoever is where it lives."""
     if run.requester.principal in actor.principals or actor.principal in run.cancellers.deciders:
         return True

@@ -1,69 +1,89 @@
-"""The form for what a crew still needs: drafts of runs, and the modal that completes them."""
+"""What submitting a form does."""
 
 from __future__ import annotations
 
-from pydantic import Field, JsonValue
+from dataclasses import replace
 
-from bot.core import ids
-from bot.core.actor import Actor
+from pydantic import JsonValue
+
 from bot.core.crew import Crew
-from bot.core.ports import Memory
-from bot.core.value import Value
-from bot.surfaces.chat.inbound.reply import Reply, ReplyTarget
-from bot.surfaces.slack.cards import private, views
-from bot.surfaces.slack.inbound.opening import Opening
+from bot.core.errors import CrewdeckError, InvalidInputs, Refused, StoreUnavailable
+from bot.surfaces.chat.inbound import actions
+from bot.surfaces.chat.inbound.ack_handler import NOT_SAVED
+from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat.inbound.answers import Answers
+from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
+from bot.surfaces.chat.inbound.ports import People
+from bot.surfaces.chat.inbound.starting import Draft, RunStarter
+from bot.surfaces.slack.cards import views
 
-KEPT = 24 * 3600.0
-"""Seconds for which a draft can be completed."""
+TOO_OLD = "This form has been open for too long. Please start the crew again."
 NOT_YOUR_FORM = "This form was opened for somebody else. Start the crew yourself with /crew start."
+NO_WORDS = "Please say something."
+WHOLE_FORM = ""
+"""The field at which something is said that concerns all of a form."""
+MAX_ERROR_LENGTH = 150
 
 
-class Draft(Value):
-    """A run that lacks inputs."""
+class FormHandlers:
+    """Handles submitted forms. What is wrong is said in the form, where the words stay for another try."""
 
-    #: Names the delivery that wanted it: however often the form is sent, one run starts.
-    key: str
-    crew: str
-    given: dict[str, JsonValue] = Field(default_factory=dict)
-    channel: str
-    thread: str = ""
-    #: The principal of who wanted it.
-    by: str = ""
+    def __init__(self, people: People, answers: Answers, starter: RunStarter) -> None:
+        self._people = people
+        self._answers = answers
+        self._starter = starter
 
-    def is_of(self, actor: Actor) -> bool:
-        """Whether this person wanted it: nobody completes another's."""
-        return self.by == actor.principal
+    async def handle(self, sent: FormSubmission) -> Reply:
+        try:
+            match sent.callback:
+                case actions.REPLY:
+                    return await self._reply(sent)
+                case actions.START:
+                    return await self._start(sent)
+                case _:
+                    return SILENT
+        except StoreUnavailable:
+            return _wrong(NOT_SAVED)
+        except CrewdeckError as refused:
+            return _wrong(str(refused))
 
-    @property
-    def id(self) -> str:
-        """The id that its run will have."""
-        return ids.run_id(self.key)
+    async def _reply(self, sent: FormSubmission) -> Reply:
+        """An answer in words. Whether this person may answer is checked again, by the store."""
+        words = sent.values.get(actions.WORDS_BLOCK, "").strip()
+        if not words:
+            return Reply(errors={actions.WORDS_BLOCK: NO_WORDS})
+        target = Target.decode(sent.metadata)
+        actor = await self._people.actor(sent.reply_to.user, sent.installation)
+        return await self._answers.by_form(target, words, actor, key=sent.key)
+
+    async def _start(self, sent: FormSubmission) -> Reply:
+        """Start a crew with what the form holds."""
+        found = await self._starter.draft(sent.metadata)
+        if found is None:
+            return _wrong(TOO_OLD)
+        draft, crew = found
+        actor = await self._people.actor(sent.reply_to.user, sent.installation)
+        if not draft.is_of(actor):
+            return _wrong(NOT_YOUR_FORM)
+        filled = draft.model_copy(update={"given": _inputs(crew, draft, sent)})
+        try:
+            run = await self._starter.start(filled, crew, actor)
+        except InvalidInputs as invalid:
+            at_fields = views.start_errors(crew, invalid.problems)
+            return Reply(errors=at_fields) if at_fields else _wrong(str(invalid)[:MAX_ERROR_LENGTH])
+        except Refused as refused:
+            return _wrong(str(refused))
+        asked_in = replace(sent.reply_to, channel=draft.channel, thread=draft.thread)
+        return Reply(then=lambda: self._starter.watch(run, asked_in))
 
 
-class Forms:
-    """Drafts, and their modals."""
-
-    def __init__(self, memory: Memory, opening: Opening) -> None:
-        self._memory = memory
-        self._opening = opening
-
-    async def ask(self, draft: Draft, crew: Crew, trigger_id: str, line: ReplyTarget) -> Reply:
-        """Keep the draft, and ask for the rest: in a modal at once, or by a button to it."""
-        await self._memory.remember(_name(draft.id), draft.model_dump_json(), KEPT)
-        if not trigger_id:
-            return Reply(say=private.fill_in(crew, draft.id))
-        return self.open(draft, crew, trigger_id, line)
-
-    def open(self, draft: Draft, crew: Crew, trigger_id: str, line: ReplyTarget) -> Reply:
-        """The modal, with what is known already filled in."""
-        view = views.start_form(crew, draft.id, draft.given)
-        return Reply(then=lambda: self._opening.open(trigger_id, view, line))
-
-    async def draft(self, draft_id: str) -> Draft | None:
-        """A draft that was kept; None once it is too old."""
-        stored = await self._memory.recall(_name(draft_id))
-        return Draft.model_validate_json(stored) if stored else None
+def _inputs(crew: Crew, draft: Draft, sent: FormSubmission) -> dict[str, JsonValue]:
+    """What the form says; of an input that it has no field for, what the draft says."""
+    unasked = {
+        name: value for name, value in draft.given.items() if actions.input_block(name) not in sent.values
+    }
+    return {**unasked, **views.start_values(crew, sent.values)}
 
 
-def _name(draft_id: str) -> str:
-    return f"slack:draft:{draft_id}"
+def _wrong(why: str) -> Reply:
+    return Reply(errors={WHOLE_FORM: why})

@@ -1,76 +1,91 @@
-"""Our own messages, as Slack tells us of them: whether each one with buttons is recorded by now.
+"""Messages with buttons that nobody recorded, and that turn up. They lose their buttons in the end, too.
 
-Whoever posts a message records it at once. A message that is not recorded a moment later has lost who posted
-it: it is adopted. Slack tells of it no second time, so that is done even if this process dies meanwhile: what
-takes long is kept (`unfinished.py`).
+Who dies between posting a message and writing down where it is leaves such a one behind; the next one may
+post it again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 import structlog
 
-from bot.core.errors import StoreUnavailable
-from bot.surfaces.chat.inbound import actions
-from bot.surfaces.chat.inbound.actions import Target
-from bot.surfaces.chat.inbound.copies import Copies
-from bot.surfaces.chat.inbound.reply import SILENT, Reply
-from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.slack.inbound.payloads import Said
-from bot.surfaces.slack.webapi.api import SlackApi
+from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.ports import Store
+from bot.surfaces.chat.cards import question_card
+from bot.surfaces.chat.message_keys import Posted, late_copy, twin
+from bot.surfaces.slack.cards import asking
+from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack.webapi.api import Later, Rejected, SlackApi, Unrenderable
 
 log = structlog.get_logger(__name__)
 
 MOMENT = 0.5
 """Seconds in which whoever posted a message has recorded it; less than before a post is tried again."""
+ATTEMPTS = 5
+LONGEST_WAIT = 30.0
 
 
-class Strays:
-    """Finds what of ours nobody recorded."""
+class OrphanReconciler:
+    """Finds and adopts orphaned messages."""
 
-    def __init__(self, copies: Copies, api: SlackApi) -> None:
-        self._copies = copies
+    def __init__(self, store: Store, api: SlackApi) -> None:
+        self._store = store
         self._api = api
 
-    async def known(self, target: Target, posted: Posted) -> bool:
-        """Whether this message is recorded by now, as it mostly is when Slack tells of it."""
+    async def is_recorded(self, run_id: str, posted: Posted) -> bool:
+        """Whether this message is recorded. False while the store is away."""
         try:
-            return await self._copies.recorded(target, posted)
+            return await self._recorded(run_id, posted)
         except StoreUnavailable:
             return False
 
-    async def look_after(self, target: Target, posted: Posted) -> Reply:
+    async def _recorded(self, run_id: str, posted: Posted) -> bool:
+        return posted.encode() in (await self._store.outbox.state(SURFACE, run_id)).copies.values()
+
+    async def adopt_unless_recorded_soon(self, run_id: str, question_id: str, posted: Posted) -> None:
         """Adopt this message unless it is recorded in a moment; where the store is away, once it is back."""
         while True:
             await asyncio.sleep(MOMENT)
             await self._api.yield_to_acks()
             try:
-                await self._copies.adopt(target, posted)
+                await self.adopt(run_id, question_id, posted)
             except StoreUnavailable:
                 log.debug("the store is away: a message of ours is looked at later")
             else:
-                return SILENT
+                return
 
+    async def adopt(self, run_id: str, question_id: str, posted: Posted) -> None:
+        """Record a message unless it is: before its press counts, so that it is rewritten with the others.
 
-def target_of(said: Said) -> Target | None:
-    """What the buttons of a message are about: a question, or a run; None: neither.
+        Under a name of its own: whoever is just about to post or to record another copy takes none away.
+        """
+        if not await self._recorded(run_id, posted):
+            name = late_copy(question_id, posted) if question_id else twin(posted)
+            await self._store.outbox.adopt(SURFACE, run_id, name, posted.encode())
 
-    Every open question can be answered in words, and every live run cancelled.
-    """
-    for element in _elements(said.blocks or ()):
-        action_id, value = str(element.get("action_id", "")), str(element.get("value", ""))
+    async def show_outcome(self, run_id: str, question_id: str, posted: Posted) -> None:
+        """Show the outcome of a settled question in this copy: it turned up when the others had been."""
         try:
-            if action_id in {actions.RUN_CANCEL, actions.OPEN_REPLY}:
-                return Target.decode(value)
-        except ValueError:
-            log.info("a button of ours holds something else", action_id=action_id)
-    return None
+            run = await self._store.runs.get(run_id)
+            question = await self._store.questions.get(run_id, question_id)
+        except NotFound:
+            return
+        if not question.open:
+            await self._patiently(posted, asking.settled(question_card(run, question)))
 
-
-def _elements(blocks: tuple[Mapping[str, Any], ...]) -> Iterator[Mapping[str, Any]]:
-    for block in blocks:
-        if block.get("type") == "actions":
-            yield from block.get("elements") or ()
+    async def _patiently(self, posted: Posted, message: Message) -> None:
+        """Whatever becomes of it: who presses once more has it tried once more."""
+        for _ in range(ATTEMPTS):
+            try:
+                await self._api.update(posted, message)
+            except Later as later:
+                await asyncio.sleep(min(later.seconds, LONGEST_WAIT))
+            except Unrenderable:
+                message = Message(text=message.text)
+            except Rejected as rejected:
+                log.info("a copy of a settled question can't be edited", code=rejected.code)
+                return
+            else:
+                return

@@ -1,4 +1,4 @@
-"""What people type after `/crew`, or after the app's name: words in, a command out. Pure."""
+"""Parses what people type after `/crew`, or after the app's name. Pure."""
 
 from __future__ import annotations
 
@@ -93,11 +93,6 @@ def parse(text: str) -> Command:
             return Cancel(_run(rest))
         case plain:
             return _PLAIN.get(plain) or Help(unknown=text.strip())
-
-
-def is_command(text: str) -> bool:
-    """Tell whether `text` begins with one of the command words."""
-    return _first(text)[0].casefold() in VERBS
 
 
 def looks_like_command(text: str) -> bool:

@@ -1,8 +1,8 @@
-"""Deliveries that were acknowledged before their work was done: kept until it is.
+"""Requests that were acknowledged before they were handled: saved until they are.
 
-Work that takes long waits for Slack's Web API: who somebody is has to be asked before what they did counts.
-Slack sends nothing again that was acknowledged, so the delivery itself is in the store before that. Should
-this process die over it, another one (or the next) takes it in once more, as if Slack had.
+Handling may have to wait for the platform's API: who somebody is has to be known before what they did counts.
+The platform doesn't send again what was acknowledged, so the store has the request first. If this process
+dies, another one (or the next) handles the request as if the platform had sent it again.
 """
 
 from __future__ import annotations
@@ -10,94 +10,75 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from slack_bolt.response import BoltResponse
 
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Store
-from bot.surfaces.chat.inbound.reply import ReplyTarget
+from bot.surfaces.chat.inbound.interactions import REPLAYED, InboundRequest
 from bot.surfaces.chat.presence import Presence
 
 log = structlog.get_logger(__name__)
 
-SHELF = "slack:deliveries"
-AGAIN = "crewdeck_again"
-"""Added to a payload that is taken in once more. Slack's own have no such field."""
-QUICK = 0.5
-"""Seconds in which the store has to have a delivery, so that Slack hears in time."""
-EVERY = 2.0
-OK = 200
-REFUSED = 400
+SAVE_TIMEOUT_S = 0.5
+"""The store has to have saved a request within this time, so that the platform is acknowledged in time."""
+POLL_INTERVAL_S = 2.0
+HTTP_OK = 200
+HTTP_BAD_REQUEST = 400
 
-Dispatch = Callable[[Mapping[str, Any]], Awaitable[BoltResponse]]
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One delivery of Slack's: its name (the same however often it arrives), and the way to who acted."""
-
-    key: str
-    line: ReplyTarget
-    #: As it came.
-    payload: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def again(self) -> bool:
-        """It was acknowledged long ago, and its work was not done."""
-        return AGAIN in self.payload
+Dispatch = Callable[[Mapping[str, Any]], Awaitable[int]]
+"""Handles a payload as if it had just arrived; the HTTP status of its acknowledgement."""
 
 
 class PendingRequests:
-    """What was acknowledged and is not done."""
+    """What was acknowledged and is not handled yet."""
 
-    def __init__(self, store: Store, presence: Presence) -> None:
+    def __init__(self, surface: str, store: Store, presence: Presence) -> None:
+        self._shelf = f"{surface}:deliveries"
         self._store = store
         self._presence = presence
-        #: Taken in once more, by this process.
-        self._taken: set[str] = set()
+        #: Keys of those that this process handles again.
+        self._replayed: set[str] = set()
 
-    async def keep(self, delivery: Delivery) -> bool:
-        """Keep a delivery until it is `done`; False if the store can't now."""
-        kept = json.dumps({"owner": self._presence.owner, "payload": dict(delivery.payload)})
+    async def save_pending(self, request: InboundRequest) -> bool:
+        """Save a request until it is removed; False if the store can't now."""
+        saved = json.dumps({"owner": self._presence.owner, "payload": dict(request.payload)})
         try:
-            async with asyncio.timeout(QUICK):
-                await self._store.memory.save_pending(SHELF, delivery.key, kept)
+            async with asyncio.timeout(SAVE_TIMEOUT_S):
+                await self._store.memory.save_pending(self._shelf, request.key, saved)
         except (StoreUnavailable, TimeoutError):
-            log.warning("the store is away: a delivery under way can't be kept", delivery=delivery.key)
+            log.warning("the store is away: a pending request can't be saved", request=request.key)
             return False
         return True
 
-    async def done(self, delivery: Delivery) -> None:
-        """Its work has ended, and the person knows what came of it. Raises StoreUnavailable."""
-        await self._store.memory.remove_pending(SHELF, delivery.key)
-        self._taken.discard(delivery.key)
+    async def remove(self, request: InboundRequest) -> None:
+        """The request was handled, and the person knows what came of it. Raises StoreUnavailable."""
+        await self._store.memory.remove_pending(self._shelf, request.key)
+        self._replayed.discard(request.key)
 
     async def run(self, dispatch: Dispatch) -> None:
-        """Take in what processes left behind that are gone, for ever."""
+        """Handle what processes left pending that are gone, until cancelled."""
         while True:
             try:
                 await self._take_over(dispatch)
             except StoreUnavailable:
-                log.debug("the store is away: nothing is taken over")
-            await asyncio.sleep(EVERY)
+                log.debug("the store is away: no pending request is taken over")
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _take_over(self, dispatch: Dispatch) -> None:
-        kept = await self._store.memory.pending(SHELF)
-        alive = await self._presence.owners() if kept else frozenset()
-        for key, text in kept.items():
-            if (kept_by := self._read(key, text)) is None:
+        pending = await self._store.memory.pending(self._shelf)
+        alive = await self._presence.owners() if pending else frozenset()
+        for key, text in pending.items():
+            if (saved := self._read(key, text)) is None:
                 continue
-            owner, payload = kept_by
-            if owner not in alive and key not in self._taken:
-                log.info("a delivery is worked on again: its process is gone", delivery=key)
-                response = await dispatch({**payload, AGAIN: True})
-                await self._took(key, response.status)
+            owner, payload = saved
+            if owner not in alive and key not in self._replayed:
+                log.info("a pending request is handled again: its process is gone", request=key)
+                await self._dispatched(key, await dispatch({**payload, REPLAYED: True}))
 
     def _read(self, key: str, text: str) -> tuple[str, Mapping[str, Any]] | None:
-        """Whose a delivery is, and what it says; None: that can't be read, and is left to whoever can."""
+        """A request's owner and payload; None if it can't be read: it is left to a release that can."""
         try:
             document = json.loads(text)
             return str(document["owner"]), dict(document["payload"])
@@ -105,9 +86,9 @@ class PendingRequests:
             self._store.health.report_unreadable("delivery", key, f"it is damaged ({type(error).__name__})")
             return None
 
-    async def _took(self, key: str, status: int) -> None:
-        if status == OK:
-            self._taken.add(key)
-        elif status == REFUSED:
-            log.warning("a delivery is given up: this release can't read it", delivery=key)
-            await self._store.memory.remove_pending(SHELF, key)
+    async def _dispatched(self, key: str, status: int) -> None:
+        if status == HTTP_OK:
+            self._replayed.add(key)
+        elif status == HTTP_BAD_REQUEST:
+            log.warning("a pending request is given up: this release can't read it", request=key)
+            await self._store.memory.remove_pending(self._shelf, key)

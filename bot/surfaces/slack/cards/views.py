@@ -32,8 +32,6 @@ from bot.surfaces.slack.cards.elements import (
 from bot.surfaces.slack.cards.mrkdwn import truncate
 
 View = dict[str, Any]
-State = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""A submitted view's `state.values`: block_id, action_id, and what the element says."""
 
 TYPED = 3000
 PROMPT = 3000
@@ -60,11 +58,6 @@ def reply_form(question: Question) -> View:
         private_metadata=Target(question.run_id, question.id, digest=question.digest).encode(),
         submit=plain("Send", 24),
     )
-
-
-def reply_words(state: State) -> str:
-    """What was typed into the reply form."""
-    return str(state.get(actions.WORDS_BLOCK, {}).get(actions.WORDS_ACTION, {}).get("value") or "").strip()
 
 
 # ── a question in full ──────────────────────────────────────────────────────────────────────────────────
@@ -112,15 +105,14 @@ def start_form(crew: Crew, draft_id: str, given: Mapping[str, JsonValue]) -> Vie
     )
 
 
-def start_values(crew: Crew, state: State) -> dict[str, JsonValue]:
+def start_values(crew: Crew, values: Mapping[str, str]) -> dict[str, JsonValue]:
     """What was filled in, by input; fields left empty are not in it. `inputs.validate` judges it."""
-    values: dict[str, JsonValue] = {}
+    filled: dict[str, JsonValue] = {}
     for field in crew.inputs:
-        answered = state.get(actions.input_block(field.name), {}).get(actions.VALUE)
-        raw = _answered(field, answered or {})
-        if raw is not None and raw != "":
-            values[field.name] = raw
-    return values
+        value = _answered(field, values.get(actions.input_block(field.name), ""))
+        if value:
+            filled[field.name] = value
+    return filled
 
 
 def start_errors(crew: Crew, problems: Mapping[str, str]) -> dict[str, str]:
@@ -177,11 +169,8 @@ def _chosen(labels: list[str], values: list[str], at: int | None) -> Block:
     return element if at is None or at >= len(options) else element | {"initial_option": options[at]}
 
 
-def _answered(field: InputField, answered: Mapping[str, Any]) -> JsonValue:
-    if "selected_option" in answered:
-        chosen = (answered["selected_option"] or {}).get("value")
-        if chosen is None or field.type is not InputKind.CHOICE:
-            return None if chosen is None else str(chosen)
-        return field.choices[int(chosen)] if int(chosen) < len(field.choices) else None
-    raw = answered.get("selected_date") or answered.get("value")
-    return None if raw is None else str(raw)
+def _answered(field: InputField, value: str) -> str:
+    """A field's value; of a choice, the label of the chosen number."""
+    if field.type is not InputKind.CHOICE or not value:
+        return value
+    return field.choices[int(value)] if int(value) < len(field.choices) else ""

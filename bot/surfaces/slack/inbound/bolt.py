@@ -1,7 +1,7 @@
-"""Bolt, as it is used here: one application behind both transports, authorized without a call to Slack.
+"""Bolt: one application behind both transports, authorized without a call to Slack.
 
-Bolt answers once a listener has ended (`process_before_response`): listeners do the store's work and no more,
-and without it Bolt looks for an acknowledgement every 10 ms only. Verification is `guard`'s.
+Bolt answers once a listener has ended (`process_before_response`); otherwise it would look for an
+acknowledgement every 10 ms only. `guard` verifies signatures.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.core.text import valid, valid_json
 from bot.metrics import Metrics
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.slack.inbound.payloads import Command, Event, Payload, Press, Submission
+from bot.surfaces.slack.inbound.payloads import BlockAction, Command, Event, Payload, Submission
 from bot.surfaces.slack.webapi.installed import Installed
 
 log = structlog.get_logger(__name__)
@@ -33,13 +33,12 @@ KINDS = {
     "block_actions": "press",
     "view_submission": "modal",
 }
-"""What the figures call them."""
-
+"""Labels of the metrics."""
 
 SHAPES: Mapping[str, type[Payload]] = {
     "command": Command,
     "event_callback": Event,
-    "block_actions": Press,
+    "block_actions": BlockAction,
     "view_submission": Submission,
 }
 """What is taken in; everything else is acknowledged."""
@@ -88,7 +87,7 @@ def kind_of(payload: Mapping[str, Any]) -> str:
 
 
 class Dispatcher:
-    """Hands verified payloads to Bolt and measures how long their acknowledgement takes."""
+    """Hands verified payloads to Bolt, and measures how long their acknowledgement takes."""
 
     def __init__(self, app: AsyncApp, metrics: Metrics, ack_priority: AckPriority) -> None:
         self._app = app
@@ -96,7 +95,7 @@ class Dispatcher:
         self._metrics = metrics
 
     async def dispatch(self, payload: Mapping[str, Any]) -> BoltResponse:
-        """The acknowledgement of one delivery; 400 for what has not Slack's shape."""
+        """The acknowledgement of one request; 400 for what has not Slack's shape."""
         started = perf_counter()
         payload = {valid(name): valid_json(value) for name, value in payload.items()}
         kind = kind_of(payload)
@@ -110,7 +109,11 @@ class Dispatcher:
             return BoltResponse(status=400, body="not something that Slack sends")
         # Bolt's mode for payloads that are parsed already; it says nothing of the transport.
         request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))
-        with self._ack_priority.urgent():
+        with self._ack_priority.acknowledging():
             response = await self._app.async_dispatch(request)
         self._metrics.acks.labels(KINDS[kind]).observe(perf_counter() - started)
         return response
+
+    async def replay(self, payload: Mapping[str, Any]) -> int:
+        """Handle a saved payload; the status of its acknowledgement, which reaches nobody."""
+        return (await self.dispatch(payload)).status

@@ -1,6 +1,6 @@
-"""The gate before everything else: what is really from Slack, and has Slack's shape, gets in.
+"""Verifies that a request is signed by Slack and has the shape of a payload of Slack's.
 
-Nothing is parsed before its signature was verified, and whatever is wrong ends in a 4xx without an effect.
+Nothing is parsed before its signature is verified. Whatever is wrong ends in a 4xx without an effect.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-MOST_BYTES = 1024 * 1024
-WINDOW = 300
-"""Seconds by which a request's timestamp may differ from our clock, either way."""
-_LONGEST_TIMESTAMP = 12
+MAX_BODY_BYTES = 1024 * 1024
+TIMESTAMP_TOLERANCE_S = 300
+"""How far a request's timestamp may differ from our clock, either way."""
+_MAX_TIMESTAMP_DIGITS = 12
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -32,7 +32,7 @@ as a form, that would be fields. It never passes as one, since it is a JSON obje
 
 
 class Unacceptable(Exception):  # noqa: N818 - it is an answer to the sender, not a failure of ours
-    """The request is turned away with this HTTP status; the message is for the sender."""
+    """The request is refused with this HTTP status; the message is for the sender."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -57,7 +57,7 @@ class Checked:
 
 def check(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> Checked:
     """Verify and parse one request. Raises Unacceptable (400, 401, 413)."""
-    if len(body) > MOST_BYTES:
+    if len(body) > MAX_BODY_BYTES:
         raise Unacceptable(413, "too long")
     signature = verify(secret, headers, body, now)
     return Checked(_payload(headers.get("Content-Type", ""), _decoded(body)), signature)
@@ -67,7 +67,7 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> 
     """The signature. Raises Unacceptable (401) unless Slack signed the body just now."""
     timestamp = headers.get("X-Slack-Request-Timestamp", "")
     signature = headers.get("X-Slack-Signature", "")
-    if not _is_timestamp(timestamp) or abs(now - int(timestamp)) > WINDOW:
+    if not _is_timestamp(timestamp) or abs(now - int(timestamp)) > TIMESTAMP_TOLERANCE_S:
         raise Unacceptable(401, "missing, wrong or old timestamp")
     signed = b"v0:" + timestamp.encode() + b":" + body
     expected = "v0=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
@@ -79,7 +79,7 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> 
 
 def _is_timestamp(timestamp: str) -> bool:
     # str.isdigit() alone takes digits of every script.
-    return timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= _LONGEST_TIMESTAMP
+    return timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= _MAX_TIMESTAMP_DIGITS
 
 
 def _decoded(body: bytes) -> str:

@@ -1,13 +1,23 @@
-"""What Slack delivers, as frozen values with only the fields that are used. Everything else is ignored.
+"""Slack's payloads as frozen values with the fields that are used, and the neutral values made of them.
 
-A payload that lacks what is needed raises pydantic's ValidationError; the desk answers it with 400.
+A payload that lacks what is needed raises pydantic's ValidationError, which is answered with 400.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field
+
+from bot.surfaces.chat.inbound import actions
+from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat.inbound.interactions import FormSubmission, IncomingMessage, Press, ReplyTarget
+from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.slack.inbound import emoji, words
+
+log = structlog.get_logger(__name__)
 
 
 class Payload(BaseModel):
@@ -29,8 +39,12 @@ class Command(Payload):
 
     @property
     def key(self) -> str:
-        """Names this delivery, however often it arrives."""
+        """Names this request, however often it arrives."""
         return f"slack:{self.team_id}:command:{self.trigger_id}"
+
+    @property
+    def reply_to(self) -> ReplyTarget:
+        return ReplyTarget(self.team_id, self.user_id, self.channel_id, reply_url=self.response_url)
 
 
 class Named(Payload):
@@ -116,7 +130,7 @@ class View(Named):
         return next(ids, "")
 
 
-class Press(Payload):
+class BlockAction(Payload):
     """A press of a button, or a choice in a select."""
 
     team: Named
@@ -133,19 +147,38 @@ class Press(Payload):
     def act(self) -> Act:
         return self.actions[0]
 
-    @property
-    def key(self) -> str:
-        return f"slack:{self.team.id}:press:{self.user.id}:{self.act.action_ts or self.trigger_id}"
+    def press(self) -> Press:
+        return Press(
+            key=f"slack:{self.team.id}:press:{self.user.id}:{self.act.action_ts or self.trigger_id}",
+            action=self.act.action_id,
+            value=self.act.target,
+            reply_to=self._reply_to,
+            installation=self.view.installation if self.view else "",
+            message=self._message,
+            form_handle=self.trigger_id,
+            form_id=self.view.id if self.view else "",
+            is_link=self.act.has_link,
+        )
 
     @property
-    def installation(self) -> str:
-        """The workspace whose installation of the app showed what was pressed on, where Slack names it."""
-        return self.view.installation if self.view else ""
+    def _reply_to(self) -> ReplyTarget:
+        """In the thread of the message, if it is in one."""
+        private = self.container.is_ephemeral
+        thread = self.container.thread_ts or (self.message.thread_ts if self.message else "")
+        return ReplyTarget(
+            self.team.id,
+            self.user.id,
+            self.container.channel_id,
+            thread,
+            self.response_url,
+            replaces=private and bool(self.response_url),
+        )
 
     @property
-    def thread(self) -> str:
-        """Where a private answer belongs: the thread of the message, if it is in one."""
-        return self.container.thread_ts or (self.message.thread_ts if self.message else "")
+    def _message(self) -> Posted | None:
+        if self.message is None or self.container.is_ephemeral:
+            return None
+        return Posted(self.container.channel_id, self.message.ts)
 
 
 class Submission(Payload):
@@ -156,9 +189,24 @@ class Submission(Payload):
     view: View
     trigger_id: str = ""
 
-    @property
-    def key(self) -> str:
-        return f"slack:{self.team.id}:view:{self.view.id}"
+    def form_submission(self) -> FormSubmission:
+        return FormSubmission(
+            key=f"slack:{self.team.id}:view:{self.view.id}",
+            callback=self.view.callback_id,
+            metadata=self.view.private_metadata,
+            values={name: _value(name, answered) for name, answered in self.view.state.values.items()},
+            reply_to=ReplyTarget(self.team.id, self.user.id),
+            installation=self.view.installation,
+        )
+
+
+def _value(name: str, answered: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a field holds: it has one element, whose value is typed, chosen or picked."""
+    element = next(iter(answered.values()), {})
+    chosen = (element.get("selected_option") or {}).get("value")
+    value = str(chosen or element.get("selected_date") or element.get("value") or "")
+    # A modal carries the names of emoji; words for a question are read as their writer saw them.
+    return emoji.read(value) if name == actions.WORDS_BLOCK else value
 
 
 class Authorization(Payload):
@@ -224,8 +272,78 @@ class Event(Payload):
         return next((each.user_id for each in self.authorizations if each.is_bot), "")
 
     @property
-    def said(self) -> Said:
-        return Said.model_validate(self.event)
+    def key(self) -> str:
+        return f"slack:{self.team}:event:{self.event_id}"
+
+    def incoming(self, team: str, app_user: str) -> IncomingMessage:
+        """The message in it. `team` and `app_user`: of the installation, where it is known already."""
+        said = Said.model_validate(self.event)
+        return incoming(said, team or self.team, self.app_user or app_user, installation=self.team)
+
+
+def incoming(said: Said, team: str, app_user: str, installation: str = "") -> IncomingMessage:
+    """A message as the engine takes it. `installation` is empty where we read it ourselves."""
+    addressed = words.addressed(said.text, app_user)
+    command = said.text if addressed is None else addressed
+    return IncomingMessage(
+        # A message has one channel and ts, in whatever event and however often it arrives.
+        key=f"slack:{team}:message:{said.channel}:{said.ts}",
+        id=said.ts,
+        sent_at=_seconds(said.ts),
+        reply_to=ReplyTarget(
+            team, said.user, said.channel, said.thread_ts if said.is_reply and said.thread_ts else ""
+        ),
+        from_person=said.human and said.user != app_user,
+        direct=said.channel_type == "im",
+        text=said.text,
+        addressed=addressed,
+        mentioned=words.mentions(command),
+        app_user=app_user,
+        names_others=words.names_people(said.text, app_user) and app_user not in words.mentions(said.text),
+        speaks_to_others=words.speaks_to_people(said.text),
+        command_text=lambda names: words.plain(command, names),
+        answer_text=lambda names: _answer_text(said, app_user, names),
+        installation=installation,
+        own_target=_target_of(said) if said.user and said.user == app_user else None,
+    )
+
+
+def _answer_text(said: Said, app_user: str, names: Mapping[str, str]) -> str:
+    """What was said, with the names of attached files."""
+    spoken = words.plain(words.without_mention(said.text, app_user), names)
+    text = emoji.read(spoken, said.blocks)
+    files = [file.name or file.title for file in said.files if file.name or file.title]
+    return "\n".join(part for part in (text, f"Attached: {', '.join(files)}" if files else "") if part)
+
+
+def _target_of(said: Said) -> Target | None:
+    """What the buttons of a message of ours are about: a question, or a run; None: neither.
+
+    Every open question can be answered in words, and every live run cancelled.
+    """
+    if not said.channel or not said.ts:
+        return None
+    for element in _elements(said.blocks or ()):
+        action_id, value = str(element.get("action_id", "")), str(element.get("value", ""))
+        try:
+            if action_id in {actions.RUN_CANCEL, actions.OPEN_REPLY}:
+                return Target.decode(value)
+        except ValueError:
+            log.info("a button of ours holds something else", action_id=action_id)
+    return None
+
+
+def _elements(blocks: tuple[Mapping[str, Any], ...]) -> Iterator[Mapping[str, Any]]:
+    for block in blocks:
+        if block.get("type") == "actions":
+            yield from block.get("elements") or ()
+
+
+def _seconds(ts: str) -> float:
+    try:
+        return float(ts)
+    except ValueError:
+        return 0.0
 
 
 class Opened(Payload):

@@ -21,26 +21,21 @@ from bot.core.errors import CrewdeckError
 from bot.core.ports import Memory
 from bot.core.value import Value
 from bot.surfaces.chat.background import BackgroundTasks
+from bot.surfaces.chat.inbound.ports import Unrecognised
 from bot.surfaces.slack.webapi.api import Later, Rejected
 
 log = structlog.get_logger(__name__)
 
-FRESH = 300.0
-"""Seconds for which what Slack said of a person holds: nothing is decided on an older profile."""
-PATIENCE = 120.0
-"""Seconds for which Slack is asked about a person before what they did is refused."""
-SHORT_PATIENCE = 10.0
-"""The same for somebody whose browser waits."""
+PROFILE_TTL_S = 300.0
+"""Nothing is decided on an older profile."""
+PROFILE_TIMEOUT_S = 120.0
+"""How long Slack is asked about a person before what they did is refused."""
+SHORT_TIMEOUT_S = 10.0
+"""The same for somebody whose browser waits, and for names."""
 _INVISIBLE = frozenset({"user_not_found", "user_not_visible"})
 
 
-class Unrecognised(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
-    """Slack could not be asked who somebody is. Nothing was done."""
-
-    code = "unrecognised"
-
-    def __init__(self) -> None:
-        super().__init__("Slack can't tell me who you are right now. Please try again in a moment.")
+TITLE = "Slack"
 
 
 class Barred(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
@@ -129,7 +124,7 @@ class People:
         found: dict[str, str] = {}
         for user in users:
             try:
-                async with asyncio.timeout(SHORT_PATIENCE):
+                async with asyncio.timeout(SHORT_TIMEOUT_S):
                     found[user] = (await self.profile(user)).name
             except (Unrecognised, TimeoutError):
                 log.info("somebody who was named is known by id alone", user=user)
@@ -140,25 +135,25 @@ class People:
         if person.tenant != self._home.team:
             return None
         try:
-            async with asyncio.timeout(SHORT_PATIENCE):
+            async with asyncio.timeout(SHORT_TIMEOUT_S):
                 profile = await self.profile(person.user_id)
         except TimeoutError as error:
-            raise Unrecognised from error
+            raise Unrecognised(TITLE) from error
         return None if profile.barred else profile.membership
 
     async def changed(self, user: str) -> None:
         """Slack says that something about this user is different: what was known no longer holds."""
         await self._at_home()
         # In this order: an answer that is on its way finds either the mark, or that it is forgotten after it.
-        await self._memory.remember(self._mark(user), secrets.token_hex(8), 2 * FRESH)
+        await self._memory.remember(self._mark(user), secrets.token_hex(8), 2 * PROFILE_TTL_S)
         await self._memory.forget(self._name(user))
 
     async def _at_home(self) -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PROFILE_TIMEOUT_S):
                 await self._home.ready()
         except TimeoutError as error:
-            raise Unrecognised from error
+            raise Unrecognised(TITLE) from error
 
     def _ask(self, user: str) -> asyncio.Task[Profile]:
         """One question to Slack at a time for each person."""
@@ -173,24 +168,24 @@ class People:
         while True:
             before = await self._memory.recall(self._mark(user))
             profile = await self._from_slack(user)
-            await self._memory.remember(self._name(user), profile.model_dump_json(), FRESH)
+            await self._memory.remember(self._name(user), profile.model_dump_json(), PROFILE_TTL_S)
             if await self._memory.recall(self._mark(user)) == before:
                 return profile
             await self._memory.forget(self._name(user))  # It changed while Slack was answering.
 
     async def _from_slack(self, user: str) -> Profile:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + PROFILE_TIMEOUT_S
         while True:
             try:
                 return profile_of(self._home, await self._profiles.user(user))
             except Later as later:
                 if time.monotonic() + later.seconds > deadline:
-                    raise Unrecognised from later
+                    raise Unrecognised(TITLE) from later
                 await asyncio.sleep(later.seconds)
             except Rejected as rejected:
                 if rejected.code not in _INVISIBLE:
                     log.warning("Slack refuses to say who somebody is", user=user, code=rejected.code)
-                    raise Unrecognised from rejected
+                    raise Unrecognised(TITLE) from rejected
                 return Profile(name="", membership=Membership.EXTERNAL)
 
     def _name(self, user: str) -> str:

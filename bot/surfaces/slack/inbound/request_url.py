@@ -17,14 +17,14 @@ from bot.surfaces.slack.inbound.bolt import Dispatcher
 log = structlog.get_logger(__name__)
 
 PATH = "/slack/events"
-REMEMBERED = 2.0 * guard.WINDOW
-"""Seconds for which a signature is good: its timestamp may be in the future by as much as in the past."""
-QUICK = 0.5
-"""Seconds in which the store has to say whether a request was here before."""
+SIGNATURE_TTL_S = 2.0 * guard.TIMESTAMP_TOLERANCE_S
+"""A signature is valid for this long: its timestamp may be in the future by as much as in the past."""
+STORE_TIMEOUT_S = 0.5
+"""How long the store may take to say whether a request is a replay."""
 
 
 class RequestUrl:
-    """Takes what Slack signed, once, and nothing else."""
+    """Accepts what Slack signed, once, and nothing else."""
 
     def __init__(self, signing_secret: str, dispatcher: Dispatcher, memory: Memory) -> None:
         self._secret = signing_secret
@@ -60,17 +60,17 @@ class RequestUrl:
         return await to_aiohttp_response(response)
 
     async def _first(self, name: str) -> bool:
-        """While the store is away nothing is done either way, and who acts is told so."""
+        """True while the store is away: then the request fails, and the person is told so."""
         try:
-            async with asyncio.timeout(QUICK):
-                return await self._memory.once(name, REMEMBERED)
+            async with asyncio.timeout(STORE_TIMEOUT_S):
+                return await self._memory.once(name, SIGNATURE_TTL_S)
         except (StoreUnavailable, TimeoutError):
             return True
 
     async def _forget(self, name: str) -> None:
-        """It was not taken: whoever sends it again may."""
+        """It was not handled: it may be sent again with the same signature."""
         try:
-            async with asyncio.timeout(QUICK):
+            async with asyncio.timeout(STORE_TIMEOUT_S):
                 await self._memory.forget(name)
         except (StoreUnavailable, TimeoutError):
             log.info("the store is away: a request is not taken with the same signature again")

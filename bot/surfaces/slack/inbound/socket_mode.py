@@ -1,4 +1,4 @@
-"""Socket Mode: the same deliveries over a WebSocket that we open, for machines that Slack can't reach."""
+"""Socket Mode: the same requests over a WebSocket that we open, for machines that Slack can't reach."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from bot.surfaces.slack.inbound.bolt import ENVELOPES, Dispatcher, kind_of
 
 log = structlog.get_logger(__name__)
 
-PING = 5.0
-"""Seconds between pings, and before a failed connection is tried again."""
-FAREWELL = 1.0
-"""Seconds that Slack gets to confirm that the connection ends; aiohttp alone would wait for 10."""
-DRAIN = 2.5
-"""Seconds that deliveries under way get to be acknowledged when we leave."""
+PING_INTERVAL_S = 5.0
+"""Also the delay before a failed connection is retried."""
+CLOSE_TIMEOUT_S = 1.0
+"""How long Slack may take to confirm that the connection ends; aiohttp alone would wait for 10 s."""
+DRAIN_TIMEOUT_S = 2.5
+"""How long requests under way may take to be acknowledged at the end."""
 
 
 class SocketMode:
-    """One connection, kept up. Envelopes arrive in no order and all at once."""
+    """One connection, kept open. Envelopes arrive concurrently and in any order."""
 
     def __init__(
         self, app_token: str, web: AsyncWebClient, dispatcher: Dispatcher, presence: Presence
@@ -53,19 +53,19 @@ class SocketMode:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
-        """Connect, again and again where need be, while the block runs; then drain and close."""
+        """Stay connected while the block runs; then drain and close."""
         logger = logging.getLogger("crewdeck.socket_mode")
         logger.setLevel(logging.CRITICAL)  # each failed try would be a traceback; `_watch` says it in a line
         client = SocketModeClient(
             app_token=self._token,
             web_client=self._web,
             logger=logger,
-            ping_interval=PING,
+            ping_interval=PING_INTERVAL_S,
             proxy=self._web.proxy,
         )
         # Given no proxy, the client takes the environment's; but the Web API's rule holds here too.
         client.proxy = self._web.proxy
-        client.message_listeners.append(self._greeted)
+        client.message_listeners.append(self._log_connections)
         client.socket_mode_request_listeners.append(self._receive)
         self._client = client
         try:
@@ -82,13 +82,13 @@ class SocketMode:
             await _leave(client)
 
     async def _drain(self) -> None:
-        """Nothing new is taken (Slack delivers it again, elsewhere); what is under way is acknowledged."""
+        """Take nothing new (Slack delivers it again, elsewhere), and acknowledge what is under way."""
         self._leaving = True
         try:
-            async with asyncio.timeout(DRAIN):
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("deliveries were left without acknowledgement", count=self._under_way)
+            log.warning("requests were left without acknowledgement", count=self._under_way)
 
     async def _receive(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
         if self._leaving:
@@ -97,14 +97,14 @@ class SocketMode:
         self._under_way += 1
         self._idle.clear()
         try:
-            response = await self._dispatcher.dispatch(_opened(request))
+            response = await self._dispatcher.dispatch(_payload_of(request))
             await send_async_response(client, request, response, started)
         finally:
             self._under_way -= 1
             if not self._under_way:
                 self._idle.set()
 
-    async def _greeted(
+    async def _log_connections(
         self, _client: AsyncBaseSocketModeClient, message: dict[str, Any], _raw: str | None
     ) -> None:
         if message.get("type") != "hello":
@@ -123,10 +123,10 @@ class SocketMode:
             )
 
     async def _watch(self, client: SocketModeClient) -> None:
-        """A ticket is good for one connection, at once: with a stale one the client would knock for ever."""
+        """Log whether it is connected. A URL is good for one connection, at once: a stale one is dropped."""
         was_up = True
         while True:
-            await asyncio.sleep(PING)
+            await asyncio.sleep(PING_INTERVAL_S)
             if self.up != was_up:
                 was_up = self.up
                 log.info("Socket Mode is connected again") if was_up else log.warning(
@@ -136,7 +136,7 @@ class SocketMode:
                 client.wss_uri = None
 
 
-def _opened(request: SocketModeRequest) -> dict[str, Any]:
+def _payload_of(request: SocketModeRequest) -> dict[str, Any]:
     """What is in an envelope; nothing, if its kind holds no such thing: that is only acknowledged."""
     payload = request.payload
     if kind_of(payload) in ENVELOPES.get(request.type, frozenset()):
@@ -148,7 +148,7 @@ async def _leave(client: SocketModeClient) -> None:
     """Close the connection, whether or not anybody is at its other end."""
     client.closed = True  # or it would connect again
     try:
-        async with asyncio.timeout(FAREWELL):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await client.disconnect()  # type: ignore[no-untyped-call]
     except TimeoutError:
         log.info("Slack did not confirm the end of the connection")

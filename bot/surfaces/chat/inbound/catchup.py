@@ -1,0 +1,231 @@
+"""Replies that people wrote while no web process was up: read once, handled as if they had just arrived.
+
+A starting process checks whether another one receives already. If none does, there was a gap: the process
+records that (a round) before it counts as receiving itself. Any process works on an open round, one at a time
+(a lease); its position is recorded, so that another one goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol
+
+import structlog
+from pydantic import ValidationError
+
+from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
+from bot.core.ports import Store
+from bot.core.question import Question
+from bot.core.value import Value
+from bot.surfaces.chat.inbound.ack_handler import UNSAVED, AckHandler, reply_of
+from bot.surfaces.chat.inbound.interactions import InboundRequest, IncomingMessage
+from bot.surfaces.chat.inbound.routing import MessageRouter
+from bot.surfaces.chat.message_keys import MOVED, Posted, is_direct
+from bot.surfaces.chat.presence import Presence
+from bot.surfaces.slack.place import SlackPlace
+
+log = structlog.get_logger(__name__)
+
+RETRY_DELAY_S = 2.0
+"""Delay before the store is asked again, where it was away."""
+POLL_INTERVAL_S = 2.0
+"""Interval of looking for a round to work on."""
+LEASE_S = 10.0
+RENEWAL_INTERVAL_S = 3.0
+PAGE_SIZE = 50
+ROUND_TTL_S = 7 * 24 * 3600.0
+
+
+class ThreadHistory(Protocol):
+    """Where threads are read."""
+
+    async def replies(self, place: SlackPlace, since: float) -> Sequence[IncomingMessage]:
+        """What was written in a thread since a time (in seconds, by the store's clock), if it can be read."""
+
+
+class Round(Value):
+    """All threads with open questions are to be read once, because no process received anything before."""
+
+    id: str
+    #: The process that found the gap, and receives since.
+    by: str
+
+
+class _LeaseLost(Exception):  # noqa: N818 - a signal, no error
+    """Another process works on the round."""
+
+
+class CatchUp:
+    """Reads the threads with open questions, one at a time."""
+
+    def __init__(
+        self,
+        surface: str,
+        store: Store,
+        history: ThreadHistory,
+        presence: Presence,
+        ack_handler: AckHandler,
+        router: MessageRouter,
+    ) -> None:
+        self._surface = surface
+        self._store = store
+        self._history = history
+        self._presence = presence
+        self._ack_handler = ack_handler
+        self._router = router
+        self._round_key = f"{surface}:catchup"
+        self._holder_key = f"{surface}:catchup:holder"
+
+    async def run(self, tenant: str) -> None:
+        """Read what was written in a gap in this tenant's threads, until cancelled."""
+        await self._persist(self._cover)
+        while True:
+            await self._persist(lambda: self._work_on_round(tenant))
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def _persist(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do it, as soon as the store is there."""
+        while True:
+            try:
+                await step()
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_DELAY_S)
+            else:
+                return
+
+    # ── whether there was a gap ─────────────────────────────────────────────────────────────────────────
+
+    async def _cover(self) -> None:
+        """Record a round, unless another process was receiving all the time."""
+        alive = await self._presence.others_alive()
+        if not await self._presence.any_receiving(alive):
+            await self._open_round(alive)
+        await self._presence.mark_receiving()
+
+    async def _open_round(self, alive: frozenset[str]) -> None:
+        fresh = Round(id=uuid.uuid4().hex, by=self._presence.owner)
+        kept = self._round(
+            await self._store.memory.put_if_absent(self._round_key, fresh.model_dump_json(), ROUND_TTL_S)
+        )
+        if kept is None or (kept.id != fresh.id and kept.by not in alive):
+            # The round of an earlier gap. Its position doesn't matter: more was written since, anywhere.
+            await self._store.memory.remember(self._round_key, fresh.model_dump_json(), ROUND_TTL_S)
+
+    # ── working on a round ──────────────────────────────────────────────────────────────────────────────
+
+    async def _work_on_round(self, tenant: str) -> None:
+        current = await self._open()
+        if current is None or not await self._acquire():
+            return
+        try:
+            async with self._holding_lease():
+                await self._read_all(current, tenant)
+        except* _LeaseLost:
+            log.info("another process reads the missed replies now")
+        except* StoreUnavailable:
+            log.info("the store is away: missed replies are read later")
+        finally:
+            await self._release()
+
+    async def _open(self) -> Round | None:
+        kept = await self._store.memory.recall(self._round_key)
+        current = self._round(kept) if kept else None
+        return (
+            None if current is None or await self._store.memory.recall(self._done_key(current)) else current
+        )
+
+    def _round(self, kept: str) -> Round | None:
+        """A round as it is kept; None: it can't be read."""
+        try:
+            return Round.model_validate_json(kept)
+        except ValidationError:
+            self._store.health.report_unreadable(
+                "round", self._round_key, "it is damaged, or another release's"
+            )
+            return None
+
+    async def _acquire(self) -> bool:
+        mine = self._presence.owner
+        if await self._store.memory.put_if_absent(self._holder_key, mine, LEASE_S) != mine:
+            return False
+        await self._store.memory.remember(self._holder_key, mine, LEASE_S)
+        return True
+
+    async def _release(self) -> None:
+        """Let another process go on at once; without the store the lease ends by itself."""
+        with suppress(StoreUnavailable):
+            if await self._store.memory.recall(self._holder_key) == self._presence.owner:
+                await self._store.memory.forget(self._holder_key)
+
+    @asynccontextmanager
+    async def _holding_lease(self) -> AsyncIterator[None]:
+        """Renew the lease while the block runs; raises _LeaseLost (in a group) when it is another's."""
+        async with asyncio.TaskGroup() as group:
+            renewing = group.create_task(self._renew())
+            try:
+                yield
+            finally:
+                renewing.cancel()
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEWAL_INTERVAL_S)
+            if not await self._acquire():
+                raise _LeaseLost
+
+    async def _read_all(self, current: Round, tenant: str) -> None:
+        after = await self._store.memory.recall(self._position_key(current))
+        read: set[SlackPlace] = set()
+        while await self._open() == current:
+            page = await self._store.questions.open_page(PAGE_SIZE, after=after)
+            for place, oldest in (await self._threads_of(page.questions, tenant)).items():
+                if place not in read:
+                    await self._catch_up(place, oldest)
+                    read.add(place)
+            if page.next is None:
+                await self._store.memory.remember(self._done_key(current), "1", ROUND_TTL_S)
+                return
+            after = page.next
+            await self._store.memory.remember(self._position_key(current), after, ROUND_TTL_S)
+
+    async def _threads_of(self, questions: Sequence[Question], tenant: str) -> dict[SlackPlace, float]:
+        """Where these are asked, and when (in seconds) the first of them was asked there."""
+        found: dict[SlackPlace, float] = {}
+        for question in questions:
+            for place in await self._places(question, tenant):
+                found[place] = min(question.created_at / 1000, found.get(place, float("inf")))
+        return found
+
+    async def _places(self, question: Question, tenant: str) -> list[SlackPlace]:
+        """The run's thread, or the direct messages in which it goes on and its question was asked."""
+        try:
+            run = await self._store.runs.get(question.run_id)
+            if run.place is None or run.place.surface != self._surface or run.place.tenant != tenant:
+                return []
+            copies = (await self._store.outbox.state(self._surface, run.id)).copies
+            refs = [ref for name, ref in copies.items() if name == MOVED or is_direct(name, question.id)]
+            direct = [Posted.decode(ref) for ref in refs]
+            here = [] if MOVED in copies else [SlackPlace.decode(run.place)]
+        except (NotFound, UnreadableRecord):
+            return []
+        except ValueError as error:
+            self._store.health.report_unreadable("place", f"of run {question.run_id}", str(error))
+            return []
+        return [*here, *(SlackPlace(run.place.tenant, each.channel, each.ts) for each in direct)]
+
+    async def _catch_up(self, place: SlackPlace, since: float) -> None:
+        for message in await self._history.replies(place, since):
+            reply = await reply_of(self._router.missed(message))
+            while reply == UNSAVED:
+                await asyncio.sleep(RETRY_DELAY_S)
+                reply = await reply_of(self._router.missed(message))
+            await self._ack_handler.follow_up(InboundRequest(message.key, message.reply_to), reply)
+
+    def _position_key(self, current: Round) -> str:
+        return f"{self._round_key}:{current.id}:after"
+
+    def _done_key(self, current: Round) -> str:
+        return f"{self._round_key}:{current.id}:done"

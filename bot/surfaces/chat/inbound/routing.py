@@ -1,0 +1,82 @@
+"""Tells what is said to the app from what is said to people.
+
+A platform may deliver a mention of the app in a channel twice, as a message and as a mention: exactly one of
+them is handled.
+
+| said | handled as |
+|---|---|
+| to the app alone (a direct message outside of threads) | `message` |
+| mention with a command, also a misspelt one | `mention`; in direct messages there is none: `message` |
+| any other mention in a thread of ours | `message`: it may be an answer |
+| any other mention | `mention`: help |
+| a reply in a thread of ours | `message` |
+| by the app itself, with buttons | `orphan`: it is adopted unless it is recorded |
+"""
+
+from __future__ import annotations
+
+from bot.surfaces.chat.inbound.ack_handler import Work
+from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat.inbound.commands import CommandContext, CommandHandlers
+from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
+from bot.surfaces.chat.inbound.parser import looks_like_command
+from bot.surfaces.chat.inbound.ports import Orphans, People
+from bot.surfaces.chat.inbound.replies import Replies
+from bot.surfaces.chat.message_keys import Posted
+
+HELP = "help"
+
+
+class MessageRouter:
+    """Hands messages to commands, replies, and who reconciles orphaned messages."""
+
+    def __init__(self, people: People, commands: CommandHandlers, replies: Replies, orphans: Orphans) -> None:
+        self._people = people
+        self._orphans = orphans
+        self._commands = commands
+        self._replies = replies
+
+    async def message(self, message: IncomingMessage) -> Reply:
+        """A message, whether or not it mentions the app."""
+        if not message.from_person:
+            return SILENT
+        if message.direct and not message.is_reply:
+            return await self._command(message)
+        if not message.is_reply:
+            return SILENT
+        if message.addressed is not None and looks_like_command(message.addressed):
+            return await self._command(message) if message.direct else SILENT
+        return await self._replies.handle(message)
+
+    async def mention(self, message: IncomingMessage) -> Reply:
+        """The same message, delivered because it mentions the app."""
+        if not message.from_person:
+            return SILENT
+        if message.addressed is not None and looks_like_command(message.addressed):
+            return await self._command(message)
+        if message.is_reply and await self._replies.runs_here(message):
+            return SILENT
+        return await self._command(message, None if message.addressed else HELP)
+
+    async def orphan(self, message: IncomingMessage) -> Work | None:
+        """What to do about a message of ours that has buttons and isn't recorded; None for all others."""
+        target = message.own_target
+        if target is None:
+            return None
+        posted = Posted(message.reply_to.channel, message.id)
+        return None if await self._orphans.is_recorded(target.run_id, posted) else self._adopt(target, posted)
+
+    async def missed(self, message: IncomingMessage) -> Reply:
+        """A message that was read in its thread's history."""
+        return await (await self.orphan(message) or self.message(message))
+
+    async def _adopt(self, target: Target, posted: Posted) -> Reply:
+        await self._orphans.adopt_unless_recorded_soon(target.run_id, target.question_id, posted)
+        return SILENT
+
+    async def _command(self, message: IncomingMessage, words: str | None = None) -> Reply:
+        actor = await self._people.actor(message.reply_to.user, message.installation)
+        if words is None:
+            words = message.command_text(await self._people.names(message.mentioned))
+        context = CommandContext(words, actor, message.key, message.reply_to, says_started=False)
+        return await self._commands.execute(context)

@@ -1,0 +1,116 @@
+"""Starting runs: drafts that lack inputs, their form, and who hears why a run's thread can't be opened."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pydantic import Field, JsonValue
+
+from bot.core import ids, starting
+from bot.core.actor import Actor
+from bot.core.crew import Crew
+from bot.core.feed import Feed, run_topic
+from bot.core.ports import Store
+from bot.core.run import Run, RunStatus
+from bot.core.value import Value
+from bot.surfaces.chat.inbound.interactions import Reply, ReplyTarget
+from bot.surfaces.chat.inbound.ports import FormOpener, PrivateMessenger
+from bot.surfaces.slack.cards import private, views
+from bot.surfaces.slack.place import SlackPlace, placeless
+
+DRAFT_TTL_S = 24 * 3600.0
+PLACE_TIMEOUT_S = 15 * 60.0
+"""Twice as long as platforms let us answer a command in private."""
+
+
+class Draft(Value):
+    """A run that lacks inputs."""
+
+    #: Names the request that wanted it: however often the form is sent, one run starts.
+    key: str
+    crew: str
+    given: dict[str, JsonValue] = Field(default_factory=dict)
+    channel: str
+    thread: str = ""
+    #: The principal of who wanted it.
+    by: str = ""
+
+    def is_of(self, actor: Actor) -> bool:
+        """Whether this person wanted it: nobody completes another's."""
+        return self.by == actor.principal
+
+    @property
+    def id(self) -> str:
+        """The id that its run will have."""
+        return ids.run_id(self.key)
+
+
+class RunStarter:
+    """Starts runs from what people ask for."""
+
+    def __init__(
+        self, surface: str, store: Store, feed: Feed, messenger: PrivateMessenger, forms: FormOpener
+    ) -> None:
+        self._surface = surface
+        self._store = store
+        self._feed = feed
+        self._messenger = messenger
+        self._forms = forms
+
+    async def start(self, draft: Draft, crew: Crew, actor: Actor) -> Run:
+        """Start what a draft says. Raises InvalidInputs, Refused."""
+        place = SlackPlace(actor.tenant, draft.channel, draft.thread or None).encode()
+        new = starting.plan(crew, draft.given, actor, key=draft.key, place=place, held=True)
+        run, _ = await self._store.runs.start(new)
+        return run
+
+    # ── missing inputs ──────────────────────────────────────────────────────────────────────────────────
+
+    async def ask_for_inputs(
+        self, draft: Draft, crew: Crew, form_handle: str, reply_to: ReplyTarget
+    ) -> Reply:
+        """Save the draft, and ask for the rest: in a form at once, or by a button that opens it."""
+        await self._store.memory.remember(self._key(draft.id), draft.model_dump_json(), DRAFT_TTL_S)
+        if not form_handle:
+            return Reply(say=private.fill_in(crew, draft.id))
+        return self.open_form(draft, crew, form_handle, reply_to)
+
+    def open_form(self, draft: Draft, crew: Crew, form_handle: str, reply_to: ReplyTarget) -> Reply:
+        """Open the form, filled in with what is known already."""
+        form = views.start_form(crew, draft.id, draft.given)
+        return Reply(then=lambda: self._forms.open(form_handle, form, reply_to))
+
+    async def draft(self, draft_id: str) -> tuple[Draft, Crew] | None:
+        """A saved draft and its crew; None once it is too old, or the crew is gone."""
+        stored = await self._store.memory.recall(self._key(draft_id))
+        draft = Draft.model_validate_json(stored) if stored else None
+        crew = (await self._store.catalogue.crews()).get(draft.crew) if draft else None
+        return (draft, crew) if draft and crew else None
+
+    def _key(self, draft_id: str) -> str:
+        return f"{self._surface}:draft:{draft_id}"
+
+    # ── the thread ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def watch(self, run: Run, reply_to: ReplyTarget) -> None:
+        """Return when the run's thread is open, or once the person knows why it isn't."""
+        try:
+            async with asyncio.timeout(PLACE_TIMEOUT_S):
+                run = await self._placed(run)
+        except TimeoutError:
+            return  # It is still being tried, and whoever delivers it tells its requester.
+        if (
+            run.status is RunStatus.FAILED
+            and run.error is not None
+            and await self._store.memory.once(placeless(run.id))
+        ):
+            await self._messenger.tell(reply_to, private.words(run.error.message))
+
+    async def _placed(self, run: Run) -> Run:
+        with self._feed.watch(run_topic(run.id)) as signal:
+            while run.held and not run.status.over:
+                signal.clear()
+                run = await self._store.runs.get(run.id)
+                if run.held and not run.status.over:
+                    await signal.wait()
+        return run

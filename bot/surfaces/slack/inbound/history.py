@@ -1,0 +1,66 @@
+"""Reads threads in Slack for what was written in them while nobody received it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import structlog
+from pydantic import ValidationError
+
+from bot.surfaces.chat.inbound.interactions import IncomingMessage
+from bot.surfaces.slack.inbound.payloads import Said, incoming
+from bot.surfaces.slack.place import SlackPlace
+from bot.surfaces.slack.webapi.api import Later, Rejected
+from bot.surfaces.slack.webapi.installed import Installed
+
+log = structlog.get_logger(__name__)
+
+CLOCK_SKEW_S = 2.0
+"""Slack's clock may be this far behind the store's."""
+
+
+class Threads(Protocol):
+    """Slack's API for threads."""
+
+    async def replies(self, channel: str, thread_ts: str, oldest: str) -> Sequence[Mapping[str, Any]]:
+        """The messages of a thread that are later than `oldest`. Raises Later, Rejected."""
+
+
+class SlackThreadHistory:
+    """Threads of one workspace."""
+
+    def __init__(self, threads: Threads, installed: Installed) -> None:
+        self._threads = threads
+        self._installed = installed
+
+    async def replies(self, place: SlackPlace, since: float) -> list[IncomingMessage]:
+        """What was written since then; nothing where Slack refuses to say."""
+        return list(self._messages(place, await self._read(place, since)))
+
+    def _messages(
+        self, place: SlackPlace, messages: Sequence[Mapping[str, Any]]
+    ) -> Iterable[IncomingMessage]:
+        for message in messages:
+            try:
+                said = Said.model_validate({**message, "channel": place.channel, "type": "message"})
+            except ValidationError as error:
+                log.warning("a message has not Slack's shape", problems=error.error_count())
+                continue
+            yield incoming(said, place.team, self._installed.user)
+
+    async def _read(self, place: SlackPlace, since: float) -> Sequence[Mapping[str, Any]]:
+        while place.thread_ts is not None:
+            try:
+                return await self._threads.replies(
+                    place.channel, place.thread_ts, f"{since - CLOCK_SKEW_S:.6f}"
+                )
+            except Later as later:
+                await asyncio.sleep(later.seconds)
+            except Rejected as rejected:
+                log.warning(
+                    "a thread can't be read for missed replies", channel=place.channel, code=rejected.code
+                )
+                break
+        return ()

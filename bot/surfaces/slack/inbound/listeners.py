@@ -1,0 +1,231 @@
+"""Bolt's listeners: they read payloads, hand what people did to the inbound engine, and acknowledge."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.response import BoltResponse
+
+from bot.core.ports import Runs
+from bot.surfaces.chat.inbound.ack_handler import ACK_TIMEOUT_S, AckHandler, Acknowledge, Work
+from bot.surfaces.chat.inbound.commands import CommandContext, CommandHandlers
+from bot.surfaces.chat.inbound.forms import WHOLE_FORM, FormHandlers
+from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Reply, ReplyTarget
+from bot.surfaces.chat.inbound.presses import PressHandlers
+from bot.surfaces.chat.inbound.routing import MessageRouter
+from bot.surfaces.slack.home import Home
+from bot.surfaces.slack.inbound import words
+from bot.surfaces.slack.inbound.payloads import (
+    BlockAction,
+    Changed,
+    Command,
+    Event,
+    Opened,
+    Revoked,
+    Submission,
+)
+from bot.surfaces.slack.inbound.people import People
+from bot.surfaces.slack.webapi.installed import Installed
+
+log = structlog.get_logger(__name__)
+
+REVOKED = "the app's token was revoked; install the app again and restart Crewdeck with the new token"
+UNINSTALLED = (
+    "the app was removed from the workspace; install it again and restart Crewdeck with the new token"
+)
+SEND_AGAIN = 503
+
+Listener = Callable[[AsyncAck, dict[str, Any]], Awaitable[BoltResponse | None]]
+
+
+def checked(listener: Listener) -> Listener:
+    """Refuse a signed payload that lacks what every one of its kind has."""
+
+    @wraps(listener)
+    async def listen(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        try:
+            return await listener(ack, body)
+        except ValidationError as error:
+            log.warning("a payload has not Slack's shape", problems=error.error_count())
+            return BoltResponse(status=400, body="not something that Slack sends")
+
+    return listen
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Registers all listeners; the first one that matches takes a request."""
+
+    ack_handler: AckHandler
+    installed: Installed
+    people: People
+    commands: CommandHandlers
+    presses: PressHandlers
+    forms: FormHandlers
+    router: MessageRouter
+    runs: Runs
+    home: Home
+
+    def register(self, app: AsyncApp) -> None:
+        anything = re.compile(r".*")
+        # Whatever an administrator called our command, there is one.
+        app.command(re.compile(r".+"))(checked(self.command))
+        app.action(anything)(checked(self.press))
+        app.view(anything)(checked(self.submission))
+        app.event("app_mention")(checked(self.mention))
+        app.event("message")(checked(self.message))
+        app.event("app_home_opened")(checked(self.home_opened))
+        app.event("tokens_revoked")(checked(self.tokens_revoked))
+        app.event("app_uninstalled")(checked(self.app_uninstalled))
+        app.event("user_change")(checked(self.user_change))
+        # Last: everything else is acknowledged, so that Slack does not send it again.
+        app.event(anything)(_ignored)
+
+    # ── interactions ────────────────────────────────────────────────────────────────────────────────────
+
+    async def command(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        given = Command.model_validate(body)
+        request = InboundRequest(given.key, given.reply_to, body)
+        await self.ack_handler.handle_interaction(request, self._command(given), _with_text(ack))
+        return None
+
+    async def _command(self, given: Command) -> Reply:
+        actor = await self.people.actor(given.user_id)
+        text = words.plain(given.text)
+        return await self.commands.execute(
+            CommandContext(text, actor, given.key, given.reply_to, form_handle=given.trigger_id)
+        )
+
+    async def press(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        press = BlockAction.model_validate(body).press()
+        request = InboundRequest(press.key, press.reply_to, body)
+        await self.ack_handler.handle_interaction(request, self.presses.handle(press), _empty(ack))
+        return None
+
+    async def submission(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        submission = Submission.model_validate(body)
+        sent = submission.form_submission()
+        request = InboundRequest(sent.key, sent.reply_to, body)
+        acknowledge = _with_errors(ack, submission.view.first_input)
+        await self.ack_handler.handle_interaction(request, self.forms.handle(sent), acknowledge)
+        return None
+
+    # ── messages ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def mention(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        message = Event.model_validate(body).incoming(self.installed.team, self.installed.user)
+        # A key other than the same message's event, so that each may have something to say.
+        request = InboundRequest(f"{message.key}:mention", message.reply_to, body)
+        return await self._event(request, self.router.mention(message), ack)
+
+    async def message(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        message = Event.model_validate(body).incoming(self.installed.team, self.installed.user)
+        request = InboundRequest(message.key, message.reply_to, body)
+        if (work := await self.router.orphan(message)) is not None:
+            return await self._event(request, work, ack, ack_timeout_s=0)
+        return await self._event(request, self.router.message(message), ack)
+
+    # ── the app in its workspace ────────────────────────────────────────────────────────────────────────
+
+    async def home_opened(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        event = Event.model_validate(body)
+        opened = Opened.model_validate(event.event)
+        request = InboundRequest(event.key, ReplyTarget(event.team, opened.user), body)
+        return await self._event(request, self._open_home(event.team, opened), ack)
+
+    async def _open_home(self, team: str, opened: Opened) -> Reply:
+        if opened.tab != "home":
+            return SILENT
+        actor = await self.people.actor(opened.user, team)
+        return Reply(then=lambda: self.home.opened(actor))
+
+    async def tokens_revoked(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        event = Event.model_validate(body)
+        # Tokens of single people are none of ours.
+        ours = bool(Revoked.model_validate(event.event).tokens.bot)
+        work = self._pause(event.team, REVOKED) if ours else _nothing()
+        return await self._event(_of_nobody(event, body), work, ack)
+
+    async def app_uninstalled(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        event = Event.model_validate(body)
+        return await self._event(_of_nobody(event, body), self._pause(event.team, UNINSTALLED), ack)
+
+    async def _pause(self, team: str, reason: str) -> Reply:
+        await self.runs.pause_tenant(team, reason)
+        log.error("a workspace is paused", team=team, reason=reason)
+        return SILENT
+
+    async def user_change(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        event = Event.model_validate(body)
+        changed = Changed.model_validate(event.event)
+        return await self._event(_of_nobody(event, body), self._forget(changed.user.id), ack)
+
+    async def _forget(self, user: str) -> Reply:
+        await self.people.changed(user)
+        return SILENT
+
+    async def _event(
+        self, request: InboundRequest, work: Work, ack: AsyncAck, ack_timeout_s: float = ACK_TIMEOUT_S
+    ) -> BoltResponse | None:
+        handled = await self.ack_handler.handle_event(request, work, ack, ack_timeout_s)
+        return None if handled else BoltResponse(status=SEND_AGAIN, body="")
+
+
+# ── acknowledgements ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _with_text(ack: AsyncAck) -> Acknowledge:
+    """A command's acknowledgement shows its text to the person."""
+
+    async def acknowledge(reply: Reply) -> Reply:
+        if reply.say is None:
+            await ack()
+        else:
+            await ack(text=reply.say.text, blocks=reply.say.blocks or None, response_type="ephemeral")
+        return Reply(then=reply.then)
+
+    return acknowledge
+
+
+def _empty(ack: AsyncAck) -> Acknowledge:
+    """A press is acknowledged with nothing."""
+
+    async def acknowledge(reply: Reply) -> Reply:
+        await ack()
+        return reply
+
+    return acknowledge
+
+
+def _with_errors(ack: AsyncAck, first_input: str) -> Acknowledge:
+    """A modal stays open with what is wrong in it, or closes."""
+
+    async def acknowledge(reply: Reply) -> Reply:
+        if reply.errors:
+            at_fields = {first_input if at == WHOLE_FORM else at: why for at, why in reply.errors.items()}
+            await ack(response_action="errors", errors=at_fields)
+            return SILENT
+        await ack()
+        return reply
+
+    return acknowledge
+
+
+async def _ignored(ack: AsyncAck) -> None:
+    await ack()
+
+
+async def _nothing() -> Reply:
+    return SILENT
+
+
+def _of_nobody(event: Event, body: dict[str, Any]) -> InboundRequest:
+    return InboundRequest(event.key, ReplyTarget(event.team, ""), body)
