@@ -6,7 +6,7 @@ Tests play the worker and the people.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -28,7 +28,7 @@ from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.delivery.outbox import Delivery
+from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.place import SlackPlace
 from bot.surfaces.slack.webapi.api import open_api
@@ -82,8 +82,8 @@ class Outbox:
         )
         async with open_api(settings, self.metrics, AckPriority()) as api:
             home = Home(self.store, api)
-            delivery = Delivery(self.store, self.feed, api, home, owner)
-            web = Web(home, asyncio.create_task(delivery.run()))
+            worker = OutboxWorker(self.store, self.feed, api, self.metrics, owner, on_change=home.changed)
+            web = Web(home, asyncio.create_task(_together(worker.run(), home.run())))
             try:
                 yield web
             finally:
@@ -177,6 +177,12 @@ class Outbox:
 
     def times_said(self, words: str, channel: str = GENERAL) -> int:
         return sum(words in each.words for each in self.slack.messages(channel))
+
+
+async def _together(*loops: Coroutine[Any, Any, None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for loop in loops:
+            group.create_task(loop)
 
 
 def _task(claim: Claim, number: int, total: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from bot.core.lists import RunFilter
 from bot.core.ports import Delivery as Shown
 from bot.core.question import Question
 from bot.core.run import Run
-from bot.surfaces.chat.message_keys import Posted, twin
+from bot.surfaces.chat.message_keys import Posted, orphaned_opener
 from tests.loopback.slack import GENERAL, Delivery, Message, Person
 from tests.scenario.outbox import Outbox
 from tests.scenario.server import Server
@@ -201,7 +201,7 @@ async def test_a_first_message_whose_poster_died_is_not_posted_again_once_it_tur
         run = await on.start()
         first = await on.sees(lambda: on.said("Demo"))
     posted = Posted(first.channel, first.ts)
-    await on.store.outbox.adopt("slack", run.id, twin(posted), posted.encode())
+    await on.store.outbox.adopt("slack", run.id, orphaned_opener(posted), posted.encode())
     async with on.web("web-2"):
         claim = await on.claimed(run)
         await on.ask(claim)

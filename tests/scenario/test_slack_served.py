@@ -9,7 +9,7 @@ import redis
 from bot.core.claim import Claim
 from bot.core.event import TaskStarted
 from bot.core.ids import part_id
-from bot.surfaces.chat.delivery.outbox import AT_ONCE
+from bot.surfaces.chat.delivery.outbox import MAX_CONCURRENT_RUNS
 from tests.loopback.slack import GENERAL
 from tests.scenario.outbox import Outbox, delivering
 from tests.scenario.stage import serving
@@ -86,7 +86,7 @@ async def test_runs_that_can_not_be_shown_take_no_place_from_others(
     on: Outbox, web: dict[str, str], redis_url: str
 ) -> None:
     """More of them than are shown at a time; what they hold is not what this release writes."""
-    runs = [await on.start() for _ in range(AT_ONCE + 5)]
+    runs = [await on.start() for _ in range(MAX_CONCURRENT_RUNS + 5)]
     with redis.Redis.from_url(redis_url, decode_responses=True) as server:
         for run in runs:
             [key] = server.scan_iter(match=f"*run:{run.id}")

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from bot.core.retry_after import MIN_RETRY_AFTER_S, parse_retry_after
-from bot.surfaces.slack.webapi.failures import LATEST, SOON, retry_after
+from bot.surfaces.slack.webapi.failures import DEFAULT_RETRY_DELAY_S, MAX_RETRY_DELAY_S, retry_after
 from crewdeck.client import ApiError, Client
 from crewdeck.client.http import LONGEST_WAIT, SHORTEST_WAIT, wait_of
 
@@ -53,15 +53,15 @@ def test_it_is_seconds_or_a_date(value: str | None, seconds: float | None) -> No
 
 @pytest.mark.parametrize("value", NONSENSE)
 def test_slack_is_asked_again_after_a_pause(value: str) -> None:
-    assert retry_after({"Retry-After": value}) == SOON
-    assert retry_after({"retry-after": [value]}) == SOON
-    assert retry_after({"Retry-After": []}) == SOON
-    assert retry_after({}) == SOON
+    assert retry_after({"Retry-After": value}) == DEFAULT_RETRY_DELAY_S
+    assert retry_after({"retry-after": [value]}) == DEFAULT_RETRY_DELAY_S
+    assert retry_after({"Retry-After": []}) == DEFAULT_RETRY_DELAY_S
+    assert retry_after({}) == DEFAULT_RETRY_DELAY_S
 
 
 def test_slack_is_asked_again_in_the_end() -> None:
     assert retry_after({"RETRY-AFTER": "30"}) == 30
-    assert retry_after({"Retry-After": "1000000"}) == LATEST
+    assert retry_after({"Retry-After": "1000000"}) == MAX_RETRY_DELAY_S
     assert retry_after({"Retry-After": formatdate(time.time() + 100, usegmt=True)}) == pytest.approx(
         100, abs=2
     )

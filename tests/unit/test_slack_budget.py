@@ -3,85 +3,86 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.surfaces.chat.platform import Priority
 from bot.surfaces.slack.webapi.rate_limiter import edits
-from bot.surfaces.slack.webapi.token_bucket import Budget, Priority, Rate
+from bot.surfaces.slack.webapi.token_bucket import Rate, TokenBucket
 
 
-def spend(budget: Budget, priority: Priority, now: float) -> float:
+def spend(bucket: TokenBucket, priority: Priority, now: float) -> float:
     """Wait until one call is allowed; the time when it is."""
-    ticket = budget.join(priority)
-    while (seconds := budget.wait(ticket, now)) > 0:
+    ticket = bucket.join(priority)
+    while (seconds := bucket.wait(ticket, now)) > 0:
         now += seconds
     return now
 
 
 def test_a_burst_is_allowed_and_then_the_rate() -> None:
-    budget = Budget(Rate(per_second=1, burst=3))
+    bucket = TokenBucket(Rate(per_second=1, burst=3))
     times = []
     now = 0.0
     for _ in range(6):
-        now = spend(budget, Priority.NEWS, now)
+        now = spend(bucket, Priority.NEWS, now)
         times.append(round(now))
     assert times == [0, 0, 0, 1, 2, 3]
 
 
 def test_a_process_spends_its_share_of_the_rate() -> None:
-    budget = Budget(Rate(per_second=1, burst=1), share=0.5)
+    bucket = TokenBucket(Rate(per_second=1, burst=1), share=0.5)
     now, times = 0.0, []
     for _ in range(3):
-        now = spend(budget, Priority.NEWS, now)
+        now = spend(bucket, Priority.NEWS, now)
         times.append(round(now))
     assert times == [0, 2, 4]
 
 
 def test_decisions_overtake_progress() -> None:
-    budget = Budget(Rate(per_second=1, burst=1))
-    assert budget.wait(budget.join(Priority.NEWS), 0) == 0
-    waiting = budget.join(Priority.PROGRESS)
-    decision = budget.join(Priority.DECISION)
-    assert budget.wait(waiting, 1.0) > 0
-    assert budget.wait(decision, 1.0) == 0
+    bucket = TokenBucket(Rate(per_second=1, burst=1))
+    assert bucket.wait(bucket.join(Priority.NEWS), 0) == 0
+    waiting = bucket.join(Priority.PROGRESS)
+    decision = bucket.join(Priority.DECISION)
+    assert bucket.wait(waiting, 1.0) > 0
+    assert bucket.wait(decision, 1.0) == 0
 
 
 def test_channels_take_turns_within_a_priority() -> None:
-    budget = Budget(Rate(per_second=1, burst=1))
-    assert budget.wait(budget.join(Priority.DECISION), 0) == 0
-    busy = [budget.join(Priority.DECISION, "C0BUSY") for _ in range(5)]
-    quiet = budget.join(Priority.DECISION, "C0QUIET")
+    bucket = TokenBucket(Rate(per_second=1, burst=1))
+    assert bucket.wait(bucket.join(Priority.DECISION), 0) == 0
+    busy = [bucket.join(Priority.DECISION, "C0BUSY") for _ in range(5)]
+    quiet = bucket.join(Priority.DECISION, "C0QUIET")
     made = []
     for now in range(1, 7):
         for ticket in sorted([*busy, quiet], key=lambda each: each.number):
-            if ticket not in made and budget.wait(ticket, float(now)) == 0:
+            if ticket not in made and bucket.wait(ticket, float(now)) == 0:
                 made.append(ticket)
                 break
     assert [ticket.channel for ticket in made] == ["C0BUSY", "C0QUIET", *["C0BUSY"] * 4]
 
 
 def test_progress_leaves_the_reserve_to_decisions() -> None:
-    budget = Budget(Rate(per_second=1, burst=3, reserved=2))
-    assert budget.wait(budget.join(Priority.PROGRESS), 0) == 0
-    assert budget.room(Priority.PROGRESS, 0) > 0
-    assert budget.room(Priority.DECISION, 0) == 0
-    assert budget.wait(budget.join(Priority.DECISION), 0) == 0
+    bucket = TokenBucket(Rate(per_second=1, burst=3, reserved=2))
+    assert bucket.wait(bucket.join(Priority.PROGRESS), 0) == 0
+    assert bucket.room(Priority.PROGRESS, 0) > 0
+    assert bucket.room(Priority.DECISION, 0) == 0
+    assert bucket.wait(bucket.join(Priority.DECISION), 0) == 0
 
 
 def test_after_a_rate_limit_nothing_is_sent_for_as_long_as_slack_says() -> None:
-    budget = Budget(Rate(per_second=1, burst=5))
-    budget.hold(30, now=0)
-    assert 29 < spend(budget, Priority.DECISION, 0) < 32
+    bucket = TokenBucket(Rate(per_second=1, burst=5))
+    bucket.hold(30, now=0)
+    assert 29 < spend(bucket, Priority.DECISION, 0) < 32
 
 
 def test_who_gives_up_makes_room() -> None:
-    budget = Budget(Rate(per_second=1, burst=1))
-    first, second = budget.join(Priority.NEWS), budget.join(Priority.NEWS)
-    budget.leave(first)
-    assert budget.wait(second, 0) == 0
+    bucket = TokenBucket(Rate(per_second=1, burst=1))
+    first, second = bucket.join(Priority.NEWS), bucket.join(Priority.NEWS)
+    bucket.leave(first)
+    assert bucket.wait(second, 0) == 0
 
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.sampled_from(list(Priority))), min_size=60, max_size=150))
 def test_no_minute_holds_more_than_fifty_edits(asked: list[tuple[float, Priority]]) -> None:
-    budget, now, made = Budget(edits(50)), 0.0, []
+    bucket, now, made = TokenBucket(edits(50)), 0.0, []
     for pause, priority in asked:
-        now = spend(budget, priority, now + pause)
+        now = spend(bucket, priority, now + pause)
         made.append(now)
     assert all(sum(at <= other < at + 60 for other in made) <= 50 for at in made)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import threading
 
-from bot.surfaces.chat.delivery.drawing import LONG, drawn, off_the_loop
+from bot.surfaces.chat.delivery.rendering import MAX_CHARACTERS_ON_LOOP, offload, rendered
 from bot.surfaces.slack.cards import asking
 from bot.surfaces.slack.cards.runcard import Message
 
-PLAINLY = asking.bare("6f2b7c0e")
+FALLBACK = asking.bare("6f2b7c0e")
 
 
 async def test_only_long_texts_are_worked_on_in_a_thread() -> None:
     here = threading.get_ident()
-    assert await off_the_loop(threading.get_ident, LONG) == here
-    assert await off_the_loop(threading.get_ident, LONG + 1) != here
+    assert await offload(threading.get_ident, MAX_CHARACTERS_ON_LOOP) == here
+    assert await offload(threading.get_ident, MAX_CHARACTERS_ON_LOOP + 1) != here
 
 
 async def test_a_card_that_fails_is_shown_as_plain_text() -> None:
     def fails() -> Message:
         raise ZeroDivisionError
 
-    assert await drawn(fails, PLAINLY, run_id="6f2b7c0e") is PLAINLY
-    assert await drawn(fails, PLAINLY, run_id="6f2b7c0e", size=LONG + 1) is PLAINLY
-    assert await drawn(lambda: Message("fine"), PLAINLY, run_id="6f2b7c0e") == Message("fine")
+    assert await rendered(fails, FALLBACK, run_id="6f2b7c0e") is FALLBACK
+    assert await rendered(fails, FALLBACK, run_id="6f2b7c0e", size=MAX_CHARACTERS_ON_LOOP + 1) is FALLBACK
+    assert await rendered(lambda: Message("fine"), FALLBACK, run_id="6f2b7c0e") == Message("fine")

@@ -8,32 +8,32 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.surfaces.chat.delivery.progress import Board
-from bot.surfaces.chat.delivery.turns import Turns
+from bot.surfaces.chat.delivery.progress import ProgressUpdater
+from bot.surfaces.chat.delivery.scheduler import FairScheduler
 
 
 def test_a_quiet_channel_comes_right_after_a_busy_ones_first() -> None:
-    turns = Turns(at_once=4, each=3)
+    scheduler = FairScheduler(limit=4, limit_per_channel=3)
     waiting = {f"busy{number}": "B" for number in range(20)} | {"quiet": "Q"}
-    assert turns.next(waiting) == ["busy0", "quiet", "busy1", "busy2"]
+    assert scheduler.next(waiting) == ["busy0", "quiet", "busy1", "busy2"]
 
 
 def test_a_channel_that_had_its_turn_comes_after_those_that_wait_longer() -> None:
-    turns = Turns(at_once=1, each=1)
+    scheduler = FairScheduler(limit=1, limit_per_channel=1)
     shown = []
     waiting = {"a1": "A", "a2": "A", "a3": "A", "b1": "B", "b2": "B"}
     while waiting:
-        [run_id] = turns.next(waiting)
+        [run_id] = scheduler.next(waiting)
         shown.append(run_id)
         del waiting[run_id]
-        turns.ended(run_id)
+        scheduler.ended(run_id)
     assert shown == ["a1", "b1", "a2", "b2", "a3"]
 
 
 def test_what_is_shown_is_not_begun_again() -> None:
-    turns = Turns(at_once=9, each=9)
-    assert turns.next({"a": "A"}) == ["a"]
-    assert turns.next({"a": "A"}) == []
+    scheduler = FairScheduler(limit=9, limit_per_channel=9)
+    assert scheduler.next({"a": "A"}) == ["a"]
+    assert scheduler.next({"a": "A"}) == []
 
 
 @given(st.lists(st.sampled_from("ABCDEFG"), max_size=60), st.integers(1, 12), st.integers(1, 5), st.data())
@@ -41,9 +41,9 @@ def test_room_is_used_and_nobody_takes_more_than_their_share(
     channels: list[str], at_once: int, each: int, data: st.DataObject
 ) -> None:
     waiting = {f"{channel}{number}": channel for number, channel in enumerate(channels)}
-    turns, shown, done = Turns(at_once, each), list[str](), Counter[str]()
+    scheduler, shown, done = FairScheduler(at_once, each), list[str](), Counter[str]()
     while waiting or shown:
-        for run_id in turns.next(waiting):
+        for run_id in scheduler.next(waiting):
             done[waiting.pop(run_id)] += 1
             shown.append(run_id)
         busy = Counter(run_id[0] for run_id in shown)
@@ -52,7 +52,7 @@ def test_room_is_used_and_nobody_takes_more_than_their_share(
         if len(shown) < at_once:
             assert all(busy[channel] == each for channel in waiting.values())
         ending = data.draw(st.integers(0, len(shown) - 1))
-        turns.ended(shown.pop(ending))
+        scheduler.ended(shown.pop(ending))
     assert done == Counter(channels)
 
 
@@ -68,11 +68,11 @@ async def test_a_redraw_that_is_due_now_comes_before_one_that_is_due_later() -> 
     async def room() -> None:
         return
 
-    board = Board(draw, room, interval=0.01)
-    drawing = asyncio.create_task(board.run())
-    board.mark("later", 0.3)
+    updater = ProgressUpdater(draw, room, interval_s=0.01)
+    drawing = asyncio.create_task(updater.run())
+    updater.mark("later", 0.3)
     await asyncio.sleep(0)
-    board.mark("now")
+    updater.mark("now")
     async with asyncio.timeout(5):
         await both.wait()
     drawing.cancel()
@@ -90,11 +90,11 @@ async def test_a_redraw_that_becomes_due_earlier_is_not_held_up_by_what_was_know
     async def room() -> None:
         return
 
-    board = Board(draw, room, interval=0.01)
-    drawing = asyncio.create_task(board.run())
-    board.mark("run", 3600)
+    updater = ProgressUpdater(draw, room, interval_s=0.01)
+    drawing = asyncio.create_task(updater.run())
+    updater.mark("run", 3600)
     await asyncio.sleep(0)
-    board.mark("run")
+    updater.mark("run")
     async with asyncio.timeout(5):
         await done.wait()
     drawing.cancel()

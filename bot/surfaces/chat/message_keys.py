@@ -1,82 +1,142 @@
-"""Keys under which the store records where the messages of a run are, and what is to be known of them."""
+"""Keys under which the store records where the messages of a run are, and what is to be known of them.
+
+Every message that must not be posted twice is recorded under a key as soon as it is posted.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-TWIN = "twin"
-_UNTOLD = "untold:"
+from bot.surfaces.chat.places import Conversation
+
+PROGRESS = "run"
+"""The message that opens a run's thread and carries its progress."""
+DRAWN = "drawn"
+"""The newest event that the progress message shows."""
 MOVED = "moved"
-"""Key of the direct message in which a run goes on."""
+"""The direct message in which a run goes on whose thread is closed to us."""
+END = "end"
+"""The message that says how a run ended."""
+END_AS_TEXT = "end-in-words"
+"""That message is text alone, which may be cut: the whole follows as a file."""
+_ORPHANED_OPENER = "twin:"
+_UNTOLD = "untold:"
 
 
 @dataclass(frozen=True)
 class Posted:
-    """A message of ours, as copies of cards are recorded: `C1/1700.1`."""
+    """A message of ours, as the store records it: `C1/1700.1`."""
 
     channel: str
-    ts: str
+    message_id: str
+
+    @property
+    def thread(self) -> Conversation:
+        """The thread below this message."""
+        return Conversation(self.channel, self.message_id)
 
     def encode(self) -> str:
-        return f"{self.channel}/{self.ts}"
+        return f"{self.channel}/{self.message_id}"
 
     @classmethod
     def decode(cls, ref: str) -> Posted:
         """Raises ValueError."""
-        channel, slash, ts = ref.partition("/")
-        if not slash or not channel or not ts:
+        channel, slash, message_id = ref.partition("/")
+        if not slash or not channel or not message_id:
             raise ValueError(f"not a message: {ref!r}")
-        return cls(channel, ts)
+        return cls(channel, message_id)
 
 
-def twin(posted: Posted) -> str:
-    """The name under which a first message of a run is recorded that turned up."""
-    return f"{TWIN}:{posted.encode()}"
+def question_message(question_id: str, number: int = 0) -> str:
+    """A message that shows a question; the first one is in the run's thread."""
+    return f"question:{question_id}" + (f":{number}" if number else "")
 
 
-def late_copy(question_id: str, posted: Posted) -> str:
-    """The name under which a copy of a question is recorded that turned up."""
-    return f"{question_copy(question_id)}:{posted.encode()}"
+def direct_question(question_id: str, user_id: str) -> str:
+    """A message that shows a question to one person directly."""
+    return f"{question_message(question_id)}:@{user_id}"
 
 
-def question_of(name: str) -> str:
-    """The id of the question whose copy is recorded under this name."""
-    return name.split(":")[1]
+def is_direct(name: str, question_id: str = "") -> bool:
+    """Whether it names a direct message with a question: with this one, if it is given."""
+    prefix = question_message(question_id) if question_id else "question:"
+    return name.startswith(prefix) and ":@" in name
 
 
 def asked_in_words(question_id: str) -> str:
-    """The name under which it is noted that a question has no buttons, since Slack refused its blocks."""
+    """The question has no buttons, because the platform refused its message."""
     return f"words:{question_id}"
 
 
 def shown_digest(question_id: str) -> str:
-    """The name under which it is noted which digest a question had when its card was posted."""
+    """The digest that the question had when its message was posted."""
     return f"digest:{question_id}"
 
 
-def question_copy(question_id: str, number: int = 0) -> str:
-    """The name under which a copy of a question is recorded; the first is the one in the thread."""
-    return f"question:{question_id}" + (f":{number}" if number else "")
-
-
-def direct_copy(question_id: str, user: str) -> str:
-    """The name under which the copy of a question is recorded that somebody got in a direct message."""
-    return f"{question_copy(question_id)}:@{user}"
-
-
-def is_direct(name: str, question_id: str = "") -> bool:
-    """Whether it is the name of such a copy, of this question if one is named."""
-    return name.startswith(question_copy(question_id) if question_id else "question:") and ":@" in name
-
-
 def untold(question_id: str) -> str:
-    """The name under which it is noted why nobody who may answer a question was told; empty: somebody was."""
+    """Why nobody who may answer the question was told of it; empty: somebody was."""
     return f"{_UNTOLD}{question_id}"
 
 
-def untold_in(copies: Mapping[str, str]) -> dict[str, str]:
-    """The questions of a run of which nobody was told who may answer, and why, by what is recorded."""
+def untold_in(names: Mapping[str, str]) -> dict[str, str]:
+    """The questions of a run of which nobody was told who may answer, and why."""
     return {
-        name.removeprefix(_UNTOLD): why for name, why in copies.items() if name.startswith(_UNTOLD) and why
+        name.removeprefix(_UNTOLD): why for name, why in names.items() if name.startswith(_UNTOLD) and why
     }
+
+
+def change_message(seq: int) -> str:
+    """The message about a change of the run, the event of this number."""
+    return f"changed:{seq}"
+
+
+def reminder(seq: int) -> str:
+    """The reminder in the run's thread."""
+    return f"reminded:{seq}"
+
+
+def direct_reminders(seq: int) -> str:
+    """The reminders in direct messages have been sent."""
+    return f"{reminder(seq)}:directly"
+
+
+def file_of(name: str, channel: str = "") -> str:
+    """The file that goes with a message, in a channel of direct messages if one is given."""
+    return f"file:{name}" + (f":{channel}" if channel else "")
+
+
+# ── orphaned messages ───────────────────────────────────────────────────────────────────────────────────
+
+
+def orphaned_opener(posted: Posted) -> str:
+    """An orphaned message that opened a run's thread."""
+    return f"{_ORPHANED_OPENER}{posted.encode()}"
+
+
+def orphaned_question(question_id: str, posted: Posted) -> str:
+    """An orphaned message that shows a question."""
+    return f"{question_message(question_id)}:{posted.encode()}"
+
+
+def is_orphaned_opener(name: str) -> bool:
+    """Whether it is the key of such a message."""
+    return name.startswith(_ORPHANED_OPENER)
+
+
+def orphaned_openers(names: Mapping[str, str]) -> list[Posted]:
+    """Such messages, of what is recorded of a run."""
+    return [Posted.decode(ref) for name, ref in names.items() if is_orphaned_opener(name)]
+
+
+def question_of(name: str) -> str:
+    """The id of the question that the message of this name shows."""
+    return name.split(":")[1]
+
+
+# ── elsewhere in the store ──────────────────────────────────────────────────────────────────────────────
+
+
+def unplaced_notice(surface: str, run_id: str) -> str:
+    """The key under which whoever tells a requester that the run found no place remembers that."""
+    return f"{surface}:placeless:{run_id}"

@@ -14,23 +14,22 @@ from bot.core.lists import RunFilter
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.delivery.thread import PROGRESS
-from bot.surfaces.chat.message_keys import Posted, question_copy
+from bot.surfaces.chat.delivery.links import Links
+from bot.surfaces.chat.failures import Later, Rejected
+from bot.surfaces.chat.message_keys import PROGRESS, Posted, question_message
 from bot.surfaces.slack.cards import homeview
 from bot.surfaces.slack.cards.homeview import Asked, Listed
 from bot.surfaces.slack.place import SURFACE
 from bot.surfaces.slack.webapi.api import SlackApi
-from bot.surfaces.slack.webapi.failures import Later, Rejected
-from bot.surfaces.slack.webapi.links import Links
 
 log = structlog.get_logger(__name__)
 
-INTERVAL = 2.0
+DEBOUNCE_S = 2.0
 """Seconds in which changes are gathered before a Home tab is published again."""
-KEPT = 90 * 24 * 3600.0
+REFRESHED_FOR_S = 90 * 24 * 3600.0
 """Seconds for which a Home tab that was opened is kept fresh."""
-QUESTIONS = 15
-RUNS = 10
+MAX_QUESTIONS = 15
+MAX_RUNS = 10
 
 
 class Home:
@@ -42,30 +41,30 @@ class Home:
         self._links = Links(store.memory, api)
         #: When each principal's tab is due.
         self._due: dict[str, float] = {}
-        self._changed = asyncio.Event()
+        self._marked = asyncio.Event()
 
     async def opened(self, actor: Actor) -> None:
-        """Somebody looks at their tab. Raises nothing of Slack's: it is tried again."""
-        await self._store.memory.remember(_name(actor.principal), actor.membership, KEPT)
+        """Somebody looks at their tab. Raises nothing of Slack's: publishing is retried."""
+        await self._store.memory.remember(_key(actor.principal), actor.membership, REFRESHED_FOR_S)
         self._mark(actor.principal, 0.0)
 
-    async def concern(self, principals: Iterable[str]) -> None:
-        """Something of these people's changed. Raises StoreUnavailable."""
+    async def changed(self, principals: Iterable[str]) -> None:
+        """Publish these people's tabs again soon. Raises StoreUnavailable."""
         for principal in set(principals):
-            if principal.startswith(f"{SURFACE}:") and await self._store.memory.recall(_name(principal)):
-                self._mark(principal, INTERVAL)
+            if principal.startswith(f"{SURFACE}:") and await self._store.memory.recall(_key(principal)):
+                self._mark(principal, DEBOUNCE_S)
 
     def _mark(self, principal: str, after: float) -> None:
         due = time.monotonic() + after
         self._due[principal] = min(due, self._due.get(principal, due))
-        self._changed.set()
+        self._marked.set()
 
     async def run(self) -> None:
         """Publish what is due, for ever."""
         while True:
             if not self._due:
-                self._changed.clear()
-                await self._changed.wait()
+                self._marked.clear()
+                await self._marked.wait()
             principal, due = min(self._due.items(), key=lambda each: each[1])
             if (seconds := due - time.monotonic()) > 0:
                 await self._sleep(seconds)
@@ -75,10 +74,10 @@ class Home:
 
     async def _sleep(self, seconds: float) -> None:
         """Until the next is due, or something comes that may be due before."""
-        self._changed.clear()
+        self._marked.clear()
         try:
             async with asyncio.timeout(seconds):
-                await self._changed.wait()
+                await self._marked.wait()
         except TimeoutError:
             return
 
@@ -86,35 +85,37 @@ class Home:
         try:
             await self._api.publish_home(principal.split(":", 2)[2], await self._view(principal))
         except Later as later:
-            self._mark(principal, max(INTERVAL, later.seconds))
+            self._mark(principal, max(DEBOUNCE_S, later.seconds))
         except StoreUnavailable:
-            self._mark(principal, INTERVAL)
+            self._mark(principal, DEBOUNCE_S)
         except Rejected as rejected:
             log.warning("a Home tab can't be published", principal=principal, code=rejected.code)
         except Exception:
-            # One person's tab; the others' are published all the same.
+            # The other people's tabs are published all the same.
             log.exception("a Home tab can't be drawn", principal=principal)
 
     async def _view(self, principal: str) -> homeview.View:
-        questions = await self._store.questions.open(QUESTIONS + 1, deciders=[principal])
-        runs = await self._store.runs.list(RunFilter(requester=principal, limit=RUNS))
-        membership = await self._store.memory.recall(_name(principal))
+        questions = await self._store.questions.open(MAX_QUESTIONS + 1, deciders=[principal])
+        runs = await self._store.runs.list(RunFilter(requester=principal, limit=MAX_RUNS))
+        membership = await self._store.memory.recall(_key(principal))
         # Of crews that they may not start, guests are not told the names.
         crews = [
             crew
             for crew in (await self._store.catalogue.crews()).values()
             if membership in crew.allowed_memberships
         ]
-        asked = [found for each in questions[:QUESTIONS] if (found := await self._asked(each)) is not None]
+        asked = [
+            found for each in questions[:MAX_QUESTIONS] if (found := await self._asked(each)) is not None
+        ]
         listed = [Listed(run=run, link=await self._link(run.id, PROGRESS)) for run in runs]
-        return homeview.home(asked, listed, crews, more=len(questions) > QUESTIONS)
+        return homeview.home(asked, listed, crews, more=len(questions) > MAX_QUESTIONS)
 
     async def _asked(self, question: Question) -> Asked | None:
         try:
             run = await self._store.runs.get(question.run_id)
         except (NotFound, UnreadableRecord):
             return None
-        link = await self._link(question.run_id, question_copy(question.id))
+        link = await self._link(question.run_id, question_message(question.id))
         return Asked(card=question_card(run, question), link=link)
 
     async def _link(self, run_id: str, name: str) -> str | None:
@@ -126,5 +127,5 @@ class Home:
             return None
 
 
-def _name(principal: str) -> str:
+def _key(principal: str) -> str:
     return f"slack:home:{principal}"

@@ -24,13 +24,14 @@ from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.delivery.outbox import Delivery
+from bot.surfaces.chat.delivery.links import Links
+from bot.surfaces.chat.delivery.orphans import OrphanReconciler
+from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.inbound.ack_handler import AckHandler
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.catchup import CatchUp
 from bot.surfaces.chat.inbound.commands import CommandHandlers, ConsoleLinks
 from bot.surfaces.chat.inbound.forms import FormHandlers
-from bot.surfaces.chat.inbound.orphans import OrphanReconciler
 from bot.surfaces.chat.inbound.pending_requests import PendingRequests
 from bot.surfaces.chat.inbound.presses import PressHandlers
 from bot.surfaces.chat.inbound.replies import Replies
@@ -105,10 +106,13 @@ async def open_slack(
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
         dispatcher = Dispatcher(inbound.application(settings.slack_api_url), metrics, ack_priority)
         socket = _socket_mode(settings, api, dispatcher, presence)
-        delivery = Delivery(store, feed, api, inbound.home, owner, lambda: presence.count)
+        worker = OutboxWorker(
+            store, feed, api, metrics, owner, on_change=inbound.home.changed, peers=lambda: presence.count
+        )
         await stack.enter_async_context(
             _running(
-                delivery.run(),
+                worker.run(),
+                inbound.home.run(),
                 pending.run(dispatcher.replay),
                 _begin(inbound, store, inbound.catch_up(presence)),
             )
@@ -145,7 +149,7 @@ class Inbound:
         starter = RunStarter(SURFACE, store, feed, messenger, modals)
         answers = Answers(SURFACE, store, SlackLayout())
         replies = Replies(SURFACE, store, self.people, answers)
-        orphans = OrphanReconciler(store, api)
+        orphans = OrphanReconciler(store, api, Links(store.memory, api))
         self._ack_handler = AckHandler(SURFACE, self.background, messenger, store.memory, pending)
         self._commands = CommandHandlers(SURFACE, store, starter, links)
         self._forms = FormHandlers(self.people, answers, starter)

@@ -1,8 +1,7 @@
-"""Telling a thread what happened in its run: event by event, in order, each recorded once it is shown."""
+"""Posting what a run's events mean for people: one event after the other, each recorded once it is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import assert_never
 
 import structlog
@@ -24,127 +23,98 @@ from bot.core.event import (
 )
 from bot.core.ports import Store
 from bot.core.question import Question
-from bot.core.run import Run
 from bot.core.text import visible
-from bot.surfaces.chat import cards
-from bot.surfaces.chat.cards import QuestionCard, RunCard
-from bot.surfaces.chat.delivery.direct import Direct
-from bot.surfaces.chat.delivery.drawing import Made, drawn, off_the_loop
-from bot.surfaces.chat.delivery.thread import Thread
-from bot.surfaces.chat.message_keys import (
-    MOVED,
-    asked_in_words,
-    question_copy,
-    shown_digest,
-    untold,
-    untold_in,
-)
+from bot.metrics import Metrics
+from bot.surfaces.chat import message_keys as keys
+from bot.surfaces.chat.cards import QuestionCard, question_card
+from bot.surfaces.chat.delivery.direct import DirectQuestions
+from bot.surfaces.chat.delivery.links import Links
+from bot.surfaces.chat.delivery.rendering import offload, rendered, run_card, settled_message, size_of
+from bot.surfaces.chat.delivery.thread import RunThread, as_text
+from bot.surfaces.chat.failures import PlatformFailure, Rejected, ShutOut, Unrenderable
+from bot.surfaces.chat.message_keys import question_message, untold, untold_in
+from bot.surfaces.chat.places import ChatPlace, Conversation
+from bot.surfaces.chat.platform import ChatPlatform, Priority
 from bot.surfaces.slack.cards import asking, runcard
 from bot.surfaces.slack.cards.asking import Fit
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.place import SURFACE, SlackPlace
-from bot.surfaces.slack.webapi.api import SlackApi
-from bot.surfaces.slack.webapi.failures import SHUT_OUT, Rejected, SlackFailure, Unrenderable
-from bot.surfaces.slack.webapi.links import Links
-from bot.surfaces.slack.webapi.token_bucket import Priority
 
 log = structlog.get_logger(__name__)
 
-END = "end"
-"""The name of the message that says how a run ended."""
-IN_WORDS = "end-in-words"
-"""Noted if that message is text alone, which may be cut: the whole follows as a file."""
 
+class EventPoster:
+    """Posts events into the threads of their runs."""
 
-async def run_card(store: Store, run: Run) -> RunCard:
-    """A run's card, drawn from all of its events."""
-    so_far, seq = cards.Progress(), 0
-    while page := await store.events.read(run.id, seq):
-        for event in page:
-            so_far = so_far.after(event)
-        seq = page[-1].seq
-    paused = await store.runs.pause_reason(run.place.tenant) if run.place and not run.status.over else None
-    return cards.run_card(run, so_far, await store.questions.list(run.id), paused)
-
-
-async def settled(found: QuestionCard) -> Message:
-    """A settled question's message, come what may."""
-    plainly = asking.bare(found.run_id)
-    return await drawn(lambda: asking.settled(found), plainly, run_id=found.run_id, size=_size(found))
-
-
-async def progress(shown: RunCard) -> Message:
-    """A run's progress message, come what may."""
-    plainly = runcard.bare(shown.run_id, shown.status)
-    size = sum(len(value) for _, value in shown.inputs)
-    return await drawn(lambda: runcard.progress(shown), plainly, run_id=shown.run_id, size=size)
-
-
-def _size(found: QuestionCard) -> int:
-    return len(found.prompt) + len(found.context) + sum(len(option.label) for option in found.options)
-
-
-async def _of(found: QuestionCard, make: Callable[[], Made]) -> Made:
-    return await off_the_loop(make, _size(found))
-
-
-class Telling:
-    """Says in a run's thread what an event means for it."""
-
-    def __init__(self, store: Store, api: SlackApi, links: Links) -> None:
+    def __init__(self, store: Store, platform: ChatPlatform, links: Links, metrics: Metrics) -> None:
         self._store = store
-        self._api = api
+        self._platform = platform
         self._links = links
-        self._direct = Direct(store, api, self._post_question)
+        self._direct = DirectQuestions(store, platform, metrics, self._post_question)
 
-    async def tell(self, thread: Thread, event: Event) -> None:
-        """Show one event; where the thread is closed to us, in direct messages.
+    async def post(self, thread: RunThread, event: Event) -> None:
+        """Show one event; in direct messages where the thread is closed to us.
 
-        Raises Later, Rejected (the workspace is closed to us), Superseded, StoreUnavailable.
+        Raises Later, ShutOut, Superseded, StoreUnavailable.
         """
         try:
-            await self._tell(thread, event)
+            await self._post(thread, event)
+        except ShutOut:
+            raise
         except Unrenderable as refused:
             # Nothing more can be tried, and the run must not wait for it.
             log.warning("not even text could be posted", run_id=thread.run.id, code=refused.code)
         except Rejected as rejected:
-            if rejected.code in SHUT_OUT:
-                raise
-            await self._elsewhere(thread, event, rejected)
+            await self._post_directly(thread, event, rejected)
 
-    async def tell_untold(self, thread: Thread) -> None:
-        """Try again to tell of questions of which nobody could be told. Raises as `tell` does."""
-        for question_id in untold_in(thread.copies):
+    async def retry_untold(self, thread: RunThread) -> None:
+        """Ask again the questions of which nobody could be told. Raises as `post` does."""
+        for question_id in untold_in(thread.messages):
             question = await self._question(thread, question_id)
             if question is None or not question.open:
                 continue
             try:
                 await self._ask(thread, question_id)
+            except ShutOut:
+                raise
             except Rejected as rejected:
-                if rejected.code in SHUT_OUT:
-                    raise
-            if untold_in(thread.copies).get(question_id):
+                log.info("a thread is still closed", run_id=thread.run.id, code=rejected.code)
+            if untold_in(thread.messages).get(question_id):
                 await self._direct.ask(thread, question)
 
-    async def _elsewhere(self, thread: Thread, event: Event, rejected: Rejected) -> None:
+    async def _post_directly(self, thread: RunThread, event: Event, rejected: Rejected) -> None:
         try:
             if thread.moved is not None:
                 raise rejected
-            await self._move(thread, rejected.code)
+            await self._move(thread, rejected)
             await self._ask_directly(thread)
-            await self._tell(thread, event)
+            await self._post(thread, event)
+        except ShutOut:
+            raise
         except Rejected as failure:
-            if failure.code in SHUT_OUT:
-                raise
             log.warning("a run's thread is closed", run_id=thread.run.id, seq=event.seq, code=failure.code)
             await self._ask_directly(thread)
 
-    async def _ask_directly(self, thread: Thread) -> None:
+    async def _move(self, thread: RunThread, rejected: Rejected) -> None:
+        """Go on in a direct message to the requester."""
+        place, requester = thread.place, thread.run.requester
+        if (requester.surface, requester.tenant) != (place.surface, place.tenant):
+            raise rejected
+        log.warning(
+            "a thread is closed; going on by direct message", run_id=thread.run.id, code=rejected.code
+        )
+        card = await run_card(self._store, thread.run)
+        direct = await self._platform.open_direct(requester.user_id)
+        posted = await self._platform.post(direct, runcard.moved(card, place.channel))
+        moved = ChatPlace(place.surface, place.tenant, posted.channel, posted.message_id)
+        await self._store.runs.add_place(thread.run.id, moved.encode())
+        await thread.note(keys.MOVED, posted.encode())
+
+    async def _ask_directly(self, thread: RunThread) -> None:
         for question in await self._store.questions.list(thread.run.id):
             if question.open:
                 await self._direct.ask(thread, question)
 
-    async def _tell(self, thread: Thread, event: Event) -> None:
+    async def _post(self, thread: RunThread, event: Event) -> None:
         match event.body:
             case RunStarted() | TaskStarted() | TaskCompleted() | Unknown():
                 return  # These change the progress message and nothing else.
@@ -165,97 +135,96 @@ class Telling:
             case _:
                 assert_never(event.body)
 
-    async def _changed(self, thread: Thread, change: str, seq: int) -> None:
-        """Say it once."""
-        name = f"changed:{seq}"
-        if name not in thread.copies:
-            await thread.say(runcard.changed(await run_card(self._store, thread.run), change), name=name)
+    async def _changed(self, thread: RunThread, change: str, seq: int) -> None:
+        name = keys.change_message(seq)
+        if name not in thread.messages:
+            await thread.post(runcard.changed(await run_card(self._store, thread.run), change), name=name)
 
     # ── questions ───────────────────────────────────────────────────────────────────────────────────────
 
-    async def _ask(self, thread: Thread, question_id: str) -> None:
-        name = question_copy(question_id)
+    async def _ask(self, thread: RunThread, question_id: str) -> None:
+        name = question_message(question_id)
         question = await self._question(thread, question_id)
         if question is None:
             return
         if question.open and thread.moved is not None:
             await self._direct.ask(thread, question)
         elif not thread.named(name):
-            await self._post_question(thread, cards.question_card(thread.run, question), name)
-            if thread.copies.get(untold(question_id)):
+            await self._post_question(thread, question_card(thread.run, question), name)
+            if thread.messages.get(untold(question_id)):
                 await thread.note(untold(question_id), "")
 
     async def _post_question(
-        self, thread: Thread, found: QuestionCard, name: str, direct: str | None = None
+        self, thread: RunThread, card: QuestionCard, name: str, to: Conversation | None = None
     ) -> None:
-        if not found.open:
-            await thread.say(await settled(found), name=name, direct=direct)
+        if not card.open:
+            await thread.post(await settled_message(card), name=name, to=to)
             return
         try:
-            if await _of(found, lambda: asking.fit(found)) is Fit.FILE:
-                await self._share_whole(thread, found, direct)
-            message = await _of(found, lambda: asking.ask(found))
-        except (SlackFailure, StoreUnavailable):
+            if await offload(lambda: asking.fit(card), size_of(card)) is Fit.FILE:
+                await self._upload_question(thread, card, to)
+            message = await offload(lambda: asking.ask(card), size_of(card))
+        except (PlatformFailure, StoreUnavailable):
             raise
         except Exception:
-            log.exception("a question can't be drawn; asking in words", run_id=found.run_id)
-            await self._ask_in_words(thread, found, name, direct)
+            log.exception("a question can't be rendered; asking as text", run_id=card.run_id)
+            await self._ask_as_text(thread, card, name, to)
             return
         try:
-            await thread.say(
-                message, name=name, noted=_digest(found), priority=Priority.DECISION, direct=direct
-            )
+            await thread.post(message, name=name, notes=_digest(card), priority=Priority.DECISION, to=to)
         except Unrenderable as refused:
             log.warning(
-                "a question's blocks are refused; asking in words", run_id=found.run_id, code=refused.code
+                "a question's message is refused; asking as text", run_id=card.run_id, code=refused.code
             )
-            await self._ask_in_words(thread, found, name, direct)
+            await self._ask_as_text(thread, card, name, to)
 
-    async def _ask_in_words(self, thread: Thread, found: QuestionCard, name: str, direct: str | None) -> None:
-        await thread.note(asked_in_words(found.question_id), "posted")
-        await self._share_whole(thread, found, direct)
-        plainly = asking.bare(found.run_id)
-        message = await drawn(
-            lambda: Message(text=asking.in_words(found)), plainly, run_id=found.run_id, size=_size(found)
+    async def _ask_as_text(
+        self, thread: RunThread, card: QuestionCard, name: str, to: Conversation | None
+    ) -> None:
+        await thread.note(keys.asked_in_words(card.question_id), "posted")
+        await self._upload_question(thread, card, to)
+        message = await rendered(
+            lambda: Message(text=asking.in_words(card)),
+            asking.bare(card.run_id),
+            run_id=card.run_id,
+            size=size_of(card),
         )
-        await thread.say(message, name=name, noted=_digest(found), priority=Priority.DECISION, direct=direct)
+        await thread.post(message, name=name, notes=_digest(card), priority=Priority.DECISION, to=to)
 
-    async def _share_whole(self, thread: Thread, found: QuestionCard, direct: str | None) -> None:
+    async def _upload_question(self, thread: RunThread, card: QuestionCard, to: Conversation | None) -> None:
         """Post all that is to be decided as a file, once in each place."""
-        name = f"file:{found.question_id}" + (f":{direct}" if direct else "")
-        if name in thread.copies:
-            return
-        file = runcard.file_name(found.title, found.run_id, "question")
-        text = asking.full_text(found)
-        shown = await off_the_loop(lambda: visible(text), len(text))
-        await thread.share(file, shown, "The whole question", direct)
-        await thread.note(name, "posted")
+        file_name = runcard.file_name(card.title, card.run_id, "question")
+        text = asking.full_text(card)
+        shown = await offload(lambda: visible(text), len(text))
+        name = keys.file_of(card.question_id, to.channel if to else "")
+        await thread.upload(file_name, shown, "The whole question", name=name, to=to)
 
-    async def _settle(self, thread: Thread, question_id: str) -> None:
-        name = question_copy(question_id)
+    async def _settle(self, thread: RunThread, question_id: str) -> None:
+        name = question_message(question_id)
         question = await self._question(thread, question_id)
         if question is None or question.open:
             return
-        found = cards.question_card(thread.run, question)
-        if not thread.named(name):
-            await thread.say(await settled(found), name=name)
+        message = await settled_message(question_card(thread.run, question))
+        if thread.named(name):
+            await thread.rewrite(name, message)
         else:
-            await thread.rewrite(name, await settled(found))
+            await thread.post(message, name=name)
 
-    async def _remind(self, thread: Thread, question_id: str, seq: int) -> None:
-        """Say it once, wherever the question was asked."""
+    async def _remind(self, thread: RunThread, question_id: str, seq: int) -> None:
+        """Remind once, wherever the question was asked."""
         question = await self._question(thread, question_id)
-        copies = thread.named(question_copy(question_id))
-        if question is None or not question.open or f"reminded:{seq}" in thread.copies:
+        posted = thread.named(question_message(question_id))
+        name, sent_directly = keys.reminder(seq), keys.direct_reminders(seq)
+        if question is None or not question.open or name in thread.messages:
             return
-        link = await self._links.to(copies[-1]) if copies else None
-        reminder = asking.reminder(cards.question_card(thread.run, question), link)
-        if f"reminded:{seq}:directly" not in thread.copies:
-            await self._direct.remind(thread, question_id, reminder)
-            await thread.note(f"reminded:{seq}:directly", "posted")
-        await thread.say(reminder, name=f"reminded:{seq}")
+        link = await self._links.to(posted[-1]) if posted else None
+        message = asking.reminder(question_card(thread.run, question), link)
+        if sent_directly not in thread.messages:
+            await self._direct.remind(thread, question_id, message)
+            await thread.note(sent_directly, "posted")
+        await thread.post(message, name=name)
 
-    async def _question(self, thread: Thread, question_id: str) -> Question | None:
+    async def _question(self, thread: RunThread, question_id: str) -> Question | None:
         try:
             return await self._store.questions.get(thread.run.id, question_id)
         except NotFound:
@@ -263,51 +232,33 @@ class Telling:
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _completed(self, thread: Thread, result: str) -> None:
-        shown = await run_card(self._store, thread.run)
-        bare = runcard.bare(shown.run_id, shown.status)
-        message = await drawn(
-            lambda: runcard.completed(shown, result), bare, run_id=shown.run_id, size=len(result)
-        )
-        in_words = await drawn(
-            lambda: runcard.completed_in_words(shown, result), bare, run_id=shown.run_id, size=len(result)
+    async def _completed(self, thread: RunThread, result: str) -> None:
+        card = await run_card(self._store, thread.run)
+        bare, size = runcard.bare(card.run_id, card.status), len(result)
+        message = await rendered(lambda: runcard.completed(card, result), bare, run_id=card.run_id, size=size)
+        text = await rendered(
+            lambda: runcard.completed_in_words(card, result), bare, run_id=card.run_id, size=size
         )
         if message is bare:
-            await thread.note(IN_WORDS, "posted")
-        await self._end(thread, message, in_words)
-        name = f"file:{END}"
-        if (not runcard.fits(result) or IN_WORDS in thread.copies) and name not in thread.copies:
-            file = runcard.file_name(shown.title, shown.run_id, "result")
-            await thread.share(file, result, "The result")
-            await thread.note(name, "posted")
+            await thread.note(keys.END_AS_TEXT, "posted")
+        await self._end(thread, message, text)
+        if not runcard.fits(result) or keys.END_AS_TEXT in thread.messages:
+            file_name = runcard.file_name(card.title, card.run_id, "result")
+            await thread.upload(file_name, result, "The result", name=keys.file_of(keys.END))
 
-    async def _end(self, thread: Thread, message: Message, plain: Message | None = None) -> None:
-        """Say it once."""
-        if END in thread.copies:
+    async def _end(self, thread: RunThread, message: Message, text: Message | None = None) -> None:
+        """Say once how the run ended; `text` says it where the message is refused."""
+        if keys.END in thread.messages:
             return
         try:
-            await thread.say(message, name=END)
+            await thread.post(message, name=keys.END)
         except Unrenderable as refused:
             log.warning("an end can't be rendered; posting text", run_id=thread.run.id, code=refused.code)
-            if plain is not None:
-                await thread.note(IN_WORDS, "posted")
-            await thread.say(plain or Message(text=message.text), name=END)
-
-    # ── elsewhere ───────────────────────────────────────────────────────────────────────────────────────
-
-    async def _move(self, thread: Thread, code: str) -> None:
-        """Go on in a direct message to the requester."""
-        requester = thread.run.requester
-        if requester.surface != SURFACE or requester.tenant != thread.place.team:
-            raise Rejected(code)
-        log.warning("a thread is closed; going on by direct message", run_id=thread.run.id, code=code)
-        shown = await run_card(self._store, thread.run)
-        posted = await self._api.dm(requester.user_id, runcard.moved(shown, thread.place.channel))
-        there = SlackPlace(thread.place.team, posted.channel, posted.ts).encode()
-        await self._store.runs.add_place(thread.run.id, there)
-        await thread.note(MOVED, posted.encode())
+            if text is not None:
+                await thread.note(keys.END_AS_TEXT, "posted")
+            await thread.post(text or as_text(message), name=keys.END)
 
 
-def _digest(found: QuestionCard) -> dict[str, str]:
-    """What is noted with a question's card, so that a reply in words is held to what was shown."""
-    return {shown_digest(found.question_id): found.digest}
+def _digest(card: QuestionCard) -> dict[str, str]:
+    """What is recorded with a question, so that a reply in words is held to what was shown."""
+    return {keys.shown_digest(card.question_id): card.digest}

@@ -1,61 +1,144 @@
-"""Messages that turned up: posted by somebody who died before recording them, adopted, and put right here."""
+"""Orphaned messages: posted by a process that died before recording them.
+
+The platform tells us of our own messages, and of presses on them. One with buttons that is not recorded a
+moment later is adopted: recorded under a name of its own, and reconciled by whoever delivers its run, so that
+it offers nothing in the end that can't be done any more.
+"""
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
-from bot.core.errors import NotFound
+from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.ports import Store
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.delivery.event_poster import progress, run_card, settled
-from bot.surfaces.chat.delivery.thread import PROGRESS, Thread
-from bot.surfaces.chat.message_keys import TWIN, Posted, question_copy, question_of
+from bot.surfaces.chat.delivery.links import Links
+from bot.surfaces.chat.delivery.rendering import progress_message, run_card, settled_message
+from bot.surfaces.chat.delivery.thread import RunThread, as_text
+from bot.surfaces.chat.failures import Later, Rejected, Unrenderable
+from bot.surfaces.chat.message_keys import (
+    PROGRESS,
+    Posted,
+    is_orphaned_opener,
+    orphaned_opener,
+    orphaned_question,
+    question_message,
+    question_of,
+)
+from bot.surfaces.chat.platform import ChatPlatform, Priority
 from bot.surfaces.slack.cards import runcard
-from bot.surfaces.slack.webapi.links import Links
-from bot.surfaces.slack.webapi.token_bucket import Priority
+from bot.surfaces.slack.cards.runcard import Message
 
 log = structlog.get_logger(__name__)
 
+RECORDING_GRACE_S = 0.5
+"""Seconds in which whoever posted a message has recorded it; less than before a post is tried again."""
+MAX_UPDATE_ATTEMPTS = 5
+MAX_RETRY_DELAY_S = 30.0
 
-class Mending:
-    """Looks after adopted messages, each once."""
 
-    def __init__(self, store: Store, links: Links) -> None:
+class OrphanReconciler:
+    """Finds, adopts and reconciles orphaned messages."""
+
+    def __init__(self, store: Store, platform: ChatPlatform, links: Links) -> None:
         self._store = store
+        self._platform = platform
+        self._surface = platform.capabilities.surface
         self._links = links
 
-    async def mend(self, thread: Thread) -> None:
-        """None of them offers what can't be done any more when this returns.
+    # ── adopting ────────────────────────────────────────────────────────────────────────────────────────
 
-        Raises Later, Rejected (the workspace is closed to us), Superseded, StoreUnavailable.
+    async def is_recorded(self, run_id: str, posted: Posted) -> bool:
+        """Whether this message is recorded. False while the store is away."""
+        try:
+            return await self._recorded(run_id, posted)
+        except StoreUnavailable:
+            return False
+
+    async def adopt_unless_recorded_soon(self, run_id: str, question_id: str, posted: Posted) -> None:
+        """Adopt this message unless it is recorded in a moment; where the store is away, once it is back."""
+        while True:
+            await asyncio.sleep(RECORDING_GRACE_S)
+            await self._platform.yield_to_acks()
+            try:
+                await self.adopt(run_id, question_id, posted)
+            except StoreUnavailable:
+                log.debug("the store is away: a message of ours is looked at later")
+            else:
+                return
+
+    async def adopt(self, run_id: str, question_id: str, posted: Posted) -> None:
+        """Record a message unless it is recorded; before a press on it counts, so that settling rewrites it.
+
+        It gets a name of its own, so that it replaces no message that is being recorded meanwhile.
+        """
+        if not await self._recorded(run_id, posted):
+            name = orphaned_question(question_id, posted) if question_id else orphaned_opener(posted)
+            await self._store.outbox.adopt(self._surface, run_id, name, posted.encode())
+
+    async def _recorded(self, run_id: str, posted: Posted) -> bool:
+        return posted.encode() in (await self._store.outbox.state(self._surface, run_id)).copies.values()
+
+    async def show_outcome(self, run_id: str, question_id: str, posted: Posted) -> None:
+        """Show a settled question's outcome in this message. Best effort; the next press retries."""
+        try:
+            run = await self._store.runs.get(run_id)
+            question = await self._store.questions.get(run_id, question_id)
+        except NotFound:
+            return
+        if not question.open:
+            await self._update(posted, await settled_message(question_card(run, question)))
+
+    async def _update(self, posted: Posted, message: Message) -> None:
+        for _ in range(MAX_UPDATE_ATTEMPTS):
+            try:
+                await self._platform.update(posted, message)
+            except Later as later:
+                await asyncio.sleep(min(later.seconds, MAX_RETRY_DELAY_S))
+            except Unrenderable:
+                message = as_text(message)
+            except Rejected as rejected:
+                log.info("a settled question's message can't be edited", code=rejected.code)
+                return
+            else:
+                return
+
+    # ── reconciling ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def reconcile(self, thread: RunThread) -> None:
+        """Rewrite the run's adopted messages, each once.
+
+        Raises Later, ShutOut, Superseded, StoreUnavailable.
         """
         for name in sorted(thread.adopted):
-            ref = thread.copies[name]
-            log.info("a message turned up that nobody had recorded", run_id=thread.run.id, message=ref)
-            if name.startswith(f"{TWIN}:"):
-                await self._twin(thread, Posted.decode(ref))
+            ref = thread.messages[name]
+            log.info("an orphaned message was found", run_id=thread.run.id, message=ref)
+            if is_orphaned_opener(name):
+                await self._reconcile_opener(thread, Posted.decode(ref))
             else:
-                await self._question(thread, question_of(name), Posted.decode(ref))
+                await self._reconcile_question(thread, question_of(name), Posted.decode(ref))
             await thread.note(name, ref)
 
-    async def _twin(self, thread: Thread, posted: Posted) -> None:
-        """Point from it to the run's thread; or let it show the end of a run that never had one."""
+    async def _reconcile_opener(self, thread: RunThread, posted: Posted) -> None:
+        """Point from it to the run's thread; or show the end of a run that has no thread."""
         first = thread.named(PROGRESS)
         if posted in first:
             return
-        shown = await run_card(self._store, thread.run)
+        card = await run_card(self._store, thread.run)
         link = await self._links.to(first[0]) if first else None
-        message = runcard.twin(shown, link) if first else await progress(shown)
+        message = runcard.twin(card, link) if first else await progress_message(card)
         await thread.rewrite_one(posted, message, Priority.NEWS)
 
-    async def _question(self, thread: Thread, question_id: str, posted: Posted) -> None:
-        """While it is open, its buttons are as good as others; what settles it rewrites all copies."""
-        if (name := question_copy(question_id)) not in thread.copies:
+    async def _reconcile_question(self, thread: RunThread, question_id: str, posted: Posted) -> None:
+        """Its buttons work while the question is open; settling it rewrites all of its messages."""
+        if (name := question_message(question_id)) not in thread.messages:
             await thread.note(name, posted.encode())
         try:
             question = await self._store.questions.get(thread.run.id, question_id)
         except NotFound:
             return
         if not question.open:
-            message = await settled(question_card(thread.run, question))
+            message = await settled_message(question_card(thread.run, question))
             await thread.rewrite_one(posted, message, Priority.DECISION)

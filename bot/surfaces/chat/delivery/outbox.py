@@ -1,7 +1,7 @@
-"""Showing runs in Slack from the store: what could not be posted is tried until it is, in order for each run.
+"""Delivering runs from the store's outbox: what can't be posted is retried, in order for each run.
 
-Each shard of the store's outbox is leased to one process; each process takes its share of them. What was
-shown is recorded message by message, so that after a crash it goes on from there: something may be posted
+Each shard of the outbox is leased to one process; each process takes its share of them. What was shown is
+recorded message by message, so that another process goes on from there after a crash: something may be posted
 twice then, never not at all.
 """
 
@@ -17,95 +17,99 @@ import structlog
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.feed import Feed, Signal, outbox_topic
 from bot.core.ports import Store
-from bot.surfaces.chat.delivery.publisher import Show
-from bot.surfaces.chat.delivery.thread import Ledger, Superseded
-from bot.surfaces.chat.delivery.turns import Turns
-from bot.surfaces.slack.home import Home
-from bot.surfaces.slack.place import SURFACE, SlackPlace
-from bot.surfaces.slack.webapi.api import SlackApi
-from bot.surfaces.slack.webapi.failures import SHUT_OUT, Later, Rejected
+from bot.metrics import Metrics
+from bot.surfaces.chat.delivery.publisher import OnChange, ThreadPublisher
+from bot.surfaces.chat.delivery.scheduler import FairScheduler
+from bot.surfaces.chat.delivery.thread import DeliveryRecorder, Superseded
+from bot.surfaces.chat.failures import Later, Rejected, ShutOut
+from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.platform import ChatPlatform
 
 log = structlog.get_logger(__name__)
 
-LEASE = 8.0
-RENEW = 2.0
-LOOK = 1.0
+LEASE_S = 8.0
+LEASE_RENEWAL_S = 2.0
+POLL_S = 1.0
 """Seconds between two looks when nothing wakes: nothing does when a run's waiting time is over."""
-GATHER = 0.03
-"""Seconds that news gather before the next look, so that a burst of them is one look."""
-AT_ONCE = 100
-"""Runs that are shown at the same time."""
-OF_A_CHANNEL = 8
-"""Of these, runs of one channel, where Slack takes about one message a second."""
-HELD = 3.0
-"""Seconds of waiting for Slack from which on no further run of a channel is begun."""
-PAGE = 100
-MOST = 1600
-"""Waiting runs of a shard that are looked at: more than `PAGE` only where the first ones can't be begun."""
-DRAIN = 2.0
-"""Seconds that what is being posted gets at the end, so that it is recorded."""
-SHUT_FOR = 30.0
-LONGEST = 60.0
+DEBOUNCE_S = 0.03
+"""Seconds that wake-ups gather before the next look, so that a burst of them is one look."""
+MAX_CONCURRENT_RUNS = 100
+MAX_CONCURRENT_RUNS_PER_CHANNEL = 8
+"""A platform takes about one message a second in a channel."""
+MAX_CHANNEL_WAIT_S = 3.0
+"""A channel whose next message has to wait longer gets no further run."""
+PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1600
+"""Pending runs of a shard that are looked at: more than `PAGE_SIZE` only where the first ones can't begin."""
+DRAIN_S = 2.0
+"""Seconds that deliveries under way get at the end, so that what they post is recorded."""
+SHUT_OUT_RETRY_DELAY_S = 30.0
+MIN_BACKOFF_S = 0.5
+MAX_BACKOFF_S = 60.0
 
 
-class Delivery:
-    """The delivery loop of one process."""
+class OutboxWorker:
+    """The delivery loop of one process for one platform."""
 
     def __init__(
         self,
         store: Store,
         feed: Feed,
-        api: SlackApi,
-        home: Home,
+        platform: ChatPlatform,
+        metrics: Metrics,
         owner: str,
+        *,
+        on_change: OnChange,
         peers: Callable[[], int] = lambda: 1,
     ) -> None:
         """`peers`: how many processes deliver, this one included."""
         self._peers = peers
         self._store = store
         self._feed = feed
-        self._api = api
-        self._home = home
+        self._platform = platform
+        self._surface = platform.capabilities.surface
+        self._title = platform.capabilities.title
         self._owner = owner
-        self._show = Show(store, api, Ledger(store.outbox, owner), home)
+        recorder = DeliveryRecorder(store.outbox, self._surface, owner)
+        self._publisher = ThreadPublisher(store, platform, recorder, metrics, on_change)
         self._shards: set[int] = set()
-        #: More than our share: given back as soon as nothing is under way there.
+        #: Shards beyond our share: released as soon as none of their runs is being delivered.
         self._leaving: set[int] = set()
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._turns = Turns(AT_ONCE, OF_A_CHANNEL)
-        #: The channel of each run that waits.
+        self._scheduler = FairScheduler(MAX_CONCURRENT_RUNS, MAX_CONCURRENT_RUNS_PER_CHANNEL)
+        #: The channel of each pending run.
         self._channels: dict[str, str] = {}
-        #: How many waiting runs of each shard are looked at.
-        self._reach: dict[int, int] = {}
-        #: The shard of each run that is shown right now.
+        #: How many pending runs of each shard are looked at.
+        self._page_sizes: dict[int, int] = {}
+        #: The shard of each run that is being delivered.
         self._busy_in: dict[str, int] = {}
         self._failures: dict[str, int] = {}
+        #: Workspaces that refuse the app's credentials.
         self._shut_out: set[str] = set()
         self._signal = Signal()
         self._gained = asyncio.Event()
 
     async def run(self) -> None:
-        """Deliver until cancelled; then let go of the shards, so that others go on at once."""
+        """Deliver until cancelled; then release the shards, so that others go on at once."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_leases())
-                group.create_task(self._look())
+                group.create_task(self._poll())
                 group.create_task(self._recover())
-                group.create_task(self._show.board.run())
-                group.create_task(self._home.run())
+                group.create_task(self._publisher.progress.run())
         finally:
             await self._stop()
 
     async def _stop(self) -> None:
         busy = list(self._busy.values())
         if busy:
-            await asyncio.wait(busy, timeout=DRAIN)
+            await asyncio.wait(busy, timeout=DRAIN_S)
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
         try:
             for shard in self._shards | self._leaving:
-                await self._store.outbox.release_shard(SURFACE, shard, self._owner)
+                await self._store.outbox.release_shard(self._surface, shard, self._owner)
         except StoreUnavailable:
             log.info("the store is away: the leases end by themselves")
 
@@ -118,11 +122,11 @@ class Delivery:
             if self._shards - before:
                 self._signal.set(())
                 self._gained.set()
-            await asyncio.sleep(RENEW)
+            await asyncio.sleep(LEASE_RENEWAL_S)
 
     async def _take_share(self, peers: int) -> None:
-        """Keep or take as many shards as there are for each process, and let go of more."""
-        self._api.share_with(peers)
+        """Keep or take as many shards as each process has, and release more."""
+        self._platform.share_rate_limits(peers)
         share = math.ceil(self._store.outbox.shards / peers)
         for shard in range(self._store.outbox.shards):
             if shard in self._shards or (shard not in self._leaving and len(self._shards) < share):
@@ -135,73 +139,75 @@ class Delivery:
 
     async def _lease(self, shard: int) -> None:
         try:
-            mine = await self._store.outbox.lease_shard(SURFACE, shard, self._owner, LEASE)
+            mine = await self._store.outbox.lease_shard(self._surface, shard, self._owner, LEASE_S)
         except StoreUnavailable:
             mine = False
         (self._shards.add if mine else self._shards.discard)(shard)
 
     async def _leave(self, shard: int) -> None:
-        """Let another process have it; what is under way there is finished before."""
+        """Release a shard once none of its runs is being delivered."""
         try:
             if shard in self._busy_in.values():
-                await self._store.outbox.lease_shard(SURFACE, shard, self._owner, LEASE)
+                await self._store.outbox.lease_shard(self._surface, shard, self._owner, LEASE_S)
             else:
-                await self._store.outbox.release_shard(SURFACE, shard, self._owner)
+                await self._store.outbox.release_shard(self._surface, shard, self._owner)
                 self._leaving.discard(shard)
         except StoreUnavailable:
             self._leaving.discard(shard)
 
     async def _recover(self) -> None:
-        """Go on with what the one who had a shard before us left unfinished."""
+        """Go on with what the former holder of a shard left unfinished."""
         while True:
             await self._gained.wait()
             self._gained.clear()
             try:
-                await self._show.recover()
+                await self._publisher.recover()
             except StoreUnavailable:
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(POLL_S)
                 self._gained.set()
             except Exception:
                 # Their next event draws them again; what is delivered meanwhile matters more.
                 log.exception("progress messages could not be recovered")
 
-    async def _look(self) -> None:
-        topics = [outbox_topic(SURFACE, shard) for shard in range(self._store.outbox.shards)]
+    async def _poll(self) -> None:
+        topics = [outbox_topic(self._surface, shard) for shard in range(self._store.outbox.shards)]
         for topic in topics:
             self._feed.add(self._signal, topic)
         try:
             while True:
                 self._signal.clear()
                 await self._begin_pending()
-                await self._signal.wait(LOOK)
-                await asyncio.sleep(GATHER)
+                await self._signal.wait(POLL_S)
+                await asyncio.sleep(DEBOUNCE_S)
         finally:
             for topic in topics:
                 self._feed.drop(self._signal, topic)
 
     async def _begin_pending(self) -> None:
-        if self._turns.full:
+        if self._scheduler.full:
             return
         try:
-            waiting = await self._waiting()
+            waiting = await self._pending()
         except StoreUnavailable:
             log.info("the store is away: nothing can be delivered")
             return
         self._channels = {run_id: channel for run_id, (_, channel) in waiting.items()}
-        open_ = {run_id: channel for run_id, channel in self._channels.items() if not self._held(channel)}
-        for run_id in self._turns.next(open_):
+        open_ = {
+            run_id: channel for run_id, channel in self._channels.items() if not self._congested(channel)
+        }
+        for run_id in self._scheduler.next(open_):
             self._begin(run_id, waiting[run_id][0])
 
-    async def _waiting(self) -> dict[str, tuple[int, str]]:
-        """Runs that wait, the oldest first: each with its shard and its channel."""
+    async def _pending(self) -> dict[str, tuple[int, str]]:
+        """Pending runs, the oldest first: each with its shard and its channel."""
         found: dict[str, tuple[int, str]] = {}
         for shard in sorted(self._shards):
-            limit = self._reach.get(shard, PAGE)
-            pending = await self._store.outbox.pending(SURFACE, shard, limit)
+            limit = self._page_sizes.get(shard, PAGE_SIZE)
+            pending = await self._store.outbox.pending(self._surface, shard, limit)
             waiting = [run_id for run_id in pending if run_id not in self._busy]
             found |= {run_id: (shard, await self._channel(run_id)) for run_id in waiting}
-            # Behind as many as can be looked at there may be runs of channels that could have a turn.
-            self._reach[shard] = min(MOST, 2 * limit) if len(pending) == limit else PAGE
+            # Behind a full page there may be runs of channels that could have a turn.
+            self._page_sizes[shard] = min(MAX_PAGE_SIZE, 2 * limit) if len(pending) == limit else PAGE_SIZE
         return {run_id: each for run_id, each in found.items() if each[0] in self._shards}
 
     async def _channel(self, run_id: str) -> str:
@@ -209,12 +215,12 @@ class Delivery:
             return self._channels[run_id]
         try:
             place = (await self._store.runs.get(run_id)).place
-            return SlackPlace.decode(place).channel if place is not None else ""
+            return ChatPlace.decode(place, self._surface).channel if place is not None else ""
         except (NotFound, UnreadableRecord, ValueError):
-            return ""  # What can't be read fails when its turn comes, and is set aside.
+            return ""  # What can't be read fails when its turn comes, and is deferred.
 
-    def _held(self, channel: str) -> bool:
-        return self._api.seconds_until_post(channel) > HELD
+    def _congested(self, channel: str) -> bool:
+        return self._platform.seconds_until_post(channel) > MAX_CHANNEL_WAIT_S
 
     def _begin(self, run_id: str, shard: int) -> None:
         task = asyncio.create_task(self._deliver(run_id), name=f"delivery of {run_id}")
@@ -224,35 +230,35 @@ class Delivery:
 
     def _ended(self, run_id: str) -> None:
         """Look again: more may have happened meanwhile."""
-        self._turns.ended(run_id)
+        self._scheduler.ended(run_id)
         del self._busy[run_id], self._busy_in[run_id]
         self._signal.set(())
 
     # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _deliver(self, run_id: str) -> None:
-        """Show one run, or see that it is tried again. What goes wrong with it doesn't concern the others."""
+        """Show one run, or see that it is retried. What goes wrong with it doesn't stop the others."""
         try:
             await self._attempt(run_id)
         except StoreUnavailable:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_S)
         except Exception as error:  # noqa: BLE001 - it waits, so that the others have their turn
-            await self._set_aside(run_id, error)
+            await self._defer(run_id, error)
 
-    async def _set_aside(self, run_id: str, error: Exception) -> None:
+    async def _defer(self, run_id: str, error: Exception) -> None:
         if isinstance(error, UnreadableRecord):
             log.debug("a run waits until it can be read", run_id=run_id, reason=str(error))
         else:
             log.error("a run could not be shown; trying again", run_id=run_id, exc_info=error)
         try:
-            await self._store.outbox.postpone(SURFACE, run_id, LONGEST)
+            await self._store.outbox.postpone(self._surface, run_id, MAX_BACKOFF_S)
         except StoreUnavailable:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_S)
 
     async def _attempt(self, run_id: str) -> None:
         try:
-            await self._api.yield_to_acks()
-            await self._show.catch_up(run_id)
+            await self._platform.yield_to_acks()
+            await self._publisher.catch_up(run_id)
         except Superseded:
             log.info("another process delivers this run now", run_id=run_id)
             self._shards.clear()  # Until the next renewal says which are ours.
@@ -260,40 +266,40 @@ class Delivery:
             log.debug("a run is forgotten", run_id=run_id)
         except Later as later:
             log.info("a run's news have to wait", run_id=run_id, seconds=later.seconds, why=later.why)
-            await self._later(run_id, later.seconds)
+            await self._back_off(run_id, later.seconds)
+        except ShutOut as refused:
+            await self._pause_workspace(run_id, refused.code)
         except Rejected as rejected:
-            await self._shut(run_id, rejected.code)
+            log.error("a run's news are refused", run_id=run_id, code=rejected.code)  # noqa: TRY400
+            await self._store.outbox.postpone(self._surface, run_id, SHUT_OUT_RETRY_DELAY_S)
         else:
             self._failures.pop(run_id, None)
-            await self._open_again(run_id)
+            await self._resume_workspace(run_id)
 
-    async def _later(self, run_id: str, seconds: float) -> None:
-        """As long as Slack says, at least; longer each time, and not all runs at the same moment."""
+    async def _back_off(self, run_id: str, seconds: float) -> None:
+        """Retry after as long as the platform says, at least; longer each time, with jitter."""
         failures = self._failures[run_id] = self._failures.get(run_id, 0) + 1
-        backoff = min(LONGEST, 0.5 * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        await self._store.outbox.postpone(SURFACE, run_id, max(seconds, backoff))
+        backoff = min(MAX_BACKOFF_S, MIN_BACKOFF_S * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        await self._store.outbox.postpone(self._surface, run_id, max(seconds, backoff))
 
     # ── the workspace ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _shut(self, run_id: str, code: str) -> None:
-        """The workspace doesn't let us in: its runs are paused, and tried again now and then."""
-        await self._store.outbox.postpone(SURFACE, run_id, SHUT_FOR)
-        if code not in SHUT_OUT:
-            log.error("Slack refused a run's news", run_id=run_id, code=code)
-            return
+    async def _pause_workspace(self, run_id: str, code: str) -> None:
+        """The workspace refuses the app's credentials: its runs are paused, and tried again now and then."""
+        await self._store.outbox.postpone(self._surface, run_id, SHUT_OUT_RETRY_DELAY_S)
         team = await self._team(run_id)
         if team is None or team in self._shut_out:
             return
         self._shut_out.add(team)
-        log.error("Slack refuses the app's token: the workspace's runs are paused", team=team, code=code)
+        log.error("the app's token is refused: the workspace's runs are paused", team=team, code=code)
         if await self._store.runs.pause_reason(team) is None:
-            await self._store.runs.pause_tenant(team, f"Slack refuses the app's token ({code})")
+            await self._store.runs.pause_tenant(team, f"{self._title} refuses the app's token ({code})")
 
-    async def _open_again(self, run_id: str) -> None:
+    async def _resume_workspace(self, run_id: str) -> None:
         if not self._shut_out or (team := await self._team(run_id)) not in self._shut_out:
             return
         self._shut_out.discard(team)
-        log.info("Slack lets the app in again: the workspace's runs go on", team=team)
+        log.info("the app's token is taken again: the workspace's runs go on", team=team)
         await self._store.runs.pause_tenant(team, None)
 
     async def _team(self, run_id: str) -> str | None:

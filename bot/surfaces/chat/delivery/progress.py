@@ -6,33 +6,33 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-REMEMBERED = 3600.0
+REMEMBER_DRAWN_S = 3600.0
 
 
-class Board:
-    """Redraws one after the other, so that with many busy runs each is redrawn less often."""
+class ProgressUpdater:
+    """Redraws one run after the other, so that with many busy runs each is redrawn less often."""
 
     def __init__(
         self,
         draw: Callable[[str], Awaitable[None]],
-        room: Callable[[], Awaitable[None]],
-        interval: float,
+        wait_for_room: Callable[[], Awaitable[None]],
+        interval_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        #: Seconds between two edits of one run's message.
-        self._interval = interval
+        #: Between two edits of one run's message, at least.
+        self._interval_s = interval_s
         self._draw = draw
-        self._room = room
+        self._wait_for_room = wait_for_room
         self._clock = clock
         #: When each marked run may be drawn, and when each run was drawn last.
         self._due: dict[str, float] = {}
         self._drawn: dict[str, float] = {}
         self._marked = asyncio.Event()
 
-    def mark(self, run_id: str, after: float = 0.0) -> None:
-        """Redraw it soon, in `after` seconds at the earliest. Marked twice, it is drawn once."""
+    def mark(self, run_id: str, after_s: float = 0.0) -> None:
+        """Redraw it soon, in `after_s` seconds at the earliest. Marked twice, it is drawn once."""
         now = self._clock()
-        earliest = max(now + after, self._drawn.get(run_id, now - self._interval) + self._interval)
+        earliest = max(now + after_s, self._drawn.get(run_id, now - self._interval_s) + self._interval_s)
         self._due[run_id] = min(earliest, self._due.get(run_id, earliest))
         self._marked.set()
 
@@ -40,21 +40,21 @@ class Board:
         """It has just been drawn (or posted)."""
         now = self._clock()
         self._due.pop(run_id, None)
-        self._drawn = {known: at for known, at in self._drawn.items() if now - at < REMEMBERED} | {
+        self._drawn = {known: at for known, at in self._drawn.items() if now - at < REMEMBER_DRAWN_S} | {
             run_id: now
         }
 
-    async def pace(self, run_id: str) -> None:
+    async def wait_until_due(self, run_id: str) -> None:
         """Return when it may be drawn again."""
         await asyncio.sleep(
-            max(0.0, self._drawn.get(run_id, -self._interval) + self._interval - self._clock())
+            max(0.0, self._drawn.get(run_id, -self._interval_s) + self._interval_s - self._clock())
         )
 
     async def run(self) -> None:
         """Draw what is marked, for ever: what is due first comes first, also if it was marked later."""
         while True:
             await self._something_due()
-            await self._room()
+            await self._wait_for_room()
             if (run_id := self._first_due()) is not None:
                 del self._due[run_id]
                 await self._draw(run_id)

@@ -1,7 +1,6 @@
-"""One run's thread: posting into it and rewriting what is there, come what may.
+"""One run's thread: posting into it and rewriting what is there, whatever the platform refuses.
 
-Where the thread can't be reached any more the run goes on in a direct message to its requester. Every message
-that must not be said twice is recorded under a name as soon as it is posted.
+Where the thread is closed to us the run goes on in a direct message to its requester.
 """
 
 from __future__ import annotations
@@ -12,137 +11,147 @@ import structlog
 
 from bot.core.ports import Delivery, Outbox
 from bot.core.run import Run
+from bot.surfaces.chat.failures import Rejected, ShutOut, Unrenderable
 from bot.surfaces.chat.message_keys import MOVED, Posted
+from bot.surfaces.chat.places import ChatPlace, Conversation
+from bot.surfaces.chat.platform import ChatPlatform, Priority
 from bot.surfaces.slack.cards.mrkdwn import escape, pieces
 from bot.surfaces.slack.cards.runcard import TEXT, Message
-from bot.surfaces.slack.place import SURFACE, SlackPlace
-from bot.surfaces.slack.webapi.api import SlackApi
-from bot.surfaces.slack.webapi.failures import SHUT_OUT, Rejected, Unrenderable
-from bot.surfaces.slack.webapi.token_bucket import Priority
 
 log = structlog.get_logger(__name__)
-
-PROGRESS = "run"
-"""The name of the message that carries the run's progress."""
-DRAWN = "drawn"
-"""Noted with the newest event that the progress message shows."""
 
 
 class Superseded(BaseException):
     """Another process delivers this shard by now. Not an error: stop, it goes on there."""
 
 
-class Ledger:
-    """Records for one process what it has shown."""
+class DeliveryRecorder:
+    """Records for one process what it has shown on a surface."""
 
-    def __init__(self, deliveries: Outbox, owner: str) -> None:
-        self._deliveries = deliveries
+    def __init__(self, outbox: Outbox, surface: str, owner: str) -> None:
+        self._outbox = outbox
+        self._surface = surface
         self._owner = owner
 
-    async def shown(self, run_id: str) -> Delivery:
-        return await self._deliveries.state(SURFACE, run_id)
+    async def recorded(self, run_id: str) -> Delivery:
+        return await self._outbox.state(self._surface, run_id)
 
-    async def record(self, run_id: str, cursor: int, copies: Mapping[str, str] | None = None) -> None:
+    async def record(self, run_id: str, cursor: int, messages: Mapping[str, str] | None = None) -> None:
         """Raises Superseded."""
-        if not await self._deliveries.mark_delivered(SURFACE, self._owner, run_id, cursor, copies):
+        if not await self._outbox.mark_delivered(self._surface, self._owner, run_id, cursor, messages):
             raise Superseded
 
 
-class Thread:
+class RunThread:
     """A run's thread as it was shown so far. Used by one task at a time."""
 
-    def __init__(self, api: SlackApi, ledger: Ledger, run: Run, place: SlackPlace, shown: Delivery) -> None:
-        self._api = api
-        self._ledger = ledger
+    def __init__(
+        self, platform: ChatPlatform, recorder: DeliveryRecorder, run: Run, place: ChatPlace, shown: Delivery
+    ) -> None:
+        self._platform = platform
+        self._recorder = recorder
         self.run = run
         self.place = place
         self.cursor = shown.cursor
-        self.copies = dict(shown.copies)
-        #: Names of copies that turned up, and are still to be looked after.
+        #: What is recorded (`record`), by name: mostly where a message is.
+        self.messages = dict(shown.copies)
+        #: Names of orphaned messages that were adopted and are still to be reconciled.
         self.adopted = shown.adopted
 
     @property
     def moved(self) -> Posted | None:
-        """The direct message in which the run goes on, if it had to move."""
-        return Posted.decode(self.copies[MOVED]) if MOVED in self.copies else None
+        """The direct message in which the run goes on, if its thread is closed to us."""
+        return Posted.decode(self.messages[MOVED]) if MOVED in self.messages else None
+
+    @property
+    def conversation(self) -> Conversation:
+        """Where the run's messages are posted now."""
+        return moved.thread if (moved := self.moved) else self.place.conversation
 
     def named(self, name: str) -> list[Posted]:
-        """Where the card of this name is, all copies of it (`name`, `name:1`, ...)."""
-        found = (ref for key, ref in self.copies.items() if key == name or key.startswith(f"{name}:"))
+        """All messages recorded under this name (`name`, `name:1`, ...)."""
+        found = (ref for key, ref in self.messages.items() if key == name or key.startswith(f"{name}:"))
         return [Posted.decode(ref) for ref in dict.fromkeys(found)]
 
-    # ── saying ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── posting ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def say(
+    async def post(
         self,
         message: Message,
         *,
         name: str = "",
-        noted: Mapping[str, str] | None = None,
+        notes: Mapping[str, str] | None = None,
         priority: Priority = Priority.NEWS,
-        direct: str | None = None,
+        to: Conversation | None = None,
     ) -> Posted:
-        """Post it, in the thread or in a channel of `direct` messages.
+        """Post a message, into the run's thread unless another conversation is given.
 
-        If it has a name it is recorded, with what is `noted` of it under other names. Raises Later,
-        Unrenderable, Rejected (the thread is closed to us, or all is), Superseded.
+        One with a name is recorded, together with `notes`. Raises Later, Rejected, Superseded.
         """
-        channel, thread_ts = (direct, None) if direct else self._at()
-        posted = await self._api.post(channel, message, thread_ts=thread_ts, priority=priority)
+        posted = await self._platform.post(to or self.conversation, message, priority=priority)
         if name:
-            await self._note({name: posted.encode(), **(noted or {})})
+            await self._record({name: posted.encode(), **(notes or {})})
         return posted
 
-    async def share(self, file: str, content: str, title: str, direct: str | None = None) -> None:
-        """Post a text as a file; in parts as messages where files can't be uploaded."""
-        channel, thread_ts = (direct, None) if direct else self._at()
+    async def upload(
+        self, file_name: str, content: str, title: str, *, name: str, to: Conversation | None = None
+    ) -> None:
+        """Share a text as a file, once for each name; in parts as messages where files are refused.
+
+        Raises Later, Rejected, Superseded.
+        """
+        if name in self.messages:
+            return
         try:
-            await self._api.upload(channel, file, content, title=title, thread_ts=thread_ts)
+            await self._platform.upload(to or self.conversation, file_name, content, title=title)
+        except ShutOut:
+            raise
         except Rejected as rejected:
-            if rejected.code in SHUT_OUT:
-                raise
             log.warning("a file can't be uploaded; posting text", run_id=self.run.id, code=rejected.code)
             for part in pieces(content, TEXT, escape):
-                await self.say(Message(text=escape(part)), direct=direct)
+                await self.post(Message(text=escape(part)), to=to)
+        await self.note(name, "posted")
+
+    # ── rewriting ───────────────────────────────────────────────────────────────────────────────────────
 
     async def rewrite(self, name: str, message: Message, priority: Priority = Priority.DECISION) -> None:
-        """Rewrite all copies of a card, as text where it can't be rendered.
+        """Rewrite all messages of this name, as text where the message can't be rendered.
 
-        A copy that somebody deleted, or in a closed channel, stays as it is. Raises Later, and Rejected if
-        the workspace is closed to us.
+        One that somebody deleted, or in a closed channel, stays as it is. Raises Later, ShutOut.
         """
         for posted in self.named(name):
             await self.rewrite_one(posted, message, priority)
 
     async def rewrite_one(self, posted: Posted, message: Message, priority: Priority) -> None:
         """As `rewrite`, one message."""
-        for form in (message, Message(text=message.text)):
+        for form in (message, as_text(message)):
             try:
-                await self._api.update(posted, form, priority=priority)
+                await self._platform.update(posted, form, priority=priority)
+            except ShutOut:
+                raise
             except Rejected as rejected:
-                if rejected.code in SHUT_OUT:
-                    raise
-                log.info("a message can't be edited so", run_id=self.run.id, code=rejected.code)
+                log.info("a message can't be edited", run_id=self.run.id, code=rejected.code)
                 if not isinstance(rejected, Unrenderable):
                     break
             else:
                 break
 
-    def _at(self) -> tuple[str, str | None]:
-        moved = self.moved
-        return (moved.channel, moved.ts) if moved else (self.place.channel, self.place.thread_ts)
-
     # ── recording ───────────────────────────────────────────────────────────────────────────────────────
 
-    async def note(self, name: str, ref: str) -> None:
-        """Record what was posted. Raises Superseded."""
-        await self._note({name: ref})
+    async def note(self, name: str, value: str) -> None:
+        """Record something under a name. Raises Superseded."""
+        await self._record({name: value})
 
-    async def _note(self, refs: Mapping[str, str]) -> None:
-        self.copies.update(refs)
-        await self._ledger.record(self.run.id, self.cursor, refs)
+    async def _record(self, values: Mapping[str, str]) -> None:
+        self.messages.update(values)
+        await self._recorder.record(self.run.id, self.cursor, values)
 
     async def reached(self, seq: int) -> None:
         """Record that everything up to this event is shown. Raises Superseded."""
         self.cursor = seq
-        await self._ledger.record(self.run.id, seq)
+        await self._recorder.record(self.run.id, seq)
+
+
+def as_text(message: Message) -> Message:
+    """The message without its blocks."""
+    return Message(text=message.text)

@@ -6,89 +6,92 @@ import structlog
 
 from bot.core.ports import Store
 from bot.core.run import Run, RunError
-from bot.surfaces.chat.delivery.event_poster import progress, run_card
-from bot.surfaces.chat.delivery.thread import PROGRESS, Thread
-from bot.surfaces.chat.message_keys import TWIN, Posted
+from bot.surfaces.chat.delivery.rendering import progress_message, run_card
+from bot.surfaces.chat.delivery.thread import RunThread, as_text
+from bot.surfaces.chat.failures import Later, Rejected, ShutOut, Unrenderable
+from bot.surfaces.chat.message_keys import PROGRESS, Posted, orphaned_openers, unplaced_notice
+from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.platform import ChatPlatform, Priority
 from bot.surfaces.slack.cards import runcard
-from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.place import SURFACE, SlackPlace, placeless
-from bot.surfaces.slack.webapi.api import SlackApi
-from bot.surfaces.slack.webapi.failures import SHUT_OUT, Later, Rejected, Unrenderable
-from bot.surfaces.slack.webapi.token_bucket import Priority
 
 log = structlog.get_logger(__name__)
 
 NOT_POSTED = "not_posted"
-"""The code of a run whose thread could not be opened."""
-DAY = 24 * 3600.0
-HEAD_START = 3.0
+"""The error code of a run whose thread could not be opened."""
+NOTICE_TTL_S = 24 * 3600.0
+COMMAND_HEAD_START_S = 3.0
 """Seconds in which whoever took the command can say it where it was typed, which is the better place."""
 
 
-class Founding:
-    """Finds runs their place."""
+class ThreadOpener:
+    """Opens threads, and says why one could not be opened."""
 
-    def __init__(self, store: Store, api: SlackApi) -> None:
+    def __init__(self, store: Store, platform: ChatPlatform) -> None:
         self._store = store
-        self._api = api
+        self._platform = platform
 
-    async def found(self, thread: Thread) -> bool:
-        """Post the run's progress message, and queue the run if it was held; False if it was failed instead.
+    async def open(self, thread: RunThread) -> bool:
+        """Post the run's progress message and queue the run if it awaits its thread; False if it was failed.
 
-        Raises Later, Rejected (the workspace is closed to us), Superseded, StoreUnavailable.
+        Raises Later, ShutOut, Superseded, StoreUnavailable.
         """
         try:
             posted = await self._first_message(thread)
+        except ShutOut:
+            raise
         except Rejected as rejected:
-            if rejected.code in SHUT_OUT:
-                raise
             if not thread.run.held:
-                return True  # Its place was settled long ago: what it says will find another way.
-            await self._fail(thread.run, rejected.code)
+                return True  # Its place was bound long ago: what follows finds another way.
+            await self._fail(thread.run, rejected)
             return False
-        thread.place = SlackPlace(thread.place.team, posted.channel, thread.place.thread_ts or posted.ts)
+        place = thread.place
+        thread.place = ChatPlace(
+            place.surface, place.tenant, posted.channel, place.thread or posted.message_id
+        )
         if thread.run.held:
             thread.run = await self._store.runs.bind_place(thread.run.id, thread.place.encode())
         return True
 
-    async def _first_message(self, thread: Thread) -> Posted:
-        """Recorded before the run is queued: a crash in between posts it no second time."""
+    async def _first_message(self, thread: RunThread) -> Posted:
+        """It is recorded before the run is queued, so that a crash in between doesn't post it again."""
         if known := thread.named(PROGRESS):
             return known[0]
-        if known := thread.named(TWIN):
-            # Whoever posted it died over it.
-            await thread.note(PROGRESS, known[0].encode())
-            return known[0]
-        message = await progress(await run_card(self._store, thread.run))
+        if orphans := orphaned_openers(thread.messages):
+            await thread.note(PROGRESS, orphans[0].encode())
+            return orphans[0]
+        message = await progress_message(await run_card(self._store, thread.run))
         try:
-            return await thread.say(message, name=PROGRESS, priority=Priority.DECISION)
+            return await thread.post(message, name=PROGRESS, priority=Priority.DECISION)
         except Unrenderable:
-            return await thread.say(Message(text=message.text), name=PROGRESS, priority=Priority.DECISION)
+            return await thread.post(as_text(message), name=PROGRESS, priority=Priority.DECISION)
 
-    async def _fail(self, run: Run, code: str) -> None:
-        log.warning("a thread could not be opened; the run is not started", run_id=run.id, code=code)
-        sentence = runcard.why_placeless(code, await self._api.name())
+    async def _fail(self, run: Run, rejected: Rejected) -> None:
+        log.warning("a thread could not be opened; the run is not started", run_id=run.id, code=rejected.code)
+        sentence = runcard.why_placeless(
+            rejected.reason, rejected.code, await self._platform.app_name(), self._platform.capabilities.title
+        )
         await self._store.runs.fail_unplaced(run.id, RunError(code=NOT_POSTED, message=sentence))
 
-    async def explain(self, run: Run, place: SlackPlace) -> None:
-        """Tell the requester that the run found no place, unless they know. Raises Later."""
-        waited = await self._store.clock.now() - (run.finished_at or 0)
-        if waited < HEAD_START * 1000:
-            raise Later(HEAD_START - waited / 1000, "who took the command may say it")
+    async def explain(self, run: Run, place: ChatPlace) -> None:
+        """Tell the requester that the run's thread could not be opened, unless they know. Raises Later."""
+        waited_ms = await self._store.clock.now() - (run.finished_at or 0)
+        if waited_ms < COMMAND_HEAD_START_S * 1000:
+            raise Later(COMMAND_HEAD_START_S - waited_ms / 1000, "who took the command may say it")
         requester = run.requester
-        if requester.surface != SURFACE or not await self._mine_to_tell(run):
+        if requester.surface != place.surface or not await self._claim_notice(run, place.surface):
             return
         try:
             message = runcard.placeless(await run_card(self._store, run), place.channel)
-            await self._api.dm(requester.user_id, message)
+            await self._platform.post(await self._platform.open_direct(requester.user_id), message)
         except Rejected as rejected:
             log.warning("a requester can't be told", run_id=run.id, code=rejected.code)
 
-    async def _mine_to_tell(self, run: Run) -> bool:
-        """Whoever is first tells it, and goes on trying."""
-        mine = f"{placeless(run.id)}:direct"
-        if await self._store.memory.recall(mine) is None:
-            if not await self._store.memory.once(placeless(run.id)):
+    async def _claim_notice(self, run: Run, surface: str) -> bool:
+        """Whoever is first tells the requester, and keeps trying."""
+        key = unplaced_notice(surface, run.id)
+        ours = f"{key}:direct"
+        if await self._store.memory.recall(ours) is None:
+            if not await self._store.memory.once(key):
                 return False
-            await self._store.memory.remember(mine, "1", DAY)
+            await self._store.memory.remember(ours, "1", NOTICE_TTL_S)
         return True

@@ -214,7 +214,7 @@ class CatchUp:
         except ValueError as error:
             self._store.health.report_unreadable("place", f"of run {question.run_id}", str(error))
             return []
-        return [*here, *(SlackPlace(run.place.tenant, each.channel, each.ts) for each in direct)]
+        return [*here, *(SlackPlace(run.place.tenant, each.channel, each.message_id) for each in direct)]
 
     async def _catch_up(self, place: SlackPlace, since: float) -> None:
         for message in await self._history.replies(place, since):

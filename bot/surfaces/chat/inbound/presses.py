@@ -13,7 +13,7 @@ from bot.core.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Action, Question
 from bot.core.run import Run
-from bot.surfaces.chat.delivery.drawing import off_the_loop
+from bot.surfaces.chat.delivery.rendering import offload
 from bot.surfaces.chat.inbound import actions
 from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
@@ -98,7 +98,7 @@ class PressHandlers:
         if not can_decide(actor, question.policy) and not _sees(press, run, actor):
             return Reply(say=private.words(NOT_SHOWN))
         size = len(question.prompt) + len(question.context)
-        return self._open(press, await off_the_loop(lambda: views.full_text(run, question), size))
+        return self._open(press, await offload(lambda: views.full_text(run, question), size))
 
     async def _which(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Pass words on to the question that they were meant for."""

@@ -11,6 +11,7 @@ from bot.core import ids
 from bot.core.run import RunStatus
 from bot.core.text import visible
 from bot.surfaces.chat.cards import RunCard, Task
+from bot.surfaces.chat.failures import Reason
 from bot.surfaces.chat.inbound import actions
 from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.slack.cards import markdown, rich
@@ -245,18 +246,16 @@ def placeless(card: RunCard, channel: str) -> Message:
 
 
 PLACELESS = {
-    "is_archived": "That channel is archived, so nobody can post there.",
-    "thread_not_found": "That thread is no longer there.",
-    "messages_tab_disabled": "Direct messages to me are turned off in this workspace.",
+    Reason.ARCHIVED: "That channel is archived, so nobody can post there.",
+    Reason.THREAD_GONE: "That thread is no longer there.",
+    Reason.DIRECT_MESSAGES_OFF: "Direct messages to me are turned off in this workspace.",
+    Reason.POSTING_RESTRICTED: "Only some people may post in that channel, and I'm not one of them.",
 }
 
 
-def why_placeless(code: str, app: str) -> str:
+def why_placeless(reason: Reason, code: str, app: str, platform: str) -> str:
     """Why a run's thread can't be opened, and what helps. Plain text; `app` is our name."""
-    if code in PLACELESS:
-        return f"{PLACELESS[code]} Nothing was started."
-    if code.startswith("restricted_action"):
-        return "Only some people may post in that channel, and I'm not one of them. Nothing was started."
-    if code in {"not_in_channel", "channel_not_found"}:
+    if reason is Reason.NOT_A_MEMBER:
         return f"I'm not a member of that channel. Invite me with /invite @{app}, then start it again."
-    return f"I can't post there (Slack says: {code}). Nothing was started."
+    why = PLACELESS.get(reason, f"I can't post there ({platform} says: {code}).")
+    return f"{why} Nothing was started."

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import structlog
 from pydantic import ValidationError
 
+from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.interactions import IncomingMessage
 from bot.surfaces.slack.inbound.payloads import Said, incoming
 from bot.surfaces.slack.place import SlackPlace
-from bot.surfaces.slack.webapi.api import Later, Rejected
 from bot.surfaces.slack.webapi.installed import Installed
 
 log = structlog.get_logger(__name__)

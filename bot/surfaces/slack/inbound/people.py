@@ -21,8 +21,8 @@ from bot.core.errors import CrewdeckError
 from bot.core.ports import Memory
 from bot.core.value import Value
 from bot.surfaces.chat.background import BackgroundTasks
+from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.ports import Unrecognised
-from bot.surfaces.slack.webapi.api import Later, Rejected
 
 log = structlog.get_logger(__name__)
 

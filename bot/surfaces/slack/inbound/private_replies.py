@@ -11,10 +11,11 @@ import aiohttp
 import structlog
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.webapi.api import Later, Rejected, SlackApi
+from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.failures import retry_after
 
 log = structlog.get_logger(__name__)
@@ -78,7 +79,7 @@ class SlackMessenger:
         await self._api.ephemeral(to.channel, to.user, message, thread_ts=to.thread or None)
 
     async def _direct(self, to: ReplyTarget, message: Message) -> None:
-        await self._api.dm(to.user, message)
+        await self._api.post(await self._api.open_direct(to.user), message)
 
 
 async def _patiently(way: Way, to: ReplyTarget, message: Message) -> bool:

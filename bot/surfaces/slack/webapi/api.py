@@ -1,4 +1,4 @@
-"""Slack's Web API as this surface uses it: typed verbs, failures translated, budgets kept, calls counted."""
+"""Slack's Web API as a ChatPlatform: failures translated, rate limits kept, calls counted."""
 
 from __future__ import annotations
 
@@ -16,31 +16,34 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.failures import Later, PlatformFailure
 from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.platform import Capabilities, Priority
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.webapi.failures import Later, Rejected, SlackFailure, Unrenderable, translated
-from bot.surfaces.slack.webapi.rate_limiter import Gate, between_edits, rates
-from bot.surfaces.slack.webapi.token_bucket import Priority
+from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, translated
+from bot.surfaces.slack.webapi.rate_limiter import RateLimiter, edit_interval_s, rates
 
-TIMEOUT = 15
-"""Seconds that one call may take."""
-PAGE = 200
+CALL_TIMEOUT_S = 15
+PAGE_SIZE = 200
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Call = Callable[..., Awaitable[AsyncSlackResponse]]
 
 
 class SlackApi:
-    """The verbs. All raise Later (try again), Rejected (don't), Unrenderable (say it more simply)."""
+    """A ChatPlatform, and what only Slack has. Calls raise Later, Rejected, Unrenderable."""
 
-    def __init__(self, web: AsyncWebClient, metrics: Metrics, gate: Gate, between_edits: float) -> None:
+    def __init__(
+        self, web: AsyncWebClient, metrics: Metrics, limiter: RateLimiter, capabilities: Capabilities
+    ) -> None:
         #: For Socket Mode, which brings its own calls.
         self.web = web
         self._metrics = metrics
-        self._gate = gate
-        #: Seconds from one edit of a run's progress to the next, at least.
-        self.between_edits = between_edits
-        self._direct: dict[str, str] = {}
+        self._limiter = limiter
+        self.capabilities = capabilities
+        self._direct: dict[str, Conversation] = {}
         self._identity: Mapping[str, Any] | None = None
 
     @property
@@ -50,21 +53,14 @@ class SlackApi:
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def post(
-        self,
-        channel: str,
-        message: Message,
-        *,
-        thread_ts: str | None = None,
-        priority: Priority = Priority.NEWS,
-    ) -> Posted:
+    async def post(self, to: Conversation, message: Message, *, priority: Priority = Priority.NEWS) -> Posted:
         """Post a message; where it is now."""
         answer = await self._call(
             "chat.postMessage",
             self.web.chat_postMessage,
-            channel=channel,
+            channel=to.channel,
             priority=priority,
-            thread_ts=thread_ts,
+            thread_ts=to.thread,
             unfurl_links=False,
             unfurl_media=False,
             **_content(message),
@@ -72,35 +68,15 @@ class SlackApi:
         return Posted(str(answer["channel"]), str(answer["ts"]))
 
     async def update(self, at: Posted, message: Message, *, priority: Priority = Priority.DECISION) -> None:
-        """Rewrite one of our messages; what it held before is gone, buttons included."""
+        """Replace one of our messages; what it held before is gone, buttons included."""
         await self._call(
             "chat.update",
             self.web.chat_update,
             channel=at.channel,
             priority=priority,
-            ts=at.ts,
+            ts=at.message_id,
             **_content(message),
         )
-
-    def share_with(self, processes: int) -> None:
-        """So many processes, this one included, spend what Slack grants the workspace."""
-        self._gate.share = 1 / max(1, processes)
-
-    async def yield_to_acks(self) -> None:
-        """Return when nobody waits for an acknowledgement: what is shown comes second."""
-        await self._gate.ack_priority.yield_to_acks()
-
-    def seconds_until_post(self, channel: str) -> float:
-        """For how long a message to this channel would have to wait, as far as is known."""
-        return self._gate.seconds("chat.postMessage", channel, Priority.DECISION)
-
-    def count_untold(self) -> None:
-        """Nobody who may answer a question could be told of it."""
-        self._metrics.untold.inc()
-
-    async def room_for_progress(self) -> None:
-        """Return when an edit that nobody waits for could be made at once."""
-        await self._gate.room("chat.update", Priority.PROGRESS)
 
     async def ephemeral(
         self, channel: str, user: str, message: Message, *, thread_ts: str | None = None
@@ -115,46 +91,29 @@ class SlackApi:
             **_content(message),
         )
 
-    async def dm(
-        self, user: str, message: Message, *, thread_ts: str | None = None, priority: Priority = Priority.NEWS
-    ) -> Posted:
-        """Write to a person directly."""
-        channel = await self.direct(user)
-        return await self.post(channel, message, thread_ts=thread_ts, priority=priority)
+    async def open_direct(self, user_id: str) -> Conversation:
+        """The direct messages with a person."""
+        if user_id not in self._direct:
+            answer = await self._call("conversations.open", self.web.conversations_open, users=user_id)
+            self._direct[user_id] = Conversation(str(answer["channel"]["id"]))
+        return self._direct[user_id]
 
-    async def direct(self, user: str) -> str:
-        """The channel of the direct messages with a person."""
-        if user not in self._direct:
-            answer = await self._call("conversations.open", self.web.conversations_open, users=user)
-            self._direct[user] = str(answer["channel"]["id"])
-        return self._direct[user]
-
-    async def upload(
-        self,
-        channel: str,
-        name: str,
-        content: str,
-        *,
-        title: str,
-        thread_ts: str | None = None,
-        comment: str = "",
-    ) -> None:
-        """Share a text file. `comment` is mrkdwn. Slack shows the file a moment later."""
+    async def upload(self, to: Conversation, file_name: str, content: str, *, title: str) -> None:
+        """Share a text file. Slack shows it a moment later."""
         await self._call(
             "files.upload",
             self.web.files_upload_v2,
-            channel=channel,
-            filename=name,
+            channel=to.channel,
+            filename=file_name,
             title=title,
             content=content,
-            thread_ts=thread_ts,
-            initial_comment=comment or None,
+            thread_ts=to.thread,
         )
 
-    async def permalink(self, at: Posted) -> str:
+    async def link_to(self, at: Posted) -> str:
         """The address of a message."""
         answer = await self._call(
-            "chat.getPermalink", self.web.chat_getPermalink, channel=at.channel, message_ts=at.ts
+            "chat.getPermalink", self.web.chat_getPermalink, channel=at.channel, message_ts=at.message_id
         )
         return str(answer["permalink"])
 
@@ -169,7 +128,7 @@ class SlackApi:
                 channel=channel,
                 ts=thread_ts,
                 oldest=oldest,
-                limit=PAGE,
+                limit=PAGE_SIZE,
                 cursor=cursor,
             )
             found.extend(answer["messages"])
@@ -206,18 +165,36 @@ class SlackApi:
         self._identity = answer.data if isinstance(answer.data, dict) else {}
         return self._identity
 
-    async def name(self) -> str:
+    async def app_name(self) -> str:
         """What the app is called in its workspace, as in `/invite @name`."""
         identity = self._identity or await self.auth_test()
         return str(identity.get("user") or "crewdeck")
 
-    # ── how ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── rate limits ─────────────────────────────────────────────────────────────────────────────────────
+
+    def share_rate_limits(self, processes: int) -> None:
+        """So many processes, this one included, share what Slack grants the workspace."""
+        self._limiter.share = 1 / max(1, processes)
+
+    def seconds_until_post(self, channel: str) -> float:
+        """For how long a message to this channel would have to wait, as far as is known."""
+        return self._limiter.seconds("chat.postMessage", channel, Priority.DECISION)
+
+    async def room_for_progress(self) -> None:
+        """Return when a progress edit could be made at once."""
+        await self._limiter.room("chat.update", Priority.PROGRESS)
+
+    async def yield_to_acks(self) -> None:
+        """Return when nobody waits for an acknowledgement."""
+        await self._limiter.ack_priority.yield_to_acks()
+
+    # ── calls ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _call(
         self, method: str, call: Call, *, priority: Priority = Priority.DECISION, **arguments: Any
     ) -> AsyncSlackResponse:
         channel = str(arguments.get("channel") or "")
-        await self._gate.enter(method, channel, priority)
+        await self._limiter.enter(method, channel, priority)
         try:
             answer = await call(**{name: value for name, value in arguments.items() if value is not None})
         except Exception as error:
@@ -225,15 +202,15 @@ class SlackApi:
         self._metrics.web_api_calls.labels(method, "ok").inc()
         return answer
 
-    def _failed(self, method: str, channel: str, error: Exception) -> SlackFailure:
+    def _failed(self, method: str, channel: str, error: Exception) -> PlatformFailure:
         """Count the failure. Raises the error again if it is none of Slack's or the network's."""
         failure = translated(error)
         match failure:
             case Later() as later:
                 self._metrics.web_api_calls.labels(method, "later").inc()
                 self._metrics.web_api_retries.labels(method).inc()
-                if later.why in {"ratelimited", "rate_limited", "status 429"}:
-                    self._gate.hold(method, channel, later.seconds)
+                if later.why in RATE_LIMIT_CODES:
+                    self._limiter.hold(method, channel, later.seconds)
             case _:
                 self._metrics.web_api_calls.labels(method, failure.code).inc()
         return failure
@@ -250,12 +227,12 @@ async def open_api(
 ) -> AsyncIterator[SlackApi]:
     """The Web API with the settings' token. Connections are kept open, and closed when the block ends."""
     token = settings.slack_bot_token
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+    timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         web = AsyncWebClient(
             token=token.get_secret_value() if token else None,
             base_url=settings.slack_api_url,
-            timeout=TIMEOUT,
+            timeout=CALL_TIMEOUT_S,
             session=session,
             # The store keeps what is still to be said, so a retry here would only say it twice.
             retry_handlers=[],
@@ -265,8 +242,5 @@ async def open_api(
         if host in LOOPBACK or await asyncio.to_thread(proxy_bypass, host):
             web.proxy = None
         granted = settings.slack_edits_per_minute
-        gate = Gate(rates(granted), ack_priority=ack_priority)
-        yield SlackApi(web, metrics, gate, between_edits(granted))
-
-
-__all__ = ["Later", "Rejected", "SlackApi", "SlackFailure", "Unrenderable", "open_api"]
+        limiter = RateLimiter(rates(granted), ack_priority=ack_priority)
+        yield SlackApi(web, metrics, limiter, Capabilities(SURFACE, "Slack", edit_interval_s(granted)))

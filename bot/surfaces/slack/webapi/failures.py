@@ -1,33 +1,25 @@
-"""What Slack's Web API answers when it doesn't do what was asked, translated once.
-
-CrewdeckError
-└── SlackFailure
-├── Later          try again after `seconds`: rate limit, server error, network
-└── Rejected       trying again would not help; `code` is Slack's
-└── Unrenderable   the message's form was refused: say it more simply
-"""
+"""What Slack's Web API answers when it doesn't do what was asked, as failures that no platform owns."""
 
 from __future__ import annotations
 
-# ruff: noqa: N818 - these names say what happened, and that reads well behind `raise` and `except`
 from collections.abc import Mapping
 from typing import Final
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.core.errors import CrewdeckError
 from bot.core.retry_after import parse_retry_after
+from bot.surfaces.chat.failures import Later, PlatformFailure, Reason, Rejected, ShutOut, Unrenderable
 
 SERVER_ERROR: Final = 500
 RATE_LIMITED: Final = 429
-SOON: Final = 1.0
+DEFAULT_RETRY_DELAY_S: Final = 1.0
 """Seconds after which a failure without a Retry-After is tried again; who retries lengthens it."""
 
-LATEST: Final = 600.0
+MAX_RETRY_DELAY_S: Final = 600.0
 """Seconds after which Slack is asked again at the latest, whatever its Retry-After says."""
 
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     {
         "internal_error",
         "fatal_error",
@@ -39,7 +31,7 @@ _PASSING = frozenset(
         "message_limit_exceeded",
     }
 )
-_FORM = frozenset(
+_UNRENDERABLE = frozenset(
     {
         "invalid_blocks",
         "invalid_blocks_format",
@@ -51,7 +43,7 @@ _FORM = frozenset(
         "no_text",
     }
 )
-SHUT_OUT = frozenset(
+_SHUT_OUT = frozenset(
     {
         "account_inactive",
         "app_uninstalled",
@@ -63,61 +55,47 @@ SHUT_OUT = frozenset(
         "token_revoked",
     }
 )
-"""The workspace doesn't let us in at all."""
-
-GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "is_inactive"})
-"""A message of ours that can't be edited any more."""
-
-
-class SlackFailure(CrewdeckError):
-    """Slack did not do what was asked."""
-
-    code = "slack"
-
-
-class Later(SlackFailure):
-    """Slack can't do it now; it may have been done all the same if the connection broke."""
-
-    code = "slack_later"
-
-    def __init__(self, seconds: float, why: str = "") -> None:
-        super().__init__(f"Slack asks to try again in {seconds:g} s{f' ({why})' if why else ''}.")
-        self.seconds = seconds
-        self.why = why
+_REASONS = {
+    "is_archived": Reason.ARCHIVED,
+    "thread_not_found": Reason.THREAD_GONE,
+    "messages_tab_disabled": Reason.DIRECT_MESSAGES_OFF,
+    "not_in_channel": Reason.NOT_A_MEMBER,
+    "channel_not_found": Reason.NOT_A_MEMBER,
+}
+RATE_LIMIT_CODES = frozenset({"ratelimited", "rate_limited", f"status {RATE_LIMITED}"})
+"""`Later.why` where a rate limit was hit."""
 
 
-class Rejected(SlackFailure):
-    """Slack refuses it, and would again. `code` is Slack's own."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(f"Slack refused: {code}.")
-        self.code = code
-
-
-class Unrenderable(Rejected):
-    """Slack refuses the form of a message: its blocks, or its length."""
-
-
-def translated(error: Exception) -> SlackFailure:
+def translated(error: Exception) -> PlatformFailure:
     """The failure that an exception of the SDK or of the network stands for."""
     match error:
         case SlackApiError():
             return _answered(error)
         case SlackClientError() | aiohttp.ClientError() | OSError():
-            return Later(SOON, type(error).__name__)
+            return Later(DEFAULT_RETRY_DELAY_S, type(error).__name__)
         case _:
             raise error
 
 
-def _answered(error: SlackApiError) -> SlackFailure:
+def _answered(error: SlackApiError) -> PlatformFailure:
     response = error.response
     # An answer that was no JSON comes as aiohttp's own response.
     status = int(getattr(response, "status_code", 0) or getattr(response, "status", SERVER_ERROR))
     data = getattr(response, "data", None)
     code = str(data.get("error", "")) if isinstance(data, Mapping) else ""
-    if status == RATE_LIMITED or status >= SERVER_ERROR or code in _PASSING or not code:
+    if status == RATE_LIMITED or status >= SERVER_ERROR or code in _TRANSIENT or not code:
         return Later(retry_after(response.headers), code or f"status {status}")
-    return Unrenderable(code) if code in _FORM else Rejected(code)
+    return _refused(code)
+
+
+def _refused(code: str) -> Rejected:
+    if code in _UNRENDERABLE:
+        return Unrenderable(code)
+    if code in _SHUT_OUT:
+        return ShutOut(code)
+    if code.startswith("restricted_action"):
+        return Rejected(code, Reason.POSTING_RESTRICTED)
+    return Rejected(code, _REASONS.get(code, Reason.OTHER))
 
 
 def retry_after(headers: Mapping[str, object]) -> float:
@@ -125,4 +103,4 @@ def retry_after(headers: Mapping[str, object]) -> float:
     named = {str(name).lower(): value for name, value in headers.items()}
     value = named.get("retry-after", "")
     value = value[0] if isinstance(value, list) and value else value
-    return parse_retry_after(str(value), most=LATEST) or SOON
+    return parse_retry_after(str(value), most=MAX_RETRY_DELAY_S) or DEFAULT_RETRY_DELAY_S

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 import structlog
 
-from bot.surfaces.slack.webapi.api import Later, Rejected
+from bot.surfaces.chat.failures import Later, Rejected
 
 log = structlog.get_logger(__name__)
 
-AGAIN = 60.0
-"""Seconds after which a refused token is tried again: it may have been a mistake on Slack's side."""
+REFUSED_RETRY_DELAY_S = 60.0
+"""A refused token is tried again: it may have been a mistake on Slack's side."""
 
 
 class Introduction(Protocol):
@@ -61,7 +61,7 @@ class Installed:
             except Rejected as rejected:
                 self.problem = f"SLACK_BOT_TOKEN is refused by Slack: {rejected.code}"
                 log.error("the bot token is refused", setting="SLACK_BOT_TOKEN", code=rejected.code)  # noqa: TRY400
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(REFUSED_RETRY_DELAY_S)
 
     def _take(self, answer: Mapping[str, Any]) -> None:
         self.enterprise = str(answer.get("enterprise_id") or "")

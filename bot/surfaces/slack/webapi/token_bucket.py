@@ -1,22 +1,12 @@
-"""How much Slack lets us do, spent on what matters most first. Pure: who asks says what time it is."""
+"""A token bucket with a queue by priority. Pure: the caller says what time it is."""
 
 from __future__ import annotations
 
 import bisect
 import itertools
 from dataclasses import dataclass, field
-from enum import IntEnum
 
-
-class Priority(IntEnum):
-    """What comes first when there isn't enough for everything."""
-
-    #: A person waits for it: an outcome, a question, an answer.
-    DECISION = 0
-    #: What the thread says besides.
-    NEWS = 1
-    #: The edits that show how far a run is, and Home tabs.
-    PROGRESS = 2
+from bot.surfaces.chat.platform import Priority
 
 
 @dataclass(frozen=True)
@@ -39,11 +29,11 @@ class Ticket:
 
 
 @dataclass
-class Budget:
-    """A token bucket with a queue. Times are seconds of any clock that only goes forward."""
+class TokenBucket:
+    """Times are seconds of any monotonic clock."""
 
     rate: Rate
-    #: The part of the rate that is ours: other processes spend the rest.
+    #: The part of the rate that is ours; other processes spend the rest.
     share: float = 1.0
     _tokens: float = field(init=False)
     _at: float | None = field(default=None, init=False)
@@ -56,7 +46,7 @@ class Budget:
         self._tokens = float(self.rate.burst)
 
     def join(self, priority: Priority, channel: str = "") -> Ticket:
-        """Stand in the queue: behind the same channel's calls of this priority, and one of each other's."""
+        """Join the queue: behind the same channel's calls of this priority, and one of each other's."""
         own = [each.turn for each in self._queue if (each.priority, each.channel) == (priority, channel)]
         turn = max([self._turns[priority], *own]) + 1
         ticket = Ticket(priority, turn, next(self._numbers), channel)
@@ -64,7 +54,7 @@ class Budget:
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
-        """Give the place up; nothing if the call was made."""
+        """Leave the queue; nothing if the call was made."""
         if ticket in self._queue:
             self._queue.remove(ticket)
 
@@ -87,7 +77,7 @@ class Budget:
         return max(0.0, self._floor(priority) + ahead + 1 - self._tokens) / self._per_second
 
     def hold(self, seconds: float, now: float) -> None:
-        """Slack said to wait: nothing for so long, and no burst after it."""
+        """Allow nothing for so long, and no burst after it."""
         self._refill(now)
         self._tokens = min(self._tokens, 1 - seconds * self._per_second)
 
@@ -97,7 +87,7 @@ class Budget:
         return not self._queue and self._tokens >= self.rate.burst
 
     def refresh(self, now: float) -> None:
-        """Take notice of the time that has passed."""
+        """Refill for the time that has passed."""
         self._refill(now)
 
     @property

@@ -1,0 +1,68 @@
+"""A run and its questions as messages: long texts in a thread, and plain text where rendering fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from bot.core.ports import Store
+from bot.core.run import Run
+from bot.surfaces.chat import cards
+from bot.surfaces.chat.cards import QuestionCard, RunCard
+from bot.surfaces.slack.cards import asking, runcard
+from bot.surfaces.slack.cards.runcard import Message
+
+log = structlog.get_logger(__name__)
+
+Made = TypeVar("Made")
+
+MAX_CHARACTERS_ON_LOOP = 4000
+"""A text of so many characters is rendered in about a millisecond; a longer one is rendered in a thread."""
+
+
+async def offload(make: Callable[[], Made], size: int) -> Made:
+    """What `make` makes of a text of this size, without blocking the event loop."""
+    return await asyncio.to_thread(make) if size > MAX_CHARACTERS_ON_LOOP else make()
+
+
+async def rendered(
+    render: Callable[[], Message], fallback: Message, *, run_id: str, size: int = 0
+) -> Message:
+    """What `render` makes; the fallback if it fails, since it would fail the next time as well."""
+    try:
+        return await offload(render, size)
+    except Exception:
+        log.exception("a message can't be rendered; plain text is shown instead", run_id=run_id)
+        return fallback
+
+
+async def run_card(store: Store, run: Run) -> RunCard:
+    """A run's card, made of all of its events."""
+    so_far, seq = cards.Progress(), 0
+    while page := await store.events.read(run.id, seq):
+        for event in page:
+            so_far = so_far.after(event)
+        seq = page[-1].seq
+    paused = await store.runs.pause_reason(run.place.tenant) if run.place and not run.status.over else None
+    return cards.run_card(run, so_far, await store.questions.list(run.id), paused)
+
+
+async def progress_message(card: RunCard) -> Message:
+    """A run's progress, whatever is in it."""
+    fallback = runcard.bare(card.run_id, card.status)
+    size = sum(len(value) for _, value in card.inputs)
+    return await rendered(lambda: runcard.progress(card), fallback, run_id=card.run_id, size=size)
+
+
+async def settled_message(card: QuestionCard) -> Message:
+    """A settled question, whatever is in it."""
+    fallback = asking.bare(card.run_id)
+    return await rendered(lambda: asking.settled(card), fallback, run_id=card.run_id, size=size_of(card))
+
+
+def size_of(card: QuestionCard) -> int:
+    """Characters to be rendered."""
+    return len(card.prompt) + len(card.context) + sum(len(option.label) for option in card.options)

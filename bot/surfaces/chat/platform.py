@@ -1,0 +1,74 @@
+"""What delivery needs of a chat platform: a port, which each platform's API client implements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.places import Conversation
+from bot.surfaces.slack.cards.runcard import Message
+
+
+class Priority(IntEnum):
+    """What comes first when the platform's rate limits leave no room for everything."""
+
+    #: A person waits for it: an outcome, a question, an answer.
+    DECISION = 0
+    #: What the thread says besides.
+    NEWS = 1
+    #: The edits that show how far a run is, and overviews.
+    PROGRESS = 2
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """How a platform differs from others, as data."""
+
+    #: Its name in the store: of places, actors, outboxes.
+    surface: str
+    #: Its name as people know it.
+    title: str
+    #: Seconds between two edits of one run's progress message, at least.
+    edit_interval_s: float
+
+
+class ChatPlatform(Protocol):
+    """Its calls raise Later (try again), Rejected (don't) or Unrenderable (say it more simply)."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def post(
+        self, to: Conversation, message: Message, *, priority: Priority = Priority.NEWS
+    ) -> Posted: ...
+
+    async def update(self, at: Posted, message: Message, *, priority: Priority = Priority.DECISION) -> None:
+        """Replace one of our messages; what it held before is gone, buttons included."""
+
+    async def open_direct(self, user_id: str) -> Conversation:
+        """The direct messages with a person."""
+
+    async def upload(self, to: Conversation, file_name: str, content: str, *, title: str) -> None:
+        """Share a text file."""
+
+    async def link_to(self, at: Posted) -> str:
+        """The address of a message."""
+
+    async def app_name(self) -> str:
+        """What people call the app when they invite it."""
+
+    # ── rate limits ─────────────────────────────────────────────────────────────────────────────────────
+
+    def share_rate_limits(self, processes: int) -> None:
+        """So many processes, this one included, share what the platform grants."""
+
+    def seconds_until_post(self, channel: str) -> float:
+        """For how long a message to this channel would have to wait, as far as is known."""
+
+    async def room_for_progress(self) -> None:
+        """Return when a progress edit could be made at once."""
+
+    async def yield_to_acks(self) -> None:
+        """Return when nobody waits for an acknowledgement."""
