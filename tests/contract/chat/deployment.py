@@ -1,0 +1,274 @@
+"""Delivery to a chat platform as a deployment has it: a real store, an outbox worker, and the platform."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, fields, is_dataclass
+
+from bot.core.actor import Actor
+from bot.core.claim import Claim
+from bot.core.feed import Feed
+from bot.core.policy import Policy
+from bot.core.ports import Store
+from bot.core.question import Question
+from bot.core.run import Run
+from bot.metrics import Metrics
+from bot.settings import Settings
+from bot.store.redis import open_store
+from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.delivery.links import Links
+from bot.surfaces.chat.delivery.orphans import OrphanReconciler
+from bot.surfaces.chat.delivery.outbox import OutboxWorker
+from bot.surfaces.chat.failures import Later, Unrenderable
+from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.platform import ChatPlatform
+from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.slack.webapi.api import open_api
+from tests.contract.chat.memory_platform import MemoryPlatform
+from tests.contract.world import DEMO, approval, new_run
+from tests.loopback.slack import GENERAL, LoopbackSlack
+
+TENANT = "T0CREW"
+RATE_LIMIT_S = 1
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A message as people see it."""
+
+    posted: Posted
+    thread: str | None
+    words: str
+    buttons: tuple[str, ...]
+
+
+class Peer(ABC):
+    """The platform's side: what people see there, and what goes wrong there."""
+
+    channel: str
+
+    @abstractmethod
+    def messages(self, channel: str) -> list[Seen]: ...
+
+    @abstractmethod
+    def direct_channel(self, user_id: str) -> str: ...
+
+    @abstractmethod
+    def refuse_blocks_once(self) -> None: ...
+
+    @abstractmethod
+    def rate_limit_once(self) -> None: ...
+
+    @abstractmethod
+    def lose_answer_once(self) -> None: ...
+
+    @abstractmethod
+    async def close(self, channel: str) -> None: ...
+
+
+class MemoryPeer(Peer):
+    channel = "general"
+
+    def __init__(self, platform: MemoryPlatform) -> None:
+        self._platform = platform
+
+    def messages(self, channel: str) -> list[Seen]:
+        return [
+            Seen(each.posted, each.thread, _words(each.message), _buttons(each.message))
+            for each in self._platform.shown.values()
+            if each.posted.channel == channel
+        ]
+
+    def direct_channel(self, user_id: str) -> str:
+        return f"direct-{user_id}"
+
+    def refuse_blocks_once(self) -> None:
+        self._platform.refuse.append(Unrenderable("too_fancy"))
+
+    def rate_limit_once(self) -> None:
+        self._platform.refuse.append(Later(RATE_LIMIT_S, "rate limited"))
+
+    def lose_answer_once(self) -> None:
+        self._platform.lose_answers = 1
+
+    async def close(self, channel: str) -> None:
+        self._platform.closed.add(channel)
+
+
+class SlackPeer(Peer):
+    channel = GENERAL
+
+    def __init__(self, slack: LoopbackSlack) -> None:
+        self._slack = slack
+
+    def messages(self, channel: str) -> list[Seen]:
+        return [
+            Seen(
+                Posted(channel, each.ts),
+                each.thread_ts if each.thread_ts != each.ts else None,
+                each.words,
+                tuple(each.labels),
+            )
+            for each in self._slack.messages(channel)
+        ]
+
+    def direct_channel(self, user_id: str) -> str:
+        return self._slack.workspace.open_im(user_id).id
+
+    def refuse_blocks_once(self) -> None:
+        self._slack.fail("chat.postMessage", error="invalid_blocks")
+
+    def rate_limit_once(self) -> None:
+        self._slack.rate_limit("chat.postMessage", retry_after=RATE_LIMIT_S)
+
+    def lose_answer_once(self) -> None:
+        self._slack.lose_answer("chat.postMessage")
+
+    async def close(self, channel: str) -> None:
+        await self._slack.archive(channel)
+
+
+@dataclass
+class Deployment:
+    """Everything a test needs. The tests play the crew's worker and the people."""
+
+    store: Store
+    feed: Feed
+    platform: ChatPlatform
+    peer: Peer
+    orphans: OrphanReconciler
+
+    @property
+    def surface(self) -> str:
+        return self.platform.capabilities.surface
+
+    def person(self, user_id: str) -> Actor:
+        return Actor(surface=self.surface, tenant=TENANT, user_id=user_id, name=user_id)
+
+    @asynccontextmanager
+    async def delivering(self, owner: str = "web-1") -> AsyncIterator[None]:
+        """A process that delivers, until the block ends."""
+        worker = OutboxWorker(self.store, self.feed, self.platform, Metrics(), owner, on_change=_ignore)
+        task = asyncio.create_task(worker.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def start(self) -> Run:
+        place = ChatPlace(self.surface, TENANT, self.peer.channel).encode()
+        new = new_run(by=self.person("U0ADA"), place=place, held=True)
+        run, _ = await self.store.runs.start(new)
+        return run
+
+    async def claim(self) -> Claim:
+        """The next run, as soon as it is queued."""
+        claims: list[Claim] = []
+
+        async def there() -> bool:
+            claims.extend(await self.store.queue.claim("worker", [DEMO.name], 1, 60))
+            return bool(claims)
+
+        await self.until(there)
+        return claims[0]
+
+    async def ask(self, claim: Claim, prompt: str, *deciders: str) -> Question:
+        policy = Policy(deciders=tuple(self.person(each).principal for each in deciders or ("U0ADA",)))
+        question = approval(claim, prompt).model_copy(update={"prompt": prompt, "policy": policy})
+        return await self.store.questions.ask(claim, question)
+
+    # ── looking ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def all_saying(self, words: str, channel: str = "") -> list[Seen]:
+        return [each for each in self.peer.messages(channel or self.peer.channel) if words in each.words]
+
+    async def sees(self, words: str, channel: str = "") -> Seen:
+        """The first message that says so, as soon as there is one."""
+
+        async def there() -> bool:
+            return bool(self.all_saying(words, channel))
+
+        await self.until(there)
+        return self.all_saying(words, channel)[0]
+
+    async def until(self, there: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(15):
+            so = await there()
+            while not so:
+                await asyncio.sleep(0.02)
+                so = await there()
+
+    async def all_shown(self, run: Run) -> bool:
+        """Everything that happened in the run has been shown."""
+        run = await self.store.runs.get(run.id)
+        return (await self.store.outbox.state(self.surface, run.id)).cursor == run.seq
+
+
+async def _ignore(_: Iterable[str]) -> None:
+    return
+
+
+@asynccontextmanager
+async def deployed(kind: str, redis_url: str) -> AsyncIterator[Deployment]:
+    """A deployment whose platform is in memory, or a loopback Slack."""
+    async with open_store(redis_url) as store, _platform(kind) as (platform, peer):
+        feed = Feed()
+        following = asyncio.create_task(feed.follow(store.events))
+        orphans = OrphanReconciler(store, platform, Links(store.memory, platform))
+        try:
+            yield Deployment(store, feed, platform, peer, orphans)
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+
+@asynccontextmanager
+async def _platform(kind: str) -> AsyncIterator[tuple[ChatPlatform, Peer]]:
+    if kind == "memory":
+        memory = MemoryPlatform()
+        yield memory, MemoryPeer(memory)
+        return
+    async with LoopbackSlack() as slack:
+        for user_id in ("U0ADA", "U0BOB"):
+            slack.person(user_id, name=user_id)
+        settings = Settings.model_validate(
+            {
+                "SLACK_BOT_TOKEN": slack.bot_token,
+                "SLACK_API_URL": slack.api_url,
+                "CREWDECK_SLACK_EDITS_PER_MINUTE": 6000,
+            }
+        )
+        async with open_api(settings, Metrics(), AckPriority()) as api:
+            yield api, SlackPeer(slack)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All texts in a message, in order."""
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for each in value.values():
+                yield from _texts(each)
+        case tuple() | list():
+            for each in value:
+                yield from _texts(each)
+        case _ if is_dataclass(value):
+            for each in fields(value):
+                yield from _texts(getattr(value, each.name))
+
+
+def _words(message: Message) -> str:
+    return " ".join(_texts(message))
+
+
+def _buttons(message: Message) -> tuple[str, ...]:
+    rows = (block["elements"] for block in message.blocks if block["type"] == "actions")
+    return tuple(each["text"]["text"] for row in rows for each in row)

@@ -1,0 +1,89 @@
+"""A chat platform in memory: what delivery shows is kept as it was given, and faults are scripted."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+from bot.surfaces.chat.failures import Later, Rejected
+from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.platform import Capabilities, Priority
+from bot.surfaces.slack.cards.runcard import Message
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A message as it stands now."""
+
+    posted: Posted
+    thread: str | None
+    message: Message
+
+
+@dataclass
+class MemoryPlatform:
+    """Implements ChatPlatform."""
+
+    capabilities: Capabilities = field(
+        default_factory=lambda: Capabilities(surface="memory", title="Memory", edit_interval_s=0.01)
+    )
+    #: In the order in which they were posted.
+    shown: dict[Posted, Shown] = field(default_factory=dict)
+    #: Name and content of files, by channel.
+    files: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    #: Channels in which nothing can be posted any more.
+    closed: set[str] = field(default_factory=set)
+    #: What the next posts raise before they have an effect.
+    refuse: list[Exception] = field(default_factory=list)
+    #: How many of the next posts take effect and seem to have failed.
+    lose_answers: int = 0
+    _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    async def post(self, to: Conversation, message: Message, *, priority: Priority = Priority.NEWS) -> Posted:
+        del priority
+        if to.channel in self.closed:
+            raise Rejected("closed")
+        if self.refuse:
+            raise self.refuse.pop(0)
+        posted = Posted(to.channel, f"m{next(self._ids)}")
+        self.shown[posted] = Shown(posted, to.thread, message)
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise Later(0, "the answer was lost")
+        return posted
+
+    async def update(self, at: Posted, message: Message, *, priority: Priority = Priority.DECISION) -> None:
+        del priority
+        if at.channel in self.closed or at not in self.shown:
+            raise Rejected("gone")
+        self.shown[at] = replace(self.shown[at], message=message)
+
+    async def open_direct(self, user_id: str) -> Conversation:
+        return Conversation(f"direct-{user_id}")
+
+    async def upload(self, to: Conversation, file_name: str, content: str, *, title: str) -> None:
+        del title
+        if to.channel in self.closed:
+            raise Rejected("closed")
+        self.files[to.channel].append((file_name, content))
+
+    async def link_to(self, at: Posted) -> str:
+        return f"memory://{at.encode()}"
+
+    async def app_name(self) -> str:
+        return "crewdeck"
+
+    def share_rate_limits(self, processes: int) -> None:
+        del processes
+
+    def seconds_until_post(self, channel: str) -> float:
+        del channel
+        return 0.0
+
+    async def room_for_progress(self) -> None:
+        return
+
+    async def yield_to_acks(self) -> None:
+        return

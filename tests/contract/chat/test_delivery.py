@@ -1,0 +1,138 @@
+"""What every chat platform shows of runs, on good days and bad ones."""
+
+from __future__ import annotations
+
+from bot.core.question import Action
+from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.places import ChatPlace
+from tests.contract.chat.deployment import Deployment
+from tests.contract.world import response
+
+DECIDING = ("Approve", "Reject")
+
+
+async def test_a_run_opens_one_thread_and_lives_in_it(deployment: Deployment) -> None:
+    run = await deployment.start()
+    async with deployment.delivering("web-1"):
+        opener = await deployment.sees("Demo")
+        claim = await deployment.claim()
+    assert opener.buttons == ("Cancel",)
+    assert claim.run.place is not None
+    place = ChatPlace.decode(claim.run.place, deployment.surface)
+    assert (place.channel, place.thread) == (opener.posted.channel, opener.posted.message_id)
+    async with deployment.delivering("web-2"):
+        await deployment.ask(claim, "Publish it?")
+        asked = await deployment.sees("Publish it?")
+        await deployment.until(lambda: deployment.all_shown(run))
+    assert asked.thread == opener.posted.message_id
+    assert len(deployment.peer.messages(deployment.peer.channel)) == 2
+
+
+async def test_events_are_shown_in_order_and_the_result_last(deployment: Deployment) -> None:
+    run = await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        for number in range(3):
+            await deployment.ask(claim, f"Question {number}?")
+        await deployment.store.queue.finish(claim, result="The tide mills of Brittany.")
+        await deployment.sees("The tide mills of Brittany.")
+        await deployment.until(lambda: deployment.all_shown(run))
+    opener, *said = deployment.peer.messages(deployment.peer.channel)
+    assert [f"Question {number}?" in each.words for number, each in enumerate(said[:3])] == [True] * 3
+    assert "The tide mills of Brittany." in said[3].words
+    assert len(said) == 4
+    assert not any(each.buttons for each in (opener, *said))
+
+
+async def test_a_settled_question_is_rewritten_wherever_it_was_asked(deployment: Deployment) -> None:
+    await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        question = await deployment.ask(claim, "Publish it?", "U0ADA", "U0BOB")
+        asked = await deployment.sees("Publish it?")
+        assert asked.buttons[:2] == DECIDING
+        await deployment.peer.close(deployment.peer.channel)
+        later = await deployment.ask(claim, "Really?", "U0ADA", "U0BOB")
+        directs = [deployment.peer.direct_channel(user_id) for user_id in ("U0ADA", "U0BOB")]
+        for channel in directs:
+            for prompt in ("Publish it?", "Really?"):
+                assert (await deployment.sees(prompt, channel)).buttons[:2] == DECIDING
+        for each in (question, later):
+            said = response(Action.APPROVE, deployment.person("U0BOB"), key=each.id)
+            await deployment.store.questions.respond(each.run_id, each.id, said)
+
+        async def without_buttons() -> bool:
+            shown = [seen for channel in directs for seen in deployment.all_saying("?", channel)]
+            return len(shown) == 4 and not any(seen.buttons for seen in shown)
+
+        await deployment.until(without_buttons)
+
+
+async def test_a_question_whose_message_is_refused_is_asked_as_text(deployment: Deployment) -> None:
+    await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        await deployment.sees("Demo")
+        deployment.peer.refuse_blocks_once()
+        await deployment.ask(claim, "Publish it?")
+        asked = await deployment.sees("Publish it?")
+    assert asked.buttons == ()
+    assert "Approve / Reject" in asked.words
+
+
+async def test_what_is_rate_limited_is_shown_later_and_once(deployment: Deployment) -> None:
+    run = await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        await deployment.sees("Demo")
+        deployment.peer.rate_limit_once()
+        await deployment.ask(claim, "Publish it?")
+        await deployment.sees("Publish it?")
+        await deployment.until(lambda: deployment.all_shown(run))
+    assert len(deployment.all_saying("Publish it?")) == 1
+
+
+async def test_a_message_that_nobody_recorded_loses_its_buttons_with_the_others(
+    deployment: Deployment,
+) -> None:
+    await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        await deployment.sees("Demo")
+        deployment.peer.lose_answer_once()
+        question = await deployment.ask(claim, "Publish it?")
+
+        async def posted_twice() -> bool:
+            return len(deployment.all_saying("Publish it?")) == 2
+
+        await deployment.until(posted_twice)
+        for each in deployment.all_saying("Publish it?"):
+            await deployment.orphans.adopt_unless_recorded_soon(question.run_id, question.id, each.posted)
+        said = response(Action.APPROVE, deployment.person("U0ADA"), key="press")
+        await deployment.store.questions.respond(question.run_id, question.id, said)
+
+        async def without_buttons() -> bool:
+            shown = deployment.all_saying("Publish it?")
+            return len(shown) == 2 and not any(seen.buttons for seen in shown)
+
+        await deployment.until(without_buttons)
+
+
+async def test_an_orphaned_opener_points_to_the_runs_thread(deployment: Deployment) -> None:
+    deployment.peer.lose_answer_once()
+    run = await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        state = await deployment.store.outbox.state(deployment.surface, run.id)
+        [orphan] = [
+            each.posted
+            for each in deployment.all_saying("Demo")
+            if each.posted.encode() not in state.copies.values()
+        ]
+        await deployment.orphans.adopt(run.id, "", orphan)
+        shown = await deployment.sees("posted twice")
+    assert shown.posted == orphan
+    assert shown.buttons == ()
+    assert claim.run.place is not None
+    assert claim.run.place.ref in state.copies.values()
+    assert Posted.decode(claim.run.place.ref) != orphan
