@@ -21,7 +21,8 @@ from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure, Within
 from bot.core.lists import RunFilter
-from bot.surfaces.slack.place import group
+from bot.surfaces.chat.places import group
+from bot.surfaces.slack.place import SURFACE
 from tests.loopback.slack import LoopbackSlack, sign
 from tests.loopback.slack.payloads import slash_command
 
@@ -145,6 +146,6 @@ async def _check_started(running: Deck, commands: Commands) -> None:
     """An acknowledgement that started no run would be worth nothing."""
     started = 0
     for number in range(CHANNELS):
-        where = group(commands.team, _channel(number))
+        where = group(SURFACE, commands.team, _channel(number))
         started += len(await running.store.runs.list(RunFilter(group=where, limit=1000)))
     assert started == commands.sent, f"{commands.sent} commands were acknowledged, {started} runs started"

@@ -29,8 +29,9 @@ from bot.settings import Settings
 from bot.store.redis import open_store
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
+from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack.home import Home
-from bot.surfaces.slack.place import SlackPlace
+from bot.surfaces.slack.place import SURFACE
 from bot.surfaces.slack.webapi.api import open_api
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message
 
@@ -100,7 +101,7 @@ class Outbox:
     ) -> Run:
         """What `/crew start` does."""
         requester = ADA.model_copy(update={"user_id": by})
-        place = SlackPlace(TEAM, channel, thread).encode()
+        place = ChatPlace(SURFACE, TEAM, channel, thread).encode()
         key = f"start-{next(self._keys)}"
         run, _ = await self.store.runs.start(
             starting.plan(crew, inputs, requester, key=key, place=place, held=True)

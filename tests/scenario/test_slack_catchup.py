@@ -11,7 +11,8 @@ import pytest
 
 from bot.core import ids, starting
 from bot.core.question import Question, QuestionKind
-from bot.surfaces.slack.place import SlackPlace
+from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.slack.place import SURFACE
 from tests.loopback.slack import GENERAL, Person
 from tests.scenario.outbox import ADA, CREW, TEAM, Outbox
 from tests.scenario.server import Server
@@ -25,7 +26,7 @@ async def asked_and_answered(on: Outbox, ada: Person, number: int) -> Question:
     """An open question in a thread of its own, which Ada answered there while nobody was up."""
     parent = (await ada.say(GENERAL, f"Thread {number}")).message
     assert parent
-    place = SlackPlace(TEAM, GENERAL, parent.ts).encode()
+    place = ChatPlace(SURFACE, TEAM, GENERAL, parent.ts).encode()
     run, _ = await on.store.runs.start(starting.plan(CREW, {}, ADA, key=f"missed-{number}", place=place))
     [claim] = await on.store.queue.claim("worker", ["demo"], 1, 300)
     question = Question(

@@ -10,7 +10,8 @@ from bot.core.actor import Actor
 from bot.core.policy import Approvers
 from bot.core.question import Question
 from bot.surfaces.chat.message_keys import untold_in
-from bot.surfaces.slack.place import SURFACE, SlackPlace
+from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.slack.place import SURFACE
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message
 from tests.scenario.outbox import TEAM, Outbox
 from tests.scenario.stage import Transport, connect, serving
@@ -98,7 +99,7 @@ async def test_their_buttons_and_replies_work_and_the_requesters_do_not(
 
 async def lives_there(on: Outbox, message: Message) -> bool:
     """Whether it is recorded by now that replies to this message are about the run."""
-    return bool(await on.store.runs.at(SlackPlace(TEAM, message.channel, message.ts).encode()))
+    return bool(await on.store.runs.at(ChatPlace(SURFACE, TEAM, message.channel, message.ts).encode()))
 
 
 def told(on: Outbox, user: str) -> list[str]:

@@ -21,9 +21,10 @@ from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage
 from bot.surfaces.chat.inbound.replies import Replies
+from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack.inbound.payloads import Said, incoming
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.place import SURFACE, SlackPlace
+from bot.surfaces.slack.place import SURFACE
 from bot.surfaces.slack.surface import SlackLayout
 from bot.surfaces.slack.webapi.api import open_api
 from bot.surfaces.slack.webapi.installed import Installed
@@ -77,7 +78,7 @@ def message(words: str = "blue") -> IncomingMessage:
 
 async def in_thread(on: Outbox) -> tuple[Run, Claim]:
     run = await on.start(thread=THREAD)
-    await on.store.runs.bind_place(run.id, SlackPlace(TEAM, GENERAL, THREAD).encode())
+    await on.store.runs.bind_place(run.id, ChatPlace(SURFACE, TEAM, GENERAL, THREAD).encode())
     return run, await on.claimed(run)
 
 

@@ -13,7 +13,8 @@ from bot.core.event import RunChanged
 from bot.core.policy import Approvers
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.core.run import RunError, RunStatus
-from bot.surfaces.slack.place import SlackPlace
+from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.slack.place import SURFACE
 from tests.loopback.slack import GENERAL, SLACK_BUDGETS, Budget
 from tests.scenario.outbox import ADA, TEAM, Outbox, delivering
 
@@ -39,7 +40,7 @@ async def test_a_run_opens_a_thread_and_is_queued_only_then(on: Outbox) -> None:
         assert parent.labels == ["Cancel"]
         claim = await on.claimed(run)
     assert claim.run.place is not None
-    assert SlackPlace.decode(claim.run.place) == SlackPlace(TEAM, GENERAL, parent.ts)
+    assert ChatPlace.decode(claim.run.place, SURFACE) == ChatPlace(SURFACE, TEAM, GENERAL, parent.ts)
 
 
 async def test_progress_is_edited_into_the_first_message(on: Outbox) -> None:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from bot.core.place import Place
 from bot.surfaces.chat.inbound.actions import ANSWERS, Target, choose, input_block, input_name
 from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.slack.place import SlackPlace, group
+from bot.surfaces.chat.places import ChatPlace, group
+from bot.surfaces.slack.place import SURFACE
 
 IDS = st.from_regex(r"[A-Z0-9]{1,12}", fullmatch=True)
 STAMPS = st.from_regex(r"[0-9]{10}\.[0-9]{6}", fullmatch=True)
@@ -16,9 +17,9 @@ WORDS = st.from_regex(r"[a-z0-9.-]{1,36}", fullmatch=True)
 
 @given(IDS, IDS, st.none() | STAMPS)
 def test_places_round_trip(team: str, channel: str, thread_ts: str | None) -> None:
-    place = SlackPlace(team, channel, thread_ts)
-    assert SlackPlace.decode(place.encode()) == place
-    assert place.encode().group == group(team, channel)
+    place = ChatPlace(SURFACE, team, channel, thread_ts)
+    assert ChatPlace.decode(place.encode(), SURFACE) == place
+    assert place.encode().group == group(SURFACE, team, channel)
 
 
 @given(IDS, STAMPS)
@@ -45,7 +46,7 @@ def test_what_is_no_target_is_refused(value: str) -> None:
 
 def test_a_place_of_another_surface_is_refused() -> None:
     with pytest.raises(ValueError, match="not a place"):
-        SlackPlace.decode(Place(surface="http", ref="C1/1.1"))
+        ChatPlace.decode(Place(surface="http", ref="C1/1.1"), SURFACE)
 
 
 @pytest.mark.parametrize("ref", ["", "C1", "C1/", "/1.1"])

@@ -27,16 +27,8 @@ from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
-from bot.surfaces.chat.inbound.ack_handler import AckHandler
-from bot.surfaces.chat.inbound.answers import Answers
-from bot.surfaces.chat.inbound.catchup import CatchUp
-from bot.surfaces.chat.inbound.commands import CommandHandlers, ConsoleLinks
-from bot.surfaces.chat.inbound.forms import FormHandlers
-from bot.surfaces.chat.inbound.pending_requests import PendingRequests
-from bot.surfaces.chat.inbound.presses import PressHandlers
-from bot.surfaces.chat.inbound.replies import Replies
-from bot.surfaces.chat.inbound.routing import MessageRouter
-from bot.surfaces.chat.inbound.starting import RunStarter
+from bot.surfaces.chat.inbound.commands import ConsoleLinks
+from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.presence import Presence
 from bot.surfaces.slack.cards import asking
 from bot.surfaces.slack.home import Home
@@ -101,8 +93,7 @@ async def open_slack(
         api = await stack.enter_async_context(open_api(settings, metrics, ack_priority))
         presence = Presence(SURFACE, store.memory, owner)
         await stack.enter_async_context(presence.announced())
-        pending = PendingRequests(SURFACE, store, presence)
-        inbound = Inbound(api, store, feed, pending, settings, console)
+        inbound = SlackInbound(api, store, feed, presence, settings, console)
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
         dispatcher = Dispatcher(inbound.application(settings.slack_api_url), metrics, ack_priority)
         socket = _socket_mode(settings, api, dispatcher, presence)
@@ -113,8 +104,8 @@ async def open_slack(
             _running(
                 worker.run(),
                 inbound.home.run(),
-                pending.run(dispatcher.replay),
-                _begin(inbound, store, inbound.catch_up(presence)),
+                inbound.engine.pending.run(dispatcher.replay),
+                _begin(inbound, store),
             )
         )
         if socket is not None:
@@ -124,60 +115,36 @@ async def open_slack(
         )
 
 
-class Inbound:
-    """The inbound engine on Slack. Nothing here connects or runs."""
+class SlackInbound:
+    """Slack's adapter of the inbound engine. Nothing here connects or runs."""
 
     def __init__(
-        self,
-        api: SlackApi,
-        store: Store,
-        feed: Feed,
-        pending: PendingRequests,
-        settings: Settings,
-        console: str,
+        self, api: SlackApi, store: Store, feed: Feed, presence: Presence, settings: Settings, console: str
     ) -> None:
-        self._store = store
-        self._api = api
+        self._runs = store.runs
         self.background = BackgroundTasks()
         self.installed = Installed(api)
         self.home = Home(store, api)
         self.people = People(api, store.memory, self.background, self.installed)
         messenger = SlackMessenger(api)
-        modals = ModalOpener(api, messenger)
+        platform = InboundPlatform(
+            SURFACE,
+            self.people,
+            messenger,
+            ModalOpener(api, messenger),
+            SlackLayout(),
+            OrphanReconciler(store, api, Links(store.memory, api)),
+        )
         token = settings.slack_bot_token
         links = ConsoleLinks(store.memory, console, token.get_secret_value() if token else "")
-        starter = RunStarter(SURFACE, store, feed, messenger, modals)
-        answers = Answers(SURFACE, store, SlackLayout())
-        replies = Replies(SURFACE, store, self.people, answers)
-        orphans = OrphanReconciler(store, api, Links(store.memory, api))
-        self._ack_handler = AckHandler(SURFACE, self.background, messenger, store.memory, pending)
-        self._commands = CommandHandlers(SURFACE, store, starter, links)
-        self._forms = FormHandlers(self.people, answers, starter)
-        self._router = MessageRouter(self.people, self._commands, replies, orphans)
-        self._presses = PressHandlers(
-            store, self.people, answers, orphans, replies, self._commands, starter, modals
-        )
+        self.engine = InboundEngine(platform, store, feed, presence, self.background, links)
+        self.catch_up = self.engine.catch_up(SlackThreadHistory(api, self.installed))
 
     def application(self, api_url: str) -> AsyncApp:
         """A Bolt application with all listeners."""
         app = application(self.installed, api_url)
-        Listeners(
-            self._ack_handler,
-            self.installed,
-            self.people,
-            self._commands,
-            self._presses,
-            self._forms,
-            self._router,
-            self._store.runs,
-            self.home,
-        ).register(app)
+        Listeners(self.engine, self.installed, self.people, self._runs, self.home).register(app)
         return app
-
-    def catch_up(self, presence: Presence) -> CatchUp:
-        """Reads what was written while no process received it."""
-        history = SlackThreadHistory(self._api, self.installed)
-        return CatchUp(SURFACE, self._store, history, presence, self._ack_handler, self._router)
 
 
 class SlackLayout:
@@ -205,7 +172,7 @@ def _socket_mode(
     return SocketMode(settings.slack_app_token.get_secret_value(), api.web, dispatcher, presence)
 
 
-async def _begin(inbound: Inbound, store: Store, catch_up: CatchUp) -> None:
+async def _begin(inbound: SlackInbound, store: Store) -> None:
     """What waits until Slack has accepted the token."""
     await inbound.installed.learn()
     while True:
@@ -215,7 +182,7 @@ async def _begin(inbound: Inbound, store: Store, catch_up: CatchUp) -> None:
             await asyncio.sleep(RETRY_DELAY_S)
         else:
             break
-    await catch_up.run(inbound.installed.team)
+    await inbound.catch_up.run(inbound.installed.team)
 
 
 async def _unpause(store: Store, team: str) -> None:

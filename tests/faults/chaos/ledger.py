@@ -20,7 +20,8 @@ from bot.core.event import Event
 from bot.core.lists import RunFilter
 from bot.core.question import Action, Question
 from bot.core.run import Run, RunStatus
-from bot.surfaces.slack.place import SlackPlace
+from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.slack.place import SURFACE
 from tests.contract.places import misplaced
 from tests.faults.chaos.installation import REDIS, Installation
 from tests.faults.chaos.patience import patiently
@@ -193,8 +194,8 @@ class Ledger:
         self.expect(GAPLESS, max(told.values(), default=0) == 1, f"{mark}: {told.most_common(3)}")
 
     def _messages(self, walk: Walk, run: Run, questions: list[Question]) -> None:
-        place = SlackPlace.decode(run.place) if run.place is not None else None
-        thread = place.thread_ts if place is not None else None
+        place = ChatPlace.decode(run.place, SURFACE) if run.place is not None else None
+        thread = place.thread if place is not None else None
         first, told = shown(self.town, walk)
         self.expect(SHOWN, any(message.ts == thread for message in first), f"{walk.mark}: has no thread")
         for message in told:

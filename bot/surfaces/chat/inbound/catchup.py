@@ -24,8 +24,8 @@ from bot.surfaces.chat.inbound.ack_handler import UNSAVED, AckHandler, reply_of
 from bot.surfaces.chat.inbound.interactions import InboundRequest, IncomingMessage
 from bot.surfaces.chat.inbound.routing import MessageRouter
 from bot.surfaces.chat.message_keys import MOVED, Posted, is_direct
+from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.presence import Presence
-from bot.surfaces.slack.place import SlackPlace
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ ROUND_TTL_S = 7 * 24 * 3600.0
 class ThreadHistory(Protocol):
     """Where threads are read."""
 
-    async def replies(self, place: SlackPlace, since: float) -> Sequence[IncomingMessage]:
+    async def replies(self, place: ChatPlace, since: float) -> Sequence[IncomingMessage]:
         """What was written in a thread since a time (in seconds, by the store's clock), if it can be read."""
 
 
@@ -178,7 +178,7 @@ class CatchUp:
 
     async def _read_all(self, current: Round, tenant: str) -> None:
         after = await self._store.memory.recall(self._position_key(current))
-        read: set[SlackPlace] = set()
+        read: set[ChatPlace] = set()
         while await self._open() == current:
             page = await self._store.questions.open_page(PAGE_SIZE, after=after)
             for place, oldest in (await self._threads_of(page.questions, tenant)).items():
@@ -191,15 +191,15 @@ class CatchUp:
             after = page.next
             await self._store.memory.remember(self._position_key(current), after, ROUND_TTL_S)
 
-    async def _threads_of(self, questions: Sequence[Question], tenant: str) -> dict[SlackPlace, float]:
+    async def _threads_of(self, questions: Sequence[Question], tenant: str) -> dict[ChatPlace, float]:
         """Where these are asked, and when (in seconds) the first of them was asked there."""
-        found: dict[SlackPlace, float] = {}
+        found: dict[ChatPlace, float] = {}
         for question in questions:
             for place in await self._places(question, tenant):
                 found[place] = min(question.created_at / 1000, found.get(place, float("inf")))
         return found
 
-    async def _places(self, question: Question, tenant: str) -> list[SlackPlace]:
+    async def _places(self, question: Question, tenant: str) -> list[ChatPlace]:
         """The run's thread, or the direct messages in which it goes on and its question was asked."""
         try:
             run = await self._store.runs.get(question.run_id)
@@ -208,15 +208,15 @@ class CatchUp:
             copies = (await self._store.outbox.state(self._surface, run.id)).copies
             refs = [ref for name, ref in copies.items() if name == MOVED or is_direct(name, question.id)]
             direct = [Posted.decode(ref) for ref in refs]
-            here = [] if MOVED in copies else [SlackPlace.decode(run.place)]
+            here = [] if MOVED in copies else [ChatPlace.decode(run.place, self._surface)]
         except (NotFound, UnreadableRecord):
             return []
         except ValueError as error:
             self._store.health.report_unreadable("place", f"of run {question.run_id}", str(error))
             return []
-        return [*here, *(SlackPlace(run.place.tenant, each.channel, each.message_id) for each in direct)]
+        return [*here, *(ChatPlace(self._surface, tenant, each.channel, each.message_id) for each in direct)]
 
-    async def _catch_up(self, place: SlackPlace, since: float) -> None:
+    async def _catch_up(self, place: ChatPlace, since: float) -> None:
         for message in await self._history.replies(place, since):
             reply = await reply_of(self._router.missed(message))
             while reply == UNSAVED:

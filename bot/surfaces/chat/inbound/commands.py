@@ -31,10 +31,10 @@ from bot.surfaces.chat.inbound.parser import (
 )
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
 from bot.surfaces.chat.message_keys import untold_in
+from bot.surfaces.chat.places import group
 from bot.surfaces.slack.cards import private
 from bot.surfaces.slack.cards.mrkdwn import escape
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.place import group
 
 MAX_LISTED_RUNS = 10
 MEMBERS_ONLY = "The console is for members of this workspace. What is yours to answer, you can answer here."
@@ -156,7 +156,10 @@ class CommandHandlers:
     async def _overview(self, context: CommandContext) -> Reply:
         mine = await self._own(context.actor)
         here = await self._store.runs.list(
-            RunFilter(group=group(context.actor.tenant, context.reply_to.channel), limit=2 * MAX_LISTED_RUNS)
+            RunFilter(
+                group=group(self._surface, context.actor.tenant, context.reply_to.channel),
+                limit=2 * MAX_LISTED_RUNS,
+            )
         )
         known = {run.id for run in mine}
         others = [run for run in here if run.id not in known][:MAX_LISTED_RUNS]
@@ -246,4 +249,4 @@ def can_view(run: Run, actor: Actor, channel: str) -> bool:
     """May this person know of the run? Its requester, who may cancel it, and whoever is where it lives."""
     if run.requester.principal in actor.principals or actor.principal in run.cancellers.deciders:
         return True
-    return run.place is not None and run.place.group == group(actor.tenant, channel)
+    return run.place is not None and run.place.group == group(actor.surface, actor.tenant, channel)

@@ -14,8 +14,8 @@ from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.answers import READ_FIRST, Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
 from bot.surfaces.chat.inbound.ports import People, Unrecognised
+from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack.cards import private
-from bot.surfaces.slack.place import SlackPlace
 
 DAY_S = 24 * 3600.0
 FIRST_REPLY_TTL_S = 30 * DAY_S
@@ -44,7 +44,9 @@ class Replies:
     async def runs_here(self, message: IncomingMessage) -> list[Run]:
         """The runs that live in the message's thread."""
         where = message.reply_to
-        return await self._store.runs.at(SlackPlace(where.tenant, where.channel, where.thread).encode())
+        return await self._store.runs.at(
+            ChatPlace(self._surface, where.tenant, where.channel, where.thread).encode()
+        )
 
     async def handle(self, message: IncomingMessage) -> Reply:
         """Take it as an answer, ask which question is meant, explain, or leave people to their talk."""

@@ -15,8 +15,9 @@ from bot.core.run import Run, RunStatus
 from bot.core.value import Value
 from bot.surfaces.chat.inbound.interactions import Reply, ReplyTarget
 from bot.surfaces.chat.inbound.ports import FormOpener, PrivateMessenger
+from bot.surfaces.chat.message_keys import unplaced_notice
+from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack.cards import private, views
-from bot.surfaces.slack.place import SlackPlace, placeless
 
 DRAFT_TTL_S = 24 * 3600.0
 PLACE_TIMEOUT_S = 15 * 60.0
@@ -59,7 +60,7 @@ class RunStarter:
 
     async def start(self, draft: Draft, crew: Crew, actor: Actor) -> Run:
         """Start what a draft says. Raises InvalidInputs, Refused."""
-        place = SlackPlace(actor.tenant, draft.channel, draft.thread or None).encode()
+        place = ChatPlace(self._surface, actor.tenant, draft.channel, draft.thread or None).encode()
         new = starting.plan(crew, draft.given, actor, key=draft.key, place=place, held=True)
         run, _ = await self._store.runs.start(new)
         return run
@@ -102,7 +103,7 @@ class RunStarter:
         if (
             run.status is RunStatus.FAILED
             and run.error is not None
-            and await self._store.memory.once(placeless(run.id))
+            and await self._store.memory.once(unplaced_notice(self._surface, run.id))
         ):
             await self._messenger.tell(reply_to, private.words(run.error.message))
 

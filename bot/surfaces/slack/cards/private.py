@@ -12,12 +12,13 @@ from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat.inbound import actions
 from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack.cards import elements
 from bot.surfaces.slack.cards.elements import LABEL, Block
 from bot.surfaces.slack.cards.mrkdwn import escape, length, quote, truncate_escaped
 from bot.surfaces.slack.cards.rich import dated, mentioned
 from bot.surfaces.slack.cards.runcard import Message
-from bot.surfaces.slack.place import SURFACE, SlackPlace
+from bot.surfaces.slack.place import SURFACE
 
 MOST_OPTIONS = 100
 MOST_BLOCKS = 20
@@ -212,7 +213,7 @@ def _paused(reason: str) -> str:
 def _where(run: Run) -> str:
     if run.place is None or run.place.surface != SURFACE:
         return ""
-    return f" in <#{SlackPlace.decode(run.place).channel}>"
+    return f" in <#{ChatPlace.decode(run.place, SURFACE).channel}>"
 
 
 def _picker(label: str, action_id: str, runs: Sequence[Run]) -> Block:

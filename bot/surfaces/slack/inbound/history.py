@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.interactions import IncomingMessage
+from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack.inbound.payloads import Said, incoming
-from bot.surfaces.slack.place import SlackPlace
 from bot.surfaces.slack.webapi.installed import Installed
 
 log = structlog.get_logger(__name__)
@@ -35,27 +35,23 @@ class SlackThreadHistory:
         self._threads = threads
         self._installed = installed
 
-    async def replies(self, place: SlackPlace, since: float) -> list[IncomingMessage]:
+    async def replies(self, place: ChatPlace, since: float) -> list[IncomingMessage]:
         """What was written since then; nothing where Slack refuses to say."""
         return list(self._messages(place, await self._read(place, since)))
 
-    def _messages(
-        self, place: SlackPlace, messages: Sequence[Mapping[str, Any]]
-    ) -> Iterable[IncomingMessage]:
+    def _messages(self, place: ChatPlace, messages: Sequence[Mapping[str, Any]]) -> Iterable[IncomingMessage]:
         for message in messages:
             try:
                 said = Said.model_validate({**message, "channel": place.channel, "type": "message"})
             except ValidationError as error:
                 log.warning("a message has not Slack's shape", problems=error.error_count())
                 continue
-            yield incoming(said, place.team, self._installed.user)
+            yield incoming(said, place.tenant, self._installed.user)
 
-    async def _read(self, place: SlackPlace, since: float) -> Sequence[Mapping[str, Any]]:
-        while place.thread_ts is not None:
+    async def _read(self, place: ChatPlace, since: float) -> Sequence[Mapping[str, Any]]:
+        while place.thread is not None:
             try:
-                return await self._threads.replies(
-                    place.channel, place.thread_ts, f"{since - CLOCK_SKEW_S:.6f}"
-                )
+                return await self._threads.replies(place.channel, place.thread, f"{since - CLOCK_SKEW_S:.6f}")
             except Later as later:
                 await asyncio.sleep(later.seconds)
             except Rejected as rejected:

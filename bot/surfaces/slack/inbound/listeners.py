@@ -15,12 +15,11 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
 from bot.core.ports import Runs
-from bot.surfaces.chat.inbound.ack_handler import ACK_TIMEOUT_S, AckHandler, Acknowledge, Work
-from bot.surfaces.chat.inbound.commands import CommandContext, CommandHandlers
-from bot.surfaces.chat.inbound.forms import WHOLE_FORM, FormHandlers
+from bot.surfaces.chat.inbound.ack_handler import ACK_TIMEOUT_S, Acknowledge, Work
+from bot.surfaces.chat.inbound.commands import CommandContext
+from bot.surfaces.chat.inbound.engine import InboundEngine
+from bot.surfaces.chat.inbound.forms import WHOLE_FORM
 from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Reply, ReplyTarget
-from bot.surfaces.chat.inbound.presses import PressHandlers
-from bot.surfaces.chat.inbound.routing import MessageRouter
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.inbound import words
 from bot.surfaces.slack.inbound.payloads import (
@@ -64,13 +63,9 @@ def checked(listener: Listener) -> Listener:
 class Listeners:
     """Registers all listeners; the first one that matches takes a request."""
 
-    ack_handler: AckHandler
+    engine: InboundEngine
     installed: Installed
     people: People
-    commands: CommandHandlers
-    presses: PressHandlers
-    forms: FormHandlers
-    router: MessageRouter
     runs: Runs
     home: Home
 
@@ -94,20 +89,22 @@ class Listeners:
     async def command(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         given = Command.model_validate(body)
         request = InboundRequest(given.key, given.reply_to, body)
-        await self.ack_handler.handle_interaction(request, self._command(given), _with_text(ack))
+        await self.engine.ack_handler.handle_interaction(request, self._command(given), _with_text(ack))
         return None
 
     async def _command(self, given: Command) -> Reply:
         actor = await self.people.actor(given.user_id)
         text = words.plain(given.text)
-        return await self.commands.execute(
+        return await self.engine.commands.execute(
             CommandContext(text, actor, given.key, given.reply_to, form_handle=given.trigger_id)
         )
 
     async def press(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         press = BlockAction.model_validate(body).press()
         request = InboundRequest(press.key, press.reply_to, body)
-        await self.ack_handler.handle_interaction(request, self.presses.handle(press), _empty(ack))
+        await self.engine.ack_handler.handle_interaction(
+            request, self.engine.presses.handle(press), _empty(ack)
+        )
         return None
 
     async def submission(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
@@ -115,7 +112,7 @@ class Listeners:
         sent = submission.form_submission()
         request = InboundRequest(sent.key, sent.reply_to, body)
         acknowledge = _with_errors(ack, submission.view.first_input)
-        await self.ack_handler.handle_interaction(request, self.forms.handle(sent), acknowledge)
+        await self.engine.ack_handler.handle_interaction(request, self.engine.forms.handle(sent), acknowledge)
         return None
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
@@ -124,14 +121,14 @@ class Listeners:
         message = Event.model_validate(body).incoming(self.installed.team, self.installed.user)
         # A key other than the same message's event, so that each may have something to say.
         request = InboundRequest(f"{message.key}:mention", message.reply_to, body)
-        return await self._event(request, self.router.mention(message), ack)
+        return await self._event(request, self.engine.router.mention(message), ack)
 
     async def message(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         message = Event.model_validate(body).incoming(self.installed.team, self.installed.user)
         request = InboundRequest(message.key, message.reply_to, body)
-        if (work := await self.router.orphan(message)) is not None:
+        if (work := await self.engine.router.orphan(message)) is not None:
             return await self._event(request, work, ack, ack_timeout_s=0)
-        return await self._event(request, self.router.message(message), ack)
+        return await self._event(request, self.engine.router.message(message), ack)
 
     # ── the app in its workspace ────────────────────────────────────────────────────────────────────────
 
@@ -175,7 +172,7 @@ class Listeners:
     async def _event(
         self, request: InboundRequest, work: Work, ack: AsyncAck, ack_timeout_s: float = ACK_TIMEOUT_S
     ) -> BoltResponse | None:
-        handled = await self.ack_handler.handle_event(request, work, ack, ack_timeout_s)
+        handled = await self.engine.ack_handler.handle_event(request, work, ack, ack_timeout_s)
         return None if handled else BoltResponse(status=SEND_AGAIN, body="")
 
 

@@ -1,0 +1,67 @@
+"""The inbound engine: everything between a platform's payloads and the store, composed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.core.feed import Feed
+from bot.core.ports import Store
+from bot.surfaces.chat.background import BackgroundTasks
+from bot.surfaces.chat.inbound.ack_handler import AckHandler
+from bot.surfaces.chat.inbound.answers import Answers
+from bot.surfaces.chat.inbound.catchup import CatchUp, ThreadHistory
+from bot.surfaces.chat.inbound.commands import CommandHandlers, ConsoleLinks
+from bot.surfaces.chat.inbound.forms import FormHandlers
+from bot.surfaces.chat.inbound.pending_requests import PendingRequests
+from bot.surfaces.chat.inbound.ports import FormOpener, Orphans, People, PrivateMessenger, QuestionLayout
+from bot.surfaces.chat.inbound.presses import PressHandlers
+from bot.surfaces.chat.inbound.replies import Replies
+from bot.surfaces.chat.inbound.routing import MessageRouter
+from bot.surfaces.chat.inbound.starting import RunStarter
+from bot.surfaces.chat.presence import Presence
+
+
+@dataclass(frozen=True)
+class InboundPlatform:
+    """What the engine needs of a platform."""
+
+    #: Its name in the store: of actors, places and keys.
+    surface: str
+    people: People
+    messenger: PrivateMessenger
+    forms: FormOpener
+    layout: QuestionLayout
+    orphans: Orphans
+
+
+class InboundEngine:
+    """What a platform's adapter hands requests to. Nothing here connects or runs."""
+
+    def __init__(
+        self,
+        platform: InboundPlatform,
+        store: Store,
+        feed: Feed,
+        presence: Presence,
+        background: BackgroundTasks,
+        console: ConsoleLinks,
+    ) -> None:
+        surface, people = platform.surface, platform.people
+        self._surface = surface
+        self._store = store
+        self._presence = presence
+        self.pending = PendingRequests(surface, store, presence)
+        self.ack_handler = AckHandler(surface, background, platform.messenger, store.memory, self.pending)
+        starter = RunStarter(surface, store, feed, platform.messenger, platform.forms)
+        answers = Answers(surface, store, platform.layout)
+        replies = Replies(surface, store, people, answers)
+        self.commands = CommandHandlers(surface, store, starter, console)
+        self.forms = FormHandlers(people, answers, starter)
+        self.router = MessageRouter(people, self.commands, replies, platform.orphans)
+        self.presses = PressHandlers(
+            store, people, answers, platform.orphans, replies, self.commands, starter, platform.forms
+        )
+
+    def catch_up(self, history: ThreadHistory) -> CatchUp:
+        """Reads what was written while no process received it."""
+        return CatchUp(self._surface, self._store, history, self._presence, self.ack_handler, self.router)

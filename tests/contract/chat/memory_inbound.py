@@ -1,0 +1,268 @@
+"""The inbound engine on a chat platform in memory: people act, and each is told what came of it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from bot.core.actor import Actor
+from bot.core.claim import Claim
+from bot.core.crew import Crew, InputField, InputKind
+from bot.core.feed import Feed
+from bot.core.place import Place
+from bot.core.policy import Policy
+from bot.core.ports import Store
+from bot.core.question import Question
+from bot.core.run import Run
+from bot.store.redis import open_store
+from bot.surfaces.chat.background import BackgroundTasks
+from bot.surfaces.chat.inbound.ack_handler import Work
+from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat.inbound.commands import CommandContext, ConsoleLinks
+from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
+from bot.surfaces.chat.inbound.interactions import (
+    FormSubmission,
+    InboundRequest,
+    IncomingMessage,
+    Press,
+    Reply,
+    ReplyTarget,
+)
+from bot.surfaces.chat.inbound.ports import Form, Unrecognised
+from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.presence import Presence
+from bot.surfaces.slack.cards.runcard import Message
+from tests.contract.world import DEMO, approval, new_run
+
+SURFACE = "memory"
+TENANT = "T1"
+CHANNEL = "general"
+THREAD = "m1"
+ADA, BOB = "ada", "bob"
+GREETER = Crew(
+    name="greeter",
+    title="Greeter",
+    main_input="topic",
+    inputs=(InputField(name="topic", required=True), InputField(name="count", type=InputKind.INTEGER)),
+)
+_numbers = itertools.count(1)
+
+
+@dataclass
+class MemoryPlatform:
+    """People, private messages and forms; implements all ports of the engine."""
+
+    #: People of whom the platform can't say who they are.
+    strangers: set[str] = field(default_factory=set)
+    told: list[tuple[str, Message]] = field(default_factory=list)
+    #: Open forms, by handle.
+    opened: dict[str, Form] = field(default_factory=dict)
+    #: What replaced open forms, by id.
+    replaced: dict[str, Form] = field(default_factory=dict)
+    #: Messages that show an outcome since they were pressed on too late.
+    shown_outcomes: list[Posted] = field(default_factory=list)
+    adopted: list[Posted] = field(default_factory=list)
+    #: Questions whose messages show only their beginning.
+    shortened: set[str] = field(default_factory=set)
+
+    # ── People ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def actor(self, user: str, installation: str = "") -> Actor:
+        del installation
+        if user in self.strangers:
+            raise Unrecognised("Memory")
+        return person(user)
+
+    async def names(self, users: Iterable[str]) -> Mapping[str, str]:
+        return {user: user.title() for user in users}
+
+    # ── PrivateMessenger, FormOpener ────────────────────────────────────────────────────────────────────
+
+    async def tell(self, to: ReplyTarget, message: Message) -> bool:
+        self.told.append((to.user, message))
+        return True
+
+    async def open(self, handle: str, form: Form, to: ReplyTarget) -> None:
+        del to
+        self.opened[handle] = form
+
+    async def replace(self, form_id: str, form: Form) -> None:
+        self.replaced[form_id] = form
+
+    # ── QuestionLayout ──────────────────────────────────────────────────────────────────────────────────
+
+    def is_numbered(self, question: Question) -> bool:
+        del question
+        return False
+
+    def is_complete(self, run: Run, question: Question) -> bool:
+        del run
+        return question.id not in self.shortened
+
+    # ── Orphans ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def is_recorded(self, run_id: str, posted: Posted) -> bool:
+        del run_id
+        return posted in self.adopted
+
+    async def adopt(self, run_id: str, question_id: str, posted: Posted) -> None:
+        del run_id, question_id
+        self.adopted.append(posted)
+
+    async def adopt_unless_recorded_soon(self, run_id: str, question_id: str, posted: Posted) -> None:
+        await self.adopt(run_id, question_id, posted)
+
+    async def show_outcome(self, run_id: str, question_id: str, posted: Posted) -> None:
+        del run_id, question_id
+        self.shown_outcomes.append(posted)
+
+
+def person(user: str) -> Actor:
+    return Actor(surface=SURFACE, tenant=TENANT, user_id=user, name=user.title())
+
+
+@dataclass
+class MemoryChat:
+    """Everything a test needs. The tests play the crew's worker and the people."""
+
+    store: Store
+    platform: MemoryPlatform
+    engine: InboundEngine
+    background: BackgroundTasks
+
+    # ── what people do; each answers with all that the person is told ───────────────────────────────────
+
+    async def command(self, user: str, words: str, *, form_handle: str = "") -> str:
+        key = f"command-{next(_numbers)}"
+        target = ReplyTarget(TENANT, user, CHANNEL)
+        context = CommandContext(words, person(user), key, target, form_handle=form_handle)
+        return await self._handled(key, target, self.engine.commands.execute(context))
+
+    async def press(
+        self,
+        user: str,
+        action: str,
+        target: Target,
+        *,
+        key: str = "",
+        posted: Posted | None = None,
+        **more: Any,
+    ) -> str:
+        to = ReplyTarget(TENANT, user, CHANNEL, THREAD)
+        key = key or f"press-{next(_numbers)}"
+        press = Press(key, action, target.encode(), to, message=posted, **more)
+        return await self._handled(key, to, self.engine.presses.handle(press))
+
+    async def submit(self, user: str, callback: str, metadata: str, **values: str) -> Mapping[str, str]:
+        """What is wrong in the form, by field."""
+        key = f"form-{next(_numbers)}"
+        to = ReplyTarget(TENANT, user)
+        sent = FormSubmission(key, callback, metadata, values, to)
+        reply = await self._reply(key, to, self.engine.forms.handle(sent))
+        return reply.errors
+
+    async def says(
+        self, user: str, words: str, *, thread: str = THREAD, message_id: str = "", **more: Any
+    ) -> str:
+        message = self.message(user, words, thread=thread, message_id=message_id, **more)
+        return await self._handled(message.key, message.reply_to, self.engine.router.message(message))
+
+    def message(
+        self, user: str, words: str, *, thread: str = THREAD, message_id: str = "", **more: Any
+    ) -> IncomingMessage:
+        message_id = message_id or f"m-{next(_numbers)}"
+        about: dict[str, Any] = {
+            "key": f"{SURFACE}:{TENANT}:message:{CHANNEL}:{message_id}",
+            "id": message_id,
+            "sent_at": time.time(),
+            "reply_to": ReplyTarget(TENANT, user, CHANNEL, thread),
+            "from_person": True,
+            "direct": False,
+            "text": words,
+            "addressed": None,
+            "mentioned": frozenset(),
+            "app_user": "app",
+            "names_others": False,
+            "speaks_to_others": False,
+            "command_text": lambda _: words,
+            "answer_text": lambda _: words,
+        }
+        return IncomingMessage(**about | more)
+
+    async def _handled(self, key: str, to: ReplyTarget, work: Work) -> str:
+        before = len(self.platform.told)
+        reply = await self._reply(key, to, work)
+        private = [message for user, message in self.platform.told[before:] if user == to.user]
+        return text_of([reply.say, *private])
+
+    async def _reply(self, key: str, to: ReplyTarget, work: Work) -> Reply:
+        """As an adapter does it: the acknowledgement carries words and errors."""
+        carried: list[Reply] = []
+
+        async def acknowledge(reply: Reply) -> Reply:
+            carried.append(reply)
+            return Reply(then=reply.then)
+
+        await self.engine.ack_handler.handle_interaction(InboundRequest(key, to), work, acknowledge)
+        await self.background.drain(2)
+        return carried[0]
+
+    # ── what the crew does ──────────────────────────────────────────────────────────────────────────────
+
+    async def asking(self, question: str = "ok", *deciders: str, crew: Crew = DEMO, **more: Any) -> Question:
+        """An open question of a run in the thread, whose requester is Ada."""
+        claim = await self.claimed(crew)
+        policy = Policy(deciders=tuple(person(each).principal for each in deciders or (ADA,)))
+        asked = approval(claim, question).model_copy(update={"policy": policy, **more})
+        return await self.store.questions.ask(claim, asked)
+
+    async def claimed(self, crew: Crew = DEMO) -> Claim:
+        place = Place(
+            surface=SURFACE, tenant=TENANT, ref=f"{CHANNEL}/{THREAD}", group=f"{SURFACE}:{TENANT}:{CHANNEL}"
+        )
+        await self.store.runs.start(new_run(crew=crew, by=person(ADA), place=place))
+        [claim] = await self.store.queue.claim("worker", [crew.name], 1, 60)
+        return claim
+
+    async def outcome(self, question: Question) -> str:
+        """The settled action; empty while it is open."""
+        now = await self.store.questions.get(question.run_id, question.id)
+        return now.outcome.action if now.outcome else ""
+
+
+def target_of(question: Question, option_id: str = "", digest: str | None = None) -> Target:
+    return Target(question.run_id, question.id, option_id, question.digest if digest is None else digest)
+
+
+def text_of(value: object) -> str:
+    """All texts in a message, in order."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case Mapping():
+            return text_of(tuple(value.values()))
+        case tuple() | list():
+            return " ".join(text for each in value if (text := text_of(each)))
+        case _ if is_dataclass(value):
+            return text_of(tuple(getattr(value, each.name) for each in fields(value)))
+        case _:
+            return ""
+
+
+@asynccontextmanager
+async def memory_chat(redis_url: str) -> AsyncIterator[MemoryChat]:
+    async with open_store(redis_url) as store:
+        platform, background = MemoryPlatform(), BackgroundTasks()
+        ports = InboundPlatform(SURFACE, platform, platform, platform, platform, platform)
+        presence = Presence(SURFACE, store.memory, "web-1")
+        console = ConsoleLinks(store.memory, "http://127.0.0.1:3000", "secret")
+        engine = InboundEngine(ports, store, Feed(), presence, background, console)
+        await store.catalogue.announce("tests", [DEMO, GREETER])
+        yield MemoryChat(store, platform, engine, background)
+        await background.drain(1)
