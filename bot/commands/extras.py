@@ -8,8 +8,6 @@ from bot.core.errors import SettingsError
 
 MODULE_OF_EXTRA = {"server": "slack_bolt", "worker": "crewai"}
 """A module that is there when an extra is installed, and only then."""
-EXTRA_OF_COMMAND = {"worker": "worker", "crews": "worker"}
-"""All other commands need `server`."""
 
 
 def is_installed(extra: str) -> bool:

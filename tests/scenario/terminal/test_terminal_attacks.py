@@ -154,7 +154,7 @@ def terminal() -> Iterator[tuple[int, int]]:
 def test_the_log(log_format: str, data_dir: Path) -> None:
     program = (
         "import sys, logging, structlog\n"
-        "from bot import logs\n"
+        "from bot import logging as logs\n"
         "from bot.settings import load\n"
         "harm = sys.argv[1].encode().decode('unicode_escape')\n"
         "logs.configure(load())\n"
