@@ -5,7 +5,8 @@
         async for event in client.follow(started.run_id):
             ...
 
-Needs aiohttp and pydantic; knows nothing of the server but its API.
+`SyncClient` has the same methods for programs without an event loop. Both need httpx, httpx-sse and pydantic,
+and know nothing of the server but its API.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from crewdeck.client.events import (
     TaskCompleted,
     TaskStarted,
 )
+from crewdeck.client.sync import SyncClient
 from crewdeck.client.values import (
     Actor,
     Answer,
@@ -73,6 +75,7 @@ __all__ = [
     "SnapshotComplete",
     "Started",
     "StreamReset",
+    "SyncClient",
     "TaskCompleted",
     "TaskStarted",
     "Unreachable",

@@ -1,4 +1,4 @@
-"""Calls: one request, its answer or its error; and again where that can do no harm."""
+"""Calls: one request, its answer or its error; and again where that can do no harm. Asynchronous and not."""
 
 from __future__ import annotations
 
@@ -7,128 +7,194 @@ import json
 import math
 import os
 import re
+import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-import aiohttp
+import httpx
 
 from crewdeck.client.errors import ApiError, Unreachable
 
-CALL_WITHIN = 30.0
-"""Seconds that a call may take."""
-SILENCE = 15.0
-"""Seconds after which a silent stream is taken for dead. The server says something every 4 s at least."""
-TRIES = 4
+CALL_TIMEOUT_S = 30.0
+SILENCE_TIMEOUT_S = 15.0
+"""After so long a silent stream is taken for dead. The server says something every 4 s at least."""
+MAX_TRIES = 4
 """How often a call is made whose answer was lost, or that was told to come back later."""
+RETRY_DELAY_S = 0.2
 LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE})
 LONGEST_WAIT = 30.0
 SHORTEST_WAIT = 0.2
 
+Result = TypeVar("Result")
 
-class Http:
-    """The connection to one server."""
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Generic[Result]):
+    """A request of the API, and how its answer is read."""
+
+    method: str
+    path: str
+    read: Callable[[Any], Result]
+    body: object = None
+    query: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = None
+    #: It is made again when its answer was lost. Any call is when the server says "later".
+    repeatable: bool = True
+
+
+class Server:
+    """Where one server is, and what goes with each request to it."""
 
     def __init__(self, url: str, key: str | None) -> None:
         self.url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._session: aiohttp.ClientSession | None = None
+        self._key = key
 
-    async def open(self) -> None:
-        self._session = aiohttp.ClientSession(
-            headers=self._headers, connector=aiohttp.TCPConnector(limit=0), raise_for_status=False
-        )
+    def options(self) -> dict[str, Any]:
+        """What an httpx client of this server is made with."""
+        return {
+            "headers": {"Authorization": f"Bearer {self._key}"} if self._key else {},
+            "timeout": CALL_TIMEOUT_S,
+            "limits": httpx.Limits(max_connections=None),
+            "verify": ssl.create_default_context() if self.url.startswith("https:") else False,
+            "trust_env": False,
+            "follow_redirects": False,  # the key is for this server alone
+        }
+
+    def request(self, call: Call[Any]) -> dict[str, Any]:
+        """A call as arguments of httpx."""
+        return {
+            "method": call.method,
+            "url": self.url + call.path,
+            "json": call.body,
+            "params": call.query,
+            "headers": call.headers,
+        }
+
+    def stream_request(self, path: str, cursor: str) -> dict[str, Any]:
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": cursor} if cursor else {})
+        timeout = httpx.Timeout(CALL_TIMEOUT_S, read=SILENCE_TIMEOUT_S)
+        return {"method": "GET", "url": self.url + path, "headers": headers, "timeout": timeout}
+
+    def no_answer(self, error: Exception) -> Unreachable:
+        return Unreachable(f"{self.url} gives no answer: {_reason(error)}.")
+
+    def pause(self, error: ApiError | Unreachable, call: Call[Any], tries: int) -> float:
+        """Seconds after which a call that failed so often is made again; raises the error where it isn't."""
+        if tries >= MAX_TRIES:
+            raise error
+        if isinstance(error, ApiError):
+            if error.status not in LATER:
+                raise error
+            return wait_of(error)
+        if not call.repeatable or isinstance(error.__cause__, httpx.ConnectError):
+            raise error
+        return RETRY_DELAY_S
+
+    def check_stream(self, response: httpx.Response) -> None:
+        """Raise ApiError unless the answer is an event stream."""
+        if response.headers.get("Content-Type", "").partition(";")[0].strip() != "text/event-stream":
+            raise ApiError("no_stream", response.status_code, f"{self.url} answers with no event stream.")
+
+
+class Http:
+    """A connection to one server for threads."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        self.server = Server(url, key)
+        self._client: httpx.Client | None = None
+
+    def open(self) -> None:
+        self._client = httpx.Client(**self.server.options())
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def call(self, call: Call[Result]) -> Result:
+        """The result of a call. Raises ApiError and Unreachable."""
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                with self._answered(self.server.request(call)) as response:
+                    return call.read(_json(response, response.read()))
+            except (ApiError, Unreachable) as error:
+                time.sleep(self.server.pause(error, call, tries))
+
+    @contextmanager
+    def stream(self, path: str, cursor: str) -> Iterator[httpx.Response | None]:
+        """An event stream; None: nothing more is to come (204). Raises as `call` does, in the block too."""
+        with self._answered(self.server.stream_request(path, cursor)) as response:
+            if response.status_code == HTTPStatus.NO_CONTENT:
+                yield None
+                return
+            self.server.check_stream(response)
+            yield response
+
+    @contextmanager
+    def _answered(self, request: Mapping[str, Any]) -> Iterator[httpx.Response]:
+        if self._client is None:
+            raise RuntimeError("Use the client as `with SyncClient(...) as client:`.")
+        try:
+            with self._client.stream(**request) as response:
+                if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
+                    raise _error(response, response.read())
+                yield response
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+            raise self.server.no_answer(error) from error
+
+
+class AsyncHttp:
+    """The same for asyncio."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        self.server = Server(url, key)
+        self._client: httpx.AsyncClient | None = None
+
+    def open(self) -> None:
+        self._client = httpx.AsyncClient(**self.server.options())
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
 
-    async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: object = None,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        repeatable: bool = True,
-    ) -> Any:  # noqa: ANN401 - JSON
-        """The answer's JSON. Raises ApiError and Unreachable.
-
-        A `repeatable` call is made again when its answer was lost; any is when the server says "later".
-        """
-        for again in range(TRIES - 1, -1, -1):
+    async def call(self, call: Call[Result]) -> Result:
+        tries = 0
+        while True:
+            tries += 1
             try:
-                return await self._once(method, path, body, query, headers)
-            except ApiError as error:
-                if not again or error.status not in LATER:
-                    raise
-                await asyncio.sleep(wait_of(error))
-            except Unreachable as error:
-                if not (again and repeatable) or isinstance(error.__cause__, aiohttp.ClientConnectorError):
-                    raise
-                await asyncio.sleep(0.2)
-        raise Unreachable(f"{self.url} gives no answer.")
-
-    async def _once(
-        self,
-        method: str,
-        path: str,
-        body: object,
-        query: Mapping[str, str] | None,
-        headers: Mapping[str, str] | None,
-    ) -> Any:  # noqa: ANN401 - JSON
-        timeout = aiohttp.ClientTimeout(total=CALL_WITHIN)
-        async with self._request(method, path, body, query, headers, timeout) as response:
-            return await _json(response)
+                async with self._answered(self.server.request(call)) as response:
+                    return call.read(_json(response, await response.aread()))
+            except (ApiError, Unreachable) as error:
+                await asyncio.sleep(self.server.pause(error, call, tries))
 
     @asynccontextmanager
-    async def stream(self, path: str, cursor: str) -> AsyncIterator[AsyncIterator[bytes] | None]:
-        """The chunks of an event stream; None: there is nothing more to come (204).
-
-        Raises ApiError and Unreachable, within the block too.
-        """
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CALL_WITHIN, sock_read=SILENCE)
-        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": cursor} if cursor else {})
-        async with self._request("GET", path, None, None, headers, timeout) as response:
-            if response.status == HTTPStatus.NO_CONTENT:
+    async def stream(self, path: str, cursor: str) -> AsyncIterator[httpx.Response | None]:
+        async with self._answered(self.server.stream_request(path, cursor)) as response:
+            if response.status_code == HTTPStatus.NO_CONTENT:
                 yield None
-            elif response.content_type != "text/event-stream":
-                raise ApiError("no_stream", response.status, f"{self.url} answers with no event stream.")
-            else:
-                yield response.content.iter_any()
+                return
+            self.server.check_stream(response)
+            yield response
 
     @asynccontextmanager
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        body: object,
-        query: Mapping[str, str] | None,
-        headers: Mapping[str, str] | None,
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's, of which one part is for reads
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        if self._session is None:
+    async def _answered(self, request: Mapping[str, Any]) -> AsyncIterator[httpx.Response]:
+        if self._client is None:
             raise RuntimeError("Use the client as `async with Client(...) as client:`.")
         try:
-            async with self._session.request(
-                method,
-                self.url + path,
-                json=body,
-                params=query,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,  # the key is for this server alone
-            ) as response:
-                if response.status >= HTTPStatus.MULTIPLE_CHOICES:
-                    raise await _error(response)
+            async with self._client.stream(**request) as response:
+                if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
+                    raise _error(response, await response.aread())
                 yield response
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(f"{self.url} gives no answer: {_reason(error)}.") from error
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+            raise self.server.no_answer(error) from error
 
 
 def wait_of(error: ApiError) -> float:
@@ -140,25 +206,24 @@ def wait_of(error: ApiError) -> float:
     return min(LONGEST_WAIT, max(SHORTEST_WAIT, seconds if math.isfinite(seconds) else 1.0))
 
 
-async def _json(response: aiohttp.ClientResponse) -> Any:  # noqa: ANN401 - JSON
-    body = await response.read()
-    if response.status == HTTPStatus.NO_CONTENT:
+def _json(response: httpx.Response, body: bytes) -> Any:  # noqa: ANN401 - JSON
+    if response.status_code == HTTPStatus.NO_CONTENT:
         return None
     try:
         return json.loads(body)
     except ValueError:
-        raise ApiError("no_json", response.status, "The server's answer is no JSON.") from None
+        raise ApiError("no_json", response.status_code, "The server's answer is no JSON.") from None
 
 
-async def _error(response: aiohttp.ClientResponse) -> ApiError:
+def _error(response: httpx.Response, body: bytes) -> ApiError:
     try:
-        body = json.loads(await response.read())
+        problem = json.loads(body)
     except ValueError:
-        body = None
+        problem = None
     after = _seconds(response.headers.get("Retry-After", ""))
     if after is not None:
-        body = {**(body if isinstance(body, dict) else {}), "retry_after": after}
-    return ApiError.of(response.status, body)
+        problem = {**(problem if isinstance(problem, dict) else {}), "retry_after": after}
+    return ApiError.of(response.status_code, problem)
 
 
 def _seconds(retry_after: str) -> float | None:
@@ -171,11 +236,12 @@ def _seconds(retry_after: str) -> float | None:
         return None
 
 
-def _reason(error: Exception) -> str:
-    match error:
-        case aiohttp.ClientConnectorError() if error.errno:
-            return os.strerror(error.errno).lower()
-        case TimeoutError():
-            return "it took too long"
-        case _:
-            return str(error) or type(error).__name__
+def _reason(error: BaseException) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "it took too long"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+            return os.strerror(cause.errno).lower()
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__

@@ -1,72 +1,54 @@
-"""Following: one stream for the caller, however many connections it takes."""
+"""Following: one stream for the caller, however many connections it takes. Asynchronous and not."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, closing
+
+from httpx_sse import EventSource, ServerSentEvent
 
 from crewdeck.client.errors import ApiError, Unreachable
 from crewdeck.client.events import Event, parse
-from crewdeck.client.http import LATER, Http, wait_of
-from crewdeck.client.sse import read
+from crewdeck.client.http import LATER, AsyncHttp, Http, wait_of
 
-FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
-"""Seconds before the first attempt to come back, and, after many, before each further one."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
+"""Before the first attempt to come back, and, after many, before each further one."""
 SERVER_ERROR = 500
 HEARTBEAT = "heartbeat"
 
 
-class Stream:
-    """One client's way through a stream, with as many connections as it takes."""
+class StreamPosition:
+    """Where a stream is, and when it is worth another connection. It does no I/O."""
 
-    def __init__(self, http: Http, path: str, after: str, patience: float, lost: Callable[[], None]) -> None:
-        self._http = http
-        self._path = path
-        self._cursor = after
+    def __init__(self, after: str, patience: float) -> None:
+        self.cursor = after
+        #: The run's last event was received, or there is nothing more to come.
+        self.over = False
         self._patience = patience
-        #: Told whenever a connection is lost.
-        self._lost = lost
         self._opened = False
-        self._over = False
         self._failures = 0
         self._since = time.monotonic()
 
-    async def events(self) -> AsyncGenerator[Event]:
-        """Every event, once and in order, until the run is over. Raises ApiError and Unreachable."""
-        while not self._over:
-            try:
-                async with aclosing(self._connection()) as events:
-                    async for event in events:
-                        yield event
-            except (ApiError, Unreachable) as error:
-                wait = self._wait(error)
-            else:
-                wait = self._backoff()
-            if not self._over:
-                self._lost()
-                await asyncio.sleep(wait)
+    def opened(self) -> None:
+        """A connection is there."""
+        self._opened, self._since = True, time.monotonic()
 
-    async def _connection(self) -> AsyncGenerator[Event]:
-        async with self._http.stream(self._path, self._cursor) as chunks:
-            if chunks is None:
-                self._over = True
-                return
-            self._opened, self._since = True, time.monotonic()
-            async with aclosing(read(chunks, self._cursor)) as sent:
-                async for data, cursor in sent:
-                    self._cursor, self._failures, self._since = cursor, 0, time.monotonic()
-                    event = parse(data, cursor)
-                    self._over = event.last  # no stream of all runs carries one of those
-                    if event.type != HEARTBEAT:
-                        yield event
-                    if self._over:
-                        return
+    def received(self, sent: ServerSentEvent) -> Event | None:
+        """The event that came, or None if there is none for the caller in it."""
+        if not sent.data:
+            return None
+        self.cursor, self._failures, self._since = sent.id or self.cursor, 0, time.monotonic()
+        event = parse(sent.data, self.cursor)
+        self.over = event.last  # no stream of all runs carries one of those
+        return None if event.type == HEARTBEAT else event
 
-    def _wait(self, error: ApiError | Unreachable) -> float:
-        """Seconds to wait before the next attempt; raises the error again where there is none."""
+    def pause(self, error: ApiError | Unreachable | None) -> float:
+        """Seconds to wait before the next connection; raises the error again where there is none."""
+        if error is None:
+            return self._backoff()
         worth_it = self._opened if isinstance(error, Unreachable) else _passes(error)
         if not worth_it or time.monotonic() - self._since > self._patience:
             raise error
@@ -75,9 +57,74 @@ class Stream:
 
     def _backoff(self) -> float:
         self._failures += 1
-        longest = min(LONGEST_WAIT, FIRST_WAIT * 2**self._failures)
+        longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**self._failures)
         return random.uniform(longest / 2, longest)  # noqa: S311 - so that not all come back at once
 
 
 def _passes(error: ApiError) -> bool:
     return error.status in LATER or error.status >= SERVER_ERROR
+
+
+def follow(http: Http, path: str, after: str, patience: float, lost: Callable[[], None]) -> Generator[Event]:
+    """Every event, once and in order, until the run is over. Raises ApiError and Unreachable.
+
+    `lost` is told whenever a connection is lost.
+    """
+    position = StreamPosition(after, patience)
+    while not position.over:
+        failure: ApiError | Unreachable | None = None
+        try:
+            with closing(_connection(http, path, position)) as events:
+                yield from events
+        except (ApiError, Unreachable) as error:
+            failure = error
+        wait = position.pause(failure)
+        if not position.over:
+            lost()
+            time.sleep(wait)
+
+
+def _connection(http: Http, path: str, position: StreamPosition) -> Generator[Event]:
+    with http.stream(path, position.cursor) as response:
+        if response is None:
+            position.over = True
+            return
+        position.opened()
+        for sent in EventSource(response).iter_sse():
+            if event := position.received(sent):
+                yield event
+            if position.over:
+                return
+
+
+async def follow_async(
+    http: AsyncHttp, path: str, after: str, patience: float, lost: Callable[[], None]
+) -> AsyncGenerator[Event]:
+    """The same for asyncio."""
+    position = StreamPosition(after, patience)
+    while not position.over:
+        failure: ApiError | Unreachable | None = None
+        try:
+            async with aclosing(_connection_async(http, path, position)) as events:
+                async for event in events:
+                    yield event
+        except (ApiError, Unreachable) as error:
+            failure = error
+        wait = position.pause(failure)
+        if not position.over:
+            lost()
+            await asyncio.sleep(wait)
+
+
+async def _connection_async(http: AsyncHttp, path: str, position: StreamPosition) -> AsyncGenerator[Event]:
+    async with http.stream(path, position.cursor) as response:
+        if response is None:
+            position.over = True
+            return
+        position.opened()
+        async with aclosing(EventSource(response).aiter_sse()) as events:
+            async for sent in events:
+                if event := position.received(sent):
+                    yield event
+                if position.over:
+                    return

@@ -180,8 +180,8 @@ def test_the_client_stands_alone() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
     ).stdout.split()
-    assert {"aiohttp", "crewdeck", "pydantic"} <= set(loaded)
-    assert {"bot", "crewai", "crews", "pydantic_settings", "redis"}.isdisjoint(loaded)
+    assert {"crewdeck", "httpx", "httpx_sse", "pydantic"} <= set(loaded)
+    assert {"aiohttp", "bot", "crewai", "crews", "pydantic_settings", "redis"}.isdisjoint(loaded)
 
 
 async def test_the_example_of_the_documentation_works(store: RedisStore, served: Served) -> None:

@@ -1,0 +1,148 @@
+"""The API's operations as calls: what is sent, and how the answer is read. They do no I/O."""
+
+from __future__ import annotations
+
+# ruff: noqa: D103 - the methods of `Client` say what each does
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from urllib.parse import quote
+
+from pydantic import JsonValue, ValidationError
+
+from crewdeck.client.errors import ApiError
+from crewdeck.client.http import Call
+from crewdeck.client.values import (
+    Answer,
+    Crew,
+    CrewList,
+    Question,
+    QuestionList,
+    Run,
+    RunPage,
+    Started,
+    Value,
+)
+
+Read = TypeVar("Read", bound=Value)
+INBOX = "/events/human-input"
+
+
+def crews() -> Call[tuple[Crew, ...]]:
+    return Call(method="GET", path="/crews", read=lambda body: _reader(CrewList)(body).crews)
+
+
+def start(
+    crew: str, inputs: Mapping[str, JsonValue] | None, idempotency_key: str | None, on_behalf_of: str | None
+) -> Call[Started]:
+    return Call(
+        method="POST",
+        path="/crew/start",
+        body={"crew": crew, "inputs": dict(inputs or {}), **_acting(on_behalf_of)},
+        headers=_idempotent(idempotency_key),
+        read=_reader(Started),
+    )
+
+
+def run(run_id: str) -> Call[Run]:
+    return Call(method="GET", path=f"/runs/{_id(run_id)}", read=_reader(Run))
+
+
+def runs(
+    crew: str | None,
+    status: str | None,
+    active: bool | None,  # noqa: FBT001 - None: both
+    limit: int,
+    cursor: str | None,
+) -> Call[RunPage]:
+    wanted = {"crew": crew, "status": status, "cursor": cursor, "limit": str(limit)}
+    query = {name: value for name, value in wanted.items() if value is not None}
+    if active is not None:
+        query["active"] = str(active).lower()
+    return Call(method="GET", path="/runs", query=query, read=_reader(RunPage))
+
+
+def cancel(run_id: str, on_behalf_of: str | None) -> Call[Run]:
+    return Call(
+        method="POST",
+        path=f"/runs/{_id(run_id)}/cancel",
+        body=_acting(on_behalf_of),
+        read=_reader(Run),
+        repeatable=False,
+    )
+
+
+def retry(run_id: str, idempotency_key: str | None) -> Call[Started]:
+    path = f"/runs/{_id(run_id)}/retry"
+    return Call(method="POST", path=path, headers=_idempotent(idempotency_key), read=_reader(Started))
+
+
+def delete(run_id: str, *, cancel: bool) -> Call[None]:
+    query = {"cancel": str(cancel).lower()}
+    path = f"/runs/{_id(run_id)}"
+    return Call(method="DELETE", path=path, query=query, read=lambda _body: None, repeatable=False)
+
+
+def questions(limit: int) -> Call[tuple[Question, ...]]:
+    query = {"state": "open", "limit": str(limit)}
+    return Call(
+        method="GET", path="/questions", query=query, read=lambda body: _reader(QuestionList)(body).questions
+    )
+
+
+def question(question_id: str) -> Call[Question]:
+    return Call(method="GET", path=f"/questions/{_id(question_id)}", read=_reader(Question))
+
+
+def answer(
+    question_id: str,
+    action: str,
+    value: str | None,
+    comment: str,
+    digest: str | None,
+    on_behalf_of: str | None,
+) -> Call[Answer]:
+    body = {"action": action, "comment": comment, **_digest(digest), **_acting(on_behalf_of)}
+    if value is not None:
+        body["value"] = value
+    return Call(method="POST", path=f"/questions/{_id(question_id)}/answer", body=body, read=_reader(Answer))
+
+
+def respond(
+    run_id: str, words: str, question_id: str | None, digest: str | None, on_behalf_of: str | None
+) -> Call[Answer]:
+    body = {"response": words, **_digest(digest), **_acting(on_behalf_of)}
+    if question_id is not None:
+        body["question_id"] = question_id
+    return Call(method="POST", path=f"/{_id(run_id)}/input", body=body, read=_reader(Answer))
+
+
+def events_of(run_id: str) -> str:
+    """The path of a run's stream."""
+    return f"{INBOX}/{_id(run_id)}"
+
+
+def _idempotent(key: str | None) -> dict[str, str]:
+    return {"Idempotency-Key": key or str(uuid.uuid4())}
+
+
+def _acting(on_behalf_of: str | None) -> dict[str, JsonValue]:
+    return {} if on_behalf_of is None else {"on_behalf_of": on_behalf_of}
+
+
+def _digest(digest: str | None) -> dict[str, JsonValue]:
+    return {"digest": digest} if digest else {}
+
+
+def _id(text: str) -> str:
+    return quote(text, safe="") or "-"
+
+
+def _reader(kind: type[Read]) -> Callable[[object], Read]:
+    def read(body: object) -> Read:
+        try:
+            return kind.model_validate(body)
+        except ValidationError:
+            raise ApiError("no_crewdeck", 200, "What answers there is no Crewdeck.") from None
+
+    return read
