@@ -131,10 +131,10 @@ def _figures(totals: Totals, now: int) -> Iterator[Metric]:
     for state in RunStatus:
         runs.add_metric([state], totals.runs.get(state, 0))
     yield runs
-    queued = GaugeMetricFamily("crewdeck_queued", "Runs that wait for a worker.", labels=["crew", "line"])
+    queued = GaugeMetricFamily("crewdeck_queued", "Runs that wait for a worker.", labels=["crew", "queue"])
     for name, number in totals.queued.items():
-        line, _, crew = name.partition(":")
-        queued.add_metric([crew, line], number)
+        kind, _, crew = name.partition(":")
+        queued.add_metric([crew, kind], number)
     yield queued
     yield GaugeMetricFamily(
         "crewdeck_questions_open", "Questions nobody answered yet.", totals.questions_open

@@ -20,7 +20,7 @@ from bot.core.text import terminal_safe
 from bot.settings import DOTENV, Settings, load
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
-from bot.store.write_concern import Witnessing
+from bot.store.write_concern import WriteConcern
 
 MARKS = {
     "ok": ("ok    ", "32"),
@@ -71,8 +71,8 @@ async def _safely(check: Check, settings: Settings) -> list[Finding]:
 
 async def _store(settings: Settings) -> list[Finding]:
     if settings.redis_url is not None:
-        witnessing = Witnessing(settings.redis_replicas, fsync=settings.redis_fsync)
-        return await inspect(settings.redis_url.get_secret_value(), witnessing)
+        write_concern = WriteConcern(settings.redis_replicas, fsync=settings.redis_fsync)
+        return await inspect(settings.redis_url.get_secret_value(), write_concern)
     embedded = await asyncio.to_thread(Embedded.attach, settings.data_dir)
     try:
         where = Finding(subject="Redis", state="ok", words=f"embedded, in {settings.data_dir}")

@@ -12,7 +12,7 @@ from pydantic import field_validator
 from bot.commands.table import many, print_rows, say, say_field, tell, when
 from bot.core import ids
 from bot.core.actor import Actor
-from bot.core.errors import JournalSealed, NotFound, Refused, SettingsError, UnreadableRecord
+from bot.core.errors import JournalUndecryptable, NotFound, Refused, SettingsError, UnreadableRecord
 from bot.core.lists import RunFilter
 from bot.core.ports import JournalExtent
 from bot.core.question import Question
@@ -77,7 +77,7 @@ async def _with_store(settings: Settings, options: RunsOptions) -> int:
     async with open_configured(settings) as store:
         try:
             await command(store, options)
-        except (NotFound, Refused, JournalSealed, UnreadableRecord) as error:
+        except (NotFound, Refused, JournalUndecryptable, UnreadableRecord) as error:
             raise SettingsError(str(error)) from error
     return 0
 
@@ -170,7 +170,7 @@ def _waits_for(run: Run, questions: Sequence[Question], paused: str | None) -> s
     waiting = sum(question.open for question in questions)
     if waiting:
         return many(waiting, "answer")
-    if run.held:
+    if run.awaiting_thread:
         return "its thread to be opened"
     return "a worker that runs its crew" if run.status is RunStatus.QUEUED else ""
 

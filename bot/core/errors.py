@@ -3,7 +3,7 @@
     CrewdeckError
     ├── SettingsError          an operator's mistake: one line, exit status 2
     ├── StoreUnavailable       Redis is away, full, read-only or loading; nothing was changed
-    ├── JournalSealed          a run's journal is encrypted with a key that this process doesn't have
+    ├── JournalUndecryptable          a run's journal is encrypted with a key that this process doesn't have
     ├── UnreadableRecord       something stored is of a newer release, or damaged; it was left alone
     ├── NoWorker               no crew is known, since no worker has announced any yet
     ├── NotFound               unknown_crew, unknown_run, unknown_question
@@ -37,17 +37,17 @@ class StoreUnavailable(CrewdeckError):
     code = "store_unavailable"
 
 
-class JournalSealed(CrewdeckError):
+class JournalUndecryptable(CrewdeckError):
     """A run's journal can't be read with the keys that are set here. The run is as it was."""
 
     code = "journal_sealed"
 
-    def __init__(self, run_id: str, mark: str, known: tuple[str, ...] | None = None) -> None:
+    def __init__(self, run_id: str, key_id: str, known: tuple[str, ...] | None = None) -> None:
         if known is None:
-            why = f"does not fit the key {mark}: it was changed, or moved here from another place"
+            why = f"does not fit the key {key_id}: it was changed, or moved here from another place"
         else:
             have = f"those set here are {', '.join(known)}" if known else "none is set here"
-            why = f"was encrypted with the key {mark}, and {have}"
+            why = f"was encrypted with the key {key_id}, and {have}"
         super().__init__(f"CREWDECK_JOURNAL_KEY: the journal of run {run_id} {why}.")
 
 

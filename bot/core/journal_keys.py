@@ -26,5 +26,5 @@ def _parsed(part: str) -> bytes:
 
 
 def key_id_of(key: bytes) -> str:
-    """By which a key is told from others, and which tells nothing of it."""
+    """An identifier of a key that reveals nothing of it."""
     return hashlib.sha256(b"crewdeck journal key" + key).hexdigest()[:8]

@@ -252,7 +252,7 @@ class Journal(Protocol):
     async def read(self, run_id: str) -> dict[str, str]:
         """All entries. A step that was started and has no result stands under its name and a `?`.
 
-        Raises JournalSealed.
+        Raises JournalUndecryptable.
         """
 
     async def extent(self, run_id: str) -> JournalExtent:

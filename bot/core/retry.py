@@ -39,7 +39,7 @@ async def retry(store: Store, run: Run, *, key: str) -> Run:
     """The run that goes on from `run`, which failed or was cancelled. The same `key` is the same run.
 
     It lives in the same place and is its requester's. Raises Refused (run_live, run_completed, never_began,
-    journal_expired) and JournalSealed.
+    journal_expired) and JournalUndecryptable.
     """
     check_retriable(run)
     new = _planned(run, key)

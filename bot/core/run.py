@@ -46,8 +46,8 @@ class NewRun(Value):
     approvers: Policy
     cancellers: Policy
     place: Place | None = None
-    #: Not to be queued before its place is complete (`Store.settle_place`).
-    held: bool = False
+    #: It is queued once its place is complete (`Runs.bind_place`).
+    awaiting_thread: bool = False
     retry_of: str | None = None
     #: Where it is followed besides: each is one more surface's, which shows all of it there.
     followers: tuple[Place, ...] = ()
@@ -64,7 +64,7 @@ class Run(Value):
     approvers: Policy
     cancellers: Policy
     place: Place | None = None
-    held: bool = False
+    awaiting_thread: bool = False
     retry_of: str | None = None
     followers: tuple[Place, ...] = ()
     created_at: int

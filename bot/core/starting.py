@@ -45,7 +45,7 @@ def plan(
     *,
     key: str,
     place: Place | None = None,
-    held: bool = False,
+    awaiting_thread: bool = False,
     followers: tuple[Place, ...] = (),
 ) -> NewRun:
     """The run that `requester` wants. The same `key` is the same run, however often it arrives.
@@ -61,6 +61,6 @@ def plan(
         approvers=policy_for(crew.approvers, requester, crew.allowed_memberships),
         cancellers=policy_for(crew.cancellers, requester, crew.allowed_memberships),
         place=place,
-        held=held,
+        awaiting_thread=awaiting_thread,
         followers=followers,
     )

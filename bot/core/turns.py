@@ -15,18 +15,18 @@ from itertools import count, islice
 from typing import NamedTuple
 
 
-class LineKind(StrEnum):
-    """Why a run is queued; a crew has one line of each kind."""
+class QueueKind(StrEnum):
+    """Why a run is queued; a crew has one queue of each kind."""
 
     #: Two workers died of it: only workers that hold nothing else take it.
-    ALONE = "alone"
+    ISOLATED = "isolated"
     #: It was claimed before: its question was answered, its worker died or stopped.
-    AGAIN = "again"
+    RESUMED = "resumed"
     NEW = "new"
 
 
-USUAL = (LineKind.AGAIN, LineKind.NEW)
-"""The lines that a worker serves, in their order."""
+USUAL = (QueueKind.RESUMED, QueueKind.NEW)
+"""The queues that a worker serves, in their order."""
 
 
 class Queued(NamedTuple):
@@ -38,7 +38,7 @@ class Queued(NamedTuple):
 
 @dataclass(frozen=True)
 class Waiter:
-    """Somebody whose runs wait in a line."""
+    """Somebody whose runs wait in a queue."""
 
     requester: str
     #: When they had their last turn, or came.
@@ -48,10 +48,10 @@ class Waiter:
 
 
 @dataclass(frozen=True)
-class Line:
+class CrewQueue:
     """Queued runs of one crew."""
 
-    kind: LineKind
+    kind: QueueKind
     crew: str
     #: When the crew had its last turn, or came.
     turn: int
@@ -65,23 +65,23 @@ class Line:
 class Pick(NamedTuple):
     """A run whose turn it is."""
 
-    line: Line
+    queue: CrewQueue
     requester: str
     run: Queued
 
 
-def choose(lines: Iterable[Line], room: int, kinds: Iterable[LineKind] = USUAL) -> list[Pick]:
+def choose(queues: Iterable[CrewQueue], room: int, kinds: Iterable[QueueKind] = USUAL) -> list[Pick]:
     """The `room` runs whose turn is next, in their order."""
-    known = tuple(lines)
-    order = (pick for kind in kinds for pick in _crews([line for line in known if line.kind is kind]))
+    known = tuple(queues)
+    order = (pick for kind in kinds for pick in _crews([queue for queue in known if queue.kind is kind]))
     return list(islice(order, room))
 
 
-def _crews(lines: list[Line]) -> Iterator[Pick]:
-    """All runs of some lines: the crews take turns."""
+def _crews(queues: list[CrewQueue]) -> Iterator[Pick]:
+    """All runs of some queues: the crews take turns."""
     # A turn that is taken here is later than all of before.
     later = count()
-    waiting = [((0, line.turn), line.crew, _requesters(line)) for line in lines]
+    waiting = [((0, queue.turn), queue.crew, _requesters(queue)) for queue in queues]
     heapq.heapify(waiting)
     while waiting:
         _, crew, picks = waiting[0]
@@ -93,11 +93,11 @@ def _crews(lines: list[Line]) -> Iterator[Pick]:
             heapq.heapreplace(waiting, ((1, next(later)), crew, picks))
 
 
-def _requesters(line: Line) -> Iterator[Pick]:
-    """All runs of a line: the requesters take turns."""
+def _requesters(queue: CrewQueue) -> Iterator[Pick]:
+    """All runs of a queue: the requesters take turns."""
     later = count()
     waiting = [
-        ((0, each.turn), each.runs[0], each.requester, iter(each.runs)) for each in line.waiters if each.runs
+        ((0, each.turn), each.runs[0], each.requester, iter(each.runs)) for each in queue.waiters if each.runs
     ]
     heapq.heapify(waiting)
     while waiting:
@@ -106,5 +106,5 @@ def _requesters(line: Line) -> Iterator[Pick]:
         if run is None:
             heapq.heappop(waiting)
         else:
-            yield Pick(line, requester, run)
+            yield Pick(queue, requester, run)
             heapq.heapreplace(waiting, ((1, next(later)), first, requester, runs))

@@ -72,7 +72,7 @@ def wait_of(run: Run, facts: Facts) -> Wait | None:
 
 
 def _out_of_line(run: Run, facts: Facts) -> Wait | None:
-    if run.held:
+    if run.awaiting_thread:
         return Wait(code=WaitFor.PLACE, message="Its thread is being opened.")
     if facts.paused is not None:
         why = f": {facts.paused}" if facts.paused else "."

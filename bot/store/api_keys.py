@@ -21,10 +21,10 @@ class RedisApiKeys:
 
     async def add(self, key: ApiKey) -> bool:
         spec = key.model_dump_json(exclude={"created_at", "revoked_at"})
-        return bool(await self._connection.run("add_key", _HOME, key.name, spec))
+        return bool(await self._connection.run("add_api_key", _HOME, key.name, spec))
 
     async def revoke(self, name: str) -> bool:
-        return bool(await self._connection.run("revoke_key", _HOME, name))
+        return bool(await self._connection.run("revoke_api_key", _HOME, name))
 
     async def list(self) -> builtins.list[ApiKey]:
         async with self._connection.pipeline() as batch:

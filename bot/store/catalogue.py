@@ -34,7 +34,7 @@ class RedisCatalogue:
 
     async def announce(self, source: str, crews: Sequence[Crew], *, complete: bool = True) -> None:
         cards = [word for crew in crews for word in (crew.name, dump(crew))]
-        await self._connection.run_small(
+        await self._connection.run_unsharded(
             "announce",
             redis_keys.CREWS,
             source,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from bot.core.turns import LineKind, Pick
+from bot.core.turns import Pick, QueueKind
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
@@ -25,12 +25,18 @@ class ConcurrencySlots:
         limit = "" if most is None else most
         return set(
             await self._connection.run(
-                "occupy", redis_keys.shard_of(crew), crew, self._worker, ms(self._lease), limit, *run_ids
+                "acquire_slots",
+                redis_keys.shard_of(crew),
+                crew,
+                self._worker,
+                ms(self._lease),
+                limit,
+                *run_ids,
             )
         )
 
     async def release(self, crew: str, run_ids: Iterable[str]) -> None:
-        await self._connection.run("vacate", redis_keys.shard_of(crew), crew, self._worker, *run_ids)
+        await self._connection.run("release_slots", redis_keys.shard_of(crew), crew, self._worker, *run_ids)
 
 
 class Claiming:
@@ -56,7 +62,7 @@ class Claiming:
         for shard in range(redis_keys.SHARDS):
             await self._visit(shard, ())
 
-    async def take(self, crews: Iterable[str], limit: int, kinds: Sequence[LineKind]) -> list[str]:
+    async def take(self, crews: Iterable[str], limit: int, kinds: Sequence[QueueKind]) -> list[str]:
         """Take runs in their order until this call holds `limit`, or nothing waits; the ids of all it holds.
 
         Ends because no run is tried twice: it is taken, set aside, or was taken by somebody else.
@@ -76,9 +82,9 @@ class Claiming:
     async def _allowed(self, picks: Sequence[Pick]) -> tuple[list[Pick], set[str]]:
         """Those that may work, and the crews that have reached their limits."""
         refused: set[str] = set()
-        for crew, run_ids in _by_crew(pick for pick in picks if pick.line.crew in self._most).items():
+        for crew, run_ids in _by_crew(pick for pick in picks if pick.queue.crew in self._most).items():
             refused |= set(run_ids) - await self._slots.acquire(crew, run_ids, self._most[crew])
-        full = {pick.line.crew for pick in picks if pick.run.id in refused}
+        full = {pick.queue.crew for pick in picks if pick.run.id in refused}
         return [pick for pick in picks if pick.run.id not in refused], full
 
     async def _claim(self, picks: Sequence[Pick]) -> None:
@@ -90,7 +96,7 @@ class Claiming:
             at = max(at, await self._visit(shard, run_ids))
         held = set(self._held())
         await self._queues.took_turns([pick for pick in picks if pick.run.id in held], at)
-        limited = [pick for pick in picks if pick.line.crew in self._most]
+        limited = [pick for pick in picks if pick.queue.crew in self._most]
         for crew, run_ids in _by_crew(pick for pick in limited if pick.run.id in held).items():
             await self._slots.acquire(crew, run_ids, None)
         for crew, run_ids in _by_crew(pick for pick in limited if pick.run.id not in held).items():
@@ -98,7 +104,7 @@ class Claiming:
 
     async def _visit(self, shard: int, run_ids: Collection[str]) -> int:
         # A failover that took a claim back would let two workers hold the same epoch.
-        at, self._holds[shard] = await self._connection.confirm("claim", shard, *self._how, *run_ids)
+        at, self._holds[shard] = await self._connection.run_durably("claim", shard, *self._how, *run_ids)
         return int(at)
 
     def _held(self) -> list[str]:
@@ -108,5 +114,5 @@ class Claiming:
 def _by_crew(picks: Iterable[Pick]) -> dict[str, list[str]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for pick in picks:
-        found[pick.line.crew].append(pick.run.id)
+        found[pick.queue.crew].append(pick.run.id)
     return found

@@ -52,7 +52,7 @@ def read_run(run_id: str, stored: Sequence[str | None]) -> Run | None:
     if spec is None:
         return None
     with _reading("run", run_id, version):
-        document = json.loads(spec) | {"held": state == AWAITING_THREAD}
+        document = json.loads(spec) | {"awaiting_thread": state == AWAITING_THREAD}
         for name, value in fields.items():
             if value is not None:
                 document[name] = json.loads(value) if name in _RUN_JSON else value

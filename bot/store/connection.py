@@ -18,7 +18,7 @@ from bot.store.pools import sentinel_pool, server_pool
 from bot.store.servers import Call, Commands, OnePrimary, Reply, Result, Servers
 from bot.store.trouble import translated
 from bot.store.unreadable import Unreadable
-from bot.store.write_concern import ALONE, Witness, Witnessing
+from bot.store.write_concern import DEFAULT_WRITE_CONCERN, DurableRunner, WriteConcern
 
 log = structlog.get_logger(__name__)
 
@@ -36,40 +36,42 @@ __all__ = ["Connection", "Reply", "connect"]
 class Connection:
     """Commands and transitions on Redis. All methods raise StoreUnavailable."""
 
-    def __init__(self, servers: Servers, address: Address, witnessing: Witnessing = ALONE) -> None:
+    def __init__(
+        self, servers: Servers, address: Address, write_concern: WriteConcern = DEFAULT_WRITE_CONCERN
+    ) -> None:
         self.address = address
         self._servers = servers
-        self._witness = Witness(witnessing, servers)
+        self._durable = DurableRunner(write_concern, servers)
         #: What could not be read.
         self.unreadable = Unreadable()
         #: redis-py's commands, for `do`.
         self.redis = Commands(servers)
 
     async def run(self, script: str, shard: int, *args: str | float) -> Reply:
-        """Run a transition on a shard and return what it returns. Numbers of milliseconds are whole."""
+        """Run a transition on a shard; returns its reply. Milliseconds are sent as whole numbers."""
         return await self._run(lua.script(script), redis_keys.base(shard), args)
 
-    async def run_small(self, script: str, key: str, *args: str | float) -> Reply:
+    async def run_unsharded(self, script: str, key: str, *args: str | float) -> Reply:
         """Run a script about one key outside of the shards."""
         return await self._run(lua.small(script), key, args)
 
-    async def confirm(self, script: str, shard: int, *args: str | float) -> Reply:
+    async def run_durably(self, script: str, shard: int, *args: str | float) -> Reply:
         """Run a transition that people are told of: it returns when a failover can't take it back any more.
 
         If that takes too long it raises StoreUnavailable although the transition has happened: it has to be
         safe to run again, and the second time waits likewise.
         """
-        return await self._confirm(lua.script(script), redis_keys.base(shard), args)
+        return await self._run_durably(lua.script(script), redis_keys.base(shard), args)
 
-    async def confirm_small(self, script: str, key: str, *args: str | float) -> Reply:
+    async def run_unsharded_durably(self, script: str, key: str, *args: str | float) -> Reply:
         """Run a script about one key outside of the shards, and return likewise."""
-        return await self._confirm(lua.small(script), key, args)
+        return await self._run_durably(lua.small(script), key, args)
 
-    async def witnessed(self, shard: int) -> None:
+    async def wait_durable(self, shard: int) -> None:
         """Return when a failover can't take back what was written to a shard until now."""
         key = redis_keys.base(shard)
         with translated(self.address.secrets):
-            await self._servers.with_owner(key, lambda redis: self._witness.wait(redis, key))
+            await self._servers.with_owner(key, lambda redis: self._durable.wait(redis, key))
 
     async def each_shard(self, script: str, *args: str | float) -> list[Reply]:
         """Run a transition on one shard after the other: several transitions, each for itself."""
@@ -112,11 +114,11 @@ class Connection:
     async def close(self) -> None:
         await self._servers.close()
 
-    async def _confirm(self, script: lua.Script, key: str, args: tuple[str | float, ...]) -> Reply:
+    async def _run_durably(self, script: lua.Script, key: str, args: tuple[str | float, ...]) -> Reply:
         words = _encoded(args)
         with translated(self.address.secrets):
             return await self._servers.with_owner(
-                key, lambda redis: self._witness.run(redis, script, key, words)
+                key, lambda redis: self._durable.run(redis, script, key, words)
             )
 
     async def _run(self, script: lua.Script, key: str, args: tuple[str | float, ...]) -> Reply:
@@ -150,18 +152,18 @@ def _encoded(args: tuple[str | float, ...]) -> list[str]:
     return [str(int(arg)) if isinstance(arg, float) else str(arg) for arg in args]
 
 
-async def connect(url: str, witnessing: Witnessing = ALONE) -> Connection:
+async def connect(url: str, write_concern: WriteConcern = DEFAULT_WRITE_CONCERN) -> Connection:
     """Connect to `url` (docs/operations.md), and check that this release can read what is there.
 
     Raises StoreUnavailable, and SettingsError if the URL can't be read or a newer Crewdeck wrote there.
     """
     address = read_address(url)
-    connection = Connection(_servers(address), address, witnessing)
+    connection = Connection(_servers(address), address, write_concern)
     try:
         if await _is_in_a_cluster(connection):
             address = _as_cluster(address)
             await connection.close()
-            connection = Connection(Cluster(address), address, witnessing)
+            connection = Connection(Cluster(address), address, write_concern)
         await _check_schema(connection)
     except BaseException:
         await connection.close()
@@ -200,14 +202,30 @@ def _as_cluster(address: Address) -> Address:
     return Address(Kind.CLUSTER, ((host, port),), options, {})
 
 
+async def _upgrade_pending(connection: Connection) -> None:
+    """Give pending work the key that it has since schema 3."""
+    old = f"{redis_keys.PREFIX}:shelf:"
+
+    async def keys(redis: Redis) -> list[str]:
+        return [key async for key in redis.scan_iter(match=f"{old}*")]
+
+    for key in (each for found in await connection.everywhere(keys) for each in found):
+        stored = await connection.do(connection.redis.hgetall(key))
+        renamed = redis_keys.pending(key.removeprefix(old))
+        for name, value in stored.items():
+            await connection.do(connection.redis.hsetnx(renamed, name, value))
+        await connection.do(connection.redis.delete(key))
+
+
 async def _check_schema(connection: Connection) -> None:
     await connection.do(connection.redis.set(redis_keys.SCHEMA_KEY, redis_keys.SCHEMA, nx=True))
     stored = int(await connection.do(connection.redis.get(redis_keys.SCHEMA_KEY)) or redis_keys.SCHEMA)
     if stored < redis_keys.SCHEMA:
-        # Before others may read what this says; each shard is upgraded once, whoever begins first.
+        # Upgraded before the new number is written, so that no process reads a shard that is not.
         upgraded = await connection.each_shard("upgrade")
+        await _upgrade_pending(connection)
         await connection.do(connection.redis.set(redis_keys.SCHEMA_KEY, redis_keys.SCHEMA))
-        log.info("upgraded what is stored", schema=redis_keys.SCHEMA, runs=sum(upgraded))
+        log.info("Upgraded the stored data", schema=redis_keys.SCHEMA, runs=sum(upgraded))
     if stored > redis_keys.SCHEMA:
         raise SettingsError(
             f"CREWDECK_REDIS_URL: a newer Crewdeck wrote into this Redis (schema {stored}, this one reads "

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from bot.core.errors import StoreUnavailable
-from bot.core.turns import Line, LineKind, Pick, Queued, Waiter, choose
+from bot.core.turns import CrewQueue, Pick, Queued, QueueKind, Waiter, choose
 from bot.store import redis_keys
 from bot.store.connection import Connection
 
@@ -24,7 +24,7 @@ class CrewQueues:
         self._contested = False
 
     async def next(
-        self, crews: Collection[str], room: int, kinds: Sequence[LineKind], tried: Collection[str] = ()
+        self, crews: Collection[str], room: int, kinds: Sequence[QueueKind], tried: Collection[str] = ()
     ) -> list[Pick]:
         """The `room` runs of these crews whose turn is next, without those that were tried in vain."""
         turns = await self.lines(crews)
@@ -37,7 +37,9 @@ class CrewQueues:
         # With one run each, as many requesters are needed of each line as can be.
         candidates = choose(
             [
-                Line(*_parsed(name), turn, tuple(Waiter(who, at, nobody) for who, at in fronts[name].items()))
+                CrewQueue(
+                    *_parsed(name), turn, tuple(Waiter(who, at, nobody) for who, at in fronts[name].items())
+                )
                 for name, turn in served.items()
             ],
             room,
@@ -47,7 +49,7 @@ class CrewQueues:
 
     async def suspected(self, crews: Collection[str], limit: int) -> list[str]:
         """Runs of these crews that are to be alone, those whose turn is next first."""
-        return [pick.run.id for pick in await self.next(crews, limit, (LineKind.ALONE,))]
+        return [pick.run.id for pick in await self.next(crews, limit, (QueueKind.ISOLATED,))]
 
     async def lines(self, crews: Collection[str]) -> Turns:
         """The lines of these crews in which something waits, by name, and when each had its last turn."""
@@ -55,32 +57,32 @@ class CrewQueues:
             return {}
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):
-                batch.zrange(redis_keys.lines(shard), 0, -1, withscores=True)
+                batch.zrange(redis_keys.queues(shard), 0, -1, withscores=True)
         merged = _earliest(batch.results)
-        known = {f"{kind}:{crew}" for kind in LineKind for crew in crews}
+        known = {f"{kind}:{crew}" for kind in QueueKind for crew in crews}
         return {name: turn for name, turn in merged.items() if name in known}
 
     async def took_turns(self, picks: Iterable[Pick], at: int) -> None:
         """Tell all shards who had a turn: their runs are spread over them."""
         served: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for pick in picks:
-            served[pick.line.name][pick.requester] = at
+            served[pick.queue.name][pick.requester] = at
         if not served or not self._contested:
             return
         # A full Redis refuses this. Then somebody has a turn too many; what was claimed stays claimed.
         with suppress(StoreUnavailable):
             async with self._connection.pipeline() as batch:
                 for shard in range(redis_keys.SHARDS):
-                    batch.zadd(redis_keys.lines(shard), dict.fromkeys(served, at), xx=True, gt=True)
+                    batch.zadd(redis_keys.queues(shard), dict.fromkeys(served, at), xx=True, gt=True)
                     for name, requesters in served.items():
-                        batch.zadd(redis_keys.line(shard, name), requesters, xx=True, gt=True)
+                        batch.zadd(redis_keys.queue(shard, name), requesters, xx=True, gt=True)
 
     async def _fronts(self, names: Mapping[str, int], room: int) -> dict[str, Turns]:
         """By line: the `room` requesters whose turn is next."""
         async with self._connection.pipeline() as batch:
             for name in names:
                 for shard in range(redis_keys.SHARDS):
-                    batch.zrange(redis_keys.line(shard, name), 0, room - 1, withscores=True)
+                    batch.zrange(redis_keys.queue(shard, name), 0, room - 1, withscores=True)
         return {
             name: _earliest(batch.results[n * redis_keys.SHARDS : (n + 1) * redis_keys.SHARDS])
             for n, name in enumerate(names)
@@ -88,15 +90,15 @@ class CrewQueues:
 
     async def _with_runs(
         self, candidates: list[Pick], fronts: dict[str, Turns], room: int, tried: Collection[str]
-    ) -> list[Line]:
+    ) -> list[CrewQueue]:
         """The lines of these candidates, each with their oldest runs of all shards."""
         most = room + len(tried)
         async with self._connection.pipeline() as batch:
             for pick in candidates:
                 for shard in range(redis_keys.SHARDS):
-                    own = redis_keys.line_of(shard, pick.line.name, pick.requester)
+                    own = redis_keys.queue_of(shard, pick.queue.name, pick.requester)
                     batch.zrange(own, 0, most - 1, withscores=True)
-        waiters: defaultdict[Line, list[Waiter]] = defaultdict(list)
+        waiters: defaultdict[CrewQueue, list[Waiter]] = defaultdict(list)
         for n, pick in enumerate(candidates):
             found = [
                 each
@@ -104,9 +106,9 @@ class CrewQueues:
                 for each in held
             ]
             runs = sorted(Queued(int(at), run_id) for run_id, at in found if run_id not in tried)
-            turn = fronts[pick.line.name][pick.requester]
-            waiters[pick.line].append(Waiter(pick.requester, turn, tuple(runs)))
-        return [Line(line.kind, line.crew, line.turn, tuple(of)) for line, of in waiters.items()]
+            turn = fronts[pick.queue.name][pick.requester]
+            waiters[pick.queue].append(Waiter(pick.requester, turn, tuple(runs)))
+        return [CrewQueue(line.kind, line.crew, line.turn, tuple(of)) for line, of in waiters.items()]
 
 
 def _earliest(shards: Iterable[Iterable[tuple[str, float]]]) -> Turns:
@@ -118,6 +120,6 @@ def _earliest(shards: Iterable[Iterable[tuple[str, float]]]) -> Turns:
     return merged
 
 
-def _parsed(name: str) -> tuple[LineKind, str]:
+def _parsed(name: str) -> tuple[QueueKind, str]:
     kind, _, crew = name.partition(":")
-    return LineKind(kind), crew
+    return QueueKind(kind), crew

@@ -11,7 +11,7 @@ from bot.core.diagnosis import Finding
 from bot.core.errors import StoreUnavailable
 from bot.store.addresses import Kind
 from bot.store.connection import Connection, connect
-from bot.store.write_concern import ALONE, Witnessing, online_replicas
+from bot.store.write_concern import DEFAULT_WRITE_CONCERN, WriteConcern, online_replicas
 
 OLDEST = (6, 2)
 OLDEST_FSYNC = (7, 2)
@@ -21,7 +21,7 @@ SUBJECT = "Redis"
 State = Literal["ok", "warning", "broken"]
 
 
-async def inspect(url: str, witnessing: Witnessing = ALONE) -> list[Finding]:
+async def inspect(url: str, write_concern: WriteConcern = DEFAULT_WRITE_CONCERN) -> list[Finding]:
     """What there is to say about the servers at `url`; raises SettingsError if the URL is none."""
     try:
         connection = await connect(url)
@@ -29,24 +29,26 @@ async def inspect(url: str, witnessing: Witnessing = ALONE) -> list[Finding]:
         remedy = "Start the server, or correct CREWDECK_REDIS_URL (or REDIS_URL)."
         return [_finding("broken", str(error), remedy)]
     try:
-        return await examine(connection, witnessing)
+        return await examine(connection, write_concern)
     except StoreUnavailable as error:
         return [_finding("broken", str(error), "See docs/operations.md.")]
     finally:
         await connection.close()
 
 
-async def examine(connection: Connection, witnessing: Witnessing = ALONE) -> list[Finding]:
+async def examine(
+    connection: Connection, write_concern: WriteConcern = DEFAULT_WRITE_CONCERN
+) -> list[Finding]:
     """What there is to say about servers that answer: first what they are, then what is wrong with them."""
     primaries = await connection.primaries()
     found = [_arranged(connection, len(primaries))] if connection.address.kind is not Kind.SERVER else []
     for redis in primaries:
-        found += await _examined(connection, redis, witnessing)
+        found += await _examined(connection, redis, write_concern)
     # The nodes of a cluster are mostly alike: what holds for all of them is said once.
     return list(dict.fromkeys(found))
 
 
-async def _examined(connection: Connection, redis: Redis, witnessing: Witnessing) -> list[Finding]:
+async def _examined(connection: Connection, redis: Redis, write_concern: WriteConcern) -> list[Finding]:
     server = await connection.do(redis.info("server"))
     state = await connection.do(redis.info("replication"))
     version = tuple(int(part) for part in str(server["redis_version"]).split(".")[:2])
@@ -54,8 +56,8 @@ async def _examined(connection: Connection, redis: Redis, witnessing: Witnessing
     return [
         _version(server, version),
         *_forgets(settings),
-        *_copies(connection.address.kind, online_replicas(state), witnessing),
-        *_synced(settings, version, witnessing),
+        *_copies(connection.address.kind, online_replicas(state), write_concern),
+        *_synced(settings, version, write_concern),
     ]
 
 
@@ -103,9 +105,9 @@ def _forgets(settings: Mapping[str, str]) -> list[Finding]:
     return found or [_finding("ok", "keeps what it acknowledged (append-only, fsync always)")]
 
 
-def _copies(kind: Kind, online: int, witnessing: Witnessing) -> list[Finding]:
+def _copies(kind: Kind, online: int, write_concern: WriteConcern) -> list[Finding]:
     """Whether replicas have what people were told, when one of them has to take over."""
-    wanted = witnessing.replicas
+    wanted = write_concern.replicas
     if wanted is not None and wanted > online:
         words = f"{online} replicas are connected, but answers wait for {wanted}: none can be confirmed"
         return [_finding("broken", words, "Connect the replicas, or lower CREWDECK_REDIS_REPLICAS.")]
@@ -120,8 +122,10 @@ def _copies(kind: Kind, online: int, witnessing: Witnessing) -> list[Finding]:
     return []
 
 
-def _synced(settings: Mapping[str, str], version: tuple[int, ...], witnessing: Witnessing) -> list[Finding]:
-    if not witnessing.fsync:
+def _synced(
+    settings: Mapping[str, str], version: tuple[int, ...], write_concern: WriteConcern
+) -> list[Finding]:
+    if not write_concern.fsync:
         return []
     if version < OLDEST_FSYNC:
         words = "is too old to say when an answer is on disk: none can be confirmed"

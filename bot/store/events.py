@@ -34,7 +34,7 @@ class RedisEvents:
         body = dump(event)
         name = f"{event.type}:{key or hashlib.sha256(body.encode()).hexdigest()[:32]}"
         recorded = await self._connection.run(
-            "record", redis_keys.shard_of(claim.run.id), claim.run.id, claim.epoch, name, body
+            "append_event", redis_keys.shard_of(claim.run.id), claim.run.id, claim.epoch, name, body
         )
         if recorded is None:
             raise Fenced

@@ -44,7 +44,7 @@ class RedisHealth:
                 batch.hgetall(f"{base}:waited")
                 batch.zcard(waiting)
                 batch.zrange(waiting, 0, 0, withscores=True)
-                batch.hgetall(redis_keys.queued(shard))
+                batch.hgetall(redis_keys.queue_lengths(shard))
             batch.zrange(redis_keys.WORKERS, alive, "+inf", byscore=True, withscores=True)
         *shards, workers = batch.results
         waited = _summed(shards[2::_EACH])

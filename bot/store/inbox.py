@@ -19,7 +19,7 @@ class RedisInbox:
         self._connection = connection
 
     async def snapshot(self) -> Snapshot:
-        shards = await self._connection.each_shard("inbox")
+        shards = await self._connection.each_shard("inbox_snapshot")
         waiting = (
             (f"{run_id}/{seq}", f"{shard} {run_id} {seq} {at}")
             for shard, (_, listed) in enumerate(shards)

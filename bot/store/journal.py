@@ -9,7 +9,7 @@ from bot.core.ports import Fenced, JournalExtent
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
-from bot.store.journal_cipher import Seals
+from bot.store.journal_cipher import JournalCipher
 
 HANDED_ON = 3600
 """Seconds within which a run must be started that is given a journal; it is forgotten otherwise."""
@@ -20,15 +20,15 @@ AT_ONCE = 256 * 1024
 class RedisJournal:
     """The port `bot.core.ports.Journal`."""
 
-    def __init__(self, connection: Connection, seals: Seals) -> None:
+    def __init__(self, connection: Connection, cipher: JournalCipher) -> None:
         self._connection = connection
-        self._seals = seals
+        self._cipher = cipher
 
     async def read(self, run_id: str) -> dict[str, str]:
         stored: dict[str, str] = await self._connection.do(
             self._connection.redis.hgetall(redis_keys.journal(run_id))
         )
-        return {name: self._seals.open(run_id, name, value) for name, value in stored.items()}
+        return {name: self._cipher.decrypt(run_id, name, value) for name, value in stored.items()}
 
     async def extent(self, run_id: str) -> JournalExtent:
         async with self._connection.pipeline() as batch:
@@ -40,37 +40,37 @@ class RedisJournal:
 
     async def seed(self, run_id: str, entries: Mapping[str, str]) -> bool:
         shard = redis_keys.shard_of(run_id)
-        for part in _parts({name: self._seals.seal(run_id, name, entries[name]) for name in entries}):
-            if not await self._connection.run("hand_on", shard, run_id, ms(HANDED_ON), *part):
+        for part in _parts({name: self._cipher.encrypt(run_id, name, entries[name]) for name in entries}):
+            if not await self._connection.run("seed_journal", shard, run_id, ms(HANDED_ON), *part):
                 return False
         return True
 
     async def put_if_absent(self, claim: Claim, name: str, value: str) -> str:
         stored: str | None = await self._connection.run(
-            "note",
+            "put_if_absent",
             redis_keys.shard_of(claim.run.id),
             claim.run.id,
             claim.epoch,
             name,
-            self._sealed(claim, name, value),
+            self._encrypted(claim, name, value),
         )
         if stored is None:
             raise Fenced
-        return self._seals.open(claim.run.id, name, stored)
+        return self._cipher.decrypt(claim.run.id, name, stored)
 
     async def write(
         self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str] = ()
     ) -> None:
-        named = [word for name, value in entries for word in (name, self._sealed(claim, name, value))]
+        named = [word for name, value in entries for word in (name, self._encrypted(claim, name, value))]
         # An intent that a failover took back would let a tool be called twice, unasked.
         intended = any(name.endswith("?") for name, _ in entries)
-        run = self._connection.confirm if intended else self._connection.run
+        run = self._connection.run_durably if intended else self._connection.run
         shard = redis_keys.shard_of(claim.run.id)
-        if not await run("write", shard, claim.run.id, claim.epoch, len(entries), *named, *struck):
+        if not await run("write_journal", shard, claim.run.id, claim.epoch, len(entries), *named, *struck):
             raise Fenced
 
-    def _sealed(self, claim: Claim, name: str, value: str) -> str:
-        return self._seals.seal(claim.run.id, name, value)
+    def _encrypted(self, claim: Claim, name: str, value: str) -> str:
+        return self._cipher.encrypt(claim.run.id, name, value)
 
 
 def _parts(entries: Mapping[str, str]) -> Iterator[list[str]]:

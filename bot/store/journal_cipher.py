@@ -7,47 +7,47 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bot.core.errors import JournalSealed
+from bot.core.errors import JournalUndecryptable
 from bot.core.journal_keys import key_id_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-SEALED = "sealed:"
+ENCRYPTED_PREFIX = "sealed:"
 """What a sealed value starts with; nothing else in a journal does."""
 _NONCE = 12
 
 
-class Seals:
-    """Seals and opens values. The first key seals, each of them opens what it has sealed."""
+class JournalCipher:
+    """JournalCipher and opens values. The first key seals, each of them opens what it has sealed."""
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
         self._ciphers = {key_id_of(key): _cipher(key) for key in keys}
         self._current = next(iter(self._ciphers), None)
 
-    def seal(self, run_id: str, name: str, value: str) -> str:
+    def encrypt(self, run_id: str, name: str, value: str) -> str:
         """`value` as it is stored under this name in this run's journal, and is readable nowhere else."""
         if self._current is None:
             return value
         nonce = os.urandom(_NONCE)
         sealed = self._ciphers[self._current].encrypt(nonce, value.encode(), _place(run_id, name))
-        return f"{SEALED}{self._current}:{base64.b64encode(nonce + sealed).decode()}"
+        return f"{ENCRYPTED_PREFIX}{self._current}:{base64.b64encode(nonce + sealed).decode()}"
 
-    def open(self, run_id: str, name: str, stored: str) -> str:
-        """The value again; one that was stored without a key is itself. Raises JournalSealed."""
-        if not stored.startswith(SEALED):
+    def decrypt(self, run_id: str, name: str, stored: str) -> str:
+        """The value again; one that was stored without a key is itself. Raises JournalUndecryptable."""
+        if not stored.startswith(ENCRYPTED_PREFIX):
             return stored
-        mark, _, written = stored.removeprefix(SEALED).partition(":")
-        cipher = self._ciphers.get(mark)
+        key_id, _, written = stored.removeprefix(ENCRYPTED_PREFIX).partition(":")
+        cipher = self._ciphers.get(key_id)
         if cipher is None:
-            raise JournalSealed(run_id, mark, known=tuple(self._ciphers))
+            raise JournalUndecryptable(run_id, key_id, known=tuple(self._ciphers))
         from cryptography.exceptions import InvalidTag
 
         raw = base64.b64decode(written)
         try:
             return cipher.decrypt(raw[:_NONCE], raw[_NONCE:], _place(run_id, name)).decode()
         except InvalidTag as error:
-            raise JournalSealed(run_id, mark) from error
+            raise JournalUndecryptable(run_id, key_id) from error
 
 
 def _cipher(key: bytes) -> AESGCM:

@@ -22,20 +22,20 @@ class RedisMemory:
     async def once(self, key: str, ttl: float = WEEK) -> bool:
         name = f"once:{key}"
         first, _ = await asyncio.gather(
-            self._connection.run_small("once", redis_keys.memory(name), new_call(), ms(ttl)),
+            self._connection.run_unsharded("once", redis_keys.memory(name), new_call(), ms(ttl)),
             self._mentions.note_memory(name),
         )
         return bool(first)
 
     async def remember(self, key: str, value: str, ttl: float) -> None:
         await asyncio.gather(
-            self._connection.run_small("remember", redis_keys.memory(key), value, ms(ttl)),
+            self._connection.run_unsharded("remember", redis_keys.memory(key), value, ms(ttl)),
             self._mentions.note_memory(key, value),
         )
 
     async def put_if_absent(self, key: str, value: str, ttl: float) -> str:
         kept, _ = await asyncio.gather(
-            self._connection.run_small("keep", redis_keys.memory(key), value, ms(ttl)),
+            self._connection.run_unsharded("put_if_absent", redis_keys.memory(key), value, ms(ttl)),
             self._mentions.note_memory(key, value),
         )
         return str(kept)
@@ -49,15 +49,15 @@ class RedisMemory:
 
     async def save_pending(self, kind: str, key: str, value: str) -> None:
         await asyncio.gather(
-            self._connection.confirm_small("shelve", redis_keys.shelf(kind), key, value),
-            self._mentions.note_shelved(kind, key, value),
+            self._connection.run_unsharded_durably("save_pending", redis_keys.pending(kind), key, value),
+            self._mentions.note_pending(kind, key, value),
         )
 
     async def remove_pending(self, kind: str, key: str) -> None:
-        await self._connection.do(self._connection.redis.hdel(redis_keys.shelf(kind), key))
+        await self._connection.do(self._connection.redis.hdel(redis_keys.pending(kind), key))
 
     async def pending(self, kind: str) -> dict[str, str]:
         found: dict[str, str] = await self._connection.do(
-            self._connection.redis.hgetall(redis_keys.shelf(kind))
+            self._connection.redis.hgetall(redis_keys.pending(kind))
         )
         return found

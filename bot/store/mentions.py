@@ -14,7 +14,7 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FEW = 4
 
 Where = Sequence[str]
-"""`memory, <key>` or `shelf, <shelf>, <key>`."""
+"""`memory, <key>` or `pending, <kind>, <key>`."""
 
 
 class Mentions:
@@ -27,28 +27,28 @@ class Mentions:
         """To be called when this is remembered."""
         await self._note(("memory", key), key, value)
 
-    async def note_shelved(self, shelf: str, key: str, value: str) -> None:
+    async def note_pending(self, kind: str, key: str, value: str) -> None:
         """To be called when this is shelved."""
-        await self._note(("shelf", shelf, key), key, value)
+        await self._note(("pending", kind, key), key, value)
 
     async def noted(self, run_id: str) -> list[Where]:
         """Where things were kept that spoke of this run."""
-        found = await self._connection.do(self._connection.redis.smembers(redis_keys.noted(run_id)))
+        found = await self._connection.do(self._connection.redis.smembers(redis_keys.references(run_id)))
         return [json.loads(each) for each in sorted(found)]
 
     async def remove(self, run_id: str, noted: Sequence[Where]) -> None:
         """Delete these things, as far as they still speak of the run."""
         async with self._connection.pipeline() as kept:
             for kind, *where in noted:
-                if kind == "shelf":
-                    kept.hget(redis_keys.shelf(where[0]), where[1])
+                if kind != "memory":
+                    kept.hget(redis_keys.pending(where[0]), where[1])
                 else:
                     kept.get(redis_keys.memory(where[0]))
         stored = zip(noted, kept.results, strict=True)
         speaking = [where for where, value in stored if run_id in where[-1] or run_id in (value or "")]
         for kind, *where in speaking:
-            if kind == "shelf":
-                await self._connection.do(self._connection.redis.hdel(redis_keys.shelf(where[0]), where[1]))
+            if kind != "memory":
+                await self._connection.do(self._connection.redis.hdel(redis_keys.pending(where[0]), where[1]))
             else:
                 await self._connection.do(self._connection.redis.delete(redis_keys.memory(where[0])))
 
@@ -59,7 +59,7 @@ class Mentions:
         # All at once: what is noted is waited for by people.
         await asyncio.gather(
             *(
-                self._connection.run("mention", redis_keys.shard_of(run_id), run_id, json.dumps(where))
+                self._connection.run("add_reference", redis_keys.shard_of(run_id), run_id, json.dumps(where))
                 for run_id in mentioned
             )
         )

@@ -15,7 +15,7 @@ from bot.store.clock import Ages
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
-from bot.store.write_concern import Witnessing
+from bot.store.write_concern import WriteConcern
 
 log = structlog.get_logger(__name__)
 
@@ -38,11 +38,11 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     )
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()
-        witnessing = Witnessing(settings.redis_replicas, fsync=settings.redis_fsync)
+        write_concern = WriteConcern(settings.redis_replicas, fsync=settings.redis_fsync)
         async with AsyncExitStack() as stack:
             try:
-                store = await stack.enter_async_context(opening(url, witnessing=witnessing))
-                await _warn(url, witnessing)
+                store = await stack.enter_async_context(opening(url, write_concern=write_concern))
+                await _warn(url, write_concern)
             except StoreUnavailable as error:
                 raise StoreUnavailable(f"CREWDECK_REDIS_URL (or REDIS_URL): {error}") from error
             yield store
@@ -55,9 +55,9 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
             yield store
 
 
-async def _warn(url: str, witnessing: Witnessing) -> None:
+async def _warn(url: str, write_concern: WriteConcern) -> None:
     """Say loudly that this Redis may forget. The embedded one doesn't."""
-    for finding in await inspect(url, witnessing):
+    for finding in await inspect(url, write_concern):
         if finding.state != "ok":
             log.warning("This Redis is a risk", why=finding.words, remedy=finding.remedy)
 

@@ -31,7 +31,7 @@ class RedisOutbox:
         found: list[str] = await self._connection.run("pending", shard, surface, limit)
         if found:
             # What people are shown must not be taken back by a failover.
-            await self._connection.witnessed(shard)
+            await self._connection.wait_durable(shard)
         return found
 
     async def state(self, surface: str, run_id: str) -> Delivery:
@@ -49,7 +49,7 @@ class RedisOutbox:
         pairs = [word for pair in (copies or {}).items() for word in pair]
         return bool(
             await self._connection.run(
-                "delivered", redis_keys.shard_of(run_id), surface, owner, run_id, cursor, *pairs
+                "mark_delivered", redis_keys.shard_of(run_id), surface, owner, run_id, cursor, *pairs
             )
         )
 

@@ -65,7 +65,7 @@ class RedisQuestions:
     async def run_of(self, question_id: str) -> str:
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):
-                batch.hget(redis_keys.askers(shard), question_id)
+                batch.hget(redis_keys.question_runs(shard), question_id)
         for run_id in batch.results:
             if run_id is not None:
                 return str(run_id)
@@ -127,7 +127,7 @@ class RedisQuestions:
             batch.hget(key, "revision")
             batch.hmget(key, list(QUESTION_FIELDS))
             batch.lrange(redis_keys.responses(run_id, question_id), 0, -1)
-            batch.hget(redis_keys.said(run_id), _delivery(response))
+            batch.hget(redis_keys.answered(run_id), _delivery(response))
         revision, fields, said, answered = batch.results
         question = self._one(question_id, fields)
         if question is None:
@@ -146,12 +146,12 @@ class RedisQuestions:
             return Ruling(verdict=Verdict.REFUSED, code=code)
         if seen.answered is not None or _repeats(seen, response):
             # What people are told of an earlier answer must not be taken back by a failover either.
-            await self._connection.witnessed(redis_keys.shard_of(question.run_id))
+            await self._connection.wait_durable(redis_keys.shard_of(question.run_id))
             return Ruling(verdict=Verdict.REPEATED, question=await self._answered(seen))
         if not code:
             return None
         if code == "settled":
-            await self._connection.witnessed(redis_keys.shard_of(question.run_id))
+            await self._connection.wait_durable(redis_keys.shard_of(question.run_id))
         return Ruling(verdict=Verdict.REFUSED, code=code, question=question)
 
     async def _answered(self, seen: _Seen) -> Question | None:
@@ -166,7 +166,7 @@ class RedisQuestions:
         question = seen.question
         decided = decision.evaluate(question, (*seen.responses, response))
         outcome = decided.outcome if isinstance(decided, decision.Settled) else None
-        done, value = await self._connection.confirm(
+        done, value = await self._connection.run_durably(
             "respond",
             redis_keys.shard_of(question.run_id),
             question.run_id,

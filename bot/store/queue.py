@@ -10,7 +10,7 @@ from bot.core.event import Body, RunCompleted, RunFailed
 from bot.core.ports import Fenced
 from bot.core.run import RunError, RunStatus
 from bot.core.text import valid
-from bot.core.turns import USUAL, LineKind
+from bot.core.turns import USUAL, QueueKind
 from bot.core.waiting import Offer
 from bot.store import redis_keys
 from bot.store.claims import Claiming, ConcurrencySlots
@@ -57,7 +57,7 @@ class RedisQueue:
         try:
             if unanswered:
                 await claiming.recover()
-            run_ids = await claiming.take(crews, limit, (LineKind.ALONE,) if isolated else USUAL)
+            run_ids = await claiming.take(crews, limit, (QueueKind.ISOLATED,) if isolated else USUAL)
             runs = await self._runs.read(run_ids)
             await self._defer_unreadable(set(run_ids) - {run.id for run in runs})
         except BaseException:
@@ -70,7 +70,7 @@ class RedisQueue:
         for run_id in run_ids:
             shard, key = redis_keys.shard_of(run_id), redis_keys.run(run_id)
             if epoch := await self._connection.do(self._connection.redis.hget(key, "epoch")):
-                await self._connection.run("set_aside", shard, run_id, epoch, ms(UNREADABLE_AGAIN))
+                await self._connection.run("defer", shard, run_id, epoch, ms(UNREADABLE_AGAIN))
 
     async def suspected(self, crews: Sequence[str]) -> list[str]:
         return await CrewQueues(self._connection).suspected(crews, SUSPECTS)
@@ -85,7 +85,9 @@ class RedisQueue:
 
     async def register_worker(self, worker: str, crews: Mapping[str, int | None], lease: float) -> None:
         offer = Offer(crews=dict(crews), lease=lease)
-        await self._connection.run_small("offer", redis_keys.OFFERS, worker, dump(offer), ms(GONE))
+        await self._connection.run_unsharded(
+            "register_worker", redis_keys.WORKER_CREWS, worker, dump(offer), ms(GONE)
+        )
 
     async def heartbeat(
         self, worker: str, claims: Iterable[Claim], lease: float, worked: Mapping[str, int] | None = None
@@ -99,7 +101,7 @@ class RedisQueue:
             ]
         lost: set[str] = set()
         for shard, held in by_shard.items():
-            lost.update(await self._connection.run("beat", shard, ms(lease), *held))
+            lost.update(await self._connection.run("heartbeat", shard, ms(lease), *held))
         await self._seen(worker)
         return lost
 
@@ -134,7 +136,7 @@ class RedisQueue:
 
     async def defer(self, claim: Claim, seconds: float) -> None:
         shard = redis_keys.shard_of(claim.run.id)
-        if await self._connection.run("set_aside", shard, claim.run.id, claim.epoch, ms(seconds)) == -1:
+        if await self._connection.run("defer", shard, claim.run.id, claim.epoch, ms(seconds)) == -1:
             raise Fenced
 
     async def abandon(self, worker: str, given_up: RunError) -> list[str]:
@@ -142,8 +144,8 @@ class RedisQueue:
             "abandon", worker, dump(given_up), dump(RunFailed(error=given_up)), ms(self._retry_after)
         )
         await self._connection.do(self._connection.redis.zrem(redis_keys.WORKERS, worker))
-        await self._connection.do(self._connection.redis.hdel(redis_keys.OFFERS, worker))
+        await self._connection.do(self._connection.redis.hdel(redis_keys.WORKER_CREWS, worker))
         return [run_id for each in lost for run_id in each]
 
     async def _seen(self, worker: str) -> None:
-        await self._connection.run_small("seen", redis_keys.WORKERS, worker, ms(GONE))
+        await self._connection.run_unsharded("worker_seen", redis_keys.WORKERS, worker, ms(GONE))

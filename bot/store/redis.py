@@ -15,14 +15,14 @@ from bot.store.events import RedisEvents
 from bot.store.health import RedisHealth
 from bot.store.inbox import RedisInbox
 from bot.store.journal import RedisJournal
-from bot.store.journal_cipher import Seals
+from bot.store.journal_cipher import JournalCipher
 from bot.store.memory import RedisMemory
 from bot.store.outbox import RedisOutbox
 from bot.store.questions import RedisQuestions
 from bot.store.queue import RedisQueue
 from bot.store.runs import RedisRuns
 from bot.store.webhooks import RedisWebhooks
-from bot.store.write_concern import ALONE, Witnessing
+from bot.store.write_concern import DEFAULT_WRITE_CONCERN, WriteConcern
 
 DEFAULT_AGES = Ages()
 
@@ -34,7 +34,9 @@ class RedisStore(Store):
     connection: Connection
 
 
-def compose(connection: Connection, ages: Ages = DEFAULT_AGES, cipher: Seals | None = None) -> RedisStore:
+def compose(
+    connection: Connection, ages: Ages = DEFAULT_AGES, cipher: JournalCipher | None = None
+) -> RedisStore:
     """The store on a connection that is open."""
     return RedisStore(
         connection=connection,
@@ -43,7 +45,7 @@ def compose(connection: Connection, ages: Ages = DEFAULT_AGES, cipher: Seals | N
         questions=RedisQuestions(connection),
         events=RedisEvents(connection),
         queue=RedisQueue(connection, ages.retry_after),
-        journal=RedisJournal(connection, cipher or Seals()),
+        journal=RedisJournal(connection, cipher or JournalCipher()),
         clock=RedisClock(connection, ages),
         outbox=RedisOutbox(connection),
         memory=RedisMemory(connection),
@@ -56,11 +58,15 @@ def compose(connection: Connection, ages: Ages = DEFAULT_AGES, cipher: Seals | N
 
 @asynccontextmanager
 async def open_store(
-    url: str, ages: Ages = DEFAULT_AGES, *, witnessing: Witnessing = ALONE, journal_keys: Sequence[bytes] = ()
+    url: str,
+    ages: Ages = DEFAULT_AGES,
+    *,
+    write_concern: WriteConcern = DEFAULT_WRITE_CONCERN,
+    journal_keys: Sequence[bytes] = (),
 ) -> AsyncIterator[RedisStore]:
     """The store at `url`, connected and checked, closed when the block ends."""
-    connection = await connect(url, witnessing)
+    connection = await connect(url, write_concern)
     try:
-        yield compose(connection, ages, Seals(journal_keys))
+        yield compose(connection, ages, JournalCipher(journal_keys))
     finally:
         await connection.close()

@@ -1,33 +1,33 @@
-"""Where things are in Redis.
+"""The names of keys in Redis.
 
-A run's keys, its queue, its timers and the lists it stands in share one hash tag (`{s3}`), hence one slot of
-a Redis Cluster, so that every transition is one script also there. The scripts build the same names from the
-shard's base; docs/architecture.md lists them all.
+The keys, queue, timers and lists of a run share one hash tag (`{s3}`), hence one slot of a Redis Cluster, so
+that every transition is one script there as well. The scripts build the same names from the
+shard's base; docs/redis-keys.md lists them all.
 """
 
 from __future__ import annotations
 
 import zlib
 
-SCHEMA = 2
-"""The version of what is stored. Readers refuse a newer one, and bring an older one up to theirs."""
+SCHEMA = 3
+"""The version of the stored names. A process refuses a newer one, and upgrades an older one."""
 
 RECORD = 2
-"""The version of a run's and of a question's record; without one it is the first.
+"""The version of the record of a run and of a question; a record without one has version 1.
 
-It counts up with whatever an older release would misunderstand (a field of a policy, a kind of question, a
-timer): that one then leaves the record alone. A run's is the highest of all that belongs to it.
+It is incremented with every change that an older release would misunderstand (a field of a policy, a kind of
+question, a timer): older releases leave such records alone. The version of a run is the highest of its parts.
 """
 
 SHARDS = 8
-"""Part of the schema: another number would look for runs where they aren't."""
+"""Part of the schema: with another number runs would not be found."""
 
 PREFIX = "crewdeck"
 WAKE = f"{PREFIX}:wake"
 SCHEMA_KEY = f"{PREFIX}:schema"
 CREWS = f"{PREFIX}:crews"
 WORKERS = f"{PREFIX}:workers"
-OFFERS = f"{PREFIX}:workers:offers"
+WORKER_CREWS = f"{PREFIX}:workers:crews"
 DISABLED_WEBHOOKS = f"{PREFIX}:webhooks:disabled"
 
 
@@ -37,42 +37,42 @@ def shard_of(run_id: str) -> int:
 
 
 def base(shard: int) -> str:
-    """What all keys of a shard start with."""
+    """The prefix of all keys of a shard."""
     return f"{PREFIX}:{{s{shard}}}"
 
 
-def lines(shard: int) -> str:
-    """The lines (`<kind>:<crew>`) in which runs wait, by when each had its last turn or came."""
-    return f"{base(shard)}:lines"
+def queues(shard: int) -> str:
+    """The queues that hold runs (`<kind>:<crew>`), by the time of their last turn or of their creation."""
+    return f"{base(shard)}:queues"
 
 
-def line(shard: int, name: str) -> str:
-    """The requesters who wait in a line, by when each had their last turn or came."""
-    return f"{base(shard)}:line:{name}"
+def queue(shard: int, name: str) -> str:
+    """The requesters in a queue, by the time of their last turn or of their arrival."""
+    return f"{base(shard)}:queue:{name}"
 
 
-def line_of(shard: int, name: str, requester: str) -> str:
-    """A requester's runs in a line, by when they were queued."""
-    return f"{line(shard, name)}:of:{requester}"
+def queue_of(shard: int, name: str, requester: str) -> str:
+    """The runs of a requester in a queue, by the time they were queued."""
+    return f"{queue(shard, name)}:of:{requester}"
 
 
-def queued(shard: int) -> str:
-    """How many runs wait in each line."""
-    return f"{base(shard)}:queued"
+def queue_lengths(shard: int) -> str:
+    """The number of runs in each queue."""
+    return f"{base(shard)}:queue_lengths"
 
 
 def delayed(shard: int) -> str:
-    """Runs that are queued again later, by when."""
+    """Runs that are queued again later, by that time."""
     return f"{base(shard)}:delayed"
 
 
-def working(crew: str) -> str:
-    """The runs of a crew with a limit that work: until when they may, and for which worker."""
-    return f"{base(shard_of(crew))}:working:{crew}"
+def slots(crew: str) -> str:
+    """The concurrency slots of a crew: by run id, when the slot expires and the worker that holds it."""
+    return f"{base(shard_of(crew))}:slots:{crew}"
 
 
 def paused(shard: int) -> str:
-    """Paused workspaces, and why."""
+    """The reason of each paused workspace."""
     return f"{base(shard)}:paused"
 
 
@@ -82,7 +82,7 @@ def followers(shard: int) -> str:
 
 
 def ids(shard: int) -> str:
-    """The ids of all runs, in the order of their letters."""
+    """The ids of all runs, in lexicographic order."""
     return f"{base(shard)}:ids"
 
 
@@ -97,7 +97,7 @@ def open_questions(shard: int) -> str:
 
 
 def run(run_id: str) -> str:
-    """The run itself; what else belongs to it starts with the same name."""
+    """The record of a run, and the prefix of all its other keys."""
     return f"{base(shard_of(run_id))}:run:{run_id}"
 
 
@@ -107,7 +107,7 @@ def events(run_id: str) -> str:
 
 
 def journal(run_id: str) -> str:
-    """What a run has done: by step, the result."""
+    """The results of a run, by step."""
     return f"{run(run_id)}:journal"
 
 
@@ -117,13 +117,13 @@ def asked(run_id: str) -> str:
 
 
 def question(run_id: str, question_id: str) -> str:
-    """A question, its outcome, and its revision, which counts what was said and decided."""
+    """A question, its outcome, and its revision, which is incremented by each response and decision."""
     return f"{run(run_id)}:question:{question_id}"
 
 
-def said(run_id: str) -> str:
-    """Which question of a run each delivery has answered, by `<principal>/<key>`."""
-    return f"{run(run_id)}:said"
+def answered(run_id: str) -> str:
+    """The question that each response key has answered, by `<principal>/<key>`."""
+    return f"{run(run_id)}:answered"
 
 
 def timers(shard: int) -> str:
@@ -132,50 +132,50 @@ def timers(shard: int) -> str:
 
 
 def responses(run_id: str, question_id: str) -> str:
-    """What was said to a question, in order."""
+    """The responses to a question, in order."""
     return f"{question(run_id, question_id)}:responses"
 
 
 def shown(run_id: str, surface: str) -> str:
-    """How far a run has been shown on a surface, and where its cards are."""
+    """The newest event that was shown on a surface, and the references of the posted messages."""
     return f"{run(run_id)}:shown:{surface}"
 
 
 def troubles(shard: int, kind: str, surface: str) -> str:
-    """A follower's runs that don't get through (`failing`), and its events that were given up (`failed`)."""
+    """The runs that can't be delivered to a follower (`failing`), and the events given up (`failed`)."""
     return f"{base(shard)}:{kind}:{surface}"
 
 
 def inbox(shard: int) -> str:
-    """The stream of this shard's question events: which run, which event of it."""
+    """The stream of question events of a shard: run id and `seq`."""
     return f"{base(shard)}:inbox"
 
 
 def inbox_trimmed(shard: int) -> str:
-    """The newest position that is no longer kept in it."""
+    """The newest position that was trimmed from it."""
     return f"{inbox(shard)}:trimmed"
 
 
-def askers(shard: int) -> str:
-    """Which run asked each question."""
-    return f"{base(shard)}:askers"
+def question_runs(shard: int) -> str:
+    """The run of each question."""
+    return f"{base(shard)}:question_runs"
 
 
-def noted(run_id: str) -> str:
-    """Where things are kept outside of the shards that speak of a run."""
-    return f"{run(run_id)}:noted"
+def references(run_id: str) -> str:
+    """The keys outside of the shards that mention a run."""
+    return f"{run(run_id)}:references"
 
 
-def witness(key: str) -> str:
-    """What is written so that the server of a key has something new to be waited for."""
-    return f"{key}:witness" if "{" in key else f"{PREFIX}:witness:{{{key}}}"
+def write_marker(key: str) -> str:
+    """The key of the marker write that `WAIT` follows, on the server that owns `key`."""
+    return f"{key}:write_marker" if "{" in key else f"{PREFIX}:write_marker:{{{key}}}"
 
 
 def memory(key: str) -> str:
-    """A small thing to remember for a while; belongs to no shard."""
+    """A remembered value; belongs to no shard."""
     return f"{PREFIX}:memory:{key}"
 
 
-def shelf(name: str) -> str:
-    """Things to be done that must not be forgotten; belongs to no shard."""
-    return f"{PREFIX}:shelf:{name}"
+def pending(kind: str) -> str:
+    """Pending work of a kind; belongs to no shard."""
+    return f"{PREFIX}:pending:{kind}"

@@ -41,7 +41,7 @@ class RedisRuns:
         self._mentions = Mentions(connection)
 
     async def start(self, new: NewRun) -> tuple[Run, bool]:
-        fresh = await self._connection.confirm(
+        fresh = await self._connection.run_durably(
             "start",
             redis_keys.shard_of(new.id),
             new.id,
@@ -49,7 +49,7 @@ class RedisRuns:
             dump(new, include=RUN_SPEC),
             new.crew.name,
             new.requester.principal,
-            "1" if new.held else "",
+            "1" if new.awaiting_thread else "",
             dump(_started(new)),
             " ".join(place.surface for place in new.followers),
             *_place_words(new.place),
@@ -78,19 +78,19 @@ class RedisRuns:
 
     async def bind_place(self, run_id: str, place: Place) -> Run:
         await self._connection.run(
-            "settle_place", redis_keys.shard_of(run_id), run_id, dump(place), place.key, place.group
+            "bind_place", redis_keys.shard_of(run_id), run_id, dump(place), place.key, place.group
         )
         return await self.get(run_id)
 
     async def add_place(self, run_id: str, place: Place) -> None:
-        await self._connection.run("also_at", redis_keys.shard_of(run_id), run_id, place.key)
+        await self._connection.run("add_place", redis_keys.shard_of(run_id), run_id, place.key)
 
     async def cancel(self, run_id: str, by: Actor) -> Run:
         run = await self.get(run_id)
         if not can_decide(by, run.cancellers):
             raise Refused("not_allowed", "This run is not yours to cancel.")
         await check_questions(self._connection, run_id)
-        code = await self._connection.confirm(
+        code = await self._connection.run_durably(
             "cancel",
             redis_keys.shard_of(run_id),
             run_id,
@@ -122,18 +122,18 @@ class RedisRuns:
             raise newer_run(run_id)
         await self._mentions.remove(run_id, noted)
         if crew is not None:  # The place of one whose worker died; it is in the shard of the crew's name.
-            await self._connection.do(self._connection.redis.hdel(redis_keys.working(crew), run_id))
+            await self._connection.do(self._connection.redis.hdel(redis_keys.slots(crew), run_id))
 
     async def fail_unplaced(self, run_id: str, error: RunError) -> bool:
         body = RunFailed(error=error)
         return bool(
             await self._connection.run(
-                "fail_held", redis_keys.shard_of(run_id), run_id, new_call(), dump(error), dump(body)
+                "fail_unplaced", redis_keys.shard_of(run_id), run_id, new_call(), dump(error), dump(body)
             )
         )
 
     async def pause_tenant(self, tenant: str, reason: str | None) -> None:
-        await self._connection.each_shard("pause", tenant, "" if reason is None else "1", reason or "")
+        await self._connection.each_shard("pause_tenant", tenant, "" if reason is None else "1", reason or "")
 
     async def pause_reason(self, tenant: str) -> str | None:
         stored: str | None = await self._connection.do(

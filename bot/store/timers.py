@@ -93,7 +93,7 @@ class Timers:
             outcome, body = dump(decided), dump(completed_event(question, decided))
         return int(
             await self._connection.run(
-                "ring",
+                "fire_timer",
                 redis_keys.shard_of(timer.run_id),
                 timer.name,
                 timer.run_id,

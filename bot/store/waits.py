@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from bot.core.run import Run, RunStatus
-from bot.core.turns import LineKind
+from bot.core.turns import QueueKind
 from bot.core.waiting import Facts, Offer, Wait, wait_of
 from bot.store import redis_keys
 from bot.store.codec import ms
@@ -58,7 +58,7 @@ class Waits:
                     (most for offer in offers if (most := offer.crews.get(name)) is not None), default=None
                 ),
                 working=working[name],
-                alone=stands.line is not None and stands.line.startswith(f"{LineKind.ALONE}:"),
+                alone=stands.line is not None and stands.line.startswith(f"{QueueKind.ISOLATED}:"),
                 ahead=ahead.get(run.id, 0),
             )
             if (wait := wait_of(run, facts)) is not None:
@@ -67,14 +67,14 @@ class Waits:
 
     async def _offers(self, now: int) -> list[Offer]:
         """What the live workers offer."""
-        stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.OFFERS))
+        stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.WORKER_CREWS))
         offers = self._connection.unreadable.readable("offer", stored.items(), _offer)
         return [offer for _, (at, offer) in offers if at >= now - ms(offer.lease + LATE)]
 
     async def _working(self, crews: Sequence[str], now: int) -> dict[str, int]:
         async with self._connection.pipeline() as batch:
             for crew in crews:
-                batch.hgetall(redis_keys.working(crew))
+                batch.hgetall(redis_keys.slots(crew))
         readable = self._connection.unreadable.readable
         return {
             crew: sum(until > now for _, until in readable("working place", places.items(), _until))
@@ -85,7 +85,7 @@ class Waits:
         async with self._connection.pipeline() as batch:
             for run in runs:
                 shard = redis_keys.shard_of(run.id)
-                batch.hget(redis_keys.run(run.id), "line")
+                batch.hget(redis_keys.run(run.id), "queue")
                 batch.zscore(redis_keys.delayed(shard), run.id)
                 batch.hget(redis_keys.paused(shard), run.place.tenant if run.place else "")
         return {run.id: _Standing(*batch.results[n * 3 : n * 3 + 3]) for n, run in enumerate(runs)}
@@ -95,13 +95,13 @@ class Waits:
         in_line = [(run, line) for run in runs if (line := standing[run.id].line) is not None]
         if not in_line:
             return {}
-        again = {run.crew.name: f"{LineKind.AGAIN}:{run.crew.name}" for run, _ in in_line}
+        again = {run.crew.name: f"{QueueKind.RESUMED}:{run.crew.name}" for run, _ in in_line}
         crowds = await self._crowds({*(line for _, line in in_line), *again.values()})
         own = await self._own_before(in_line)
         found: dict[str, int] = {}
         for run, line in in_line:
             found[run.id] = _before(crowds[line], run.requester.principal, own[run.id])
-            if line.startswith(f"{LineKind.NEW}:"):
+            if line.startswith(f"{QueueKind.NEW}:"):
                 found[run.id] += sum(crowd.runs for crowd in crowds[again[run.crew.name]].values())
         return found
 
@@ -109,7 +109,7 @@ class Waits:
         """By line and requester, all shards together."""
         names = sorted(lines)
         merged: dict[str, dict[str, _Crowd]] = {name: {} for name in names}
-        for shard in await self._connection.each_shard("in_line", *names):
+        for shard in await self._connection.each_shard("read_queues", *names):
             for name, found in zip(names, shard, strict=True):
                 _add(merged[name], found)
         return merged
@@ -118,13 +118,13 @@ class Waits:
         """How many runs of its own requester go before each of these."""
         async with self._connection.pipeline() as batch:
             for run, line in in_line:
-                own = redis_keys.line_of(redis_keys.shard_of(run.id), line, run.requester.principal)
+                own = redis_keys.queue_of(redis_keys.shard_of(run.id), line, run.requester.principal)
                 batch.zscore(own, run.id)
         since = [at or 0 for at in batch.results]
         async with self._connection.pipeline() as batch:
             for (run, line), at in zip(in_line, since, strict=True):
                 for shard in range(redis_keys.SHARDS):
-                    own = redis_keys.line_of(shard, line, run.requester.principal)
+                    own = redis_keys.queue_of(shard, line, run.requester.principal)
                     batch.zcount(own, "-inf", f"({at:.0f}")
         shards = redis_keys.SHARDS
         return {

@@ -25,7 +25,7 @@ class RedisWebhooks:
         self._connection = connection
 
     async def follow(self, surfaces: Sequence[str]) -> None:
-        await self._connection.each_shard("follow", *surfaces)
+        await self._connection.each_shard("set_followers", *surfaces)
 
     async def following(self) -> list[str]:
         async with self._connection.pipeline() as batch:
@@ -37,7 +37,7 @@ class RedisWebhooks:
         shown = redis_keys.shown(run_id, surface)
         async with self._connection.pipeline() as batch:
             batch.hmget(shown, ["cursor", "tries", "gone"])
-            batch.zrange(f"{shown}:again", 0, -1, withscores=True)
+            batch.zrange(f"{shown}:resend", 0, -1, withscores=True)
         (cursor, tries, gone), again = batch.results
         return Outstanding(
             cursor=int(cursor or 0),
@@ -50,13 +50,13 @@ class RedisWebhooks:
         self, surface: str, owner: str, run_id: str, seq: int, *, failure: str = "", gone: bool = False
     ) -> bool:
         words = (surface, owner, run_id, seq, failure, "1" if gone else "")
-        return bool(await self._connection.run("passed", redis_keys.shard_of(run_id), *words))
+        return bool(await self._connection.run("ack_event", redis_keys.shard_of(run_id), *words))
 
     async def nack_event(
         self, surface: str, owner: str, run_id: str, *, tries: int, why: str, seconds: float
     ) -> bool:
         words = (surface, owner, run_id, tries, why, ms(seconds))
-        return bool(await self._connection.run("missed", redis_keys.shard_of(run_id), *words))
+        return bool(await self._connection.run("nack_event", redis_keys.shard_of(run_id), *words))
 
     async def disable(self, surface: str, why: str, fingerprint: str) -> None:
         disabled = Disabled(at=await self._connection.now(), why=why, fingerprint=fingerprint)
@@ -72,9 +72,7 @@ class RedisWebhooks:
         return dict(readable("disabled endpoint", stored.items(), Disabled.model_validate_json))
 
     async def resend(self, surface: str, run_id: str, seqs: Sequence[int]) -> int:
-        return int(
-            await self._connection.run("send_again", redis_keys.shard_of(run_id), surface, run_id, *seqs)
-        )
+        return int(await self._connection.run("resend", redis_keys.shard_of(run_id), surface, run_id, *seqs))
 
     async def failing(self, surface: str) -> list[Failing]:
         found = await self._listed("failing", surface)

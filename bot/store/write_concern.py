@@ -1,7 +1,7 @@
-"""Waiting until others than the primary have what people are about to be told.
+"""Write concern: how many servers must have a write before its result is reported.
 
-`WAIT` covers what its own connection wrote, so the transition, a small write that stands for everything
-before it, and the `WAIT` go down one connection together.
+`WAIT` covers only the writes of its own connection. So the transition, a marker write that stands for all
+earlier writes, and the `WAIT` are sent together on one connection.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ from bot.store.servers import Servers
 
 log = structlog.get_logger(__name__)
 
-WITHIN = 1.0
-"""Seconds for replicas to confirm. Slack gives a press 3 in all."""
+REPLICA_TIMEOUT_S = 1.0
+"""How long replicas may take to confirm. Slack allows 3 seconds for a whole interaction."""
 
-MARK = "redis.call('DEL', KEYS[1]) return redis.call('SET', KEYS[1], 1)"
-"""A write that is let through even when Redis is full: deleting first makes it so (see prelude.lua)."""
+MARKER_WRITE = "redis.call('DEL', KEYS[1]) return redis.call('SET', KEYS[1], 1)"
+"""A write that a full Redis accepts, because it starts with a deletion (see prelude.lua)."""
 
 Reply = Any
 
 
 @dataclass(frozen=True)
-class Witnessing:
-    """How many have to have an answer before it is confirmed."""
+class WriteConcern:
+    """Which copies a write needs before it is confirmed."""
 
-    #: Replicas; None: one, of servers that have any at that moment.
+    #: Number of replicas; None: one, where the server has any at that moment.
     replicas: int | None = None
-    #: And on disk, there and on the primary (`WAITAOF`, Redis 7.2).
+    #: The write must be on disk, on the replicas and the primary (`WAITAOF`, Redis 7.2).
     fsync: bool = False
 
 
-ALONE = Witnessing()
+DEFAULT_WRITE_CONCERN = WriteConcern()
 
 
-class Witness:
-    """Runs transitions so that they are known to more than one server."""
+class DurableRunner:
+    """Runs transitions and waits until they satisfy the write concern."""
 
-    def __init__(self, wanted: Witnessing, servers: Servers) -> None:
+    def __init__(self, wanted: WriteConcern, servers: Servers) -> None:
         self._wanted = wanted
         self._servers = servers
         #: How many replicas each server had when it was last asked.
         self._online: WeakKeyDictionary[Redis, int] = WeakKeyDictionary()
 
     async def run(self, redis: Redis, script: Script, key: str, args: Sequence[str]) -> Reply:
-        """Run a transition on the server that has the key; what it returned."""
+        """Run a transition on the server that owns the key; returns its reply."""
         reply = await self._attempt(redis, key, ("EVALSHA", script.sha, 1, key, *args))
         if isinstance(reply, NoScriptError):
             reply = await self._attempt(redis, key, ("EVAL", script.text, 1, key, *args))
@@ -64,7 +64,7 @@ class Witness:
         return reply
 
     async def wait(self, redis: Redis, key: str) -> None:
-        """Wait for everything that was written to this server until now."""
+        """Wait until all writes to this server so far satisfy the write concern."""
         await self._attempt(redis, key)
 
     async def _attempt(self, redis: Redis, key: str, command: tuple[Any, ...] | None = None) -> Reply:
@@ -80,11 +80,11 @@ class Witness:
         if isinstance(reply, Exception):
             return reply
         if not self._judge(redis, replicas, replies):
-            # A replica has come meanwhile. The transition too: a failover may have come as well.
+            # A replica connected meanwhile. The transition is repeated: there may have been a failover too.
             again = await self._attempt(redis, key, command)
             return again if isinstance(again, Exception) else reply
         if not self._online[redis]:
-            # A primary whose replicas have left may be one that was replaced and doesn't know it yet.
+            # A primary without replicas may have been replaced without knowing it yet.
             await check()
         return reply
 
@@ -96,15 +96,15 @@ class Witness:
     def _add_wait(self, pipe: Pipeline, key: str, replicas: int) -> None:
         if not replicas and not self._wanted.fsync:
             return
-        pipe.eval(MARK, 1, redis_keys.witness(key))
-        within = round(WITHIN * 1000)
+        pipe.eval(MARKER_WRITE, 1, redis_keys.write_marker(key))
+        within = round(REPLICA_TIMEOUT_S * 1000)
         if self._wanted.fsync:
             pipe.execute_command("WAITAOF", 1, replicas, within)
         else:
             pipe.execute_command("WAIT", replicas, within)
 
     def _judge(self, redis: Redis, replicas: int, replies: Sequence[Reply]) -> bool:
-        """Whether nothing is left to wait for. Raises StoreUnavailable if it took too long."""
+        """Whether the write concern is satisfied. Raises StoreUnavailable on a timeout."""
         *waiting, state = replies
         for reply in replies:
             if isinstance(reply, RedisError):
@@ -127,7 +127,7 @@ class Witness:
     def _enough(self, answer: Reply, replicas: int, online: int) -> bool:
         local, confirmed = answer if self._wanted.fsync else (1, answer)
         if self._wanted.replicas is None and not online:
-            replicas = 0  # The last one left while it was waited for.
+            replicas = 0  # The last replica disconnected meanwhile.
         return int(local) >= 1 and int(confirmed) >= replicas
 
 

@@ -17,7 +17,7 @@ from crewai.crews.utils import enable_agent_streaming
 from crewai.flow.flow import Flow
 
 from bot.core.claim import Claim
-from bot.core.errors import JournalSealed, UnreadableRecord
+from bot.core.errors import JournalUndecryptable, UnreadableRecord
 from bot.core.event import TaskCompleted
 from bot.core.ports import Fenced
 from crews.building.build import Blueprint, Built, YamlCrew
@@ -131,7 +131,7 @@ class Runtime:
                 return history
             log.error("a run's journal is of another release", run_id=claim.run.id, problem=problem)
             await self._store.finish(claim, None, failures.of_release(claim.run.id, problem))
-        except (JournalSealed, UnreadableRecord) as error:
+        except (JournalUndecryptable, UnreadableRecord) as error:
             log.error("a run waits until it can be read", run_id=claim.run.id, reason=str(error))  # noqa: TRY400 - not our failure
             await self._store.set_aside(claim, SEALED_PAUSE)
         except Fenced:

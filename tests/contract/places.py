@@ -7,7 +7,7 @@ import redis
 
 from bot.store import redis_keys
 
-INDEXES = {"delayed": "delayed", "leases": "leased", "over": "finished"}
+INDEXES = {"delayed": "delayed", "leases": "leased", "finished": "finished"}
 """The sorted sets that hold a shard's runs, and the state of what is in them."""
 WITHOUT = {"awaiting_thread", "parked"}
 """States of runs that stand in no index."""
@@ -21,7 +21,7 @@ def misplaced(server: redis.Redis) -> list[str]:
 def _misplaced(server: redis.Redis, base: str) -> Iterator[str]:
     found = _found(server, base)
     for run_id in _members(server, f"{base}:runs"):
-        run = server.hmget(f"{base}:run:{run_id}", "state", "status", "line")
+        run = server.hmget(f"{base}:run:{run_id}", "state", "status", "queue")
         state, status, line = ("" if each is None else str(each) for each in run)
         at = found.pop(run_id, [])
         wanted = [] if state in WITHOUT else [f"queued {line}" if state == "queued" else state]
@@ -38,7 +38,7 @@ def _found(server: redis.Redis, base: str) -> defaultdict[str, list[str]]:
     indexes = {f"{base}:{index}": state for index, state in INDEXES.items()}
     indexes |= dict.fromkeys(map(str, server.scan_iter(match=f"{base}:paused:*")), "paused")
     # What waits in a line that nobody looks into is lost.
-    indexes |= dict.fromkeys(map(str, server.scan_iter(match=f"{base}:line:*:of:*")), "in no line")
+    indexes |= dict.fromkeys(map(str, server.scan_iter(match=f"{base}:queue:*:of:*")), "in no line")
     queues = _queues(server, base)
     indexes |= {name: f"queued {line}" for name, line in queues.items()}
     for index, state in indexes.items():
@@ -47,7 +47,7 @@ def _found(server: redis.Redis, base: str) -> defaultdict[str, list[str]]:
     counted: Counter[str] = Counter()
     for name, line in queues.items():
         counted[line] += server.zcard(name)
-    kept = {str(line): int(number) for line, number in server.hgetall(f"{base}:queued").items()}
+    kept = {str(line): int(number) for line, number in server.hgetall(f"{base}:queue_lengths").items()}
     if kept != counted:
         found[base].append(f"lines that hold {dict(counted)} and are counted as {kept}")
     return found
@@ -60,7 +60,7 @@ def _members(server: redis.Redis, name: str) -> list[str]:
 def _queues(server: redis.Redis, base: str) -> dict[str, str]:
     """The requesters' queues of all lines, each with its line."""
     return {
-        f"{base}:line:{line}:of:{requester}": line
-        for line in _members(server, f"{base}:lines")
-        for requester in _members(server, f"{base}:line:{line}")
+        f"{base}:queue:{line}:of:{requester}": line
+        for line in _members(server, f"{base}:queues")
+        for requester in _members(server, f"{base}:queue:{line}")
     }

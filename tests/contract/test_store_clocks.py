@@ -25,8 +25,8 @@ def shift(server: redis.Redis, by: int) -> None:
     """As if the server's clock jumped: what it has stored is so many milliseconds earlier."""
     for shard in range(redis_keys.SHARDS):
         base = redis_keys.base(shard)
-        if (looked := server.get(f"{base}:looked")) is not None:
-            server.set(f"{base}:looked", int(looked) - by)
+        if (looked := server.get(f"{base}:clock_checked")) is not None:
+            server.set(f"{base}:clock_checked", int(looked) - by)
         for run_id in map(str, server.zrange(f"{base}:leases", 0, -1)):
             server.zincrby(f"{base}:leases", -by, run_id)
 
@@ -78,15 +78,15 @@ async def test_nobody_renews_a_dead_workers_lease_twice(store: RedisStore, serve
             lost = await store.clock.tick(LOST)
             await asyncio.sleep(0.1)
     assert (await store.runs.get(claim.run.id)).status is RunStatus.QUEUED
-    assert field(server, claim, "deaths") == "1"
+    assert field(server, claim, "crash_count") == "1"
 
 
 async def test_the_same_moment_is_noted_once_while_many_look(store: RedisStore, server: redis.Redis) -> None:
     """And not at all where nobody holds a run: an idle store is not written to."""
     await store.clock.due(1.0)
-    assert not server.keys("*:looked")
+    assert not server.keys("*:clock_checked")
     claim = await claimed(store)
-    looked = f"{redis_keys.base(redis_keys.shard_of(claim.run.id))}:looked"
+    looked = f"{redis_keys.base(redis_keys.shard_of(claim.run.id))}:clock_checked"
     first = server.get(looked)
     for _ in range(5):
         await store.clock.due(1.0)
@@ -100,11 +100,11 @@ async def test_a_worker_that_speaks_again_had_not_died(store: RedisStore, server
         run_out(server, claim)
         assert await store.clock.tick(LOST) == 1
         [other] = await store.queue.claim("other", [DEMO.name], 1, LEASE)
-        assert field(server, claim, "deaths") == "1"
+        assert field(server, claim, "crash_count") == "1"
         assert await store.queue.heartbeat("sleepy", [claim], LEASE) == {claim.run.id}
-        assert field(server, claim, "deaths") == "0"
+        assert field(server, claim, "crash_count") == "0"
         assert await store.queue.heartbeat("sleepy", [claim], LEASE) == {claim.run.id}
-        assert field(server, claim, "deaths") == "0", "once"
+        assert field(server, claim, "crash_count") == "0", "once"
         await store.queue.release(other)
         [claim] = await store.queue.claim("sleepy", [DEMO.name], 1, LEASE)
     await store.queue.finish(claim, result="done")
@@ -150,7 +150,7 @@ async def test_who_was_seen_to_die_is_dead_whatever_comes_later(
     claim = await claimed(store)
     await store.queue.abandon("w1", LOST)
     await store.queue.heartbeat("w1", [claim], LEASE)
-    assert field(server, claim, "deaths") == "1"
+    assert field(server, claim, "crash_count") == "1"
 
 
 WORDS: dict[str, Callable[[RedisStore, Claim], Awaitable[object]]] = {
@@ -171,7 +171,7 @@ async def test_any_word_of_a_silent_worker_counts(store: RedisStore, server: red
     claim = await claimed(store)
     run_out(server, claim)
     await store.clock.tick(LOST)
-    assert field(server, claim, "deaths") == "1"
+    assert field(server, claim, "crash_count") == "1"
     with pytest.raises(Fenced):
         await WORDS[word](store, claim)
-    assert field(server, claim, "deaths") == "0"
+    assert field(server, claim, "crash_count") == "0"

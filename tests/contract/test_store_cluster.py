@@ -96,7 +96,7 @@ async def test_after_the_death_of_a_primary_its_replica_goes_on_with_every_answe
     claim = await claimed_on(store, nodes, nodes.primaries[0])
     elsewhere = await claimed_on(store, nodes, nodes.primaries[1])
     question = await store.questions.ask(claim, approval(claim))
-    shelf = next(name for name in "abcdefgh" if nodes.owner(redis_keys.shelf(name)) is nodes.primaries[0])
+    shelf = next(name for name in "abcdefgh" if nodes.owner(redis_keys.pending(name)) is nodes.primaries[0])
     assert (await store.questions.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
     await store.memory.save_pending(shelf, "press", "to be worked on")
     nodes.primaries[0].kill()

@@ -44,8 +44,8 @@ async def test_crews_that_others_announced_are_known(
 async def test_what_queued_runs_wait_for_is_said(bad: str, store: RedisStore, server: redis.Redis) -> None:
     run = await started(store)
     await store.queue.register_worker("w1", {"demo": 2}, LEASE)
-    server.hset(redis_keys.OFFERS, "w2", bad)
-    server.hset(redis_keys.working("demo"), "another run", bad)
+    server.hset(redis_keys.WORKER_CREWS, "w2", bad)
+    server.hset(redis_keys.slots("demo"), "another run", bad)
     assert (await store.runs.waits([run]))[run.id].code == "turn"
     assert set(store.health.unreadable()) == {"offer", "working place"}
 

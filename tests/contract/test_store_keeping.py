@@ -10,7 +10,7 @@ import redis
 
 from bot.core import ids
 from bot.core.claim import Claim
-from bot.core.errors import JournalSealed, NotFound, Refused
+from bot.core.errors import JournalUndecryptable, NotFound, Refused
 from bot.core.event import TaskStarted
 from bot.core.lists import RunFilter
 from bot.core.ports import Fenced
@@ -139,7 +139,7 @@ async def test_what_started_a_run_that_is_gone_starts_it_no_second_time(
     with pytest.raises(NotFound):
         await store.runs.get(new.id)
     assert traces(new.id, server) == "", "and nothing of it is left"
-    marks = server.keys("*:gone:*")
+    marks = server.keys("*:tombstone:*")
     assert len(marks) == 1
     assert 0 < server.pttl(marks[0]) <= 7 * 24 * 3600 * 1000
     assert (await store.runs.start(new_run()))[1], "others start"
@@ -259,7 +259,7 @@ async def test_further_keys_open_what_they_sealed(store: RedisStore, store_url: 
             }
     for keyring in ([], [KEYS[1]]):
         async with open_store(store_url, journal_keys=keyring) as other:
-            with pytest.raises(JournalSealed, match=f"CREWDECK_JOURNAL_KEY.*{claim.run.id}"):
+            with pytest.raises(JournalUndecryptable, match=f"CREWDECK_JOURNAL_KEY.*{claim.run.id}"):
                 await other.journal.read(claim.run.id)
 
 
@@ -273,5 +273,5 @@ async def test_a_sealed_value_can_not_be_moved(
         server.hset(redis_keys.journal(claim.run.id), "another", sealed)
         server.hset(redis_keys.journal(other.run.id), "step", sealed)
         for run_id in (claim.run.id, other.run.id):
-            with pytest.raises(JournalSealed, match="moved"):
+            with pytest.raises(JournalUndecryptable, match="moved"):
                 await sealing.journal.read(run_id)

@@ -60,8 +60,8 @@ async def test_a_cancelled_run_is_no_surprise_to_who_cancelled_it(line: LossyLin
 
 
 async def test_a_run_that_could_not_be_placed_is_reported(line: LossyLine, far: RedisStore) -> None:
-    first, _ = await far.runs.start(new_run(place=UNPLACED, held=True))
-    second, _ = await far.runs.start(new_run(place=UNPLACED, held=True))
+    first, _ = await far.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
+    second, _ = await far.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
     assert await far.runs.fail_unplaced(first.id, LOST)
     line.lose(1)
     assert await far.runs.fail_unplaced(second.id, LOST)

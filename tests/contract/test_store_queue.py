@@ -291,10 +291,10 @@ async def test_a_run_that_no_live_worker_can_take_waits_for_one(
     await up(store)
     assert await said(store, demo) == ("turn", 0)
     assert await said(store, other) == ("worker", None)
-    stored = server.hget(redis_keys.OFFERS, "w")
+    stored = server.hget(redis_keys.WORKER_CREWS, "w")
     assert stored is not None
     at, _, offer = str(stored).partition(" ")
-    server.hset(redis_keys.OFFERS, "w", f"{int(at) - (LEASE + 2) * 1000:.0f} {offer}")
+    server.hset(redis_keys.WORKER_CREWS, "w", f"{int(at) - (LEASE + 2) * 1000:.0f} {offer}")
     assert await said(store, demo) == ("worker", None)
     await up(store)
     await store.queue.abandon("w", LOST)
@@ -336,7 +336,7 @@ async def test_a_run_of_a_crew_that_has_reached_its_limit_is_told_so(store: Redi
 
 async def test_other_reasons(store: RedisStore) -> None:
     await up(store)
-    held, _ = await store.runs.start(new_run(place=PLACE, held=True))
+    held, _ = await store.runs.start(new_run(place=PLACE, awaiting_thread=True))
     assert await said(store, held.id) == ("place", None)
     placed = (await started(store, place=PLACE)).id
     await store.runs.pause_tenant(PLACE.tenant, "revoked")
@@ -361,4 +361,4 @@ async def test_depths_of_the_queue_are_counted(store: RedisStore) -> None:
     await burst(store, 3)
     claim = await claimed(store)
     await store.queue.release(claim)
-    assert (await store.health.totals()).queued == {"new:demo": 3, "again:demo": 1}
+    assert (await store.health.totals()).queued == {"new:demo": 3, "resumed:demo": 1}

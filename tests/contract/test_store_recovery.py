@@ -93,7 +93,7 @@ async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
 ) -> None:
     answered, parked, ended, expiring = [await claimed(store, place=PLACE) for _ in range(4)]
     waiting = await started(store)
-    held, _ = await store.runs.start(new_run(place=UNPLACED, held=True))
+    held, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
     asked = [await store.questions.ask(claim, approval(claim)) for claim in (answered, parked)]
     await store.questions.ask(expiring, approval(expiring, deadline=Deadline(after=60)))
     timers = redis_keys.timers(shard_of(expiring.run.id))

@@ -15,7 +15,7 @@ from bot.core.run import RunStatus
 from bot.store.durability import inspect
 from bot.store.redis import RedisStore, open_store
 from bot.store.redis_keys import shard_of
-from bot.store.write_concern import Witnessing
+from bot.store.write_concern import WriteConcern
 from tests.contract.servers import Pair, pair, until
 from tests.contract.test_store_cluster import sooner_or_later
 from tests.contract.world import DEMO, LEASE, LOST, PLACE, approval, claimed, new_run, response, started, told
@@ -116,10 +116,10 @@ async def test_a_replica_that_left_is_waited_for_only_where_the_settings_say_so(
     servers.replica.kill()
     assert await settled(store, first) is Verdict.SETTLED
     assert (await store.health.totals()).replicas == 0, "an operator sees it"
-    async with open_store(servers.url, witnessing=Witnessing(replicas=1)) as strict:
+    async with open_store(servers.url, write_concern=WriteConcern(replicas=1)) as strict:
         with pytest.raises(StoreUnavailable, match="did not confirm"):
             await settled(strict, second)
-    found = {(each.state, each.words) for each in await inspect(servers.url, Witnessing(replicas=1))}
+    found = {(each.state, each.words) for each in await inspect(servers.url, WriteConcern(replicas=1))}
     assert ("ok", "the primary of crews, by 1 sentinel") in found
     assert ("broken", "0 replicas are connected, but answers wait for 1: none can be confirmed") in found
 
@@ -139,14 +139,14 @@ async def test_where_there_is_no_replica_nothing_is_waited_for(redis_url: str) -
 
 
 async def test_an_answer_can_wait_for_the_disk(redis_url: str) -> None:
-    async with open_store(redis_url, witnessing=Witnessing(fsync=True)) as store:
+    async with open_store(redis_url, write_concern=WriteConcern(fsync=True)) as store:
         claim = await claimed(store)
         question = await store.questions.ask(claim, approval(claim))
         assert (
             await store.questions.respond(claim.run.id, question.id, response())
         ).verdict is Verdict.SETTLED
     assert "answers are confirmed when they are on disk" in [
-        each.words for each in await inspect(redis_url, Witnessing(fsync=True))
+        each.words for each in await inspect(redis_url, WriteConcern(fsync=True))
     ]
 
 

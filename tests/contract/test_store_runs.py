@@ -52,11 +52,11 @@ async def test_an_unknown_run_is_not_found(store: RedisStore) -> None:
 
 
 async def test_a_held_run_is_queued_when_its_place_is_known(store: RedisStore) -> None:
-    run, _ = await store.runs.start(new_run(place=UNPLACED, held=True))
-    assert run.held
+    run, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
+    assert run.awaiting_thread
     assert await store.queue.claim("w", [DEMO.name], 1, LEASE) == []
     placed = await store.runs.bind_place(run.id, PLACE)
-    assert (placed.held, placed.place) == (False, PLACE)
+    assert (placed.awaiting_thread, placed.place) == (False, PLACE)
     await store.runs.bind_place(run.id, PLACE.model_copy(update={"ref": "C1/later"}))
     assert (await store.runs.get(run.id)).place == PLACE
     assert [found.id for found in await store.runs.at(PLACE)] == [run.id]
@@ -64,7 +64,7 @@ async def test_a_held_run_is_queued_when_its_place_is_known(store: RedisStore) -
 
 
 async def test_a_place_in_another_channel_moves_the_run_to_its_list(store: RedisStore) -> None:
-    run, _ = await store.runs.start(new_run(place=UNPLACED, held=True))
+    run, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
     elsewhere = PLACE.model_copy(update={"group": "slack:T1:D9"})
     await store.runs.bind_place(run.id, elsewhere)
     assert await store.runs.list(RunFilter(group=CHANNEL)) == []
@@ -74,8 +74,8 @@ async def test_a_place_in_another_channel_moves_the_run_to_its_list(store: Redis
 
 
 async def test_a_run_that_can_not_be_placed_fails_unless_it_was(store: RedisStore) -> None:
-    lost, _ = await store.runs.start(new_run(place=UNPLACED, held=True))
-    placed, _ = await store.runs.start(new_run(place=UNPLACED, held=True))
+    lost, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
+    placed, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
     await store.runs.bind_place(placed.id, PLACE)
     assert await store.runs.fail_unplaced(lost.id, LOST)
     assert not await store.runs.fail_unplaced(placed.id, LOST)

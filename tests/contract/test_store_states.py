@@ -78,7 +78,7 @@ class Play:
         self.runs.append(run.id)
 
     async def _start_held(self, _: int) -> None:
-        run, _new = await self.store.runs.start(new_run(place=UNPLACED, held=True))
+        run, _new = await self.store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
         self.runs.append(run.id)
 
     async def _claim(self, worker: int) -> None:
@@ -155,7 +155,7 @@ class Play:
     async def _jump(self, _: int) -> None:
         """The store's clock jumps."""
         for shard in range(redis_keys.SHARDS):
-            self.server.set(f"{redis_keys.base(shard)}:looked", 1)
+            self.server.set(f"{redis_keys.base(shard)}:clock_checked", 1)
         await self.store.clock.tick(LOST)
 
     async def _pause(self, _: int) -> None:

@@ -34,7 +34,7 @@ def new_run(
     crew: Crew = DEMO,
     by: Actor = ADA,
     place: Place | None = None,
-    held: bool = False,
+    awaiting_thread: bool = False,
 ) -> NewRun:
     policy = policy_for(crew.approvers, by)
     return NewRun(
@@ -44,7 +44,7 @@ def new_run(
         approvers=policy,
         cancellers=policy,
         place=place,
-        held=held,
+        awaiting_thread=awaiting_thread,
     )
 
 

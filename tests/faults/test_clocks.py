@@ -127,6 +127,6 @@ async def test_a_worker_that_alone_is_suspended_again_and_again_has_not_died(
         holder.pause()
         await people.until(run, partial(_claimed, times + 1))
         holder.resume()
-        await until(lambda: site.field(run, "deaths") == "0", WITHIN, site.story)
+        await until(lambda: site.field(run, "crash_count") == "0", WITHIN, site.story)
     assert await people.result(run) == "did work"
     await ended_once(people, run)

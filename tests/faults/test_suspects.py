@@ -50,7 +50,7 @@ async def died(site: Site, store: RedisStore, worker: Machine, run: Run) -> int:
     worker_id = site.field(run, "worker")
     worker.kill()
     assert await store.queue.abandon(worker_id or "", QUARANTINED) == [run.id]
-    return int(site.field(run, "deaths") or 0)
+    return int(site.field(run, "crash_count") or 0)
 
 
 def own_process(worker: Machine) -> psutil.Process:
@@ -77,7 +77,7 @@ async def test_the_process_for_a_suspect_ends_with_its_worker_and_the_run_goes_o
     await worker.stopped()
     assert not alive(first)
     assert (await store.runs.get(run.id)).status is RunStatus.QUEUED
-    assert site.field(run, "deaths") == "2", "it was given back"
+    assert site.field(run, "crash_count") == "2", "it was given back"
 
     model.delay(0)
     worker = site.worker(**HASTY)
@@ -90,4 +90,4 @@ async def test_the_process_for_a_suspect_ends_with_its_worker_and_the_run_goes_o
     assert (await store.runs.get(run.id)).status is RunStatus.QUEUED
     site.worker(**HASTY)
     assert await people.result(run) == "did work"
-    assert site.field(run, "deaths") is None
+    assert site.field(run, "crash_count") is None

@@ -104,7 +104,7 @@ class Outbox:
         place = ChatPlace(SURFACE, TEAM, channel, thread).encode()
         key = f"start-{next(self._keys)}"
         run, _ = await self.store.runs.start(
-            starting.plan(crew, inputs, requester, key=key, place=place, held=True)
+            starting.plan(crew, inputs, requester, key=key, place=place, awaiting_thread=True)
         )
         return run
 

@@ -93,7 +93,7 @@ async def test_a_process_that_starts_reads_what_it_can(
         await on.sees(lambda: on.said("Odd place?"))
     policy_of_two(server, question_key(spoilt))
     server.hset(redis_keys.shown(third.run.id, "slack"), mapping={"copy:moved": "nowhere", "copy:drawn": "x"})
-    shelf = redis_keys.shelf("slack:deliveries")
+    shelf = redis_keys.pending("slack:deliveries")
     bad = {"a": "{", "b": "[]", "c": '{"owner": "gone"}', "d": '{"owner": "gone", "payload": 7}'}
     for key, text in bad.items():
         server.hset(shelf, key, text)

@@ -5,20 +5,20 @@ from collections import Counter, defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.turns import Line, LineKind, Queued, Waiter, choose
+from bot.core.turns import CrewQueue, Queued, QueueKind, Waiter, choose
 
 REQUESTERS = st.sampled_from(["ada", "bob", "cyd", "dan"])
 CREWS = st.sampled_from(["one", "two", "three"])
 STARTED = st.lists(st.tuples(CREWS, REQUESTERS), min_size=1, max_size=60)
 
 
-def lines(started: list[tuple[str, str]], kind: LineKind = LineKind.NEW) -> list[Line]:
+def lines(started: list[tuple[str, str]], kind: QueueKind = QueueKind.NEW) -> list[CrewQueue]:
     """What waits when these were started, one after the other."""
     runs: defaultdict[str, defaultdict[str, list[Queued]]] = defaultdict(lambda: defaultdict(list))
     for at, (crew, who) in enumerate(started):
         runs[crew][who].append(Queued(at, f"{kind}-{at}"))
     return [
-        Line(
+        CrewQueue(
             kind,
             crew,
             min(held[0].at for held in of.values()),
@@ -33,7 +33,7 @@ def test_everybodys_runs_are_taken_once_and_oldest_first(started: list[tuple[str
     picks = choose(lines(started), len(started) + 5)
     assert sorted(pick.run.at for pick in picks) == list(range(len(started)))
     for whose in set(started):
-        own = [pick.run.at for pick in picks if (pick.line.crew, pick.requester) == whose]
+        own = [pick.run.at for pick in picks if (pick.queue.crew, pick.requester) == whose]
         assert own == sorted(own)
 
 
@@ -42,7 +42,7 @@ def test_nobody_is_ahead_of_others_who_wait_by_more_than_a_turn(
     started: list[tuple[str, str]], room: int
 ) -> None:
     waiting = Counter(started)
-    taken = Counter((pick.line.crew, pick.requester) for pick in choose(lines(started), room))
+    taken = Counter((pick.queue.crew, pick.requester) for pick in choose(lines(started), room))
     crews, waits = Counter[str](), Counter[str]()
     for (crew, who), number in waiting.items():
         crews[crew] += taken[crew, who]
@@ -60,12 +60,12 @@ def test_nobody_is_ahead_of_others_who_wait_by_more_than_a_turn(
 def test_what_was_begun_goes_before_what_is_new(
     begun: list[tuple[str, str]], new: list[tuple[str, str]], room: int
 ) -> None:
-    kinds = [pick.line.kind for pick in choose(lines(new) + lines(begun, LineKind.AGAIN), room)]
-    expected = [LineKind.AGAIN] * len(begun) + [LineKind.NEW] * len(new)
+    kinds = [pick.queue.kind for pick in choose(lines(new) + lines(begun, QueueKind.RESUMED), room)]
+    expected = [QueueKind.RESUMED] * len(begun) + [QueueKind.NEW] * len(new)
     assert kinds == expected[:room]
 
 
 def test_suspects_are_taken_by_who_asks_for_them_alone() -> None:
-    suspects = lines([("one", "ada")], LineKind.ALONE)
+    suspects = lines([("one", "ada")], QueueKind.ISOLATED)
     assert choose(suspects, 5) == []
-    assert [pick.run.id for pick in choose(suspects, 5, [LineKind.ALONE])] == ["alone-0"]
+    assert [pick.run.id for pick in choose(suspects, 5, [QueueKind.ISOLATED])] == ["isolated-0"]

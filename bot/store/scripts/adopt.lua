@@ -1,7 +1,7 @@
--- Record a copy that turned up, unless one is recorded or the run is gone. Returns 1 if it was recorded.
--- The run is pending from then on, until its surface records a copy of that name itself.
+-- Record an orphaned message, unless one of its name is recorded or the run is deleted. Returns 1 if it was recorded.
+-- The run stays pending until its surface records a message of that name itself.
 -- ARGV: surface, id, name, reference
-even_when_full()
+allow_when_full()
 local key = run_key(ARGV[2])
 if redis.call('HGET', key, 'surface') ~= ARGV[1] then return 0 end
 local shown = key .. ':shown:' .. ARGV[1]

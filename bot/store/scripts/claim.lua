@@ -1,18 +1,17 @@
--- Take these runs, as far as they are still queued. What of them belongs to a paused workspace is set aside.
--- Who had a turn in a line waits there for the next one.
--- Returns {when, the ids of all that this call holds in this shard}: the same call again (its answer was lost) finds
--- what it had taken.
+-- Claim these runs, if they are still queued. Runs of a paused workspace are moved to `paused`.
+-- The queue and the requester of a claimed run have had their turn.
+-- Returns {time, the ids of all runs of this call in this shard}: a repeated call (its reply was lost) finds its runs.
 -- ARGV: worker, call, lease (ms), id ...
-even_when_full()
+allow_when_full()
 local worker, call, lease = ARGV[1], ARGV[2], ARGV[3]
 local at = now()
 local taken = base .. ':claim:' .. call
 local held = {}
 
 -- A lease is measured from a look at the clock.
-look(at)
+check_clock(at)
 for _, id in ipairs(redis.call('LRANGE', taken, 0, -1)) do
-  renew(id, at + lease)
+  renew_lease(id, at + lease)
   held[#held + 1] = id
 end
 
@@ -20,8 +19,8 @@ local function take(id)
   local key = run_key(id)
   local run = redis.call('HMGET', key, 'state', 'tenant', 'requester')
   if run[1] ~= 'queued' then return end
-  if newer(id) then return end -- it waits for a worker of that release
-  local line, since = stands(id)
+  if has_newer_version(id) then return end -- it waits for a worker of that release
+  local queue, since = queue_position(id)
   if redis.call('HEXISTS', base .. ':paused', run[2]) == 1 then
     move(id, 'paused', since)
     return
@@ -31,8 +30,8 @@ local function take(id)
   move(id, 'leased', at + lease)
   redis.call('HSET', key, 'worker', worker, 'claim', call, 'lease', lease)
   redis.call('RPUSH', taken, id)
-  redis.call('ZADD', base .. ':lines', 'XX', at, line)
-  redis.call('ZADD', base .. ':line:' .. line, 'XX', at, run[3])
+  redis.call('ZADD', base .. ':queues', 'XX', at, queue)
+  redis.call('ZADD', base .. ':queue:' .. queue, 'XX', at, run[3])
   wake('run:' .. id)
   held[#held + 1] = id
 end

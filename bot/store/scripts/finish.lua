@@ -1,12 +1,12 @@
--- End a claimed run. Returns 1 (also when it comes again), or 0 if the claim is no longer valid.
+-- End a claimed run. Returns 1 (also for a repeated call), or 0 if the claim is no longer valid.
 -- ARGV: id, epoch, status, field (result or error), its value, body of the last event
-even_when_full()
+allow_when_full()
 local id, status = ARGV[1], ARGV[3]
 local key = run_key(id)
 local run = redis.call('HMGET', key, 'epoch', 'status')
-if run[1] == ARGV[2] and over(run[2]) then return run[2] == status and 1 or 0 end
-if not holds(id, ARGV[2]) then return 0 end
+if run[1] == ARGV[2] and is_finished(run[2]) then return run[2] == status and 1 or 0 end
+if not holds_claim(id, ARGV[2]) then return 0 end
 redis.call('HSET', key, ARGV[4], ARGV[5])
-close(id, status, ARGV[6], now())
+finish_run(id, status, ARGV[6], now())
 publish()
 return 1

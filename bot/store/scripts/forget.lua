@@ -1,18 +1,18 @@
--- Remove a run that is over, with everything in it but what the stream of all runs says of its questions, which leaves
--- that with its age. For so long (ms) it can't be started again.
+-- Delete a finished run with everything in it, except its entries in the stream of all runs, which are trimmed by age.
+-- It can't be started again for `barred` ms.
 local function forget(id, barred)
   local key = run_key(id)
   local run = redis.call('HMGET', key, 'place_key', 'status')
-  unlist(id, ':runs')
+  remove_from_lists(id, ':runs')
   redis.call('ZREM', base .. ':ids', id)
   leave(id, 'finished')
   redis.call('ZREM', base .. ':journals', id)
   redis.call('HINCRBY', base .. ':counts', run[2], -1)
   if run[1] then redis.call('ZREM', base .. ':place:' .. run[1], id) end
-  for _, place in ipairs(redis.call('SMEMBERS', key .. ':also')) do
+  for _, place in ipairs(redis.call('SMEMBERS', key .. ':places')) do
     redis.call('ZREM', base .. ':place:' .. place, id)
   end
-  for _, surface in ipairs(showing(id)) do
+  for _, surface in ipairs(surfaces_of(id)) do
     local shown = key .. ':shown:' .. surface
     for _, field in ipairs(redis.call('HKEYS', shown)) do
       local seq = string.match(field, '^failed:(%d+)$')
@@ -20,14 +20,14 @@ local function forget(id, barred)
     end
     redis.call('ZREM', base .. ':outbox:' .. surface, id)
     redis.call('ZREM', base .. ':failing:' .. surface, id)
-    redis.call('DEL', shown, shown .. ':again')
+    redis.call('DEL', shown, shown .. ':resend')
   end
   for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
     redis.call('DEL', question_key(id, question), question_key(id, question) .. ':responses')
-    redis.call('HDEL', base .. ':askers', question)
+    redis.call('HDEL', base .. ':question_runs', question)
   end
-  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':also', key .. ':journal',
-    key .. ':said', key .. ':inbox', key .. ':noted')
-  if barred > 0 then redis.call('SET', gone(id), '1', 'PX', barred) end
+  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':places', key .. ':journal',
+    key .. ':answered', key .. ':inbox', key .. ':references')
+  if barred > 0 then redis.call('SET', tombstone_key(id), '1', 'PX', barred) end
   wake('run:' .. id)
 end

@@ -1,6 +1,6 @@
--- Take, renew or give back a surface's shard. Returns 1, or 0 while another process holds it.
--- ARGV: surface, owner, lease (ms; 0 gives it back)
-even_when_full()
+-- Take, renew or release a shard of a surface. Returns 1, or 0 while another process holds it.
+-- ARGV: surface, owner, lease (ms; 0 releases it)
+allow_when_full()
 local key = base .. ':shard:' .. ARGV[1]
 local owner = redis.call('GET', key)
 if owner and owner ~= ARGV[2] then return 0 end

@@ -1,13 +1,12 @@
--- Take a waiting run out of its worker's memory.
--- Returns 1 (parked), 0 (there is no open question to wait for, since one was settled meanwhile: it is queued again) or
--- -1 (fenced).
--- ARGV: id, epoch, working time (ms), then the questions that it waits for
-even_when_full()
+-- Park a run that waits for people.
+-- Returns 1 (parked), 0 (one of the questions is settled: the run is queued again) or -1 (fenced).
+-- ARGV: id, epoch, execution time (ms), then the ids of the questions
+allow_when_full()
 local id = ARGV[1]
-if not holds(id, ARGV[2]) then return -1 end
+if not holds_claim(id, ARGV[2]) then return -1 end
 redis.call('HINCRBY', run_key(id), 'epoch', 1)
-progressed(id)
-worked(id, ARGV[3])
+reset_crashes(id)
+set_worked(id, ARGV[3])
 local waits = #ARGV > 3
 for n = 4, #ARGV do
   local asked = redis.call('HMGET', question_key(id, ARGV[n]), 'created_at', 'outcome')

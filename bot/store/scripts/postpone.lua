@@ -1,5 +1,5 @@
--- Show nothing of a run for a while. Returns 1.
+-- Keep a run out of `pending` for a while. Returns 1.
 -- ARGV: surface, id, for how long (ms)
-even_when_full()
+allow_when_full()
 redis.call('ZADD', base .. ':outbox:' .. ARGV[1], 'XX', now() + ARGV[3], ARGV[2])
 return 1

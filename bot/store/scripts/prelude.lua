@@ -1,9 +1,9 @@
--- Shared by all transitions: names, the clock, wake-ups, and what several of them do to a run.
--- KEYS[1] is the base of one shard; all keys that a transition touches start with it, and share its slot.
--- Values that people or programs made stay strings here: JSON is read where a rule needs it, and never written,
--- since cjson would turn an empty list into an object.
--- Each transition may run twice, when its answer was lost on the way: the second time it changes nothing and, where
--- the caller needs it, answers the same. `call` names one call for that.
+-- Shared by all transitions: key names, the clock, wake-ups, and the changes of a run that several of them make.
+-- KEYS[1] is the prefix of one shard. All keys that a transition touches start with it and share its slot.
+-- JSON stays text here: it is decoded where a rule needs it and never encoded, since cjson turns an empty list into an
+-- object.
+-- Each transition may run twice if its reply was lost: the second time it changes nothing and, where the caller needs
+-- it, returns the same reply. `call` identifies one call for that.
 local base = KEYS[1]
 local topics = {}
 
@@ -13,55 +13,56 @@ local function now()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
--- A full Redis (maxmemory) refuses a script at its first write that may need memory, and not after any other write:
--- no transition is ever half done. What people wait for and what gives room back is let through, by beginning with a
--- write that needs none; what grows with the crews' work (start, ask, record, the journal) waits until there is room.
-local function even_when_full() redis.call('DEL', base .. ':full') end
+-- Let this transition run when Redis is full (maxmemory). Redis refuses a script at its first write that may need
+-- memory, and never after another write, so no transition is half done. Transitions that people wait for, or that free
+-- memory, start with a write that needs none; those that grow with the work of crews (start, ask, append_event, the
+-- journal) fail until there is room.
+local function allow_when_full() redis.call('DEL', base .. ':full') end
 
 local function run_key(id) return base .. ':run:' .. id end
 local function question_key(id, question) return run_key(id) .. ':question:' .. question end
 
--- Where it is noted for a while that there was a run of this id, which is not to be started again by whatever started
--- it. Nothing is left by which the run could be found.
-local function gone(id) return base .. ':gone:' .. redis.sha1hex(id) end
+-- The key that marks the id of a deleted run, so that a repeated start is refused. It contains only a hash of the id.
+local function tombstone_key(id) return base .. ':tombstone:' .. redis.sha1hex(id) end
 
 local function wake(topic) topics[#topics + 1] = topic end
 
--- Tell all processes what changed; the last thing a transition does.
+-- Publish the topics that changed. Each transition ends with it.
 local function publish()
   if #topics > 0 then redis.call('PUBLISH', 'crewdeck:wake', table.concat(topics, ' ')) end
 end
 
 local function shard() return string.match(base, '{s(%d+)}') end
 
--- Whether a newer release wrote a record (RECORD is what this one writes, lua.py). What isn't understood is left alone.
-local function above(version) return (tonumber(version or 1) or math.huge) > RECORD end
+-- Whether a newer release wrote a record (RECORD is the version that this one writes, see lua.py). Such records are
+-- left unchanged.
+local function is_newer_version(version) return (tonumber(version or 1) or math.huge) > RECORD end
 
--- Whether that holds for a run or anything that it asks. A damaged question counts as well.
-local function newer(id)
+-- Whether a newer release wrote the run or one of its questions. A damaged question counts as newer.
+local function has_newer_version(id)
   local key = run_key(id)
-  if above(redis.call('HGET', key, 'version')) then return true end
+  if is_newer_version(redis.call('HGET', key, 'version')) then return true end
   for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
     local stored = redis.call('HMGET', question_key(id, question), 'version', 'rules')
-    if above(stored[1]) or not pcall(cjson.decode, stored[2]) then return true end
+    if is_newer_version(stored[1]) or not pcall(cjson.decode, stored[2]) then return true end
   end
   return false
 end
 
-local function over(status) return status == 'completed' or status == 'failed' or status == 'cancelled' end
+local function is_finished(status) return status == 'completed' or status == 'failed' or status == 'cancelled' end
 
--- The surfaces that show a run: the one where it lives, and those that follow it.
-local function showing(id)
+-- The surfaces that show a run: its own, and its followers.
+local function surfaces_of(id)
   local run = redis.call('HMGET', run_key(id), 'surface', 'followers')
   local found = { run[1] or nil }
   for surface in string.gmatch(run[2] or '', '%S+') do found[#found + 1] = surface end
   return found
 end
 
--- Append an event, numbered without gaps, and put the run into the outboxes of its surfaces; a question's event
--- also into the stream of all runs. Returns its number, and its position there.
--- NX: a run that waits there keeps its turn, and one that is postponed stays so.
-local function append(id, body, at)
+-- Append an event with the next number, and add the run to the outboxes of its surfaces. A question event is also
+-- added to the stream of all runs. Returns its number, and its position in that stream.
+-- NX: a run that is in an outbox keeps its turn, and a postponed run stays postponed.
+local function append_event(id, body, at)
   local key = run_key(id)
   local seq = redis.call('HINCRBY', key, 'seq', 1)
   redis.call('XADD', key .. ':events', seq .. '-0', 'at', at, 'body', body)
@@ -72,7 +73,7 @@ local function append(id, body, at)
     redis.call('RPUSH', key .. ':inbox', position)
     wake('inbox:' .. shard())
   end
-  for _, surface in ipairs(showing(id)) do
+  for _, surface in ipairs(surfaces_of(id)) do
     redis.call('ZADD', base .. ':outbox:' .. surface, 'NX', at, id)
     wake('outbox:' .. surface .. ':' .. shard())
   end
@@ -88,81 +89,82 @@ local function set_status(id, status)
   redis.call('HSET', key, 'status', status)
 end
 
--- The lists that a run stands in: all, those of its requester, those of its group. Each has a twin of live runs.
-local function lists(id)
+-- Suffixes of the lists that contain a run: all runs, those of its requester, those of its group. There is one set of
+-- lists for all runs and one for live runs.
+local function lists_of(id)
   local run = redis.call('HMGET', run_key(id), 'requester', 'group')
   local found = { '', ':by:' .. run[1] }
   if run[2] then found[3] = ':in:' .. run[2] end
   return found
 end
 
-local function unlist(id, kind)
-  for _, list in ipairs(lists(id)) do redis.call('ZREM', base .. kind .. list, id) end
+local function remove_from_lists(id, kind)
+  for _, list in ipairs(lists_of(id)) do redis.call('ZREM', base .. kind .. list, id) end
 end
 
--- ── where a run is ──────────────────────────────────────────────────────────────────────────────────────────
--- A run is in exactly one place. Its field `state` names the place, and the run stands in the index of that state and
--- in no other. `move` alone changes them; `forget` takes a finished run out for good.
+-- ── states of a run ─────────────────────────────────────────────────────────────────────────────────────────
+-- The field `state` says where a run is. The run is in the index of that state and in no other. Only `move` changes
+-- both; `forget` removes a finished run.
 --
 --   state            index                                          score
 --   awaiting_thread  none: its surface opens a thread for it
---   queued           a line (below)                                 since when it waits there
+--   queued           a queue (below)                                when it was queued
 --   delayed          `delayed`                                      when it is queued again
---   leased           `leases`                                       when the lease runs out
+--   leased           `leases`                                       when the lease expires
 --   parked           none: the answer to a question queues it
---   paused           `paused:<workspace>`                           since when it waited in its line
---   finished         `over`                                         when it ended
+--   paused           `paused:<workspace>`                           when it was queued
+--   finished         `finished`                                     when it ended
 --
--- A line holds the runs of one crew that wait for the same reason. `alone`: two workers died of it, so it is executed
--- apart from others. `again`: it was claimed before. `new`: it was not. In a line the requesters take turns
--- (`line:<line>`, by when each had its last turn or came), and each has a queue of their own (`line:<line>:of:<...>`).
+-- A queue holds runs of one crew. Its kind is `isolated` (two workers died with the run, so it is executed apart from
+-- others), `resumed` (claimed before) or `new`. Requesters take turns in a queue (`queue:<queue>`, by the time of the
+-- last turn or of arrival); each has a sorted set of runs (`queue:<queue>:of:<requester>`).
 
-local function line_of(id)
-  local run = redis.call('HMGET', run_key(id), 'crew', 'deaths', 'started_at')
-  local kind = tonumber(run[2] or 0) >= 2 and 'alone' or run[3] and 'again' or 'new'
+local function queue_of(id)
+  local run = redis.call('HMGET', run_key(id), 'crew', 'crash_count', 'started_at')
+  local kind = tonumber(run[2] or 0) >= 2 and 'isolated' or run[3] and 'resumed' or 'new'
   return kind .. ':' .. run[1]
 end
 
--- The line in which a queued run stands, and since when.
-local function stands(id)
-  local run = redis.call('HMGET', run_key(id), 'line', 'requester')
-  return run[1], redis.call('ZSCORE', base .. ':line:' .. run[1] .. ':of:' .. run[2], id)
+-- The queue of a queued run, and when it was queued.
+local function queue_position(id)
+  local run = redis.call('HMGET', run_key(id), 'queue', 'requester')
+  return run[1], redis.call('ZSCORE', base .. ':queue:' .. run[1] .. ':of:' .. run[2], id)
 end
 
-local function join_line(id, since)
-  local line, requester = line_of(id), redis.call('HGET', run_key(id), 'requester')
-  redis.call('HSET', run_key(id), 'line', line)
-  redis.call('ZADD', base .. ':line:' .. line .. ':of:' .. requester, since, id)
-  redis.call('ZADD', base .. ':line:' .. line, 'NX', now(), requester)
-  redis.call('ZADD', base .. ':lines', 'NX', now(), line)
-  redis.call('HINCRBY', base .. ':queued', line, 1)
+local function join_queue(id, since)
+  local queue, requester = queue_of(id), redis.call('HGET', run_key(id), 'requester')
+  redis.call('HSET', run_key(id), 'queue', queue)
+  redis.call('ZADD', base .. ':queue:' .. queue .. ':of:' .. requester, since, id)
+  redis.call('ZADD', base .. ':queue:' .. queue, 'NX', now(), requester)
+  redis.call('ZADD', base .. ':queues', 'NX', now(), queue)
+  redis.call('HINCRBY', base .. ':queue_lengths', queue, 1)
   wake('queue:' .. shard())
 end
 
-local function leave_line(id)
-  local run = redis.call('HMGET', run_key(id), 'line', 'requester')
-  local line, requester = run[1], run[2]
-  local ring = base .. ':line:' .. line
-  local own = ring .. ':of:' .. requester
-  redis.call('HDEL', run_key(id), 'line')
+local function leave_queue(id)
+  local run = redis.call('HMGET', run_key(id), 'queue', 'requester')
+  local queue, requester = run[1], run[2]
+  local requesters = base .. ':queue:' .. queue
+  local own = requesters .. ':of:' .. requester
+  redis.call('HDEL', run_key(id), 'queue')
   redis.call('ZREM', own, id)
-  if redis.call('HINCRBY', base .. ':queued', line, -1) == 0 then redis.call('HDEL', base .. ':queued', line) end
+  if redis.call('HINCRBY', base .. ':queue_lengths', queue, -1) == 0 then redis.call('HDEL', base .. ':queue_lengths', queue) end
   if redis.call('EXISTS', own) == 0 then
-    redis.call('ZREM', ring, requester)
-    if redis.call('EXISTS', ring) == 0 then redis.call('ZREM', base .. ':lines', line) end
+    redis.call('ZREM', requesters, requester)
+    if redis.call('EXISTS', requesters) == 0 then redis.call('ZREM', base .. ':queues', queue) end
   end
 end
 
-local indexes = { delayed = ':delayed', leased = ':leases', finished = ':over' }
+local indexes = { delayed = ':delayed', leased = ':leases', finished = ':finished' }
 
--- The sorted set in which runs of a state stand; nothing for states without one, and for lines.
+-- The sorted set of a state; nil for queues and for states without one.
 local function index_of(id, state)
   if state == 'paused' then return base .. ':paused:' .. redis.call('HGET', run_key(id), 'tenant') end
   return indexes[state] and base .. indexes[state]
 end
 
 local function leave(id, state)
-  if state == 'queued' then leave_line(id) end
+  if state == 'queued' then leave_queue(id) end
   if state == 'leased' then
     local claim = redis.call('HGET', run_key(id), 'claim')
     if claim then redis.call('LREM', base .. ':claim:' .. claim, 0, id) end
@@ -172,26 +174,25 @@ local function leave(id, state)
   if index then redis.call('ZREM', index, id) end
 end
 
--- What people see of a live run follows from its place and from whether a question is open.
-local function show_status(id)
+-- Derive the status of a live run from its state and its open questions.
+local function update_status(id)
   local run = redis.call('HMGET', run_key(id), 'state', 'open')
   if run[1] == 'finished' then return end
   local resting = run[1] == 'leased' and 'running' or 'queued'
   set_status(id, tonumber(run[2]) > 0 and 'input_required' or resting)
 end
 
--- Take a run out of the place where it is, and put it into another one (or into the same one anew).
--- `score`: what the index of that state is ordered by; the states without an index need none.
+-- Move a run to a state (perhaps the one that it has). `score` orders the index of that state, where there is one.
 local function move(id, state, score)
   leave(id, redis.call('HGET', run_key(id), 'state'))
   redis.call('HSET', run_key(id), 'state', state)
-  if state == 'queued' then join_line(id, score) end
+  if state == 'queued' then join_queue(id, score) end
   local index = index_of(id, state)
   if index then redis.call('ZADD', index, score, id) end
-  show_status(id)
+  update_status(id)
 end
 
--- Queue a run again, ahead of new ones, at once or when the store's clock says so. Whoever held it has been fenced off.
+-- Queue a run again, ahead of new ones, now or at the time `due`. Its former worker has been fenced off.
 local function requeue(id, due)
   if due then
     move(id, 'delayed', due)
@@ -201,22 +202,21 @@ local function requeue(id, due)
   wake('run:' .. id)
 end
 
--- Leave a run where it is, in an index whose score is when it is due, but have it due then.
-local function put_off(id, index, due) redis.call('ZADD', base .. index, 'XX', due, id) end
+-- Change the time at which a run is due in an index.
+local function reschedule(id, index, due) redis.call('ZADD', base .. index, 'XX', due, id) end
 
--- Let the lease of a leased run last until then.
-local function renew(id, ends) put_off(id, ':leases', ends) end
+local function renew_lease(id, ends) reschedule(id, ':leases', ends) end
 
--- Something new is known of a run: that its workers died before is forgotten.
-local function progressed(id) redis.call('HDEL', run_key(id), 'deaths', 'silent') end
+-- The run has made progress: its earlier crashes no longer count.
+local function reset_crashes(id) redis.call('HDEL', run_key(id), 'crash_count', 'expired_epochs') end
 
--- For how long a run has worked (ms). Who comes late has counted less.
-local function worked(id, ms)
+-- Record for how long a run has been executed (ms). It never decreases: a late heartbeat may report less.
+local function set_worked(id, ms)
   local key = run_key(id)
   if tonumber(ms) > tonumber(redis.call('HGET', key, 'worked') or 0) then redis.call('HSET', key, 'worked', ms) end
 end
 
--- The lists of open questions that a question stands in: all, and one for each of its deciders.
+-- The lists that contain an open question: all, and one for each of its deciders.
 local function open_lists(id, question)
   local found = { base .. ':open' }
   for _, decider in ipairs(cjson.decode(redis.call('HGET', question_key(id, question), 'rules')).policy.deciders) do
@@ -225,105 +225,104 @@ local function open_lists(id, question)
   return found
 end
 
--- Give a question its one outcome. The caller has seen that it has none.
-local function settle(id, question, outcome, body, at)
+-- Set the outcome of a question. The caller has checked that it has none.
+local function settle_question(id, question, outcome, body, at)
   redis.call('HSET', question_key(id, question), 'outcome', outcome, 'settled_at', at)
   redis.call('HINCRBY', question_key(id, question), 'revision', 1)
   for _, list in ipairs(open_lists(id, question)) do redis.call('ZREM', list, id .. '/' .. question) end
   redis.call('ZREM', base .. ':timers', 'deadline/' .. id .. '/' .. question, 'remind/' .. id .. '/' .. question)
-  progressed(id)
+  reset_crashes(id)
   redis.call('HINCRBY', run_key(id), 'open', -1)
-  if redis.call('HGET', run_key(id), 'state') == 'parked' then requeue(id) else show_status(id) end
-  append(id, body, at)
+  if redis.call('HGET', run_key(id), 'state') == 'parked' then requeue(id) else update_status(id) end
+  append_event(id, body, at)
   wake('question:' .. question)
 end
 
--- End a run: withdraw what is still open, then append its last event. The caller has seen that no record is newer.
-local function close(id, status, body, at)
+-- End a run: withdraw its open questions, then append its last event. The caller has checked that no record is newer.
+local function finish_run(id, status, body, at)
   local key = run_key(id)
   set_status(id, status)
   redis.call('HSET', key, 'finished_at', at)
   move(id, 'finished', at)
   for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
     local q = redis.call('HMGET', question_key(id, question), 'outcome', 'withdrawn', 'withdrawn_body', 'version')
-    if not q[1] and not above(q[4]) then settle(id, question, q[2], q[3], at) end
+    if not q[1] and not is_newer_version(q[4]) then settle_question(id, question, q[2], q[3], at) end
   end
-  unlist(id, ':active')
+  remove_from_lists(id, ':active')
   redis.call('ZADD', base .. ':journals', at, id)
-  append(id, body, at)
+  append_event(id, body, at)
 end
 
--- ── whose it is ─────────────────────────────────────────────────────────────────────────────────────────────
+-- ── claims and leases ───────────────────────────────────────────────────────────────────────────────────────
 
--- Take a run from its worker, whose further transitions are then fenced off.
+-- Invalidate the claim of a run: later transitions of its worker are refused.
 local function fence(id)
   redis.call('HINCRBY', run_key(id), 'epoch', 1)
   wake('cancelled')
 end
 
--- A run's worker died. Another one takes the run up: after the second death with nothing new in between a while (ms)
--- later, and apart from others. After the third it fails, or, while people are asked, leaves memory until they have
--- answered.
--- `silent`: nobody saw it die, its lease ran out. Should it speak again, this is taken back (`spoke`).
-local function lose(id, error, body, at, pause, silent)
+-- End the lease of a run whose worker died, and count the crash. The run is queued again: after the second crash
+-- without progress `pause` ms later and isolated. After the third it fails, or is parked while a question is open.
+-- `silent`: the lease expired and nobody saw the worker die. If the worker reports later, `undo_crash` reverts this.
+local function expire_lease(id, error, body, at, pause, silent)
   local key = run_key(id)
   if silent then
-    local run = redis.call('HMGET', key, 'silent', 'epoch')
-    redis.call('HSET', key, 'silent', (run[1] or ' ') .. run[2] .. ' ')
+    local run = redis.call('HMGET', key, 'expired_epochs', 'epoch')
+    redis.call('HSET', key, 'expired_epochs', (run[1] or ' ') .. run[2] .. ' ')
   end
   fence(id)
-  local deaths = redis.call('HINCRBY', key, 'deaths', 1)
-  if deaths < 3 then
-    requeue(id, deaths == 2 and at + pause or nil)
+  local crashes = redis.call('HINCRBY', key, 'crash_count', 1)
+  if crashes < 3 then
+    requeue(id, crashes == 2 and at + pause or nil)
   elseif tonumber(redis.call('HGET', key, 'open')) > 0 then
     move(id, 'parked')
   else
     redis.call('HSET', key, 'error', error)
-    close(id, 'failed', body, at)
+    finish_run(id, 'failed', body, at)
   end
 end
 
--- Who held an earlier claim of a run speaks. If that claim's lease had run out in silence, its worker was suspended or
--- cut off and had not died: that death doesn't count.
-local function spoke(id, epoch)
+-- Called when the worker of an earlier claim reports. If the lease of that claim expired in silence, the worker was
+-- suspended or disconnected, not dead: the crash is no longer counted.
+local function undo_crash(id, epoch)
   local key = run_key(id)
-  local run = redis.call('HMGET', key, 'silent', 'state')
+  local run = redis.call('HMGET', key, 'expired_epochs', 'state')
   local from, to = string.find(run[1] or '', ' ' .. epoch .. ' ', 1, true)
   if not from then return end
-  even_when_full()
-  redis.call('HSET', key, 'silent', string.sub(run[1], 1, from) .. string.sub(run[1], to + 1))
-  if redis.call('HINCRBY', key, 'deaths', -1) ~= 1 then return end
-  -- It is no suspect any more.
+  allow_when_full()
+  redis.call('HSET', key, 'expired_epochs', string.sub(run[1], 1, from) .. string.sub(run[1], to + 1))
+  if redis.call('HINCRBY', key, 'crash_count', -1) ~= 1 then return end
+  -- It is no longer suspected.
   if run[2] == 'delayed' then requeue(id) end
   if run[2] == 'queued' then
-    local _, since = stands(id)
+    local _, since = queue_position(id)
     move(id, 'queued', since)
   end
   publish()
 end
 
--- Whether this claim of a run is still the valid one.
-local function holds(id, epoch)
+-- Whether this claim of a run is still valid.
+local function holds_claim(id, epoch)
   local run = redis.call('HMGET', run_key(id), 'epoch', 'state')
   if run[1] == epoch and run[2] == 'leased' then return true end
-  spoke(id, epoch)
+  undo_crash(id, epoch)
   return false
 end
 
--- Look at the clock. If nobody has looked for so long that workers may have been unable to renew their leases (all was
--- suspended, Redis was away or failed over), or if the clock was set, each lease lasts as long from now as if it had
--- just been renewed. Such a gap is measured against half of the lease, since workers renew it every third.
--- Looks are noted only while somebody holds a run, and twice a second at most.
-local LATE, NOTED = 2000, 500
-local function look(at)
-  local before = tonumber(redis.call('GET', base .. ':looked') or nil)
+-- Check the clock. If it was not checked for so long that workers may have been unable to renew their leases (the
+-- machine was suspended, Redis was unavailable or failed over), or if the clock was set, all leases are renewed now. The
+-- limit is half of a lease, since workers renew at a third of it.
+-- Checks are recorded only while a run is leased, and at most twice a second.
+local MAX_GAP_MS, MIN_INTERVAL_MS = 2000, 500
+local function check_clock(at)
+  local before = tonumber(redis.call('GET', base .. ':clock_checked') or nil)
   local gap = before and at - before
-  if gap and gap >= 0 and gap < NOTED then return end
-  if not gap or gap < 0 or gap > LATE then
+  if gap and gap >= 0 and gap < MIN_INTERVAL_MS then return end
+  if not gap or gap < 0 or gap > MAX_GAP_MS then
     for _, id in ipairs(redis.call('ZRANGE', base .. ':leases', 0, -1)) do
       local lease = tonumber(redis.call('HGET', run_key(id), 'lease'))
-      if not gap or gap < 0 or gap > lease / 2 then renew(id, at + lease) end
+      if not gap or gap < 0 or gap > lease / 2 then renew_lease(id, at + lease) end
     end
   end
-  redis.call('SET', base .. ':looked', at)
+  redis.call('SET', base .. ':clock_checked', at)
 end

@@ -1,16 +1,16 @@
--- Append a response that counts, with what it led to. What that is says bot/core/decision.py; this compares and sets.
--- Returns {done, when}; {repeated, the question that this delivery has answered}; {conflict, ''}: more was said, or
--- decided, than was judged; or {unknown_question, ''}.
--- ARGV: id, question id, revision that was judged, key of the response with who gave it, response (JSON),
+-- Append a response, with the outcome that bot/core/decision.py evaluated: this only compares and sets.
+-- Returns {done, time}; {repeated, the question that this key has answered}; {conflict, ''} if the question has changed
+-- since it was evaluated; or {unknown_question, ''}.
+-- ARGV: id, question id, evaluated revision, key of the response with its principal, response (JSON),
 --       outcome and body of human_input_completed ('' if more people are needed), action
-even_when_full()
+allow_when_full()
 local id, question, said = ARGV[1], ARGV[2], ARGV[4]
-local key, answers = question_key(id, question), run_key(id) .. ':said'
+local key, answers = question_key(id, question), run_key(id) .. ':answered'
 local stored = redis.call('HMGET', key, 'spec', 'revision', 'outcome', 'version', 'created_at')
 if not stored[1] then return { 'unknown_question', '' } end
 local answered = redis.call('HGET', answers, said)
 if answered then return { 'repeated', answered } end
-if stored[3] or (stored[2] or '0') ~= ARGV[3] or above(stored[4]) then return { 'conflict', '' } end
+if stored[3] or (stored[2] or '0') ~= ARGV[3] or is_newer_version(stored[4]) then return { 'conflict', '' } end
 
 local at = now()
 redis.call('HSET', answers, said, question)
@@ -19,7 +19,7 @@ if ARGV[6] == '' then
   redis.call('HINCRBY', key, 'revision', 1)
   return { 'done', at }
 end
-settle(id, question, ARGV[6], ARGV[7], at)
+settle_question(id, question, ARGV[6], ARGV[7], at)
 
 local waited = (at - stored[5]) / 1000
 redis.call('HINCRBY', base .. ':answers', ARGV[8], 1)

@@ -1,12 +1,11 @@
--- Start a run, once. Returns 1 (new, also when the same call comes again), 0 (it was there) or -1 (it was, and has been
--- deleted since).
--- ARGV: id, call, spec, crew, requester, held (1 or ''), body of run_started,
+-- Start a run, once. Returns 1 (new, also for a repeated call), 0 (it exists) or -1 (it was deleted).
+-- ARGV: id, call, spec, crew, requester, awaits its thread (1 or ''), body of run_started,
 --       followers (surfaces, separated by spaces), then, if it has a place: place, place key, surface, tenant, group
 local id, call = ARGV[1], ARGV[2]
 local key = run_key(id)
 local known = redis.call('HMGET', key, 'status', 'start_call')
 if known[1] then return known[2] == call and 1 or 0 end
-if redis.call('EXISTS', gone(id)) == 1 then return -1 end
+if redis.call('EXISTS', tombstone_key(id)) == 1 then return -1 end
 local at = now()
 redis.call('HSET', key, 'version', RECORD, 'spec', ARGV[3], 'start_call', call, 'crew', ARGV[4],
   'requester', ARGV[5], 'tenant', ARGV[12] or '', 'created_at', at, 'seq', 0, 'epoch', 0, 'open', 0)
@@ -18,11 +17,11 @@ local following = redis.call('SMEMBERS', base .. ':followers')
 if ARGV[8] ~= '' then following[#following + 1] = ARGV[8] end
 if #following > 0 then redis.call('HSET', key, 'followers', table.concat(following, ' ')) end
 redis.call('ZADD', base .. ':ids', 0, id)
-for _, list in ipairs(lists(id)) do
+for _, list in ipairs(lists_of(id)) do
   redis.call('ZADD', base .. ':runs' .. list, at, id)
   redis.call('ZADD', base .. ':active' .. list, at, id)
 end
-append(id, ARGV[7], at)
+append_event(id, ARGV[7], at)
 if ARGV[6] == '1' then
   move(id, 'awaiting_thread')
 else

@@ -1,12 +1,10 @@
--- What the clock brings about for runs: leases that ran out, runs to be tried again, runs to forget. The timers of
--- questions are `ring`'s. Returns how many, and the runs that were left alone, since a newer release wrote them.
--- ARGV: error and body of run_failed for a run that is given up, retention (ms), how many of each at most,
---       for how long the journals of runs that are over are kept (ms),
---       after how long a suspect is queued again (ms),
---       for how long from its start a run can't be started again once it is forgotten (ms)
-even_when_full()
+-- Apply what is due for runs: expired leases, delayed runs, journals and runs to delete. Timers of questions are applied
+-- by `fire_timer`. Returns how many, and the runs that a newer release wrote, which were left unchanged.
+-- ARGV: error and body of run_failed for a run that is given up, retention (ms), limit of each kind, retention of
+--       journals (ms), delay of suspected runs (ms), for how long from its start a deleted run can't be started again (ms)
+allow_when_full()
 local at = now()
-look(at)
+check_clock(at)
 local most = tonumber(ARGV[4])
 local changed = 0
 local left = {}
@@ -21,8 +19,8 @@ local function each(list, before, act)
   for _, id in ipairs(due(list, before)) do
     if redis.call('EXISTS', run_key(id)) == 0 then
       redis.call('ZREM', base .. list, id)
-    elseif newer(id) then
-      put_off(id, list, before + AGAIN)
+    elseif has_newer_version(id) then
+      reschedule(id, list, before + AGAIN)
       left[#left + 1] = id
     else
       act(id)
@@ -31,7 +29,7 @@ local function each(list, before, act)
   end
 end
 
-each(':leases', at, function(id) lose(id, ARGV[1], ARGV[2], at, tonumber(ARGV[6]), true) end)
+each(':leases', at, function(id) expire_lease(id, ARGV[1], ARGV[2], at, tonumber(ARGV[6]), true) end)
 
 each(':delayed', at, function(id) requeue(id) end)
 
@@ -41,7 +39,7 @@ each(':journals', at - ARGV[5], function(id)
   redis.call('HSET', run_key(id), 'journal_gone', '1')
 end)
 
-each(':over', at - ARGV[3], function(id)
+each(':finished', at - ARGV[3], function(id)
   forget(id, redis.call('HGET', run_key(id), 'created_at') + ARGV[7] - at)
 end)
 

@@ -163,7 +163,7 @@ class Deployment:
 
     async def start(self) -> Run:
         place = ChatPlace(self.surface, TENANT, self.peer.channel).encode()
-        new = new_run(by=self.person("U0ADA"), place=place, held=True)
+        new = new_run(by=self.person("U0ADA"), place=place, awaiting_thread=True)
         run, _ = await self.store.runs.start(new)
         return run
 

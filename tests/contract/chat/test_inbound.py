@@ -57,7 +57,7 @@ async def test_start_starts_a_run_that_waits_for_its_thread(chat: MemoryChat) ->
     assert "Starting" in said
     [run] = await runs_of(chat, ADA)
     assert run.inputs["topic"] == "tide mills"
-    assert run.held
+    assert run.awaiting_thread
 
 
 async def test_a_start_that_is_delivered_twice_starts_one_run(chat: MemoryChat) -> None:

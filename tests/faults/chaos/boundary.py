@@ -14,43 +14,54 @@ WAKE_UP = "wake-up"
 MODEL, TOOL = "model call", "tool call"
 POST, EDIT = "chat.postMessage", "chat.update"
 
-WORKER = ("claim", "beat", "record", "ask", "finish", "write", "note", "park", "release", "due")
+WORKER = (
+    "claim",
+    "heartbeat",
+    "append_event",
+    "ask",
+    "finish",
+    "write_journal",
+    "put_if_absent",
+    "park",
+    "release",
+    "due",
+)
 """The transitions of a worker."""
-WEB = ("start", "settle_place", "lease_shard", "pending", "delivered", "respond", "cancel", "due")
+WEB = ("start", "bind_place", "lease_shard", "pending", "mark_delivered", "respond", "cancel", "due")
 """The transitions of a web process."""
 ANYBODY = ("tick",)
 """What whoever sees first that something is due does."""
 INTEND, CONCLUDE = "write of an intent", "write of a finished task"
 WRITTEN = {INTEND: r".*\?", CONCLUDE: r"done/.*"}
 """What `write` writes that is a boundary of its own, by the names in the journal."""
-ALL_OF_REDIS = ("claim", "write", "ask", "respond", "park", "finish", "settle_place", "delivered")
+ALL_OF_REDIS = ("claim", "write_journal", "ask", "respond", "park", "finish", "bind_place", "mark_delivered")
 """The transitions at which Redis itself is killed."""
 BESIDE = {"worker": (MODEL, TOOL, WAKE_UP, INTEND, CONCLUDE), "web": (POST, EDIT)}
 """What a process does besides: with the model, with Slack, with the world; and what it writes."""
 
 ELSEWHERE = {
     "abandon": "of `serve`, for the workers that it started; the lease ends without it",
-    "hand_on": "of an operator, before a run is started again",
-    "set_aside": "of a worker that can't go on with a run; its lease ends without it",
+    "seed_journal": "of an operator, before a run is started again",
+    "defer": "of a worker that can't go on with a run; its lease ends without it",
     "delete": "of an operator",
-    "add_key": "of an operator",
-    "revoke_key": "of an operator",
-    "pause": "when Slack refuses the token",
-    "fail_held": "when a channel can't be posted to",
+    "add_api_key": "of an operator",
+    "revoke_api_key": "of an operator",
+    "pause_tenant": "when Slack refuses the token",
+    "fail_unplaced": "when a channel can't be posted to",
     "adopt": "when a message turns up that nobody recorded",
-    "also_at": "when a thread has gone",
+    "add_place": "when a thread has gone",
     "postpone": "when Slack refuses a call",
-    "inbox": "reads",
-    "in_line": "reads",
-    "occupy": "of a worker, for crews with a limit; the place ends with the lease",
-    "vacate": "of a worker, for crews with a limit; the place ends with the lease",
-    "ring": "of whoever sees first that a question is overdue; it may come twice",
-    "mention": "beside what is remembered of a run; nothing but a deletion reads it",
+    "inbox_snapshot": "reads",
+    "read_queues": "reads",
+    "acquire_slots": "of a worker, for crews with a limit; the place ends with the lease",
+    "release_slots": "of a worker, for crews with a limit; the place ends with the lease",
+    "fire_timer": "of whoever sees first that a question is overdue; it may come twice",
+    "add_reference": "beside what is remembered of a run; nothing but a deletion reads it",
     "upgrade": "of a process that connects to what an older release wrote",
-    "follow": "of webhooks, when a process starts",
-    "passed": "of webhooks",
-    "missed": "of webhooks",
-    "send_again": "of an operator",
+    "set_followers": "of webhooks, when a process starts",
+    "ack_event": "of webhooks",
+    "nack_event": "of webhooks",
+    "resend": "of an operator",
 }
 """Transitions at which nothing is killed here, and whose they are. Each may come twice or not at all, which
 tests/contract shows."""

@@ -30,7 +30,16 @@ from tests.faults.nursery import SERVE, WORKER, Nursery
 HOT_WINDOW = "0.3"
 WITHIN = 150.0
 """Seconds; much where others use the processors too."""
-OFTEN = {"write": 4, MODEL: 4, "record": 4, CONCLUDE: 2, INTEND: 2, "delivered": 4, POST: 2, EDIT: 2}
+OFTEN = {
+    "write_journal": 4,
+    MODEL: 4,
+    "append_event": 4,
+    CONCLUDE: 2,
+    INTEND: 2,
+    "mark_delivered": 4,
+    POST: 2,
+    EDIT: 2,
+}
 """How often a run comes to a boundary, at least: it is killed at one of these times."""
 
 

@@ -50,7 +50,7 @@ class Passing:
     @property
     def steps(self) -> set[str]:
         """What this is: its name, and what it writes."""
-        if self.name != "write":
+        if self.name != "write_journal":
             return {self.name}
         names = self.args[3 : 3 + 2 * int(self.args[2]) : 2]
         return {self.name} | {

@@ -179,7 +179,7 @@ class Storm:
         with suppress(redis.ConnectionError):
             async with self._client() as client:
                 live = [walk.run_id for walk in self.people.walks.values() if walk.run_id and not walk.over]
-                deaths = [int(await client.hget(redis_keys.run(each), "deaths") or 0) for each in live]
+                deaths = [int(await client.hget(redis_keys.run(each), "crash_count") or 0) for each in live]
                 return max(deaths, default=0) >= DEATHS
         return True
 

@@ -108,7 +108,7 @@ class ThreadPublisher:
         return False
 
     async def _opened(self, thread: RunThread) -> bool:
-        if PROGRESS in thread.messages and not thread.run.held:
+        if PROGRESS in thread.messages and not thread.run.awaiting_thread:
             return True
         placed = await self._opener.open(thread)
         self.progress.drawn(thread.run.id)

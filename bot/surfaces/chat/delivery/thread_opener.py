@@ -40,7 +40,7 @@ class ThreadOpener:
         except ShutOut:
             raise
         except Rejected as rejected:
-            if not thread.run.held:
+            if not thread.run.awaiting_thread:
                 return True  # Its place was bound long ago: what follows finds another way.
             await self._fail(thread.run, rejected)
             return False
@@ -48,7 +48,7 @@ class ThreadOpener:
         thread.place = ChatPlace(
             place.surface, place.tenant, posted.channel, place.thread or posted.message_id
         )
-        if thread.run.held:
+        if thread.run.awaiting_thread:
             thread.run = await self._store.runs.bind_place(thread.run.id, thread.place.encode())
         return True
 

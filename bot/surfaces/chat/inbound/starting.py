@@ -61,7 +61,7 @@ class RunStarter:
     async def start(self, draft: Draft, crew: Crew, actor: Actor) -> Run:
         """Start what a draft says. Raises InvalidInputs, Refused."""
         place = ChatPlace(self._surface, actor.tenant, draft.channel, draft.thread or None).encode()
-        new = starting.plan(crew, draft.given, actor, key=draft.key, place=place, held=True)
+        new = starting.plan(crew, draft.given, actor, key=draft.key, place=place, awaiting_thread=True)
         run, _ = await self._store.runs.start(new)
         return run
 
@@ -109,9 +109,9 @@ class RunStarter:
 
     async def _placed(self, run: Run) -> Run:
         with self._feed.watch(run_topic(run.id)) as signal:
-            while run.held and not run.status.over:
+            while run.awaiting_thread and not run.status.over:
                 signal.clear()
                 run = await self._store.runs.get(run.id)
-                if run.held and not run.status.over:
+                if run.awaiting_thread and not run.status.over:
                     await signal.wait()
         return run

@@ -1,8 +1,7 @@
--- Pause the claims of a workspace's runs, or go on. Returns 1.
--- Claims set aside what they meet of a paused workspace, so that it keeps nobody waiting; going on queues it again
--- where it stood.
--- ARGV: tenant, 1 (pause) or '' (go on), reason
-even_when_full()
+-- Pause the claims of a workspace's runs, or resume them. Returns 1.
+-- Claims move its runs to `paused`, so that they block no others; resuming queues them at their former position.
+-- ARGV: tenant, 1 (pause) or '' (resume), reason
+allow_when_full()
 local tenant = ARGV[1]
 if ARGV[2] == '1' then
   redis.call('HSET', base .. ':paused', tenant, ARGV[3])

@@ -1,5 +1,5 @@
--- Note what a worker offers, and that it does now; forget those that have not for long. Returns 1.
--- ARGV: worker, offer (JSON), for how long (ms)
+-- Record the crews that a worker runs, and remove workers that have not registered for long. Returns 1.
+-- ARGV: worker, crews (JSON), removed after (ms)
 local time = redis.call('TIME')
 local at = time[1] * 1000
 local all = redis.call('HGETALL', KEYS[1])

@@ -1,7 +1,8 @@
--- Record what a surface has shown. Returns 1, or 0 if the shard is another process's by now.
--- A run with events after `cursor`, or with adopted copies that are not recorded here yet, stays pending. A forgotten run leaves nothing behind.
--- ARGV: surface, owner, id, cursor, then name and reference of copies in turn
-even_when_full()
+-- Record what a surface has shown. Returns 1, or 0 if another process holds the shard by now.
+-- A run stays pending while it has events after `cursor`, or adopted messages that are not recorded here yet. Of a
+-- deleted run nothing is recorded.
+-- ARGV: surface, owner, id, cursor, then name and reference of messages in turn
+allow_when_full()
 local surface, id, cursor = ARGV[1], ARGV[3], tonumber(ARGV[4])
 if redis.call('GET', base .. ':shard:' .. surface) ~= ARGV[2] then return 0 end
 local key = run_key(id)

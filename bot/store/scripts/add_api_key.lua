@@ -1,4 +1,4 @@
--- Keep an API key. Returns 1 (also when the same key comes again), or 0 if another of its name is in use.
+-- Store an API key. Returns 1 (also for a repeated call), or 0 if another key of this name is in use.
 -- ARGV: name, key (JSON)
 local keys, name = base .. ':apikeys', ARGV[1]
 local known = redis.call('HGET', keys, name)

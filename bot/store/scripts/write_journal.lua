@@ -1,9 +1,9 @@
--- Write into a run's journal what it has done and what it is about to do, then strike out what that makes superfluous.
--- A name that ends with `?` is what is about to be done. Under any other the first entry stays, and what was intended
--- under it is done with. Returns 1, or 0 if the claim is no longer valid.
--- ARGV: id, epoch, number of entries, name and value of each in turn, then what the names to be struck out start with
+-- Write journal entries, then remove those that they make superfluous.
+-- A name that ends with `?` announces a step. Under any other name the first value stays, and the announcement is
+-- removed. Returns 1, or 0 if the claim is no longer valid.
+-- ARGV: id, epoch, number of entries, name and value of each in turn, then prefixes of the names to remove
 local journal = run_key(ARGV[1]) .. ':journal'
-if not holds(ARGV[1], ARGV[2]) then return 0 end
+if not holds_claim(ARGV[1], ARGV[2]) then return 0 end
 local last = 3 + 2 * ARGV[3]
 for n = 4, last, 2 do
   local name, value = ARGV[n], ARGV[n + 1]
@@ -11,7 +11,7 @@ for n = 4, last, 2 do
     redis.call('HSET', journal, name, value)
   elseif redis.call('HSETNX', journal, name, value) == 1 then
     redis.call('HDEL', journal, name .. '?')
-    progressed(ARGV[1])
+    reset_crashes(ARGV[1])
   end
 end
 if #ARGV > last then

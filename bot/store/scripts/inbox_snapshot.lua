@@ -1,5 +1,5 @@
--- What is open in this shard, and how far its stream of question events has come.
--- Returns {newest position, {{run id, seq of human_input_required, its position}, ...}}.
+-- Returns the open questions of this shard, and the newest position of its stream of question events:
+-- {position, {{run id, seq of human_input_required, its position}, ...}}.
 local newest = redis.call('XREVRANGE', base .. ':inbox', '+', '-', 'COUNT', 1)[1]
 local waiting = {}
 for _, name in ipairs(redis.call('ZRANGE', base .. ':open', 0, -1)) do

@@ -1,6 +1,6 @@
--- A follower's next event of a run was tried in vain. Returns 1, or 0 if the shard is another process's by now.
--- ARGV: surface, owner, id, tries by now, why, due again after (ms)
-even_when_full()
+-- Record a failed delivery of the next event to a follower. Returns 1, or 0 if another process holds the shard by now.
+-- ARGV: surface, owner, id, number of tries, reason, retry after (ms)
+allow_when_full()
 local surface, id = ARGV[1], ARGV[3]
 if redis.call('GET', base .. ':shard:' .. surface) ~= ARGV[2] then return 0 end
 if redis.call('EXISTS', run_key(id)) == 0 then return 1 end

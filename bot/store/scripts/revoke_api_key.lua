@@ -1,4 +1,4 @@
--- End an API key; it stays in the list. Returns 1 (also if it had ended before), or 0 if there is none of this name.
+-- Revoke an API key, which stays in the list. Returns 1 (also if it was revoked), or 0 if there is none of this name.
 -- ARGV: name
 local keys = base .. ':apikeys'
 if redis.call('HEXISTS', keys, ARGV[1]) == 0 then return 0 end

@@ -1,8 +1,8 @@
--- Give a follower events of a run again. Returns how many of them the run has.
+-- Send events of a run to a follower again. Returns how many of them the run has.
 -- ARGV: surface, id, seq ...
 local surface, id = ARGV[1], ARGV[2]
 local follows = false
-for _, each in ipairs(showing(id)) do follows = follows or each == surface end
+for _, each in ipairs(surfaces_of(id)) do follows = follows or each == surface end
 if not follows then return 0 end
 local key = run_key(id)
 local shown = key .. ':shown:' .. surface
@@ -13,7 +13,7 @@ for n = 3, #ARGV do
   if seq >= 1 and seq <= newest then
     found = found + 1
     -- What it has not seen yet comes anyway.
-    if seq <= cursor then redis.call('ZADD', shown .. ':again', at, seq) end
+    if seq <= cursor then redis.call('ZADD', shown .. ':resend', at, seq) end
   end
 end
 if found > 0 then
