@@ -10,12 +10,11 @@ from bot.store import redis_keys
 from bot.store.codec import dump, ms, new_call
 from bot.store.connection import Connection
 
-SILENT = 5 * 60
-"""Seconds after which a source is forgotten that has not announced anything, if others know all of its crews.
-Workers announce every minute."""
-REMEMBERED = 7 * 24 * 3600
-"""Seconds for which a crew stays known that nobody announces any more, so that it can be started: its workers
-may come back, and the run waits for them."""
+SOURCE_TIMEOUT_S = 5 * 60
+"""After this time without an announcement a source is removed, if others announce all of its crews. Workers
+announce every minute."""
+CREW_TTL_S = 7 * 24 * 3600
+"""How long a crew stays known that nobody announces: its runs wait for its workers to come back."""
 
 
 class _Version(NamedTuple):
@@ -40,13 +39,13 @@ class RedisCatalogue:
             source,
             new_call(),
             "1" if complete else "",
-            ms(SILENT),
-            ms(REMEMBERED),
+            ms(SOURCE_TIMEOUT_S),
+            ms(CREW_TTL_S),
             *cards,
         )
 
     async def crews(self) -> dict[str, Crew]:
-        # People ask often, and workers announce something new seldom.
+        # It is read often and changes seldom, so it is cached by version.
         version = await self._connection.do(self._connection.redis.hget(redis_keys.CREWS, "version"))
         if version != self._catalogue.version:
             stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.CREWS))
@@ -54,7 +53,7 @@ class RedisCatalogue:
         return dict(self._catalogue.crews)
 
     def _known_crews(self, stored: dict[str, str]) -> dict[str, Crew]:
-        """The crews by name. Of one that several sources announce, what was announced last counts."""
+        """The crews by name. If several sources announce a crew, the latest announcement counts."""
         readable = self._connection.unreadable.readable
         sources = [
             (field.removeprefix("source "), value)

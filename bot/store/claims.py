@@ -1,4 +1,4 @@
-"""One claim: from what waits in all shards to what a worker holds."""
+"""One claim of a worker, across all shards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.store.crew_queues import CrewQueues
 
 
 class ConcurrencySlots:
-    """The places in which the runs of a crew with a limit work (docs/decisions/0006)."""
+    """The concurrency slots of crews with a limit (docs/decisions/0006)."""
 
     def __init__(self, connection: Connection, worker: str, lease: float = 0) -> None:
         self._connection = connection
@@ -21,7 +21,7 @@ class ConcurrencySlots:
         self._lease = lease
 
     async def acquire(self, crew: str, run_ids: Iterable[str], most: int | None) -> set[str]:
-        """Which of these runs may work; None: they did, and go on."""
+        """The ids of these runs that have a slot; `most=None` renews the slots that they have."""
         limit = "" if most is None else most
         return set(
             await self._connection.run(
@@ -40,7 +40,7 @@ class ConcurrencySlots:
 
 
 class Claiming:
-    """The same `call` again, after its answer was lost, finds what it has taken."""
+    """One claim. Repeating a `call` whose reply was lost finds the runs that it took."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Claiming:
         how: tuple[str, str, float],
         most: Mapping[str, int],
     ) -> None:
-        """`how`: worker, call, lease. `most`: how many runs of a crew may work at once, if it is limited."""
+        """`how`: worker, call, lease in seconds. `most`: concurrency limits by crew."""
         self._connection = connection
         self._queues = CrewQueues(connection)
         worker, call, lease = how
@@ -58,7 +58,7 @@ class Claiming:
         self._holds: dict[int, list[str]] = {}
 
     async def recover(self) -> None:
-        """Find what this call has taken already."""
+        """Find the runs that this call has taken."""
         for shard in range(redis_keys.SHARDS):
             await self._visit(shard, ())
 
@@ -80,7 +80,7 @@ class Claiming:
         return self._held()
 
     async def _allowed(self, picks: Sequence[Pick]) -> tuple[list[Pick], set[str]]:
-        """Those that may work, and the crews that have reached their limits."""
+        """The picks that have a slot, and the crews that have reached their limits."""
         refused: set[str] = set()
         for crew, run_ids in _by_crew(pick for pick in picks if pick.queue.crew in self._most).items():
             refused |= set(run_ids) - await self._slots.acquire(crew, run_ids, self._most[crew])
@@ -103,7 +103,7 @@ class Claiming:
             await self._slots.release(crew, run_ids)
 
     async def _visit(self, shard: int, run_ids: Collection[str]) -> int:
-        # A failover that took a claim back would let two workers hold the same epoch.
+        # Durable: a failover that lost a claim would let two workers hold the same epoch.
         at, self._holds[shard] = await self._connection.run_durably("claim", shard, *self._how, *run_ids)
         return int(at)
 

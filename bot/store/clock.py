@@ -1,4 +1,4 @@
-"""The store's clock, kept going: deadlines, reminders, lost leases, and runs to forget."""
+"""The clock of the store: deadlines, reminders, expired leases, and runs to delete."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from bot.core.run import RunError
 from bot.store import redis_keys
 from bot.store.codec import dump, ms, newer_run
 from bot.store.connection import Connection
-from bot.store.queue import RETRY_AFTER
-from bot.store.runs import BARRED
+from bot.store.queue import SUSPECTED_DELAY_S
+from bot.store.runs import TOMBSTONE_TTL_S
 from bot.store.timers import Timers
 
 log = structlog.get_logger(__name__)
 
-LONGEST = 1.0
+MAX_INTERVAL_S = 1.0
 """Seconds between two looks at what is due. Whatever is set for longer than that (every lease, every
 deadline) is seen before it is due, and happens on time. Any number of processes may keep the clock: a look
 costs little."""
-SHORTEST = 0.05
+MIN_INTERVAL_S = 0.05
 """Seconds between two looks where much is due at about the same time."""
-AWAY = 0.5
+UNAVAILABLE_INTERVAL_S = 0.5
 """Seconds between two looks at whether the store is back."""
 
 QUARANTINED = RunError(
@@ -37,7 +37,7 @@ QUARANTINED = RunError(
 )
 """What becomes of a run that its workers die of."""
 
-BATCH = 100
+TICK_LIMIT = 100
 """Expired leases and old runs that one tick handles in each shard."""
 
 
@@ -50,7 +50,7 @@ class Ages:
     #: The journal of a finished run is deleted.
     journal: float = 7 * 24 * 3600
     #: A run that crashed two workers is queued again.
-    retry_after: float = RETRY_AFTER
+    retry_after: float = SUSPECTED_DELAY_S
 
 
 class RedisClock:
@@ -63,13 +63,18 @@ class RedisClock:
 
     async def tick(self, given_up: RunError) -> int:
         body = dump(RunFailed(error=given_up))
-        ages = ms(self._ages.retention), ms(self._ages.journal), ms(self._ages.retry_after), ms(BARRED)
-        changed = await self._timers.ring()
+        ages = (
+            ms(self._ages.retention),
+            ms(self._ages.journal),
+            ms(self._ages.retry_after),
+            ms(TOMBSTONE_TTL_S),
+        )
+        changed = await self._timers.fire()
         failure: StoreUnavailable | None = None
         for shard in range(redis_keys.SHARDS):
             try:
                 ticked = await self._connection.run(
-                    "tick", shard, dump(given_up), body, ages[0], BATCH, *ages[1:]
+                    "tick", shard, dump(given_up), body, ages[0], TICK_LIMIT, *ages[1:]
                 )
             except StoreUnavailable as error:  # what is wrong with one shard doesn't stop the others
                 failure = error
@@ -98,10 +103,10 @@ async def keep_time(clock: Clock) -> Never:
     """
     while True:
         try:
-            wait = await clock.due(LONGEST)
+            wait = await clock.due(MAX_INTERVAL_S)
             if wait <= 0:
                 await clock.tick(QUARANTINED)
         except StoreUnavailable as error:
             log.debug("The clock waits for the store", reason=str(error))
-            wait = AWAY
-        await asyncio.sleep(max(wait, SHORTEST))
+            wait = UNAVAILABLE_INTERVAL_S
+        await asyncio.sleep(max(wait, MIN_INTERVAL_S))

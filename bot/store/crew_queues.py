@@ -1,4 +1,4 @@
-"""The lines in which runs wait, read across all shards."""
+"""The queues of crews, read across all shards."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from bot.store import redis_keys
 from bot.store.connection import Connection
 
 Turns = dict[str, int]
-"""By requester, or by line: when they had their last turn."""
+"""The time of the last turn, by requester or by queue."""
 
 
 class CrewQueues:
-    """What waits, as far as it matters for the next claim. A few commands, however much waits."""
+    """Reads as much of the queues as the next claim needs, with a constant number of commands."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        #: Whether anybody but those who had a turn could be waiting for one.
+        #: Whether more than one requester or queue was found, so that turns must be recorded.
         self._contested = False
 
     async def next(
         self, crews: Collection[str], room: int, kinds: Sequence[QueueKind], tried: Collection[str] = ()
     ) -> list[Pick]:
-        """The `room` runs of these crews whose turn is next, without those that were tried in vain."""
-        turns = await self.lines(crews)
+        """The next `room` runs of these crews, without those in `tried`."""
+        turns = await self.queues(crews)
         served = {name: turn for name, turn in turns.items() if _parsed(name)[0] in kinds}
         if not served:
             return []
         fronts = await self._fronts(served, max(room, 2))
         self._contested = len(turns) > 1 or any(len(front) > 1 for front in fronts.values())
         nobody = (Queued(0, ""),)
-        # With one run each, as many requesters are needed of each line as can be.
+        # Each requester may have only one run, so `room` requesters of each queue are needed.
         candidates = choose(
             [
                 CrewQueue(
@@ -48,11 +48,11 @@ class CrewQueues:
         return choose(await self._with_runs(candidates, fronts, room, tried), room, kinds)
 
     async def suspected(self, crews: Collection[str], limit: int) -> list[str]:
-        """Runs of these crews that are to be alone, those whose turn is next first."""
+        """The next isolated runs of these crews."""
         return [pick.run.id for pick in await self.next(crews, limit, (QueueKind.ISOLATED,))]
 
-    async def lines(self, crews: Collection[str]) -> Turns:
-        """The lines of these crews in which something waits, by name, and when each had its last turn."""
+    async def queues(self, crews: Collection[str]) -> Turns:
+        """The non-empty queues of these crews by name, with the time of their last turn."""
         if not crews:
             return {}
         async with self._connection.pipeline() as batch:
@@ -63,13 +63,13 @@ class CrewQueues:
         return {name: turn for name, turn in merged.items() if name in known}
 
     async def took_turns(self, picks: Iterable[Pick], at: int) -> None:
-        """Tell all shards who had a turn: their runs are spread over them."""
+        """Record these turns in all shards, since the runs of a requester are spread over them."""
         served: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for pick in picks:
             served[pick.queue.name][pick.requester] = at
         if not served or not self._contested:
             return
-        # A full Redis refuses this. Then somebody has a turn too many; what was claimed stays claimed.
+        # A full Redis refuses this: a requester then gets an extra turn, and the claims stay valid.
         with suppress(StoreUnavailable):
             async with self._connection.pipeline() as batch:
                 for shard in range(redis_keys.SHARDS):
@@ -78,7 +78,7 @@ class CrewQueues:
                         batch.zadd(redis_keys.queue(shard, name), requesters, xx=True, gt=True)
 
     async def _fronts(self, names: Mapping[str, int], room: int) -> dict[str, Turns]:
-        """By line: the `room` requesters whose turn is next."""
+        """By queue: the next `room` requesters."""
         async with self._connection.pipeline() as batch:
             for name in names:
                 for shard in range(redis_keys.SHARDS):
@@ -91,7 +91,7 @@ class CrewQueues:
     async def _with_runs(
         self, candidates: list[Pick], fronts: dict[str, Turns], room: int, tried: Collection[str]
     ) -> list[CrewQueue]:
-        """The lines of these candidates, each with their oldest runs of all shards."""
+        """The queues of these candidates, with their oldest runs of all shards."""
         most = room + len(tried)
         async with self._connection.pipeline() as batch:
             for pick in candidates:
@@ -108,11 +108,11 @@ class CrewQueues:
             runs = sorted(Queued(int(at), run_id) for run_id, at in found if run_id not in tried)
             turn = fronts[pick.queue.name][pick.requester]
             waiters[pick.queue].append(Waiter(pick.requester, turn, tuple(runs)))
-        return [CrewQueue(line.kind, line.crew, line.turn, tuple(of)) for line, of in waiters.items()]
+        return [CrewQueue(queue.kind, queue.crew, queue.turn, tuple(of)) for queue, of in waiters.items()]
 
 
 def _earliest(shards: Iterable[Iterable[tuple[str, float]]]) -> Turns:
-    """Merged: who waits in several shards has the place in line that is best."""
+    """Merge the shards: a name that several contain gets its earliest turn."""
     merged: Turns = {}
     for found in shards:
         for name, turn in found:

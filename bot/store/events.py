@@ -18,9 +18,9 @@ from bot.store.codec import dump
 from bot.store.connection import Connection
 from bot.store.unreadable import Unreadable
 
-RECONNECT = 0.2
+RECONNECT_DELAY_S = 0.2
 """Seconds between two tries to get the wake-up connection back."""
-SILENCE = 5.0
+PING_AFTER_S = 5.0
 """Seconds without a word, after which the wake-up connection is asked whether it is still there."""
 
 
@@ -64,7 +64,7 @@ class RedisEvents:
                     yield topics
             except (RedisError, OSError, TimeoutError, StoreUnavailable):
                 _honour_cancellation()
-                await asyncio.sleep(RECONNECT)
+                await asyncio.sleep(RECONNECT_DELAY_S)
 
     async def _listen(self) -> AsyncIterator[tuple[str, ...]]:
         async with self._connection.listener() as listener:
@@ -81,7 +81,7 @@ class RedisEvents:
 async def _next_message(listener: PubSub) -> dict[str, str]:
     """What comes next. A connection that is half open is silent for ever, so silence is questioned."""
     for _ in range(2):
-        message: dict[str, str] | None = await listener.get_message(timeout=SILENCE)
+        message: dict[str, str] | None = await listener.get_message(timeout=PING_AFTER_S)
         _honour_cancellation()
         if message is not None:
             return message

@@ -13,9 +13,9 @@ from bot.store.codec import ms
 from bot.store.connection import Connection
 from bot.store.write_concern import online_replicas
 
-SEEN = 60
+WORKER_ALIVE_S = 60
 """Seconds within which a worker must have been seen to count as alive."""
-_EACH = 6
+_COMMANDS_PER_SHARD = 6
 """Commands that `totals` sends to each shard."""
 
 
@@ -35,7 +35,7 @@ class RedisHealth:
         self._connection.unreadable.note(UnreadableRecord(kind, name, why))
 
     async def totals(self) -> Totals:
-        alive = await self._connection.now() - ms(SEEN)
+        alive = await self._connection.now() - ms(WORKER_ALIVE_S)
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):
                 base, waiting = redis_keys.base(shard), redis_keys.open_questions(shard)
@@ -47,15 +47,15 @@ class RedisHealth:
                 batch.hgetall(redis_keys.queue_lengths(shard))
             batch.zrange(redis_keys.WORKERS, alive, "+inf", byscore=True, withscores=True)
         *shards, workers = batch.results
-        waited = _summed(shards[2::_EACH])
-        oldest = [int(found[0][1]) for found in shards[4::_EACH] if found]
+        waited = _summed(shards[2::_COMMANDS_PER_SHARD])
+        oldest = [int(found[0][1]) for found in shards[4::_COMMANDS_PER_SHARD] if found]
         return Totals(
-            queued=_whole(_summed(shards[5::_EACH])),
-            runs=_whole(_summed(shards[0::_EACH])),
-            answers=_whole(_summed(shards[1::_EACH])),
+            queued=_whole(_summed(shards[5::_COMMANDS_PER_SHARD])),
+            runs=_whole(_summed(shards[0::_COMMANDS_PER_SHARD])),
+            answers=_whole(_summed(shards[1::_COMMANDS_PER_SHARD])),
             answer_seconds_sum=waited.pop("sum", 0.0),
             answer_seconds=_whole(waited),
-            questions_open=sum(shards[3::_EACH]),
+            questions_open=sum(shards[3::_COMMANDS_PER_SHARD]),
             oldest_question_at=min(oldest, default=None),
             workers={name: int(seen) for name, seen in workers},
             replicas=min(await self._connection.everywhere(_replicas)),

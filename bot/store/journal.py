@@ -1,4 +1,4 @@
-"""The journal of a run: what it has done, so that it is never done again. Fenced by the claim's epoch."""
+"""The journal of a run: its recorded steps, so that no step is repeated. Claims fence the writes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bot.store.codec import ms
 from bot.store.connection import Connection
 from bot.store.journal_cipher import JournalCipher
 
-HANDED_ON = 3600
-"""Seconds within which a run must be started that is given a journal; it is forgotten otherwise."""
-AT_ONCE = 256 * 1024
-"""Characters of a journal that are handed on with one transition, about: others wait meanwhile."""
+SEED_TTL_S = 3600
+"""A seeded journal expires after this time, unless the run is started."""
+SEED_CHUNK_CHARS = 256 * 1024
+"""Approximate size of a journal part that one transition copies, as it blocks others."""
 
 
 class RedisJournal:
@@ -41,7 +41,7 @@ class RedisJournal:
     async def seed(self, run_id: str, entries: Mapping[str, str]) -> bool:
         shard = redis_keys.shard_of(run_id)
         for part in _parts({name: self._cipher.encrypt(run_id, name, entries[name]) for name in entries}):
-            if not await self._connection.run("seed_journal", shard, run_id, ms(HANDED_ON), *part):
+            if not await self._connection.run("seed_journal", shard, run_id, ms(SEED_TTL_S), *part):
                 return False
         return True
 
@@ -62,7 +62,7 @@ class RedisJournal:
         self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str] = ()
     ) -> None:
         named = [word for name, value in entries for word in (name, self._encrypted(claim, name, value))]
-        # An intent that a failover took back would let a tool be called twice, unasked.
+        # Durable: if a failover lost the announcement, the tool could be called twice without asking.
         intended = any(name.endswith("?") for name, _ in entries)
         run = self._connection.run_durably if intended else self._connection.run
         shard = redis_keys.shard_of(claim.run.id)
@@ -74,13 +74,13 @@ class RedisJournal:
 
 
 def _parts(entries: Mapping[str, str]) -> Iterator[list[str]]:
-    """Names and values in turn, in parts of a fair size."""
+    """Names and values in turn, in parts of about `SEED_CHUNK_CHARS`."""
     part: list[str] = []
     size = 0
     for name, value in entries.items():
         part += (name, value)
         size += len(name) + len(value)
-        if size >= AT_ONCE:
+        if size >= SEED_CHUNK_CHARS:
             yield part
             part, size = [], 0
     if part:

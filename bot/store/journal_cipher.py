@@ -1,4 +1,4 @@
-"""Journals encrypted at rest, with AES-256-GCM and the keys of the settings; without a key, not encrypted."""
+"""Encryption of journals at rest with AES-256-GCM; without a key they are stored in plain text."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ENCRYPTED_PREFIX = "sealed:"
-"""What a sealed value starts with; nothing else in a journal does."""
+"""The prefix of encrypted values; no other value in a journal has it."""
 _NONCE = 12
 
 
 class JournalCipher:
-    """JournalCipher and opens values. The first key seals, each of them opens what it has sealed."""
+    """Encrypts with the first key, and decrypts with the key that encrypted a value."""
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
         self._ciphers = {key_id_of(key): _cipher(key) for key in keys}
         self._current = next(iter(self._ciphers), None)
 
     def encrypt(self, run_id: str, name: str, value: str) -> str:
-        """`value` as it is stored under this name in this run's journal, and is readable nowhere else."""
+        """The encrypted value, bound to this run and name: it can't be decrypted under others."""
         if self._current is None:
             return value
         nonce = os.urandom(_NONCE)
-        sealed = self._ciphers[self._current].encrypt(nonce, value.encode(), _place(run_id, name))
-        return f"{ENCRYPTED_PREFIX}{self._current}:{base64.b64encode(nonce + sealed).decode()}"
+        encrypted = self._ciphers[self._current].encrypt(
+            nonce, value.encode(), _associated_data(run_id, name)
+        )
+        return f"{ENCRYPTED_PREFIX}{self._current}:{base64.b64encode(nonce + encrypted).decode()}"
 
     def decrypt(self, run_id: str, name: str, stored: str) -> str:
-        """The value again; one that was stored without a key is itself. Raises JournalUndecryptable."""
+        """The plain value; a value without the prefix is returned as it is. Raises JournalUndecryptable."""
         if not stored.startswith(ENCRYPTED_PREFIX):
             return stored
         key_id, _, written = stored.removeprefix(ENCRYPTED_PREFIX).partition(":")
@@ -45,17 +47,17 @@ class JournalCipher:
 
         raw = base64.b64decode(written)
         try:
-            return cipher.decrypt(raw[:_NONCE], raw[_NONCE:], _place(run_id, name)).decode()
+            return cipher.decrypt(raw[:_NONCE], raw[_NONCE:], _associated_data(run_id, name)).decode()
         except InvalidTag as error:
             raise JournalUndecryptable(run_id, key_id) from error
 
 
 def _cipher(key: bytes) -> AESGCM:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # only paid for where there is a key
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # a slow import, needed only with a key
 
     return AESGCM(key)
 
 
-def _place(run_id: str, name: str) -> bytes:
-    """What a value is bound to: it can't be moved."""
+def _associated_data(run_id: str, name: str) -> bytes:
+    """The associated data of a value."""
     return f"{run_id}/{name}".encode()

@@ -1,4 +1,4 @@
-"""Small things that must be known to all processes and across restarts."""
+"""Small values that all processes share and that survive restarts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bot.store.codec import ms, new_call
 from bot.store.connection import Connection
 from bot.store.mentions import Mentions
 
-WEEK = 7 * 24 * 3600
+WEEK_S = 7 * 24 * 3600
 
 
 class RedisMemory:
@@ -19,7 +19,7 @@ class RedisMemory:
         self._connection = connection
         self._mentions = Mentions(connection)
 
-    async def once(self, key: str, ttl: float = WEEK) -> bool:
+    async def once(self, key: str, ttl: float = WEEK_S) -> bool:
         name = f"once:{key}"
         first, _ = await asyncio.gather(
             self._connection.run_unsharded("once", redis_keys.memory(name), new_call(), ms(ttl)),

@@ -1,4 +1,4 @@
-"""What is kept outside of the shards and speaks of a run: noted with it, so that it is deleted with it."""
+"""References to runs in keys outside of the shards, recorded so that they are deleted with the run."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from bot.store import redis_keys
 from bot.store.connection import Connection
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-FEW = 4
+MAX_UNCHECKED_IDS = 4
 
 Where = Sequence[str]
 """`memory, <key>` or `pending, <kind>, <key>`."""
 
 
 class Mentions:
-    """Things in `crewdeck:memory:*` and on shelves that hold the id of a run."""
+    """Values in `crewdeck:memory:*` and `crewdeck:pending:*` that contain the id of a run."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def note_memory(self, key: str, value: str = "") -> None:
-        """To be called when this is remembered."""
+        """Record the runs that a remembered value mentions."""
         await self._note(("memory", key), key, value)
 
     async def note_pending(self, kind: str, key: str, value: str) -> None:
-        """To be called when this is shelved."""
+        """Record the runs that pending work mentions."""
         await self._note(("pending", kind, key), key, value)
 
     async def noted(self, run_id: str) -> list[Where]:
-        """Where things were kept that spoke of this run."""
+        """The keys that were recorded for this run."""
         found = await self._connection.do(self._connection.redis.smembers(redis_keys.references(run_id)))
         return [json.loads(each) for each in sorted(found)]
 
     async def remove(self, run_id: str, noted: Sequence[Where]) -> None:
-        """Delete these things, as far as they still speak of the run."""
+        """Delete the values under these keys that still mention the run."""
         async with self._connection.pipeline() as kept:
             for kind, *where in noted:
                 if kind != "memory":
@@ -54,9 +54,9 @@ class Mentions:
 
     async def _note(self, where: Where, *texts: str) -> None:
         mentioned = sorted({found for text in texts for found in _ID.findall(text)})
-        if len(mentioned) > FEW:  # Somebody's text is full of them: few are of runs.
+        if len(mentioned) > MAX_UNCHECKED_IDS:  # A text with many ids: few of them are ids of runs.
             mentioned = await self._runs(mentioned)
-        # All at once: what is noted is waited for by people.
+        # At once, since people wait for it.
         await asyncio.gather(
             *(
                 self._connection.run("add_reference", redis_keys.shard_of(run_id), run_id, json.dumps(where))

@@ -19,8 +19,8 @@ from bot.store.write_concern import WriteConcern
 
 log = structlog.get_logger(__name__)
 
-DAY = 24 * 3600
-LOOK_EVERY = 0.5
+DAY_S = 24 * 3600
+CHECK_INTERVAL_S = 0.5
 """Seconds between two looks at the embedded server (0.2 ms each)."""
 
 
@@ -33,7 +33,7 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     """
     opening = partial(
         open_store,
-        ages=Ages(retention=settings.retention_days * DAY, journal=settings.journal_days * DAY),
+        ages=Ages(retention=settings.retention_days * DAY_S, journal=settings.journal_days * DAY_S),
         journal_keys=settings.journal_keys,
     )
     if settings.redis_url is not None:
@@ -104,4 +104,4 @@ async def _keep_alive(embedded: Embedded) -> None:
             if not well:
                 log.info("The embedded Valkey is back")
             well = True
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(CHECK_INTERVAL_S)

@@ -18,13 +18,13 @@ from bot.core.errors import SettingsError
 from bot.store.addresses import FORMS, Address, Node
 from bot.store.interruptible import make_interruptible
 
-CONNECTIONS = 32
+MAX_CONNECTIONS = 32
 """At most, from one process to one server; further callers wait for a free one."""
-TIMEOUT = 5.0
+TIMEOUT_S = 5.0
 """Seconds for one answer of the server."""
-RETRIES = 2
+MAX_RETRIES = 2
 """How often a command is sent again when the connection broke. So every transition may run twice."""
-SENTINEL_TIMEOUT = 1.0
+SENTINEL_TIMEOUT_S = 1.0
 """Seconds for one answer of a sentinel; then the next one is asked."""
 
 
@@ -56,8 +56,8 @@ def sentinel_pool(address: Address) -> SentinelPool:
     sentinels = Sentinel(  # type: ignore[no-untyped-call]
         address.nodes,
         sentinel_kwargs={
-            "socket_timeout": SENTINEL_TIMEOUT,
-            "socket_connect_timeout": SENTINEL_TIMEOUT,
+            "socket_timeout": SENTINEL_TIMEOUT_S,
+            "socket_connect_timeout": SENTINEL_TIMEOUT_S,
             "retry": Retry(NoBackoff(), 0),
             "ssl": over_tls,
             **shared,
@@ -84,12 +84,12 @@ async def close_pool(redis: Redis) -> None:
 def _options(address: Address) -> dict[str, Any]:
     return {
         "decode_responses": True,
-        "max_connections": CONNECTIONS,
-        "timeout": TIMEOUT,
-        "socket_timeout": TIMEOUT,
+        "max_connections": MAX_CONNECTIONS,
+        "timeout": TIMEOUT_S,
+        "socket_timeout": TIMEOUT_S,
         "socket_connect_timeout": 2.0,
         "health_check_interval": 15,
-        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), MAX_RETRIES),
         **address.options,
     }
 

@@ -21,9 +21,9 @@ from bot.store import redis_keys
 from bot.store.codec import QUESTION_FIELDS, QUESTION_OWN, dump, ms, read_question, read_response
 from bot.store.connection import Connection
 
-TIES = 64
+MAX_QUESTIONS_PER_MS = 64
 """More questions than one shard can be asked in one millisecond; a cursor stands in the midst of one."""
-TRIES = 16
+MAX_ATTEMPTS = 16
 """How often a response is judged anew since others were recorded meanwhile."""
 
 
@@ -84,7 +84,7 @@ class RedisQuestions:
         self, limit: int = 200, deciders: Sequence[str] = (), after: str | None = None
     ) -> QuestionPage:
         start = _position(after) if after else (0, "")
-        waiting = await self._asked(limit + 1 + TIES, deciders, start[0])
+        waiting = await self._asked(limit + 1 + MAX_QUESTIONS_PER_MS, deciders, start[0])
         following = [each for each in waiting if each > start]
         page = following[:limit]
         more = f"{page[-1][0]}:{page[-1][1]}" if len(following) > limit else None
@@ -102,7 +102,7 @@ class RedisQuestions:
 
     async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
         """The ruling, even if the run is forgotten while it is made."""
-        for _ in range(TRIES):
+        for _ in range(MAX_ATTEMPTS):
             seen = await self._look(run_id, question_id, response)
             if seen is None:
                 return Ruling(verdict=Verdict.REFUSED, code="unknown_question")

@@ -1,4 +1,4 @@
-"""What workers do with runs: claim, record, ask, finish. Fenced by the claim's epoch."""
+"""What workers do with runs: claim, renew, park, finish. The epoch of a claim fences off earlier workers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from bot.store.connection import Connection
 from bot.store.crew_queues import CrewQueues
 from bot.store.run_reader import RunReader
 
-GONE = 24 * 3600
-"""Seconds after which a worker that was not seen is no longer listed."""
-RETRY_AFTER = 5.0
-"""Seconds after which a run of which two workers died is tried once more."""
-UNREADABLE_AGAIN = 60.0
-"""Seconds after which a run that can't be read is queued again, for a worker of another release."""
-SUSPECTS = 8
-"""How many of those are told of at once."""
+WORKER_TTL_S = 24 * 3600
+"""After this time a worker that was not seen is no longer listed."""
+SUSPECTED_DELAY_S = 5.0
+"""Delay before a run that crashed two workers is queued again."""
+UNREADABLE_DELAY_S = 60.0
+"""Delay before an unreadable run is queued again, for a worker of another release."""
+MAX_SUSPECTED = 8
+"""Suspected runs that one call returns."""
 
 
 class RedisQueue:
@@ -34,11 +34,11 @@ class RedisQueue:
 
     shards = redis_keys.SHARDS
 
-    def __init__(self, connection: Connection, retry_after: float = RETRY_AFTER) -> None:
+    def __init__(self, connection: Connection, retry_after: float = SUSPECTED_DELAY_S) -> None:
         self._connection = connection
         self._retry_after = retry_after
         self._runs = RunReader(connection)
-        #: By worker: the claim whose answer never arrived. What it took is asked for again under its name.
+        #: By worker: the call whose reply was lost. The next claim repeats it to find the runs that it took.
         self._unanswered: dict[str, str] = {}
 
     async def claim(
@@ -66,14 +66,14 @@ class RedisQueue:
         return [Claim(run=run, worker=worker, epoch=run.epoch) for run in runs]
 
     async def _defer_unreadable(self, run_ids: Iterable[str]) -> None:
-        """What this release can't read waits for one that can, and looks no worse for having been claimed."""
+        """Defer runs that this release can't read; a deferred run is not counted as crashed."""
         for run_id in run_ids:
             shard, key = redis_keys.shard_of(run_id), redis_keys.run(run_id)
             if epoch := await self._connection.do(self._connection.redis.hget(key, "epoch")):
-                await self._connection.run("defer", shard, run_id, epoch, ms(UNREADABLE_AGAIN))
+                await self._connection.run("defer", shard, run_id, epoch, ms(UNREADABLE_DELAY_S))
 
     async def suspected(self, crews: Sequence[str]) -> list[str]:
-        return await CrewQueues(self._connection).suspected(crews, SUSPECTS)
+        return await CrewQueues(self._connection).suspected(crews, MAX_SUSPECTED)
 
     async def acquire_slots(
         self, worker: str, crew: str, run_ids: Sequence[str], most: int | None, lease: float
@@ -84,9 +84,9 @@ class RedisQueue:
         await ConcurrencySlots(self._connection, worker).release(crew, run_ids)
 
     async def register_worker(self, worker: str, crews: Mapping[str, int | None], lease: float) -> None:
-        offer = Offer(crews=dict(crews), lease=lease)
+        offered = Offer(crews=dict(crews), lease=lease)
         await self._connection.run_unsharded(
-            "register_worker", redis_keys.WORKER_CREWS, worker, dump(offer), ms(GONE)
+            "register_worker", redis_keys.WORKER_CREWS, worker, dump(offered), ms(WORKER_TTL_S)
         )
 
     async def heartbeat(
@@ -148,4 +148,4 @@ class RedisQueue:
         return [run_id for each in lost for run_id in each]
 
     async def _seen(self, worker: str) -> None:
-        await self._connection.run_unsharded("worker_seen", redis_keys.WORKERS, worker, ms(GONE))
+        await self._connection.run_unsharded("worker_seen", redis_keys.WORKERS, worker, ms(WORKER_TTL_S))

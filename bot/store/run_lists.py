@@ -1,4 +1,4 @@
-"""Lists of runs: each shard keeps its own, newest last; they are merged here."""
+"""Lists of runs, merged from the indexes of all shards."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bot.store import redis_keys
 from bot.store.connection import Connection
 from bot.store.run_reader import RunReader
 
-SCANNED = 2000
-"""How many runs are looked at, at most, for a page of a list that no index holds."""
-FOUND = 5
-TIES = 64
-"""More runs than one shard can create in one millisecond; a cursor starts in the midst of one."""
+MAX_SCANNED_RUNS = 2000
+"""Runs that are read at most for a page whose filter no index covers."""
+MAX_FOUND = 5
+MAX_RUNS_PER_MS = 64
+"""More runs than a shard creates in a millisecond, since a cursor may point into one."""
 _PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
 
 Position = tuple[int, str]
-"""Where a run stands in a list: when it was created, and its id."""
+"""The position of a run in a list: its creation time and id."""
 
 
 class RunLists:
@@ -33,7 +33,7 @@ class RunLists:
         found: list[Run] = []
         before = _position(which.before) if which.before else None
         size = max(100, which.limit + 1)
-        for _ in range(SCANNED // size):
+        for _ in range(MAX_SCANNED_RUNS // size):
             window = await self._window(which, before, size)
             runs = await self._reader.read([name for _, name in window])
             found += [run for run in runs if _fits(run, which)]
@@ -58,10 +58,15 @@ class RunLists:
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):
                 batch.zrange(
-                    redis_keys.ids(shard), f"[{prefix}", f"({prefix}g", bylex=True, offset=0, num=FOUND
+                    redis_keys.ids(shard),
+                    f"[{prefix}",
+                    f"({prefix}g",
+                    bylex=True,
+                    offset=0,
+                    num=MAX_FOUND,
                 )
         matching = [run_id for ids_ in batch.results for run_id in ids_]
-        return await self._reader.read(matching[:FOUND])
+        return await self._reader.read(matching[:MAX_FOUND])
 
     async def _window(self, which: RunFilter, before: Position | None, size: int) -> list[Position]:
         """The `size` newest of an index before a position, newest first."""
@@ -70,7 +75,14 @@ class RunLists:
             for shard in range(redis_keys.SHARDS):
                 index = _index(shard, which)
                 batch.zrange(
-                    index, newest, "-inf", desc=True, byscore=True, offset=0, num=size + TIES, withscores=True
+                    index,
+                    newest,
+                    "-inf",
+                    desc=True,
+                    byscore=True,
+                    offset=0,
+                    num=size + MAX_RUNS_PER_MS,
+                    withscores=True,
                 )
         merged = [(int(at), name) for found in batch.results for name, at in found]
         return sorted((each for each in merged if before is None or each < before), reverse=True)[:size]

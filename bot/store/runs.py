@@ -23,9 +23,9 @@ from bot.store.run_lists import RunLists
 from bot.store.run_reader import RunReader
 from bot.store.waits import Waits
 
-SAME_CALL = 60
+REPEATED_DELETE_TTL_S = 60
 """Seconds within which a call that is sent again is known, since nothing of the run is left to know it by."""
-BARRED = 7 * 24 * 3600
+TOMBSTONE_TTL_S = 7 * 24 * 3600
 """Seconds for which a deleted run is not started again by what started it: longer than an `Idempotency-Key`
 or a delivery of Slack's stands for its run."""
 
@@ -112,7 +112,12 @@ class RedisRuns:
         crew = await self._connection.do(self._connection.redis.hget(redis_keys.run(run_id), "crew"))
         noted = await self._mentions.noted(run_id)
         code = await self._connection.run(
-            "delete", redis_keys.shard_of(run_id), run_id, new_call(), ms(SAME_CALL), ms(BARRED)
+            "delete",
+            redis_keys.shard_of(run_id),
+            run_id,
+            new_call(),
+            ms(REPEATED_DELETE_TTL_S),
+            ms(TOMBSTONE_TTL_S),
         )
         if code == "unknown_run":
             raise NotFound("run", run_id)

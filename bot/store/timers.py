@@ -1,4 +1,4 @@
-"""Deadlines and reminders of questions: what silence means says the question's policy, as with any answer."""
+"""Deadlines and reminders of questions. The policy of a question decides the outcome of its deadline."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bot.store import redis_keys
 from bot.store.codec import QUESTION_FIELDS, dump, read_question, read_response
 from bot.store.connection import Connection
 
-AGAIN = 60_000
-"""Milliseconds after which a timer is looked at again that was left alone."""
-PAGE = 100
-"""Timers of a list that are looked at in one go, besides those that were left alone."""
+UNREADABLE_DELAY_MS = 60_000
+"""Delay before a timer that could not be read is tried again."""
+PAGE_SIZE = 100
+"""Timers that are read at once from each shard, besides the unreadable ones."""
 _TIMER = re.compile(r"(deadline|remind)/([^/]+)/(.+)", re.DOTALL)
 
 
@@ -31,11 +31,11 @@ class Timer(NamedTuple):
 
 
 class Timers:
-    """Keeps the timers of questions. What a newer release set is left alone, and holds up no other."""
+    """Applies the timers of questions. Timers of a newer release are skipped and delay no others."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        #: Until when (by the store's clock) each timer is not looked at that was left alone.
+        #: By unreadable timer: when it is tried again, by the clock of the store.
         self._left: dict[str, int] = {}
 
     async def due(self, within: int) -> int:
@@ -46,18 +46,18 @@ class Timers:
         ]
         return min(within, *waits) if waits else within
 
-    async def ring(self) -> int:
-        """See to those that are due, in their order; how many had something to do."""
+    async def fire(self) -> int:
+        """Apply the due timers, in order; returns how many had an effect."""
         now = await self._connection.now()
         self._left = {name: until for name, until in self._left.items() if until > now}
-        rang = 0
+        fired = 0
         for name, _ in await self._look(now):
             if self._is_seen(name, now):
-                rang += await self._ring(name, now)
-        return rang
+                fired += await self._fire(name, now)
+        return fired
 
     async def _look(self, until: int) -> list[tuple[str, float]]:
-        """The timers up to a time; of each shard the first ones."""
+        """The first timers of each shard that are due by `until`."""
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):
                 batch.zrange(
@@ -67,19 +67,19 @@ class Timers:
                     byscore=True,
                     withscores=True,
                     offset=0,
-                    num=len(self._left) + PAGE,
+                    num=len(self._left) + PAGE_SIZE,
                 )
         return sorted((each for found in batch.results for each in found), key=lambda each: each[1])
 
     def _is_seen(self, name: str, now: int) -> bool:
         return self._left.get(name, 0) <= now
 
-    async def _ring(self, name: str, now: int) -> int:
+    async def _fire(self, name: str, now: int) -> int:
         try:
             with self._connection.unreadable.noted():
                 return await self._apply(_timer(name))
         except UnreadableRecord:
-            self._left[name] = now + AGAIN
+            self._left[name] = now + UNREADABLE_DELAY_MS
             return 0
 
     async def _apply(self, timer: Timer) -> int:

@@ -1,4 +1,4 @@
-"""What this process came upon and could not read: left alone, told of once, and counted."""
+"""Records that this process could not read: left unchanged, logged once, and counted."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bot.core.errors import UnreadableRecord
 log = structlog.get_logger(__name__)
 Read = TypeVar("Read")
 
-MOST = 10_000
-"""Records that are remembered, so that each is told of once."""
+MAX_RECORDS = 10_000
+"""Records that are remembered, so that each is logged once."""
 
 
 class Unreadable:
@@ -32,7 +32,7 @@ class Unreadable:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Tell of what can't be read in the block; it is raised all the same."""
+        """Log an UnreadableRecord that the block raises, and raise it again."""
         try:
             yield
         except UnreadableRecord as error:
@@ -42,7 +42,7 @@ class Unreadable:
     def readable(
         self, kind: str, stored: Iterable[tuple[str, str]], read: Callable[[str], Read]
     ) -> Iterator[tuple[str, Read]]:
-        """Names and values of those that can be read; the others are told of, and left out."""
+        """Names and values of the readable records; the others are logged and left out."""
         for name, text in stored:
             try:
                 yield name, read(text)
@@ -50,9 +50,9 @@ class Unreadable:
                 self.note(UnreadableRecord(kind, name, f"it is damaged ({type(error).__name__})"))
 
     def note(self, error: UnreadableRecord) -> None:
-        """Tell of a record, once."""
+        """Log a record, once."""
         record = (error.kind, error.name)
-        if record in self._known or len(self._known) >= MOST:
+        if record in self._known or len(self._known) >= MAX_RECORDS:
             return
         self._known.add(record)
         self._counts[error.kind] += 1

@@ -12,20 +12,20 @@ from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection, Reply
 
-LATE = 1.0
-"""Seconds beyond its lease after which a worker that was not seen is taken for dead."""
+LEASE_GRACE_S = 1.0
+"""Time beyond its lease after which a worker counts as dead."""
 
 
 class _Standing(NamedTuple):
-    """Where a queued run stands."""
+    """The position of a queued run."""
 
-    line: str | None
+    queue: str | None
     retry_at: float | None
     paused: str | None
 
 
 class _Crowd(NamedTuple):
-    """A requester in a line: when they had their last turn, and how many runs they have there."""
+    """A requester in a queue: the time of the last turn, and the number of runs."""
 
     turn: int
     runs: int
@@ -58,7 +58,7 @@ class Waits:
                     (most for offer in offers if (most := offer.crews.get(name)) is not None), default=None
                 ),
                 working=working[name],
-                alone=stands.line is not None and stands.line.startswith(f"{QueueKind.ISOLATED}:"),
+                alone=stands.queue is not None and stands.queue.startswith(f"{QueueKind.ISOLATED}:"),
                 ahead=ahead.get(run.id, 0),
             )
             if (wait := wait_of(run, facts)) is not None:
@@ -66,10 +66,10 @@ class Waits:
         return found
 
     async def _offers(self, now: int) -> list[Offer]:
-        """What the live workers offer."""
+        """The crews that live workers run."""
         stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.WORKER_CREWS))
         offers = self._connection.unreadable.readable("offer", stored.items(), _offer)
-        return [offer for _, (at, offer) in offers if at >= now - ms(offer.lease + LATE)]
+        return [offer for _, (at, offer) in offers if at >= now - ms(offer.lease + LEASE_GRACE_S)]
 
     async def _working(self, crews: Sequence[str], now: int) -> dict[str, int]:
         async with self._connection.pipeline() as batch:
@@ -91,49 +91,49 @@ class Waits:
         return {run.id: _Standing(*batch.results[n * 3 : n * 3 + 3]) for n, run in enumerate(runs)}
 
     async def _ahead(self, runs: Sequence[Run], standing: Mapping[str, _Standing]) -> dict[str, int]:
-        """How many runs of its crew go before each of these, as the turns are now."""
-        in_line = [(run, line) for run in runs if (line := standing[run.id].line) is not None]
-        if not in_line:
+        """The number of runs of its crew ahead of each of these, by the current turns."""
+        in_queue = [(run, queue) for run in runs if (queue := standing[run.id].queue) is not None]
+        if not in_queue:
             return {}
-        again = {run.crew.name: f"{QueueKind.RESUMED}:{run.crew.name}" for run, _ in in_line}
-        crowds = await self._crowds({*(line for _, line in in_line), *again.values()})
-        own = await self._own_before(in_line)
+        again = {run.crew.name: f"{QueueKind.RESUMED}:{run.crew.name}" for run, _ in in_queue}
+        crowds = await self._crowds({*(queue for _, queue in in_queue), *again.values()})
+        own = await self._own_before(in_queue)
         found: dict[str, int] = {}
-        for run, line in in_line:
-            found[run.id] = _before(crowds[line], run.requester.principal, own[run.id])
-            if line.startswith(f"{QueueKind.NEW}:"):
+        for run, queue in in_queue:
+            found[run.id] = _before(crowds[queue], run.requester.principal, own[run.id])
+            if queue.startswith(f"{QueueKind.NEW}:"):
                 found[run.id] += sum(crowd.runs for crowd in crowds[again[run.crew.name]].values())
         return found
 
-    async def _crowds(self, lines: Iterable[str]) -> dict[str, dict[str, _Crowd]]:
-        """By line and requester, all shards together."""
-        names = sorted(lines)
+    async def _crowds(self, queues: Iterable[str]) -> dict[str, dict[str, _Crowd]]:
+        """By queue and requester, over all shards."""
+        names = sorted(queues)
         merged: dict[str, dict[str, _Crowd]] = {name: {} for name in names}
         for shard in await self._connection.each_shard("read_queues", *names):
             for name, found in zip(names, shard, strict=True):
                 _add(merged[name], found)
         return merged
 
-    async def _own_before(self, in_line: Sequence[tuple[Run, str]]) -> dict[str, int]:
-        """How many runs of its own requester go before each of these."""
+    async def _own_before(self, in_queue: Sequence[tuple[Run, str]]) -> dict[str, int]:
+        """The number of runs of the same requester ahead of each of these."""
         async with self._connection.pipeline() as batch:
-            for run, line in in_line:
-                own = redis_keys.queue_of(redis_keys.shard_of(run.id), line, run.requester.principal)
+            for run, queue in in_queue:
+                own = redis_keys.queue_of(redis_keys.shard_of(run.id), queue, run.requester.principal)
                 batch.zscore(own, run.id)
         since = [at or 0 for at in batch.results]
         async with self._connection.pipeline() as batch:
-            for (run, line), at in zip(in_line, since, strict=True):
+            for (run, queue), at in zip(in_queue, since, strict=True):
                 for shard in range(redis_keys.SHARDS):
-                    own = redis_keys.queue_of(shard, line, run.requester.principal)
+                    own = redis_keys.queue_of(shard, queue, run.requester.principal)
                     batch.zcount(own, "-inf", f"({at:.0f}")
         shards = redis_keys.SHARDS
         return {
-            run.id: sum(batch.results[n * shards : (n + 1) * shards]) for n, (run, _) in enumerate(in_line)
+            run.id: sum(batch.results[n * shards : (n + 1) * shards]) for n, (run, _) in enumerate(in_queue)
         }
 
 
 def _offer(stored: str) -> tuple[int, Offer]:
-    """When it was made, and what it is."""
+    """When a worker registered, and its crews."""
     at, _, offer = stored.partition(" ")
     return int(at), Offer.model_validate_json(offer)
 
