@@ -38,7 +38,7 @@ steps = st.lists(
             st.sampled_from(["finish", "release", "park", "set aside", "ask", "answer", "beat", "note"]),
             which,
         ),
-        st.tuples(st.sampled_from(["cancel", "settle place", "fail held", "delete", "claim late"]), which),
+        st.tuples(st.sampled_from(["cancel", "bind place", "fail unplaced", "delete", "claim late"]), which),
         st.tuples(st.sampled_from(["run out", "tick", "jump", "pause", "resume"]), st.just(0)),
     ),
     min_size=4,
@@ -135,10 +135,10 @@ class Play:
     async def _delete(self, number: int) -> None:
         await self.store.runs.delete(self._run(number))
 
-    async def _settle_place(self, number: int) -> None:
+    async def _bind_place(self, number: int) -> None:
         await self.store.runs.bind_place(self._run(number), PLACED)
 
-    async def _fail_held(self, number: int) -> None:
+    async def _fail_unplaced(self, number: int) -> None:
         await self.store.runs.fail_unplaced(self._run(number), LOST)
 
     async def _tick(self, _: int) -> None:
@@ -170,7 +170,7 @@ class Play:
         for worker in (*WORKERS, "late"):
             await self.store.queue.abandon(worker, LOST)
         for number in range(len(self.runs)):
-            await self.do(("settle place", number))
+            await self.do(("bind place", number))
         for _ in range(6):
             await asyncio.sleep(RETRY_AFTER + 0.02)
             await self.store.clock.tick(LOST)
