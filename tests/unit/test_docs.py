@@ -1,6 +1,7 @@
 """The documentation and the tree agree: links lead somewhere, and what is named is there."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,30 @@ def test_decisions_have_numbers_of_their_own() -> None:
     assert numbers == [f"{number:04}" for number in range(1, len(pages) + 1)]
     for page, number in zip(pages, numbers, strict=True):
         assert page.read_text().startswith(f"# {number}: ")
+
+
+def house() -> Iterator[str]:
+    """The folders that `docs/architecture.md` draws, by their indentation."""
+    page = (REPOSITORY / "docs" / "architecture.md").read_text()
+    drawing = page.split("## The house\n\n", 1)[1].split("\n\n", 1)[0]
+    parents: list[tuple[int, str]] = []
+    for line in drawing.splitlines():
+        if not (found := re.match(r"( +)([\w/]+/)(?= |$)", line)):
+            continue
+        depth, name = len(found[1]), found[2]
+        parents = [(indent, folder) for indent, folder in parents if indent < depth]
+        path = (parents[-1][1] if parents else "") + name
+        parents.append((depth, path))
+        yield path.rstrip("/")
+
+
+def packages() -> set[str]:
+    """The folders of the tree that hold modules, and those of tests and crews."""
+    modules = (path for top in ("bot", "crews", "crewdeck") for path in (REPOSITORY / top).rglob("*.py"))
+    return {str(path.parent.relative_to(REPOSITORY)) for path in modules}
+
+
+def test_the_house_is_drawn_as_it_is() -> None:
+    drawn = set(house())
+    assert {path for path in drawn if not (REPOSITORY / path).is_dir()} == set()
+    assert packages() - drawn == set()
