@@ -15,8 +15,9 @@ async def test_the_main_job_from_command_to_result(scene: Scene) -> None:
     assert "tide mills" in question.words
     assert scene.ada.id in question.words
     await scene.ada.press(question, "Approve")
-    words = await scene.said("approved", question)
-    assert "Nendrum" in words or "tide mills" in words
+    words = await scene.said("The decision on the note about tide mills", question)
+    assert "The decision on the note about tide mills: Ada approved." in words
+    assert "Nendrum" in words
 
 
 async def test_the_command_is_answered_privately_and_only_the_thread_is_public(scene: Scene) -> None:
@@ -42,14 +43,20 @@ async def test_text_reaches_the_crew_as_it_was_typed(scene: Scene) -> None:
 
 async def test_it_works_in_a_private_channel(stage: Stage) -> None:
     scene = stage.scene("group")
-    assert "tides" in (await scene.asked("ask tides")).words
+    question = await scene.asked("ask tides")
+    assert question.channel == scene.channel
+    assert "May tides go on?" in question.words
+    await scene.ada.press(question, "Approve")
+    await scene.said("The crew heard: Ada approved", question)
 
 
 @over_both
 async def test_it_works_in_a_direct_message(scene: Scene) -> None:
     question = await scene.asked("ask tides", channel=scene.ada.im)
+    assert question.channel == scene.ada.im
     await scene.ada.press(question, "Approve")
-    await scene.said("approved", question)
+    await scene.said("The crew heard: Ada approved", question)
+    assert not scene.slack.messages(scene.channel)
 
 
 @over_both

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from bot.core import inputs
 from crews.definitions import yaml_lines, yaml_nodes
 from crews.definitions.catalog import read
 from crews.definitions.yaml_lines import Unreadable
+from tests.linear import LINEAR, growth
 from tests.unit import test_catalog
 from tests.unit.test_catalog import folder, only
 
@@ -303,13 +303,11 @@ def test_what_is_quoted_comes_back_as_it_was(tmp_path: Path, content: dict[str, 
     ],
 )
 def test_reading_takes_time_by_the_length_of_the_file(text: str) -> None:
-    def seconds(times: int) -> float:
-        begun = time.perf_counter()
+    def read(times: int) -> None:
         with contextlib.suppress(yaml_nodes.Invalid):
             yaml_nodes.compose(text * times)
-        return time.perf_counter() - begun
 
-    assert seconds(4000) < 40 * max(seconds(400), 0.002)
+    assert growth(read, 1000) < LINEAR
 
 
 def test_the_crews_that_ship_read_as_with_pyyaml() -> None:

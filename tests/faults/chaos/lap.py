@@ -7,7 +7,7 @@ import itertools
 import random
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,7 +15,7 @@ from typing import Self
 import redis
 import redis.asyncio
 
-from bot.core.errors import StoreUnavailable
+from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.tasks import run_alongside
 from bot.store import redis_keys
 from tests.faults.chaos.boundary import CONCLUDE, EDIT, INTEND, MODEL, POST, TOOL, Boundary
@@ -159,6 +159,8 @@ class Lap:
         match step:
             case "cancel":
                 await self.people.cancel(walk)
+                # What was acknowledged counts, but may take until another process has taken it over.
+                await self._until(lambda: self._over(walk))
             case "tick":  # It sees that the lease of a dead worker has run out.
                 await self._until(lambda: self._begun(walk))
                 await self.town.kill(self.reaper.holders[walk.run_id])
@@ -197,7 +199,8 @@ class Lap:
             return await client.hget(redis_keys.run(walk.run_id), "state") == b"parked"
 
     async def _over(self, walk: Walk) -> bool:
-        walk.over = walk.over or (await self.town.store.runs.get(walk.run_id)).status.over
+        with suppress(NotFound):  # Its start was acknowledged, and another process takes it over.
+            walk.over = walk.over or (await self.town.store.runs.get(walk.run_id)).status.over
         return walk.over
 
     async def _settled(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from dataclasses import dataclass, replace
 
@@ -105,7 +106,8 @@ class Post:
 
     async def again(self, last: Delivery, attempt: int, reason: str) -> Delivery:
         """The same parcel once more: same event_id, same envelope, marked as a retry."""
-        parcel = replace(last.parcel, attempt=attempt, reason=reason)
+        signed_at = max(time.time(), last.parcel.signed_at + 1)
+        parcel = replace(last.parcel, attempt=attempt, reason=reason, signed_at=signed_at)
         mark = len(last.workspace.ephemerals)
         receipt = await self._transport().send(parcel)
         return self._kept(replace(last, parcel=parcel, receipt=receipt, mark=mark, twin=None))

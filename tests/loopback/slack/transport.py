@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from urllib.parse import urlencode
 
@@ -27,6 +27,8 @@ class Parcel:
     envelope_id: str
     attempt: int = 0
     reason: str = ""
+    #: Its signature's time, in seconds. Each try has one of its own: the same signature again is a replay.
+    signed_at: float = field(default_factory=time.time)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Http:
 
     async def send(self, parcel: Parcel) -> Receipt:
         body, content_type = encoded(parcel)
-        headers = {**self.signed(body), "Content-Type": content_type}
+        headers = {**self.signed(body, parcel.signed_at), "Content-Type": content_type}
         if parcel.attempt:
             headers["X-Slack-Retry-Num"] = str(parcel.attempt)
             headers["X-Slack-Retry-Reason"] = parcel.reason
