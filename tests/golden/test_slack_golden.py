@@ -20,8 +20,9 @@ from bot.core.policy import Policy
 from bot.core.question import Action, Deadline, Outcome, Question, QuestionKind, options_for
 from bot.core.run import Run, RunError, RunStatus
 from bot.surfaces.chat.cards import Progress, progress, question_card, run_card
-from bot.surfaces.slack.cards import asking, homeview, runcard, views
-from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.chat.messages import Form, Message
+from bot.surfaces.chat.wording import forms, home, question_messages, run_messages
+from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
 
 HERE = Path(__file__).parent / "slack"
 RUN = "6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31"
@@ -80,35 +81,35 @@ LONG_REVIEW = REVIEW.model_copy(update={"context": "All of it. " * 2000})
 
 
 def asked(question: Question) -> Message:
-    return asking.ask(question_card(a_run(), question))
+    return question_messages.ask(question_card(a_run(), question), LIMITS)
 
 
 def settled(question: Question, **outcome: Any) -> Message:
     update = {"outcome": Outcome(**outcome), "settled_at": NOON + 60_000}
-    return asking.settled(question_card(a_run(), question.model_copy(update=update)))
+    return question_messages.settled(question_card(a_run(), question.model_copy(update=update)), LIMITS)
 
 
 def ended(status: RunStatus, **more: Any) -> Run:
     return a_run(status, finished_at=NOON + 185_000, **more)
 
 
-def a_home() -> dict[str, Any]:
+def a_home() -> Message:
     link = "https://crew.slack.com/archives/C0/p1"
-    mine = homeview.Asked(question_card(a_run(), APPROVAL), link)
-    return homeview.home([mine], [homeview.Listed(a_run(), link)], [CREW], more=False)
+    mine = home.AskedQuestion(question_card(a_run(), APPROVAL), link)
+    return home.home([mine], [home.ListedRun(a_run(), link)], [CREW], more=False)
 
 
 ERROR = RunError(code="model_error", message="The model did not answer.")
-CARDS: dict[str, Message | dict[str, Any]] = {
-    "run_queued": runcard.progress(run_card(a_run(RunStatus.QUEUED), Progress())),
-    "run_working": runcard.progress(run_card(a_run(), half_done())),
-    "run_waiting": runcard.progress(run_card(a_run(RunStatus.INPUT_REQUIRED), half_done(), [APPROVAL])),
-    "run_completed": runcard.progress(run_card(ended(RunStatus.COMPLETED), half_done())),
-    "result": runcard.completed(
-        run_card(ended(RunStatus.COMPLETED), half_done()), "# Tide mills\n\nThey turn."
+CARDS: dict[str, Message | Form] = {
+    "run_queued": run_messages.progress(run_card(a_run(RunStatus.QUEUED), Progress())),
+    "run_working": run_messages.progress(run_card(a_run(), half_done())),
+    "run_waiting": run_messages.progress(run_card(a_run(RunStatus.INPUT_REQUIRED), half_done(), [APPROVAL])),
+    "run_completed": run_messages.progress(run_card(ended(RunStatus.COMPLETED), half_done())),
+    "result": run_messages.completed(
+        run_card(ended(RunStatus.COMPLETED), half_done()), "# Tide mills\n\nThey turn.", LIMITS
     ),
-    "failure": runcard.failed(run_card(ended(RunStatus.FAILED, error=ERROR), half_done())),
-    "cancelled": runcard.cancelled(run_card(ended(RunStatus.CANCELLED, cancelled_by=ADA), half_done())),
+    "failure": run_messages.failed(run_card(ended(RunStatus.FAILED, error=ERROR), half_done())),
+    "cancelled": run_messages.cancelled(run_card(ended(RunStatus.CANCELLED, cancelled_by=ADA), half_done())),
     "approval": asked(APPROVAL),
     "choice_buttons": asked(SHORT_CHOICE),
     "choice_select": asked(LONG_CHOICE),
@@ -120,21 +121,29 @@ CARDS: dict[str, Message | dict[str, Any]] = {
     "approval_withdrawn": settled(APPROVAL, action=Action.CANCEL),
     "choice_chosen": settled(SHORT_CHOICE, action=Action.CHOOSE, value="2", by=ADA),
     "review_changes": settled(REVIEW, action=Action.RESPOND, comment="Shorter,\nplease.", by=ADA),
-    "run_changed": runcard.changed(
+    "run_changed": run_messages.changed(
         run_card(a_run(), half_done()), "Goes on with gpt-5.5 instead of gpt-5.4-mini."
     ),
-    "reminder": asking.reminder(question_card(a_run(), APPROVAL), "https://crew.slack.com/archives/C0/p1"),
-    "form_reply": views.reply_form(APPROVAL),
-    "form_start": views.start_form(CREW, RUN, {"topic": "tide mills"}),
-    "window_full": views.full_text(a_run(), REVIEW),
+    "reminder": question_messages.reminder(
+        question_card(a_run(), APPROVAL), "https://crew.slack.com/archives/C0/p1"
+    ),
+    "form_reply": forms.reply_form(APPROVAL),
+    "form_start": forms.start_form(CREW, RUN, {"topic": "tide mills"}, LIMITS),
+    "window_full": forms.full_text(a_run(), REVIEW, LIMITS),
     "home": a_home(),
 }
 
 
+def rendered(name: str) -> dict[str, Any]:
+    card = CARDS[name]
+    if isinstance(card, Form):
+        return render_form(card)
+    return render_home(card) if name == "home" else render_message(card)
+
+
 @pytest.mark.parametrize("name", CARDS)
 def test_a_card_is_what_it_was(name: str) -> None:
-    card = CARDS[name]
-    shown = card if isinstance(card, dict) else {"text": card.text, "blocks": list(card.blocks)}
+    shown = rendered(name)
     file = HERE / f"{name}.json"
     if os.environ.get("CREWDECK_GOLDEN") == "write":
         file.write_text(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def run_id(told: Message) -> str:
-    found = re.search(r"`([0-9a-f]{8})`", told.words)
+    found = re.search(r"\(([0-9a-f]{8})\)", told.words)
     assert found, told.words
     return found[1]
 
@@ -24,14 +24,14 @@ async def test_help_is_private(scene: Scene, words: str) -> None:
 
 
 async def test_unknown_words_get_help_with_the_nearest_match(scene: Scene) -> None:
-    assert "Did you mean `cancel`?" in (await scene.crew("cancle")).private[0].words
-    assert "`start demo`" in (await scene.crew("dmeo")).private[0].words
+    assert "Did you mean cancel?" in (await scene.crew("cancle")).private[0].words
+    assert "start demo" in (await scene.crew("dmeo")).private[0].words
 
 
 async def test_the_list_names_crews_and_their_inputs(scene: Scene) -> None:
     words = (await scene.crew("list")).private[0].words
-    assert "*Form* (`form`): Has an input of every type." in words
-    assert "`tone` (plain | playful, default plain)" in words
+    assert "*Form* (form): Has an input of every type." in words
+    assert "tone (plain | playful, default plain)" in words
 
 
 @over_both

@@ -27,10 +27,12 @@ from bot.core.question import (
 )
 from bot.core.run import Run, RunError, RunStatus
 from bot.core.text import visible
+from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat.cards import progress, question_card, run_card
-from bot.surfaces.slack.cards import asking, homeview, runcard, views
-from bot.surfaces.slack.cards.asking import Fit
-from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.chat.messages import Actions, Form, Message
+from bot.surfaces.chat.wording import forms, home, private_messages, question_messages, run_messages
+from bot.surfaces.chat.wording.question_messages import Fit
+from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
 from tests.linear import LINEAR, growth
 from tests.loopback.slack.blocks import check_message_blocks, check_view, texts
 
@@ -83,14 +85,22 @@ def a_run(**more: Any) -> Run:
 
 
 def check(message: Message) -> None:
-    """Slack takes it, and nothing in it that isn't ours has an effect."""
+    """Slack takes it, and nothing in it that isn't ours has an effect; the same of its text alone."""
+    shown = render_message(message)
     if message.blocks:
-        check_message_blocks(list(message.blocks))
-    assert message.text.strip()
-    assert len(message.text) <= 40_000
-    assert_harmless(message.text)
-    for block in message.blocks:
+        check_message_blocks(shown["blocks"])
+        check(message.without_blocks())
+    assert shown["text"].strip()
+    assert len(shown["text"]) <= 40_000
+    assert_harmless(shown["text"])
+    for block in shown["blocks"]:
         assert_harmless_block(block)
+
+
+def blocks_of(message: Message | Form) -> list[dict[str, Any]]:
+    shown = render_form(message) if isinstance(message, Form) else render_message(message)
+    blocks: list[dict[str, Any]] = shown["blocks"]
+    return blocks
 
 
 def assert_harmless(text: str) -> None:
@@ -130,14 +140,14 @@ def literally(blocks: Sequence[dict[str, Any]]) -> str:
 @given(questions())
 def test_any_question_can_be_posted_and_settled(question: Question) -> None:
     card = question_card(a_run(), question)
-    check(asking.ask(card))
-    check(asking.reminder(card, "https://x.slack.com/archives/C0/p1"))
-    assert_harmless(asking.in_words(card))
+    check(question_messages.ask(card, LIMITS))
+    check(question_messages.reminder(card, "https://x.slack.com/archives/C0/p1"))
+    check(question_messages.in_words(card, LIMITS))
     for outcome in outcomes(question):
         done = question.model_copy(update={"outcome": outcome, "settled_at": 1_790_000_000_000})
-        message = asking.settled(question_card(a_run(), done))
+        message = question_messages.settled(question_card(a_run(), done), LIMITS)
         check(message)
-        assert not [block for block in message.blocks if block["type"] == "actions"]
+        assert not [block for block in message.blocks if isinstance(block, Actions)]
 
 
 def outcomes(question: Question) -> list[Outcome]:
@@ -156,22 +166,22 @@ def outcomes(question: Question) -> list[Outcome]:
 @given(questions())
 def test_nothing_can_be_decided_by_button_before_it_can_be_read_in_full(question: Question) -> None:
     card = question_card(a_run(), question)
-    message = asking.ask(card)
-    view = views.full_text(a_run(), question)
-    whole = visible(asking.full_text(card))
+    blocks = blocks_of(question_messages.ask(card, LIMITS))
+    view = render_form(forms.full_text(a_run(), question, LIMITS))
+    whole = visible(question_messages.full_text(card, LIMITS))
     assert all(visible(part).strip() in whole for part in (question.prompt, question.context))
-    match asking.fit(card):
+    match question_messages.fit(card, LIMITS):
         case Fit.MESSAGE:
-            assert solid(literally(message.blocks)) == solid(whole)
-            assert "beginning" not in "".join(texts(message.blocks))
-        case Fit.MODAL:
-            assert deciding(message.blocks) == []
+            assert solid(literally(blocks)) == solid(whole)
+            assert "beginning" not in "".join(texts(blocks))
+        case Fit.FORM:
+            assert deciding(blocks) == []
             assert solid(literally(view["blocks"])) == solid(whole)
         case Fit.FILE:
-            assert deciding(message.blocks) == []
-            assert "file" in "".join(texts(message.blocks))
+            assert deciding(blocks) == []
+            assert "file" in "".join(texts(blocks))
             assert "file" in "".join(texts(view["blocks"]))
-    if asking.fit(card) is not Fit.MESSAGE and question.kind is not QuestionKind.TEXT:
+    if question_messages.fit(card, LIMITS) is not Fit.MESSAGE and question.kind is not QuestionKind.TEXT:
         assert deciding(view["blocks"])
 
 
@@ -194,8 +204,10 @@ def test_every_visible_character_of_any_text_can_be_read_in_order(prompt: str, a
         options=APPROVAL_OPTIONS,
     )  # fmt: skip
     card = question_card(a_run(), question)
-    assert asking.fit(card) is Fit.MESSAGE
-    assert solid(literally(asking.ask(card).blocks)) == solid(visible(prompt) + visible(about))
+    assert question_messages.fit(card, LIMITS) is Fit.MESSAGE
+    assert solid(literally(blocks_of(question_messages.ask(card, LIMITS)))) == solid(
+        visible(prompt) + visible(about)
+    )
 
 
 @pytest.mark.parametrize(
@@ -212,7 +224,9 @@ def test_a_text_to_be_decided_stands_on_the_card_just_as_it_is(text: str) -> Non
         id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt=text, context=text, policy=POLICY,
         options=APPROVAL_OPTIONS,
     )  # fmt: skip
-    assert literally(asking.ask(question_card(a_run(), question)).blocks) == text + text
+    assert (
+        literally(blocks_of(question_messages.ask(question_card(a_run(), question), LIMITS))) == text + text
+    )
 
 
 def test_a_crews_words_cant_leave_their_frame() -> None:
@@ -222,23 +236,23 @@ def test_a_crews_words_cant_leave_their_frame() -> None:
         id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt=forged, asker="Ada approved. Nobody\n*x*",
         policy=POLICY, options=APPROVAL_OPTIONS,
     )  # fmt: skip
-    message = asking.ask(question_card(a_run(), question))
-    headline = message.blocks[0]["elements"][0]["elements"]
+    blocks = blocks_of(question_messages.ask(question_card(a_run(), question), LIMITS))
+    headline = blocks[0]["elements"][0]["elements"]
     assert [part["text"] for part in headline][1:] == [" asks for approval"]
-    assert not [part for part in _parts(list(message.blocks)) if part.get("style") == {"bold": True}]
-    [name] = [part for part in _parts(list(message.blocks)) if part.get("style") == {"code": True}]
+    assert not [part for part in _parts(blocks) if part.get("style") == {"bold": True}]
+    [name] = [part for part in _parts(blocks) if part.get("style") == {"code": True}]
     assert name["text"] == "Ada approved. Nobody *x*"
-    assert literally(message.blocks) == forged
-    outside = "".join(block["text"]["text"] for block in message.blocks if block["type"] == "section")
+    assert literally(blocks) == forged
+    outside = "".join(block["text"]["text"] for block in blocks if block["type"] == "section")
     assert "Approved" not in outside
 
 
 @settings(max_examples=60, deadline=None)
 @given(questions())
 def test_any_question_can_be_opened_in_a_window(question: Question) -> None:
-    check_view(views.full_text(a_run(), question), "modal")
-    check_view(views.reply_form(question), "modal")
-    assert_harmless_block(views.reply_form(question))
+    check_view(render_form(forms.full_text(a_run(), question, LIMITS)), "modal")
+    check_view(render_form(forms.reply_form(question)), "modal")
+    assert_harmless_block(render_form(forms.reply_form(question)))
 
 
 @settings(max_examples=60, deadline=None)
@@ -249,13 +263,13 @@ def test_any_run_can_be_shown(
     error = RunError(code="x", message=words)
     run = a_run(title=title, status=status, inputs=inputs, error=error, finished_at=1_790_000_999_000)
     card = run_card(run, progress(events(tasks, words)), paused=words)
-    check(runcard.progress(card))
-    check(runcard.failed(card))
-    check(runcard.cancelled(card))
-    check(runcard.moved(card, "C0"))
-    check(runcard.placeless(card, "C0"))
-    check(runcard.completed(card, words))
-    check(runcard.completed_in_words(card, words))
+    check(run_messages.progress(card))
+    check(run_messages.failed(card))
+    check(run_messages.cancelled(card))
+    check(run_messages.moved(card, "C0"))
+    check(run_messages.not_placed(card, "C0"))
+    check(run_messages.completed(card, words, LIMITS))
+    check(run_messages.completed_in_words(card, words, LIMITS))
 
 
 def events(tasks: int, words: str) -> list[Event]:
@@ -275,10 +289,82 @@ def test_any_home_tab_can_be_published(asked: list[Question], title: str, about:
     crew = Crew(name="demo", title=title, description=about)
     run = a_run(title=title)
     link = "https://x.slack.com/archives/C0/p1"
-    questions_asked = [homeview.Asked(question_card(run, each), link) for each in asked[:1]]
-    view = homeview.home(questions_asked, [homeview.Listed(run, link)], [crew] * 30, more=True)
+    questions_asked = [home.AskedQuestion(question_card(run, each), link) for each in asked[:1]]
+    view = render_home(home.home(questions_asked, [home.ListedRun(run, link)], [crew] * 30, more=True))
     check_view(view, "home")
     assert_harmless_block(view)
+
+
+@settings(max_examples=60, deadline=None)
+@given(questions(), TEXTS, LONG, TEXTS)
+def test_any_private_message_can_be_shown(question: Question, title: str, words: str, name: str) -> None:
+    for message in private(question, title, words, name):
+        check(message)
+        assert_nothing_of_others_is_mrkdwn(render_message(message))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(questions(), max_size=4), TEXTS, LONG)
+def test_nothing_of_others_is_mrkdwn_on_a_home_tab(asked: list[Question], title: str, about: str) -> None:
+    crew = Crew(name="demo", title=title, description=about)
+    listed = [home.ListedRun(a_run(title=title), None)]
+    questions_asked = [home.AskedQuestion(question_card(a_run(title=title), each), None) for each in asked]
+    page = home.home(questions_asked, listed, [crew], more=True)
+    assert_nothing_of_others_is_mrkdwn(render_home(page))
+
+
+OURS = {
+    "There are more; these are the oldest.",
+    "Type one of these in a channel where I am. `/crew list` shows what each crew needs.",
+}
+
+
+def assert_nothing_of_others_is_mrkdwn(shown: dict[str, Any]) -> None:
+    """`* _ ~` have an effect in mrkdwn elements only."""
+    mrkdwn = [part["text"] for part in _parts(shown["blocks"]) if part.get("type") == "mrkdwn"]
+    assert set(mrkdwn) <= OURS
+
+
+MARKS = "*bold* _so_ ~gone~ `code`"
+
+
+def test_marks_in_names_and_prompts_are_shown_as_they_are_in_private_messages_too() -> None:
+    question = Question(
+        id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt=MARKS, policy=POLICY,
+        options=APPROVAL_OPTIONS,
+    )  # fmt: skip
+    for message in private(question, MARKS, MARKS, MARKS):
+        literal = [part["text"] for part in _parts(blocks_of(message)) if part.get("type") == "text"]
+        assert any(MARKS in text for text in literal), message
+
+
+def private(question: Question, title: str, words: str, name: str) -> list[Message]:
+    """What is said privately of a run and a question, wherever texts of others are in it."""
+    error = RunError(code="x", message=words)
+    run = a_run(title=title, error=error)
+    field = InputField(name=name or "x", description=words, default=words)
+    crew = Crew(name="demo", title=title, description=words, inputs=(field,))
+    wait = Wait(code=WaitFor.TURN, message=words)
+    by_words = Outcome(action=Action.RESPOND, comment=words, by=ADA)
+    settled = question.model_copy(update={"outcome": by_words})
+    return [
+        private_messages.catalogue([crew] * 3, LIMITS),
+        private_messages.problems(crew, {name: words}, LIMITS),
+        private_messages.fill_in(crew, RUN),
+        private_messages.unknown_word(name, "status"),
+        private_messages.unknown_crew("There is no such crew.", name, []),
+        private_messages.unknown_crew("There is no such crew.", None, [name] * 2),
+        private_messages.started(run),
+        private_messages.cancelled(run),
+        private_messages.over(run),
+        private_messages.not_yours_to_cancel(run),
+        private_messages.run_state(run, [question], words, LIMITS, wait, {question.id: words}),
+        private_messages.runs_state([run] * 3, [run] * 30, words, LIMITS, {run.id: wait}),
+        private_messages.ambiguous([run] * 3, LIMITS),
+        private_messages.which([(run, question)] * 30, words, "1700.1", LIMITS),
+        private_messages.explained(private_messages.run_is_over(run)),
+        private_messages.explained(private_messages.already_settled(settled)),
+    ]
 
 
 @settings(max_examples=60, deadline=None)
@@ -290,7 +376,7 @@ def test_any_crews_form_can_be_opened(title: str, choices: list[str], about: str
     many = [InputField(name=f"more{number}") for number in range(120)]
     crew = Crew(name="demo", title=title, description=about, inputs=(*fields, *many))
     known: dict[str, JsonValue] = {"string": about, "choice": choices[0], "boolean": True, "integer": 3}
-    check_view(views.start_form(crew, RUN, known), "modal")
+    check_view(render_form(forms.start_form(crew, RUN, known, LIMITS)), "modal")
 
 
 def test_labels_that_are_too_long_for_a_button_are_listed_in_full() -> None:
@@ -299,10 +385,10 @@ def test_labels_that_are_too_long_for_a_button_are_listed_in_full() -> None:
         id="q", run_id=RUN, kind=QuestionKind.CHOICE, prompt="Which?", policy=POLICY,
         options=tuple(Option(id=str(n), label=label) for n, label in enumerate(labels, start=1)),
     )  # fmt: skip
-    message = asking.ask(question_card(a_run(), question))
-    shown = "\n".join(texts(message.blocks))
+    blocks = blocks_of(question_messages.ask(question_card(a_run(), question), LIMITS))
+    shown = "\n".join(texts(blocks))
     assert all(label in shown for label in labels)
-    [row] = [block for block in message.blocks if block["type"] == "actions"]
+    [row] = [block for block in blocks if block["type"] == "actions"]
     assert [each["text"]["text"][:3] for each in row["elements"][:3]] == ["1. ", "2. ", "3. "]
 
 
@@ -311,7 +397,7 @@ def test_a_question_of_3000_characters_is_shown_whole() -> None:
         id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt="a & b " * 500, policy=POLICY,
         options=APPROVAL_OPTIONS,
     )  # fmt: skip
-    assert asking.fit(question_card(a_run(), question)) is Fit.MESSAGE
+    assert question_messages.fit(question_card(a_run(), question), LIMITS) is Fit.MESSAGE
 
 
 @pytest.mark.parametrize(
@@ -344,9 +430,15 @@ def test_every_card_is_drawn_in_linear_time(unit: str) -> None:
                 asker=text, outcome=outcome,
             )  # fmt: skip
             card = question_card(a_run(), question)
-            asking.ask(card), asking.settled(card), asking.in_words(card), asking.reminder(card, None)
-            views.full_text(a_run(), question), views.reply_form(question)
+            render_message(question_messages.ask(card, LIMITS))
+            render_message(question_messages.settled(card, LIMITS))
+            render_message(question_messages.in_words(card, LIMITS))
+            render_message(question_messages.reminder(card, None))
+            render_form(forms.full_text(a_run(), question, LIMITS))
+            render_form(forms.reply_form(question))
         shown = run_card(a_run(title=text, inputs={"topic": text}), progress(events(2, text)))
-        runcard.progress(shown), runcard.completed(shown, text), runcard.completed_in_words(shown, text)
+        render_message(run_messages.progress(shown))
+        render_message(run_messages.completed(shown, text, LIMITS))
+        render_message(run_messages.completed_in_words(shown, text, LIMITS))
 
     assert growth(draw, 3000) < LINEAR

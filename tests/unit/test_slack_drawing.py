@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 from bot.surfaces.chat.delivery.rendering import MAX_CHARACTERS_ON_LOOP, offload, rendered
-from bot.surfaces.slack.cards import asking
-from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.chat.messages import Message, said
+from bot.surfaces.chat.wording import question_messages
 
-FALLBACK = asking.bare("6f2b7c0e")
+FALLBACK = question_messages.bare("6f2b7c0e")
 
 
 async def test_only_long_texts_are_worked_on_in_a_thread() -> None:
@@ -23,4 +23,4 @@ async def test_a_card_that_fails_is_shown_as_plain_text() -> None:
 
     assert await rendered(fails, FALLBACK, run_id="6f2b7c0e") is FALLBACK
     assert await rendered(fails, FALLBACK, run_id="6f2b7c0e", size=MAX_CHARACTERS_ON_LOOP + 1) is FALLBACK
-    assert await rendered(lambda: Message("fine"), FALLBACK, run_id="6f2b7c0e") == Message("fine")
+    assert await rendered(lambda: said("fine"), FALLBACK, run_id="6f2b7c0e") == said("fine")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.text import visible
-from bot.surfaces.slack.cards.markdown import rendered
+from bot.surfaces.slack.renderer.markdown import rendered
 from tests.linear import LINEAR, growth
 from tests.loopback.slack.blocks import check_message_blocks, texts
 

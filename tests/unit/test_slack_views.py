@@ -10,8 +10,9 @@ from bot.core.crew import Crew, InputField, InputKind
 from bot.core.errors import InvalidInputs
 from bot.surfaces.chat.inbound.actions import REPLY, START, VALUE, WORDS_ACTION, WORDS_BLOCK, input_block
 from bot.surfaces.chat.inbound.interactions import FormSubmission
-from bot.surfaces.slack.cards import views
+from bot.surfaces.chat.wording import forms
 from bot.surfaces.slack.inbound.payloads import Submission
+from bot.surfaces.slack.renderer import LIMITS, render_form
 
 CREW = Crew(
     name="demo",
@@ -48,7 +49,7 @@ def test_what_was_filled_in_becomes_values_of_the_declared_types() -> None:
         tone={"type": "static_select", "selected_option": {"value": "1"}},
         day={"type": "datepicker", "selected_date": "2026-03-31"},
     )
-    values = inputs.validate(CREW, views.start_values(CREW, filled))
+    values = inputs.validate(CREW, forms.start_values(CREW, filled))
     expected = {"topic": "mills", "count": 3, "loud": False, "tone": "x" * 200, "day": "2026-03-31"}
     assert values == expected
 
@@ -59,19 +60,19 @@ def test_fields_left_empty_are_no_values() -> None:
         tone={"type": "static_select", "selected_option": None},
         day={"type": "datepicker", "selected_date": None},
     )
-    assert views.start_values(CREW, empty) == {}
+    assert forms.start_values(CREW, empty) == {}
 
 
 def test_problems_are_shown_at_their_fields() -> None:
     with pytest.raises(InvalidInputs) as wrong:
         inputs.validate(CREW, {"topic": "mills", "count": "many"})
-    errors = views.start_errors(CREW, wrong.value.problems)
+    errors = forms.start_errors(CREW, wrong.value.problems)
     assert list(errors) == [input_block("count")]
     assert "whole number" in errors[input_block("count")]
 
 
 def test_what_is_known_is_filled_in() -> None:
-    form = views.start_form(CREW, "run", {"topic": "mills"})
+    form = render_form(forms.start_form(CREW, "run", {"topic": "mills"}, LIMITS))
     blocks = {block.get("block_id"): block for block in form["blocks"]}
     assert blocks[input_block("topic")]["element"]["initial_value"] == "mills"
 

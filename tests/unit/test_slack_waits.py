@@ -5,7 +5,10 @@ from bot.core.crew import Crew
 from bot.core.policy import Policy
 from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
-from bot.surfaces.slack.cards import private
+from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.wording import private_messages
+from bot.surfaces.slack.renderer import LIMITS, render_message
+from tests.loopback.slack.blocks import texts
 
 ADA = Actor(surface="slack", tenant="T1", user_id="U1", name="Ada")
 NOBODY = Policy(deciders=())
@@ -21,16 +24,22 @@ RUN = Run(
 WAIT = Wait(code=WaitFor.LIMIT, message="2 of at most 2 runs of this crew are working.", ahead=0)
 
 
+def shown(message: Message) -> str:
+    return "\n".join(texts(render_message(message)["blocks"]))
+
+
 def test_one_run_in_full() -> None:
-    assert "queued" in private.run_state(RUN, [], None, WAIT).text
-    assert "• 2 of at most 2 runs of this crew are working." in private.run_state(RUN, [], None, WAIT).text
+    assert "queued" in shown(private_messages.run_state(RUN, [], None, LIMITS, WAIT))
+    assert "• 2 of at most 2 runs of this crew are working." in shown(
+        private_messages.run_state(RUN, [], None, LIMITS, WAIT)
+    )
 
 
 def test_each_run_of_a_list() -> None:
-    text = private.runs_state([RUN], [], None, {RUN.id: WAIT}).text
+    text = shown(private_messages.runs_state([RUN], [], None, LIMITS, {RUN.id: WAIT}))
     assert "2 of at most 2 runs of this crew are working." in text
 
 
 def test_a_pause_is_said_once() -> None:
     paused = Wait(code=WaitFor.PAUSED, message="Its workspace is paused: revoked")
-    assert private.run_state(RUN, [], "revoked", paused).text.count("revoked") == 1
+    assert shown(private_messages.run_state(RUN, [], "revoked", LIMITS, paused)).count("revoked") == 1

@@ -7,8 +7,8 @@ from enum import IntEnum
 from typing import Protocol
 
 from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import Conversation
-from bot.surfaces.slack.cards.runcard import Message
 
 
 class Priority(IntEnum):

@@ -17,8 +17,9 @@ from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.message_keys import PROGRESS, Posted, question_message
-from bot.surfaces.slack.cards import homeview
-from bot.surfaces.slack.cards.homeview import Asked, Listed
+from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.wording import home
+from bot.surfaces.chat.wording.home import AskedQuestion, ListedRun
 from bot.surfaces.slack.place import SURFACE
 from bot.surfaces.slack.webapi.api import SlackApi
 
@@ -94,7 +95,7 @@ class Home:
             # The other people's tabs are published all the same.
             log.exception("a Home tab can't be drawn", principal=principal)
 
-    async def _view(self, principal: str) -> homeview.View:
+    async def _view(self, principal: str) -> Message:
         questions = await self._store.questions.open(MAX_QUESTIONS + 1, deciders=[principal])
         runs = await self._store.runs.list(RunFilter(requester=principal, limit=MAX_RUNS))
         membership = await self._store.memory.recall(_key(principal))
@@ -107,16 +108,16 @@ class Home:
         asked = [
             found for each in questions[:MAX_QUESTIONS] if (found := await self._asked(each)) is not None
         ]
-        listed = [Listed(run=run, link=await self._link(run.id, PROGRESS)) for run in runs]
-        return homeview.home(asked, listed, crews, more=len(questions) > MAX_QUESTIONS)
+        listed = [ListedRun(run=run, link=await self._link(run.id, PROGRESS)) for run in runs]
+        return home.home(asked, listed, crews, more=len(questions) > MAX_QUESTIONS)
 
-    async def _asked(self, question: Question) -> Asked | None:
+    async def _asked(self, question: Question) -> AskedQuestion | None:
         try:
             run = await self._store.runs.get(question.run_id)
         except (NotFound, UnreadableRecord):
             return None
         link = await self._link(question.run_id, question_message(question.id))
-        return Asked(card=question_card(run, question), link=link)
+        return AskedQuestion(card=question_card(run, question), link=link)
 
     async def _link(self, run_id: str, name: str) -> str | None:
         copies = (await self._store.outbox.state(SURFACE, run_id)).copies

@@ -30,7 +30,7 @@ from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.presence import Presence
-from bot.surfaces.slack.cards import asking
+from bot.surfaces.chat.wording import question_messages
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.inbound.bolt import Dispatcher, application
 from bot.surfaces.slack.inbound.history import SlackThreadHistory
@@ -40,6 +40,7 @@ from bot.surfaces.slack.inbound.private_replies import ModalOpener, SlackMesseng
 from bot.surfaces.slack.inbound.request_url import RequestUrl
 from bot.surfaces.slack.inbound.socket_mode import SocketMode
 from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack.renderer import LIMITS
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
 from bot.surfaces.slack.webapi.installed import Installed
 
@@ -151,10 +152,10 @@ class SlackLayout:
     """How Slack shows questions in threads."""
 
     def is_numbered(self, question: Question) -> bool:
-        return asking.numbered(question.kind, question.options)
+        return question_messages.numbered(question.kind, question.options, LIMITS)
 
     def is_complete(self, run: Run, question: Question) -> bool:
-        return asking.fit(question_card(run, question)) is asking.Fit.MESSAGE
+        return question_messages.fit(question_card(run, question), LIMITS) is question_messages.Fit.MESSAGE
 
 
 def _routes(settings: Settings, dispatcher: Dispatcher, memory: Memory) -> list[web.RouteDef]:

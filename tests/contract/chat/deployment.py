@@ -24,9 +24,9 @@ from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.failures import Later, Unrenderable
 from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.messages import Actions, Button, Message
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform
-from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.webapi.api import open_api
 from tests.contract.chat.memory_platform import MemoryPlatform
 from tests.contract.world import DEMO, approval, new_run
@@ -270,5 +270,5 @@ def _words(message: Message) -> str:
 
 
 def _buttons(message: Message) -> tuple[str, ...]:
-    rows = (block["elements"] for block in message.blocks if block["type"] == "actions")
-    return tuple(each["text"]["text"] for row in rows for each in row)
+    rows = (block.elements for block in message.blocks if isinstance(block, Actions))
+    return tuple(each.label for row in rows for each in row if isinstance(each, Button))

@@ -32,10 +32,10 @@ from bot.surfaces.chat.inbound.interactions import (
     Reply,
     ReplyTarget,
 )
-from bot.surfaces.chat.inbound.ports import Form, Unrecognised
+from bot.surfaces.chat.inbound.ports import Unrecognised
 from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.presence import Presence
-from bot.surfaces.slack.cards.runcard import Message
 from tests.contract.world import DEMO, approval, new_run
 
 SURFACE = "memory"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Capabilities, Priority
-from bot.surfaces.slack.cards.runcard import Message
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Rejected, ShutOut
 from bot.surfaces.chat.message_keys import Posted, direct_question, is_direct, question_message, untold
+from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation
 from bot.surfaces.chat.platform import ChatPlatform
-from bot.surfaces.slack.cards import asking
-from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.chat.wording import question_messages
+from bot.surfaces.slack.renderer import LIMITS
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +79,7 @@ class DirectQuestions:
             if may_answer:
                 await self._post_question(thread, card, name, None)
             else:
-                await thread.post(asking.elsewhere(card), name=name)
+                await thread.post(question_messages.elsewhere(card, LIMITS), name=name)
         return may_answer
 
     async def _ask_one(self, thread: RunThread, question: Question, card: QuestionCard, user_id: str) -> bool:

@@ -30,14 +30,15 @@ from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.delivery.direct import DirectQuestions
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.rendering import offload, rendered, run_card, settled_message, size_of
-from bot.surfaces.chat.delivery.thread import RunThread, as_text
+from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import PlatformFailure, Rejected, ShutOut, Unrenderable
 from bot.surfaces.chat.message_keys import question_message, untold, untold_in
+from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation
 from bot.surfaces.chat.platform import ChatPlatform, Priority
-from bot.surfaces.slack.cards import asking, runcard
-from bot.surfaces.slack.cards.asking import Fit
-from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.chat.wording import question_messages, run_messages
+from bot.surfaces.chat.wording.question_messages import Fit
+from bot.surfaces.slack.renderer import LIMITS
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +105,7 @@ class EventPoster:
         )
         card = await run_card(self._store, thread.run)
         direct = await self._platform.open_direct(requester.user_id)
-        posted = await self._platform.post(direct, runcard.moved(card, place.channel))
+        posted = await self._platform.post(direct, run_messages.moved(card, place.channel))
         moved = ChatPlace(place.surface, place.tenant, posted.channel, posted.message_id)
         await self._store.runs.add_place(thread.run.id, moved.encode())
         await thread.note(keys.MOVED, posted.encode())
@@ -129,16 +130,18 @@ class EventPoster:
             case RunCompleted() as body:
                 await self._completed(thread, body.result)
             case RunFailed():
-                await self._end(thread, runcard.failed(await run_card(self._store, thread.run)))
+                await self._end(thread, run_messages.failed(await run_card(self._store, thread.run)))
             case RunCancelled():
-                await self._end(thread, runcard.cancelled(await run_card(self._store, thread.run)))
+                await self._end(thread, run_messages.cancelled(await run_card(self._store, thread.run)))
             case _:
                 assert_never(event.body)
 
     async def _changed(self, thread: RunThread, change: str, seq: int) -> None:
         name = keys.change_message(seq)
         if name not in thread.messages:
-            await thread.post(runcard.changed(await run_card(self._store, thread.run), change), name=name)
+            await thread.post(
+                run_messages.changed(await run_card(self._store, thread.run), change), name=name
+            )
 
     # ── questions ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,9 +164,9 @@ class EventPoster:
             await thread.post(await settled_message(card), name=name, to=to)
             return
         try:
-            if await offload(lambda: asking.fit(card), size_of(card)) is Fit.FILE:
+            if await offload(lambda: question_messages.fit(card, LIMITS), size_of(card)) is Fit.FILE:
                 await self._upload_question(thread, card, to)
-            message = await offload(lambda: asking.ask(card), size_of(card))
+            message = await offload(lambda: question_messages.ask(card, LIMITS), size_of(card))
         except (PlatformFailure, StoreUnavailable):
             raise
         except Exception:
@@ -184,8 +187,8 @@ class EventPoster:
         await thread.note(keys.asked_in_words(card.question_id), "posted")
         await self._upload_question(thread, card, to)
         message = await rendered(
-            lambda: Message(text=asking.in_words(card)),
-            asking.bare(card.run_id),
+            lambda: question_messages.in_words(card, LIMITS),
+            question_messages.bare(card.run_id),
             run_id=card.run_id,
             size=size_of(card),
         )
@@ -193,8 +196,8 @@ class EventPoster:
 
     async def _upload_question(self, thread: RunThread, card: QuestionCard, to: Conversation | None) -> None:
         """Post all that is to be decided as a file, once in each place."""
-        file_name = runcard.file_name(card.title, card.run_id, "question")
-        text = asking.full_text(card)
+        file_name = run_messages.file_name(card.title, card.run_id, "question")
+        text = question_messages.full_text(card, LIMITS)
         shown = await offload(lambda: visible(text), len(text))
         name = keys.file_of(card.question_id, to.channel if to else "")
         await thread.upload(file_name, shown, "The whole question", name=name, to=to)
@@ -218,7 +221,7 @@ class EventPoster:
         if question is None or not question.open or name in thread.messages:
             return
         link = await self._links.to(posted[-1]) if posted else None
-        message = asking.reminder(question_card(thread.run, question), link)
+        message = question_messages.reminder(question_card(thread.run, question), link)
         if sent_directly not in thread.messages:
             await self._direct.remind(thread, question_id, message)
             await thread.note(sent_directly, "posted")
@@ -234,16 +237,18 @@ class EventPoster:
 
     async def _completed(self, thread: RunThread, result: str) -> None:
         card = await run_card(self._store, thread.run)
-        bare, size = runcard.bare(card.run_id, card.status), len(result)
-        message = await rendered(lambda: runcard.completed(card, result), bare, run_id=card.run_id, size=size)
+        bare, size = run_messages.bare(card.run_id, card.status), len(result)
+        message = await rendered(
+            lambda: run_messages.completed(card, result, LIMITS), bare, run_id=card.run_id, size=size
+        )
         text = await rendered(
-            lambda: runcard.completed_in_words(card, result), bare, run_id=card.run_id, size=size
+            lambda: run_messages.completed_in_words(card, result, LIMITS), bare, run_id=card.run_id, size=size
         )
         if message is bare:
             await thread.note(keys.END_AS_TEXT, "posted")
         await self._end(thread, message, text)
-        if not runcard.fits(result) or keys.END_AS_TEXT in thread.messages:
-            file_name = runcard.file_name(card.title, card.run_id, "result")
+        if not run_messages.fits(result, LIMITS) or keys.END_AS_TEXT in thread.messages:
+            file_name = run_messages.file_name(card.title, card.run_id, "result")
             await thread.upload(file_name, result, "The result", name=keys.file_of(keys.END))
 
     async def _end(self, thread: RunThread, message: Message, text: Message | None = None) -> None:
@@ -256,7 +261,7 @@ class EventPoster:
             log.warning("an end can't be rendered; posting text", run_id=thread.run.id, code=refused.code)
             if text is not None:
                 await thread.note(keys.END_AS_TEXT, "posted")
-            await thread.post(text or as_text(message), name=keys.END)
+            await thread.post(text or message.without_blocks(), name=keys.END)
 
 
 def _digest(card: QuestionCard) -> dict[str, str]:

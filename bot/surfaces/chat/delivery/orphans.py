@@ -16,7 +16,7 @@ from bot.core.ports import Store
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.rendering import progress_message, run_card, settled_message
-from bot.surfaces.chat.delivery.thread import RunThread, as_text
+from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Later, Rejected, Unrenderable
 from bot.surfaces.chat.message_keys import (
     PROGRESS,
@@ -27,9 +27,9 @@ from bot.surfaces.chat.message_keys import (
     question_message,
     question_of,
 )
+from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.platform import ChatPlatform, Priority
-from bot.surfaces.slack.cards import runcard
-from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.chat.wording import run_messages
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +98,7 @@ class OrphanReconciler:
             except Later as later:
                 await asyncio.sleep(min(later.seconds, MAX_RETRY_DELAY_S))
             except Unrenderable:
-                message = as_text(message)
+                message = message.without_blocks()
             except Rejected as rejected:
                 log.info("a settled question's message can't be edited", code=rejected.code)
                 return
@@ -128,7 +128,7 @@ class OrphanReconciler:
             return
         card = await run_card(self._store, thread.run)
         link = await self._links.to(first[0]) if first else None
-        message = runcard.twin(card, link) if first else await progress_message(card)
+        message = run_messages.posted_twice(card, link) if first else await progress_message(card)
         await thread.rewrite_one(posted, message, Priority.NEWS)
 
     async def _reconcile_question(self, thread: RunThread, question_id: str, posted: Posted) -> None:

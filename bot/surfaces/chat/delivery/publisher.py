@@ -23,9 +23,9 @@ from bot.surfaces.chat.delivery.thread import DeliveryRecorder, RunThread, Super
 from bot.surfaces.chat.delivery.thread_opener import NOT_POSTED, ThreadOpener
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.message_keys import DRAWN, PROGRESS, untold_in
+from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform, Priority
-from bot.surfaces.slack.cards.runcard import Message
 
 log = structlog.get_logger(__name__)
 

@@ -12,8 +12,9 @@ from bot.core.ports import Store
 from bot.core.run import Run
 from bot.surfaces.chat import cards
 from bot.surfaces.chat.cards import QuestionCard, RunCard
-from bot.surfaces.slack.cards import asking, runcard
-from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.wording import question_messages, run_messages
+from bot.surfaces.slack.renderer import LIMITS
 
 log = structlog.get_logger(__name__)
 
@@ -52,15 +53,17 @@ async def run_card(store: Store, run: Run) -> RunCard:
 
 async def progress_message(card: RunCard) -> Message:
     """A run's progress, whatever is in it."""
-    fallback = runcard.bare(card.run_id, card.status)
+    fallback = run_messages.bare(card.run_id, card.status)
     size = sum(len(value) for _, value in card.inputs)
-    return await rendered(lambda: runcard.progress(card), fallback, run_id=card.run_id, size=size)
+    return await rendered(lambda: run_messages.progress(card), fallback, run_id=card.run_id, size=size)
 
 
 async def settled_message(card: QuestionCard) -> Message:
     """A settled question, whatever is in it."""
-    fallback = asking.bare(card.run_id)
-    return await rendered(lambda: asking.settled(card), fallback, run_id=card.run_id, size=size_of(card))
+    fallback = question_messages.bare(card.run_id)
+    return await rendered(
+        lambda: question_messages.settled(card, LIMITS), fallback, run_id=card.run_id, size=size_of(card)
+    )
 
 
 def size_of(card: QuestionCard) -> int:

@@ -13,10 +13,11 @@ from bot.core.ports import Delivery, Outbox
 from bot.core.run import Run
 from bot.surfaces.chat.failures import Rejected, ShutOut, Unrenderable
 from bot.surfaces.chat.message_keys import MOVED, Posted
+from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation
 from bot.surfaces.chat.platform import ChatPlatform, Priority
-from bot.surfaces.slack.cards.mrkdwn import escape, pieces
-from bot.surfaces.slack.cards.runcard import TEXT, Message
+from bot.surfaces.chat.wording import run_messages
+from bot.surfaces.slack.renderer import LIMITS
 
 log = structlog.get_logger(__name__)
 
@@ -108,8 +109,8 @@ class RunThread:
             raise
         except Rejected as rejected:
             log.warning("a file can't be uploaded; posting text", run_id=self.run.id, code=rejected.code)
-            for part in pieces(content, TEXT, escape):
-                await self.post(Message(text=escape(part)), to=to)
+            for message in run_messages.in_messages(content, LIMITS):
+                await self.post(message, to=to)
         await self.note(name, "posted")
 
     # ── rewriting ───────────────────────────────────────────────────────────────────────────────────────
@@ -124,7 +125,7 @@ class RunThread:
 
     async def rewrite_one(self, posted: Posted, message: Message, priority: Priority) -> None:
         """As `rewrite`, one message."""
-        for form in (message, as_text(message)):
+        for form in (message, message.without_blocks()):
             try:
                 await self._platform.update(posted, form, priority=priority)
             except ShutOut:
@@ -150,8 +151,3 @@ class RunThread:
         """Record that everything up to this event is shown. Raises Superseded."""
         self.cursor = seq
         await self._recorder.record(self.run.id, seq)
-
-
-def as_text(message: Message) -> Message:
-    """The message without its blocks."""
-    return Message(text=message.text)

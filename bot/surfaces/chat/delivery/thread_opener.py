@@ -7,12 +7,12 @@ import structlog
 from bot.core.ports import Store
 from bot.core.run import Run, RunError
 from bot.surfaces.chat.delivery.rendering import progress_message, run_card
-from bot.surfaces.chat.delivery.thread import RunThread, as_text
+from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Later, Rejected, ShutOut, Unrenderable
 from bot.surfaces.chat.message_keys import PROGRESS, Posted, orphaned_openers, unplaced_notice
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform, Priority
-from bot.surfaces.slack.cards import runcard
+from bot.surfaces.chat.wording import run_messages
 
 log = structlog.get_logger(__name__)
 
@@ -63,11 +63,11 @@ class ThreadOpener:
         try:
             return await thread.post(message, name=PROGRESS, priority=Priority.DECISION)
         except Unrenderable:
-            return await thread.post(as_text(message), name=PROGRESS, priority=Priority.DECISION)
+            return await thread.post(message.without_blocks(), name=PROGRESS, priority=Priority.DECISION)
 
     async def _fail(self, run: Run, rejected: Rejected) -> None:
         log.warning("a thread could not be opened; the run is not started", run_id=run.id, code=rejected.code)
-        sentence = runcard.why_placeless(
+        sentence = run_messages.why_not_placed(
             rejected.reason, rejected.code, await self._platform.app_name(), self._platform.capabilities.title
         )
         await self._store.runs.fail_unplaced(run.id, RunError(code=NOT_POSTED, message=sentence))
@@ -81,7 +81,7 @@ class ThreadOpener:
         if requester.surface != place.surface or not await self._claim_notice(run, place.surface):
             return
         try:
-            message = runcard.placeless(await run_card(self._store, run), place.channel)
+            message = run_messages.not_placed(await run_card(self._store, run), place.channel)
             await self._platform.post(await self._platform.open_direct(requester.user_id), message)
         except Rejected as rejected:
             log.warning("a requester can't be told", run_id=run.id, code=rejected.code)

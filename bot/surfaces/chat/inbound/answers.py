@@ -14,8 +14,8 @@ from bot.surfaces.chat.inbound.actions import WORDS_BLOCK, Target
 from bot.surfaces.chat.inbound.interactions import SILENT, Reply
 from bot.surfaces.chat.inbound.ports import QuestionLayout
 from bot.surfaces.chat.message_keys import asked_in_words, shown_digest
-from bot.surfaces.slack.cards import private
-from bot.surfaces.slack.cards.mrkdwn import escape
+from bot.surfaces.chat.messages import Line
+from bot.surfaces.chat.wording import private_messages
 
 GONE = "This question is no longer there: its run ended some time ago."
 READ_FIRST = (
@@ -39,7 +39,7 @@ class Answers:
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
-            return Reply(say=private.words(GONE))
+            return Reply(say=private_messages.words(GONE))
         said = make_response(action, actor, key=key, value=value, digest=target.digest)
         return _explained(await self._respond(question, said), question, actor)
 
@@ -55,15 +55,15 @@ class Answers:
             if await self._decides_unseen(question, actor, words):
                 return Reply(errors={WORDS_BLOCK: READ_FIRST})
         ruling = await self._respond(question, self._typed(question, actor, words, key, target.digest))
-        why = refusal(ruling, question, actor)
+        why = private_messages.refusal_in_form(ruling, admitted=_admitted(question, actor))
         return Reply(errors={WORDS_BLOCK: why}) if why else SILENT
 
-    async def in_thread(self, question: Question, words: str, actor: Actor, *, key: str) -> str:
+    async def in_thread(self, question: Question, words: str, actor: Actor, *, key: str) -> Line:
         """The words of a reply; why they don't count, or nothing."""
         if question.open and can_decide(actor, question.policy) and (why := self._ambiguous(question, words)):
-            return escape(why)
+            return (why,)
         if await self._decides_unseen(question, actor, words):
-            return READ_FIRST
+            return (READ_FIRST,)
         shown = await self._store.outbox.state(self._surface, question.run_id)
         digest = shown.copies.get(shown_digest(question.id), "")
         said = self._in_words(question, actor, words, key, digest)
@@ -74,7 +74,7 @@ class Answers:
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
-            return Reply(say=private.words(GONE))
+            return Reply(say=private_messages.words(GONE))
         code = "not_allowed" if not can_decide(actor, question.policy) else "" if question.open else "settled"
         if code:
             ruling = Ruling(verdict=Verdict.REFUSED, code=code, question=question)
@@ -109,16 +109,15 @@ class Answers:
         return self._in_words(question, actor, words, key, digest)
 
 
-def refusal(ruling: Ruling, question: Question, actor: Actor) -> str:
+def refusal(ruling: Ruling, question: Question, actor: Actor) -> Line:
     """Why an answer did not count; empty if it did."""
-    if answering.counted(ruling):
-        return ""
-    policy = question.policy
-    if ruling.code == "not_allowed" and actor.membership not in policy.allowed_memberships:
-        return "Guests and people of other workspaces can't answer here: this crew doesn't admit them."
-    return answering.explain(ruling, private.deciders(policy))
+    return private_messages.refusal(ruling, question.policy, admitted=_admitted(question, actor))
+
+
+def _admitted(question: Question, actor: Actor) -> bool:
+    return actor.membership in question.policy.allowed_memberships
 
 
 def _explained(ruling: Ruling, question: Question, actor: Actor) -> Reply:
     why = refusal(ruling, question, actor)
-    return Reply(say=private.explained(why)) if why else SILENT
+    return Reply(say=private_messages.explained(why)) if why else SILENT

@@ -31,14 +31,13 @@ from bot.surfaces.chat.inbound.parser import (
 )
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
 from bot.surfaces.chat.message_keys import untold_in
+from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import group
-from bot.surfaces.slack.cards import private
-from bot.surfaces.slack.cards.mrkdwn import escape
-from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.chat.wording import private_messages
+from bot.surfaces.slack.renderer import LIMITS
 
 MAX_LISTED_RUNS = 10
 MEMBERS_ONLY = "The console is for members of this workspace. What is yours to answer, you can answer here."
-OPENS_HERE = "It opens where Crewdeck runs. For other machines its operator sets `CREWDECK_PUBLIC_URL`."
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,8 @@ class ConsoleLinks:
         token, seconds = await sessions.offer_link(self._memory, person, self._secret)
         link = f"{self._url}{sessions.LINK_PATH}{token}"
         minutes = math.ceil(seconds / 60)
-        within = f"{minutes} minutes" if minutes > 1 else "a minute"
-        here = f"\n{OPENS_HERE}" if self._url.startswith(("http://127.", "http://[::1]")) else ""
-        return said(
-            f"<{link}|Open the console> as yourself. The link works once, within {within}; "
-            f"keep it to yourself.{here}"
-        )
+        local = self._url.startswith(("http://127.", "http://[::1]"))
+        return Reply(say=private_messages.console_link(link, minutes, local=local))
 
 
 class CommandHandlers:
@@ -95,7 +90,9 @@ class CommandHandlers:
             case Start():
                 return await self._start(context, command)
             case ListCrews():
-                return Reply(say=private.catalogue((await self._known_to(context.actor)).values()))
+                return Reply(
+                    say=private_messages.catalogue((await self._known_to(context.actor)).values(), LIMITS)
+                )
             case Status():
                 return await self._status(context, command.run)
             case Cancel():
@@ -112,9 +109,11 @@ class CommandHandlers:
     async def _start(self, context: CommandContext, command: Start) -> Reply:
         crews = await self._store.catalogue.crews()
         if not crews:
-            return Reply(say=private.words(str(NoWorker())))
+            return Reply(say=private_messages.words(str(NoWorker())))
         if not command.crew:
-            return Reply(say=private.catalogue((await self._known_to(context.actor)).values()))
+            return Reply(
+                say=private_messages.catalogue((await self._known_to(context.actor)).values(), LIMITS)
+            )
         crew = next(
             (each for each in crews.values() if each.name.casefold() == command.crew.casefold()), None
         )
@@ -125,9 +124,9 @@ class CommandHandlers:
             starting.check_can_start(crew, context.actor)
             return await self._begin(context, crew, given(crew, command.rest))
         except Refused as refused:
-            return Reply(say=private.words(str(refused)))
+            return Reply(say=private_messages.words(str(refused)))
         except InvalidInputs as wrong:
-            return Reply(say=private.problems(crew, wrong.problems))
+            return Reply(say=private_messages.problems(crew, wrong.problems, LIMITS))
 
     async def _begin(self, context: CommandContext, crew: Crew, values: dict[str, JsonValue]) -> Reply:
         """Start the run, or ask for what is missing. Raises InvalidInputs."""
@@ -148,7 +147,7 @@ class CommandHandlers:
         if missing:
             return await self._starter.ask_for_inputs(draft, crew, context.form_handle, context.reply_to)
         run = await self._starter.start(draft, crew, context.actor)
-        started = private.started(run) if context.says_started else None
+        started = private_messages.started(run) if context.says_started else None
         return Reply(say=started, then=lambda: self._starter.watch(run, context.reply_to))
 
     # ── status ──────────────────────────────────────────────────────────────────────────────────────────
@@ -165,7 +164,7 @@ class CommandHandlers:
         others = [run for run in here if run.id not in known][:MAX_LISTED_RUNS]
         paused = await self._store.runs.pause_reason(context.actor.tenant)
         waits = await self._store.runs.waits([*mine, *others])
-        return Reply(say=private.runs_state(mine, others, paused, waits))
+        return Reply(say=private_messages.runs_state(mine, others, paused, LIMITS, waits))
 
     async def _status(self, context: CommandContext, prefix: str) -> Reply:
         if not prefix:
@@ -179,13 +178,17 @@ class CommandHandlers:
         waits = await self._store.runs.waits([run])
         asked = await self._store.questions.list(run.id)
         copies = (await self._store.outbox.state(self._surface, run.id)).copies
-        return Reply(say=private.run_state(run, asked, paused, waits.get(run.id), untold_in(copies)))
+        return Reply(
+            say=private_messages.run_state(run, asked, paused, LIMITS, waits.get(run.id), untold_in(copies))
+        )
 
     # ── cancel ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def _cancel(self, context: CommandContext, prefix: str) -> Reply:
         if not prefix:
-            return Reply(say=private.cancellable(await self._own(context.actor, active=True)))
+            return Reply(
+                say=private_messages.cancellable(await self._own(context.actor, active=True), LIMITS)
+            )
         found = await self._find(context, prefix)
         return found if isinstance(found, Reply) else await self.cancel(found.id, context.actor)
 
@@ -194,14 +197,18 @@ class CommandHandlers:
         try:
             run = await self._store.runs.cancel(run_id, actor)
         except NotFound:
-            return Reply(say=private.words("This run is no longer there: it ended some time ago."))
+            return Reply(say=private_messages.words("This run is no longer there: it ended some time ago."))
         except Refused as refused:
             return Reply(say=await self._why_not(run_id, refused))
-        return SILENT if silent else Reply(say=private.cancelled(run))
+        return SILENT if silent else Reply(say=private_messages.cancelled(run))
 
     async def _why_not(self, run_id: str, refused: Refused) -> Message:
         run = await self._store.runs.get(run_id)
-        return private.over(run) if refused.code == "run_over" else private.not_yours_to_cancel(run)
+        return (
+            private_messages.over(run)
+            if refused.code == "run_over"
+            else private_messages.not_yours_to_cancel(run)
+        )
 
     # ── finding ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -220,8 +227,8 @@ class CommandHandlers:
         if len(found) == 1:
             return found[0]
         if found:
-            return Reply(say=private.ambiguous(found))
-        return Reply(say=private.words(f"There is no run {prefix!r} of yours or in this channel."))
+            return Reply(say=private_messages.ambiguous(found, LIMITS))
+        return Reply(say=private_messages.words(f"There is no run {prefix!r} of yours or in this channel."))
 
     async def _known_to(self, actor: Actor) -> dict[str, Crew]:
         """The crews that this person may start: of others, guests are not told the names."""
@@ -230,19 +237,17 @@ class CommandHandlers:
 
     async def _help(self, unknown: str, actor: Actor) -> Reply:
         if not unknown:
-            return Reply(say=private.usage())
+            return Reply(say=private_messages.usage())
         word = unknown.split(maxsplit=1)[0]
         crews = await self._known_to(actor)
         if (verb := nearest(word, VERBS)) is not None:
-            return Reply(say=private.usage(f"I don't know `{escape(word)}`. Did you mean `{verb}`?"))
+            return Reply(say=private_messages.unknown_word(word, verb))
         return _did_you_mean("I don't know that.", word, crews)
 
 
 def _did_you_mean(problem: str, word: str, crews: dict[str, Crew]) -> Reply:
     """What somebody may have meant with a word that should have been a crew."""
-    crew = nearest(word, crews)
-    hint = f"Did you mean `start {escape(crew)}`?" if crew else f"There is: {private.names(crews)}."
-    return Reply(say=private.usage(f"{escape(problem)} {hint}"))
+    return Reply(say=private_messages.unknown_crew(problem, nearest(word, crews), crews))
 
 
 def can_view(run: Run, actor: Actor, channel: str) -> bool:

@@ -15,7 +15,7 @@ from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import People
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
-from bot.surfaces.slack.cards import views
+from bot.surfaces.chat.wording import forms
 
 TOO_OLD = "This form has been open for too long. Please start the crew again."
 NOT_YOUR_FORM = "This form was opened for somebody else. Start the crew yourself with /crew start."
@@ -69,7 +69,7 @@ class FormHandlers:
         try:
             run = await self._starter.start(filled, crew, actor)
         except InvalidInputs as invalid:
-            at_fields = views.start_errors(crew, invalid.problems)
+            at_fields = forms.start_errors(crew, invalid.problems)
             return Reply(errors=at_fields) if at_fields else _wrong(str(invalid)[:MAX_ERROR_LENGTH])
         except Refused as refused:
             return _wrong(str(refused))
@@ -82,7 +82,7 @@ def _inputs(crew: Crew, draft: Draft, sent: FormSubmission) -> dict[str, JsonVal
     unasked = {
         name: value for name, value in draft.given.items() if actions.input_block(name) not in sent.values
     }
-    return {**unasked, **views.start_values(crew, sent.values)}
+    return {**unasked, **forms.start_values(crew, sent.values)}
 
 
 def _wrong(why: str) -> Reply:

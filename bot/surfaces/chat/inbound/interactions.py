@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.surfaces.chat import messages
 from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.chat.messages import Message
 
 REPLAYED = "crewdeck_again"
 """Added to a payload that is handled once more. No platform's own payload has such a field."""
@@ -44,9 +45,9 @@ class Reply:
 SILENT = Reply()
 
 
-def said(text: str) -> Reply:
-    """A reply in the platform's own markup."""
-    return Reply(say=Message(text=text))
+def said(words: str) -> Reply:
+    """A reply in our own words."""
+    return Reply(say=messages.said(words))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from bot.core.actor import Actor
 from bot.core.errors import CrewdeckError
@@ -11,9 +11,7 @@ from bot.core.question import Question
 from bot.core.run import Run
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
 from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.slack.cards.runcard import Message
-
-Form = dict[str, Any]
+from bot.surfaces.chat.messages import Form, Message
 
 
 class Unrecognised(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py

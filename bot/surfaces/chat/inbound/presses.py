@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bot.core import starting
 from bot.core.actor import Actor
@@ -23,12 +22,13 @@ from bot.surfaces.chat.inbound.interactions import SILENT, Press, Reply
 from bot.surfaces.chat.inbound.ports import FormOpener, Orphans, People
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.inbound.starting import RunStarter
-from bot.surfaces.slack.cards import elements, private, views
+from bot.surfaces.chat.messages import Form
+from bot.surfaces.chat.wording import forms, private_messages
+from bot.surfaces.slack.renderer import LIMITS
 
 Handler = Callable[[Press, Target, Actor], Awaitable[Reply]]
 
 NOT_SHOWN = "This isn't for you to see: its run is neither yours nor in this channel."
-UNKNOWN = "This button does nothing any more. `/crew status` shows how things are."
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class PressHandlers:
         try:
             target = Target.decode(press.value)
         except ValueError:
-            return Reply(say=private.words(UNKNOWN))
+            return Reply(say=private_messages.unknown_button())
         actor = await self.people.actor(press.reply_to.user, press.installation)
         return await self._handler(press.action)(press, target, actor)
 
@@ -87,18 +87,18 @@ class PressHandlers:
         found = await self.answers.answerable(target, actor)
         if isinstance(found, Reply):
             return self._refused(press, target, found)
-        return self._open(press, views.reply_form(found))
+        return self._open(press, forms.reply_form(found))
 
     async def _open_full(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Show all of a question, to who may decide it or sees its beginning already."""
         found = await self._read(target)
         if found is None:
-            return Reply(say=private.words("This is no longer there: its run ended some time ago."))
+            return Reply(say=private_messages.words("This is no longer there: its run ended some time ago."))
         run, question = found
         if not can_decide(actor, question.policy) and not _sees(press, run, actor):
-            return Reply(say=private.words(NOT_SHOWN))
+            return Reply(say=private_messages.words(NOT_SHOWN))
         size = len(question.prompt) + len(question.context)
-        return self._open(press, await offload(lambda: views.full_text(run, question), size))
+        return self._open(press, await offload(lambda: forms.full_text(run, question, LIMITS), size))
 
     async def _which(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Pass words on to the question that they were meant for."""
@@ -117,10 +117,12 @@ class PressHandlers:
         """Open the form for what a crew still needs, for who wanted to start it."""
         found = await self.starter.draft(target.run_id)
         if found is None:
-            return Reply(say=private.words("This has been there for too long. Please start the crew again."))
+            return Reply(
+                say=private_messages.words("This has been there for too long. Please start the crew again.")
+            )
         draft, crew = found
         if not draft.is_of(actor):
-            return Reply(say=private.words(NOT_YOUR_FORM))
+            return Reply(say=private_messages.words(NOT_YOUR_FORM))
         starting.check_can_start(crew, actor)
         return self.starter.open_form(draft, crew, press.form_handle, press.reply_to)
 
@@ -134,9 +136,9 @@ class PressHandlers:
         try:
             run = await self.store.runs.get(target.run_id)
         except NotFound:
-            return Reply(say=private.words("This run is no longer there."))
+            return Reply(say=private_messages.words("This run is no longer there."))
         if not can_view(run, actor, press.reply_to.channel):
-            return Reply(say=private.words("This run is neither yours nor in this channel."))
+            return Reply(say=private_messages.words("This run is neither yours nor in this channel."))
         return await self.commands.describe(run)
 
     async def _pick_cancel(self, _press: Press, target: Target, actor: Actor) -> Reply:
@@ -145,13 +147,12 @@ class PressHandlers:
 
     # ── forms and messages ──────────────────────────────────────────────────────────────────────────────
 
-    def _open(self, press: Press, form: dict[str, Any]) -> Reply:
+    def _open(self, press: Press, form: Form) -> Reply:
         return Reply(then=lambda: self.forms.open(press.form_handle, form, press.reply_to))
 
     def _in_form(self, form_id: str, reply: Reply) -> Reply:
         """What was decided in "Show all" is answered there."""
-        text = reply.say.text if reply.say else "Recorded. The message in the thread shows it."
-        form = elements.modal("Thank you" if reply.say is None else "Not counted", [elements.section(text)])
+        form = forms.decided(reply.say)
         return Reply(then=lambda: self.forms.replace(form_id, form))
 
     async def _adopt(self, press: Press, target: Target) -> None:
@@ -187,4 +188,4 @@ def _sees(press: Press, run: Run, actor: Actor) -> bool:
 
 async def _unknown(_press: Press, _target: Target, _actor: Actor) -> Reply:
     """A button of an older or newer release."""
-    return Reply(say=private.words(UNKNOWN))
+    return Reply(say=private_messages.unknown_button())

@@ -14,8 +14,10 @@ from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.answers import READ_FIRST, Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
 from bot.surfaces.chat.inbound.ports import People, Unrecognised
+from bot.surfaces.chat.messages import Line
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.slack.cards import private
+from bot.surfaces.chat.wording import private_messages
+from bot.surfaces.slack.renderer import LIMITS
 
 DAY_S = 24 * 3600.0
 FIRST_REPLY_TTL_S = 30 * DAY_S
@@ -75,15 +77,21 @@ class Replies:
         kept = await self._store.memory.recall(f"{key}:words")
         said = json.loads(kept) if kept else None
         if said is None or said["user"] != actor.user_id:
-            return Reply(say=private.words("I no longer have those words. Please reply in the thread again."))
+            return Reply(
+                say=private_messages.words("I no longer have those words. Please reply in the thread again.")
+            )
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
-            return Reply(say=private.words("This question is no longer there."))
+            return Reply(say=private_messages.words("This question is no longer there."))
         if await self._routed(key, question) != _route(question):
-            return Reply(say=private.words("Those words were already passed on to another question."))
+            return Reply(
+                say=private_messages.words("Those words were already passed on to another question.")
+            )
         why = await self._answers.in_thread(question, said["words"], actor, key=key)
-        return Reply(say=private.explained(why) if why else private.words("Thank you, passed on."))
+        return Reply(
+            say=private_messages.explained(why) if why else private_messages.words("Thank you, passed on.")
+        )
 
     async def _asked(self, runs: list[Run], message: IncomingMessage) -> list[Asked]:
         """The open questions of the thread; if this message arrived before, the one it was taken for."""
@@ -123,7 +131,7 @@ class Replies:
         theirs = [question for _, question in asked if can_decide(actor, question.policy)]
         if not theirs:
             return SILENT
-        return await self._explain_once(f"{theirs[-1].id}:talk", actor, NOT_TAKEN)
+        return await self._explain_once(f"{theirs[-1].id}:talk", actor, (NOT_TAKEN,))
 
     async def _answer(self, message: IncomingMessage, words: str, question: Question, actor: Actor) -> Reply:
         if can_decide(actor, question.policy):
@@ -133,8 +141,8 @@ class Replies:
             if question_id != question.id:
                 question = await self._store.questions.get(run_id, question_id)
         why = await self._answers.in_thread(question, words, actor, key=message.key)
-        if why == READ_FIRST:
-            return Reply(say=private.explained(why))  # Each time: they meant to decide.
+        if why == (READ_FIRST,):
+            return Reply(say=private_messages.explained(why))  # Each time: they meant to decide.
         return await self._explain_once(question.id, actor, why) if why else SILENT
 
     async def _routed(self, key: str, question: Question) -> str:
@@ -149,7 +157,7 @@ class Replies:
             return await self._answer(message, words, asked[-1][1], actor)
         kept = json.dumps({"user": actor.user_id, "words": words})
         await self._store.memory.remember(f"{message.key}:words", kept, ROUTE_TTL_S)
-        return Reply(say=private.which(theirs, words, message.id))
+        return Reply(say=private_messages.which(theirs, words, message.id, LIMITS))
 
     async def _nothing_asked(self, runs: list[Run], message: IncomingMessage, actor: Actor) -> Reply:
         """Late for a question, or for the run: said once, so that people can talk in the thread."""
@@ -157,13 +165,13 @@ class Replies:
             return SILENT
         active = [run for run in runs if not run.status.over]
         if not active:
-            return await self._explain_once(runs[-1].id, actor, private.over_text(runs[-1]))
+            return await self._explain_once(runs[-1].id, actor, private_messages.run_is_over(runs[-1]))
         settled = [
             each for run in active for each in await self._store.questions.list(run.id) if not each.open
         ]
         if not settled:
             return SILENT
-        return await self._explain_once(settled[-1].id, actor, private.settled_text(settled[-1]))
+        return await self._explain_once(settled[-1].id, actor, private_messages.already_settled(settled[-1]))
 
     async def _counted(self, runs: list[Run], message: IncomingMessage) -> bool:
         """Whether this message was an answer: it arrives again, after its route was forgotten."""
@@ -174,9 +182,9 @@ class Replies:
                     return True
         return False
 
-    async def _explain_once(self, about: str, actor: Actor, why: str) -> Reply:
+    async def _explain_once(self, about: str, actor: Actor, why: Line) -> Reply:
         first = await self._store.memory.once(f"{self._surface}:explained:{about}:{actor.principal}")
-        return Reply(say=private.explained(why)) if first else SILENT
+        return Reply(say=private_messages.explained(why)) if first else SILENT
 
 
 def _route(question: Question) -> str:

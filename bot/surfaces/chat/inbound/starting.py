@@ -17,7 +17,8 @@ from bot.surfaces.chat.inbound.interactions import Reply, ReplyTarget
 from bot.surfaces.chat.inbound.ports import FormOpener, PrivateMessenger
 from bot.surfaces.chat.message_keys import unplaced_notice
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.slack.cards import private, views
+from bot.surfaces.chat.wording import forms, private_messages
+from bot.surfaces.slack.renderer import LIMITS
 
 DRAFT_TTL_S = 24 * 3600.0
 PLACE_TIMEOUT_S = 15 * 60.0
@@ -73,12 +74,12 @@ class RunStarter:
         """Save the draft, and ask for the rest: in a form at once, or by a button that opens it."""
         await self._store.memory.remember(self._key(draft.id), draft.model_dump_json(), DRAFT_TTL_S)
         if not form_handle:
-            return Reply(say=private.fill_in(crew, draft.id))
+            return Reply(say=private_messages.fill_in(crew, draft.id))
         return self.open_form(draft, crew, form_handle, reply_to)
 
     def open_form(self, draft: Draft, crew: Crew, form_handle: str, reply_to: ReplyTarget) -> Reply:
         """Open the form, filled in with what is known already."""
-        form = views.start_form(crew, draft.id, draft.given)
+        form = forms.start_form(crew, draft.id, draft.given, LIMITS)
         return Reply(then=lambda: self._forms.open(form_handle, form, reply_to))
 
     async def draft(self, draft_id: str) -> tuple[Draft, Crew] | None:
@@ -105,7 +106,7 @@ class RunStarter:
             and run.error is not None
             and await self._store.memory.once(unplaced_notice(self._surface, run.id))
         ):
-            await self._messenger.tell(reply_to, private.words(run.error.message))
+            await self._messenger.tell(reply_to, private_messages.words(run.error.message))
 
     async def _placed(self, run: Run) -> Run:
         with self._feed.watch(run_topic(run.id)) as signal:

@@ -32,6 +32,7 @@ from bot.surfaces.slack.inbound.payloads import (
     Submission,
 )
 from bot.surfaces.slack.inbound.people import People
+from bot.surfaces.slack.renderer import render_message
 from bot.surfaces.slack.webapi.installed import Installed
 
 log = structlog.get_logger(__name__)
@@ -186,7 +187,8 @@ def _with_text(ack: AsyncAck) -> Acknowledge:
         if reply.say is None:
             await ack()
         else:
-            await ack(text=reply.say.text, blocks=reply.say.blocks or None, response_type="ephemeral")
+            rendered = render_message(reply.say)
+            await ack(text=rendered["text"], blocks=rendered["blocks"] or None, response_type="ephemeral")
         return Reply(then=reply.then)
 
     return acknowledge

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import aiohttp
 import structlog
@@ -13,8 +12,9 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
-from bot.surfaces.slack.cards import private
-from bot.surfaces.slack.cards.runcard import Message
+from bot.surfaces.chat.messages import Form, Message
+from bot.surfaces.chat.wording import private_messages
+from bot.surfaces.slack.renderer import render_message
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.failures import retry_after
 
@@ -59,11 +59,12 @@ class SlackMessenger:
     async def _respond(self, to: ReplyTarget, message: Message) -> None:
         webhook = AsyncWebhookClient(to.reply_url, timeout=RESPONSE_URL_TIMEOUT_S, proxy=self._api.proxy)
         extra = {"thread_ts": to.thread} if to.thread and not to.replaces else {}
+        rendered = render_message(message)
         body = {
-            "text": message.text,
+            "text": rendered["text"],
             "response_type": "ephemeral",
             "replace_original": to.replaces,
-            **({"blocks": message.blocks} if message.blocks else {}),
+            **({"blocks": rendered["blocks"]} if rendered["blocks"] else {}),
             **extra,
         }
         try:
@@ -103,26 +104,26 @@ class ModalOpener:
         self._api = api
         self._messenger = messenger
 
-    async def open(self, handle: str, form: dict[str, Any], to: ReplyTarget) -> None:
+    async def open(self, handle: str, form: Form, to: ReplyTarget) -> None:
         """Open a modal; if that fails, tell the person to press again."""
         deadline = time.monotonic() + TRIGGER_TTL_S
         try:
             await self._open(handle, form, deadline)
         except (Later, Rejected) as error:
             log.info("a modal could not be opened", why=str(error), user=to.user)
-            await self._messenger.tell(to, private.words(TOO_LATE))
+            await self._messenger.tell(to, private_messages.words(TOO_LATE))
 
-    async def replace(self, form_id: str, form: dict[str, Any]) -> None:
-        """Show another view in an open modal, unless it was closed meanwhile."""
+    async def replace(self, form_id: str, form: Form) -> None:
+        """Show another form in an open modal, unless it was closed meanwhile."""
         try:
             await self._api.update_view(form_id, form)
         except (Later, Rejected) as error:
             log.info("a modal could not be updated", why=str(error))
 
-    async def _open(self, trigger_id: str, view: dict[str, Any], deadline: float) -> None:
+    async def _open(self, trigger_id: str, form: Form, deadline: float) -> None:
         while True:
             try:
-                await self._api.open_view(trigger_id, view)
+                await self._api.open_view(trigger_id, form)
             except Later as later:
                 if time.monotonic() + later.seconds >= deadline:
                     raise

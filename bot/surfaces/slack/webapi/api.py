@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
 import aiohttp
+import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.failures import Later, PlatformFailure
+from bot.surfaces.chat.delivery.rendering import offload
+from bot.surfaces.chat.failures import Later, PlatformFailure, Unrenderable
 from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.messages import Block, Form, Message, size
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Capabilities, Priority
-from bot.surfaces.slack.cards.runcard import Message
 from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack.renderer import render_form, render_home, render_message
 from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, translated
 from bot.surfaces.slack.webapi.rate_limiter import RateLimiter, edit_interval_s, rates
+
+log = structlog.get_logger(__name__)
 
 CALL_TIMEOUT_S = 15
 PAGE_SIZE = 200
@@ -63,7 +68,7 @@ class SlackApi:
             thread_ts=to.thread,
             unfurl_links=False,
             unfurl_media=False,
-            **_content(message),
+            **await _content(message),
         )
         return Posted(str(answer["channel"]), str(answer["ts"]))
 
@@ -75,7 +80,7 @@ class SlackApi:
             channel=at.channel,
             priority=priority,
             ts=at.message_id,
-            **_content(message),
+            **await _content(message),
         )
 
     async def ephemeral(
@@ -88,7 +93,7 @@ class SlackApi:
             channel=channel,
             user=user,
             thread_ts=thread_ts,
-            **_content(message),
+            **await _content(message),
         )
 
     async def open_direct(self, user_id: str) -> Conversation:
@@ -137,16 +142,19 @@ class SlackApi:
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def open_view(self, trigger_id: str, view: Mapping[str, Any]) -> None:
+    async def open_view(self, trigger_id: str, form: Form) -> None:
         """Open a modal; a trigger is good for three seconds, once."""
+        view = await _rendered(lambda: render_form(form), form.blocks)
         await self._call("views.open", self.web.views_open, trigger_id=trigger_id, view=view)
 
-    async def update_view(self, view_id: str, view: Mapping[str, Any]) -> None:
+    async def update_view(self, view_id: str, form: Form) -> None:
         """Put something else into a modal that is open."""
+        view = await _rendered(lambda: render_form(form), form.blocks)
         await self._call("views.update", self.web.views_update, view_id=view_id, view=view)
 
-    async def publish_home(self, user: str, view: Mapping[str, Any]) -> None:
+    async def publish_home(self, user: str, page: Message) -> None:
         """Show a person's Home tab."""
+        view = await _rendered(lambda: render_home(page), page.blocks)
         await self._call(
             "views.publish", self.web.views_publish, user_id=user, view=view, priority=Priority.PROGRESS
         )
@@ -216,9 +224,19 @@ class SlackApi:
         return failure
 
 
-def _content(message: Message) -> dict[str, Any]:
-    """`link_names` and `parse` stay off: only what we wrote as a mention is one."""
-    return {"text": message.text, "blocks": list(message.blocks), "link_names": False, "parse": "none"}
+async def _content(message: Message) -> dict[str, Any]:
+    """`link_names` and `parse` stay off: only what we wrote as a mention is one. Raises Unrenderable."""
+    rendered = await _rendered(lambda: render_message(message), message.blocks)
+    return {**rendered, "link_names": False, "parse": "none"}
+
+
+async def _rendered(render: Callable[[], dict[str, Any]], blocks: Sequence[Block]) -> dict[str, Any]:
+    """What fails to be rendered now would fail each time: it is shown in another way. Raises Unrenderable."""
+    try:
+        return await offload(render, size(blocks))
+    except Exception as error:
+        log.exception("a message can't be rendered")
+        raise Unrenderable("not_rendered") from error
 
 
 @asynccontextmanager

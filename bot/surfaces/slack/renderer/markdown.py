@@ -15,8 +15,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from bot.core.text import visible
-from bot.surfaces.slack.cards.mrkdwn import pieces
-from bot.surfaces.slack.cards.rich import PIECE, Block, Part, blocks
+from bot.surfaces.chat.shortening import pieces
+from bot.surfaces.slack.renderer import rich_text
+from bot.surfaces.slack.renderer.rich_text import PIECE_UNITS, Json, blocks
 
 DEEPEST = 20
 """Nested brackets and blocks that are looked into; the parser takes square time to look into all."""
@@ -25,7 +26,7 @@ _STYLES = {"strong": "bold", "em": "italic", "s": "strike"}
 _RULE = "────────"
 
 
-def rendered(markdown: str) -> list[Block]:
+def rendered(markdown: str) -> list[Json]:
     """The text as blocks; none if there is nothing in it to be seen."""
     source = visible(markdown)
     lines = source.split("\n")
@@ -78,8 +79,8 @@ class _Page:
     """What has been read so far: paragraphs and frames, one below the other."""
 
     def __init__(self) -> None:
-        self._contents: list[Part] = []
-        self._line: list[Part] = []
+        self._contents: list[Json] = []
+        self._line: list[Json] = []
         #: What stands before each line here: of quotations and lists around it.
         self._before: list[str] = []
         #: A list item's mark, until its first line has it.
@@ -100,6 +101,8 @@ class _Page:
             case "blockquote_open":
                 self._before.append("> ")
             case "list_item_open":
+                if self._mark:
+                    self._write([])  # an item that begins with a list
                 self._mark = f"{token.info}{token.markup} " if token.info else "• "
                 self._before.append("    ")
             case "blockquote_close" | "list_item_close":
@@ -116,7 +119,7 @@ class _Page:
         for spoken in _lines(children, frozenset({"bold"}) if self._heading else frozenset()):
             self._write(spoken)
 
-    def _write(self, spoken: Sequence[Part]) -> None:
+    def _write(self, spoken: Sequence[Json]) -> None:
         before = "".join(self._before)
         if self._mark:
             before = "".join(self._before[:-1]) + self._mark
@@ -130,7 +133,7 @@ class _Page:
         if about or self._mark:
             self._write([_text(about)] if about else [])
         self._end_section()
-        for piece in pieces(text.removesuffix("\n"), PIECE):
+        for piece in pieces(text.removesuffix("\n"), PIECE_UNITS):
             self._contents.append({"type": "rich_text_preformatted", "elements": [_text(piece)]})
 
     def _end_section(self) -> None:
@@ -138,7 +141,7 @@ class _Page:
             self._contents.append({"type": "rich_text_section", "elements": parts})
         self._line = []
 
-    def finished(self) -> list[Part]:
+    def finished(self) -> list[Json]:
         """All of it."""
         self._end_section()
         return self._contents
@@ -147,9 +150,9 @@ class _Page:
 # ── within a paragraph ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _lines(children: Sequence[Token], styles: frozenset[str]) -> list[list[Part]]:
+def _lines(children: Sequence[Token], styles: frozenset[str]) -> list[list[Json]]:
     """The lines of a paragraph."""
-    found: list[list[Part]] = [[]]
+    found: list[list[Json]] = [[]]
     #: Links that are open, and where their words begin.
     links: list[tuple[Token, int, int]] = []
     for token in children:
@@ -169,7 +172,7 @@ def _lines(children: Sequence[Token], styles: frozenset[str]) -> list[list[Part]
     return found
 
 
-def _leaf(token: Token, styles: frozenset[str]) -> list[Part]:
+def _leaf(token: Token, styles: frozenset[str]) -> list[Json]:
     match token.type:
         case "code_inline":
             return [_text(_unguarded(token.content), styles | {"code"})]
@@ -180,7 +183,7 @@ def _leaf(token: Token, styles: frozenset[str]) -> list[Part]:
             return [_text(token.content, styles)]
 
 
-def _target(token: Token, words: str) -> list[Part]:
+def _target(token: Token, words: str) -> list[Json]:
     """Where a link or an image leads, if its text doesn't say that, and its title."""
     address = str(token.attrs.get("href") or token.attrs.get("src") or "")
     title = str(token.attrs.get("title") or "")
@@ -190,21 +193,20 @@ def _target(token: Token, words: str) -> list[Part]:
     return [_text(" (" if words else "("), *told, _text(")")] if told else []
 
 
-def _address(address: str) -> Part:
+def _address(address: str) -> Json:
     """An address in full. Only plain ones of the web can be followed: others are text."""
     if _ADDRESS.fullmatch(address):
         return {"type": "link", "url": address, "text": address}
     return _text(address)
 
 
-def _text(words: str, styles: frozenset[str] = frozenset()) -> Part:
-    part: Part = {"type": "text", "text": words}
-    return part | ({"style": dict.fromkeys(sorted(styles), True)} if styles else {})
+def _text(words: str, styles: frozenset[str] = frozenset()) -> Json:
+    return rich_text.text(words, *styles)
 
 
-def _joined(parts: Sequence[Part]) -> list[Part]:
+def _joined(parts: Sequence[Json]) -> list[Json]:
     """Neighbours of one style as one part, and none that is empty."""
-    joined: list[Part] = []
+    joined: list[Json] = []
     for part in parts:
         if not part["text"]:
             continue

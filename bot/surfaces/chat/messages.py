@@ -1,0 +1,314 @@
+"""Messages and forms as trees that no platform owns. Pure; a platform's renderer makes its JSON of them.
+
+Plain strings are Crewdeck's own words. Text of people and models is a part of its own (`Theirs`, `Quote`,
+`Frame`, `PlainText`, `Markdown`), so that a renderer shows it literally and it can't pass for Crewdeck's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a platform shows, and at which size a text moves from a message to a form or a file."""
+
+    #: The platform's name, as in principals and places.
+    surface: str
+    #: UTF-16 units of a question that a message shows in full.
+    message_units: int
+    #: UTF-8 bytes of a question that a form shows in full.
+    form_bytes: int
+    #: UTF-16 units of a result that a message shows in full.
+    result_units: int
+    #: UTF-16 units of a message without blocks.
+    text_units: int
+    #: UTF-16 units of a list in a message.
+    list_units: int
+    #: UTF-16 units of the label of a button or an option.
+    label_units: int
+    #: Choices that are shown as buttons; more become a select.
+    buttons: int
+    #: Options of a select.
+    options: int
+    #: Fields of a form.
+    fields: int
+    #: Rows of text and buttons in a message.
+    rows: int
+
+
+# ── parts of a line ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Bold:
+    """Our own words, in bold."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """Our own words that can be typed or looked up: a command, a run's id."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """A name or a short text that is not ours, shown literally.
+
+    It is one line, framed so that it can't pass for our words. `bold` and `plain` are for what the operator
+    named (a crew's title, an input) and for whole sentences. `lines` keeps its line ends.
+    """
+
+    text: str
+    #: UTF-16 units that are shown; None: all of it, with its line ends.
+    limit: int | None = 200
+    style: Literal["framed", "bold", "plain"] = "framed"
+    lines: bool = False
+    #: Our own punctuation, in the same style.
+    suffix: str = ""
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A principal. A person of the platform is mentioned, and so notified; others are named."""
+
+    principal: str
+
+
+@dataclass(frozen=True)
+class Time:
+    """A moment, in milliseconds since the epoch, in the reader's own time zone where the platform can."""
+
+    at: int
+
+
+@dataclass(frozen=True)
+class ChannelName:
+    """A channel, by its platform's id."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """Our own words that lead to an address of ours."""
+
+    words: str
+    url: str
+
+
+Part = str | Bold | Code | Theirs | Mention | Time | ChannelName | Link
+Line = tuple[Part, ...]
+
+
+# ── what can be pressed ─────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """A dialog before a press counts. All of it is our own words."""
+
+    title: str
+    text: str
+    confirm: str
+    deny: str
+
+
+@dataclass(frozen=True)
+class Button:
+    """Something to press. `value` holds ids and digests, never authority: that is checked at the press."""
+
+    label: str
+    action: str
+    value: str = ""
+    #: What a screen reader says: enough to press it unseen.
+    spoken: str = ""
+    style: Literal["primary", "danger"] | None = None
+    confirm: Confirm | None = None
+    #: An address that it opens.
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a select."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Select:
+    """One of several options to choose; the choice counts as a press."""
+
+    placeholder: str
+    action: str
+    options: tuple[Option, ...]
+
+
+Element = Button | Select
+
+
+# ── fields of a form ────────────────────────────────────────────────────────────────────────────────────
+
+
+class FieldType(StrEnum):
+    """How a value is typed or chosen."""
+
+    LINE = "line"
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    CHOICE = "choice"
+    DATE = "date"
+
+
+@dataclass(frozen=True)
+class Field:
+    """A labelled field. A submission gives its value, a string, under `name`; empty fields are left out."""
+
+    name: str
+    label: str
+    type: FieldType
+    hint: str = ""
+    required: bool = True
+    #: What is filled in already; of a choice, its option's value.
+    value: str = ""
+    options: tuple[Option, ...] = ()
+    #: What the value is called within the field, on platforms that name both.
+    action: str = "value"
+
+
+# ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A headline of our own."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """One or more lines of text; a line feed in our own words begins a new line."""
+
+    line: Line
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A remark in our own words only, with mentions, times and links."""
+
+    line: Line
+
+
+@dataclass(frozen=True)
+class SmallPrint:
+    """Lines of lesser importance, in our own words only; `literal` is a last one that may hold `Theirs`."""
+
+    lines: tuple[Line, ...]
+    literal: Line = ()
+
+
+@dataclass(frozen=True)
+class Quote:
+    """Somebody's words, completely and literally, with a bar beside them."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A text in a frame, completely and literally, with its spaces and line ends."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """A short text of others as a paragraph, literally; what doesn't fit is cut."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Markdown:
+    """Markdown of a crew on which nothing is decided: no word is lost, and links show their target."""
+
+    text: str
+    #: Our own words, shown where there is nothing to be seen in it.
+    otherwise: str
+
+
+@dataclass(frozen=True)
+class Actions:
+    """A row of elements."""
+
+    elements: tuple[Element, ...]
+
+
+@dataclass(frozen=True)
+class Divider:
+    """A line across."""
+
+
+Block = (
+    Heading
+    | Paragraph
+    | Notice
+    | SmallPrint
+    | Quote
+    | Frame
+    | PlainText
+    | Markdown
+    | Actions
+    | Divider
+    | Field
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message. `summary` is shown in notifications, and alone where there are no blocks."""
+
+    summary: Line
+    blocks: tuple[Block, ...] = ()
+
+    def without_blocks(self) -> Message:
+        """The same as text alone, for a platform that refuses the blocks."""
+        return Message(self.summary)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A window with text, fields and buttons. Without `submit` there is nothing to send."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    #: What a submission is called, and the ids that it carries.
+    callback: str = ""
+    metadata: str = ""
+    submit: str = ""
+
+
+def said(*parts: Part) -> Message:
+    """A message of one paragraph."""
+    return Message(summary=parts, blocks=(Paragraph(parts),))
+
+
+def joined(lines: Sequence[Line]) -> Line:
+    """The lines one below the other."""
+    return tuple(part for at, each in enumerate(lines) for part in (("\n", *each) if at else each))
+
+
+def size(blocks: Sequence[Block]) -> int:
+    """About how many characters there are to render."""
+    long = (block.text for block in blocks if isinstance(block, Quote | Frame | Markdown))
+    return sum(map(len, long))

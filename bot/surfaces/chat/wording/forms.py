@@ -1,0 +1,176 @@
+"""Forms: an answer in words, a question in full, a crew's inputs; and what was submitted in them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from bot.core.crew import Crew, InputField, InputKind
+from bot.core.question import Question, QuestionKind
+from bot.core.run import Run
+from bot.core.text import valid
+from bot.surfaces.chat.cards import question_card
+from bot.surfaces.chat.inbound import actions
+from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat.messages import (
+    Actions,
+    Block,
+    Divider,
+    Field,
+    FieldType,
+    Form,
+    Frame,
+    Limits,
+    Message,
+    Notice,
+    Option,
+    Paragraph,
+    PlainText,
+    Quote,
+    SmallPrint,
+)
+from bot.surfaces.chat.shortening import truncate
+from bot.surfaces.chat.wording import question_messages
+from bot.surfaces.chat.wording.question_messages import Fit
+
+PROMPT_UNITS = 3000
+"""How much of a question's prompt is shown above the field for its answer."""
+ERROR_CHARACTERS = 150
+TYPES = {
+    InputKind.STRING: FieldType.LINE,
+    InputKind.TEXT: FieldType.TEXT,
+    InputKind.INTEGER: FieldType.INTEGER,
+    InputKind.NUMBER: FieldType.NUMBER,
+    InputKind.BOOLEAN: FieldType.CHOICE,
+    InputKind.CHOICE: FieldType.CHOICE,
+    InputKind.DATE: FieldType.DATE,
+}
+
+
+# ── an answer in words ──────────────────────────────────────────────────────────────────────────────────
+
+
+def reply_form(question: Question) -> Form:
+    """The form for an answer in words, or for the changes that a review asks for."""
+    review = question.kind is QuestionKind.REVIEW
+    hint = "" if question.kind is QuestionKind.TEXT else "Passed on as words; it never counts as an approval."
+    field = Field(
+        name=actions.WORDS_BLOCK,
+        action=actions.WORDS_ACTION,
+        label="What should change?" if review else "Your answer",
+        type=FieldType.TEXT,
+        hint=hint,
+    )
+    return Form(
+        "Request changes" if review else "Answer",
+        (Quote(truncate(question.prompt, PROMPT_UNITS)), field),
+        callback=actions.REPLY,
+        metadata=Target(question.run_id, question.id, digest=question.digest).encode(),
+        submit="Send",
+    )
+
+
+# ── a question in full ──────────────────────────────────────────────────────────────────────────────────
+
+
+def full_text(run: Run, question: Question, limits: Limits) -> Form:
+    """All of a question, with the buttons that decide it at the end.
+
+    A question that is settled has none. One that is too long for a form is read in the thread's file.
+    """
+    card = question_card(run, question)
+    text = question_messages.full_text(card, limits)
+    blocks: list[Block] = [SmallPrint(((question_messages.THE_CREW_WRITES,),))]
+    if question_messages.fit(card, limits) is Fit.FILE:
+        too_long = "This is too long for a window: all of it is in the file in the thread. It begins:"
+        blocks += [Notice((too_long,)), Frame(text[: question_messages.SHORTENED_UNITS])]
+    else:
+        blocks.append(Frame(text))
+    if question.open and (elements := question_messages.deciding(card, limits)):
+        blocks += [Divider(), Actions(tuple(elements))]
+    target = Target(run.id, question.id, digest=question.digest).encode()
+    return Form("The whole question", tuple(blocks), callback=actions.FULL, metadata=target)
+
+
+def decided(refused: Message | None) -> Form:
+    """What became of a press in "Show all"."""
+    if refused is None:
+        recorded = Paragraph(("Recorded. The message in the thread shows it.",))
+        return Form("Thank you", (recorded,))
+    return Form("Not counted", refused.blocks)
+
+
+# ── a crew's inputs ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def start_form(crew: Crew, draft_id: str, given: Mapping[str, JsonValue], limits: Limits) -> Form:
+    """A typed field for each input, filled with what is known. `metadata` is the `draft_id`."""
+    wanted = sorted(crew.inputs, key=lambda each: not each.required)[: limits.fields]
+    shown = [each for each in crew.inputs if each in wanted]
+    about = PlainText(crew.description.strip() or "What the crew needs to know:")
+    return Form(
+        f"Start {crew.title}",
+        (about, *(_field(each, given.get(each.name, each.default)) for each in shown)),
+        callback=actions.START,
+        metadata=draft_id,
+        submit="Start",
+    )
+
+
+def start_values(crew: Crew, submitted: Mapping[str, str]) -> dict[str, JsonValue]:
+    """What was filled in, by input; fields left empty are not in it. `inputs.validate` judges it."""
+    values: dict[str, JsonValue] = {}
+    for field in crew.inputs:
+        if value := _submitted(field, submitted.get(actions.input_block(field.name), "")):
+            values[field.name] = value
+    return values
+
+
+def start_errors(crew: Crew, problems: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with the inputs, by the form's fields."""
+    fields = {field.name for field in crew.inputs}
+    return {
+        actions.input_block(name): f"{name} {why}"[:ERROR_CHARACTERS]
+        for name, why in problems.items()
+        if name in fields
+    }
+
+
+def _field(field: InputField, value: JsonValue) -> Field:
+    return Field(
+        name=actions.input_block(field.name),
+        action=actions.VALUE,
+        label=field.name.replace("_", " ").strip().capitalize() or field.name,
+        type=TYPES[field.type],
+        hint=field.description,
+        required=field.required,
+        value=_known(field, value),
+        options=_options(field),
+    )
+
+
+def _options(field: InputField) -> tuple[Option, ...]:
+    match field.type:
+        case InputKind.BOOLEAN:
+            return Option("Yes", "yes"), Option("No", "no")
+        case InputKind.CHOICE:
+            return tuple(Option(label, str(number)) for number, label in enumerate(field.choices))
+        case _:
+            return ()
+
+
+def _known(field: InputField, value: JsonValue) -> str:
+    match field.type:
+        case InputKind.BOOLEAN:
+            return ("yes" if value else "no") if isinstance(value, bool) else ""
+        case InputKind.CHOICE:
+            return str(field.choices.index(str(value))) if value in field.choices else ""
+        case _:
+            return "" if value is None else valid(str(value))
+
+
+def _submitted(field: InputField, value: str) -> str:
+    if field.type is not InputKind.CHOICE or not value:
+        return value
+    return field.choices[int(value)] if int(value) < len(field.choices) else ""

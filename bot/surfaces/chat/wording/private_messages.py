@@ -1,0 +1,386 @@
+"""What is said privately: help, lists, one run's state, choices between one's runs or questions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bot.core import answering, ids
+from bot.core.crew import Crew, InputField
+from bot.core.decision import Ruling
+from bot.core.policy import ANYONE, Policy
+from bot.core.question import Question
+from bot.core.run import Run, RunStatus
+from bot.core.waiting import Wait, WaitFor
+from bot.surfaces.chat.inbound import actions
+from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat.messages import (
+    Actions,
+    Block,
+    Bold,
+    Button,
+    ChannelName,
+    Code,
+    Limits,
+    Line,
+    Link,
+    Mention,
+    Message,
+    Option,
+    Paragraph,
+    Part,
+    Quote,
+    Select,
+    Theirs,
+    Time,
+    joined,
+    said,
+)
+from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.shortening import beginning, length, short
+from bot.surfaces.chat.wording.question_messages import either
+
+TITLE_UNITS = 100
+TEXT_UNITS = 500
+"""How much is shown of a description, a reason or an error."""
+PROMPT_UNITS = 200
+QUOTED_UNITS = 300
+NO_WAITS: Mapping[str, Wait] = {}
+NOBODY: Mapping[str, str] = {}
+
+STATES = {
+    RunStatus.QUEUED: "queued",
+    RunStatus.RUNNING: "running",
+    RunStatus.INPUT_REQUIRED: "waiting for an answer",
+    RunStatus.COMPLETED: "completed",
+    RunStatus.FAILED: "failed",
+    RunStatus.CANCELLED: "cancelled",
+}
+
+USAGE: tuple[Line, ...] = (
+    (
+        "• ", Code("/crew start <crew> [name=value ...] [what it is about]"),
+        " starts a crew, in a thread of its own",
+    ),
+    ("• ", Code("/crew list"), " shows the crews and what they need"),
+    ("• ", Code("/crew status [run]"), " shows your runs, or one"),
+    ("• ", Code("/crew cancel [run]"), " stops a run"),
+    ("• ", Code("/crew console"), " opens all of it in your browser"),
+    (
+        "Or mention me: ", Code('@Crewdeck start demo topic="tide mills"'),
+        "; in a thread, the run lives in that thread.",
+    ),
+    ("Answer a crew's question with its buttons, or in words, in its thread.",),
+)  # fmt: skip
+
+NO_CREWS = "No worker is up yet: none has announced a crew. Please try again in a moment."
+NOT_ADMITTED = "Guests and people of other workspaces can't answer here: this crew doesn't admit them."
+
+
+def words(text: str) -> Message:
+    """Plain words."""
+    return said(text)
+
+
+def explained(why: Line) -> Message:
+    """Why something did not count."""
+    return said(*why)
+
+
+def unknown_button() -> Message:
+    """A button of an older or newer release."""
+    return said("This button does nothing any more. ", Code("/crew status"), " shows how things are.")
+
+
+# ── crews ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def usage(problem: Line = ()) -> Message:
+    """How to speak to the app, after what was not understood."""
+    return said(*joined([problem, *USAGE] if problem else USAGE))
+
+
+def unknown_word(word: str, verb: str) -> Message:
+    """A word that is no command, but nearly one."""
+    return usage(("I don't know ", Theirs(word), ". Did you mean ", Code(verb), "?"))
+
+
+def unknown_crew(problem: str, meant: str | None, crews: Iterable[str]) -> Message:
+    """A word that is no crew, with the crew that was perhaps `meant`, or else all of them."""
+    about = Theirs(problem, TEXT_UNITS, "plain")
+    if meant:
+        return usage((about, " Did you mean ", Theirs(f"start {meant}"), "?"))
+    return usage((about, " There is: ", *_names(crews), "."))
+
+
+def catalogue(crews: Iterable[Crew], limits: Limits) -> Message:
+    """All crews with their inputs."""
+    lines = [line for crew in crews for line in _crew(crew)]
+    return _message(lines or [(NO_CREWS,)], limits)
+
+
+def _names(crews: Iterable[str]) -> Line:
+    listed = [part for name in crews for part in (", ", Theirs(name))]
+    return tuple(listed[1:]) or ("none yet",)
+
+
+def problems(crew: Crew, wrong: Mapping[str, str], limits: Limits) -> Message:
+    """Why a crew was not started."""
+    lines: list[Line] = [("I can't start ", _title(crew), ":")]
+    lines += [("• ", Theirs(name), " ", _text(why)) for name, why in wrong.items()]
+    return _message(lines, limits)
+
+
+def fill_in(crew: Crew, draft: str) -> Message:
+    """A button to the form of a crew's inputs, where there is no way to open it at once."""
+    text = (_title(crew), " needs some more from you before it can start.")
+    spoken = f"Fill in what {crew.title} needs"
+    button = Button("Fill in...", actions.OPEN_START, Target(draft).encode(), spoken, "primary")
+    return Message(text, (Paragraph(text), Actions((button,))))
+
+
+def _title(crew: Crew) -> Theirs:
+    return Theirs(crew.title, TITLE_UNITS, "bold")
+
+
+def _text(text: str) -> Theirs:
+    return Theirs(text, TEXT_UNITS, "plain")
+
+
+def _crew(crew: Crew) -> list[Line]:
+    description: Line = (": ", _text(crew.description)) if crew.description.strip() else ()
+    lines: list[Line] = [(_title(crew), " (", Theirs(crew.name), ")", *description)]
+    return lines + [("    • ", *_input(field, crew.main_input)) for field in crew.inputs]
+
+
+def _input(field: InputField, main_input: str | None) -> Line:
+    about: list[Line] = [(_text(" | ".join(field.choices) or field.type.value),)]
+    if field.required and field.default is None:
+        about.append(("required",))
+    if field.default is not None:
+        about.append(("default ", _text(str(field.default))))
+    if field.name == main_input:
+        about.append(("free text goes here",))
+    described = [part for at, each in enumerate(about) for part in ((", ", *each) if at else each)]
+    description: Line = (": ", _text(field.description)) if field.description.strip() else ()
+    return (Theirs(field.name), " (", *described, ")", *description)
+
+
+# ── runs ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def named(run: Run) -> Line:
+    """A run as people know it."""
+    return (_title(run.crew), " (", Code(ids.short(run.id)), ")")
+
+
+def started(run: Run) -> Message:
+    """The answer to who typed a command; the thread follows."""
+    return said("Starting ", *named(run), ". Its thread opens here.")
+
+
+def cancelled(run: Run) -> Message:
+    """The answer to who cancelled it."""
+    return said("Cancelled ", *named(run), ".")
+
+
+def over(run: Run) -> Message:
+    """Somebody wants to cancel what has ended."""
+    return said(*named(run), f" is over already: {STATES[run.status]}.")
+
+
+def not_yours_to_cancel(run: Run) -> Message:
+    """The answer to who may not."""
+    return said(*named(run), " isn't yours to cancel. Ask ", *deciders(run.cancellers), ".")
+
+
+def run_line(run: Run, limits: Limits, wait: Wait | None = None) -> Line:
+    """A run in a line, with where it is, and what it waits for to be taken."""
+    why: Line = (". ", _text(wait.message)) if wait else ()
+    by = (Time(run.created_at), " by ", Mention(run.requester.principal))
+    return (*named(run), f": {STATES[run.status]}", *_where(run, limits), ", started ", *by, *why)
+
+
+def run_state(
+    run: Run,
+    asked: Sequence[Question],
+    paused: str | None,
+    limits: Limits,
+    wait: Wait | None = None,
+    untold: Mapping[str, str] = NOBODY,
+) -> Message:
+    """One run, in full. `untold`: why nobody could be told of a question who may answer it."""
+    lines = [run_line(run, limits)]
+    if wait is not None and wait.code is not WaitFor.PAUSED:
+        lines.append(("• ", _text(wait.message)))
+    for question in (each for each in asked if each.open):
+        prompt = Theirs(question.prompt, PROMPT_UNITS)
+        lines.append(("• waits for ", *deciders(question.policy), ": ", prompt))
+        if why := untold.get(question.id):
+            lines.append(("  ⚠️ None of them could be told (", _text(why), "). It is tried again."))
+    if run.error is not None:
+        lines.append(("• ", _text(run.error.message)))
+    if paused and not run.status.over:
+        lines.append(_paused(paused))
+    return _message([*lines, ("Run ", Code(run.id))], limits)
+
+
+def runs_state(
+    mine: Sequence[Run],
+    here: Sequence[Run],
+    paused: str | None,
+    limits: Limits,
+    waits: Mapping[str, Wait] = NO_WAITS,
+) -> Message:
+    """One's own runs and those of a channel, with a choice for more about one."""
+    lines = [_paused(paused)] if paused else []
+    if mine:
+        lines += [(Bold("Your runs"),), *(run_line(run, limits, waits.get(run.id)) for run in mine)]
+    if here:
+        lines.append((Bold("Other runs in this channel"),))
+        lines += [run_line(run, limits, waits.get(run.id)) for run in here]
+    if not mine and not here:
+        nothing: Line = ("You have no runs. ", Code("/crew list"), " shows what can be started.")
+        return _message([*lines, nothing], limits)
+    return _message(lines, limits, _picker("More about...", actions.PICK_STATUS, [*mine, *here], limits))
+
+
+def cancellable(runs: Sequence[Run], limits: Limits) -> Message:
+    """One's own active runs, to choose which one to cancel."""
+    if not runs:
+        return said("You have no run to cancel.")
+    picker = _picker("Cancel...", actions.PICK_CANCEL, runs, limits)
+    return _message([("Which run do you want to cancel?",)], limits, picker)
+
+
+def ambiguous(runs: Sequence[Run], limits: Limits) -> Message:
+    """Several runs begin with what somebody typed."""
+    lines: list[Line] = [("Several runs begin like that:",)]
+    return _message([*lines, *((Code(run.id), " ", *run_line(run, limits)) for run in runs)], limits)
+
+
+def _paused(reason: str) -> Line:
+    return "⏸️ ", Bold("Paused:"), " ", _text(reason)
+
+
+def _where(run: Run, limits: Limits) -> Line:
+    """The channel; none for a run that lives on another surface."""
+    if run.place is None or run.place.surface != limits.surface:
+        return ()
+    return " in ", ChannelName(ChatPlace.decode(run.place, limits.surface).channel)
+
+
+def _picker(label: str, action: str, runs: Sequence[Run], limits: Limits) -> Actions:
+    options = tuple(_run_option(run, limits) for run in runs[: limits.options])
+    return Actions((Select(label, action, options),))
+
+
+def _run_option(run: Run, limits: Limits) -> Option:
+    state = f"{ids.short(run.id)}, {STATES[run.status]}"
+    return Option(f"{run.crew.title[: limits.label_units - 40]} ({state})", Target(run.id).encode())
+
+
+# ── questions ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def which(asked: Sequence[tuple[Run, Question]], reply: str, reply_id: str, limits: Limits) -> Message:
+    """A reply may be meant for several questions. Its words are remembered by its id."""
+    heading = (Bold("Which question is that for?"),)
+    blocks: list[Block] = [Paragraph(heading), Quote(beginning(reply.strip(), QUOTED_UNITS))]
+    for run, question in asked[: limits.rows]:
+        blocks += _which_row(run, question, reply_id)
+    return Message(heading, tuple(blocks))
+
+
+def _which_row(run: Run, question: Question, reply_id: str) -> tuple[Block, Block]:
+    target = Target(run.id, question.id, reply_id).encode()
+    prompt = question.prompt.strip()
+    about = (_title(run.crew), " asks: ", Theirs(prompt, QUOTED_UNITS))
+    button = Button(prompt or "This one", actions.which(question.id), target, f"For: {prompt}")
+    return Paragraph(about), Actions((button,))
+
+
+def deciders(policy: Policy) -> Line:
+    """Who may decide."""
+    if ANYONE in policy.deciders:
+        return ("anyone in this workspace",)
+    return either([Mention(each) for each in policy.deciders] or ["nobody who is here"])
+
+
+def run_is_over(run: Run) -> Line:
+    """Somebody replies to a run that has ended."""
+    return (*named(run), f" is over ({STATES[run.status]}): it no longer takes answers.")
+
+
+def already_settled(question: Question) -> Line:
+    """Somebody replies after the decision."""
+    outcome = question.outcome
+    by: Line = (" by ", Mention(outcome.by.principal)) if outcome and outcome.by else ()
+    decision: Line = (": ", Theirs(outcome.text(question.options), PROMPT_UNITS)) if outcome else ()
+    return ("The last question here was already settled", *by, *decision, ". Your reply was not passed on.")
+
+
+def refusal(ruling: Ruling, policy: Policy, *, admitted: bool) -> Line:
+    """Why an answer did not count; empty if it did."""
+    if answering.counted(ruling):
+        return ()
+    if ruling.code == "not_allowed":
+        return ("This isn't yours to decide. Ask ", *deciders(policy), ".") if admitted else (NOT_ADMITTED,)
+    return (answering.explain(ruling, ""),)
+
+
+def refusal_in_form(ruling: Ruling, *, admitted: bool) -> str:
+    """The same beside a form's field, where nobody can be mentioned."""
+    if answering.counted(ruling):
+        return ""
+    if ruling.code == "not_allowed" and not admitted:
+        return NOT_ADMITTED
+    return answering.explain(ruling, "those whom the question names")
+
+
+# ── the console ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def console_link(url: str, minutes: int, *, local: bool) -> Message:
+    """A link into the console, for one person alone. `local`: it opens on this machine only."""
+    within = f"{minutes} minutes" if minutes > 1 else "a minute"
+    line: list[Part] = [
+        Link("Open the console", url),
+        f" as yourself. The link works once, within {within}; keep it to yourself.",
+    ]
+    if local:
+        line.append("\nIt opens where Crewdeck runs. For other machines its operator sets ")
+        line += [Code("CREWDECK_PUBLIC_URL"), "."]
+    return said(*line)
+
+
+# ── lists ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _message(lines: Sequence[Line], limits: Limits, *rows: Block) -> Message:
+    """Lines, and what can be pressed below them; as many lines as a list may have."""
+    line = joined(_fitting(lines, limits.list_units))
+    return Message(line, (Paragraph(line), *rows))
+
+
+def _fitting(lines: Sequence[Line], limit: int) -> list[Line]:
+    kept: list[Line] = []
+    units = 0
+    for number, line in enumerate(lines):
+        units += sum(map(_units, line)) + 1
+        if units > limit:
+            return [*kept, (f"... and {len(lines) - number} more lines",)]
+        kept.append(line)
+    return kept
+
+
+def _units(part: Part) -> int:
+    """About how long a part is when it is shown."""
+    match part:
+        case str():
+            return len(part)
+        case Bold() | Code() | Link():
+            return len(part.words)
+        case Theirs():
+            return length(short(part.text, part.limit or len(part.text)))
+        case _:
+            return 20

@@ -1,1 +1,0 @@
-"""What people see in Slack, as dicts. Pure: no SDK, no I/O."""

@@ -1,0 +1,86 @@
+"""Lines as Slack's mrkdwn, and people and times as Slack names them. Pure.
+
+In mrkdwn `& < >` are special, and `* _ ~ `` ` are marks that nothing can escape: what people decide on, and
+what must be read literally, is rich text (`rich_text`). mrkdwn is for a message's `text`, which is read in
+notifications, and for small print, which takes nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from bot.core.text import visible
+from bot.surfaces.chat.messages import Bold, ChannelName, Code, Line, Link, Mention, Part, Theirs, Time
+from bot.surfaces.chat.shortening import ELLIPSIS, head, length, one_line, short
+
+DATE_FORMAT = "{date_short_pretty} {time}"
+_USER_ID = re.compile("[UWB][A-Z0-9]+")
+
+
+def mrkdwn(line: Line, *, styled: bool) -> str:
+    """The line, with or without the styles of our own words. Nobody else's words have a style."""
+    return "".join(_part(part, styled=styled) for part in line)
+
+
+def _part(part: Part, *, styled: bool) -> str:  # noqa: PLR0911 - one for each kind
+    match part:
+        case str():
+            return escape(part)
+        case Bold():
+            return f"*{escape(part.words)}*" if styled else escape(part.words)
+        case Code():
+            return f"`{escape(part.words)}`" if styled else escape(part.words)
+        case Theirs():
+            return _theirs(part) + part.suffix
+        case Mention():
+            user = user_id(part.principal)
+            return f"<@{user}>" if user else escape(name(part.principal))
+        case Time():
+            return f"<!date^{part.at // 1000}^{DATE_FORMAT}|{utc(part.at)}>"
+        case ChannelName():
+            return f"<#{part.id}>"
+        case Link():
+            return f"<{part.url}|{escape(part.words)}>"
+
+
+def _theirs(part: Theirs) -> str:
+    if part.limit is None:
+        return escape(part.text)
+    return truncate_escaped(part.text, part.limit) if part.lines else escape(short(part.text, part.limit))
+
+
+def escape(text: str) -> str:
+    """For mrkdwn: nothing in it pings or links, and everything is visible. `@here` alone has no effect."""
+    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def truncate_escaped(text: str, limit: int) -> str:
+    """The text escaped for mrkdwn, so much of it that the result has at most `limit` units."""
+    written = escape(text[: limit + 1])
+    if len(text) <= limit and length(written) <= limit:
+        return written
+    return escape(head(visible(text[: limit + 1]), limit - 1, escape)).rstrip() + ELLIPSIS
+
+
+# ── people and times ────────────────────────────────────────────────────────────────────────────────────
+
+
+def user_id(principal: str) -> str:
+    """The id of a person of Slack; empty for everybody else."""
+    surface, _, rest = principal.partition(":")
+    user = rest.partition(":")[2]
+    return user if surface == "slack" and _USER_ID.fullmatch(user) else ""
+
+
+def name(principal: str) -> str:
+    """What a principal is called who can't be mentioned."""
+    surface, _, rest = principal.partition(":")
+    called = rest.partition(":")[2]
+    named = f"the API key {called.removeprefix('key:')}" if surface == "http" else called
+    return one_line(named) or "-"
+
+
+def utc(at: int) -> str:
+    """A time (milliseconds) where Slack can't show it in the reader's time zone."""
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

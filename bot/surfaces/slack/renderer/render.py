@@ -1,0 +1,118 @@
+"""Messages and forms as Slack's Block Kit. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bot.surfaces.chat.messages import (
+    Actions,
+    Block,
+    Divider,
+    Field,
+    Form,
+    Frame,
+    Heading,
+    Limits,
+    Line,
+    Markdown,
+    Message,
+    Notice,
+    Paragraph,
+    PlainText,
+    Quote,
+    SmallPrint,
+)
+from bot.surfaces.slack.renderer import elements, markdown, rich_text
+from bot.surfaces.slack.renderer.elements import Json, mrkdwn_text, plain
+from bot.surfaces.slack.renderer.mrkdwn import mrkdwn
+
+LIMITS = Limits(
+    surface="slack",
+    # Slack refuses a message at about 13,200 units.
+    message_units=8000,
+    # 100 blocks of 3,000 units, of which a cut at a line's end may leave half empty; and 250 kB as JSON.
+    form_bytes=120_000,
+    result_units=11_000,
+    # Slack advises 4,000.
+    text_units=3800,
+    list_units=2900,
+    label_units=elements.LABEL_UNITS,
+    buttons=5,
+    options=elements.OPTIONS,
+    # A modal takes 100 blocks, a message 50.
+    fields=95,
+    rows=20,
+)
+"""What fits into a message, a modal and a label of Slack's."""
+
+
+def render_message(message: Message) -> Json:
+    """`text` and `blocks` of chat.postMessage. Styles are in `text` only where it stands alone."""
+    return {
+        "text": mrkdwn(message.summary, styled=not message.blocks),
+        "blocks": render_blocks(message.blocks),
+    }
+
+
+def render_form(form: Form) -> Json:
+    """The view of a modal."""
+    view: Json = {
+        "type": "modal",
+        "title": plain(form.title, elements.TITLE_UNITS),
+        "close": plain("Close", elements.TITLE_UNITS),
+        "blocks": render_blocks(form.blocks),
+    }
+    if form.callback:
+        view |= {"callback_id": form.callback, "private_metadata": form.metadata}
+    return view | ({"submit": plain(form.submit, elements.TITLE_UNITS)} if form.submit else {})
+
+
+def render_home(page: Message) -> Json:
+    """The view of a Home tab."""
+    return {"type": "home", "blocks": render_blocks(page.blocks)}
+
+
+def render_blocks(blocks: Iterable[Block]) -> list[Json]:
+    """The blocks, each as one or several of Slack's."""
+    return [rendered for block in blocks for rendered in _block(block)]
+
+
+def _block(block: Block) -> list[Json]:
+    match block:
+        case Quote():
+            return rich_text.quoted(block.text)
+        case Frame():
+            return rich_text.framed(block.text)
+        case Markdown():
+            return markdown.rendered(block.text) or [rich_text.paragraph((block.otherwise,))]
+        case _:
+            return [_one_block(block)]
+
+
+def _one_block(  # noqa: PLR0911 - one for each kind
+    block: Heading | Paragraph | Notice | SmallPrint | PlainText | Actions | Divider | Field,
+) -> Json:
+    match block:
+        case Heading():
+            return {"type": "header", "text": plain(block.words, elements.HEADER_UNITS)}
+        case Paragraph():
+            return rich_text.paragraph(block.line)
+        case Notice():
+            return {"type": "section", "text": mrkdwn_text(mrkdwn(block.line, styled=True))}
+        case SmallPrint():
+            return _context(block.lines, block.literal)
+        case PlainText():
+            return {"type": "section", "text": plain(block.text, elements.SECTION_UNITS)}
+        case Actions():
+            return {"type": "actions", "elements": [elements.element(each) for each in block.elements]}
+        case Divider():
+            return {"type": "divider"}
+        case Field():
+            return elements.field(block)
+
+
+def _context(lines: Iterable[Line], literal: Line) -> Json:
+    shown = [mrkdwn_text(mrkdwn(line, styled=True)) for line in lines]
+    if literal:
+        shown.append(plain(rich_text.plain_words(literal), elements.SECTION_UNITS))
+    return {"type": "context", "elements": shown}

@@ -1,0 +1,95 @@
+"""Lines and texts as Slack's rich text. Pure.
+
+Slack looks for no markup in a rich text element, so whatever stands in it is shown as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.core.text import visible
+from bot.surfaces.chat.messages import Bold, ChannelName, Code, Line, Link, Mention, Part, Theirs, Time
+from bot.surfaces.chat.shortening import beginning, pieces, short
+from bot.surfaces.slack.renderer.mrkdwn import DATE_FORMAT, name, user_id, utc
+
+Json = dict[str, Any]
+
+PIECE_UNITS = 3000
+"""UTF-16 units of one element; Slack names no limit for rich text, and this is the one of sections."""
+BLOCK_ELEMENTS = 40
+_STYLES: dict[str, tuple[str, ...]] = {"framed": ("code",), "bold": ("bold",), "plain": ()}
+
+
+def paragraph(line: Line) -> Json:
+    """A paragraph; a dash for nothing, which Slack refuses."""
+    elements = [made for part in line if (made := _element(part)).get("text", "-")]
+    return block([{"type": "rich_text_section", "elements": elements or [text("-")]}])
+
+
+def plain_words(line: Line) -> str:
+    """The line as plain text."""
+    return "".join(made.get("text") or made.get("fallback") or "" for made in map(_element, line))
+
+
+def _element(part: Part) -> Json:  # noqa: PLR0911 - one for each kind
+    match part:
+        case str():
+            return text(visible(part))
+        case Bold():
+            return text(part.words, "bold")
+        case Code():
+            return text(part.words, "code")
+        case Theirs():
+            return text(_shown(part) + part.suffix, *_STYLES[part.style])
+        case Mention():
+            user = user_id(part.principal)
+            return {"type": "user", "user_id": user} if user else text(name(part.principal))
+        case Time():
+            when = {"timestamp": part.at // 1000, "format": DATE_FORMAT, "fallback": utc(part.at)}
+            return {"type": "date", **when}
+        case ChannelName():
+            return {"type": "channel", "channel_id": part.id}
+        case Link():
+            return {"type": "link", "url": part.url, "text": part.words}
+
+
+def _shown(part: Theirs) -> str:
+    if part.limit is None:
+        return visible(part.text)
+    return beginning(part.text, part.limit) if part.lines else short(part.text, part.limit)
+
+
+def text(words: str, *styles: str) -> Json:
+    """A text element."""
+    element: Json = {"type": "text", "text": words}
+    return element | ({"style": dict.fromkeys(sorted(styles), True)} if styles else {})
+
+
+def block(contents: Sequence[Json]) -> Json:
+    """A block of sections, quotations and frames."""
+    return {"type": "rich_text", "elements": list(contents)}
+
+
+def blocks(contents: Sequence[Json]) -> list[Json]:
+    """Blocks of as many elements as one may have."""
+    return [block(contents[at : at + BLOCK_ELEMENTS]) for at in range(0, len(contents), BLOCK_ELEMENTS)]
+
+
+def quoted(words: str) -> list[Json]:
+    """Somebody's words with a bar beside them, completely and literally."""
+    return [_whole("rich_text_quote", piece) for piece in _literal(words)]
+
+
+def framed(words: str) -> list[Json]:
+    """A text in a frame, completely and literally, with its spaces and line ends."""
+    return [_whole("rich_text_preformatted", piece) for piece in _literal(words)]
+
+
+def _literal(words: str) -> list[str]:
+    """The text with everything in it visible, in parts of at most `PIECE_UNITS`."""
+    return list(pieces(visible(words), PIECE_UNITS)) or ["-"]
+
+
+def _whole(kind: str, piece: str) -> Json:
+    return block([{"type": kind, "elements": [text(piece)]}])
