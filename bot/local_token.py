@@ -14,16 +14,16 @@ from pathlib import Path
 
 from bot.core.errors import SettingsError
 
-FILE = "local-token"
-PREFIX = "cdl_"
+FILE_NAME = "local-token"
+LOCAL_PREFIX = "cdl_"
 """What it starts with, so that scanners and people recognise it."""
-LONGEST = 200
+MAX_BYTES = 200
 """Bytes that are read of the file."""
 
 
 def path_in(data_dir: Path) -> Path:
     """Where the token is kept."""
-    return data_dir.expanduser().absolute() / FILE
+    return data_dir.expanduser().absolute() / FILE_NAME
 
 
 def read(data_dir: Path) -> str:
@@ -37,8 +37,8 @@ def read(data_dir: Path) -> str:
         raise _unusable(path, error.strerror or "it can't be read") from error
     with os.fdopen(descriptor, "rb") as file:
         _check_private(path, os.fstat(file.fileno()))
-        token = file.read(LONGEST).decode(errors="replace").strip()
-    if not token.startswith(PREFIX):
+        token = file.read(MAX_BYTES).decode(errors="replace").strip()
+    if not token.startswith(LOCAL_PREFIX):
         raise _unusable(path, "it holds no token")
     return token
 
@@ -51,13 +51,13 @@ def read_or_create(data_dir: Path) -> str:
     if token := read(data_dir):
         return token
     path = path_in(data_dir)
-    draft = path.with_name(f"{FILE}.{secrets.token_hex(8)}")
+    draft = path.with_name(f"{FILE_NAME}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "w") as file:
-                file.write(f"{PREFIX}{secrets.token_urlsafe(32)}\n")
+                file.write(f"{LOCAL_PREFIX}{secrets.token_urlsafe(32)}\n")
                 file.flush()
                 os.fsync(descriptor)
             # It appears whole or not at all, and the first one stays.

@@ -25,7 +25,7 @@ from bot.core.text import terminal_safe
 from bot.settings import Settings
 
 REDACTED = "[redacted]"
-SHORTEST_SECRET = 6
+MIN_SECRET_LENGTH = 6
 """Shorter values of secret settings are no secrets, and taking them out would leave no readable log."""
 
 TOKENS = re.compile(
@@ -129,7 +129,7 @@ class Redaction:
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Take these out as well from now on."""
-        known = self._secrets | {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
+        known = self._secrets | {secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}
         if known == self._secrets:
             return
         # As they are, and as JSON and Python write them.

@@ -21,7 +21,7 @@ from bot.core.run import RunStatus
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ACK_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 """Seconds. Slack gives up after 3."""
-NONE: Mapping[str, int] = MappingProxyType({})
+NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 NO_SURFACES: Mapping[str, bool] = MappingProxyType({})
 
 
@@ -70,7 +70,7 @@ class Metrics:
         self,
         totals: Totals | None,
         now: int,
-        unreadable: Mapping[str, int] = NONE,
+        unreadable: Mapping[str, int] = NO_COUNTS,
         surfaces: Mapping[str, bool] = NO_SURFACES,
     ) -> bytes:
         """All figures in Prometheus' format. Without `totals` the store is away, and this says so.

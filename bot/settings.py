@@ -31,7 +31,7 @@ DOTENV = ".env"
 """Read in the folder that Crewdeck is started in; the environment wins over it."""
 
 
-LEAST_MEMORY = 64 << 20
+MIN_MEMORY_BYTES = 64 << 20
 """Bytes that the embedded Valkey needs to be of use."""
 
 Read = TypeVar("Read", bound=BaseSettings)
@@ -170,7 +170,7 @@ class Settings(BaseSettings):
             return None if isinstance(text, str) else text
         found = re.fullmatch(r"(\d+)\s*(mb|gb)", text.strip().lower())
         size = int(found[1]) << {"mb": 20, "gb": 30}[found[2]] if found else 0
-        if size < LEAST_MEMORY:
+        if size < MIN_MEMORY_BYTES:
             raise ValueError("it is `auto` or a size from 64mb on, such as `512mb` or `2gb`")
         return size
 

@@ -13,7 +13,7 @@ from bot.processes.worker_environment import handed_over, worker_environment
 from bot.processes.worker_process import command
 from bot.settings import Settings
 
-WITHIN = 120.0
+LOAD_TIMEOUT_S = 120.0
 """Seconds beyond `settings.build_timeout`. crewai alone takes several to load."""
 IMPORTING = "importing"
 """The key of a record that says what is imported next."""
@@ -31,10 +31,12 @@ def ask_crews(settings: Settings, what: str) -> list[dict[str, Any]]:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=WITHIN + settings.build_timeout,
+                timeout=LOAD_TIMEOUT_S + settings.build_timeout,
             )
     except subprocess.TimeoutExpired:
-        raise SettingsError(f"The crews did not load within {WITHIN + settings.build_timeout:g} s.") from None
+        raise SettingsError(
+            f"The crews did not load within {LOAD_TIMEOUT_S + settings.build_timeout:g} s."
+        ) from None
     records: list[dict[str, Any]] = [
         json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")
     ]

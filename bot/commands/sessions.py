@@ -13,9 +13,9 @@ from bot.settings import Settings
 from bot.store.open import open_configured
 from bot.store.redis import RedisStore
 
-SHOWN = 12
+ID_LENGTH = 12
 """Characters of a session's id that are listed."""
-SHORTEST = 4
+MIN_ID_LENGTH = 4
 
 
 def run(settings: Settings, action: str, named: Sequence[str], *, everybody: bool) -> int:
@@ -45,7 +45,7 @@ def _list(found: Sequence[Session]) -> None:
 def _row(session: Session) -> tuple[str, ...]:
     by = "key" if session.key else "serve" if session.local else "link"
     opened, ends = when(round(session.opened_at * 1000)), when(round(session.ends_at * 1000))
-    return session.id[:SHOWN], session.actor.user_id, session.actor.name, by, opened, ends
+    return session.id[:ID_LENGTH], session.actor.user_id, session.actor.name, by, opened, ends
 
 
 async def _end(store: RedisStore, found: Sequence[Session], named: Sequence[str], *, everybody: bool) -> int:
@@ -69,5 +69,5 @@ def _is_named(session: Session, word: str) -> bool:
     """By the person's id or name, or by how the session's id begins."""
     actor = session.actor
     names = {actor.user_id, *actor.principals, actor.name.casefold()}
-    by_id = len(word) >= SHORTEST and session.id.startswith(word.lower())
+    by_id = len(word) >= MIN_ID_LENGTH and session.id.startswith(word.lower())
     return by_id or word in names or word.casefold() in names

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from bot.core.text import terminal_safe
 
-FIELD = 11
+FIELD_WIDTH = 11
 """Columns that a name and its colon take."""
 
 
@@ -24,8 +24,8 @@ def tell(text: str) -> None:
 
 def say_field(name: str, value: str) -> None:
     """A name, and its value beside it; further lines of that are indented, so that none looks like ours."""
-    indent = " " * FIELD
-    say(f"{name + ':':<{FIELD}}" + terminal_safe(value).replace("\n", f"\n{indent}"))
+    indent = " " * FIELD_WIDTH
+    say(f"{name + ':':<{FIELD_WIDTH}}" + terminal_safe(value).replace("\n", f"\n{indent}"))
 
 
 def print_rows(rows: Sequence[Sequence[str]]) -> None:

@@ -15,11 +15,11 @@ from bot.core.value import Value
 
 KEYS_TOPIC = "keys"
 """Keys were made or revoked."""
-PREFIX = "cdk_"
+KEY_PREFIX = "cdk_"
 """What a secret that we made starts with, so that scanners and people recognise it."""
 
-LONGEST_NAME = 64
-SHORTEST_SECRET = 16
+MAX_NAME_LENGTH = 64
+MIN_SECRET_LENGTH = 16
 """Characters of a secret, at least: shorter ones can be guessed."""
 
 
@@ -67,7 +67,7 @@ class ApiKey(Value):
 
 def new_secret() -> str:
     """256 random bits, as text."""
-    return PREFIX + secrets.token_urlsafe(32)
+    return KEY_PREFIX + secrets.token_urlsafe(32)
 
 
 def digest(secret: str) -> str:
@@ -102,9 +102,9 @@ def _parse_key(part: str) -> ApiKey:
     secret, _, scopes = rest.partition(":")
     if not valid_name(name) or not secret:
         raise ValueError("each key is written name:secret or name:secret:scope+scope")
-    if len(secret) < SHORTEST_SECRET:
+    if len(secret) < MIN_SECRET_LENGTH:
         raise ValueError(
-            f"the key {name} is too short: it needs {SHORTEST_SECRET} characters or more, "
+            f"the key {name} is too short: it needs {MIN_SECRET_LENGTH} characters or more, "
             "as `openssl rand -hex 32` prints them"
         )
     return ApiKey(name=name, scopes=parse_scopes(scopes.split("+") if scopes else ()), digest=digest(secret))
@@ -120,7 +120,7 @@ def parse_scopes(words: Iterable[str]) -> tuple[Scope, ...]:
 
 def valid_name(name: str) -> bool:
     """Letters, digits, `-`, `_` and `.`: what can be read in a list and written in `approvers`."""
-    return 0 < len(name) <= LONGEST_NAME and all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
+    return 0 < len(name) <= MAX_NAME_LENGTH and all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
 
 
 class ApiKeys(Protocol):

@@ -21,7 +21,7 @@ _QUOTES = {
 _OUTSIDE = re.compile(r"^[\W_]+|[\W_]+$")
 _STOPS = ".\u3002"
 
-MOST_MARKS = 30
+MAX_COMBINING_MARKS = 30
 """Combining marks of one character that are compared: Unicode's bound. More take square time to sort."""
 RESERVED = frozenset(
     {
@@ -129,7 +129,7 @@ def _bounded(text: str) -> str:
     marks = 0
     for character in text:
         marks = marks + 1 if unicodedata.category(character)[0] == "M" else 0
-        if marks <= MOST_MARKS:
+        if marks <= MAX_COMBINING_MARKS:
             kept.append(character)
     return "".join(kept)
 

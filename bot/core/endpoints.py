@@ -21,7 +21,7 @@ from bot.core.event import Known
 from bot.core.place import Place
 from bot.core.value import Value
 
-PREFIX = "whsec_"
+WHSEC_PREFIX = "whsec_"
 MAX_URL_LENGTH = 2000
 SURFACE = "webhook:"
 """What the surfaces of all endpoints start with."""
@@ -157,10 +157,10 @@ def key_of(secret: SecretStr) -> bytes:
     """The bytes of a secret. Raises ValueError, which doesn't quote it."""
     text = secret.get_secret_value()
     try:
-        key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+        key = base64.b64decode(text.removeprefix(WHSEC_PREFIX), validate=True)
     except binascii.Error:
         key = b""
-    if not text.startswith(PREFIX) or not 24 <= len(key) <= 64:  # noqa: PLR2004 - the specification's bounds
+    if not text.startswith(WHSEC_PREFIX) or not 24 <= len(key) <= 64:  # noqa: PLR2004 - the specification's bounds
         raise ValueError("a secret is whsec_ and 24 to 64 random bytes in base64")
     return key
 
@@ -168,4 +168,4 @@ def key_of(secret: SecretStr) -> bytes:
 def derived(secret: SecretStr, requester: str) -> SecretStr:
     """The secret of one who starts runs (a principal): receivers can't sign for the receivers of others."""
     key = hmac.digest(key_of(secret), requester.encode(), "sha256")
-    return SecretStr(PREFIX + base64.b64encode(key).decode())
+    return SecretStr(WHSEC_PREFIX + base64.b64encode(key).decode())

@@ -21,7 +21,7 @@ LINK_TTL_S = 300.0
 SURFACE = "console"
 LINK_PATH = "/console/link/"
 """Where a link leads, below the console's address; its token follows."""
-SHELF = "sessions"
+SESSIONS_SHELF = "sessions"
 
 Vouch = Callable[[Actor], Awaitable[Membership | None]]
 """How somebody stands now in the workspace that they come from; None: they may not act any more.
@@ -50,7 +50,7 @@ class Session(Strict):
 
 
 class SessionAuthenticator(Protocol):
-    """A way in beside API keys: a surface on which people sign in."""
+    """Authenticates browsers by a session, beside API keys. The console implements it."""
 
     def public(self, path: str) -> bool:
         """Whether everybody may ask for this: it is needed to sign in, and tells nothing."""
@@ -71,7 +71,7 @@ async def open_session(
         id=digest(token), actor=actor, scopes=scopes, key=key, local=local, opened_at=time.time()
     )
     await open_sessions(memory)  # forgets those that are over
-    await memory.save_pending(SHELF, session.id, session.model_dump_json())
+    await memory.save_pending(SESSIONS_SHELF, session.id, session.model_dump_json())
     await memory.remember(_session(session.id), session.model_dump_json(), SESSION_TTL_S)
     return token
 
@@ -87,10 +87,10 @@ async def find_session(memory: Memory, session_id: str) -> Session | None:
 async def open_sessions(memory: Memory) -> list[Session]:
     """All sessions that have not ended, the newest first. Raises StoreUnavailable."""
     found: list[Session] = []
-    for session_id in await memory.pending(SHELF):
+    for session_id in await memory.pending(SESSIONS_SHELF):
         kept = await memory.recall(_session(session_id))
         if kept is None:
-            await memory.remove_pending(SHELF, session_id)
+            await memory.remove_pending(SESSIONS_SHELF, session_id)
         elif (session := _read(kept)) is not None:
             found.append(session)
     return sorted(found, key=lambda each: each.opened_at, reverse=True)
@@ -107,7 +107,7 @@ def _read(kept: str | None) -> Session | None:
 async def end_session(memory: Memory, session_id: str) -> None:
     """Sign somebody out, by the digest of their token. Raises StoreUnavailable."""
     await memory.forget(_session(session_id))
-    await memory.remove_pending(SHELF, session_id)
+    await memory.remove_pending(SESSIONS_SHELF, session_id)
 
 
 class Link(NamedTuple):

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, JsonValue
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """What stands for half of a surrogate pair, in every text and on every surface."""
-MOST_MARKS = 4
+MAX_COMBINING_MARKS = 4
 """Combining marks that one character carries in ordinary writing; more would cover the lines around it."""
 
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
@@ -176,7 +176,7 @@ def _stays(text: str, at: int, marks: int) -> bool:
         return _varies(character, text[at - 1] if at else "")
     if not _drawn(character):
         return False
-    return marks == 0 or (marks <= MOST_MARKS and _carries_marks(text, at))
+    return marks == 0 or (marks <= MAX_COMBINING_MARKS and _carries_marks(text, at))
 
 
 def _drawn(character: str) -> bool:

@@ -19,18 +19,18 @@ from bot.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-FIRST_PAUSE = 0.5
+FIRST_RESTART_DELAY_S = 0.5
 WORKER_NICENESS = 5
-LONGEST_PAUSE = 30.0
-HEALTHY_AFTER = 30.0
+MAX_RESTART_DELAY_S = 30.0
+HEALTHY_AFTER_S = 30.0
 """Seconds of life after which a death counts as the first one again."""
-SHORTEST_LIFE = 1.0
+MIN_LIFETIME_S = 1.0
 """Seconds. A worker that ends sooner has not been recycled, whatever it says."""
-LAST_WORDS = 2.5
+SHUTDOWN_MARGIN_S = 2.5
 """Seconds beyond its drain in which a worker gives back what it still holds, and ends what it has started."""
-LONGEST_GRACE = 7.5
+MAX_GRACE_S = 7.5
 """Seconds that stopping workers get at most: all of `serve` is to be gone after 10."""
-ABANDON_WITHIN = 1.0
+ABANDON_TIMEOUT_S = 1.0
 
 
 class Supervisor:
@@ -41,7 +41,7 @@ class Supervisor:
         self._queue = queue
         self._metrics = metrics
         #: Seconds. Workers know how long they really have: what they give back counts as no death.
-        self._drain = min(settings.drain, LONGEST_GRACE - LAST_WORDS)
+        self._drain = min(settings.drain, MAX_GRACE_S - SHUTDOWN_MARGIN_S)
         self._workers: set[WorkerProcess] = set()
         #: Those of them that claim no more and finish their runs, while their successors work already.
         self._retiring: set[WorkerProcess] = set()
@@ -57,7 +57,7 @@ class Supervisor:
     def stop(self) -> None:
         """Ask all workers to stop, and start no more. `run` has still to be cancelled."""
         if not self._stopping():
-            self._end_at = time.monotonic() + self._drain + LAST_WORDS
+            self._end_at = time.monotonic() + self._drain + SHUTDOWN_MARGIN_S
             for worker in self._workers:
                 worker.ask_to_stop()
 
@@ -71,7 +71,7 @@ class Supervisor:
 
     async def _keep_one(self, group: asyncio.TaskGroup) -> None:
         """One worker that claims runs, at any time. Those before it may have some to finish."""
-        pause = FIRST_PAUSE
+        pause = FIRST_RESTART_DELAY_S
         while not self._stopping():
             born = time.monotonic()
             try:
@@ -83,14 +83,14 @@ class Supervisor:
                 if await self._retires(worker, life) or self._stopping():
                     continue
                 lived = time.monotonic() - born
-                if life.result() == 0 and lived > SHORTEST_LIFE:
+                if life.result() == 0 and lived > MIN_LIFETIME_S:
                     continue  # It was recycled, with nothing left to finish.
-                if lived >= HEALTHY_AFTER:
-                    pause = FIRST_PAUSE
+                if lived >= HEALTHY_AFTER_S:
+                    pause = FIRST_RESTART_DELAY_S
                 self._metrics.worker_restarts.inc()
                 log.error("A worker died and is started again", status=life.result(), in_seconds=pause)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, MAX_RESTART_DELAY_S)
 
     async def _retires(self, worker: WorkerProcess, life: asyncio.Task[int]) -> bool:
         """True when it is to be replaced now, while it finishes its runs; False once it has ended.
@@ -120,7 +120,7 @@ class Supervisor:
             status = await worker.wait()
         except asyncio.CancelledError:
             await self._stopped(worker)
-            await worker.abandon(self._queue, ABANDON_WITHIN)
+            await worker.abandon(self._queue, ABANDON_TIMEOUT_S)
             raise
         finally:
             self._workers.discard(worker)

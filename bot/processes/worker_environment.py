@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from bot.core.errors import SettingsError
-from bot.logging import SHORTEST_SECRET, secrets_of
+from bot.logging import MIN_SECRET_LENGTH, secrets_of
 from bot.settings import DOTENV, Remote, Settings, load
 
 PIPE = "CREWDECK_SECRETS_FD"
@@ -122,7 +122,7 @@ def _secrets(settings: Settings) -> list[str]:
     """The values of ours. An address without a password is none: a tool may use the same Redis."""
     address = settings.redis_url.get_secret_value() if settings.redis_url is not None else ""
     found = (secret for secret in secrets_of(settings) if secret != address)
-    return [secret for secret in found if len(secret) >= SHORTEST_SECRET]
+    return [secret for secret in found if len(secret) >= MIN_SECRET_LENGTH]
 
 
 def _withheld(name: str, value: str, secrets: Iterable[str]) -> bool:

@@ -27,7 +27,7 @@ from bot.store.clock import QUARANTINED
 
 log = structlog.get_logger(__name__)
 
-STORE_PAUSE = 0.5
+STORE_RETRY_DELAY_S = 0.5
 RETIRE, GRANTED, REFUSED = b"r", b"y", b"n"
 """What goes over the lifeline: a worker asks to retire, and whoever started it says whether it may."""
 
@@ -143,7 +143,7 @@ class WorkerProcess:
             try:
                 return await queue.abandon(self.worker_id, QUARANTINED)
             except StoreUnavailable:
-                await asyncio.sleep(STORE_PAUSE)
+                await asyncio.sleep(STORE_RETRY_DELAY_S)
 
 
 def become(settings: Settings, what: str = "worker", worker_id: str | None = None) -> Never:

@@ -14,7 +14,7 @@ from bot.terminal.screen import Screen
 from crewdeck.client import Answer, ApiError, Client, HumanInputCompleted, Question, Unreachable
 
 IN_WORDS = "Answer in words"
-PATIENCE = 60.0
+RETRY_TIMEOUT_S = 60.0
 """Seconds for which a server that gives no answer is asked again."""
 
 Answered = TypeVar("Answered")
@@ -128,7 +128,7 @@ class Asking:
 
     async def _patiently(self, call: Callable[[], Awaitable[Answered]]) -> Answered:
         """What the call answers, while a server that restarts gets its time: answers count once."""
-        deadline, told = time.monotonic() + PATIENCE, False
+        deadline, told = time.monotonic() + RETRY_TIMEOUT_S, False
         while True:
             try:
                 return await call()

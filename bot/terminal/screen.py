@@ -21,7 +21,7 @@ from bot.terminal.lines import Line
 
 DIGITS = "123456789"
 POINTER = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
-HINT = "Enter sends, Alt-Enter makes a new line, Ctrl-X Ctrl-E opens your editor"
+EDITING_HINT = "Enter sends, Alt-Enter makes a new line, Ctrl-X Ctrl-E opens your editor"
 
 
 class Screen:
@@ -69,7 +69,7 @@ class Screen:
             message=[("ansicyan", f"{terminal_safe(label, one_line=True)}{POINTER} ")],
             multiline=several_lines,
             prompt_continuation="  ",
-            bottom_toolbar=HINT if several_lines else None,
+            bottom_toolbar=EDITING_HINT if several_lines else None,
             key_bindings=self._writing(several_lines=several_lines),
             validator=_Check(check),
             validate_while_typing=False,

@@ -22,11 +22,11 @@ from crewdeck.client import (
     RunCompleted,
 )
 
-QUEUED_FOR = 1.0
+QUEUED_NOTICE_DELAY_S = 1.0
 """Seconds without a word about a run, after which it is asked what it waits for."""
-LOOK_EVERY = 3.0
+QUEUE_CHECK_INTERVAL_S = 3.0
 DETACH, CANCEL, STAY = range(3)
-LEAVING = ("Detach: the run goes on without you", "Cancel the run", "Stay")
+LEAVE_CHOICES = ("Detach: the run goes on without you", "Cancel the run", "Stay")
 
 
 class Watch:
@@ -97,7 +97,7 @@ class Watch:
     async def _tell_waits(self) -> None:
         """Say what the run waits for while it is queued, whenever that changes."""
         said = ""
-        await asyncio.sleep(QUEUED_FOR)
+        await asyncio.sleep(QUEUED_NOTICE_DELAY_S)
         while True:
             with suppress(ClientError):
                 waiting = (await self._client.run(self._run_id)).waiting_for
@@ -106,7 +106,7 @@ class Watch:
                 if waiting.message != said:
                     said = waiting.message
                     self._screen.say([("ansibrightblack", f"  Queued. {said}")])
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(QUEUE_CHECK_INTERVAL_S)
 
     def _say_lost(self) -> None:
         if not self._lost:
@@ -151,7 +151,7 @@ class Watch:
         self._interrupted = False
         self._screen.clear()
         try:
-            choice = await self._screen.choose(LEAVING, "Leave this run?")
+            choice = await self._screen.choose(LEAVE_CHOICES, "Leave this run?")
         except Interrupted:
             choice = DETACH
         if choice == CANCEL:

@@ -149,7 +149,7 @@ async def test_other_sessions_go_on(bad: str, store: RedisStore, server: redis.R
         assert await sessions.open_sessions(store.memory) == [session]
         assert await sessions.find_session(store.memory, digest(token)) == session
         assert await sessions.find_session(store.memory, other) is None
-        assert other in await store.memory.pending(sessions.SHELF)
+        assert other in await store.memory.pending(sessions.SESSIONS_SHELF)
 
 
 async def test_copies_and_places_of_another_form_are_read_as_they_are(

@@ -98,7 +98,7 @@ class Web(Machine):
     @property
     def bearer(self) -> dict[str, str]:
         """What proves to it that we are its user, where it has made a token for that."""
-        made = next(self._log.parent.rglob(local_token.FILE), None)
+        made = next(self._log.parent.rglob(local_token.FILE_NAME), None)
         return {"Authorization": f"Bearer {local_token.read(made.parent)}"} if made else {}
 
     async def up(self) -> None:

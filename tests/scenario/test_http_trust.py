@@ -250,4 +250,4 @@ def test_processes_that_start_together_make_one_token(data_dir: Path) -> None:
     ]
     made = {process.communicate(timeout=60)[0] for process in together}
     assert len(made) == 1
-    assert [path.name for path in data_dir.iterdir()] == [local_token.FILE]
+    assert [path.name for path in data_dir.iterdir()] == [local_token.FILE_NAME]

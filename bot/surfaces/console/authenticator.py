@@ -1,4 +1,4 @@
-"""The authenticator: what the API asks to learn who has signed in."""
+"""Browser sessions: the cookie that names one, and the authenticator that the API asks for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.core.access import digest
 from bot.core.errors import CrewdeckError, StoreUnavailable
 from bot.core.ports import Memory
 from bot.core.sessions import SESSION_TTL_S, Session, Vouch
-from bot.surfaces.console.files import HOME, PREFIX
+from bot.surfaces.console.files import HOME, PATH_PREFIX
 from bot.surfaces.trust import scheme_of
 
 COOKIE_NAME = "crewdeck_session"
@@ -62,7 +62,7 @@ class ConsoleAuthenticator:
 
     def public(self, path: str) -> bool:
         """The page and its files are the same for everybody; what they show comes from the API."""
-        return path == HOME or path.startswith(PREFIX)
+        return path == HOME or path.startswith(PATH_PREFIX)
 
     async def session(self, cookies: Mapping[str, str]) -> Session | None:
         token = token_in(cookies)

@@ -11,8 +11,8 @@ from aiohttp import web
 
 FOLDER = Path(__file__).parent / "static"
 HOME = "/"
-PREFIX = "/console/"
-PAGE = "index.html"
+PATH_PREFIX = "/console/"
+PAGE_FILE = "index.html"
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -80,4 +80,4 @@ class Files:
 
 def _address(path: Path) -> str:
     name = path.relative_to(FOLDER).as_posix()
-    return HOME if name == PAGE else f"{PREFIX}{name}"
+    return HOME if name == PAGE_FILE else f"{PATH_PREFIX}{name}"

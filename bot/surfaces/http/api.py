@@ -45,7 +45,7 @@ class Api:
     """What a site needs to answer as the API."""
 
     routes: Sequence[web.RouteDef]
-    #: The auth: it stands before every route of the site.
+    #: Authentication, before every route of the site.
     middlewares: Sequence[Middleware]
     auth: AuthMiddleware
     streams: Streams

@@ -30,7 +30,7 @@ class Caller:
     scopes: frozenset[Scope]
     #: The key they hold; None for the local person.
     key: ApiKey | None = None
-    #: How they signed in, if they came by the authenticator for people.
+    #: Their session, if they signed in.
     session: Session | None = None
 
     @property

@@ -25,9 +25,9 @@ from bot.surfaces.http.wire import (
     of_inbox,
 )
 
-KEPT = 1000
+MAX_KEPT_EVENTS = 1000
 """Entries that are kept for those who are a little behind."""
-PAGE = 200
+PAGE_SIZE = 200
 """Entries that are sent in one go."""
 
 
@@ -95,7 +95,7 @@ class InboxFollower:
         return self._shared()
 
     async def _next_open(self) -> Sequence[Message]:
-        refs = [self._open.popleft() for _ in range(min(PAGE, len(self._open)))]
+        refs = [self._open.popleft() for _ in range(min(PAGE_SIZE, len(self._open)))]
         messages: list[Message] = []
         for ref, event in await self._inbox.read(refs):
             self._mark = ref.at, ref.shard
@@ -110,7 +110,7 @@ class InboxFollower:
         messages: Sequence[Message] = ()
         while not messages:
             end = self._feed.end
-            refs = (await self._inbox.after(dict(enumerate(self._positions)), PAGE))[:PAGE]
+            refs = (await self._inbox.after(dict(enumerate(self._positions)), PAGE_SIZE))[:PAGE_SIZE]
             if not refs:
                 self._index = end
                 break
@@ -199,20 +199,20 @@ class InboxFeed:
         """Go on from `positions`, unless nobody follows any more when the answer is there."""
         more = bool(positions)
         while more:
-            refs = await self._inbox.after(positions, PAGE)
+            refs = await self._inbox.after(positions, PAGE_SIZE)
             entries = await self._inbox.read(refs) if refs else []
             if positions is not self._positions:
                 return
             for ref in refs:
                 positions[ref.shard] = max(positions[ref.shard], ref.at)
             self._keep(entries)
-            more = len(refs) >= PAGE
+            more = len(refs) >= PAGE_SIZE
 
     def _keep(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
         self._entries += entries
-        gone = max(0, len(self._entries) - KEPT)
+        gone = max(0, len(self._entries) - MAX_KEPT_EVENTS)
         del self._entries[:gone]
         self._start += gone
         self.changed.tell()

@@ -1,10 +1,10 @@
-"""The authenticator: who may come in at all. It stands before every route, whoever's it is.
+"""Authentication of every request to the site, before any route runs.
 
-Without keys the API trusts the person at this machine, and a web page they look at must not be able to speak
-for them: it would come with another `Origin`, or under another `Host` (DNS rebinding). Nor must a proxy or
-tunnel that somebody opened for Slack let the world in: most of them say that they forward, and where any is
-to be expected, nothing is believed but the user's token (`LocalTrust`). `/slack/...` checks signatures of its
-own.
+Without API keys the API trusts the person at this machine. A web page that they look at must not be able to
+speak for them: it would come with another `Origin`, or under another `Host` (DNS rebinding). A proxy or
+tunnel that somebody opened for Slack must not let the world in either: most of them add headers which say so,
+and where any is to be expected, only the token of the local user counts (`LocalTrust`). Requests to
+`/slack/...` are verified by their signature, by the handlers there.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Origins:
 
 
 class AuthMiddleware:
-    """Lets callers in, or says why not."""
+    """Authenticates callers, or refuses them with a reason."""
 
     def __init__(
         self,

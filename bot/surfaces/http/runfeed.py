@@ -20,13 +20,13 @@ from bot.core.feed import Feed, Signal, run_topic
 from bot.core.ports import Events, Store
 from bot.surfaces.http.wire import RECHECK_INTERVAL_S, RETRY_DELAY_S, Change, EventMessage, of_run
 
-KEPT = 500
+MAX_KEPT_EVENTS = 500
 """Messages that a channel keeps for those who are a little behind; others read the store themselves."""
-BATCH = 500
+BATCH_SIZE = 500
 """Runs that are read in one go."""
-PAGE = 500
+PAGE_SIZE = 500
 """Events that are read of one run in one go."""
-LINGER = 5.0
+LINGER_S = 5.0
 """Seconds that a channel stays at least when nobody follows any more."""
 
 
@@ -58,7 +58,7 @@ class Channel:
 
     def add(self, events: Iterable[Event]) -> None:
         self.messages += [of_run(event) for event in events if event.seq > self.newest]
-        gone = max(0, len(self.messages) - KEPT)
+        gone = max(0, len(self.messages) - MAX_KEPT_EVENTS)
         del self.messages[:gone]
         self.start += gone
         self.changed.tell()
@@ -85,7 +85,7 @@ class RunFollower:
 
     async def _read(self) -> Sequence[EventMessage]:
         run_id = self._channel.run_id
-        if events := await self._store.read(run_id, self._after, PAGE):
+        if events := await self._store.read(run_id, self._after, PAGE_SIZE):
             return [of_run(event) for event in events]
         raise NotFound("run", run_id)  # it was forgotten on the way
 
@@ -149,15 +149,15 @@ class RunFeed:
             self._drop_left()
             due = [c for c in self._channels.values() if everything or run_topic(c.run_id) in topics]
             try:
-                for first in range(0, len(due), BATCH):
-                    await self._read(due[first : first + BATCH])
+                for first in range(0, len(due), BATCH_SIZE):
+                    await self._read(due[first : first + BATCH_SIZE])
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_DELAY_S)
                 self._woken.set(())
 
     def _drop_left(self) -> None:
         """Let go of channels that nobody has followed for a while."""
-        long_ago = time.monotonic() - LINGER
+        long_ago = time.monotonic() - LINGER_S
         for channel in tuple(self._channels.values()):
             if not channel.followers and channel.left_at < long_ago:
                 self._feed.drop(self._woken, run_topic(channel.run_id))
@@ -165,10 +165,10 @@ class RunFeed:
 
     async def _read(self, channels: list[Channel]) -> None:
         pages = await self._store.events.read_many(
-            {channel.run_id: channel.newest for channel in channels}, PAGE
+            {channel.run_id: channel.newest for channel in channels}, PAGE_SIZE
         )
         for channel in channels:
             if page := pages.get(channel.run_id):
                 channel.add(page)
-                if len(page) == PAGE:
+                if len(page) == PAGE_SIZE:
                     self._woken.set((run_topic(channel.run_id),))

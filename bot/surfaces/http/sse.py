@@ -13,7 +13,7 @@ from bot.core.errors import NotFound, StoreUnavailable
 from bot.surfaces.http.bodies import StreamQuery
 from bot.surfaces.http.operations import RequestContext
 from bot.surfaces.http.streams import Streams, cut_off, open_run
-from bot.surfaces.http.wire import COMMENT, HEARTBEAT, RETRY_DELAY_S, Follower, Message
+from bot.surfaces.http.wire import HEARTBEAT, RETRY_DELAY_S, SSE_COMMENT, Follower, Message
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -76,7 +76,7 @@ class SseRoutes:
         self, request: web.Request, response: web.StreamResponse, messages: Sequence[Message], *, plain: bool
     ) -> None:
         """Send, or a comment if there is nothing. A client that takes nothing for too long is cut off."""
-        block = b"".join(message.plain_sse if plain else message.sse for message in messages) or COMMENT
+        block = b"".join(message.plain_sse if plain else message.sse for message in messages) or SSE_COMMENT
         try:
             async with asyncio.timeout(self._streams.pace.send_within):
                 await response.write(block)

@@ -1,4 +1,4 @@
-"""What people see who are here as themselves: the runs that are theirs to know of. Keys see all."""
+"""Which runs and questions a caller can view. Keys view all; people who signed in view their own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CanView = Callable[[str], Awaitable[bool]]
 
 
 class Visibility:
-    """Hides what a caller does not see, as if it were not there."""
+    """Answers NotFound for what a caller can not view."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -23,11 +23,11 @@ from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.streams import Streams, cut_off, open_run
 from bot.surfaces.http.wire import RETRY_DELAY_S, Follower, Message
 
-CLOSE_WITHIN = 0.5
+CLOSE_TIMEOUT_S = 0.5
 """Seconds that a client has to agree that it is over; it is over then anyway."""
-LARGEST = 256 * 1024
+MAX_MESSAGE_BYTES = 256 * 1024
 """Bytes of a message; a larger one is answered with an error."""
-BUFFERED = 16 * 1024 * 1024
+MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 """Bytes of a message that are taken in at all, to answer like that.
 
 What goes on beyond is no mistake any more, and is closed (1009). Nothing is decompressed.
@@ -65,7 +65,10 @@ class WebSocketRoutes:
         first: Sequence[Message],
     ) -> web.StreamResponse:
         response = web.WebSocketResponse(
-            heartbeat=self._streams.pace.ping, max_msg_size=BUFFERED, compress=False, timeout=CLOSE_WITHIN
+            heartbeat=self._streams.pace.ping,
+            max_msg_size=MAX_BUFFERED_BYTES,
+            compress=False,
+            timeout=CLOSE_TIMEOUT_S,
         )
         with self._streams.entered(context.caller):
             await response.prepare(context.request)
@@ -167,8 +170,8 @@ class Socket:
 def _parse(message: WSMessage) -> object:
     if message.type is not WSMsgType.TEXT:
         raise Problem("invalid_json", "Messages are JSON texts.")
-    if len(message.data.encode()) > LARGEST:
-        raise Problem("too_large", f"A message may have {LARGEST} bytes at most.")
+    if len(message.data.encode()) > MAX_MESSAGE_BYTES:
+        raise Problem("too_large", f"A message may have {MAX_MESSAGE_BYTES} bytes at most.")
     return read_json(message.data)
 
 
@@ -184,7 +187,7 @@ def _cursor(context: RequestContext[None, StreamQuery]) -> str:
 async def _close(response: web.WebSocketResponse, request: web.Request, code: WSCloseCode) -> None:
     """Say that it is over; a client that doesn't even take that is cut off."""
     try:
-        async with asyncio.timeout(2 * CLOSE_WITHIN):
+        async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
             await response.close(code=code)
     except TimeoutError:
         cut_off(request)

@@ -11,12 +11,12 @@ from typing import Protocol
 
 from bot.core.event import Event, HumanInputRequired, RunCancelled, RunCompleted, RunFailed, encode
 
-RETRY = b"retry: 2000\n"
+SSE_RETRY = b"retry: 2000\n"
 """In each SSE event: how many milliseconds a client waits before it comes back.
 
 Not in a block of its own, which some clients take for an empty event.
 """
-COMMENT = b":\n"
+SSE_COMMENT = b":\n"
 """Keeps clients alive that give up after some seconds of silence.
 
 One line, without an empty one behind it, which some clients take for an event.
@@ -26,7 +26,7 @@ One line, without an empty one behind it, which some clients take for an event.
 def sse(name: str, data: bytes, cursor: str = "") -> bytes:
     """An event of an event stream. Without a cursor the client keeps the one it had."""
     head = f"id: {cursor}\nevent: {name}\n" if cursor else f"event: {name}\n"
-    return b"".join((head.encode(), RETRY, b"data: ", data, b"\n\n"))
+    return b"".join((head.encode(), SSE_RETRY, b"data: ", data, b"\n\n"))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Bringing a run's events to an endpoint: one after the other, each until it arrives or its time is up."""
+"""Sends a run's events to an endpoint in order, and retries each one until it arrives or its time is up."""
 
 from __future__ import annotations
 

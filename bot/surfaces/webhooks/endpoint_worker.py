@@ -1,4 +1,4 @@
-"""One endpoint's deliveries in this process: of the shards that are leased to it, several runs at a time."""
+"""Delivers the pending runs of one endpoint, from the shards that this process has leased."""
 
 from __future__ import annotations
 
