@@ -1,4 +1,4 @@
-"""Where Redis is: `CREWDECK_REDIS_URL`, read once."""
+"""The address of Redis, parsed from `CREWDECK_REDIS_URL`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OF_SENTINELS = {"sentinel_username": "username", "sentinel_password": "password
 
 
 class Kind(Enum):
-    """How the servers behind an address hang together."""
+    """The topology of an address."""
 
     SERVER = auto()
     SENTINEL = auto()
@@ -37,7 +37,7 @@ Node = tuple[str, int]
 
 @dataclass(frozen=True)
 class Address:
-    """A URL in the form that connections need."""
+    """A parsed URL."""
 
     kind: Kind
     #: Of a cluster any of its nodes, else the sentinels.
@@ -51,7 +51,7 @@ class Address:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be repeated in any message."""
+        """The values that no message may contain."""
         named = ("password", "ssl_password")
         found = (options.get(name) for options in (self.options, self.sentinel_options) for name in named)
         return tuple(secret for secret in found if secret)
@@ -101,7 +101,7 @@ def _cluster(url: SplitResult, scheme: str) -> Address:
 
 
 def _options(url: SplitResult, scheme: str, db: int, query: str) -> Mapping[str, Any]:
-    """What redis-py reads out of the same URL with one host."""
+    """The options that redis-py parses from the same URL with one host."""
     user, at, _ = url.netloc.rpartition("@")
     options: dict[str, Any] = dict(parse_url(f"{scheme}://{user}{at}host/{db}?{query}"))
     del options["host"]

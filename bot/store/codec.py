@@ -1,4 +1,4 @@
-"""How values are written to Redis and read back."""
+"""Conversion between values and their records in Redis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.core.run import Run
 from bot.store import redis_keys
 
 AWAITING_THREAD = "awaiting_thread"
-"""The state of a run for which its surface opens a thread (`scripts/prelude.lua` has them all)."""
+"""The state of a run whose surface opens a thread for it (all states: `scripts/prelude.lua`)."""
 
 #: The fields of a run that are stored apart from its specification, as JSON or as they are.
 _RUN_JSON = ("place", "error", "cancelled_by")
@@ -36,7 +36,7 @@ def ms(seconds: float) -> int:
 
 
 def new_call() -> str:
-    """A name for one call of a transition, so that it is known again when it is sent twice."""
+    """The id of one call of a transition, by which a repeated call is recognised."""
     return uuid4().hex
 
 
@@ -81,13 +81,13 @@ def read_response(question_id: str, stored: str) -> Response:
 
 
 def newer_run(run_id: str) -> UnreadableRecord:
-    """A transition has found that a newer release wrote this run, or one of its questions."""
+    """The error for a run that a newer release wrote, or one of whose questions it wrote."""
     return UnreadableRecord("run", run_id, "a newer release wrote it, or one of its questions")
 
 
 @contextmanager
 def _reading(kind: str, name: str, version: str | None) -> Iterator[None]:
-    """What is read in the block is of this release, or of an earlier one, or UnreadableRecord is raised."""
+    """Raise UnreadableRecord if the block reads a record of a newer release, or a damaged one."""
     try:
         if int(version or 1) > redis_keys.RECORD:
             raise UnreadableRecord(
@@ -101,6 +101,6 @@ def _reading(kind: str, name: str, version: str | None) -> Iterator[None]:
 
 
 def _why(error: ValidationError) -> str:
-    """Where it is not as it should be; what stands there is not repeated."""
+    """The location of the error, without the stored value."""
     where = [".".join(map(str, each["loc"])) for each in error.errors(include_input=False, include_url=False)]
     return f"this release does not understand {', '.join(filter(None, where[:3])) or 'its form'}"

@@ -15,8 +15,8 @@ from bot.store import lua, redis_keys
 from bot.store.addresses import Address, Kind, read_address
 from bot.store.cluster import Cluster
 from bot.store.pools import sentinel_pool, server_pool
+from bot.store.redis_errors import translate_errors
 from bot.store.servers import Call, Commands, OnePrimary, Reply, Result, Servers
-from bot.store.trouble import translated
 from bot.store.unreadable import Unreadable
 from bot.store.write_concern import DEFAULT_WRITE_CONCERN, DurableRunner, WriteConcern
 
@@ -52,11 +52,11 @@ class Connection:
         return await self._run(lua.script(script), redis_keys.base(shard), args)
 
     async def run_unsharded(self, script: str, key: str, *args: str | float) -> Reply:
-        """Run a script about one key outside of the shards."""
+        """Run a script on one key outside of the shards."""
         return await self._run(lua.small(script), key, args)
 
     async def run_durably(self, script: str, shard: int, *args: str | float) -> Reply:
-        """Run a transition that people are told of: it returns when a failover can't take it back any more.
+        """Run a transition and wait for its write concern, so that a failover can't lose it.
 
         If that takes too long it raises StoreUnavailable although the transition has happened: it has to be
         safe to run again, and the second time waits likewise.
@@ -64,30 +64,30 @@ class Connection:
         return await self._run_durably(lua.script(script), redis_keys.base(shard), args)
 
     async def run_unsharded_durably(self, script: str, key: str, *args: str | float) -> Reply:
-        """Run a script about one key outside of the shards, and return likewise."""
+        """Run a script on one key outside of the shards, and wait for its write concern."""
         return await self._run_durably(lua.small(script), key, args)
 
     async def wait_durable(self, shard: int) -> None:
-        """Return when a failover can't take back what was written to a shard until now."""
+        """Wait until all writes to a shard so far satisfy the write concern."""
         key = redis_keys.base(shard)
-        with translated(self.address.secrets):
+        with translate_errors(self.address.secrets):
             await self._servers.with_owner(key, lambda redis: self._durable.wait(redis, key))
 
     async def each_shard(self, script: str, *args: str | float) -> list[Reply]:
-        """Run a transition on one shard after the other: several transitions, each for itself."""
+        """Run a transition on each shard in turn. Each is atomic; together they are not."""
         return [await self.run(script, shard, *args) for shard in range(redis_keys.SHARDS)]
 
     @asynccontextmanager
     async def pipeline(self) -> AsyncIterator[Batch]:
-        """Collect reading commands; they are sent when the block ends, and answered in `.results`."""
+        """Collect reading commands. They are sent when the block ends; `.results` has the replies."""
         batch = Batch()
         yield batch
-        with translated(self.address.secrets):
+        with translate_errors(self.address.secrets):
             batch.results = await self._servers.send(batch.calls)
 
     async def do(self, command: Awaitable[Reply] | Reply) -> Reply:
         """Await one of redis-py's commands."""
-        with translated(self.address.secrets):
+        with translate_errors(self.address.secrets):
             return await command
 
     async def now(self) -> int:
@@ -97,18 +97,18 @@ class Connection:
 
     @asynccontextmanager
     async def listener(self) -> AsyncIterator[PubSub]:
-        """A connection of its own that hears what is published. Its errors are redis-py's."""
+        """A separate Pub/Sub connection. It raises the errors of redis-py."""
         async with (await self._servers.anyone()).pubsub() as listener:
             yield listener
 
     async def primaries(self) -> Sequence[Redis]:
-        """Each server that takes writes, to ask it about itself with `do`."""
-        with translated(self.address.secrets):
+        """All primaries, for commands about the server itself."""
+        with translate_errors(self.address.secrets):
             return await self._servers.primaries()
 
     async def everywhere(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
-        """What each server says that takes writes."""
-        with translated(self.address.secrets):
+        """The replies of all primaries."""
+        with translate_errors(self.address.secrets):
             return await self._servers.everywhere(ask)
 
     async def close(self) -> None:
@@ -116,7 +116,7 @@ class Connection:
 
     async def _run_durably(self, script: lua.Script, key: str, args: tuple[str | float, ...]) -> Reply:
         words = _encoded(args)
-        with translated(self.address.secrets):
+        with translate_errors(self.address.secrets):
             return await self._servers.with_owner(
                 key, lambda redis: self._durable.run(redis, script, key, words)
             )
@@ -130,12 +130,12 @@ class Connection:
             except NoScriptError:
                 return await redis.eval(script.text, 1, key, *words)
 
-        with translated(self.address.secrets):
+        with translate_errors(self.address.secrets):
             return await self._servers.with_owner(key, on)
 
 
 class Batch:
-    """Commands to be sent together."""
+    """Commands that are sent together."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -194,7 +194,7 @@ async def _is_in_a_cluster(connection: Connection) -> bool:
 
 
 def _as_cluster(address: Address) -> Address:
-    """What was taken for a single server is a node of a cluster."""
+    """The address of a cluster, for what was read as a single server."""
     options = dict(address.options)
     host, port = options.pop("host", None), options.pop("port", 6379)
     if host is None or options.pop("db", 0):

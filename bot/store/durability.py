@@ -1,4 +1,4 @@
-"""Is this Redis one that answers can be trusted to? Its version, whether it forgets, who has copies."""
+"""Checks whether this Redis can be trusted with decisions: version, persistence, replicas."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bot.store.write_concern import DEFAULT_WRITE_CONCERN, WriteConcern, online_
 
 OLDEST = (6, 2)
 OLDEST_FSYNC = (7, 2)
-"""The first with WAITAOF."""
+"""The first version with WAITAOF."""
 WANTED = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
 SUBJECT = "Redis"
 State = Literal["ok", "warning", "broken"]
 
 
 async def inspect(url: str, write_concern: WriteConcern = DEFAULT_WRITE_CONCERN) -> list[Finding]:
-    """What there is to say about the servers at `url`; raises SettingsError if the URL is none."""
+    """Findings on the servers at `url`. Raises SettingsError if the URL is invalid."""
     try:
         connection = await connect(url)
     except StoreUnavailable as error:
@@ -39,7 +39,7 @@ async def inspect(url: str, write_concern: WriteConcern = DEFAULT_WRITE_CONCERN)
 async def examine(
     connection: Connection, write_concern: WriteConcern = DEFAULT_WRITE_CONCERN
 ) -> list[Finding]:
-    """What there is to say about servers that answer: first what they are, then what is wrong with them."""
+    """Findings on servers that answer: what they are, then what is wrong."""
     primaries = await connection.primaries()
     found = [_arranged(connection, len(primaries))] if connection.address.kind is not Kind.SERVER else []
     for redis in primaries:
@@ -106,7 +106,7 @@ def _forgets(settings: Mapping[str, str]) -> list[Finding]:
 
 
 def _copies(kind: Kind, online: int, write_concern: WriteConcern) -> list[Finding]:
-    """Whether replicas have what people were told, when one of them has to take over."""
+    """Findings on replicas: whether one of them has all confirmed decisions at a failover."""
     wanted = write_concern.replicas
     if wanted is not None and wanted > online:
         words = f"{online} replicas are connected, but answers wait for {wanted}: none can be confirmed"

@@ -1,4 +1,4 @@
-"""Events, and the wake-up connection that says where new ones are."""
+"""The event log of each run, and the wake-up connection."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from bot.store.connection import Connection
 from bot.store.unreadable import Unreadable
 
 RECONNECT_DELAY_S = 0.2
-"""Seconds between two tries to get the wake-up connection back."""
+"""Delay between two attempts to reconnect the wake-up connection."""
 PING_AFTER_S = 5.0
-"""Seconds without a word, after which the wake-up connection is asked whether it is still there."""
+"""After this time without a message the wake-up connection is pinged."""
 
 
 class RedisEvents:
@@ -79,7 +79,7 @@ class RedisEvents:
 
 
 async def _next_message(listener: PubSub) -> dict[str, str]:
-    """What comes next. A connection that is half open is silent for ever, so silence is questioned."""
+    """The next message. A silent connection is pinged, since it may be half open."""
     for _ in range(2):
         message: dict[str, str] | None = await listener.get_message(timeout=PING_AFTER_S)
         _honour_cancellation()
@@ -90,7 +90,7 @@ async def _next_message(listener: PubSub) -> dict[str, str]:
 
 
 def _honour_cancellation() -> None:
-    """Go on being cancelled, though closing or reopening a broken connection raised something else."""
+    """Raise CancelledError if the task is being cancelled: closing a broken connection can hide it."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
@@ -99,7 +99,7 @@ def _honour_cancellation() -> None:
 def read_events(
     run_id: str, stored: Iterable[tuple[str, Mapping[str, str]]], unreadable: Unreadable
 ) -> list[Event]:
-    """Events as they stand in a run's stream. One that is damaged keeps its number, since there is no gap."""
+    """The events of a stream. A damaged one keeps its number, so that there is no gap."""
     return [_read_event(run_id, int(at.partition("-")[0]), fields, unreadable) for at, fields in stored]
 
 

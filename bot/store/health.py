@@ -1,4 +1,4 @@
-"""Whether Redis is well, and what the shards have counted."""
+"""Whether Redis answers, and the figures of all shards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.store.connection import Connection
 from bot.store.write_concern import online_replicas
 
 WORKER_ALIVE_S = 60
-"""Seconds within which a worker must have been seen to count as alive."""
+"""A worker counts as alive for this time after it was last seen."""
 _COMMANDS_PER_SHARD = 6
 """Commands that `totals` sends to each shard."""
 

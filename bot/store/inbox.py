@@ -1,4 +1,4 @@
-"""Question events of all runs: a stream of references in each shard (prelude.lua: `append`)."""
+"""Question events of all runs: a stream of references in each shard (`append_event` in prelude.lua)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _ref(words: str) -> Ref:
 
 
 def _entry(shard: int, at: str, fields: Mapping[str, str]) -> Ref:
-    """Where an entry leads. A damaged one leads nowhere, as one of a forgotten run, and is passed."""
+    """The reference of an entry. A damaged one refers to no run, like one of a deleted run; it is skipped."""
     seq = fields.get("seq", "")
     leads = seq.isascii() and seq.isdigit()
     return Ref(_position(at), shard, fields.get("run", "") if leads else "", int(seq) if leads else 0)

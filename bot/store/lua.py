@@ -1,4 +1,4 @@
-"""The transitions: `scripts/*.lua`, each behind what all of them share."""
+"""The transitions: `scripts/*.lua`, each after the shared `prelude.lua`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bot.store import redis_keys
 
 _SHARED = ("prelude",)
 _MORE = {"tick": ("forget",), "delete": ("forget",)}
-"""What only some of them need."""
+"""Further parts of some transitions."""
 
 
 class Script(NamedTuple):
-    """A transition as Redis gets it, and the name by which Redis knows it afterwards."""
+    """The text of a transition, and its SHA for EVALSHA."""
 
     text: str
     sha: str
@@ -29,7 +29,7 @@ def script(name: str) -> Script:
 
 @cache
 def small(name: str) -> Script:
-    """A script about one key outside of the shards."""
+    """A script on one key outside of the shards."""
     return _made_of(f"small/{name}")
 
 

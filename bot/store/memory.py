@@ -7,7 +7,7 @@ import asyncio
 from bot.store import redis_keys
 from bot.store.codec import ms, new_call
 from bot.store.connection import Connection
-from bot.store.mentions import Mentions
+from bot.store.references import References
 
 WEEK_S = 7 * 24 * 3600
 
@@ -17,26 +17,26 @@ class RedisMemory:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._mentions = Mentions(connection)
+        self._references = References(connection)
 
     async def once(self, key: str, ttl: float = WEEK_S) -> bool:
         name = f"once:{key}"
         first, _ = await asyncio.gather(
             self._connection.run_unsharded("once", redis_keys.memory(name), new_call(), ms(ttl)),
-            self._mentions.note_memory(name),
+            self._references.note_memory(name),
         )
         return bool(first)
 
     async def remember(self, key: str, value: str, ttl: float) -> None:
         await asyncio.gather(
             self._connection.run_unsharded("remember", redis_keys.memory(key), value, ms(ttl)),
-            self._mentions.note_memory(key, value),
+            self._references.note_memory(key, value),
         )
 
     async def put_if_absent(self, key: str, value: str, ttl: float) -> str:
         kept, _ = await asyncio.gather(
             self._connection.run_unsharded("put_if_absent", redis_keys.memory(key), value, ms(ttl)),
-            self._mentions.note_memory(key, value),
+            self._references.note_memory(key, value),
         )
         return str(kept)
 
@@ -50,7 +50,7 @@ class RedisMemory:
     async def save_pending(self, kind: str, key: str, value: str) -> None:
         await asyncio.gather(
             self._connection.run_unsharded_durably("save_pending", redis_keys.pending(kind), key, value),
-            self._mentions.note_pending(kind, key, value),
+            self._references.note_pending(kind, key, value),
         )
 
     async def remove_pending(self, kind: str, key: str) -> None:

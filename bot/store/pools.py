@@ -21,11 +21,11 @@ from bot.store.interruptible import make_interruptible
 MAX_CONNECTIONS = 32
 """At most, from one process to one server; further callers wait for a free one."""
 TIMEOUT_S = 5.0
-"""Seconds for one answer of the server."""
+"""Timeout of one reply of a server."""
 MAX_RETRIES = 2
 """How often a command is sent again when the connection broke. So every transition may run twice."""
 SENTINEL_TIMEOUT_S = 1.0
-"""Seconds for one answer of a sentinel; then the next one is asked."""
+"""Timeout of one reply of a sentinel; then the next one is asked."""
 
 
 def server_pool(address: Address, node: Node | None = None) -> BlockingConnectionPool:
@@ -95,7 +95,7 @@ def _options(address: Address) -> dict[str, Any]:
 
 
 def _try_on(pool: BlockingConnectionPool) -> None:
-    """Find out before the first command whether connections can be made like this: nothing is sent."""
+    """Check the options by creating a connection; nothing is sent."""
     try:
         connection = pool.connection_class(**pool.connection_kwargs)
         if isinstance(connection, SSLConnection):

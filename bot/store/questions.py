@@ -1,4 +1,4 @@
-"""Questions: read and answer."""
+"""Questions: asked, read and answered."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from bot.store.codec import QUESTION_FIELDS, QUESTION_OWN, dump, ms, read_questi
 from bot.store.connection import Connection
 
 MAX_QUESTIONS_PER_MS = 64
-"""More questions than one shard can be asked in one millisecond; a cursor stands in the midst of one."""
+"""More questions than a shard gets in a millisecond, since a cursor may point into one."""
 MAX_ATTEMPTS = 16
-"""How often a response is judged anew since others were recorded meanwhile."""
+"""How often a response is evaluated again because others were recorded meanwhile."""
 
 
 class RedisQuestions:
@@ -91,7 +91,7 @@ class RedisQuestions:
         return QuestionPage(await self._read(_names(name for _, name in page)), more)
 
     async def _asked(self, count: int, deciders: Sequence[str], since: int) -> builtins.list[tuple[int, str]]:
-        """When open questions were asked (not before `since`), and their names: `count` of each list."""
+        """Times and names of open questions, asked at `since` or later: `count` of each list."""
         lists = [f":for:{decider}" for decider in deciders] or [""]
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):
@@ -101,7 +101,7 @@ class RedisQuestions:
         return sorted({(int(at), name) for found in batch.results for name, at in found})
 
     async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
-        """The ruling, even if the run is forgotten while it is made."""
+        """Returns a ruling even if the run is deleted meanwhile."""
         for _ in range(MAX_ATTEMPTS):
             seen = await self._look(run_id, question_id, response)
             if seen is None:
@@ -120,14 +120,14 @@ class RedisQuestions:
     # ── answering ───────────────────────────────────────────────────────────────────────────────────────
 
     async def _look(self, run_id: str, question_id: str, response: Response) -> _Seen | None:
-        """All that is needed to judge a response, read at once; None: there is no such question."""
+        """Read at once what the evaluation of a response needs; None if there is no such question."""
         key = redis_keys.question(run_id, question_id)
         async with self._connection.pipeline() as batch:
             # The revision first: what is read after it can only be newer, and then the transition conflicts.
             batch.hget(key, "revision")
             batch.hmget(key, list(QUESTION_FIELDS))
             batch.lrange(redis_keys.responses(run_id, question_id), 0, -1)
-            batch.hget(redis_keys.answered(run_id), _delivery(response))
+            batch.hget(redis_keys.answered(run_id), _response_key(response))
         revision, fields, said, answered = batch.results
         question = self._one(question_id, fields)
         if question is None:
@@ -139,7 +139,7 @@ class RedisQuestions:
         return _Seen(question, revision or "0", tuple(earlier), answered)
 
     async def _known(self, seen: _Seen, response: Response) -> Ruling | None:
-        """The ruling on what counts for nothing; None if the response counts."""
+        """The ruling on a response that doesn't count; None if it counts."""
         question = seen.question
         code = decision.refusal(question, response)
         if code == "not_allowed":
@@ -155,14 +155,14 @@ class RedisQuestions:
         return Ruling(verdict=Verdict.REFUSED, code=code, question=question)
 
     async def _answered(self, seen: _Seen) -> Question | None:
-        """The question that this delivery has answered before."""
+        """The question that this response key has answered."""
         if seen.answered in {None, seen.question.id}:
             return seen.question
         found = await self._read([(seen.question.run_id, str(seen.answered))])
         return found[0] if found else None
 
     async def _append(self, seen: _Seen, response: Response) -> Ruling | None:
-        """Append it and what it leads to; None if more was said meanwhile: then it has to be judged again."""
+        """Append the response and its outcome; None on a conflict: then it is evaluated again."""
         question = seen.question
         decided = decision.evaluate(question, (*seen.responses, response))
         outcome = decided.outcome if isinstance(decided, decision.Settled) else None
@@ -172,7 +172,7 @@ class RedisQuestions:
             question.run_id,
             question.id,
             seen.revision,
-            _delivery(response),
+            _response_key(response),
             dump(response),
             dump(outcome) if outcome else "",
             dump(completed_event(question, outcome)) if outcome else "",
@@ -192,7 +192,7 @@ class RedisQuestions:
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _read(self, names: builtins.list[tuple[str, str]]) -> builtins.list[Question]:
-        """These questions; those that are gone, or that this release can't read, are left out."""
+        """These questions; deleted and unreadable ones are left out."""
         if not names:
             return []
         async with self._connection.pipeline() as batch:
@@ -218,7 +218,7 @@ class RedisQuestions:
 
 
 async def check_questions(connection: Connection, run_id: str) -> None:
-    """Raises UnreadableRecord if the run has a question that this release doesn't understand."""
+    """Raises UnreadableRecord if the run has a question that this release can't read."""
     asked = await connection.do(connection.redis.lrange(redis_keys.asked(run_id), 0, -1))
     if not asked:
         return
@@ -231,7 +231,7 @@ async def check_questions(connection: Connection, run_id: str) -> None:
 
 
 class _Seen(NamedTuple):
-    """A question as it stood when a response to it was judged."""
+    """A question as it was when a response to it was evaluated."""
 
     question: Question
     revision: str
@@ -240,13 +240,13 @@ class _Seen(NamedTuple):
     answered: str | None
 
 
-def _delivery(response: Response) -> str:
-    """Two people may use the same key: each has their own."""
+def _response_key(response: Response) -> str:
+    """The response key with its principal: two people may use the same key."""
     return f"{response.actor.principal}/{response.key}"
 
 
 def _repeats(seen: _Seen, response: Response) -> bool:
-    """Whether this person has said just this before, perhaps since it could not be confirmed in time."""
+    """Whether this person has given the same response before, as after a confirmation that timed out."""
     if seen.question.outcome == decision.outcome_of(response):
         return True
     return any(response.repeats(each) for each in seen.responses)

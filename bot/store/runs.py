@@ -17,8 +17,8 @@ from bot.core.waiting import Wait
 from bot.store import redis_keys
 from bot.store.codec import RUN_SPEC, dump, ms, new_call, newer_run
 from bot.store.connection import Connection
-from bot.store.mentions import Mentions
 from bot.store.questions import check_questions
+from bot.store.references import References
 from bot.store.run_lists import RunLists
 from bot.store.run_reader import RunReader
 from bot.store.waits import Waits
@@ -38,7 +38,7 @@ class RedisRuns:
         self._reader = RunReader(connection)
         self._lists = RunLists(connection)
         self._waits = Waits(connection)
-        self._mentions = Mentions(connection)
+        self._references = References(connection)
 
     async def start(self, new: NewRun) -> tuple[Run, bool]:
         fresh = await self._connection.run_durably(
@@ -110,7 +110,7 @@ class RedisRuns:
     async def delete(self, run_id: str) -> None:
         await check_questions(self._connection, run_id)
         crew = await self._connection.do(self._connection.redis.hget(redis_keys.run(run_id), "crew"))
-        noted = await self._mentions.noted(run_id)
+        noted = await self._references.noted(run_id)
         code = await self._connection.run(
             "delete",
             redis_keys.shard_of(run_id),
@@ -125,7 +125,7 @@ class RedisRuns:
             raise Refused(code, "This run is not over: cancel it first.")
         if code == "newer":
             raise newer_run(run_id)
-        await self._mentions.remove(run_id, noted)
+        await self._references.remove(run_id, noted)
         if crew is not None:  # The place of one whose worker died; it is in the shard of the crew's name.
             await self._connection.do(self._connection.redis.hdel(redis_keys.slots(crew), run_id))
 

@@ -1,4 +1,4 @@
-"""The servers behind an address, as the store uses them: one primary at a time, or a cluster of them."""
+"""The servers of an address: a single primary, or the primaries of a cluster."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bot.store.addresses import Node
 from bot.store.pools import SentinelPool, close_pool
 
 Reply = Any
-"""What Redis answers; each script says what it returns."""
+"""A reply of Redis; each script documents its own."""
 Result = TypeVar("Result")
 Check = Callable[[], Awaitable[None]]
-"""Raises if what it checks isn't so."""
+"""A check that raises if it fails."""
 
 
 class Call(NamedTuple):
-    """One command that is sent together with others: the name of redis-py's method, and what it takes."""
+    """One command of a batch: the name of the redis-py method, and its arguments."""
 
     name: str
     args: tuple[Any, ...]
@@ -32,7 +32,7 @@ class Call(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What decides who gets it."""
+        """The key that decides which server gets it."""
         return str(self.args[0]) if self.args else redis_keys.SCHEMA_KEY
 
     def add_to(self, pipe: Pipeline) -> None:
@@ -45,7 +45,7 @@ KEYLESS = frozenset({"TIME", "PING", "INFO", "CONFIG GET"})
 
 
 class Commands(AsyncDataAccessCommands, AsyncManagementCommands):
-    """redis-py's commands, each sent to the server that has its key."""
+    """The commands of redis-py, each sent to the server that owns its key."""
 
     _is_async_client: Literal[True] = True  # by this redis-py's types know that all of them are awaited
 
@@ -59,22 +59,22 @@ class Commands(AsyncDataAccessCommands, AsyncManagementCommands):
 
 
 class Servers(Protocol):
-    """Where commands go. Errors are redis-py's own."""
+    """Routes commands to servers. Raises the errors of redis-py."""
 
     async def with_owner(self, key: str, ask: Callable[[Redis], Awaitable[Result]]) -> Result:
-        """Ask the server that has a key. Asked again, elsewhere, if it turns out not to have it."""
+        """Call `ask` with the server that owns a key, again with another server if the key has moved."""
 
     async def send(self, calls: Sequence[Call]) -> list[Reply]:
-        """Send several reading commands at once; the first error is raised."""
+        """Send reading commands at once; raises the first error."""
 
     async def anyone(self) -> Redis:
-        """A server that hears what is published on any of them."""
+        """A server that receives messages published on any of them."""
 
     async def primaries(self) -> Sequence[Redis]:
-        """All servers that take writes."""
+        """All primaries."""
 
     async def everywhere(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
-        """Ask each of them. All are asked again if one turns out to have been replaced."""
+        """Call `ask` with each primary. All are asked again if one of them was replaced."""
 
     def succession(self, redis: Redis, key: str) -> Check:
         """What checks, later, that others than itself hold the server of a key for the primary still.

@@ -1,4 +1,4 @@
-"""What endpoints of webhooks have still to get, and what they did not get.
+"""Webhook endpoints: events to be delivered, and events that were given up.
 
 Beside what it has been shown, a run keeps for each follower the events to be sent again and those that were
 given up; each shard lists the runs that fail now and the events that were given up.
@@ -107,7 +107,7 @@ class RedisWebhooks:
         raise NotFound("event", event_id)
 
     async def _listed(self, kind: str, surface: str) -> list[tuple[str, int]]:
-        """The members of all shards' lists of this kind with their times, oldest first."""
+        """The members of a list of all shards with their times, oldest first."""
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):
                 batch.zrange(redis_keys.troubles(shard, kind, surface), 0, -1, withscores=True)

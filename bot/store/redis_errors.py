@@ -1,4 +1,4 @@
-"""Redis' errors, and the network's, in our own words."""
+"""Translation of Redis and network errors to StoreUnavailable."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ _BY_PHRASE = {
 
 
 @contextmanager
-def translated(secrets: Sequence[str] = ()) -> Iterator[None]:
-    """Raise StoreUnavailable for every error of Redis or the network; never with a password in it."""
+def translate_errors(secrets: Sequence[str] = ()) -> Iterator[None]:
+    """Raise StoreUnavailable for all errors of Redis and the network, without any password."""
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:

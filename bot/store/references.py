@@ -17,7 +17,7 @@ Where = Sequence[str]
 """`memory, <key>` or `pending, <kind>, <key>`."""
 
 
-class Mentions:
+class References:
     """Values in `crewdeck:memory:*` and `crewdeck:pending:*` that contain the id of a run."""
 
     def __init__(self, connection: Connection) -> None:
