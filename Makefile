@@ -41,9 +41,10 @@ run: $(VENV)/.package
 test: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest $(PARALLEL)
+	@$(BIN)/mypy & types=$$!; \
+	$(BIN)/python -m pytest $(PARALLEL); tests=$$?; \
+	wait $$types && exit $$tests
 
 fast: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
