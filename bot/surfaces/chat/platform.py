@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.messages import Limits, Message
 from bot.surfaces.chat.places import Conversation
 
 
@@ -32,6 +32,7 @@ class Capabilities:
     title: str
     #: Seconds between two edits of one run's progress message, at least.
     edit_interval_s: float
+    limits: Limits
 
 
 class ChatPlatform(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass
 
@@ -254,9 +254,6 @@ def _texts(value: object) -> Iterator[str]:
     match value:
         case str():
             yield value
-        case Mapping():
-            for each in value.values():
-                yield from _texts(each)
         case tuple() | list():
             for each in value:
                 yield from _texts(each)
@@ -266,7 +263,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _words(message: Message) -> str:
-    return " ".join(_texts(message))
+    return "".join(_texts(message))
 
 
 def _buttons(message: Message) -> tuple[str, ...]:

@@ -8,9 +8,24 @@ from dataclasses import dataclass, field, replace
 
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.messages import Limits, Message
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Capabilities, Priority
+
+#: Small enough that tests reach them.
+LIMITS = Limits(
+    surface="memory",
+    message_units=8000,
+    form_bytes=100_000,
+    result_units=10_000,
+    text_units=4000,
+    list_units=3000,
+    label_units=75,
+    buttons=5,
+    options=100,
+    fields=50,
+    rows=40,
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +42,9 @@ class MemoryPlatform:
     """Implements ChatPlatform."""
 
     capabilities: Capabilities = field(
-        default_factory=lambda: Capabilities(surface="memory", title="Memory", edit_interval_s=0.01)
+        default_factory=lambda: Capabilities(
+            surface="memory", title="Memory", edit_interval_s=0.01, limits=LIMITS
+        )
     )
     #: In the order in which they were posted.
     shown: dict[Posted, Shown] = field(default_factory=dict)

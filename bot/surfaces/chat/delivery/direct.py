@@ -22,7 +22,6 @@ from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation
 from bot.surfaces.chat.platform import ChatPlatform
 from bot.surfaces.chat.wording import question_messages
-from bot.surfaces.slack.renderer import LIMITS
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +78,9 @@ class DirectQuestions:
             if may_answer:
                 await self._post_question(thread, card, name, None)
             else:
-                await thread.post(question_messages.elsewhere(card, LIMITS), name=name)
+                await thread.post(
+                    question_messages.elsewhere(card, self._platform.capabilities.limits), name=name
+                )
         return may_answer
 
     async def _ask_one(self, thread: RunThread, question: Question, card: QuestionCard, user_id: str) -> bool:

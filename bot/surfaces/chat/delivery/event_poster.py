@@ -38,7 +38,6 @@ from bot.surfaces.chat.places import ChatPlace, Conversation
 from bot.surfaces.chat.platform import ChatPlatform, Priority
 from bot.surfaces.chat.wording import question_messages, run_messages
 from bot.surfaces.chat.wording.question_messages import Fit
-from bot.surfaces.slack.renderer import LIMITS
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +48,7 @@ class EventPoster:
     def __init__(self, store: Store, platform: ChatPlatform, links: Links, metrics: Metrics) -> None:
         self._store = store
         self._platform = platform
+        self._limits = platform.capabilities.limits
         self._links = links
         self._direct = DirectQuestions(store, platform, metrics, self._post_question)
 
@@ -161,12 +161,12 @@ class EventPoster:
         self, thread: RunThread, card: QuestionCard, name: str, to: Conversation | None = None
     ) -> None:
         if not card.open:
-            await thread.post(await settled_message(card), name=name, to=to)
+            await thread.post(await settled_message(card, self._limits), name=name, to=to)
             return
         try:
-            if await offload(lambda: question_messages.fit(card, LIMITS), size_of(card)) is Fit.FILE:
+            if await offload(lambda: question_messages.fit(card, self._limits), size_of(card)) is Fit.FILE:
                 await self._upload_question(thread, card, to)
-            message = await offload(lambda: question_messages.ask(card, LIMITS), size_of(card))
+            message = await offload(lambda: question_messages.ask(card, self._limits), size_of(card))
         except (PlatformFailure, StoreUnavailable):
             raise
         except Exception:
@@ -187,7 +187,7 @@ class EventPoster:
         await thread.note(keys.asked_in_words(card.question_id), "posted")
         await self._upload_question(thread, card, to)
         message = await rendered(
-            lambda: question_messages.in_words(card, LIMITS),
+            lambda: question_messages.in_words(card, self._limits),
             question_messages.bare(card.run_id),
             run_id=card.run_id,
             size=size_of(card),
@@ -197,7 +197,7 @@ class EventPoster:
     async def _upload_question(self, thread: RunThread, card: QuestionCard, to: Conversation | None) -> None:
         """Post all that is to be decided as a file, once in each place."""
         file_name = run_messages.file_name(card.title, card.run_id, "question")
-        text = question_messages.full_text(card, LIMITS)
+        text = question_messages.full_text(card, self._limits)
         shown = await offload(lambda: visible(text), len(text))
         name = keys.file_of(card.question_id, to.channel if to else "")
         await thread.upload(file_name, shown, "The whole question", name=name, to=to)
@@ -207,7 +207,7 @@ class EventPoster:
         question = await self._question(thread, question_id)
         if question is None or question.open:
             return
-        message = await settled_message(question_card(thread.run, question))
+        message = await settled_message(question_card(thread.run, question), self._limits)
         if thread.named(name):
             await thread.rewrite(name, message)
         else:
@@ -239,15 +239,18 @@ class EventPoster:
         card = await run_card(self._store, thread.run)
         bare, size = run_messages.bare(card.run_id, card.status), len(result)
         message = await rendered(
-            lambda: run_messages.completed(card, result, LIMITS), bare, run_id=card.run_id, size=size
+            lambda: run_messages.completed(card, result, self._limits), bare, run_id=card.run_id, size=size
         )
         text = await rendered(
-            lambda: run_messages.completed_in_words(card, result, LIMITS), bare, run_id=card.run_id, size=size
+            lambda: run_messages.completed_in_words(card, result, self._limits),
+            bare,
+            run_id=card.run_id,
+            size=size,
         )
         if message is bare:
             await thread.note(keys.END_AS_TEXT, "posted")
         await self._end(thread, message, text)
-        if not run_messages.fits(result, LIMITS) or keys.END_AS_TEXT in thread.messages:
+        if not run_messages.fits(result, self._limits) or keys.END_AS_TEXT in thread.messages:
             file_name = run_messages.file_name(card.title, card.run_id, "result")
             await thread.upload(file_name, result, "The result", name=keys.file_of(keys.END))
 

@@ -46,6 +46,7 @@ class OrphanReconciler:
         self._store = store
         self._platform = platform
         self._surface = platform.capabilities.surface
+        self._limits = platform.capabilities.limits
         self._links = links
 
     # ── adopting ────────────────────────────────────────────────────────────────────────────────────────
@@ -89,7 +90,7 @@ class OrphanReconciler:
         except NotFound:
             return
         if not question.open:
-            await self._update(posted, await settled_message(question_card(run, question)))
+            await self._update(posted, await settled_message(question_card(run, question), self._limits))
 
     async def _update(self, posted: Posted, message: Message) -> None:
         for _ in range(MAX_UPDATE_ATTEMPTS):
@@ -140,5 +141,5 @@ class OrphanReconciler:
         except NotFound:
             return
         if not question.open:
-            message = await settled_message(question_card(thread.run, question))
+            message = await settled_message(question_card(thread.run, question), self._limits)
             await thread.rewrite_one(posted, message, Priority.DECISION)

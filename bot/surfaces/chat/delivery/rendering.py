@@ -12,9 +12,8 @@ from bot.core.ports import Store
 from bot.core.run import Run
 from bot.surfaces.chat import cards
 from bot.surfaces.chat.cards import QuestionCard, RunCard
-from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.messages import Limits, Message
 from bot.surfaces.chat.wording import question_messages, run_messages
-from bot.surfaces.slack.renderer import LIMITS
 
 log = structlog.get_logger(__name__)
 
@@ -58,11 +57,11 @@ async def progress_message(card: RunCard) -> Message:
     return await rendered(lambda: run_messages.progress(card), fallback, run_id=card.run_id, size=size)
 
 
-async def settled_message(card: QuestionCard) -> Message:
+async def settled_message(card: QuestionCard, limits: Limits) -> Message:
     """A settled question, whatever is in it."""
     fallback = question_messages.bare(card.run_id)
     return await rendered(
-        lambda: question_messages.settled(card, LIMITS), fallback, run_id=card.run_id, size=size_of(card)
+        lambda: question_messages.settled(card, limits), fallback, run_id=card.run_id, size=size_of(card)
     )
 
 

@@ -17,7 +17,6 @@ from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation
 from bot.surfaces.chat.platform import ChatPlatform, Priority
 from bot.surfaces.chat.wording import run_messages
-from bot.surfaces.slack.renderer import LIMITS
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +108,7 @@ class RunThread:
             raise
         except Rejected as rejected:
             log.warning("a file can't be uploaded; posting text", run_id=self.run.id, code=rejected.code)
-            for message in run_messages.in_messages(content, LIMITS):
+            for message in run_messages.in_messages(content, self._platform.capabilities.limits):
                 await self.post(message, to=to)
         await self.note(name, "posted")
 
