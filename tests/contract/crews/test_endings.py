@@ -1,12 +1,13 @@
 """How runs end when something is in their way: limits, deadlines, cancels, broken crews and models."""
 
 import asyncio
+import itertools
 import time
 
 import pytest
 
 from bot.core.retry import retry
-from bot.core.run import RunError, RunStatus
+from bot.core.run import Run, RunError, RunStatus
 from tests.contract.crews.deck import ADA, Deck, WorkerProcess, called
 from tests.loopback.models import LoopbackModel, call, say
 
@@ -19,6 +20,15 @@ async def failure(deck: Deck, crew: str, prompt: str) -> RunError:
     assert done.error is not None
     assert "sk-test" not in done.error.message
     return done.error
+
+
+async def left(worker: WorkerProcess, run: Run) -> None:
+    """Returns once nothing of the run goes on in the worker."""
+    async with asyncio.timeout(10):
+        for _ in itertools.count():
+            if any('"message": "done"' in line and run.id in line for line in worker.log.splitlines()):
+                return
+            await asyncio.sleep(0.01)
 
 
 async def test_a_run_that_waits_is_cancelled_at_once(
@@ -42,19 +52,21 @@ async def test_a_run_that_waits_is_cancelled_at_once(
     assert model.count("waiting") == 1
 
 
-async def test_a_run_that_works_is_cancelled_before_its_next_step(deck: Deck, model: LoopbackModel) -> None:
+async def test_a_run_that_works_is_cancelled_before_its_next_step(
+    deck: Deck, worker: WorkerProcess, model: LoopbackModel
+) -> None:
     model.script("working", [call("slow", seconds=0.6), call("lookup", word="x"), say("never")])
     run = await deck.start("solo", prompt="[[working]]")
     await called(model, "working")
     await asyncio.sleep(0.2)
     await deck.store.runs.cancel(run.id, ADA)
-    await asyncio.sleep(1.0)
+    await left(worker, run)
     assert (await deck.store.runs.get(run.id)).status is RunStatus.CANCELLED
     assert model.count("working") == 1
 
 
 async def test_a_delegated_agent_that_waits_in_its_thread_is_cancelled_too(
-    deck: Deck, model: LoopbackModel
+    deck: Deck, worker: WorkerProcess, model: LoopbackModel
 ) -> None:
     model.script(
         "delegated",
@@ -68,7 +80,7 @@ async def test_a_delegated_agent_that_waits_in_its_thread_is_cancelled_too(
     await deck.question(run)
     asked = model.count("delegated")
     await deck.store.runs.cancel(run.id, ADA)
-    await asyncio.sleep(0.5)
+    await left(worker, run)
     assert model.count("delegated") == asked
 
 
