@@ -19,7 +19,7 @@ SECONDS := 60
 SEED := 1
 SERVER := embedded
 
-.PHONY: help install run test fast bench chaos format lock
+.PHONY: help install run test fast bench chaos canary format lock
 .DELETE_ON_ERROR:
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo "make fast     check what takes seconds: format, lint, imports, unit tests"
 	@echo "make bench    measure, beside baselines"
 	@echo "make chaos    kill everything at random, and look whether it holds: SECONDS=60 SEED=1"
+	@echo "make canary   try the newest CrewAI in a scratch environment, and say what breaks: SUITES=..."
 	@echo "make format   format and mend what can be mended"
 	@echo "make install  only make .venv"
 	@echo "make lock     pin the dependencies of pyproject.toml anew"
@@ -60,6 +61,10 @@ bench: $(VENV)/.dev
 
 chaos: $(VENV)/.dev
 	@exec $(BIN)/python -m tests.faults.chaos $(SECONDS) $(SEED) $(SERVER)
+
+# Fetches from the package index; CI never runs it. `make canary SUITES=tests/contract/crews/test_plain_crewai.py` tries less.
+canary: $(VENV)/.dev
+	@exec $(BIN)/python -m tests.canary $(SUITES)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -15,7 +15,7 @@ from bot.core.errors import CrewdeckError
 from bot.processes import worker_environment
 from bot.processes.worker_process import become
 from bot.settings import Settings
-from crews.crewai_adapter import environment
+from crews.crewai_adapter import environment, version
 from crews.definitions import catalog
 
 USAGE = "usage: python -m crews worker | list | check"
@@ -63,7 +63,8 @@ def list_crews(configured: Settings) -> int:
 
 
 def check(configured: Settings) -> int:
-    """Build every crew for real and print what was found, a JSON object a line."""
+    """Print what follows from the installed CrewAI, then build every crew for real: a JSON object a line."""
+    _print(dict(version.compare()))
     from crews.building.loading import check as findings  # crewai
 
     for finding in findings(catalog.read(configured.crew_dirs), configured, _importing):

@@ -136,11 +136,20 @@ async def _crews(settings: Settings) -> list[Finding]:
         words, remedy = "this machine runs none", 'To run some: pip install "crewdeck[worker]".'
         return [Finding(subject="Crews", state="off", words=words, remedy=remedy)]
     records = await asyncio.to_thread(ask_crews, settings, "check")
-    if not records:
+    found = [_crewai(record) for record in records if "crewai" in record]
+    crews = [_crew(record) for record in records if "crew" in record]
+    if not crews:
         return [
-            Finding(subject="Crews", state="warning", words="there are none", remedy="See docs/crews.md.")
+            *found,
+            Finding(subject="Crews", state="warning", words="there are none", remedy="See docs/crews.md."),
         ]
-    return [_crew(record) for record in records]
+    return [*found, *crews]
+
+
+def _crewai(record: dict[str, Any]) -> Finding:
+    """The installed CrewAI, compared with the one that the adapter was proven with."""
+    said = {name: record[name] for name in ("state", "words", "remedy")}
+    return Finding.model_validate({"subject": "CrewAI", **said})
 
 
 def _crew(record: dict[str, Any]) -> Finding:

@@ -1,4 +1,4 @@
-"""A new crewai Crew, or Flow, for every run, from a definition and inputs."""
+"""Builds a new CrewAI Crew or Flow for each run, from a definition and inputs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from itertools import chain
 from typing import Any, Protocol
 
 from crewai import LLM, Agent, Crew, Process, Task
-from crewai.events.utils.console_formatter import set_suppress_console_output
 from crewai.flow.flow import Flow
 from crewai.llms.base_llm import BaseLLM
-from crewai.llms.providers.openai.completion import OpenAICompletion
-from crewai.utilities.i18n import get_i18n
 from pydantic import JsonValue
 
 from bot.core.crew import Crew as Card
-from crews.crewai_adapter.agents import prepare
+from crews.crewai_adapter.agents import manager_texts, prepare
 from crews.crewai_adapter.flow_access import human_feedback_of
+from crews.crewai_adapter.kickoff import suppress_console
+from crews.crewai_adapter.openai import lacks_key
 from crews.crewai_adapter.task_outputs import without_task_output_storage
 from crews.definitions.catalog import ASK_HUMAN, Definition
 from crews.definitions.decorator import card_of, declared_by
@@ -50,7 +49,7 @@ class Blueprint(Protocol):
 
     @property
     def tools(self) -> Sequence[ToolEntry]:
-        """What is declared of its tools."""
+        """The declarations of its tools."""
 
     def card(self) -> Card: ...
 
@@ -60,7 +59,7 @@ class Blueprint(Protocol):
 
 @dataclass(frozen=True)
 class YamlCrew:
-    """A crew of a folder."""
+    """A crew that is defined by a folder of YAML files."""
 
     definition: Definition
     #: The model of crews that name none.
@@ -91,7 +90,7 @@ class YamlCrew:
 
 @dataclass(frozen=True)
 class PythonCrew:
-    """A crew, or a flow, of a factory."""
+    """A crew or a flow that a Python factory creates."""
 
     name: str
     factory: Callable[[dict[str, JsonValue]], Built]
@@ -124,7 +123,7 @@ class PythonCrew:
         return card_of(self.name, self.factory)
 
     def build(self, inputs: Inputs) -> Built:
-        set_suppress_console_output(True)  # a Flow announces itself when it is made
+        suppress_console()
         built = self.factory(dict(inputs))
         if isinstance(built, Flow):
             return self._flow(built)
@@ -150,7 +149,7 @@ class PythonCrew:
 
 
 class _Builder:
-    """Builds one crew; what its parts share is made once."""
+    """Builds one crew. Models that its agents share are created once."""
 
     def __init__(self, definition: Definition, default_model: str | None, inputs: Inputs) -> None:
         self._definition = definition
@@ -185,11 +184,7 @@ class _Builder:
 
     def _manager(self) -> Agent:
         """CrewAI's own manager, who may have no tools but delegation."""
-        words = get_i18n()
-        options: dict[str, Any] = {
-            part: words.retrieve("hierarchical_manager_agent", part) for part in ("role", "goal", "backstory")
-        }
-        manager = Agent(**options, llm=self._model(None))
+        manager = Agent(**manager_texts(), llm=self._model(None))
         manager.allow_delegation = True
         prepare(manager)
         return manager
@@ -229,7 +224,7 @@ class _Builder:
             model: BaseLLM = LLM(model=name)
         except Exception as error:
             raise _unusable(name, str(error), type(error).__name__) from error
-        if isinstance(model, OpenAICompletion) and not model.api_key:
+        if lacks_key(model):
             raise _unusable(name, "OPENAI_API_KEY")
         return model
 
@@ -245,7 +240,7 @@ _PACKAGE = re.compile(r"crewai\[[\w-]+\]")
 
 
 def _unusable(name: str, said: str, kind: str = "") -> CrewBroken:
-    """Why a model can't be made. Of what CrewAI says, only names are repeated."""
+    """Why a model can't be created. Of CrewAI's message only names are repeated."""
     if key := _KEY.search(said):
         return CrewBroken(f"The model {name} needs its key. Set {key[0]} for the workers.", "missing_key")
     if package := _PACKAGE.search(said):

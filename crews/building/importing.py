@@ -1,4 +1,4 @@
-"""Code of crews' authors, called so that it costs its own crew only: it may raise, exit, hang, or end us."""
+"""Calls code of crews' authors: one that raises, exits, hangs or crashes affects its own crew only."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from crews.run.threads import Outcome, Raised, Returned
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-SLOW = 5.0
+SLOW_IMPORT_S = 5.0
 """Seconds after which the next factory is imported beside one that takes longer."""
-DEADLY = 3
+MAX_FATAL_IMPORTS = 3
 """A factory whose import has ended so many processes lately is left out."""
-LATELY = 600.0
+FATAL_IMPORT_WINDOW_S = 600.0
 """Seconds."""
 LONGEST = 300
 """Characters of what an exception says that are told."""
 
 
 class Bounded(Generic[T]):
-    """A call in a thread of its own, for which nobody has to wait longer than they want.
+    """A call in a thread of its own, with a limit for the time to wait for it.
 
     A thread can't be ended from outside: one that hangs stays until its process ends.
     """
@@ -47,7 +47,7 @@ class Bounded(Generic[T]):
         self._thread.start()
 
     def within(self, seconds: float) -> Outcome[T] | None:
-        """What it comes to within so many seconds since it was begun; None if it takes longer."""
+        """The outcome, if it is there within so many seconds after the start; None otherwise."""
         self._thread.join(max(0.0, self._begun + seconds - time.monotonic()))
         return self._outcome
 
@@ -59,7 +59,7 @@ class Bounded(Generic[T]):
 
 
 class Mark:
-    """Says on disk, while this process imports a factory, that it does: what is left ended its process."""
+    """A file that exists while this process imports a factory. One left over: the import ended a process."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
@@ -68,12 +68,12 @@ class Mark:
         self._descriptor: int | None = None
 
     def deaths(self) -> int:
-        """How many processes have ended lately while they imported this."""
+        """The number of processes that ended lately while they imported this."""
         found = [path for path in self._folder.glob(f"{self._stem}-*") if _left(path)]
         return len(found)
 
     def set(self) -> None:
-        """The import begins. Where nothing can be written, deaths aren't counted."""
+        """The import begins. Where no file can be written, ended processes aren't counted."""
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._path = self._folder / f"{self._stem}-{uuid.uuid4().hex}"
@@ -81,7 +81,7 @@ class Mark:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def clear(self) -> None:
-        """The process has outlived the import, or doesn't wait for it any longer."""
+        """The import is over, or this process doesn't wait for it any longer."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
         if self._descriptor is not None:
@@ -90,12 +90,12 @@ class Mark:
 
 
 def _left(path: Path) -> bool:
-    """Whether a process has left this mark lately: nobody holds it any more. Older ones are removed."""
+    """Whether a process that ended lately has left this mark. Older marks are removed."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_WRONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if time.time() - path.stat().st_mtime < LATELY:
+            if time.time() - path.stat().st_mtime < FATAL_IMPORT_WINDOW_S:
                 return True
             path.unlink(missing_ok=True)
         finally:
@@ -112,8 +112,8 @@ class Import:
         self._call: Bounded[PythonCrew] | None = None
 
     def begin(self, patience: float) -> None:
-        """Import it, and return as soon as it is there or takes longer."""
-        if self._mark.deaths() < DEADLY:
+        """Start the import; return when it is done, or after SLOW_IMPORT_S."""
+        if self._mark.deaths() < MAX_FATAL_IMPORTS:
             self._mark.set()
             self._call = Bounded(self._loaded)
             self._call.within(patience)
@@ -122,8 +122,8 @@ class Import:
         """The crew of the factory. Raises CrewBroken."""
         if self._call is None:
             raise CrewBroken(
-                f"{self.entry.value} has ended {DEADLY} processes that imported it, and is left out for now. "
-                "Correct its package, or uninstall it."
+                f"{self.entry.value} has ended {MAX_FATAL_IMPORTS} processes that imported it, and is "
+                "left out for now. Correct its package, or uninstall it."
             )
         outcome = self._call.within(seconds)
         self._mark.clear()
@@ -145,7 +145,7 @@ BOUND = "What it waits for doesn't belong there; CREWDECK_BUILD_TIMEOUT is the l
 
 
 def refused(what: str, error: BaseException) -> CrewBroken:
-    """In words, what the code of a crew raised."""
+    """The exception of a crew's code, in words."""
     if isinstance(error, CrewBroken):
         return error
     how = "" if isinstance(error, Exception) else "it tried to end the process: "
@@ -163,12 +163,12 @@ def _said(error: BaseException) -> str:
 def import_all(
     entries: Sequence[EntryPoint], folder: Path, seconds: float, begins: Callable[[EntryPoint], None]
 ) -> Iterator[tuple[EntryPoint, PythonCrew | CrewBroken]]:
-    """Import these factories: a crew for each, or what is wrong with it. `begins` hears of each before."""
+    """Import these factories: a crew for each, or its error. `begins` is called before each import."""
     imports = []
     for entry in entries:
         begins(entry)
         imports.append(Import(entry, folder))
-        imports[-1].begin(min(SLOW, seconds))
+        imports[-1].begin(min(SLOW_IMPORT_S, seconds))
     for each in imports:
         try:
             yield each.entry, each.within(seconds)

@@ -1,4 +1,4 @@
-"""From the catalogue to crews that can be built: imports crewai, and the packages that register factories."""
+"""Loads the catalogue's crews: imports crewai, and the packages that register factories."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the catalogue came to."""
+    """The crews of the catalogue that can be built, and the errors of the others."""
 
     crews: dict[str, Blueprint]
     #: What is wrong with factories, by crew.
@@ -33,7 +33,7 @@ class Loaded:
 
 
 def blueprints(catalog: Catalog, settings: Settings) -> dict[str, Blueprint]:
-    """All crews that can be loaded, by name; what is wrong with others is logged."""
+    """All crews that can be loaded, by name. Errors of others are logged."""
     loaded = load(catalog, settings)
     for name, problem in loaded.problems.items():
         log.error("a crew can't be loaded", crew=name, problem=str(problem))
@@ -43,7 +43,7 @@ def blueprints(catalog: Catalog, settings: Settings) -> dict[str, Blueprint]:
 def load(
     catalog: Catalog, settings: Settings, begins: Callable[[EntryPoint], None] = lambda _: None
 ) -> Loaded:
-    """All crews that can be loaded. YAML goes before Python. `begins` hears of each import before."""
+    """All crews that can be loaded. YAML goes before Python. `begins` is called before each import."""
     build_response_models()
     loaded = Loaded({name: YamlCrew(each, settings.model) for name, each in catalog.definitions.items()}, {})
     wanted = []
@@ -64,7 +64,7 @@ def load(
 def check(
     catalog: Catalog, settings: Settings, begins: Callable[[EntryPoint], None]
 ) -> Iterator[dict[str, object]]:
-    """Build every crew for real: what is wrong with which one, and the remedy."""
+    """Build every crew; yields each result, with the remedy where it fails."""
     for problem in catalog.problems:
         name = problem.file.parent.name if problem.file.name in FILES else problem.file.name
         yield _finding(name, str(problem), "Correct the file; docs/crews.md describes it.")
@@ -95,7 +95,7 @@ def _broken(name: str, error: CrewBroken) -> dict[str, object]:
 
 
 def _sample(field: InputField) -> JsonValue:
-    """A value that the input could have."""
+    """A valid sample value for the input."""
     if field.default is not None:
         return field.default
     match field.type:

@@ -1,1 +1,1 @@
-"""A crew that was changed under its run: found, told, and decided by the requester."""
+"""A crew that changed while a run of it was under way: detected, reported, and confirmed by the requester."""

@@ -1,6 +1,6 @@
-"""A crew that was changed under its run: its requester says whether the run goes on with the new one.
+"""A crew that changed while a run of it was under way: the requester decides whether the run continues.
 
-Of other models alone the run only tells, and goes on: a step isn't known by the model that took it.
+If only models changed, the run reports it and continues: the model is no part of a step's name.
 """
 
 from __future__ import annotations
@@ -16,41 +16,41 @@ from crews.journal.fingerprints import fingerprint
 from crews.journal.journal import CREW, Journal
 from crews.run import system_questions
 from crews.run.context import RunContext
-from crews.run.finished_tasks import misfit
+from crews.run.finished_tasks import first_unreadable_task
 from crews.run.identity import task_scope
 
 
 class _Noted(BaseModel):
-    """What is noted of the crew when a run begins, and whenever it goes on with another one."""
+    """The record of a crew: written when a run begins, and whenever it continues with a changed crew."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     made: CrewSnapshot
-    #: What had been recorded by then, and may not come up again.
+    #: Steps that were recorded by then and may not be repeated.
     left: tuple[str, ...] = ()
 
 
 def confirm_changes(run: RunContext, crew: Crew, *, literal: bool) -> None:
-    """Returns when the run may go on with the crew as it is now. Raises Leave otherwise. Holds its thread.
+    """Return once the run may continue with the crew as it is now. Blocks its thread. Raises Leave otherwise.
 
-    `literal`: its texts are the same each time that it is built.
+    `literal`: the crew's texts are the same each time it is built.
     """
     inputs = kickoff_inputs(run.claim.run.crew, run.claim.run.inputs)
     run.identity.learn(crew, inputs)
     journal, made = run.history.journal, CrewSnapshot.of(crew, literal=literal)
     noted = [_Noted.model_validate(written) for _, written in sorted(journal.own(CREW))]
     before = noted[-1].made if noted else made
-    finished, unfit = _finished(journal, before), misfit(crew, journal)
-    changed = [*made.since(before, finished), *_told(made, unfit)]
+    finished, unfit = _finished(journal, before), first_unreadable_task(crew, journal)
+    changed = [*made.changes_since(before, finished), *_told(made, unfit)]
     if not changed:
         if not noted:
             _note(run, 0, _Noted(made=made))
         return
-    moved = min((each for each in (made.moved(before), unfit) if each is not None), default=None)
+    moved = min((each for each in (made.first_moved_task(before), unfit) if each is not None), default=None)
     again = filled(made.tasks[moved - 1].name, inputs) if moved is not None else None
     key = f"{len(noted)}/{fingerprint(made.model_dump(mode='json'))}"
-    if unfit is None and (models := made.models_since(before, finished)):
-        run.tell_in_thread(RunChanged(crew_id=run.crew_id, change=filled(models, inputs)), key)
+    if unfit is None and (models := made.model_changes_since(before, finished)):
+        run.record_event_in_thread(RunChanged(crew_id=run.crew_id, change=filled(models, inputs)), key)
         _note(run, len(noted), _Noted(made=made))
         return
     named = [filled(each, inputs) for each in changed]
@@ -63,18 +63,18 @@ def confirm_changes(run: RunContext, crew: Crew, *, literal: bool) -> None:
 
 
 def _told(made: CrewSnapshot, unfit: int | None) -> list[str]:
-    """What is said of a finished task whose output can't be given back."""
+    """The change to report where the output of a finished task can't be restored."""
     return [f"task “{made.tasks[unfit - 1].name}”: the class of what it came to"] if unfit is not None else []
 
 
 def _finished(journal: Journal, made: CrewSnapshot) -> int:
-    """How many tasks are finished, in a row."""
+    """The number of consecutive finished tasks, from the first."""
     done = {int(name.removeprefix(DONE)) for name, _ in journal.under(DONE)}
     return next((number for number in range(len(made.tasks)) if number + 1 not in done), len(made.tasks))
 
 
 def _struck(first: int, many: int) -> list[str]:
-    """What is known of tasks that stand in other places now."""
+    """The prefixes of the records of tasks whose position changed."""
     numbers = range(first, many + 1)
     return [*(f"{task_scope(number)}/" for number in numbers), *(f"{DONE}{number}" for number in numbers)]
 

@@ -1,4 +1,4 @@
-"""What a crew is made of, and what of that was changed since a run of it began."""
+"""A snapshot of a crew's definition, and the differences between two snapshots."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DATES = re.compile(
 
 
 MANAGER = "the manager"
-"""Of a hierarchical crew, in words."""
+"""The manager of a hierarchical crew, as it is named to people."""
 
 
 class _Part(BaseModel):
@@ -26,7 +26,7 @@ class _Part(BaseModel):
 
 
 class AgentSnapshot(_Part):
-    """An agent; of texts their fingerprints."""
+    """An agent. Texts are kept as fingerprints."""
 
     goal: str
     backstory: str
@@ -36,7 +36,7 @@ class AgentSnapshot(_Part):
 
 
 class TaskSnapshot(_Part):
-    """A task; of texts their fingerprints."""
+    """A task. Texts are kept as fingerprints."""
 
     name: str
     agent: str
@@ -44,7 +44,7 @@ class TaskSnapshot(_Part):
     expected_output: str
     tools: tuple[str, ...]
     context: tuple[str, ...]
-    #: What its output consists of; empty if that is any text.
+    #: The fingerprint of the output's schema; empty for plain text.
     output: str = ""
 
 
@@ -58,7 +58,7 @@ class CrewSnapshot(_Part):
 
     @classmethod
     def of(cls, crew: Crew, *, literal: bool) -> CrewSnapshot:
-        """Of a crew as it was built. Not `literal`: dates and numbers in its texts may differ each day."""
+        """The snapshot of a built crew. Without `literal`, dates and numbers in its texts are ignored."""
         text = fingerprint if literal else _undated
         agents: dict[str, AgentSnapshot] = {}
         for agent in crew.agents:
@@ -86,19 +86,19 @@ class CrewSnapshot(_Part):
 
     @property
     def models(self) -> dict[str, str]:
-        """By who asks them, in words."""
+        """The model of each agent, by the name that people read."""
         managers = {MANAGER: self.manager} if self.manager is not None else {}
         return {_agent(role): agent.model for role, agent in self.agents.items()} | managers
 
-    def since(self, before: CrewSnapshot, finished: int) -> list[str]:
-        """What is different now, in words; so many tasks are finished, and don't count any more."""
+    def changes_since(self, before: CrewSnapshot, finished: int) -> list[str]:
+        """The differences in words. The first `finished` tasks are ignored."""
         over = {task.name for task in before.tasks[:finished]}
         managed = [f"{MANAGER}: model"] if MANAGER in self._swapped(before, over) else []
         return [*self._agents_since(before, over), *managed, *self._tasks_since(before, over)]
 
-    def models_since(self, before: CrewSnapshot, finished: int) -> str:
-        """Which models it goes on with, in a sentence; empty unless that is all that is different."""
-        if self.since(self._with_models_of(before), finished):
+    def model_changes_since(self, before: CrewSnapshot, finished: int) -> str:
+        """The changed models in a sentence; empty unless only models changed."""
+        if self.changes_since(self._with_models_of(before), finished):
             return ""
         swaps: dict[tuple[str, str], list[str]] = {}
         for who in self._swapped(before, {task.name for task in before.tasks[:finished]}):
@@ -108,15 +108,15 @@ class CrewSnapshot(_Part):
             for (then, now), who in swaps.items()
         )
 
-    def moved(self, before: CrewSnapshot) -> int | None:
-        """The number (from 1) of the first task that was another one before; None if there is none."""
+    def first_moved_task(self, before: CrewSnapshot) -> int | None:
+        """The number (from 1) of the first task whose position changed; None if there is none."""
         for number, (now, then) in enumerate(zip(self.tasks, before.tasks, strict=False), start=1):
             if now.name != then.name:
                 return number
         return None
 
     def _with_models_of(self, before: CrewSnapshot) -> CrewSnapshot:
-        """What it was before, but for the models."""
+        """The former snapshot with the current models."""
         agents = {
             role: then.model_copy(update={"model": self.agents[role].model}) if role in self.agents else then
             for role, then in before.agents.items()
@@ -124,13 +124,13 @@ class CrewSnapshot(_Part):
         return before.model_copy(update={"agents": agents, "manager": self.manager})
 
     def _swapped(self, before: CrewSnapshot, over: set[str]) -> list[str]:
-        """Who may still be at work, with another model than before."""
+        """Agents that may still work and whose model changed."""
         at_work = [_agent(role) for role in self._at_work(over)] + ([MANAGER] if self._ahead(over) else [])
         then, now = before.models, self.models
         return [who for who in at_work if who in then and who in now and then[who] != now[who]]
 
     def _whom(self, who: list[str], before: CrewSnapshot, then: str, now: str) -> str:
-        """Which of them do, unless all that had the one model have the other now."""
+        """The agents that changed the model, in parentheses; empty if all that used it did."""
         had = [each for each, model in before.models.items() if model == then]
         everyone = all(self.models.get(each, now) == now for each in had)
         return "" if everyone else f" ({', '.join(who)})"
@@ -139,7 +139,7 @@ class CrewSnapshot(_Part):
         return [task for task in self.tasks if task.name not in over]
 
     def _at_work(self, over: set[str]) -> list[str]:
-        """The agents that the tasks ahead may need."""
+        """The agents that the remaining tasks may need."""
         needed = {task.agent for task in self._ahead(over)}
         anyone = any(self.agents[role].delegates if role in self.agents else True for role in needed)
         return [role for role in self.agents if anyone or role in needed]
@@ -166,7 +166,7 @@ class CrewSnapshot(_Part):
 
 
 def name_of(task: Task, number: int) -> str:
-    """What a task is known by; those without a name, by their number."""
+    """A task's name, or its number if it has none."""
     return task.name or str(number)
 
 

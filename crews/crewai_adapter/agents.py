@@ -1,6 +1,6 @@
-"""What every agent and task of a run gets, also those that the code of a crew or of a flow makes for itself.
+"""Patches of agents and tasks, so that those that a crew's or a flow's own code creates are covered too.
 
-Nobody hands them to us, so they are met where CrewAI puts them to work.
+Crewdeck never receives them, so the patches are on the classes, where CrewAI executes them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from crewai import Agent, Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 from crewai.agents.tools_handler import ToolsHandler
 from crewai.tasks.task_output import TaskOutput
+from crewai.utilities.i18n import get_i18n
 
 from bot.core.ports import Fenced
 from crews.crewai_adapter import task_outputs
@@ -48,29 +49,29 @@ def install() -> None:
 
 
 def _equipped(original: Callable[..., Any]) -> Callable[..., Any]:
-    """An agent that a flow's method has made is as one of a crew."""
+    """Prepare an agent that a flow's method created like one of a crew."""
 
     @wraps(original)
     def equipped(agent: Agent, *args: Any, **kwargs: Any) -> Any:
-        course = FLOW_REPLAY.get()
-        if course is not None:
+        replay = FLOW_REPLAY.get()
+        if replay is not None:
             prepare(agent)
             given: Iterable[Any] = [*(agent.tools or ()), *(kwargs.get("tools") or ())]
-            declare_tools(given, course.tools)
+            declare_tools(given, replay.tools)
         return original(agent, *args, **kwargs)
 
     return equipped
 
 
 class _Busy:
-    """The agents that work on a task. From any thread."""
+    """The agents that work on a task. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._agents: set[int] = set()
 
     def take(self, agent: Agent) -> bool:
-        """Whether the agent is free; it isn't any more."""
+        """Mark the agent as busy; whether it was free."""
         with self._lock:
             free = id(agent) not in self._agents
             self._agents.add(id(agent))
@@ -82,7 +83,7 @@ class _Busy:
 
 
 def _side_by_side(original: Callable[..., Any]) -> Callable[..., Any]:
-    """An agent that works already works on another task as well.
+    """Let an agent that is busy work on a second task, with an executor of its own.
 
     CrewAI gives each agent one executor, which refuses a second task ("Executor is already running"): of two
     tasks with `async_execution`, or of two colleagues who ask the same one for help.
@@ -114,7 +115,7 @@ def _executing(agent: Agent) -> bool:
 
 
 def _twin(agent: Agent) -> Agent:
-    """The same agent, which shares all but what belongs to the task at hand."""
+    """A copy of the agent that shares everything except the state of the current task."""
     twin = agent.model_copy()
     twin.agent_executor = None
     twin.tools_handler = ToolsHandler(cache=agent.tools_handler.cache)
@@ -123,9 +124,9 @@ def _twin(agent: Agent) -> Agent:
 
 
 def _ending(original: Callable[..., None]) -> Callable[..., None]:
-    """A task with `async_execution`: whatever ends its thread ends who waits for it.
+    """Let any exception of a task with `async_execution` reach the code that waits for it.
 
-    CrewAI hands on nothing but Exceptions: a run that is to leave would be waited for without end.
+    CrewAI only passes on Exceptions, so a run that has to leave would wait forever.
     """
 
     @wraps(original)
@@ -149,8 +150,16 @@ def _ending(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def prepare(agent: Any) -> None:
-    """What every agent needs so that people can take their time."""
+    """Set what every agent needs so that people can take their time."""
     # Would count tokens with an extra request to OpenAI for each tool result.
     agent.use_better_compaction = False
     # Would count the time that people take, and fail the task for it.
     agent.max_execution_time = None
+
+
+def manager_texts() -> dict[str, Any]:
+    """Role, goal and backstory of CrewAI's own manager of a hierarchical crew."""
+    texts = get_i18n()
+    return {
+        part: texts.retrieve("hierarchical_manager_agent", part) for part in ("role", "goal", "backstory")
+    }

@@ -1,6 +1,6 @@
-"""What models give as arguments of tools: checked where CrewAI reads them, once for the whole process.
+"""The arguments that models give to tools, checked where CrewAI parses them.
 
-CrewAI tells a model of arguments that are no JSON, and fails at those that are JSON but no object.
+CrewAI reports invalid JSON to the model, but fails for JSON that is no object.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _KINDS = {list: "a list", str: "a string", bool: "a boolean", int: "a number", f
 
 
 def install() -> None:
-    """Let every agent be told of arguments that no tool can be called with."""
+    """Report arguments that no tool can be called with to the model."""
     original: Any = agent_utils.parse_tool_call_args
     if getattr(original, "_crewdeck_installed", False):
         return
@@ -45,7 +45,7 @@ def install() -> None:
 
 
 def _refused(why: str, tool: str, call_id: str, original_tool: Any) -> dict[str, Any]:
-    """As CrewAI has it for what is no JSON."""
+    """The same record that CrewAI makes for invalid JSON."""
     message = (
         f"Error: The arguments of the tool '{tool}' can't be used: {why}. "
         'Please call it with one JSON object of its parameters, such as {"name": "value"}.'

@@ -1,4 +1,4 @@
-"""Where CrewAI executes tasks and makes attempts at them, intercepted once for the whole process.
+"""Patches that tell a run when CrewAI executes a task, and when it retries one.
 
 CrewAI starts a task again from within the attempt that failed (`max_retry_limit`), and once more after the
 attempt whose output a guardrail rejected (`guardrail_max_retries`). A task that a loop or another `kickoff`
@@ -25,7 +25,7 @@ Within = Callable[..., AbstractContextManager[None]]
 
 
 def install() -> None:
-    """Let the runs know of each execution of a task, and of each attempt at it."""
+    """Track each execution of a task, and each attempt."""
     if getattr(Task, "_crewdeck_installed", False):
         return
     for owner, plain, awaited, within in (
@@ -60,7 +60,7 @@ def _awaited_within(original: Callable[..., Awaitable[Any]], within: Within) -> 
 
 @contextmanager
 def _execution(of: object, *_args: object, **_kwargs: object) -> Iterator[None]:
-    """A task is executed, or an agent's `kickoff`: in as many attempts as it takes."""
+    """One execution of a task or of an agent's `kickoff`, with all its attempts."""
     if CURRENT.get() is None:
         yield
         return
@@ -76,7 +76,7 @@ def _attempt_at_task(
 
 @contextmanager
 def _attempt(agent: object, *_args: object, of: object = None, **_kwargs: object) -> Iterator[None]:
-    """An agent attempts what it was given; if it has done so before in this execution, once more."""
+    """One attempt of an agent; the steps of an earlier attempt in this execution may repeat."""
     run, outer = CURRENT.get(), ATTEMPT.get()
     of = of or agent
     if run is None:
@@ -113,5 +113,5 @@ def _any(_content: Hashable) -> bool:
 
 
 def _but_prompts(content: Hashable) -> bool:
-    """A guardrail's objection stands in the prompt of the next attempt, which is rendered anew."""
+    """Everything but prompts: the next one contains the guardrail's objection, so it is rendered again."""
     return not (isinstance(content, str) and f"/{PROMPT}/" in content)

@@ -15,11 +15,11 @@ Listener = Callable[..., Awaitable[Any]]
 
 
 class ListenerExited(Exception):  # noqa: N818 - says what happened
-    """A listener raised what would have ended the bus: the other listeners are called all the same."""
+    """A listener raised an exception that would have ended the bus; the other listeners are still called."""
 
 
 def install() -> None:
-    """Let a listener that calls `sys.exit()` harm nobody: CrewAI catches Exceptions alone."""
+    """Contain listeners that call `sys.exit()`: CrewAI only catches Exceptions."""
     bus: Any = type(crewai_event_bus)
     if getattr(bus, "_crewdeck_installed", False):
         return
@@ -62,6 +62,6 @@ def _safe(listener: Listener) -> Listener:
 
 
 def forget(tasks: Iterable[Any]) -> None:
-    """These are over. CrewAI's own listener would keep a cancelled task, and with it the crew, for ever."""
+    """Release finished tasks. CrewAI's own listener would keep a cancelled task and its crew forever."""
     for task in tasks:
         event_listener.execution_spans.pop(task, None)

@@ -1,4 +1,4 @@
-"""What must be so in this process before crewai is imported (docs/decisions/0003-crewai-seams.md)."""
+"""The environment that a process needs before it imports crewai (docs/decisions/0003-crewai-seams.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VENDORS = ("crewai", "crewai_core", "httpx", "openai", "anthropic", "LiteLLM")
 
 
 def prepare(settings: Settings) -> None:
-    """Silence what CrewAI does at import and at its first kickoff. Called once, by a process of crews."""
+    """Disable what CrewAI does at import and at its first kickoff. Called once per process."""
     # Offline, each of these would cost seconds; telemetry would also take our signal handlers.
     os.environ["CREWAI_DISABLE_TELEMETRY"] = "true"
     os.environ["CREWAI_TRACING_ENABLED"] = "false"

@@ -1,4 +1,4 @@
-"""CrewAI's executor of agents, which says to tools and questions whose they are."""
+"""Patches of CrewAI's agent executor: tools and questions know the agent and task that they belong to."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from crewai.flow.flow import FlowState
 
 from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, AgentAtWork
 
-MOST_CALLS = 512
+MAX_CONCURRENT_TOOL_CALLS = 512
 """Tool calls of one turn that are made at the same time."""
 
 
 class _State(FlowState, AgentExecutorState):
-    """What an executor keeps. CrewAI would make a class like this for each one, which takes milliseconds."""
+    """An executor's state. CrewAI creates a class like this for each executor, which takes milliseconds."""
 
 
 class _Pool(ThreadPoolExecutor):
-    """CrewAI makes at most 8 tool calls of a turn at a time: a ninth question would wait for answers."""
+    """CrewAI makes at most 8 tool calls of a turn concurrently: a ninth question would wait for answers."""
 
     def __init__(self, max_workers: int | None = None) -> None:  # noqa: ARG002
-        super().__init__(MOST_CALLS, thread_name_prefix="tool")
+        super().__init__(MAX_CONCURRENT_TOOL_CALLS, thread_name_prefix="tool")
 
 
 def install() -> None:
-    """Do so for all agents, once for the whole process."""
+    """Patch the executor, once per process."""
     executor: Any = AgentExecutor
     module: Any = agent_executor
     if "_crewdeck_installed" in vars(executor):  # A Flow has it too, of which this is one.
@@ -67,21 +67,21 @@ def _invoke_async(
 
 
 def _beside_others(original: Callable[..., Any]) -> Callable[..., Any]:
-    """The steps of a plan may be taken at the same time, each with model calls and tools of its own."""
+    """Steps of a plan may run concurrently, each with its own model calls and tool calls."""
 
     @wraps(original)
     def execute(*args: Any, **kwargs: Any) -> Any:
         run = CURRENT.get()
         if run is None:
             return original(*args, **kwargs)
-        return run.recorder.container(lambda: original(*args, **kwargs))
+        return run.recorder.delegated(lambda: original(*args, **kwargs))
 
     return execute
 
 
 @contextmanager
 def _at_work(executor: AgentExecutor) -> Iterator[None]:
-    """What an agent calls is a step of its own, also where a tool has put the agent to work."""
+    """What an agent calls is a step of its own, even if the agent works inside a tool."""
     agent = AGENT.set(AgentAtWork(executor.agent, executor.task))
     inside = INSIDE_TOOL.set(False)
     try:

@@ -1,6 +1,6 @@
-"""Where CrewAI's Flow calls methods and asks people, intercepted once for the whole process.
+"""Patches of CrewAI's Flow: calls of methods are recorded, and its questions reach people.
 
-At class level, so that flows which are kicked off by a method of the run's own flow ask the same people.
+They are on the class, so that flows started by a method of the run's own flow ask the same people.
 CrewAI's own flows, such as the executor of agents, are left alone.
 """
 
@@ -23,7 +23,7 @@ INPUT_PROVIDER = InputProvider()
 
 
 def install() -> None:
-    """Let what flows do in a run pass through its course."""
+    """Patch Flow, once per process."""
     if getattr(Flow, "_crewdeck_installed", False):
         return
     for name, replaced in (
@@ -38,9 +38,9 @@ def install() -> None:
     Flow._crewdeck_installed = True  # type: ignore[attr-defined]  # noqa: SLF001 - a seam
 
 
-def _course_of(flow: Flow[Any]) -> FlowReplay | None:
-    course = FLOW_REPLAY.get()
-    return course if course is not None and course.replays(flow) else None
+def _replay_of(flow: Flow[Any]) -> FlowReplay | None:
+    replay = FLOW_REPLAY.get()
+    return replay if replay is not None and replay.replays(flow) else None
 
 
 def _run_of(flow: Flow[Any]) -> RunContext | None:
@@ -62,13 +62,13 @@ def _execute_method(original: Callable[..., Any]) -> Callable[..., Any]:
     async def execute(
         flow: Flow[Any], name: str, method: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Any:
-        course = _course_of(flow)
-        if course is None:
+        replay = _replay_of(flow)
+        if replay is None:
             return await original(flow, name, method, *args, **kwargs)
-        async with course.call(str(name)) as call:
+        async with replay.call(str(name)) as call:
 
             async def body(*given: Any, **named: Any) -> Any:
-                return await course.body(call, partial(method, *given, **named))
+                return await replay.run_body(call, partial(method, *given, **named))
 
             return await original(flow, name, body, *args, **kwargs)
 
@@ -81,14 +81,14 @@ def _run_human_feedback_step(original: Callable[..., Any]) -> Callable[..., Any]
         run = _run_of(flow)
         if run is None:
             return await original(flow, name, declared, output)
-        course = _course_of(flow)
-        call = course.current() if course is not None else None
+        replay = _replay_of(flow)
+        call = replay.current() if replay is not None else None
         digest = review_of(run, feedback_spec_of(declared), output).fingerprint
-        if course is not None and call is not None:
-            course.asks(call, digest)
+        if replay is not None and call is not None:
+            replay.before_feedback(call, digest)
         result = await feedback_on(run, str(name), declared, output)
-        if course is not None and call is not None:
-            await course.fed(call, digest)
+        if replay is not None and call is not None:
+            await replay.record_feedback(call, digest)
         flow.human_feedback_history.append(result)
         flow.last_human_feedback = result
         if not declared.emit:

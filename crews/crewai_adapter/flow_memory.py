@@ -1,7 +1,7 @@
-"""A flow's memory, made when it is first used.
+"""A flow's memory, created on first use.
 
-CrewAI makes one for every Flow, which takes seconds in a process that has not done so before: it imports a
-database. Few flows use it.
+CrewAI creates one for every Flow. The first one in a process takes seconds, since it imports a database; few
+flows use it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from crewai.memory.utils import sanitize_scope_name
 
 
 class LazyMemory:
-    """Stands for the `Memory` that CrewAI would have made."""
+    """A placeholder for the `Memory` that CrewAI would have created."""
 
     #: CrewAI saves lists only in what is a `Memory`.
     __class__ = Memory  # type: ignore[assignment]

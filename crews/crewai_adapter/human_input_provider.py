@@ -27,7 +27,7 @@ class HumanInputProvider:
         """Whether the prompt was rendered before, and so is in the context already."""
         own = self._run.identity.own(context.task)
         described = "" if own is not None else _steady(_wanted(context))
-        name, messages = self._run.recorder.prompt(context.agent.role, described)
+        name, messages = self._run.recorder.find_prompt(context.agent.role, described)
         if messages is not None:
             context.messages[:] = messages
             return True
@@ -36,7 +36,7 @@ class HumanInputProvider:
 
     def post_setup_messages(self, context: ExecutorContext) -> None:
         """The prompt was rendered now."""
-        context.messages[:] = self._run.recorder.rendered(self._rendering.get(), list(context.messages))
+        context.messages[:] = self._run.recorder.record_prompt(self._rendering.get(), list(context.messages))
 
     async def handle_feedback_async(self, answer: AgentFinish, context: AsyncExecutorContext) -> AgentFinish:
         for review in self._reviews.askings(AgentAtWork(context.agent, context.task)):
@@ -65,7 +65,7 @@ class HumanInputProvider:
 
 
 def _wanted(context: ExecutorContext) -> str:
-    """The words of a task that isn't the crew's own, or of an agent's `kickoff`, which has none."""
+    """The description of a delegated task, or the input of an agent's `kickoff`."""
     return str(getattr(context.task, "description", None) or getattr(context, "_kickoff_input", ""))
 
 
@@ -73,7 +73,7 @@ _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 
 
 def _steady(description: str) -> str:
-    """Work that is no task of the crew is known by its words, but for those that differ from time to time.
+    """The description without its variable parts; it identifies work that is no task of the crew.
 
     Agents with `inject_date` add the date; a crew that plans names its tools as Python shows them.
     """

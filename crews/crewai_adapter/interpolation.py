@@ -1,4 +1,4 @@
-"""How CrewAI puts inputs into a crew's texts, and these into prompts: once, literally.
+"""Inputs are inserted into a crew's texts, and texts into prompts, once and literally.
 
 CrewAI replaces one placeholder after the other, so that `{tone}` in the value of `topic`, or `{tools}` in a
 task's description, are replaced as well. Here that is put right for the whole process.
@@ -29,7 +29,7 @@ _SHOW = {hidden: shown for shown, hidden in _HIDE.items()}
 
 
 def install() -> None:
-    """Do so from now on, in all threads."""
+    """Patch CrewAI's interpolation, once per process."""
     if getattr(Task, "_crewdeck_interpolation", False):
         return
     once = _once(string_utils.interpolate_only)
@@ -46,7 +46,7 @@ def install() -> None:
 
 
 def _once(interpolate_only: Callable[..., str]) -> Callable[..., str]:
-    """Inputs in a text of a task or an agent. What CrewAI refuses, it refuses."""
+    """Insert inputs into a text. CrewAI's own validation still applies."""
 
     @wraps(interpolate_only)
     def interpolate(input_string: str | None, inputs: dict[str, Any]) -> str:
@@ -68,7 +68,7 @@ def _of_agent(build: Callable[..., str]) -> Callable[..., str]:
 
 
 def _of_task(format_prompt: Callable[[str, dict[str, str]], str]) -> Callable[[str, dict[str, str]], str]:
-    """The task and the tools, likewise; this is the last step, so braces are shown again."""
+    """The same for the task and the tools. This is the last step, so braces are restored."""
 
     @wraps(format_prompt)
     def formatted(prompt: str, inputs: dict[str, Any]) -> str:
@@ -87,7 +87,7 @@ def _shown(text: str) -> str:
 
 
 def _with_guardrails(interpolate: Callable[..., None]) -> Callable[..., None]:
-    """A guardrail in words gets the inputs, too. Braces that are no input stay: CrewAI allows them there."""
+    """Insert inputs into guardrails in words, too. Braces that are no input stay, as CrewAI allows there."""
 
     @wraps(interpolate)
     def interpolated(task: Task, inputs: Mapping[str, Any]) -> None:
@@ -107,7 +107,7 @@ def _guardrails(task: Task) -> Iterator[LLMGuardrail]:
 
 
 def _known(interpolate: Callable[..., None]) -> Callable[..., None]:
-    """The run shows the names that its crew has now: a `before_kickoff` may have changed the inputs."""
+    """Update the names that the run shows: a `before_kickoff` may have changed the inputs."""
 
     @wraps(interpolate)
     def interpolated(crew: Crew, inputs: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ _inside: ContextVar[bool] = ContextVar("crewdeck_inside_model_call", default=Fal
 
 
 def install() -> None:
-    """Let the model calls of every BaseLLM class, also of later ones, pass through their run's steps."""
+    """Send the model calls of every BaseLLM class, also of later ones, through the run's recorder."""
     if getattr(BaseLLM, "_crewdeck_installed", False):
         return
     wrap_in_retries = BaseLLM.__dict__["_wrap_call_method"].__func__
@@ -68,7 +68,7 @@ def _as_step(call: Callable[..., Any]) -> Callable[..., Any]:
             return call(model, *args, **kwargs)
 
         try:
-            return run.recorder.model(_request(call, model, args, kwargs), ask)
+            return run.recorder.model_call(_request(call, model, args, kwargs), ask)
         finally:
             _inside.reset(token)
 
@@ -89,7 +89,7 @@ def _as_async_step(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitab
             return await call(model, *args, **kwargs)
 
         try:
-            return await run.recorder.model_async(_request(call, model, args, kwargs), ask)
+            return await run.recorder.model_call_async(_request(call, model, args, kwargs), ask)
         finally:
             _inside.reset(token)
 
@@ -105,7 +105,7 @@ def _marked(step: Callable[..., Any]) -> Callable[..., Any]:
 def _with_valid_messages(
     args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Messages are the first that a model is called with. No provider takes half a character."""
+    """Make the messages (the first argument) valid text: no provider accepts a lone surrogate."""
     if args:
         return (in_valid_text(args[0]), *args[1:]), kwargs
     return args, kwargs | ({"messages": in_valid_text(kwargs["messages"])} if "messages" in kwargs else {})
@@ -121,7 +121,7 @@ def _request(
 
 
 def _offered(tool: Any) -> tuple[str, tuple[str, ...]]:
-    """What a tool is known by: reworded descriptions don't make it another one."""
+    """What identifies a tool: its name and parameters, not its description."""
     function = tool.get("function", tool) if isinstance(tool, dict) else {}
     schema = function.get("parameters") or function.get("input_schema") or {}
     return str(function.get("name", "")), tuple(sorted(schema.get("properties") or ()))

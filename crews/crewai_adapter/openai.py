@@ -24,7 +24,7 @@ Build = Callable[[OpenAICompletion], Any]
 
 
 def install() -> None:
-    """Let models that are made from now on share it, once for the whole process."""
+    """Let models that are created from now on share the certificates, once per process."""
     model: Any = OpenAICompletion
     if getattr(model, "_crewdeck_shares_certificates", False):
         return
@@ -43,7 +43,7 @@ def install() -> None:
 
 
 def _concealing(init: Callable[..., None]) -> Callable[..., None]:
-    """Providers quote the key that they refuse; a crew's code may have it, of which no setting tells."""
+    """Hide the model's key from the log: providers quote a refused key."""
 
     @wraps(init)
     def made(self: BaseLLM, /, *args: Any, **kwargs: Any) -> None:
@@ -55,7 +55,7 @@ def _concealing(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def _sharing(theirs: Build, ours: Callable[[dict[str, Any]], Any]) -> Build:
-    """Ours, unless the crew's author wants a client of another kind."""
+    """Our client, unless the crew's author configured another one."""
 
     @wraps(theirs)
     def build(model: OpenAICompletion) -> Any:
@@ -84,3 +84,8 @@ def _below(root: type[BaseModel]) -> Iterator[type[BaseModel]]:
     for model in root.__subclasses__():
         yield model
         yield from _below(model)
+
+
+def lacks_key(model: BaseLLM) -> bool:
+    """Whether this is a model of OpenAI without a key."""
+    return isinstance(model, OpenAICompletion) and not model.api_key

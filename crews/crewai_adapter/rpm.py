@@ -16,8 +16,8 @@ from crewai.utilities.rpm_controller import RPMController
 
 from crews.run.context import CURRENT
 
-MINUTE = 60.0
-LOOK = 0.1
+MINUTE_S = 60.0
+POLL_INTERVAL_S = 0.1
 """Seconds after which a run that waits looks whether it is to leave."""
 
 _DUE: ContextVar[RPMController | None] = ContextVar("crewdeck_rpm_due", default=None)
@@ -25,7 +25,7 @@ _DUE: ContextVar[RPMController | None] = ContextVar("crewdeck_rpm_due", default=
 
 
 def install() -> None:
-    """Put off counting until a model is asked, once for the whole process."""
+    """Defer counting until a model is called, once per process."""
     controller: Any = RPMController
     if getattr(controller, "_crewdeck_installed", False):
         return
@@ -36,7 +36,7 @@ def install() -> None:
 
 
 def due() -> Callable[[], None]:
-    """What counts the model call that is made here, and may wait for it; called unless it is replayed."""
+    """A function that counts this model call and may wait for the limit; not called for a replayed call."""
     controller: Any = _DUE.get()
     _DUE.set(None)
 
@@ -48,7 +48,7 @@ def due() -> Callable[[], None]:
 
 
 def forget(crew: object) -> None:
-    """The crew is over. Each count has a thread, which CrewAI ends for crews that come to their end."""
+    """Stop the crew's counters. Each has a thread, which CrewAI only ends for crews that complete."""
     if isinstance(crew, Crew):
         for each in _counts(crew):
             each.stop_rpm_counter()
@@ -79,10 +79,10 @@ def _wait(original: Callable[..., None]) -> Callable[..., None]:
         if run is None:
             original(controller)
             return
-        until = time.monotonic() + MINUTE
+        until = time.monotonic() + MINUTE_S
         while time.monotonic() < until:
-            run.go_on()
-            time.sleep(LOOK)
+            run.before_step()
+            time.sleep(POLL_INTERVAL_S)
         run.check_lease()
         controller._current_rpm = 0  # noqa: SLF001 - as CrewAI does
 

@@ -31,12 +31,12 @@ from crews.run.exits import Leave
 
 log = structlog.get_logger(__name__)
 
-UNWRITTEN = "unwritten"
+NOT_SERIALIZABLE = "unwritten"
 """Recorded in place of a result that can't be told in JSON."""
 
 
 def install() -> None:
-    """Let the tool calls of every class, also of later ones, pass through their run's steps."""
+    """Send the tool calls of every class, also of later ones, through the run's recorder."""
     base: Any = BaseTool
     if getattr(base, "_crewdeck_installed", False):
         return
@@ -88,7 +88,7 @@ def _arun(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
         if context is None:
             return await original(tool, *args, **kwargs)
         call = _Call(context, tool, {"args": args, **kwargs}, lambda: _used(tool, args, kwargs))
-        return await call.made_async(lambda: original(tool, *args, **kwargs))
+        return await call.result_async(lambda: original(tool, *args, **kwargs))
 
     return arun
 
@@ -114,13 +114,13 @@ def _ainvoke(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
             return await original(tool, input, config, **kwargs)
         input, kwargs = in_valid_text(input), in_valid_text(kwargs)  # noqa: A001 - CrewAI's name
         call = _Call(context, tool, _arguments(input, kwargs), tool._increment_usage_count)  # noqa: SLF001
-        return await call.made_async(lambda: original(tool, input, config, **kwargs))
+        return await call.result_async(lambda: original(tool, input, config, **kwargs))
 
     return ainvoke
 
 
 def _arguments(given: Any, more: dict[str, Any]) -> dict[str, Any]:
-    """As an agent that calls functions would give them."""
+    """The arguments in the form that function calling gives them."""
     if isinstance(given, str):
         with suppress(ValueError):
             given = json.loads(given)
@@ -128,7 +128,7 @@ def _arguments(given: Any, more: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run_of(tool: BaseTool | CrewStructuredTool) -> RunContext | None:
-    """The run of which this call is a step; None if it is none, or a part of another tool's call."""
+    """The run that this call is a step of; None outside of runs and inside of another tool's call."""
     if INSIDE_TOOL.get() or isinstance(_original(tool), AskHuman):
         return None
     return CURRENT.get()
@@ -157,7 +157,7 @@ class _Call:
         arguments: dict[str, Any],
         used: Callable[[], None],
     ) -> None:
-        """`used` counts a use of the tool, where the call isn't made again."""
+        """`used` counts a use of the tool where the call is replayed."""
         self._run = run
         self._tool = tool
         self._arguments = arguments
@@ -167,10 +167,10 @@ class _Call:
         self._begun = False
 
     def made(self, call: Callable[[], Any]) -> Any:
-        """What the call comes to, or came to when it was recorded."""
+        """The result of the call, or the recorded one."""
         original = _original(self._tool)
         if isinstance(original, BaseAgentTool):
-            return self._run.recorder.container(call)
+            return self._run.recorder.delegated(call)
         came_to: list[Any] = []
 
         def begin() -> Any:
@@ -179,18 +179,18 @@ class _Call:
             return self._written(came_to[0])
 
         try:
-            result = self._run.recorder.tool(self._tool.name, self._arguments, begin, declared(original))
+            result = self._run.recorder.tool_call(self._tool.name, self._arguments, begin, declared(original))
         finally:
             if not self._begun:
                 self._used()
         if self._read_by_agent:
             return result
-        if result == {UNWRITTEN: True}:
+        if result == {NOT_SERIALIZABLE: True}:
             return came_to[0] if came_to else self._inside(call)
         return read(result)
 
-    async def made_async(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """The same for a call that is awaited, on the loop of who awaits it."""
+    async def result_async(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """The same for an async call, which runs on the caller's loop."""
         loop = asyncio.get_running_loop()
         under_way: list[Future[Any]] = []
 
@@ -235,4 +235,4 @@ class _Call:
                 tool=self._tool.name,
                 reason=str(error),
             )
-            return {UNWRITTEN: True}
+            return {NOT_SERIALIZABLE: True}

@@ -1,1 +1,1 @@
-"""From files and factories to crews that can be built."""
+"""Definitions of crews: files and factories, read and validated without crewai."""

@@ -1,4 +1,4 @@
-"""The crews that can be run from here: folders with YAML, and factories that packages register.
+"""The catalogue: folders with YAML, and factories that packages register.
 
 Reading the catalogue imports no crewai. A broken definition becomes a problem; it never keeps others from
 working.
@@ -44,7 +44,7 @@ E = TypeVar("E", bound=Entry)
 
 @dataclass(frozen=True)
 class Definition:
-    """A crew in YAML: checked, so that what can be known without CrewAI is right."""
+    """A crew in YAML, validated as far as that is possible without CrewAI."""
 
     name: str
     folder: Path
@@ -66,7 +66,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Catalog:
-    """All definitions by name, and what is wrong with others."""
+    """All definitions by name, and the problems of others."""
 
     definitions: Mapping[str, Definition] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -114,7 +114,7 @@ def _no_folder(error: OSError) -> str:
 
 
 def read_crew(folder: Path) -> tuple[Definition | None, list[Problem]]:
-    """Read one crew's folder: the definition, or everything that is wrong with it."""
+    """Read one crew's folder: the definition, or all of its problems."""
     pages: list[Document] = []
     problems: list[Problem] = []
     for file in FILES:

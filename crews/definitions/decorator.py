@@ -1,4 +1,4 @@
-"""Crews written in Python: a factory, and what people need to know of it."""
+"""The decorator `crew` of factories: a crew's title, inputs and limits."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _validated(written: Mapping[str, Any]) -> CrewFile:
 
 
 def declared_by(name: str, factory: Callable[..., Any]) -> CrewFile:
-    """What a factory declares with `crew`; of one that declares nothing only the name is known."""
+    """What a factory declares with `crew`; without a declaration, only its name."""
     declared = getattr(factory, MARK, None)
     return declared if isinstance(declared, CrewFile) else CrewFile(title=name.replace("_", " ").capitalize())
 

@@ -1,4 +1,4 @@
-"""What the files of a crew's folder may say. A key that nobody reads is an error, not a surprise later."""
+"""The schema of the files in a crew's folder. An unknown key is an error."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _DURATION_PART = re.compile(r"(\d+)\s*([dhms])")
 _UNIT_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
-LONGEST_S = 3650 * 86400
-_LONGEST_TEXT = 40
+MAX_DURATION_S = 3650 * 86400
+_MAX_DURATION_LENGTH = 40
 
 
 def seconds(text: object) -> int:
-    """The seconds that `text` stands for; ValueError says how to write it."""
+    """The seconds of a duration such as `2h30m`. Raises ValueError with the expected form."""
     written = str(text).strip().lower()
-    if len(written) > _LONGEST_TEXT:
+    if len(written) > _MAX_DURATION_LENGTH:
         raise ValueError("must be a duration such as 90s, 24h or 2h30m, and is longer than that")
     if isinstance(text, bool) or not written or _DURATION_PART.sub("", written).strip():
         raise ValueError(f"must be a duration such as 90s, 24h or 2h30m, not {text!r}")
     total = sum(int(number) * _UNIT_S[unit] for number, unit in _DURATION_PART.findall(written))
     if total < 1:
         raise ValueError("must be at least one second")
-    if total > LONGEST_S:
+    if total > MAX_DURATION_S:
         raise ValueError("must be at most 3650d; leave it out for what has no end")
     return total
 
@@ -109,7 +109,7 @@ class Patience(Entry):
         return outcome
 
     def over(self, general: Patience) -> Deadline:
-        """This, completed by what holds for all kinds."""
+        """These values, with those for all kinds as defaults."""
         return Deadline(
             after=self.deadline or general.deadline,
             outcome=self.on_deadline or general.on_deadline or "expire",
@@ -126,7 +126,7 @@ class QuestionsEntry(Patience):
     review: Patience | None = None
 
     def deadlines(self) -> dict[str, Deadline]:
-        """By kind; the key "" is for those that have none of their own."""
+        """Deadlines by kind; the key "" is the default."""
         kinds = {kind.value: getattr(self, kind.value) for kind in QuestionKind}
         return {"": self.over(self)} | {name: own.over(self) for name, own in kinds.items() if own}
 

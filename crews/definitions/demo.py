@@ -1,4 +1,4 @@
-"""The demo crew's one tool: it looks things up in a file that is bundled with the crew."""
+"""The demo crew's tool, which looks facts up in a file that is bundled with the crew."""
 
 from __future__ import annotations
 

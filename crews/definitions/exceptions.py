@@ -1,4 +1,4 @@
-"""Why a definition can't be turned into a crew."""
+"""The error of a definition that can't be built."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`{topic}` in the texts of a crew: inputs are inserted once, as they are."""
+"""Placeholders (`{topic}`) in the texts of a crew. Inputs are inserted once and literally."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_\-]*)\}")
 
 
 def kickoff_inputs(card: Card, inputs: Mapping[str, JsonValue]) -> dict[str, Any]:
-    """What the placeholders stand for: optional inputs that were not given are empty."""
+    """The values of the placeholders; optional inputs that were not given are empty."""
     return {field.name: "" for field in card.inputs} | dict(inputs)
 
 
 def filled(text: str, inputs: Mapping[str, Any]) -> str:
-    """The text with its inputs in it. A placeholder that is no input stays."""
+    """The text with inputs inserted. A placeholder that is no input stays."""
     return PLACEHOLDER.sub(lambda found: str(inputs.get(found[1], found[0])), text)

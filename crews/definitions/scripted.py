@@ -1,4 +1,4 @@
-"""A model that needs no key: it reads its lines from the crew's folder, and CrewAI's real loop does the rest.
+"""A scripted model that needs no key: it reads its lines from the crew's folder.
 
 `script.yaml` holds the lines of each task, under the task's name:
 
@@ -54,7 +54,7 @@ def read_script(folder: Path) -> Script:
 
 
 class ScriptedLLM(BaseLLM):
-    """Says what the script has for a task, one line a turn; the last line again after the end."""
+    """Answers with the task's next line in each turn, and repeats the last one."""
 
     model: str = SCRIPTED
     script: dict[str, list[Line]] = Field(default_factory=dict)
@@ -68,7 +68,7 @@ class ScriptedLLM(BaseLLM):
         return True
 
     def get_input_tokens_count(self, messages: Any, tools: Any = None, response_model: Any = None) -> int:  # noqa: ARG002
-        """Nobody pays for them."""
+        """Scripted answers cost nothing."""
         return 0
 
     def call(
@@ -98,7 +98,7 @@ class ScriptedLLM(BaseLLM):
 
 
 def _context(task: Any) -> dict[str, str]:
-    """What the tasks before this one came to."""
+    """The outputs of the tasks before this one."""
     before = getattr(task, "context", None)
     return {each.name: each.output.raw for each in before if each.output} if isinstance(before, list) else {}
 

@@ -14,17 +14,17 @@ _NAME = "_crewdeck_on_interrupted"
 
 
 def declare(tool: object, what: OnInterrupted) -> None:
-    """Keep with the tool what its crew declares for it."""
+    """Store the crew's declaration with the tool."""
     object.__setattr__(tool, _NAME, what)
 
 
 def declared(tool: Any) -> OnInterrupted:  # noqa: ANN401 - CrewAI has several classes of tools
-    """What its crew declares for the tool; `ask` if nothing."""
+    """The crew's declaration for the tool; `ask` by default."""
     return cast("OnInterrupted", getattr(tool, _NAME, "ask"))
 
 
 def declare_tools(given: Iterable[Any], entries: Iterable[ToolEntry]) -> None:
-    """What a factory declares of tools by their class. Raises CrewBroken."""
+    """Store a factory's declarations with the tools of these classes. Raises CrewBroken."""
     kinds = [(import_class(entry.use), entry.on_interrupted) for entry in entries]
     for tool in given:
         for kind, on_interrupted in kinds:
@@ -33,7 +33,7 @@ def declare_tools(given: Iterable[Any], entries: Iterable[ToolEntry]) -> None:
 
 
 def import_class(reference: str) -> Any:  # noqa: ANN401 - a class of any kind
-    """What `module:Class` names. Raises CrewBroken."""
+    """Import `module:Class`. Raises CrewBroken."""
     module, _, name = reference.partition(":")
     try:
         return getattr(importlib.import_module(module), name)

@@ -1,4 +1,4 @@
-"""YAML files that know on which line each of their keys stands."""
+"""YAML files with the line of each key."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from crews.definitions.yaml_nodes import Invalid, Mapping, Node, Scalar, short
 
 Location = tuple[str | int, ...]
 
-MOST_BYTES = 512 * 1024
+MAX_FILE_BYTES = 512 * 1024
 """Of one file. Texts of crews are pages, not books."""
-LONGEST_MESSAGE = 400
+MAX_MESSAGE_LENGTH = 400
 """Characters. Messages repeat what is in the file."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a crew's definition, and where."""
+    """A problem of a crew's definition, with its position."""
 
     file: Path
     #: From 1; 0 if it concerns the whole file.
@@ -41,7 +41,7 @@ class Problem:
 
 
 class Unreadable(Exception):  # noqa: N818 - says what happened
-    """The file is missing or is no YAML; `problem` says so."""
+    """The file is missing or no valid YAML; `problem` has the details."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
@@ -50,7 +50,7 @@ class Unreadable(Exception):  # noqa: N818 - says what happened
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file: its content as plain values, and where everything in it is."""
+    """A YAML file: its content as plain values, and the position of each."""
 
     file: Path
     content: JsonValue
@@ -86,19 +86,19 @@ def read(file: Path) -> Document:
 
 
 def _text(file: Path) -> str:
-    """Raises OSError and UnicodeDecodeError; never waits, as opening a pipe would."""
+    """The text of a regular file; opening a pipe would block. Raises OSError and UnicodeDecodeError."""
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as opened:  # noqa: PTH123 - a descriptor
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError("it is no file")
-        content = opened.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise OSError(f"it is larger than {MOST_BYTES // 1024} KiB")
+        content = opened.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise OSError(f"it is larger than {MAX_FILE_BYTES // 1024} KiB")
     return content.decode("utf-8-sig")
 
 
 def _plain(document: Document, location: Location, node: Node) -> JsonValue:
-    """The node as plain values; what is where goes into the document. Its depth is bounded."""
+    """The node as plain values; positions are added to the document. The depth is bounded."""
     if isinstance(node, Scalar):
         if not isinstance(node.value, str | None):
             document.written[location] = node.text

@@ -1,4 +1,4 @@
-"""YAML 1.2 as a tree of nodes that know their lines. No tag constructs anything; size and depth are bounded.
+"""Parses YAML 1.2 into nodes with line numbers. Tags construct nothing; size and depth are bounded.
 
 ruamel.yaml reads the text; the tree is built here, from its events, since its own composer recurses, follows
 aliases to themselves, and converts values in ways that YAML 1.2 doesn't know (`1_000`).
@@ -24,9 +24,9 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-MOST_NODES = 20_000
+MAX_NODES = 20_000
 """Values and keys of a file, each alias counted as all that it stands for."""
-MOST_DEPTH = 50
+MAX_DEPTH = 50
 """Levels, likewise."""
 
 MERGE = "<<"
@@ -47,12 +47,12 @@ LONGEST_QUOTE = 60
 
 
 def short(text: str) -> str:
-    """What a message repeats of a text."""
+    """A text shortened for a message."""
     return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
 
 
 class Invalid(Exception):  # noqa: N818 - says what is wrong
-    """The text is no YAML that we take. `line` counts from 1; 0 if it concerns the whole text."""
+    """The text is no YAML that Crewdeck accepts. `line` counts from 1; 0 concerns the whole text."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -139,7 +139,7 @@ class _Tree:
         self._seen = 0
 
     def take(self, event: Event) -> None:
-        """Add what the parser tells of next. Raises Invalid."""
+        """Add the parser's next event. Raises Invalid."""
         line = event.start_mark.line + 1
         match event:
             case DocumentStartEvent():
@@ -172,7 +172,7 @@ class _Tree:
         mapping = isinstance(event, MappingStartEvent)
         if event.tag not in {None, "!", f"{_CORE}{'map' if mapping else 'seq'}"}:
             raise Invalid(line, _unknown(event.tag))
-        if len(self._open) >= MOST_DEPTH:
+        if len(self._open) >= MAX_DEPTH:
             raise Invalid(line, _too_deep())
         self._names.append(None if event.anchor is None else str(event.anchor))
         if event.anchor is not None:
@@ -195,9 +195,9 @@ class _Tree:
         into = self._open[-1]
         into.size += node.size
         into.depth = max(into.depth, node.depth + 1)
-        if max(into.size, self._seen) > MOST_NODES:
-            raise Invalid(line, f"has more than {MOST_NODES:,} values in it, aliases counted in full")
-        if len(self._open) + node.depth > MOST_DEPTH:
+        if max(into.size, self._seen) > MAX_NODES:
+            raise Invalid(line, f"has more than {MAX_NODES:,} values in it, aliases counted in full")
+        if len(self._open) + node.depth > MAX_DEPTH:
             raise Invalid(line, _too_deep())
         if isinstance(into, Sequence):
             into.items.append(node)
@@ -253,7 +253,7 @@ def _whole(text: str, line: int) -> str:
 
 
 def _value(text: str, line: int) -> str | int | float | bool | None:
-    """What unquoted text stands for."""
+    """The value of unquoted text."""
     if _NULL.fullmatch(text):
         return None
     if _TRUE.fullmatch(text) or _FALSE.fullmatch(text):
@@ -273,7 +273,7 @@ def _integer(text: str, line: int) -> int:
 
 
 def _tagged(tag: str | None, text: str, line: int) -> str | int | float | bool | None:
-    """What quoted text is, or text with a tag."""
+    """The value of quoted or tagged text."""
     if tag in {None, "!", f"{_CORE}str"}:
         return text
     kinds: dict[str, type | tuple[type, ...]] = {
@@ -297,4 +297,4 @@ def _unknown(tag: str | None) -> str:
 
 
 def _too_deep() -> str:
-    return f"is nested in more than {MOST_DEPTH} levels, aliases counted in full"
+    return f"is nested in more than {MAX_DEPTH} levels, aliases counted in full"

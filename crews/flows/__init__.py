@@ -1,1 +1,1 @@
-"""CrewAI's Flows: how a run that is one goes on behind the methods that it has finished, and asks people."""
+"""CrewAI's Flows: a replay that skips finished methods, and questions to people."""

@@ -1,6 +1,6 @@
-"""In which order a flow's methods come to their ends: first as it is recorded, then as it happens.
+"""The order in which a flow's methods complete: as recorded during the replay, then as it happens.
 
-What starts next can depend on who was first (`or_`, routers), and the state on who was last.
+Which method starts next can depend on which one was first (`or_`, routers), and the state on which was last.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import takewhile
 
-TICK = 0.1
-STILL = 20
+POLL_INTERVAL_S = 0.1
+QUIET_POLLS = 20
 """Ticks in a row without anything moving, after which what is missing won't come."""
 
 
 class CompletionOrder:
-    """One flow's. Used on its loop only.
+    """The completion order of one flow. Used on its loop only.
 
-    Each end has a number. Whoever comes to one takes its turn, and keeps it until what follows from it has
-    been started.
+    Each completion has a number. A method that completes takes its turn, and keeps it until the methods that
+    follow have started.
     """
 
     def __init__(
         self, recorded: Iterable[int], missing: Callable[[tuple[int, ...]], Awaitable[None]]
     ) -> None:
-        """`missing` is called where recorded ends don't come up; if it returns, they aren't expected."""
+        """`missing` is called with recorded completions that don't occur; they aren't expected afterwards."""
         self._expected = sorted(recorded)
         self._last = self._expected[-1] if self._expected else 0
         #: Recorded ends that are on their way.
@@ -35,7 +35,7 @@ class CompletionOrder:
         self._searching = asyncio.Lock()
 
     def coming(self, number: int) -> None:
-        """This recorded end is on its way, however long it takes."""
+        """This recorded completion will occur, however long it takes."""
         self._coming.add(number)
 
     def lost(self, number: int) -> None:
@@ -43,15 +43,15 @@ class CompletionOrder:
         self._coming.discard(number)
 
     async def next_is(self, number: int) -> None:
-        """Returns once everything that ended before this recorded end has been come to."""
+        """Return once all earlier recorded completions have occurred."""
         await self._until(lambda: self._expected[:1] == [number])
 
     async def caught_up(self) -> None:
-        """Returns once everything recorded has been come to."""
+        """Return once all recorded completions have occurred."""
         await self._until(lambda: not self._expected)
 
     async def take(self, number: int | None = None) -> int:
-        """Take the turn of a recorded end, or of a new one behind all of those. Its number."""
+        """Take the turn of a recorded completion, or of a new one after all of those; returns its number."""
         if number is None:
             await self._until(lambda: not self._expected and not self._taken)
             self._last += 1
@@ -74,12 +74,12 @@ class CompletionOrder:
         still = 0
         while not ready():
             try:
-                async with asyncio.timeout(TICK):
+                async with asyncio.timeout(POLL_INTERVAL_S):
                     await self._news.wait()
                 still = 0
             except TimeoutError:
                 still = still + 1 if self._stuck() else 0
-            if still > STILL:
+            if still > QUIET_POLLS:
                 await self._search()
                 still = 0
 

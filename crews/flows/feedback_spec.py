@@ -1,4 +1,4 @@
-"""What people say to a method's output (`@human_feedback`): what they are offered, what it comes to. Pure.
+"""The rules of `@human_feedback`: what people are offered, and what their answers mean. Pure.
 
 CrewAI has a model decide which outcome somebody's words mean, and takes the first one where that fails.
 Here only a button decides, or words that are exactly its label.
@@ -13,7 +13,7 @@ from bot.core.alike import alike
 from bot.core.question import Action, Outcome, Question, QuestionKind, infer_kind
 from bot.core.text import drop_invisible
 
-MOST_OUTCOMES = 10
+MAX_OUTCOMES = 10
 _APPROVE, _REJECT = frozenset({"approve", "approved"}), frozenset({"reject", "rejected"})
 _YES = _APPROVE | {"accept", "accepted", "confirm", "confirmed", "ok", "okay", "yes"}
 """What nobody's silence can mean."""
@@ -39,7 +39,7 @@ class FeedbackSpec:
 
     @property
     def _approval(self) -> dict[Action, str]:
-        """The outcomes by button, if there are but two and they are called so."""
+        """The outcomes of Approve and Reject, if `emit` consists of these two."""
         said = {label.strip().casefold(): label for label in self.emit}
         yes, no = said.keys() & _APPROVE, said.keys() & _REJECT
         if len(self.emit) == 2 and yes and no:  # noqa: PLR2004 - one for each button
@@ -47,15 +47,15 @@ class FeedbackSpec:
         return {}
 
     def problem(self) -> str | None:
-        """What keeps people from being asked this, in words."""
-        if len(self.emit) > MOST_OUTCOMES:
-            return f"`emit` has more than {MOST_OUTCOMES} outcomes"
+        """Why people can't be asked this; None if they can."""
+        if len(self.emit) > MAX_OUTCOMES:
+            return f"`emit` has more than {MAX_OUTCOMES} outcomes"
         if alike(self.emit) or not all(drop_invisible(label).strip() for label in self.emit):
             return "`emit` needs outcomes that can be told apart by their words"
         return None
 
     def outcome(self, question: Question) -> str | None:
-        """The one of `emit` that was decided for; None if nothing was."""
+        """The chosen value of `emit`; None if there is none."""
         settled = question.outcome or Outcome(action=Action.EXPIRE)
         if settled.action is Action.CHOOSE:
             return next((o.label for o in question.options if o.id == settled.value), None)
@@ -65,7 +65,7 @@ class FeedbackSpec:
 
 
 def again(message: str, question: Question) -> str:
-    """How people are asked again who answered in words where there is something to decide."""
+    """The follow-up prompt after an answer in words to a question that needs a decision."""
     said = question.outcome
     who = said.by.label if said and said.by else "Somebody"
     words = said.comment.strip() if said else ""
@@ -73,7 +73,7 @@ def again(message: str, question: Question) -> str:
 
 
 def feedback(words: Sequence[str], question: Question, outcome: str | None) -> str:
-    """What people said, all in all; by a button alone they said its outcome, by silence nothing."""
+    """All that people said. A button without words counts as its outcome; a timeout counts as nothing."""
     settled = question.outcome
     if settled is None or settled.by is None:
         return "\n".join(words)

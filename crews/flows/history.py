@@ -26,24 +26,24 @@ FED, STATE = "fed/", "state/"
 
 @dataclass
 class MethodCall:
-    """A method's call while it is made."""
+    """A method call that is under way."""
 
     part: TaskIdentity
-    #: What earlier workers recorded of it.
+    #: The records of earlier workers.
     begun: bool = False
     done: dict[str, Any] | None = None
     fed: dict[str, Any] | None = None
-    #: Whether it has its turn in the order of ends.
+    #: Whether it has its turn in the completion order.
     holding: bool = False
 
     @property
     def ends(self) -> list[int]:
-        """The recorded ends that it will come to."""
+        """The numbers of its recorded completions."""
         return [each["end"] for each in (self.done, self.fed) if each is not None]
 
 
 class FlowHistory:
-    """Of one run."""
+    """The records of one run's flow."""
 
     def __init__(self, journal: Journal, parts: RunIdentity) -> None:
         self._identity = parts
@@ -76,13 +76,13 @@ class FlowHistory:
         return max(self._numbers.values(), default=0)
 
     def call(self, part: TaskIdentity) -> MethodCall:
-        """What is known of this call; its part has no number if nothing is."""
+        """The records of this call; its identity has no number if there are none."""
         scope = part.scope
         known = self._identity.method(part.method, part.call, self._numbers.get(scope, 0))
         return MethodCall(known, scope in self._begun, self._done.get(scope), self._fed.get(scope))
 
     def name(self, scope: str) -> str:
-        """The name of a recorded call's method, in people's words."""
+        """The name of a recorded call's method, as people read it."""
         method, _, occurrence = scope.removeprefix(METHOD).rpartition(":")
         return self._identity.method(method, int(occurrence), 0).name
 
@@ -92,7 +92,7 @@ class FlowHistory:
         return self.name(self.scope_of[max(ends)]) if ends else None
 
     def names(self, scopes: Collection[str]) -> list[str]:
-        """What names of records start with that belong to these calls."""
+        """The name prefixes of the records of these calls."""
         of_calls = [
             name for scope in scopes for name in (f"{scope}/", record_of(DONE, scope), record_of(FED, scope))
         ]
@@ -100,7 +100,7 @@ class FlowHistory:
         return [f"{kept}{name}" for name in (*of_calls, *of_states) for kept in ("", KEPT)]
 
     def forget(self, gone: Collection[str]) -> list[tuple[int, Any]]:
-        """These calls aren't come to any more.
+        """Drop the records of calls that are not made any more.
 
         Returns the states that they had recorded and that were still the flow's at a later end, by that end,
         which has them from now on.
@@ -132,7 +132,7 @@ class FlowHistory:
 
 
 def record_of(what: str, scope: str) -> str:
-    """The name of such a record; none starts like another."""
+    """The name of such a record; no name is a prefix of another."""
     return f"{what}{scope}/"
 
 

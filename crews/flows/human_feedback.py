@@ -1,16 +1,15 @@
-"""Where a flow asks people: `@human_feedback` and `ask` put questions like any other."""
+"""Questions of flows: `@human_feedback` and `ask`."""
 
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
-from crewai.flow.flow_definition import FlowHumanFeedbackDefinition
 from crewai.flow.human_feedback import HumanFeedbackResult
 
 from bot.core.question import Action, Deadline, Question, QuestionKind, Source
@@ -24,13 +23,29 @@ _TIMEOUT: ContextVar[float | None] = ContextVar("crewdeck_ask_timeout", default=
 """What `ask` was given; CrewAI doesn't tell its provider."""
 
 
-def feedback_spec_of(declared: FlowHumanFeedbackDefinition) -> FeedbackSpec:
-    """What a method declares, in our words."""
+class DeclaredFeedback(Protocol):
+    """What `@human_feedback` declares, as CrewAI keeps it."""
+
+    @property
+    def message(self) -> str: ...
+
+    @property
+    def emit(self) -> Sequence[str] | None: ...
+
+    @property
+    def default_outcome(self) -> str | None: ...
+
+    @property
+    def metadata(self) -> Mapping[str, Any] | None: ...
+
+
+def feedback_spec_of(declared: DeclaredFeedback) -> FeedbackSpec:
+    """The declaration of a method as a FeedbackSpec."""
     return FeedbackSpec(declared.message, tuple(declared.emit or ()), declared.default_outcome)
 
 
 def review_of(run: RunContext, wanted: FeedbackSpec, output: Any) -> Asking:
-    """The question what people think of a method's output."""
+    """The question that asks people for feedback on a method's output."""
     return Asking(
         kind=wanted.kind,
         prompt=wanted.message,
@@ -43,9 +58,9 @@ def review_of(run: RunContext, wanted: FeedbackSpec, output: Any) -> Asking:
 
 
 async def feedback_on(
-    run: RunContext, name: str, declared: FlowHumanFeedbackDefinition, output: Any
+    run: RunContext, name: str, declared: DeclaredFeedback, output: Any
 ) -> HumanFeedbackResult:
-    """What people think of a method's output. Raises Leave; also where nobody says so in time."""
+    """Ask people for feedback on a method's output. Raises Leave; the run ends if nobody answers in time."""
     wanted = feedback_spec_of(declared)
     asking = review_of(run, wanted, output)
     question = await run.questions.ask(asking)
@@ -72,7 +87,7 @@ def _in_words(question: Question) -> bool:
 
 
 class InputProvider:
-    """CrewAI's provider of input for `ask`. It holds its thread while people think."""
+    """CrewAI's provider of input for `ask`. It blocks its thread until people have answered."""
 
     def request_input(self, message: str, flow: Any, metadata: dict[str, Any] | None = None) -> str | None:  # noqa: ARG002
         run = CURRENT.get()
@@ -93,7 +108,7 @@ class InputProvider:
 
 @contextmanager
 def within(timeout: float | None) -> Iterator[None]:
-    """What is asked while the block runs is asked for so many seconds."""
+    """Questions that are asked in the block have a deadline of so many seconds."""
     token = _TIMEOUT.set(timeout)
     try:
         yield

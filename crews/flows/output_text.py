@@ -1,4 +1,4 @@
-"""What a flow's method came to, as people read it."""
+"""The output of a flow's method as text for people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def text_of(output: object) -> str:
-    """An output in words; the same in every process."""
+    """An output as text; the same in every process."""
     if output is None:
         return ""
     raw = getattr(output, "raw", None)

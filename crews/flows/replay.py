@@ -1,7 +1,7 @@
-"""A run's way through its flow: each call of a method is recorded, and not made again.
+"""Replays a run of a flow: each method call is recorded, and a recorded one is not repeated.
 
-What is written in the journal is in `recorded.py`. The rest is CrewAI's: on a replay the flow goes its way
-again, through methods that return at once.
+`history.py` describes the records. In a replay CrewAI runs the flow as usual, and
+recorded methods return at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.retry import BEGUN, DONE, KEPT
 from crews.definitions.definition import ToolEntry
-from crews.flows.completion_order import STILL, TICK, CompletionOrder
+from crews.flows.completion_order import POLL_INTERVAL_S, QUIET_POLLS, CompletionOrder
 from crews.flows.history import FED, STATE, FlowHistory, MethodCall, record_of
 from crews.flows.output_text import text_of
 from crews.flows.threads import in_thread
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 class Tell(Protocol):
-    """Makes it known that a method was begun, or is done; once, however often it is told."""
+    """Reports that a method has started or completed; idempotent."""
 
     def __call__(self, kind: type[TaskStarted | TaskCompleted], part: TaskIdentity) -> None: ...
 
@@ -45,7 +45,7 @@ class ReplayedFlow(Protocol):
 
     @property
     def flow(self) -> object:
-        """The Flow itself, which tells it from others that run in its course."""
+        """The Flow itself, to tell it from flows that its methods start."""
 
     @property
     def state(self) -> Any: ...
@@ -61,7 +61,7 @@ class ReplayedFlow(Protocol):
 
 
 class FlowReplay:
-    """One run's. Used on the flow's loop, which is in the run's thread."""
+    """The replay of one run. Used on the flow's loop, which is in the run's thread."""
 
     def __init__(
         self, run: RunContext, flow: ReplayedFlow, tell: Tell, tools: Sequence[ToolEntry] = ()
@@ -83,11 +83,11 @@ class FlowReplay:
         run.at_work = self.at_work
 
     def replays(self, flow: object) -> bool:
-        """Whether this is the flow of the run, not one that runs in its course."""
+        """Whether this is the run's own flow, not one that its methods started."""
         return self._flow.flow is flow
 
     def kick_off(self, inputs: dict[str, Any]) -> str:
-        """Run the flow; what its last method came to, in words. Holds its thread."""
+        """Run the flow; the last method's output as text. Blocks its thread."""
         return asyncio.run(self._kicked_off(inputs))
 
     async def _kicked_off(self, inputs: dict[str, Any]) -> str:
@@ -98,14 +98,14 @@ class FlowReplay:
         return text_of(result)
 
     def at_work(self) -> bool:
-        """Whether a method is at work, and doesn't wait for people."""
+        """Whether a method is working and not waiting for people."""
         return any(not self._run.parking.waits_in(part) for part in tuple(self._working))
 
     # ── one call of a method ────────────────────────────────────────────────────────────────────────────
 
     @asynccontextmanager
     async def call(self, name: str) -> AsyncIterator[MethodCall]:
-        """A method is called, and fed back on, while the block runs; then what follows from it is started."""
+        """A method call and its feedback happen in the block; the methods that follow start afterwards."""
         call = self._called(name)
         method = METHOD.set(call.part)
         try:
@@ -117,7 +117,7 @@ class FlowReplay:
             self._give(call)
 
     def current(self) -> MethodCall | None:
-        """The call in whose course this happens."""
+        """The current method call."""
         part = METHOD.get()
         return self._calls.get(part.id) if part is not None else None
 
@@ -135,8 +135,8 @@ class FlowReplay:
             self._order.coming(end)
         return call
 
-    async def body(self, call: MethodCall, work: Callable[[], Any]) -> Any:
-        """What the method itself comes to: recorded, or now."""
+    async def run_body(self, call: MethodCall, work: Callable[[], Any]) -> Any:
+        """The method's result: the recorded one, or a new one."""
         if call.done is not None and "result" in call.done:
             return await self._replayed(call, call.done)
         await self._begin(call)
@@ -149,8 +149,8 @@ class FlowReplay:
         self._ended(call)
         return result
 
-    async def fed(self, call: MethodCall, digest: str) -> None:
-        """People have said what they think of the method's output."""
+    async def record_feedback(self, call: MethodCall, digest: str) -> None:
+        """Record that people have given feedback on the method's output."""
         if call.fed is not None:
             await self._take(call, call.fed["end"])
             with self._readable(call.part):
@@ -161,15 +161,15 @@ class FlowReplay:
             self._run.writer.write(record_of(FED, call.part.scope), json.dumps(record))
         self._tell(TaskCompleted, call.part)
 
-    def asks(self, call: MethodCall, digest: str) -> None:
-        """People are about to be asked what they think; of something else than before, it may be."""
+    def before_feedback(self, call: MethodCall, digest: str) -> None:
+        """People are about to be asked for feedback. A record of feedback on another output is dropped."""
         if call.fed is not None and call.fed["digest"] != digest:
             self._order.lost(call.fed["end"])
             call.fed = None
 
     async def _replayed(self, call: MethodCall, done: Mapping[str, Any]) -> Any:
         self._tell(TaskStarted, call.part)
-        self._run.recorder.counted(call.part.scope, done["model_calls"])
+        self._run.recorder.set_model_calls(call.part.scope, done["model_calls"])
         await self._take(call, done["end"])
         with self._readable(call.part):
             self._restore(done)
@@ -184,7 +184,7 @@ class FlowReplay:
             await self._order.caught_up()
         if not call.begun:
             await self._all_seen()
-        self._run.go_on()
+        self._run.before_step()
         if not call.begun:
             self._run.writer.write(f"{call.part.scope}{BEGUN}", json.dumps({"number": call.part.number}))
         # It may do what others can see: what came before isn't done again from here.
@@ -192,7 +192,7 @@ class FlowReplay:
         self._tell(TaskStarted, call.part)
 
     def _conclude(self, call: MethodCall, end: int, result: Any) -> None:
-        """Record what a method came to, in place of what led to it."""
+        """Record a method's result, which replaces the records of its steps."""
         part = call.part
         record = {
             "end": end,
@@ -212,7 +212,7 @@ class FlowReplay:
         self._run.writer.write(record_of(DONE, part.scope), json.dumps(record), struck)
 
     def _ended(self, call: MethodCall) -> None:
-        """With feedback to come, what follows waits for that, and others may have their turn meanwhile."""
+        """End the call's turn if feedback follows; otherwise report that it completed."""
         if self._flow.has_feedback(call.part.method):
             self._give(call)
         else:
@@ -235,13 +235,13 @@ class FlowReplay:
             yield
         finally:
             # The run isn't idle before what the method came to is recorded.
-            self._run.activity.stirred()
+            self._run.activity.touch()
             del self._working[part.id]
 
     # ── the state ───────────────────────────────────────────────────────────────────────────────────────
 
     def _changed_state(self) -> dict[str, Any]:
-        """The state, if it isn't what was recorded last. Raises Unwritable."""
+        """The state, if it changed since the last record. Raises Unwritable."""
         state = self._flow.state
         written = write_fields(state) if isinstance(state, BaseModel) else write(dict(state))
         if written == self._state:
@@ -250,7 +250,7 @@ class FlowReplay:
         return {"state": written}
 
     def _restore(self, record: Mapping[str, Any]) -> None:
-        """As it was at this end, if it was another one than before."""
+        """Restore the state of this completion, if it changed there."""
         if "state" in record:
             self._state = record["state"]
             self._flow.restore_state(read(self._state))
@@ -268,11 +268,11 @@ class FlowReplay:
     # ── what was changed ────────────────────────────────────────────────────────────────────────────────
 
     async def _all_seen(self) -> None:
-        """Something new is begun; what was begun before comes up first, or never."""
-        for _ in range(STILL):
+        """Wait until all recorded calls were made, before a new one starts."""
+        for _ in range(QUIET_POLLS):
             if not self._unseen:
                 return
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(POLL_INTERVAL_S)
         if self._unseen:
             await self._missing_calls(self._unseen)
 
@@ -282,7 +282,7 @@ class FlowReplay:
             await self._missing_calls(scopes)
 
     async def _missing_calls(self, scopes: Iterable[str]) -> None:
-        """These calls aren't made any more: goes on without them, if the requester says so. Raises Leave.
+        """These recorded calls are not made any more: continue if the requester agrees. Raises Leave.
 
         Nobody is asked about what only an earlier run did, which this one tries again.
         """
@@ -290,7 +290,7 @@ class FlowReplay:
         names = ", ".join(f"“{self._recorded.name(scope)}”" for scope in missing)
         changed = f"its flow doesn't come to {names} any more."
         if not self._recorded.own.isdisjoint(missing):
-            await self._doubt(missing, changed)
+            await self._confirm(missing, changed)
         struck = self._recorded.names(missing)
         for end, state in self._recorded.forget(missing):
             self._run.writer.write(record_of(STATE, str(end)), json.dumps(state))
@@ -298,7 +298,7 @@ class FlowReplay:
         self._run.writer.write(f"{DIVERGED}flow/{','.join(missing)}", json.dumps(changed), struck)
         self._unseen.difference_update(missing)
 
-    async def _doubt(self, missing: list[str], changed: str) -> None:
+    async def _confirm(self, missing: list[str], changed: str) -> None:
         last = self._recorded.last_but(missing)
         state = f"with its state as it was after “{last}”" if last else "from its beginning"
         kept = f"What was recorded there is dropped: the flow goes on {state}."

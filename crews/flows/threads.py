@@ -1,4 +1,4 @@
-"""Where a flow's methods are at work: each in a thread of its own, which may block as it likes.
+"""Executes a flow's methods, each in a thread of its own, which may block.
 
 CrewAI gives a flow's methods a few threads in all, and awaits coroutines on the flow's loop. Those that hold
 their thread while they wait for people (`ask`, `kickoff` instead of `akickoff`) would keep the others from
@@ -19,7 +19,7 @@ from crews.run.threads import Raised, Threads
 
 
 async def in_thread(threads: Threads, call: Callable[[], Any]) -> Any:
-    """What `call` comes to; a coroutine is run on a loop of its own. Cancelled, it is cancelled there."""
+    """The result of `call`. A coroutine runs on a loop of its own, and is cancelled with this one."""
     work = _Work(call)
     try:
         outcome = await threads.start(work.run, contextvars.copy_context())

@@ -1,1 +1,1 @@
-"""Where a crew asks people: the tool, reviews, and questions of the system's own."""
+"""How crews ask people: the tool `ask_human`, and reviews of tasks."""

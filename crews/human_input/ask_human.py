@@ -1,4 +1,4 @@
-"""What agents have for asking people: the tool `ask_human`, and the review of a task's output."""
+"""The tool `ask_human`: its arguments, the question that it asks, and the answer as its model reads it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crews.journal.serialization import in_valid_text
 from crews.run.context import AGENT, CURRENT
 from crews.run.questions import Asking
 
-MOST_OPTIONS = 10
+MAX_OPTIONS = 10
 NAME = "ask_human"
 
 DESCRIPTION = """\
@@ -78,8 +78,8 @@ class AskHumanArgs(BaseModel):
                 f"no two options may be the same, and to people {one!r} and {other!r} look alike: "
                 "use words that can be told apart"
             )
-        if len(labels) > MOST_OPTIONS:
-            raise ValueError(f"at most {MOST_OPTIONS} options; ask with fewer, or with kind 'text'")
+        if len(labels) > MAX_OPTIONS:
+            raise ValueError(f"at most {MAX_OPTIONS} options; ask with fewer, or with kind 'text'")
         return labels
 
     @model_validator(mode="after")
@@ -113,7 +113,7 @@ class AskHumanArgs(BaseModel):
         return QuestionKind(self.kind) if self.kind else None
 
     def asking(self) -> Asking:
-        """What is to be asked, without who asks it."""
+        """The question, without the task and the agent that ask it."""
         labels = tuple(self.options or ())
         kind = infer_kind(self._declared, labels)
         return Asking(
@@ -133,7 +133,7 @@ def _never_cached(_args: object = None, _result: object = None) -> bool:
 
 
 class AskHuman(BaseTool):
-    """The tool `ask_human`. It holds its thread, which is one of the run's, until people have answered."""
+    """The tool `ask_human`. It blocks its thread, which is one of the run's, until people have answered."""
 
     name: str = NAME
     description: str = DESCRIPTION
@@ -149,7 +149,7 @@ class AskHuman(BaseTool):
 
 
 def told(question: Question) -> str:
-    """A settled question's outcome as the model is told: who answered, what they chose, their words."""
+    """A settled question's outcome as text for the model: who answered, what they chose, their words."""
     outcome = question.outcome or Outcome(action=Action.EXPIRE)
     who = outcome.by.label if outcome.by else "Nobody"
     words = outcome.comment.strip()

@@ -1,1 +1,1 @@
-"""What a run has done is recorded, and never done again."""
+"""The journal: steps that a run has taken are recorded, and not repeated."""

@@ -1,4 +1,4 @@
-"""Exceptions that steps failed with, as JSON, and back again as exceptions of the same type.
+"""Serializes the exceptions that steps failed with as JSON, and back as exceptions of the same type.
 
 An exception is made again of its class, which is imported by its name, of its arguments and of those
 attributes that can be written; its constructor is not called, and nothing is unpickled. What it was caused
@@ -23,8 +23,8 @@ FAILED = "failed"
 
 
 def write_error(error: Exception) -> dict[str, Any]:
-    """What `read_error` makes the exception of again."""
-    arguments, attributes = _identity(error)
+    """The exception as JSON for `read_error`."""
+    arguments, attributes = _parts(error)
     written = {
         FAILED: valid(str(error)),
         "name": type(error).__name__,
@@ -82,7 +82,7 @@ def _found(name: str) -> type[Exception] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Exception) else None
 
 
-def _identity(error: Exception) -> tuple[Sequence[Any], dict[str, Any]]:
+def _parts(error: Exception) -> tuple[Sequence[Any], dict[str, Any]]:
     """Its arguments and attributes. Some of Python's own keep more than `args`, such as a file's name."""
     if hasattr(type(error).__reduce__, "__objclass__"):
         reduced: Any = error.__reduce__()

@@ -1,4 +1,4 @@
-"""Names for content, the same in every process: what a step's arguments and a model's messages are known by.
+"""Fingerprints of content that are the same in every process: of a step's arguments, and of messages.
 
 Values count by their type and by what they hold: `5`, `5.0`, `True` and `"5"` are different, so are `0.0` and
 `-0.0`, a list and a tuple. The order counts in sequences, not in dicts and sets. Objects count by what they
@@ -46,12 +46,12 @@ class _Valueless(Exception):  # noqa: N818 - a signal
 
 
 def fingerprint(*content: object) -> str:
-    """A name for content, the same in every process."""
+    """A fingerprint that is the same in every process."""
     return _digest("content", [_token(each, _Within()) for each in content])[:_LENGTH]
 
 
 def shape(kind: type[BaseModel]) -> str:
-    """A name for what values of this class consist of."""
+    """A fingerprint of the class's schema."""
     try:
         return fingerprint(kind.__name__, kind.model_json_schema())
     except PydanticUserError:  # Fields of classes that have no schema.

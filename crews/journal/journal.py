@@ -1,4 +1,4 @@
-"""What a run has done, by content: so that whoever takes it up finds each step in whatever order it comes.
+"""The steps that a run has taken, by content, so that a resumed run finds each in any order.
 
 A step's name is `<scope>/<kind>/<fingerprint of its content>/<occurrence>`; its scope is the task in whose
 course it is taken, or the tool call. The store keeps the first result that is noted under a name.
@@ -35,7 +35,7 @@ INTENDED = "?"
 
 
 class Journal:
-    """One run's, as it was when this worker took the run up. From any thread."""
+    """The journal of one run, as it was when this worker claimed the run. Thread-safe."""
 
     def __init__(self, stored: Mapping[str, str] | None = None) -> None:
         self._stored = dict(stored or {})
@@ -86,7 +86,7 @@ class Journal:
         return f"{base}/{number}", base, number
 
     def found(self, name: str) -> Any:
-        """What is recorded under this name; None if nothing is."""
+        """The record with this name, or None."""
         attempt = ATTEMPT.get()
         if attempt is not None and name in attempt.recorded:
             return attempt.recorded[name]
@@ -100,31 +100,31 @@ class Journal:
 
     @staticmethod
     def recorded(name: str, value: Any) -> None:
-        """This is recorded now: another attempt at what is under way finds it."""
+        """Add a new record, so that another attempt in this execution finds it."""
         attempt = ATTEMPT.get()
         if attempt is not None:
             attempt.recorded[name] = value
 
     def kept(self, name: str) -> bool:
-        """Whether the earlier run took this step, which this one tries again."""
+        """Whether this step was taken by the earlier run that this one retries."""
         return name not in self._stored and KEPT + name in self._stored
 
     def intended(self, name: str) -> int:
-        """How often a step was begun whose result nobody recorded."""
+        """How often a step without a result was started."""
         own, kept = self._stored.get(name + INTENDED), self._stored.get(f"{KEPT}{name}{INTENDED}", "")
         return int(own or kept.partition(" ")[0] or 0)
 
     def first_begun(self, name: str) -> str | None:
-        """The earlier run that began this step and recorded no result; None if none did."""
+        """The earlier run that started this step without recording a result, or None."""
         return self._stored.get(f"{KEPT}{name}{INTENDED}", "").partition(" ")[2] or None
 
     def answer(self, known_as: str) -> Outcome | None:
-        """What a person answered to this question in the earlier run."""
+        """The answer to this question in the earlier run."""
         written = self._stored.get(ANSWER + known_as)
         return Outcome.model_validate_json(written) if written is not None else None
 
     def left(self, scope: str = "") -> list[str]:
-        """Recorded model calls (of this scope) that have not come up again, and should have."""
+        """Recorded model calls (of this scope) that are expected and were not repeated yet."""
         start = f"{scope}/{MODEL}/" if scope else ""
         with self._lock:
             return sorted(name for name in self._left - self._excused if name.startswith(start))
@@ -135,12 +135,12 @@ class Journal:
         return offered
 
     def excuse(self, names: Iterable[str]) -> None:
-        """These are not expected any more; they are found if they come up."""
+        """Don't expect these any more; they are still found if they are repeated."""
         with self._lock:
             self._excused.update(names)
 
     def forget(self, struck: Sequence[str]) -> None:
-        """As if what starts so had never been recorded."""
+        """Drop all records whose names start with one of these."""
         with self._lock:
             for name in [name for name in self._stored if name.startswith(tuple(struck))]:
                 del self._stored[name]
@@ -148,7 +148,7 @@ class Journal:
 
     @property
     def quiet(self) -> float:
-        """Seconds since something recorded was found."""
+        """Seconds since a record was last found."""
         with self._lock:
             return time.monotonic() - self._found_at
 
@@ -168,7 +168,7 @@ class Journal:
 
 
 def _understood(name: str, value: str) -> bool:
-    """Whether this is written as this release writes it."""
+    """Whether this release can read the journal's format."""
     if name.startswith(("heard/", ANSWER)) or name.endswith(INTENDED) or name == FORM:
         return True
     try:

@@ -1,4 +1,4 @@
-"""What a step asks for, and what the journal knows of its answer."""
+"""A model call as it is identified, and a step with its recorded result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crews.journal.serialization import decode
 
 @dataclass(frozen=True)
 class ModelCall:
-    """What a model is asked."""
+    """One call of a model."""
 
     messages: Any
     #: What it may call: names, and the names of their arguments.
@@ -43,7 +43,7 @@ class ModelCall:
 
 @dataclass(frozen=True)
 class RecordedStep:
-    """A step that is about to be taken, or that the journal knows."""
+    """A step, with its result if the journal has one."""
 
     name: str
     recorded: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""How often the same content came up in a run, which tells its steps and its questions apart.
+"""Counts occurrences of the same content in a run, to tell its steps and its questions apart.
 
 CrewAI repeats work inside a run: it starts a task again after an exception or an empty answer, and after a
 guardrail rejected the output. What comes up in the new attempt is what came up in the attempt before, so it
@@ -57,7 +57,7 @@ class Occurrences:
         self._spent: set[Occurrence] = set()
 
     def take(self, content: Hashable) -> int:
-        """How often this content came up before, apart from what a later attempt repeats."""
+        """The number of earlier occurrences of this content, without those that a later attempt repeats."""
         with self._lock:
             taken = self._taken[content]
             number = next(each for each in itertools.count() if each not in taken)
@@ -68,13 +68,13 @@ class Occurrences:
 
     @staticmethod
     def asks(agent: object, content: Hashable, number: int) -> None:
-        """`agent` asks its model this. If its attempt fails now, it is for this answer."""
+        """`agent` calls its model with this content; if its attempt fails now, the answer is the cause."""
         attempt = ATTEMPT.get()
         if attempt is not None and attempt.agent is not None and attempt.agent is agent:
             attempt.asked = (content, number)
 
     def repeat(self, attempt: Attempt, comes_again: Callable[[Hashable], bool]) -> None:
-        """The attempt came to nothing, and another one is made: what came up in it may come up again.
+        """The attempt failed and is repeated: its content may occur again.
 
         `comes_again` says of which content that is true; the model call that it failed with never does.
         """

@@ -1,4 +1,4 @@
-"""What tools, models and methods return, as JSON, and back again: the one way in which steps record values.
+"""Serializes what tools, models and methods return as JSON, and back; every step records its values so.
 
 `write` is exact: what it can't tell so that the same comes back, it refuses. `encode` always finds something:
 what can't be told exactly becomes its text, as models see it, and all of its texts are valid.
@@ -43,15 +43,15 @@ _MOST = 1 << 1024
 
 
 class Unwritable(Exception):  # noqa: N818 - says what it is
-    """This can't be told in JSON so that the same comes back."""
+    """The value can't be written as JSON without loss."""
 
 
 class Unreadable(Exception):  # noqa: N818 - says what it is
-    """What was written is of a class that isn't there any more, or has changed."""
+    """The value's class is missing or has changed."""
 
 
 def write(value: Any) -> Any:
-    """`value` as JSON that `read` makes the same of. Raises Unwritable."""
+    """`value` as JSON, from which `read` restores an equal value. Raises Unwritable."""
     written = _write(value, exact=True)
     try:
         same = _same(
@@ -82,7 +82,7 @@ def in_valid_text(value: T) -> T:
 
 
 def encode(value: Any) -> Any:
-    """`value` as JSON, exactly where that is possible; `decode` gives what models and callers get of it."""
+    """`value` as JSON, exact where possible; `decode` returns what models and callers receive."""
     return _write(value, exact=False)
 
 
@@ -122,7 +122,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
 
 
 def found(of: str) -> Any:
-    """What is called `<module>:<qualified name>`; None if nothing is, any more."""
+    """The object named `<module>:<qualified name>`, or None."""
     module, _, path = of.partition(":")
     try:
         thing: Any = importlib.import_module(module)
@@ -134,7 +134,7 @@ def found(of: str) -> Any:
 
 
 def name_of(kind: type) -> str:
-    """What `found` finds a class by."""
+    """The name of a class for `found`."""
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
@@ -200,7 +200,7 @@ def _write_of_class(value: Any, *, exact: bool) -> Any:
 
 
 def _write_somehow(value: Any) -> Any:
-    """Exactly, or as what it is a kind of, or as its text."""
+    """The value exactly, or as its plain base type, or as text."""
     try:
         written = _write_of_class(value, exact=False)
         if _same(_write_of_class(read(written), exact=False), written):

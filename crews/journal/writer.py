@@ -1,7 +1,7 @@
-"""The journal is written behind the run's back: a step's result is recorded while the run goes on.
+"""Write-behind for the journal: a step's result is recorded while the run continues.
 
-Whoever does what others can see, or what must not be done twice, waits first until all is written. What
-comes later is never recorded without what came before, so a run that is cut off loses its newest steps only.
+Before a visible effect, or one that must not happen twice, the run waits until everything is written.
+Entries are written in order, so a run that is cut off only loses its newest steps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bot.core.claim import Claim
 from bot.core.ports import Fenced
 
 log = structlog.get_logger(__name__)
-MOMENT = 0.02
+GATHER_S = 0.02
 """Seconds in which more may gather, to be written together; nobody waits for them to pass."""
 
 
@@ -45,7 +45,7 @@ class _Entry:
 
 
 class Writer:
-    """Writes one run's journal, in order, one transition after the other. From any thread."""
+    """Writes one run's journal in order, one transition after the other. Thread-safe."""
 
     def __init__(self, claim: Claim, store: JournalStore, stop: Callable[[], object]) -> None:
         """`stop` is called, from another thread, once nothing can be written any more."""
@@ -65,31 +65,31 @@ class Writer:
 
     @property
     def behind(self) -> int:
-        """How many entries are yet to be written."""
+        """The number of entries that are not written yet."""
         with self._lock:
             return self._put - self._written
 
     @property
     def owing(self) -> bool:
-        """Whether something is yet to be written that can't be had again (`write_now`)."""
+        """Whether an entry of `write_at_once`, which can't be reproduced, is not written yet."""
         with self._lock:
             return self._written < self._owed
 
-    def write_now(self, name: str, value: str) -> None:
-        """Record this without gathering more. Returns at once."""
+    def write_at_once(self, name: str, value: str) -> None:
+        """Record this without waiting for more entries. Returns at once."""
         self._add(_Entry(name, value))
         with self._lock:
             self._owed = self._put
         self._begin()
 
     def write(self, name: str, value: str, struck: Sequence[str] = ()) -> None:
-        """Record this in a moment, then strike out all whose names start so. Returns at once."""
+        """Record this within GATHER_S, then delete all whose names start so. Returns at once."""
         self._add(_Entry(name, value, tuple(struck)))
         with self._lock:
             self._soon()
 
     def flush(self) -> None:
-        """Returns once all is written; holds its thread. Raises Fenced."""
+        """Return once everything is written. Blocks its thread. Raises Fenced."""
         if self.behind or self._failure:
             self._flushed().result()
 
@@ -121,7 +121,7 @@ class Writer:
         """Write in a moment, in which more may gather."""
         if self._writing is None and not self._due and self._entries:
             self._due = True
-            self._store.later(MOMENT, self._begin)
+            self._store.later(GATHER_S, self._begin)
 
     def _begin(self) -> None:
         with self._lock:

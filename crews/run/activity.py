@@ -1,4 +1,4 @@
-"""Whether something of a run is under way, which is to be recorded before the run leaves its worker."""
+"""Tracks the steps of a run that are under way; they are recorded before the run leaves its worker."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ class Activity:
             for each in over:
                 each.set_result(None)
 
-    def stirred(self) -> None:
-        """Something goes on, be it no step."""
+    def touch(self) -> None:
+        """Restart the idle time: something happened that is no step."""
         with self._lock:
             self._idle_since = time.monotonic()
 
     def idle(self) -> float | None:
-        """For how many seconds no step was under way; None while one is, or is being recorded."""
+        """Seconds since the last step ended; None while one is under way or being recorded."""
         with self._lock:
             under_way = self._under_way or self._writer.behind
             return None if under_way else time.monotonic() - self._idle_since
 
-    async def over(self) -> None:
-        """Returns once nothing is under way any more; what was is recorded then. Raises Fenced."""
+    async def wait_idle(self) -> None:
+        """Return once no step is under way and all are recorded. Raises Fenced."""
         ended: Future[None] = Future()
         ended.set_running_or_notify_cancel()  # Nobody who gives up waiting takes it back.
         with self._lock:

@@ -1,4 +1,4 @@
-"""What a run carries with it while CrewAI executes it, for tools, model calls and listeners to find."""
+"""The run that the current code belongs to, for tools, model calls and listeners to find."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ INSIDE_TOOL: ContextVar[bool] = ContextVar("crewdeck_inside_tool", default=False
 
 
 class RunContext(RunSession):
-    """A run at this worker, with its questions and its steps. Its methods may be called from any thread."""
+    """A run's session with its questions and its recorder. Thread-safe."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""How a run is told to leave its worker. Not errors, and not `Exception`s: CrewAI retries on those."""
+"""Signals that make a run leave its worker. They are BaseExceptions: CrewAI retries on Exceptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a run failed, as a sentence that a person understands.
+"""Why a run failed, as a sentence for people.
 
 The exception itself goes to the log, never to people: it may quote keys, prompts and answers.
 """
@@ -47,7 +47,7 @@ def not_built_within(seconds: float) -> CrewBroken:
 
 
 def of_release(run_id: str, problem: str) -> RunError:
-    """What the run has done was recorded by another release."""
+    """The run's journal was written by another release."""
     return RunError(
         code="other_release",
         message="This run was begun by another release of Crewdeck, and can't go on with this one: "
@@ -84,7 +84,7 @@ def of_run(run_id: str, error: BaseException, model_failure: Exception | None) -
 
 
 def of_tool(name: str, error: BaseException) -> RunError:
-    """A tool raised what isn't an Exception, of which CrewAI would tell the model."""
+    """A tool raised something other than an Exception."""
     return _of_exit(f"the tool {name}", error)
 
 

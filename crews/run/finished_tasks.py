@@ -1,4 +1,4 @@
-"""Finished tasks of a run: recorded, and given back to the crew when the run is taken up again."""
+"""Finished tasks of a run: recorded, and restored when the run is resumed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from crews.run.identity import TaskIdentity, task_scope
 
 
 class FinishedTasks:
-    """One run's. CrewAI can go on behind a row of finished tasks, without a gap.
+    """The finished tasks of one run. CrewAI can continue after consecutive finished tasks.
 
     What a later task did before an earlier one was finished (`async_execution`) stays in the journal until
     the row has reached it.
@@ -29,8 +29,8 @@ class FinishedTasks:
             int(name.removeprefix(DONE)): written for name, written in journal.under(DONE)
         }
 
-    def give_back(self, crew: Crew) -> list[TaskIdentity]:
-        """Let the crew go on behind its finished tasks; which they are."""
+    def restore(self, crew: Crew) -> list[TaskIdentity]:
+        """Let the crew continue after its finished tasks; returns those."""
         parts = []
         for number, task in enumerate(crew.tasks, start=1):
             written = self._outputs.get(number)
@@ -38,14 +38,14 @@ class FinishedTasks:
             if written is None or part is None:
                 break
             task.output = _output(task, written["output"])
-            self._run.recorder.counted(task_scope(number), written["model_calls"])
+            self._run.recorder.set_model_calls(task_scope(number), written["model_calls"])
             parts.append(part)
         if parts:
             crew.checkpoint_kickoff_event_id = self._run.run_id
         return parts
 
-    def listen(self, crew: Crew) -> None:
-        """Record each task of the crew as it finishes, then tell whom the crew's own callback tells."""
+    def record_completions(self, crew: Crew) -> None:
+        """Record each task of the crew as it finishes, then call the crew's own callback."""
         theirs = crew.task_callback
 
         def finished(output: TaskOutput) -> object:
@@ -75,8 +75,8 @@ def _written(output: TaskOutput) -> dict[str, Any]:
     return fields | {"pydantic": output.pydantic.model_dump(mode="json") if output.pydantic else None}
 
 
-def misfit(crew: Crew, journal: Journal) -> int | None:
-    """The number of the first finished task whose output isn't of the class any more that the task names."""
+def first_unreadable_task(crew: Crew, journal: Journal) -> int | None:
+    """The number of the first finished task whose output doesn't fit the task's class any more."""
     finished = {int(name.removeprefix(DONE)): written for name, written in journal.under(DONE)}
     for number, task in enumerate(crew.tasks, start=1):
         try:
@@ -88,7 +88,7 @@ def misfit(crew: Crew, journal: Journal) -> int | None:
 
 
 def _output(task: Task, written: dict[str, Any]) -> TaskOutput:
-    """What the task came to. Raises ValidationError."""
+    """The task's output. Raises ValidationError."""
     output = TaskOutput.model_validate({**written, "pydantic": None})
     if written["pydantic"] is not None and task.output_pydantic is not None:
         output.pydantic = task.output_pydantic.model_validate(written["pydantic"])

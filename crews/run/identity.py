@@ -1,4 +1,4 @@
-"""A crew's tasks and agents under ids that stay the same when the run is rebuilt; CrewAI draws new ones."""
+"""Stable ids of a run's crew, tasks and agents; CrewAI draws new ones whenever a crew is built."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from crews.definitions.placeholders import filled
 
 @dataclass(frozen=True)
 class TaskIdentity:
-    """One of the crew's tasks, or a flow's method each time that it is called."""
+    """The identity of a task of the crew, or of one call of a flow's method."""
 
     id: str
     name: str
@@ -32,12 +32,12 @@ class TaskIdentity:
 
     @property
     def known_as(self) -> int | str:
-        """What tells it from the run's others, wherever the run is taken up."""
+        """What identifies it in the run, on every worker."""
         return f"{self.method}:{self.call}" if self.method else self.number
 
     @property
     def scope(self) -> str:
-        """What the names of its steps start with."""
+        """The prefix of the names of its steps."""
         return f"m:{self.known_as}" if self.method else task_scope(self.number)
 
 
@@ -51,7 +51,7 @@ def task_scope(number: int) -> str:
 
 
 class RunIdentity:
-    """The parts of one run's crew, once it is built."""
+    """The identities of one run's tasks and agents, once its crew is built."""
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
@@ -61,7 +61,7 @@ class RunIdentity:
         self.remembers = False
 
     def learn(self, crew: Crew, inputs: Mapping[str, Any]) -> None:
-        """Take in the crew that was built for the run; names are shown with these inputs in them."""
+        """Register the crew that was built for the run; names are shown with these inputs inserted."""
         self.remembers = any(getattr(each, "memory", None) for each in (crew, *crew.agents))
         for number, member in enumerate(crew.agents, start=1):
             self._agents[str(member.id)] = ids.part_id(self._run_id, "agent", number)
@@ -79,7 +79,7 @@ class RunIdentity:
             )
 
     def interpolated(self, crew: Crew, inputs: Mapping[str, Any]) -> None:
-        """CrewAI has put inputs, which may have changed, into the texts of this crew."""
+        """Update names after CrewAI has inserted inputs, which may have changed."""
         for task in crew.tasks:
             part = self.own(task)
             if part is not None:
@@ -93,7 +93,7 @@ class RunIdentity:
         return known or self._tasks.get(get_current_task_id() or "") or METHOD.get()
 
     def method(self, name: str, call: int, number: int) -> TaskIdentity:
-        """A flow's method as a part of this run."""
+        """The identity of one call of a flow's method."""
         return TaskIdentity(
             id=ids.part_id(self._run_id, "method", name, call),
             name=name.replace("_", " ").strip().capitalize(),
@@ -117,9 +117,9 @@ class RunIdentity:
         return self._agents.get(str(agent.id)) if agent is not None else None
 
 
-LONGEST_NAME = 80
+MAX_NAME_LENGTH = 80
 
 
 def _headline(description: str) -> str:
     first = description.strip().splitlines()[0] if description.strip() else "task"
-    return first if len(first) <= LONGEST_NAME else f"{first[: LONGEST_NAME - 1]}…"
+    return first if len(first) <= MAX_NAME_LENGTH else f"{first[: MAX_NAME_LENGTH - 1]}…"

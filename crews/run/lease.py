@@ -1,4 +1,4 @@
-"""A worker's hold on a run, as its control loop and the run's threads both see it."""
+"""A worker's lease of a run, shared by its control loop and the run's threads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 
 class Lease:
-    """Whether the run is still this worker's, by its own clock. From any thread.
+    """Whether the run is still leased, by this worker's own clock. Thread-safe.
 
     The clock goes on while the process is stopped: one that slept past its leases knows it when it wakes up.
     """
@@ -28,18 +28,18 @@ class Lease:
         return self._lost
 
     def renew(self, until: float) -> None:
-        """The store has said that the run is ours, at least until then."""
+        """The store has renewed the lease, at least until then."""
         with self._news:
             self._until = max(self._until, until)
             self._news.notify_all()
 
-    def lose(self) -> None:
-        """The store has said that it isn't."""
+    def mark_lost(self) -> None:
+        """The store has said that the lease is lost."""
         with self._news:
             self._lost = True
             self._news.notify_all()
 
-    def known(self, within: float) -> bool:
-        """Whether it can be told whose the run is; waits so many seconds for that. Holds its thread."""
+    def is_certain(self, within: float) -> bool:
+        """Whether the state of the lease is certain; blocks up to so many seconds until it is."""
         with self._news:
             return self._news.wait_for(lambda: self._lost or time.monotonic() < self._until, within)

@@ -1,4 +1,4 @@
-"""Whether a run that is taken up again takes the course that it took before."""
+"""Detects a resumed run that asks for something else than it has recorded."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from crews.journal.writer import Writer
 from crews.run import system_questions
 from crews.run.questions import HumanQuestions
 
-SETTLED = 2.0
-"""Seconds without anything recorded being found, after which what is left over won't be."""
+QUIET_S = 2.0
+"""Seconds without a recorded step being repeated, after which the remaining ones are considered missing."""
 
 
 class NonDeterminism:
-    """One run's. From any thread but the control loop's."""
+    """The recorder of one run. Called from any thread except the event loops' of the worker."""
 
     def __init__(self, questions: HumanQuestions, journal: Journal, writer: Writer) -> None:
         self._questions = questions
@@ -31,7 +31,7 @@ class NonDeterminism:
         self._helpers = 0
 
     @contextmanager
-    def helped(self) -> Iterator[None]:
+    def delegation(self) -> Iterator[None]:
         """An agent works for another one while the block runs."""
         with self._lock:
             self._helpers += 1
@@ -41,36 +41,33 @@ class NonDeterminism:
             with self._lock:
                 self._helpers -= 1
 
-    def check(self, scope: str, request: ModelCall, *, on_loop: bool) -> None:
-        """Called where something new is asked. If recorded calls are left over, the crew isn't what it was.
+    def check(self, scope: str, request: ModelCall) -> None:
+        """Called before a new model call. If recorded calls are left over, the crew has changed.
 
-        Its requester says whether to go on; raises Leave if not. A thread that runs an event loop must not
-        wait for that, and ends the run.
+        The requester then decides whether to continue. Blocks its thread. Raises Leave if not.
         """
         left = self._missed(scope)
         if not left:
             return
         changed = _changed(self._journal.tools(left[0]), request.names)
-        if on_loop:
-            raise self._run.stop(system_questions.nondeterminism_error(changed))
         number = len(list(self._journal.under(f"{DIVERGED}{scope}/")))
         system_questions.confirm_nondeterminism(self._questions, changed, f"{scope}/{number}")
         self._writer.write(f"{DIVERGED}{scope}/{number}", json.dumps({"changed": changed, "left": left}))
         self._journal.excuse(left)
 
     def _missed(self, scope: str) -> list[str]:
-        """What is left over. Where agents work side by side, each first comes to what it had recorded."""
+        """The recorded steps that were not repeated. Concurrent agents first get time to repeat theirs."""
         left = self._journal.left(scope)
-        while left and not self._in_order(scope) and self._journal.quiet < SETTLED:
+        while left and not self._in_order(scope) and self._journal.quiet < QUIET_S:
             self._run.check()
             time.sleep(0.05)
             left = self._journal.left(scope)
         return left
 
     def _in_order(self, scope: str) -> bool:
-        """Whether the model calls of this scope come one after the other, the same each time.
+        """Whether the model calls of this scope are sequential and in the same order each time.
 
-        So it is within a task, unless others work for its agent, or what it remembers is sorted meanwhile.
+        They are within a task, unless other agents work for its agent, or a memory is being organised.
         """
         parts = self._run.identity
         with self._lock:

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 from crews.run.exits import Parked
 
-QUIET = 0.25
+QUIET_S = 0.25
 """Seconds without any step after which a run that waits does nothing else."""
 
 
 class HotRuns:
-    """One worker's. Used on the crews' loop only."""
+    """The waiting runs in one worker's memory. Used on the engine's loop only."""
 
     def __init__(self, window: float = 60.0, most: int = 100) -> None:
         """`window`: seconds after which a run leaves. Beyond `most` the ones that waited longest do."""
@@ -23,7 +23,7 @@ class HotRuns:
         self._waiting: dict[Parking, None] = {}
 
     def waits(self, run: Parking) -> None:
-        """The run does nothing but wait from now on."""
+        """The run only waits from now on."""
         self._waiting[run] = None
         while len(self._waiting) > self._most:
             longest = next(iter(self._waiting))
@@ -31,12 +31,12 @@ class HotRuns:
             longest.hurry()
 
     def left(self, run: Parking) -> None:
-        """It doesn't any more: it goes on, or leaves."""
+        """The run continues, or leaves."""
         self._waiting.pop(run, None)
 
 
 class Parking:
-    """One run's. Used on its loop only."""
+    """Decides when one run leaves memory. Used on its loop only."""
 
     def __init__(
         self,
@@ -60,28 +60,28 @@ class Parking:
         self._rests = False
         #: Since when each question is waited for, and in which part of the run.
         self._waits: dict[str, float] = {}
-        self._identity: dict[str, str | None] = {}
+        self._asked_in: dict[str, str | None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
     def waiting(self, question_id: str, part_id: str | None = None) -> Iterator[None]:
         """The run waits for this question while the block runs."""
         self._waits[question_id] = self._loop.time()
-        self._identity[question_id] = part_id
-        self._look_in(min(QUIET, self._window))
+        self._asked_in[question_id] = part_id
+        self._look_in(min(QUIET_S, self._window))
         try:
             yield
         finally:
-            del self._waits[question_id], self._identity[question_id]
+            del self._waits[question_id], self._asked_in[question_id]
             self._stirs()
-            self._look_in(min(QUIET, self._window))
+            self._look_in(min(QUIET_S, self._window))
 
     def waits_in(self, part_id: str) -> bool:
         """Whether this part of the run waits for people."""
-        return part_id in self._identity.values()
+        return part_id in self._asked_in.values()
 
     def hurry(self) -> None:
-        """Wait no longer than it takes to see that nothing else is going on."""
+        """Leave as soon as nothing else is going on."""
         self._window = 0.0
         self._look_in(0.0)
 
@@ -107,8 +107,8 @@ class Parking:
     def _look(self) -> None:
         idle = self._idle()
         waited = self._loop.time() - min(self._waits.values())
-        if idle is None or idle < QUIET:
-            self._look_in(QUIET - (idle or 0.0))
+        if idle is None or idle < QUIET_S:
+            self._look_in(QUIET_S - (idle or 0.0))
         elif waited >= self._window:
             self._leave(Parked(tuple(self._waits)))
         else:

@@ -14,14 +14,14 @@ from bot.core.event import TaskCompleted, TaskStarted
 
 Progressed = TaskStarted | TaskCompleted
 
-SETTLE = 0.02
+SETTLE_S = 0.02
 """Seconds that an event waits for earlier ones."""
-PATIENCE = 1.0
+START_TIMEOUT_S = 1.0
 """Seconds that a question waits for the start of its task to be known."""
 
 
 class Progress:
-    """Notes from any thread; everything else on the run's loop."""
+    """The progress of one run. `note` is thread-safe; everything else is used on the run's loop."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, record: Callable[[Progressed], Awaitable[None]]
@@ -34,18 +34,18 @@ class Progress:
         self._recording = asyncio.Lock()
 
     def note(self, sequence: int, event: Progressed) -> None:
-        """Something happened, as CrewAI's `sequence`-th event of this run. From any thread."""
+        """Queue an event, which is CrewAI's `sequence`-th one of this run."""
         self._loop.call_soon_threadsafe(self._push, sequence, event)
 
     async def follow(self) -> None:
-        """Record what is noted, until cancelled."""
+        """Record queued events, until cancelled."""
         while True:
             await self._news.wait()
-            await asyncio.sleep(SETTLE)
+            await asyncio.sleep(SETTLE_S)
             await self.flush()
 
     async def flush(self) -> None:
-        """Record all that has been noted so far."""
+        """Record all queued events."""
         async with self._recording:
             self._news.clear()
             while self._waiting:
@@ -56,9 +56,9 @@ class Progress:
                     self._start_of(event.task_id).set()
 
     async def started(self, task_id: str) -> None:
-        """Returns once the start of this task is recorded, or after a moment if nobody tells of it."""
+        """Return once the start of this task is recorded, or after START_TIMEOUT_S."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(START_TIMEOUT_S):
                 await self._start_of(task_id).wait()
         except TimeoutError:
             return

@@ -1,4 +1,4 @@
-"""Where a run's questions go: recorded in the store, announced on CrewAI's bus, awaited without a thread."""
+"""Puts a run's questions to people: recorded in the store, announced on CrewAI's bus, and awaited."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Asking:
-    """What is to be asked; the questions adds whose run it is, who may answer, and until when."""
+    """A question to ask; HumanQuestions adds the run, who may answer, and the deadline."""
 
     kind: QuestionKind
     prompt: str
@@ -70,7 +70,7 @@ class Asking:
 
 
 class Announcer(Protocol):
-    """Tells CrewAI's listeners, and sees to it that what came before a question is recorded before it."""
+    """Announces questions to CrewAI's listeners; progress before a question is recorded first."""
 
     async def before(self, task: TaskIdentity | None) -> None: ...
 
@@ -91,15 +91,15 @@ class HumanQuestions:
         self._asked = set(run.history.asked)
 
     async def ask(self, asking: Asking) -> Question:
-        """The question with its outcome, however long it takes. Raises Leave if the run leaves before."""
+        """Ask, and wait for the outcome, however long it takes. Raises Leave if the run leaves before."""
         return await self.run.wait(self._ask(asking, self.question(asking)))
 
     def ask_in_thread(self, asking: Asking) -> Question:
-        """The same where nothing can be awaited: it holds its thread."""
+        """The same for code that can't await. Blocks its thread."""
         return self.run.wait_in_thread(self._ask(asking, self.question(asking)))
 
     def question(self, asking: Asking) -> Question:
-        """What is recorded. Asked again, it is another question; a rebuilt run asks the same ones."""
+        """The question as it is recorded. Its id is the same when a resumed run asks it again."""
         run, task, content = self.run.claim.run, asking.task, self._content(asking)
         return Question(
             id=ids.part_id(run.id, "question", *content),
@@ -122,7 +122,7 @@ class HumanQuestions:
         )
 
     def _content(self, asking: Asking) -> tuple[object, ...]:
-        """What a question is known by in its run."""
+        """What identifies a question in its run."""
         if asking.key:
             return (asking.key,)
         content = (asking.task.known_as if asking.task else 0, asking.kind, asking.fingerprint)
@@ -132,7 +132,7 @@ class HumanQuestions:
         answered = self.run.history.journal.answer(question.known_as)
         if answered is not None:
             # In the run that this one tries again; in this one nobody is asked, and nothing happens.
-            self.run.entered()
+            self.run.mark_started()
             return question.model_copy(update={"outcome": answered})
         with self.run.stopwatch.paused():
             known = question.id in self._asked
@@ -144,7 +144,7 @@ class HumanQuestions:
                 self._asked.add(question.id)
                 log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
                 self._announcer.asked(asked)
-            self.run.entered()
+            self.run.mark_started()
             settled = await self._settled(asked)
         if settled.outcome is None or settled.outcome.action is Action.CANCEL:
             raise self.run.stop()
@@ -161,7 +161,7 @@ class HumanQuestions:
         return settled
 
     async def _tell(self, settled: Question) -> None:
-        """Tell CrewAI's listeners of the answer, once, whichever worker they listen in."""
+        """Announce the answer to CrewAI's listeners, in one worker only."""
         mark = uuid4().hex
         if await self._store.note(self.run.claim, f"heard/{settled.id}", mark) != mark or not settled.outcome:
             return

@@ -1,7 +1,7 @@
-"""What every step of a run goes through: one place to count it, to stop before it, and to remember it.
+"""Every step of a run passes here: it is counted, may be stopped before, and is recorded.
 
 Model calls (crews/crewai_adapter/llm.py) and tool calls (crews/crewai_adapter/executor.py) pass here as
-thunks. A step that the journal knows is not taken again: its result is the recorded one.
+functions. A step that the journal knows is not taken again: it returns the recorded result.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from crews.run.nondeterminism import NonDeterminism
 from crews.run.questions import HumanQuestions
 from crews.run.session import RunSession
 
-MOST_BEHIND = 8
+MAX_UNWRITTEN_STEPS = 8
 """Steps that may be taken ahead of the journal."""
 SKIPPED = (
     "Skipped: this call was interrupted before, so it may have happened. It was decided not to repeat it."
@@ -43,7 +43,7 @@ _WITHIN: ContextVar[str | None] = ContextVar("crewdeck_within_tool", default=Non
 
 
 class Recorder:
-    """One run's. From any thread but the control loop's."""
+    """The recorder of one run. Called from any thread except the event loops' of the worker."""
 
     def __init__(self, run: RunSession, questions: HumanQuestions) -> None:
         self._run = run
@@ -60,7 +60,7 @@ class Recorder:
 
     # ── models ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def model(self, request: ModelCall, call: Callable[[], Any]) -> Any:
+    def model_call(self, request: ModelCall, call: Callable[[], Any]) -> Any:
         """One call of a model. Raises Leave at the crew's limit."""
         step = self._begin_model(request)
         if step.recorded is not None:
@@ -73,7 +73,7 @@ class Recorder:
                 raise
             return self._recorded(step, result, request.answers_as, more=request.offered)
 
-    async def model_async(self, request: ModelCall, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def model_call_async(self, request: ModelCall, call: Callable[[], Awaitable[Any]]) -> Any:
         """The same for a call that is awaited."""
         step = await asyncio.to_thread(self._begin_model, request)
         if step.recorded is not None:
@@ -87,7 +87,7 @@ class Recorder:
             return self._recorded(step, result, request.answers_as, more=request.offered)
 
     def _begin_model(self, request: ModelCall) -> RecordedStep:
-        self._run.go_on()
+        self._run.before_step()
         scope = self.scope
         name = self._journal.model_call(scope, request.agent, *request.content)
         if not self._journal.kept(name):
@@ -96,21 +96,21 @@ class Recorder:
             RecordedStep(name, self._journal.found(name)), "its model answered", request.answers_as
         )
         if step.recorded is None:
-            self._nondeterminism.check(scope, request, on_loop=_on_loop())
+            self._nondeterminism.check(scope, request)
             self._keep_up()
             self._run.check_lease()
         return step
 
     def _keep_up(self) -> None:
-        """What a tool did is recorded before anything is made of it; what models say can be had again.
+        """Wait until results of tools are written, before they are used; model calls can be repeated.
 
-        While Redis is away a few more of them are asked, not any number.
+        While Redis is away a limited number of further model calls is made.
         """
-        if (self._writer.owing or self._writer.behind >= MOST_BEHIND) and not _on_loop():
+        if self._writer.owing or self._writer.behind >= MAX_UNWRITTEN_STEPS:
             self._writer.flush()
 
     def _answered(self, step: RecordedStep, request: ModelCall) -> Any:
-        """What is recorded of a model call, also of one that failed."""
+        """The recorded result of a model call, or its recorded exception."""
         try:
             return step.result(request.answers_as)
         except Exception as error:
@@ -122,7 +122,7 @@ class Recorder:
         self._failed(step, error)
 
     def _failed(self, step: RecordedStep, error: Exception, *, now: bool = False, **more: Any) -> None:
-        """A failure is recorded like a result: what CrewAI made of it then, it makes of it again.
+        """Record a failure like a result, so that CrewAI handles it the same way in a replay.
 
         Raises the same with valid words, if its own aren't.
         """
@@ -131,7 +131,7 @@ class Recorder:
             raise read_error(written) from error
 
     def _count(self, scope: str, name: str) -> None:
-        """What another attempt comes to once more was counted before."""
+        """Count a model call towards the limit; once, however many attempts repeat it."""
         limit = self._run.limits.model_calls
         with self._lock:
             if name in self._counted:
@@ -148,20 +148,20 @@ class Recorder:
             )
 
     def model_calls(self, scope: str) -> int:
-        """How many were made in this scope, and in the course of its tools."""
+        """The number of model calls in this scope, including those of its tools."""
         with self._lock:
             return sum(
                 calls for each, calls in self._model_calls.items() if f"{each}/".startswith(f"{scope}/")
             )
 
-    def counted(self, scope: str, calls: int) -> None:
-        """So many model calls were made in an earlier execution, which recorded what they led to."""
+    def set_model_calls(self, scope: str, calls: int) -> None:
+        """Count the model calls of an earlier execution that is not repeated."""
         with self._lock:
             self._model_calls[scope] = calls
 
     # ── tools ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def tool(
+    def tool_call(
         self,
         name: str,
         arguments: dict[str, Any],
@@ -172,12 +172,12 @@ class Recorder:
 
         Raises Leave where the call may have happened before, and nobody wants it again.
         """
-        self._run.go_on()
+        self._run.before_step()
         known_as = self._journal.name(self.scope, TOOL, name, arguments)
         found = RecordedStep(known_as, self._journal.found(known_as))
         step = self._readable(found, f"the tool “{name}” returned")
         if step.recorded is not None:
-            self.counted(known_as, step.recorded.get("model_calls", 0))
+            self.set_model_calls(known_as, step.recorded.get("model_calls", 0))
             return step.result()
         begun = self._journal.intended(known_as) if found.recorded is None else 0
         if begun and self._journal.first_begun(known_as) and on_interrupted == "fail":
@@ -199,12 +199,12 @@ class Recorder:
             return self._recorded(step, result, more=self._calls_in(step), now=True)
 
     def _calls_in(self, step: RecordedStep) -> dict[str, int]:
-        """So that they count towards the limit when the tool is not called again."""
+        """The model calls inside of the tool; they count towards the limit also when it is replayed."""
         calls = self.model_calls(step.name)
         return {"model_calls": calls} if calls else {}
 
     def _again(self, tool: str, key: str, on_interrupted: OnInterrupted) -> bool:
-        """Whether a call is made again that was begun before, and may have happened."""
+        """Whether to repeat a call that started before and may have happened."""
         match on_interrupted:
             case "retry":
                 return True
@@ -213,10 +213,10 @@ class Recorder:
             case "ask":
                 return system_questions.ask_whether_to_repeat(self._questions, tool, key)
 
-    def container(self, call: Callable[[], Any]) -> Any:
-        """A tool that hands work to another agent, whose steps are recorded one by one."""
-        self._run.go_on()
-        with self._nondeterminism.helped():
+    def delegated(self, call: Callable[[], Any]) -> Any:
+        """Run a tool that delegates to another agent, whose steps are recorded one by one."""
+        self._run.before_step()
+        with self._nondeterminism.delegation():
             return call()
 
     def idempotency_key(self) -> str | None:
@@ -232,13 +232,13 @@ class Recorder:
 
     # ── prompts ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def prompt(self, *content: object) -> tuple[str, list[Any] | None]:
+    def find_prompt(self, *content: object) -> tuple[str, list[Any] | None]:
         """An agent's prompt is about to be rendered: its name, and what was rendered before."""
-        self._run.go_on()
+        self._run.before_step()
         name = self._journal.name(self.scope, PROMPT, *content)
         return name, self._journal.found(name)
 
-    def rendered(self, name: str, messages: list[Any]) -> list[Any]:
+    def record_prompt(self, name: str, messages: list[Any]) -> list[Any]:
         """Dates, memory and edited texts may be in it: what was rendered once stays as it is.
 
         Returns the messages with valid texts.
@@ -253,7 +253,7 @@ class Recorder:
 
     @property
     def scope(self) -> str:
-        """Where the current step belongs: the tool call or the task in whose course it is taken."""
+        """The scope of the current step: the tool call or the task that it is part of."""
         within = _WITHIN.get()
         if within is not None:
             return within
@@ -279,8 +279,6 @@ class Recorder:
             step.result(expected)
         except Unreadable as error:
             changed = f"what {what} can't be read any more, since {error}."
-            if _on_loop():
-                raise self._run.stop(system_questions.nondeterminism_error(changed)) from error
             system_questions.confirm_nondeterminism(
                 self._questions, changed, f"unreadable/{step.name}", kept="That step is taken again."
             )
@@ -296,23 +294,14 @@ class Recorder:
         *,
         now: bool = False,
     ) -> Any:
-        """What the journal holds of this result; the caller gets the same as a replay would."""
+        """Record the result and return it as a replay would return it."""
         written = self._note(step.name, {"result": encode(result), **(more or {})}, now=now)
         return RecordedStep(step.name, written).result(expected)
 
     def _note(self, name: str, value: dict[str, Any], *, now: bool = False) -> Any:
-        """Returns what will be read of it, without waiting until it is written."""
+        """Record a value; return it as it will be read, without waiting until it is written."""
         written = json.dumps(value)
-        (self._writer.write_now if now else self._writer.write)(name, written)
+        (self._writer.write_at_once if now else self._writer.write)(name, written)
         read = json.loads(written)
         self._journal.recorded(name, read)
         return read
-
-
-def _on_loop() -> bool:
-    """Whether this thread runs an event loop, which must not wait for people."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""A run's stay at this worker: what is known of it, whose it is, when it leaves and why."""
+"""The session of a run at this worker: its claim, journal, lease and clocks, and when and why it leaves."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from crews.run.threads import Threads
 
 T = TypeVar("T")
 
-LOOK = 0.1
-"""Seconds after which a step that waits looks whether it is to end."""
+POLL_INTERVAL_S = 0.1
+"""Seconds between two checks whether a waiting step has to end."""
 
 
 @dataclass(frozen=True)
 class RunHistory:
-    """What earlier workers have done for a run."""
+    """What earlier workers recorded of a run."""
 
     journal: Journal = field(default_factory=Journal)
     #: The questions that were put to people.
@@ -70,9 +70,9 @@ class RunSession:
         self.lease = lease or Lease()
         self.lease.worked = self.stopwatch.worked
         #: Set at the run's first step: it has got through its start.
-        self.begun = asyncio.Event()
+        self.started = asyncio.Event()
         #: Whether it is time to leave memory, while people are asked.
-        self.parking = Parking(loop, hot or HotRuns(), self._idle, self.leave, lambda: store.rest(claim))
+        self.parking = Parking(loop, hot or HotRuns(), self._idle, self.leave, lambda: store.free_slot(claim))
         #: In which its crew is built and executed.
         self.threads = Threads(f"run {ids.short(claim.run.id)}")
         #: Whether something that is no step is at work besides; set for flows.
@@ -99,40 +99,40 @@ class RunSession:
 
     @property
     def stopped(self) -> Leave | None:
-        """Why the run is to leave, once it is."""
+        """Why the run has to leave; None while it doesn't."""
         return self._stopped
 
     def check(self) -> None:
-        """Raises Leave if the run is to leave at once."""
+        """Raise Leave if the run has to leave at once."""
         if self._stopped is not None:
             raise self._stopped.again()
 
-    def go_on(self) -> None:
-        """Called before each step. Raises Leave if the run is to leave, also where the worker stops."""
+    def before_step(self) -> None:
+        """Called before each step. Raises Leave if the run has to leave or the worker stops."""
         self.check()
         if self._handing_back:
             raise self.leave(HandedBack())
-        self.entered()
-        self.activity.stirred()
+        self.mark_started()
+        self.activity.touch()
 
     def cancel(self, by: Actor) -> None:
-        """End the run for somebody, if they may cancel it. Holds its thread. Raises Leave if they may."""
+        """Cancel the run for somebody who may do so. Blocks its thread. Raises Leave if they may."""
         if self.wait_in_thread(self._store.cancel(self.run_id, by)):
             raise self.stop()
 
     def check_lease(self) -> None:
-        """Returns once it is certain that this worker still has the run. Raises Leave if it doesn't."""
-        while not self.lease.known(LOOK):
+        """Return once it is certain that the run is still leased. Raises Leave if it isn't."""
+        while not self.lease.is_certain(POLL_INTERVAL_S):
             self.check()
         if self.lease.lost:
             raise self.stop()
 
     def stop(self, error: RunError | None = None) -> Leave:
-        """End the run, with `error` or because it is over. The signal to raise."""
+        """End the run, with `error` or because it is over. Returns the exception to raise."""
         return self.leave(Stopped(error))
 
     def leave(self, why: Leave) -> Leave:
-        """Have the run leave this worker; who calls first decides why. The signal to raise."""
+        """Make the run leave this worker; the first call decides why. Returns the exception to raise."""
         with self._lock:
             first = self._stopped is None
             reason = self._stopped = self._stopped or why
@@ -145,19 +145,19 @@ class RunSession:
         self._handing_back = True
         self.parking.hurry()
 
-    def entered(self) -> None:
-        """The run has got through its start."""
-        if not self.begun.is_set():
-            self.loop.call_soon_threadsafe(self.begun.set)
+    def mark_started(self) -> None:
+        """The run has started: it does not count as a start that blocks others any more."""
+        if not self.started.is_set():
+            self.loop.call_soon_threadsafe(self.started.set)
 
-    async def tell(self, event: Body, key: str) -> None:
+    async def record_event(self, event: Body, key: str) -> None:
         """Record an event, once, after all that led to it. Raises Fenced."""
         await self.writer.flushed()
         await self._store.record(self.claim, event, key)
 
-    def tell_in_thread(self, event: Body, key: str) -> None:
-        """The same in one of the run's threads, which it holds. Raises Leave."""
-        self.wait_in_thread(self.tell(event, key))
+    def record_event_in_thread(self, event: Body, key: str) -> None:
+        """The same from one of the run's threads, which it blocks. Raises Leave."""
+        self.wait_in_thread(self.record_event(event, key))
 
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Await something slow, from any loop, that ends at once when the run leaves. Raises Leave."""
@@ -166,7 +166,7 @@ class RunSession:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._wait(work), self.loop))
 
     def wait_in_thread(self, work: Coroutine[Any, Any, T]) -> T:
-        """The same for code that can't await: it holds its thread, which is one of the run's."""
+        """The same for code that can't await: it blocks its thread, which must be one of the run's."""
         return asyncio.run_coroutine_threadsafe(self._wait(work), self.loop).result()
 
     async def _wait(self, work: Coroutine[Any, Any, T]) -> T:

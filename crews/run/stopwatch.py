@@ -1,4 +1,4 @@
-"""Working time: the clock stands still while people are asked."""
+"""Working time, which does not count while people are asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the crews' threads to the store, which lives on the control loop."""
+"""The store for the threads of runs; the store itself lives on the control loop."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from bot.core.run import RunError
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-RETRY = 0.5
+RETRY_DELAY_S = 0.5
 """Seconds between two tries while Redis is away."""
 
 
 class SlotHolder(Protocol):
     """Gives a run a slot in which it works; used on the control loop (`crews.worker.slots`)."""
 
-    def rest(self, claim: Claim) -> None:
+    def free_slot(self, claim: Claim) -> None:
         """The run waits for people, or ended: its slot is free."""
 
     async def leave(self, claim: Claim) -> None:
         """The same, for a run that is about to leave: its slot is free in all workers when this returns."""
 
-    async def go_on(self, claim: Claim) -> bool:
+    async def resume(self, claim: Claim) -> bool:
         """Whether the run, which was answered, has a slot again."""
 
 
 class StoreProxy:
-    """What a run wants of the store, from any loop. While Redis is away everything waits; Fenced ends it."""
+    """The store's verbs that a run needs, from any loop. They wait while Redis is away, and raise Fenced."""
 
     def __init__(
         self, control: asyncio.AbstractEventLoop, store: Store, feed: Feed, slots: SlotHolder
@@ -65,15 +65,15 @@ class StoreProxy:
         )
 
     async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:
-        """Record what stands in the journal from now on, and strike out what doesn't any more."""
+        """Record journal entries, and delete those whose names start with one of `struck`."""
         await self._on_control(_persistently(lambda: self._store.journal.write(claim, entries, struck)))
 
     def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
-        """Have this done on the control loop, from any thread; who calls goes on."""
+        """Run this on the control loop, from any thread, without waiting."""
         return asyncio.run_coroutine_threadsafe(work, self._control)
 
     def later(self, seconds: float, call: Callable[[], object]) -> None:
-        """Have this called there in a moment."""
+        """Call this on the control loop after so many seconds."""
         self._control.call_soon_threadsafe(self._control.call_later, seconds, call)
 
     async def park(self, claim: Claim, questions: Sequence[str], worked: int) -> bool:
@@ -98,12 +98,12 @@ class StoreProxy:
         return await self._on_control(_persistently(lambda: self._store.questions.ask(claim, question)))
 
     async def settled(self, question: Question, claim: Claim) -> Question | None:
-        """The question, once it is settled; None if there is no room here for the run to go on."""
+        """The question, once it is settled; None if this worker has no free slot for the run."""
         return await self._on_control(self._settled(question, claim))
 
-    def rest(self, claim: Claim) -> None:
-        """The run does nothing but wait for people, until one of its questions is settled."""
-        self._control.call_soon_threadsafe(self._slots.rest, claim)
+    def free_slot(self, claim: Claim) -> None:
+        """The run only waits for people, so its slot is free until one of its questions is settled."""
+        self._control.call_soon_threadsafe(self._slots.free_slot, claim)
 
     async def leave(self, claim: Claim) -> None:
         """The run is about to be parked or given back."""
@@ -125,7 +125,7 @@ class StoreProxy:
                 signal.clear()
                 now = await _persistently(lambda: self._store.questions.get(question.run_id, question.id))
                 if not now.open:
-                    goes_on = await _persistently(lambda: self._slots.go_on(claim))
+                    goes_on = await _persistently(lambda: self._slots.resume(claim))
                     return now if goes_on else None
                 await signal.wait()
 
@@ -136,4 +136,4 @@ async def _persistently(verb: Callable[[], Awaitable[T]]) -> T:
             return await verb()
         except StoreUnavailable as error:
             log.debug("the store is away; trying again", reason=str(error))
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(RETRY_DELAY_S)

@@ -1,4 +1,4 @@
-"""What a run asks its requester of itself, where only a person can say how to go on. It holds its thread."""
+"""Questions of the run itself to its requester, where only a person can decide. They block the thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GO_ON, CANCEL = "Go on from here", "Cancel the run"
 
 
 def ask_whether_to_repeat(questions: HumanQuestions, tool: str, key: str) -> bool:
-    """Whether a tool call that may have happened is made again, or skipped. Raises Leave to stop."""
+    """Ask whether to repeat a tool call that may have happened, or to skip it. Raises Leave to stop."""
     chosen, question = _choice(
         questions,
         f"The tool “{tool}” was at work when its process died. What it does may have happened, or not. "
@@ -29,7 +29,7 @@ def ask_whether_to_repeat(questions: HumanQuestions, tool: str, key: str) -> boo
 
 
 def interrupted_error(tool: str, by: str = "") -> RunError:
-    """The run ends for a tool call that may have happened."""
+    """The error of a run that ends for a tool call that may have happened."""
     why = f"{by} stopped the run." if by else "It is not made again, and nobody said how to go on."
     return RunError(
         code="interrupted",
@@ -38,9 +38,9 @@ def interrupted_error(tool: str, by: str = "") -> RunError:
 
 
 def confirm_nondeterminism(questions: HumanQuestions, changed: str, key: str, kept: str = "") -> None:
-    """Returns if the run is to go on though it takes another course than before. Raises Leave otherwise.
+    """Ask whether the run continues although it differs from its records. Raises Leave if not.
 
-    `kept` says what becomes of what was recorded, where that is not simply used.
+    `kept` says what happens to the records, where they are not simply used.
     """
     part = questions.run.identity.task(None)
     name = f"“{part.name}”" if part is not None else "The crew"
@@ -52,7 +52,7 @@ def confirm_nondeterminism(questions: HumanQuestions, changed: str, key: str, ke
 def confirm_changed_crew(
     questions: HumanQuestions, changed: Sequence[str], again: str | None, key: str
 ) -> None:
-    """The same for a crew that is another one now. `again`: the task from which on all is done anew."""
+    """The same for a crew that changed. `again`: the task from which everything is repeated."""
     words = "; ".join(changed)
     told = (
         f"From the task “{again}” on, all is done anew."
@@ -73,7 +73,7 @@ def _go_on(questions: HumanQuestions, prompt: str, changed: str, key: str) -> No
 
 
 def nondeterminism_error(changed: str, by: str = "") -> RunError:
-    """The run ends since it can't go on as it began."""
+    """The error of a run that can't continue as it began."""
     why = f"{by} ended the run." if by else "Nobody said whether to go on."
     return RunError(code="diverged", message=f"The crew was changed while it ran: {changed} {why}")
 
@@ -81,7 +81,7 @@ def nondeterminism_error(changed: str, by: str = "") -> RunError:
 def _choice(
     questions: HumanQuestions, prompt: str, labels: tuple[str, ...], key: str
 ) -> tuple[str | None, Question]:
-    """The label that a person chose; None if nobody did. Words decide nothing here: they are asked again."""
+    """The label that a person chose; None if nobody did. An answer in words is asked again."""
     run = questions.run
     asking = Asking(
         kind=QuestionKind.CHOICE,

@@ -1,4 +1,4 @@
-"""The threads in which a run's own code is executed, and how many of them are still alive."""
+"""The threads that execute a run's code, and how many of them are alive."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Returned(Generic[T]):
-    """A call came to this."""
+    """The result of a call."""
 
     result: T
 
 
 @dataclass(frozen=True)
 class Raised:
-    """A call raised this, here as a value: SystemExit and KeyboardInterrupt end a loop that meets them."""
+    """The exception of a call, as a value: SystemExit and KeyboardInterrupt would end an event loop."""
 
     error: BaseException
 
@@ -32,7 +32,7 @@ Outcome = Returned[T] | Raised
 
 
 class Threads:
-    """One run's. `alive` and `counted` may be used from any thread."""
+    """The threads of one run. `alive` and `counted` are thread-safe."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -41,13 +41,13 @@ class Threads:
 
     @property
     def alive(self) -> int:
-        """How many have not ended yet. A thread can't be ended from outside."""
+        """The number of threads that have not ended. A thread can't be ended from outside."""
         with self._lock:
             return self._alive
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """The thread that runs the block is one of the run's meanwhile."""
+        """Count the current thread as one of the run's while the block runs."""
         with self._lock:
             self._alive += 1
         try:

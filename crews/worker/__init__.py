@@ -1,1 +1,1 @@
-"""The worker: claims runs, holds their leases, executes them in its engine, drains, is recycled."""
+"""The worker: claims runs, renews their leases, executes them in its engine, drains, is recycled."""

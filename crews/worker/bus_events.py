@@ -1,4 +1,4 @@
-"""Questions and answers as events of CrewAI's own bus, for listeners that people have already."""
+"""Questions and answers as events of CrewAI's own bus, for existing listeners."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from crews.worker.execution import Execution
 
 
 def listen(executions: Mapping[str, Execution]) -> None:
-    """From now on these runs, by their ids, are told of their progress."""
+    """Report the progress of these runs (by id) to them from now on."""
 
     @crewai_event_bus.on(TaskStartedEvent)
     def started(source: Any, event: TaskStartedEvent) -> None:

@@ -1,6 +1,6 @@
-"""The thread whose event loop waits for what runs wait for, and from which their own threads are started.
+"""The engine: a thread whose event loop waits for what runs wait for, and starts their own threads.
 
-It is apart from the worker's control loop, whose leases must be renewed whatever happens here.
+It is separate from the control loop, which must renew leases whatever happens here.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class Engine:
         return await asyncio.wrap_future(self._loaded)
 
     async def ended(self) -> None:
-        """Returns when the thread has ended, of itself: nothing that runs here can go on."""
+        """Return when the thread has ended unexpectedly: no run here can continue."""
         await asyncio.wrap_future(self._ended)
 
     @property
     def outlived(self) -> int:
-        """How many runs are over here and still have threads."""
+        """The number of runs that are over here and still have threads."""
         return self._runtime.outlived if self._runtime is not None else 0
 
     def execute(self, claim: Claim, lease: Lease) -> asyncio.Future[None]:

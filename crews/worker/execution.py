@@ -1,4 +1,4 @@
-"""One run while it is executed, and how that ends."""
+"""The execution of one run, and how it ends."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
-from crewai.core.providers.human_input import set_provider
-from crewai.events.base_events import reset_emission_counter
-from crewai.events.utils.console_formatter import set_suppress_console_output
-from crewai.execution import set_execution_uuid
 
 from bot.core.ports import Fenced
 from bot.core.run import RunError
 from bot.core.text import valid
 from crews.building.build import Built
+from crews.crewai_adapter import kickoff
 from crews.crewai_adapter.human_input_provider import HumanInputProvider
 from crews.run import failures
 from crews.run.context import CURRENT, RunContext
@@ -71,7 +68,7 @@ class Ending:
 
 @dataclass
 class Execution:
-    """One run's, where the listeners on CrewAI's bus find its progress."""
+    """The execution of one run; listeners on CrewAI's bus find its progress here."""
 
     context: RunContext
     progress: Progress
@@ -86,10 +83,7 @@ class Execution:
 
         def enter() -> None:
             CURRENT.set(self.context)
-            set_provider(provider)
-            set_execution_uuid(self.context.run_id)
-            set_suppress_console_output(True)
-            reset_emission_counter()
+            kickoff.enter(self.context.run_id, provider)
 
         self.variables.run(enter)
 
@@ -100,9 +94,9 @@ class Execution:
     async def come_to(
         self, work: asyncio.Future[Outcome[T]], within: float | None = None
     ) -> Outcome[T] | None:
-        """What it comes to, if it does so within so many seconds.
+        """The outcome of the work, or None after so many seconds.
 
-        None as soon as the run is told to leave, whatever the thread does then.
+        None as soon as the run has to leave, whatever the thread does then.
         """
         either: tuple[asyncio.Future[Any], ...] = (work, self.context.leaving)
         timeout = None if within is None else max(0.0, within)

@@ -1,4 +1,4 @@
-"""A process of its own for a run of which two workers died: should it kill this, nothing else is in it."""
+"""Isolates a run that was in two workers that died: it is tried in a process of its own."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bot.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY = 1.0
-TRIED_AGAIN = 30.0
+POLL_INTERVAL_S = 1.0
+RETRY_AFTER_S = 30.0
 """Seconds after which another worker tries a suspect that is still queued: who took it on failed to."""
-LAST_WORDS = 2.0
+SHUTDOWN_GRACE_S = 2.0
 """Seconds beyond `settings.drain` in which it gives back what it still holds; `serve` gives us some more."""
-ABANDON_WITHIN = 1.0
-ALONE = {"CREWDECK_ALONE": "1", "CREWDECK_RUNS_PER_WORKER": "1", "CREWDECK_HOT_WINDOW": "0"}
+ABANDON_TIMEOUT_S = 1.0
+ISOLATED_ENVIRONMENT = {"CREWDECK_ALONE": "1", "CREWDECK_RUNS_PER_WORKER": "1", "CREWDECK_HOT_WINDOW": "0"}
 """What makes a worker one for suspects: it takes one after the other, and ends when there is none."""
 
 
@@ -37,19 +37,19 @@ class Isolation:
         self._stopping = stopping
 
     async def keep(self, crews: Sequence[str]) -> None:
-        """Look after the suspects of these crews until the worker stops."""
+        """Try the suspected runs of these crews until the worker stops."""
         while not self._stopping.is_set():
             try:
                 mine = await self._mine(crews)
             except StoreUnavailable:
                 mine = None
             if mine is None:
-                await self._unless_stopped(asyncio.sleep(LOOK_EVERY))
+                await self._unless_stopped(asyncio.sleep(POLL_INTERVAL_S))
             else:
                 await self._try(mine)
 
     async def _mine(self, crews: Sequence[str]) -> str | None:
-        """A suspect that is ours to try: of several workers one does."""
+        """A suspected run that this worker tries: of several workers only one does."""
         for run_id in await self._store.queue.suspected(crews):
             if await self._is_mine(run_id):
                 return run_id
@@ -61,13 +61,15 @@ class Isolation:
         except NotFound:  # It was deleted just now.
             return False
         # What was claimed and given back, since that process had to stop, has another epoch: no need to wait.
-        return await self._store.memory.once(f"alone:{run_id}:{run.epoch}", TRIED_AGAIN)
+        return await self._store.memory.once(f"alone:{run_id}:{run.epoch}", RETRY_AFTER_S)
 
     async def _try(self, run_id: str) -> None:
         worker = f"{self._worker}-alone-{uuid.uuid4().hex[:8]}"
         log.warning("a run of which two workers died gets a process of its own", run_id=run_id, worker=worker)
         try:
-            process = await WorkerProcess.start(worker, worker_environment(self._settings, worker) | ALONE)
+            process = await WorkerProcess.start(
+                worker, worker_environment(self._settings, worker) | ISOLATED_ENVIRONMENT
+            )
         except OSError as error:
             log.error("a process could not be started", run_id=run_id, reason=str(error))  # noqa: TRY400
             return
@@ -76,11 +78,11 @@ class Isolation:
         finally:
             status = await self._stopped(process)
         log.info("its process ended", worker=worker, status=status)
-        await process.abandon(self._store.queue, ABANDON_WITHIN)
+        await process.abandon(self._store.queue, ABANDON_TIMEOUT_S)
 
     async def _stopped(self, process: WorkerProcess) -> int:
         process.ask_to_stop()
-        return await process.ended(within=self._settings.drain + LAST_WORDS)
+        return await process.ended(within=self._settings.drain + SHUTDOWN_GRACE_S)
 
     async def _unless_stopped(self, waiting: Coroutine[Any, Any, object]) -> None:
         """Wait for this, or until we are stopped."""

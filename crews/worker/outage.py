@@ -1,4 +1,4 @@
-"""Redis away, as a worker's log tells of it."""
+"""An outage of Redis, logged once when it begins and once when it ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ log = structlog.get_logger(__name__)
 
 
 class Outage:
-    """Said once when it begins, and once when it is over."""
+    """Logs the beginning and the end of an outage, once each."""
 
     def __init__(self) -> None:
         self._away = False

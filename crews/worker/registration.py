@@ -1,4 +1,4 @@
-"""What a worker lets be seen: the crews that people can start, and whose runs find a worker now."""
+"""A worker's registration: the crews that people can start, and those whose runs find a worker now."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bot.core.ports import Store
 from bot.settings import Settings
 from crews.worker.outage import Outage
 
-ANNOUNCE_EVERY = 60.0
-STORE_PAUSE = 1.0
+ANNOUNCE_INTERVAL_S = 60.0
+STORE_RETRY_S = 1.0
 
 
 class Registration:
@@ -42,12 +42,12 @@ class Registration:
         self._loaded.set()
 
     async def renew(self) -> None:
-        """Let it be seen for another lease which runs find a worker. Raises StoreUnavailable."""
+        """Renew the worker's offer for another lease. Raises StoreUnavailable."""
         if self._loaded.is_set() and not self._settings.alone:
             await self._store.queue.register_worker(self._worker, self._limits, self._settings.lease)
 
     async def announce(self) -> Never:
-        """What can be run here: from YAML at once, all of it once crewai is loaded, then now and again."""
+        """Announce the crews: those of YAML at once, all once crewai is loaded, then periodically."""
         folders = ":".join(map(str, self._settings.crew_dirs))
         source = f"{socket.gethostname()}:{hashlib.sha256(folders.encode()).hexdigest()[:12]}"
         while True:
@@ -56,7 +56,7 @@ class Registration:
                 await self._store.catalogue.announce(source, self._cards, complete=complete)
             except StoreUnavailable as error:
                 self._outage.began(error)
-                await asyncio.sleep(STORE_PAUSE)
+                await asyncio.sleep(STORE_RETRY_S)
             else:
                 self.announced.set()
-                await (asyncio.sleep(ANNOUNCE_EVERY) if complete else self._loaded.wait())
+                await (asyncio.sleep(ANNOUNCE_INTERVAL_S) if complete else self._loaded.wait())

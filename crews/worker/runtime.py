@@ -1,6 +1,6 @@
-"""CrewAI <-> core: executes claimed runs, each in threads of its own, many at a time, from claim to end.
+"""Executes claimed runs, many at a time, each in threads of its own, from claim to end.
 
-The crews' loop waits: for people, for the store and for these threads. No code of a crew runs on it.
+The engine's loop only waits: for people, for the store and for these threads. No code of a crew runs on it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-from crewai import Crew
-from crewai.crews.utils import enable_agent_streaming
 from crewai.flow.flow import Flow
 
 from bot.core.claim import Claim
@@ -22,21 +20,10 @@ from bot.core.event import TaskCompleted
 from bot.core.ports import Fenced
 from crews.building.build import Blueprint, Built, YamlCrew
 from crews.changes import confirm
-from crews.crewai_adapter import (
-    agents,
-    arguments,
-    attempts,
-    bus,
-    executor,
-    interpolation,
-    llm,
-    openai,
-    rpm,
-    tools,
-)
-from crews.crewai_adapter import flow as flow_seams
+from crews.crewai_adapter import bus, install, rpm
 from crews.crewai_adapter.flow_access import FlowAccess
 from crews.crewai_adapter.human_input_provider import HumanInputProvider
+from crews.crewai_adapter.kickoff import kick_off
 from crews.definitions.placeholders import kickoff_inputs
 from crews.flows.replay import FLOW_REPLAY, FlowReplay
 from crews.journal.journal import Journal
@@ -56,11 +43,11 @@ from crews.worker.execution import Ending, Execution
 
 log = structlog.get_logger(__name__)
 
-SEALED_PAUSE = 60.0
+UNREADABLE_RETRY_S = 60.0
 """Seconds after which somebody looks again whether a run's journal can be read: with other keys, it can."""
-SLOW_START = 0.5
+SLOW_START_S = 0.5
 """Seconds of starting after which a run that blocks doesn't count as one of these any more."""
-STARTS = 4
+MAX_CONCURRENT_STARTS = 4
 """Runs that start at the same time; a hundred at once would leave none of them any of the processor."""
 
 
@@ -80,24 +67,11 @@ class Runtime:
         self._hot = HotRuns(hot_window, hot_runs)
         self._build_timeout = build_timeout
         self._stopping = False
-        self._starts = asyncio.Semaphore(STARTS)
+        self._starts = asyncio.Semaphore(MAX_CONCURRENT_STARTS)
         self._executions: dict[str, Execution] = {}
         #: Of runs that are over here while a thread of theirs was still alive.
         self._outlived: list[Threads] = []
-        for each in (
-            llm,
-            arguments,
-            tools,
-            rpm,
-            interpolation,
-            flow_seams,
-            attempts,
-            agents,
-            executor,
-            openai,
-            bus,
-        ):
-            each.install()
+        install.install()
         bus_listeners.listen(self._executions)
 
     async def execute(self, claim: Claim, lease: Lease | None = None) -> None:
@@ -123,7 +97,7 @@ class Runtime:
             self._close(execution)
 
     async def _readable(self, claim: Claim) -> RunHistory | None:
-        """What was done before; None where this worker can't go on with it, and has given the run up."""
+        """The recorded history; None if this worker can't continue the run, and has given it up."""
         try:
             history = await self._history(claim)
             problem = history.journal.unreadable
@@ -133,7 +107,7 @@ class Runtime:
             await self._store.finish(claim, None, failures.of_release(claim.run.id, problem))
         except (JournalUndecryptable, UnreadableRecord) as error:
             log.error("a run waits until it can be read", run_id=claim.run.id, reason=str(error))  # noqa: TRY400 - not our failure
-            await self._store.set_aside(claim, SEALED_PAUSE)
+            await self._store.set_aside(claim, UNREADABLE_RETRY_S)
         except Fenced:
             log.info("let go", run_id=claim.run.id)
         return None
@@ -145,7 +119,7 @@ class Runtime:
 
     async def _leave(self, context: RunContext, why: Leave) -> None:
         """Give the run up; a step that is under way is recorded before, so that it isn't taken again."""
-        await context.activity.over()
+        await context.activity.wait_idle()
         await self._store.leave(context.claim)
         if isinstance(why, Parked):
             parked = await self._store.park(context.claim, why.questions, context.worked)
@@ -168,7 +142,7 @@ class Runtime:
 
     @property
     def outlived(self) -> int:
-        """How many runs are over here and still have threads, in a tool that hangs for example."""
+        """The number of runs that are over here and still have threads, for example in a tool that hangs."""
         self._outlived = [threads for threads in self._outlived if threads.alive]
         return len(self._outlived)
 
@@ -187,14 +161,14 @@ class Runtime:
         return execution
 
     async def _record(self, context: RunContext, event: Progressed) -> None:
-        """Tell of it, once what led there is recorded."""
+        """Record a progress event, once the steps that led to it are recorded."""
         try:
-            await context.tell(event, event.task_id)
+            await context.record_event(event, event.task_id)
         except Fenced:
             context.stop()
 
     def _close(self, execution: Execution) -> None:
-        """Take the run out of memory."""
+        """Remove the run from memory."""
         context = execution.context
         if self._executions.get(context.run_id) is execution:
             del self._executions[context.run_id]
@@ -215,10 +189,10 @@ class Runtime:
         async with self._starts:
             work = execution.begin(partial(self._work, execution, crew, blueprint))
             context.stopwatch.start()
-            begun = asyncio.create_task(context.begun.wait())
+            begun = asyncio.create_task(context.started.wait())
             either: tuple[asyncio.Future[Any], ...] = (work, begun, context.leaving)
             # Likewise: a `before_kickoff` may block for as long as it likes.
-            await asyncio.wait(either, timeout=SLOW_START, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, timeout=SLOW_START_S, return_when=asyncio.FIRST_COMPLETED)
             begun.cancel()
         return Ending.of(context, await execution.come_to(work))
 
@@ -227,9 +201,9 @@ class Runtime:
         async with self._starts:
             building = execution.begin(partial(blueprint.build, execution.context.claim.run.inputs))
             # What takes longer waits for something, and others start meanwhile.
-            built = await execution.come_to(building, within=min(SLOW_START, self._build_timeout))
+            built = await execution.come_to(building, within=min(SLOW_START_S, self._build_timeout))
         if built is None and execution.context.stopped is None:
-            built = await execution.come_to(building, within=self._build_timeout - SLOW_START)
+            built = await execution.come_to(building, within=self._build_timeout - SLOW_START_S)
         if built is None and execution.context.stopped is None:
             return Raised(failures.not_built_within(self._build_timeout))
         return built
@@ -237,35 +211,26 @@ class Runtime:
     # ── in the run's thread ─────────────────────────────────────────────────────────────────────────────
 
     def _work(self, execution: Execution, crew: Built, blueprint: Blueprint) -> str:
-        """All that the run does once its crew is built; what it comes to, in words."""
+        """Run the crew, once it is built; returns the result as text."""
         context = execution.context
         if isinstance(crew, Flow):
             # If the flow is another one now, its methods are missed.
-            course = self._course(execution, crew, blueprint)
-            FLOW_REPLAY.set(course)
-            return course.kick_off(dict(context.claim.run.inputs))
+            replay = self._replay(execution, crew, blueprint)
+            FLOW_REPLAY.set(replay)
+            return replay.kick_off(dict(context.claim.run.inputs))
         confirm.confirm_changes(context, crew, literal=isinstance(blueprint, YamlCrew))
         finished = FinishedTasks(context, context.history.journal)
-        for part in finished.give_back(crew):
+        for part in finished.restore(crew):
             # Whoever finished it may have died before telling.
-            context.tell_in_thread(execution.progressed(TaskCompleted, part), part.id)
-        finished.listen(crew)
-        return _kicked_off(crew, kickoff_inputs(context.claim.run.crew, context.claim.run.inputs))
+            context.record_event_in_thread(execution.progressed(TaskCompleted, part), part.id)
+        finished.record_completions(crew)
+        return kick_off(crew, kickoff_inputs(context.claim.run.crew, context.claim.run.inputs))
 
     @staticmethod
-    def _course(execution: Execution, flow: Flow[Any], blueprint: Blueprint) -> FlowReplay:
+    def _replay(execution: Execution, flow: Flow[Any], blueprint: Blueprint) -> FlowReplay:
         numbers = itertools.count()
 
         def tell(kind: type[Progressed], part: TaskIdentity) -> None:
             execution.progress.note(next(numbers), execution.progressed(kind, part))
 
         return FlowReplay(execution.context, FlowAccess(flow), tell, blueprint.tools)
-
-
-def _kicked_off(crew: Crew, inputs: dict[str, Any]) -> str:
-    if crew.stream:
-        # As CrewAI does, but not in a thread of its own, from which only Exceptions would get out.
-        enable_agent_streaming(crew.agents)
-        crew.stream = False
-    output: Any = crew.kickoff(inputs=inputs)
-    return str(output.raw)

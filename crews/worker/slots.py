@@ -1,4 +1,4 @@
-"""Which of a worker's runs work: so many at once here, and of a crew with a limit so many in all workers.
+"""The slots of a worker: how many runs work at once here, and for a crew with a limit, in all workers.
 
 A run that waits for people doesn't work. When it is answered it goes on if there is room, else it goes back
 to the queue, where it is ahead of new runs, and any worker may take it up. So a permission to work is only
@@ -20,7 +20,7 @@ from bot.core.ports import Queue
 
 log = structlog.get_logger(__name__)
 
-PATIENCE = 1.0
+SLOT_TIMEOUT_S = 1.0
 """Seconds that an answered run waits for room here before it goes back to the queue."""
 
 
@@ -46,7 +46,7 @@ class Slots:
 
     @property
     def room(self) -> int:
-        """For how many runs there is room; those that were answered go first."""
+        """The number of free slots beyond those that answered runs wait for."""
         return max(0, self._free - len(self._next))
 
     @property
@@ -54,18 +54,18 @@ class Slots:
         return self._most - len(self._working) - self._reserved
 
     def reserve(self, wanted: int) -> int:
-        """Keep room for a claim; for how many runs there is some."""
+        """Reserve up to `wanted` slots for a claim; how many were free."""
         kept = min(wanted, self.room)
         self._reserved += kept
         return kept
 
     def begin(self, claims: Iterable[Claim], reserved: int) -> None:
-        """These were claimed, with their places; the rest of the room is free again."""
+        """These runs were claimed and take slots; the rest of the reservation is free again."""
         self._reserved -= reserved
         self._working.update({claim.run.id: claim for claim in claims})
         self._admit()
 
-    def rest(self, claim: Claim) -> None:
+    def free_slot(self, claim: Claim) -> None:
         """The run waits for people, or ended: others may work."""
         if self._has(claim):
             del self._working[claim.run.id]
@@ -76,11 +76,11 @@ class Slots:
 
     async def leave(self, claim: Claim) -> None:
         """The run is about to leave: its place is free before anybody can claim it again."""
-        self.rest(claim)
+        self.free_slot(claim)
         await self._left.join()
 
-    async def go_on(self, claim: Claim) -> bool:
-        """Whether there is room for the run, which was answered. If the store is away, it still rests."""
+    async def resume(self, claim: Claim) -> bool:
+        """Whether the run, which was answered, gets a slot. If the store is away, it doesn't."""
         if self._has(claim):
             return True
         goes_on = False
@@ -88,7 +88,7 @@ class Slots:
             goes_on = await self._admitted(claim) and await self._occupied(claim)
         finally:
             if not goes_on:
-                self.rest(claim)
+                self.free_slot(claim)
         return goes_on
 
     async def keep_places(self) -> Never:
@@ -119,14 +119,14 @@ class Slots:
         return known is not None and known.epoch == claim.epoch
 
     async def _admitted(self, claim: Claim) -> bool:
-        """Whether there is room here, within a moment."""
+        """Whether a slot gets free here within SLOT_TIMEOUT_S."""
         if self.room > 0:
             self._working[claim.run.id] = claim
             return True
         admitted = asyncio.get_running_loop().create_future()
         self._next.append((admitted, claim))
         try:
-            await asyncio.wait({admitted}, timeout=PATIENCE)
+            await asyncio.wait({admitted}, timeout=SLOT_TIMEOUT_S)
         finally:
             if not admitted.done():
                 self._next.remove((admitted, claim))

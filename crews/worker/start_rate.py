@@ -1,12 +1,12 @@
-"""How fast runs are started."""
+"""The rate limiter for starts of runs: a token bucket that several starts share."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-TOGETHER = 0.1
-"""Seconds that one waits at least for more to start."""
+BATCH_DELAY_S = 0.1
+"""The shortest wait for the next token, so that several runs start together."""
 
 
 class StartRate:
@@ -19,17 +19,17 @@ class StartRate:
         self._left = float(burst)
         self._since = clock()
 
-    def room(self) -> int:
-        """How many may be started now."""
+    def available(self) -> int:
+        """The number of runs that may start now."""
         now = self._clock()
         self._left = min(self._burst, self._left + (now - self._since) * self._rate)
         self._since = now
         return max(0, int(self._left))
 
-    def took(self, number: int) -> None:
-        """So many were started."""
+    def consume(self, number: int) -> None:
+        """Take tokens for started runs."""
         self._left -= number
 
-    def wait(self) -> float:
-        """Seconds until it is worth looking again; 0 if it is now. Several are started together."""
-        return 0.0 if self._left >= 1.0 else max(TOGETHER, (1.0 - self._left) / self._rate)
+    def delay(self) -> float:
+        """Seconds until the next token, at least BATCH_DELAY_S; 0 if one is available."""
+        return 0.0 if self._left >= 1.0 else max(BATCH_DELAY_S, (1.0 - self._left) / self._rate)

@@ -1,4 +1,4 @@
-"""The worker: claims runs, has them executed in the crews' thread, keeps their leases, drains, is recycled.
+"""The worker: claims runs, hands them to its engine, renews their leases, drains, is recycled.
 
 Everything here runs on the control loop, in the main thread, which a blocked crew can't stop.
 """
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY = 1.0
+POLL_INTERVAL_S = 1.0
 """Seconds after which the queue is looked at although nothing woke us."""
-AT_ONCE = 8
+CLAIM_BATCH_SIZE = 8
 """Runs taken with one claim, so that several workers share a burst."""
-STORE_PAUSE = 1.0
-LAST_WORDS = 1.5
+STORE_RETRY_S = 1.0
+RELEASE_TIMEOUT_S = 1.5
 """Seconds for giving back what is still held when the time to drain is up."""
 
 BROKEN = RunError(
@@ -56,7 +56,7 @@ BROKEN = RunError(
 
 @dataclass(frozen=True)
 class LeasedRun:
-    """A run that this worker has, and its execution."""
+    """A run that this worker holds the lease of, and its execution."""
 
     claim: Claim
     lease: Lease
@@ -83,7 +83,7 @@ class Worker:
         self._engine = Engine(
             self._load, proxy, settings.hot_window, settings.hot_runs, settings.build_timeout
         )
-        self._start_rate = StartRate(settings.starts_per_second, AT_ONCE)
+        self._start_rate = StartRate(settings.starts_per_second, CLAIM_BATCH_SIZE)
         self._held: dict[str, LeasedRun] = {}
         self._claimed = 0
         #: It claims no more than so many runs.
@@ -151,7 +151,7 @@ class Worker:
         return not self._stopping.is_set()
 
     async def _watch(self) -> None:
-        """Stop at once where the crews' thread has ended: what is held goes back, and nothing is claimed."""
+        """Stop at once if the engine has ended: leased runs are given back, and none is claimed."""
         await self._engine.ended()
         log.critical("the crews' thread has ended; what is held is given back", held=len(self._held))
         self._broken = True
@@ -169,14 +169,14 @@ class Worker:
                 since = time.monotonic()
                 taken = await self._taken(names, room) if room else []
                 self._slots.begin(taken, room)
-                self._start_rate.took(len(taken))
+                self._start_rate.consume(len(taken))
                 for claim in taken:
                     self._start(claim, Lease(since + self._settings.lease), queued)
                 if self._settings.alone and not self._held:
                     return
                 if not room or len(taken) < room:
                     waiting = asyncio.create_task(
-                        queued.wait(min(LOOK_EVERY, self._start_rate.wait() or LOOK_EVERY))
+                        queued.wait(min(POLL_INTERVAL_S, self._start_rate.delay() or POLL_INTERVAL_S))
                     )
                     await self._unless_stopped(waiting)
                     waiting.cancel()
@@ -218,7 +218,9 @@ class Worker:
 
     def _room(self) -> int:
         left = self._most - self._claimed
-        return max(0, min(self._settings.runs_per_worker - len(self._held), left, self._start_rate.room()))
+        return max(
+            0, min(self._settings.runs_per_worker - len(self._held), left, self._start_rate.available())
+        )
 
     async def _taken(self, names: list[str], room: int) -> list[Claim]:
         try:
@@ -266,7 +268,7 @@ class Worker:
             log.exception("a run broke the worker's own code", run_id=claim.run.id)
             await self._fail(claim)
         finally:
-            self._slots.rest(claim)
+            self._slots.free_slot(claim)
             if self._held[claim.run.id].claim is claim:
                 del self._held[claim.run.id]
 
@@ -290,12 +292,12 @@ class Worker:
                     await self._registration.renew()
                 except StoreUnavailable as error:
                     self._outage.began(error)
-                    await asyncio.sleep(min(STORE_PAUSE, self._settings.lease / 3))
+                    await asyncio.sleep(min(STORE_RETRY_S, self._settings.lease / 3))
                 else:
                     await woken.wait(self._settings.lease / 3)
 
     async def _beat(self) -> None:
-        """Renew what is held. What isn't ours any more ends at its next step, or, if it waits, at once."""
+        """Renew all leases. A run whose lease is lost ends at its next step, or at once if it waits."""
         held, since, seconds = list(self._held.values()), time.monotonic(), self._settings.lease
         worked = {each.claim.run.id: round(each.lease.worked() * 1000) for each in held}
         lost = await self._store.queue.heartbeat(self._id, [each.claim for each in held], seconds, worked)
@@ -303,14 +305,14 @@ class Worker:
             if each.claim.run.id not in lost:
                 each.lease.renew(since + seconds)
                 continue
-            each.lease.lose()
+            each.lease.mark_lost()
             if self._held.get(each.claim.run.id) is each:
                 self._engine.stop(each.claim.run.id)
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _drain(self) -> None:
-        """Let what is held end. Once stopped, each run leaves as soon as it can, for a while.
+        """Wait for the leased runs. Once the worker is stopped, they have `settings.drain` seconds to leave.
 
         Runs that wait are parked, the others go back to the queue before their next step.
         """
@@ -326,10 +328,10 @@ class Worker:
         return [held.execution for held in self._held.values()]
 
     async def _give_back(self) -> None:
-        """Others take up what didn't leave in time; the step that it is at is taken again there."""
+        """Give back the runs that didn't leave in time; their current step is repeated by the next worker."""
         held = list(self._held.values())
         try:
-            async with asyncio.timeout(LAST_WORDS):
+            async with asyncio.timeout(RELEASE_TIMEOUT_S):
                 for each in held:
                     await self._release(each.claim)
         except (StoreUnavailable, TimeoutError):
@@ -352,7 +354,7 @@ async def serve(settings: Settings) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    lifeline = Lifeline(settings.drain + LAST_WORDS) if settings.worker_id is not None else None
+    lifeline = Lifeline(settings.drain + RELEASE_TIMEOUT_S) if settings.worker_id is not None else None
     known = read(settings.crew_dirs)
     for problem in known.problems:
         log.error("a crew's definition is broken", problem=str(problem))
@@ -381,7 +383,7 @@ async def _store(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[St
                 store = await stack.enter_async_context(open_configured(settings))
             except StoreUnavailable as error:
                 outage.began(error)
-                await asyncio.sleep(STORE_PAUSE)
+                await asyncio.sleep(STORE_RETRY_S)
             else:
                 yield store
                 return

@@ -73,7 +73,7 @@ def problem(root: Path, text: str | bytes) -> str:
         ("a: {b: c\n", "crew.yaml:2: is no YAML: "),
         ("%YAML 3.0\n---\na: 1\n", "crew.yaml:1: is no YAML: "),
         ("a: " + "9" * 5000, "crew.yaml:1: has a number of 5,000 digits"),
-        ("a: " + "x" * yaml_lines.MOST_BYTES, "crew.yaml: can't be read: it is larger than 512 KiB"),
+        ("a: " + "x" * yaml_lines.MAX_FILE_BYTES, "crew.yaml: can't be read: it is larger than 512 KiB"),
     ],
 )
 def test_what_can_not_be_read_is_one_line_with_file_and_line(

@@ -66,69 +66,74 @@ def tasks(name: str, **options: str) -> dict[str, dict[str, str]]:
 
 
 def test_the_same_crew_built_again_is_the_same() -> None:
-    assert made().since(made(), 0) == []
-    assert made().since(type(made()).model_validate_json(made().model_dump_json()), 1) == []
+    assert made().changes_since(made(), 0) == []
+    assert made().changes_since(type(made()).model_validate_json(made().model_dump_json()), 1) == []
 
 
 def test_what_is_different_is_named() -> None:
-    assert made(agents("Writer", backstory="You rhyme.", goal="Rhyme")).since(made(), 0) == [
+    assert made(agents("Writer", backstory="You rhyme.", goal="Rhyme")).changes_since(made(), 0) == [
         "agent “Writer”: goal, backstory"
     ]
-    assert made(tasks=tasks("polish", agent="Writer", expected_output="A poem")).since(made(), 0) == [
+    assert made(tasks=tasks("polish", agent="Writer", expected_output="A poem")).changes_since(made(), 0) == [
         "task “polish”: agent, expected output"
     ]
-    assert made(tasks=dict(reversed(TASKS.items()))).since(made(), 0) == ["the order of the tasks"]
+    assert made(tasks=dict(reversed(TASKS.items()))).changes_since(made(), 0) == ["the order of the tasks"]
 
 
 def test_what_is_finished_does_not_count() -> None:
     changed = made(agents("Writer", goal="Rhyme"), tasks("draft", description="Rhyme"))
-    assert changed.since(made(), 1) == []
-    assert changed.since(made(), 0) == ["agent “Writer”: goal", "task “draft”: description"]
+    assert changed.changes_since(made(), 1) == []
+    assert changed.changes_since(made(), 0) == ["agent “Writer”: goal", "task “draft”: description"]
 
 
 def test_whoever_may_be_asked_for_help_counts() -> None:
     helped = agents("Editor", allow_delegation=True)
     changed = helped | {"Writer": AGENTS["Writer"] | {"goal": "Rhyme"}}
-    assert made(changed).since(made(helped), 1) == ["agent “Writer”: goal"]
+    assert made(changed).changes_since(made(helped), 1) == ["agent “Writer”: goal"]
 
 
 def test_a_task_in_another_ones_place_is_noticed() -> None:
     more = {"draft": TASKS["draft"], "check": TASKS["polish"], "polish": TASKS["polish"]}
-    assert made(tasks=more).since(made(), 2) == ["new is task “check”"]
-    assert made(tasks=more).moved(made()) == 2
-    assert made(tasks=TASKS | {"check": TASKS["polish"]}).moved(made()) is None
-    assert made(tasks={"polish": TASKS["polish"]}).since(made(), 0) == ["gone is task “draft”"]
+    assert made(tasks=more).changes_since(made(), 2) == ["new is task “check”"]
+    assert made(tasks=more).first_moved_task(made()) == 2
+    assert made(tasks=TASKS | {"check": TASKS["polish"]}).first_moved_task(made()) is None
+    assert made(tasks={"polish": TASKS["polish"]}).changes_since(made(), 0) == ["gone is task “draft”"]
 
 
 def test_dates_and_numbers_in_the_texts_of_a_factory_do_not_count() -> None:
     monday = tasks("draft", description="Report of Monday, 22 November 2026")
     tuesday = tasks("draft", description="Report of Tuesday, 1 December 2026")
     edited = tasks("draft", description="Summary of Tuesday, 1 December 2026")
-    assert made(tasks=tuesday, literal=False).since(made(tasks=monday, literal=False), 0) == []
-    assert made(tasks=edited, literal=False).since(made(tasks=monday, literal=False), 0)
-    assert made(tasks=tasks("draft", description="Draft it, in 20 lines")).since(made(), 0)
+    assert made(tasks=tuesday, literal=False).changes_since(made(tasks=monday, literal=False), 0) == []
+    assert made(tasks=edited, literal=False).changes_since(made(tasks=monday, literal=False), 0)
+    assert made(tasks=tasks("draft", description="Draft it, in 20 lines")).changes_since(made(), 0)
 
 
 def test_other_models_alone_are_a_sentence() -> None:
     small = with_models("small", "small")
-    assert with_models("big", "big").since(small, 0) == ["agent “Writer”: model", "agent “Editor”: model"]
-    assert with_models("big", "big").models_since(small, 0) == "Goes on with big instead of small."
-    assert with_models("big", "big").models_since(small, 1) == "Goes on with big instead of small."
-    assert with_models("big", "big").since(small, 2) == []
-    assert with_models("small", "big").models_since(small, 0) == (
+    assert with_models("big", "big").changes_since(small, 0) == [
+        "agent “Writer”: model",
+        "agent “Editor”: model",
+    ]
+    assert with_models("big", "big").model_changes_since(small, 0) == "Goes on with big instead of small."
+    assert with_models("big", "big").model_changes_since(small, 1) == "Goes on with big instead of small."
+    assert with_models("big", "big").changes_since(small, 2) == []
+    assert with_models("small", "big").model_changes_since(small, 0) == (
         "Goes on with big instead of small (agent “Editor”)."
     )
-    assert with_models("big", "fine").models_since(small, 0) == (
+    assert with_models("big", "fine").model_changes_since(small, 0) == (
         "Goes on with big instead of small (agent “Writer”). "
         "Goes on with fine instead of small (agent “Editor”)."
     )
-    assert with_models("big", "big", backstory="Strict").models_since(small, 0) == ""
-    assert small.models_since(small, 0) == ""
+    assert with_models("big", "big", backstory="Strict").model_changes_since(small, 0) == ""
+    assert small.model_changes_since(small, 0) == ""
 
 
 def test_a_managers_model_counts_where_it_was_noted() -> None:
     before = with_models("small", "small", manager="small")
     after = with_models("small", "small", manager="big")
-    assert after.since(before, 0) == ["the manager: model"]
-    assert after.models_since(before, 0) == "Goes on with big instead of small (the manager)."
-    assert after.since(with_models("small", "small"), 0) == [], "an earlier release noted nothing of it"
+    assert after.changes_since(before, 0) == ["the manager: model"]
+    assert after.model_changes_since(before, 0) == "Goes on with big instead of small (the manager)."
+    assert after.changes_since(with_models("small", "small"), 0) == [], (
+        "an earlier release noted nothing of it"
+    )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from crews.crewai_adapter.version import PROVEN
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deck import environment, install_crews
 
@@ -49,6 +50,8 @@ def test_list_knows_the_catalogue_and_says_what_is_broken(folder: Path) -> None:
 def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
     key = "sk-secret-1234567890"
     found, _ = crews(folder, "check", CREWDECK_MODEL="openai/gpt-5.4-mini", OPENAI_API_KEY=key)
+    release, *found = found
+    assert (release["crewai"], release["state"]) == (PROVEN, "ok")
     by_name = {finding["crew"]: finding for finding in found}
     sound = {name for name, finding in by_name.items() if finding["ok"]}
     assert sound == {

@@ -240,7 +240,7 @@ class Unanswered(StoreProxy):
         await asyncio.Event().wait()
         return question
 
-    def rest(self, claim: Claim) -> None:
+    def free_slot(self, claim: Claim) -> None:
         """Nobody needs the room."""
 
     async def leave(self, claim: Claim) -> None:

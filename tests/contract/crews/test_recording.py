@@ -28,7 +28,7 @@ from tests.contract.world import LEASE, new_run
 if TYPE_CHECKING:
     from crews.building.build import Inputs, PythonCrew
 
-MOMENT = 0.4
+GATHER_S = 0.4
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -166,7 +166,7 @@ async def test_models_are_asked_ahead_of_the_journal_but_no_tool_is_called(place
     place.said = place.gate.shut
     async with place.executing(claim) as run:
         await place.did("asked", "asked")
-        await asyncio.sleep(MOMENT)
+        await asyncio.sleep(GATHER_S)
         assert place.done == ["asked", "asked"], "the tool waits until what led to it is recorded"
         assert not any("/model/" in name for name in await place.store.journal.read(claim.run.id))
         place.said = lambda: None
@@ -193,7 +193,7 @@ async def test_a_run_that_was_taken_away_meanwhile_calls_no_tool(place: Place) -
 async def test_while_it_is_not_certain_whose_the_run_is_no_step_is_begun(place: Place) -> None:
     claim, lease = await place.claimed(), Lease(time.monotonic())
     async with place.executing(claim, lease) as run:
-        await asyncio.sleep(MOMENT)
+        await asyncio.sleep(GATHER_S)
         assert place.done == []
         lease.renew(time.monotonic() + LEASE)
         await run
@@ -202,7 +202,7 @@ async def test_while_it_is_not_certain_whose_the_run_is_no_step_is_begun(place: 
 
 async def test_a_run_that_turns_out_to_be_anothers_ends_here(place: Place) -> None:
     claim, lease = await place.claimed(), Lease(time.monotonic() + LEASE)
-    place.said = lease.lose
+    place.said = lease.mark_lost
     async with place.executing(claim, lease) as run:
         await run
     assert place.done == ["asked"]
@@ -214,7 +214,7 @@ async def test_working_time_goes_on_where_an_earlier_worker_stopped_counting(pla
     await place.store.queue.heartbeat("here", [claim], LEASE, {claim.run.id: 59_900})
     await place.store.queue.release(claim)
     [again] = await place.store.queue.claim("here", [claim.run.crew.name], 1, LEASE)
-    place.said = lambda: time.sleep(MOMENT)
+    place.said = lambda: time.sleep(GATHER_S)
     async with place.executing(again):
         pass
     done = await place.store.runs.get(claim.run.id)

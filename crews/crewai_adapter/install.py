@@ -1,0 +1,25 @@
+"""Applies every patch of CrewAI, once for the whole process."""
+
+from __future__ import annotations
+
+from crews.crewai_adapter import (
+    agents,
+    arguments,
+    attempts,
+    bus,
+    executor,
+    flow,
+    interpolation,
+    llm,
+    openai,
+    rpm,
+    tools,
+)
+
+PATCHES = (llm, arguments, tools, rpm, interpolation, flow, attempts, agents, executor, openai, bus)
+
+
+def install() -> None:
+    """Apply them. Again, it does nothing. Raises AttributeError where CrewAI lacks a name that is patched."""
+    for each in PATCHES:
+        each.install()
