@@ -90,7 +90,7 @@ class StoreProxy:
             return refused.code == "run_over"
         return True
 
-    async def set_aside(self, claim: Claim, seconds: float) -> None:
+    async def defer(self, claim: Claim, seconds: float) -> None:
         await self._on_control(_persistently(lambda: self._store.queue.defer(claim, seconds)))
 
     async def ask(self, claim: Claim, question: Question) -> Question:

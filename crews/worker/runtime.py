@@ -107,7 +107,7 @@ class Runtime:
             await self._store.finish(claim, None, failures.of_release(claim.run.id, problem))
         except (JournalUndecryptable, UnreadableRecord) as error:
             log.error("a run waits until it can be read", run_id=claim.run.id, reason=str(error))  # noqa: TRY400 - not our failure
-            await self._store.set_aside(claim, UNREADABLE_RETRY_S)
+            await self._store.defer(claim, UNREADABLE_RETRY_S)
         except Fenced:
             log.info("let go", run_id=claim.run.id)
         return None
