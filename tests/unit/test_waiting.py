@@ -47,7 +47,7 @@ def test_each_reason_has_its_code_and_sentence(facts: Facts, code: WaitFor, word
 
 
 def test_a_run_whose_thread_is_being_opened_waits_for_that() -> None:
-    wait = wait_of(RUN.model_copy(update={"held": True}), Facts())
+    wait = wait_of(RUN.model_copy(update={"awaiting_thread": True}), Facts())
     assert wait is not None
     assert wait.code is WaitFor.PLACE
 
