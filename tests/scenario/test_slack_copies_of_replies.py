@@ -25,6 +25,7 @@ from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack.inbound.payloads import Said, incoming
 from bot.surfaces.slack.inbound.people import People
 from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack.renderer import LIMITS
 from bot.surfaces.slack.surface import SlackLayout
 from bot.surfaces.slack.webapi.api import open_api
 from bot.surfaces.slack.webapi.installed import Installed
@@ -58,7 +59,7 @@ async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies,
         async def made(store: Store) -> Replies:
             people = People(api, store.memory, BackgroundTasks(), installed)
             await people.actor(ADA.user_id)
-            return Replies(SURFACE, store, people, Answers(SURFACE, store, SlackLayout()))
+            return Replies(LIMITS, store, people, Answers(SURFACE, store, SlackLayout()))
 
         yield await made(on.store), await made(far)
 

@@ -129,7 +129,7 @@ class SlackInbound:
         self.people = People(api, store.memory, self.background, self.installed)
         messenger = SlackMessenger(api)
         platform = InboundPlatform(
-            SURFACE,
+            LIMITS,
             self.people,
             messenger,
             ModalOpener(api, messenger),

@@ -31,10 +31,9 @@ from bot.surfaces.chat.inbound.parser import (
 )
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
 from bot.surfaces.chat.message_keys import untold_in
-from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.messages import Limits, Message
 from bot.surfaces.chat.places import group
 from bot.surfaces.chat.wording import private_messages
-from bot.surfaces.slack.renderer import LIMITS
 
 MAX_LISTED_RUNS = 10
 MEMBERS_ONLY = "The console is for members of this workspace. What is yours to answer, you can answer here."
@@ -77,8 +76,9 @@ class ConsoleLinks:
 class CommandHandlers:
     """What commands do."""
 
-    def __init__(self, surface: str, store: Store, starter: RunStarter, console: ConsoleLinks) -> None:
-        self._surface = surface
+    def __init__(self, limits: Limits, store: Store, starter: RunStarter, console: ConsoleLinks) -> None:
+        self._surface = limits.surface
+        self._limits = limits
         self._store = store
         self._console = console
         self._starter = starter
@@ -91,7 +91,9 @@ class CommandHandlers:
                 return await self._start(context, command)
             case ListCrews():
                 return Reply(
-                    say=private_messages.catalogue((await self._known_to(context.actor)).values(), LIMITS)
+                    say=private_messages.catalogue(
+                        (await self._known_to(context.actor)).values(), self._limits
+                    )
                 )
             case Status():
                 return await self._status(context, command.run)
@@ -112,7 +114,7 @@ class CommandHandlers:
             return Reply(say=private_messages.words(str(NoWorker())))
         if not command.crew:
             return Reply(
-                say=private_messages.catalogue((await self._known_to(context.actor)).values(), LIMITS)
+                say=private_messages.catalogue((await self._known_to(context.actor)).values(), self._limits)
             )
         crew = next(
             (each for each in crews.values() if each.name.casefold() == command.crew.casefold()), None
@@ -126,7 +128,7 @@ class CommandHandlers:
         except Refused as refused:
             return Reply(say=private_messages.words(str(refused)))
         except InvalidInputs as wrong:
-            return Reply(say=private_messages.problems(crew, wrong.problems, LIMITS))
+            return Reply(say=private_messages.problems(crew, wrong.problems, self._limits))
 
     async def _begin(self, context: CommandContext, crew: Crew, values: dict[str, JsonValue]) -> Reply:
         """Start the run, or ask for what is missing. Raises InvalidInputs."""
@@ -164,7 +166,7 @@ class CommandHandlers:
         others = [run for run in here if run.id not in known][:MAX_LISTED_RUNS]
         paused = await self._store.runs.pause_reason(context.actor.tenant)
         waits = await self._store.runs.waits([*mine, *others])
-        return Reply(say=private_messages.runs_state(mine, others, paused, LIMITS, waits))
+        return Reply(say=private_messages.runs_state(mine, others, paused, self._limits, waits))
 
     async def _status(self, context: CommandContext, prefix: str) -> Reply:
         if not prefix:
@@ -179,7 +181,9 @@ class CommandHandlers:
         asked = await self._store.questions.list(run.id)
         copies = (await self._store.outbox.state(self._surface, run.id)).copies
         return Reply(
-            say=private_messages.run_state(run, asked, paused, LIMITS, waits.get(run.id), untold_in(copies))
+            say=private_messages.run_state(
+                run, asked, paused, self._limits, waits.get(run.id), untold_in(copies)
+            )
         )
 
     # ── cancel ──────────────────────────────────────────────────────────────────────────────────────────
@@ -187,7 +191,7 @@ class CommandHandlers:
     async def _cancel(self, context: CommandContext, prefix: str) -> Reply:
         if not prefix:
             return Reply(
-                say=private_messages.cancellable(await self._own(context.actor, active=True), LIMITS)
+                say=private_messages.cancellable(await self._own(context.actor, active=True), self._limits)
             )
         found = await self._find(context, prefix)
         return found if isinstance(found, Reply) else await self.cancel(found.id, context.actor)
@@ -227,7 +231,7 @@ class CommandHandlers:
         if len(found) == 1:
             return found[0]
         if found:
-            return Reply(say=private_messages.ambiguous(found, LIMITS))
+            return Reply(say=private_messages.ambiguous(found, self._limits))
         return Reply(say=private_messages.words(f"There is no run {prefix!r} of yours or in this channel."))
 
     async def _known_to(self, actor: Actor) -> dict[str, Crew]:

@@ -18,6 +18,7 @@ from bot.surfaces.chat.inbound.presses import PressHandlers
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.inbound.routing import MessageRouter
 from bot.surfaces.chat.inbound.starting import RunStarter
+from bot.surfaces.chat.messages import Limits
 from bot.surfaces.chat.presence import Presence
 
 
@@ -25,8 +26,8 @@ from bot.surfaces.chat.presence import Presence
 class InboundPlatform:
     """What the engine needs of a platform."""
 
-    #: Its name in the store: of actors, places and keys.
-    surface: str
+    #: Its name in the store (of actors, places and keys), and how much fits into its messages.
+    limits: Limits
     people: People
     messenger: PrivateMessenger
     forms: FormOpener
@@ -46,20 +47,20 @@ class InboundEngine:
         background: BackgroundTasks,
         console: ConsoleLinks,
     ) -> None:
-        surface, people = platform.surface, platform.people
+        limits, surface, people = platform.limits, platform.limits.surface, platform.people
         self._surface = surface
         self._store = store
         self._presence = presence
         self.pending = PendingRequests(surface, store, presence)
         self.ack_handler = AckHandler(surface, background, platform.messenger, store.memory, self.pending)
-        starter = RunStarter(surface, store, feed, platform.messenger, platform.forms)
+        starter = RunStarter(limits, store, feed, platform.messenger, platform.forms)
         answers = Answers(surface, store, platform.layout)
-        replies = Replies(surface, store, people, answers)
-        self.commands = CommandHandlers(surface, store, starter, console)
+        replies = Replies(limits, store, people, answers)
+        self.commands = CommandHandlers(limits, store, starter, console)
         self.forms = FormHandlers(people, answers, starter)
         self.router = MessageRouter(people, self.commands, replies, platform.orphans)
         self.presses = PressHandlers(
-            store, people, answers, platform.orphans, replies, self.commands, starter, platform.forms
+            store, people, answers, platform.orphans, replies, self.commands, starter, platform.forms, limits
         )
 
     def catch_up(self, history: ThreadHistory) -> CatchUp:

@@ -22,9 +22,8 @@ from bot.surfaces.chat.inbound.interactions import SILENT, Press, Reply
 from bot.surfaces.chat.inbound.ports import FormOpener, Orphans, People
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.inbound.starting import RunStarter
-from bot.surfaces.chat.messages import Form
+from bot.surfaces.chat.messages import Form, Limits
 from bot.surfaces.chat.wording import forms, private_messages
-from bot.surfaces.slack.renderer import LIMITS
 
 Handler = Callable[[Press, Target, Actor], Awaitable[Reply]]
 
@@ -43,6 +42,7 @@ class PressHandlers:
     commands: CommandHandlers
     starter: RunStarter
     forms: FormOpener
+    limits: Limits
 
     async def handle(self, press: Press) -> Reply:
         """Do what the button says."""
@@ -98,7 +98,7 @@ class PressHandlers:
         if not can_decide(actor, question.policy) and not _sees(press, run, actor):
             return Reply(say=private_messages.words(NOT_SHOWN))
         size = len(question.prompt) + len(question.context)
-        return self._open(press, await offload(lambda: forms.full_text(run, question, LIMITS), size))
+        return self._open(press, await offload(lambda: forms.full_text(run, question, self.limits), size))
 
     async def _which(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Pass words on to the question that they were meant for."""

@@ -14,10 +14,9 @@ from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.answers import READ_FIRST, Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
 from bot.surfaces.chat.inbound.ports import People, Unrecognised
-from bot.surfaces.chat.messages import Line
+from bot.surfaces.chat.messages import Limits, Line
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.wording import private_messages
-from bot.surfaces.slack.renderer import LIMITS
 
 DAY_S = 24 * 3600.0
 FIRST_REPLY_TTL_S = 30 * DAY_S
@@ -37,8 +36,9 @@ Asked = tuple[Run, Question]
 class Replies:
     """Finds the question that a reply answers. Never guesses."""
 
-    def __init__(self, surface: str, store: Store, people: People, answers: Answers) -> None:
-        self._surface = surface
+    def __init__(self, limits: Limits, store: Store, people: People, answers: Answers) -> None:
+        self._surface = limits.surface
+        self._limits = limits
         self._store = store
         self._people = people
         self._answers = answers
@@ -157,7 +157,7 @@ class Replies:
             return await self._answer(message, words, asked[-1][1], actor)
         kept = json.dumps({"user": actor.user_id, "words": words})
         await self._store.memory.remember(f"{message.key}:words", kept, ROUTE_TTL_S)
-        return Reply(say=private_messages.which(theirs, words, message.id, LIMITS))
+        return Reply(say=private_messages.which(theirs, words, message.id, self._limits))
 
     async def _nothing_asked(self, runs: list[Run], message: IncomingMessage, actor: Actor) -> Reply:
         """Late for a question, or for the run: said once, so that people can talk in the thread."""

@@ -16,9 +16,9 @@ from bot.core.value import Value
 from bot.surfaces.chat.inbound.interactions import Reply, ReplyTarget
 from bot.surfaces.chat.inbound.ports import FormOpener, PrivateMessenger
 from bot.surfaces.chat.message_keys import unplaced_notice
+from bot.surfaces.chat.messages import Limits
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.wording import forms, private_messages
-from bot.surfaces.slack.renderer import LIMITS
 
 DRAFT_TTL_S = 24 * 3600.0
 PLACE_TIMEOUT_S = 15 * 60.0
@@ -51,9 +51,10 @@ class RunStarter:
     """Starts runs from what people ask for."""
 
     def __init__(
-        self, surface: str, store: Store, feed: Feed, messenger: PrivateMessenger, forms: FormOpener
+        self, limits: Limits, store: Store, feed: Feed, messenger: PrivateMessenger, forms: FormOpener
     ) -> None:
-        self._surface = surface
+        self._surface = limits.surface
+        self._limits = limits
         self._store = store
         self._feed = feed
         self._messenger = messenger
@@ -79,7 +80,7 @@ class RunStarter:
 
     def open_form(self, draft: Draft, crew: Crew, form_handle: str, reply_to: ReplyTarget) -> Reply:
         """Open the form, filled in with what is known already."""
-        form = forms.start_form(crew, draft.id, draft.given, LIMITS)
+        form = forms.start_form(crew, draft.id, draft.given, self._limits)
         return Reply(then=lambda: self._forms.open(form_handle, form, reply_to))
 
     async def draft(self, draft_id: str) -> tuple[Draft, Crew] | None:
