@@ -21,6 +21,14 @@ async def test_an_approval_is_decided_by_a_press(scene: Scene, label: str, heard
     assert scene.ada.id in settled.words
 
 
+@over_both
+async def test_whose_name_has_half_a_surrogate_pair_can_decide(scene: Scene) -> None:
+    question = await scene.asked("ask tides")
+    await scene.slack.change(scene.ada, name="Ada \ud83d")
+    await scene.ada.press(question, "Approve")
+    assert "Ada \ufffd approved" in await scene.said("The crew heard", question)
+
+
 async def test_a_choice_is_made_by_a_press(scene: Scene) -> None:
     question = await scene.asked("pick colours")
     assert {"red", "green", "blue"} <= set(question.labels)

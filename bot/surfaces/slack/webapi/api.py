@@ -14,6 +14,7 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.core.text import valid, valid_json
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
@@ -208,6 +209,9 @@ class SlackApi:
         except Exception as error:
             raise self._failed(method, channel, error) from error
         self._metrics.web_api_calls.labels(method, "ok").inc()
+        if isinstance(answer.data, dict):
+            # People's names and messages enter here; Slack passes on halves of surrogate pairs.
+            answer.data = {valid(name): valid_json(value) for name, value in answer.data.items()}
         return answer
 
     def _failed(self, method: str, channel: str, error: Exception) -> PlatformFailure:
