@@ -1,1 +1,1 @@
-"""What Crewdeck is about, without any platform: runs, questions, rules, events and the port to the store."""
+"""The domain, independent of any platform: runs, questions, policies, events and the ports to the store."""

@@ -1,4 +1,4 @@
-"""API keys: who a program is, and what it may do."""
+"""API keys: they identify programs and limit what these may do."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bot.core.actor import Actor
 from bot.core.value import Value
 
 KEYS_TOPIC = "keys"
-"""Keys were made or revoked."""
+"""The topic that announces changed API keys."""
 KEY_PREFIX = "cdk_"
-"""What a secret that we made starts with, so that scanners and people recognise it."""
+"""The prefix of generated secrets, so that scanners and people recognise them."""
 
 MAX_NAME_LENGTH = 64
 MIN_SECRET_LENGTH = 16
-"""Characters of a secret, at least: shorter ones can be guessed."""
+"""The minimum length of a secret in characters; shorter ones can be guessed."""
 
 
 class Scope(StrEnum):
-    """What a key may do. `admin` includes the others, and answers and cancels everything."""
+    """A key's permissions. `admin` includes the others, and may answer all questions and cancel all runs."""
 
     READ = "read"
     START = "start"
@@ -33,14 +33,14 @@ class Scope(StrEnum):
 
 
 LOCAL = Actor(surface="http", user_id="local", name="local", admin=True)
-"""The person at this machine, where there are no keys."""
+"""The local user, while no API keys exist."""
 
 
 class ApiKey(Value):
-    """A named key. Only the digest of its secret is kept.
+    """A named API key, stored as the digest of its secret.
 
-    SHA-256 without salt or stretching is right here: the secrets that we make are 256 random bits, which
-    nobody guesses however fast the hash is; slow hashes serve words that people choose.
+    Unsalted SHA-256 is sufficient: generated secrets are 256 random bits and can't be guessed, however fast
+    the hash is. Slow hashes protect passwords that people choose.
     """
 
     name: str
@@ -51,14 +51,14 @@ class ApiKey(Value):
 
     @property
     def user_id(self) -> str:
-        """What a crew's approvers call it."""
+        """The key's name as `approvers` of a crew write it."""
         return f"key:{self.name}"
 
     def allows(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def actor(self, on_behalf_of: str = "") -> Actor:
-        """Who acts when this key does."""
+        """The actor that represents this key."""
         admin = Scope.ADMIN in self.scopes
         return Actor(
             surface="http", user_id=self.user_id, name=self.name, admin=admin, on_behalf_of=on_behalf_of
@@ -71,12 +71,12 @@ def new_secret() -> str:
 
 
 def digest(secret: str) -> str:
-    """What is kept of a secret."""
+    """The digest that is stored instead of a secret."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 def matching(secret: str, keys: Iterable[ApiKey]) -> ApiKey | None:
-    """The key whose secret this is. All are compared, each in constant time."""
+    """Find the key with this secret. All keys are compared, each in constant time."""
     given = digest(secret)
     found = None
     for key in keys:
@@ -86,7 +86,7 @@ def matching(secret: str, keys: Iterable[ApiKey]) -> ApiKey | None:
 
 
 def parse_keys(text: str) -> tuple[ApiKey, ...]:
-    """Keys as `CREWDECK_API_KEYS` names them: `name:secret:scope+scope,...`; scopes left out: all.
+    """Parse `CREWDECK_API_KEYS`: `name:secret:scope+scope,...`. A key without scopes has all of them.
 
     Raises ValueError, whose message never quotes a secret.
     """
@@ -111,7 +111,7 @@ def _parse_key(part: str) -> ApiKey:
 
 
 def parse_scopes(words: Iterable[str]) -> tuple[Scope, ...]:
-    """Scopes by name, all if there is none. Raises ValueError."""
+    """Parse scope names; no names mean all scopes. Raises ValueError."""
     named = {word.strip() for word in words}
     if unknown := named - set(Scope):
         raise ValueError(f"{min(unknown)!r} is no scope; there are {', '.join(Scope)}")
@@ -119,24 +119,24 @@ def parse_scopes(words: Iterable[str]) -> tuple[Scope, ...]:
 
 
 def valid_name(name: str) -> bool:
-    """Letters, digits, `-`, `_` and `.`: what can be read in a list and written in `approvers`."""
+    """Whether a name has only letters, digits, `-`, `_` and `.`, as lists and `approvers` require."""
     return 0 < len(name) <= MAX_NAME_LENGTH and all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
 
 
 class ApiKeys(Protocol):
-    """Where keys are kept; all raise StoreUnavailable."""
+    """Storage of API keys. All methods raise StoreUnavailable."""
 
     async def add(self, key: ApiKey) -> bool:
-        """Keep a key; False if a key of this name is in use. The name of a revoked one may be used again."""
+        """Add a key; False if its name is in use. The name of a revoked key can be reused."""
 
     async def revoke(self, name: str) -> bool:
-        """End a key at once, in all processes; False if there is none of this name."""
+        """Revoke a key at once, in all processes; False if there is no key of this name."""
 
     async def list(self) -> builtins.list[ApiKey]:
-        """All keys that were ever made, the revoked ones included, by name."""
+        """All keys, the revoked ones included, sorted by name."""
 
     async def lock(self) -> None:
-        """Record for ever that keys are in use, wherever they come from."""
+        """Record permanently that API keys have been in use, from the store or from the settings."""
 
     async def locked(self) -> bool:
         """Whether a key has ever existed."""

@@ -1,4 +1,4 @@
-"""Who acts, and how they belong to the workspace they act in."""
+"""Actors: who acts, and their membership in the workspace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.core.value import Value
 
 
 class Membership(StrEnum):
-    """How somebody belongs to the workspace they act in."""
+    """How a person belongs to the workspace in which they act."""
 
     MEMBER = "member"
     GUEST = "guest"
@@ -19,19 +19,19 @@ class Membership(StrEnum):
 
 
 class Actor(Value):
-    """Who acts, as the surface has verified it."""
+    """Who acts, as verified by the surface."""
 
     surface: str
-    #: The workspace, where the surface has such a thing.
+    #: The workspace, on surfaces that have workspaces.
     tenant: str = ""
     user_id: str
     name: ValidText = ""
     membership: Membership = Field(default=Membership.MEMBER, alias="standing")
-    #: May do everything: an `admin` key, or the local person where there are no keys.
+    #: May do everything: an `admin` key, or the local user while no API keys exist.
     admin: bool = False
-    #: Further principals of the same person, on other surfaces.
+    #: Further principals of the same person on other surfaces.
     identities: tuple[str, ...] = ()
-    #: On whose behalf a program acts, as it says itself. Recorded, never trusted.
+    #: The person for whom a program says that it acts. Recorded, never trusted.
     on_behalf_of: ValidText = ""
 
     @property
@@ -44,10 +44,10 @@ class Actor(Value):
 
     @property
     def label(self) -> str:
-        """What people call them."""
+        """The name to show to people."""
         return self.name or self.user_id
 
 
 def principal(surface: str, tenant: str, user_id: str) -> str:
-    """One name for a person of one surface, as policies hold it: `slack:T0:U0`, `http::key:ci`."""
+    """A person's identifier in policies, unique across surfaces: `slack:T0:U0`, `http::key:ci`."""
     return f"{surface}:{tenant}:{user_id}"

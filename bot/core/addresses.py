@@ -1,4 +1,4 @@
-"""What network addresses stand for: the internet, or this machine."""
+"""Classification of network addresses: public, loopback or unspecified."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: str) -> bool:
-    """Whether this IP address is out on the internet.
+    """Whether this IP address is reachable on the public internet.
 
-    Not private, loopback, link-local, multicast or reserved. An IPv6 address that stands for an IPv4 one
-    counts as that one. What is no IP address is not public.
+    False for private, loopback, link-local, multicast and reserved addresses, and for text that is not an IP
+    address. An IPv6 address that embeds an IPv4 address is classified by the latter.
     """
     try:
         found = ip_address(address.partition("%")[0])
@@ -22,7 +22,7 @@ def is_public(address: str) -> bool:
 
 
 def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that packets to an IPv6 one end at, where it is such a one."""
+    """The IPv4 address that is embedded in an IPv6 address, if there is one."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:
@@ -40,7 +40,7 @@ def is_address(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether this address or name is this machine and no other."""
+    """Whether this address or name refers to this machine only."""
     name = host.strip("[]").partition("%")[0].lower()
     try:
         return ip_address(name).is_loopback
@@ -49,7 +49,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_every_address(host: str) -> bool:
-    """Whether who listens on this listens on all addresses of this machine, its own loopback included."""
+    """Whether this is the unspecified address, on which a server listens on all interfaces."""
     try:
         return ip_address(host).is_unspecified
     except ValueError:

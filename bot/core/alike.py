@@ -1,7 +1,7 @@
-"""Which texts look like one another, and which label people mean. Pure, in linear time.
+"""Comparison of labels: which ones look alike, and which one a typed text matches. Pure, in linear time.
 
-`label_key` is for matching: what people type for a label. `skeletons` is for refusing: two labels that share
-one can't be told apart by their look. Labels that have the same key share a skeleton.
+`label_key` is for matching typed text with labels. `skeletons` is for refusing labels: two labels that share
+a skeleton can't be distinguished visually. Labels with the same key share a skeleton.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OUTSIDE = re.compile(r"^[\W_]+|[\W_]+$")
 _STOPS = ".\u3002"
 
 MAX_COMBINING_MARKS = 30
-"""Combining marks of one character that are compared: Unicode's bound. More take square time to sort."""
+"""Combining marks per character that are compared: Unicode's limit; sorting them takes quadratic time."""
 RESERVED = frozenset(
     {
         "approve",
@@ -42,7 +42,7 @@ RESERVED = frozenset(
         "let it run",
     }
 )
-"""Labels of Crewdeck's own buttons beside a question, as `label_key` makes them."""
+"""Labels of Crewdeck's own buttons on a question, normalised by `label_key`."""
 OUTCOMES = frozenset(
     {
         "approved",
@@ -59,23 +59,23 @@ OUTCOMES = frozenset(
         "decided",
     }
 )
-"""How Crewdeck's outcome lines begin: `approved by ...`, `chosen: ...`."""
+"""The first words of Crewdeck's outcome lines: `approved by ...`, `chosen: ...`."""
 
 
 def label_key(text: str) -> str:
-    """What a label and the words that somebody types for it have in common.
+    """Normalise a label, or text that is compared with labels.
 
-    Case, composed and decomposed letters, kinds of quotes, dashes and spaces, invisible characters and a full
-    stop at the end make no difference.
+    Ignores case, Unicode composition, kinds of quotes, dashes and spaces, invisible characters and a final
+    full stop.
     """
     folded = " ".join(unicodedata.normalize("NFKC", _folded(text).casefold()).split())
     return folded.rstrip(_STOPS).rstrip() or folded
 
 
 def skeletons(text: str) -> frozenset[str]:
-    """The shapes of a label. Two labels that share one look alike.
+    """The visual skeletons of a label. Two labels that share one look alike.
 
-    There are two, since `I` looks like `l`, and is the capital of `i`.
+    There are two, because `I` looks like `l` and is also the capital of `i`.
     """
     key = label_key(text)
     as_written = " ".join(_folded(text).split()).rstrip(_STOPS)
@@ -88,7 +88,7 @@ def confusable(one: str, other: str) -> bool:
 
 
 def alike(labels: Iterable[str]) -> tuple[str, str] | None:
-    """The first two of these labels that look alike; None if all can be told apart."""
+    """The first two labels that look alike; None if all can be distinguished."""
     seen: dict[str, str] = {}
     for label in labels:
         shapes = skeletons(label)
@@ -116,13 +116,13 @@ def _outcomes() -> tuple[str, ...]:
 
 
 def _folded(text: str) -> str:
-    """Compatible characters are one, and what can't be seen is left out."""
+    """Apply compatibility normalisation and remove invisible characters."""
     ours = _bounded(valid(text).translate(_QUOTES))
     return drop_invisible(unicodedata.normalize("NFKC", ours)).translate(_QUOTES)
 
 
 def _bounded(text: str) -> str:
-    """The text without the marks of a character beyond the thirtieth."""
+    """Keep at most thirty combining marks on a character."""
     if text.isascii():
         return text
     kept: list[str] = []
@@ -135,15 +135,15 @@ def _bounded(text: str) -> str:
 
 
 def _shape(text: str) -> str:
-    """Each character replaced by the one that stands for all that look like it."""
+    """Replace each character by the prototype of its look-alikes."""
     decomposed = unicodedata.normalize("NFD", text).translate(_prototypes())
     return unicodedata.normalize("NFD", decomposed)
 
 
 @cache
 def _prototypes() -> Mapping[int, str]:
-    """For each confusable character the one that stands for its kind (Unicode's table of confusables)."""
-    # Read when the first question with options is asked: it has ten thousand entries.
+    """Map each confusable character to its prototype, by Unicode's table of confusables."""
+    # Loaded with the first question that has options: the table has ten thousand entries.
     from confusable_homoglyphs.confusables import confusables_data
 
     pairs = [
@@ -166,7 +166,7 @@ def _prototypes() -> Mapping[int, str]:
 
 
 def _spelt(kinds: _Kinds, spelt: Mapping[str, str], character: str, depth: int = 0) -> str:
-    """A character's prototype; where several look like one (`rn`, `m`), they are spelt out."""
+    """A character's prototype; a character that looks like several (`m` and `rn`) becomes that sequence."""
     kind = kinds.of(character)
     if kind not in spelt or depth > 3:  # noqa: PLR2004 - Unicode's table is never deeper
         return kind
@@ -174,7 +174,7 @@ def _spelt(kinds: _Kinds, spelt: Mapping[str, str], character: str, depth: int =
 
 
 class _Kinds:
-    """Characters that look alike, joined to kinds; the first of Unicode stands for its kind."""
+    """Disjoint sets of characters that look alike; the prototype is the one with the lowest code point."""
 
     def __init__(self) -> None:
         self._first: dict[str, str] = {}

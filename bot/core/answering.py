@@ -1,4 +1,4 @@
-"""Answering a question on any surface: which response words are, and what a person is told of a ruling."""
+"""Answers on any surface: typed words become a response, and a ruling becomes an explanation for people."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bot.core.text import visible
 
 
 def interpret(question: Question, words: str, *, numbered: bool = False) -> tuple[Action, str | None, str]:
-    """What a reply in words does: `(action, value, comment)`.
+    """Interpret a typed reply; returns `(action, value, comment)`.
 
-    Words that are exactly one label, as people type it, are that button. Any others are an answer in words,
-    never an approval.
+    A reply that equals exactly one label (by `label_key`) has the effect of that button. Any other is an
+    answer in words and never approves.
     """
     found = matching_options(question, words, numbered=numbered)
     if len(found) == 1:
@@ -29,7 +29,7 @@ def interpret(question: Question, words: str, *, numbered: bool = False) -> tupl
 
 
 def matching_options(question: Question, words: str, *, numbered: bool = False) -> tuple[Option, ...]:
-    """The options that these words may stand for: by label, by id, and by number where people see numbers."""
+    """The options that a reply matches: by label, by id, and with `numbered` by number."""
     typed = label_key(words)
     number = _NUMBER.fullmatch(typed) if numbered and question.kind is QuestionKind.CHOICE else None
     place = int(number[1]) if number else None
@@ -41,34 +41,34 @@ def matching_options(question: Question, words: str, *, numbered: bool = False) 
 
 
 _NUMBER = re.compile(r"#?([1-9][0-9]{0,2})\)?")
-"""A number as people type it, behind `label_key`, which takes away a full stop."""
+"""A typed number, normalised by `label_key`, which removes a final full stop."""
 
 
 def in_words(
     question: Question, actor: Actor, words: str, *, key: str, digest: str = "", numbered: bool = False
 ) -> Response:
-    """The response that words are: exactly a label, as people type it, is that choice.
+    """Build the response for a typed reply.
 
-    Others are passed on as words. `key` and `digest` as in `bot.core.response`. `numbered`: people see the
-    options with numbers, so a number is a choice as well.
+    A reply that equals a label chooses that option; any other is passed on as words. `key` and `digest` are
+    those of `bot.core.response`. With `numbered`, people see numbered options and may reply with a number.
     """
     action, value, comment = interpret(question, words, numbered=numbered)
     return make_response(action, actor, key=key, value=value, comment=comment, digest=digest)
 
 
 def ambiguous(question: Question, words: str, *, numbered: bool = False) -> str:
-    """Why words that fit several options decide nothing, for who said them; empty if they don't."""
+    """The explanation that a reply matches several options and decides nothing; "" if it is unambiguous."""
     found = matching_options(question, words, numbered=numbered)
-    if len(found) < 2:  # noqa: PLR2004 - one is meant, or none
+    if len(found) < 2:  # noqa: PLR2004 - fewer than two matches are unambiguous
         return ""
     labels = " and ".join(f"“{visible(option.label)}”" for option in found[:3])
     return f"“{words.strip()}” may mean {labels}, so nothing was decided. Press the one that you mean."
 
 
 def explain(ruling: Ruling, deciders: str) -> str:
-    """Why an answer was refused, for the person who gave it.
+    """Explain to a person why their answer was refused.
 
-    `deciders` says who may answer, in the surface's words.
+    `deciders` names those who may answer, in the surface's notation.
     """
     match ruling.code:
         case "not_allowed":
@@ -96,5 +96,5 @@ def _already(question: Question, outcome: Outcome) -> str:
 
 
 def counted(ruling: Ruling) -> bool:
-    """Whether the response counts: now, or since it arrived before."""
+    """Whether the response counts: accepted now, or a repetition of one that was."""
     return ruling.verdict is not Verdict.REFUSED

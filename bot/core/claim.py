@@ -1,4 +1,4 @@
-"""A worker's hold on a run."""
+"""The claim of a worker on a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bot.core.value import Value
 
 
 class Claim(Value):
-    """A worker's hold on a run. `epoch` fences off an earlier holder."""
+    """A worker's claim on a run. `epoch` is the fencing token that invalidates earlier claims."""
 
     run: Run
     worker: str

@@ -1,4 +1,4 @@
-"""Crews, as workers announce them."""
+"""Crews as workers announce them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.core.value import Value
 
 
 class InputKind(StrEnum):
-    """The type of an input. `text` is a string of several lines."""
+    """The type of an input. `text` is a multi-line string."""
 
     STRING = "string"
     TEXT = "text"
@@ -37,7 +37,7 @@ class InputField(Value):
 
 
 class Crew(Value):
-    """What people need to know of a crew to start it: as a worker announced it."""
+    """What people need to know about a crew to start it."""
 
     name: ValidText
     title: ValidText
@@ -47,7 +47,7 @@ class Crew(Value):
     approvers: Approvers = Approvers()
     cancellers: Approvers = Approvers()
     allowed_memberships: tuple[Membership, ...] = Field(default=(Membership.MEMBER,), alias="admits")
-    #: By question kind; the key "" is for those that have none of their own.
+    #: By question kind; the key "" is the default for all other kinds.
     deadlines: dict[str, Deadline] = Field(default_factory=dict)
 
     def deadline(self, kind: QuestionKind) -> Deadline:

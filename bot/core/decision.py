@@ -1,4 +1,4 @@
-"""What responses decide: the only copy of these rules. Pure: no clock, no store."""
+"""The decision rules: how responses settle a question. Pure: no clock and no store."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def admissible(question: Question, response: Response) -> bool:
 
 
 class Verdict(StrEnum):
-    """What became of one response."""
+    """The verdict on one response."""
 
     SETTLED = "settled"
-    #: It counts, and more people are needed.
+    #: It counts, but more responses are needed.
     RECORDED = "recorded"
-    #: The same response had been given before; what it led to stands.
+    #: The same response was recorded before; its effect stands.
     REPEATED = "repeated"
     REFUSED = "refused"
 
 
 class Ruling(Value):
-    """What became of a response, and the question as it stands now."""
+    """The verdict on a response, and the question's state after it."""
 
     verdict: Verdict
-    #: Of a refusal: unknown_question, not_allowed, settled, stale, invalid_answer.
+    #: The reason of a refusal: unknown_question, not_allowed, settled, stale, invalid_answer.
     code: str = ""
-    #: None: there is none, or the actor may not know how it stands.
+    #: None if there is no such question, or if the actor may not see its state.
     question: Question | None = None
 
 
@@ -54,16 +54,16 @@ class Pending(Strict):
 
 
 class Settled(Strict):
-    """There is an outcome."""
+    """The question has an outcome."""
 
     state: Literal["settled"] = "settled"
     outcome: Outcome
 
 
 def evaluate(question: Question, responses: Iterable[Response]) -> Pending | Settled:
-    """What the question's policy makes of these responses, oldest first.
+    """Apply the question's policy to its responses, oldest first.
 
-    What the policy doesn't let count is passed over. Total: whatever the responses are, there is one answer.
+    Responses that the policy doesn't allow are ignored. Total: every sequence of responses has a result.
     """
     for response in responses:
         if can_decide(response.actor, question.policy) and admissible(question, response):
@@ -78,9 +78,9 @@ def expired_outcome(question: Question, responses: Iterable[Response]) -> Outcom
 
 
 def refusal(question: Question, response: Response) -> str:
-    """Why the response doesn't count, as a code; empty if it does.
+    """The code of the reason why a response does not count; empty if it counts.
 
-    Whether the actor may answer at all comes first: whoever may not learns nothing else.
+    Permission is checked first, so that an actor without permission learns nothing about the question.
     """
     if not can_decide(response.actor, question.policy):
         return "not_allowed"
@@ -92,13 +92,13 @@ def refusal(question: Question, response: Response) -> str:
 
 
 def outcome_of(response: Response) -> Outcome:
-    """The outcome when this response decides."""
+    """The outcome if this response decides the question."""
     value = response.value if isinstance(response, Choose) else None
     return Outcome(action=response.action, value=value, comment=response.comment, by=response.actor)
 
 
 def timeout_outcome(deadline: Deadline, question: Question) -> Outcome:
-    """What a question's deadline decides when it passes. Never an approval."""
+    """The outcome of a passed deadline. Never an approval."""
     if deadline.outcome == Action.REJECT and Action.REJECT in question.actions:
         return Outcome(action=Action.REJECT, comment="No answer before the deadline.")
     if question.kind is QuestionKind.CHOICE:
@@ -111,4 +111,4 @@ def timeout_outcome(deadline: Deadline, question: Question) -> Outcome:
 
 
 WITHDRAWN = Outcome(action=Action.CANCEL)
-"""The outcome of a question whose run ended before anybody answered."""
+"""The outcome of a question whose run ended before it was answered."""

@@ -1,4 +1,4 @@
-"""What a check found, for the person who operates Crewdeck."""
+"""Findings of a check, for operators."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from bot.core.value import Value
 
 
 class Finding(Value):
-    """One thing that was checked, and what to do about it."""
+    """The result of one check, and the remedy."""
 
     subject: str
-    #: `off`: not wanted, so no fault. `warning`: works, with a risk. `broken`: does not work.
+    #: `off`: not configured, which is no fault. `warning`: works, with a risk. `broken`: does not work.
     state: Literal["ok", "off", "warning", "broken"]
     words: str
     remedy: str = ""

@@ -1,7 +1,7 @@
-"""Endpoints of webhooks: where events are sent to, and what signs them.
+"""Webhook endpoints: the addresses that events are sent to, and the secrets that sign them.
 
-The secrets are those of the Standard Webhooks specification: `whsec_` and 24 to 64 bytes in base64. They, and
-the addresses, whose path may be as good as a password, are never shown.
+Secrets follow the Standard Webhooks specification: `whsec_` and 24 to 64 bytes in base64. Secrets are never
+shown, and neither are addresses, because a path may serve as a password.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from bot.core.value import Value
 WHSEC_PREFIX = "whsec_"
 MAX_URL_LENGTH = 2000
 SURFACE = "webhook:"
-"""What the surfaces of all endpoints start with."""
+"""The prefix of the surface names of all endpoints."""
 PER_RUN_ENDPOINT = "webhook_url"
-"""The endpoint that stands for the addresses which came with the starts of runs."""
+"""The endpoint that represents all addresses specified at the start of runs."""
 
 EVENT_TYPES: tuple[str, ...] = tuple(kind.model_fields["type"].default for kind in get_args(Known))
 
 
 class Endpoint(Value):
-    """Where events go."""
+    """A destination of webhooks."""
 
     name: str
     url: SecretStr
-    #: Each signs: the current one and, while it is being replaced, the one before.
+    #: Each secret signs: the current one and, during a rotation, the previous one.
     secrets: tuple[SecretStr, ...]
-    #: The types of events that it wants; none named: all.
+    #: The event types to send; empty means all.
     events: tuple[str, ...] = ()
 
     @property
@@ -47,12 +47,12 @@ class Endpoint(Value):
 
     @property
     def host(self) -> str:
-        """What may be shown of its address."""
+        """The host name, the only part of the address that may be shown."""
         return urlsplit(self.url.get_secret_value()).hostname or ""
 
     @property
     def fingerprint(self) -> str:
-        """Of its address: another address is another endpoint."""
+        """A fingerprint of the address. It changes when the endpoint gets another address."""
         return hashlib.sha256(self.url.get_secret_value().encode()).hexdigest()[:16]
 
     def wants(self, kind: str) -> bool:
@@ -60,26 +60,26 @@ class Endpoint(Value):
 
 
 def surface_of(name: str) -> str:
-    """An endpoint's surface in the store."""
+    """The name of an endpoint's surface in the store."""
     return SURFACE + name
 
 
 class StartUrls(Value):
-    """Whether a start may name an address of its own, and which."""
+    """Whether the start of a run may specify a webhook address, and which addresses are allowed."""
 
     allowed: bool = False
     private: bool = False
 
     def follower(self, url: str) -> Place:
-        """Where a run is followed whose start named this address. Raises ValueError as `check_url` does."""
+        """The place that delivers a run's events to this address. Raises ValueError as `check_url` does."""
         check_url(url, private=self.private)
         return Place(surface=surface_of(PER_RUN_ENDPOINT), ref=url)
 
 
 def check_url(url: str, *, private: bool) -> None:
-    """Raises ValueError, which doesn't quote the address, unless events may be sent there.
+    """Raises ValueError, which doesn't quote the address, unless events may be sent to it.
 
-    A name is only looked up when events are sent, and what it then stands for is checked again.
+    Host names are resolved and checked when events are sent, not here.
     """
     try:
         parts = urlsplit(url)
@@ -100,7 +100,7 @@ def check_url(url: str, *, private: bool) -> None:
 
 
 def parse_endpoints(text: str, *, private: bool) -> tuple[Endpoint, ...]:
-    """Endpoints as CREWDECK_WEBHOOKS names them, one after the other, all separated by spaces.
+    """Parse `CREWDECK_WEBHOOKS`: endpoints, separated by spaces.
 
     Each is `name=https://... whsec_... [whsec_...] [events=type,type]`.
     Raises ValueError, whose message quotes neither an address nor a secret.
@@ -129,14 +129,14 @@ def _parse_endpoint(name: str, url: str, *words: str, private: bool) -> Endpoint
         check_url(url, private=private)
         secrets = parse_secrets(" ".join(word for word in words if not word.startswith("events=")))
         if not secrets:
-            raise ValueError("its secret is missing: whsec_...")  # noqa: TRY301 - told like the others
+            raise ValueError("its secret is missing: whsec_...")  # noqa: TRY301 - caught below, which adds the name
         return Endpoint(name=name, url=SecretStr(url), secrets=secrets, events=_types(",".join(wanted)))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
 
 def parse_secrets(text: str) -> tuple[SecretStr, ...]:
-    """Secrets, separated by spaces. Raises ValueError, which quotes none."""
+    """Parse secrets, separated by spaces. Raises ValueError, which quotes none."""
     secrets = tuple(SecretStr(word) for word in text.split())
     for secret in secrets:
         key_of(secret)
@@ -154,7 +154,7 @@ def _types(text: str) -> tuple[str, ...]:
 
 
 def key_of(secret: SecretStr) -> bytes:
-    """The bytes of a secret. Raises ValueError, which doesn't quote it."""
+    """Decode a secret. Raises ValueError, which doesn't quote it."""
     text = secret.get_secret_value()
     try:
         key = base64.b64decode(text.removeprefix(WHSEC_PREFIX), validate=True)
@@ -166,6 +166,6 @@ def key_of(secret: SecretStr) -> bytes:
 
 
 def derived(secret: SecretStr, requester: str) -> SecretStr:
-    """The secret of one who starts runs (a principal): receivers can't sign for the receivers of others."""
+    """Derive the secret of one requester (a principal), so that receivers can't sign for other requesters."""
     key = hmac.digest(key_of(secret), requester.encode(), "sha256")
     return SecretStr(WHSEC_PREFIX + base64.b64encode(key).decode())

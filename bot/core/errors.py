@@ -38,7 +38,7 @@ class StoreUnavailable(CrewdeckError):
 
 
 class JournalUndecryptable(CrewdeckError):
-    """A run's journal can't be read with the keys that are set here. The run is as it was."""
+    """A run's journal can't be decrypted with the configured keys. The run is unchanged."""
 
     code = "journal_sealed"
 
@@ -52,7 +52,7 @@ class JournalUndecryptable(CrewdeckError):
 
 
 class UnreadableRecord(CrewdeckError):
-    """Something stored is of a newer release, or damaged. It was left as it is, and nothing was decided."""
+    """A stored record is damaged or of a newer release. It was not changed, and nothing was decided."""
 
     code = "unreadable_record"
 
@@ -67,7 +67,7 @@ class UnreadableRecord(CrewdeckError):
 
 
 class NoWorker(CrewdeckError):
-    """No crew is known: no worker has announced any yet, so nobody can say whether there is one of a name."""
+    """No worker has announced any crew yet, so it is unknown whether a crew of some name exists."""
 
     code = "no_worker"
 
@@ -104,7 +104,7 @@ class InvalidInputs(CrewdeckError):
 
 
 class Refused(CrewdeckError):
-    """A rule refused what somebody wanted. `code` says which rule."""
+    """A rule refused the request. `code` names the rule."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
-"""The public contract: what happened in a run, as the JSON objects that every stream carries.
+"""The events of a run: the public contract that every stream carries as JSON objects.
 
-A worker or a rule makes the *body* of an event; the store numbers it (`seq`, from 1, without gaps) and dates
-it. `Event.public()` joins both into the object of the contract: the one encoder of every transport.
+A worker or a rule creates the *body* of an event; the store numbers it (`seq`, from 1, without gaps) and
+adds its time. `Event.public()` combines both into the public object, which all transports encode alike.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bot.core.value import Value
 
 
 class RunStarted(Value):
-    """The run was accepted; its first event. The crew's work begins when a worker claims it."""
+    """The first event: the run was accepted. Its work begins when a worker claims it."""
 
     type: Literal["run_started"] = "run_started"
     crew_id: str
@@ -31,22 +31,22 @@ class RunStarted(Value):
 
 
 class TaskStarted(Value):
-    """A task of the crew began."""
+    """A task of the crew started."""
 
     type: Literal["task_started"] = "task_started"
     crew_id: str
     task_id: str
     agent_id: str | None = None
-    #: The task's name and the agent's role, in people's words.
+    #: The task's name and the agent's role, as people read them.
     task: ValidText
     agent: ValidText = ""
-    #: Which task this is (from 1), of how many; 0 in a flow, where nobody knows.
+    #: The position of the task (from 1) and the number of tasks; 0 in a flow, where the number is unknown.
     number: int
     total: int
 
 
 class TaskCompleted(Value):
-    """A task of the crew is done."""
+    """A task of the crew finished."""
 
     type: Literal["task_completed"] = "task_completed"
     crew_id: str
@@ -59,16 +59,16 @@ class TaskCompleted(Value):
 
 
 class RunChanged(Value):
-    """The run goes on by itself with something that is different from here on."""
+    """The run continues by itself with a changed crew or model."""
 
     type: Literal["run_changed"] = "run_changed"
     crew_id: str
-    #: What, as a sentence for people.
+    #: A sentence that says what changed.
     change: ValidText
 
 
 class HumanInputRequired(Value):
-    """The run asks people something."""
+    """The run asks people a question."""
 
     type: Literal["human_input_required"] = "human_input_required"
     question_id: str
@@ -81,14 +81,14 @@ class HumanInputRequired(Value):
     reason_flags: ReasonFlags = ReasonFlags()
     options: tuple[Option, ...] = ()
     round: int | None = None
-    #: Of all that is asked; goes with an answer (`Question.digest`).
+    #: The digest of everything that is asked; to be sent along with an answer (`Question.digest`).
     digest: str = ""
-    #: Seconds from `timestamp`, if it does not wait for ever.
+    #: Seconds after `timestamp`; None if the question has no deadline.
     deadline_after: int | None = None
 
 
 class HumanInputCompleted(Value):
-    """A question has its outcome: by a person, by its deadline (`expire`), or by the run's end (`cancel`)."""
+    """A question has its outcome: from a person, its deadline (`expire`) or the run's end (`cancel`)."""
 
     type: Literal["human_input_completed"] = "human_input_completed"
     question_id: str
@@ -98,14 +98,14 @@ class HumanInputCompleted(Value):
     kind: QuestionKind
     action: Action
     value: ValidJson = None
-    #: The outcome in words.
+    #: The outcome as text.
     human_feedback: ValidText
     answered_by: str | None = None
     surface: str | None = None
 
 
 class HumanInputReminded(Value):
-    """A question has waited for its `remind_after`."""
+    """A question has been open for its `remind_after`."""
 
     type: Literal["human_input_reminded"] = "human_input_reminded"
     question_id: str
@@ -119,25 +119,25 @@ class RunCompleted(Value):
 
 
 class RunFailed(Value):
-    """The run could not go on; the last event."""
+    """The run failed; the last event."""
 
     type: Literal["run_failed"] = "run_failed"
     error: RunError
 
 
 class RunCancelled(Value):
-    """Somebody ended the run; the last event."""
+    """The run was cancelled; the last event."""
 
     type: Literal["run_cancelled"] = "run_cancelled"
     cancelled_by: str | None = None
 
 
 UNREADABLE = "unreadable"
-"""The type of an event whose record is damaged: all that is left of it is its number."""
+"""The type of an event whose record is damaged; only its number is known."""
 
 
 class Unknown(Value):
-    """An event of a type that this process doesn't know: a newer one wrote it."""
+    """An event whose type this process doesn't know, written by a newer release."""
 
     type: str
     fields: dict[str, JsonValue] = Field(default_factory=dict)
@@ -160,7 +160,7 @@ _ADAPTER: TypeAdapter[Known] = TypeAdapter(Annotated[Known, Field(discriminator=
 
 
 class Event(Value):
-    """A body, numbered and dated by the store."""
+    """An event: its body with the number and the time that the store gave it."""
 
     run_id: str
     seq: int
@@ -177,14 +177,14 @@ class Event(Value):
         return isinstance(self.body, RunCompleted | RunFailed | RunCancelled)
 
     def public(self) -> dict[str, Any]:
-        """The object of the public contract."""
+        """The public JSON object of the event."""
         body = self.body
         fields = body.fields if isinstance(body, Unknown) else body.model_dump(mode="json", exclude={"type"})
         if isinstance(body, HumanInputRequired):
             after = body.deadline_after
             del fields["deadline_after"]
             fields["deadline"] = None if after is None else iso(self.at + after * 1000)
-            if not body.digest:  # asked by the first release
+            if not body.digest:  # written by the first release, which had no digests
                 del fields["digest"]
         return {
             "type": body.type,
@@ -197,7 +197,7 @@ class Event(Value):
 
 
 def parse_body(raw: str) -> Body:
-    """Read a stored body; an unknown type or shape becomes `Unknown`."""
+    """Parse a stored body; an unknown type or shape becomes `Unknown`."""
     try:
         return _ADAPTER.validate_json(raw)
     except ValidationError:
@@ -248,7 +248,7 @@ def completed_event(question: Question, outcome: Outcome) -> HumanInputCompleted
 
 
 def encode(value: object) -> bytes:
-    """JSON as it goes over the wire: UTF-8, no spaces, keys in their given order."""
+    """Encode JSON as it is sent: UTF-8, without spaces, with keys in their given order."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
         errors="replace"
     )

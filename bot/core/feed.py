@@ -1,6 +1,6 @@
-"""One wake-up connection a process, fanned out to whoever waits in it.
+"""Wake-ups within a process: one subscription to the store, distributed to all tasks that wait.
 
-The store is the truth: a signal says only that it is worth another look.
+A signal only says that it is worth reading the store again; the state itself is in the store.
 """
 
 from __future__ import annotations
@@ -14,41 +14,41 @@ from bot.core.event import Event
 from bot.core.ports import EventReader
 
 RECHECK_INTERVAL_S = 5.0
-"""Seconds after which a waiter looks again although nothing woke it."""
+"""Seconds after which a waiting task reads the store again even without a wake-up."""
 
 
 def run_topic(run_id: str) -> str:
-    """Something happened in this run."""
+    """The topic of changes in a run."""
     return f"run:{run_id}"
 
 
 def question_topic(question_id: str) -> str:
-    """This question was settled."""
+    """The topic of a question's settlement."""
     return f"question:{question_id}"
 
 
 def queue_topic(shard: int) -> str:
-    """A run was queued in this shard."""
+    """The topic of runs that are queued in a shard."""
     return f"queue:{shard}"
 
 
 def outbox_topic(surface: str, shard: int) -> str:
-    """There is something to show on this surface."""
+    """The topic of pending events on a surface's shard."""
     return f"outbox:{surface}:{shard}"
 
 
 CANCELLED_TOPIC = "cancelled"
-"""Some run was taken from its worker: it was cancelled, or its lease ran out."""
+"""The topic of runs that their workers have lost: cancelled, or with an expired lease."""
 
 Topics = set[str]
 
 
 class Signal:
-    """Set when one of the watched topics was woken; stays set until cleared."""
+    """Set when one of the watched topics was woken; stays set until it is cleared."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
-        #: The topics that woke it since it was last cleared; empty after a reconnect.
+        #: The topics that woke it since it was last cleared; empty after a reconnect: any may have changed.
         self.topics: Topics = set()
 
     def set(self, topics: Iterable[str]) -> None:
@@ -56,7 +56,7 @@ class Signal:
         self._event.set()
 
     def clear(self) -> Topics:
-        """Clear it, before one looks, and return what had woken it."""
+        """Clear the signal, before reading the store; returns the topics that had set it."""
         topics, self.topics = self.topics, set()
         self._event.clear()
         return topics
@@ -77,7 +77,7 @@ class Signal:
 
 
 class Feed:
-    """Who waits for what in this process."""
+    """The subscriptions of this process."""
 
     def __init__(self) -> None:
         self._watchers: defaultdict[str, set[Signal]] = defaultdict(set)
@@ -95,11 +95,11 @@ class Feed:
                 self.drop(signal, topic)
 
     def add(self, signal: Signal, topic: str) -> None:
-        """Wake the signal by this topic too, until it is dropped."""
+        """Also wake the signal by this topic, until it is dropped."""
         self._watchers[topic].add(signal)
 
     def drop(self, signal: Signal, topic: str) -> None:
-        """Wake it by this topic no more."""
+        """Stop waking the signal by this topic."""
         self._watchers[topic].discard(signal)
         if not self._watchers[topic]:
             del self._watchers[topic]
@@ -115,7 +115,7 @@ class Feed:
                 signal.set(())
 
     async def follow(self, events: EventReader) -> None:
-        """Pass on the store's wake-ups, for ever."""
+        """Distribute the store's wake-ups until cancelled."""
         async for topics in events.wakeups():
             if topics:
                 self.wake(topics)
@@ -123,9 +123,9 @@ class Feed:
                 self.wake_all()
 
     async def events(self, events: EventReader, run_id: str, after: int = 0) -> AsyncIterator[Event]:
-        """A run's events after `after`, then live, until its last one.
+        """Yield a run's events after `after`, then new ones as they happen, until the last one.
 
-        Raises NotFound, also when the run is forgotten meanwhile.
+        Raises NotFound, also if the run is deleted in the meantime.
         """
         with self.watch(run_topic(run_id)) as signal:
             while True:

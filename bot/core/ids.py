@@ -1,7 +1,7 @@
-"""Every id is derived, so that a run that is rebuilt, or a request that arrives twice, gets the same one.
+"""Ids are derived from their inputs, so that a resumed run or a repeated request gets the same ids.
 
-Events need no table from id to position: an event's id is a UUID (version 8) that carries a fingerprint of
-its run and its `seq`, so that a cursor can be read back, and one of another run is recognised.
+An event id is a UUID (version 8) with a fingerprint of the run and the event's `seq`. So a cursor can be
+decoded without a table, and a cursor of another run is detected.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _VARIANT = 0x80
 
 
 def run_id(key: str) -> str:
-    """The run that the delivery or idempotency key `key` starts."""
+    """The id of the run that a request with this delivery or idempotency key starts."""
     return str(uuid5(NAMESPACE, key))
 
 
@@ -34,7 +34,7 @@ def event_id(run: str, seq: int) -> str:
 
 
 def event_seq(run: str, cursor: str) -> int | None:
-    """The `seq` that the event id `cursor` stands for; None if it isn't an event id of this run."""
+    """The `seq` of the event id `cursor`; None if it isn't an event id of this run."""
     try:
         seq = int.from_bytes(UUID(cursor).bytes[12:], "big")
     except ValueError:
@@ -43,5 +43,5 @@ def event_seq(run: str, cursor: str) -> int | None:
 
 
 def short(run: str) -> str:
-    """How people see a run's id."""
+    """A run's id as people see it."""
     return run[:8]

@@ -1,7 +1,7 @@
-"""What all runs ask people, in one stream: the port, and the cursor that says how far somebody has read.
+"""The inbox: one stream of the question events of all runs. Its port and its cursors.
 
-Each shard of the store keeps its own stream, so a position in all of them is one position a shard. Order
-holds within a run, which lives in one shard.
+Each shard of the store has a stream of its own, so a position in the inbox is one position per shard.
+Events are ordered within a run, which is stored in one shard.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import NamedTuple, Protocol
 from bot.core.event import Event
 
 Position = tuple[int, int]
-"""A place in one shard's stream: milliseconds, and a counter within them."""
+"""A position in one shard's stream: milliseconds, and a counter within the millisecond."""
 Positions = tuple[Position, ...]
-"""One for each shard."""
+"""One position per shard."""
 
 _VERSION = 1
 _PLACE = struct.Struct(">QI")
 
 
 def inbox_topic(shard: int) -> str:
-    """A run of this shard asked something, or was answered."""
+    """The topic of questions that are asked or settled in runs of this shard."""
     return f"inbox:{shard}"
 
 
 class Ref(NamedTuple):
-    """Where an event stands in its shard's stream, and in its run."""
+    """An event's position in its shard's stream and in its run."""
 
     at: Position
     shard: int
@@ -38,34 +38,34 @@ class Ref(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A question's event, and where it stands."""
+    """A question event and its position."""
 
     ref: Ref
     event: Event
 
 
 class Snapshot(NamedTuple):
-    """What is open, oldest first, as of `positions`."""
+    """The open questions, oldest first, as of `positions`."""
 
     positions: Positions
     open: tuple[Ref, ...]
 
 
 class Cursor(NamedTuple):
-    """How far somebody has read: all up to `positions`; and of what was open there, up to `mark` only."""
+    """How far a client has read: all up to `positions`, and of the snapshot there only up to `mark`."""
 
     positions: Positions
     mark: tuple[Position, int] | None = None
 
     def encode(self) -> str:
-        """Opaque to clients, safe in a URL."""
+        """Encode as text that is opaque to clients and safe in URLs."""
         places = [*self.positions, *(() if self.mark is None else (self.mark[0], (self.mark[1], 0)))]
         raw = bytes((_VERSION, self.mark is not None)) + b"".join(_PLACE.pack(*place) for place in places)
         return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
     @classmethod
     def decode(cls, text: str, shards: int) -> Cursor | None:
-        """The cursor that `text` stands for; None if it is none of ours."""
+        """Decode a cursor; None if it is not valid."""
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (ValueError, binascii.Error):
@@ -79,24 +79,24 @@ class Cursor(NamedTuple):
 
 
 class Inbox(Protocol):
-    """Question events of all runs; all raise StoreUnavailable."""
+    """The question events of all runs. All methods raise StoreUnavailable."""
 
     @property
     def shards(self) -> int: ...
 
     async def snapshot(self) -> Snapshot:
-        """The open questions, and the position of each stream at that moment: exact for each shard."""
+        """The open questions and the position of each shard's stream at that moment; consistent per shard."""
 
     async def trimmed(self) -> Positions:
-        """The newest position of each shard that is no longer kept: an older cursor has a gap."""
+        """The newest trimmed position of each shard. A cursor before it has missed events."""
 
     async def after(self, positions: Mapping[int, Position], limit: int = 200) -> list[Ref]:
-        """The entries after these positions (of some shards), oldest first; at most `limit` of each shard."""
+        """The entries after these positions (of some shards), oldest first; at most `limit` per shard."""
 
     async def read(self, refs: Iterable[Ref]) -> list[Entry]:
-        """The events that these refer to; those of forgotten runs are left out."""
+        """Read the referenced events; those of deleted runs are left out."""
 
 
 def behind(positions: Sequence[Position], start: Sequence[Position]) -> bool:
-    """Whether something between `positions` and what is kept is gone."""
+    """Whether events between `positions` and the oldest stored one were trimmed."""
     return any(own < first for own, first in zip(positions, start, strict=True))

@@ -1,4 +1,4 @@
-"""A crew's inputs: from what people and programs give to values of the declared types."""
+"""Validation of a crew's inputs: given texts and JSON values become values of the declared types."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _NO = frozenset({"false", "no", "off", "0", "n"})
 def gather(
     pieces: Iterable[tuple[str | None, str]], main_input: str | None, tidy: Callable[[str], str] = str
 ) -> dict[str, JsonValue]:
-    """Inputs as people type them: `(name, value)` for each pair, `(None, word)` for each word of free text.
+    """Collect typed inputs: `(name, value)` for each pair, `(None, word)` for each word of free text.
 
-    Free text, as `tidy` leaves it, fills the main input. Raises InvalidInputs for free text that has
-    no place, and for an input that is given twice.
+    Free text, processed by `tidy`, becomes the main input. Raises InvalidInputs for free text if there is no
+    main input, and for an input that is given twice.
     """
     values: dict[str, JsonValue] = {}
     free: list[str] = []
@@ -46,14 +46,14 @@ def gather(
 
 
 def missing(crew: Crew, given: dict[str, JsonValue]) -> tuple[InputField, ...]:
-    """The required inputs that are neither given nor have a default."""
+    """The required inputs that have neither a value nor a default."""
     return tuple(f for f in crew.inputs if f.required and f.default is None and _blank(given.get(f.name)))
 
 
 def validate(crew: Crew, given: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """The crew's inputs, complete and of their types.
+    """Validate the inputs, convert them to their types and add defaults.
 
-    Raises InvalidInputs, which names each input that is unknown, missing or of another type.
+    Raises InvalidInputs, which names each input that is unknown, missing or of the wrong type.
     """
     fields = {field.name: field for field in crew.inputs}
     problems = {name: _unknown(fields) for name in given if name not in fields}
@@ -76,7 +76,7 @@ def validate(crew: Crew, given: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def parse(field: InputField, raw: JsonValue) -> JsonValue:
-    """One value of the field's type; ValueError says what was expected."""
+    """Convert one value to the field's type. Raises ValueError, which says what was expected."""
     match field.type:
         case InputKind.STRING | InputKind.TEXT:
             return _text(raw)

@@ -1,4 +1,4 @@
-"""The keys with which journals are encrypted, as `CREWDECK_JOURNAL_KEY` names them."""
+"""The keys of `CREWDECK_JOURNAL_KEY`, which encrypt journals."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import binascii
 import hashlib
 
 KEY_BYTES = 32
-"""Bytes."""
+"""The size of an AES-256 key."""
 
 
 def parse_journal_keys(text: str) -> tuple[bytes, ...]:
-    """The keys of `CREWDECK_JOURNAL_KEY`. Raises ValueError, whose message never quotes one."""
+    """Parse `CREWDECK_JOURNAL_KEY`. Raises ValueError, whose message never quotes a key."""
     return tuple(_parsed(part.strip()) for part in text.split(",") if part.strip())
 
 
@@ -26,5 +26,5 @@ def _parsed(part: str) -> bytes:
 
 
 def key_id_of(key: bytes) -> str:
-    """An identifier of a key that reveals nothing of it."""
+    """An identifier of a key that reveals nothing about it."""
     return hashlib.sha256(b"crewdeck journal key" + key).hexdigest()[:8]

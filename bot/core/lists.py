@@ -1,4 +1,4 @@
-"""What the store lists and counts: which runs, page by page, and figures of all."""
+"""Lists of runs and questions in pages, and the totals of the store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Limit = Annotated[int, Field(ge=1, le=1000)]
 
 
 class RunFilter(Value):
-    """Which runs a list holds; newest first."""
+    """A filter of runs."""
 
     requester: str | None = None
     group: str | None = None
@@ -22,40 +22,40 @@ class RunFilter(Value):
     active: bool | None = None
     status: RunStatus | None = None
     limit: Limit = 20
-    #: Only runs created before the one whose `Run.cursor` this is.
+    #: Only runs created before the run with this `Run.cursor`.
     before: str | None = None
 
 
 class RunPage(NamedTuple):
-    """A part of a list. It can be short although more follows."""
+    """One page, newest first. It can be short although others follow."""
 
     runs: list[Run]
-    #: `RunFilter.before` of the next page; None: nothing follows.
+    #: `RunFilter.before` of the next page; None on the last page.
     next: str | None
 
 
 class QuestionPage(NamedTuple):
-    """A part of a list. It can be short although more follows."""
+    """One page. It can be short although others follow."""
 
     questions: list[Question]
-    #: Where the next page goes on; None: nothing follows.
+    #: The `after` of the next page; None on the last page.
     next: str | None
 
 
 class Totals(Value):
-    """Figures of the whole store, for `/metrics` and `/ready`."""
+    """Totals of the whole store, for `/metrics` and `/ready`."""
 
     runs: dict[str, int]
-    #: Runs that wait to be taken, by line (`<kind>:<crew>`, see `bot.core.turns`).
+    #: Queued runs by queue (`<kind>:<crew>`, see `bot.core.turns`).
     queued: dict[str, int]
     questions_open: int
     oldest_question_at: int | None
     answers: dict[str, int]
-    #: How many questions people settled within so many seconds (cumulative), and the sum of the seconds.
-    #: What deadlines settled is not in it.
+    #: Questions that people settled within so many seconds (cumulative), and the sum of the seconds.
+    #: Questions that expired are not counted.
     answer_seconds: dict[str, int]
     answer_seconds_sum: float
     #: When each live worker was last seen.
     workers: dict[str, int]
-    #: How many replicas the store has; of several primaries, the one with the fewest.
+    #: Connected replicas; with several primaries, the smallest number among them.
     replicas: int

@@ -1,4 +1,4 @@
-"""Where a run lives on a surface."""
+"""The place of a run on a surface."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from bot.core.value import Value
 
 
 class Place(Value):
-    """Where a run lives on a surface. `ref` is the surface's own code, opaque here."""
+    """The place of a run on a surface. `ref` is opaque to the core."""
 
     surface: str
     tenant: str = ""
     ref: str
-    #: What lists are filtered by (Slack: the channel); opaque as well.
+    #: The key that lists are filtered by (in Slack the channel); opaque, too.
     group: str = ""
 
     @property

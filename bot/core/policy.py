@@ -1,4 +1,4 @@
-"""Policies: who may do something. A crew names `Approvers`; a run or a question holds a `Policy`."""
+"""Policies: who may do something. Crews name `Approvers`; runs and questions store a `Policy`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bot.core.actor import Actor, Membership, principal
 from bot.core.value import Strict
 
 ANYONE = "*"
-"""The principal that everybody has."""
+"""The principal that matches every actor."""
 
 
 class Approvers(Strict):
-    """Whom a crew names: its requester, anyone, or the users and keys of a list."""
+    """Whom a crew names as approvers: the requester, anyone, or listed users and keys."""
 
     requester: bool = True
     anyone: bool = False
@@ -23,7 +23,7 @@ class Approvers(Strict):
 
 
 class Policy(Strict):
-    """Who may do something: a snapshot, taken when the run or the question was made."""
+    """Who may do something, resolved when the run or the question was created."""
 
     #: Principals; `ANYONE` stands for everybody.
     deciders: tuple[str, ...]
@@ -31,7 +31,7 @@ class Policy(Strict):
 
 
 def can_decide(actor: Actor, policy: Policy) -> bool:
-    """Whether `actor` may do what `policy` guards."""
+    """Whether the policy allows `actor` to decide."""
     if actor.admin:
         return True
     if actor.membership not in policy.allowed_memberships:
@@ -40,7 +40,7 @@ def can_decide(actor: Actor, policy: Policy) -> bool:
 
 
 def policy_for(approvers: Approvers, requester: Actor, admits: Sequence[Membership] = ()) -> Policy:
-    """A snapshot of what `approvers` means in a run of `requester`. Listed users are of their workspace."""
+    """Resolve `approvers` for a run of `requester`. Listed users belong to the requester's workspace."""
     deciders: list[str] = []
     if approvers.anyone:
         deciders.append(ANYONE)

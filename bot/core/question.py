@@ -1,4 +1,4 @@
-"""What a run asks people, and the outcome that it gets."""
+"""Questions to people, and their outcomes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.core.value import Strict
 
 
 class QuestionKind(StrEnum):
-    """What a question wants. A `review` is of a task's output."""
+    """The kind of a question. A `review` concerns a task's output."""
 
     APPROVAL = "approval"
     CHOICE = "choice"
@@ -23,16 +23,16 @@ class QuestionKind(StrEnum):
 
 
 class Deadline(Strict):
-    """How long a question waits, in seconds, and what its silence means."""
+    """How long a question stays open, in seconds, and its outcome afterwards."""
 
     after: int | None = None
-    #: `expire`, `reject`, or the id of one of the question's options. Never an approval.
+    #: `expire`, `reject` or the id of one of the question's options. Never an approval.
     outcome: str = "expire"
     remind_after: int | None = None
 
 
 class Action(StrEnum):
-    """What a response or an outcome says. `expire` and `cancel` are nobody's to send."""
+    """The action of a response or an outcome. `expire` and `cancel` can't be sent as responses."""
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -43,14 +43,14 @@ class Action(StrEnum):
 
 
 class Option(Strict):
-    """A button. Its label is the outcome; its id stays short and plain whatever the label holds."""
+    """A button. The label becomes the outcome; the id is short and plain whatever the label contains."""
 
     id: str
     label: ValidText
 
 
 class Source(StrEnum):
-    """What in the run asks."""
+    """The part of the run that asks."""
 
     TOOL = "tool"
     TASK = "task"
@@ -59,23 +59,23 @@ class Source(StrEnum):
 
 
 class ReasonFlags(Strict):
-    """Why the crew asks."""
+    """The reason why the crew asks."""
 
     ambiguity: bool = False
     missing_field: bool = False
 
 
 class Outcome(Strict):
-    """What the policy made of the responses, or of the deadline: there is one, and the crew sees it."""
+    """The final result of a question, from its responses or its deadline, as the crew receives it."""
 
     action: Action
-    #: With `choose`: the option's id.
+    #: With `choose`: the id of the option.
     value: ValidJson = None
     comment: ValidText = ""
     by: Actor | None = None
 
     def text(self, options: tuple[Option, ...]) -> str:
-        """The outcome in words: the label of what was chosen, or what was said."""
+        """The outcome as text: the label of the chosen option, or the comment."""
         match self.action:
             case Action.RESPOND:
                 return self.comment
@@ -93,7 +93,7 @@ class Outcome(Strict):
 
 
 class Question(Strict):
-    """What a run asks people. Open until `outcome` is there."""
+    """A question to people. It is open as long as `outcome` is None."""
 
     id: str
     run_id: str
@@ -106,18 +106,18 @@ class Question(Strict):
     crew_id: str | None = None
     task_id: str | None = None
     agent_id: str | None = None
-    #: Who asks, in people's words: the agent's role.
+    #: The agent's role, as people read it.
     asker: ValidText = ""
-    #: Reviews only: this round (from 1) and the crew's cap.
+    #: Reviews only: the current round (from 1) and the maximum number of rounds.
     round: int | None = None
     rounds: int | None = None
     policy: Policy
-    #: Of all that people see and decide on (`digest_of`). The store adds it.
+    #: The digest of everything that people see and decide on (`digest_of`). Set by the store.
     digest: str = ""
-    #: What it is known by in its run, and in one that tries that again: there its answer still counts.
+    #: A name that is stable across retries of the run, so that an earlier answer still counts.
     known_as: str = ""
     deadline: Deadline = Deadline()
-    #: The rest is the store's.
+    #: Set by the store, like all fields below.
     created_at: int = 0
     deadline_at: int | None = None
     settled_at: int | None = None
@@ -138,7 +138,7 @@ ACTIONS: dict[QuestionKind, tuple[Action, ...]] = {
     QuestionKind.TEXT: (Action.RESPOND,),
     QuestionKind.REVIEW: (Action.APPROVE, Action.REJECT, Action.RESPOND),
 }
-"""What a person may do with a question of each kind. `respond` to a review requests changes."""
+"""The actions allowed for each kind of question. `respond` to a review requests changes."""
 
 
 APPROVAL_OPTIONS = (Option(id="approve", label="Approve"), Option(id="reject", label="Reject"))
@@ -146,7 +146,7 @@ REVIEW_OPTIONS = (*APPROVAL_OPTIONS, Option(id="respond", label="Request changes
 
 
 def infer_kind(kind: QuestionKind | None, labels: tuple[str, ...]) -> QuestionKind:
-    """The kind of a question that names none: by its options."""
+    """Infer the kind of a question that names none from its options."""
     if kind is not None:
         return kind
     if {label_key(label) for label in labels} == {"approve", "reject"}:
@@ -155,7 +155,7 @@ def infer_kind(kind: QuestionKind | None, labels: tuple[str, ...]) -> QuestionKi
 
 
 def options_for(kind: QuestionKind, labels: tuple[str, ...]) -> tuple[Option, ...]:
-    """A question's options. Those of a choice are numbered, since a label can be long or in any script."""
+    """The options for these labels. A choice uses numbers as ids: labels can be long or in any script."""
     match kind:
         case QuestionKind.APPROVAL:
             return APPROVAL_OPTIONS
@@ -168,14 +168,14 @@ def options_for(kind: QuestionKind, labels: tuple[str, ...]) -> tuple[Option, ..
 
 
 _NOT_SHOWN = {
-    # Where it stands in its run.
+    # Identifies the question in its run.
     "id",
     "run_id",
     "crew_id",
     "task_id",
     "agent_id",
     "known_as",
-    # What the store adds.
+    # Set by the store.
     "digest",
     "created_at",
     "deadline_at",
@@ -185,10 +185,9 @@ _NOT_SHOWN = {
 
 
 def digest_of(question: Question) -> str:
-    """SHA-256 of all that people see of a question and decide on.
+    """SHA-256 of everything that people see of a question and decide on.
 
-    Whatever a question has is covered unless it is named above: kind, words, options, who asks, which round,
-    who may answer, and what silence means.
+    Covers all fields that are not excluded above: kind, texts, options, asker, round, policy and deadline.
     """
     shown = question.model_dump(mode="json", exclude=_NOT_SHOWN)
     text = json.dumps(shown, ensure_ascii=True, sort_keys=True, separators=(",", ":"))

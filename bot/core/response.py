@@ -1,4 +1,4 @@
-"""What people say to a question: one frozen value for each thing that can be said."""
+"""Responses to questions: one frozen model per action."""
 
 from __future__ import annotations
 
@@ -14,52 +14,52 @@ from bot.core.value import Strict
 
 
 class _Response(Strict):
-    """What all of them have. Appended to what was said before, never changed."""
+    """The common fields. Responses are appended and never changed."""
 
     actor: Actor
-    #: The delivery that carried it: the same key of the same actor again is the same response.
+    #: The idempotency key of the delivery: the same key of the same actor is the same response.
     key: str
-    #: Of what the actor was shown (`Question.digest`); empty: that is not known.
+    #: The digest of what the actor was shown (`Question.digest`); empty if unknown.
     digest: str = ""
 
     def same_as(self, other: Response) -> bool:
-        """Whether the same person says the same, however it was delivered and whatever they were shown."""
+        """Whether the same person gives the same answer, regardless of delivery and digest."""
         return _content(self) == _content(other)
 
     def repeats(self, other: Response) -> bool:
-        """Whether it is `other`, delivered again, or says the same of the same person."""
+        """Whether this is another delivery of `other`, or the same answer of the same person."""
         delivered_again = (self.actor.principal, self.key) == (other.actor.principal, other.key)
         return delivered_again or self.same_as(other)
 
 
 class Approve(_Response):
-    """Yes."""
+    """Approval."""
 
     action: Literal[Action.APPROVE] = Action.APPROVE
     comment: ValidText = ""
 
 
 class Reject(_Response):
-    """No; the comment says why."""
+    """Rejection; the comment gives the reason."""
 
     action: Literal[Action.REJECT] = Action.REJECT
     comment: ValidText = ""
 
 
 class Choose(_Response):
-    """One of a choice's options."""
+    """The choice of an option."""
 
     action: Literal[Action.CHOOSE] = Action.CHOOSE
-    #: The option's id.
+    #: The id of the option.
     value: str
     comment: ValidText = ""
 
 
 class Reply(_Response):
-    """An answer in words. It never approves."""
+    """An answer in words. Never an approval."""
 
     action: Literal[Action.RESPOND] = Action.RESPOND
-    #: The words.
+    #: The answer.
     comment: ValidText
 
 
@@ -67,7 +67,7 @@ Response = Annotated[Approve | Reject | Choose | Reply, Field(discriminator="act
 _ADAPTER: TypeAdapter[Response] = TypeAdapter(Response)
 
 Sendable = Literal[Action.APPROVE, Action.REJECT, Action.CHOOSE, Action.RESPOND]
-"""What a person can say; the other actions are outcomes that nobody sends."""
+"""The actions that people can send; the other actions are outcomes only."""
 
 
 def make_response(
@@ -79,9 +79,9 @@ def make_response(
     comment: str = "",
     digest: str = "",
 ) -> Response:
-    """The response of this action. A choice without a value chooses nothing, and fits no question.
+    """Build the response for an action. A choice without a value matches no question.
 
-    Raises ValueError for an action that is nobody's to send.
+    Raises ValueError for an action that can't be sent as a response.
     """
     match action:
         case Action.APPROVE:
@@ -97,9 +97,9 @@ def make_response(
 
 
 def parse_response(stored: str) -> Response:
-    """A response as it was written down. Raises ValidationError if this release doesn't understand it."""
+    """Parse a stored response. Raises ValidationError if this release doesn't know its format."""
     document = json.loads(stored)
-    # What isn't said is null in those that the first release wrote.
+    # The first release stored absent values as null.
     said = {name: value for name, value in document.items() if value is not None}
     return _ADAPTER.validate_python(said)
 

@@ -1,7 +1,7 @@
-"""Trying a run again: a new run that goes on from what the old one recorded.
+"""Retry of a run: a new run that continues from the journal of the old one.
 
-What a worker does with it is in `crews/journal/journal.py`. Taken over is what was paid or waited for: what
-models and tools returned, finished tasks, and what people answered. Left out is what made the run end.
+`crews/journal/journal.py` replays it in a worker. The new run takes over what was paid or waited for: the
+results of models and tools, finished tasks and people's answers. It leaves out what made the run end.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from bot.core.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.run import NewRun, Run, RunStatus
 
 KEPT = "kept/"
-"""What names of steps start with that an earlier run has taken."""
+"""Prefix of step names that a retry has taken over from an earlier run."""
 ANSWER = "answer/"
-"""What names of outcomes start with; then comes `Question.known_as`."""
+"""Prefix of entries with taken-over outcomes, followed by `Question.known_as`."""
 DONE = "done/"
 METHOD, BEGUN = "m:", "/begun"
-"""What names of a flow's methods start with, and what ends the name under which one was begun."""
+"""Prefix of a flow's methods, and suffix of the entry that records the start of one."""
 INTENDED = "?"
 MODEL, TOOL = "model", "tool"
 _AS_IT_IS = (KEPT, ANSWER, "format")
 _OWN = ("heard/", "diverged/")
-"""What concerns the old run alone."""
+"""Prefixes of entries that concern the old run only."""
 _STEP = 3
-"""Parts that the name of a step ends with: kind, fingerprint, occurrence."""
+"""Number of parts at the end of a step's name: kind, fingerprint, occurrence."""
 
 PEOPLES_DECISIONS = frozenset({"rejected", "review_rounds", "expired", "not_posted"})
-"""Codes of failures of which nobody need be told that they can be tried again."""
+"""Codes of failures that people's decisions caused: their messages don't suggest a retry."""
 
 
 async def retry(store: Store, run: Run, *, key: str) -> Run:
-    """The run that goes on from `run`, which failed or was cancelled. The same `key` is the same run.
+    """Start the retry of a failed or cancelled run. The same `key` returns the same run.
 
-    It lives in the same place and is its requester's. Raises Refused (run_live, run_completed, never_began,
+    The new run has the same place and requester. Raises Refused (run_live, run_completed, never_began,
     journal_expired) and JournalUndecryptable.
     """
     check_retriable(run)
     new = _planned(run, key)
     taken = taken_over(run, await store.journal.read(run.id), await store.questions.list(run.id))
-    # Looked at afterwards: it may have expired meanwhile.
+    # Checked after reading: the journal may have expired in the meantime.
     if (await store.journal.extent(run.id)).expired:
         raise Refused(
             "journal_expired",
@@ -56,7 +56,7 @@ async def retry(store: Store, run: Run, *, key: str) -> Run:
 
 
 def check_retriable(run: Run) -> None:
-    """Raises Refused unless the run can be tried again."""
+    """Raises Refused unless the run can be retried."""
     if not run.status.over:
         raise Refused("run_live", "This run is not over.")
     if run.status is RunStatus.COMPLETED:
@@ -80,14 +80,14 @@ def _planned(run: Run, key: str) -> NewRun:
 
 
 def taken_over(run: Run, journal: Mapping[str, str], questions: Iterable[Question]) -> dict[str, str]:
-    """The journal with which a retry of `run` begins."""
+    """The journal entries with which a retry of `run` begins."""
     answers = {f"{ANSWER}{each.known_as}": _written(each.outcome) for each in questions if _counts(each)}
     earlier = {name: value for name, value in journal.items() if name.startswith(_AS_IT_IS)}
     return earlier | dict(_steps(run, journal)) | answers
 
 
 def _counts(question: Question) -> bool:
-    """Whether an answer is taken over: a person's, unless it ended the run or was about its interruption."""
+    """Whether an answer is taken over: a person's, unless it ended the run or concerned its interruption."""
     outcome = question.outcome
     if not question.known_as or outcome is None or outcome.by is None or question.source is Source.SYSTEM:
         return False
@@ -117,18 +117,18 @@ def _steps(run: Run, journal: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         elif not (_kind(name) == TOOL and _ended_by_tool(run) and _failed(value)):
             yield f"{KEPT}{name}", _counted_anew(value) if _kind(name) == TOOL else value
     for call, occurrences in models.items():
-        # CrewAI repeats a call that failed or said nothing; what is left is what it was repeated for.
+        # CrewAI repeats calls that fail or return nothing; only the successful repetition is kept.
         for number, which in enumerate(sorted(occurrences)):
             yield f"{KEPT}{call}/{number}", journal[f"{call}/{which}"]
 
 
 def _finished_as(name: str) -> str:
-    """Tasks are known by their place in the crew; of methods it matters later whose they were."""
+    """The entry's name in the new journal. Methods are marked as taken over (`KEPT`); tasks are not."""
     return f"{KEPT}{name}" if name.startswith(f"{DONE}{METHOD}") else name
 
 
 def _begun(run: Run, journal: Mapping[str, str], name: str, value: str) -> Iterator[tuple[str, str]]:
-    """A step, or a flow's method, that was begun and may not have ended."""
+    """The entries of a step or a flow's method that was started and may not have finished."""
     if name.endswith(BEGUN):
         yield f"{KEPT}{name}", value
         name, value = f"{name.removesuffix(BEGUN)}{INTENDED}", "1"
@@ -136,13 +136,13 @@ def _begun(run: Run, journal: Mapping[str, str], name: str, value: str) -> Itera
 
 
 def _kind(name: str) -> str:
-    """What kind of step this is the name of."""
+    """The kind of the step with this name."""
     parts = name.split("/")
     return parts[-_STEP] if len(parts) > _STEP and parts[-1].isdigit() else ""
 
 
 def _ended_by_tool(run: Run) -> bool:
-    """Whether it ended since a tool failed. Other failures of tools are what the crew was told, and knows."""
+    """Whether the failure of a tool ended the run. Other tool failures were reported to the crew and stay."""
     return run.error is not None and run.error.code == "tool_error"
 
 
@@ -151,17 +151,17 @@ def _failed(value: str) -> bool:
 
 
 def _says_nothing(value: str) -> bool:
-    """Whether a model's answer is empty, which CrewAI takes for a failure."""
+    """Whether a model's answer is empty, which CrewAI treats as a failure."""
     return json.loads(value).get("result", "") in ("", None)
 
 
 def _counted_anew(value: str) -> str:
-    """What was finished with model calls. The crew's limit of these holds for each try by itself."""
+    """The result with its count of model calls reset: the crew's limit applies to each retry separately."""
     written = json.loads(value)
     return json.dumps(written | {"model_calls": 0}) if "model_calls" in written else value
 
 
 def _first_begun(earlier: str | None, value: str, run_id: str) -> str:
-    """How often a call was begun, and in which run it first was: its idempotency key stays."""
+    """The number of attempts of a call and the run of its first one, so that its idempotency key is kept."""
     first = earlier.partition(" ")[2] if earlier else ""
     return f"{value.partition(' ')[0]} {first or run_id}"

@@ -1,4 +1,4 @@
-"""`Retry-After`, as other people's servers send it."""
+"""Parsing of the `Retry-After` header."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import time
 from email.utils import parsedate_to_datetime
 
 MIN_RETRY_AFTER_S = 0.05
-"""Seconds: nobody is asked again without a pause, whatever they say."""
+"""The minimum delay, so that no server is retried without a pause."""
 
 
 def parse_retry_after(value: str | None, *, most: float, now: float | None = None) -> float | None:
-    """For how many seconds a server wants to be left alone: between LEAST and `most`.
+    """The delay in seconds that a server asks for, between MIN_RETRY_AFTER_S and `most`.
 
-    `value` is its header: seconds, or the date of HTTP. None: it doesn't say, or says nought, a time that has
-    passed or what can't be read; the caller then waits as long as it does by itself.
+    `value` is the header: seconds or an HTTP date. None if it is absent, zero, in the past or invalid; the
+    caller then uses its own delay.
     """
     seconds = _read((value or "").strip(), time.time() if now is None else now)
     return min(max(seconds, MIN_RETRY_AFTER_S), most) if seconds > 0 else None

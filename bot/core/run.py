@@ -1,4 +1,4 @@
-"""Runs, from the wish to start one to its end."""
+"""Runs, from the request to start one to its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.core.value import Value
 
 
 class RunStatus(StrEnum):
-    """Where a run is in its life; the last three are final."""
+    """The state of a run; the last three are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -37,7 +37,7 @@ class RunError(Value):
 
 
 class NewRun(Value):
-    """A run that somebody wants started."""
+    """The request to start a run."""
 
     id: str
     crew: Crew
@@ -46,10 +46,10 @@ class NewRun(Value):
     approvers: Policy
     cancellers: Policy
     place: Place | None = None
-    #: It is queued once its place is complete (`Runs.bind_place`).
+    #: The run is queued once its place is complete (`Runs.bind_place`).
     awaiting_thread: bool = False
     retry_of: str | None = None
-    #: Where it is followed besides: each is one more surface's, which shows all of it there.
+    #: Further surfaces that follow the run, with its place on each.
     followers: tuple[Place, ...] = ()
 
 
@@ -73,20 +73,20 @@ class Run(Value):
     result: ValidText | None = None
     error: RunError | None = None
     cancelled_by: Actor | None = None
-    #: Milliseconds for which it has worked, as far as its workers have said.
+    #: Execution time in milliseconds, as last reported by a worker.
     worked: int = 0
-    #: The number of its newest event.
+    #: The `seq` of the newest event.
     seq: int = 0
     epoch: int = 0
 
     @property
     def cursor(self) -> str:
-        """Where a list goes on after this run: `RunFilter.before`."""
+        """The position of this run in lists: `RunFilter.before`."""
         return f"{self.created_at}:{self.id}"
 
 
 def can_view(actor: Actor, run: Run) -> bool:
-    """Whether `actor` gets to know of a run: its requester does, and who may decide in it or cancel it."""
+    """Whether `actor` may see the run: its requester, and whoever may decide in it or cancel it."""
     if actor.admin or not set(actor.principals).isdisjoint(run.requester.principals):
         return True
     return can_decide(actor, run.approvers) or can_decide(actor, run.cancellers)

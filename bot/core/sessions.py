@@ -1,4 +1,4 @@
-"""People in a browser: sessions, and links that open one. Of their tokens only digests are kept."""
+"""Browser sessions, and links that sign people in. Only digests of their tokens are stored."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from bot.core.ports import Memory
 from bot.core.value import Strict
 
 SESSION_TTL_S = 12 * 3600.0
-"""Seconds that a session lasts."""
+"""The lifetime of a session."""
 LINK_TTL_S = 300.0
-"""Seconds in which a link must be used."""
+"""The lifetime of a sign-in link."""
 SURFACE = "console"
 LINK_PATH = "/console/link/"
-"""Where a link leads, below the console's address; its token follows."""
+"""The path of sign-in links below the console's address; the token follows."""
 SESSIONS_SHELF = "sessions"
 
 Vouch = Callable[[Actor], Awaitable[Membership | None]]
-"""How somebody stands now in the workspace that they come from; None: they may not act any more.
+"""Look up a person's current membership in their workspace; None if they may no longer act.
 
-Raises CrewdeckError while that can't be found out.
+Raises CrewdeckError while it can't be determined.
 """
 
 
 class Session(Strict):
-    """Somebody who has signed in."""
+    """The session of a person who has signed in."""
 
-    #: The digest of its token.
+    #: The digest of the session's token.
     id: str
     actor: Actor
     scopes: tuple[Scope, ...]
-    #: The digest of the API key that opened it, and without which it ends; "": a link opened it.
+    #: The digest of the API key that opened the session, which ends with that key; "" if a link opened it.
     key: str = ""
-    #: The local user's token opened it: it ends as soon as there are API keys.
+    #: Opened with the local user's token; ends as soon as API keys exist.
     local: bool = False
     #: Seconds since the epoch.
     opened_at: float = 0.0
@@ -53,31 +53,31 @@ class SessionAuthenticator(Protocol):
     """Authenticates browsers by a session, beside API keys. The console implements it."""
 
     def public(self, path: str) -> bool:
-        """Whether everybody may ask for this: it is needed to sign in, and tells nothing."""
+        """Whether this path is accessible without authentication, because signing in needs it."""
 
     async def session(self, cookies: Mapping[str, str]) -> Session | None:
-        """The session that these cookies stand for. Raises StoreUnavailable, and as `Vouch` does."""
+        """The session of these cookies. Raises StoreUnavailable, and what `Vouch` raises."""
 
     async def still(self, session: Session) -> bool:
-        """Whether it has not ended. While the store is away it has not."""
+        """Whether the session is still valid. While the store is unavailable, it is."""
 
 
 async def open_session(
     memory: Memory, actor: Actor, scopes: tuple[Scope, ...], key: str = "", *, local: bool = False
 ) -> str:
-    """Sign somebody in; the token by which their browser is known. Raises StoreUnavailable."""
+    """Open a session; returns its token. Raises StoreUnavailable."""
     token = secrets.token_urlsafe(32)
     session = Session(
         id=digest(token), actor=actor, scopes=scopes, key=key, local=local, opened_at=time.time()
     )
-    await open_sessions(memory)  # forgets those that are over
+    await open_sessions(memory)  # removes expired sessions
     await memory.save_pending(SESSIONS_SHELF, session.id, session.model_dump_json())
     await memory.remember(_session(session.id), session.model_dump_json(), SESSION_TTL_S)
     return token
 
 
 async def find_session(memory: Memory, session_id: str) -> Session | None:
-    """A session that has not ended, by the digest of its token; none that this release can't read.
+    """The open session with this token digest; None if there is none, or if it can't be read.
 
     Raises StoreUnavailable.
     """
@@ -85,7 +85,7 @@ async def find_session(memory: Memory, session_id: str) -> Session | None:
 
 
 async def open_sessions(memory: Memory) -> list[Session]:
-    """All sessions that have not ended, the newest first. Raises StoreUnavailable."""
+    """All open sessions, newest first. Raises StoreUnavailable."""
     found: list[Session] = []
     for session_id in await memory.pending(SESSIONS_SHELF):
         kept = await memory.recall(_session(session_id))
@@ -97,7 +97,7 @@ async def open_sessions(memory: Memory) -> list[Session]:
 
 
 def _read(kept: str | None) -> Session | None:
-    """A session as it is kept; None: there is none, or another release or a fault wrote something else."""
+    """Parse a stored session; None if it is absent, damaged or of another release."""
     try:
         return Session.model_validate_json(kept) if kept else None
     except ValueError:
@@ -105,24 +105,24 @@ def _read(kept: str | None) -> Session | None:
 
 
 async def end_session(memory: Memory, session_id: str) -> None:
-    """Sign somebody out, by the digest of their token. Raises StoreUnavailable."""
+    """End the session with this token digest. Raises StoreUnavailable."""
     await memory.forget(_session(session_id))
     await memory.remove_pending(SESSIONS_SHELF, session_id)
 
 
 class Link(NamedTuple):
-    """A way to sign in once."""
+    """A single-use sign-in link."""
 
     token: str
-    #: Seconds for which it can still be used.
+    #: Seconds until the link expires.
     seconds: float
 
 
 async def offer_link(memory: Memory, person: Actor, secret: str) -> Link:
-    """A token that signs this person in, as themselves, once and soon; the same one until it was used.
+    """Create a token that signs this person in once; until it is used, the same token is returned.
 
-    `secret` is what the store does not know: the token is made of it, so that nobody who reads the store can
-    use the link. Raises StoreUnavailable.
+    The token is derived from `secret`, which is not in the store, so that read access to the store is not
+    enough to use the link. Raises StoreUnavailable.
     """
     fresh = f"{secrets.token_hex(16)} {time.time() + LINK_TTL_S:.0f}"
     kept = await memory.put_if_absent(_offered(person.principal), fresh, LINK_TTL_S)
@@ -134,12 +134,12 @@ async def offer_link(memory: Memory, person: Actor, secret: str) -> Link:
 
 
 async def link_works(memory: Memory, token: str) -> bool:
-    """Whether a link could still be used. Raises StoreUnavailable."""
+    """Whether a link is still valid. Raises StoreUnavailable."""
     return await memory.recall(_link(token)) is not None
 
 
 async def use_link(memory: Memory, token: str) -> Actor | None:
-    """Whom the link signs in; None if it is too old or was used. Raises StoreUnavailable."""
+    """Use a link; returns the person, or None if it has expired or was used. Raises StoreUnavailable."""
     kept = await memory.recall(_link(token))
     if kept is None or not await memory.once(f"{_link(token)}:used", 2 * LINK_TTL_S):
         return None
@@ -150,13 +150,13 @@ async def use_link(memory: Memory, token: str) -> Actor | None:
 
 
 def key_at_console(key: ApiKey) -> Actor:
-    """Who acts when somebody has signed in with this key."""
+    """The actor of a session that was opened with this key."""
     actor = key.actor()
     return actor.model_copy(update={"surface": SURFACE, "identities": actor.principals})
 
 
 def person_at_console(person: Actor) -> Actor:
-    """The same person, acting in the console; what they may do elsewhere they may do here."""
+    """The same person as an actor in the console, with the same permissions."""
     return person.model_copy(update={"surface": SURFACE, "identities": person.principals})
 
 

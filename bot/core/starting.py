@@ -1,4 +1,4 @@
-"""Starting a run on any surface: which crew is meant, who may start it, and the run that comes of it."""
+"""Starting a run from any surface: find the crew, check permission and inputs, and create the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.core.run import NewRun
 
 
 async def crew_named(catalogue: Catalogue, name: str) -> Crew:
-    """The announced crew of this name (case aside). Raises NotFound, and NoWorker while there is no crew."""
+    """Find a crew by name, ignoring case. Raises NotFound, or NoWorker while no crew is announced."""
     crews = await catalogue.crews()
     if not crews:
         raise NoWorker
@@ -28,12 +28,12 @@ async def crew_named(catalogue: Catalogue, name: str) -> Crew:
 
 
 def can_start(crew: Crew, requester: Actor) -> bool:
-    """Whether the crew may be started by this person."""
+    """Whether this person may start the crew."""
     return requester.admin or requester.membership in crew.allowed_memberships
 
 
 def check_can_start(crew: Crew, requester: Actor) -> None:
-    """Raises Refused unless the crew may be started by this person."""
+    """Raises Refused unless this person may start the crew."""
     if not can_start(crew, requester):
         raise Refused("not_admitted", f"{crew.title} can only be started by members of this workspace.")
 
@@ -48,7 +48,7 @@ def plan(
     awaiting_thread: bool = False,
     followers: tuple[Place, ...] = (),
 ) -> NewRun:
-    """The run that `requester` wants. The same `key` is the same run, however often it arrives.
+    """Build the request for a new run. The same `key` yields the same run.
 
     Raises InvalidInputs, and Refused (not_admitted).
     """

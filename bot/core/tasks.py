@@ -1,4 +1,4 @@
-"""Tasks that belong to a block: none outlives it, and none fails unseen."""
+"""Background tasks that are scoped to a block."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bot.core.errors import CrewdeckError
 
 @asynccontextmanager
 async def run_alongside(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run these while the block runs, and cancel them when it ends.
+    """Run these tasks during the block and cancel them at its end.
 
-    One that fails cancels the block: nothing goes on half-dead.
+    If one of them fails, the block is cancelled, so that the process doesn't continue in part.
     """
     failure: CrewdeckError | None = None
     async with asyncio.TaskGroup() as group:
@@ -22,7 +22,7 @@ async def run_alongside(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None
         try:
             yield
         except CrewdeckError as error:
-            failure = error  # What is wrong outside of our tasks is told as it is, not as part of a group.
+            failure = error  # Re-raised below: not wrapped in an exception group.
         finally:
             for task in started:
                 task.cancel()

@@ -1,9 +1,9 @@
-"""Text of people, models and programs: valid where it enters, readable in full where it is shown. Pure.
+"""Untrusted text: made valid on input, and made fully visible on output. Pure.
 
-`valid` is for every entry: a request, a payload of a platform, what a crew says. `visible` is for every place
-where people read or decide: it removes nothing but a carriage return before a line feed, and writes each
-character that would not be seen as its number, `[U+202E]`. `terminal_safe` is the same for terminals and
-logs. All take linear time.
+`valid` applies to all input: requests, payloads of platforms, output of crews. `visible` applies wherever
+people read or decide: it removes only a carriage return before a line feed, and replaces each invisible
+character by its code point, `[U+202E]`. `terminal_safe` does the same for terminals and logs. All take
+linear time.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Annotated
 from pydantic import BeforeValidator, JsonValue
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-"""What stands for half of a surrogate pair, in every text and on every surface."""
+"""The replacement for an unpaired surrogate, on every surface."""
 MAX_COMBINING_MARKS = 4
-"""Combining marks that one character carries in ordinary writing; more would cover the lines around it."""
+"""Combining marks per character in ordinary writing; more of them would cover the adjacent lines."""
 
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
 _VIRAMA = 9
-"""The canonical combining class of the sign behind which Indic scripts use joiners."""
+"""The canonical combining class of the virama, after which Indic scripts use joiners."""
 _NOT_ASCII_TEXT = re.compile(r"[^\x20-\x7e\n\t]+")
-#: England, Scotland and Wales: the only flags that are spelt with tag characters.
+#: England, Scotland and Wales: the only flags that are encoded with tag characters.
 _TAGGED_FLAG = re.compile(
     "\U0001f3f4\U000e0067\U000e0062"
     "(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074|\U000e0077\U000e006c\U000e0073)"
@@ -36,26 +36,26 @@ _EMOJI = re.compile(
 _KEYCAP = frozenset("0123456789#*")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]")
 _CURSIVE = re.compile("[\u0620-\u07ff\u0840-\u08ff\u1820-\u18aa]")
-"""Letters that are joined unless a zero width non-joiner is between them: Arabic, Syriac, Mongolian."""
+"""Letters that join unless a zero width non-joiner separates them: Arabic, Syriac, Mongolian."""
 _INDIC = re.compile("[\u0900-\u0dff]")
 _MONGOLIAN = re.compile("[\u1820-\u18aa]")
-#: Format characters that are drawn: the signs that Arabic, Syriac and Kaithi put around numbers.
+#: Visible format characters: the number signs of Arabic, Syriac and Kaithi.
 _DRAWN_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u08e2\U000110bd\U000110cd")
-#: Letters and symbols by their category, but blank: fillers of Hangul, and Braille without a dot.
+#: Letters and symbols by category that are blank: the fillers of Hangul, and the empty Braille pattern.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
-#: Marks that are never drawn.
+#: Combining marks that are never visible.
 _HIDDEN_MARKS = frozenset("\u034f\u17b4\u17b5")
 _MONGOLIAN_VARIATIONS = frozenset("\u180b\u180c\u180d\u180f")
 _EMOJI_VARIATIONS = frozenset("\ufe0e\ufe0f")
 _VARIATION = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-#: Planes whose unassigned characters are Han of a newer Unicode than Python's.
+#: Planes whose unassigned code points are Han characters of newer Unicode versions.
 _HAN_PLANES = range(0x20000, 0x3FFFE)
 
 
 def valid(text: str) -> str:
-    """The text with each half of a surrogate pair replaced by U+FFFD; halves that belong together are joined.
+    """Replace unpaired surrogates by U+FFFD; surrogate pairs become one character.
 
-    What comes out can be encoded, stored and sent everywhere. Valid text is returned as it is.
+    The result can be encoded everywhere. Text that is valid already is returned unchanged.
     """
     try:
         text.encode()
@@ -65,12 +65,12 @@ def valid(text: str) -> str:
 
 
 def valid_json(value: JsonValue) -> JsonValue:
-    """The same for all texts in a JSON value, the keys of objects included, however deep it is."""
+    """Apply `valid` to all texts in a JSON value, object keys included, at any depth."""
     root = [value]
     lists: list[list[JsonValue]] = [root]
     objects: list[dict[str, JsonValue]] = []
     while lists or objects:
-        # Without recursion: JSON may be nested as deep as the parser's stack allows.
+        # Iterative, because JSON may be nested as deeply as the parser allows.
         if lists:
             listed = lists.pop()
             listed[:] = [_valid_part(each, lists, objects) for each in listed]
@@ -84,7 +84,7 @@ def valid_json(value: JsonValue) -> JsonValue:
 def _valid_part(
     value: JsonValue, lists: list[list[JsonValue]], objects: list[dict[str, JsonValue]]
 ) -> JsonValue:
-    """A valid text, or a copy of a list or an object, whose parts are still to be made valid."""
+    """A valid text, or a copy of a list or an object that is queued for processing."""
     match value:
         case str():
             return valid(value)
@@ -103,39 +103,39 @@ def _valid_if_text(value: object) -> object:
 
 
 ValidText = Annotated[str, BeforeValidator(_valid_if_text)]
-"""A field of a model that takes any text, and holds a valid one."""
+"""A model field that accepts any text and stores a valid one."""
 ValidJson = Annotated[JsonValue, BeforeValidator(valid_json)]
 """The same for a JSON value."""
 
 
 def named(character: str) -> str:
-    """A character as its number: `[U+202E]`."""
+    """A character as its code point: `[U+202E]`."""
     return f"[U+{ord(character):04X}]"
 
 
 def visible(text: str) -> str:
-    """The text with every character in it to be seen, in the order in which it is stored.
+    """Make every character of the text visible, in stored order.
 
-    Characters that are not drawn, or that change how others are drawn, are written as their number: controls,
-    direction marks and overrides, zero width characters, tags, variation selectors, fillers, unassigned and
-    private characters, and halves of surrogate pairs. Several of the same in a row are counted.
-    What ordinary writing needs stays: line feeds, tabs and spaces, emoji with their joiners and variation
-    selectors, joiners of Arabic and Indic scripts, and up to four combining marks on a character.
+    Characters that are invisible or change how others are shown are replaced by their code points: control
+    characters, direction marks and overrides, zero width characters, tags, variation selectors, fillers,
+    unassigned and private characters, and unpaired surrogates. Repetitions are counted.
+    Kept is what ordinary writing needs: line feeds, tabs and spaces, emoji with their joiners and variation
+    selectors, joiners in Arabic and Indic scripts, and up to four combining marks on a character.
     """
     return _NOT_ASCII_TEXT.sub(lambda found: _visible(text, found.start(), found.end()), text)
 
 
 def terminal_safe(text: str, *, one_line: bool = False) -> str:
-    """`visible` for a terminal or a log: no escape sequence or control character is left that it would obey.
+    """`visible` for terminals and logs: the result has no escape sequence and no control character.
 
-    `one_line`: line feeds and tabs are numbers as well, so that nobody's text begins a line of ours.
+    With `one_line`, line feeds and tabs are replaced, too, so that untrusted text can't start a new line.
     """
     shown = visible(text)
     return shown.replace("\n", named("\n")).replace("\t", named("\t")) if one_line else shown
 
 
 def drop_invisible(text: str) -> str:
-    """The text without the characters that `visible` writes as numbers, for comparing texts by their look."""
+    """Remove the characters that `visible` replaces, to compare texts by their appearance."""
     return "".join(c for c in text if _drawn(c) and not _VARIATION.match(c))
 
 
@@ -166,7 +166,7 @@ def _counted(hidden: str, times: int) -> str:
 
 
 def _stays(text: str, at: int, marks: int) -> bool:
-    """Whether the character at this place is seen, or is part of what is seen."""
+    """Whether the character at this index is visible, or part of a visible sequence."""
     character = text[at]
     if text.startswith("\r\n", at):
         return True
@@ -180,7 +180,7 @@ def _stays(text: str, at: int, marks: int) -> bool:
 
 
 def _drawn(character: str) -> bool:
-    """Whether the character has a look of its own, whatever stands around it."""
+    """Whether the character is visible regardless of its context."""
     code = ord(character)
     match unicodedata.category(character):
         case "Cc":
@@ -190,14 +190,14 @@ def _drawn(character: str) -> bool:
         case "Cf":
             return character in _DRAWN_FORMATS
         case "Cn":
-            newer = code in _HAN_PLANES and code & 0xFFFE != 0xFFFE  # noqa: PLR2004 - the last two of a plane
+            newer = code in _HAN_PLANES and code & 0xFFFE != 0xFFFE  # noqa: PLR2004 - noncharacters
             return newer or _EMOJI.match(character) is not None
         case _:
             return character not in _BLANK and character not in _HIDDEN_MARKS
 
 
 def _joins(text: str, at: int) -> bool:
-    """Whether a joiner stands where it is needed: in an emoji, or in a word of a script that uses it."""
+    """Whether a joiner is valid here: in an emoji, or in a word of a script that uses joiners."""
     before, after = text[at - 1] if at else "", text[at + 1 : at + 2]
     if not before or not after:
         return False
@@ -210,7 +210,7 @@ def _joins(text: str, at: int) -> bool:
 
 
 def _varies(selector: str, before: str) -> bool:
-    """Whether a variation selector stands behind a character that has such a variation."""
+    """Whether a variation selector follows a character that has variations."""
     if not before:
         return False
     if selector in _EMOJI_VARIATIONS:
@@ -221,7 +221,7 @@ def _varies(selector: str, before: str) -> bool:
 
 
 def _carries_marks(text: str, at: int) -> bool:
-    """Whether there is something before this place that a mark can stand on."""
+    """Whether a combining mark at this index has a base character."""
     before = text[at - 1] if at else ""
     return (
         bool(before)

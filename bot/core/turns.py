@@ -1,8 +1,7 @@
-"""Whose turn it is: in which order queued runs are taken.
+"""Fair scheduling of queued runs.
 
-Runs that were begun before go ahead of new ones. Crews take turns, and in a crew its requesters do, so that
-nobody waits behind everything that somebody else has started. One requester's runs of a crew are taken oldest
-first.
+Resumed runs precede new ones. Crews are served round-robin, and so are the requesters within a crew, so that
+one requester's backlog doesn't delay the others. The runs of one requester and crew are taken oldest first.
 """
 
 from __future__ import annotations
@@ -16,21 +15,21 @@ from typing import NamedTuple
 
 
 class QueueKind(StrEnum):
-    """Why a run is queued; a crew has one queue of each kind."""
+    """The kind of a queue; each crew has one queue per kind."""
 
-    #: Two workers died of it: only workers that hold nothing else take it.
+    #: The run crashed two workers: only workers that hold no other run claim it.
     ISOLATED = "isolated"
-    #: It was claimed before: its question was answered, its worker died or stopped.
+    #: The run was claimed before: its question was answered, or its worker stopped or crashed.
     RESUMED = "resumed"
     NEW = "new"
 
 
 USUAL = (QueueKind.RESUMED, QueueKind.NEW)
-"""The queues that a worker serves, in their order."""
+"""The queues that a worker serves by default, in order of priority."""
 
 
 class Queued(NamedTuple):
-    """A queued run: since when (for a run that is taken up again, when it was created), and which."""
+    """A queued run, and the time that orders it: of its queueing; for a resumed run, of its creation."""
 
     at: int
     id: str
@@ -38,10 +37,10 @@ class Queued(NamedTuple):
 
 @dataclass(frozen=True)
 class Waiter:
-    """Somebody whose runs wait in a queue."""
+    """A requester with runs in a queue."""
 
     requester: str
-    #: When they had their last turn, or came.
+    #: When the requester was last served, or joined the queue.
     turn: int
     #: Oldest first.
     runs: tuple[Queued, ...]
@@ -49,11 +48,11 @@ class Waiter:
 
 @dataclass(frozen=True)
 class CrewQueue:
-    """Queued runs of one crew."""
+    """The queued runs of one crew."""
 
     kind: QueueKind
     crew: str
-    #: When the crew had its last turn, or came.
+    #: When the crew was last served, or joined the queue.
     turn: int
     waiters: tuple[Waiter, ...]
 
@@ -63,7 +62,7 @@ class CrewQueue:
 
 
 class Pick(NamedTuple):
-    """A run whose turn it is."""
+    """A run that was chosen, with its queue and requester."""
 
     queue: CrewQueue
     requester: str
@@ -71,15 +70,15 @@ class Pick(NamedTuple):
 
 
 def choose(queues: Iterable[CrewQueue], room: int, kinds: Iterable[QueueKind] = USUAL) -> list[Pick]:
-    """The `room` runs whose turn is next, in their order."""
+    """The next `room` runs to claim, in order."""
     known = tuple(queues)
     order = (pick for kind in kinds for pick in _crews([queue for queue in known if queue.kind is kind]))
     return list(islice(order, room))
 
 
 def _crews(queues: list[CrewQueue]) -> Iterator[Pick]:
-    """All runs of some queues: the crews take turns."""
-    # A turn that is taken here is later than all of before.
+    """All runs of some queues, alternating between crews."""
+    # Crews served during this call rank behind all others.
     later = count()
     waiting = [((0, queue.turn), queue.crew, _requesters(queue)) for queue in queues]
     heapq.heapify(waiting)
@@ -94,7 +93,7 @@ def _crews(queues: list[CrewQueue]) -> Iterator[Pick]:
 
 
 def _requesters(queue: CrewQueue) -> Iterator[Pick]:
-    """All runs of a queue: the requesters take turns."""
+    """All runs of a queue, alternating between requesters."""
     later = count()
     waiting = [
         ((0, each.turn), each.runs[0], each.requester, iter(each.runs)) for each in queue.waiters if each.runs

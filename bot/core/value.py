@@ -1,4 +1,4 @@
-"""The bases of all frozen values. Times are milliseconds since the epoch, by the store's clock."""
+"""Base classes of immutable models. Times are milliseconds since the epoch by the store's clock."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Value(BaseModel):
-    """A value never changes. Fields of another release, which this one doesn't know, are ignored.
+    """An immutable model. Unknown fields, as other releases may write them, are ignored.
 
-    Where a field has an alias, that is the name under which it is stored.
+    A field with an alias is stored under the alias.
     """
 
     model_config = ConfigDict(
@@ -17,9 +17,9 @@ class Value(BaseModel):
 
 
 class Strict(Value):
-    """A value on which decisions rest.
+    """An immutable model that decisions depend on.
 
-    A field that this release doesn't know would change its meaning, so it is refused when it is read.
+    Unknown fields are refused, because they could change the model's meaning.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -1,4 +1,4 @@
-"""What a queued run is waiting for, in a word for programs and a sentence for people."""
+"""Why a queued run has not started: a code for programs and a sentence for people."""
 
 from __future__ import annotations
 
@@ -9,63 +9,63 @@ from bot.core.value import Value
 
 
 class Offer(Value):
-    """What a worker said that it runs."""
+    """What a worker announced about itself."""
 
-    #: By name; how many of its runs may work at once, where that is limited.
+    #: The crews that it runs, each with its limit of concurrent runs, if there is one.
     crews: dict[str, int | None]
-    #: Seconds: a worker that was not seen for longer is taken for dead.
+    #: Seconds without a heartbeat after which the worker counts as dead.
     lease: float
 
 
 class WaitFor(StrEnum):
-    """What a queued run can be waiting for."""
+    """The reason why a queued run waits."""
 
     #: Its thread is being opened.
     PLACE = "place"
     #: Its workspace is paused.
     PAUSED = "paused"
-    #: It is tried again later.
+    #: It is retried later.
     RETRY = "retry"
-    #: No worker that is alive runs this crew.
+    #: No live worker runs this crew.
     WORKER = "worker"
-    #: As many runs of its crew work as may.
+    #: The crew's limit of concurrent runs is reached.
     LIMIT = "limit"
-    #: Two workers died of it, so it waits for one of its own.
+    #: Two workers crashed while running it; it waits for an isolated worker.
     ALONE = "alone"
-    #: Others are before it.
+    #: Other runs are ahead of it.
     TURN = "turn"
 
 
 class Facts(Value):
-    """What the store knows of a queued run's wait."""
+    """What the store knows about a queued run."""
 
     #: Why its workspace is paused.
     paused: str | None = None
-    #: When it is tried again.
+    #: The time of the retry.
     retry_at: int | None = None
-    #: How many live workers run its crew.
+    #: The number of live workers that run its crew.
     workers: int = 0
-    #: How many runs of its crew may work at once, and how many do.
+    #: The limit of concurrent runs of its crew, and how many execute now.
     limit: int | None = None
     working: int = 0
     alone: bool = False
-    #: How many runs of its crew go before it.
+    #: The number of runs of its crew ahead of it.
     ahead: int = 0
 
 
 class Wait(Value):
-    """What a queued run is waiting for."""
+    """Why a queued run waits."""
 
     code: WaitFor
     message: str
-    #: With `turn`, and with `limit`: how many runs of its crew go before it.
+    #: With `turn` and `limit`: the number of runs of its crew ahead of it.
     ahead: int | None = None
-    #: With `retry`: when, in milliseconds since the epoch.
+    #: With `retry`: the time in milliseconds since the epoch.
     until: int | None = None
 
 
 def wait_of(run: Run, facts: Facts) -> Wait | None:
-    """What a run waits for; None if it isn't queued. Of several reasons the one that lasts."""
+    """Why a run waits; None if it isn't queued. Of several reasons, the most persistent one."""
     if run.status is not RunStatus.QUEUED:
         return None
     return _out_of_line(run, facts) or _suspected(facts) or _in_line(facts)

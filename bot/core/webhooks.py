@@ -1,7 +1,7 @@
-"""What endpoints of webhooks have still to get: the port to the store.
+"""Delivery state of webhooks: the port to the store.
 
-An endpoint is a surface of its own (`bot.core.endpoints`) that follows runs. Its shards are leased like those
-of any surface; each run's events pass it in order, and one that fails holds back the later ones of its run.
+Each endpoint is a surface (`bot.core.endpoints`) that follows runs. Its shards are leased like those of any
+surface. The events of a run are delivered in order, so a failing event delays the later ones of its run.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from bot.core.value import Value
 
 
 class Outstanding(Value):
-    """How far an endpoint is with a run."""
+    """The delivery state of a run at an endpoint."""
 
-    #: The newest event that it is done with.
+    #: The `seq` of the newest event that is delivered or given up.
     cursor: int = 0
-    #: Events up to the cursor that somebody wants sent again: `seq` -> when they said so.
+    #: Earlier events to redeliver: `seq` -> when that was requested.
     again: dict[int, int] = Field(default_factory=dict)
-    #: How often the next event was tried in vain.
+    #: Failed attempts to deliver the next event.
     tries: int = 0
-    #: Nobody is there any more (410): nothing more is sent.
+    #: The receiver answered 410: nothing more is sent.
     gone: bool = False
 
     @property
     def before(self) -> int:
-        """The number before the next event's."""
+        """The `seq` before the next event."""
         return min((*(seq - 1 for seq in self.again), self.cursor))
 
     def done_with(self, seq: int) -> bool:
@@ -37,7 +37,7 @@ class Outstanding(Value):
 
 
 class Failing(Value):
-    """A run whose next event doesn't get through."""
+    """A run whose next event could not be delivered yet."""
 
     run_id: str
     since: int
@@ -46,7 +46,7 @@ class Failing(Value):
 
 
 class GivenUp(Value):
-    """An event that was not delivered, and is no longer tried."""
+    """An event that was not delivered and is no longer retried."""
 
     run_id: str
     seq: int
@@ -55,39 +55,39 @@ class GivenUp(Value):
 
 
 class Disabled(Value):
-    """Why nothing is sent to an endpoint, though it is configured."""
+    """Why a configured endpoint is disabled."""
 
     at: int
     why: str
-    #: `Endpoint.fingerprint` of the address that said so.
+    #: `Endpoint.fingerprint` of the address that answered 410.
     fingerprint: str
 
 
 class Webhooks(Protocol):
-    """The endpoints that follow runs, and what they have still to get; all raise StoreUnavailable."""
+    """The endpoints that follow runs, and their delivery state. All methods raise StoreUnavailable."""
 
     async def follow(self, surfaces: Sequence[str]) -> None:
-        """These surfaces, and no others, follow the runs that start from now on."""
+        """Exactly these surfaces follow the runs that start from now on."""
 
     async def following(self) -> list[str]:
-        """The surfaces that do."""
+        """The surfaces that follow new runs."""
 
     async def outstanding(self, surface: str, run_id: str) -> Outstanding: ...
 
     async def ack_event(
         self, surface: str, owner: str, run_id: str, seq: int, *, failure: str = "", gone: bool = False
     ) -> bool:
-        """The event is delivered or not wanted; with `failure` it is given up.
+        """Mark an event as delivered or filtered out; with `failure`, as given up.
 
-        False if another process holds the shard by now (then stop).
+        False if another process now holds the shard; the caller then stops.
         """
 
     async def nack_event(
         self, surface: str, owner: str, run_id: str, *, tries: int, why: str, seconds: float
     ) -> bool:
-        """The next event failed, for the `tries`-th time, and is due again in `seconds`.
+        """Record the failed attempt number `tries`; the event is due again in `seconds`.
 
-        False as above.
+        False as in `ack_event`.
         """
 
     async def disable(self, surface: str, why: str, fingerprint: str) -> None: ...
@@ -95,16 +95,16 @@ class Webhooks(Protocol):
     async def enable(self, surface: str) -> None: ...
 
     async def disabled(self) -> dict[str, Disabled]:
-        """By surface."""
+        """The disabled endpoints by surface."""
 
     async def resend(self, surface: str, run_id: str, seqs: Sequence[int]) -> int:
-        """Send these events of a run again, in their order; returns how many were or will be sent."""
+        """Redeliver these events of a run, in order; returns how many are scheduled."""
 
     async def failing(self, surface: str) -> list[Failing]:
-        """The longest failing first."""
+        """Runs with failing deliveries, longest failing first."""
 
     async def given_up(self, surface: str) -> list[GivenUp]:
-        """Oldest first, without those that were delivered since."""
+        """Events that were given up, oldest first, without those that were delivered since."""
 
     async def find_event(self, event_id: str) -> tuple[Run, int]:
-        """The run of an event, and its `seq`. Raises NotFound."""
+        """The run of an event, and the event's `seq`. Raises NotFound."""
