@@ -1,4 +1,4 @@
-"""What `serve` says when it is up: where it is, which surfaces are on, and what turns on the others."""
+"""The start-up message of `serve`: its address, the enabled surfaces, and how to enable the others."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bot.settings import Settings
 def announcement(
     settings: Settings, url: str, version: str, *, console: str, trusted: str, notices: Sequence[str] = ()
 ) -> str:
-    """A few lines for the person who started it. They hold no secret but what is in the address `console`.
+    """A few lines for the operator. The only secret in them is part of the address `console`.
 
-    `trusted` says who may call. `notices` say why the API answers nobody, if it does.
+    `trusted` says who may call. `notices` say why the API refuses everybody, if it does.
     """
     lines = {
         "Slack": slack_line(settings),
@@ -30,7 +30,7 @@ def announcement(
 
 
 def trusted_line(settings: Settings, *, plain: bool, token: bool, keys: bool) -> str:
-    """Who may call the API and use the console, and why."""
+    """Who may call the API and use the console, with the reason."""
     if keys:
         return "who has an API key (crewdeck keys list), or signs in from Slack"
     if plain:
@@ -49,7 +49,7 @@ def _http_lines(url: str, console: str, notices: Sequence[str]) -> dict[str, str
 
 
 def slack_line(settings: Settings) -> str:
-    """Whether Slack is on and how it reaches us, or the settings that turn it on."""
+    """Whether Slack is enabled and how its requests arrive, or the settings that enable it."""
     if settings.slack_on:
         how = "Socket Mode" if settings.socket_mode else "request URL: <your public address>/slack/events"
         return f"on   {how}"
@@ -62,7 +62,7 @@ def slack_line(settings: Settings) -> str:
 
 
 def webhooks_line(settings: Settings) -> str:
-    """Which endpoints get events; nothing without any."""
+    """The endpoints that receive events; "" without any."""
     to = [f"{endpoint.name} ({endpoint.host})" for endpoint in settings.webhooks]
     if settings.webhook_urls:
         to.append("where starts say so (webhook_url)")

@@ -1,4 +1,4 @@
-"""`crewdeck keys`: make, list and revoke API keys. A running server knows at once."""
+"""`crewdeck keys`: create, list and revoke API keys. Running servers apply changes at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Command = Callable[[RedisStore, Settings, str, Sequence[str]], Awaitable[int]]
 
 
 def run(settings: Settings, action: str, name: str, scopes: Sequence[str]) -> int:
-    """Do what was asked (`add`, `list`, `revoke`); the exit status.
+    """Execute `add`, `list` or `revoke`; returns the exit status.
 
     Raises SettingsError and StoreUnavailable.
     """

@@ -1,4 +1,4 @@
-"""What the crews' own process says about them: this process never imports crews, nor crewai."""
+"""The catalogue of crews, from a separate process: this one never imports crews or crewai."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bot.processes.worker_process import command
 from bot.settings import Settings
 
 LOAD_TIMEOUT_S = 120.0
-"""Seconds beyond `settings.build_timeout`. crewai alone takes several to load."""
+"""Time in addition to `settings.build_timeout`: importing crewai alone takes several seconds."""
 IMPORTING = "importing"
-"""The key of a record that says what is imported next."""
+"""The key of a record that names the crew that is imported next."""
 
 
 def ask_crews(settings: Settings, what: str) -> list[dict[str, Any]]:
-    """The records that `python -m crews <what>` prints. Raises SettingsError if it fails."""
+    """Parse the records that `python -m crews <what>` prints. Raises SettingsError if it fails."""
     try:
         with handed_over(worker_environment(settings)) as handover:
             done = subprocess.run(
@@ -57,7 +57,7 @@ def _last_line(text: str) -> str:
 
 
 def table(settings: Settings) -> str:
-    """The catalogue for people."""
+    """The catalogue as a table."""
     crews = [Crew.model_validate(record) for record in ask_crews(settings, "list")]
     if not crews:
         return "There are no crews: see docs/crews.md."

@@ -1,4 +1,4 @@
-"""The commands, with their arguments and help. Each imports what it needs when it runs: `--help` is fast."""
+"""The commands, their arguments and help. Each imports its dependencies when it runs: `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ P = ParamSpec("P")
 
 
 def _group(words: str, *, required: bool = False) -> typer.Typer:
-    """A group of commands; unless one of them is `required`, it lists without any."""
+    """A group of commands. Without a command it lists, unless a command is `required`."""
     return typer.Typer(
         help=words, add_completion=False, rich_markup_mode=None, invoke_without_command=not required
     )
@@ -42,7 +42,7 @@ webhooks = _group("List what endpoints did not get, and send it again.")
 def _command(
     group: typer.Typer, name: str | None = None, *, extra: str = "server"
 ) -> Callable[[Callable[P, int]], Callable[P, int]]:
-    """Add a command: its docstring is its help, and it returns its exit status. `extra`: what it needs."""
+    """Register a command: its docstring is its help text, its result the exit status."""
 
     def add(function: Callable[P, int]) -> Callable[P, int]:
         @wraps(function)
@@ -78,7 +78,7 @@ def crewdeck(
         ),
     ] = False,
 ) -> None:
-    """Take the options that stand before the command."""
+    """Options before the command."""
 
 
 # ── processes ───────────────────────────────────────────────────────────────────────────────────────────
@@ -146,13 +146,13 @@ def add_key(
 
 @_command(keys, name="list")
 def list_keys() -> int:
-    """List the keys, without what is secret."""
+    """List the keys, without their secrets."""
     return _keys("list")
 
 
 @_command(keys, name="revoke")
 def revoke_key(name: Annotated[str, typer.Argument()]) -> int:
-    """End a key, at once and everywhere."""
+    """Revoke a key, at once and everywhere."""
     return _keys("revoke", name)
 
 

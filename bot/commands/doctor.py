@@ -1,4 +1,4 @@
-"""`crewdeck doctor`: looks at everything Crewdeck needs, and says what is wrong and what to do about it."""
+"""`crewdeck doctor`: checks everything that Crewdeck depends on, and names remedies."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ MARKS = {
     "warning": ("warn  ", "33"),
     "broken": ("BROKEN", "31"),
 }
-"""A word for each state, and its colour on a terminal."""
+"""The word and the colour for each state."""
 
 NO_MODEL = "missing_model"
-"""The code of a crew that names no model while none is set: nobody has made up their mind yet."""
+"""The code of a crew without a model while no default is set: not configured yet, so it is no fault."""
 
 Check = Callable[[Settings], Awaitable[list[Finding]]]
 
 
 def examine() -> int:
-    """Check everything and print one line for each finding; 1 if something is broken, else 0."""
+    """Run all checks and print one line per finding; returns 1 if something is broken, else 0."""
     try:
         settings = load()
     except SettingsError as error:
@@ -51,7 +51,7 @@ def examine() -> int:
 
 
 async def _all(settings: Settings) -> bool:
-    """Run the checks side by side, and print them in order."""
+    """Run the checks concurrently, and print their findings in a fixed order."""
     checks: tuple[Check, ...] = (_store, _journals, _slack, _webhooks, _crews)
     broken = False
     for under_way in [asyncio.ensure_future(_safely(check, settings)) for check in checks]:
@@ -83,7 +83,7 @@ async def _store(settings: Settings) -> list[Finding]:
 
 
 async def _journals(settings: Settings) -> list[Finding]:
-    """Whether they are encrypted. That the keys have the right form was checked with the settings."""
+    """Whether journals are encrypted. Loading the settings has validated the keys."""
     current, *others = map(key_id_of, settings.journal_keys) if settings.journal_keys else (None,)
     if current is None:
         words, remedy = "not encrypted", "To encrypt them, set CREWDECK_JOURNAL_KEY."
@@ -94,7 +94,7 @@ async def _journals(settings: Settings) -> list[Finding]:
 
 async def _slack(settings: Settings) -> list[Finding]:
     if settings.slack_on:
-        from bot.surfaces.slack.check import check  # Slack's SDK is only paid for where it is used
+        from bot.surfaces.slack.check import check  # imported late, because Slack's SDK is slow to load
 
         return await check(settings)
     meant = (settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret)
@@ -105,7 +105,7 @@ async def _slack(settings: Settings) -> list[Finding]:
 
 
 async def _webhooks(settings: Settings) -> list[Finding]:
-    """What the settings say, and nothing that is sent: a receiver could take a trial for an event."""
+    """Check the settings only and send nothing: a receiver could mistake a test for an event."""
     found = [_endpoint(endpoint) for endpoint in settings.webhooks]
     if settings.webhook_urls:
         words = "starts may name an address of their own"
@@ -147,7 +147,7 @@ async def _crews(settings: Settings) -> list[Finding]:
 
 
 def _crewai(record: dict[str, Any]) -> Finding:
-    """The installed CrewAI, compared with the one that the adapter was proven with."""
+    """Compare the installed CrewAI with the release that the adapter was tested with."""
     said = {name: record[name] for name in ("state", "words", "remedy")}
     return Finding.model_validate({"subject": "CrewAI", **said})
 

@@ -1,4 +1,4 @@
-"""Which extras of the package a command needs. Imports nothing that comes with one of them."""
+"""The package extras that commands need. Imports none of their modules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from bot.core.errors import SettingsError
 
 MODULE_OF_EXTRA = {"server": "slack_bolt", "worker": "crewai"}
-"""A module that is there when an extra is installed, and only then."""
+"""A module that is installed with an extra, and only with it."""
 
 
 def is_installed(extra: str) -> bool:
@@ -16,6 +16,6 @@ def is_installed(extra: str) -> bool:
 
 
 def require(extra: str, hint: str = "") -> None:
-    """Raise SettingsError, which says what to install, unless the extra is there."""
+    """Raise SettingsError, which says what to install, unless the extra is installed."""
     if not is_installed(extra):
         raise SettingsError(f'this needs the extra "{extra}": pip install "crewdeck[{extra}]"{hint}')

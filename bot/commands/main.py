@@ -1,4 +1,4 @@
-"""The entry point of `crewdeck`. Without the extras of the package it says which one is missing."""
+"""The entry point of `crewdeck`. It reports missing extras of the package."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 MISTAKE = 2
-"""Exit status for what the operator can put right; Typer's own as well."""
+"""The exit status of errors that the operator can correct; the same as Typer's."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""`crewdeck runs`: what an operator sees of runs and does to them, beside any running server."""
+"""`crewdeck runs`: list, show, retry and delete runs directly in the store."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from bot.store.redis import RedisStore
 
 MAX_LIMIT = 1000
 MIN_PREFIX_LENGTH = 4
-"""Characters of an id that name a run, at least."""
+"""The minimum length of an id prefix."""
 OPERATOR = Actor(surface="terminal", user_id="operator", name="an operator", admin=True)
 
 
 class RunsOptions(Value):
-    """What was asked for on the command line."""
+    """The arguments of the command."""
 
     action: str
-    #: Runs, by their ids or how these start.
+    #: Ids of runs, or prefixes of them.
     named: tuple[str, ...] = ()
     crew: str | None = None
     status: str | None = None
     active: bool = False
     limit: int = 50
-    #: Don't ask.
+    #: Don't ask for confirmation.
     yes: bool = False
-    #: Also what is not over.
+    #: Also runs that are not over.
     cancel: bool = False
 
     @field_validator("status")
@@ -60,7 +60,7 @@ class RunsOptions(Value):
 
 
 def run(settings: Settings, options: RunsOptions) -> int:
-    """Do what was asked (`list`, `show`, `retry`, `delete`); the exit status.
+    """Execute `list`, `show`, `retry` or `delete`; returns the exit status.
 
     Raises SettingsError and StoreUnavailable.
     """
@@ -83,7 +83,7 @@ async def _with_store(settings: Settings, options: RunsOptions) -> int:
 
 
 async def _found(store: RedisStore, words: Sequence[str]) -> list[Run]:
-    """The runs of these names, each once. Raises NotFound and SettingsError."""
+    """Find runs by id or prefix, without duplicates. Raises NotFound and SettingsError."""
     found: dict[str, Run] = {}
     for word in words:
         matching = await store.runs.find(word)
@@ -182,7 +182,7 @@ def _journal(extent: JournalExtent) -> str:
 
 
 def _asked(question: Question) -> Sequence[tuple[str, str]]:
-    """What was asked, and what was answered."""
+    """The lines that show a question and its outcome."""
     asked = ("Asked", f"{question.prompt} ({question.kind}, {when(question.created_at)})")
     outcome = question.outcome
     if outcome is None:
@@ -192,7 +192,7 @@ def _asked(question: Question) -> Sequence[tuple[str, str]]:
     return asked, ("Answer", f"{outcome.text(question.options)}{by}")
 
 
-# ── what is done to runs ────────────────────────────────────────────────────────────────────────────────
+# ── retry and delete ─────────────────────────────────────────────────────────────────────────────────────
 
 
 async def _retry(store: RedisStore, options: RunsOptions) -> None:
@@ -221,7 +221,7 @@ async def _cancel(store: RedisStore, run: Run) -> None:
     try:
         await store.runs.cancel(run.id, OPERATOR)
     except Refused as refused:
-        if refused.code != "run_over":  # it ended by itself meanwhile
+        if refused.code != "run_over":  # it ended in the meantime
             raise
 
 

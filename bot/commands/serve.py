@@ -1,4 +1,4 @@
-"""`crewdeck serve`: run until somebody says stop, then stop everything."""
+"""`crewdeck serve`: run all services until a signal arrives, then stop them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bot.surfaces.console.surface import local_url
 log = structlog.get_logger(__name__)
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-"""All mean stop: Ctrl-C, an operator or orchestrator, and the terminal that was closed."""
+"""All of them stop the process: Ctrl-C, an operator or orchestrator, and a closed terminal."""
 
 
 def serve_until_stopped(settings: Settings, version: str) -> int:
-    """Run everything until a signal, and return the exit status.
+    """Run all services until a signal arrives; returns the exit status.
 
-    Raises SettingsError and StoreUnavailable if it can't start.
+    Raises SettingsError and StoreUnavailable if the start fails.
     """
     logging.configure(settings)
     return asyncio.run(_Serving(settings, version).until_stopped())
@@ -49,7 +49,7 @@ class _Serving:
                 raise
             return 0
         except BaseExceptionGroup:
-            log.exception("Something that must not stop has stopped")
+            log.exception("A background task failed; shutting down")
             return 1
         return 0
 
@@ -72,7 +72,7 @@ class _Serving:
         )
 
     def _stop(self, work: asyncio.Task[None]) -> None:
-        """The first time ask everything to stop. Whoever asks again doesn't want to wait for workers."""
+        """Stop gracefully at the first signal; kill the workers at the second."""
         if self._app is not None:
             self._app.supervisor.kill() if self._asked else self._app.supervisor.stop()
         if not self._asked:

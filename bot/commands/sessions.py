@@ -1,4 +1,4 @@
-"""`crewdeck sessions`: list and end the sessions of people in the console. A running server knows at once."""
+"""`crewdeck sessions`: list and end browser sessions. Running servers apply changes at once."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bot.store.open import open_configured
 from bot.store.redis import RedisStore
 
 ID_LENGTH = 12
-"""Characters of a session's id that are listed."""
+"""Characters of a session's id that lists show."""
 MIN_ID_LENGTH = 4
 
 
 def run(settings: Settings, action: str, named: Sequence[str], *, everybody: bool) -> int:
-    """Do what was asked (`list`, `end`); the exit status. Raises SettingsError and StoreUnavailable."""
+    """Execute `list` or `end`; returns the exit status. Raises SettingsError and StoreUnavailable."""
     return asyncio.run(_with_store(settings, action, named, everybody=everybody))
 
 
@@ -66,7 +66,7 @@ async def _end(store: RedisStore, found: Sequence[Session], named: Sequence[str]
 
 
 def _is_named(session: Session, word: str) -> bool:
-    """By the person's id or name, or by how the session's id begins."""
+    """Whether `word` is the person's id or name, or a prefix of the session's id."""
     actor = session.actor
     names = {actor.user_id, *actor.principals, actor.name.casefold()}
     by_id = len(word) >= MIN_ID_LENGTH and session.id.startswith(word.lower())

@@ -1,4 +1,4 @@
-"""What the commands for operators print: whoever wrote it, a terminal obeys none of it."""
+"""Output of the operator commands, with terminal control characters made visible."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from datetime import UTC, datetime
 from bot.core.text import terminal_safe
 
 FIELD_WIDTH = 11
-"""Columns that a name and its colon take."""
+"""Columns for a name and its colon."""
 
 
 def say(text: str) -> None:
-    """Print a text, which may have several lines, on standard output."""
+    """Print text on standard output. It may have several lines."""
     sys.stdout.write(f"{terminal_safe(text)}\n")
 
 
 def tell(text: str) -> None:
-    """The same on standard error."""
+    """Print text on standard error."""
     sys.stderr.write(f"{terminal_safe(text)}\n")
 
 
 def say_field(name: str, value: str) -> None:
-    """A name, and its value beside it; further lines of that are indented, so that none looks like ours."""
+    """Print a name and its value, with further lines indented, so that they can't imitate a field."""
     indent = " " * FIELD_WIDTH
     say(f"{name + ':':<{FIELD_WIDTH}}" + terminal_safe(value).replace("\n", f"\n{indent}"))
 
 
 def print_rows(rows: Sequence[Sequence[str]]) -> None:
-    """Rows of the same length, in columns; the first one says what they are."""
+    """Print rows of equal length in aligned columns; the first row is the header."""
     cells = [[terminal_safe(word, one_line=True) for word in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(rows[0]) - 1)]
     for row in cells:
@@ -38,10 +38,10 @@ def print_rows(rows: Sequence[Sequence[str]]) -> None:
 
 
 def when(at: int) -> str:
-    """A time of the store, to the minute."""
+    """Format a time of the store, to the minute."""
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def many(number: int, what: str) -> str:
-    """`1 event`, `2 events`."""
+    """Format a count: `1 event`, `2 events`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

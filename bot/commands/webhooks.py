@@ -1,4 +1,4 @@
-"""`crewdeck webhooks`: what endpoints did not get, and what to do about it."""
+"""`crewdeck webhooks`: list failed deliveries, redeliver, and manage endpoints."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from bot.store.open import open_configured
 from bot.store.redis import RedisStore
 
 MAX_ROWS = 50
-"""Lines of a list, at most."""
+"""The maximum number of rows in a list."""
 EVENT_ID_VERSION = 8
 """The UUID version of an event's id."""
 
 
 @dataclass(frozen=True)
 class WebhooksOptions:
-    """What was asked for on the command line."""
+    """The arguments of the command."""
 
     action: str
-    #: Runs and events to send again.
+    #: Ids of runs and events to redeliver.
     what: Sequence[str] = ()
-    #: All that was given up.
+    #: All events that were given up.
     failed: bool = False
-    #: One endpoint, or an API key.
+    #: An endpoint, or an API key.
     name: str = ""
 
 
 def run(settings: Settings, options: WebhooksOptions) -> int:
-    """Do what was asked (`list`, `redeliver`, `enable`, `forget`, `secret`); the exit status.
+    """Execute `list`, `redeliver`, `enable`, `forget` or `secret`; returns the exit status.
 
     Raises SettingsError and StoreUnavailable.
     """
@@ -65,7 +65,7 @@ async def _with_store(
 
 
 def _secret(settings: Settings, key: str) -> int:
-    """Print what signs the webhooks of runs that this API key starts; without a key, the local person."""
+    """Print the secret that signs webhooks of runs that this API key starts; "" is the local user."""
     if not settings.webhook_secrets:
         raise SettingsError("CREWDECK_WEBHOOK_SECRET is not set: see docs/webhooks.md.")
     who = principal("http", "", f"key:{key}" if key else "local")
@@ -138,7 +138,7 @@ class _Desk:
         return 0
 
     async def forget(self, options: WebhooksOptions) -> int:
-        """Let an endpoint that no settings name any more get no runs that start from now on."""
+        """Stop following new runs with an endpoint that the settings no longer name."""
         if options.name in self._names():
             raise SettingsError(
                 f"{options.name} is set by CREWDECK_WEBHOOKS: take it out there, and restart."
@@ -155,12 +155,12 @@ class _Desk:
         return 0
 
     async def _unknown(self) -> Sequence[str]:
-        """Endpoints that the store knows and these settings don't."""
+        """Endpoints in the store that the settings don't name."""
         known = [surface.removeprefix(SURFACE) for surface in await self._store.webhooks.following()]
         return [name for name in known if name not in self._names()]
 
     async def _wanted(self, surface: str, options: WebhooksOptions) -> dict[str, Sequence[int]]:
-        """Which events of which runs."""
+        """The events to redeliver, by run."""
         wanted: defaultdict[str, set[int]] = defaultdict(set)
         if options.failed:
             for each in await self._store.webhooks.given_up(surface):
@@ -171,7 +171,7 @@ class _Desk:
         return {run_id: sorted(seqs) for run_id, seqs in wanted.items()}
 
     async def _taken(self, name: str, run_id: str, seqs: Sequence[int]) -> Sequence[int]:
-        """Those of these events that the endpoint's settings don't leave out."""
+        """The events among these that the endpoint's `events=` filter includes."""
         endpoint = next((each for each in self._settings.webhooks if each.name == name), None)
         if endpoint is None or not endpoint.events:
             return seqs
@@ -182,7 +182,7 @@ class _Desk:
         return taken
 
     async def _found(self, word: str) -> tuple[str, Iterable[int]]:
-        """A run by its id or how that starts, with all its events; or an event. Raises NotFound."""
+        """Find a run (with all its events) by id or prefix, or a single event by id. Raises NotFound."""
         if _is_event(word):
             run, seq = await self._store.webhooks.find_event(word)
             return run.id, (seq,)

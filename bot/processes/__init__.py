@@ -1,1 +1,1 @@
-"""The processes that `serve` and workers start, and what these are given."""
+"""Worker processes: starting, supervising and isolating them."""

@@ -1,4 +1,4 @@
-"""The workers that `serve` has: so many, started again when they die, and stopped with us."""
+"""The supervisor of the worker processes that `serve` starts: it restarts, recycles and stops them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ FIRST_RESTART_DELAY_S = 0.5
 WORKER_NICENESS = 5
 MAX_RESTART_DELAY_S = 30.0
 HEALTHY_AFTER_S = 30.0
-"""Seconds of life after which a death counts as the first one again."""
+"""A worker that lived this long resets the restart delay."""
 MIN_LIFETIME_S = 1.0
-"""Seconds. A worker that ends sooner has not been recycled, whatever it says."""
+"""A worker that exits with status 0 sooner than this counts as crashed, not as recycled."""
 SHUTDOWN_MARGIN_S = 2.5
-"""Seconds beyond its drain in which a worker gives back what it still holds, and ends what it has started."""
+"""Time beyond the drain in which a worker releases its runs and ends its subprocesses."""
 MAX_GRACE_S = 7.5
-"""Seconds that stopping workers get at most: all of `serve` is to be gone after 10."""
+"""The longest time that stopping workers get: all of `serve` has to end within 10 s."""
 ABANDON_TIMEOUT_S = 1.0
 
 
@@ -40,29 +40,29 @@ class Supervisor:
         self._settings = settings
         self._queue = queue
         self._metrics = metrics
-        #: Seconds. Workers know how long they really have: what they give back counts as no death.
+        #: Seconds. Workers get this value, so that they release runs in time and don't count as crashed.
         self._drain = min(settings.drain, MAX_GRACE_S - SHUTDOWN_MARGIN_S)
         self._workers: set[WorkerProcess] = set()
-        #: Those of them that claim no more and finish their runs, while their successors work already.
+        #: Workers that claim no more runs and finish theirs; their successors are running already.
         self._retiring: set[WorkerProcess] = set()
-        #: When stopping workers are ended, by the monotonic clock; none before they were asked to stop.
+        #: The deadline of stopping workers by the monotonic clock; None before they are asked to stop.
         self._end_at: float | None = None
 
     async def run(self) -> None:
-        """Keep them running until cancelled; then they stop, and what they still held is queued again."""
+        """Keep the workers running until cancelled; then stop them and queue the runs that they held."""
         async with asyncio.TaskGroup() as group:
             for _ in range(self._settings.workers):
                 group.create_task(self._keep_one(group))
 
     def stop(self) -> None:
-        """Ask all workers to stop, and start no more. `run` has still to be cancelled."""
+        """Ask all workers to stop, and start no more. `run` has to be cancelled afterwards."""
         if not self._stopping():
             self._end_at = time.monotonic() + self._drain + SHUTDOWN_MARGIN_S
             for worker in self._workers:
                 worker.ask_to_stop()
 
     def kill(self) -> None:
-        """End all workers at once, without asking."""
+        """Kill all workers at once."""
         for worker in self._workers:
             worker.kill()
 
@@ -70,7 +70,7 @@ class Supervisor:
         return self._end_at is not None
 
     async def _keep_one(self, group: asyncio.TaskGroup) -> None:
-        """One worker that claims runs, at any time. Those before it may have some to finish."""
+        """Keep one worker running that claims runs. Retired predecessors may still finish theirs."""
         pause = FIRST_RESTART_DELAY_S
         while not self._stopping():
             born = time.monotonic()
@@ -84,7 +84,7 @@ class Supervisor:
                     continue
                 lived = time.monotonic() - born
                 if life.result() == 0 and lived > MIN_LIFETIME_S:
-                    continue  # It was recycled, with nothing left to finish.
+                    continue  # The worker was recycled and had no runs left to finish.
                 if lived >= HEALTHY_AFTER_S:
                     pause = FIRST_RESTART_DELAY_S
                 self._metrics.worker_restarts.inc()
@@ -93,9 +93,10 @@ class Supervisor:
             pause = min(pause * 2, MAX_RESTART_DELAY_S)
 
     async def _retires(self, worker: WorkerProcess, life: asyncio.Task[int]) -> bool:
-        """True when it is to be replaced now, while it finishes its runs; False once it has ended.
+        """Wait until the worker may retire (True: start its successor now) or has ended (False).
 
-        As many may retire as there are workers, so that there are at most twice as many processes.
+        At most as many workers as configured retire at the same time, so there are at most twice as many
+        processes.
         """
         while not life.done():
             asking = asyncio.create_task(worker.asks_to_retire())
@@ -115,7 +116,7 @@ class Supervisor:
         return False
 
     async def _live(self, worker: WorkerProcess) -> int:
-        """A worker until its end; its exit status, negative for a signal."""
+        """Wait for the worker's end; returns its exit status, negative for a signal."""
         try:
             status = await worker.wait()
         except asyncio.CancelledError:
@@ -145,6 +146,6 @@ class Supervisor:
 
 
 def _yield_to_people(worker: WorkerProcess) -> None:
-    """Where both want the processor, the process that answers people comes before the one that works."""
+    """Lower the worker's CPU priority, so that the web process stays responsive."""
     with contextlib.suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, worker.pid, WORKER_NICENESS)

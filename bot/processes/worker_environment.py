@@ -1,8 +1,8 @@
-"""What a worker gets from whoever starts it: variables without secrets of ours, and two secrets by a pipe.
+"""The environment of a worker: variables without Crewdeck's secrets, and two secrets through a pipe.
 
-Whatever runs in a worker, and all that it starts, can read its environment, also as it was when it started
-(`/proc/<pid>/environ`). So what surfaces and their keys need isn't in it. Where the store is and what seals
-journals, a worker has to know: it reads that from a pipe, once.
+Code in a worker and its subprocesses can read the worker's environment, also as it was at its start
+(`/proc/<pid>/environ`). So the environment has no secret of a surface. The worker reads the two secrets that
+it needs, the address of the store and the journal key, once from a pipe.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from bot.logging import MIN_SECRET_LENGTH, secrets_of
 from bot.settings import DOTENV, Remote, Settings, load
 
 PIPE = "CREWDECK_SECRETS_FD"
-"""The variable that says from which descriptor a worker reads its secrets."""
+"""The variable with the number of the descriptor from which a worker reads its secrets."""
 WORKERS_SECRETS = ("CREWDECK_REDIS_URL", "CREWDECK_JOURNAL_KEY")
 SURFACES = ("SLACK_", "TEAMS_")
-"""How the names of variables begin that belong to surfaces."""
+"""Prefixes of variables that belong to surfaces."""
 NO_DOTENV = "PYTHON_DOTENV_DISABLED"
 _PR_SET_DUMPABLE = 4
 
 
 class Handover(NamedTuple):
-    """What a worker is started with."""
+    """The environment of a worker, and the pipe with its secrets."""
 
     environment: Mapping[str, str]
-    #: It has to be passed on under its number.
+    #: The child has to inherit it under the same number.
     descriptor: int
 
 
 def worker_environment(settings: Settings, worker_id: str | None = None) -> dict[str, str]:
-    """The variables of a worker: ours and those of `.env`, but for what surfaces and clients need.
+    """The variables of a worker: the environment and `.env`, without those that surfaces and clients need.
 
-    `REDIS_URL` isn't among them either: crewai's libraries read that name too. The worker's own secrets
-    are, and `handed_over` takes them out.
+    `REDIS_URL` is left out as well, because libraries of CrewAI read it. The worker's own secrets are
+    included; `handed_over` moves them into the pipe.
     """
     secrets = _secrets(settings)
     environment = {name: value for name, value in _variables().items() if not _withheld(name, value, secrets)}
     environment["CREWDECK_DATA_DIR"] = str(settings.data_dir.expanduser().absolute())
-    # What `.env` says is here; CrewAI would load the file itself, with all that is in it.
+    # `.env` is already included; CrewAI would load the whole file itself.
     environment.setdefault(NO_DOTENV, "true")
     if settings.redis_url is not None:
         environment["CREWDECK_REDIS_URL"] = settings.redis_url.get_secret_value()
@@ -63,7 +63,7 @@ def worker_environment(settings: Settings, worker_id: str | None = None) -> dict
 
 @contextmanager
 def handed_over(environment: Mapping[str, str]) -> Iterator[Handover]:
-    """Put the worker's secrets into a pipe, and start it within the block. Raises SettingsError."""
+    """Write the worker's secrets into a pipe; start the worker within the block. Raises SettingsError."""
     secrets = {name: environment[name] for name in WORKERS_SECRETS if environment.get(name)}
     public = {name: value for name, value in environment.items() if name not in WORKERS_SECRETS}
     reading, writing = os.pipe()
@@ -84,7 +84,7 @@ def _fill(writing: int, content: bytes) -> None:
 
 
 def received() -> Settings | None:
-    """The settings of a worker that was handed its secrets; None if it was not. Raises SettingsError."""
+    """The settings of a worker, with its secrets from the pipe; None without one. Raises SettingsError."""
     descriptor = os.environ.pop(PIPE, None)
     if descriptor is None:
         return None
@@ -97,7 +97,7 @@ def received() -> Settings | None:
 
 
 def seal(settings: Settings) -> None:
-    """Take out of this process' variables what a worker doesn't hold, for all that runs in it."""
+    """Remove all variables from this process that a worker must not have."""
     secrets = _secrets(settings)
     for name, value in tuple(os.environ.items()):
         if _withheld(name, value, secrets) or name.upper() in WORKERS_SECRETS:
@@ -106,27 +106,27 @@ def seal(settings: Settings) -> None:
 
 
 def hide_from_processes_of_this_user() -> None:
-    """Let no other process of the same user read this one's memory and variables (Linux); nor a debugger."""
+    """Protect memory and environment from other processes of this user, debuggers included (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
 
 
 def _variables() -> dict[str, str]:
-    """The environment, completed by `.env`, as settings are."""
+    """The environment, completed by `.env` with the same precedence as settings."""
     written = DotEnvSettingsSource(Settings, env_file=DOTENV, case_sensitive=True).env_vars
     variables = {name: value for name, value in written.items() if value is not None}
     return variables | {name: value for name, value in os.environ.items() if value or name not in variables}
 
 
 def _secrets(settings: Settings) -> list[str]:
-    """The values of ours. An address without a password is none: a tool may use the same Redis."""
+    """The secret values. An address without a password is not secret: a tool may use the same Redis."""
     address = settings.redis_url.get_secret_value() if settings.redis_url is not None else ""
     found = (secret for secret in secrets_of(settings) if secret != address)
     return [secret for secret in found if len(secret) >= MIN_SECRET_LENGTH]
 
 
 def _withheld(name: str, value: str, secrets: Iterable[str]) -> bool:
-    """By its name, or since a secret of ours is in it under another name (`REDIS_PASSWORD`)."""
+    """Whether the name is reserved, or the value contains one of our secrets (`REDIS_PASSWORD`)."""
     upper = name.upper()
     ours = upper in _SECRET or upper.startswith(SURFACES) or upper == PIPE
     return ours or any(secret in value for secret in secrets)
@@ -142,7 +142,7 @@ def _is_secret(field: FieldInfo) -> bool:
 
 
 def secret_names(*kinds: type[BaseSettings]) -> frozenset[str]:
-    """The variables that hold secrets: a setting that is added as a secret is withheld from then on."""
+    """The variables that hold secrets, derived from the settings, so that new secrets are withheld, too."""
     fields = [field for kind in kinds for field in kind.model_fields.values()]
     return frozenset(name.upper() for field in fields if _is_secret(field) for name in _names(field))
 

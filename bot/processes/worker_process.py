@@ -1,7 +1,7 @@
-"""A worker as a process: how another one of ours starts, holds and ends it, and how it ends with that one.
+"""A worker as an operating system process: starting, stopping and ending it, and its end with its parent.
 
-`serve` starts its workers so (`bot/processes/supervisor.py`), and a worker starts the one in which suspects
-are tried (`crews/worker/isolation.py`). What a worker does is in `crews/worker/worker.py`.
+`serve` starts its workers this way (`bot/processes/supervisor.py`), and a worker starts the process that
+isolates suspected runs (`crews/worker/isolation.py`). `crews/worker/worker.py` is what runs in it.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ log = structlog.get_logger(__name__)
 
 STORE_RETRY_DELAY_S = 0.5
 RETIRE, GRANTED, REFUSED = b"r", b"y", b"n"
-"""What goes over the lifeline: a worker asks to retire, and whoever started it says whether it may."""
+"""Messages on the lifeline: a worker asks to retire, and its parent grants or refuses."""
 
 
 def command(what: str = "worker") -> tuple[str, ...]:
-    """What starts a process that knows crews. `-P`: no file of the current folder stands in for a module."""
+    """The command line of a process of `crews`. `-P`: files in the current folder can't shadow modules."""
     return (sys.executable, "-P", "-m", "crews", what)
 
 
 class WorkerProcess:
-    """One that we started. It leads a process group of its own, and we hold its lifeline."""
+    """A child process. It leads its own process group, and is connected to its parent by the lifeline."""
 
     def __init__(self, worker_id: str, process: asyncio.subprocess.Process, lifeline: socket.socket) -> None:
         self.worker_id = worker_id
@@ -50,7 +50,7 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, worker_id: str, environment: Mapping[str, str]) -> Self:
-        """Start one. Raises OSError. If this is cancelled, no process is left."""
+        """Start a process. Raises OSError. Cancellation leaves no process behind."""
         ours, theirs = socket.socketpair()
         ours.settimeout(0)
         with theirs, handed_over(environment) as handover:
@@ -60,13 +60,13 @@ class WorkerProcess:
                     env=handover.environment,
                     pass_fds=(handover.descriptor,),
                     stdin=theirs.fileno(),
-                    process_group=0,  # Ctrl-C is for us; we tell the workers.
+                    process_group=0,  # Ctrl-C must reach the parent only, which stops the workers.
                 )
             )
             try:
                 return cls(worker_id, await asyncio.shield(starting), ours)
             except asyncio.CancelledError:
-                # Interrupted halfway, asyncio would wait for ever for a child that it doesn't know yet.
+                # Cancelled halfway, asyncio would wait for ever for a child that it doesn't know.
                 with contextlib.suppress(OSError):
                     unwanted = cls(worker_id, await starting, ours)
                     unwanted.kill()
@@ -78,18 +78,19 @@ class WorkerProcess:
                 raise
 
     async def wait(self) -> int:
-        """Its exit status, once it has ended; negative for a signal."""
+        """Wait for the end; returns the exit status, negative for a signal."""
         status = await self._process.wait()
-        # Not before: a descriptor that is closed while it is listened to may be another one by then.
+        # Only now: the number of a closed descriptor can be reused while it is still being read.
         self._listening.cancel()
         await asyncio.wait({self._listening})
         self._lifeline.close()
         return status
 
     async def asks_to_retire(self) -> None:
-        """Returns when it asks whether it may claim no more and end once its runs have: `answer` it.
+        """Wait until the worker asks to retire: to claim no more runs and to end after its current ones.
 
-        It asks when it has executed enough runs to be replaced. Waits for ever if it never asks.
+        It asks once it has executed enough runs. Reply with `answer`. Waits for ever if the worker never
+        asks.
         """
         await self._asked.wait()
         self._asked.clear()
@@ -101,12 +102,12 @@ class WorkerProcess:
                     self._asked.set()
 
     def answer(self, *, granted: bool) -> None:
-        """Whether it may retire now. Refused, it works on, and asks again after as many runs."""
+        """Grant or refuse the retirement. A refused worker goes on and asks again after as many runs."""
         with contextlib.suppress(OSError):
             self._lifeline.send(GRANTED if granted else REFUSED)
 
     async def ended(self, within: float) -> int:
-        """The same; it is killed when it has not ended after so many seconds."""
+        """Wait for the end, and kill the process if it takes longer than `within` seconds."""
         try:
             async with asyncio.timeout(within):
                 return await self.wait()
@@ -116,22 +117,22 @@ class WorkerProcess:
             return await self.wait()
 
     def ask_to_stop(self) -> None:
-        """SIGTERM, to it alone: what its tools have started may go on until their steps are recorded."""
+        """Send SIGTERM to the worker only: its tools' subprocesses may run until their steps are recorded."""
         self._signal(os.kill, signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL, also to whatever it started, which lives in its process group."""
+        """Send SIGKILL to the worker and to all subprocesses in its process group."""
         self._signal(os.killpg, signal.SIGKILL)
 
     def _signal(self, send: Callable[[int, int], None], which: signal.Signals) -> None:
-        if self._process.returncode is None:  # Later its number may be somebody else's.
+        if self._process.returncode is None:  # afterwards the process id may be reused
             with contextlib.suppress(ProcessLookupError):
                 send(self.pid, which)
 
     async def abandon(self, queue: Queue, within: float | None = None) -> None:
-        """Have others take up now, and not when its leases run out, what it held when it ended.
+        """Queue the runs that the worker held when it ended, before its leases expire.
 
-        Waits for a store that is away: for so many seconds, or as long as it takes.
+        Retries while the store is unavailable: for `within` seconds, or without limit.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
@@ -147,10 +148,10 @@ class WorkerProcess:
 
 
 def become(settings: Settings, what: str = "worker", worker_id: str | None = None) -> Never:
-    """Turn this process into one that knows crews, by default a worker, with a worker's environment."""
+    """Replace this process by a process of `crews`, by default a worker, with a worker's environment."""
     sys.stdout.flush()
     with handed_over(worker_environment(settings, worker_id)) as handover:
-        os.set_inheritable(handover.descriptor, True)  # noqa: FBT003 - it has no name
+        os.set_inheritable(handover.descriptor, True)  # noqa: FBT003 - a positional-only parameter
         os.execve(sys.executable, command(what), handover.environment)  # noqa: S606  (no shell is wanted)
 
 
@@ -158,30 +159,30 @@ def become(settings: Settings, what: str = "worker", worker_id: str | None = Non
 
 
 class Lifeline:
-    """What connects a worker with the process that started it (`WorkerProcess`): its standard input.
+    """The connection of a worker with its parent process (`WorkerProcess`), on standard input.
 
-    When it is cut, this process is asked to stop (SIGTERM); `grace` seconds later it is ended. The parent
-    holds the other end: the kernel closes that with the parent, however this ends, also after a SIGKILL.
+    When it closes, this process gets SIGTERM, and exits `grace` seconds later. The kernel closes the other
+    end when the parent ends, also after SIGKILL.
     """
 
     def __init__(self, grace: float) -> None:
-        """To be made in the loop that is to hear of answers."""
+        """Has to be created in the event loop that awaits `may_retire`."""
         self._loop = asyncio.get_running_loop()
         self._answers: asyncio.Queue[bool] = asyncio.Queue()
         threading.Thread(target=self._watch, args=(grace,), name="lifeline", daemon=True).start()
 
     async def may_retire(self) -> bool:
-        """Ask whether another worker is started in our stead, so that this one may claim no more."""
+        """Ask the parent for a successor; True if this worker should claim no more runs."""
         try:
             os.write(sys.stdin.fileno(), RETIRE)
-        except OSError:  # It is cut, and we are about to be stopped.
+        except OSError:  # the lifeline is closed, and SIGTERM follows
             return False
         return await self._answers.get()
 
     def _watch(self, grace: float) -> None:
         descriptor = sys.stdin.fileno()
         while answer := self._read(descriptor):
-            with contextlib.suppress(RuntimeError):  # The loop has ended.
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._answers.put_nowait, answer == GRANTED)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(grace)

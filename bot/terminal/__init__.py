@@ -1,1 +1,1 @@
-"""`crewdeck start`, `follow`, `inbox` and `answer`: a client of the API for people, and for pipes."""
+"""`crewdeck start`, `follow`, `inbox` and `answer`: a client of the API for terminals and pipes."""

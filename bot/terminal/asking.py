@@ -1,4 +1,4 @@
-"""Putting a question to the person at the terminal, and sending what they say."""
+"""Asks the person at the terminal a question, and sends the answer."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from crewdeck.client import Answer, ApiError, Client, HumanInputCompleted, Quest
 
 IN_WORDS = "Answer in words"
 RETRY_TIMEOUT_S = 60.0
-"""Seconds for which a server that gives no answer is asked again."""
+"""How long a request is retried while the server doesn't respond."""
 
 Answered = TypeVar("Answered")
 
 
 class Reply(NamedTuple):
-    """What the person says."""
+    """The person's answer."""
 
     action: str
     value: str | None = None
@@ -38,27 +38,27 @@ class Asking:
         self._gone: set[str] = set()
 
     def is_mine(self, question_id: str) -> bool:
-        """Whether it is being answered from here: then the person is told by the answer's reply."""
+        """Whether this terminal is answering the question; then the response reports the outcome."""
         return question_id in self._sent
 
     def settled(self, event: HumanInputCompleted) -> None:
-        """Somebody has decided: if that question is on the screen, it goes away."""
+        """Handle a settled question: withdraw its prompt if it is on the screen."""
         self._gone.add(event.question_id)
         if event.question_id == self._asked and not self.is_mine(event.question_id):
             self._screen.withdraw()
 
     async def still_open(self, question_id: str) -> Question | None:
-        """The question, if nobody has answered it yet."""
+        """The question, if it is still open."""
         try:
             question = await self._patiently(lambda: self._client.question(question_id))
         except ApiError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
-            return None  # its run was forgotten
+            return None  # its run was deleted
         return question if question.open else None
 
     async def ask(self, question: Question, *, title: str = "") -> Answer | None:
-        """Ask until there is an answer that counts; None: it was somebody else's. Raises Interrupted."""
+        """Ask until an answer is accepted; None if somebody else settled the question. Raises Interrupted."""
         if question.question_id in self._gone:
             return None
         self._asked = question.question_id
@@ -77,7 +77,7 @@ class Asking:
             self._asked = ""
 
     async def say(self, question: Question, words: str) -> Answer | None:
-        """Answer with words that came as an argument; None: they don't count, and why was said."""
+        """Answer with words from the command line; None if they are refused, after printing the reason."""
         self._sent.add(question.question_id)
         try:
             answer = await self._client.respond(
@@ -100,7 +100,7 @@ class Asking:
             at = await self._screen.choose(choices, title, at)
             option = question.options[at] if at < len(question.options) else None
             if option is None or (option.id == "respond" and question.kind != "choice"):
-                # Nothing written leads back to the choices.
+                # An empty reply returns to the choices.
                 if words := await self._screen.words():
                     return Reply("respond", words)
             elif question.kind == "choice":
@@ -127,7 +127,7 @@ class Asking:
         return answer
 
     async def _patiently(self, call: Callable[[], Awaitable[Answered]]) -> Answered:
-        """What the call answers, while a server that restarts gets its time: answers count once."""
+        """Call, and retry while the server restarts. Safe, because answers are idempotent."""
         deadline, told = time.monotonic() + RETRY_TIMEOUT_S, False
         while True:
             try:
@@ -141,7 +141,7 @@ class Asking:
             await asyncio.sleep(1)
 
     def _goes_on(self, error: ApiError) -> bool:
-        """Say what is wrong; whether another answer may do."""
+        """Print the error; True if the person may try another answer."""
         outcome = error.outcome
         if error.code == "settled" and outcome is not None:
             self._screen.say(lines.decided(outcome))

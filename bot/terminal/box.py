@@ -1,4 +1,4 @@
-"""`crewdeck inbox` at the terminal: what waits for an answer, to choose from and to answer."""
+"""`crewdeck inbox` at a terminal: choose an open question and answer it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TITLE = "What waits for an answer (Ctrl-C leaves)"
 
 
 class Box:
-    """The open questions of all runs, and the person who looks at them."""
+    """The open questions of all runs, and the prompt for one of them."""
 
     def __init__(self, client: Client, screen: Screen) -> None:
         self._client = client
@@ -29,7 +29,7 @@ class Box:
         self._changed = asyncio.Event()
 
     async def run(self, after: str | None = None) -> int:
-        """Show and ask until the person leaves."""
+        """Show the inbox until the person leaves."""
         reading = asyncio.create_task(self._read(after))
         answering = asyncio.create_task(self._answer())
         try:
@@ -56,7 +56,7 @@ class Box:
                         self._complete = True
                 self._changed.set()
                 if self._choosing and self._complete:
-                    self._screen.withdraw()  # it is shown again, as it is now
+                    self._screen.withdraw()  # shown again with its current state
 
     def _see_settled(self, event: HumanInputCompleted) -> None:
         was = self._open.pop(event.question_id, None)
@@ -75,7 +75,7 @@ class Box:
             return
 
     async def _wait(self) -> bool:
-        """Wait until something is open; False: look again."""
+        """Wait until a question is open; False if the list has to be read again."""
         if self._complete and self._open:
             self._said_nothing = False
             return True

@@ -1,6 +1,6 @@
-"""The four commands. Each returns its exit status, and says in one line what can be put right.
+"""The four commands. Each returns its exit status, and reports correctable errors in one line.
 
-What draws on a terminal is imported where there is one: pipes don't wait for it.
+Modules that draw on a terminal are imported only when there is one, so that pipes start fast.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from bot.terminal.screen import Screen
 
 Work = Callable[[Client, "Screen | None"], Awaitable[int]]
-"""What a command does. Without a screen, output goes into a pipe."""
+"""The body of a command. Without a screen, output goes into a pipe."""
 
 ON_A_RUN = frozenset({"settled", "not_allowed", "run_over"})
-"""Codes that say how things stand, and not that something was typed wrongly."""
+"""Codes that report a state of the run rather than a mistake in the arguments."""
 
 
 def start(remote: Remote, crew: str, given: Sequence[str], answers: Sequence[str]) -> int:
@@ -56,12 +56,12 @@ def start(remote: Remote, crew: str, given: Sequence[str], answers: Sequence[str
 
 
 def follow(remote: Remote, run_id: str, answers: Sequence[str], after: str | None) -> int:
-    """Follow a run, from its start or from behind an event."""
+    """Follow a run, from its start or after an event."""
     return _run(remote, lambda client, screen: _follow(client, screen, run_id, answers, after))
 
 
 def inbox(remote: Remote, *, live: bool, after: str | None) -> int:
-    """Show what waits for an answer."""
+    """List the open questions, and answer them."""
 
     async def work(client: Client, screen: Screen | None) -> int:
         if screen is None or not screen.asks:
@@ -75,7 +75,7 @@ def inbox(remote: Remote, *, live: bool, after: str | None) -> int:
 
 
 def answer(remote: Remote, question_id: str, said: Sequence[str], comment: str) -> int:
-    """Answer a question: with these words, or with what the person chooses."""
+    """Answer a question: with these words, or interactively."""
 
     async def work(client: Client, screen: Screen | None) -> int:
         question = await client.question(question_id)
@@ -105,7 +105,7 @@ def _run(remote: Remote, work: Work) -> int:
     except (KeyboardInterrupt, Interrupted):
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read has seen enough. Python would complain when it flushes at its end.
+        # The reader closed the pipe. Without this, Python would report an error when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
@@ -118,7 +118,7 @@ async def _connected(remote: Remote, work: Work) -> int:
 
 
 def _local_token(remote: Remote) -> str | None:
-    """This user's token, for a server at this machine and for no other. Raises SettingsError."""
+    """The local user's token, only for a server on this machine. Raises SettingsError."""
     if not is_loopback(urlsplit(remote.url).hostname or ""):
         return None
     return local_token.read(remote.data_dir) or None
@@ -196,7 +196,7 @@ async def _send(client: Client, screen: Screen | None, question: Question, said:
 
 
 async def _ask(client: Client, screen: Screen, question: Question) -> int:
-    """Ask the person, unless somebody else is faster."""
+    """Ask the person, until the question is settled here or elsewhere."""
     from bot.terminal.asking import Asking
 
     screen.say(*lines.asked(question))

@@ -6,20 +6,20 @@ from crewdeck.client import Run
 
 COMPLETED = 0
 FAILED = 1
-"""The run failed or was cancelled; the answer doesn't count."""
+"""The run failed or was cancelled, or the answer was refused."""
 MISTAKE = 2
-"""Something that can be put right: the words, the address, the key."""
+"""A correctable mistake: arguments, address or key."""
 INTERRUPTED = 130
-"""Ctrl-C: the run, if there is one, goes on."""
+"""Ctrl-C. The run, if there is one, continues."""
 
 
 def of_run(run: Run) -> int:
-    """The status of a run that is over."""
+    """The exit status for a finished run."""
     return COMPLETED if run.status == "completed" else FAILED
 
 
 class Withdrawn(Exception):  # noqa: N818
-    """What was asked for isn't wanted any more."""
+    """The prompt was withdrawn, because its question no longer needs an answer."""
 
 
 class Interrupted(Exception):  # noqa: N818

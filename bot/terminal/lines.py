@@ -1,6 +1,6 @@
-"""What happened, in lines for people. Pure: events and questions in, styled text out.
+"""Events and questions as styled text. Pure.
 
-What in it could act on a terminal is made visible by whoever prints it (`bot.terminal.screen`).
+`bot.terminal.screen` makes control characters visible when it prints.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from crewdeck.client import (
 )
 
 Line = list[tuple[str, str]]
-"""(style, text) one after the other; prompt_toolkit's styles."""
+"""(style, text) fragments; the styles are those of prompt_toolkit."""
 
 _PLACES = {"slack": "in Slack", "http": "over the API", "console": "in the console", "teams": "in Teams"}
 
 
 def one_line(text: str, longest: int = 72) -> str:
-    """The text without line breaks, cut where it is too long."""
+    """The text without line breaks, shortened to `longest` characters."""
     words = " ".join(terminal_safe(text).split())
     return words if len(words) <= longest else f"{words[: longest - 1]}…"
 
 
 def of(event: Event) -> list[Line]:  # noqa: C901, PLR0911 - one for each type
-    """The lines that tell of an event; none for what people needn't know."""
+    """The lines that describe an event; none for events that people don't need."""
     match event:
         case RunStarted():
             return [[("bold", event.title or event.crew), ("ansibrightblack", f"  {event.execution_id}")]]
@@ -63,7 +63,7 @@ def of(event: Event) -> list[Line]:  # noqa: C901, PLR0911 - one for each type
 
 
 def asked(question: HumanInputRequired | Question) -> list[Line]:
-    """A question as it is put."""
+    """The lines that show a question."""
     mark = f"  ? {f'(round {question.round}) ' if question.round else ''}"
     first, *more = _indented(question.prompt)
     lines: list[Line] = [[("ansiyellow bold", mark), ("bold", first.lstrip(" "))]]
@@ -74,12 +74,12 @@ def asked(question: HumanInputRequired | Question) -> list[Line]:
 
 
 def _indented(text: str) -> list[str]:
-    """The lines of a text, none of which then looks like one of ours."""
+    """The text as indented lines, so that it can't imitate Crewdeck's own lines."""
     return [f"    {line}" for line in terminal_safe(text).split("\n")]
 
 
 def settled(action: str, words: str, by: str | None, surface: str | None) -> Line:
-    """What was decided, and by whom."""
+    """The line that shows an outcome and who decided."""
     mark = ("ansired", "  ✗ ") if action in {"reject", "expire", "cancel"} else ("ansigreen", "  ✓ ")
     if action in {"expire", "cancel"} or not by:
         return [mark, ("", words)]
@@ -88,7 +88,7 @@ def settled(action: str, words: str, by: str | None, surface: str | None) -> Lin
 
 
 def decided(outcome: Outcome) -> Line:
-    """The same, from what the API says of a question."""
+    """The line that shows an outcome from the API."""
     by = outcome.answered_by
     return settled(
         outcome.action, outcome.human_feedback, by.name if by else None, by.surface if by else None
@@ -96,7 +96,7 @@ def decided(outcome: Outcome) -> Line:
 
 
 def mine(outcome: Outcome) -> Line:
-    """What I decided."""
+    """The line that confirms the person's own decision."""
     return [("ansigreen", "  ✓ "), ("", f"You decided: {outcome.human_feedback}")]
 
 

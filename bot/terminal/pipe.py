@@ -1,4 +1,4 @@
-"""Into a pipe: the events as they came, a line each; answers come from the arguments only."""
+"""Output into a pipe: one JSON line per event. Answers come from arguments only."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from crewdeck.client import ApiError, Client, HumanInputRequired, RunCompleted, 
 
 
 def write(line: str) -> None:
-    """One JSON line, at once."""
+    """Write one JSON line and flush it."""
     sys.stdout.buffer.write(line.encode() + b"\n")
     sys.stdout.buffer.flush()
 
 
 async def follow(client: Client, run_id: str, answers: Sequence[str], after: str | None = None) -> int:
-    """Write a run's events until it is over; the exit status."""
+    """Write a run's events until it is over; returns the exit status."""
     left = deque(answers)
     async for event in client.follow(run_id, after):
         write(event.raw)
@@ -30,7 +30,7 @@ async def follow(client: Client, run_id: str, answers: Sequence[str], after: str
 
 
 async def _answer(client: Client, event: HumanInputRequired, words: str) -> bool:
-    """Answer; False: others had done so before, and the words are for the next question."""
+    """Answer; False if somebody else answered first, so that the words apply to the next question."""
     if not (await client.question(event.question_id)).open:
         return False
     try:
@@ -42,7 +42,7 @@ async def _answer(client: Client, event: HumanInputRequired, words: str) -> bool
 
 
 async def inbox(client: Client, *, live: bool, after: str | None = None) -> int:
-    """Write the questions' events: what is open, and, if wanted, what happens from then on."""
+    """Write question events: those of open questions and, with `live`, all later ones."""
     async for event in client.inbox(after):
         write(event.raw)
         if isinstance(event, SnapshotComplete) and not live:

@@ -1,4 +1,4 @@
-"""The terminal: lines above, and one prompt at a time below them, which can be taken away."""
+"""The screen: printed lines, and at most one prompt below them, which can be withdrawn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EDITING_HINT = "Enter sends, Alt-Enter makes a new line, Ctrl-X Ctrl-E opens you
 
 
 class Screen:
-    """What a person sees and types. `asks` says whether there is anybody to type."""
+    """Terminal output and prompts. `asks`: whether there is a person to ask."""
 
     def __init__(self, *, asks: bool) -> None:
         self.asks = asks
@@ -40,11 +40,11 @@ class Screen:
             print_formatted_text(FormattedText(_wrapped(_safe(line), width)))
 
     def withdraw(self) -> None:
-        """Take the prompt away: who asked gets Withdrawn."""
+        """Withdraw the prompt: the task that awaits it gets Withdrawn."""
         self._leave(Withdrawn())
 
     def interrupt(self) -> None:
-        """Take the prompt away: who asked gets Interrupted."""
+        """Interrupt the prompt: the task that awaits it gets Interrupted."""
         self._leave(Interrupted())
 
     def _leave(self, why: Exception) -> None:
@@ -56,7 +56,7 @@ class Screen:
             prompt.exit(exception=why)
 
     async def choose(self, choices: Sequence[str], title: str = "", first: int = 0) -> int:
-        """Let the person choose with the arrow keys or a digit; the index. Raises Withdrawn, Interrupted."""
+        """Choose with arrow keys or a digit; returns the index. Raises Withdrawn, Interrupted."""
         listed = [terminal_safe(choice, one_line=True) for choice in choices]
         menu = _Menu(listed, terminal_safe(title, one_line=True), first)
         return int(await self._run(menu.application))
@@ -64,7 +64,7 @@ class Screen:
     async def words(
         self, label: str = "", *, several_lines: bool = True, check: Callable[[str], str] = lambda _: ""
     ) -> str:
-        """Let the person write. `check` says what is wrong. Raises Withdrawn, Interrupted."""
+        """Let the person type. `check` returns an error message or "". Raises Withdrawn, Interrupted."""
         session: PromptSession[str] = PromptSession(
             message=[("ansicyan", f"{terminal_safe(label, one_line=True)}{POINTER} ")],
             multiline=several_lines,
@@ -80,7 +80,7 @@ class Screen:
         return str(await self._run(session.app)).strip()
 
     async def _run(self, application: Application[Any]) -> Any:  # noqa: ANN401 - what it is exited with
-        if self._leaving is not None:  # it came between two prompts
+        if self._leaving is not None:  # withdrawn between two prompts
             why, self._leaving = self._leaving, None
             raise why
         self._prompt = application
@@ -93,7 +93,7 @@ class Screen:
             self._prompt = None
 
     def clear(self) -> None:
-        """Forget what was to be taken away: something else is asked now."""
+        """Reset a pending withdrawal, before the next prompt."""
         self._leaving = None
 
     def _writing(self, *, several_lines: bool) -> KeyBindings:
@@ -122,7 +122,7 @@ class Screen:
 
 
 class _Check(Validator):
-    """Keeps what is written on the screen until nothing is wrong with it."""
+    """Rejects input as long as `check` returns an error message."""
 
     def __init__(self, check: Callable[[str], str]) -> None:
         self._check = check
@@ -133,13 +133,13 @@ class _Check(Validator):
 
 
 def _safe(line: Line) -> Line:
-    """The line, obeyed by no terminal. Beside words of ours, others' further lines don't look like ours."""
+    """The line with control characters made visible, and with further lines of untrusted text indented."""
     end = "\n" if len(line) == 1 else "\n    "
     return [(style, terminal_safe(text).replace("\n", end)) for style, text in line]
 
 
 def _wrapped(line: Line, width: int) -> Line:
-    """The line, broken between words where it is indented; what isn't stays whole, to be copied."""
+    """Wrap an indented line between words; other lines stay whole, so that they can be copied."""
     if len(line) != 1 or not line[0][1].startswith(" "):
         return line
     [(style, text)] = line
@@ -148,7 +148,7 @@ def _wrapped(line: Line, width: int) -> Line:
 
 
 class _Menu:
-    """Choices below each other, one of them marked."""
+    """A vertical menu with one selected item."""
 
     def __init__(self, choices: Sequence[str], title: str, first: int) -> None:
         self._choices = choices

@@ -1,4 +1,4 @@
-"""Following a run at the terminal: what happens above, what it asks below."""
+"""`crewdeck follow` at a terminal: events above, the current question below."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from crewdeck.client import (
 )
 
 QUEUED_NOTICE_DELAY_S = 1.0
-"""Seconds without a word about a run, after which it is asked what it waits for."""
+"""Seconds without an event after which the server is asked why a run waits."""
 QUEUE_CHECK_INTERVAL_S = 3.0
 DETACH, CANCEL, STAY = range(3)
 LEAVE_CHOICES = ("Detach: the run goes on without you", "Cancel the run", "Stay")
 
 
 class Watch:
-    """One run, and the person who watches it."""
+    """Follows one run for one person."""
 
     def __init__(self, client: Client, screen: Screen, run_id: str, answers: Sequence[str] = ()) -> None:
         self._client = client
@@ -44,7 +44,7 @@ class Watch:
         self._lost = False
 
     async def run(self, after: str | None = None) -> int:
-        """Watch until the run is over or the person leaves; the exit status."""
+        """Follow the run until it is over or the person leaves; returns the exit status."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
         following = asyncio.create_task(self._follow(after))
@@ -65,7 +65,7 @@ class Watch:
         self._changed.set()
         self._screen.interrupt()
 
-    # ── what happens ────────────────────────────────────────────────────────────────────────────────────
+    # ── events ──────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _follow(self, after: str | None) -> int:
         seen, status = 0, None
@@ -73,7 +73,7 @@ class Watch:
             async for event in events:
                 self._lost = False
                 if event.seq and event.seq <= seen:
-                    continue  # a reset brings what was there before
+                    continue  # events before a reset were shown already
                 seen = event.seq or seen
                 self._see(event)
                 if event.last:
@@ -95,7 +95,7 @@ class Watch:
             self._screen.say([("ansibrightblack", f"    crewdeck answer {event.question_id}")])
 
     async def _tell_waits(self) -> None:
-        """Say what the run waits for while it is queued, whenever that changes."""
+        """Print why the run is queued, whenever the reason changes."""
         said = ""
         await asyncio.sleep(QUEUED_NOTICE_DELAY_S)
         while True:
@@ -113,10 +113,10 @@ class Watch:
             self._lost = True
             self._screen.say([("ansibrightblack", "  The connection is gone; coming back …")])
 
-    # ── what it asks ────────────────────────────────────────────────────────────────────────────────────
+    # ── questions ───────────────────────────────────────────────────────────────────────────────────────────
 
     async def _ask(self) -> int:
-        """Put the open questions, one after the other, until the person leaves."""
+        """Ask the open questions, one after the other, until the person leaves."""
         while True:
             try:
                 await self._put(await self._next())
@@ -147,7 +147,7 @@ class Watch:
         self._open.pop(event.question_id, None)
 
     async def _leaves(self) -> bool:
-        """Ask whether to detach or to cancel; whether the person leaves."""
+        """Ask whether to detach or to cancel; True if the person leaves."""
         self._interrupted = False
         self._screen.clear()
         try:
@@ -161,7 +161,7 @@ class Watch:
         return choice == DETACH
 
     async def _cancel(self) -> None:
-        """Its end then comes with the events."""
+        """Cancel the run; the stream then delivers its last event."""
         try:
             await self._client.cancel(self._run_id)
         except ApiError as error:

@@ -1,4 +1,4 @@
-"""From the words after `crewdeck start CREW` to inputs. Pure: the shell has taken care of quotes."""
+"""Parses the arguments of `crewdeck start CREW` into inputs. Pure: the shell has removed quotes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ _PAIR = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 
 
 def given(crew: Crew, words: Sequence[str]) -> dict[str, JsonValue]:
-    """The inputs in `words`: `name=value` each, and free text as the crew's main input.
+    """Parse arguments: each `name=value` is an input, free text is the crew's main input.
 
-    As in Slack, before the free text each pair counts, so that a misspelt name is noticed; in it, only known
-    names do. Raises InvalidInputs for free text that has no place, and for an input that is given twice.
+    As in Slack, every pair before the free text counts, so that a misspelt name is reported; within the free
+    text only pairs with known names do. Raises InvalidInputs for free text without a main input, and for an
+    input that is given twice.
     """
     return inputs.gather(_pieces(crew, words), crew.main_input)
 
 
 def _pieces(crew: Crew, words: Sequence[str]) -> Iterator[tuple[str | None, str]]:
-    """(name, value) for each pair, (None, word) for each word of the free text."""
+    """Yield (name, value) for each pair and (None, word) for each word of the free text."""
     names = {field.name for field in crew.inputs}
     in_free_text = False
     for word in words:
@@ -37,7 +38,7 @@ def _pieces(crew: Crew, words: Sequence[str]) -> Iterator[tuple[str | None, str]
 
 
 def missing(crew: Crew, values: dict[str, JsonValue]) -> list[InputField]:
-    """What has to be asked for."""
+    """The required inputs that are missing."""
     return [
         field
         for field in crew.inputs
@@ -46,7 +47,7 @@ def missing(crew: Crew, values: dict[str, JsonValue]) -> list[InputField]:
 
 
 def check(field: InputField) -> Callable[[str], str]:
-    """Tells what is wrong with a value of this field; "" if nothing is."""
+    """A validator for values of this field; it returns an error message or ""."""
 
     def checked(text: str) -> str:
         if not text.strip():

@@ -87,7 +87,7 @@ class Connection(web.RequestHandler):
         elif request.writer.output_size > 0:
             raise ConnectionResetError("An answer is under way already.")
         else:
-            log.debug("This is no HTTP", reason=type(exc).__name__)
+            log.debug("Malformed HTTP request", reason=type(exc).__name__)
             response = web.Response(status=status, text=f"{HTTPStatus(status).phrase}\n")
             response.force_close()
         response.headers.update(HEADERS)
