@@ -1,4 +1,4 @@
-"""The composition root: from settings to running services, in one async context manager."""
+"""The composition root: an async context manager that builds all services from the settings."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class App:
-    """What runs in this process."""
+    """The running services of this process."""
 
     settings: Settings
     store: RedisStore
     feed: Feed
     metrics: Metrics
     supervisor: Supervisor
-    #: Where people and programs reach it.
+    #: The address for people and programs.
     url: str
     slack: SlackSurface | None
-    #: Whom it trusts without a key, while there are none.
+    #: Who may call without a key while no keys exist.
     trust: LocalTrust
-    #: What its operator should know of the API.
+    #: Messages about the API for the operator.
     notices: Sequence[str]
 
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[App]:
-    """All that `serve` runs: up when the block starts; gone, workers and Valkey too, when it has ended.
+    """Run everything that belongs to `serve` during the block, workers and Valkey included.
 
-    Raises SettingsError and StoreUnavailable with a sentence for the operator. A task of ours that fails
-    cancels the block: nothing goes on half-dead.
+    Raises SettingsError and StoreUnavailable with a message for the operator. A failing task cancels the
+    block, so that the process doesn't continue in part.
     """
     metrics, feed = Metrics(), Feed()
     async with AsyncExitStack() as stack:
@@ -86,9 +86,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
 
 
 async def _trust(settings: Settings, store: RedisStore) -> LocalTrust:
-    """Whom to trust without a key. Where there are keys already nobody is, and no token is made.
+    """Who may call without a key. If keys exist already, nobody may, and no token is created.
 
-    Nor is one where the server listens on another address only: its token would travel over a network.
+    No token is created either if the server doesn't listen on loopback: it would be sent over a network.
     """
     exposed_by = settings.exposed_by
     at_home = is_loopback(settings.host) or is_every_address(settings.host)
@@ -108,14 +108,14 @@ async def _slack(
     if not settings.slack_on:
         yield None
         return
-    from bot.surfaces.slack.surface import open_slack  # Bolt is only paid for where it is used
+    from bot.surfaces.slack.surface import open_slack  # imported late, because Bolt is slow to load
 
     async with open_slack(settings, store, feed, metrics, console) as surface:
         yield surface
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, taken before anything is started. Raises SettingsError: HOST or PORT is wrong."""
+    """Open a listening socket before anything starts. Raises SettingsError if HOST or PORT is wrong."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=1024)
@@ -129,7 +129,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Where a client on this machine finds the listener."""
+    """The address of the listener for clients on this machine."""
     host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (every interface is also this one)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (includes loopback)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,7 +1,7 @@
-"""The token by which a server knows its own user at this machine, where others could reach it too.
+"""The token that identifies the local user, on servers that others can reach, too.
 
-It is a file in the data folder that only this user can read. Whoever holds it may do everything, while there
-are no API keys.
+It is a file in the data folder that only this user can read. While no API keys exist, its holder may do
+everything.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from bot.core.errors import SettingsError
 
 FILE_NAME = "local-token"
 LOCAL_PREFIX = "cdl_"
-"""What it starts with, so that scanners and people recognise it."""
+"""The prefix of the token, so that scanners and people recognise it."""
 MAX_BYTES = 200
-"""Bytes that are read of the file."""
+"""Bytes of the file that are read."""
 
 
 def path_in(data_dir: Path) -> Path:
-    """Where the token is kept."""
+    """The path of the token."""
     return data_dir.expanduser().absolute() / FILE_NAME
 
 
 def read(data_dir: Path) -> str:
-    """The token; "" if there is none. Raises SettingsError if others can read the file, or it holds none."""
+    """The token; "" if there is none. Raises SettingsError if others can read the file or it has none."""
     path = path_in(data_dir)
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
@@ -44,7 +44,7 @@ def read(data_dir: Path) -> str:
 
 
 def read_or_create(data_dir: Path) -> str:
-    """The token, made now if there is none; processes that make it together get the same one.
+    """The token, created if there is none; concurrent processes get the same one.
 
     Raises SettingsError.
     """
@@ -60,7 +60,7 @@ def read_or_create(data_dir: Path) -> str:
                 file.write(f"{LOCAL_PREFIX}{secrets.token_urlsafe(32)}\n")
                 file.flush()
                 os.fsync(descriptor)
-            # It appears whole or not at all, and the first one stays.
+            # The file appears complete, and an existing one is kept.
             with suppress(FileExistsError):
                 os.link(draft, path)
         finally:
@@ -72,7 +72,7 @@ def read_or_create(data_dir: Path) -> str:
 
 def _check_private(path: Path, found: os.stat_result) -> None:
     if not hasattr(os, "geteuid"):
-        return  # Windows: the user's own folder says who may read it
+        return  # Windows: the permissions of the user's folder apply
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
         raise _unusable(path, "it must be a file that belongs to this user")
     if found.st_mode & 0o077:

@@ -1,8 +1,8 @@
-"""Structured logs on standard error: readable on a terminal, JSON otherwise, and never with a secret in them.
+"""Structured logs on standard error: text on a terminal, JSON otherwise, with secrets redacted.
 
 Modules log with `structlog.get_logger(__name__)`: a short sentence, and fields such as `run_id` and
-`question_id`. What people and models wrote is logged at debug level only, and tokens never: the redaction
-here is the second line of defence, not the first.
+`question_id`. Text of people and models is logged at debug level only, and tokens never: the redaction here
+is the second line of defence.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from bot.settings import Settings
 
 REDACTED = "[redacted]"
 MIN_SECRET_LENGTH = 6
-"""Shorter values of secret settings are no secrets, and taking them out would leave no readable log."""
+"""Shorter values are not redacted, because that would make logs unreadable."""
 
 TOKENS = re.compile(
-    r"\bx(?:ox[a-z]|app)(?:\.xox[a-z])?-[\w-]{4,}"  # Slack's
-    r"|(?<![\w-])(?:sk|rk|gsk)[-_][\w-]{8,}"  # model providers'
-    r"|(?<![\w-])cd[kl]_[\w-]{8,}"  # ours
-    r"|\bwhsec_[\w+/=]{8,}"  # what signs webhooks
-    r"|(?<=://)[^\s/@\"']+@"  # the user and password of a URL
+    r"\bx(?:ox[a-z]|app)(?:\.xox[a-z])?-[\w-]{4,}"  # Slack
+    r"|(?<![\w-])(?:sk|rk|gsk)[-_][\w-]{8,}"  # model providers
+    r"|(?<![\w-])cd[kl]_[\w-]{8,}"  # Crewdeck
+    r"|\bwhsec_[\w+/=]{8,}"  # webhook secrets
+    r"|(?<=://)[^\s/@\"']+@"  # user and password in a URL
     r"|\b(?i:bearer) +[\w.~+/=-]{8,}"
 )
 
 SECRET_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL")
-"""How variables are called whose values are secrets, mostly."""
+"""Names of variables whose values are likely secrets."""
 
 VENDORS = ("slack_bolt", "slack_sdk", "aiohttp", "asyncio")
-"""Their loggers speak up at WARNING, whatever our level is: below it they quote requests."""
+"""Loggers that log at WARNING only, whatever our level is: below it they quote requests."""
 
 AT_EVERY_CALL = "Using an approximate input token count"
-"""What CrewAI warns of whenever it calls a model, and nobody can do anything about."""
+"""A warning of CrewAI on every model call, which operators can't act on."""
 
 
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
     """Send all logs of this process, the standard library's included, to `stream` (standard error).
 
-    What looks like a secret in its environment is taken out of them, too.
+    Secrets of the settings and the environment are redacted.
     """
     stream = stream or sys.stderr
     shared: list[Processor] = [
@@ -88,7 +88,7 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
 
 
 def _renderers(log_format: str, stream: TextIO) -> list[Processor]:
-    # Tracebacks are plain: the pretty ones print the variables.
+    # Plain tracebacks, because the formatted ones print variables.
     first: list[Processor] = [structlog.processors.format_exc_info, _clean]
     if log_format == "text" or (log_format == "auto" and stream.isatty()):
         return [*first, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
@@ -100,7 +100,7 @@ def _renderers(log_format: str, stream: TextIO) -> list[Processor]:
 
 
 def _clean(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Whoever wrote it, no terminal obeys what is in a record, and no text of others begins a line of it."""
+    """Make control characters and line breaks in values visible, so that no value imitates a record."""
     return {
         name: terminal_safe(value) if name == "exception" else _cleaned(value)
         for name, value in event.items()
@@ -120,7 +120,7 @@ def _cleaned(value: object) -> object:
 
 
 class Redaction:
-    """The last step: takes secrets out of the finished line, wherever in it they are."""
+    """The last processor: removes secrets from the rendered line."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets: frozenset[str] = frozenset()
@@ -128,11 +128,11 @@ class Redaction:
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
-        """Take these out as well from now on."""
+        """Redact these values, too, from now on."""
         known = self._secrets | {secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}
         if known == self._secrets:
             return
-        # As they are, and as JSON and Python write them.
+        # The plain value, and its encodings in JSON and Python.
         written = known | {write(secret)[1:-1] for secret in known for write in (json.dumps, repr)}
         longest_first = sorted(written, key=len, reverse=True)
         self._secrets, self._known = known, re.compile("|".join(map(re.escape, longest_first)))
@@ -145,7 +145,7 @@ class Redaction:
 
 
 def conceal(secret: str) -> None:
-    """Take this out of this process' logs, too, from now on."""
+    """Redact this value in the logs of this process from now on."""
     for handler in logging.getLogger().handlers:
         for processor in getattr(handler.formatter, "processors", ()):
             if isinstance(processor, Redaction):
@@ -153,7 +153,7 @@ def conceal(secret: str) -> None:
 
 
 def secrets_in(environment: Mapping[str, str]) -> list[str]:
-    """The values of variables that sound like secrets, such as a model provider's key; no paths."""
+    """The values of variables whose names suggest secrets, such as a model provider's key; no paths."""
     return [
         value
         for name, value in environment.items()
@@ -162,9 +162,9 @@ def secrets_in(environment: Mapping[str, str]) -> list[str]:
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """The values of all secret settings, and the password inside of a URL."""
+    """The values of all secret settings, and the password in a URL."""
     values = [getattr(settings, name) for name in type(settings).model_fields]
-    # One that is set to nothing is no secret.
+    # Empty settings have no secret.
     secrets = [
         found for value in values if isinstance(value, SecretStr) and (found := value.get_secret_value())
     ]
@@ -179,10 +179,10 @@ def _password(secret: str) -> str | None:
 
 
 def without_chatter(record: logging.LogRecord) -> bool:
-    """CrewAI tells the root logger of every tool and call; it speaks up at WARNING, as `VENDORS` do.
+    """Drop CrewAI's messages below WARNING, and what others quote after a colon: keys and prompts.
 
-    What a provider said to it, it quotes after a colon: keys, prompts. Our own line about a failed run has
-    that, without secrets.
+    CrewAI logs every tool and model call to the root logger. Crewdeck's own message about a failed run has
+    the details, redacted.
     """
     if record.name.startswith("crewai."):
         return not record.getMessage().startswith(AT_EVERY_CALL)
@@ -194,7 +194,7 @@ def without_chatter(record: logging.LogRecord) -> bool:
 
 
 def without_payloads(record: logging.LogRecord) -> bool:
-    """Keep of a vendor's message what comes before the payload that it quotes."""
+    """Keep the part of a vendor's message before the payload that it quotes."""
     if record.name.startswith(("slack_bolt", "slack_sdk")) and record.levelno > logging.DEBUG:
         words = record.getMessage().partition("{")[0].partition("\n")[0]
         record.msg, record.args = words.rstrip(" ("), ()

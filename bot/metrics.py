@@ -1,4 +1,4 @@
-"""The figures of this process, and of the store, for Prometheus."""
+"""Prometheus metrics of this process and of the store."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from bot.core.run import RunStatus
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ACK_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
-"""Seconds. Slack gives up after 3."""
+"""Seconds. Slack's limit is 3."""
 NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 NO_SURFACES: Mapping[str, bool] = MappingProxyType({})
 
 
 class Metrics:
-    """What this process counts. Made in the composition root and handed down."""
+    """The counters of this process, created in the composition root."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -73,10 +73,10 @@ class Metrics:
         unreadable: Mapping[str, int] = NO_COUNTS,
         surfaces: Mapping[str, bool] = NO_SURFACES,
     ) -> bytes:
-        """All figures in Prometheus' format. Without `totals` the store is away, and this says so.
+        """All metrics in Prometheus' text format. `totals=None` reports the store as unavailable.
 
-        `unreadable`: by kind, how many stored records this process could not read. `surfaces`: those that
-        are on, and whether each is up.
+        `unreadable`: the number of unreadable records by kind. `surfaces`: the enabled surfaces, and whether
+        each is connected.
         """
         shared = CollectorRegistry()
         shared.register(_Unreadable(unreadable))
@@ -86,7 +86,7 @@ class Metrics:
 
 
 class _Unreadable(Collector):
-    """What this process came upon in the store and left alone."""
+    """The records that this process could not read."""
 
     def __init__(self, counts: Mapping[str, int]) -> None:
         self._counts = counts
@@ -100,7 +100,7 @@ class _Unreadable(Collector):
 
 
 class _Surfaces(Collector):
-    """Whether this process is connected to the chat platforms that are on."""
+    """Whether this process is connected to the enabled chat platforms."""
 
     def __init__(self, up: Mapping[str, bool]) -> None:
         self._up = up
@@ -114,7 +114,7 @@ class _Surfaces(Collector):
 
 
 class _StoreFigures(Collector):
-    """What the whole store counts: the same on every instance, so take the maximum, not the sum."""
+    """Totals of the whole store: equal on all instances, so aggregate by maximum instead of sum."""
 
     def __init__(self, totals: Totals | None, now: int) -> None:
         self._totals = totals

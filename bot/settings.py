@@ -1,4 +1,4 @@
-"""The settings, all from the environment (and a `.env` file): the only place that reads it."""
+"""The settings, from the environment and `.env`. No other module reads these."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from bot.core.errors import SettingsError
 from bot.core.journal_keys import parse_journal_keys
 
 DOTENV = ".env"
-"""Read in the folder that Crewdeck is started in; the environment wins over it."""
+"""Read from the working directory; the environment has precedence."""
 
 
 MIN_MEMORY_BYTES = 64 << 20
-"""Bytes that the embedded Valkey needs to be of use."""
+"""The smallest useful memory limit of the embedded Valkey."""
 
 Read = TypeVar("Read", bound=BaseSettings)
 
 
 def shipped(name: str) -> Path:
-    """A file or folder that comes with Crewdeck: `config` or `manifest.yml`.
+    """The path of a file or folder that is part of Crewdeck: `config` or `manifest.yml`.
 
-    An installed package has it in `crewdeck/_data`, a checkout at its top.
+    It is in `crewdeck/_data` of an installed package, and at the top of a checkout.
     """
     package = Path(str(files("crewdeck")))
     data = package / "_data"
@@ -52,7 +52,7 @@ def _data_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """Every setting has the name of its environment variable in `alias`."""
+    """All settings. `alias` is the name of the environment variable."""
 
     model_config = SettingsConfigDict(
         env_file=DOTENV,
@@ -65,82 +65,82 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", alias="HOST")
     port: int = Field(3000, alias="PORT", ge=0, le=65535)
-    #: Where people's browsers reach this server, for links to the console: `https://crews.example`.
+    #: The public address of this server, for links to the console: `https://crews.example`.
     public_url: str = Field("", alias="CREWDECK_PUBLIC_URL", pattern=r"^(https?://[^\s/?#]+/?)?$")
 
     redis_url: SecretStr | None = Field(
         None, validation_alias=AliasChoices("CREWDECK_REDIS_URL", "REDIS_URL", "redis_url")
     )
-    #: How many replicas have an answer before it is confirmed. None (`auto`): one, of servers that have any.
+    #: Replicas that have to confirm an answer. None (`auto`): one, if the primary has any connected.
     redis_replicas: int | None = Field(None, alias="CREWDECK_REDIS_REPLICAS")
-    #: And that it is on disk by then.
+    #: Wait until an answer is on disk, too.
     redis_fsync: bool = Field(default=False, alias="CREWDECK_REDIS_FSYNC")
     data_dir: Path = Field(default_factory=_data_dir, alias="CREWDECK_DATA_DIR")
-    #: Bytes that the embedded Valkey may hold. None (`auto`): half of what the machine has.
+    #: The memory limit of the embedded Valkey in bytes. None (`auto`): half of the machine's memory.
     store_memory: int | None = Field(None, alias="CREWDECK_STORE_MEMORY")
     retention_days: float = Field(30, alias="CREWDECK_RETENTION_DAYS", gt=0)
-    #: Days after a run's end for which its journal is kept: as long as it can be tried again.
+    #: Days after a run's end for which its journal is kept, so that the run can be retried.
     journal_days: float = Field(7, alias="CREWDECK_JOURNAL_DAYS", gt=0)
-    #: 32 random bytes in base64; several after a comma: the first encrypts journals, all decrypt.
+    #: 32 random bytes in base64; several, separated by commas: the first encrypts, all decrypt.
     journal_key_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_JOURNAL_KEY")
 
     config_dirs: str = Field("", alias="CREWDECK_CONFIG_DIR")
     model: str | None = Field(None, alias="CREWDECK_MODEL")
     workers: int = Field(1, alias="CREWDECK_WORKERS", ge=0, le=64)
-    #: Seconds after which the runs of a silent worker are taken for lost.
+    #: Seconds without a heartbeat after which a worker's runs are taken from it.
     lease: float = Field(15, alias="CREWDECK_LEASE", ge=1)
-    #: Runs that one worker holds at most, those that wait for people included; how many of them work at
-    #: once; how many it starts in a second; and after how many it is replaced.
+    #: Limits of one worker: runs that it holds, waiting ones included; runs that execute at the same time;
+    #: starts per second; and executed runs after which it is replaced.
     runs_per_worker: int = Field(500, alias="CREWDECK_RUNS_PER_WORKER", ge=1)
     working: int = Field(50, alias="CREWDECK_WORKING", ge=1)
     starts_per_second: float = Field(50, alias="CREWDECK_STARTS_PER_SECOND", gt=0)
     recycle_after: int = Field(1000, alias="CREWDECK_RECYCLE_AFTER", ge=1)
-    #: Runs that are over and still have a thread, in a tool that hangs: with so many a worker is replaced.
+    #: Threads of finished runs that are blocked in a tool: a worker with this many is replaced.
     outlived: int = Field(50, alias="CREWDECK_OUTLIVED", ge=1)
-    #: Seconds that a crew's Python may take: to be imported, and to be built for a run.
+    #: Seconds for importing a crew's Python module, and for building the crew for a run.
     build_timeout: float = Field(60, alias="CREWDECK_BUILD_TIMEOUT", gt=0)
-    #: Seconds that a stopping worker gives its runs. `serve` gives everything 10 s in all.
+    #: Seconds that a stopping worker gives its runs. `serve` as a whole ends within 10 s.
     drain: float = Field(5, alias="CREWDECK_DRAIN", ge=0)
 
     #: Seconds that a run waits for people in a worker's memory before it is parked.
     hot_window: float = Field(60, alias="CREWDECK_HOT_WINDOW", ge=0)
-    #: Runs that wait there at most: each of them holds threads. The ones that have waited longest are parked.
+    #: Waiting runs in memory, each of which has threads. Beyond the limit, the longest waiting are parked.
     hot_runs: int = Field(100, alias="CREWDECK_HOT_RUNS", ge=0)
 
     slack_bot_token: SecretStr | None = Field(None, alias="SLACK_BOT_TOKEN")
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")
     slack_app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")
     slack_api_url: str = Field("https://slack.com/api/", alias="SLACK_API_URL")
-    #: How many of its messages the app may edit in a minute, in the whole workspace.
+    #: Messages that the app may edit per minute, in the whole workspace.
     slack_edits_per_minute: int = Field(50, alias="CREWDECK_SLACK_EDITS_PER_MINUTE", ge=6)
 
-    #: `name:key:scope+scope,...`; scopes left out: all. Further keys are made with `crewdeck keys add`.
+    #: `name:key:scope+scope,...`; a key without scopes has all. `crewdeck keys add` creates further keys.
     api_keys_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_API_KEYS")
     #: Origins whose pages may call the API: `https://intranet.example,...`.
     cors_origins_text: str = Field("", alias="CREWDECK_CORS_ORIGINS")
-    #: Calls a second for each key, in each web process.
+    #: Requests per second for each key, in each web process.
     rate_limit: float = Field(50, alias="CREWDECK_RATE_LIMIT", gt=0)
-    #: Streams, and polls that wait, that one key may have open in each web process.
+    #: Open streams and waiting polls for each key, in each web process.
     streams_per_key: int = Field(100, alias="CREWDECK_STREAMS_PER_KEY", ge=1)
 
-    #: Private networks may be sent to, and `http://` is allowed.
+    #: Allow webhooks to private networks and by `http://`.
     webhook_allow_private: bool = Field(default=False, alias="CREWDECK_WEBHOOK_ALLOW_PRIVATE")
-    #: `name=https://... whsec_... [events=type,type]`, one after the other.
+    #: `name=https://... whsec_... [events=type,type]`, separated by spaces.
     webhooks_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_WEBHOOKS")
-    #: Of this one the secrets are made that sign what goes to the addresses of starts.
+    #: The secret from which those for addresses of runs' starts are derived.
     webhook_secret_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_WEBHOOK_SECRET")
-    #: A start may name an address of its own.
+    #: Allow the start of a run to specify a webhook address.
     webhook_urls: bool = Field(default=False, alias="CREWDECK_WEBHOOK_URLS")
 
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda level: str(level).upper())
     ] = Field("INFO", alias="CREWDECK_LOG_LEVEL")
-    #: `auto`: readable on a terminal, JSON otherwise.
+    #: `auto`: text on a terminal, JSON otherwise.
     log_format: Literal["auto", "json", "text"] = Field("auto", alias="CREWDECK_LOG_FORMAT")
 
-    #: Set by `crewdeck serve` for the workers that it starts; not for people.
+    #: Set by `crewdeck serve` for its workers; not for operators.
     worker_id: str | None = Field(None, alias="CREWDECK_WORKER_ID")
-    #: Set by a worker for the process in which it tries a run of which two workers died; not for people.
+    #: Set by a worker for the process that isolates a suspected run; not for operators.
     alone: bool = Field(default=False, alias="CREWDECK_ALONE")
 
     @field_validator("journal_key_text")
@@ -151,7 +151,7 @@ class Settings(BaseSettings):
 
     @property
     def journal_keys(self) -> tuple[bytes, ...]:
-        """What journals are encrypted with, the current key first; none: they are not."""
+        """The keys that encrypt journals, the current one first; empty if journals are not encrypted."""
         return parse_journal_keys(self.journal_key_text.get_secret_value())
 
     @field_validator("redis_replicas", mode="before")
@@ -182,7 +182,7 @@ class Settings(BaseSettings):
 
     @property
     def api_keys(self) -> tuple[ApiKey, ...]:
-        """The keys that the settings fix."""
+        """The API keys of the settings."""
         return parse_keys(self.api_keys_text.get_secret_value())
 
     @field_validator("webhooks_text")
@@ -207,25 +207,25 @@ class Settings(BaseSettings):
 
     @property
     def webhooks(self) -> tuple[Endpoint, ...]:
-        """The endpoints that get the events of all runs."""
+        """The endpoints that receive the events of all runs."""
         return parse_endpoints(self.webhooks_text.get_secret_value(), private=self.webhook_allow_private)
 
     @property
     def start_urls(self) -> StartUrls:
-        """Whether starts may name an address of their own."""
+        """Whether the start of a run may specify a webhook address."""
         return StartUrls(allowed=self.webhook_urls, private=self.webhook_allow_private)
 
     @property
     def webhook_secrets(self) -> tuple[SecretStr, ...]:
-        """What secrets of starts are made of: the current one, and those that it replaces."""
+        """The secrets from which those of requesters are derived: the current one, then earlier ones."""
         return parse_secrets(self.webhook_secret_text.get_secret_value())
 
     @property
     def exposed_by(self) -> tuple[str, ...]:
-        """The settings by which requests from elsewhere can reach this server; none: only this machine can.
+        """The settings that make this server reachable for others; empty if only this machine can reach it.
 
-        A proxy or tunnel that Slack's requests come through is on this machine too, so where one is needed
-        the address that a request comes from says nothing about who sent it.
+        With a proxy or tunnel for Slack on this machine, the source address of a request is always local, so
+        it doesn't identify the sender.
         """
         found = {
             "HOST": not is_loopback(self.host),
@@ -236,12 +236,12 @@ class Settings(BaseSettings):
 
     @property
     def cors_origins(self) -> tuple[str, ...]:
-        """Origins as browsers write them: without a slash at the end."""
+        """The origins as browsers write them, without a trailing slash."""
         return tuple(part.strip().rstrip("/") for part in self.cors_origins_text.split(",") if part.strip())
 
     @property
     def crew_dirs(self) -> tuple[Path, ...]:
-        """The folders with crews: those that ship with Crewdeck, then the operator's."""
+        """The folders with crews: those of Crewdeck, then the operator's."""
         named = tuple(Path(part).expanduser() for part in self.config_dirs.split(os.pathsep) if part.strip())
         return (shipped("config"), *named)
 
@@ -251,14 +251,14 @@ class Settings(BaseSettings):
 
     @property
     def slack_on(self) -> bool:
-        """Slack needs its bot token, and the means to receive: an app token or the signing secret."""
+        """Whether Slack is configured: the bot token, and an app token or the signing secret."""
         return self.slack_bot_token is not None and (
             self.socket_mode or self.slack_signing_secret is not None
         )
 
 
 class Remote(BaseSettings):
-    """Where clients find a running server: nothing else has to be right for them."""
+    """The settings of clients, which need no others."""
 
     model_config = Settings.model_config
 
@@ -276,20 +276,20 @@ class Remote(BaseSettings):
 
     @property
     def url(self) -> str:
-        """The server's address: by default the one that `crewdeck serve` has here."""
+        """The server's address; by default that of `crewdeck serve` on this machine."""
         return self.address or f"http://127.0.0.1:{self.port or 3000}"
 
 
 def load(given: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this process. Raises SettingsError, which names the variable and where it is set.
+    """Load the settings. Raises SettingsError, which names the variable and its source.
 
-    What is `given` goes before the environment, and then no `.env` is read.
+    `given` has precedence over the environment, and then no `.env` is read.
     """
     return _read(Settings) if given is None else _read(Settings, _env_file=None, **given)
 
 
 def load_remote() -> Remote:
-    """The settings of a client. Raises SettingsError likewise."""
+    """Load the settings of a client. Raises SettingsError as `load` does."""
     return _read(Remote)
 
 

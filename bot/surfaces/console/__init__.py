@@ -1,1 +1,1 @@
-"""The console: a page for people, in the browser. It is a client of the HTTP API like any other."""
+"""The console: a web page for people, and a client of the HTTP API."""

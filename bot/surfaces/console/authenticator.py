@@ -1,4 +1,4 @@
-"""Browser sessions: the cookie that names one, and the authenticator that the API asks for it."""
+"""Browser sessions: their cookie, and the authenticator that the API uses."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ COOKIE_NAME = "crewdeck_session"
 
 
 def token_in(cookies: Mapping[str, str]) -> str:
-    """The session's token; "" if there is none."""
+    """The session's token; "" without a cookie."""
     token = cookies.get(COOKIE_NAME, "")
     return token if token.isascii() else ""
 
 
 @dataclass(frozen=True)
 class Cookies:
-    """Gives the cookie and takes it back."""
+    """Sets and deletes the session cookie."""
 
-    #: People come by https, though what comes to us may come from a proxy without it.
+    #: Browsers use https, even if a proxy forwards their requests by http.
     secure: bool
 
     def give(self, request: web.Request, response: web.StreamResponse, token: str) -> None:
-        """Scripts never see it, and a browser sends it from our own pages only."""
+        """Set the cookie: inaccessible to scripts, and sent with requests from our own pages only."""
         response.set_cookie(
             COOKIE_NAME,
             token,
@@ -48,20 +48,20 @@ class Cookies:
         response.del_cookie(COOKIE_NAME, path="/", httponly=True, samesite="Strict", secure=secure)
 
     def _is_secure(self, request: web.Request) -> bool:
-        # Whoever lies about how they came only makes their own cookie stricter.
+        # A forged header only makes the sender's own cookie stricter.
         return self.secure or scheme_of(request) == "https"
 
 
 class ConsoleAuthenticator:
-    """`bot.core.sessions.Door`, with sessions that are kept in the store."""
+    """Implements `bot.core.sessions.SessionAuthenticator` with sessions in the store."""
 
     def __init__(self, memory: Memory, vouch: Vouch | None) -> None:
-        """`vouch` knows people who came by a link; without it their sessions are over."""
+        """`vouch` looks up people who signed in by a link; without it their sessions are invalid."""
         self._memory = memory
         self._vouch = vouch
 
     def public(self, path: str) -> bool:
-        """The page and its files are the same for everybody; what they show comes from the API."""
+        """The page and its files are public; their data comes from the API."""
         return path == HOME or path.startswith(PATH_PREFIX)
 
     async def session(self, cookies: Mapping[str, str]) -> Session | None:
@@ -69,7 +69,7 @@ class ConsoleAuthenticator:
         return await self._find(digest(token)) if token else None
 
     async def still(self, session: Session) -> bool:
-        """While nobody can say how a person stands, nothing is shown to them either."""
+        """Whether the session is valid; False while the person's membership can't be determined."""
         try:
             return await self._find(session.id) is not None
         except StoreUnavailable:
@@ -85,7 +85,7 @@ class ConsoleAuthenticator:
         return None
 
     async def _stands(self, session: Session) -> bool:
-        """Whether who signed in by a link is still who they were. The API checks keys and the local user."""
+        """Whether a person with a session by link is still a member. The API checks all other sessions."""
         if session.key or session.local:
             return True
         return self._vouch is not None and await self._vouch(session.actor) is session.actor.membership

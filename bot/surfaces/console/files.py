@@ -1,4 +1,4 @@
-"""The page and the files it is made of: read once, sent compressed, and again only when changed."""
+"""The console's static files: read once, compressed, and revalidated by ETag."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-"""Content-Security-Policy: nothing from elsewhere, and nothing that a model wrote runs."""
+"""The Content-Security-Policy: no external resources, and no inline scripts, so no model output can run."""
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     # Not `no-referrer`: browsers would hide the origin of our forms, too.
     "Referrer-Policy": "same-origin",
-    # Asked each time, answered with 304: a page never mixes the files of two releases.
+    # Revalidated on every request (304), so that a page never mixes files of two releases.
     "Cache-Control": "no-cache",
 }
 TYPES = {
@@ -37,7 +37,7 @@ TYPES = {
 
 @dataclass(frozen=True)
 class File:
-    """One file, as it is sent."""
+    """A file with its response headers and encodings."""
 
     content_type: str
     body: bytes
@@ -61,7 +61,7 @@ class File:
 
 
 class Files:
-    """The files by their addresses."""
+    """The files by path."""
 
     def __init__(self, files: dict[str, File]) -> None:
         self._files = files

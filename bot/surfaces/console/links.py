@@ -1,4 +1,4 @@
-"""Links that sign people in as themselves, once: made where they are known already, as in Slack."""
+"""Single-use sign-in links, which are created where people are known already, as in Slack."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bot.surfaces.trust import is_own_origin
 
 ADDRESS = sessions.LINK_PATH + "{token:[A-Za-z0-9_-]{20,100}}"
 SCOPES = (Scope.READ, Scope.START, Scope.ANSWER)
-"""What the rules of each crew then allow or not, as they do elsewhere."""
+"""The scopes of a session by link. The policies of runs and crews apply in addition."""
 
 
 class Links:
-    """Looked at with GET, used with POST."""
+    """GET shows a confirmation page; POST uses the link."""
 
     def __init__(self, memory: Memory, cookies: Cookies, public_url: str) -> None:
         self._memory = memory

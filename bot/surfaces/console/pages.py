@@ -1,4 +1,4 @@
-"""The pages around the console, which need no script: signing in, by key or by link. Pure."""
+"""The pages for signing in by key or by link, without scripts. Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bot.surfaces.console.files import HEADERS
 
 SIGN_IN = "/console/sign-in"
 LOCAL = "/console/local"
-"""Where the link of `serve` leads; the token follows after `#`, which browsers send to nobody."""
+"""The path of the link that `serve` prints; the token is in the fragment, which browsers don't send."""
 
 
 def sign_in(problem: str = "", status: int = 200) -> web.Response:
-    """The form that takes an API key."""
+    """The form for an API key."""
     return _page(
         "Sign in",
         f"""{_problem(problem)}
@@ -31,7 +31,7 @@ def sign_in(problem: str = "", status: int = 200) -> web.Response:
 
 
 def local() -> web.Response:
-    """The page that signs the local user in with the token in its own address."""
+    """The page that signs the local user in with the token in its fragment."""
     return _page(
         "Welcome",
         f"""<p>This link signs you in as the user of this machine.</p>
@@ -45,7 +45,7 @@ def local() -> web.Response:
 
 
 def confirm(path: str) -> web.Response:
-    """The button behind a link: who only looks at the link, as previews do, doesn't use it up."""
+    """The confirmation page of a link, so that link previews don't use it up."""
     return _page(
         "Welcome",
         f"""<p>This link signs you in as yourself, once.</p>
@@ -54,7 +54,7 @@ def confirm(path: str) -> web.Response:
 
 
 def stale() -> web.Response:
-    """The answer to a link that is of no use any more."""
+    """The page for an expired or used link."""
     return _page(
         "This link has been used",
         "<p>Or it is older than five minutes. Ask for another one in Slack: <code>/crew console</code>.</p>"

@@ -1,4 +1,4 @@
-"""Signing in with an API key or as the local user, and signing out."""
+"""Signing in with an API key or the local user's token, and signing out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SLOWER = "Too many wrong keys have come from this address. Please try again in {
 
 
 class SignIn:
-    """A form that takes a key and gives a session; and the same for the local user's token."""
+    """The handlers of the sign-in forms."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class SignIn:
         )
 
     async def local_form(self, _: web.Request) -> web.Response:
-        """The page behind the link that `serve` prints: a script takes the token out of its fragment."""
+        """The page for the link that `serve` prints: its script reads the token from the fragment."""
         return pages.local()
 
     async def sign_in_locally(self, request: web.Request) -> web.Response:
@@ -115,11 +115,11 @@ MAX_FORM_FIELDS = 10
 
 
 async def read_field(request: web.Request, name: str) -> str | None:
-    """The value of a form's field, without space around it; None: no page of ours sends such a form."""
+    """A form field's value, stripped; None if the body is not a form of ours."""
     if request.content_type != FORM_CONTENT_TYPE or len(body := await request.read()) > MAX_FORM_BYTES:
         return None
     try:
-        # The forms are in UTF-8, as their pages are.
+        # Browsers encode forms like their page, in UTF-8.
         fields = parse_qs(
             body.decode("ascii"), strict_parsing=bool(body), max_num_fields=MAX_FORM_FIELDS, errors="strict"
         )

@@ -1,4 +1,4 @@
-"""The console, put together: its files, how people sign in, and their sessions."""
+"""The composition of the console: files, sign-in and sessions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.surfaces.trust import LocalTrust
 
 
 class Console:
-    """A page at `/`, and what belongs to it below `/console/`."""
+    """The page at `/`, and the paths below `/console/`."""
 
     def __init__(
         self,
@@ -41,10 +41,10 @@ class Console:
 
 
 def console_url(settings: Settings, here: str) -> str:
-    """Where people find the console; `here` is where this machine does."""
+    """The console's address for people; `here` is its address on this machine."""
     return settings.public_url.rstrip("/") or here
 
 
 def local_url(here: str, trust: LocalTrust) -> str:
-    """The console for the person at this machine, whom the server knows by this link where it has to."""
+    """The console's address for the local user, with their token where it is required."""
     return f"{here}{LOCAL}#{trust.token}" if trust.token else f"{here}/"

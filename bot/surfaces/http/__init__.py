@@ -1,1 +1,1 @@
-"""The HTTP surface: what the web process answers to programs, probes and browsers."""
+"""The HTTP surface: the API, probes and the web site that serves them."""

@@ -1,4 +1,4 @@
-"""Answering a question over HTTP: whichever route or message brings it."""
+"""Answers to questions over HTTP and WebSocket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DECIDERS = "somebody whom its crew names"
 
 
 class FullAnswer(Protocol):
-    """An answer in full, as bodies and messages carry it."""
+    """A complete answer, as request bodies and messages contain it."""
 
     @property
     def action(self) -> str | None: ...
@@ -37,21 +37,21 @@ class FullAnswer(Protocol):
 
 
 class Answers:
-    """Gives answers, and says what became of them. To whoever may not know of a question there is none."""
+    """Records answers and returns their results. Callers without access to a question get NotFound."""
 
     def __init__(self, store: Store, visibility: Visibility) -> None:
         self._store = store
         self._visibility = visibility
 
     async def find(self, caller: Caller, question_id: str) -> Question:
-        """The question of this id, whatever its run. Raises NotFound."""
+        """Find a question by id, in any run. Raises NotFound."""
         question = await self._store.questions.get(
             await self._store.questions.run_of(question_id), question_id
         )
         return await self._seen(caller, question)
 
     async def find_in(self, caller: Caller, run_id: str, question_id: str | None) -> Question:
-        """The question of this run that is meant: the one named, else the one that is open.
+        """Find a question of this run: the named one, or the only open one.
 
         Raises NotFound, and Problem (no_open_question, several_open_questions).
         """
@@ -70,13 +70,13 @@ class Answers:
     async def in_words(
         self, question: Question, actor: Actor, words: str, digest: str | None = None
     ) -> AnswerView:
-        """Answer with words that may be exactly a label or an action."""
+        """Record a typed reply, which may equal a label or an action."""
         if why := answering.ambiguous(question, words):
             raise _several(why)
         return await self._record(question, answering.interpret(question, words), actor, digest)
 
     async def give(self, question: Question, actor: Actor, said: FullAnswer) -> AnswerView:
-        """Answer in full. Raises Problem (not_allowed, settled, stale, invalid_answer)."""
+        """Record a complete answer. Raises Problem (not_allowed, settled, stale, invalid_answer)."""
         value, comment = said.value, said.comment
         match action := Action(said.action or ""):
             case Action.CHOOSE:
@@ -111,13 +111,13 @@ class Answers:
 
 
 def _key(question: Question, actor: Actor, action: Action, value: str | None, comment: str) -> str:
-    """The same answer of the same caller is the same response, however often it arrives."""
+    """The idempotency key: the same answer of the same caller is the same response."""
     said = encode([question.id, actor.principal, actor.on_behalf_of, action, value, comment])
     return f"http:{hashlib.sha256(said).hexdigest()}"
 
 
 def _option(question: Question, value: str | None) -> str | None:
-    """The id of the option that is meant, by its id or its label. Raises Problem if they are of several."""
+    """The id of an option that is given by id or label. Raises Problem if it is ambiguous."""
     if value is None:
         return None
     by_label = {option.id for option in question.options if label_key(option.label) == label_key(value)}

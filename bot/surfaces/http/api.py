@@ -1,4 +1,4 @@
-"""The API, put together: keys, streams and routes."""
+"""The composition of the API: authentication, streams and routes."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ from bot.surfaces.throttle import WrongKeys
 from bot.surfaces.trust import LocalTrust
 
 HSTS_MAX_AGE_S = 365 * 24 * 3600
-"""Seconds for which browsers come by https only, where the public address has it."""
+"""How long browsers use https only, if the public address does."""
 
 
 @dataclass(frozen=True)
 class Api:
-    """What a site needs to answer as the API."""
+    """The parts of the API that a site needs."""
 
     routes: Sequence[web.RouteDef]
-    #: Authentication, before every route of the site.
+    #: Authentication, which precedes every route of the site.
     middlewares: Sequence[Middleware]
     auth: AuthMiddleware
     streams: Streams
-    #: What the operator should know at start-up.
+    #: Messages for the operator at start-up.
     notices: Sequence[str]
-    #: What goes with every answer of the site.
+    #: Headers of every response of the site.
     headers: Mapping[str, str]
 
     async def close_streams(self, _: web.Application) -> None:
-        """For the site's `on_shutdown`: open streams end at once, instead of holding up the end."""
+        """Close all streams, so that they don't delay the shutdown. For the site's `on_shutdown`."""
         self.streams.close()
 
 
@@ -70,10 +70,10 @@ async def open_api(
     trust: LocalTrust | None = None,
     wrong_keys: WrongKeys | None = None,
 ) -> AsyncIterator[Api]:
-    """The API on this store, reading while the block runs. Raises StoreUnavailable.
+    """Open the API on this store; its readers run during the block. Raises StoreUnavailable.
 
-    The caller follows `feed`. People with a session of the `authenticator` need no key. `trust` says who
-    needs no key while there are none: by default only callers that the settings make local.
+    The caller runs `feed`. Sessions of the `authenticator` replace API keys. `trust` decides who needs no key
+    while none exist: by default, callers that the settings treat as local.
     """
     trust = trust or LocalTrust(settings.exposed_by)
     keys = KeyCache(store.api_keys, feed, settings.api_keys)
@@ -113,7 +113,7 @@ def _handlers(
 
 
 def _routes(table: Sequence[AnyOperation]) -> list[web.RouteDef]:
-    @cache  # made when somebody asks: that takes longer than the rest of the start
+    @cache  # built on the first request, because it would take most of the start-up time
     def document() -> Mapping[str, Any]:
         return openapi.document(table, _version())
 
@@ -132,7 +132,7 @@ def _routes(table: Sequence[AnyOperation]) -> list[web.RouteDef]:
 
 
 def _headers(settings: Settings) -> Mapping[str, str]:
-    # Browsers heed it where they came by https, and nowhere else.
+    # Browsers ignore the header on responses that came by plain http.
     https = settings.public_url.startswith("https://")
     return {"Strict-Transport-Security": f"max-age={HSTS_MAX_AGE_S}"} if https else {}
 

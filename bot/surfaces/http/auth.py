@@ -1,4 +1,4 @@
-"""Who calls: the holder of an API key, or, where there have never been keys, the person at this machine."""
+"""Callers of the API: holders of keys, people with a session, and the local user while no keys exist."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from bot.core.sessions import Session
 from bot.surfaces.http.problems import Problem
 
 KEYS_MAX_AGE_S = 5.0
-"""Seconds after which the stored keys are read again although nothing told that they changed."""
+"""Seconds after which the stored keys are read again, even without a notification of a change."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls, and what they may do."""
+    """The caller of a request, and what they may do."""
 
     actor: Actor
     scopes: frozenset[Scope]
-    #: The key they hold; None for the local person.
+    #: The caller's API key; None for the local user and for people.
     key: ApiKey | None = None
-    #: Their session, if they signed in.
+    #: The caller's session, if they signed in.
     session: Session | None = None
 
     @property
     def local(self) -> bool:
-        """The local person, whom the server knows without a key."""
+        """Whether this is the local user, who needs no key."""
         return self.key is None and (self.session is None or self.session.local)
 
     @property
     def is_person(self) -> bool:
-        """A person who is here as themselves, and sees what is theirs to know of."""
+        """Whether this is a person acting as themselves, who sees only runs that concern them."""
         return self.key is None and not self.local
 
     def require(self, scope: Scope) -> None:
@@ -49,25 +49,25 @@ class Caller:
             raise Problem("missing_scope", f"This key lacks the scope {scope}.")
 
     def acting(self, on_behalf_of: str | None) -> Actor:
-        """The actor, with the person that the caller says it acts for."""
+        """The actor, with the person for whom the caller says it acts."""
         return self.actor.model_copy(update={"on_behalf_of": on_behalf_of or ""})
 
 
 LOCAL = Caller(access.LOCAL, frozenset(Scope))
-"""The person at this machine."""
+"""The local user."""
 NOBODY = Caller(Actor(surface="http", user_id="nobody"), frozenset())
-"""Who calls what everybody may."""
+"""The caller of public operations."""
 CALLER = web.RequestKey("caller", Caller)
-"""Where a request keeps its caller."""
+"""The request's entry that holds its caller."""
 
 
 def caller_of(key: ApiKey) -> Caller:
-    """Who calls when this key does."""
+    """The caller with this key."""
     return Caller(key.actor(), frozenset(key.scopes), key)
 
 
 def signed_in(session: Session, key: ApiKey | None) -> Caller:
-    """Who calls when somebody does who has signed in, with this key or (None) as themselves."""
+    """The caller with this session: the holder of `key`, or with None the person themselves."""
     if session.local:
         return Caller(LOCAL.actor, LOCAL.scopes, session=session)
     scopes = key.scopes if key else session.scopes
@@ -76,7 +76,7 @@ def signed_in(session: Session, key: ApiKey | None) -> Caller:
 
 
 class KeyCache:
-    """The keys that are valid now: those of the settings, and those in the store."""
+    """The valid keys, from the settings and the store."""
 
     def __init__(self, api_keys: ApiKeys, feed: Feed, fixed: Sequence[ApiKey]) -> None:
         self._api_keys = api_keys
@@ -88,18 +88,18 @@ class KeyCache:
         feed.add(self._changed, KEYS_TOPIC)
 
     async def open(self) -> None:
-        """Read the keys; note that there are some. Raises StoreUnavailable."""
+        """Read the keys, and record that keys are in use. Raises StoreUnavailable."""
         if self._fixed:
             await self._api_keys.lock()
         await self._refresh()
 
     async def locked(self) -> bool:
-        """Whether a key has ever existed: without one there is then no way in."""
+        """Whether a key has ever existed. Access without a key is refused then, even if all are revoked."""
         await self._refresh()
         return self._locked
 
     async def find(self, secret: str) -> ApiKey | None:
-        """The valid key whose secret this is."""
+        """The valid key with this secret."""
         await self._refresh()
         return matching(secret, self._all)
 
@@ -109,9 +109,9 @@ class KeyCache:
         return next((key for key in self._all if key.digest == digest and key.revoked_at is None), None)
 
     async def still(self, caller: Caller) -> bool:
-        """Whether what let this caller in would do so now: keys are revoked while streams are open.
+        """Whether the caller's credentials are still valid: keys may be revoked while streams are open.
 
-        While the store is away, what was read last holds: nothing new comes through a stream then.
+        While the store is unavailable the cached keys decide; streams deliver nothing new then.
         """
         with suppress(StoreUnavailable):
             await self._refresh()
@@ -124,7 +124,7 @@ class KeyCache:
 
     @property
     def usable(self) -> bool:
-        """Whether anybody holds a valid key, as far as was read."""
+        """Whether any valid key is known."""
         return any(key.revoked_at is None for key in self._all)
 
     @property
@@ -135,19 +135,19 @@ class KeyCache:
         if not self._changed.woken and time.monotonic() - self._read_at < KEYS_MAX_AGE_S:
             return
         self._changed.clear()
-        # Who asks meanwhile goes on with what was read last, or all streams would read at once.
+        # Set before reading, so that concurrent callers use the cache instead of reading as well.
         self._read_at = time.monotonic()
         try:
             stored = tuple(await self._api_keys.list())
             self._locked = self._locked or bool(stored) or await self._api_keys.locked()
         except BaseException:
-            self._read_at = float("-inf")  # the next one tries again
+            self._read_at = float("-inf")  # the next call retries
             raise
         self._stored = stored
 
 
 def secret_of(request: web.Request) -> str:
-    """The secret that came with a request: as a bearer token, or, to open a WebSocket, in the query."""
+    """The secret of a request: its bearer token, or for a WebSocket the query parameter."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
@@ -155,21 +155,21 @@ def secret_of(request: web.Request) -> str:
 
 
 BURST_S = 2.0
-"""Seconds' worth of calls that may come at once."""
+"""The size of a bucket, in seconds at the full rate."""
 
 
 class KeyRateLimiter:
-    """Buckets that fill at `rate` calls a second."""
+    """Token buckets, one per key, that fill at `rate` tokens per second."""
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
         self._full = max(1.0, rate * BURST_S)
         self._clock = clock
-        #: By key: how many tokens it had, and when.
+        #: By key: the number of tokens, and the time of that number.
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def take(self, name: str) -> None:
-        """Count one call. Raises Problem (rate_limited), which says when the next one may come."""
+        """Take a token. Raises Problem (rate_limited) with the time until the next one."""
         now = self._clock()
         tokens, at = self._buckets.get(name, (self._full, now))
         tokens = min(self._full, tokens + (now - at) * self._rate)

@@ -1,4 +1,4 @@
-"""What clients send, as models: they validate, and `/openapi.json` is made from them."""
+"""Models of requests. They validate, and `/openapi.json` is generated from them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class StartBody(Request):
 
 
 class DeleteQuery(Request):
-    """How a run is deleted."""
+    """Options for deleting a run."""
 
     cancel: bool = Field(default=False, description="Also if it is not over: it is cancelled first.")
 
@@ -69,7 +69,7 @@ class AnswerBody(Request):
 
 
 class InputBody(Request):
-    """An answer to a run's open question: in words, or in full."""
+    """An answer to a run's open question, as text or complete."""
 
     response: Annotated[
         str | None,
@@ -101,7 +101,7 @@ class CancelBody(Request):
 
 
 class AnswerMessage(Request):
-    """An answer that comes over a WebSocket."""
+    """An answer over a WebSocket."""
 
     type: Literal["answer"]
     request_id: Annotated[str | int | None, Field(description="Comes back with `accepted` or `error`.")] = (
@@ -131,21 +131,21 @@ class StreamQuery(Request):
 
 
 class PollQuery(Request):
-    """Where a poll begins, and how long it may wait."""
+    """Where a poll begins, and how long it waits."""
 
     last_event_id: LastEventId = ""
     wait: Annotated[float, Field(ge=0, le=60, description="Seconds to wait until there is something.")] = 0
 
 
 class EventsQuery(Request):
-    """Which events of a run."""
+    """Which events of a run to return."""
 
     last_event_id: LastEventId = ""
     limit: Annotated[int, Field(ge=1, le=1000)] = 500
 
 
 class RunsQuery(Request):
-    """Which runs a list holds."""
+    """Which runs to list."""
 
     crew: Annotated[str | None, Field(max_length=200)] = None
     status: RunStatus | None = None
@@ -159,7 +159,7 @@ class RunsQuery(Request):
 
 
 class QuestionsQuery(Request):
-    """Which questions a list holds."""
+    """Which questions to list."""
 
     state: Annotated[Literal["open"], Field(description="Settled questions are in their runs.")] = "open"
     mine: Annotated[bool, Field(description="Only those that the caller may answer.")] = False

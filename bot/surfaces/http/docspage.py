@@ -1,4 +1,4 @@
-"""`/docs`: the OpenAPI document as a page that loads nothing from anywhere and runs no script."""
+"""`/docs`: the OpenAPI document as a static page without scripts and external resources."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ POLICY = (
     f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""Its Content-Security-Policy: its own style, and nothing else."""
+"""The Content-Security-Policy of the page: only its own style is allowed."""
 
 
 def page(document: Mapping[str, Any]) -> str:
-    """The page."""
+    """Render the page."""
     operations = "".join(
         _operation(method, path, described)
         for path, methods in document["paths"].items()

@@ -1,6 +1,6 @@
-"""What all runs ask and are answered, in one stream: first what is open, then live.
+"""The stream of question events of all runs: first a snapshot of the open questions, then live events.
 
-As with runs, one task reads for all who follow; who comes back after a while first reads the store itself.
+One task reads new entries for all clients. A client that resumes first reads from the store itself.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from bot.surfaces.http.wire import (
 )
 
 MAX_KEPT_EVENTS = 1000
-"""Entries that are kept for those who are a little behind."""
+"""Entries that are kept in memory for clients that lag."""
 PAGE_SIZE = 200
-"""Entries that are sent in one go."""
+"""Entries per batch."""
 
 
 class InboxFollower:
-    """One client's way through the stream of all runs."""
+    """The position of one client in the stream of all runs."""
 
     def __init__(self, feed: InboxFeed, inbox: Inbox, sees: CanView | None) -> None:
         self._feed = feed
@@ -43,11 +43,11 @@ class InboxFollower:
         self._first: deque[Message] = deque()
         self._open: deque[Ref] = deque()
         self._snapshot = True
-        #: Where it is in what the process shares; None while it reads by itself.
+        #: The position in the shared entries; None while this client reads from the store itself.
         self._index: int | None = None
 
     async def open(self, text: str) -> None:
-        """Go to where the cursor `text` stands (none: what is open now). Raises StoreUnavailable."""
+        """Move to the cursor `text`, or to a new snapshot if it is empty. Raises StoreUnavailable."""
         cursor = Cursor.decode(text, self._inbox.shards) if text else None
         start = await self._inbox.trimmed()
         now = await self._inbox.snapshot()
@@ -106,7 +106,7 @@ class InboxFollower:
         return messages
 
     async def _catch_up(self) -> Sequence[Message]:
-        """What follows, from the store; once there is nothing more, go on with what the process shares."""
+        """Read from the store; once there is nothing left, switch to the shared entries."""
         messages: Sequence[Message] = ()
         while not messages:
             end = self._feed.end
@@ -115,7 +115,7 @@ class InboxFollower:
                 self._index = end
                 break
             messages = self._passed(await self._inbox.read(refs))
-            for ref in refs:  # those of forgotten runs too
+            for ref in refs:  # includes entries of deleted runs
                 self._positions[ref.shard] = max(self._positions[ref.shard], ref.at)
         return messages
 
@@ -142,13 +142,13 @@ class InboxFollower:
 
 
 class InboxFeed:
-    """The newest entries, for all who follow in this process."""
+    """The newest entries, shared by all clients of this process."""
 
     def __init__(self, inbox: Inbox, feed: Feed) -> None:
         self._inbox = inbox
         self._entries: list[Entry] = []
         self._start = 0
-        #: How far the shared reading has come; nothing before somebody follows.
+        #: The position of the shared reader in each shard; empty while there are no clients.
         self._positions: dict[int, Position] = {}
         self._needed = asyncio.Event()
         self._woken = Signal()
@@ -159,16 +159,16 @@ class InboxFeed:
 
     @property
     def end(self) -> int | None:
-        """The index behind the newest entry; None while nothing is read here."""
+        """The index after the newest entry; None while the shared reader is idle."""
         return self._start + len(self._entries) if self._positions else None
 
     def after(self, index: int) -> Sequence[Entry] | None:
-        """The entries from `index` on; None if they are no longer kept here."""
+        """The entries from `index` on; None if they have been dropped."""
         return self._entries[index - self._start :] if index >= self._start else None
 
     @contextmanager
     def follow(self, sees: CanView | None = None) -> Iterator[InboxFollower]:
-        """A way through the stream, to be opened; with `sees`, past what that hides."""
+        """Register a client, which then has to be opened; with `sees`, it gets only runs that it may view."""
         self._followers += 1
         self._needed.set()
         self._woken.set(())
@@ -181,7 +181,7 @@ class InboxFeed:
                 self._positions = {}
 
     async def run(self) -> None:
-        """Read for everybody, for ever."""
+        """Read entries for all clients until cancelled."""
         while True:
             await self._needed.wait()
             try:
@@ -196,7 +196,7 @@ class InboxFeed:
                 self._woken.set(())
 
     async def _read(self, positions: dict[int, Position]) -> None:
-        """Go on from `positions`, unless nobody follows any more when the answer is there."""
+        """Read on from `positions`, unless all clients have left in the meantime."""
         more = bool(positions)
         while more:
             refs = await self._inbox.after(positions, PAGE_SIZE)

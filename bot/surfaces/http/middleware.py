@@ -1,10 +1,10 @@
-"""Authentication of every request to the site, before any route runs.
+"""Authentication of every request to the site, before its route runs.
 
-Without API keys the API trusts the person at this machine. A web page that they look at must not be able to
-speak for them: it would come with another `Origin`, or under another `Host` (DNS rebinding). A proxy or
-tunnel that somebody opened for Slack must not let the world in either: most of them add headers which say so,
-and where any is to be expected, only the token of the local user counts (`LocalTrust`). Requests to
-`/slack/...` are verified by their signature, by the handlers there.
+Without API keys the API trusts the local user. Web pages in the user's browser must not act for them, so
+requests with a foreign `Origin` or `Host` (DNS rebinding) are refused. Requests through a proxy or tunnel,
+as Slack may need one, are refused by the headers that most of them add; and where the settings suggest
+one, only the local user's token is accepted (`LocalTrust`). Requests to `/slack/...` are verified by their
+signature, in the handlers there.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from bot.surfaces.trust import LocalTrust, is_own_origin
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ALWAYS_OPEN_PATHS = frozenset({"/health"})
-"""Answered to everybody, always."""
+"""Paths that need no authentication."""
 SIGNED_PREFIX = "/slack/"
-"""Verified by signature, by those who answer there."""
+"""Requests below this path are verified by their signature, in their handlers."""
 DOCUMENT_PATHS = frozenset({"/docs", "/openapi.json"})
-"""The same in every installation: with keys in use, nothing that needs one."""
+"""Documents that are the same in every installation: public once keys are in use."""
 READY_PATH = "/ready"
 PROBE_PATHS = frozenset({READY_PATH, "/metrics"})
 
@@ -57,22 +57,22 @@ FORWARDING_HEADERS = frozenset(
         "x-amzn-trace-id",
     }
 )
-"""Headers of proxies and tunnels."""
+"""Headers that proxies and tunnels add."""
 FORWARDING_HEADER_PREFIXES = ("x-forwarded", "x-original-", "x-envoy-", "cf-", "fastly-")
 
 
 @dataclass(frozen=True)
 class Origins:
-    """Whose pages may call."""
+    """The origins whose pages may call the API."""
 
-    #: Those of other servers.
+    #: Origins of other servers, from the settings.
     named: frozenset[str]
-    #: Where browsers reach this one; "": nobody said so.
+    #: The public address of this server; "" if it is not configured.
     public_url: str
 
 
 class AuthMiddleware:
-    """Authenticates callers, or refuses them with a reason."""
+    """Authenticates callers, or refuses the request with a reason."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class AuthMiddleware:
         return auth
 
     async def add_cors(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Let pages of the named origins read the answer."""
+        """Add CORS headers for the configured origins."""
         origin = request.headers.get("Origin", "")
         if origin not in self._origins.named:
             return
@@ -153,7 +153,7 @@ class AuthMiddleware:
         return Problem("keys_required", self._trust.keys_required)
 
     def _local_user(self, request: web.Request) -> Caller | None:
-        """The person at this machine, if the request carries their token."""
+        """The local user, if the request carries their token."""
         secret = secret_of(request)
         if self._trust.knows(secret):
             return LOCAL
@@ -162,13 +162,13 @@ class AuthMiddleware:
         return None
 
     def _needs_nobody(self, path: str) -> bool:
-        """What is the same for everybody at this machine: the console's files, and whether we are ready."""
+        """Whether the path is public for local callers: the console's files and the readiness probe."""
         if self._sessions is not None and self._sessions.public(path):
             return True
         return path == READY_PATH and "HOST" not in self._trust.exposed_by
 
     async def still(self, caller: Caller) -> bool:
-        """Whether it would let this caller in now: keys and sessions end while streams are open."""
+        """Whether the caller is still authenticated: keys and sessions may end while streams are open."""
         if (caller.local or caller.key is not None) and not await self._keys.still(caller):
             return False
         return caller.session is None or self._sessions is None or await self._sessions.still(caller.session)
@@ -177,7 +177,7 @@ class AuthMiddleware:
         return path in DOCUMENT_PATHS or (self._sessions is not None and self._sessions.public(path))
 
     async def _visitor(self, request: web.Request) -> Caller | None:
-        """Who has signed in, if they have and send nothing else that says who they are."""
+        """The caller with a session. None without a session, or if the request has another credential."""
         if self._sessions is None or secret_of(request):
             return None
         session = await self._sessions.session(request.cookies)
@@ -209,7 +209,7 @@ class AuthMiddleware:
         return caller_of(key)
 
     def _count_wrong(self, request: web.Request) -> None:
-        """Raises Problem (rate_limited) for who tries one wrong key after the other."""
+        """Raises Problem (rate_limited) after too many wrong keys from this address."""
         if seconds := self._wrong_keys.count(request.remote):
             raise Problem(
                 "rate_limited",
@@ -218,7 +218,7 @@ class AuthMiddleware:
             )
 
     def _check_local(self, request: web.Request) -> None:
-        """Raises Problem if the request can't come from a program or page of this machine's user."""
+        """Raises Problem unless the request comes from a program or a permitted page on this machine."""
         if _is_forwarded(request):
             raise Problem("forwarded", "Without API keys, requests that were forwarded are refused.")
         if request.remote is not None and request.remote != "" and not is_loopback(request.remote):
@@ -238,9 +238,9 @@ class AuthMiddleware:
             )
 
     def _check_forgery(self, request: web.Request) -> None:
-        """What changes something must come from our pages, for a cookie comes along whoever made the call.
+        """Prevent CSRF: requests with a session that change something must come from this server's own pages.
 
-        A browser names the page's origin with each such call, and with each WebSocket.
+        Browsers send the page's origin with all such requests and with every WebSocket.
         """
         if request.method in {"GET", "HEAD"} and "Upgrade" not in request.headers:
             return

@@ -1,4 +1,4 @@
-"""`/openapi.json`, from the table of operations and the models that validate."""
+"""Generates `/openapi.json` from the table of operations and their models."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SSE_EVENT = {
 
 
 def document(operations: Iterable[AnyOperation], version: str) -> dict[str, Any]:
-    """The OpenAPI 3.1 description of these operations."""
+    """The OpenAPI 3.1 document for these operations."""
     table = tuple(operations)
     paths: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for operation in table:
@@ -147,7 +147,7 @@ def _answer(answer: ResponseSpec) -> dict[str, Any]:
 
 
 def codes(operation: AnyOperation) -> tuple[str, ...]:
-    """The codes of the problems that an operation can have."""
+    """The problem codes that an operation can return."""
     found = [*(() if operation.public else ALWAYS), *operation.problems]
     if operation.tag == "streams":
         found.append("too_many_streams")
@@ -174,7 +174,7 @@ def _problems(operation: AnyOperation) -> dict[str, Any]:
 
 
 def _schemas(table: Iterable[AnyOperation]) -> Mapping[str, Any]:
-    """The models: those that come in as they validate, those that go out as they are written."""
+    """The schemas of all models: requests in validation mode, responses in serialization mode."""
     bodies = {operation.body for operation in table if operation.body is not None}
     answers = {a.model for operation in table for a in operation.responses.values() if a.model is not None}
     modes = [(model, "validation") for model in bodies] + [

@@ -1,4 +1,4 @@
-"""What the API can do, as a table: the one source for routing and for `/openapi.json`."""
+"""The descriptions of operations, from which routes and `/openapi.json` are generated."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Q = TypeVar("Q")
 M = TypeVar("M")
 
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-"""Ids in paths. Nothing else matches, so that `/{run_id}/...` hides no other route."""
+"""The pattern of ids in paths. It is strict, so that `/{run_id}/...` doesn't match other routes."""
 MAX_BODY_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class RequestContext(Generic[B, Q]):
-    """One call of an operation: who calls, and what they sent, validated."""
+    """The context of a request: its caller and its validated body and query."""
 
     request: web.Request
     caller: Caller
@@ -36,13 +36,13 @@ class RequestContext(Generic[B, Q]):
     query: Q
 
     def id(self, name: str) -> str:
-        """An id in the path, as ids are written."""
+        """An id from the path, normalised."""
         return self.request.match_info[name].lower()
 
 
 @dataclass(frozen=True)
 class ResponseSpec:
-    """A way in which an operation can answer."""
+    """A possible response of an operation."""
 
     description: str
     model: type[BaseModel] | None = None
@@ -52,7 +52,7 @@ class ResponseSpec:
 
 @dataclass(frozen=True)
 class Operation(Generic[B, Q]):
-    """A method and a path, and all that is to be known about them."""
+    """The method, path, models and documentation of an operation."""
 
     method: str
     path: str
@@ -61,15 +61,15 @@ class Operation(Generic[B, Q]):
     handler: Callable[[RequestContext[B, Q]], Awaitable[web.StreamResponse]]
     responses: Mapping[int, ResponseSpec]
     body: type[B] | None = None
-    #: A request without a body will do.
+    #: Requests without a body are accepted.
     body_optional: bool = False
     query: type[Q] | None = None
     scope: Scope = Scope.READ
-    #: Everybody may call it: who calls is not asked.
+    #: No authentication is needed.
     public: bool = False
-    #: Codes of problems beside those that every operation can have.
+    #: Problem codes in addition to the common ones.
     problems: tuple[str, ...] = ()
-    #: Request headers that it reads, with what they mean.
+    #: Request headers that the operation reads, with their descriptions.
     headers: Mapping[str, str] = field(default_factory=dict)
     tag: str = "runs"
 
@@ -80,7 +80,7 @@ class Operation(Generic[B, Q]):
         return web.RouteDef(self.method, path, self.serve, {})
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Check and validate, then do it. Raises Problem and the errors of the core."""
+        """Authorise, validate and handle a request. Raises Problem and errors of the core."""
         caller = NOBODY if self.public else request[CALLER]
         if not self.public:
             caller.require(self.scope)
@@ -112,14 +112,14 @@ class Operation(Generic[B, Q]):
 
 
 def read_json(raw: bytes | str) -> object:
-    """Strict JSON: no NaN, not nested endlessly. Halves of surrogate pairs are replaced. Raises Problem."""
+    """Parse strict JSON: no NaN, limited depth, unpaired surrogates replaced. Raises Problem."""
     try:
         try:
             return from_json(raw, allow_inf_nan=False)
         except ValueError as error:
             if "hex escape" not in str(error):
                 raise
-            # The strict parser takes no half of a pair; that of the standard library does.
+            # The strict parser refuses unpaired surrogates; the one of the standard library accepts them.
             return valid_json(json.loads(raw, parse_constant=_no_number))
     except (ValueError, RecursionError) as error:
         raise Problem("invalid_json", f"This is not JSON: {error}.") from error
@@ -137,6 +137,6 @@ def _validated(model: type[M], given: object) -> M:
 
 
 def reply(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A model as the answer."""
+    """A response with this model as its body."""
     body = encode(model.model_dump(mode="json"))
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)

@@ -1,4 +1,4 @@
-"""Long poll: the same events, fetched."""
+"""Long polling of events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.surfaces.http.streams import Opening, Streams, open_run
 from bot.surfaces.http.wire import Follower, Message, of_run
 
 PAGE_SIZE = 500
-"""Events in one answer; a client asks again behind the last one."""
+"""Events per response; a client continues after the last one."""
 
 
 class PollRoutes:
@@ -28,7 +28,7 @@ class PollRoutes:
         run_id, query = context.id("execution_id"), context.query
         after = self._streams.runs.behind(run_id, query.last_event_id) if query.wait else None
         if after is not None:
-            # Many who poll one run come back at once, behind each event: the store needn't hear of it.
+            # All clients that poll a run return after each event: served from the feed, without the store.
             return _page(await self._follow(context.caller, run_id, after, query.wait))
         opening = await open_run(self._streams.store.runs, run_id, query.last_event_id)
         messages = await self._read(run_id, opening, PAGE_SIZE)
@@ -56,7 +56,7 @@ class PollRoutes:
 
 
 async def _collect(follower: Follower, seconds: float) -> Sequence[Message]:
-    """What is there now; if there is nothing, what comes first within `seconds`."""
+    """Events that are available; if there are none, the first that arrive within `seconds`."""
     until = time.monotonic() + seconds
     found: list[Message] = []
     while len(found) < PAGE_SIZE:
@@ -69,6 +69,6 @@ async def _collect(follower: Follower, seconds: float) -> Sequence[Message]:
 
 
 def _page(messages: Sequence[Message]) -> web.Response:
-    """The very bytes that the other transports carry."""
+    """The same encoded events as on the other transports."""
     body = b'{"events":[' + b",".join(message.data for message in messages) + b"]}"
     return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""What probes and Prometheus ask for."""
+"""Health and readiness probes, and the metrics endpoint."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bot.surfaces.http.views import HealthView
 
 @dataclass(frozen=True)
 class Probes:
-    """Answers whether this process can serve, and with what figures."""
+    """The handlers of `/health`, `/ready` and `/metrics`."""
 
     store: Store
     metrics: Metrics
-    #: The surfaces that are on, and whether each is up.
+    #: The enabled surfaces, and whether each is connected.
     surfaces: Callable[[], Mapping[str, bool]]
 
     def routes(self) -> list[web.RouteDef]:
@@ -33,9 +33,10 @@ class Probes:
         ]
 
     async def ready(self, _: web.Request) -> web.Response:
-        """Whether requests may be sent here: 200 while the store answers, else 503.
+        """Readiness: 200 while the store answers, else 503.
 
-        Without workers or a chat platform the console and the API serve all the same, so those are told only.
+        Workers and chat platforms are only reported in the body, because the console and the API work without
+        them.
         """
         totals = await self._totals()
         ready = totals is not None
@@ -60,6 +61,6 @@ class Probes:
 
 
 async def health(_: RequestContext[None, None]) -> web.Response:
-    """It runs; nothing else is asked."""
+    """Liveness: the process responds."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return reply(HealthView(timestamp=now))

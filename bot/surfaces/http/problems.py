@@ -1,4 +1,4 @@
-"""Errors as clients get them: `application/problem+json` (RFC 9457) with a stable `code`."""
+"""Errors as responses: `application/problem+json` (RFC 9457) with a stable `code`."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ STATUS: Mapping[str, int] = {
     "store_unavailable": 503,
     "unrecognised": 503,
 }
-"""Every code that an answer of ours can have, with its status. They are documented, and they stay."""
+"""All problem codes with their status. They are documented and must not change."""
 
 RETRY_SOON = {"Retry-After": "2"}
 
 
-class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+class Problem(Exception):  # noqa: N818 - the term of RFC 9457
     """What a handler raises, and what the client then reads."""
 
     def __init__(

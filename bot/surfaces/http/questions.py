@@ -1,4 +1,4 @@
-"""Questions over HTTP: list, show, answer."""
+"""The handlers of questions: list, show, answer."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Runs' events, read and encoded once a process, however many clients follow them.
+"""Events of runs, read and encoded once per process, however many clients follow them.
 
-One task reads, for all runs that somebody follows, what is new: after a wake-up those that it names, and
-every few seconds all of them, each time in one batch. Clients take it from the channel of their run at their
-own pace. A channel stays for some seconds after its last client has left: those that poll come back at once,
-all of them.
+One task reads new events for all followed runs: after a wake-up those of the named runs, and every few
+seconds those of all, in batches. Each client reads from its run's channel at its own pace. A channel is kept
+for some seconds after its last client has left, because polling clients return at once.
 """
 
 from __future__ import annotations
@@ -21,26 +20,26 @@ from bot.core.ports import Events, Store
 from bot.surfaces.http.wire import RECHECK_INTERVAL_S, RETRY_DELAY_S, Change, EventMessage, of_run
 
 MAX_KEPT_EVENTS = 500
-"""Messages that a channel keeps for those who are a little behind; others read the store themselves."""
+"""Messages per channel that are kept for clients that lag; clients further behind read the store."""
 BATCH_SIZE = 500
-"""Runs that are read in one go."""
+"""Runs per batch."""
 PAGE_SIZE = 500
-"""Events that are read of one run in one go."""
+"""Events of one run per batch."""
 LINGER_S = 5.0
-"""Seconds that a channel stays at least when nobody follows any more."""
+"""Seconds that a channel is kept after its last client has left."""
 
 
 class Channel:
-    """The newest events of one run, for all who follow it in this process."""
+    """The newest events of one run, shared by its clients in this process."""
 
     def __init__(self, run_id: str, start: int) -> None:
         self.run_id = run_id
-        #: The `seq` before the first message that is kept here.
+        #: The `seq` before the oldest message in the channel.
         self.start = start
         self.messages: list[EventMessage] = []
         self.changed = Change()
         self.followers = 0
-        #: When the last follower left.
+        #: When the last client left.
         self.left_at = 0.0
 
     @property
@@ -49,11 +48,11 @@ class Channel:
 
     @property
     def ended(self) -> bool:
-        """Its newest message is the run's last one."""
+        """Whether the newest message is the run's last event."""
         return bool(self.messages) and self.messages[-1].last
 
     def after(self, seq: int) -> Sequence[EventMessage] | None:
-        """What follows `seq`; None if that is not kept here."""
+        """The messages after `seq`; None if some of them are not in the channel."""
         return self.messages[seq - self.start :] if seq >= self.start else None
 
     def add(self, events: Iterable[Event]) -> None:
@@ -65,7 +64,7 @@ class Channel:
 
 
 class RunFollower:
-    """One client's way through a run."""
+    """The position of one client in a run."""
 
     def __init__(self, store: Events, channel: Channel, after: int) -> None:
         self._store = store
@@ -87,11 +86,11 @@ class RunFollower:
         run_id = self._channel.run_id
         if events := await self._store.read(run_id, self._after, PAGE_SIZE):
             return [of_run(event) for event in events]
-        raise NotFound("run", run_id)  # it was forgotten on the way
+        raise NotFound("run", run_id)  # it was deleted in the meantime
 
 
 class _Woken(Signal):
-    """Remembers which topics woke it, and whether any may have."""
+    """Also records whether any topic may have changed."""
 
     everything = False
 
@@ -112,7 +111,7 @@ class RunFeed:
 
     @contextmanager
     def follow(self, run_id: str, after: int) -> Iterator[RunFollower]:
-        """A way through a run that goes on behind event number `after`, from there."""
+        """Register a client that reads the run's events after number `after`."""
         channel = self._open(run_id, after)
         channel.followers += 1
         try:
@@ -122,9 +121,9 @@ class RunFeed:
             channel.left_at = time.monotonic()
 
     def behind(self, run_id: str, cursor: str) -> int | None:
-        """The number of the event `cursor` if what follows it is, or will be, in a channel here.
+        """The `seq` of the event `cursor` if all later events are, or will be, in a channel.
 
-        None: only the store knows whether there is such a run or event, and whether anything follows.
+        None if only the store can tell whether the run, the event or later events exist.
         """
         channel = self._channels.get(run_id)
         seq = ids.event_seq(run_id, cursor)
@@ -141,7 +140,7 @@ class RunFeed:
         return channel
 
     async def run(self) -> None:
-        """Read for everybody, for ever."""
+        """Read events for all clients until cancelled."""
         while True:
             woken = await self._woken.wait(RECHECK_INTERVAL_S)
             everything, self._woken.everything = self._woken.everything or not woken, False
@@ -156,7 +155,7 @@ class RunFeed:
                 self._woken.set(())
 
     def _drop_left(self) -> None:
-        """Let go of channels that nobody has followed for a while."""
+        """Drop channels that have had no clients for a while."""
         long_ago = time.monotonic() - LINGER_S
         for channel in tuple(self._channels.values()):
             if not channel.followers and channel.left_at < long_ago:

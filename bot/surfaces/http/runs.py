@@ -1,4 +1,4 @@
-"""Runs over HTTP: start, list, show, cancel, retry, delete; and the crews that can be started."""
+"""The handlers of runs (start, list, show, cancel, retry, delete) and of crews."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ class RunRoutes:
             try:
                 await self._store.runs.cancel(run.id, context.caller.actor)
             except Refused as refused:
-                if refused.code != "run_over":  # it ended by itself meanwhile
+                if refused.code != "run_over":  # it ended in the meantime
                     raise
         await self._store.runs.delete(run.id)
         return web.Response(status=204)
 
     async def _seen(self, caller: Caller, run_id: str) -> Run:
-        """The run, for somebody who may know of it. Raises NotFound."""
+        """The run, if the caller may view it. Raises NotFound."""
         run = await self._store.runs.get(run_id)
         if not self._visibility.of_run(caller, run):
             raise NotFound("run", run_id)

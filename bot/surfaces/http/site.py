@@ -1,4 +1,4 @@
-"""One web site for all surfaces' routes, with what has to hold for every answer."""
+"""The web site that serves the routes of all surfaces, with limits and common headers."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from bot.surfaces.http.problems import Problem
 log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
-"""Of one request's body."""
+"""The limit for a request's body."""
 BODY_TIMEOUT_S = 5.0
-"""Seconds that a client may take to send a body."""
+"""Seconds within which a client has to send the body."""
 IDLE_TIMEOUT_S = 75.0
-"""Seconds that a connection may have nothing to say, or take to say what it wants."""
+"""Seconds that a connection may be idle, or take to send a request's headers."""
 SHUTDOWN_TIMEOUT_S = 2.0
-"""Seconds that answers under way get when the process stops."""
+"""Seconds that running requests get when the process stops."""
 HEADERS = {
-    # Neither the name nor the version of what a scanner could look up.
+    # Reveals neither the name nor the version of a library.
     "Server": "crewdeck",
     "X-Content-Type-Options": "nosniff",
 }
 REFERRER_POLICY = "no-referrer"
-"""Unless a page with a form has its own: with this one, browsers don't name the form's origin."""
+"""The default. Pages with forms set their own policy, because this one hides the origin of forms."""
 
 EXTRA_HEADERS = web.AppKey("headers", Mapping[str, str])
 
@@ -46,7 +46,7 @@ async def serving(
     api: Api,
     idle_for: float = IDLE_TIMEOUT_S,
 ) -> AsyncIterator[None]:
-    """Answer on `listener` while the block runs; then answers under way get a moment to finish."""
+    """Serve on `listener` during the block; at its end, running requests get a short time to finish."""
     runner = web.AppRunner(application(routes, api), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     loop = asyncio.get_running_loop()
@@ -61,7 +61,7 @@ async def serving(
 
 
 class Connection(web.RequestHandler):
-    """A client's connection. What is no HTTP at all is answered here, before any application sees it."""
+    """A client connection. Malformed requests are answered here, before the application."""
 
     def __init__(self, runner: web.AppRunner, loop: asyncio.AbstractEventLoop, idle_for: float) -> None:
         if runner.server is None:
@@ -71,7 +71,7 @@ class Connection(web.RequestHandler):
             loop=loop,
             keepalive_timeout=idle_for,
             access_log_class=Silent,
-            auto_decompress=False,  # nobody compresses questions, and who doesn't can't be made to burst
+            auto_decompress=False,  # no client compresses, and so none can send a decompression bomb
         )
 
     def handle_error(
@@ -81,7 +81,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What is no HTTP is the client's mistake: scanners must not fill the log, nor read what we read."""
+        """Answer malformed HTTP without details and without an error log: scanners send much of it."""
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             response = super().handle_error(request, status, exc, message)
         elif request.writer.output_size > 0:
@@ -95,10 +95,10 @@ class Connection(web.RequestHandler):
 
 
 class Silent(AbstractAccessLogger):
-    """Requests are not logged: their addresses and queries can hold what people wrote."""
+    """Disables the access log: paths and queries can contain private text."""
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Not reached: `enabled` is asked first."""
+        """Never called, because `enabled` is False."""
 
     @property
     def enabled(self) -> bool:
@@ -106,7 +106,7 @@ class Silent(AbstractAccessLogger):
 
 
 def application(routes: Iterable[web.AbstractRouteDef], api: Api) -> web.Application:
-    """All routes, behind the API's auth, limits for what comes in and headers for what goes out."""
+    """The application with all routes, authentication, limits and response headers."""
     site = web.Application(
         client_max_size=MAX_BODY_BYTES, middlewares=[answer_errors, *api.middlewares, read_body]
     )
@@ -119,7 +119,7 @@ def application(routes: Iterable[web.AbstractRouteDef], api: Api) -> web.Applica
 
 async def _set_headers(request: web.Request, response: web.StreamResponse) -> None:
     if "Upgrade" in request.headers and not isinstance(response, web.WebSocketResponse):
-        response.force_close()  # who wanted another protocol is not read any more as one that speaks this
+        response.force_close()  # a client that asked for another protocol can't reuse the connection
     response.headers.update(HEADERS)
     response.headers.update(request.app[EXTRA_HEADERS])
     response.headers.setdefault("Referrer-Policy", REFERRER_POLICY)
@@ -127,7 +127,7 @@ async def _set_headers(request: web.Request, response: web.StreamResponse) -> No
 
 @web.middleware
 async def read_body(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Read the body before a handler runs, so that none waits for a slow client, or holds an endless one."""
+    """Read the body before the handler runs, so that slow or endless bodies don't occupy handlers."""
     if request.can_read_body:
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -141,11 +141,11 @@ async def read_body(request: web.Request, handler: Handler) -> web.StreamRespons
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error is a problem with a stable code and a sentence; no error shows how we are made."""
+    """Turn every error into a problem with a stable code; internal details are not shown."""
     try:
         return await handler(request)
     except ConnectionError:
-        return web.Response(status=HTTPStatus.BAD_REQUEST)  # the client has gone: nobody will read it
+        return web.Response(status=HTTPStatus.BAD_REQUEST)  # the client has disconnected
     except Exception as error:
         if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
             raise

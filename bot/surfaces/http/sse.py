@@ -1,4 +1,4 @@
-"""Event streams (SSE): of one run, of one run for existing clients (`/{run_id}/stream`), and of all runs."""
+"""Server-sent events: of one run, of one run for existing clients (`/{run_id}/stream`), and of all runs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SseRoutes:
     ) -> web.StreamResponse:
         opening = await open_run(self._streams.store.runs, run_id, _cursor(context))
         if opening.finished:
-            return web.Response(status=204)  # an EventSource stops at that
+            return web.Response(status=204)  # an EventSource doesn't reconnect after 204
         with self._streams.runs.follow(run_id, opening.after) as follower:
             return await self._send(context, follower, opening.first, plain=plain)
 
@@ -75,7 +75,7 @@ class SseRoutes:
     async def _write(
         self, request: web.Request, response: web.StreamResponse, messages: Sequence[Message], *, plain: bool
     ) -> None:
-        """Send, or a comment if there is nothing. A client that takes nothing for too long is cut off."""
+        """Send messages, or a comment if there are none. A client that doesn't read is disconnected."""
         block = b"".join(message.plain_sse if plain else message.sse for message in messages) or SSE_COMMENT
         try:
             async with asyncio.timeout(self._streams.pace.send_within):
@@ -86,7 +86,7 @@ class SseRoutes:
 
 
 def _cursor(context: RequestContext[None, StreamQuery]) -> str:
-    """The header wins: an EventSource comes back to the address it was opened with, with a newer header."""
+    """The header has precedence: EventSource reconnects to its original URL, with the last id in it."""
     return context.request.headers.get("Last-Event-ID") or context.query.last_event_id
 
 

@@ -1,4 +1,4 @@
-"""Starting runs over HTTP, once for each `Idempotency-Key`."""
+"""Starting runs over HTTP, idempotent by `Idempotency-Key`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.surfaces.http.bodies import StartBody
 from bot.surfaces.http.problems import Problem
 
 IDEMPOTENCY_KEY_TTL_S = 24 * 3600.0
-"""Seconds for which an `Idempotency-Key` stands for its run."""
+"""How long an `Idempotency-Key` is remembered."""
 MAX_KEY_LENGTH = 255
 
 
@@ -30,7 +30,7 @@ class Starts:
         self._webhook_urls = webhook_urls
 
     async def start(self, body: StartBody, actor: Actor, idempotency_key: str | None) -> Run:
-        """Start the run, or return the one that this caller started with this key.
+        """Start the run, or return the one that this caller started with the same key.
 
         Raises NotFound (unknown_crew), NoWorker, InvalidInputs, Refused (not_admitted, run_deleted), Problem
         (idempotency_conflict, webhook_urls_off, invalid_request).
@@ -41,9 +41,9 @@ class Starts:
         receipt = _receipt(actor, checked(idempotency_key))
         kept = await self._store.memory.recall(receipt)
         if kept is None:
-            # Checked before anything is kept: a request that was refused may be mended and sent again.
+            # Validated before the key is stored, so that a refused request can be corrected and sent again.
             await self._plan(body, actor, receipt)
-            # A new word in each receipt: after a day the same key starts another run.
+            # Random, so that the same key starts another run after it has expired.
             kept = await self._store.memory.put_if_absent(
                 receipt, json.dumps([str(uuid.uuid4()), _digest(body)]), IDEMPOTENCY_KEY_TTL_S
             )
@@ -55,7 +55,7 @@ class Starts:
         return await self._same(body, actor, word)
 
     async def _same(self, body: StartBody, actor: Actor, word: str) -> Run:
-        """The run of this word, started now if it has not been: what it needs may be gone by now."""
+        """The run that belongs to `word`; started now if an earlier request stored only the key."""
         try:
             return await self._store.runs.get(ids.run_id(f"http:{word}"))
         except NotFound:
@@ -82,7 +82,7 @@ class Starts:
 
 
 def checked(key: str) -> str:
-    """The `Idempotency-Key`, if it can be one. Raises Problem."""
+    """Validate an `Idempotency-Key`. Raises Problem."""
     if 0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable():
         return key
     raise Problem(

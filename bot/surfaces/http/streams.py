@@ -1,4 +1,4 @@
-"""What all streams share: where they read, who follows, and how they end."""
+"""What all streaming transports share: feeds, limits, positions and shutdown."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from bot.surfaces.http.wire import RESET, Message
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast streams go, in seconds."""
+    """The timing of streams, in seconds."""
 
-    #: Silence after which SSE carries a comment: clients with a read timeout of 5 s must live.
+    #: Silence after which SSE sends a comment, for clients with a read timeout of 5 s.
     quiet: float = 3.0
-    #: Between two heartbeats of SSE.
+    #: The interval of SSE heartbeats.
     heartbeat: float = 15.0
-    #: Between two pings of a WebSocket; without a pong for half as long the client counts as gone.
+    #: The interval of WebSocket pings; a client without a pong for half of it counts as disconnected.
     ping: float = 15.0
-    #: Between two looks at whether the caller of a WebSocket may still follow.
+    #: The interval at which the caller of a WebSocket is authenticated again.
     check: float = 5.0
-    #: For how long a client may take nothing, with a full buffer, before it is cut off. It can come back.
+    #: How long a client with a full buffer may read nothing before it is disconnected. It can resume.
     send_within: float = 20.0
 
 
 def cut_off(request: web.Request) -> None:
-    """End a connection whose client takes nothing any more, with what is still to be sent."""
+    """Close the connection of a client that doesn't read, discarding the data in its buffer."""
     if request.transport is not None:
         request.transport.abort()
 
@@ -51,24 +51,24 @@ class Streams:
     store: Store
     runs: RunFeed
     inbox: InboxFeed
-    #: Whether a caller may still follow: keys are revoked while streams are open.
+    #: Whether a caller is still authenticated: keys may be revoked while streams are open.
     still: Callable[[Caller], Awaitable[bool]]
     visibility: Visibility
     pace: Pace = Pace()
-    #: Streams and waiting polls that one key, or one person who has signed in, may have open.
+    #: The limit of open streams and waiting polls per key, or per person with a session.
     most_per_key: int = 100
     _open: set[asyncio.Task[Any]] = field(default_factory=set)
     _by_holder: Counter[str] = field(default_factory=Counter)
 
     def follow_all(self, caller: Caller) -> AbstractContextManager[InboxFollower]:
-        """A way through the stream of all runs that this caller sees, to be opened."""
+        """Register a client of the stream of all runs that this caller may view."""
         return self.inbox.follow(self.visibility.of(caller))
 
     @contextmanager
     def entered(self, caller: Caller) -> Iterator[None]:
-        """The current task serves a stream to this caller, while the block runs.
+        """Register the current task as a stream of this caller during the block.
 
-        Raises Problem (too_many_streams). The local person has no bound.
+        Raises Problem (too_many_streams). The local user has no limit.
         """
         task = asyncio.current_task()
         if task is None:
@@ -91,28 +91,28 @@ class Streams:
                 del self._by_holder[holder]
 
     def close(self) -> None:
-        """End all streams, since the process stops; clients come back with their cursors."""
+        """Close all streams at shutdown; clients resume with their cursors."""
         for task in tuple(self._open):
             task.cancel()
 
 
 class Opening(NamedTuple):
-    """Where to begin in a run."""
+    """The starting position of a client in a run."""
 
     run: Run
-    #: Behind event number `after`.
+    #: The client has the events up to this number.
     after: int
-    #: What is said before.
+    #: Messages to send first.
     first: tuple[Message, ...]
 
     @property
     def finished(self) -> bool:
-        """The client has seen the run's last event."""
+        """Whether the client has the run's last event."""
         return self.run.status.over and self.after >= self.run.seq
 
 
 async def open_run(runs: Runs, run_id: str, cursor: str) -> Opening:
-    """Begin behind the event `cursor`; with none at the first event. Raises NotFound."""
+    """The position after the event `cursor`, or before the first event. Raises NotFound."""
     run = await runs.get(run_id)
     if not cursor:
         return Opening(run, 0, ())

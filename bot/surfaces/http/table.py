@@ -1,4 +1,4 @@
-"""All operations of the API."""
+"""The table of all operations of the API."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ HEALTH: AnyOperation = Operation(
 
 @dataclass(frozen=True)
 class Handlers:
-    """What answers."""
+    """The handlers of all operations."""
 
     runs: RunRoutes
     questions: QuestionRoutes
@@ -75,7 +75,7 @@ class Handlers:
 
 
 def operations(handlers: Handlers) -> tuple[AnyOperation, ...]:
-    """The table: `/openapi.json` and the routes are made from it."""
+    """The table, from which routes and `/openapi.json` are generated."""
     return (
         HEALTH,
         *_runs(handlers),
@@ -337,7 +337,7 @@ def _streams_of_all(to: Handlers) -> tuple[AnyOperation, ...]:
 
 
 async def me(context: RequestContext[None, None]) -> web.Response:
-    """The caller."""
+    """The caller of the request."""
     caller = context.caller
     return reply(
         CallerView(

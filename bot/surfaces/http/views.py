@@ -1,4 +1,4 @@
-"""What clients get, as models, and how they are made from the core's values."""
+"""Models of responses, and their construction from the core's values."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from bot.core.waiting import Wait, WaitFor
 
 
 class View(BaseModel):
-    """Clients tolerate fields that they don't know: there will be more."""
+    """The base of responses. Clients have to ignore unknown fields, because more will be added."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class HealthView(View):
-    """This process runs."""
+    """This process is alive."""
 
     status: Literal["healthy"] = "healthy"
     timestamp: str
 
 
 class ActorView(View):
-    """Who did something."""
+    """The person or program that did something."""
 
     surface: str
     name: str
@@ -41,7 +41,7 @@ class ActorView(View):
 
 
 class CallerView(View):
-    """Who calls, and what they may do."""
+    """The caller, and what they may do."""
 
     surface: str
     name: str
@@ -70,7 +70,7 @@ class CrewView(View):
 
 
 class CrewsView(View):
-    """The crews that workers announced."""
+    """The crews that workers have announced."""
 
     crews: tuple[CrewView, ...]
 
@@ -125,14 +125,14 @@ class QuestionView(View):
 
 
 class QuestionsView(View):
-    """A page of questions of any runs. It can be short although others follow."""
+    """A page of questions. It can be short although others follow."""
 
     questions: tuple[QuestionView, ...]
     next: str | None = Field(None, description="The `cursor` of the next page; null: this is the last one.")
 
 
 class AnswerView(OutcomeView):
-    """An answer that counts, as it is recorded."""
+    """An accepted answer, as it is recorded."""
 
     question_id: str
     run_id: str
@@ -140,7 +140,7 @@ class AnswerView(OutcomeView):
 
 
 class WaitView(View):
-    """What a queued run is waiting for."""
+    """Why a queued run has not started."""
 
     code: WaitFor
     message: str
@@ -153,7 +153,7 @@ class WaitView(View):
 
 
 class RunSummary(View):
-    """A run, as lists show it."""
+    """A run, as in lists."""
 
     run_id: str
     crew: str
@@ -171,7 +171,7 @@ class RunSummary(View):
 
 
 class RunView(RunSummary):
-    """A run, with all that it asked."""
+    """A run with all its questions."""
 
     result: str | None
     questions: tuple[QuestionView, ...]
@@ -185,7 +185,7 @@ class RunsView(View):
 
 
 class StartedView(View):
-    """A run that was started, now or by the same request before."""
+    """A run that was started, by this request or by an identical earlier one."""
 
     run_id: str
     crew: str
@@ -194,7 +194,7 @@ class StartedView(View):
 
 
 class EventView(View):
-    """An event of a run: these fields, and those of its type."""
+    """An event of a run: common fields, and those of its type."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -206,13 +206,13 @@ class EventView(View):
 
 
 class EventsView(View):
-    """Events in their order."""
+    """Events in order."""
 
     events: tuple[EventView, ...]
 
 
 class FieldError(View):
-    """What is wrong with a field."""
+    """The error of one field."""
 
     field: str
     reason: str
@@ -232,23 +232,23 @@ class ProblemView(View):
 
 
 def summary(run: Run, wait: Wait | None = None) -> RunSummary:
-    """A run, for a list."""
+    """A run for lists."""
     return RunSummary(**_summary(run, wait))
 
 
 def full(run: Run, questions: list[Question], wait: Wait | None = None) -> RunView:
-    """A run, for itself."""
+    """A run with its questions."""
     asked = tuple(QuestionView.of(question) for question in questions)
     return RunView(**_summary(run, wait), result=run.result, questions=asked)
 
 
 def started(run: Run) -> StartedView:
-    """A run, for who started it."""
+    """The response to the start of a run."""
     return StartedView(run_id=run.id, crew=run.crew.name, status=run.status, created_at=iso(run.created_at))
 
 
 def outcome_of(question: Question) -> OutcomeView | None:
-    """What a settled question came to."""
+    """The outcome of a settled question."""
     outcome = question.outcome
     if outcome is None:
         return None

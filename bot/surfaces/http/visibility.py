@@ -1,4 +1,4 @@
-"""Which runs and questions a caller can view. Keys view all; people who signed in view their own."""
+"""Visibility of runs and questions: keys see all; people with a session see their own."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from bot.core.run import Run, can_view
 from bot.surfaces.http.auth import Caller
 
 CanView = Callable[[str], Awaitable[bool]]
-"""Whether somebody sees the run of this id."""
+"""Whether the caller may view the run with this id."""
 
 
 class Visibility:
-    """Answers NotFound for what a caller can not view."""
+    """Decides what a caller may view."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def check(self, request: web.Request, caller: Caller) -> None:
-        """Raises NotFound if the path names a run, or a question of a run, that the caller doesn't see."""
+        """Raises NotFound if the path names a run, or a question of one, that the caller may not view."""
         if not caller.is_person:
             return
         named = request.match_info
@@ -37,17 +37,17 @@ class Visibility:
             raise NotFound("question", question_id)
 
     def of(self, caller: Caller) -> CanView | None:
-        """For streams of all runs; None: sees everything."""
+        """A filter for streams of all runs; None if the caller sees all runs."""
         return (lambda run_id: self._can_view(caller, run_id)) if caller.is_person else None
 
     def of_run(self, caller: Caller, run: Run) -> bool:
-        """Whether this caller gets to know of the run. Who may read sees all, unless they are limited."""
+        """Whether the caller may view the run. Keys with `read` may view all runs, people their own."""
         if not caller.is_person and caller.scopes & {Scope.READ, Scope.ADMIN}:
             return True
         return can_view(caller.actor, run)
 
     def of_question(self, caller: Caller, run: Run, question: Question) -> bool:
-        """The same of one of its questions: who may answer it knows of it, too."""
+        """Whether the caller may view the question: everybody who may view its run or answer it."""
         return self.of_run(caller, run) or can_decide(caller.actor, question.policy)
 
     async def _can_view(self, caller: Caller, run_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""WebSocket: the same events, and answers back."""
+"""WebSockets, which carry events to clients and answers back."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from bot.surfaces.http.streams import Streams, cut_off, open_run
 from bot.surfaces.http.wire import RETRY_DELAY_S, Follower, Message
 
 CLOSE_TIMEOUT_S = 0.5
-"""Seconds that a client has to agree that it is over; it is over then anyway."""
+"""Seconds that a client gets to confirm the closing handshake."""
 MAX_MESSAGE_BYTES = 256 * 1024
-"""Bytes of a message; a larger one is answered with an error."""
+"""The limit for a message; a larger one is answered with an error."""
 MAX_BUFFERED_BYTES = 16 * 1024 * 1024
-"""Bytes of a message that are taken in at all, to answer like that.
+"""The limit for a message that is read at all, to be answered with an error.
 
-What goes on beyond is no mistake any more, and is closed (1009). Nothing is decompressed.
+Larger messages close the connection (1009). Compression is off.
 """
 
 
@@ -46,7 +46,7 @@ class WebSocketRoutes:
         run_id = context.id("execution_id")
         opening = await open_run(self._streams.store.runs, run_id, _cursor(context))
         socket = Socket(self._answers, self._rates, context.caller, run_id)
-        if opening.finished:  # nothing to follow: open, and close
+        if opening.finished:  # the run is over and the client has all events: open and close
             return await self._serve(context, socket, None, opening.first)
         with self._streams.runs.follow(run_id, opening.after) as follower:
             return await self._serve(context, socket, follower, opening.first)
@@ -82,7 +82,7 @@ class WebSocketRoutes:
         return response
 
     async def _receive(self, response: web.WebSocketResponse, caller: Caller, socket: Socket) -> None:
-        """Answer what the client says, until it has gone."""
+        """Answer the client's messages until it disconnects."""
         with suppress(ConnectionError):
             async for message in response:
                 if message.type is WSMsgType.ERROR or not await self._streams.still(caller):
@@ -96,7 +96,7 @@ class WebSocketRoutes:
         follower: Follower | None,
         first: Sequence[Message],
     ) -> None:
-        """Send what comes, until the last event or until it may no longer follow; then close."""
+        """Send messages until the last event, or until the caller loses access; then close."""
         messages, ended = first, follower is None
         try:
             while await self._streams.still(context.caller):
@@ -108,7 +108,7 @@ class WebSocketRoutes:
                 messages = await self._next(follower)
             await _close(response, context.request, WSCloseCode.OK if ended else WSCloseCode.POLICY_VIOLATION)
         except (ConnectionError, NotFound):
-            cut_off(context.request)  # which also ends the receiving
+            cut_off(context.request)  # also ends `_receive`
 
     async def _next(self, follower: Follower) -> Sequence[Message]:
         try:
@@ -118,7 +118,7 @@ class WebSocketRoutes:
             return ()
 
     async def _put(self, response: web.WebSocketResponse, data: bytes) -> None:
-        """Send a text. A client that takes nothing for too long is cut off."""
+        """Send a text message. A client that doesn't read is disconnected."""
         try:
             async with asyncio.timeout(self._streams.pace.send_within):
                 await response.send_frame(data, WSMsgType.TEXT)
@@ -127,7 +127,7 @@ class WebSocketRoutes:
 
 
 class Socket:
-    """What one client may say over its WebSocket."""
+    """Handles the messages of one client."""
 
     def __init__(self, answers: Answers, rates: KeyRateLimiter, caller: Caller, run_id: str | None) -> None:
         self._answers = answers
@@ -136,7 +136,7 @@ class Socket:
         self._run_id = run_id
 
     async def answer(self, message: WSMessage) -> dict[str, Any]:
-        """What a message is answered with: `accepted`, or `error` with its reason."""
+        """Handle a message; returns `accepted`, or `error` with the reason."""
         request_id = None
         try:
             said = _parse(message)
@@ -185,7 +185,7 @@ def _cursor(context: RequestContext[None, StreamQuery]) -> str:
 
 
 async def _close(response: web.WebSocketResponse, request: web.Request, code: WSCloseCode) -> None:
-    """Say that it is over; a client that doesn't even take that is cut off."""
+    """Close with this code; a client that doesn't read is disconnected."""
     try:
         async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
             await response.close(code=code)

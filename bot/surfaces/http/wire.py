@@ -1,4 +1,4 @@
-"""The one encoder of events: what every transport carries, made once and shared by all who follow."""
+"""The encoding of events: done once, and shared by all transports and clients."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from typing import Protocol
 from bot.core.event import Event, HumanInputRequired, RunCancelled, RunCompleted, RunFailed, encode
 
 SSE_RETRY = b"retry: 2000\n"
-"""In each SSE event: how many milliseconds a client waits before it comes back.
+"""Part of each SSE event: the reconnection delay in milliseconds.
 
-Not in a block of its own, which some clients take for an empty event.
+Not a block of its own, because some clients treat that as an empty event.
 """
 SSE_COMMENT = b":\n"
-"""Keeps clients alive that give up after some seconds of silence.
+"""Keeps the connections of clients with a read timeout open.
 
-One line, without an empty one behind it, which some clients take for an event.
+A single line without an empty line after it, because some clients treat that as an event.
 """
 
 
 def sse(name: str, data: bytes, cursor: str = "") -> bytes:
-    """An event of an event stream. Without a cursor the client keeps the one it had."""
+    """Encode an SSE event. Without a cursor, clients keep their last one."""
     head = f"id: {cursor}\nevent: {name}\n" if cursor else f"event: {name}\n"
     return b"".join((head.encode(), SSE_RETRY, b"data: ", data, b"\n\n"))
 
 
 @dataclass(frozen=True)
 class Message:
-    """One thing to send, whatever the transport."""
+    """A message, encoded for all transports."""
 
     type: str
     data: bytes
-    #: Where a client that has seen this goes on.
+    #: The cursor after this message.
     cursor: str = ""
-    #: Nothing follows.
+    #: Whether this is the last message.
     last: bool = False
 
     @cached_property
@@ -46,7 +46,7 @@ class Message:
 
     @cached_property
     def plain_sse(self) -> bytes:
-        """The same for `/{run_id}/stream`, which has two names of its own."""
+        """The encoding for `/{run_id}/stream`, which uses other event names."""
         return self.sse
 
 
@@ -83,43 +83,43 @@ def _cancelled(body: RunCancelled) -> dict[str, str]:
 
 
 def of_run(event: Event) -> EventMessage:
-    """An event as its run's streams carry it; its own id is the cursor."""
+    """The message for an event in its run's stream; the event's id is the cursor."""
     return EventMessage(event.body.type, encode(event.public()), event.id, event.last, event)
 
 
 def of_inbox(event: Event, cursor: str) -> EventMessage:
-    """An event as the streams of all runs carry it: with their cursor beside the event's own fields."""
+    """The message for an event in the stream of all runs, whose cursor is added to the event's fields."""
     return EventMessage(event.body.type, encode({**event.public(), "cursor": cursor}), cursor, event=event)
 
 
 def notice(kind: str, **fields: str) -> Message:
-    """Something about the stream itself: `stream_reset`, `snapshot_complete`."""
+    """A message about the stream itself: `stream_reset`, `snapshot_complete`."""
     return Message(kind, encode({"type": kind, **fields}), fields.get("cursor", ""))
 
 
 RESET = notice("stream_reset")
-"""The cursor was no good: everything that is still kept follows."""
+"""The cursor is invalid or too old: all stored events follow."""
 HEARTBEAT = notice("heartbeat")
 
 
 RECHECK_INTERVAL_S = 5.0
-"""Seconds after which all that is followed is looked at although nothing woke us: one batch a process."""
+"""Seconds after which all followed runs are read even without a wake-up, in one batch per process."""
 RETRY_DELAY_S = 0.5
-"""Seconds between two tries while the store is away."""
+"""The retry delay while the store is unavailable."""
 
 
 class Follower(Protocol):
-    """One client's way through a stream: a position and no queue, so that a slow client costs nothing."""
+    """The position of one client in a stream. It has no queue, so slow clients use no memory."""
 
     async def next(self, seconds: float) -> Sequence[Message]:
-        """What follows, as soon as there is something; nothing if `seconds` have passed without.
+        """Wait for the next messages; none after `seconds`.
 
         Raises StoreUnavailable.
         """
 
 
 class Change:
-    """Wakes everybody who waits for the next change."""
+    """Wakes all tasks that wait for the next change."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -129,7 +129,7 @@ class Change:
         self._event.clear()
 
     async def wait(self, seconds: float) -> None:
-        """Until the next change, but `seconds` at most."""
+        """Wait for the next change, for at most `seconds`."""
         if seconds <= 0:
             return
         with suppress(TimeoutError):

@@ -1,1 +1,1 @@
-"""Webhooks out: the events of runs, signed, to endpoints of other people's programs."""
+"""Outgoing webhooks: signed events of runs, delivered to other programs."""

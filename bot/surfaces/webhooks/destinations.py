@@ -1,4 +1,4 @@
-"""Where events go: to an endpoint of the settings, or to the address that came with a run's start."""
+"""Destinations of events: endpoints of the settings, and addresses from the start of runs."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ log = structlog.get_logger(__name__)
 
 
 class Destination(Protocol):
-    """Where the events of a run go on one surface."""
+    """The destination of a surface's events."""
 
     surface: str
 
     async def endpoint(self, run_id: str) -> Endpoint | None:
-        """None: nowhere. Raises NotFound."""
+        """The endpoint for this run; None if it has none. Raises NotFound."""
 
     async def blocked(self) -> bool:
-        """Whether nothing may be sent now."""
+        """Whether deliveries are suspended."""
 
     async def hang_up(self, why: str) -> bool:
-        """The receiver wants no more (410). True if that is about all runs: nothing is given up then."""
+        """Handle 410. True if the endpoint is disabled for all runs now, and the event is not given up."""
 
 
 class ConfiguredEndpoint:
-    """To an endpoint of the settings, for all runs."""
+    """An endpoint of the settings, for all runs."""
 
     def __init__(self, endpoint: Endpoint, webhooks: Webhooks) -> None:
         self.surface = endpoint.surface
@@ -53,7 +53,7 @@ class ConfiguredEndpoint:
 
 
 class PerRunEndpoint:
-    """To the address that came with the run's start, signed with a secret of who started it."""
+    """The address from the run's start, signed with a secret that is derived for the requester."""
 
     surface = surface_of(PER_RUN_ENDPOINT)
 

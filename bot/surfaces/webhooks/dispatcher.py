@@ -1,4 +1,4 @@
-"""Sends a run's events to an endpoint in order, and retries each one until it arrives or its time is up."""
+"""Delivers a run's events to an endpoint, in order and with retries."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ from bot.surfaces.webhooks.sending import DeliveryFailure, Sender
 log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 50
-"""Events that are read at a time."""
+"""Events per read."""
 
 
 HOUR_S = 3600.0
 JITTER = 0.2
-"""Each wait is longer or shorter by up to this part: what failed together doesn't come back together."""
+"""The random part of each delay, so that failed deliveries are not retried at the same moment."""
 
 
 @dataclass(frozen=True)
 class RetrySchedule:
-    """Times in seconds: 5 s, 15 s, 45 s, ... 4 h after the try before, for three days."""
+    """Exponential backoff in seconds: 5 s, 15 s, 45 s, ... up to 4 h between attempts, for three days."""
 
     first: float = 5.0
     factor: float = 3.0
     longest: float = 4 * HOUR_S
-    #: How long an event is tried, from when it happened or was asked for again.
+    #: How long an event is retried, from its creation or the request to redeliver it.
     total: float = 72 * HOUR_S
 
     def wait(self, tries: int, age: float, chance: float, *, at_least: float = 0.0) -> float | None:
-        """How long to wait after `tries` (from 1) of an event that is `age` old; None: give it up.
+        """The delay after attempt number `tries` (from 1) of an event of this age; None: give it up.
 
-        `chance` is a random number from 0 to 1. The last try is made when the time is up, not before;
-        `at_least` is what the receiver asked for.
+        `chance` is a random number from 0 to 1. The last attempt takes place at the end of the retry period;
+        `at_least` is the delay that the receiver asked for.
         """
         left = self.total - age
         if left <= 0:
             return None
-        # The exponent has a bound: 3 ** 650 is no float.
+        # The exponent is limited, because 3 ** 650 is too large for a float.
         plain = min(self.first * self.factor ** min(tries - 1, 50), self.longest)
         jittered = plain * (1 - JITTER + 2 * JITTER * chance)
         return min(max(jittered, min(at_least, self.longest)), left)
 
 
 class WebhookDispatcher:
-    """Brings events along one route."""
+    """Delivers events to one destination."""
 
     def __init__(
         self,
@@ -70,11 +70,11 @@ class WebhookDispatcher:
         self._sender = sender
         self._schedule = schedule
         self._tries = tries
-        #: For logs and figures.
+        #: The name in logs and metrics.
         self._name = destination.surface.removeprefix(SURFACE)
 
     async def bring(self, run_id: str) -> None:
-        """Send what is outstanding of a run, until nothing is, or something has to wait.
+        """Deliver a run's outstanding events until none is left or one has to be retried later.
 
         Raises NotFound and StoreUnavailable.
         """
@@ -91,11 +91,11 @@ class WebhookDispatcher:
                 state = state.model_copy(update={"tries": 0})
             before = page[-1].seq
         if before == state.before:
-            # Nothing was outstanding: so that it is no longer pending.
+            # Nothing was outstanding; this removes the run from the pending ones.
             await self._store.webhooks.ack_event(surface, self.owner, run_id, state.cursor)
 
     async def _one(self, endpoint: Endpoint | None, event: Event, state: Outstanding) -> bool:
-        """Whether the run's next event may follow."""
+        """Deliver one event; True if the next one may follow."""
         if endpoint is None or state.gone or not endpoint.wants(event.body.type):
             return await self._passed(event)
         failure = await self._sender.send(endpoint, event)
@@ -111,7 +111,7 @@ class WebhookDispatcher:
         since = state.again.get(event.seq, event.at)
         age = (await self._store.clock.now() - since) / 1000
         tries = state.tries + 1
-        wait = self._schedule.wait(tries, age, random.random(), at_least=failure.retry_after)  # noqa: S311 - spreads load
+        wait = self._schedule.wait(tries, age, random.random(), at_least=failure.retry_after)  # noqa: S311 - jitter
         if wait is None:
             return await self._give_up(event, failure)
         log.debug("A webhook has to be sent again", to=self._name, run_id=event.run_id, why=failure.why)

@@ -15,17 +15,17 @@ from bot.surfaces.webhooks.dispatcher import WebhookDispatcher
 log = structlog.get_logger(__name__)
 
 SHARD_LEASE_S = 30.0
-"""Seconds. Longer than one try takes, so that nobody else takes the shard meanwhile."""
+"""Longer than one attempt, so that no other process takes the shard during it."""
 RELEASE_TIMEOUT_S = 2.0
-"""Seconds that giving it back may hold up the end."""
+"""How long releasing the shards may delay the shutdown."""
 ERROR_DELAY_S = 60.0
-"""Seconds after which a run is tried again that could not be read, or broke our own code."""
+"""The delay before a run is retried that can't be read, or whose delivery raised an unexpected error."""
 MAX_CONCURRENT_REQUESTS = 8
-"""Requests to one endpoint, at the same time."""
+"""Concurrent requests to one endpoint."""
 
 
 class EndpointWorker:
-    """Delivers for one endpoint."""
+    """The delivery loop of one endpoint."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class EndpointWorker:
         self._busy: set[str] = set()
 
     async def run(self) -> None:
-        """Deliver for ever; the shards are given back when this is cancelled."""
+        """Deliver until cancelled; then release the shards."""
         async with asyncio.TaskGroup() as group:
             for shard in range(self._outbox.shards):
                 group.create_task(self._attend(shard, group))
@@ -61,7 +61,7 @@ class EndpointWorker:
                         log.debug("Webhooks wait for the store", reason=str(error))
                     await signal.wait(self._every)
             finally:
-                # Who doesn't get it back now, gets it when the lease has run out.
+                # If this fails, the leases expire by themselves.
                 with suppress(StoreUnavailable, TimeoutError):
                     async with asyncio.timeout(RELEASE_TIMEOUT_S):
                         await self._outbox.release_shard(self._surface, shard, self._dispatcher.owner)
@@ -83,16 +83,16 @@ class EndpointWorker:
             log.debug("A run was forgotten before its webhooks were sent", run_id=run_id)
         except StoreUnavailable as error:
             log.debug("Webhooks wait for the store", run_id=run_id, reason=str(error))
-        except Exception as error:  # noqa: BLE001 - what is wrong with one run doesn't concern the others
+        except Exception as error:  # noqa: BLE001 - an error of one run must not affect the others
             await self._set_aside(run_id, error)
         else:
-            # Something may have happened since it was read.
+            # New events may have arrived since the run was read.
             signal.set(())
         finally:
             self._busy.discard(run_id)
 
     async def _set_aside(self, run_id: str, error: Exception) -> None:
-        """A run that can't be read, or that breaks our own code, waits, so that others have their turn."""
+        """Postpone a run that can't be read, or whose delivery raised an unexpected error."""
         if isinstance(error, UnreadableRecord):
             log.debug("Webhooks wait until a run can be read", run_id=run_id, reason=str(error))
         else:

@@ -1,4 +1,4 @@
-"""One try to hand an event to an endpoint, over HTTP."""
+"""A single HTTP request that delivers an event to an endpoint."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from bot.core.event import Event, encode
 from bot.core.retry_after import parse_retry_after
 
 REQUEST_TIMEOUT_S = 15.0
-"""Seconds that a receiver has to answer, connecting included."""
+"""The time limit for a response, connecting included."""
 MAX_RESPONSE_BYTES = 4096
-"""Bytes that are read of an answer: nobody looks at them, but then the connection can serve again."""
+"""Bytes of a response that are read, so that the connection can be reused."""
 BODY_TIMEOUT_S = 1.0
-"""Seconds that the rest of an answer may take."""
+"""The time limit for the rest of a response."""
 MAX_RETRY_AFTER_S = 4 * 3600.0
-"""Seconds that a receiver can ask for."""
+"""The limit for `Retry-After`."""
 STATUSES_WITH_RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 AddressInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
@@ -36,31 +36,31 @@ AddressInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, i
 
 @dataclass(frozen=True)
 class DeliveryFailure:
-    """Why an event did not arrive, in words that quote neither its address nor a secret."""
+    """Why an event was not delivered. The text contains neither the address nor a secret."""
 
     why: str
-    #: Seconds that the receiver asks to be left alone.
+    #: Seconds, as the receiver asked by `Retry-After`.
     retry_after: float = 0.0
-    #: The receiver wants no more events, ever (410).
+    #: The receiver wants no more events (410).
     gone: bool = False
 
 
 class NotPublicError(OSError):
-    """An address that events are not sent to."""
+    """The address is not public."""
 
     def __init__(self) -> None:
         super().__init__("its address is on a private network; CREWDECK_WEBHOOK_ALLOW_PRIVATE allows that")
 
 
 class Sender:
-    """Sends events; shares its connections among all endpoints."""
+    """Sends events; all endpoints share its connections."""
 
     def __init__(self, session: aiohttp.ClientSession, *, private: bool) -> None:
         self._session = session
         self._private = private
 
     async def send(self, endpoint: Endpoint, event: Event) -> DeliveryFailure | None:
-        """Why the event did not arrive; None: it did."""
+        """Send an event; returns the failure, or None on success."""
         url = endpoint.url.get_secret_value()
         try:
             check_url(url, private=self._private)
@@ -81,7 +81,7 @@ class Sender:
 
 
 async def _finish(answer: aiohttp.ClientResponse) -> None:
-    """Take the rest of an answer whose status says that the event has arrived, whatever becomes of that."""
+    """Read the rest of a successful response, ignoring errors."""
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             await answer.content.read(MAX_RESPONSE_BYTES)
@@ -93,7 +93,7 @@ def _judged(answer: aiohttp.ClientResponse) -> DeliveryFailure | None:
     status = answer.status
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return None
-    # Not the phrase that the receiver sends: that is a stranger's text.
+    # Not the receiver's own phrase, which is untrusted text.
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
     asked = answer.headers.get("Retry-After", "") if status in STATUSES_WITH_RETRY_AFTER else ""
     return DeliveryFailure(
@@ -104,7 +104,7 @@ def _judged(answer: aiohttp.ClientResponse) -> DeliveryFailure | None:
 
 
 def _words(error: Exception) -> str:
-    """Our own words: those of aiohttp name the address."""
+    """A description without the address, which aiohttp's messages contain."""
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, NotPublicError):
         return str(error.os_error)
     for kind, words in _REASONS:
@@ -131,13 +131,13 @@ async def open_sender(
     within: float = REQUEST_TIMEOUT_S,
     resolver: AbstractResolver | None = None,
 ) -> AsyncIterator[Sender]:
-    """A sender that connects to public addresses only, unless `private` ones are allowed.
+    """A sender that connects to public addresses only, or with `private` to all.
 
-    It knows no proxy, cookie or password of this machine.
+    It uses no proxy, cookies or credentials of this machine.
     """
 
     def open_socket(info: AddressInfo) -> socket.socket:
-        # Here and not where names are looked up: this is the address that is really connected to.
+        # Checked here rather than after name resolution: this is the address of the actual connection.
         family, kind, protocol, _, address = info
         if not private and not is_public(str(address[0])):
             raise NotPublicError
@@ -156,7 +156,7 @@ async def open_sender(
 
 
 def signature_headers(secrets: Sequence[SecretStr], message_id: str, at: int, body: bytes) -> dict[str, str]:
-    """The headers of one try, at `at` (seconds since the epoch). A message keeps its id in all tries."""
+    """The headers of an attempt at `at` (seconds since the epoch). All attempts have the same message id."""
     signed = b".".join((message_id.encode(), str(at).encode(), body))
     return {
         "webhook-id": message_id,

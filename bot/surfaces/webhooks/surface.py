@@ -1,4 +1,4 @@
-"""The webhooks of this process, put together."""
+"""The composition of webhooks in this process."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from bot.surfaces.webhooks.sending import REQUEST_TIMEOUT_S, Sender, open_sender
 log = structlog.get_logger(__name__)
 
 MAX_CONCURRENT_PER_RUN_REQUESTS = 8 * MAX_CONCURRENT_REQUESTS
-"""Requests to the addresses that came with starts: they are many endpoints."""
+"""Concurrent requests to addresses from the start of runs, which belong to many receivers."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast things go, in seconds."""
+    """Timing, in seconds."""
 
     schedule: RetrySchedule = field(default_factory=RetrySchedule)
     within: float = REQUEST_TIMEOUT_S
-    #: Between two looks for what is due.
+    #: The interval at which due deliveries are looked up.
     every: float = RECHECK_INTERVAL_S
 
 
@@ -41,10 +41,10 @@ class Pace:
 async def open_webhooks(
     settings: Settings, store: Store, feed: Feed, metrics: Metrics, pace: Pace | None = None
 ) -> AsyncIterator[None]:
-    """Deliver to the endpoints of the settings while the block runs. Raises StoreUnavailable.
+    """Deliver to the endpoints of the settings during the block. Raises StoreUnavailable.
 
-    A process without endpoints leaves those that the store knows as they are: what it says of the runs that
-    start then is kept until a process delivers it. `feed` is followed by the caller.
+    A process without endpoints keeps those in the store: their events are stored until another process
+    delivers them. The caller runs `feed`.
     """
     pace = pace or Pace()
     await _follow(settings, store)
