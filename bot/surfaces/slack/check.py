@@ -1,4 +1,4 @@
-"""Whether the Slack app is set up as `manifest.yml` says, for `crewdeck doctor`."""
+"""Checks for `crewdeck doctor` that the Slack app is set up as `manifest.yml` says."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.core.diagnosis import Finding
 from bot.settings import Settings, shipped
 
-SECONDS = 10
+API_TIMEOUT_S = 10
 REINSTALL = (
     "Paste manifest.yml into the app's App Manifest page, save, and install the app again: docs/slack.md."
 )
 
 
 async def check(settings: Settings) -> list[Finding]:
-    """What there is to say about the settings of a Slack surface that is on."""
+    """The findings about the settings of a Slack surface that is on."""
     found = await _token(settings)
     if settings.socket_mode:
         found.append(await _socket_mode(settings))
@@ -75,7 +75,7 @@ async def _socket_mode(settings: Settings) -> Finding:
 
 
 def _client(settings: Settings, token: str) -> AsyncWebClient:
-    return AsyncWebClient(token=token, base_url=settings.slack_api_url, timeout=SECONDS)
+    return AsyncWebClient(token=token, base_url=settings.slack_api_url, timeout=API_TIMEOUT_S)
 
 
 def _refused(setting: str, error: Exception, remedy: str, settings: Settings) -> Finding:

@@ -1,7 +1,7 @@
-"""Slack's names of emoji as the emoji themselves. Pure.
+"""Replaces Slack's names of emoji by the emoji. Pure.
 
-A message carries the characters of the emoji in it; what is typed into a modal carries names alone. Of those,
-names that Slack shares with Unicode are found there, and the table holds others that people answer with.
+A message's blocks carry the characters of its emoji; what is typed into a modal carries names alone. Names
+that Slack shares with Unicode are looked up there, and the table holds others that people answer with.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Slack's wire text as people read it, and what it mentions. Pure."""
+"""Reads Slack's message markup: mentions, links and escapes. Pure."""
 
 from __future__ import annotations
 
