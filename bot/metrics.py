@@ -32,7 +32,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.acks = Histogram(
             "crewdeck_ack_seconds",
-            "From a request of a surface to its acknowledgement.",
+            "Time from a surface's request to its acknowledgement.",
             ["kind"],
             buckets=ACK_BUCKETS,
             registry=self.registry,
@@ -45,24 +45,24 @@ class Metrics:
         )
         self.web_api_retries = Counter(
             "crewdeck_web_api_retries",
-            "Calls of Slack's Web API that have to be made again.",
+            "Calls of Slack's Web API that have to be retried.",
             ["method"],
             registry=self.registry,
         )
         self.untold = Counter(
             "crewdeck_untold_questions",
-            "Questions of which none of the people who may answer could be told.",
+            "Questions for which nobody who may answer could be notified.",
             registry=self.registry,
         )
         self.webhook_tries = Counter(
             "crewdeck_webhook_tries",
-            "Tries to deliver an event by endpoint and result: delivered, missed; and what was given_up.",
+            "Attempts to deliver events by endpoint and result (delivered, missed), and events given_up.",
             ["endpoint", "result"],
             registry=self.registry,
         )
         self.worker_restarts = Counter(
             "crewdeck_worker_restarts",
-            "Workers of this process that died and were started again.",
+            "Workers of this process that crashed and were restarted.",
             registry=self.registry,
         )
 
@@ -92,7 +92,7 @@ class _Unreadable(Collector):
         self._counts = counts
 
     def collect(self) -> Iterator[Metric]:
-        words = "Stored records that this process can't read, and leaves alone."
+        words = "Stored records that this process can't read."
         family = GaugeMetricFamily("crewdeck_unreadable_records", words, labels=["kind"])
         for kind, count in sorted(self._counts.items()):
             family.add_metric([kind], count)
@@ -106,7 +106,7 @@ class _Surfaces(Collector):
         self._up = up
 
     def collect(self) -> Iterator[Metric]:
-        words = "Is this process connected to the surface?"
+        words = "Whether this process is connected to the surface."
         family = GaugeMetricFamily("crewdeck_surface_up", words, labels=["surface"])
         for name, up in sorted(self._up.items()):
             family.add_metric([name], up)
@@ -121,7 +121,9 @@ class _StoreFigures(Collector):
         self._now = now
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("crewdeck_store_up", "Does the store answer?", value=self._totals is not None)
+        yield GaugeMetricFamily(
+            "crewdeck_store_up", "Whether the store answers.", value=self._totals is not None
+        )
         if self._totals is not None:
             yield from _figures(self._totals, self._now)
 
@@ -131,26 +133,24 @@ def _figures(totals: Totals, now: int) -> Iterator[Metric]:
     for state in RunStatus:
         runs.add_metric([state], totals.runs.get(state, 0))
     yield runs
-    queued = GaugeMetricFamily("crewdeck_queued", "Runs that wait for a worker.", labels=["crew", "queue"])
+    queued = GaugeMetricFamily(
+        "crewdeck_queued", "Queued runs by crew and kind of queue.", labels=["crew", "queue"]
+    )
     for name, number in totals.queued.items():
         kind, _, crew = name.partition(":")
         queued.add_metric([crew, kind], number)
     yield queued
-    yield GaugeMetricFamily(
-        "crewdeck_questions_open", "Questions nobody answered yet.", totals.questions_open
-    )
+    yield GaugeMetricFamily("crewdeck_questions_open", "Open questions.", totals.questions_open)
     oldest = totals.oldest_question_at
     age = 0.0 if oldest is None else max(0, now - oldest) / 1000
     yield GaugeMetricFamily("crewdeck_oldest_question_seconds", "Age of the oldest open question.", age)
-    yield GaugeMetricFamily("crewdeck_workers", "Workers that were seen lately.", len(totals.workers))
+    yield GaugeMetricFamily("crewdeck_workers", "Live workers.", len(totals.workers))
     yield GaugeMetricFamily(
         "crewdeck_redis_replicas",
-        "Connected replicas, of the primary that has the fewest.",
+        "Connected replicas of the primary with the fewest.",
         totals.replicas,
     )
-    answers = CounterMetricFamily(
-        "crewdeck_answers", "Settled questions by what settled them.", labels=["action"]
-    )
+    answers = CounterMetricFamily("crewdeck_answers", "Settled questions by action.", labels=["action"])
     for action in Action:
         answers.add_metric([action], totals.answers.get(action, 0))
     yield answers
@@ -161,6 +161,6 @@ def _time_to_answer(totals: Totals) -> Metric:
     people = sum(count for action, count in totals.answers.items() if action != Action.EXPIRE)
     bounds = sorted(totals.answer_seconds.items(), key=lambda each: float(each[0]))
     buckets = [(str(float(bound)), float(count)) for bound, count in bounds]
-    family = HistogramMetricFamily("crewdeck_answer_seconds", "How long people took to settle a question.")
+    family = HistogramMetricFamily("crewdeck_answer_seconds", "Time until people settled a question.")
     family.add_metric([], [*buckets, ("+Inf", float(people))], totals.answer_seconds_sum)
     return family

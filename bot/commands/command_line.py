@@ -33,10 +33,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     result_callback=_end,
 )
-keys = _group("Make, list and revoke keys of the API.", required=True)
-sessions = _group("List who is signed in to the console, end sessions.")
-runs = _group("List and show runs, try them again, delete them.")
-webhooks = _group("List what endpoints did not get, and send it again.")
+keys = _group("Create, list and revoke API keys.", required=True)
+sessions = _group("List and end browser sessions of the console.")
+runs = _group("List, show, retry and delete runs.")
+webhooks = _group("List failed deliveries, and redeliver events.")
 
 
 def _command(
@@ -140,7 +140,7 @@ def add_key(
         list[str] | None, typer.Option(help="read, start, answer or admin; repeat it; without: all")
     ] = None,
 ) -> int:
-    """Make a key and print it, once."""
+    """Create a key and print it, once."""
     return _keys("add", name, scope or ())
 
 
@@ -176,7 +176,7 @@ def sessions_without_command(context: typer.Context) -> int | None:
 
 @_command(sessions, name="list")
 def list_sessions() -> int:
-    """List the sessions that are open, newest first."""
+    """List open sessions, newest first."""
     return _sessions("list")
 
 
@@ -188,7 +188,7 @@ def end_sessions(
     *,
     everybody: Annotated[bool, typer.Option("--all", help="everybody's")] = False,
 ) -> int:
-    """End the sessions of people, at once and everywhere."""
+    """End sessions, at once and everywhere."""
     return _sessions("end", named or (), everybody=everybody)
 
 
@@ -228,13 +228,13 @@ def list_runs(
 
 @_command(runs, name="show")
 def show_run(named: RunName) -> int:
-    """What a run is, what it asked and what it waits for."""
+    """Show a run, its questions and what it waits for."""
     return _runs("show", named=(named,))
 
 
 @_command(runs, name="retry")
 def retry_run(named: RunName) -> int:
-    """Try again what failed or was cancelled, from where it was."""
+    """Retry a failed or cancelled run from where it ended."""
     return _runs("retry", named=(named,))
 
 
@@ -247,7 +247,7 @@ def delete_runs(
         bool, typer.Option("--cancel", help="also runs that are not over: cancel them first")
     ] = False,
 ) -> int:
-    """Delete runs with everything that is stored of them."""
+    """Delete runs with all their data."""
     return _runs("delete", named=named, yes=yes, cancel=cancel)
 
 
@@ -272,7 +272,7 @@ def webhooks_without_command(context: typer.Context) -> int | None:
 
 @_command(webhooks, name="list")
 def list_webhooks() -> int:
-    """List the endpoints, what fails there, and what was given up."""
+    """List endpoints, failing deliveries and events that were given up."""
     return _webhooks("list")
 
 
@@ -287,19 +287,19 @@ def redeliver(
         str, typer.Option("--endpoint", metavar="NAME", help="to this one only", show_default=False)
     ] = "",
 ) -> int:
-    """Send events again, under the ids that they had."""
+    """Redeliver events, with their original ids."""
     return _webhooks("redeliver", what or (), failed=failed, name=name)
 
 
 @_command(webhooks, name="enable")
 def enable_endpoint(name: EndpointName) -> int:
-    """Send again to an endpoint that wanted no more (410)."""
+    """Enable an endpoint that was disabled because it answered 410."""
     return _webhooks("enable", name=name)
 
 
 @_command(webhooks, name="forget")
 def forget_endpoint(name: EndpointName) -> int:
-    """End an endpoint that no settings name any more."""
+    """Remove an endpoint that the settings no longer name."""
     return _webhooks("forget", name=name)
 
 
@@ -309,7 +309,7 @@ def print_secret(
         str, typer.Argument(help="the API key that starts; without keys, nothing", show_default=False)
     ] = "",
 ) -> int:
-    """Print what signs the webhooks that starts ask for."""
+    """Print the secret that signs webhooks to addresses from the start of runs."""
     return _webhooks("secret", name=name)
 
 
@@ -342,7 +342,7 @@ def start(
     ] = None,
     answer: Answers = None,
 ) -> int:
-    """Start a run, follow it and answer what it asks."""
+    """Start a run, follow it and answer its questions."""
     from bot.settings import load_remote
     from bot.terminal import commands
 
@@ -353,7 +353,7 @@ def start(
 def follow(
     run: Annotated[str, typer.Argument(help="its id")], answer: Answers = None, after: After = None
 ) -> int:
-    """Follow a run and answer what it asks."""
+    """Follow a run and answer its questions."""
     from bot.settings import load_remote
     from bot.terminal import commands
 
@@ -368,7 +368,7 @@ def inbox(
     ] = False,
     after: After = None,
 ) -> int:
-    """See what waits for an answer, and answer it."""
+    """List open questions, and answer them."""
     from bot.settings import load_remote
     from bot.terminal import commands
 

@@ -2,13 +2,13 @@
 
     CrewdeckError
     ├── SettingsError          an operator's mistake: one line, exit status 2
-    ├── StoreUnavailable       Redis is away, full, read-only or loading; nothing was changed
-    ├── JournalUndecryptable          a run's journal is encrypted with a key that this process doesn't have
-    ├── UnreadableRecord       something stored is of a newer release, or damaged; it was left alone
-    ├── NoWorker               no crew is known, since no worker has announced any yet
+    ├── StoreUnavailable       Redis is unavailable, full, read-only or loading; nothing was changed
+    ├── JournalUndecryptable   a run's journal is encrypted with a key that this process doesn't have
+    ├── UnreadableRecord       a stored record is damaged or of a newer release; it was not changed
+    ├── NoWorker               no crew is known, because no worker has announced any yet
     ├── NotFound               unknown_crew, unknown_run, unknown_question
     ├── InvalidInputs          the inputs of a start, with the reason for each field
-    └── Refused                a rule said no: not_allowed, settled, invalid_answer, run_over, ...
+    └── Refused                a rule refused the request: not_allowed, settled, invalid_answer, run_over, ...
 
 Errors of vendors (redis, slack_sdk, crewai) are translated where they are met. Control-flow signals of the
 worker are not errors and live in `crews`.

@@ -15,14 +15,14 @@ OnBehalfOf = Annotated[
     str | None,
     Field(
         max_length=200,
-        description="The person that the caller acts for, as it says itself. Recorded, never trusted.",
+        description="The person for whom the caller says that it acts. Recorded, never trusted.",
     ),
 ]
 Digest = Annotated[
     str | None,
     Field(
         pattern="^sha256:[0-9a-f]{64}$",
-        description="The question's `digest` as it was shown. If another one is asked by now: 409 `stale`.",
+        description="The question's `digest` as it was shown. If the question has changed: 409 `stale`.",
     ),
 ]
 ActionWord = Literal["approve", "reject", "choose", "respond"]
@@ -38,12 +38,14 @@ class StartBody(Request):
     """Start a run of a crew."""
 
     crew: Annotated[str, Field(min_length=1, max_length=200, description="Its name, as in `GET /crews`.")]
-    inputs: dict[str, JsonValue] = Field(default_factory=dict, description="By name; see the crew's inputs.")
+    inputs: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Values by name; see the crew's inputs."
+    )
     webhook_url: Annotated[
         str | None,
         Field(
             max_length=2000,
-            description="Where this run's events are sent as webhooks, if this server allows it.",
+            description="The address for webhooks with this run's events, if this server allows it.",
             json_schema_extra={"format": "uri"},
         ),
     ] = None
@@ -53,7 +55,9 @@ class StartBody(Request):
 class DeleteQuery(Request):
     """Options for deleting a run."""
 
-    cancel: bool = Field(default=False, description="Also if it is not over: it is cancelled first.")
+    cancel: bool = Field(
+        default=False, description="Also delete a run that is not over, which is cancelled first."
+    )
 
 
 class AnswerBody(Request):
@@ -61,9 +65,9 @@ class AnswerBody(Request):
 
     action: ActionWord
     value: Annotated[
-        str | None, Field(description="With `choose`: the option's id or label. With `respond`: the words.")
+        str | None, Field(description="With `choose`: the option's id or label. With `respond`: the answer.")
     ] = None
-    comment: Annotated[str, Field(description="Words that go with the answer.")] = ""
+    comment: Annotated[str, Field(description="A comment on the answer.")] = ""
     digest: Digest = None
     on_behalf_of: OnBehalfOf = None
 
@@ -104,9 +108,7 @@ class AnswerMessage(Request):
     """An answer over a WebSocket."""
 
     type: Literal["answer"]
-    request_id: Annotated[str | int | None, Field(description="Comes back with `accepted` or `error`.")] = (
-        None
-    )
+    request_id: Annotated[str | int | None, Field(description="Returned with `accepted` or `error`.")] = None
     question_id: Uuid
     action: ActionWord
     value: str | None = None
@@ -120,7 +122,7 @@ class Nothing(Request):
 
 
 LastEventId = Annotated[
-    str, Field(max_length=500, description="Go on after this event: its id, as it came with the stream.")
+    str, Field(max_length=500, description="Continue after the event with this id, as the stream sent it.")
 ]
 
 
@@ -134,7 +136,7 @@ class PollQuery(Request):
     """Where a poll begins, and how long it waits."""
 
     last_event_id: LastEventId = ""
-    wait: Annotated[float, Field(ge=0, le=60, description="Seconds to wait until there is something.")] = 0
+    wait: Annotated[float, Field(ge=0, le=60, description="Seconds to wait for the first event.")] = 0
 
 
 class EventsQuery(Request):
@@ -150,7 +152,7 @@ class RunsQuery(Request):
     crew: Annotated[str | None, Field(max_length=200)] = None
     status: RunStatus | None = None
     active: Annotated[
-        bool | None, Field(description="Only those that are not over, or only those that are.")
+        bool | None, Field(description="true: only unfinished runs; false: only finished ones.")
     ] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 20
     cursor: Annotated[

@@ -43,10 +43,10 @@ from bot.surfaces.http.websocket import WebSocketRoutes
 AnyOperation = Operation[Any, Any]
 
 ANSWERING = ("unknown_question", "not_allowed", "settled", "stale", "invalid_answer", "unreadable_record")
-LAST_EVENT_ID = {"Last-Event-ID": "Like `last_event_id`, as an EventSource sends it; it wins."}
+LAST_EVENT_ID = {"Last-Event-ID": "Like `last_event_id`, as an EventSource sends it; takes precedence."}
 STREAM = {
     200: ResponseSpec("Server-sent events", content_type="text/event-stream"),
-    204: ResponseSpec("The run's last event has been seen: there is nothing to come back for"),
+    204: ResponseSpec("The client has the run's last event: don't reconnect"),
 }
 SOCKET = {101: ResponseSpec("A WebSocket: events out, answers in")}
 
@@ -55,7 +55,7 @@ HEALTH: AnyOperation = Operation(
     "GET",
     "/health",
     "getHealth",
-    "Whether the process runs; nothing else is asked",
+    "Whether the process runs",
     health,
     {200: ResponseSpec("It does", HealthView)},
     public=True,
@@ -122,7 +122,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
                 "idempotency_conflict",
                 "invalid_idempotency_key",
             ),
-            headers={"Idempotency-Key": "The same key again, within 24 hours, is the same run."},
+            headers={"Idempotency-Key": "Requests with the same key within 24 hours return the same run."},
         ),
         Operation(
             "GET",
@@ -158,7 +158,7 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
             "POST",
             "/runs/{run_id}/retry",
             "retryRun",
-            "Try a run that failed or was cancelled again, from where it was",
+            "Retry a failed or cancelled run from where it ended",
             to.runs.retry,
             {202: ResponseSpec("The new run, started now or by the same request before", StartedView)},
             scope=Scope.START,
@@ -173,13 +173,13 @@ def _runs(to: Handlers) -> tuple[AnyOperation, ...]:
                 "journal_sealed",
                 "invalid_idempotency_key",
             ),
-            headers={"Idempotency-Key": "The same key again is the same run."},
+            headers={"Idempotency-Key": "Requests with the same key return the same run."},
         ),
         Operation(
             "DELETE",
             "/runs/{run_id}",
             "deleteRun",
-            "Delete a run with everything that is stored of it",
+            "Delete a run with all its data",
             to.runs.delete,
             {204: ResponseSpec("It is gone")},
             query=DeleteQuery,
@@ -205,7 +205,7 @@ def _questions(to: Handlers) -> tuple[AnyOperation, ...]:
             "GET",
             "/questions",
             "listQuestions",
-            "What waits for an answer, oldest first",
+            "Open questions, oldest first",
             to.questions.questions,
             {200: ResponseSpec("Questions", QuestionsView)},
             query=QuestionsQuery,
@@ -289,7 +289,7 @@ def _streams_of_run(to: Handlers) -> tuple[AnyOperation, ...]:
             "GET",
             "/poll/human-input/{execution_id}",
             "pollRun",
-            "A run's events, fetched",
+            "A run's events, by long polling",
             to.poll.of_run,
             {200: ResponseSpec("Events", EventsView)},
             query=PollQuery,
@@ -305,7 +305,7 @@ def _streams_of_all(to: Handlers) -> tuple[AnyOperation, ...]:
             "GET",
             "/events/human-input",
             "streamQuestions",
-            "The question events of all runs: what is open, then live",
+            "The question events of all runs: open questions first, then live events",
             to.sse.of_all,
             {200: STREAM[200]},
             query=StreamQuery,
@@ -327,7 +327,7 @@ def _streams_of_all(to: Handlers) -> tuple[AnyOperation, ...]:
             "GET",
             "/poll/human-input",
             "pollQuestions",
-            "The question events of all runs, fetched",
+            "The question events of all runs, by long polling",
             to.poll.of_all,
             {200: ResponseSpec("Events", EventsView)},
             query=PollQuery,

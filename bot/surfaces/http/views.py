@@ -33,7 +33,7 @@ class ActorView(View):
 
     surface: str
     name: str
-    on_behalf_of: str | None = Field(None, description="As the caller said itself.")
+    on_behalf_of: str | None = Field(None, description="As claimed by the caller.")
 
     @classmethod
     def of(cls, actor: Actor) -> ActorView:
@@ -46,7 +46,7 @@ class CallerView(View):
     surface: str
     name: str
     scopes: tuple[Scope, ...]
-    signed_in: bool = Field(description="By a session of the console, not by a key.")
+    signed_in: bool = Field(description="Authenticated by a session of the console, not by a key.")
 
 
 class CrewView(View):
@@ -81,7 +81,7 @@ class OutcomeView(View):
     action: Action
     value: JsonValue = None
     comment: str
-    human_feedback: str = Field(description="The outcome in words, as the crew sees it.")
+    human_feedback: str = Field(description="The outcome as text, as the crew receives it.")
     answered_by: ActorView | None
     answered_at: str | None
 
@@ -99,7 +99,9 @@ class QuestionView(View):
     reason_flags: ReasonFlags
     asker: str
     round: int | None
-    digest: str = Field(description="Of what is asked: goes with an answer, which counts for nothing else.")
+    digest: str = Field(
+        description="The digest of what is asked. An answer with it counts for this version only."
+    )
     created_at: str
     deadline: str | None
     outcome: OutcomeView | None
@@ -144,7 +146,7 @@ class WaitView(View):
 
     code: WaitFor
     message: str
-    ahead: int | None = Field(description="With `turn` and `limit`: runs of its crew that go before it.")
+    ahead: int | None = Field(description="With `turn` and `limit`: the runs of its crew ahead of it.")
     until: str | None = Field(description="With `retry`: when.")
 
     @classmethod
@@ -159,7 +161,7 @@ class RunSummary(View):
     crew: str
     title: str
     status: RunStatus
-    waiting_for: WaitView | None = Field(description="While it is queued: for what.")
+    waiting_for: WaitView | None = Field(description="Why the run waits, while it is queued.")
     inputs: dict[str, JsonValue]
     requester: ActorView
     created_at: str
@@ -167,7 +169,7 @@ class RunSummary(View):
     finished_at: str | None
     error: RunError | None
     cancelled_by: ActorView | None
-    retry_of: str | None = Field(description="The run that this one tries again.")
+    retry_of: str | None = Field(description="The run of which this one is a retry.")
 
 
 class RunView(RunSummary):
