@@ -19,7 +19,7 @@ def of_run(run: Run) -> int:
 
 
 class Withdrawn(Exception):  # noqa: N818
-    """The prompt was withdrawn, because its question no longer needs an answer."""
+    """The prompt was withdrawn, because it is no longer current."""
 
 
 class Interrupted(Exception):  # noqa: N818

@@ -65,7 +65,7 @@ RETRY_SOON = {"Retry-After": "2"}
 
 
 class Problem(Exception):  # noqa: N818 - the term of RFC 9457
-    """What a handler raises, and what the client then reads."""
+    """An error response. Handlers raise it."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Problem(Exception):  # noqa: N818 - the term of RFC 9457
 
 
 def of(error: Exception) -> Problem | None:
-    """The problem that one of our errors, or of aiohttp's, is for the client; None: nobody expected it."""
+    """The problem for an error of ours or of aiohttp; None for unexpected errors."""
     match error:
         case Problem():
             return error
@@ -121,7 +121,7 @@ def of(error: Exception) -> Problem | None:
 
 
 def invalid(error: ValidationError) -> Problem:
-    """What is wrong with a request, field by field; values are not repeated."""
+    """The problem of an invalid request, with an error per field. Values are not included."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     fields = [(".".join(map(str, each["loc"])), _reason(each["type"], each["msg"])) for each in found]
     detail = "; ".join(f"{field}: {why}" if field else why for field, why in fields)

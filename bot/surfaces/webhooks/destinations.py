@@ -45,9 +45,7 @@ class ConfiguredEndpoint:
         return disabled is not None and disabled.fingerprint == self._endpoint.fingerprint
 
     async def hang_up(self, why: str) -> bool:
-        log.warning(
-            "An endpoint wants no more webhooks: it is off until somebody enables it", to=self.surface
-        )
+        log.warning("An endpoint answered 410: it is disabled until an operator enables it", to=self.surface)
         await self._webhooks.disable(self.surface, why, self._endpoint.fingerprint)
         return True
 

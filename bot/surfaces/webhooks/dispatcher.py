@@ -114,7 +114,12 @@ class WebhookDispatcher:
         wait = self._schedule.wait(tries, age, random.random(), at_least=failure.retry_after)  # noqa: S311 - jitter
         if wait is None:
             return await self._give_up(event, failure)
-        log.debug("A webhook has to be sent again", to=self._name, run_id=event.run_id, why=failure.why)
+        log.debug(
+            "A webhook was not delivered and will be retried",
+            to=self._name,
+            run_id=event.run_id,
+            why=failure.why,
+        )
         await self._store.webhooks.nack_event(
             self.destination.surface, self.owner, event.run_id, tries=tries, why=failure.why, seconds=wait
         )

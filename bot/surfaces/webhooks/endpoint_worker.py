@@ -80,7 +80,7 @@ class EndpointWorker:
             async with self._slots:
                 await self._dispatcher.bring(run_id)
         except NotFound:
-            log.debug("A run was forgotten before its webhooks were sent", run_id=run_id)
+            log.debug("A run was deleted before its webhooks were sent", run_id=run_id)
         except StoreUnavailable as error:
             log.debug("Webhooks wait for the store", run_id=run_id, reason=str(error))
         except Exception as error:  # noqa: BLE001 - an error of one run must not affect the others
@@ -94,7 +94,7 @@ class EndpointWorker:
     async def _set_aside(self, run_id: str, error: Exception) -> None:
         """Postpone a run that can't be read, or whose delivery raised an unexpected error."""
         if isinstance(error, UnreadableRecord):
-            log.debug("Webhooks wait until a run can be read", run_id=run_id, reason=str(error))
+            log.debug("A run can't be read; its webhooks are postponed", run_id=run_id, reason=str(error))
         else:
             log.error("Webhooks of a run failed; trying again", run_id=run_id, exc_info=error)
         with suppress(StoreUnavailable):

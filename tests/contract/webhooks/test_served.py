@@ -26,7 +26,7 @@ async def test_a_server_sends_what_happens_in_runs_and_says_so_when_it_starts(
         await started(store)
         await receiver.until(lambda: len(receiver.requests) == 2)
         assert "Webhooks to   crm (127.0.0.1)" in server.output
-        again = "A webhook has to be sent again"
+        again = "A webhook was not delivered and will be retried"
         await asyncio.to_thread(server.wait_for, lambda: again in server.errors)
         _, figures = await asyncio.to_thread(server.get, "/metrics")
         story = server.story()
