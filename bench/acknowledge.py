@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from bench.deck import Deck, deck
+from bench.deployment import Deployment, deployed
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure, Within
@@ -101,7 +101,7 @@ async def measure(effort: Effort) -> list[Figure]:
         where = await slack.heard()
         token, api_url = str(where["token"]), str(where["api_url"])
         bolt = await stack.enter_async_context(Peer.started("bolt", token, SECRET, api_url))
-        running = await stack.enter_async_context(deck(_slack_settings(token, api_url)))
+        running = await stack.enter_async_context(deployed(_slack_settings(token, api_url)))
         bare = str((await bolt.heard())["url"])
         connector = aiohttp.TCPConnector(limit=0)
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
@@ -125,7 +125,7 @@ def _slack_settings(token: str, api_url: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _busy(running: Deck) -> AsyncIterator[None]:
+async def _busy(running: Deployment) -> AsyncIterator[None]:
     """The worker has more to do than it can while the block runs."""
     working = [asyncio.create_task(_work(running)) for _ in range(BUSY)]
     try:
@@ -137,12 +137,12 @@ async def _busy(running: Deck) -> AsyncIterator[None]:
                 await task
 
 
-async def _work(running: Deck) -> None:
+async def _work(running: Deployment) -> None:
     while True:
         await running.completed(await running.start("bench_busy"))
 
 
-async def _check_started(running: Deck, commands: Commands) -> None:
+async def _check_started(running: Deployment, commands: Commands) -> None:
     """An acknowledgement that started no run would be worth nothing."""
     started = 0
     for number in range(CHANNELS):

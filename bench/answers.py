@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from redis.asyncio import Redis
 
-from bench.deck import ADA, Deck, deck
+from bench.deployment import ADA, Deployment, deployed
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.peers.pubsub import PING, PONG
@@ -35,7 +35,7 @@ SETTLED = 0.01
 class Answers:
     """Answers questions of a crew, and knows when."""
 
-    running: Deck
+    running: Deployment
     #: From sending the answer, a round each.
     from_sent: list[list[float]] = field(default_factory=list)
 
@@ -115,7 +115,7 @@ class RoundTrip:
 
 async def measure(effort: Effort) -> list[Figure]:
     many = effort.samples
-    async with deck() as running, RoundTrip.on(running.server.store_url) as bare:
+    async with deployed() as running, RoundTrip.on(running.server.store_url) as bare:
         await Answers(running).round(1)
         answers = Answers(running)
         ours, baseline = await taking_turns(effort, lambda: answers.round(many), lambda: bare.round(many))

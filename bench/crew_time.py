@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.deck import Deck, deck
+from bench.deployment import Deployment, deployed
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure, Within
@@ -13,7 +13,7 @@ SHARE = 5
 
 async def measure(effort: Effort) -> list[Figure]:
     many = max(1, effort.samples // SHARE)
-    async with Peer.started("crew") as bare, deck() as running:
+    async with Peer.started("crew") as bare, deployed() as running:
         await bare.heard()
         await _ours(running, 2)
 
@@ -25,7 +25,7 @@ async def measure(effort: Effort) -> list[Figure]:
     return [Figure("crew: claimed -> finished", *spreads, aims=(Within(1.2),))]
 
 
-async def _ours(running: Deck, many: int) -> list[float]:
+async def _ours(running: Deployment, many: int) -> list[float]:
     """By the store's clock, which counts milliseconds."""
     took = []
     for _ in range(many):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import psutil
 from redis.asyncio import Redis
 
-from bench.deck import ADA, Deck, deck, until
+from bench.deployment import ADA, Deployment, deployed, until
 from bench.effort import Effort
 from bench.peer import Peer
 from bench.puppet import Puppet, concurrently
@@ -45,7 +45,7 @@ class Idle:
     web: float
 
     @classmethod
-    async def seen(cls, running: Deck, seconds: float) -> Idle:
+    async def seen(cls, running: Deployment, seconds: float) -> Idle:
         await asyncio.sleep(SETTLED)
         worker, web = running.worker, running.server.process
         before = _busy(worker), _busy(web)
@@ -60,7 +60,7 @@ class Idle:
 class Parking:
     """Parks runs, in the hands of the worker and in those of a puppet."""
 
-    running: Deck
+    running: Deployment
     redis: Redis
 
     async def by_worker(self, many: int) -> list[Run]:
@@ -114,7 +114,7 @@ async def measure(effort: Effort) -> list[Figure]:
     many, most = effort.parked, min(effort.finished, effort.parked)
     async with (
         Peer.started("crew") as peer,
-        deck(SETTINGS) as running,
+        deployed(SETTINGS) as running,
         Redis.from_url(running.server.store_url) as redis,
     ):
         await peer.heard()
@@ -155,7 +155,7 @@ def _idle(what: str, now: Idle, before: Idle) -> list[Figure]:
     ]
 
 
-async def _all_answered(running: Deck, most: int) -> tuple[float, float]:
+async def _all_answered(running: Deployment, most: int) -> tuple[float, float]:
     """Seconds until all that is open was answered, and until so many of the runs had finished."""
     # Only now: answers are looked for in pages, which isn't what is measured.
     waiting = [each async for each in _open(running)]
@@ -171,7 +171,7 @@ async def _all_answered(running: Deck, most: int) -> tuple[float, float]:
     return accepted, finished
 
 
-async def _answered(running: Deck, runs: Iterable[Run]) -> int:
+async def _answered(running: Deployment, runs: Iterable[Run]) -> int:
     """Answer these runs; how many had been completed before."""
     done = await _completed(running)
     for run in runs:
@@ -180,13 +180,13 @@ async def _answered(running: Deck, runs: Iterable[Run]) -> int:
     return done
 
 
-async def _answer(running: Deck, question: Question) -> None:
+async def _answer(running: Deployment, question: Question) -> None:
     said = make_response(Action.RESPOND, ADA, key=question.id, comment="yes")
     ruling = await running.store.questions.respond(question.run_id, question.id, said)
     assert ruling.verdict is Verdict.SETTLED
 
 
-async def _open(running: Deck) -> AsyncIterator[Question]:
+async def _open(running: Deployment) -> AsyncIterator[Question]:
     after = None
     while True:
         page = await running.store.questions.open_page(after=after)
@@ -196,7 +196,7 @@ async def _open(running: Deck) -> AsyncIterator[Question]:
             return
 
 
-async def _finished(running: Deck, done: int, more: int) -> None:
+async def _finished(running: Deployment, done: int, more: int) -> None:
     """Returns once so many more than `done` have been completed."""
 
     async def enough() -> bool:
@@ -205,7 +205,7 @@ async def _finished(running: Deck, done: int, more: int) -> None:
     await until(enough, FINISHED_WITHIN)
 
 
-async def _completed(running: Deck) -> int:
+async def _completed(running: Deployment) -> int:
     return (await running.store.health.totals()).runs.get(RunStatus.COMPLETED, 0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from bench.deck import Deck, deck, until
+from bench.deployment import Deployment, deployed, until
 from bench.effort import Effort
 from bench.table import Below, Figure, Spread
 from bot.core.feed import run_topic
@@ -20,7 +20,7 @@ LOST_AND_TAKEN = 2
 
 
 async def measure(effort: Effort) -> list[Figure]:
-    async with deck({"CREWDECK_LEASE": str(LEASE)}, workers=effort.kills + 1) as running:
+    async with deployed({"CREWDECK_LEASE": str(LEASE)}, workers=effort.kills + 1) as running:
         alive = list(running.workers)
         # New ones each time: a second death is followed by a pause, which is another thing.
         rounds = [await _killed(running, alive, await _waiting(running)) for _ in range(effort.kills)]
@@ -28,19 +28,19 @@ async def measure(effort: Effort) -> list[Figure]:
     return [Figure(name, Spread.of(rounds), Spread(LEASE), "s", (Below(LEASE + 1, "p99"),))]
 
 
-async def _waiting(running: Deck) -> list[Run]:
+async def _waiting(running: Deployment) -> list[Run]:
     """Runs that wait for people, in the hands of all workers."""
     runs = [await running.start("bench_asks") for _ in range(RUNS)]
     await until(lambda: _all_asked(running, runs), WITHIN)
     return runs
 
 
-async def _all_asked(running: Deck, runs: list[Run]) -> bool:
+async def _all_asked(running: Deployment, runs: list[Run]) -> bool:
     now = [await running.store.runs.get(run.id) for run in runs]
     return all(run.status is RunStatus.INPUT_REQUIRED for run in now)
 
 
-async def _killed(running: Deck, alive: list[Server], runs: list[Run]) -> list[float]:
+async def _killed(running: Deployment, alive: list[Server], runs: list[Run]) -> list[float]:
     """Seconds until each run of a worker that is killed was taken up."""
     now = [await running.store.runs.get(run.id) for run in runs]
     held = {worker: [run for run in now if _has(worker, run)] for worker in alive}
@@ -59,7 +59,7 @@ def _has(worker: Server, run: Run) -> bool:
     return (run.id, run.epoch) in claimed
 
 
-async def _taken(running: Deck, before: Run) -> float:
+async def _taken(running: Deployment, before: Run) -> float:
     """When another worker had it."""
     with running.feed.watch(run_topic(before.id)) as changed:
         while True:

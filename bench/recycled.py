@@ -8,7 +8,7 @@ from statistics import median
 
 import psutil
 
-from bench.deck import Deck, deck, until
+from bench.deployment import Deployment, deployed, until
 from bench.effort import Effort
 from bench.peer import Peer
 from bench.puppet import concurrently
@@ -34,7 +34,7 @@ async def measure(effort: Effort) -> list[Figure]:
     between = whole - 2 * BATCH
     async with (
         Peer.started("crew") as bare,
-        deck({"CREWDECK_RECYCLE_AFTER": str(whole)}) as running,
+        deployed({"CREWDECK_RECYCLE_AFTER": str(whole)}) as running,
     ):
         await bare.heard()
         # The server's first worker also pays for what the others find done, such as compiled modules.
@@ -54,7 +54,7 @@ async def measure(effort: Effort) -> list[Figure]:
     ]
 
 
-async def _life(running: Deck, between: int) -> Life:
+async def _life(running: Deployment, between: int) -> Life:
     """All of a worker's life; another one has come when this returns."""
     worker = running.worker
     await _execute(running, BATCH)
@@ -70,7 +70,7 @@ async def _life(running: Deck, between: int) -> Life:
     return Life(early, late)
 
 
-async def _execute(running: Deck, many: int) -> None:
+async def _execute(running: Deployment, many: int) -> None:
     for first in range(0, many, BATCH):
         some = range(first, min(first + BATCH, many))
         runs = [await running.start("bench_brief") for _ in some]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from redis.asyncio import Redis
 
-from bench.deck import ADA, Deck, deck, until
+from bench.deployment import ADA, Deployment, deployed, until
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure, Spread, Within
@@ -34,7 +34,7 @@ CREWS = {
 class Revivals:
     """Answers runs that are parked, one after the other."""
 
-    running: Deck
+    running: Deployment
     redis: Redis
     crew: str
 
@@ -76,7 +76,7 @@ async def measure(effort: Effort) -> list[Figure]:
         provider = {"OPENAI_API_KEY": "sk-bench", "OPENAI_BASE_URL": url, "OPENAI_API_BASE": url}
         async with (
             Peer.started("crew", env=provider) as bare,
-            deck({"CREWDECK_HOT_WINDOW": "0", **provider}) as running,
+            deployed({"CREWDECK_HOT_WINDOW": "0", **provider}) as running,
             Redis.from_url(running.server.store_url) as redis,
         ):
             await bare.heard()

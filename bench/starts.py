@@ -7,7 +7,7 @@ import time
 
 import aiohttp
 
-from bench.deck import deck
+from bench.deployment import deployed
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure
@@ -21,7 +21,7 @@ BODY = {"crew": "bench_busy", "inputs": {"turns": 0}}
 
 async def measure(effort: Effort) -> list[Figure]:
     many = max(1, effort.samples // SHARE)
-    async with Peer.started("memory") as bare, deck() as running, aiohttp.ClientSession() as session:
+    async with Peer.started("memory") as bare, deployed() as running, aiohttp.ClientSession() as session:
         urls = running.server.url, str((await bare.heard())["url"])
         for url in urls:
             await _round(session, url, 3)

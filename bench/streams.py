@@ -21,7 +21,7 @@ from typing import Protocol
 
 import psutil
 
-from bench.deck import ADA
+from bench.deployment import ADA
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.peers.clients import TRANSPORTS, Transport

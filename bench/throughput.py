@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from bench.deck import Deck, deck, until
+from bench.deployment import Deployment, deployed, until
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure, Spread
@@ -21,7 +21,7 @@ WITHIN = 120.0
 async def measure(effort: Effort) -> list[Figure]:
     many = max(10, effort.samples // SHARE)
     figures = []
-    async with Peer.started("crew") as bare, deck(workers=max(WORKERS)) as running:
+    async with Peer.started("crew") as bare, deployed(workers=max(WORKERS)) as running:
         await bare.heard()
         await _runs(running, many)
 
@@ -39,7 +39,7 @@ async def measure(effort: Effort) -> list[Figure]:
     return figures[::-1]
 
 
-async def _runs(running: Deck, many: int) -> list[float]:
+async def _runs(running: Deployment, many: int) -> list[float]:
     """How many a second, when so many are started at once."""
     done = await _completed(running)
     began = time.monotonic()
@@ -53,11 +53,11 @@ async def _runs(running: Deck, many: int) -> list[float]:
     return [many / (time.monotonic() - began)]
 
 
-async def _completed(running: Deck) -> int:
+async def _completed(running: Deployment) -> int:
     return (await running.store.health.totals()).runs.get(RunStatus.COMPLETED, 0)
 
 
-async def _stop(running: Deck, left: int) -> None:
+async def _stop(running: Deployment, left: int) -> None:
     """Until so many workers are left."""
     working = [worker for worker in running.workers if alive(worker.process)]
     for worker in working[left:]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bench.deck import Deck, deck, until
+from bench.deployment import Deployment, deployed, until
 from bench.effort import Effort
 from bench.table import Figure, Spread
 
@@ -15,7 +15,7 @@ ALL_ASKED_WITHIN = 120.0
 
 async def measure(effort: Effort) -> list[Figure]:
     figures = []
-    async with deck() as running:
+    async with deployed() as running:
         # The first run pays for what all share.
         await running.completed(await running.start("bench_brief"))
         idle = await _cost(running)
@@ -35,7 +35,7 @@ def _figures(many: int, now: tuple[float, float], idle: tuple[float, float]) -> 
     ]
 
 
-async def _until_waiting(running: Deck, many: int) -> None:
+async def _until_waiting(running: Deployment, many: int) -> None:
     """Start runs until so many wait for people."""
     waiting = (await running.store.health.totals()).questions_open
     for _ in range(many - waiting):
@@ -47,7 +47,7 @@ async def _until_waiting(running: Deck, many: int) -> None:
     await until(all_asked, ALL_ASKED_WITHIN)
 
 
-async def _cost(running: Deck) -> tuple[float, float]:
+async def _cost(running: Deployment) -> tuple[float, float]:
     """Megabytes that are resident, and threads."""
     await asyncio.sleep(SETTLED)
     worker = running.worker

@@ -10,14 +10,16 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-STAGED = "console_slack|slack_(mentions|presses|replies|restarts|served|start|status|strangers|transport)"
+ON_SHARED_SLACK = (
+    "console_slack|slack_(mentions|presses|replies|restarts|served|start|status|strangers|transport)"
+)
 TOGETHER = {
     "crews": r"tests/contract/crews/",
-    "fleet": r"tests/faults/test_(doubts|flows|releases|resuming|retries)\.py",
-    "sites": r"tests/faults/test_",
+    "workers": r"tests/faults/test_(doubts|flows|releases|resuming|retries)\.py",
+    "processes": r"tests/faults/test_(?!embedded|interruptible)",
     "storms": r"tests/faults/chaos/",
     "terminal": r"tests/scenario/terminal/",
-    "stage": rf"tests/scenario/test_({STAGED})\.py",
+    "slack": rf"tests/scenario/test_({ON_SHARED_SLACK})\.py",
 }
 """By name of what is started once: the files whose tests share it. The first that fits counts."""
 

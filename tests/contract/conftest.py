@@ -14,7 +14,7 @@ import redis
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, open_store
 from tests.contract import servers
-from tests.contract.world import RETRY_AFTER
+from tests.contract.examples import RETRY_AFTER
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import redis
 from bot.core.crew import Crew
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
-from tests.contract.world import DEMO
+from tests.contract.examples import DEMO
 
 PYTHON = Crew(name="from_python", title="From Python")
 MINUTE = 60_000

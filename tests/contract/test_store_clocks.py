@@ -12,8 +12,8 @@ from bot.core.ports import Fenced
 from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
+from tests.contract.examples import DEMO, LEASE, LOST, RETRY_AFTER, approval, claimed, started
 from tests.contract.places import misplaced
-from tests.contract.world import DEMO, LEASE, LOST, RETRY_AFTER, approval, claimed, started
 
 SHORT = 2.2
 """Seconds of a lease that a test waits for."""

@@ -13,7 +13,7 @@ from bot.core.question import Deadline
 from bot.store import redis_keys
 from bot.store.clock import QUARANTINED
 from bot.store.redis import RedisStore
-from tests.contract.world import ADA, DEMO, LEASE, LOST, PLACE, approval, claimed, started
+from tests.contract.examples import ADA, DEMO, LEASE, LOST, PLACE, approval, claimed, started
 
 BAD = ("", "{", "[]", "null", '"words"', '{"at": "soon"}', "\x00", "{}" * 9, "[" * 20_000)
 

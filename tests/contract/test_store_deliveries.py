@@ -9,7 +9,7 @@ from bot.core.event import TaskStarted
 from bot.core.ports import Delivery
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of
-from tests.contract.world import LEASE, PLACE, approval, claimed, response, started
+from tests.contract.examples import LEASE, PLACE, approval, claimed, response, started
 
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
 

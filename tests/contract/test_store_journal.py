@@ -7,7 +7,7 @@ from bot.core.question import Deadline
 from bot.core.run import RunStatus
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose
-from tests.contract.world import ADA, DEMO, LEASE, LOST, approval, claimed, response, told
+from tests.contract.examples import ADA, DEMO, LEASE, LOST, approval, claimed, response, told
 
 
 async def test_the_first_result_of_a_step_stays(store: RedisStore) -> None:

@@ -19,8 +19,19 @@ from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose, open_store
+from tests.contract.examples import (
+    ADA,
+    DEMO,
+    LEASE,
+    LOST,
+    PLACE,
+    approval,
+    claimed,
+    new_run,
+    response,
+    started,
+)
 from tests.contract.lossy import lossy_line
-from tests.contract.world import ADA, DEMO, LEASE, LOST, PLACE, approval, claimed, new_run, response, started
 from tests.faults.releases import dump
 
 CRM = "webhook:crm"

@@ -10,8 +10,7 @@ from bot.core.decision import Verdict
 from bot.core.errors import StoreUnavailable
 from bot.core.run import RunStatus
 from bot.store.redis import RedisStore, open_store
-from tests.contract.lossy import LossyLine, lossy_line
-from tests.contract.world import (
+from tests.contract.examples import (
     ADA,
     LEASE,
     LOST,
@@ -23,6 +22,7 @@ from tests.contract.world import (
     started,
     told,
 )
+from tests.contract.lossy import LossyLine, lossy_line
 
 TOO_MANY = 20
 """More lost answers than the store asks again for."""

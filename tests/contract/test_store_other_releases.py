@@ -14,7 +14,7 @@ from bot.core.question import Action, Deadline, Question
 from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
-from tests.contract.world import ADA, DEMO, LEASE, LOST, PLACE, approval, claimed, response, started
+from tests.contract.examples import ADA, DEMO, LEASE, LOST, PLACE, approval, claimed, response, started
 
 Change = Callable[[redis.Redis, str], None]
 """Makes a stored hash one that this release doesn't understand."""

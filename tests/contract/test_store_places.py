@@ -5,7 +5,7 @@ import redis
 from bot.core.place import Place
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, open_store
-from tests.contract.world import LOST, PLACE, claimed, started
+from tests.contract.examples import LOST, PLACE, claimed, started
 
 THERE = Place(surface="slack", tenant="T1", ref="D1/1700.9", group="slack:T1:D1")
 

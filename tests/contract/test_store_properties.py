@@ -19,8 +19,8 @@ from bot.core.ports import Fenced
 from bot.core.question import Action, Deadline, Question
 from bot.core.response import Approve, Choose, Reject, Reply, Response, make_response
 from bot.store.redis import RedisStore, open_store
+from tests.contract.examples import ADA, BOB, LOST, approval, claimed
 from tests.contract.servers import empty
-from tests.contract.world import ADA, BOB, LOST, approval, claimed
 
 HURRIED = settings(
     max_examples=30,

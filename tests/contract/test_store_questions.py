@@ -14,7 +14,7 @@ from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.connection import connect
 from bot.store.redis import RedisStore
-from tests.contract.world import ADA, BOB, LOST, approval, choice, claimed, response, told
+from tests.contract.examples import ADA, BOB, LOST, approval, choice, claimed, response, told
 
 pytestmark = pytest.mark.everywhere
 

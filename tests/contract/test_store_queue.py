@@ -12,7 +12,7 @@ from bot.core.feed import queue_topic
 from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
-from tests.contract.world import (
+from tests.contract.examples import (
     ADA,
     BOB,
     DEMO,

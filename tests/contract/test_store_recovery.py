@@ -19,8 +19,7 @@ from bot.store import redis_keys
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, open_store
 from bot.store.redis_keys import shard_of
-from tests.contract.lossy import LossyLine, lossy_line
-from tests.contract.world import (
+from tests.contract.examples import (
     ADA,
     DEMO,
     LEASE,
@@ -34,6 +33,7 @@ from tests.contract.world import (
     started,
     told,
 )
+from tests.contract.lossy import LossyLine, lossy_line
 
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
 IMPATIENT = "?socket_timeout=0.2"

@@ -16,9 +16,20 @@ from bot.store.durability import inspect
 from bot.store.redis import RedisStore, open_store
 from bot.store.redis_keys import shard_of
 from bot.store.write_concern import WriteConcern
+from tests.contract.examples import (
+    DEMO,
+    LEASE,
+    LOST,
+    PLACE,
+    approval,
+    claimed,
+    new_run,
+    response,
+    started,
+    told,
+)
 from tests.contract.servers import Pair, pair, until
 from tests.contract.test_store_cluster import sooner_or_later
-from tests.contract.world import DEMO, LEASE, LOST, PLACE, approval, claimed, new_run, response, started, told
 
 
 @pytest.fixture(scope="module")

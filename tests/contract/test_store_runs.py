@@ -14,7 +14,7 @@ from bot.core.question import Deadline
 from bot.core.run import RunStatus
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, open_store
-from tests.contract.world import (
+from tests.contract.examples import (
     ADA,
     BOB,
     CHANNEL,

@@ -16,9 +16,9 @@ from bot.store import redis_keys
 from bot.store.clock import Ages
 from bot.store.codec import new_call
 from bot.store.redis import RedisStore, open_store
+from tests.contract.examples import ADA, DEMO, LEASE, LOST, RETRY_AFTER, UNPLACED, approval, new_run, response
 from tests.contract.places import misplaced
 from tests.contract.servers import empty
-from tests.contract.world import ADA, DEMO, LEASE, LOST, RETRY_AFTER, UNPLACED, approval, new_run, response
 
 HURRIED = settings(
     max_examples=60,

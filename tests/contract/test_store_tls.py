@@ -15,8 +15,8 @@ from bot.core.run import RunStatus
 from bot.store.redis import open_store
 from tests.contract import certificates
 from tests.contract.certificates import Certificates
+from tests.contract.examples import started
 from tests.contract.servers import HOST, SERVICE, SLOTS, Server, free_ports, until
-from tests.contract.world import started
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import redis
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store
-from tests.contract.world import new_run, started
+from tests.contract.examples import new_run, started
 
 SECRET = "tide-mill-7"
 

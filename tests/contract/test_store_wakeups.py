@@ -12,7 +12,7 @@ from bot.core.feed import Feed, Signal
 from bot.core.ports import Fenced
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import SHARDS, shard_of
-from tests.contract.world import ADA, LEASE, PLACE, approval, claimed, response, started
+from tests.contract.examples import ADA, LEASE, PLACE, approval, claimed, response, started
 
 pytestmark = pytest.mark.everywhere
 

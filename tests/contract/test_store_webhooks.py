@@ -12,7 +12,7 @@ from bot.core.run import Run
 from bot.core.webhooks import Outstanding
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of
-from tests.contract.world import LEASE, PLACE, claimed, new_run, started
+from tests.contract.examples import LEASE, PLACE, claimed, new_run, started
 
 CRM, OPS = "webhook:crm", "webhook:ops"
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)

@@ -13,7 +13,17 @@ from bot.core.question import Deadline
 from bot.core.run import RunStatus
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose
-from tests.contract.world import DEMO, LEASE, LOST, approval, claimed, claimed_anyhow, response, started, told
+from tests.contract.examples import (
+    DEMO,
+    LEASE,
+    LOST,
+    approval,
+    claimed,
+    claimed_anyhow,
+    response,
+    started,
+    told,
+)
 
 pytestmark = pytest.mark.everywhere
 

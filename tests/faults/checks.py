@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from bot.core.run import Run
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deployment import Deployment
 
 
-async def ended_once(people: Deck, run: Run) -> list[str]:
+async def ended_once(people: Deployment, run: Run) -> list[str]:
     """The types of the run's events: numbered without gaps, each told once, the last one ends it."""
     events = await people.events(run)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))

@@ -8,59 +8,61 @@ import pytest
 import redis
 
 from bot.store.embedded import Embedded
-from tests.contract.conftest import redis_server
+from tests.contract.conftest import cluster, redis_cluster, redis_server
 from tests.contract.crews.conftest import model
-from tests.contract.crews.deck import Deck
-from tests.faults.fleet import Fleet
-from tests.faults.nursery import Nursery
-from tests.faults.site import Site
+from tests.contract.crews.deployment import Deployment
+from tests.faults.fork_server import ForkServer
+from tests.faults.process_deployment import ProcessDeployment
+from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import LoopbackModel
 
-__all__ = ["model", "redis_server"]
+__all__ = ["cluster", "model", "redis_cluster", "redis_server"]
 _MARKS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def fleet(model: LoopbackModel, nursery: Nursery) -> Iterator[Fleet]:
-    with Fleet.started(model.base_url, nursery) as fleet:
-        yield fleet
+def worker_deployment(model: LoopbackModel, fork_server: ForkServer) -> Iterator[WorkerDeployment]:
+    with WorkerDeployment.started(model.base_url, fork_server) as worker_deployment:
+        yield worker_deployment
 
 
 @pytest.fixture
-async def deck(fleet: Fleet) -> AsyncIterator[Deck]:
-    async with Deck.at(fleet.redis_url) as deck:
-        yield deck
+async def deployment(worker_deployment: WorkerDeployment) -> AsyncIterator[Deployment]:
+    async with Deployment.at(worker_deployment.redis_url) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    """Where the processes of a site come from: importing crewai is done once."""
-    with Nursery.opened() as opened:
+def fork_server() -> Iterator[ForkServer]:
+    """Where the processes of a deployment come from: importing crewai is done once."""
+    with ForkServer.opened() as opened:
         yield opened
 
 
 @pytest.fixture
-def site(redis_url: str, nursery: Nursery, model: LoopbackModel) -> Iterator[Site]:
+def processes(redis_url: str, fork_server: ForkServer, model: LoopbackModel) -> Iterator[ProcessDeployment]:
     """Processes, as the test makes them, on an empty embedded Valkey."""
-    with Site.built(nursery, redis_url, model.base_url) as built:
+    with ProcessDeployment.built(fork_server, redis_url, model.base_url) as built:
         yield built
 
 
 @pytest.fixture(params=["embedded", "redis_server"])
-def any_site(request: pytest.FixtureRequest, nursery: Nursery, model: LoopbackModel) -> Iterator[Site]:
+def any_processes(
+    request: pytest.FixtureRequest, fork_server: ForkServer, model: LoopbackModel
+) -> Iterator[ProcessDeployment]:
     """The same on the embedded Valkey, then on a real Redis where there is one."""
     url: str = request.getfixturevalue(request.param)
     with redis.Redis.from_url(url) as client:
         client.flushall()
-    with Site.built(nursery, url, model.base_url) as built:
+    with ProcessDeployment.built(fork_server, url, model.base_url) as built:
         yield built
 
 
 @pytest.fixture
-async def people(site: Site) -> AsyncIterator[Deck]:
-    """Who starts runs on the site, and answers them."""
-    async with Deck.at(site.redis_url) as deck:
-        yield deck
+async def people(processes: ProcessDeployment) -> AsyncIterator[Deployment]:
+    """Who starts runs on the deployment, and answers them."""
+    async with Deployment.at(processes.redis_url) as deployment:
+        yield deployment
 
 
 @pytest.fixture
@@ -79,7 +81,9 @@ def mortal(data_dir: Path) -> Iterator[Embedded]:
 
 
 @pytest.fixture
-def mortal_site(mortal: Embedded, nursery: Nursery, model: LoopbackModel) -> Iterator[Site]:
-    """A site on it."""
-    with Site.built(nursery, mortal.url, model.base_url) as built:
+def mortal_processes(
+    mortal: Embedded, fork_server: ForkServer, model: LoopbackModel
+) -> Iterator[ProcessDeployment]:
+    """A deployment on it."""
+    with ProcessDeployment.built(fork_server, mortal.url, model.base_url) as built:
         yield built

@@ -10,10 +10,10 @@ from bot.core.event import HumanInputReminded
 from bot.core.question import Action
 from bot.core.run import Run
 from bot.store.embedded import Embedded
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deployment import Deployment
 from tests.faults.checks import ended_once
 from tests.faults.mortal import paused
-from tests.faults.site import LEASE, WITHIN, Site, until
+from tests.faults.process_deployment import LEASE, WITHIN, ProcessDeployment, until
 from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -22,7 +22,7 @@ HOUR = 3600
 
 
 async def test_deadlines_leases_and_times_are_right_where_clocks_are_wrong(
-    site: Site, people: Deck, model: LoopbackModel, mark: str
+    processes: ProcessDeployment, people: Deployment, model: LoopbackModel, mark: str
 ) -> None:
     """The question has a deadline of three seconds and a reminder after two."""
     model.script(
@@ -33,15 +33,15 @@ async def test_deadlines_leases_and_times_are_right_where_clocks_are_wrong(
             say("{last}"),
         ],
     )
-    workers = [site.misled(HOUR), site.misled(-HOUR)]
+    workers = [processes.misled(HOUR), processes.misled(-HOUR)]
     for worker in workers:
         await worker.ready()
     began = time.time()
     run = await people.start("stuck", prompt=f"[[{mark}]]")
-    await site.did(mark, 1)
+    await processes.did(mark, 1)
     await asyncio.sleep(1.5 * LEASE)
     assert (await people.store.runs.get(run.id)).epoch == 1, "its lease holds"
-    holder = await site.held(run)
+    holder = await processes.held(run)
     holder.kill()
     killed = time.monotonic()
     await people.until(run, lambda now: now.epoch == 3)
@@ -65,16 +65,16 @@ async def test_deadlines_leases_and_times_are_right_where_clocks_are_wrong(
 
 
 async def test_a_laptop_that_is_suspended_again_and_again_costs_no_run(
-    site: Site, people: Deck, model: LoopbackModel, mark: str
+    processes: ProcessDeployment, people: Deployment, model: LoopbackModel, mark: str
 ) -> None:
     """All processes stand still for longer than a lease, nothing new is recorded in between, and go on."""
     model.script(mark, [call("lasting", mark=mark, what="work", seconds=6 * LEASE), say("{last}")])
-    web, *workers = site.web(), site.worker(), site.worker()
+    web, *workers = processes.web(), processes.worker(), processes.worker()
     await web.up()
     for worker in workers:
         await worker.ready()
     run = await people.start("stuck", prompt=f"[[{mark}]]")
-    await site.did(mark, 1)
+    await processes.did(mark, 1)
     for _ in range(3):
         for machine in (web, *workers):
             machine.pause()
@@ -84,20 +84,20 @@ async def test_a_laptop_that_is_suspended_again_and_again_costs_no_run(
         await asyncio.sleep(0.5 * LEASE)
     assert await people.result(run) == "did work"
     assert (await people.store.runs.get(run.id)).epoch == 1, "it stayed where it was"
-    assert site.effects(mark) == ["work"]
+    assert processes.effects(mark) == ["work"]
     await ended_once(people, run)
 
 
 async def test_a_store_that_stands_still_costs_no_run(
-    mortal: Embedded, mortal_site: Site, model: LoopbackModel, mark: str
+    mortal: Embedded, mortal_processes: ProcessDeployment, model: LoopbackModel, mark: str
 ) -> None:
     """As while a failover lasts, or its machine is paused."""
     model.script(mark, [call("lasting", mark=mark, what="work", seconds=5 * LEASE), say("{last}")])
-    for worker in [mortal_site.worker(), mortal_site.worker()]:
+    for worker in [mortal_processes.worker(), mortal_processes.worker()]:
         await worker.ready()
-    async with Deck.at(mortal.url) as people:
+    async with Deployment.at(mortal.url) as people:
         run = await people.start("stuck", prompt=f"[[{mark}]]")
-        await mortal_site.did(mark, 1)
+        await mortal_processes.did(mark, 1)
         for _ in range(2):
             with paused(mortal.url):
                 await asyncio.sleep(1.5 * LEASE)
@@ -105,7 +105,7 @@ async def test_a_store_that_stands_still_costs_no_run(
         assert await people.result(run) == "did work"
         assert (await people.store.runs.get(run.id)).epoch == 1, "it stayed where it was"
         await ended_once(people, run)
-    assert mortal_site.effects(mark) == ["work"]
+    assert mortal_processes.effects(mark) == ["work"]
 
 
 def _claimed(times: int, run: Run) -> bool:
@@ -114,19 +114,19 @@ def _claimed(times: int, run: Run) -> bool:
 
 
 async def test_a_worker_that_alone_is_suspended_again_and_again_has_not_died(
-    site: Site, people: Deck, model: LoopbackModel, mark: str
+    processes: ProcessDeployment, people: Deployment, model: LoopbackModel, mark: str
 ) -> None:
     """Others take its run over each time, and nothing new is recorded. It speaks again: that was no death."""
     model.script(mark, [call("napping", mark=mark, what="work", seconds=60, times=4), say("{last}")])
-    for worker in [site.worker(), site.worker()]:
+    for worker in [processes.worker(), processes.worker()]:
         await worker.ready()
     run = await people.start("stuck", prompt=f"[[{mark}]]")
     for times in range(1, 5):
-        await site.did(mark, times)
-        holder = await site.held(run)
+        await processes.did(mark, times)
+        holder = await processes.held(run)
         holder.pause()
         await people.until(run, partial(_claimed, times + 1))
         holder.resume()
-        await until(lambda: site.field(run, "crash_count") == "0", WITHIN, site.story)
+        await until(lambda: processes.field(run, "crash_count") == "0", WITHIN, processes.story)
     assert await people.result(run) == "did work"
     await ended_once(people, run)

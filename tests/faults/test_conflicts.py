@@ -14,10 +14,10 @@ from bot.core.lists import RunFilter
 from bot.core.policy import Approvers
 from bot.core.question import Action, Deadline, Outcome, Question, QuestionKind
 from tests.contract.http.served import http_client
-from tests.faults.site import Site, Web
-from tests.faults.town import Town
+from tests.faults.process_deployment import ProcessDeployment, Web
+from tests.faults.slack_deployment import SlackDeployment
 from tests.loopback.slack import GENERAL
-from tests.scenario.stage import SECRET
+from tests.scenario.slack_deployment import SECRET
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -25,15 +25,15 @@ ANYONE = Approvers(requester=False, anyone=True)
 
 
 @pytest.fixture
-async def town(site: Site) -> AsyncIterator[Town]:
-    async with Town.built(site, webs=2) as built:
+async def slack_deployment(processes: ProcessDeployment) -> AsyncIterator[SlackDeployment]:
+    async with SlackDeployment.built(processes, webs=2) as built:
         yield built
 
 
-async def outcome_of(town: Town, question: Question) -> Outcome:
+async def outcome_of(slack_deployment: SlackDeployment, question: Question) -> Outcome:
     """The question's outcome, which was told once."""
-    settled = await town.on.store.questions.get(question.run_id, question.id)
-    told = [event.body for event in await town.on.store.events.read(question.run_id)]
+    settled = await slack_deployment.on.store.questions.get(question.run_id, question.id)
+    told = [event.body for event in await slack_deployment.on.store.events.read(question.run_id)]
     completed = [b for b in told if isinstance(b, HumanInputCompleted) and b.question_id == question.id]
     assert settled.outcome is not None
     assert [body.action for body in completed] == [settled.outcome.action]
@@ -47,9 +47,11 @@ async def over_http(web: Web, question: Question, words: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_of_answers_at_once_one_counts_and_the_others_hear_whose(town: Town, seed: int) -> None:
+async def test_of_answers_at_once_one_counts_and_the_others_hear_whose(
+    slack_deployment: SlackDeployment, seed: int
+) -> None:
     """Two people in Slack and two programs, at two web processes, in any order."""
-    on, (first, second) = town.on, town.webs
+    on, (first, second) = slack_deployment.on, slack_deployment.webs
     chosen = random.Random(seed)
     people = [on.slack.person("U0ADA", name="Ada"), on.slack.person("U0BOB", name="Bob")]
     claim = await on.claimed(await on.start())
@@ -64,9 +66,11 @@ async def test_of_answers_at_once_one_counts_and_the_others_hear_whose(town: Tow
         if isinstance(who, Web):
             doing.append(asyncio.create_task(over_http(who, question, what)))
         else:
-            doing.append(await town.at(chosen.choice(town.webs), who.press(shown, what)))
+            doing.append(
+                await slack_deployment.at(chosen.choice(slack_deployment.webs), who.press(shown, what))
+            )
     answers = await asyncio.gather(*doing)
-    outcome = await outcome_of(town, question)
+    outcome = await outcome_of(slack_deployment, question)
     assert outcome.by is not None
     assert len(await on.store.questions.responses(claim.run.id, question.id)) == 1
     for (who, _), answer in zip(acts, answers, strict=True):
@@ -74,7 +78,7 @@ async def test_of_answers_at_once_one_counts_and_the_others_hear_whose(town: Tow
             _told_over_http(answer, outcome)
         else:
             assert answer.ok
-            await _told_in_slack(town, who.id, outcome)
+            await _told_in_slack(slack_deployment, who.id, outcome)
 
 
 def _told_over_http(answer: httpx.Response, outcome: Outcome) -> None:
@@ -85,18 +89,22 @@ def _told_over_http(answer: httpx.Response, outcome: Outcome) -> None:
         assert answer.json()["outcome"]["answered_by"]["surface"] == outcome.by.surface
 
 
-async def _told_in_slack(town: Town, user: str, outcome: Outcome) -> None:
+async def _told_in_slack(slack_deployment: SlackDeployment, user: str, outcome: Outcome) -> None:
     assert outcome.by is not None
     if outcome.by.user_id != user:
         words = f"This was already settled by {outcome.by.label}"
-        await town.on.sees(lambda: next(m for m in town.slack.ephemerals(user) if words in m.words))
+        await slack_deployment.on.sees(
+            lambda: next(m for m in slack_deployment.slack.ephemerals(user) if words in m.words)
+        )
     else:
-        assert not town.slack.ephemerals(user)
+        assert not slack_deployment.slack.ephemerals(user)
 
 
-async def test_an_answer_that_races_the_deadline_counts_or_is_told_that_it_does_not(town: Town) -> None:
+async def test_an_answer_that_races_the_deadline_counts_or_is_told_that_it_does_not(
+    slack_deployment: SlackDeployment,
+) -> None:
     """Many questions with a deadline of a second, answered about then."""
-    on, chosen = town.on, random.Random(1)
+    on, chosen = slack_deployment.on, random.Random(1)
     claim = await on.claimed(await on.start())
     silence = Deadline(after=1, outcome="reject")
     questions = [
@@ -108,18 +116,20 @@ async def test_an_answer_that_races_the_deadline_counts_or_is_told_that_it_does_
         assert question.deadline_at is not None
         left = (question.deadline_at - await on.store.clock.now()) / 1000
         await asyncio.sleep(max(0, left + chosen.uniform(-0.08, 0.08)))
-        return (await over_http(chosen.choice(town.webs), question, "in time")).status_code
+        return (await over_http(chosen.choice(slack_deployment.webs), question, "in time")).status_code
 
     said = await asyncio.gather(*map(answer, questions))
     for question, status in zip(questions, said, strict=True):
-        outcome = await outcome_of(town, question)
+        outcome = await outcome_of(slack_deployment, question)
         assert (outcome.action, status) in {(Action.RESPOND, 200), (Action.EXPIRE, 409), (Action.REJECT, 409)}
     assert len(set(said)) == 2, "some were in time and some were late"
 
 
-async def test_what_slack_delivers_again_days_later_counts_once_and_answers_nothing_else(town: Town) -> None:
+async def test_what_slack_delivers_again_days_later_counts_once_and_answers_nothing_else(
+    slack_deployment: SlackDeployment,
+) -> None:
     """Some of it had arrived before, some of it arrives for the first time."""
-    on, ada = town.on, town.slack.person("U0ADA", name="Ada")
+    on, ada = slack_deployment.on, slack_deployment.slack.person("U0ADA", name="Ada")
     command = await ada.command("/crew", "start demo lighthouses")
     run = await on.start()
     claim = await on.claimed(run)
@@ -131,28 +141,28 @@ async def test_what_slack_delivers_again_days_later_counts_once_and_answers_noth
     assert command.ok
     assert pressed.ok
     assert reply.ok
-    town.slack.connect_http("http://127.0.0.1:9/slack/events", SECRET)
+    slack_deployment.slack.connect_http("http://127.0.0.1:9/slack/events", SECRET)
     lost = [await ada.press(shown, "Reject"), await ada.reply(GENERAL, thread, "red")]
     assert not any(each.ok for each in lost)
     await asyncio.sleep(2.1)  # Slack's clock and the store's may differ by two seconds.
     later = await on.ask(claim, "And which shape?", kind=QuestionKind.TEXT)
-    _days_pass(town)
-    town.reach(town.webs[1])
+    _days_pass(slack_deployment)
+    slack_deployment.reach(slack_deployment.webs[1])
     for delivery in (command, pressed, reply, *lost):
         assert (await ada.redeliver(delivery, retry_num=3)).ok
-    await on.slack.wait_for(lambda: len(town.slack.ephemerals(ada.id)) == 3)
-    starting, *told = sorted(each.words for each in town.slack.ephemerals(ada.id))
+    await on.slack.wait_for(lambda: len(slack_deployment.slack.ephemerals(ada.id)) == 3)
+    starting, *told = sorted(each.words for each in slack_deployment.slack.ephemerals(ada.id))
     assert starting.startswith("Starting")
     assert told[0].startswith("The last question here was already settled")
     assert told[1].startswith("This was already settled by Ada: Approve")
-    assert (await outcome_of(town, words)).comment == "blue"
-    assert (await outcome_of(town, decision)).action is Action.APPROVE
+    assert (await outcome_of(slack_deployment, words)).comment == "blue"
+    assert (await outcome_of(slack_deployment, decision)).action is Action.APPROVE
     assert (await on.store.questions.get(run.id, later.id)).open
     assert len(await on.store.runs.list(RunFilter())) == 2
 
 
-def _days_pass(town: Town) -> None:
+def _days_pass(slack_deployment: SlackDeployment) -> None:
     """What is remembered for a week is forgotten."""
-    with redis.Redis.from_url(town.site.redis_url) as client:
+    with redis.Redis.from_url(slack_deployment.processes.redis_url) as client:
         for key in client.scan_iter("crewdeck:memory:*"):
             client.delete(key)

@@ -13,10 +13,10 @@ import websockets
 
 from bot.core.claim import Claim
 from bot.store.redis import RedisStore, open_store
+from tests.contract.examples import claimed
 from tests.contract.http.following import TRANSPORTS, Follow, Sent
 from tests.contract.http.served import Served, http_client
-from tests.contract.world import claimed
-from tests.faults.site import Site, Web
+from tests.faults.process_deployment import ProcessDeployment, Web
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -25,8 +25,8 @@ CUT_OFF = (httpx.TransportError, websockets.WebSocketException, OSError)
 
 
 @pytest.fixture
-async def store(site: Site) -> AsyncIterator[RedisStore]:
-    async with open_store(site.redis_url) as opened:
+async def store(processes: ProcessDeployment) -> AsyncIterator[RedisStore]:
+    async with open_store(processes.redis_url) as opened:
         yield opened
 
 
@@ -61,16 +61,18 @@ class Client:
         return [each["seq"] for each in told]
 
 
-async def test_who_follows_misses_nothing_and_hears_nothing_twice(site: Site, store: RedisStore) -> None:
+async def test_who_follows_misses_nothing_and_hears_nothing_twice(
+    processes: ProcessDeployment, store: RedisStore
+) -> None:
     """Wake-up connections are killed all the time, and web processes one after the other; new ones come."""
-    webs = [site.web() for _ in range(3)]
+    webs = [processes.web() for _ in range(3)]
     for web in webs:
         await web.up()
     claim = await claimed(store)
     clients = [Client(follow, store, webs, seed) for seed, follow in enumerate(list(TRANSPORTS.values()) * 3)]
     following = [asyncio.create_task(client.follow(claim.run.id)) for client in clients]
-    killing = asyncio.create_task(_kill_wakeups(site))
-    await _work(store, claim, site, webs)
+    killing = asyncio.create_task(_kill_wakeups(processes))
+    await _work(store, claim, processes, webs)
     await store.queue.finish(claim, result="done")
     async with asyncio.timeout(30):
         await asyncio.gather(*following)
@@ -81,7 +83,7 @@ async def test_who_follows_misses_nothing_and_hears_nothing_twice(site: Site, st
     assert sum(client.moves for client in clients) >= len(clients), "everybody was moved at least once"
 
 
-async def _work(store: RedisStore, claim: Claim, site: Site, webs: list[Web]) -> None:
+async def _work(store: RedisStore, claim: Claim, processes: ProcessDeployment, webs: list[Web]) -> None:
     async with http_client("http://unused", 5) as http:
         crew = Served("", store, http)
         for number in range(TASKS):
@@ -89,13 +91,13 @@ async def _work(store: RedisStore, claim: Claim, site: Site, webs: list[Web]) ->
             await asyncio.sleep(0.03)
             if number % 15 == 10:
                 webs.pop(0).kill()
-                another = site.web()
+                another = processes.web()
                 await another.up()
                 webs.append(another)
 
 
-async def _kill_wakeups(site: Site) -> None:
-    with redis.Redis.from_url(site.redis_url) as client:
+async def _kill_wakeups(processes: ProcessDeployment) -> None:
+    with redis.Redis.from_url(processes.redis_url) as client:
         while True:
             client.client_kill_filter(_type="pubsub")
             await asyncio.sleep(0.2)

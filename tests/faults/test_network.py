@@ -8,13 +8,13 @@ import pytest
 
 from bot.core.policy import Approvers
 from bot.core.question import Action, Question, QuestionKind
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deployment import Deployment
 from tests.contract.http.following import all_of, over_sse
 from tests.contract.http.served import Served, http_client
 from tests.faults.checks import ended_once
+from tests.faults.process_deployment import ProcessDeployment, Web
 from tests.faults.proxy import Line, Way
-from tests.faults.site import Site, Web
-from tests.faults.town import Town
+from tests.faults.slack_deployment import SlackDeployment
 from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -23,9 +23,9 @@ ANYONE = Approvers(requester=False, anyone=True)
 
 
 @pytest.fixture
-def line(site: Site) -> Iterator[Line]:
+def line(processes: ProcessDeployment) -> Iterator[Line]:
     """What the far process reaches Redis by."""
-    with Line.laid(site.redis_url) as laid:
+    with Line.laid(processes.redis_url) as laid:
         yield laid
 
 
@@ -35,7 +35,7 @@ def ways(line: Line, names: str) -> list[Way]:
 
 @pytest.mark.parametrize("held", ["to_server", "to_client", "to_server+to_client"])
 async def test_a_worker_that_is_cut_off_loses_its_run_and_comes_back(
-    site: Site, line: Line, people: Deck, model: LoopbackModel, mark: str, held: str
+    processes: ProcessDeployment, line: Line, people: Deployment, model: LoopbackModel, mark: str, held: str
 ) -> None:
     """What it had sent arrives when others have finished the run long since."""
     model.script(
@@ -47,18 +47,18 @@ async def test_a_worker_that_is_cut_off_loses_its_run_and_comes_back(
             say("{last}"),
         ],
     )
-    far = site.worker(CREWDECK_REDIS_URL=line.url)
+    far = processes.worker(CREWDECK_REDIS_URL=line.url)
     await far.ready()
     run = await people.start("stuck", prompt=f"[[{mark}]]")
-    await site.did(mark, 2)
+    await processes.did(mark, 2)
     line.hold(*ways(line, held))
-    near = site.worker()
+    near = processes.worker()
     assert await people.result(run) == "did after"
     line.heal()
     await far.left(run)
-    twice = site.effects(mark) == ["before", "work", "work", "after"]  # It may be repeated, and says so.
+    twice = processes.effects(mark) == ["before", "work", "work", "after"]  # It may be repeated, and says so.
     # Only on its way to the store, and on a connection that stood already, could the first time be recorded.
-    assert twice or (held == "to_client" and site.effects(mark) == ["before", "work", "after"])
+    assert twice or (held == "to_client" and processes.effects(mark) == ["before", "work", "after"])
     assert model.count(mark) in {4, 5}, (
         "the far worker may have asked the model once more than it could record"
     )
@@ -71,7 +71,7 @@ async def test_a_worker_that_is_cut_off_loses_its_run_and_comes_back(
 
 @pytest.mark.parametrize("bad", ["slow", "broken"])
 async def test_a_worker_behind_a_bad_line_keeps_its_run_and_does_nothing_twice(
-    site: Site, line: Line, people: Deck, model: LoopbackModel, mark: str, bad: str
+    processes: ProcessDeployment, line: Line, people: Deployment, model: LoopbackModel, mark: str, bad: str
 ) -> None:
     """Answers take 200 to 500 ms, or are cut off in their midst now and then."""
     chosen = random.Random(1)
@@ -84,7 +84,7 @@ async def test_a_worker_behind_a_bad_line_keeps_its_run_and_does_nothing_twice(
             say("{last}"),
         ],
     )
-    worker = site.worker(CREWDECK_REDIS_URL=line.url, CREWDECK_LEASE="6")
+    worker = processes.worker(CREWDECK_REDIS_URL=line.url, CREWDECK_LEASE="6")
     await worker.ready()
     if bad == "slow":
         line.to_client.latency = (0.2, 0.5)
@@ -93,7 +93,7 @@ async def test_a_worker_behind_a_bad_line_keeps_its_run_and_does_nothing_twice(
     run = await people.start("stuck", prompt=f"[[{mark}]]")
     await people.say(await people.question(run), "yes")
     assert await people.result(run) == "did three"
-    assert sorted(site.effects(mark)) == ["one", "three", "two"]
+    assert sorted(processes.effects(mark)) == ["one", "three", "two"]
     assert (await people.store.runs.get(run.id)).epoch == 1
     await ended_once(people, run)
 
@@ -105,11 +105,11 @@ async def answer(web: Web, question: Question, words: str) -> int:
 
 
 async def test_a_web_process_that_is_cut_off_confirms_nothing_that_did_not_count(
-    site: Site, line: Line
+    processes: ProcessDeployment, line: Line
 ) -> None:
-    async with Town.built(site, webs=1) as town:
-        on, [near] = town.on, town.webs
-        far = town.web(CREWDECK_REDIS_URL=line.url)
+    async with SlackDeployment.built(processes, webs=1) as slack_deployment:
+        on, [near] = slack_deployment.on, slack_deployment.webs
+        far = slack_deployment.web(CREWDECK_REDIS_URL=line.url)
         await far.up()
         claim = await on.claimed(await on.start())
         async with http_client(far.url, 5) as client:
@@ -134,16 +134,18 @@ async def test_a_web_process_that_is_cut_off_confirms_nothing_that_did_not_count
         assert len({data for data, _ in seen}) == len(seen) == (await on.store.runs.get(claim.run.id)).seq
 
 
-async def test_presses_behind_a_slow_line_are_acknowledged_in_time_and_count(site: Site, line: Line) -> None:
-    async with Town.built(site, webs=1) as town:
-        on, ada = town.on, town.slack.person("U0ADA", name="Ada")
-        far = town.web(CREWDECK_REDIS_URL=line.url)
+async def test_presses_behind_a_slow_line_are_acknowledged_in_time_and_count(
+    processes: ProcessDeployment, line: Line
+) -> None:
+    async with SlackDeployment.built(processes, webs=1) as slack_deployment:
+        on, ada = slack_deployment.on, slack_deployment.slack.person("U0ADA", name="Ada")
+        far = slack_deployment.web(CREWDECK_REDIS_URL=line.url)
         await far.up()
         claim = await on.claimed(await on.start())
         questions = [await on.ask(claim, f"Number {number}?") for number in range(3)]
         shown = [await on.sees(lambda n=n: on.said(f"Number {n}?")) for n in range(3)]  # type: ignore[misc]
         line.to_server.latency, line.to_client.latency = (0.05, 0.1), (0.2, 0.5)
-        pressed = [await (await town.at(far, ada.press(each, "Approve"))) for each in shown]
+        pressed = [await (await slack_deployment.at(far, ada.press(each, "Approve"))) for each in shown]
         assert all(each.ok for each in pressed)
         await on.slack.wait_for(lambda: on.times_said("*Approved*") == 3, 30)
         for question in questions:

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deployment import Deployment
 from tests.faults.checks import ended_once
-from tests.faults.site import Site
+from tests.faults.process_deployment import ProcessDeployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -15,7 +15,7 @@ AT_ONCE = {"CREWDECK_HOT_WINDOW": "0"}
 
 
 async def test_without_a_hot_window_every_wait_is_parked_and_revived_by_its_answer(
-    site: Site, people: Deck, model: LoopbackModel, mark: str
+    processes: ProcessDeployment, people: Deployment, model: LoopbackModel, mark: str
 ) -> None:
     def played(conversation: Conversation) -> Turn:
         turns = [
@@ -28,31 +28,31 @@ async def test_without_a_hot_window_every_wait_is_parked_and_revived_by_its_answ
         return say(" / ".join(conversation.results))
 
     model.script(mark, played)
-    await site.worker(**AT_ONCE).ready()
+    await processes.worker(**AT_ONCE).ready()
     run = await people.start("stuck", prompt=f"[[{mark}]]")
     first = await people.question(run)
-    await site.parked(run)
+    await processes.parked(run)
     await people.say(first, "one")
     both = {question.prompt: question for question in await people.asked(run, many=2)}
-    await site.parked(run)
+    await processes.parked(run)
     await people.say(both["Third?"], "three")
     await people.until(run, lambda now: now.epoch > 5)
-    await site.parked(run)
+    await processes.parked(run)
     await people.say(both["Second?"], "two")
     heard = "Ada answered: one / did between / Ada answered: two / Ada answered: three"
     assert await people.result(run) == heard
-    assert site.effects(mark) == ["between"]
+    assert processes.effects(mark) == ["between"]
     assert model.count(mark) == 4
     assert (await ended_once(people, run)).count("human_input_required") == 3
 
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_an_answer_that_races_the_parking_is_heard(
-    site: Site, people: Deck, model: LoopbackModel, mark: str, seed: int
+    processes: ProcessDeployment, people: Deployment, model: LoopbackModel, mark: str, seed: int
 ) -> None:
     """Eight runs are parked at about the moment at which each is answered, a little earlier or later."""
     model.script(mark, [call("ask_human", question="Now?"), say("{last}")])
-    await site.worker(**AT_ONCE).ready()
+    await processes.worker(**AT_ONCE).ready()
     runs = [await people.start("stuck", prompt=f"[[{mark}]]") for _ in range(8)]
 
     async def answered(number: int) -> str:
@@ -68,25 +68,25 @@ async def test_an_answer_that_races_the_parking_is_heard(
 
 
 async def test_answers_that_are_given_while_no_worker_lives_are_kept(
-    any_site: Site, model: LoopbackModel, mark: str
+    any_processes: ProcessDeployment, model: LoopbackModel, mark: str
 ) -> None:
     """One run was parked before, the other one was in its worker's memory."""
     model.script(mark, [call("ask_human", question="Still there?"), say("{last}")])
-    async with Deck.at(any_site.redis_url) as people:
-        waiting = any_site.worker(**AT_ONCE)
+    async with Deployment.at(any_processes.redis_url) as people:
+        waiting = any_processes.worker(**AT_ONCE)
         await waiting.ready()
         parked = await people.start("stuck", prompt=f"[[{mark}]]")
         question = await people.question(parked)
-        await any_site.parked(parked)
+        await any_processes.parked(parked)
         await waiting.stopped()
-        holding = any_site.worker()
+        holding = any_processes.worker()
         await holding.ready()
         hot = await people.start("stuck", prompt=f"[[{mark}]]")
         hot_question = await people.question(hot)
         holding.kill()
         assert (await people.say(question, "yes")).verdict == "settled"
         assert (await people.say(hot_question, "yes")).verdict == "settled"
-        await any_site.worker().ready()
+        await any_processes.worker().ready()
         for run in (parked, hot):
             assert await people.result(run) == "Ada answered: yes"
             await ended_once(people, run)

@@ -12,13 +12,13 @@ import pytest
 from bot.core.errors import StoreUnavailable
 from bot.core.run import Run
 from bot.store.embedded import Embedded
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deployment import Deployment
 from tests.contract.http.served import http_client
 from tests.contract.servers import Server, cluster, pair
 from tests.faults.checks import ended_once
+from tests.faults.fork_server import ForkServer
 from tests.faults.mortal import gone
-from tests.faults.nursery import Nursery
-from tests.faults.site import LEASE, Site, Web
+from tests.faults.process_deployment import LEASE, ProcessDeployment, Web
 from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -31,20 +31,20 @@ Redundant = Callable[[Path], AbstractContextManager[tuple[str, Server]]]
 """Starts servers; gives their address, and the primary that will die."""
 
 
-async def staffed(site: Site, model: LoopbackModel, mark: str) -> Web:
+async def staffed(processes: ProcessDeployment, model: LoopbackModel, mark: str) -> Web:
     """A web process and two workers, and what the models of the runs will say."""
     for number in range(RUNS):
         name = f"{mark}-{number}"
         turns = [call("effect", mark=name, what="one"), call("ask_human", question="Go on?")]
         model.script(name, [*turns, call("effect", mark=name, what="two"), say("{last}")])
-    web, workers = site.web(), [site.worker(**PATIENT), site.worker(**PATIENT)]
+    web, workers = processes.web(), [processes.worker(**PATIENT), processes.worker(**PATIENT)]
     await web.up()
     for worker in workers:
         await worker.ready()
     return web
 
 
-async def answer(web: Web, people: Deck, run: Run) -> None:
+async def answer(web: Web, people: Deployment, run: Run) -> None:
     """Answer what the run asks over HTTP, again and again until that is confirmed. Then it is there."""
     question = await patiently(people.question, run)
     async with http_client(web.url, 30) as client:
@@ -68,10 +68,10 @@ async def patiently(look: Callable[P, Awaitable[T]], *where: P.args, **how: P.kw
 
 
 async def test_redis_that_is_killed_under_load_costs_nothing_but_time(
-    mortal: Embedded, mortal_site: Site, model: LoopbackModel, mark: str
+    mortal: Embedded, mortal_processes: ProcessDeployment, model: LoopbackModel, mark: str
 ) -> None:
-    site, web = mortal_site, await staffed(mortal_site, model, mark)
-    async with Deck.at(site.redis_url) as people:
+    processes, web = mortal_processes, await staffed(mortal_processes, model, mark)
+    async with Deployment.at(processes.redis_url) as people:
         runs = [await people.start("stuck", prompt=f"[[{mark}-{number}]]") for number in range(RUNS)]
         answering = [asyncio.create_task(answer(web, people, run)) for run in runs]
         for _ in range(2):
@@ -82,7 +82,7 @@ async def test_redis_that_is_killed_under_load_costs_nothing_but_time(
         for number, run in enumerate(runs):
             assert await patiently(people.result, run) == "did two"
             await ended_once(people, run)
-            assert site.effects(f"{mark}-{number}") == ["one", "two"]
+            assert processes.effects(f"{mark}-{number}") == ["one", "two"]
             assert model.count(f"{mark}-{number}") == 4
 
 
@@ -100,38 +100,41 @@ def in_a_cluster(folder: Path) -> Iterator[tuple[str, Server]]:
 
 @pytest.mark.parametrize("redundant", [watched_by_a_sentinel, in_a_cluster])
 async def test_when_a_replica_takes_over_no_confirmed_answer_is_lost(
-    redundant: Redundant, data_dir: Path, nursery: Nursery, model: LoopbackModel, mark: str
+    redundant: Redundant, data_dir: Path, fork_server: ForkServer, model: LoopbackModel, mark: str
 ) -> None:
     """What else was written in the last moment may be lost: those steps are taken again."""
-    with redundant(data_dir) as (url, primary), Site.built(nursery, url, model.base_url) as site:
-        web = await staffed(site, model, mark)
-        async with Deck.at(url) as people:
+    with (
+        redundant(data_dir) as (url, primary),
+        ProcessDeployment.built(fork_server, url, model.base_url) as processes,
+    ):
+        web = await staffed(processes, model, mark)
+        async with Deployment.at(url) as people:
             runs = [await people.start("stuck", prompt=f"[[{mark}-{number}]]") for number in range(RUNS)]
             answering = [asyncio.create_task(answer(web, people, run)) for run in runs]
-            await site.did(f"{mark}-0", 2)  # Answers are coming in.
+            await processes.did(f"{mark}-0", 2)  # Answers are coming in.
             primary.kill()
             await asyncio.gather(*answering)
             for number, run in enumerate(runs):
                 assert await patiently(people.result, run) == "did two"
                 await ended_once(people, run)
-                assert set(site.effects(f"{mark}-{number}")) == {"one", "two"}
+                assert set(processes.effects(f"{mark}-{number}")) == {"one", "two"}
 
 
 async def test_redis_being_away_for_longer_than_the_lease_takes_no_run_from_a_worker_that_lives(
-    mortal: Embedded, mortal_site: Site, model: LoopbackModel, mark: str
+    mortal: Embedded, mortal_processes: ProcessDeployment, model: LoopbackModel, mark: str
 ) -> None:
     """Nobody could renew a lease meanwhile: that says nothing of who died."""
     model.script(mark, [call("lasting", mark=mark, what="work", seconds=1.0), say("{last}")])
-    site = mortal_site
-    worker, other = site.worker(), site.worker()
+    processes = mortal_processes
+    worker, other = processes.worker(), processes.worker()
     await worker.ready()
     await other.ready()
-    async with Deck.at(site.redis_url) as people:
+    async with Deployment.at(processes.redis_url) as people:
         run = await people.start("stuck", prompt=f"[[{mark}]]")
-        await site.did(mark, 1)
+        await processes.did(mark, 1)
         async with gone(mortal):
             await asyncio.sleep(1.5 * LEASE)
         assert await patiently(people.result, run) == "did work"
         assert (await people.store.runs.get(run.id)).epoch == 1
         await ended_once(people, run)
-    assert site.effects(mark) == ["work"]
+    assert processes.effects(mark) == ["work"]

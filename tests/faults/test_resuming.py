@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bot.core.run import Run
-from tests.contract.crews.deck import Deck, called
-from tests.faults.fleet import Fleet
+from tests.contract.crews.deployment import Deployment, called
+from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -18,18 +18,18 @@ Leave = Callable[[Run], Awaitable[None]]
 
 
 @pytest.fixture(params=["killed", "parked"])
-def leave(request: pytest.FixtureRequest, fleet: Fleet) -> Leave:
+def leave(request: pytest.FixtureRequest, worker_deployment: WorkerDeployment) -> Leave:
     """Have the run leave its worker: the process dies, or the hot window passes."""
 
     async def killed(run: Run) -> None:
-        await asyncio.to_thread(fleet.kill, run)
+        await asyncio.to_thread(worker_deployment.kill, run)
 
-    return killed if request.param == "killed" else fleet.parked
+    return killed if request.param == "killed" else worker_deployment.parked
 
 
-async def once(deck: Deck, run: Run) -> list[str]:
+async def once(deployment: Deployment, run: Run) -> list[str]:
     """The run's events; each is there once."""
-    events = await deck.events(run)
+    events = await deployment.events(run)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     told = [
         f"{event.body.type} {getattr(event.body, 'question_id', getattr(event.body, 'task_id', ''))}"
@@ -39,7 +39,9 @@ async def once(deck: Deck, run: Run) -> list[str]:
     return [each.split()[0] for each in told]
 
 
-async def test_tools_and_questions(fleet: Fleet, deck: Deck, model: LoopbackModel, leave: Leave) -> None:
+async def test_tools_and_questions(
+    worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel, leave: Leave
+) -> None:
     mark = f"tools-{leave.__name__}"
     model.script(
         mark,
@@ -51,16 +53,16 @@ async def test_tools_and_questions(fleet: Fleet, deck: Deck, model: LoopbackMode
             say("{last}"),
         ],
     )
-    run = await deck.start("steps", prompt=f"[[{mark}]]")
-    question = await deck.question(run)
+    run = await deployment.start("steps", prompt=f"[[{mark}]]")
+    question = await deployment.question(run)
     await leave(run)
-    await deck.say(question, "Tea")
-    assert await deck.result(run) == "did two"
+    await deployment.say(question, "Tea")
+    assert await deployment.result(run) == "did two"
     assert model.count(mark) == 5
-    assert sorted(fleet.effects(mark)) == ["facts", "failed", "one", "two"]
+    assert sorted(worker_deployment.effects(mark)) == ["facts", "failed", "one", "two"]
     assert "it is closed" in str(model.requests[-1].body["messages"])
     assert "Ada chose 'Tea'." in str(model.requests[-1].body["messages"])
-    assert await once(deck, run) == [
+    assert await once(deployment, run) == [
         "run_started",
         "task_started",
         "human_input_required",
@@ -70,7 +72,9 @@ async def test_tools_and_questions(fleet: Fleet, deck: Deck, model: LoopbackMode
     ]
 
 
-async def test_without_function_calling(fleet: Fleet, deck: Deck, model: LoopbackModel, leave: Leave) -> None:
+async def test_without_function_calling(
+    worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel, leave: Leave
+) -> None:
     mark = f"react-{leave.__name__}"
     model.script(
         mark,
@@ -80,17 +84,17 @@ async def test_without_function_calling(fleet: Fleet, deck: Deck, model: Loopbac
             final("Done. {last}"),
         ],
     )
-    run = await deck.start("plain", prompt=f"[[{mark}]]")
-    question = await deck.question(run)
+    run = await deployment.start("plain", prompt=f"[[{mark}]]")
+    question = await deployment.question(run)
     await leave(run)
-    await deck.say(question, "Approve")
-    assert "Ada approved." in await deck.result(run)
+    await deployment.say(question, "Approve")
+    assert "Ada approved." in await deployment.result(run)
     assert model.count(mark) == 3
-    assert fleet.effects(mark) == ["one"]
-    await once(deck, run)
+    assert worker_deployment.effects(mark) == ["one"]
+    await once(deployment, run)
 
 
-async def test_two_questions_of_one_turn(deck: Deck, model: LoopbackModel, leave: Leave) -> None:
+async def test_two_questions_of_one_turn(deployment: Deployment, model: LoopbackModel, leave: Leave) -> None:
     mark = f"both-{leave.__name__}"
 
     def results(conversation: Conversation) -> Turn:
@@ -99,18 +103,18 @@ async def test_two_questions_of_one_turn(deck: Deck, model: LoopbackModel, leave
         return say(" / ".join(conversation.results))
 
     model.script(mark, results)
-    run = await deck.start("steps", prompt=f"[[{mark}]]")
-    first, second = sorted(await deck.asked(run, many=2), key=lambda question: question.prompt)
+    run = await deployment.start("steps", prompt=f"[[{mark}]]")
+    first, second = sorted(await deployment.asked(run, many=2), key=lambda question: question.prompt)
     await leave(run)
-    await deck.say(second, "two")
+    await deployment.say(second, "two")
     await asyncio.sleep(0.5)
-    await deck.say(first, "one")
-    assert await deck.result(run) == "Ada answered: one / Ada answered: two"
+    await deployment.say(first, "one")
+    assert await deployment.result(run) == "Ada answered: one / Ada answered: two"
     assert model.count(mark) == 2
-    await once(deck, run)
+    await once(deployment, run)
 
 
-async def test_rounds_of_a_review(deck: Deck, model: LoopbackModel, leave: Leave) -> None:
+async def test_rounds_of_a_review(deployment: Deployment, model: LoopbackModel, leave: Leave) -> None:
     mark = f"review-{leave.__name__}"
 
     def drafts(conversation: Conversation) -> Turn:
@@ -118,21 +122,23 @@ async def test_rounds_of_a_review(deck: Deck, model: LoopbackModel, leave: Leave
         return say(f"Draft {conversation.answered + 1} {'shorter' in told}")
 
     model.script(mark, drafts)
-    run = await deck.start("reviewed", prompt=f"[[{mark}]]")
-    first = await deck.question(run)
+    run = await deployment.start("reviewed", prompt=f"[[{mark}]]")
+    first = await deployment.question(run)
     await leave(run)
-    await deck.say(first, "shorter")
-    await deck.until(run, lambda now: now.seq >= 5)
-    second = await deck.question(run)
+    await deployment.say(first, "shorter")
+    await deployment.until(run, lambda now: now.seq >= 5)
+    second = await deployment.question(run)
     assert second.context == "Draft 2 True"
     await leave(run)
-    await deck.say(second, "Approve")
-    assert await deck.result(run) == "Draft 2 True"
+    await deployment.say(second, "Approve")
+    assert await deployment.result(run) == "Draft 2 True"
     assert model.count(mark) == 2
-    await once(deck, run)
+    await once(deployment, run)
 
 
-async def test_delegated_work(fleet: Fleet, deck: Deck, model: LoopbackModel, leave: Leave) -> None:
+async def test_delegated_work(
+    worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel, leave: Leave
+) -> None:
     mark = f"team-{leave.__name__}"
 
     def played(conversation: Conversation) -> Turn:
@@ -149,15 +155,15 @@ async def test_delegated_work(fleet: Fleet, deck: Deck, model: LoopbackModel, le
         ][conversation.answered]
 
     model.script(mark, played)
-    run = await deck.start("team", prompt=f"[[{mark}]]")
-    asked = await deck.asked(run, many=2)
+    run = await deployment.start("team", prompt=f"[[{mark}]]")
+    asked = await deployment.asked(run, many=2)
     await leave(run)
     for question in asked:
-        await deck.say(question, f"for the {question.asker}")
-    assert await deck.result(run) == "Ada answered: for the Reader + Ada answered: for the Writer"
+        await deployment.say(question, f"for the {question.asker}")
+    assert await deployment.result(run) == "Ada answered: for the Reader + Ada answered: for the Writer"
     assert model.count(mark) == 8
-    assert sorted(fleet.effects(mark)) == ["Reader", "Writer"]
-    await once(deck, run)
+    assert sorted(worker_deployment.effects(mark)) == ["Reader", "Writer"]
+    await once(deployment, run)
 
 
 def _delegate(mark: str, coworker: str) -> Turn:
@@ -165,7 +171,7 @@ def _delegate(mark: str, coworker: str) -> Turn:
 
 
 async def test_finished_tasks_with_models_and_guardrails(
-    deck: Deck, model: LoopbackModel, leave: Leave
+    deployment: Deployment, model: LoopbackModel, leave: Leave
 ) -> None:
     mark = f"chain-{leave.__name__}"
 
@@ -182,18 +188,20 @@ async def test_finished_tasks_with_models_and_guardrails(
         return say(f"{'Tides' in prompt} {'A friendly text' in prompt} {conversation.results[-1]}")
 
     model.script(mark, played)
-    run = await deck.start("chain", prompt=f"[[{mark}]]")
-    question = await deck.question(run)
+    run = await deployment.start("chain", prompt=f"[[{mark}]]")
+    question = await deployment.question(run)
     before = model.count(mark)
     await leave(run)
-    await deck.say(question, "Approve")
-    assert await deck.result(run) == "True True Ada approved."
+    await deployment.say(question, "Approve")
+    assert await deployment.result(run) == "True True Ada approved."
     assert model.count(mark) == before + 1
-    events = await once(deck, run)
+    events = await once(deployment, run)
     assert events.count("task_started") == events.count("task_completed") == 3
 
 
-async def test_tasks_side_by_side(fleet: Fleet, deck: Deck, model: LoopbackModel, leave: Leave) -> None:
+async def test_tasks_side_by_side(
+    worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel, leave: Leave
+) -> None:
     """The left one waits while the right one has finished: it isn't done again either."""
     mark = f"aside-{leave.__name__}"
 
@@ -208,39 +216,41 @@ async def test_tasks_side_by_side(fleet: Fleet, deck: Deck, model: LoopbackModel
         model.script(marker, side)
     model.script("joined", lambda said: say(str(sum(part in str(said.messages) for part in PARTS))))
     before = model.count()
-    run = await deck.start("aside", prompt="go")
-    question = await deck.question(run)
-    await deck.until(
+    run = await deployment.start("aside", prompt="go")
+    question = await deployment.question(run)
+    await deployment.until(
         run, lambda now: now.seq >= 5
     )  # two tasks started, a question, and the right one is done
     await leave(run)
-    await deck.say(question, "yes")
-    assert await deck.result(run) == "2"
+    await deployment.say(question, "yes")
+    assert await deployment.result(run) == "2"
     assert model.count() - before == 6
-    assert sorted(fleet.effects(mark)) == ["left", "right"]
-    await once(deck, run)
+    assert sorted(worker_deployment.effects(mark)) == ["left", "right"]
+    await once(deployment, run)
 
 
 PARTS = ("did right", "Ada answered: yes")
 
 
-async def test_a_worker_that_dies_during_a_model_call(fleet: Fleet, deck: Deck, model: LoopbackModel) -> None:
+async def test_a_worker_that_dies_during_a_model_call(
+    worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel
+) -> None:
     model.script("slowly", [call("effect", mark="slowly", what="one", seconds=0.3), say("{last}")])
-    run = await deck.start("steps", prompt="[[slowly]]")
-    await fleet.did("slowly", 1)
+    run = await deployment.start("steps", prompt="[[slowly]]")
+    await worker_deployment.did("slowly", 1)
     model.delay(1.5)
     await called(model, "slowly", 2)
     model.delay(0)
-    await asyncio.to_thread(fleet.kill, run)
-    assert await deck.result(run) == "did one"
-    assert fleet.effects("slowly") == ["one"]
+    await asyncio.to_thread(worker_deployment.kill, run)
+    assert await deployment.result(run) == "did one"
+    assert worker_deployment.effects("slowly") == ["one"]
     assert model.count("slowly") == 3
-    await once(deck, run)
+    await once(deployment, run)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_a_worker_that_dies_among_parallel_tools(
-    fleet: Fleet, deck: Deck, model: LoopbackModel, seed: int
+    worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel, seed: int
 ) -> None:
     chosen = random.Random(seed)
     mark = f"parallel-{seed}"
@@ -249,13 +259,13 @@ async def test_a_worker_that_dies_among_parallel_tools(
     for number, each in enumerate(seconds):
         turn = turn & call("effect", mark=mark, what=str(number), seconds=each)
     model.script(mark, [turn, say("{last}")])
-    run = await deck.start("steps", prompt=f"[[{mark}]]")
-    await fleet.did(mark, 4)
+    run = await deployment.start("steps", prompt=f"[[{mark}]]")
+    await worker_deployment.did(mark, 4)
     await asyncio.sleep(1.0)
-    await asyncio.to_thread(fleet.kill, run)
-    assert await deck.result(run) == "did 3"
+    await asyncio.to_thread(worker_deployment.kill, run)
+    assert await deployment.result(run) == "did 3"
     assert model.count(mark) == 2
-    done = Counter(fleet.effects(mark))
+    done = Counter(worker_deployment.effects(mark))
     for number, each in enumerate(seconds):
         assert done[str(number)] == (2 if each == 2.0 else 1), "only what was not recorded is done again"
-    await once(deck, run)
+    await once(deployment, run)

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from bot.core.run import Run
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deployment import Deployment
 from tests.contract.http.served import http_client
 from tests.faults.checks import ended_once
-from tests.faults.site import WITHIN, Site, Web, announced, until
+from tests.faults.process_deployment import WITHIN, ProcessDeployment, Web, announced, until
 from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -32,7 +32,7 @@ DELAY = 6.0
 class Customers:
     """Start runs and answer them over HTTP, at whichever web process takes it."""
 
-    people: Deck
+    people: Deployment
     webs: list[Web]
     mark: str
     runs: list[Run] = field(default_factory=list)
@@ -104,12 +104,15 @@ async def _posted(
 
 
 async def test_a_rolling_restart_loses_nothing_and_delays_nobody_for_long(
-    site: Site, people: Deck, model: LoopbackModel, mark: str
+    processes: ProcessDeployment, people: Deployment, model: LoopbackModel, mark: str
 ) -> None:
     model.script(
         mark, [call("effect", mark=mark, what="one"), call("ask_human", question="Go on?"), say("{last}")]
     )
-    webs, workers = [site.web(), site.web()], [site.worker(**PATIENT), site.worker(**PATIENT)]
+    webs, workers = (
+        [processes.web(), processes.web()],
+        [processes.worker(**PATIENT), processes.worker(**PATIENT)],
+    )
     for web in webs:
         await web.up()
     for worker in workers:
@@ -120,11 +123,11 @@ async def test_a_rolling_restart_loses_nothing_and_delays_nobody_for_long(
     usual = await customers.usual()
     for number in range(2):
         await workers[number].stopped()
-        workers[number] = site.worker(**PATIENT)
+        workers[number] = processes.worker(**PATIENT)
         await workers[number].ready()
         leaving = webs.pop(0)
         await leaving.stopped()
-        web = site.web()
+        web = processes.web()
         await web.up()
         webs.append(web)
     customers.no_more()
@@ -134,5 +137,5 @@ async def test_a_rolling_restart_loses_nothing_and_delays_nobody_for_long(
         assert "answered: yes" in await people.result(run)
         await ended_once(people, run)
     assert model.count(mark) == 3 * len(customers.runs)
-    assert site.effects(mark) == ["one"] * len(customers.runs)
-    assert max(customers.waited) < 2 * usual + DELAY, site.story()
+    assert processes.effects(mark) == ["one"] * len(customers.runs)
+    assert max(customers.waited) < 2 * usual + DELAY, processes.story()

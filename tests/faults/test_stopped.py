@@ -7,24 +7,24 @@ import pytest
 
 from bot.core.question import Question
 from bot.core.run import Run
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deployment import Deployment
 from tests.faults.checks import ended_once
-from tests.faults.site import LEASE, Machine, Site
+from tests.faults.process_deployment import LEASE, Machine, ProcessDeployment
 from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
 @pytest.fixture
-async def workers(site: Site) -> list[Machine]:
-    made = [site.worker(), site.worker()]
+async def workers(processes: ProcessDeployment) -> list[Machine]:
+    made = [processes.worker(), processes.worker()]
     for worker in made:
         await worker.ready()
     return made
 
 
 async def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_any_more(
-    site: Site, people: Deck, model: LoopbackModel, workers: list[Machine], mark: str
+    processes: ProcessDeployment, people: Deployment, model: LoopbackModel, workers: list[Machine], mark: str
 ) -> None:
     """It was in the midst of a tool; what it does when it wakes up is in nobody's records."""
     model.script(
@@ -38,8 +38,8 @@ async def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_any_more(
         ],
     )
     run = await people.start("stuck", prompt=f"[[{mark}]]")
-    await site.did(mark, 2)
-    sleeper = await site.held(run)
+    await processes.did(mark, 2)
+    sleeper = await processes.held(run)
     sleeper.pause()
     await people.until(run, lambda now: now.epoch == 3)
     sleeper.resume()
@@ -47,28 +47,30 @@ async def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_any_more(
     await sleeper.left(run)
     await people.say(question, "yes")
     assert await people.result(run) == "Ada answered: yes"
-    assert site.effects(mark) == ["before", "work", "work", "after"]
+    assert processes.effects(mark) == ["before", "work", "work", "after"]
     assert model.count(mark) in {5, 6}, "it may have asked the model once more than it could record"
     assert (await ended_once(people, run)).count("human_input_required") == 1
-    await _works(site, people, model, sleeper, next(each for each in workers if each is not sleeper))
+    await _works(processes, people, model, sleeper, next(each for each in workers if each is not sleeper))
 
 
-async def _works(site: Site, people: Deck, model: LoopbackModel, worker: Machine, other: Machine) -> None:
+async def _works(
+    processes: ProcessDeployment, people: Deployment, model: LoopbackModel, worker: Machine, other: Machine
+) -> None:
     """It takes other runs as before."""
     model.script("again", [say("well")])
     other.pause()
     run = await people.start("stuck", prompt="[[again]]")
     assert await people.result(run) == "well"
-    assert site.holder(run) is worker
+    assert processes.holder(run) is worker
     other.resume()
 
 
 async def test_of_two_workers_that_hear_the_same_answer_one_acts_on_it(
-    site: Site, people: Deck, model: LoopbackModel, mark: str
+    processes: ProcessDeployment, people: Deployment, model: LoopbackModel, mark: str
 ) -> None:
     """The one that had the runs wakes up at about the moment at which they are answered."""
     runs: list[Run] = []
-    sleeper = site.worker()
+    sleeper = processes.worker()
     await sleeper.ready()
     for number in range(6):
         name = f"{mark}-{number}"
@@ -77,7 +79,7 @@ async def test_of_two_workers_that_hear_the_same_answer_one_acts_on_it(
         )
         runs.append(await people.start("stuck", prompt=f"[[{name}]]"))
     questions = [await people.question(run) for run in runs]
-    await site.worker().ready()
+    await processes.worker().ready()
     sleeper.pause()
     for run in runs:
         await people.until(run, lambda now: now.epoch == 3)
@@ -94,14 +96,14 @@ async def test_of_two_workers_that_hear_the_same_answer_one_acts_on_it(
     for number, run in enumerate(runs):
         assert await people.result(run) == "did did"
         await sleeper.left(run)
-        assert site.effects(f"{mark}-{number}") == ["did"]
+        assert processes.effects(f"{mark}-{number}") == ["did"]
         assert model.count(f"{mark}-{number}") == 3
         await ended_once(people, run)
 
 
 @pytest.mark.usefixtures("workers")
 async def test_a_step_that_takes_longer_than_the_lease_is_taken_once(
-    site: Site, people: Deck, model: LoopbackModel, mark: str
+    processes: ProcessDeployment, people: Deployment, model: LoopbackModel, mark: str
 ) -> None:
     """Also where a crew blocks the loop on which all crews of its worker run."""
     runs = []
@@ -112,21 +114,21 @@ async def test_a_step_that_takes_longer_than_the_lease_is_taken_once(
     for run, tool in zip(runs, ("lasting", "blocking"), strict=True):
         assert await people.result(run) == f"did {tool}"
         assert (await people.store.runs.get(run.id)).epoch == 1
-        assert site.effects(f"{mark}-{tool}") == [tool]
+        assert processes.effects(f"{mark}-{tool}") == [tool]
         await ended_once(people, run)
 
 
 @pytest.mark.usefixtures("workers")
 async def test_a_tool_that_lets_nothing_else_run_in_its_process_loses_its_run_to_another(
-    site: Site, people: Deck, model: LoopbackModel, mark: str
+    processes: ProcessDeployment, people: Deployment, model: LoopbackModel, mark: str
 ) -> None:
     """No thread of the worker can tell anybody that it lives: to all others it is dead."""
     model.script(mark, [call("holding", mark=mark, what="work", seconds=1.5 * LEASE), say("{last}")])
     run = await people.start("stuck", prompt=f"[[{mark}]]")
-    await site.did(mark, 1)
-    holder = await site.held(run)
+    await processes.did(mark, 1)
+    holder = await processes.held(run)
     assert await people.result(run) == "did work"
     await holder.left(run)
     assert (await people.store.runs.get(run.id)).epoch == 3
-    assert site.effects(mark) == ["work", "work"]
+    assert processes.effects(mark) == ["work", "work"]
     await ended_once(people, run)

@@ -8,8 +8,8 @@ import pytest
 from bot.core.run import Run, RunStatus
 from bot.store.clock import QUARANTINED, Ages
 from bot.store.redis import RedisStore, open_store
-from tests.contract.crews.deck import Deck
-from tests.faults.site import WITHIN, Machine, Site, until
+from tests.contract.crews.deployment import Deployment
+from tests.faults.process_deployment import WITHIN, Machine, ProcessDeployment, until
 from tests.loopback.models import LoopbackModel, call, say
 from tests.scenario.server import alive
 
@@ -25,9 +25,9 @@ AT_ONCE = 10.0
 
 
 @pytest.fixture
-async def store(site: Site) -> AsyncIterator[RedisStore]:
+async def store(processes: ProcessDeployment) -> AsyncIterator[RedisStore]:
     """For it a suspect is queued again at once."""
-    async with open_store(site.redis_url, Ages(retry_after=0)) as opened:
+    async with open_store(processes.redis_url, Ages(retry_after=0)) as opened:
         yield opened
 
 
@@ -39,18 +39,18 @@ def slow(model: LoopbackModel) -> Iterator[LoopbackModel]:
     model.delay(0)
 
 
-async def asked(site: Site, model: LoopbackModel, mark: str) -> None:
+async def asked(processes: ProcessDeployment, model: LoopbackModel, mark: str) -> None:
     """Returns once the model has been asked once more than when this was called the last time."""
-    await until(lambda: model.count(mark), IMPORTED, site.story)
+    await until(lambda: model.count(mark), IMPORTED, processes.story)
     model.requests.clear()
 
 
-async def died(site: Site, store: RedisStore, worker: Machine, run: Run) -> int:
+async def died(processes: ProcessDeployment, store: RedisStore, worker: Machine, run: Run) -> int:
     """The worker that has this run dies, which is known at once; how many have died of the run by now."""
-    worker_id = site.field(run, "worker")
+    worker_id = processes.field(run, "worker")
     worker.kill()
     assert await store.queue.abandon(worker_id or "", QUARANTINED) == [run.id]
-    return int(site.field(run, "crash_count") or 0)
+    return int(processes.field(run, "crash_count") or 0)
 
 
 def own_process(worker: Machine) -> psutil.Process:
@@ -60,34 +60,34 @@ def own_process(worker: Machine) -> psutil.Process:
 
 
 async def test_the_process_for_a_suspect_ends_with_its_worker_and_the_run_goes_on_elsewhere(
-    site: Site, people: Deck, store: RedisStore, slow: LoopbackModel, mark: str
+    processes: ProcessDeployment, people: Deployment, store: RedisStore, slow: LoopbackModel, mark: str
 ) -> None:
     """Its worker is asked to stop, the next one is killed: neither counts as a death of the run."""
     model = slow
     model.script(mark, [call("lasting", mark=mark, what="work", seconds=60), say("{last}")])
-    worker = site.worker(**HASTY)
+    worker = processes.worker(**HASTY)
     run = await people.start("stuck", prompt=f"[[{mark}]]")
-    await asked(site, model, mark)
-    while await died(site, store, worker, run) < 2:
-        worker = site.worker(**HASTY)
-        await asked(site, model, mark)
-    worker = site.worker(**HASTY)
-    await asked(site, model, mark)
+    await asked(processes, model, mark)
+    while await died(processes, store, worker, run) < 2:
+        worker = processes.worker(**HASTY)
+        await asked(processes, model, mark)
+    worker = processes.worker(**HASTY)
+    await asked(processes, model, mark)
     first = own_process(worker)
     await worker.stopped()
     assert not alive(first)
     assert (await store.runs.get(run.id)).status is RunStatus.QUEUED
-    assert site.field(run, "crash_count") == "2", "it was given back"
+    assert processes.field(run, "crash_count") == "2", "it was given back"
 
     model.delay(0)
-    worker = site.worker(**HASTY)
+    worker = processes.worker(**HASTY)
     await worker.ready()
     await worker.said("gets a process of its own", within=AT_ONCE)
-    await site.did(mark, 1)
+    await processes.did(mark, 1)
     second = own_process(worker)
     worker.kill()
-    await until(lambda: not alive(second), WITHIN, site.story)
+    await until(lambda: not alive(second), WITHIN, processes.story)
     assert (await store.runs.get(run.id)).status is RunStatus.QUEUED
-    site.worker(**HASTY)
+    processes.worker(**HASTY)
     assert await people.result(run) == "did work"
-    assert site.field(run, "crash_count") is None
+    assert processes.field(run, "crash_count") is None

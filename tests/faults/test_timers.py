@@ -7,11 +7,11 @@ import pytest
 from bot.core.event import HumanInputCompleted, HumanInputReminded, HumanInputRequired
 from bot.core.question import Deadline, Question
 from bot.store.embedded import Embedded
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deployment import Deployment
 from tests.faults.checks import ended_once
 from tests.faults.mortal import gone
-from tests.faults.site import Site
-from tests.faults.town import Town
+from tests.faults.process_deployment import ProcessDeployment
+from tests.faults.slack_deployment import SlackDeployment
 from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -22,30 +22,33 @@ PAST = 3.2
 
 
 async def test_what_fell_due_while_everything_was_down_happens_once_and_in_order(
-    mortal: Embedded, mortal_site: Site, model: LoopbackModel, mark: str
+    mortal: Embedded, mortal_processes: ProcessDeployment, model: LoopbackModel, mark: str
 ) -> None:
     """A question of a real crew, with a deadline and a reminder; in Slack one like it, and a patient one."""
     model.script(mark, [call("ask_human", question="Which?", options=["Tea", "Coffee"]), say("{last}")])
-    site = mortal_site
-    async with Town.built(site, webs=1) as town, Deck.at(site.redis_url) as people:
-        on = town.on
+    processes = mortal_processes
+    async with (
+        SlackDeployment.built(processes, webs=1) as slack_deployment,
+        Deployment.at(processes.redis_url) as people,
+    ):
+        on = slack_deployment.on
         claim = await on.claimed(await on.start())  # Before there is a real worker, which has this crew too.
-        worker = site.worker(**AT_ONCE)
+        worker = processes.worker(**AT_ONCE)
         await worker.ready()
         run = await people.start("stuck", prompt=f"[[{mark}]]")
         asked = await people.question(run)
-        await site.parked(run)
+        await processes.parked(run)
         late = await on.ask(claim, "Too late?", deadline=Deadline(after=3, remind_after=2))
         patient = await on.ask(claim, "Still there?", deadline=Deadline(after=3600, remind_after=2))
         shown = await on.sees(lambda: on.said("Still there?"))
-        for machine in (worker, town.webs[0]):
+        for machine in (worker, slack_deployment.webs[0]):
             machine.kill()
         async with gone(mortal):
             await asyncio.sleep(PAST)
-        site.web()
-        site.worker(**AT_ONCE)
-        town.webs = [town.web()]
-        await town.webs[0].up()
+        processes.web()
+        processes.worker(**AT_ONCE)
+        slack_deployment.webs = [slack_deployment.web()]
+        await slack_deployment.webs[0].up()
         assert "Nobody answered before the deadline" in await people.result(run)
         await ended_once(people, run)
         assert await _told(people, asked) == ["required", "reminded", "completed"]
@@ -64,7 +67,7 @@ async def test_what_fell_due_while_everything_was_down_happens_once_and_in_order
 KINDS = {HumanInputRequired: "required", HumanInputReminded: "reminded", HumanInputCompleted: "completed"}
 
 
-async def _told(people: Deck, question: Question) -> list[str]:
+async def _told(people: Deployment, question: Question) -> list[str]:
     """What a run's events tell of a question."""
     bodies = [event.body for event in await people.store.events.read(question.run_id)]
     return [

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from tests.scenario.outbox import CREW, Outbox, delivering
 from tests.scenario.server import Server
-from tests.scenario.stage import Scene, Stage, staged
+from tests.scenario.slack_deployment import ChannelDeployment, SlackDeployment, slack_deployed
 
 
 @pytest.fixture(scope="session")
@@ -18,18 +18,18 @@ def bare_server() -> Iterator[Server]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=["http"])
-async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+async def slack_deployment(request: pytest.FixtureRequest) -> AsyncIterator[SlackDeployment]:
     """A server that is connected to a loopback Slack; for tests that are `over_both`, over each transport."""
-    async with staged(request.param) as connected:
+    async with slack_deployed(request.param) as connected:
         await connected.warm_up()
         yield connected
 
 
 @pytest.fixture
-def scene(stage: Stage) -> Iterator[Scene]:
-    """A channel of its own on that stage, and everything in order again afterwards."""
-    yield stage.scene()
-    stage.slack.heal()
+def deployment(slack_deployment: SlackDeployment) -> Iterator[ChannelDeployment]:
+    """A channel of its own on that server, and everything in order again afterwards."""
+    yield slack_deployment.in_a_channel()
+    slack_deployment.slack.heal()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Locator, Page, Response, expect
 
 from tests.scenario.browser import Window, chromium, window
 from tests.scenario.server import Server
-from tests.scenario.stage import CREWS
+from tests.scenario.slack_deployment import CREWS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

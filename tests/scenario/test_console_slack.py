@@ -6,29 +6,29 @@ import httpx
 import pytest
 
 from tests.loopback.slack import Person
-from tests.scenario.stage import Scene, over_both
+from tests.scenario.slack_deployment import ChannelDeployment, over_both
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LINK = re.compile(r"http://127\.0\.0\.1:\d+(/console/link/[\w-]+)")
 
 
-def browser(scene: Scene) -> httpx.AsyncClient:
-    url = scene.server.url
+def browser(deployment: ChannelDeployment) -> httpx.AsyncClient:
+    url = deployment.server.url
     return httpx.AsyncClient(base_url=url, headers={"Origin": url}, trust_env=False, timeout=10)
 
 
-async def link(scene: Scene, who: Person | None = None) -> str:
-    done = await scene.crew("console", who)
+async def link(deployment: ChannelDeployment, who: Person | None = None) -> str:
+    done = await deployment.crew("console", who)
     found = LINK.search(str(done.private[0].body))
     assert found
     return found[1]
 
 
-async def test_the_link_signs_in_as_oneself_once(scene: Scene) -> None:
-    where = await link(scene)
-    assert not scene.slack.messages(scene.channel)
-    async with browser(scene) as ada, browser(scene) as preview:
+async def test_the_link_signs_in_as_oneself_once(deployment: ChannelDeployment) -> None:
+    where = await link(deployment)
+    assert not deployment.slack.messages(deployment.channel)
+    async with browser(deployment) as ada, browser(deployment) as preview:
         assert "Sign in" in (await preview.get(where)).text
         assert "Set-Cookie" not in (await preview.get(where)).headers
         assert (await ada.post(where)).status_code == 303
@@ -39,31 +39,31 @@ async def test_the_link_signs_in_as_oneself_once(scene: Scene) -> None:
 
 
 @over_both
-async def test_asked_again_the_link_is_the_same_until_it_was_used(scene: Scene) -> None:
-    where = await link(scene)
-    assert await link(scene) == where
-    assert await link(scene, scene.bob) != where
-    async with browser(scene) as ada:
+async def test_asked_again_the_link_is_the_same_until_it_was_used(deployment: ChannelDeployment) -> None:
+    where = await link(deployment)
+    assert await link(deployment) == where
+    assert await link(deployment, deployment.bob) != where
+    async with browser(deployment) as ada:
         assert (await ada.post(where)).status_code == 303
-        fresh = await link(scene)
+        fresh = await link(deployment)
         assert fresh != where
         assert (await ada.post(where)).status_code == 410
         assert (await ada.post(fresh)).status_code == 303
 
 
-async def test_another_sites_page_cannot_use_the_link(scene: Scene) -> None:
-    where = await link(scene)
-    async with browser(scene) as ada:
+async def test_another_sites_page_cannot_use_the_link(deployment: ChannelDeployment) -> None:
+    where = await link(deployment)
+    async with browser(deployment) as ada:
         foreign = await ada.post(where, headers={"Origin": "http://elsewhere.invalid"})
         assert "Set-Cookie" not in foreign.headers
         assert (await ada.post(where)).status_code == 303
 
 
-async def test_in_the_console_people_may_what_they_may_in_slack(scene: Scene) -> None:
-    question = await scene.asked("ask kites")
-    async with browser(scene) as ada, browser(scene) as bob:
-        assert (await ada.post(await link(scene))).status_code == 303
-        assert (await bob.post(await link(scene, scene.bob))).status_code == 303
+async def test_in_the_console_people_may_what_they_may_in_slack(deployment: ChannelDeployment) -> None:
+    question = await deployment.asked("ask kites")
+    async with browser(deployment) as ada, browser(deployment) as bob:
+        assert (await ada.post(await link(deployment))).status_code == 303
+        assert (await bob.post(await link(deployment, deployment.bob))).status_code == 303
         mine = (await ada.get("/questions?mine=true")).json()["questions"]
         [kites] = [each for each in mine if each["prompt"] == "May kites go on?"]
         his = (await bob.get("/questions?mine=true")).json()["questions"]
@@ -71,15 +71,15 @@ async def test_in_the_console_people_may_what_they_may_in_slack(scene: Scene) ->
         answer = f"/questions/{kites['question_id']}/answer"
         assert (await bob.post(answer, json={"action": "approve"})).status_code == 404
         assert (await ada.post(answer, json={"action": "approve"})).status_code == 200
-    await scene.said("approved", question)
+    await deployment.said("approved", question)
 
 
-async def test_in_the_console_people_see_what_is_theirs_to_know(scene: Scene) -> None:
-    await scene.question(await scene.started("ask secrets"))
-    await scene.question(await scene.started("vote lunch"))
-    async with browser(scene) as ada, browser(scene) as bob:
-        assert (await ada.post(await link(scene))).status_code == 303
-        assert (await bob.post(await link(scene, scene.bob))).status_code == 303
+async def test_in_the_console_people_see_what_is_theirs_to_know(deployment: ChannelDeployment) -> None:
+    await deployment.question(await deployment.started("ask secrets"))
+    await deployment.question(await deployment.started("vote lunch"))
+    async with browser(deployment) as ada, browser(deployment) as bob:
+        assert (await ada.post(await link(deployment))).status_code == 303
+        assert (await bob.post(await link(deployment, deployment.bob))).status_code == 303
         runs = (await ada.get("/runs?limit=200")).json()["runs"]
         hers = {run["inputs"]["topic"]: run["run_id"] for run in runs if run["requester"]["name"] == "Ada"}
         assert {"secrets", "lunch"} <= set(hers)
@@ -94,8 +94,8 @@ async def test_in_the_console_people_see_what_is_theirs_to_know(scene: Scene) ->
         assert (secret in about, lunch in about) == (False, True)
 
 
-async def test_an_unknown_link_opens_nothing(scene: Scene) -> None:
-    async with browser(scene) as eve:
+async def test_an_unknown_link_opens_nothing(deployment: ChannelDeployment) -> None:
+    async with browser(deployment) as eve:
         for answer in (
             await eve.get("/console/link/" + "x" * 43),
             await eve.post("/console/link/" + "x" * 43),

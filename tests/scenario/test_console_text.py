@@ -22,7 +22,7 @@ from bot.core.text import visible
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.browser import Window, chromium, window
 from tests.scenario.server import Server
-from tests.unit import test_text
+from tests.unit.core import test_text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,7 +16,7 @@ from bot.surfaces.slack.place import SURFACE
 from tests.loopback.slack import GENERAL, Person
 from tests.scenario.outbox import ADA, CREW, TEAM, Outbox
 from tests.scenario.server import Server
-from tests.scenario.stage import Transport, connect, slack_settings
+from tests.scenario.slack_deployment import Transport, connect, slack_settings
 
 TRANSPORTS: tuple[Transport, ...] = ("http", "socket")
 MANY = 230

@@ -14,7 +14,7 @@ from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack.place import SURFACE
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message
 from tests.scenario.outbox import TEAM, Outbox
-from tests.scenario.stage import Transport, connect, serving
+from tests.scenario.slack_deployment import Transport, connect, serving
 
 BOB, EVE = "U0BOB", "U0EVE"
 THEIRS = Approvers(requester=False, listed=(BOB, EVE))

@@ -18,7 +18,7 @@ from bot.surfaces.chat.message_keys import Posted, orphaned_opener
 from tests.loopback.slack import GENERAL, Delivery, Message, Person
 from tests.scenario.outbox import Outbox
 from tests.scenario.server import Server
-from tests.scenario.stage import connect, serving, slack_settings
+from tests.scenario.slack_deployment import connect, serving, slack_settings
 
 TAKEN_OVER = 25.0
 """Seconds in which leases end and another process has taken over."""

@@ -11,7 +11,7 @@ from bot.core.question import Question, QuestionKind
 from bot.store import redis_keys
 from tests.loopback.slack import Message
 from tests.scenario.outbox import ADA, Outbox
-from tests.scenario.stage import Stage, serving
+from tests.scenario.slack_deployment import SlackDeployment, serving
 
 
 @pytest.fixture
@@ -109,8 +109,8 @@ async def test_a_process_that_starts_reads_what_it_can(
         assert 'crewdeck_unreadable_records{kind="delivery"} 4.0' in metrics
         assert 'crewdeck_unreadable_records{kind="question"} 1.0' in metrics
         assert 'crewdeck_unreadable_records{kind="place"} 1.0' in metrics
-        stage = Stage(on.slack, running, "http")
-        assert (await stage.scene().crew("list")).ok
+        slack_deployment = SlackDeployment(on.slack, running, "http")
+        assert (await slack_deployment.in_a_channel().crew("list")).ok
     assert dict(server.hgetall(shelf)) == bad
 
 

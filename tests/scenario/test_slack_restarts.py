@@ -16,7 +16,14 @@ from bot.core.question import QuestionKind
 from tests.loopback.slack import LoopbackSlack, Message
 from tests.scenario.outbox import Outbox
 from tests.scenario.server import Server
-from tests.scenario.stage import Scene, Stage, Transport, connect, serving, slack_settings
+from tests.scenario.slack_deployment import (
+    ChannelDeployment,
+    SlackDeployment,
+    Transport,
+    connect,
+    serving,
+    slack_settings,
+)
 
 TAKEN_OVER = 25.0
 """Seconds in which a killed process's leases end and the next one has taken over."""
@@ -30,17 +37,21 @@ async def slack() -> AsyncIterator[LoopbackSlack]:
         yield running
 
 
-async def asked(on: Outbox, scene: Scene, prompt: str, kind: QuestionKind = QuestionKind.TEXT) -> Message:
-    """A question of a run that Ada started in the scene, as people see it."""
-    run = await on.start(channel=scene.channel, by=scene.ada.id)
+async def asked(
+    on: Outbox, deployment: ChannelDeployment, prompt: str, kind: QuestionKind = QuestionKind.TEXT
+) -> Message:
+    """A question of a run that Ada started in the channel, as people see it."""
+    run = await on.start(channel=deployment.channel, by=deployment.ada.id)
     await on.ask(await on.claimed(run), prompt, kind=kind)
-    return await on.sees(lambda: on.said(prompt, scene.channel))
+    return await on.sees(lambda: on.said(prompt, deployment.channel))
 
 
-async def scene_of(slack: LoopbackSlack, server: Server, transport: Transport = "http") -> Scene:
+async def deployment_of(
+    slack: LoopbackSlack, server: Server, transport: Transport = "http"
+) -> ChannelDeployment:
     if transport == "socket":
         await slack.wait_for(lambda: slack.sockets.open, 30)
-    return Stage(slack, server, transport).scene()
+    return SlackDeployment(slack, server, transport).in_a_channel()
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -48,23 +59,23 @@ async def test_replies_that_were_written_meanwhile_are_answers(
     on: Outbox, web: dict[str, str], transport: Transport
 ) -> None:
     async with serving(on.slack, transport, web) as server:
-        scene = await scene_of(on.slack, server, transport)
-        elsewhere = await asked(on, scene, "Which lighthouses?")
-        await scene.ada.reply(scene.channel, elsewhere.thread_ts or "", "tall")
-        await scene.said(">tall", elsewhere)
-        question = await asked(on, scene, "Which tides?")
+        deployment = await deployment_of(on.slack, server, transport)
+        elsewhere = await asked(on, deployment, "Which lighthouses?")
+        await deployment.ada.reply(deployment.channel, elsewhere.thread_ts or "", "tall")
+        await deployment.said(">tall", elsewhere)
+        question = await asked(on, deployment, "Which tides?")
     assert question.thread_ts
-    await scene.ada.reply(scene.channel, question.thread_ts, f"<@{scene.bob.id}> look")
-    missed = await scene.ada.reply(scene.channel, question.thread_ts, "blue")
+    await deployment.ada.reply(deployment.channel, question.thread_ts, f"<@{deployment.bob.id}> look")
+    missed = await deployment.ada.reply(deployment.channel, question.thread_ts, "blue")
     assert not missed.ok
     async with serving(on.slack, transport, web) as server:
-        await scene.said(">blue", question, 30)
+        await deployment.said(">blue", question, 30)
         read = [call.arguments["ts"] for call in on.slack.called("conversations.replies")]
         assert read == [question.thread_ts]
         # Slack delivers it once more, now that there is somebody.
-        await scene_of(on.slack, server, transport)
-        assert (await scene.ada.redeliver(missed)).ok
-        assert scene.thread(question).count(">blue") == 1
+        await deployment_of(on.slack, server, transport)
+        assert (await deployment.ada.redeliver(missed)).ok
+        assert deployment.thread(question).count(">blue") == 1
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -72,22 +83,22 @@ async def test_what_was_done_before_a_crash_is_not_done_again(
     on: Outbox, web: dict[str, str], transport: Transport
 ) -> None:
     async with serving(on.slack, transport, web) as server:
-        scene = await scene_of(on.slack, server, transport)
-        question = await asked(on, scene, "May tides go on?", QuestionKind.APPROVAL)
-        command = await scene.crew("start demo lighthouses")
-        pressed = await scene.ada.press(question, "Approve")
+        deployment = await deployment_of(on.slack, server, transport)
+        question = await asked(on, deployment, "May tides go on?", QuestionKind.APPROVAL)
+        command = await deployment.crew("start demo lighthouses")
+        pressed = await deployment.ada.press(question, "Approve")
         assert command.ok
         assert pressed.ok
         await asyncio.to_thread(server.kill)
     async with serving(on.slack, transport, web) as server:
-        await scene_of(on.slack, server, transport)
-        assert (await scene.ada.redeliver(command)).ok
-        assert (await scene.ada.redeliver(pressed)).ok
-        await scene.said("Approved", question, TAKEN_OVER)
-        await on.slack.wait_for(lambda: len(scene.runs()) == 2, TAKEN_OVER)
-        assert (await scene.crew("status")).ok
-        assert len(scene.runs()) == 2
-        assert not [m for m in scene.private(scene.ada) if "settled" in m.words]
+        await deployment_of(on.slack, server, transport)
+        assert (await deployment.ada.redeliver(command)).ok
+        assert (await deployment.ada.redeliver(pressed)).ok
+        await deployment.said("Approved", question, TAKEN_OVER)
+        await on.slack.wait_for(lambda: len(deployment.runs()) == 2, TAKEN_OVER)
+        assert (await deployment.crew("status")).ok
+        assert len(deployment.runs()) == 2
+        assert not [m for m in deployment.private(deployment.ada) if "settled" in m.words]
 
 
 async def test_a_ghost_connection_is_warned_of(on: Outbox, web: dict[str, str]) -> None:
@@ -108,7 +119,7 @@ async def test_a_connection_that_slack_asked_to_replace_is_no_ghost(on: Outbox, 
         before = list(on.slack.sockets.open)
         await on.slack.sockets.refresh()
         await on.slack.wait_for(lambda: on.slack.sockets.open and on.slack.sockets.open != before)
-        assert (await (await scene_of(on.slack, server, "socket")).crew("list")).ok
+        assert (await (await deployment_of(on.slack, server, "socket")).crew("list")).ok
         assert not warned(server)
 
 
@@ -128,8 +139,8 @@ async def test_slack_being_away_stops_no_start(
         await slack.come_up()
         await slack.wait_for(lambda: slack.called("auth.test"), 30)
         connect(slack, server, transport)
-        scene = await scene_of(slack, server, transport)
-        assert (await scene.crew("help")).ok
+        deployment = await deployment_of(slack, server, transport)
+        assert (await deployment.crew("help")).ok
         server.stop()
     finally:
         server.sweep()
@@ -140,24 +151,24 @@ async def test_a_workspace_is_paused_until_its_token_works_again(
     slack: LoopbackSlack, web: dict[str, str], event: str
 ) -> None:
     async with serving(slack, "http", web) as server:
-        scene = await scene_of(slack, server)
-        await scene.crew("status")
+        deployment = await deployment_of(slack, server)
+        await deployment.crew("status")
         told = await (slack.revoke_tokens() if event == "tokens_revoked" else slack.uninstall())
         assert told.ok
-        assert "Paused" in (await scene.crew("status")).private[0].words
+        assert "Paused" in (await deployment.crew("status")).private[0].words
     slack.workspace.revoked = False
     async with serving(slack, "http", web):
         await slack.wait_for(lambda: len(slack.called("auth.test")) > 1)
-        assert "Paused" not in (await scene.crew("status")).private[0].words
+        assert "Paused" not in (await deployment.crew("status")).private[0].words
 
 
 async def test_the_token_of_a_single_person_is_not_ours(slack: LoopbackSlack, web: dict[str, str]) -> None:
     async with serving(slack, "http", web) as server:
-        scene = await scene_of(slack, server)
-        event = {"type": "tokens_revoked", "tokens": {"oauth": [scene.ada.id], "bot": []}}
+        deployment = await deployment_of(slack, server)
+        event = {"type": "tokens_revoked", "tokens": {"oauth": [deployment.ada.id], "bot": []}}
         team = slack.workspace.team_id
         payload = {"type": "event_callback", "team_id": team, "event_id": "Ev1", "event": event}
         body = json.dumps(payload).encode()
         told = await slack.send_raw(body, slack.sign(body) | {"Content-Type": "application/json"})
         assert told.status == 200
-        assert "Paused" not in (await scene.crew("status")).private[0].words
+        assert "Paused" not in (await deployment.crew("status")).private[0].words

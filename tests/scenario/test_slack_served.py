@@ -12,7 +12,7 @@ from bot.core.ids import part_id
 from bot.surfaces.chat.delivery.outbox import MAX_CONCURRENT_RUNS
 from tests.loopback.slack import GENERAL
 from tests.scenario.outbox import Outbox, delivering
-from tests.scenario.stage import serving
+from tests.scenario.slack_deployment import serving
 
 
 async def test_a_long_question_whose_blocks_slack_refuses_is_decided_in_words(

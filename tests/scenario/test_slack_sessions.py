@@ -17,15 +17,15 @@ import pytest
 import pytest_asyncio
 
 from tests.scenario.server import Server
-from tests.scenario.stage import Scene, Stage, grow_old, staged
+from tests.scenario.slack_deployment import ChannelDeployment, SlackDeployment, grow_old, slack_deployed
 from tests.scenario.test_console_slack import browser, link
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["http", "socket"])
-async def keyed(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
-    async with staged(request.param) as connected:
+async def keyed(request: pytest.FixtureRequest) -> AsyncIterator[SlackDeployment]:
+    async with slack_deployed(request.param) as connected:
         await connected.warm_up()
         made = await asyncio.to_thread(command, connected.server, "keys", "add", "ops")
         assert made.returncode == 0, made.stderr
@@ -33,8 +33,8 @@ async def keyed(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
-def scene(keyed: Stage) -> Iterator[Scene]:
-    yield keyed.scene()
+def deployment(keyed: SlackDeployment) -> Iterator[ChannelDeployment]:
+    yield keyed.in_a_channel()
     keyed.slack.heal()
 
 
@@ -42,13 +42,13 @@ def scene(keyed: Stage) -> Iterator[Scene]:
     "change", [{"deleted": True}, {"is_restricted": True}, {"is_ultra_restricted": True}]
 )
 async def test_a_session_ends_when_its_person_is_no_longer_who_they_were(
-    scene: Scene, change: dict[str, bool]
+    deployment: ChannelDeployment, change: dict[str, bool]
 ) -> None:
-    where = await link(scene)
-    async with browser(scene) as ada, ada_listens(ada, where) as stream:
+    where = await link(deployment)
+    async with browser(deployment) as ada, ada_listens(ada, where) as stream:
         start = {"crew": "ask", "inputs": {"topic": "kites"}}
         assert (await ada.post("/crew/start", json=start)).status_code == 202
-        await scene.slack.change(scene.ada, **change)
+        await deployment.slack.change(deployment.ada, **change)
         assert (await ada.post("/crew/start", json=start)).status_code == 401
         assert (await ada.get("/me")).status_code == 401
         async with asyncio.timeout(30):
@@ -56,48 +56,48 @@ async def test_a_session_ends_when_its_person_is_no_longer_who_they_were(
                 pass
 
 
-async def test_a_session_is_looked_at_again_within_minutes(scene: Scene) -> None:
-    where = await link(scene)
-    async with browser(scene) as ada:
+async def test_a_session_is_looked_at_again_within_minutes(deployment: ChannelDeployment) -> None:
+    where = await link(deployment)
+    async with browser(deployment) as ada:
         assert (await ada.post(where)).status_code == 303
         assert (await ada.get("/me")).status_code == 200
-        await scene.slack.change(scene.ada, heard=False, deleted=True)
-        await grow_old(scene, scene.ada)
+        await deployment.slack.change(deployment.ada, heard=False, deleted=True)
+        await grow_old(deployment, deployment.ada)
         assert (await ada.get("/me")).status_code == 401
 
 
-async def test_while_slack_cannot_be_asked_a_session_may_nothing(scene: Scene) -> None:
-    where = await link(scene)
-    async with browser(scene) as ada:
+async def test_while_slack_cannot_be_asked_a_session_may_nothing(deployment: ChannelDeployment) -> None:
+    where = await link(deployment)
+    async with browser(deployment) as ada:
         assert (await ada.post(where)).status_code == 303
-        await grow_old(scene, scene.ada)
-        scene.slack.fail("users.info", error="missing_scope", times=None)
+        await grow_old(deployment, deployment.ada)
+        deployment.slack.fail("users.info", error="missing_scope", times=None)
         refused = await ada.get("/me")
         assert (refused.status_code, refused.json()["code"]) == (503, "unrecognised")
-        scene.slack.heal()
+        deployment.slack.heal()
         assert (await ada.get("/me")).status_code == 200
 
 
-async def test_an_operator_lists_and_ends_sessions(scene: Scene) -> None:
-    async with browser(scene) as ada, browser(scene) as bob:
-        assert (await ada.post(await link(scene))).status_code == 303
-        assert (await bob.post(await link(scene, scene.bob))).status_code == 303
-        listed = await asyncio.to_thread(sessions, scene)
+async def test_an_operator_lists_and_ends_sessions(deployment: ChannelDeployment) -> None:
+    async with browser(deployment) as ada, browser(deployment) as bob:
+        assert (await ada.post(await link(deployment))).status_code == 303
+        assert (await bob.post(await link(deployment, deployment.bob))).status_code == 303
+        listed = await asyncio.to_thread(sessions, deployment)
         assert listed.returncode == 0
-        assert {scene.ada.id, scene.bob.id} <= set(listed.stdout.split())
+        assert {deployment.ada.id, deployment.bob.id} <= set(listed.stdout.split())
         assert listed.stdout.startswith("SESSION")
-        ambiguous = await asyncio.to_thread(sessions, scene, "end", "nobody")
+        ambiguous = await asyncio.to_thread(sessions, deployment, "end", "nobody")
         assert (ambiguous.returncode, "nobody is signed in so" in ambiguous.stderr) == (1, True)
-        bare = await asyncio.to_thread(sessions, scene, "end")
+        bare = await asyncio.to_thread(sessions, deployment, "end")
         assert (bare.returncode, "--all" in bare.stderr) == (2, True)
-        ended = await asyncio.to_thread(sessions, scene, "end", scene.ada.id)
+        ended = await asyncio.to_thread(sessions, deployment, "end", deployment.ada.id)
         assert (ended.returncode, "1 session ended" in ended.stderr) == (0, True)
         assert (await ada.get("/me")).status_code == 401
         assert (await bob.get("/me")).status_code == 200
 
 
-def sessions(scene: Scene, *words: str) -> subprocess.CompletedProcess[str]:
-    return command(scene.server, "sessions", *words)
+def sessions(deployment: ChannelDeployment, *words: str) -> subprocess.CompletedProcess[str]:
+    return command(deployment.server, "sessions", *words)
 
 
 def command(server: Server, *words: str) -> subprocess.CompletedProcess[str]:

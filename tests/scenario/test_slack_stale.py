@@ -11,7 +11,7 @@ from bot.store import redis_keys
 from bot.surfaces.chat.inbound.actions import Target
 from tests.loopback.slack import Message
 from tests.scenario.outbox import ADA, Outbox
-from tests.scenario.stage import Transport, serving
+from tests.scenario.slack_deployment import Transport, serving
 
 CHANGED = "has changed since you were shown it"
 

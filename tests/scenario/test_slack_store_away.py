@@ -14,7 +14,7 @@ import redis
 from bot.store.embedded import Embedded
 from tests.loopback.slack import GENERAL, Message, Person, View
 from tests.scenario.outbox import CREW, Outbox, delivering
-from tests.scenario.stage import Transport, serving
+from tests.scenario.slack_deployment import Transport, serving
 
 
 @pytest.fixture

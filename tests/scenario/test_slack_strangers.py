@@ -3,56 +3,56 @@
 import pytest
 
 from tests.loopback.slack import Person
-from tests.scenario.stage import Scene, over_both
+from tests.scenario.slack_deployment import ChannelDeployment, over_both
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture(params=["guest", "single-channel guest", "somebody of another workspace"])
-def stranger(request: pytest.FixtureRequest, scene: Scene) -> Person:
-    name = f"{scene.ada.id}EVE"
-    person = scene.slack.person(
+def stranger(request: pytest.FixtureRequest, deployment: ChannelDeployment) -> Person:
+    name = f"{deployment.ada.id}EVE"
+    person = deployment.slack.person(
         name,
         name="Eve",
         guest=request.param == "guest",
         single_channel_guest=request.param == "single-channel guest",
         team="T0OTHER" if "workspace" in request.param else None,
     )
-    scene.slack.workspace.channel(scene.channel).members.add(person.id)
+    deployment.slack.workspace.channel(deployment.channel).members.add(person.id)
     return person
 
 
-async def test_they_cannot_start_a_crew(scene: Scene, stranger: Person) -> None:
-    done = await scene.crew("start ask tides", stranger)
+async def test_they_cannot_start_a_crew(deployment: ChannelDeployment, stranger: Person) -> None:
+    done = await deployment.crew("start ask tides", stranger)
     assert "can only be started by members of this workspace" in done.private[0].words
-    assert not scene.slack.messages(scene.channel)
+    assert not deployment.slack.messages(deployment.channel)
 
 
 @over_both
-async def test_they_cannot_answer_with_a_button(scene: Scene, stranger: Person) -> None:
-    question = await scene.asked("vote tides")
+async def test_they_cannot_answer_with_a_button(deployment: ChannelDeployment, stranger: Person) -> None:
+    question = await deployment.asked("vote tides")
     assert (await stranger.press(question, "Approve")).ok
-    await scene.told(stranger, "Guests and people of other workspaces")
-    assert "Approve" in scene.now(question).labels
+    await deployment.told(stranger, "Guests and people of other workspaces")
+    assert "Approve" in deployment.now(question).labels
 
 
-async def test_they_cannot_answer_in_words(scene: Scene, stranger: Person) -> None:
-    question = await scene.asked("vote tides")
+async def test_they_cannot_answer_in_words(deployment: ChannelDeployment, stranger: Person) -> None:
+    question = await deployment.asked("vote tides")
     assert question.thread_ts
-    await stranger.reply(scene.channel, question.thread_ts, "Approve")
-    await scene.told(stranger, "Guests and people of other workspaces")
-    assert "Approve" in scene.now(question).labels
+    await stranger.reply(deployment.channel, question.thread_ts, "Approve")
+    await deployment.told(stranger, "Guests and people of other workspaces")
+    assert "Approve" in deployment.now(question).labels
 
 
-async def test_a_crew_that_admits_them_is_theirs_too(scene: Scene, stranger: Person) -> None:
-    question = await scene.asked("welcome tides", stranger)
+async def test_a_crew_that_admits_them_is_theirs_too(deployment: ChannelDeployment, stranger: Person) -> None:
+    question = await deployment.asked("welcome tides", stranger)
     await stranger.press(question, "Approve")
-    assert "Eve approved" in await scene.said("The crew heard", question)
+    assert "Eve approved" in await deployment.said("The crew heard", question)
 
 
 @over_both
-async def test_they_get_no_link_into_the_console(scene: Scene, stranger: Person) -> None:
-    [told] = (await scene.crew("console", stranger)).private
+async def test_they_get_no_link_into_the_console(deployment: ChannelDeployment, stranger: Person) -> None:
+    [told] = (await deployment.crew("console", stranger)).private
     assert "for members of this workspace" in told.words
     assert "/console/link/" not in str(told.body)
 
@@ -60,18 +60,18 @@ async def test_they_get_no_link_into_the_console(scene: Scene, stranger: Person)
 @over_both
 @pytest.mark.parametrize("words", ["list", "start", "start nothing", "nothing", "start voet"])
 async def test_they_are_told_the_names_of_crews_that_they_may_start(
-    scene: Scene, stranger: Person, words: str
+    deployment: ChannelDeployment, stranger: Person, words: str
 ) -> None:
-    [told] = (await scene.crew(words, stranger)).private
+    [told] = (await deployment.crew(words, stranger)).private
     for name in ("vote", "pick", "review"):
         assert name not in told.words
     assert "welcome" in told.words or words == "start voet"
-    [shown] = (await scene.crew("list")).private
+    [shown] = (await deployment.crew("list")).private
     assert "vote" in shown.words
 
 
-async def test_their_home_offers_what_they_may_start(scene: Scene, stranger: Person) -> None:
+async def test_their_home_offers_what_they_may_start(deployment: ChannelDeployment, stranger: Person) -> None:
     await stranger.open_home()
-    home = await scene.slack.wait_for(lambda: scene.slack.home(stranger.id))
+    home = await deployment.slack.wait_for(lambda: deployment.slack.home(stranger.id))
     assert "Welcome" in str(home.blocks)
     assert "Vote" not in str(home.blocks)

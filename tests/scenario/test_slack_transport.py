@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.scenario.stage import Scene, Stage, over_both
+from tests.scenario.slack_deployment import ChannelDeployment, SlackDeployment, over_both
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -19,34 +19,34 @@ PROMPT = 2.5
 
 
 @pytest.fixture
-def http(stage: Stage) -> Stage:
-    if stage.transport != "http":
+def http(slack_deployment: SlackDeployment) -> SlackDeployment:
+    if slack_deployment.transport != "http":
         pytest.skip("Socket Mode has no request URL")
-    return stage
+    return slack_deployment
 
 
-def command(scene: Scene) -> bytes:
+def command(deployment: ChannelDeployment) -> bytes:
     fields = {
         "command": "%2Fcrew",
         "text": "start+ask+forged",
-        "team_id": scene.slack.workspace.team_id,
-        "channel_id": scene.channel,
-        "user_id": scene.ada.id,
-        "trigger_id": f"forged.{scene.channel}",
+        "team_id": deployment.slack.workspace.team_id,
+        "channel_id": deployment.channel,
+        "user_id": deployment.ada.id,
+        "trigger_id": f"forged.{deployment.channel}",
     }
     return "&".join(f"{name}={value}" for name, value in fields.items()).encode()
 
 
-async def test_the_request_url_is_verified(http: Stage) -> None:
+async def test_the_request_url_is_verified(http: SlackDeployment) -> None:
     receipt = await http.slack.url_verification("a challenge")
     assert receipt.status == 200
     assert receipt.body["challenge"] == "a challenge"
 
 
-async def test_a_signed_command_has_an_effect(http: Stage, scene: Scene) -> None:
-    body = command(scene)
+async def test_a_signed_command_has_an_effect(http: SlackDeployment, deployment: ChannelDeployment) -> None:
+    body = command(deployment)
     assert (await http.slack.send_raw(body, http.slack.sign(body) | FORM)).status == 200
-    await scene.until(lambda: scene.runs()[0])
+    await deployment.until(lambda: deployment.runs()[0])
 
 
 @pytest.mark.parametrize(
@@ -63,25 +63,25 @@ async def test_a_signed_command_has_an_effect(http: Stage, scene: Scene) -> None
     ],
 )
 async def test_what_slack_did_not_sign_has_no_effect(
-    http: Stage, scene: Scene, changed: dict[str, str], status: int
+    http: SlackDeployment, deployment: ChannelDeployment, changed: dict[str, str], status: int
 ) -> None:
-    body = command(scene)
+    body = command(deployment)
     receipt = await http.slack.send_raw(body, http.slack.sign(body) | FORM | changed)
     assert receipt.status == status
-    assert not scene.slack.messages(scene.channel)
+    assert not deployment.slack.messages(deployment.channel)
 
 
 @pytest.mark.parametrize("seconds", [-301, 301])
 async def test_what_was_signed_long_ago_or_will_be_has_no_effect(
-    http: Stage, scene: Scene, seconds: int
+    http: SlackDeployment, deployment: ChannelDeployment, seconds: int
 ) -> None:
-    body = command(scene)
-    at = scene.slack.workspace.clock() + seconds
+    body = command(deployment)
+    at = deployment.slack.workspace.clock() + seconds
     assert (await http.slack.send_raw(body, http.slack.sign(body, at=at) | FORM)).status == 401
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[1]", b"7", b"{}", b'{"type": "nothing"', b"\xff"])
-async def test_signed_bodies_that_are_no_payload_are_refused(http: Stage, body: bytes) -> None:
+async def test_signed_bodies_that_are_no_payload_are_refused(http: SlackDeployment, body: bytes) -> None:
     assert (await http.slack.send_raw(body, http.slack.sign(body) | JSON)).status == 400
     assert (await http.slack.send_raw(body, http.slack.sign(body) | FORM)).status == 400
 
@@ -100,33 +100,37 @@ async def test_signed_bodies_that_are_no_payload_are_refused(http: Stage, body: 
     ],
 )
 async def test_signed_payloads_that_lack_parts_are_no_accident(
-    http: Stage, payload: dict[str, object]
+    http: SlackDeployment, payload: dict[str, object]
 ) -> None:
     body = json.dumps(payload).encode()
     status = (await http.slack.send_raw(body, http.slack.sign(body) | JSON)).status
     assert status in {200, 400}
 
 
-async def test_an_event_that_is_sent_again_as_a_form_approves_nothing(http: Stage, scene: Scene) -> None:
-    question = await scene.asked("vote tides")
+async def test_an_event_that_is_sent_again_as_a_form_approves_nothing(
+    http: SlackDeployment, deployment: ChannelDeployment
+) -> None:
+    question = await deployment.asked("vote tides")
     _, approve = question.button("Approve")
     press = {
         "type": "block_actions",
-        "team": {"id": scene.slack.workspace.team_id},
-        "user": {"id": scene.bob.id},
+        "team": {"id": deployment.slack.workspace.team_id},
+        "user": {"id": deployment.bob.id},
         "actions": [{"action_id": "answer.approve", "action_ts": "1.1", "value": approve["value"]}],
     }
     hidden = f"x&payload={quote(json.dumps(press))}&y="
-    said = await scene.ada.say(scene.channel, hidden)
+    said = await deployment.ada.say(deployment.channel, hidden)
     body = json.dumps(said.payload).encode()
     receipt = await http.slack.send_raw(body, http.slack.sign(body) | FORM)
     assert receipt.status == 400
-    await scene.ada.press(question, "Approve")
-    assert "Ada approved" in await scene.said("The crew heard", question)
+    await deployment.ada.press(question, "Approve")
+    assert "Ada approved" in await deployment.said("The crew heard", question)
 
 
-async def test_a_request_that_is_sent_again_acts_once_and_is_acknowledged(http: Stage, scene: Scene) -> None:
-    body = command(scene).replace(b"start+ask+forged", b"console")
+async def test_a_request_that_is_sent_again_acts_once_and_is_acknowledged(
+    http: SlackDeployment, deployment: ChannelDeployment
+) -> None:
+    body = command(deployment).replace(b"start+ask+forged", b"console")
     signed = http.slack.sign(body) | FORM
     first = await http.slack.send_raw(body, signed)
     assert "/console/link/" in str(first.body)
@@ -136,22 +140,24 @@ async def test_a_request_that_is_sent_again_acts_once_and_is_acknowledged(http: 
 
 @over_both
 async def test_an_envelope_of_another_kind_is_acknowledged_and_nothing_is_done(
-    stage: Stage, scene: Scene
+    slack_deployment: SlackDeployment, deployment: ChannelDeployment
 ) -> None:
-    if stage.transport == "http":
+    if slack_deployment.transport == "http":
         pytest.skip("there are no envelopes over HTTP")
-    sent = await scene.crew("console")
+    sent = await deployment.crew("console")
     assert sent.private
-    other = await stage.slack.sockets.send(replace(sent.parcel, kind="events_api", envelope_id="other"))
+    other = await slack_deployment.slack.sockets.send(
+        replace(sent.parcel, kind="events_api", envelope_id="other")
+    )
     assert (other.status, other.body) == (200, None)
 
 
-async def test_a_body_that_is_too_long_is_refused(http: Stage) -> None:
+async def test_a_body_that_is_too_long_is_refused(http: SlackDeployment) -> None:
     body = b"x" * (2 * 1024 * 1024)
     assert await asyncio.to_thread(posted, http, body) == 413
 
 
-def posted(http: Stage, body: bytes) -> int:
+def posted(http: SlackDeployment, body: bytes) -> int:
     """The status; the loopback Slack's own client warns of bodies that are as long as this."""
     headers = http.slack.sign(body) | JSON
     request = urllib.request.Request(f"{http.server.url}/slack/events", body, headers)  # noqa: S310
@@ -163,94 +169,107 @@ def posted(http: Stage, body: bytes) -> int:
             return error.code
 
 
-async def test_nothing_can_be_got_from_the_request_url(http: Stage) -> None:
+async def test_nothing_can_be_got_from_the_request_url(http: SlackDeployment) -> None:
     assert http.server.get("/slack/events")[0] == 405
 
 
 @over_both
-async def test_in_socket_mode_there_is_no_request_url(stage: Stage) -> None:
-    if stage.transport == "http":
+async def test_in_socket_mode_there_is_no_request_url(slack_deployment: SlackDeployment) -> None:
+    if slack_deployment.transport == "http":
         pytest.skip("this one has a request URL")
-    assert stage.server.get("/slack/events")[0] == 404
+    assert slack_deployment.server.get("/slack/events")[0] == 404
 
 
 @over_both
-async def test_everything_is_acknowledged_while_slack_is_slow(scene: Scene) -> None:
-    question = await scene.asked("vote tides")
-    scene.slack.delay("*", 4)
-    stranger = scene.slack.person(f"{scene.ada.id}EVE", name="Eve")
+async def test_everything_is_acknowledged_while_slack_is_slow(deployment: ChannelDeployment) -> None:
+    question = await deployment.asked("vote tides")
+    deployment.slack.delay("*", 4)
+    stranger = deployment.slack.person(f"{deployment.ada.id}EVE", name="Eve")
     acts = await asyncio.gather(
-        scene.crew("start ask later"),
-        scene.crew("list"),
-        scene.crew("status", stranger),
-        scene.ada.press(question, "open.reply"),
+        deployment.crew("start ask later"),
+        deployment.crew("list"),
+        deployment.crew("status", stranger),
+        deployment.ada.press(question, "open.reply"),
         stranger.press(question, "Approve"),
     )
     assert all(done.ok and done.elapsed < PROMPT for done in acts), [(d.status, d.elapsed) for d in acts]
-    scene.slack.heal()
-    assert "Eve approved" in await scene.said("The crew heard", question, 30)
+    deployment.slack.heal()
+    assert "Eve approved" in await deployment.said("The crew heard", question, 30)
 
 
 @over_both
 @pytest.mark.parametrize("status", [429, 503])
-async def test_everything_is_acknowledged_while_slack_fails(scene: Scene, status: int) -> None:
-    question = await scene.asked("ask tides")
+async def test_everything_is_acknowledged_while_slack_fails(
+    deployment: ChannelDeployment, status: int
+) -> None:
+    question = await deployment.asked("ask tides")
     if status == 429:
-        scene.slack.rate_limit("*", retry_after=1, times=None)
+        deployment.slack.rate_limit("*", retry_after=1, times=None)
     else:
-        scene.slack.fail("*", times=None, status=status)
-    started = await scene.crew("start tell later")
-    pressed = await scene.ada.press(question, "Approve")
+        deployment.slack.fail("*", times=None, status=status)
+    started = await deployment.crew("start tell later")
+    pressed = await deployment.ada.press(question, "Approve")
     assert started.ok
     assert pressed.ok
     assert max(started.elapsed, pressed.elapsed) < PROMPT
-    scene.slack.heal()
-    await scene.said("The crew heard", question, 30)
-    await scene.until(
-        lambda: next(m for m in scene.slack.messages(scene.channel) if "What about later?" in m.words), 30
+    deployment.slack.heal()
+    await deployment.said("The crew heard", question, 30)
+    await deployment.until(
+        lambda: next(
+            m for m in deployment.slack.messages(deployment.channel) if "What about later?" in m.words
+        ),
+        30,
     )
 
 
 @over_both
-async def test_a_command_is_acknowledged_in_milliseconds(scene: Scene) -> None:
-    await scene.crew("list")
-    times = sorted([(await scene.crew("start ask tides")).elapsed for _ in range(9)])
+async def test_a_command_is_acknowledged_in_milliseconds(deployment: ChannelDeployment) -> None:
+    await deployment.crew("list")
+    times = sorted([(await deployment.crew("start ask tides")).elapsed for _ in range(9)])
     assert times[4] < 0.1
 
 
 @over_both
-async def test_events_that_are_delivered_again_act_once(scene: Scene) -> None:
-    question = await scene.asked("tell tides")
+async def test_events_that_are_delivered_again_act_once(deployment: ChannelDeployment) -> None:
+    question = await deployment.asked("tell tides")
     assert question.thread_ts
-    first = await scene.ada.reply(scene.channel, question.thread_ts, "blue")
+    first = await deployment.ada.reply(deployment.channel, question.thread_ts, "blue")
     for attempt in (1, 2, 3):
-        assert (await scene.ada.redeliver(first, attempt)).ok
-    words = await scene.said("The crew heard", question)
+        assert (await deployment.ada.redeliver(first, attempt)).ok
+    words = await deployment.said("The crew heard", question)
     assert words.count("The crew heard") == 1
-    assert not [m for m in scene.private(scene.ada) if "settled" in m.words]
+    assert not [m for m in deployment.private(deployment.ada) if "settled" in m.words]
 
 
 @over_both
-async def test_the_figures_have_acknowledgements(scene: Scene) -> None:
-    await scene.crew("list")
-    assert 'crewdeck_ack_seconds_count{kind="command"}' in scene.server.get("/metrics")[1]
+async def test_the_figures_have_acknowledgements(deployment: ChannelDeployment) -> None:
+    await deployment.crew("list")
+    assert 'crewdeck_ack_seconds_count{kind="command"}' in deployment.server.get("/metrics")[1]
 
 
 @over_both
-async def test_a_socket_is_replaced_when_slack_asks_for_it(stage: Stage, scene: Scene) -> None:
-    if stage.transport == "http":
+async def test_a_socket_is_replaced_when_slack_asks_for_it(
+    slack_deployment: SlackDeployment, deployment: ChannelDeployment
+) -> None:
+    if slack_deployment.transport == "http":
         pytest.skip("there are no sockets over HTTP")
-    before = list(stage.slack.sockets.open)
-    await stage.slack.sockets.refresh()
-    await stage.slack.wait_for(lambda: stage.slack.sockets.open and stage.slack.sockets.open != before)
-    await stage.slack.wait_for(lambda: not set(map(id, before)) & set(map(id, stage.slack.sockets.open)))
-    assert (await scene.crew("list")).ok
+    before = list(slack_deployment.slack.sockets.open)
+    await slack_deployment.slack.sockets.refresh()
+    await slack_deployment.slack.wait_for(
+        lambda: slack_deployment.slack.sockets.open and slack_deployment.slack.sockets.open != before
+    )
+    await slack_deployment.slack.wait_for(
+        lambda: not set(map(id, before)) & set(map(id, slack_deployment.slack.sockets.open))
+    )
+    assert (await deployment.crew("list")).ok
 
 
 @over_both
-async def test_a_lost_socket_comes_back(stage: Stage, scene: Scene) -> None:
-    if stage.transport == "http":
+async def test_a_lost_socket_comes_back(
+    slack_deployment: SlackDeployment, deployment: ChannelDeployment
+) -> None:
+    if slack_deployment.transport == "http":
         pytest.skip("there are no sockets over HTTP")
-    await stage.slack.sockets.drop()
-    await stage.slack.wait_for(lambda: stage.slack.sockets.open, 20)
-    assert (await scene.crew("list")).ok
+    await slack_deployment.slack.sockets.drop()
+    await slack_deployment.slack.wait_for(lambda: slack_deployment.slack.sockets.open, 20)
+    assert (await deployment.crew("list")).ok

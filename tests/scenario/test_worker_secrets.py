@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.store.embedded import Embedded
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deployment import Deployment
 from tests.scenario.server import Server, environment
 
 KEY = "admin-key-0123456789abcdef0123456789abcdef"
@@ -50,8 +50,8 @@ def folder(tmp_path: Path) -> Path:
 
 async def found(url: str) -> str:
     """What the spy's tool finds."""
-    async with Deck.at(url) as deck:
-        return await deck.result(await deck.start("spy"))
+    async with Deployment.at(url) as deployment:
+        return await deployment.result(await deployment.start("spy"))
 
 
 def check(seen: str, store_url: str) -> None:

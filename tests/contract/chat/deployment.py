@@ -29,7 +29,7 @@ from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform
 from bot.surfaces.slack.webapi.api import open_api
 from tests.contract.chat.memory_platform import MemoryPlatform
-from tests.contract.world import DEMO, approval, new_run
+from tests.contract.examples import DEMO, approval, new_run
 from tests.loopback.slack import GENERAL, LoopbackSlack
 
 TENANT = "T0CREW"

@@ -37,7 +37,7 @@ from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.presence import Presence
 from tests.contract.chat.memory_platform import LIMITS
-from tests.contract.world import DEMO, approval, new_run
+from tests.contract.examples import DEMO, approval, new_run
 
 SURFACE = "memory"
 TENANT = "T1"

@@ -6,7 +6,7 @@ from bot.core.question import Action
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.places import ChatPlace
 from tests.contract.chat.deployment import Deployment
-from tests.contract.world import response
+from tests.contract.examples import response
 
 DECIDING = ("Approve", "Reject")
 

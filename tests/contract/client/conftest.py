@@ -8,8 +8,8 @@ import pytest
 
 from bot.store.redis import RedisStore
 from crewdeck.client import Client
+from tests.contract.examples import DEMO
 from tests.contract.http.served import Served, serve
-from tests.contract.world import DEMO
 
 
 @pytest.fixture

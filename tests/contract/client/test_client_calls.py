@@ -17,8 +17,8 @@ from bot.core.run import RunError
 from bot.store.redis import RedisStore
 from crewdeck.client import Actor, ApiError, Client, HumanInputCompleted, Unreachable
 from tests.contract.client.conftest import Line
+from tests.contract.examples import DEMO
 from tests.contract.http.served import KEYS, SECRETS, Served, demo, serve
-from tests.contract.world import DEMO
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 NOBODY = "00000000-0000-4000-8000-000000000000"

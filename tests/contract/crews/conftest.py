@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.crews.deck import Deck, WorkerProcess
+from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.loopback.models import LoopbackModel
 
 TOKEN = "the-token-of-the-vault"
@@ -40,7 +40,7 @@ def worker(model: LoopbackModel) -> Iterator[WorkerProcess]:
 
 
 @pytest.fixture
-async def deck(worker: WorkerProcess) -> AsyncIterator[Deck]:
+async def deployment(worker: WorkerProcess) -> AsyncIterator[Deployment]:
     """The shared worker as people see it."""
-    async with Deck.at(worker.redis_url) as deck:
-        yield deck
+    async with Deployment.at(worker.redis_url) as deployment:
+        yield deployment

@@ -3,12 +3,12 @@
 from bot.core import ids
 from bot.core.question import QuestionKind
 from bot.core.run import RunStatus
-from tests.contract.crews.deck import Deck, WorkerProcess
+from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say
 
 
 async def test_a_tool_call_then_a_question_then_the_answer_in_the_result(
-    deck: Deck, model: LoopbackModel
+    deployment: Deployment, model: LoopbackModel
 ) -> None:
     model.script(
         "tides",
@@ -23,30 +23,32 @@ async def test_a_tool_call_then_a_question_then_the_answer_in_the_result(
             say("Result: {last}"),
         ],
     )
-    run = await deck.start("solo", prompt="[[tides]] write")
-    question = await deck.question(run)
+    run = await deployment.start("solo", prompt="[[tides]] write")
+    question = await deployment.question(run)
     assert (question.kind, question.prompt) == (QuestionKind.CHOICE, "Which tone?")
     assert question.context == "It is for customers."
     assert [option.label for option in question.options] == ["Plain", "Playful"]
     assert (question.asker, question.task_id) == ("Worker", ids.part_id(run.id, "task", 1))
-    assert (await deck.store.runs.get(run.id)).status is RunStatus.INPUT_REQUIRED
-    await deck.say(question, "playful")
-    assert await deck.result(run) == "Result: Ada chose 'Playful'."
+    assert (await deployment.store.runs.get(run.id)).status is RunStatus.INPUT_REQUIRED
+    await deployment.say(question, "playful")
+    assert await deployment.result(run) == "Result: Ada chose 'Playful'."
     assert model.count("tides") == 3
 
 
-async def test_words_are_never_an_approval(deck: Deck, model: LoopbackModel) -> None:
+async def test_words_are_never_an_approval(deployment: Deployment, model: LoopbackModel) -> None:
     asking = call("ask_human", question="Publish?", kind="approval", reason="ambiguity")
     model.script("publish", [asking, say("{last}")])
-    run = await deck.start("solo", prompt="[[publish]]")
-    question = await deck.question(run)
+    run = await deployment.start("solo", prompt="[[publish]]")
+    question = await deployment.question(run)
     assert question.kind is QuestionKind.APPROVAL
     assert question.reason.ambiguity
-    await deck.say(question, "yes, go ahead")
-    assert await deck.result(run) == "Ada answered in words, this is not an approval: yes, go ahead"
+    await deployment.say(question, "yes, go ahead")
+    assert await deployment.result(run) == "Ada answered in words, this is not an approval: yes, go ahead"
 
 
-async def test_a_model_without_function_calling_asks_as_well(deck: Deck, model: LoopbackModel) -> None:
+async def test_a_model_without_function_calling_asks_as_well(
+    deployment: Deployment, model: LoopbackModel
+) -> None:
     model.script(
         "plain",
         [
@@ -55,14 +57,14 @@ async def test_a_model_without_function_calling_asks_as_well(deck: Deck, model: 
             final("Done. {last}"),
         ],
     )
-    run = await deck.start("react", prompt="[[plain]]")
-    await deck.say(await deck.question(run), "Approve")
-    assert "Ada approved." in await deck.result(run)
+    run = await deployment.start("react", prompt="[[plain]]")
+    await deployment.say(await deployment.question(run), "Approve")
+    assert "Ada approved." in await deployment.result(run)
     assert "tools" not in model.requests[-1].body
 
 
 async def test_two_questions_of_one_turn_are_open_together_and_keep_their_answers(
-    deck: Deck, model: LoopbackModel
+    deployment: Deployment, model: LoopbackModel
 ) -> None:
     def results(conversation: Conversation) -> Turn:
         if conversation.answered == 0:
@@ -70,37 +72,39 @@ async def test_two_questions_of_one_turn_are_open_together_and_keep_their_answer
         return say(" / ".join(conversation.results))
 
     model.script("both", results)
-    run = await deck.start("solo", prompt="[[both]]")
-    for question in reversed(await deck.asked(run, many=2)):
-        await deck.say(question, f"to {question.prompt}")
-    assert await deck.result(run) == "Ada answered: to First? / Ada answered: to Second?"
+    run = await deployment.start("solo", prompt="[[both]]")
+    for question in reversed(await deployment.asked(run, many=2)):
+        await deployment.say(question, f"to {question.prompt}")
+    assert await deployment.result(run) == "Ada answered: to First? / Ada answered: to Second?"
 
 
-async def test_the_same_question_asked_twice_is_two_questions(deck: Deck, model: LoopbackModel) -> None:
+async def test_the_same_question_asked_twice_is_two_questions(
+    deployment: Deployment, model: LoopbackModel
+) -> None:
     asking = call("ask_human", question="Sure?", kind="approval")
     model.script("twice", [asking, asking, say("{last}")])
-    run = await deck.start("solo", prompt="[[twice]]")
-    first = await deck.question(run)
-    await deck.say(first, "approve")
-    await deck.until(run, lambda now: now.seq >= 5)
-    second = await deck.question(run)
+    run = await deployment.start("solo", prompt="[[twice]]")
+    first = await deployment.question(run)
+    await deployment.say(first, "approve")
+    await deployment.until(run, lambda now: now.seq >= 5)
+    second = await deployment.question(run)
     assert second.id != first.id
-    await deck.say(second, "reject")
-    assert await deck.result(run) == "Ada rejected."
+    await deployment.say(second, "reject")
+    assert await deployment.result(run) == "Ada rejected."
 
 
 async def test_wrong_arguments_are_explained_to_the_model_and_ask_nobody(
-    deck: Deck, model: LoopbackModel
+    deployment: Deployment, model: LoopbackModel
 ) -> None:
     model.script(
         "wrong", [call("ask_human", question="Which?", kind="choice", options=["Only"]), say("{last}")]
     )
-    run = await deck.start("solo", prompt="[[wrong]]")
-    assert "kind 'choice' needs at least 2 options" in await deck.result(run)
-    assert await deck.store.questions.list(run.id) == []
+    run = await deployment.start("solo", prompt="[[wrong]]")
+    assert "kind 'choice' needs at least 2 options" in await deployment.result(run)
+    assert await deployment.store.questions.list(run.id) == []
 
 
-async def test_delegated_agents_ask_in_their_own_name(deck: Deck, model: LoopbackModel) -> None:
+async def test_delegated_agents_ask_in_their_own_name(deployment: Deployment, model: LoopbackModel) -> None:
     """The manager delegates to two agents in one turn; each asks."""
 
     def played(conversation: Conversation) -> Turn:
@@ -115,33 +119,35 @@ async def test_delegated_agents_ask_in_their_own_name(deck: Deck, model: Loopbac
         return _delegate("Reader") & _delegate("Writer")
 
     model.script("team", played)
-    run = await deck.start("team", prompt="[[team]]")
-    asked = await deck.asked(run, many=2)
+    run = await deployment.start("team", prompt="[[team]]")
+    asked = await deployment.asked(run, many=2)
     assert {question.asker for question in asked} == {"Reader", "Writer"}
     assert {question.task_id for question in asked} == {ids.part_id(run.id, "task", 1)}
     assert {question.agent_id for question in asked} == {ids.part_id(run.id, "agent", n) for n in (1, 2)}
     for question in asked:
-        await deck.say(question, f"for the {question.asker}")
-    assert await deck.result(run) == "Ada answered: for the Reader + Ada answered: for the Writer"
+        await deployment.say(question, f"for the {question.asker}")
+    assert await deployment.result(run) == "Ada answered: for the Reader + Ada answered: for the Writer"
 
 
 def _delegate(coworker: str) -> Turn:
     return call("delegate_work_to_coworker", task="[[team]] do it", context="all of it", coworker=coworker)
 
 
-async def test_a_crew_in_python_is_announced_and_asks(deck: Deck, model: LoopbackModel) -> None:
+async def test_a_crew_in_python_is_announced_and_asks(deployment: Deployment, model: LoopbackModel) -> None:
     model.script("author", [call("ask_human", question="About what?"), say("{last}")])
-    run = await deck.start("python", prompt="[[author]]")
+    run = await deployment.start("python", prompt="[[author]]")
     assert run.crew.title == "In Python"
-    await deck.say(await deck.question(run), "tides")
-    assert await deck.result(run) == "Ada answered: tides"
+    await deployment.say(await deployment.question(run), "tides")
+    assert await deployment.result(run) == "Ada answered: tides"
 
 
-async def test_events_come_in_order_and_carry_the_same_ids(deck: Deck) -> None:
-    run = await deck.start("demo", topic="tide mills", pace=0)
-    await deck.say(await deck.question(run), "Approve")
-    assert (await deck.result(run)).startswith("The decision on the note about tide mills: Ada approved.")
-    events = await deck.events(run)
+async def test_events_come_in_order_and_carry_the_same_ids(deployment: Deployment) -> None:
+    run = await deployment.start("demo", topic="tide mills", pace=0)
+    await deployment.say(await deployment.question(run), "Approve")
+    assert (await deployment.result(run)).startswith(
+        "The decision on the note about tide mills: Ada approved."
+    )
+    events = await deployment.events(run)
     assert [event.body.type for event in events] == [
         "run_started",
         "task_started",
@@ -161,13 +167,13 @@ async def test_events_come_in_order_and_carry_the_same_ids(deck: Deck) -> None:
 
 
 async def test_listeners_on_crewais_own_bus_hear_questions_and_answers(
-    deck: Deck, worker: WorkerProcess, model: LoopbackModel
+    deployment: Deployment, worker: WorkerProcess, model: LoopbackModel
 ) -> None:
     model.script("heard", [call("ask_human", question="Heard?", kind="approval"), say("{last}")])
-    run = await deck.start("solo", prompt="[[heard]]")
-    question = await deck.question(run)
-    await deck.say(question, "approve")
-    await deck.result(run)
+    run = await deployment.start("solo", prompt="[[heard]]")
+    question = await deployment.question(run)
+    await deployment.say(question, "approve")
+    await deployment.result(run)
     required, completed = (each for each in worker.heard() if each["execution_id"] == run.id)
     assert (required["type"], required["prompt"]) == ("human_input_required", "Heard?")
     assert required["reason_flags"] == {"ambiguity": False, "missing_field": False}

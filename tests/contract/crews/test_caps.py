@@ -8,7 +8,7 @@ import pytest
 from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait
 from tests.contract.crews.conftest import DEFINITIONS
-from tests.contract.crews.deck import Deck, WorkerProcess, called
+from tests.contract.crews.deployment import Deployment, WorkerProcess, called
 from tests.loopback.models import LoopbackModel, call, say
 
 ASK = call("ask_human", question="Go on?", kind="approval")
@@ -24,55 +24,57 @@ def worker(model: LoopbackModel) -> Iterator[WorkerProcess]:
         yield process
 
 
-async def waited(deck: Deck, run: Run) -> Wait:
+async def waited(deployment: Deployment, run: Run) -> Wait:
     """What the run is queued for."""
     async with asyncio.timeout(10):
-        while run.id not in (found := await deck.store.runs.waits([await deck.store.runs.get(run.id)])):  # noqa: ASYNC110
+        while run.id not in (  # noqa: ASYNC110
+            found := await deployment.store.runs.waits([await deployment.store.runs.get(run.id)])
+        ):
             await asyncio.sleep(0.05)
     return found[run.id]
 
 
-async def ended(deck: Deck, *runs: Run) -> list[str]:
+async def ended(deployment: Deployment, *runs: Run) -> list[str]:
     """The ids of these runs, in the order in which they end."""
-    done = [await deck.over(run) for run in runs]
+    done = [await deployment.over(run) for run in runs]
     assert {run.status for run in done} == {RunStatus.COMPLETED}, [run.error for run in done]
     return [run.id for run in sorted(done, key=lambda run: run.finished_at or 0)]
 
 
 async def test_an_answered_run_waits_until_another_has_ended_and_goes_before_new_ones(
-    deck: Deck, model: LoopbackModel
+    deployment: Deployment, model: LoopbackModel
 ) -> None:
     model.script("rests", [ASK, say("{last}")])
     for number, seconds in enumerate((3, 3.5, 0.1)):
         model.script(f"slow-{number}", [call("slow", seconds=seconds), say("ended")])
-    rests = await deck.start("solo", prompt="[[rests]]")
-    question = await deck.question(rests)
+    rests = await deployment.start("solo", prompt="[[rests]]")
+    question = await deployment.question(rests)
     await asyncio.sleep(RESTS)
-    working = [await deck.start("solo", prompt=f"[[slow-{number}]]") for number in range(2)]
+    working = [await deployment.start("solo", prompt=f"[[slow-{number}]]") for number in range(2)]
     for number in range(2):
         await called(model, f"slow-{number}")
-    new = await deck.start("solo", prompt="[[slow-2]]")
-    assert (await waited(deck, new)).code == "turn"
-    await deck.say(question, "approve")
-    await deck.until(rests, lambda now: now.status is RunStatus.QUEUED)
-    assert (await waited(deck, new)).ahead == 1
+    new = await deployment.start("solo", prompt="[[slow-2]]")
+    assert (await waited(deployment, new)).code == "turn"
+    await deployment.say(question, "approve")
+    await deployment.until(rests, lambda now: now.status is RunStatus.QUEUED)
+    assert (await waited(deployment, new)).ahead == 1
     assert model.count("rests") == 1, "it took no step"
-    order = await ended(deck, rests, new, *working)
+    order = await ended(deployment, rests, new, *working)
     assert order.index(working[0].id) == 0
     assert order.index(rests.id) < order.index(new.id)
 
 
-async def test_so_many_runs_of_a_crew_work_at_once(deck: Deck, model: LoopbackModel) -> None:
+async def test_so_many_runs_of_a_crew_work_at_once(deployment: Deployment, model: LoopbackModel) -> None:
     model.script("one", [ASK, say("{last}")])
     model.script("two", [call("slow", seconds=2.5), say("ended")])
     model.script("three", [say("ended")])
-    one = await deck.start("single", prompt="[[one]]")
-    question = await deck.question(one)
-    two = await deck.start("single", prompt="[[two]]")
+    one = await deployment.start("single", prompt="[[one]]")
+    question = await deployment.question(one)
+    two = await deployment.start("single", prompt="[[two]]")
     await called(model, "two")
-    three = await deck.start("single", prompt="[[three]]")
-    wait = await waited(deck, three)
+    three = await deployment.start("single", prompt="[[three]]")
+    wait = await waited(deployment, three)
     assert (wait.code, wait.ahead) == ("limit", 0)
     assert wait.message.startswith("1 of at most 1 runs of this crew are working.")
-    await deck.say(question, "approve")
-    assert await ended(deck, one, two, three) == [two.id, one.id, three.id]
+    await deployment.say(question, "approve")
+    assert await ended(deployment, one, two, three) == [two.id, one.id, three.id]

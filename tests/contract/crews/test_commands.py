@@ -12,7 +12,7 @@ import pytest
 
 from crews.crewai_adapter.version import PROVEN
 from tests.contract.crews.conftest import DEFINITIONS
-from tests.contract.crews.deck import environment, install_crews
+from tests.contract.crews.deployment import environment, install_crews
 
 
 @pytest.fixture(scope="module")

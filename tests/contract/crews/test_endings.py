@@ -8,14 +8,14 @@ import pytest
 
 from bot.core.retry import retry
 from bot.core.run import Run, RunError, RunStatus
-from tests.contract.crews.deck import ADA, Deck, WorkerProcess, called
+from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
 from tests.loopback.models import LoopbackModel, call, say
 
 ASK = call("ask_human", question="Go on?", kind="approval")
 
 
-async def failure(deck: Deck, crew: str, prompt: str) -> RunError:
-    done = await deck.over(await deck.start(crew, prompt=prompt))
+async def failure(deployment: Deployment, crew: str, prompt: str) -> RunError:
+    done = await deployment.over(await deployment.start(crew, prompt=prompt))
     assert done.status is RunStatus.FAILED, done.result
     assert done.error is not None
     assert "sk-test" not in done.error.message
@@ -32,41 +32,41 @@ async def left(worker: WorkerProcess, run: Run) -> None:
 
 
 async def test_a_run_that_waits_is_cancelled_at_once(
-    deck: Deck, worker: WorkerProcess, model: LoopbackModel
+    deployment: Deployment, worker: WorkerProcess, model: LoopbackModel
 ) -> None:
     model.script("waiting", [ASK, say("never")])
-    run = await deck.start("solo", prompt="[[waiting]]")
-    question = await deck.question(run)
+    run = await deployment.start("solo", prompt="[[waiting]]")
+    question = await deployment.question(run)
     before = time.monotonic()
-    await deck.store.runs.cancel(run.id, ADA)
+    await deployment.store.runs.cancel(run.id, ADA)
     while (
         f'"run_id": "{run.id}", "level": "info", "logger": "crews.worker.worker"'
         not in worker.log.split("let go")[-1]
     ):
         assert time.monotonic() - before < 1, worker.log
         await asyncio.sleep(0.01)
-    withdrawn = await deck.store.questions.get(run.id, question.id)
+    withdrawn = await deployment.store.questions.get(run.id, question.id)
     assert withdrawn.outcome is not None
     assert withdrawn.outcome.action == "cancel"
-    assert [event.body.type for event in await deck.events(run)][-1] == "run_cancelled"
+    assert [event.body.type for event in await deployment.events(run)][-1] == "run_cancelled"
     assert model.count("waiting") == 1
 
 
 async def test_a_run_that_works_is_cancelled_before_its_next_step(
-    deck: Deck, worker: WorkerProcess, model: LoopbackModel
+    deployment: Deployment, worker: WorkerProcess, model: LoopbackModel
 ) -> None:
     model.script("working", [call("slow", seconds=0.6), call("lookup", word="x"), say("never")])
-    run = await deck.start("solo", prompt="[[working]]")
+    run = await deployment.start("solo", prompt="[[working]]")
     await called(model, "working")
     await asyncio.sleep(0.2)
-    await deck.store.runs.cancel(run.id, ADA)
+    await deployment.store.runs.cancel(run.id, ADA)
     await left(worker, run)
-    assert (await deck.store.runs.get(run.id)).status is RunStatus.CANCELLED
+    assert (await deployment.store.runs.get(run.id)).status is RunStatus.CANCELLED
     assert model.count("working") == 1
 
 
 async def test_a_delegated_agent_that_waits_in_its_thread_is_cancelled_too(
-    deck: Deck, worker: WorkerProcess, model: LoopbackModel
+    deployment: Deployment, worker: WorkerProcess, model: LoopbackModel
 ) -> None:
     model.script(
         "delegated",
@@ -76,57 +76,59 @@ async def test_a_delegated_agent_that_waits_in_its_thread_is_cancelled_too(
             else ASK
         ),
     )
-    run = await deck.start("team", prompt="[[delegated]]")
-    await deck.question(run)
+    run = await deployment.start("team", prompt="[[delegated]]")
+    await deployment.question(run)
     asked = model.count("delegated")
-    await deck.store.runs.cancel(run.id, ADA)
+    await deployment.store.runs.cancel(run.id, ADA)
     await left(worker, run)
     assert model.count("delegated") == asked
 
 
-async def test_model_calls_are_limited(deck: Deck, model: LoopbackModel) -> None:
+async def test_model_calls_are_limited(deployment: Deployment, model: LoopbackModel) -> None:
     model.script("busy", [call("lookup", word=str(number)) for number in range(9)])
-    error = await failure(deck, "few_calls", "[[busy]]")
+    error = await failure(deployment, "few_calls", "[[busy]]")
     assert error.code == "limit_model_calls"
     assert "its limit of 2 model calls" in error.message
     assert model.count("busy") == 2
 
 
-async def test_the_limit_holds_for_each_try_by_itself(deck: Deck, model: LoopbackModel) -> None:
+async def test_the_limit_holds_for_each_try_by_itself(deployment: Deployment, model: LoopbackModel) -> None:
     model.script("tried", [call("lookup", word="one"), call("lookup", word="two"), say("{last}")])
-    run = await deck.start("few_calls", prompt="[[tried]]")
-    stopped = await deck.over(run)
+    run = await deployment.start("few_calls", prompt="[[tried]]")
+    stopped = await deployment.over(run)
     assert stopped.error is not None
     assert stopped.error.code == "limit_model_calls"
-    assert await deck.result(await retry(deck.store, stopped, key="again")) == "two is known"
+    assert await deployment.result(await retry(deployment.store, stopped, key="again")) == "two is known"
     assert model.count("tried") == 3
 
 
 async def test_working_time_is_limited_and_waiting_for_people_is_no_work(
-    deck: Deck, model: LoopbackModel
+    deployment: Deployment, model: LoopbackModel
 ) -> None:
     model.script("slowly", [ASK, call("slow", seconds=8), say("never")])
-    run = await deck.start("short_time", prompt="[[slowly]]")
-    question = await deck.question(run)
+    run = await deployment.start("short_time", prompt="[[slowly]]")
+    question = await deployment.question(run)
     await asyncio.sleep(1.2)
-    assert (await deck.store.runs.get(run.id)).status is RunStatus.INPUT_REQUIRED
-    await deck.say(question, "approve")
-    done = await deck.over(run, within=6)
+    assert (await deployment.store.runs.get(run.id)).status is RunStatus.INPUT_REQUIRED
+    await deployment.say(question, "approve")
+    done = await deployment.over(run, within=6)
     assert done.error is not None
     assert done.error.code == "limit_time"
     assert "worked more than 1 s, its limit" in done.error.message
 
 
-async def test_the_crew_hears_that_nobody_answered(deck: Deck, model: LoopbackModel) -> None:
+async def test_the_crew_hears_that_nobody_answered(deployment: Deployment, model: LoopbackModel) -> None:
     model.script("silence", [ASK, say("{last}")])
-    run = await deck.start("hasty", prompt="[[silence]]")
-    assert await deck.result(run) == "Nobody answered before the deadline."
+    run = await deployment.start("hasty", prompt="[[silence]]")
+    assert await deployment.result(run) == "Nobody answered before the deadline."
 
 
-async def test_silence_counts_as_a_rejection_where_the_crew_says_so(deck: Deck, model: LoopbackModel) -> None:
+async def test_silence_counts_as_a_rejection_where_the_crew_says_so(
+    deployment: Deployment, model: LoopbackModel
+) -> None:
     model.script("silence", [ASK, say("{last}")])
-    run = await deck.start("rejecting", prompt="[[silence]]")
-    assert await deck.result(run) == "Nobody answered before the deadline; that counts as a rejection."
+    run = await deployment.start("rejecting", prompt="[[silence]]")
+    assert await deployment.result(run) == "Nobody answered before the deadline; that counts as a rejection."
 
 
 @pytest.mark.parametrize(
@@ -137,23 +139,27 @@ async def test_silence_counts_as_a_rejection_where_the_crew_says_so(deck: Deck, 
     ],
 )
 async def test_a_crew_that_cant_be_built_says_what_is_missing(
-    deck: Deck, crew: str, code: str, words: str
+    deployment: Deployment, crew: str, code: str, words: str
 ) -> None:
-    error = await failure(deck, crew, "anything")
+    error = await failure(deployment, crew, "anything")
     assert error.code == code
     assert words in error.message
 
 
-async def test_a_provider_that_refuses_the_key_is_explained(deck: Deck, model: LoopbackModel) -> None:
+async def test_a_provider_that_refuses_the_key_is_explained(
+    deployment: Deployment, model: LoopbackModel
+) -> None:
     model.script("refused", [say("never")])
     model.fail(401, times=3)
-    error = await failure(deck, "solo", "[[refused]]")
+    error = await failure(deployment, "solo", "[[refused]]")
     assert error.code == "model_error"
     assert "refused the key (401)" in error.message
 
 
-async def test_a_broken_definition_is_logged_and_not_announced(deck: Deck, worker: WorkerProcess) -> None:
-    assert "unreadable" not in await deck.store.catalogue.crews()
+async def test_a_broken_definition_is_logged_and_not_announced(
+    deployment: Deployment, worker: WorkerProcess
+) -> None:
+    assert "unreadable" not in await deployment.store.catalogue.crews()
     assert "unreadable/crew.yaml:9: on_deadlin: is no key that Crewdeck knows" in worker.log
     assert "tests.contract.crews.toolbox:nothing_there can't be imported" in worker.log
 

@@ -7,7 +7,7 @@ import pytest
 
 from bot.core.run import RunError, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
-from tests.contract.crews.deck import ADA, Deck, WorkerProcess, called
+from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
 from tests.contract.crews.test_plain_crewai import ENTRY_POINTS, did, until
 from tests.loopback.models import LoopbackModel, call, say
 
@@ -29,20 +29,20 @@ def exiting(model: LoopbackModel) -> Iterator[WorkerProcess]:
 
 
 @pytest.fixture
-async def exits(exiting: WorkerProcess) -> AsyncIterator[Deck]:
-    async with Deck.at(exiting.redis_url) as deck:
-        yield deck
+async def exits(exiting: WorkerProcess) -> AsyncIterator[Deployment]:
+    async with Deployment.at(exiting.redis_url) as deployment:
+        yield deployment
 
 
-async def failure(deck: Deck, crew: str, prompt: str) -> RunError:
-    done = await deck.over(await deck.start(crew, prompt=prompt), 20)
+async def failure(deployment: Deployment, crew: str, prompt: str) -> RunError:
+    done = await deployment.over(await deployment.start(crew, prompt=prompt), 20)
     assert done.status is RunStatus.FAILED, done.result
     assert done.error is not None
     return done.error
 
 
 @pytest.mark.parametrize("what", SAID)
-async def test_in_a_crew(exits: Deck, exiting: WorkerProcess, model: LoopbackModel, what: str) -> None:
+async def test_in_a_crew(exits: Deployment, exiting: WorkerProcess, model: LoopbackModel, what: str) -> None:
     model.script("exits", [call("exit_tool"), say("done")])
     model.script("waiting", [call("ask_human", question="Go on?", kind="approval"), say("{last}")])
     waiting = await exits.start("exits", prompt="[[waiting]] nowhere none")
@@ -59,7 +59,7 @@ async def test_in_a_crew(exits: Deck, exiting: WorkerProcess, model: LoopbackMod
 
 @pytest.mark.parametrize("what", SAID)
 @pytest.mark.parametrize("place", ["method", "awaited", "listener"])
-async def test_in_a_flow(exits: Deck, exiting: WorkerProcess, place: str, what: str) -> None:
+async def test_in_a_flow(exits: Deployment, exiting: WorkerProcess, place: str, what: str) -> None:
     """Although another of its methods waits for people."""
     error = await failure(exits, "exit_flow", f"- {place} {what}")
     assert error.code == "crew_exited"
@@ -68,7 +68,7 @@ async def test_in_a_flow(exits: Deck, exiting: WorkerProcess, place: str, what: 
 
 
 async def test_a_listener_that_exits_keeps_no_other_from_hearing(
-    exits: Deck, exiting: WorkerProcess, model: LoopbackModel
+    exits: Deployment, exiting: WorkerProcess, model: LoopbackModel
 ) -> None:
     for number in range(3):
         model.script(f"listener-{number}", [say(f"done {number}")])
@@ -86,20 +86,22 @@ async def test_a_worker_whose_engine_ended_gives_its_runs_back_and_exits(model: 
         model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_LEASE="60"
     ) as worker:
         worker.wait_for_log("ready")
-        async with Deck.at(worker.redis_url) as deck:
-            asks = await deck.start("plain", prompt="[[asks]]")
-            question = await deck.question(asks)
-            stops = await deck.start("stops_engine", prompt="[[engine]]")
+        async with Deployment.at(worker.redis_url) as deployment:
+            asks = await deployment.start("plain", prompt="[[asks]]")
+            question = await deployment.question(asks)
+            stops = await deployment.start("stops_engine", prompt="[[engine]]")
             assert await asyncio.to_thread(worker.process.wait, 20) == 1, worker.log
             for run in (asks, stops):
-                assert (await deck.store.runs.get(run.id)).status in {
+                assert (await deployment.store.runs.get(run.id)).status in {
                     RunStatus.QUEUED,
                     RunStatus.INPUT_REQUIRED,
                 }
-            await deck.store.runs.cancel(stops.id, ADA)
+            await deployment.store.runs.cancel(stops.id, ADA)
             worker.start()
-            await deck.say(question, "approve")
-            assert await deck.result(asks) == "Ada approved.", "long before its lease would have run out"
+            await deployment.say(question, "approve")
+            assert await deployment.result(asks) == "Ada approved.", (
+                "long before its lease would have run out"
+            )
 
 
 async def test_a_worker_with_too_many_hung_tools_is_replaced(model: LoopbackModel) -> None:
@@ -107,13 +109,13 @@ async def test_a_worker_with_too_many_hung_tools_is_replaced(model: LoopbackMode
     with WorkerProcess.started(
         model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_OUTLIVED="2"
     ) as worker:
-        async with Deck.at(worker.redis_url) as deck:
+        async with Deployment.at(worker.redis_url) as deployment:
             for number in (1, 2):
-                run = await deck.start("plain", prompt="[[hangs]]")
-                await deck.until(run, lambda now: now.status is RunStatus.RUNNING)
+                run = await deployment.start("plain", prompt="[[hangs]]")
+                await deployment.until(run, lambda now: now.status is RunStatus.RUNNING)
                 await called(model, "hangs", number)
                 await asyncio.sleep(0.5)  # its tool is at work now
-                await deck.store.runs.cancel(run.id, ADA)
-                assert (await deck.over(run, 5)).status is RunStatus.CANCELLED
+                await deployment.store.runs.cancel(run.id, ADA)
+                assert (await deployment.over(run, 5)).status is RunStatus.CANCELLED
             assert await asyncio.to_thread(worker.process.wait, 20) == 0, worker.log
             assert "tools hang in runs that are over" in worker.log

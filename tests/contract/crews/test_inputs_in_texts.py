@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.core.event import TaskCompleted, TaskStarted
 from crews.definitions.placeholders import filled
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deployment import Deployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, say
 
 NAMES = "{tone} {topic} {tools} {tool_names} {input} {role} {goal} {backstory} {more}"
@@ -36,10 +36,12 @@ def _answered(conversation: Conversation) -> Turn:
     return final("written") if "Write " in told else say("found")
 
 
-async def test_inputs_are_inserted_once_and_literally_in_every_text(deck: Deck, model: LoopbackModel) -> None:
+async def test_inputs_are_inserted_once_and_literally_in_every_text(
+    deployment: Deployment, model: LoopbackModel
+) -> None:
     model.script("literal", _answered)
-    run = await deck.start("literal", topic=TOPIC, tone="dry {more}")
-    assert await deck.result(run) == "written"
+    run = await deployment.start("literal", topic=TOPIC, tone="dry {more}")
+    assert await deployment.result(run) == "written"
     told = "\n".join(_said(model, "literal"))
     for words in (
         f"You are {TOPIC} Senior Data Researcher",
@@ -57,12 +59,14 @@ async def test_inputs_are_inserted_once_and_literally_in_every_text(deck: Deck, 
     assert "in a plain tone" not in told
 
 
-async def test_names_are_shown_with_their_inputs(deck: Deck, model: LoopbackModel) -> None:
+async def test_names_are_shown_with_their_inputs(deployment: Deployment, model: LoopbackModel) -> None:
     model.script("literal", _answered)
-    run = await deck.start("literal", topic="[[literal]] {tone}", tone="dry")
-    await deck.result(run)
+    run = await deployment.start("literal", topic="[[literal]] {tone}", tone="dry")
+    await deployment.result(run)
     events = [
-        each.body for each in await deck.events(run) if isinstance(each.body, TaskStarted | TaskCompleted)
+        each.body
+        for each in await deployment.events(run)
+        if isinstance(each.body, TaskStarted | TaskCompleted)
     ]
     assert [(each.task, each.agent) for each in events] == [
         ("find", "[[literal]] {tone} Senior Data Researcher"),
@@ -72,18 +76,18 @@ async def test_names_are_shown_with_their_inputs(deck: Deck, model: LoopbackMode
     ]
 
 
-async def test_names_are_those_of_a_before_kickoff_too(deck: Deck, model: LoopbackModel) -> None:
+async def test_names_are_those_of_a_before_kickoff_too(deployment: Deployment, model: LoopbackModel) -> None:
     model.script("paper", [call("ask_human", question="Print it?"), say("printed")])
-    run = await deck.start("newspaper", topic="[[paper]] {edition}")
+    run = await deployment.start("newspaper", topic="[[paper]] {edition}")
     role = "[[paper]] {edition} evening {topic} editor"
-    first = await deck.question(run)
-    await deck.say(first, "yes")
-    await deck.until(run, lambda now: now.seq >= SECOND)
-    second = await deck.question(run)
-    await deck.say(second, "yes")
+    first = await deployment.question(run)
+    await deployment.say(first, "yes")
+    await deployment.until(run, lambda now: now.seq >= SECOND)
+    second = await deployment.question(run)
+    await deployment.say(second, "yes")
     assert (first.asker, second.asker) == (role, role)
-    await deck.result(run)
-    started = [each.body for each in await deck.events(run) if isinstance(each.body, TaskStarted)]
+    await deployment.result(run)
+    started = [each.body for each in await deployment.events(run) if isinstance(each.body, TaskStarted)]
     assert [each.task for each in started] == ["Edit [[paper]] {edition}", "Check [[paper]] {edition}"]
     assert {each.agent for each in started} == {role}
 

@@ -15,7 +15,7 @@ import pytest
 
 from bot.core.run import RunStatus
 from bot.store.embedded import Embedded
-from tests.contract.crews.deck import ADA, Deck, WorkerProcess, environment, install_crews
+from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, environment, install_crews
 
 MODULES = {
     "hangs": "import threading\nthreading.Event().wait()\n",
@@ -99,9 +99,9 @@ def worker(folder: Path) -> Iterator[WorkerProcess]:
 
 
 @pytest.fixture
-async def deck(worker: WorkerProcess) -> AsyncIterator[Deck]:
-    async with Deck.at(worker.redis_url) as deck:
-        yield deck
+async def deployment(worker: WorkerProcess) -> AsyncIterator[Deployment]:
+    async with Deployment.at(worker.redis_url) as deployment:
+        yield deployment
 
 
 def records(log: str) -> list[dict[str, Any]]:
@@ -121,7 +121,9 @@ def called(file: Path, times: int) -> None:
         time.sleep(0.02)
 
 
-async def test_a_module_that_goes_wrong_costs_its_own_crew_only(worker: WorkerProcess, deck: Deck) -> None:
+async def test_a_module_that_goes_wrong_costs_its_own_crew_only(
+    worker: WorkerProcess, deployment: Deployment
+) -> None:
     told = problems(worker.log)
     assert set(told) == set(MODULES)
     assert "hangs:crew can't be imported within 3 s" in told["hangs"]
@@ -133,25 +135,25 @@ async def test_a_module_that_goes_wrong_costs_its_own_crew_only(worker: WorkerPr
     assert "SyntaxError" in told["broken_syntax"]
     assert "is no factory" in told["no_factory"]
     assert all(len(each.splitlines()) == 1 for each in told.values())
-    assert {name for name in await deck.store.catalogue.crews() if name.startswith("builds_")} == {
+    assert {name for name in await deployment.store.catalogue.crews() if name.startswith("builds_")} == {
         *("builds_waits", "builds_exits", "builds_breaks", "builds_works"),
     }
 
 
 async def test_builds_that_hang_are_bounded_hold_up_nobody_and_can_be_cancelled(
-    deck: Deck, worker: WorkerProcess
+    deployment: Deployment, worker: WorkerProcess
 ) -> None:
-    waiting = [await deck.start("builds_waits") for _ in range(6)]
+    waiting = [await deployment.start("builds_waits") for _ in range(6)]
     await asyncio.to_thread(called, worker.folder / "waits", 4)
-    await deck.store.runs.cancel(waiting[0].id, ADA)
-    demo = await deck.start("demo", topic="tides", pace=0)
-    await deck.question(demo)
+    await deployment.store.runs.cancel(waiting[0].id, ADA)
+    demo = await deployment.start("demo", topic="tides", pace=0)
+    await deployment.question(demo)
     for run in waiting[1:]:
-        failed = await deck.over(run)
+        failed = await deployment.over(run)
         assert failed.error is not None
         assert failed.error.code == "crew_broken"
         assert "can't be built within 3 s" in failed.error.message
-    assert (await deck.over(waiting[0])).status is RunStatus.CANCELLED
+    assert (await deployment.over(waiting[0])).status is RunStatus.CANCELLED
     given_up = [
         each["run_id"] for each in records(worker.log) if each["message"] == "the crew can't be built"
     ]
@@ -159,15 +161,15 @@ async def test_builds_that_hang_are_bounded_hold_up_nobody_and_can_be_cancelled(
 
 
 async def test_builds_that_exit_fail_their_runs_and_the_worker_goes_on(
-    deck: Deck, worker: WorkerProcess
+    deployment: Deployment, worker: WorkerProcess
 ) -> None:
     for crew, words in (("builds_exits", "called sys.exit(4)"), ("builds_breaks", "KeyboardInterrupt")):
-        failed = await deck.over(await deck.start(crew))
+        failed = await deployment.over(await deployment.start(crew))
         assert failed.error is not None
         assert failed.error.code == "crew_exited"
         assert words in failed.error.message
-    demo = await deck.start("demo", topic="tides", pace=0)
-    await deck.question(demo)
+    demo = await deployment.start("demo", topic="tides", pace=0)
+    await deployment.question(demo)
     assert worker.process.poll() is None
 
 

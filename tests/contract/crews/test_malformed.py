@@ -4,7 +4,7 @@ import pytest
 from pydantic import JsonValue
 
 from bot.core.run import RunStatus
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deployment import Deployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say
 
 HALF = "half \ud83d"
@@ -30,51 +30,53 @@ def ask_written(arguments: str) -> Turn:
     ],
 )
 async def test_arguments_that_are_no_object_are_told_to_the_model(
-    deck: Deck, model: LoopbackModel, mark: str, arguments: JsonValue
+    deployment: Deployment, model: LoopbackModel, mark: str, arguments: JsonValue
 ) -> None:
     mark = f"no-object-{mark}"
     model.script(mark, [ask(arguments), call("ask_human", question="Which?"), say("{last}")])
-    run = await deck.start("solo", prompt=f"[[{mark}]]")
-    question = await deck.question(run)
+    run = await deployment.start("solo", prompt=f"[[{mark}]]")
+    question = await deployment.question(run)
     assert "call it with one JSON object" in str(model.requests[-1].body["messages"])
-    await deck.say(question, "this")
-    assert await deck.result(run) == "Ada answered: this"
-    assert len(await deck.store.questions.list(run.id)) == 1
+    await deployment.say(question, "this")
+    assert await deployment.result(run) == "Ada answered: this"
+    assert len(await deployment.store.questions.list(run.id)) == 1
 
 
-async def test_no_arguments_at_all_are_none(deck: Deck, model: LoopbackModel) -> None:
+async def test_no_arguments_at_all_are_none(deployment: Deployment, model: LoopbackModel) -> None:
     model.script("nothing", [ask(None), call("ask_human", question="Which?"), say("{last}")])
-    run = await deck.start("solo", prompt="[[nothing]]")
-    question = await deck.question(run)
+    run = await deployment.start("solo", prompt="[[nothing]]")
+    question = await deployment.question(run)
     assert "question" in str(model.requests[-1].body["messages"])
-    await deck.say(question, "this")
-    assert await deck.result(run) == "Ada answered: this"
+    await deployment.say(question, "this")
+    assert await deployment.result(run) == "Ada answered: this"
 
 
-async def test_the_same_of_any_other_tool(deck: Deck, model: LoopbackModel) -> None:
+async def test_the_same_of_any_other_tool(deployment: Deployment, model: LoopbackModel) -> None:
     model.script("any-tool", [Turn(calls=(("lookup", ["x"]),)), call("lookup", word="x"), say("{last}")])
-    assert await deck.result(await deck.start("solo", prompt="[[any-tool]]")) == "x is known"
+    assert await deployment.result(await deployment.start("solo", prompt="[[any-tool]]")) == "x is known"
 
 
 @pytest.mark.parametrize("arguments", ['["Which?"]', '"Which?"', "7", "null", "[]"])
-async def test_the_same_without_function_calling(deck: Deck, model: LoopbackModel, arguments: str) -> None:
+async def test_the_same_without_function_calling(
+    deployment: Deployment, model: LoopbackModel, arguments: str
+) -> None:
     mark = f"written-{abs(hash(arguments))}"
     model.script(
         mark, [ask_written(arguments), react("So.", "ask_human", question="Which?"), final("{last}")]
     )
-    run = await deck.start("react", prompt=f"[[{mark}]]")
-    question = await deck.question(run)
+    run = await deployment.start("react", prompt=f"[[{mark}]]")
+    question = await deployment.question(run)
     assert question.prompt == "Which?"
-    await deck.say(question, "this")
-    assert "Ada answered: this" in await deck.result(run)
+    await deployment.say(question, "this")
+    assert "Ada answered: this" in await deployment.result(run)
 
 
 @pytest.mark.parametrize("crew", ["solo", "react"])
 async def test_a_model_that_says_nothing_fails_the_run_in_words(
-    deck: Deck, model: LoopbackModel, crew: str
+    deployment: Deployment, model: LoopbackModel, crew: str
 ) -> None:
     model.script("silent", [say("")])
-    done = await deck.over(await deck.start(crew, prompt="[[silent]]"))
+    done = await deployment.over(await deployment.start(crew, prompt="[[silent]]"))
     assert done.status is RunStatus.FAILED
     assert done.error is not None
     assert done.error.code == "model_silent"
@@ -82,7 +84,7 @@ async def test_a_model_that_says_nothing_fails_the_run_in_words(
 
 
 async def test_half_a_character_in_answers_arguments_results_and_questions(
-    deck: Deck, model: LoopbackModel
+    deployment: Deployment, model: LoopbackModel
 ) -> None:
     def said(conversation: Conversation) -> Turn:
         turns = [
@@ -94,41 +96,43 @@ async def test_half_a_character_in_answers_arguments_results_and_questions(
         return turns[conversation.answered]
 
     model.script("half", said)
-    run = await deck.start("solo", prompt="[[half]]")
-    question = await deck.question(run)
+    run = await deployment.start("solo", prompt="[[half]]")
+    question = await deployment.question(run)
     assert (question.prompt, question.context, question.options[0].label) == (WHOLE, WHOLE, f"{WHOLE} 1")
     assert f"{WHOLE} is known" in str(model.requests[-1].body["messages"])
-    await deck.say(question, f"{WHOLE} 2")
-    await deck.until(run, lambda now: now.status.over or now.seq >= 5)
-    await deck.say(await deck.question(run), "yes")
-    assert await deck.result(run) == f"{WHOLE} 3"
+    await deployment.say(question, f"{WHOLE} 2")
+    await deployment.until(run, lambda now: now.status.over or now.seq >= 5)
+    await deployment.say(await deployment.question(run), "yes")
+    assert await deployment.result(run) == f"{WHOLE} 3"
 
 
-async def test_half_a_character_without_function_calling(deck: Deck, model: LoopbackModel) -> None:
+async def test_half_a_character_without_function_calling(
+    deployment: Deployment, model: LoopbackModel
+) -> None:
     turns = [
         react(HALF, "lookup", word=HALF),
         react("So.", "ask_human", question=HALF),
         final(HALF),
     ]
     model.script("half-written", turns)
-    run = await deck.start("react", prompt="[[half-written]]")
-    question = await deck.question(run)
+    run = await deployment.start("react", prompt="[[half-written]]")
+    question = await deployment.question(run)
     assert question.prompt == WHOLE
     assert f"{WHOLE} is known" in str(model.requests[-1].body["messages"])
-    await deck.say(question, "yes")
-    assert await deck.result(run) == WHOLE
+    await deployment.say(question, "yes")
+    assert await deployment.result(run) == WHOLE
 
 
-async def test_half_a_character_in_an_exception(deck: Deck, model: LoopbackModel) -> None:
+async def test_half_a_character_in_an_exception(deployment: Deployment, model: LoopbackModel) -> None:
     model.script("half-wrong", [call("vault", password=f"{HALF} wrong"), say("done")])
-    assert await deck.result(await deck.start("vault", prompt="[[half-wrong]]")) == "done"
+    assert await deployment.result(await deployment.start("vault", prompt="[[half-wrong]]")) == "done"
     assert WHOLE in str(model.requests[-1].body["messages"][-2:])
 
 
-async def test_half_a_character_in_what_a_flow_says(deck: Deck, model: LoopbackModel) -> None:
+async def test_half_a_character_in_what_a_flow_says(deployment: Deployment, model: LoopbackModel) -> None:
     model.script("half-flow", [say(HALF)])
-    run = await deck.start("halves", prompt="[[half-flow]]")
-    question = await deck.question(run)
+    run = await deployment.start("halves", prompt="[[half-flow]]")
+    question = await deployment.question(run)
     assert question.prompt == f"{WHOLE}?"
-    await deck.say(question, "yes")
-    assert await deck.result(run) == f"{WHOLE} {WHOLE} yes"
+    await deployment.say(question, "yes")
+    assert await deployment.result(run) == f"{WHOLE} {WHOLE} yes"

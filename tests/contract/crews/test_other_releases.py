@@ -26,8 +26,8 @@ from crews.crewai_adapter import environment
 from crews.definitions.catalog import read_crew
 from crews.run.store_proxy import StoreProxy
 from crews.worker.slots import Slots
-from tests.contract.crews.deck import ADA
-from tests.contract.world import LEASE, LOST, approval
+from tests.contract.crews.deployment import ADA
+from tests.contract.examples import LEASE, LOST, approval
 
 DEMO = Path(__file__).resolve().parents[3] / "config" / "demo"
 KEY = bytes(32)

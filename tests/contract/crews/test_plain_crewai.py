@@ -10,7 +10,7 @@ import pytest
 
 from bot.core.run import Run, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
-from tests.contract.crews.deck import Deck, WorkerProcess
+from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
 
 BOX = "tests.contract.crews.plainbox"
@@ -32,9 +32,9 @@ def parking(model: LoopbackModel) -> Iterator[WorkerProcess]:
 
 
 @pytest.fixture
-async def plain(parking: WorkerProcess) -> AsyncIterator[Deck]:
-    async with Deck.at(parking.redis_url) as deck:
-        yield deck
+async def plain(parking: WorkerProcess) -> AsyncIterator[Deployment]:
+    async with Deployment.at(parking.redis_url) as deployment:
+        yield deployment
 
 
 async def until(there: Callable[[], bool]) -> None:
@@ -55,15 +55,17 @@ def did(worker: WorkerProcess, *what: str) -> list[str]:
     return [each["did"] for each in worker.heard() if each.get("did") in what]
 
 
-async def settled(deck: Deck, worker: WorkerProcess, run: Run, answer: str = "approve") -> str:
+async def settled(deployment: Deployment, worker: WorkerProcess, run: Run, answer: str = "approve") -> str:
     """Answer the run's one question once it has been parked; what the run comes to."""
-    question = await deck.question(run)
+    question = await deployment.question(run)
     await parked(worker, run)
-    await deck.say(question, answer)
-    return await deck.result(run)
+    await deployment.say(question, answer)
+    return await deployment.result(run)
 
 
-async def test_crews_that_block_before_they_begin_delay_no_other(plain: Deck, model: LoopbackModel) -> None:
+async def test_crews_that_block_before_they_begin_delay_no_other(
+    plain: Deployment, model: LoopbackModel
+) -> None:
     """However many there are: only so many runs start at a time."""
     model.script("other", [say("done")])
     slow = [await plain.start("slow_start", prompt="[[other]]") for _ in range(5)]
@@ -77,7 +79,7 @@ async def test_crews_that_block_before_they_begin_delay_no_other(plain: Deck, mo
 
 
 async def test_a_stream_comes_to_its_result(
-    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+    plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
     model.script("streams", [ASK, say("a streamed {last}")])
     run = await plain.start("streams", prompt="[[streams]]")
@@ -86,7 +88,7 @@ async def test_a_stream_comes_to_its_result(
 
 
 async def test_a_crew_that_plans_its_tasks_goes_on_with_its_plan(
-    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+    plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
     def planner(_asked: Conversation) -> Turn:
         plan = {"task_number": 1, "task": "work", "plan": "Follow the plan. [[planned]]"}
@@ -114,7 +116,7 @@ def reasoning(tool: str, **arguments: str) -> list[tuple[str, Turn]]:
 
 @pytest.mark.parametrize("tool", ["effect", "server_remote"])
 async def test_tools_of_an_agent_that_plans_are_not_called_again(
-    plain: Deck, parking: WorkerProcess, model: LoopbackModel, tool: str
+    plain: Deployment, parking: WorkerProcess, model: LoopbackModel, tool: str
 ) -> None:
     """Nor those of an MCP server."""
     what = f"reasoned-{tool}"
@@ -135,7 +137,9 @@ async def test_tools_of_an_agent_that_plans_are_not_called_again(
     assert did(parking, what, f"remote {what}") == [what if tool == "effect" else f"remote {what}"]
 
 
-async def test_tools_that_code_calls_itself_are_not_called_again(plain: Deck, parking: WorkerProcess) -> None:
+async def test_tools_that_code_calls_itself_are_not_called_again(
+    plain: Deployment, parking: WorkerProcess
+) -> None:
     """What they return is what it was, also where it isn't JSON or a text."""
     run = await plain.start("calls_tools", prompt="-")
     said = await settled(plain, parking, run, "certainly")
@@ -144,7 +148,7 @@ async def test_tools_that_code_calls_itself_are_not_called_again(plain: Deck, pa
 
 
 async def test_what_a_tool_calls_is_a_part_of_its_call(
-    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+    plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
     model.script("outer", [call("outer", what="out"), ASK, say("{last}")])
     run = await plain.start("plain", prompt="[[outer]]")
@@ -156,7 +160,7 @@ async def test_what_a_tool_calls_is_a_part_of_its_call(
 
 
 async def test_a_tool_that_may_be_used_twice_is_used_twice_in_all(
-    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+    plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
     calls = [call("limited", what=f"limited {number}") for number in range(3)]
     model.script("limited", [calls[0], ASK, calls[1], calls[2], say("{last}")])
@@ -165,14 +169,14 @@ async def test_a_tool_that_may_be_used_twice_is_used_twice_in_all(
     assert did(parking, *(f"limited {number}" for number in range(3))) == ["limited 0", "limited 1"]
 
 
-async def test_a_guardrail_in_words_asks_its_model(plain: Deck, model: LoopbackModel) -> None:
+async def test_a_guardrail_in_words_asks_its_model(plain: Deployment, model: LoopbackModel) -> None:
     model.script("guarded", [say("all done")])
     model.script("guardrail", [say(json.dumps({"valid": True, "feedback": None}))])
     assert await plain.result(await plain.start("guarded", prompt="[[guarded]]")) == "all done"
     assert model.count("guardrail") >= 1
 
 
-async def test_knowledge_reaches_the_prompt(plain: Deck, model: LoopbackModel) -> None:
+async def test_knowledge_reaches_the_prompt(plain: Deployment, model: LoopbackModel) -> None:
     model.script("knows", [say("done")])
     assert await plain.result(await plain.start("knows", prompt="[[knows]]")) == "done"
     prompts = [str(asked.body["messages"]) for asked in model.requests if asked.marker == "knows"]
@@ -180,7 +184,7 @@ async def test_knowledge_reaches_the_prompt(plain: Deck, model: LoopbackModel) -
 
 
 async def test_what_is_replayed_does_not_count_for_max_rpm(
-    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+    plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
     """One call a minute: before the question, and after it, at another time."""
     model.script("paced", [ASK, say("{last}")])
@@ -194,7 +198,7 @@ async def test_what_is_replayed_does_not_count_for_max_rpm(
 
 
 async def test_a_call_that_reaches_the_model_waits_for_its_minute_until_the_run_is_cancelled(
-    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+    plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
     model.script("one-a-minute", [call("effect", what="once"), say("never")])
     run = await plain.start("paced", prompt="[[one-a-minute]]")
@@ -206,7 +210,7 @@ async def test_a_call_that_reaches_the_model_waits_for_its_minute_until_the_run_
 
 
 async def test_two_tasks_of_one_agent_at_a_time(
-    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+    plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
     """Each asks; both have been parked when they are answered."""
     for name in ("first", "second"):
@@ -233,7 +237,7 @@ async def test_two_tasks_of_one_agent_at_a_time(
 
 
 async def test_steps_of_a_plan_that_are_taken_side_by_side(
-    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+    plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
     """One of them has asked more than the other when the run is taken up: it comes to that later."""
     steps: list[dict[str, object]] = [
@@ -270,7 +274,7 @@ async def test_steps_of_a_plan_that_are_taken_side_by_side(
 
 
 async def test_all_questions_of_one_turn_are_asked_at_once(
-    plain: Deck, parking: WorkerProcess, model: LoopbackModel
+    plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
     """CrewAI makes eight tool calls at a time."""
     calls = [call("ask_human", question=f"Number {number}?", kind="text") for number in range(12)]
@@ -293,14 +297,14 @@ async def test_a_plan_is_found_again_by_another_process(model: LoopbackModel) ->
     model.script("plan-once", [say(json.dumps({"list_of_plans_per_task": [plan]}))])
     model.script("elsewhere", [ASK, say("by plan: {last}")])
     with WorkerProcess.started(model.base_url, DEFINITIONS, crews=ENTRY_POINTS, **PARKS) as worker:
-        async with Deck.at(worker.redis_url) as deck:
-            run = await deck.start("plans", prompt="[[plan-once]]")
-            question = await deck.question(run)
+        async with Deployment.at(worker.redis_url) as deployment:
+            run = await deployment.start("plans", prompt="[[plan-once]]")
+            question = await deployment.question(run)
             await parked(worker, run)
             assert await asyncio.to_thread(worker.stop) == 0
             worker.start()
-            await deck.say(question, "approve")
-            assert await deck.result(run) == "by plan: Ada approved."
+            await deployment.say(question, "approve")
+            assert await deployment.result(run) == "by plan: Ada approved."
             assert (model.count("plan-once"), model.count("elsewhere")) == (1, 2)
 
 
@@ -309,15 +313,15 @@ async def test_of_many_waiting_runs_the_longest_are_parked_at_once(model: Loopba
     with WorkerProcess.started(
         model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_HOT_RUNS="2"
     ) as worker:
-        async with Deck.at(worker.redis_url) as deck:
+        async with Deployment.at(worker.redis_url) as deployment:
             runs, asked = [], []
             for _ in range(4):
-                runs.append(await deck.start("plain", prompt="[[hot]]"))
-                asked.append(await deck.question(runs[-1]))
+                runs.append(await deployment.start("plain", prompt="[[hot]]"))
+                asked.append(await deployment.question(runs[-1]))
             for run in runs[:2]:
                 await parked(worker, run)
             for question in reversed(asked):
-                await deck.say(question, "approve")
+                await deployment.say(question, "approve")
             for run in runs:
-                assert await deck.result(run) == "Ada approved."
+                assert await deployment.result(run) == "Ada approved."
             assert worker.log.count('"message": "parked"') == 2

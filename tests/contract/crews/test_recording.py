@@ -22,8 +22,8 @@ from crews.crewai_adapter import environment
 from crews.run.lease import Lease
 from crews.run.store_proxy import StoreProxy
 from crews.worker.slots import Slots
-from tests.contract.crews.deck import ADA
-from tests.contract.world import LEASE, new_run
+from tests.contract.crews.deployment import ADA
+from tests.contract.examples import LEASE, new_run
 
 if TYPE_CHECKING:
     from crews.building.build import Inputs, PythonCrew

@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler
 
 from bot.store import redis_keys
 from tests.contract.crews.conftest import DEFINITIONS, TOKEN
-from tests.contract.crews.deck import Deck, WorkerProcess
+from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.faults.releases import dump
 from tests.loopback.models import LoopbackModel, call, say
 
@@ -22,7 +22,7 @@ KEY_IN_CODE = "a1b2c3d4e5f6-in-code"
 
 
 async def test_secrets_are_in_no_key_event_or_log(
-    deck: Deck, worker: WorkerProcess, model: LoopbackModel
+    deployment: Deployment, worker: WorkerProcess, model: LoopbackModel
 ) -> None:
     model.script(
         "vault",
@@ -33,13 +33,13 @@ async def test_secrets_are_in_no_key_event_or_log(
             say("It is {last}"),
         ],
     )
-    run = await deck.start("vault", prompt="[[vault]]")
-    question = await deck.question(run)
+    run = await deployment.start("vault", prompt="[[vault]]")
+    question = await deployment.question(run)
     with redis.Redis.from_url(worker.redis_url, decode_responses=True) as server:
         stored = dump.taken(server, expiring=True)
-    await deck.say(question, "Approve")
-    assert "approved" in await deck.result(run)
-    told = " ".join(str(event.public()) for event in await deck.events(run))
+    await deployment.say(question, "Approve")
+    assert "approved" in await deployment.result(run)
+    told = " ".join(str(event.public()) for event in await deployment.events(run))
     journal = stored.pop(redis_keys.journal(run.id))
     for secret in (PASSWORD, TOKEN):
         assert secret not in str(stored), "only the journal holds what models and tools said"
@@ -73,12 +73,12 @@ async def refused() -> AsyncIterator[WorkerProcess]:
 
 
 async def test_a_key_that_the_provider_quotes_is_in_no_log_and_told_to_nobody(refused: WorkerProcess) -> None:
-    async with Deck.at(refused.redis_url) as deck:
+    async with Deployment.at(refused.redis_url) as deployment:
         for crew in ("solo", "own_key"):
-            run = await deck.over(await deck.start(crew, prompt="write"))
+            run = await deployment.over(await deployment.start(crew, prompt="write"))
             assert run.error is not None
             assert run.error.code == "model_error"
-            told = f"{run.error} {[event.public() for event in await deck.events(run)]}"
+            told = f"{run.error} {[event.public() for event in await deployment.events(run)]}"
             for key in (KEY, KEY_IN_CODE):
                 assert key not in told
                 assert key not in refused.log

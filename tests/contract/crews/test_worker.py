@@ -5,7 +5,7 @@ import time
 
 from bot.core.run import RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
-from tests.contract.crews.deck import ADA, Deck, WorkerProcess, called
+from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
 from tests.loopback.models import LoopbackModel, call, say
 from tests.scenario.server import Server
 
@@ -21,37 +21,39 @@ async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_wor
     model.script("hangs", [call("slow", seconds=8), say("never")])
     model.script("waits", [ASK, say("{last}")])
     with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_LEASE="1", CREWDECK_DRAIN="2") as worker:
-        async with Deck.at(worker.redis_url) as deck:
+        async with Deployment.at(worker.redis_url) as deployment:
             before = time.monotonic()
-            waits = await deck.start("solo", prompt="[[waits]]")
+            waits = await deployment.start("solo", prompt="[[waits]]")
             assert time.monotonic() - before < 4, "YAML crews are announced before crewai is imported"
-            question = await deck.question(waits)
-            long = await deck.start("solo", prompt="[[long]]")
-            assert await deck.result(long) == "held"
-            works = await deck.start("solo", prompt="[[works]]")
-            hangs = await deck.start("solo", prompt="[[hangs]]")
+            question = await deployment.question(waits)
+            long = await deployment.start("solo", prompt="[[long]]")
+            assert await deployment.result(long) == "held"
+            works = await deployment.start("solo", prompt="[[works]]")
+            hangs = await deployment.start("solo", prompt="[[hangs]]")
             await called(model, "works")
             await called(model, "hangs")
-            steady = await deck.start("steady", prompt="-")
-            await deck.until(steady, lambda now: now.seq >= 2)  # its first method is begun
+            steady = await deployment.start("steady", prompt="-")
+            await deployment.until(steady, lambda now: now.seq >= 2)  # its first method is begun
             await asyncio.sleep(0.4)  # their tools are at work now
             assert await asyncio.to_thread(worker.stop) == 0, worker.log
-            assert (await deck.store.runs.get(waits.id)).status is RunStatus.INPUT_REQUIRED
+            assert (await deployment.store.runs.get(waits.id)).status is RunStatus.INPUT_REQUIRED
             for each in (works, hangs, steady):
-                assert (await deck.store.runs.get(each.id)).status is RunStatus.QUEUED
-            assert [name for name in await deck.store.journal.read(works.id) if "/tool/" in name], worker.log
+                assert (await deployment.store.runs.get(each.id)).status is RunStatus.QUEUED
+            assert [name for name in await deployment.store.journal.read(works.id) if "/tool/" in name], (
+                worker.log
+            )
             assert not [
                 name
-                for name in await deck.store.journal.read(hangs.id)
+                for name in await deployment.store.journal.read(hangs.id)
                 if name.endswith("/0") and "/tool/" in name
             ]
-            await deck.store.runs.cancel(hangs.id, ADA)
-            await deck.say(question, "approve")
+            await deployment.store.runs.cancel(hangs.id, ADA)
+            await deployment.say(question, "approve")
             worker.start()
-            assert await deck.result(works) == "ended"
-            assert await deck.result(steady) == "first, second"
+            assert await deployment.result(works) == "ended"
+            assert await deployment.result(steady) == "first, second"
             assert [each["method"] for each in worker.heard() if "method" in each] == ["first", "second"]
-            assert await deck.result(waits) == "Ada approved."
+            assert await deployment.result(waits) == "Ada approved."
             assert [model.count(marker) for marker in ("works", "waits")] == [2, 2]
 
 
@@ -69,25 +71,25 @@ async def test_who_is_recycled_finishes_its_runs_and_its_successor_takes_the_nex
         "OPENAI_BASE_URL": model.base_url,
         "OPENAI_API_BASE": model.base_url,
     }
-    async with Server.start(env, wait="announced") as server, Deck.at(redis_url) as deck:
+    async with Server.start(env, wait="announced") as server, Deployment.at(redis_url) as deployment:
         await asyncio.to_thread(server.wait_for, lambda: server.workers, 30)
         [recycled] = server.workers
-        first = [await deck.start("solo", prompt="[[waits]]") for _ in range(2)]
-        asked = [await deck.question(run) for run in first]
+        first = [await deployment.start("solo", prompt="[[waits]]") for _ in range(2)]
+        asked = [await deployment.question(run) for run in first]
         later = []
         for _ in range(5):  # The successor may not retire before the first has ended: it goes on.
-            later.append(await deck.start("solo", prompt="[[waits]]"))
-            asked.append(await deck.question(later[-1]))
+            later.append(await deployment.start("solo", prompt="[[waits]]"))
+            asked.append(await deployment.question(later[-1]))
         assert len(server.workers) == 2
         assert recycled in server.workers
         for question, run in zip(asked[:2], first, strict=True):
-            await deck.say(question, "approve")
-            assert await deck.result(run) == "Ada approved."
-            assert (await deck.store.runs.get(run.id)).epoch == 1, "it stayed where it was"
+            await deployment.say(question, "approve")
+            assert await deployment.result(run) == "Ada approved."
+            assert (await deployment.store.runs.get(run.id)).epoch == 1, "it stayed where it was"
         await asyncio.to_thread(server.wait_for, lambda: recycled not in server.workers, 30)
         for question, run in zip(asked[2:], later, strict=True):
-            await deck.say(question, "approve")
-            assert await deck.result(run) == "Ada approved."
+            await deployment.say(question, "approve")
+            assert await deployment.result(run) == "Ada approved."
         restarts = [each for each in server.log if each["message"].startswith("A worker died")]
         assert restarts == []
 
@@ -98,35 +100,35 @@ async def test_a_worker_that_nobody_replaces_before_it_ends_goes_on_until_it_hol
     """Or has executed twice as many runs as it is recycled after."""
     model.script("waits", [ASK, say("{last}")])
     with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_RECYCLE_AFTER="2") as worker:
-        async with Deck.at(worker.redis_url) as deck:
-            runs = [await deck.start("solo", prompt="[[waits]]") for _ in range(4)]
-            asked = [await deck.question(run) for run in runs]
-            left = await deck.start("solo", prompt="[[waits]]")
+        async with Deployment.at(worker.redis_url) as deployment:
+            runs = [await deployment.start("solo", prompt="[[waits]]") for _ in range(4)]
+            asked = [await deployment.question(run) for run in runs]
+            left = await deployment.start("solo", prompt="[[waits]]")
             for question, run in zip(asked, runs, strict=True):
-                await deck.say(question, "approve")
-                assert await deck.result(run) == "Ada approved."
+                await deployment.say(question, "approve")
+                assert await deployment.result(run) == "Ada approved."
             assert await asyncio.to_thread(worker.process.wait, 10) == 0
-            assert (await deck.store.runs.get(left.id)).status is RunStatus.QUEUED
+            assert (await deployment.store.runs.get(left.id)).status is RunStatus.QUEUED
             worker.start()
-            question = await deck.question(left)
-            last = await deck.start("solo", prompt="[[waits]]")
-            for each in (question, await deck.question(last)):
-                await deck.say(each, "approve")
+            question = await deployment.question(left)
+            last = await deployment.start("solo", prompt="[[waits]]")
+            for each in (question, await deployment.question(last)):
+                await deployment.say(each, "approve")
             assert await asyncio.to_thread(worker.process.wait, 10) == 0, "nothing was held any more"
 
 
 async def test_crews_of_python_stay_known_while_their_only_worker_is_replaced(model: LoopbackModel) -> None:
     """They are known to a worker only once it has loaded crewai; what is started meanwhile is queued."""
     with WorkerProcess.started(model.base_url, DEFINITIONS) as worker:
-        async with Deck.at(worker.redis_url) as deck:
+        async with Deployment.at(worker.redis_url) as deployment:
             await asyncio.to_thread(worker.wait_for_log, "ready")
-            await deck.announced("steady")
+            await deployment.announced("steady")
             assert await asyncio.to_thread(worker.stop) == 0, worker.log
-            run = await deck.start("steady", prompt="-")
+            run = await deployment.start("steady", prompt="-")
             worker.start()
-            ended = asyncio.create_task(deck.result(run))
+            ended = asyncio.create_task(deployment.result(run))
             while not ended.done():
-                assert "steady" in await deck.store.catalogue.crews()
+                assert "steady" in await deployment.store.catalogue.crews()
                 await asyncio.sleep(0.02)
             assert await ended == "first, second"
 
@@ -136,16 +138,16 @@ async def test_a_worker_outlives_its_redis(model: LoopbackModel) -> None:
     model.script("waits", [ASK, say("{last}")])
     model.script("works", [call("slow", seconds=2), say("worked")])
     with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_LEASE="10") as worker:
-        async with Deck.at(worker.redis_url) as deck:
-            waits = await deck.start("solo", prompt="[[waits]]")
-            await deck.question(waits)
-            works = await deck.start("solo", prompt="[[works]]")
+        async with Deployment.at(worker.redis_url) as deployment:
+            waits = await deployment.start("solo", prompt="[[waits]]")
+            await deployment.question(waits)
+            works = await deployment.start("solo", prompt="[[works]]")
             await called(model, "works")
             await asyncio.to_thread(worker.restart_redis, 1.5)
-        async with Deck.at(worker.redis_url) as deck:
-            assert await deck.result(works) == "worked"
-            await deck.say(await deck.question(waits), "approve")
-            assert await deck.result(waits) == "Ada approved."
+        async with Deployment.at(worker.redis_url) as deployment:
+            assert await deployment.result(works) == "worked"
+            await deployment.say(await deployment.question(waits), "approve")
+            assert await deployment.result(waits) == "Ada approved."
         assert worker.log.count("Redis is away; waiting for it") == 1
         assert "Traceback" not in worker.log
         assert await asyncio.to_thread(worker.stop) == 0

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from bot.store.redis import RedisStore
+from tests.contract.examples import DEMO
 from tests.contract.http.served import Served, serve
-from tests.contract.world import DEMO
 
 Serve = Callable[[Mapping[str, str]], Awaitable[Served]]
 

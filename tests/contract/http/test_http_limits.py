@@ -16,9 +16,9 @@ from bot.core.claim import Claim
 from bot.core.event import TaskCompleted
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams import Pace
+from tests.contract.examples import DEMO
 from tests.contract.http.following import all_of, over_sse
 from tests.contract.http.served import Served, serve
-from tests.contract.world import DEMO
 
 HOST = b"Host: localhost\r\n"
 JSON = b"Content-Type: application/json\r\n"

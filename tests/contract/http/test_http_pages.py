@@ -11,9 +11,9 @@ from bot.core.policy import Approvers
 from bot.core.question import QuestionKind
 from bot.store import redis_keys, run_lists
 from bot.store.redis import RedisStore
+from tests.contract.examples import DEMO, new_run
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, Served, bearer, demo
-from tests.contract.world import DEMO, new_run
 
 
 async def pages(served: Served, path: str, key: str, **query: Any) -> list[list[dict[str, Any]]]:

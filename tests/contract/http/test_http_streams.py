@@ -17,9 +17,9 @@ from bot.core.claim import Claim
 from bot.core.run import RunError
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams import Pace
+from tests.contract.examples import DEMO
 from tests.contract.http.following import TRANSPORTS, Follow, all_of, over_sse, some_of
 from tests.contract.http.served import Served, serve
-from tests.contract.world import DEMO
 
 EACH = pytest.mark.parametrize("follow", TRANSPORTS.values(), ids=TRANSPORTS)
 

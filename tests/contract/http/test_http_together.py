@@ -12,10 +12,10 @@ from bot.core.policy import Approvers, can_decide
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.core.response import make_response
 from bot.core.run import Run
+from tests.contract.examples import ADA, LOST
 from tests.contract.http.conftest import Serve
 from tests.contract.http.following import all_of, over_sse, over_websocket
 from tests.contract.http.served import KEYS, Served, bearer, demo
-from tests.contract.world import ADA, LOST
 
 
 async def from_slack(served: Served, run: Run, question_id: str) -> dict[str, Any]:

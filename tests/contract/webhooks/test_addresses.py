@@ -13,9 +13,9 @@ from bot.store.redis import RedisStore
 from bot.surfaces.webhooks.dispatcher import RetrySchedule
 from bot.surfaces.webhooks.sending import DeliveryFailure, open_sender
 from bot.surfaces.webhooks.surface import Pace
+from tests.contract.examples import started
 from tests.contract.webhooks.conftest import SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver, eventually
-from tests.contract.world import started
 
 EVENT = Event(run_id="a" * 36, seq=1, at=0, body=RunCompleted(result="ok"))
 PRIVATE = "its address is on a private network; CREWDECK_WEBHOOK_ALLOW_PRIVATE allows that"

@@ -14,9 +14,9 @@ from bot.core.endpoints import derived
 from bot.store.redis import RedisStore
 from bot.surfaces.webhooks.dispatcher import RetrySchedule
 from bot.surfaces.webhooks.surface import Pace
+from tests.contract.examples import claimed, started
 from tests.contract.webhooks.conftest import SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver, eventually
-from tests.contract.world import claimed, started
 from tests.scenario.server import environment
 
 HASTY = Pace(RetrySchedule(total=0.0), every=0.05)

@@ -15,9 +15,9 @@ from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose
 from bot.surfaces.webhooks.dispatcher import RetrySchedule
 from bot.surfaces.webhooks.surface import Pace
+from tests.contract.examples import ADA, LOST, approval, claimed, response, started
 from tests.contract.webhooks.conftest import OLD_SECRET, QUICK, SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver, eventually, receiving
-from tests.contract.world import ADA, LOST, approval, claimed, response, started
 
 CRM = "webhook:crm"
 

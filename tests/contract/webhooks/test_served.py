@@ -3,9 +3,9 @@
 import asyncio
 
 from bot.store.redis import RedisStore
+from tests.contract.examples import DEMO, started
 from tests.contract.webhooks.conftest import SECRET
 from tests.contract.webhooks.receiver import Receiver
-from tests.contract.world import DEMO, started
 from tests.scenario.server import Server
 
 

@@ -9,10 +9,10 @@ from bot.core.actor import principal
 from bot.core.endpoints import derived
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
+from tests.contract.examples import DEMO
 from tests.contract.http.served import KEYS, Served, bearer, serve
 from tests.contract.webhooks.conftest import OLD_SECRET, SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver, eventually, receiving
-from tests.contract.world import DEMO
 
 ALLOWED = {
     "CREWDECK_WEBHOOK_URLS": "1",

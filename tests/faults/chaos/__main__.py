@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.faults.chaos.servers import EmbeddedValkey, InstalledRedis, RedisServer
 from tests.faults.chaos.storm import Storm
-from tests.faults.nursery import Nursery
+from tests.faults.fork_server import ForkServer
 
 SERVERS: dict[str, Callable[[Path], RedisServer]] = {
     "embedded": EmbeddedValkey,
@@ -22,16 +22,16 @@ SERVERS: dict[str, Callable[[Path], RedisServer]] = {
 
 
 async def storm(seconds: float, seed: int, server: str) -> int:
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder, Nursery.opened() as nursery:
-        async with Storm.brewing(Path(folder), nursery, SERVERS[server], seed) as storm:
+    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder, ForkServer.opened() as fork_server:
+        async with Storm.brewing(Path(folder), fork_server, SERVERS[server], seed) as storm:
             say(f"A storm of {seconds:g} s, seed {seed}, on {server}.")
             await storm.rage(seconds)
             await storm.calm()
             say(storm.report())
-            if not storm.ledger.violations:
+            if not storm.invariants.violations:
                 return 0
-            say(f"\nSeed {seed}:", *(f"  {what}: {why}" for what, why in storm.ledger.violations))
-            say(await storm.ledger.story())
+            say(f"\nSeed {seed}:", *(f"  {what}: {why}" for what, why in storm.invariants.violations))
+            say(await storm.invariants.story())
             return 1
 
 

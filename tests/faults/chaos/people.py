@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from bot.core import ids
-from tests.faults.chaos.installation import Installation
+from tests.faults.chaos.deployment import ChaosDeployment
 from tests.faults.chaos.patience import patiently
 from tests.loopback.models import Conversation, Turn, call, say, text_of
 from tests.loopback.slack import Delivery, Message, Person
@@ -72,10 +72,10 @@ class Walk:
 class People:
     """Ada, in a channel for each walk."""
 
-    def __init__(self, town: Installation, seed: random.Random) -> None:
-        self._town = town
+    def __init__(self, deployment: ChaosDeployment, seed: random.Random) -> None:
+        self._deployment = deployment
         self._seed = seed
-        self._slack = town.slack.person("U0SLACK", name="Slack")
+        self._slack = deployment.slack.person("U0SLACK", name="Slack")
         self.walks: dict[str, Walk] = {}
         #: How many answers were given, and how often they had to be given again.
         self.answers = 0
@@ -83,10 +83,10 @@ class People:
 
     async def start(self, mark: str, *, answered: bool = True, seconds: float = 0.0) -> Walk:
         """`/crew start walk`; returns when that is taken, by a process that lives."""
-        slack = self._town.slack
+        slack = self._deployment.slack
         ada = slack.person(f"U0{mark.upper()}", name="Ada")
         channel = slack.add_channel(f"C0{mark.upper()}", members=(ada,)).id
-        self._town.model.script(mark, walk(mark, seconds))
+        self._deployment.model.script(mark, walk(mark, seconds))
         self.walks[mark] = made = Walk(mark, ada, channel)
         if answered:
             made.may_go_on.set()
@@ -98,8 +98,8 @@ class People:
         of.cancelled = True
         ada = of.ada
         assert ada is not None
-        said = self._town.slack.messages
-        first = await self._town.slack.wait_for(
+        said = self._deployment.slack.messages
+        first = await self._deployment.slack.wait_for(
             lambda: next(each for each in said(of.channel) if "Cancel" in each.labels), 30
         )
         await self._until_taken(ada, lambda: ada.press(first, "Cancel"))
@@ -114,7 +114,7 @@ class People:
             await asyncio.sleep(0.1)
 
     async def _answer_all(self, of: Walk, ada: Person, answered: set[tuple[str, str]]) -> None:
-        for message in self._town.slack.messages(of.channel):
+        for message in self._deployment.slack.messages(of.channel):
             place = (message.channel, message.ts)
             if place not in answered and asks(message):
                 answered.add(place)
@@ -124,8 +124,8 @@ class People:
 
     async def resolved(self, of: Walk) -> str:
         """Whether a call that may have happened has happened: somebody has looked."""
-        journal = await patiently(lambda: self._town.store.journal.read(of.run_id))
-        done = {trace.key for trace in self._town.effects.traces(of.mark)}
+        journal = await patiently(lambda: self._deployment.store.journal.read(of.run_id))
+        done = {trace.key for trace in self._deployment.effects.traces(of.mark)}
         doubtful = [name[:-1] for name in journal if name.endswith("?") and name[:-1] not in journal]
         happened = [ids.part_id(of.run_id, "call", name) in done for name in doubtful]
         return SKIP if all(happened) else AGAIN
@@ -144,7 +144,7 @@ class People:
         seen = 0
         async with asyncio.TaskGroup() as retries:
             while True:
-                deliveries = self._town.slack.deliveries
+                deliveries = self._deployment.slack.deliveries
                 for each in deliveries[seen:]:
                     if each.parcel.kind == "events_api" and not each.parcel.attempt and not each.ok:
                         retries.create_task(self._retry(each))
@@ -167,21 +167,21 @@ def _answers(element: dict[str, Any]) -> bool:
     return str(element["action_id"]).startswith(("answer.", "open.reply", "open.full"))
 
 
-def shown(town: Installation, walk: Walk) -> tuple[list[Message], list[Message]]:
+def shown(deployment: ChaosDeployment, walk: Walk) -> tuple[list[Message], list[Message]]:
     """What the app posted for a walk: first messages, and what is in their threads.
 
     There is a second first message if nobody lived to record the first one.
     """
-    said = town.slack.messages(walk.channel) if walk.channel else []
-    ours = [message for message in said if message.user == town.slack.workspace.bot_user]
+    said = deployment.slack.messages(walk.channel) if walk.channel else []
+    ours = [message for message in said if message.user == deployment.slack.workspace.bot_user]
     first = [message for message in ours if message.thread_ts in {None, message.ts}]
     return first, [message for message in ours if message not in first]
 
 
-def all_rewritten(town: Installation, walk: Walk) -> bool:
+def all_rewritten(deployment: ChaosDeployment, walk: Walk) -> bool:
     """Whether its thread shows that it is over, and nothing in it can be answered any more."""
     if not walk.rewritten:  # Looking is a lot of work where much was said.
-        first, told = shown(town, walk)
+        first, told = shown(deployment, walk)
         settled = not walk.channel or (
             bool(first) and all("Cancel" not in message.labels for message in first)
         )
@@ -189,12 +189,12 @@ def all_rewritten(town: Installation, walk: Walk) -> bool:
     return walk.rewritten
 
 
-def unfinished(town: Installation, walks: Iterable[Walk]) -> list[str]:
+def unfinished(deployment: ChaosDeployment, walks: Iterable[Walk]) -> list[str]:
     """A line for each of these that doesn't show its end, and for each message of it that has buttons."""
     lines = []
     for walk in walks:
         if not walk.rewritten:
-            first, told = shown(town, walk)
+            first, told = shown(deployment, walk)
             lines.append(
                 f"{walk.mark}: run {walk.run_id}, {'over' if walk.over else 'not over'}, {len(first)} first"
             )

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from bot.core.errors import CrewdeckError
-from tests.faults.chaos.installation import Installation
+from tests.faults.chaos.deployment import ChaosDeployment
 from tests.faults.chaos.people import People, Walk, walk
 
 PATIENCE = 0.2
@@ -24,8 +24,8 @@ LAST = {"run_completed", "run_failed", "run_cancelled"}
 class Programs:
     """All of them; they come through the balancer, to whichever process that is."""
 
-    def __init__(self, town: Installation, people: People, session: aiohttp.ClientSession) -> None:
-        self._town = town
+    def __init__(self, deployment: ChaosDeployment, people: People, session: aiohttp.ClientSession) -> None:
+        self._deployment = deployment
         self._people = people
         self._session = session
         #: The events of each run as its follower has them: (id, seq).
@@ -36,7 +36,7 @@ class Programs:
 
     async def start(self, mark: str, seconds: float) -> Walk:
         """Started, by the same request twice."""
-        self._town.model.script(mark, walk(mark, seconds))
+        self._deployment.model.script(mark, walk(mark, seconds))
         self._people.walks[mark] = made = Walk(mark)
         made.may_go_on.set()
         body = {"crew": "walk", "inputs": {"prompt": f"[[{mark}]]"}}
@@ -65,7 +65,7 @@ class Programs:
 
     async def _events(self, run_id: str, seen: list[tuple[str, int]]) -> AsyncIterator[dict[str, Any]]:
         headers = {"Last-Event-ID": seen[-1][0]} if seen else {}
-        url = f"{self._town.url}/events/human-input/{run_id}"
+        url = f"{self._deployment.url}/events/human-input/{run_id}"
         async with self._session.get(url, headers=headers, timeout=SILENCE) as stream:
             stream.raise_for_status()
             async for line in stream.content:
@@ -101,7 +101,7 @@ class Programs:
             self._people.repeated += attempt > 0
             with suppress(aiohttp.ClientError, TimeoutError, CrewdeckError):
                 timeout = aiohttp.ClientTimeout(total=5)
-                url = self._town.url + path
+                url = self._deployment.url + path
                 async with self._session.post(url, json=body, headers=headers, timeout=timeout) as answer:
                     if answer.status in until:
                         told: dict[str, Any] = await answer.json()

@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler
 
 from bot.store import redis_keys
 from tests.faults.chaos.boundary import MODEL, WAKE_UP, Boundary, Moment
-from tests.faults.chaos.installation import REDIS, Installation
+from tests.faults.chaos.deployment import REDIS, ChaosDeployment
 from tests.faults.chaos.line import Passing
 from tests.loopback.models import marker_of
 from tests.loopback.slack.web_api import read
@@ -36,10 +36,10 @@ class Order:
 
 
 class Reaper:
-    """Watches one installation. It is its lines' watcher, and has a middleware for each peer."""
+    """Watches one deployment. It is its lines' watcher, and has a middleware for each peer."""
 
     def __init__(self) -> None:
-        self.town: Installation | None = None
+        self.deployment: ChaosDeployment | None = None
         self.orders: list[Order] = []
         #: Run ids by mark, and which process has which run, as seen on the lines.
         self.runs: dict[str, str] = {}
@@ -122,8 +122,8 @@ class Reaper:
 
     def _process(self, port: int) -> str:
         """Whose connection this is."""
-        assert self.town is not None
-        for slot in self.town.slots.values():
+        assert self.deployment is not None
+        for slot in self.deployment.slots.values():
             if port in _ports(slot.pid):
                 return slot.name
         return "gone"
@@ -154,8 +154,8 @@ class Reaper:
         return True
 
     async def _execute(self, order: Order, victim: str) -> None:
-        assert self.town is not None
-        await self.town.kill(victim)
+        assert self.deployment is not None
+        await self.deployment.kill(victim)
         order.done.set()
 
     def _own(self, killing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -1,4 +1,4 @@
-"""The Redis of an installation, which can be killed: the embedded Valkey, or a redis-server from PATH."""
+"""The Redis of a deployment, which can be killed: the embedded Valkey, or a redis-server from PATH."""
 
 from __future__ import annotations
 

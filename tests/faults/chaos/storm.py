@@ -22,13 +22,13 @@ import redis.asyncio
 from bot.core import ids
 from bot.core.tasks import run_alongside
 from bot.store import redis_keys
-from tests.faults.chaos.installation import KEY, REDIS, Installation
-from tests.faults.chaos.ledger import ENDED, GAPLESS, Ledger
+from tests.faults.chaos.deployment import KEY, REDIS, ChaosDeployment
+from tests.faults.chaos.invariants import ENDED, GAPLESS, Invariants
 from tests.faults.chaos.patience import patiently
 from tests.faults.chaos.people import People, Walk, all_rewritten
 from tests.faults.chaos.programs import Programs
 from tests.faults.chaos.servers import RedisServer
-from tests.faults.nursery import SERVE, WORKER, Nursery
+from tests.faults.fork_server import SERVE, WORKER, ForkServer
 
 LEASE = "3"
 LIVE = 8
@@ -41,12 +41,12 @@ DEATHS = 2
 
 @dataclass
 class Storm:
-    """`async with Storm.brewing(...) as storm: await storm.rage(60); await storm.calm()`, then its ledger."""
+    """`async with Storm.brewing(...) as storm: await storm.rage(60); await storm.calm()`."""
 
-    town: Installation
+    deployment: ChaosDeployment
     people: People
     programs: Programs
-    ledger: Ledger
+    invariants: Invariants
     seed: random.Random
     #: What was done how often.
     done: Counter[str] = field(default_factory=Counter)
@@ -57,26 +57,26 @@ class Storm:
     @classmethod
     @asynccontextmanager
     async def brewing(
-        cls, folder: Path, nursery: Nursery, make_server: Callable[[Path], RedisServer], seed: int
+        cls, folder: Path, fork_server: ForkServer, make_server: Callable[[Path], RedisServer], seed: int
     ) -> AsyncIterator[Self]:
         """Two web processes with Slack and HTTP, three workers, and a Redis; ready for runs."""
         async with (
-            Installation.running(folder, nursery, make_server) as town,
+            ChaosDeployment.running(folder, fork_server, make_server) as deployment,
             aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session,
         ):
-            people = People(town, random.Random(f"people {seed}"))
-            programs = Programs(town, people, session)
-            storm = cls(town, people, programs, Ledger(town, people), random.Random(seed))
+            people = People(deployment, random.Random(f"people {seed}"))
+            programs = Programs(deployment, people, session)
+            storm = cls(deployment, people, programs, Invariants(deployment, people), random.Random(seed))
             for kind, command, many in (("web", SERVE, 2), ("worker", WORKER, 3)):
                 for number in range(many):
                     window = str(storm.seed.choice([0.2, 1.0]))
                     name = f"{kind}-{number}"
                     await asyncio.to_thread(
-                        town.add, name, command, None, CREWDECK_HOT_WINDOW=window, CREWDECK_LEASE=LEASE
+                        deployment.add, name, command, None, CREWDECK_HOT_WINDOW=window, CREWDECK_LEASE=LEASE
                     )
             async with run_alongside(people.attend(), people.redeliver()):
                 for _ in itertools.count():
-                    if "walk" in await town.store.catalogue.crews():
+                    if "walk" in await deployment.store.catalogue.crews():
                         break
                     await asyncio.sleep(0.1)
                 yield storm
@@ -115,7 +115,7 @@ class Storm:
 
     async def _follow(self, walk: Walk, *, contrary: bool) -> None:
         while not walk.run_id:
-            await patiently(self.ledger.learn)
+            await patiently(self.invariants.learn)
             await asyncio.sleep(0.2)
         await self.programs.follow(walk, contrary=contrary)
 
@@ -123,7 +123,9 @@ class Storm:
         """Which runs are over."""
         for walk in self.people.walks.values():
             if walk.run_id and not walk.over:
-                walk.over = (await patiently(partial(self.town.store.runs.get, walk.run_id))).status.over
+                walk.over = (
+                    await patiently(partial(self.deployment.store.runs.get, walk.run_id))
+                ).status.over
 
     # ── disasters ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -147,26 +149,26 @@ class Storm:
             self.done["workers spared, for a run that two had died of"] += 1
             return
         self.done["SIGKILL of a worker"] += 1
-        await self.town.kill(self.seed.choice(self.town.named(WORKER)))
+        await self.deployment.kill(self.seed.choice(self.deployment.named(WORKER)))
 
     async def _kill_web(self) -> None:
         self.done["SIGKILL of a web process"] += 1
-        await self.town.kill(self.seed.choice(self.town.named(SERVE)))
+        await self.deployment.kill(self.seed.choice(self.deployment.named(SERVE)))
 
     async def _kill_redis(self) -> None:
         self.done["SIGKILL of Redis"] += 1
-        await self.town.kill(REDIS)
+        await self.deployment.kill(REDIS)
 
     async def _stop_somebody(self) -> None:
         """SIGSTOP, for less or more than a lease, and SIGCONT."""
         if await self._weakened():
             return
-        name = self.seed.choice(list(self.town.slots))
+        name = self.seed.choice(list(self.deployment.slots))
         self.done["SIGSTOP and SIGCONT"] += 1
-        self.ledger.stopped.add(self.town.slots[name].pid)
-        self.town.signal(name, signal.SIGSTOP)
+        self.invariants.stopped.add(self.deployment.slots[name].pid)
+        self.deployment.signal(name, signal.SIGSTOP)
         await asyncio.sleep(self.seed.choice([0.3, 1.0, 2.5]))
-        self.town.signal(name, signal.SIGCONT)
+        self.deployment.signal(name, signal.SIGCONT)
 
     async def _cut_wake_ups(self) -> None:
         self.done["wake-up connections cut"] += 1
@@ -184,7 +186,7 @@ class Storm:
         return True
 
     def _client(self) -> redis.asyncio.Redis:
-        return redis.asyncio.Redis(unix_socket_path=str(self.town.server.socket))
+        return redis.asyncio.Redis(unix_socket_path=str(self.deployment.server.socket))
 
     # ── afterwards ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -193,12 +195,12 @@ class Storm:
         with suppress(TimeoutError):
             async with asyncio.timeout(CALM):
                 await self._all_over()
-        await self.ledger.audit()
+        await self.invariants.audit()
         await self._compare_followers()
 
     async def _all_over(self) -> None:
         walks = self.people.walks.values()
-        while not all(walk.over and all_rewritten(self.town, walk) for walk in walks):
+        while not all(walk.over and all_rewritten(self.deployment, walk) for walk in walks):
             await self._look()
             await asyncio.sleep(0.2)
         await asyncio.wait(self._followers)
@@ -207,13 +209,13 @@ class Storm:
         """Followers have what the store has, in its order, whichever processes they followed it on."""
         for follower in self._followers:
             failed = follower.done() and not follower.cancelled() and follower.exception()
-            self.ledger.expect(ENDED, not failed, f"a follower failed: {failed!r}")
+            self.invariants.expect(ENDED, not failed, f"a follower failed: {failed!r}")
         for run_id, followed in self.programs.followed.items():
             stored = [
                 (ids.event_id(run_id, event.seq), event.seq)
-                for event in await self.town.store.events.read(run_id)
+                for event in await self.deployment.store.events.read(run_id)
             ]
-            self.ledger.expect(GAPLESS, followed == stored, f"{run_id} was followed as {followed}")
+            self.invariants.expect(GAPLESS, followed == stored, f"{run_id} was followed as {followed}")
 
     def report(self) -> str:
         """What was done, and what held."""
@@ -223,8 +225,8 @@ class Storm:
             "answers that contradicted others": self.programs.conflicts,
             "requests and presses made again, since nobody took them": self.people.repeated,
             "streams taken up again": self.programs.reconnects,
-            "calls made again that nobody had lived to record": self.ledger.again,
-            "messages posted twice that nobody had lived to record": self.ledger.copies,
+            "calls made again that nobody had lived to record": self.invariants.again,
+            "messages posted twice that nobody had lived to record": self.invariants.copies,
         }
         besides = "\n".join(f"  {times:4} x {what}" for what, times in more.items())
-        return f"{happened}\n{besides}\n{self.ledger.report()}"
+        return f"{happened}\n{besides}\n{self.invariants.report()}"

@@ -18,15 +18,15 @@ from tests.faults.chaos.boundary import (
     Boundary,
     boundaries,
 )
-from tests.faults.chaos.lap import Lap
 from tests.faults.chaos.line import SMALL, TRANSITIONS
+from tests.faults.chaos.round_sequence import RoundSequence
 from tests.faults.chaos.servers import EmbeddedValkey, InstalledRedis, RedisServer
-from tests.faults.nursery import Nursery
+from tests.faults.fork_server import ForkServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SEED = 1
-TOWNS = 5
+DEPLOYMENTS = 5
 AT_ONCE = 2
 """Runs of which a worker dies, in one round: three would be one too many."""
 ALONE = {"tick", "cancel"}
@@ -52,30 +52,34 @@ def rounds(chosen: Sequence[Boundary], seed: random.Random) -> list[list[Group]]
 
 
 async def walked(
-    folder: Path, nursery: Nursery, make_server: Callable[[Path], RedisServer], many: int | None = None
+    folder: Path, fork_server: ForkServer, make_server: Callable[[Path], RedisServer], many: int | None = None
 ) -> None:
     seed = random.Random(SEED)
     all_rounds = rounds(boundaries(), seed)
     async with asyncio.TaskGroup() as group:
-        for number in range(TOWNS):
-            mine = all_rounds[:many][number::TOWNS]
-            group.create_task(lap(folder / str(number), nursery, make_server, mine))
+        for number in range(DEPLOYMENTS):
+            mine = all_rounds[:many][number::DEPLOYMENTS]
+            group.create_task(sequence(folder / str(number), fork_server, make_server, mine))
 
 
-async def lap(
-    folder: Path, nursery: Nursery, make_server: Callable[[Path], RedisServer], mine: list[list[Group]]
+async def sequence(
+    folder: Path, fork_server: ForkServer, make_server: Callable[[Path], RedisServer], mine: list[list[Group]]
 ) -> None:
     await asyncio.to_thread(folder.mkdir)
-    async with Lap.prepared(folder, nursery, make_server, random.Random(f"{SEED} {mine}")) as lap:
+    async with RoundSequence.prepared(
+        folder, fork_server, make_server, random.Random(f"{SEED} {mine}")
+    ) as sequence:
         for each in mine:
-            await lap.round(each)
-        await lap.ledger.audit()
-        assert not lap.ledger.violations, f"{lap.ledger.violations}\n{lap.town.story()}"
+            await sequence.round(each)
+        await sequence.invariants.audit()
+        assert not sequence.invariants.violations, (
+            f"{sequence.invariants.violations}\n{sequence.deployment.story()}"
+        )
         known = {("worker", step) for step in WORKER} | {("web", step) for step in WEB}
         left_out = {
             (kind, step) for kind in ("worker", "web") for step in (*ELSEWHERE, *ANYBODY, WAKE_UP, SMALL)
         }
-        assert lap.reaper.seen <= known | left_out
+        assert sequence.reaper.seen <= known | left_out
 
 
 def test_no_transition_is_forgotten() -> None:
@@ -84,11 +88,11 @@ def test_no_transition_is_forgotten() -> None:
     assert {*ALL_OF_REDIS} <= {*WORKER, *WEB}
 
 
-async def test_on_the_embedded_valkey(data_dir: Path, nursery: Nursery) -> None:
-    await walked(data_dir, nursery, EmbeddedValkey)
+async def test_on_the_embedded_valkey(data_dir: Path, fork_server: ForkServer) -> None:
+    await walked(data_dir, fork_server, EmbeddedValkey)
 
 
-async def test_on_a_redis_server(data_dir: Path, nursery: Nursery) -> None:
+async def test_on_a_redis_server(data_dir: Path, fork_server: ForkServer) -> None:
     if InstalledRedis.binary() is None:
         pytest.skip("no redis-server on PATH")
-    await walked(data_dir, nursery, InstalledRedis, many=TOWNS)
+    await walked(data_dir, fork_server, InstalledRedis, many=DEPLOYMENTS)

@@ -5,22 +5,25 @@ import sys
 
 import redis
 
-from tests.contract.crews.deck import Deck
-from tests.faults.fleet import Fleet
-from tests.faults.nursery import Nursery
+from tests.contract.crews.deployment import Deployment
+from tests.faults.fork_server import ForkServer
 from tests.faults.releases import dump
 from tests.faults.releases.runs import KEPT, script, started
+from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import LoopbackModel
 
 
 async def record(release: str) -> None:
     async with LoopbackModel() as model:
         script(model)
-        with Nursery.opened() as nursery, Fleet.started(model.base_url, nursery, many=1) as fleet:
-            async with Deck.at(fleet.redis_url) as deck:
-                for run in [await started(deck, mark) for mark in KEPT]:
-                    await fleet.parked(run)
-            with redis.Redis.from_url(fleet.redis_url, decode_responses=True) as server:
+        with (
+            ForkServer.opened() as fork_server,
+            WorkerDeployment.started(model.base_url, fork_server, many=1) as worker_deployment,
+        ):
+            async with Deployment.at(worker_deployment.redis_url) as deployment:
+                for run in [await started(deployment, mark) for mark in KEPT]:
+                    await worker_deployment.parked(run)
+            with redis.Redis.from_url(worker_deployment.redis_url, decode_responses=True) as server:
                 dump.write(release, dump.taken(server))
 
 

@@ -6,7 +6,7 @@ What is here, and the crews beside it, stays as it is: dumps of earlier releases
 from dataclasses import dataclass
 
 from bot.core.run import Run
-from tests.contract.crews.deck import Deck
+from tests.contract.crews.deployment import Deployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of
 
 
@@ -75,9 +75,9 @@ def _two_questions(conversation: Conversation) -> Turn:
     return say(" / ".join(conversation.results))
 
 
-async def started(deck: Deck, mark: str) -> Run:
+async def started(deployment: Deployment, mark: str) -> Run:
     """One of these runs, once it waits."""
     kept = KEPT[mark]
-    run = await deck.start(kept.crew, prompt=f"[[{mark}]]")
-    await deck.asked(run, many=len(kept.answers))
+    run = await deployment.start(kept.crew, prompt=f"[[{mark}]]")
+    await deployment.asked(run, many=len(kept.answers))
     return run

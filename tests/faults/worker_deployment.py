@@ -1,0 +1,176 @@
+"""Workers that are killed: a few processes on one store, and what people and tools see meanwhile."""
+
+import asyncio
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import redis
+
+from bot.core.run import Run
+from bot.store import redis_keys
+from bot.store.embedded import Embedded
+from tests.contract.crews.deployment import WorkerProcess
+from tests.faults.fork_server import ForkServer
+
+DEFINITIONS = Path(__file__).parent / "definitions"
+PYTHON = """\
+[crewdeck.crews]
+campaign = tests.faults.flowbox:campaign
+branches = tests.faults.flowbox:branches
+racing = tests.faults.flowbox:racing
+silent = tests.faults.flowbox:silent
+reworked = tests.faults.flowbox:reworked
+shortened = tests.faults.flowbox:shortened
+sending = tests.faults.flowbox:sending
+native = tests.faults.attempts:native
+written = tests.faults.attempts:written
+guarded = tests.faults.attempts:guarded
+attempts_reviewed = tests.faults.attempts:reviewed
+delegating = tests.faults.attempts:delegating
+kickoff = tests.faults.attempts:kickoff
+loop = tests.faults.attempts:loop
+refused = tests.faults.attempts:refused
+reporting = tests.faults.attempts:reporting
+filing = tests.faults.attempts:filing
+"""
+RELEASED = Path(__file__).parent / "releases" / "crews"
+"""Crews of which earlier releases left runs."""
+LEASE = 2
+HOT_WINDOW = 1.5
+
+
+class WorkerDeployment:
+    """Workers that share a store; one that was killed is replaced while the tests go on."""
+
+    def __init__(self, folder: Path, model_url: str, redis_server: Embedded, fork_server: ForkServer) -> None:
+        self._folder = folder
+        self._redis = redis_server
+        self._fork_server = fork_server
+        self.redis_url = redis_server.url
+        self.effects_file = folder / "effects.jsonl"
+        self.definitions = Path(shutil.copytree(DEFINITIONS, folder / "definitions"))
+        self._env = {
+            "CREWDECK_CONFIG_DIR": f"{self.definitions}{os.pathsep}{RELEASED}",
+            "CREWDECK_MODEL": "openai/gpt-5.4-mini",
+            "CREWDECK_LEASE": str(LEASE),
+            "CREWDECK_HOT_WINDOW": str(HOT_WINDOW),
+            "OPENAI_API_KEY": "sk-test-1234567890",
+            "OPENAI_BASE_URL": model_url,
+            "OPENAI_API_BASE": model_url,
+            "EFFECTS": str(self.effects_file),
+        }
+        self._names = (f"worker-{number}" for number in itertools.count(1))
+        self.workers: list[WorkerProcess] = []
+
+    @classmethod
+    @contextmanager
+    def started(cls, model_url: str, fork_server: ForkServer, many: int = 2) -> Iterator[Self]:
+        with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
+            server = Embedded.attach(Path(folder) / "data")
+            worker_deployment = cls(Path(folder), model_url, server, fork_server)
+            try:
+                for _ in range(many):
+                    worker_deployment.add()
+                worker_deployment.workers[0].wait_for_log("ready")
+                yield worker_deployment
+            finally:
+                for worker in worker_deployment.workers:
+                    worker.process.kill()
+                    worker.process.wait(10)
+                server.detach()
+
+    def add(self, **env: str) -> WorkerProcess:
+        folder = self._folder / next(self._names)
+        folder.mkdir()
+        worker = WorkerProcess(folder, self._redis, self._env | env, PYTHON, self._fork_server)
+        self.workers.append(worker)
+        return worker
+
+    def holder(self, run: Run) -> WorkerProcess:
+        """The worker that has this run."""
+        for worker in self.workers:
+            claims = [line for line in worker.log.splitlines() if '"claimed"' in line and run.id in line]
+            if claims and json.loads(claims[-1])["epoch"] == int(self._field(run, "epoch") or 0):
+                return worker
+        raise AssertionError("nobody has this run")
+
+    def kill(self, run: Run) -> None:
+        """SIGKILL for the worker that has this run; others take it up, and a new one comes."""
+        worker = self.holder(run)
+        worker.process.send_signal(signal.SIGKILL)
+        worker.process.wait(10)
+        self.workers.remove(worker)
+        self.add()
+
+    def bury(self) -> None:
+        """Wait for a worker to die by itself, and replace it."""
+        self._wait_for(lambda: any(worker.process.poll() is not None for worker in self.workers))
+        self.workers.remove(next(each for each in self.workers if each.process.poll() is not None))
+        self.add()
+
+    def stop_all(self) -> None:
+        """SIGTERM for all, and one new worker, which is ready when this returns."""
+        stopped, self.workers = self.workers, []
+        for worker in stopped:
+            worker.process.send_signal(signal.SIGTERM)
+        for worker in stopped:
+            assert worker.process.wait(20) == 0, worker.log
+        self.add().wait_for_log("ready")
+
+    async def parked(self, run: Run) -> None:
+        """Returns once no worker has this run."""
+        await asyncio.to_thread(self._wait_for, lambda: self._field(run, "state") == "parked")
+
+    def _field(self, run: Run, name: str) -> str | None:
+        with redis.Redis.from_url(self.redis_url, decode_responses=True) as client:
+            value: str | None = client.hget(redis_keys.run(run.id), name)
+            return value
+
+    def effects(self, mark: str) -> list[str]:
+        """What tools did under this mark, in order."""
+        if not self.effects_file.exists():
+            return []
+        done = map(json.loads, self.effects_file.read_text().splitlines())
+        return [each["what"] for each in done if each["mark"] == mark]
+
+    async def did(self, mark: str, many: int) -> None:
+        """Returns once tools have done so much under this mark."""
+        await asyncio.to_thread(self._wait_for, lambda: len(self.effects(mark)) >= many)
+
+    def _wait_for(self, condition: Callable[[], bool], within: float = 60.0) -> None:
+        deadline = time.monotonic() + within
+        while not condition():
+            assert time.monotonic() < deadline, self.story()
+            time.sleep(0.01)
+
+    @contextmanager
+    def rewritten(self, crew: str, edits: Mapping[str, Mapping[str, str]], **env: str) -> Iterator[None]:
+        """Other values of keys in a crew's files, and other settings, for workers that start in the block."""
+        before = {file: (self.definitions / crew / f"{file}.yaml").read_text() for file in edits}
+        for file, values in edits.items():
+            text = before[file]
+            for key, value in values.items():
+                text = re.sub(rf"\b{key}: .*", f"{key}: {value}", text)
+            (self.definitions / crew / f"{file}.yaml").write_text(text)
+        usual, self._env = self._env, self._env | env
+        self.stop_all()
+        try:
+            yield
+        finally:
+            self._env = usual
+            for file, text in before.items():
+                (self.definitions / crew / f"{file}.yaml").write_text(text)
+            self.stop_all()
+
+    def story(self) -> str:
+        return "\n".join(worker.log for worker in self.workers)

@@ -1,0 +1,81 @@
+"""The extras of the package, and what a command says whose extra is missing."""
+
+import subprocess
+import sys
+import tomllib
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import pytest
+
+from bot.commands import extras
+from bot.commands.main import main
+
+REPOSITORY = Path(__file__).parents[3]
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+
+
+def test_both_extras_name_a_library_the_same_way() -> None:
+    server, worker = (PROJECT["optional-dependencies"][extra] for extra in ("server", "worker"))
+    by_name = {line.partition(">")[0].partition("=")[0]: line for line in server}
+    assert {line for line in worker if line.partition(">")[0].partition("=")[0] in by_name} <= set(server)
+
+
+def test_authors_and_clients_load_no_library_of_an_extra() -> None:
+    libraries = ["crewai", "redis", "slack_bolt", "structlog", "pydantic_settings", "yaml", "ruamel"]
+    script = (
+        "import sys, crewdeck, crewdeck.client\n"
+        "crewdeck.crew(title='Tides')(lambda inputs: None)\n"
+        f"print([name for name in {libraries!r} if name in sys.modules])\n"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPOSITORY, check=True, capture_output=True, text=True
+    )
+    assert loaded.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        (["serve"], "server"),
+        (["inbox"], "server"),
+        (["runs"], "server"),
+        (["worker"], "worker"),
+        (["crews"], "worker"),
+    ],
+)
+def test_a_command_says_which_extra_it_needs(
+    command: list[str], extra: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _name: None)
+    assert main(command) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f'crewdeck: this needs the extra "{extra}": pip install "crewdeck[{extra}]"\n'
+
+
+def test_a_server_that_would_start_workers_says_that_it_can_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def find_spec(name: str) -> ModuleSpec | None:
+        return None if name == "crewai" else ModuleSpec(name, None)
+
+    monkeypatch.setattr(extras, "find_spec", find_spec)
+    monkeypatch.chdir(tmp_path)
+    assert main(["serve"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 'pip install "crewdeck[worker]"' in line
+    assert "CREWDECK_WORKERS=0" in line
+
+
+def test_a_name_for_authors_says_which_extra_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "crewai.py").write_text("raise ModuleNotFoundError('No module', name='crewai')\n")
+    script = "import crewdeck\ntry:\n    crewdeck.AskHuman\nexcept ImportError as error:\n    print(error)\n"
+    asked = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert asked.stdout == 'crewdeck.AskHuman needs crewai: pip install "crewdeck[worker]"\n'
