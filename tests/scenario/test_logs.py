@@ -21,7 +21,7 @@ SECRETS = {
 
 PREAMBLE = """
 import logging, structlog
-from bot import logs
+from bot import logging as logs
 from bot.settings import load
 
 settings = load()
