@@ -8,7 +8,7 @@ import redis
 
 from bot.core.question import Question, QuestionKind, digest_of
 from bot.store import redis_keys
-from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat.actions import Target
 from tests.loopback.slack import Message
 from tests.scenario.outbox import ADA, Outbox
 from tests.scenario.slack_deployment import Transport, serving

@@ -19,9 +19,9 @@ from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run
 from bot.store.redis import open_store
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.ack_handler import Work
-from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.commands import CommandContext, ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.inbound.interactions import (

@@ -10,8 +10,8 @@ import pytest
 from bot.core.lists import RunFilter
 from bot.core.question import Action, QuestionKind
 from bot.core.run import Run, RunStatus
-from bot.surfaces.chat.inbound import actions
-from bot.surfaces.chat.inbound.actions import Target, input_block
+from bot.surfaces.chat import actions
+from bot.surfaces.chat.actions import Target, input_block
 from bot.surfaces.chat.message_keys import Posted
 from tests.contract.chat.memory_inbound import (
     ADA,

@@ -10,7 +10,7 @@ from bot.core.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import Response, make_response
-from bot.surfaces.chat.inbound.actions import WORDS_BLOCK, Target
+from bot.surfaces.chat.actions import WORDS_BLOCK, Target
 from bot.surfaces.chat.inbound.interactions import SILENT, Reply
 from bot.surfaces.chat.inbound.ports import QuestionLayout
 from bot.surfaces.chat.message_keys import asked_in_words, shown_digest

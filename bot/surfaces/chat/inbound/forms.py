@@ -8,9 +8,9 @@ from pydantic import JsonValue
 
 from bot.core.crew import Crew
 from bot.core.errors import CrewdeckError, InvalidInputs, Refused, StoreUnavailable
-from bot.surfaces.chat.inbound import actions
+from bot.surfaces.chat import actions
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.ack_handler import NOT_SAVED
-from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import People

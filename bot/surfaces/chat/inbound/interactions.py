@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.surfaces.chat import messages
-from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Message
 

@@ -12,9 +12,9 @@ from bot.core.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Action, Question
 from bot.core.run import Run
+from bot.surfaces.chat import actions
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.delivery.rendering import offload
-from bot.surfaces.chat.inbound import actions
-from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view
 from bot.surfaces.chat.inbound.forms import NOT_YOUR_FORM

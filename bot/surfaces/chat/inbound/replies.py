@@ -10,7 +10,7 @@ from bot.core.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run
-from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import READ_FIRST, Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
 from bot.surfaces.chat.inbound.ports import People, Unrecognised

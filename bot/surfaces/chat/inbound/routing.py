@@ -15,8 +15,8 @@ them is handled.
 
 from __future__ import annotations
 
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.ack_handler import Work
-from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.inbound.commands import CommandContext, CommandHandlers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
 from bot.surfaces.chat.inbound.parser import looks_like_command

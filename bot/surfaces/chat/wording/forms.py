@@ -10,9 +10,9 @@ from bot.core.crew import Crew, InputField, InputKind
 from bot.core.question import Question, QuestionKind
 from bot.core.run import Run
 from bot.core.text import valid
+from bot.surfaces.chat import actions
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.inbound import actions
-from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.messages import (
     Actions,
     Block,

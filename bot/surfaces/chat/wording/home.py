@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from bot.core import ids
 from bot.core.crew import Crew
 from bot.core.run import Run, RunStatus
+from bot.surfaces.chat import actions
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.inbound import actions
 from bot.surfaces.chat.messages import (
     Actions,
     Block,

@@ -11,8 +11,8 @@ from bot.core.policy import ANYONE, Policy
 from bot.core.question import Question
 from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
-from bot.surfaces.chat.inbound import actions
-from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat import actions
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.messages import (
     Actions,
     Block,

@@ -14,10 +14,9 @@ from enum import Enum
 
 from bot.core.question import Action, Option, QuestionKind
 from bot.core.text import visible
-from bot.surfaces.chat import messages
+from bot.surfaces.chat import actions, messages
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard, Silence
-from bot.surfaces.chat.inbound import actions
-from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.messages import (
     Actions,
     Block,

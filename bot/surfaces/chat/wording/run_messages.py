@@ -7,10 +7,10 @@ from itertools import pairwise
 from bot.core import ids
 from bot.core.run import RunStatus
 from bot.core.text import visible
+from bot.surfaces.chat import actions
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import RunCard, Task
 from bot.surfaces.chat.failures import Reason
-from bot.surfaces.chat.inbound import actions
-from bot.surfaces.chat.inbound.actions import Target
 from bot.surfaces.chat.messages import (
     Actions,
     Block,

@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.surfaces.chat.inbound import actions
-from bot.surfaces.chat.inbound.actions import Target
+from bot.surfaces.chat import actions
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.interactions import FormSubmission, IncomingMessage, Press, ReplyTarget
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.slack.inbound import emoji, words

@@ -8,7 +8,7 @@ import pytest
 from bot.core import inputs
 from bot.core.crew import Crew, InputField, InputKind
 from bot.core.errors import InvalidInputs
-from bot.surfaces.chat.inbound.actions import REPLY, START, VALUE, WORDS_ACTION, WORDS_BLOCK, input_block
+from bot.surfaces.chat.actions import REPLY, START, VALUE, WORDS_ACTION, WORDS_BLOCK, input_block
 from bot.surfaces.chat.inbound.interactions import FormSubmission
 from bot.surfaces.chat.wording import forms
 from bot.surfaces.slack.inbound.payloads import Submission

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.place import Place
-from bot.surfaces.chat.inbound.actions import ANSWERS, Target, choose, input_block, input_name
+from bot.surfaces.chat.actions import ANSWERS, Target, choose, input_block, input_name
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.places import ChatPlace, group
 from bot.surfaces.slack.place import SURFACE
