@@ -22,7 +22,7 @@ from bench.peer import Peer
 from bench.table import Figure, Within
 from bot.core.lists import RunFilter
 from bot.surfaces.chat.places import group
-from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack import SURFACE
 from tests.loopback.slack import LoopbackSlack, sign
 from tests.loopback.slack.payloads import slash_command
 

@@ -30,8 +30,8 @@ from bot.store.redis import open_store
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.home import Home
-from bot.surfaces.slack.place import SURFACE
 from bot.surfaces.slack.webapi.api import open_api
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message
 

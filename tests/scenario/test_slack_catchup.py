@@ -12,7 +12,7 @@ import pytest
 from bot.core import ids, starting
 from bot.core.question import Question, QuestionKind
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack import SURFACE
 from tests.loopback.slack import GENERAL, Person
 from tests.scenario.outbox import ADA, CREW, TEAM, Outbox
 from tests.scenario.server import Server

@@ -11,7 +11,7 @@ from bot.core.policy import Approvers
 from bot.core.question import Question
 from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack import SURFACE
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message
 from tests.scenario.outbox import TEAM, Outbox
 from tests.scenario.slack_deployment import Transport, connect, serving

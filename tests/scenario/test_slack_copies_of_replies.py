@@ -22,10 +22,9 @@ from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.inbound.payloads import Said, incoming
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.place import SURFACE
-from bot.surfaces.slack.renderer import LIMITS
 from bot.surfaces.slack.surface import SlackLayout
 from bot.surfaces.slack.webapi.api import open_api
 from bot.surfaces.slack.webapi.installed import Installed
@@ -59,7 +58,12 @@ async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies,
         async def made(store: Store) -> Replies:
             people = People(api, store.memory, BackgroundTasks(), installed)
             await people.actor(ADA.user_id)
-            return Replies(LIMITS, store, people, Answers(SURFACE, store, SlackLayout()))
+            return Replies(
+                api.capabilities,
+                store,
+                people,
+                Answers(SURFACE, store, SlackLayout()),
+            )
 
         yield await made(on.store), await made(far)
 

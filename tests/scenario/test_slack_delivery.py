@@ -14,7 +14,7 @@ from bot.core.policy import Approvers
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.core.run import RunError, RunStatus
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack import SURFACE
 from tests.loopback.slack import GENERAL, SLACK_BUDGETS, Budget
 from tests.scenario.outbox import ADA, TEAM, Outbox, delivering
 

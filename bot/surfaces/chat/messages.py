@@ -16,8 +16,6 @@ from typing import Literal
 class Limits:
     """How much a platform shows, and at which size a text moves from a message to a form or a file."""
 
-    #: The platform's name, as in principals and places.
-    surface: str
     #: UTF-16 units of a question that a message shows in full.
     message_units: int
     #: UTF-8 bytes of a question that a form shows in full.

@@ -20,7 +20,7 @@ from bot.surfaces.chat.message_keys import PROGRESS, Posted, question_message
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.wording import home
 from bot.surfaces.chat.wording.home import AskedQuestion, ListedRun
-from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.webapi.api import SlackApi
 
 log = structlog.get_logger(__name__)

@@ -31,6 +31,7 @@ from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.presence import Presence
 from bot.surfaces.chat.wording import question_messages
+from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.inbound.bolt import Dispatcher, application
 from bot.surfaces.slack.inbound.history import SlackThreadHistory
@@ -39,7 +40,6 @@ from bot.surfaces.slack.inbound.people import People
 from bot.surfaces.slack.inbound.private_replies import ModalOpener, SlackMessenger
 from bot.surfaces.slack.inbound.request_url import RequestUrl
 from bot.surfaces.slack.inbound.socket_mode import SocketMode
-from bot.surfaces.slack.place import SURFACE
 from bot.surfaces.slack.renderer import LIMITS
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
 from bot.surfaces.slack.webapi.installed import Installed
@@ -129,7 +129,7 @@ class SlackInbound:
         self.people = People(api, store.memory, self.background, self.installed)
         messenger = SlackMessenger(api)
         platform = InboundPlatform(
-            LIMITS,
+            api.capabilities,
             self.people,
             messenger,
             ModalOpener(api, messenger),

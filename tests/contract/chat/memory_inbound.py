@@ -36,7 +36,7 @@ from bot.surfaces.chat.inbound.ports import Unrecognised
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.presence import Presence
-from tests.contract.chat.memory_platform import LIMITS
+from tests.contract.chat.memory_platform import CAPABILITIES
 from tests.contract.examples import DEMO, approval, new_run
 
 SURFACE = "memory"
@@ -260,7 +260,7 @@ def text_of(value: object) -> str:
 async def memory_chat(redis_url: str) -> AsyncIterator[MemoryChat]:
     async with open_store(redis_url) as store:
         platform, background = MemoryPlatform(), BackgroundTasks()
-        ports = InboundPlatform(LIMITS, platform, platform, platform, platform, platform)
+        ports = InboundPlatform(CAPABILITIES, platform, platform, platform, platform, platform)
         presence = Presence(SURFACE, store.memory, "web-1")
         console = ConsoleLinks(store.memory, "http://127.0.0.1:3000", "secret")
         engine = InboundEngine(ports, store, Feed(), presence, background, console)

@@ -14,7 +14,6 @@ from bot.surfaces.chat.platform import Capabilities, Priority
 
 #: Small enough that tests reach them.
 LIMITS = Limits(
-    surface="memory",
     message_units=8000,
     form_bytes=100_000,
     result_units=10_000,
@@ -26,6 +25,7 @@ LIMITS = Limits(
     fields=50,
     rows=40,
 )
+CAPABILITIES = Capabilities(surface="memory", title="Memory", edit_interval_s=0.01, limits=LIMITS)
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,7 @@ class Shown:
 class MemoryPlatform:
     """Implements ChatPlatform."""
 
-    capabilities: Capabilities = field(
-        default_factory=lambda: Capabilities(
-            surface="memory", title="Memory", edit_interval_s=0.01, limits=LIMITS
-        )
-    )
+    capabilities: Capabilities = CAPABILITIES
     #: In the order in which they were posted.
     shown: dict[Posted, Shown] = field(default_factory=dict)
     #: Name and content of files, by channel.

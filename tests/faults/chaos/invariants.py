@@ -21,7 +21,7 @@ from bot.core.lists import RunFilter
 from bot.core.question import Action, Question
 from bot.core.run import Run, RunStatus
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack import SURFACE
 from tests.contract.places import misplaced
 from tests.faults.chaos.deployment import REDIS, ChaosDeployment
 from tests.faults.chaos.patience import patiently

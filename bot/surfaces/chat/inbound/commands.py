@@ -31,8 +31,9 @@ from bot.surfaces.chat.inbound.parser import (
 )
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
 from bot.surfaces.chat.message_keys import untold_in
-from bot.surfaces.chat.messages import Limits, Message
+from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import group
+from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import private_messages
 
 MAX_LISTED_RUNS = 10
@@ -76,9 +77,11 @@ class ConsoleLinks:
 class CommandHandlers:
     """What commands do."""
 
-    def __init__(self, limits: Limits, store: Store, starter: RunStarter, console: ConsoleLinks) -> None:
-        self._surface = limits.surface
-        self._limits = limits
+    def __init__(
+        self, platform: Capabilities, store: Store, starter: RunStarter, console: ConsoleLinks
+    ) -> None:
+        self._platform = platform
+        self._limits = platform.limits
         self._store = store
         self._console = console
         self._starter = starter
@@ -158,7 +161,7 @@ class CommandHandlers:
         mine = await self._own(context.actor)
         here = await self._store.runs.list(
             RunFilter(
-                group=group(self._surface, context.actor.tenant, context.reply_to.channel),
+                group=group(self._platform.surface, context.actor.tenant, context.reply_to.channel),
                 limit=2 * MAX_LISTED_RUNS,
             )
         )
@@ -166,7 +169,7 @@ class CommandHandlers:
         others = [run for run in here if run.id not in known][:MAX_LISTED_RUNS]
         paused = await self._store.runs.pause_reason(context.actor.tenant)
         waits = await self._store.runs.waits([*mine, *others])
-        return Reply(say=private_messages.runs_state(mine, others, paused, self._limits, waits))
+        return Reply(say=private_messages.runs_state(mine, others, paused, self._platform, waits))
 
     async def _status(self, context: CommandContext, prefix: str) -> Reply:
         if not prefix:
@@ -179,10 +182,10 @@ class CommandHandlers:
         paused = await self._store.runs.pause_reason(run.place.tenant) if run.place else None
         waits = await self._store.runs.waits([run])
         asked = await self._store.questions.list(run.id)
-        copies = (await self._store.outbox.state(self._surface, run.id)).copies
+        copies = (await self._store.outbox.state(self._platform.surface, run.id)).copies
         return Reply(
             say=private_messages.run_state(
-                run, asked, paused, self._limits, waits.get(run.id), untold_in(copies)
+                run, asked, paused, self._platform, waits.get(run.id), untold_in(copies)
             )
         )
 
@@ -231,7 +234,7 @@ class CommandHandlers:
         if len(found) == 1:
             return found[0]
         if found:
-            return Reply(say=private_messages.ambiguous(found, self._limits))
+            return Reply(say=private_messages.ambiguous(found, self._platform))
         return Reply(say=private_messages.words(f"There is no run {prefix!r} of yours or in this channel."))
 
     async def _known_to(self, actor: Actor) -> dict[str, Crew]:

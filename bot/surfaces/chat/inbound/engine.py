@@ -18,7 +18,7 @@ from bot.surfaces.chat.inbound.presses import PressHandlers
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.inbound.routing import MessageRouter
 from bot.surfaces.chat.inbound.starting import RunStarter
-from bot.surfaces.chat.messages import Limits
+from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.presence import Presence
 
 
@@ -26,8 +26,7 @@ from bot.surfaces.chat.presence import Presence
 class InboundPlatform:
     """What the engine needs of a platform."""
 
-    #: Its name in the store (of actors, places and keys), and how much fits into its messages.
-    limits: Limits
+    capabilities: Capabilities
     people: People
     messenger: PrivateMessenger
     forms: FormOpener
@@ -47,16 +46,17 @@ class InboundEngine:
         background: BackgroundTasks,
         console: ConsoleLinks,
     ) -> None:
-        limits, surface, people = platform.limits, platform.limits.surface, platform.people
+        capabilities, people = platform.capabilities, platform.people
+        surface, limits = capabilities.surface, capabilities.limits
         self._surface = surface
         self._store = store
         self._presence = presence
         self.pending = PendingRequests(surface, store, presence)
         self.ack_handler = AckHandler(surface, background, platform.messenger, store.memory, self.pending)
-        starter = RunStarter(limits, store, feed, platform.messenger, platform.forms)
+        starter = RunStarter(capabilities, store, feed, platform.messenger, platform.forms)
         answers = Answers(surface, store, platform.layout)
-        replies = Replies(limits, store, people, answers)
-        self.commands = CommandHandlers(limits, store, starter, console)
+        replies = Replies(capabilities, store, people, answers)
+        self.commands = CommandHandlers(capabilities, store, starter, console)
         self.forms = FormHandlers(people, answers, starter)
         self.router = MessageRouter(people, self.commands, replies, platform.orphans)
         self.presses = PressHandlers(

@@ -14,8 +14,9 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import READ_FIRST, Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
 from bot.surfaces.chat.inbound.ports import People, Unrecognised
-from bot.surfaces.chat.messages import Limits, Line
+from bot.surfaces.chat.messages import Line
 from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import private_messages
 
 DAY_S = 24 * 3600.0
@@ -36,9 +37,9 @@ Asked = tuple[Run, Question]
 class Replies:
     """Finds the question that a reply answers. Never guesses."""
 
-    def __init__(self, limits: Limits, store: Store, people: People, answers: Answers) -> None:
-        self._surface = limits.surface
-        self._limits = limits
+    def __init__(self, platform: Capabilities, store: Store, people: People, answers: Answers) -> None:
+        self._surface = platform.surface
+        self._limits = platform.limits
         self._store = store
         self._people = people
         self._answers = answers

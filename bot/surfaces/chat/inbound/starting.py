@@ -16,8 +16,8 @@ from bot.core.value import Value
 from bot.surfaces.chat.inbound.interactions import Reply, ReplyTarget
 from bot.surfaces.chat.inbound.ports import FormOpener, PrivateMessenger
 from bot.surfaces.chat.message_keys import unplaced_notice
-from bot.surfaces.chat.messages import Limits
 from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import forms, private_messages
 
 DRAFT_TTL_S = 24 * 3600.0
@@ -51,10 +51,10 @@ class RunStarter:
     """Starts runs from what people ask for."""
 
     def __init__(
-        self, limits: Limits, store: Store, feed: Feed, messenger: PrivateMessenger, forms: FormOpener
+        self, platform: Capabilities, store: Store, feed: Feed, messenger: PrivateMessenger, forms: FormOpener
     ) -> None:
-        self._surface = limits.surface
-        self._limits = limits
+        self._surface = platform.surface
+        self._limits = platform.limits
         self._store = store
         self._feed = feed
         self._messenger = messenger

@@ -36,6 +36,7 @@ from bot.surfaces.chat.messages import (
     said,
 )
 from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.shortening import beginning, length, short
 from bot.surfaces.chat.wording.question_messages import either
 
@@ -193,23 +194,23 @@ def not_yours_to_cancel(run: Run) -> Message:
     return said(*named(run), " isn't yours to cancel. Ask ", *deciders(run.cancellers), ".")
 
 
-def run_line(run: Run, limits: Limits, wait: Wait | None = None) -> Line:
+def run_line(run: Run, surface: str, wait: Wait | None = None) -> Line:
     """A run in a line, with where it is, and what it waits for to be taken."""
     why: Line = (". ", _text(wait.message)) if wait else ()
     by = (Time(run.created_at), " by ", Mention(run.requester.principal))
-    return (*named(run), f": {STATES[run.status]}", *_where(run, limits), ", started ", *by, *why)
+    return (*named(run), f": {STATES[run.status]}", *_where(run, surface), ", started ", *by, *why)
 
 
 def run_state(
     run: Run,
     asked: Sequence[Question],
     paused: str | None,
-    limits: Limits,
+    platform: Capabilities,
     wait: Wait | None = None,
     untold: Mapping[str, str] = NOBODY,
 ) -> Message:
     """One run, in full. `untold`: why nobody could be told of a question who may answer it."""
-    lines = [run_line(run, limits)]
+    lines = [run_line(run, platform.surface)]
     if wait is not None and wait.code is not WaitFor.PAUSED:
         lines.append(("• ", _text(wait.message)))
     for question in (each for each in asked if each.open):
@@ -221,27 +222,28 @@ def run_state(
         lines.append(("• ", _text(run.error.message)))
     if paused and not run.status.over:
         lines.append(_paused(paused))
-    return _message([*lines, ("Run ", Code(run.id))], limits)
+    return _message([*lines, ("Run ", Code(run.id))], platform.limits)
 
 
 def runs_state(
     mine: Sequence[Run],
     here: Sequence[Run],
     paused: str | None,
-    limits: Limits,
+    platform: Capabilities,
     waits: Mapping[str, Wait] = NO_WAITS,
 ) -> Message:
     """One's own runs and those of a channel, with a choice for more about one."""
     lines = [_paused(paused)] if paused else []
     if mine:
-        lines += [(Bold("Your runs"),), *(run_line(run, limits, waits.get(run.id)) for run in mine)]
+        lines += [(Bold("Your runs"),), *(run_line(run, platform.surface, waits.get(run.id)) for run in mine)]
     if here:
         lines.append((Bold("Other runs in this channel"),))
-        lines += [run_line(run, limits, waits.get(run.id)) for run in here]
+        lines += [run_line(run, platform.surface, waits.get(run.id)) for run in here]
     if not mine and not here:
         nothing: Line = ("You have no runs. ", Code("/crew list"), " shows what can be started.")
-        return _message([*lines, nothing], limits)
-    return _message(lines, limits, _picker("More about...", actions.PICK_STATUS, [*mine, *here], limits))
+        return _message([*lines, nothing], platform.limits)
+    picker = _picker("More about...", actions.PICK_STATUS, [*mine, *here], platform.limits)
+    return _message(lines, platform.limits, picker)
 
 
 def cancellable(runs: Sequence[Run], limits: Limits) -> Message:
@@ -252,21 +254,22 @@ def cancellable(runs: Sequence[Run], limits: Limits) -> Message:
     return _message([("Which run do you want to cancel?",)], limits, picker)
 
 
-def ambiguous(runs: Sequence[Run], limits: Limits) -> Message:
+def ambiguous(runs: Sequence[Run], platform: Capabilities) -> Message:
     """Several runs begin with what somebody typed."""
     lines: list[Line] = [("Several runs begin like that:",)]
-    return _message([*lines, *((Code(run.id), " ", *run_line(run, limits)) for run in runs)], limits)
+    found = ((Code(run.id), " ", *run_line(run, platform.surface)) for run in runs)
+    return _message([*lines, *found], platform.limits)
 
 
 def _paused(reason: str) -> Line:
     return "⏸️ ", Bold("Paused:"), " ", _text(reason)
 
 
-def _where(run: Run, limits: Limits) -> Line:
+def _where(run: Run, surface: str) -> Line:
     """The channel; none for a run that lives on another surface."""
-    if run.place is None or run.place.surface != limits.surface:
+    if run.place is None or run.place.surface != surface:
         return ()
-    return " in ", ChannelName(ChatPlace.decode(run.place, limits.surface).channel)
+    return " in ", ChannelName(ChatPlace.decode(run.place, surface).channel)
 
 
 def _picker(label: str, action: str, runs: Sequence[Run], limits: Limits) -> Actions:

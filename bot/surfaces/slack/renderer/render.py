@@ -27,7 +27,6 @@ from bot.surfaces.slack.renderer.elements import Json, mrkdwn_text, plain
 from bot.surfaces.slack.renderer.mrkdwn import mrkdwn
 
 LIMITS = Limits(
-    surface="slack",
     # Slack refuses a message at about 13,200 units.
     message_units=8000,
     # 100 blocks of 3,000 units, of which a cut at a line's end may leave half empty; and 250 kB as JSON.

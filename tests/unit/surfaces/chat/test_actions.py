@@ -8,7 +8,7 @@ from bot.core.place import Place
 from bot.surfaces.chat.actions import ANSWERS, Target, choose, input_block, input_name
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.places import ChatPlace, group
-from bot.surfaces.slack.place import SURFACE
+from bot.surfaces.slack import SURFACE
 
 IDS = st.from_regex(r"[A-Z0-9]{1,12}", fullmatch=True)
 STAMPS = st.from_regex(r"[0-9]{10}\.[0-9]{6}", fullmatch=True)

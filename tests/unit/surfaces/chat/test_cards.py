@@ -30,14 +30,17 @@ from bot.core.text import valid, visible
 from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat.cards import progress, question_card, run_card
 from bot.surfaces.chat.messages import Actions, Form, Message
+from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import forms, home, private_messages, question_messages, run_messages
 from bot.surfaces.chat.wording.question_messages import Fit
+from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
 from tests.linear import LINEAR, growth
 from tests.loopback.slack.blocks import check_message_blocks, check_view, texts
 
 RUN = "6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31"
 ADA = Actor(surface="slack", tenant="T0", user_id="U0ADA", name="Ada")
+PLATFORM = Capabilities(SURFACE, "Slack", 1.0, LIMITS)
 POLICY = Policy(deciders=("slack:T0:U0ADA",))
 PARTS = (
     "<!channel>", "<!here|here>", "<!everyone>", "<!subteam^S1|x>", "<@U0EVIL>", "<#C1>", "<https://evil.com|a>",
@@ -359,9 +362,9 @@ def private(question: Question, title: str, words: str, name: str) -> list[Messa
         private_messages.cancelled(run),
         private_messages.over(run),
         private_messages.not_yours_to_cancel(run),
-        private_messages.run_state(run, [question], words, LIMITS, wait, {question.id: words}),
-        private_messages.runs_state([run] * 3, [run] * 30, words, LIMITS, {run.id: wait}),
-        private_messages.ambiguous([run] * 3, LIMITS),
+        private_messages.run_state(run, [question], words, PLATFORM, wait, {question.id: words}),
+        private_messages.runs_state([run] * 3, [run] * 30, words, PLATFORM, {run.id: wait}),
+        private_messages.ambiguous([run] * 3, PLATFORM),
         private_messages.which([(run, question)] * 30, words, "1700.1", LIMITS),
         private_messages.explained(private_messages.run_is_over(run)),
         private_messages.explained(private_messages.already_settled(settled)),

@@ -6,7 +6,9 @@ from bot.core.policy import Policy
 from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import private_messages
+from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.renderer import LIMITS, render_message
 from tests.loopback.slack.blocks import texts
 
@@ -21,6 +23,7 @@ RUN = Run(
     cancellers=NOBODY,
     created_at=0,
 )
+PLATFORM = Capabilities(SURFACE, "Slack", 1.0, LIMITS)
 WAIT = Wait(code=WaitFor.LIMIT, message="2 of at most 2 runs of this crew are working.", ahead=0)
 
 
@@ -29,17 +32,17 @@ def shown(message: Message) -> str:
 
 
 def test_one_run_in_full() -> None:
-    assert "queued" in shown(private_messages.run_state(RUN, [], None, LIMITS, WAIT))
+    assert "queued" in shown(private_messages.run_state(RUN, [], None, PLATFORM, WAIT))
     assert "• 2 of at most 2 runs of this crew are working." in shown(
-        private_messages.run_state(RUN, [], None, LIMITS, WAIT)
+        private_messages.run_state(RUN, [], None, PLATFORM, WAIT)
     )
 
 
 def test_each_run_of_a_list() -> None:
-    text = shown(private_messages.runs_state([RUN], [], None, LIMITS, {RUN.id: WAIT}))
+    text = shown(private_messages.runs_state([RUN], [], None, PLATFORM, {RUN.id: WAIT}))
     assert "2 of at most 2 runs of this crew are working." in text
 
 
 def test_a_pause_is_said_once() -> None:
     paused = Wait(code=WaitFor.PAUSED, message="Its workspace is paused: revoked")
-    assert shown(private_messages.run_state(RUN, [], "revoked", LIMITS, paused)).count("revoked") == 1
+    assert shown(private_messages.run_state(RUN, [], "revoked", PLATFORM, paused)).count("revoked") == 1

@@ -1,3 +1,0 @@
-"""Slack's name in the store: of places, actors and keys."""
-
-SURFACE = "slack"
