@@ -18,6 +18,7 @@ from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Reply, said
 from bot.surfaces.chat.inbound.pending_requests import PendingRequests
 from bot.surfaces.chat.inbound.ports import PrivateMessenger
+from bot.surfaces.chat.wording import sentences
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +28,7 @@ ACK_TIMEOUT_S = 1.5
 Up to half a second each goes to the check for a replay before, and to saving the request after.
 """
 
-NOT_SAVED = "I can't save that right now, please press again."
-UNSAVED = said(NOT_SAVED)
-NOT_DONE = "Something went wrong on my side, and nothing was changed. Please try again."
+UNSAVED = said(sentences.NOT_SAVED)
 
 Work = Coroutine[Any, Any, Reply]
 Acknowledge = Callable[[Reply], Awaitable[Reply]]
@@ -137,4 +136,4 @@ def _apology(error: BaseException) -> Reply:
     if isinstance(error, CrewdeckError):
         return said(str(error))
     log.error("a request could not be handled", exc_info=error)
-    return said(NOT_DONE)
+    return said(sentences.NOT_DONE)

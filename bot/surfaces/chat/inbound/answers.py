@@ -15,13 +15,7 @@ from bot.surfaces.chat.inbound.interactions import SILENT, Reply
 from bot.surfaces.chat.inbound.ports import QuestionLayout
 from bot.surfaces.chat.message_keys import asked_in_words, shown_digest
 from bot.surfaces.chat.messages import Line
-from bot.surfaces.chat.wording import private_messages
-
-GONE = "This question is no longer there: its run ended some time ago."
-READ_FIRST = (
-    "Only the beginning of this question fits into the thread, so nothing was decided. "
-    "Press “Show all”: you decide at the end of it."
-)
+from bot.surfaces.chat.wording import private_messages, sentences
 
 
 class Answers:
@@ -39,7 +33,7 @@ class Answers:
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
-            return Reply(say=private_messages.words(GONE))
+            return Reply(say=private_messages.words(sentences.QUESTION_GONE))
         said = make_response(action, actor, key=key, value=value, digest=target.digest)
         return _explained(await self._respond(question, said), question, actor)
 
@@ -48,12 +42,12 @@ class Answers:
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
-            return Reply(errors={WORDS_BLOCK: GONE})
+            return Reply(errors={WORDS_BLOCK: sentences.QUESTION_GONE})
         if question.kind is not QuestionKind.REVIEW:
             if why := self._ambiguous(question, words):
                 return Reply(errors={WORDS_BLOCK: why})
             if await self._decides_unseen(question, actor, words):
-                return Reply(errors={WORDS_BLOCK: READ_FIRST})
+                return Reply(errors={WORDS_BLOCK: sentences.SHOW_ALL_FIRST})
         ruling = await self._respond(question, self._typed(question, actor, words, key, target.digest))
         why = private_messages.refusal_in_form(ruling, admitted=_admitted(question, actor))
         return Reply(errors={WORDS_BLOCK: why}) if why else SILENT
@@ -63,7 +57,7 @@ class Answers:
         if question.open and can_decide(actor, question.policy) and (why := self._ambiguous(question, words)):
             return (why,)
         if await self._decides_unseen(question, actor, words):
-            return (READ_FIRST,)
+            return (sentences.SHOW_ALL_FIRST,)
         shown = await self._store.outbox.state(self._surface, question.run_id)
         digest = shown.copies.get(shown_digest(question.id), "")
         said = self._in_words(question, actor, words, key, digest)
@@ -74,7 +68,7 @@ class Answers:
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
-            return Reply(say=private_messages.words(GONE))
+            return Reply(say=private_messages.words(sentences.QUESTION_GONE))
         code = "not_allowed" if not can_decide(actor, question.policy) else "" if question.open else "settled"
         if code:
             ruling = Ruling(verdict=Verdict.REFUSED, code=code, question=question)

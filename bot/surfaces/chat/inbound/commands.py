@@ -34,10 +34,9 @@ from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import group
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.wording import private_messages
+from bot.surfaces.chat.wording import private_messages, sentences
 
 MAX_LISTED_RUNS = 10
-MEMBERS_ONLY = "The console is for members of this workspace. What is yours to answer, you can answer here."
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class ConsoleLinks:
     async def open(self, person: Actor) -> Reply:
         """A link for this person alone: the same one until it was used. Raises StoreUnavailable."""
         if person.membership is not Membership.MEMBER:
-            return said(MEMBERS_ONLY)
+            return said(sentences.CONSOLE_FOR_MEMBERS)
         token, seconds = await sessions.offer_link(self._memory, person, self._secret)
         link = f"{self._url}{sessions.LINK_PATH}{token}"
         minutes = math.ceil(seconds / 60)
@@ -124,7 +123,7 @@ class CommandHandlers:
         )
         if crew is None:
             known = await self._known_to(context.actor)
-            return _did_you_mean(f"There is no crew {command.crew!r}.", command.crew, known)
+            return _did_you_mean(sentences.no_such_crew(command.crew), command.crew, known)
         try:
             starting.check_can_start(crew, context.actor)
             return await self._begin(context, crew, given(crew, command.rest))
@@ -204,7 +203,7 @@ class CommandHandlers:
         try:
             run = await self._store.runs.cancel(run_id, actor)
         except NotFound:
-            return Reply(say=private_messages.words("This run is no longer there: it ended some time ago."))
+            return Reply(say=private_messages.words(sentences.RUN_GONE))
         except Refused as refused:
             return Reply(say=await self._why_not(run_id, refused))
         return SILENT if silent else Reply(say=private_messages.cancelled(run))
@@ -235,7 +234,7 @@ class CommandHandlers:
             return found[0]
         if found:
             return Reply(say=private_messages.ambiguous(found, self._platform))
-        return Reply(say=private_messages.words(f"There is no run {prefix!r} of yours or in this channel."))
+        return Reply(say=private_messages.words(sentences.no_such_run(prefix)))
 
     async def _known_to(self, actor: Actor) -> dict[str, Crew]:
         """The crews that this person may start: of others, guests are not told the names."""
@@ -249,7 +248,7 @@ class CommandHandlers:
         crews = await self._known_to(actor)
         if (verb := nearest(word, VERBS)) is not None:
             return Reply(say=private_messages.unknown_word(word, verb))
-        return _did_you_mean("I don't know that.", word, crews)
+        return _did_you_mean(sentences.NOT_UNDERSTOOD, word, crews)
 
 
 def _did_you_mean(problem: str, word: str, crews: dict[str, Crew]) -> Reply:

@@ -10,16 +10,12 @@ from bot.core.crew import Crew
 from bot.core.errors import CrewdeckError, InvalidInputs, Refused, StoreUnavailable
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.inbound.ack_handler import NOT_SAVED
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import People
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
-from bot.surfaces.chat.wording import forms
+from bot.surfaces.chat.wording import forms, sentences
 
-TOO_OLD = "This form has been open for too long. Please start the crew again."
-NOT_YOUR_FORM = "This form was opened for somebody else. Start the crew yourself with /crew start."
-NO_WORDS = "Please say something."
 WHOLE_FORM = ""
 """The field at which something is said that concerns all of a form."""
 MAX_ERROR_LENGTH = 150
@@ -43,7 +39,7 @@ class FormHandlers:
                 case _:
                     return SILENT
         except StoreUnavailable:
-            return _wrong(NOT_SAVED)
+            return _wrong(sentences.NOT_SAVED)
         except CrewdeckError as refused:
             return _wrong(str(refused))
 
@@ -51,7 +47,7 @@ class FormHandlers:
         """An answer in words. Whether this person may answer is checked again, by the store."""
         words = sent.values.get(actions.WORDS_BLOCK, "").strip()
         if not words:
-            return Reply(errors={actions.WORDS_BLOCK: NO_WORDS})
+            return Reply(errors={actions.WORDS_BLOCK: sentences.WORDS_MISSING})
         target = Target.decode(sent.metadata)
         actor = await self._people.actor(sent.reply_to.user, sent.installation)
         return await self._answers.by_form(target, words, actor, key=sent.key)
@@ -60,11 +56,11 @@ class FormHandlers:
         """Start a crew with what the form holds."""
         found = await self._starter.draft(sent.metadata)
         if found is None:
-            return _wrong(TOO_OLD)
+            return _wrong(sentences.FORM_EXPIRED)
         draft, crew = found
         actor = await self._people.actor(sent.reply_to.user, sent.installation)
         if not draft.is_of(actor):
-            return _wrong(NOT_YOUR_FORM)
+            return _wrong(sentences.FORM_OF_ANOTHER)
         filled = draft.model_copy(update={"given": _inputs(crew, draft, sent)})
         try:
             run = await self._starter.start(filled, crew, actor)

@@ -12,6 +12,7 @@ from bot.core.run import Run
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Form, Message
+from bot.surfaces.chat.wording import sentences
 
 
 class Unrecognised(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
@@ -20,7 +21,7 @@ class Unrecognised(CrewdeckError):  # noqa: N818 - named as its kin in core/erro
     code = "unrecognised"
 
     def __init__(self, platform: str) -> None:
-        super().__init__(f"{platform} can't tell me who you are right now. Please try again in a moment.")
+        super().__init__(sentences.unrecognised(platform))
 
 
 class People(Protocol):

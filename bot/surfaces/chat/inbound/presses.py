@@ -17,17 +17,14 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.delivery.rendering import offload
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view
-from bot.surfaces.chat.inbound.forms import NOT_YOUR_FORM
 from bot.surfaces.chat.inbound.interactions import SILENT, Press, Reply
 from bot.surfaces.chat.inbound.ports import FormOpener, Orphans, People
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.inbound.starting import RunStarter
 from bot.surfaces.chat.messages import Form, Limits
-from bot.surfaces.chat.wording import forms, private_messages
+from bot.surfaces.chat.wording import forms, private_messages, sentences
 
 Handler = Callable[[Press, Target, Actor], Awaitable[Reply]]
-
-NOT_SHOWN = "This isn't for you to see: its run is neither yours nor in this channel."
 
 
 @dataclass(frozen=True)
@@ -93,10 +90,10 @@ class PressHandlers:
         """Show all of a question, to who may decide it or sees its beginning already."""
         found = await self._read(target)
         if found is None:
-            return Reply(say=private_messages.words("This is no longer there: its run ended some time ago."))
+            return Reply(say=private_messages.words(sentences.QUESTION_GONE))
         run, question = found
         if not can_decide(actor, question.policy) and not _sees(press, run, actor):
-            return Reply(say=private_messages.words(NOT_SHOWN))
+            return Reply(say=private_messages.words(sentences.QUESTION_HIDDEN))
         size = len(question.prompt) + len(question.context)
         return self._open(press, await offload(lambda: forms.full_text(run, question, self.limits), size))
 
@@ -117,12 +114,10 @@ class PressHandlers:
         """Open the form for what a crew still needs, for who wanted to start it."""
         found = await self.starter.draft(target.run_id)
         if found is None:
-            return Reply(
-                say=private_messages.words("This has been there for too long. Please start the crew again.")
-            )
+            return Reply(say=private_messages.words(sentences.START_EXPIRED))
         draft, crew = found
         if not draft.is_of(actor):
-            return Reply(say=private_messages.words(NOT_YOUR_FORM))
+            return Reply(say=private_messages.words(sentences.FORM_OF_ANOTHER))
         starting.check_can_start(crew, actor)
         return self.starter.open_form(draft, crew, press.form_handle, press.reply_to)
 
@@ -136,9 +131,9 @@ class PressHandlers:
         try:
             run = await self.store.runs.get(target.run_id)
         except NotFound:
-            return Reply(say=private_messages.words("This run is no longer there."))
+            return Reply(say=private_messages.words(sentences.RUN_GONE))
         if not can_view(run, actor, press.reply_to.channel):
-            return Reply(say=private_messages.words("This run is neither yours nor in this channel."))
+            return Reply(say=private_messages.words(sentences.RUN_HIDDEN))
         return await self.commands.describe(run)
 
     async def _pick_cancel(self, _press: Press, target: Target, actor: Actor) -> Reply:

@@ -11,13 +11,13 @@ from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.inbound.answers import READ_FIRST, Answers
+from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
 from bot.surfaces.chat.inbound.ports import People, Unrecognised
 from bot.surfaces.chat.messages import Line
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.wording import private_messages
+from bot.surfaces.chat.wording import private_messages, sentences
 
 DAY_S = 24 * 3600.0
 FIRST_REPLY_TTL_S = 30 * DAY_S
@@ -25,11 +25,6 @@ ROUTE_TTL_S = 7 * DAY_S
 """How long it is remembered which question a message answers, and the words that wait for a choice."""
 CLOCK_SKEW_MS = 2000
 """The platform's clock may be this far behind the store's: a reply is later than its question."""
-
-NOT_TAKEN = (
-    "I left that to the people it names: it was not taken as an answer. If it is one, mention me in it, "
-    "or press a button of the question."
-)
 
 Asked = tuple[Run, Question]
 
@@ -78,20 +73,16 @@ class Replies:
         kept = await self._store.memory.recall(f"{key}:words")
         said = json.loads(kept) if kept else None
         if said is None or said["user"] != actor.user_id:
-            return Reply(
-                say=private_messages.words("I no longer have those words. Please reply in the thread again.")
-            )
+            return Reply(say=private_messages.words(sentences.REPLY_FORGOTTEN))
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
-            return Reply(say=private_messages.words("This question is no longer there."))
+            return Reply(say=private_messages.words(sentences.QUESTION_GONE))
         if await self._routed(key, question) != _route(question):
-            return Reply(
-                say=private_messages.words("Those words were already passed on to another question.")
-            )
+            return Reply(say=private_messages.words(sentences.REPLY_USED))
         why = await self._answers.in_thread(question, said["words"], actor, key=key)
         return Reply(
-            say=private_messages.explained(why) if why else private_messages.words("Thank you, passed on.")
+            say=private_messages.explained(why) if why else private_messages.words(sentences.REPLY_PASSED_ON)
         )
 
     async def _asked(self, runs: list[Run], message: IncomingMessage) -> list[Asked]:
@@ -132,7 +123,7 @@ class Replies:
         theirs = [question for _, question in asked if can_decide(actor, question.policy)]
         if not theirs:
             return SILENT
-        return await self._explain_once(f"{theirs[-1].id}:talk", actor, (NOT_TAKEN,))
+        return await self._explain_once(f"{theirs[-1].id}:talk", actor, (sentences.NOT_TAKEN_AS_ANSWER,))
 
     async def _answer(self, message: IncomingMessage, words: str, question: Question, actor: Actor) -> Reply:
         if can_decide(actor, question.policy):
@@ -142,7 +133,7 @@ class Replies:
             if question_id != question.id:
                 question = await self._store.questions.get(run_id, question_id)
         why = await self._answers.in_thread(question, words, actor, key=message.key)
-        if why == (READ_FIRST,):
+        if why == (sentences.SHOW_ALL_FIRST,):
             return Reply(say=private_messages.explained(why))  # Each time: they meant to decide.
         return await self._explain_once(question.id, actor, why) if why else SILENT
 

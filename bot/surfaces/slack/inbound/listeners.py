@@ -20,6 +20,7 @@ from bot.surfaces.chat.inbound.commands import CommandContext
 from bot.surfaces.chat.inbound.engine import InboundEngine
 from bot.surfaces.chat.inbound.forms import WHOLE_FORM
 from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Reply, ReplyTarget
+from bot.surfaces.chat.wording import sentences
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.inbound import words
 from bot.surfaces.slack.inbound.payloads import (
@@ -37,10 +38,6 @@ from bot.surfaces.slack.webapi.installed import Installed
 
 log = structlog.get_logger(__name__)
 
-REVOKED = "the app's token was revoked; install the app again and restart Crewdeck with the new token"
-UNINSTALLED = (
-    "the app was removed from the workspace; install it again and restart Crewdeck with the new token"
-)
 SEND_AGAIN = 503
 
 Listener = Callable[[AsyncAck, dict[str, Any]], Awaitable[BoltResponse | None]]
@@ -149,12 +146,12 @@ class Listeners:
         event = Event.model_validate(body)
         # Tokens of single people are none of ours.
         ours = bool(Revoked.model_validate(event.event).tokens.bot)
-        work = self._pause(event.team, REVOKED) if ours else _nothing()
+        work = self._pause(event.team, sentences.ACCESS_REVOKED) if ours else _nothing()
         return await self._event(_of_nobody(event, body), work, ack)
 
     async def app_uninstalled(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         event = Event.model_validate(body)
-        return await self._event(_of_nobody(event, body), self._pause(event.team, UNINSTALLED), ack)
+        return await self._event(_of_nobody(event, body), self._pause(event.team, sentences.APP_REMOVED), ack)
 
     async def _pause(self, team: str, reason: str) -> Reply:
         await self.runs.pause_tenant(team, reason)

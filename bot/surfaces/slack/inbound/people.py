@@ -23,6 +23,7 @@ from bot.core.value import Value
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.ports import Unrecognised
+from bot.surfaces.chat.wording import sentences
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,7 @@ class Barred(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
     code = "barred"
 
     def __init__(self) -> None:
-        super().__init__("Only people can do this whose account in Slack is active.")
+        super().__init__(sentences.account_inactive(TITLE))
 
 
 class Foreign(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
@@ -53,7 +54,7 @@ class Foreign(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
     code = "foreign"
 
     def __init__(self) -> None:
-        super().__init__("This belongs to another workspace's installation of the app: nothing was done.")
+        super().__init__(sentences.OTHER_INSTALLATION)
 
 
 class Profiles(Protocol):

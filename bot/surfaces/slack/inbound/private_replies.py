@@ -13,7 +13,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
 from bot.surfaces.chat.messages import Form, Message
-from bot.surfaces.chat.wording import private_messages
+from bot.surfaces.chat.wording import private_messages, sentences
 from bot.surfaces.slack.renderer import render_message
 from bot.surfaces.slack.webapi.api import SlackApi
 from bot.surfaces.slack.webapi.failures import retry_after
@@ -26,7 +26,6 @@ MAX_RETRY_DELAY_S = 30.0
 RESPONSE_URL_TIMEOUT_S = 10
 TRIGGER_TTL_S = 3.0
 """How long a trigger_id lives."""
-TOO_LATE = "Slack was too slow to open that window. Please press again."
 
 Way = Callable[[ReplyTarget, Message], Awaitable[None]]
 
@@ -111,7 +110,8 @@ class ModalOpener:
             await self._open(handle, form, deadline)
         except (Later, Rejected) as error:
             log.info("a modal could not be opened", why=str(error), user=to.user)
-            await self._messenger.tell(to, private_messages.words(TOO_LATE))
+            too_late = sentences.form_too_late(self._api.capabilities.title)
+            await self._messenger.tell(to, private_messages.words(too_late))
 
     async def replace(self, form_id: str, form: Form) -> None:
         """Show another form in an open modal, unless it was closed meanwhile."""

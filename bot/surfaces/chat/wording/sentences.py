@@ -1,0 +1,86 @@
+"""Sentences that stand alone: why something was not done, and what to do. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# ── any request ─────────────────────────────────────────────────────────────────────────────────────────────
+
+NOT_SAVED: Final = "I can't save that right now, please press again."
+NOT_DONE: Final = "Something went wrong on my side, and nothing was changed. Please try again."
+
+
+# ── who acts ────────────────────────────────────────────────────────────────────────────────────────────────
+
+OTHER_INSTALLATION: Final = "This belongs to another workspace's installation of the app: nothing was done."
+CONSOLE_FOR_MEMBERS: Final = (
+    "The console is for members of this workspace. What is yours to answer, you can answer here."
+)
+
+
+def unrecognised(platform: str) -> str:
+    """The platform doesn't say who this is."""
+    return f"{platform} can't tell me who you are right now. Please try again in a moment."
+
+
+def account_inactive(platform: str) -> str:
+    """Whoever acts is no person, or no longer one of theirs."""
+    return f"Only people can do this whose account in {platform} is active."
+
+
+# ── questions ───────────────────────────────────────────────────────────────────────────────────────────────
+
+QUESTION_GONE: Final = "This question is no longer there: its run ended some time ago."
+SHOW_ALL_FIRST: Final = (
+    "Only the beginning of this question fits into the thread, so nothing was decided. "
+    "Press “Show all”: you decide at the end of it."
+)
+QUESTION_HIDDEN: Final = "This isn't for you to see: its run is neither yours nor in this channel."
+
+NOT_TAKEN_AS_ANSWER: Final = (
+    "I left that to the people it names: it was not taken as an answer. If it is one, mention me in it, "
+    "or press a button of the question."
+)
+REPLY_FORGOTTEN: Final = "I no longer have those words. Please reply in the thread again."
+REPLY_USED: Final = "Those words were already passed on to another question."
+REPLY_PASSED_ON: Final = "Thank you, passed on."
+
+
+# ── crews and runs ──────────────────────────────────────────────────────────────────────────────────────────
+
+RUN_GONE: Final = "This run is no longer there: it ended some time ago."
+RUN_HIDDEN: Final = "This run is neither yours nor in this channel."
+NOT_UNDERSTOOD: Final = "I don't know that."
+
+
+def no_such_crew(name: str) -> str:
+    """Nothing that this person may start is called so."""
+    return f"There is no crew {name!r}."
+
+
+def no_such_run(prefix: str) -> str:
+    """No run that this person may know of begins with what they typed."""
+    return f"There is no run {prefix!r} of yours or in this channel."
+
+
+# ── forms ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+FORM_EXPIRED: Final = "This form has been open for too long. Please start the crew again."
+START_EXPIRED: Final = "This has been there for too long. Please start the crew again."
+FORM_OF_ANOTHER: Final = "This form was opened for somebody else. Start the crew yourself with /crew start."
+WORDS_MISSING: Final = "Please say something."
+
+
+def form_too_late(platform: str) -> str:
+    """The platform lets a form open for a few seconds after a press only."""
+    return f"{platform} was too slow to open that window. Please press again."
+
+
+# ── the app in its workspace: why all runs are paused ───────────────────────────────────────────────────────
+
+ACCESS_REVOKED: Final = (
+    "the app's token was revoked; install the app again and restart Crewdeck with the new token"
+)
+APP_REMOVED: Final = (
+    "the app was removed from the workspace; install it again and restart Crewdeck with the new token"
+)
