@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -114,6 +115,21 @@ class Settings(BaseSettings):
     #: Messages that the app may edit per minute, in the whole workspace.
     slack_edits_per_minute: int = Field(50, alias="CREWDECK_SLACK_EDITS_PER_MINUTE", ge=6)
 
+    #: The bot's app id in Microsoft Entra, its tenant, and its password, unless it is a managed identity.
+    teams_app_id: str = Field("", alias="TEAMS_APP_ID")
+    teams_tenant_id: str = Field("", alias="TEAMS_TENANT_ID")
+    teams_app_password: SecretStr | None = Field(None, alias="TEAMS_APP_PASSWORD")
+    teams_managed_identity: bool = Field(default=False, alias="TEAMS_MANAGED_IDENTITY")
+    #: Of national clouds and of local peers: where the keys are that sign what Teams sends, and who signs it.
+    teams_openid_metadata_url: str = Field(
+        "https://login.botframework.com/v1/.well-known/openidconfiguration",
+        alias="TEAMS_OPENID_METADATA_URL",
+        pattern=r"^https?://[^\s/?#]+/\S*$",
+    )
+    teams_token_issuer: str = Field("https://api.botframework.com", alias="TEAMS_TOKEN_ISSUER")
+    #: A token that is sent as it is, for a peer that takes no tokens of Microsoft Entra.
+    teams_outbound_token: SecretStr | None = Field(None, alias="TEAMS_OUTBOUND_TOKEN")
+
     #: `name:key:scope+scope,...`; a key without scopes has all. `crewdeck keys add` creates further keys.
     api_keys_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_API_KEYS")
     #: Origins whose pages may call the API: `https://intranet.example,...`.
@@ -185,6 +201,21 @@ class Settings(BaseSettings):
         """The API keys of the settings."""
         return parse_keys(self.api_keys_text.get_secret_value())
 
+    @field_validator("teams_app_id", "teams_tenant_id", mode="before")
+    @classmethod
+    def _check_teams_ids(cls, text: str) -> str:
+        if text and not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text.strip()):
+            raise ValueError("it is an id of Microsoft Entra, such as 01234567-89ab-cdef-0123-456789abcdef")
+        return text.strip().lower()
+
+    @field_validator("teams_openid_metadata_url")
+    @classmethod
+    def _check_teams_metadata(cls, url: str) -> str:
+        host = urlsplit(url).hostname or ""
+        if url.startswith("http://") and not is_loopback(host):
+            raise ValueError("without https it may only be an address of this machine")
+        return url
+
     @field_validator("webhooks_text")
     @classmethod
     def _check_webhooks(cls, text: SecretStr, info: ValidationInfo) -> SecretStr:
@@ -224,12 +255,13 @@ class Settings(BaseSettings):
     def exposed_by(self) -> tuple[str, ...]:
         """The settings that make this server reachable for others; empty if only this machine can reach it.
 
-        With a proxy or tunnel for Slack on this machine, the source address of a request is always local, so
-        it doesn't identify the sender.
+        With a proxy or tunnel for Slack or Teams on this machine, the source address of a request is always
+        local, so it doesn't identify the sender.
         """
         found = {
             "HOST": not is_loopback(self.host),
             "SLACK_SIGNING_SECRET": self.slack_signing_secret is not None and not self.socket_mode,
+            "TEAMS_APP_ID": bool(self.teams_app_id),
             "CREWDECK_PUBLIC_URL": bool(self.public_url),
         }
         return tuple(name for name, exposes in found.items() if exposes)
@@ -255,6 +287,17 @@ class Settings(BaseSettings):
         return self.slack_bot_token is not None and (
             self.socket_mode or self.slack_signing_secret is not None
         )
+
+    @property
+    def teams_on(self) -> bool:
+        """Whether Teams is configured: the app, its tenant, and how it proves to Teams who it is."""
+        proof = self.teams_app_password or self.teams_outbound_token or self.teams_managed_identity
+        return bool(self.teams_app_id and self.teams_tenant_id and proof)
+
+    @property
+    def teams_peer_is_local(self) -> bool:
+        """Whether a peer on this machine plays Teams: then it may be called without TLS."""
+        return is_loopback(urlsplit(self.teams_openid_metadata_url).hostname or "")
 
 
 class Remote(BaseSettings):

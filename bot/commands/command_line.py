@@ -26,7 +26,7 @@ def _end(status: int, **_: object) -> None:
 
 
 app = typer.Typer(
-    help="Run CrewAI crews from Slack, and answer what they ask.",
+    help="Run CrewAI crews from Slack and Microsoft Teams, and answer what they ask.",
     epilog="Settings come from the environment and from .env: see docs/settings.md.",
     add_completion=False,
     rich_markup_mode=None,

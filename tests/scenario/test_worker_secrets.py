@@ -27,7 +27,7 @@ OURS = {
 }
 IN_DOTENV = {
     "SLACK_APP_TOKEN": "xapp-in-dotenv",
-    "TEAMS_APP_ID": "app-in-dotenv",
+    "TEAMS_APP_ID": "0000a990-0000-4000-8000-00000d07e0f0",
     "OPENAI_API_KEY": "key-in-dotenv",
 }
 PROVIDER = {"ANTHROPIC_API_KEY": "key-of-the-provider"}

@@ -12,6 +12,7 @@ from bot.processes.worker_environment import worker_environment
 from bot.settings import Remote, Settings, load, load_remote
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+TEAMS_APP = "01234567-89ab-cdef-0123-456789abcdef"
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +113,14 @@ def test_the_level_of_the_log_may_be_written_small(monkeypatch: pytest.MonkeyPat
 
 
 def test_settings_never_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "REDIS_URL"):
+    for name in (
+        "SLACK_BOT_TOKEN",
+        "SLACK_SIGNING_SECRET",
+        "SLACK_APP_TOKEN",
+        "TEAMS_APP_PASSWORD",
+        "TEAMS_OUTBOUND_TOKEN",
+        "REDIS_URL",
+    ):
         monkeypatch.setenv(name, "hidden-value")
     assert "hidden-value" not in repr(load()) + str(load()) + load().model_dump_json()
 
@@ -133,6 +141,62 @@ def test_slack_is_on_when_it_can_send_and_receive(
     for name in given:
         monkeypatch.setenv(name, "something")
     assert load().slack_on is (slack == "on")
+
+
+TEAMS_IDS = {"TEAMS_APP_ID": TEAMS_APP, "TEAMS_TENANT_ID": TEAMS_APP}
+
+
+@pytest.mark.parametrize(
+    ("given", "teams"),
+    [
+        ({}, "off"),
+        (TEAMS_IDS, "off"),
+        ({"TEAMS_APP_ID": TEAMS_APP, "TEAMS_APP_PASSWORD": "p"}, "off"),
+        (TEAMS_IDS | {"TEAMS_MANAGED_IDENTITY": "false"}, "off"),
+        (TEAMS_IDS | {"TEAMS_APP_PASSWORD": "p"}, "on"),
+        (TEAMS_IDS | {"TEAMS_MANAGED_IDENTITY": "true"}, "on"),
+        (TEAMS_IDS | {"TEAMS_OUTBOUND_TOKEN": "t"}, "on"),
+    ],
+)
+def test_teams_is_on_when_it_knows_its_app_and_tenant_and_can_send(
+    given: dict[str, str], teams: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert load().teams_on is (teams == "on")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TEAMS_APP_ID", "crewdeck"),
+        ("TEAMS_TENANT_ID", "contoso.onmicrosoft.com"),
+        ("TEAMS_OPENID_METADATA_URL", "http://login.example/v1/.well-known/openidconfiguration"),
+        ("TEAMS_OPENID_METADATA_URL", "login.example"),
+    ],
+)
+def test_settings_of_teams_that_can_not_be_right_are_refused(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("url", "peer"),
+    [
+        ("", "remote"),
+        ("https://login.botframework.azure.us/v1/.well-known/openidconfiguration", "remote"),
+        ("http://127.0.0.1:8123/openid", "local"),
+        ("http://localhost:8123/openid", "local"),
+    ],
+)
+def test_only_a_peer_on_this_machine_plays_teams(
+    url: str, peer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEAMS_OPENID_METADATA_URL", url)
+    assert load().teams_peer_is_local is (peer == "local")
 
 
 def test_crews_are_the_shipped_ones_and_those_of_every_named_folder(
@@ -216,6 +280,7 @@ def test_a_memory_of_no_use_is_refused_in_one_line(text: str, monkeypatch: pytes
         ({"HOST": "192.168.1.5"}, ("HOST",)),
         ({"SLACK_SIGNING_SECRET": "s"}, ("SLACK_SIGNING_SECRET",)),
         ({"SLACK_SIGNING_SECRET": "s", "SLACK_APP_TOKEN": "xapp-1"}, ()),
+        ({"TEAMS_APP_ID": TEAMS_APP}, ("TEAMS_APP_ID",)),
         ({"CREWDECK_PUBLIC_URL": "https://crews.example"}, ("CREWDECK_PUBLIC_URL",)),
     ],
 )

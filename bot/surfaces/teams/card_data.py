@@ -1,0 +1,82 @@
+"""The `data` of the actions of our Adaptive Cards, written by the renderer and read when it comes back. Pure.
+
+Teams sends an action's `data` back together with the values of the card's inputs, by their ids. Ours is one
+object under one name, so that no input of a crew can be taken for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+Json = dict[str, Any]
+
+NAME: Final = "crewdeck"
+REFRESH: Final = "refresh"
+"""The action of a card's `refresh`: Teams asks for a reader's own view, and nobody pressed anything."""
+CHOICE: Final = "choice"
+"""The id of the Input.ChoiceSet whose choice is the value of a select's action."""
+DIALOG: Final = {"type": "task/fetch"}
+"""Under `msteams` in the data of an Action.Submit: Teams asks for a dialog to open (`task/fetch`)."""
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """A button, or a select with what was chosen in it."""
+
+    action: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A form with what was filled in."""
+
+    callback: str
+    metadata: str
+    values: Mapping[str, str]
+
+
+def button(action: str, value: str, *, opens_dialog: bool = False) -> Json:
+    """The data of a `Button`."""
+    data: Json = {NAME: {"action": action, "value": value}}
+    return data | ({"msteams": DIALOG} if opens_dialog else {})
+
+
+def select(action: str) -> Json:
+    """The data of the action beside a `Select`, whose Input.ChoiceSet has the id `CHOICE`."""
+    return {NAME: {"action": action}}
+
+
+def form(callback: str, metadata: str) -> Json:
+    """The data of the action that submits a `Form`."""
+    return {NAME: {"form": callback, "metadata": metadata}}
+
+
+def read(data: object) -> Pressed | Submitted:
+    """What came back. Raises ValueError if it isn't ours."""
+    fields: Json = data if isinstance(data, dict) else {}
+    match fields.get(NAME):
+        case {"action": str(action), "value": str(value)}:
+            return Pressed(action, value)
+        case {"action": str(action)}:
+            return Pressed(action, _text(fields.get(CHOICE)))
+        case {"form": str(callback), "metadata": str(metadata)}:
+            values = {name: _text(value) for name, value in fields.items() if name not in {NAME, "msteams"}}
+            return Submitted(callback, metadata, values)
+        case _:
+            raise ValueError("not the data of a card of ours")
+
+
+def _text(value: object) -> str:
+    """The value of an input: Teams sends text, of some clients also numbers and booleans."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case _:
+            return ""

@@ -1,0 +1,1 @@
+"""From Teams to the store: what people type, press and write."""
