@@ -1,4 +1,4 @@
-"""Signing in with an API key or the local user's token, and signing out."""
+"""Signing in with an API key, the local user's token or a single-use link, and signing out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.core import sessions
 from bot.core.access import LOCAL, ApiKey, Scope, digest, matching
-from bot.core.ports import Store
+from bot.core.ports import Memory, Store
 from bot.surfaces.console import pages
 from bot.surfaces.console.authenticator import Cookies, token_in
 from bot.surfaces.console.files import HOME
@@ -21,6 +21,9 @@ WRONG_LINK = "This link is not valid. Use the one that `crewdeck serve` prints w
 ENDED = "Your session has ended. Please sign in again."
 FOREIGN = "Please use the form on this page."
 SLOWER = "Too many wrong keys have come from this address. Please try again in {seconds} s."
+LINK_ADDRESS = sessions.LINK_PATH + "{token:[A-Za-z0-9_-]{20,100}}"
+LINK_SCOPES = (Scope.READ, Scope.START, Scope.ANSWER)
+"""The scopes of a session by link. The policies of runs and crews apply in addition."""
 
 
 class SignIn:
@@ -127,3 +130,32 @@ async def read_field(request: web.Request, name: str) -> str | None:
         return None
     values = fields.get(name, [""])
     return values[0].strip() if len(values) == 1 else None
+
+
+class SignInLinks:
+    """Single-use links from where people are known already: GET asks for a confirmation, POST signs in."""
+
+    def __init__(self, memory: Memory, cookies: Cookies, public_url: str) -> None:
+        self._memory = memory
+        self._cookies = cookies
+        self._public_url = public_url
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get(LINK_ADDRESS, self.show), web.post(LINK_ADDRESS, self.use)]
+
+    async def show(self, request: web.Request) -> web.Response:
+        if await sessions.link_works(self._memory, request.match_info["token"]):
+            return pages.confirm(request.path)
+        return pages.stale()
+
+    async def use(self, request: web.Request) -> web.Response:
+        if not is_own_origin(request, self._public_url):
+            return pages.confirm(request.path)
+        person = await sessions.use_link(self._memory, request.match_info["token"])
+        if person is None:
+            return pages.stale()
+        actor = sessions.person_at_console(person)
+        token = await sessions.open_session(self._memory, actor, LINK_SCOPES)
+        response = web.Response(status=303, headers={"Location": HOME})
+        self._cookies.give(request, response, token)
+        return response

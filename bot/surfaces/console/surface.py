@@ -9,9 +9,8 @@ from bot.core.sessions import Vouch
 from bot.settings import Settings
 from bot.surfaces.console.authenticator import ConsoleAuthenticator, Cookies
 from bot.surfaces.console.files import Files
-from bot.surfaces.console.links import Links
 from bot.surfaces.console.pages import LOCAL
-from bot.surfaces.console.signin import SignIn
+from bot.surfaces.console.signin import SignIn, SignInLinks
 from bot.surfaces.throttle import WrongKeys
 from bot.surfaces.trust import LocalTrust
 
@@ -34,7 +33,7 @@ class Console:
         self._sign_in = SignIn(
             store, settings.api_keys, cookies, trust=trust, wrong_keys=wrong_keys, public_url=public
         )
-        self._links = Links(store.memory, cookies, public)
+        self._links = SignInLinks(store.memory, cookies, public)
 
     def routes(self) -> list[web.RouteDef]:
         return [*self._files.routes(), *self._sign_in.routes(), *self._links.routes()]

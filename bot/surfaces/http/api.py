@@ -19,16 +19,14 @@ from bot.core.sessions import SessionAuthenticator
 from bot.core.tasks import run_alongside
 from bot.settings import Settings
 from bot.surfaces.http import docspage, openapi
-from bot.surfaces.http.answers import Answers
+from bot.surfaces.http.answers import Answers, QuestionRoutes
 from bot.surfaces.http.auth import KeyCache, KeyRateLimiter
 from bot.surfaces.http.inboxfeed import InboxFeed
 from bot.surfaces.http.middleware import AuthMiddleware, Origins
 from bot.surfaces.http.poll import PollRoutes
-from bot.surfaces.http.questions import QuestionRoutes
 from bot.surfaces.http.runfeed import RunFeed
-from bot.surfaces.http.runs import RunRoutes
+from bot.surfaces.http.runs import RunRoutes, Starts
 from bot.surfaces.http.sse import SseRoutes
-from bot.surfaces.http.starts import Starts
 from bot.surfaces.http.streams import Pace, Streams
 from bot.surfaces.http.table import AnyOperation, Handlers, operations
 from bot.surfaces.http.visibility import Visibility

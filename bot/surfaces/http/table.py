@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.core.access import Scope
+from bot.surfaces.http.answers import QuestionRoutes
 from bot.surfaces.http.bodies import (
     AnswerBody,
     CancelBody,
@@ -23,7 +24,6 @@ from bot.surfaces.http.bodies import (
 from bot.surfaces.http.operations import Operation, RequestContext, ResponseSpec, reply
 from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.probes import health
-from bot.surfaces.http.questions import QuestionRoutes
 from bot.surfaces.http.runs import RunRoutes
 from bot.surfaces.http.sse import SseRoutes
 from bot.surfaces.http.views import (

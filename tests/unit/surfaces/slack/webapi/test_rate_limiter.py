@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.surfaces.chat.platform import Priority
-from bot.surfaces.slack.webapi.rate_limiter import edits
-from bot.surfaces.slack.webapi.token_bucket import Rate, TokenBucket
+from bot.surfaces.slack.webapi.rate_limiter import Rate, TokenBucket, edits
 
 
 def spend(bucket: TokenBucket, priority: Priority, now: float) -> float:
