@@ -1,0 +1,53 @@
+"""Conversations of Teams: channels with reply chains, chats, which have none, and where they are served."""
+
+from __future__ import annotations
+
+from bot.core.ports import Memory
+from bot.surfaces.chat.places import Conversation
+
+CHAT = "chat"
+"""The thread of everything in a chat (personal or group): Teams has reply chains in channels only."""
+_CHAIN = ";messageid="
+_CHANNELS = ("@thread.tacv2", "@thread.skype")
+SERVICE_URL_TTL_S = 400 * 24 * 3600.0
+
+
+def is_channel(channel: str) -> bool:
+    """Whether this is a channel of a team, in which messages begin reply chains."""
+    return channel.endswith(_CHANNELS)
+
+
+def parse(conversation_id: str) -> Conversation:
+    """Teams' id of a conversation: the channel and the first message of the reply chain, or the chat."""
+    channel, _, first_message = conversation_id.partition(_CHAIN)
+    return Conversation(channel, (first_message or None) if is_channel(channel) else CHAT)
+
+
+def full_id(where: Conversation) -> str:
+    """Teams' id, to post to. A message to a channel without a thread begins a reply chain of its own."""
+    if where.thread and is_channel(where.channel):
+        return f"{where.channel}{_CHAIN}{where.thread}"
+    return where.channel
+
+
+class ServiceUrls:
+    """Where the Bot Connector serves each conversation: it says so with every activity of it."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        #: What this process has recorded, so that only changes are written.
+        self._recorded: dict[str, str] = {}
+
+    async def record(self, channel: str, service_url: str) -> None:
+        """An activity of this conversation came with this URL. Raises StoreUnavailable."""
+        for name in (channel, ""):
+            if self._recorded.get(name) != service_url:
+                await self._memory.remember(self._key(name), service_url, SERVICE_URL_TTL_S)
+                self._recorded[name] = service_url
+
+    async def of(self, channel: str) -> str | None:
+        """The URL of this conversation; of one that is new, the tenant's latest. Raises StoreUnavailable."""
+        return await self._memory.recall(self._key(channel)) or await self._memory.recall(self._key(""))
+
+    def _key(self, channel: str) -> str:
+        return f"teams:service_url:{channel}"
