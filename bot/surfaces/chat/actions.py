@@ -1,6 +1,6 @@
 """What interactions are called, and the ids that they carry.
 
-A button's value and a modal's `private_metadata` hold ids and the digest of what is shown, and nothing else.
+A button's value and a form's metadata hold ids and the digest of what is shown, and nothing else.
 What somebody may do is looked up when they press, and again when they submit.
 """
 
@@ -17,62 +17,54 @@ ANSWER_REJECT: Final = "answer.reject"
 ANSWER_CHOOSE: Final = "answer.choose"
 #: A select for the options of a longer choice; each option's value is a Target.
 ANSWER_SELECT: Final = "answer.select"
-#: Opens the modal for an answer in words.
+#: Opens the form for an answer in words.
 OPEN_REPLY: Final = "open.reply"
-#: Opens the modal with the question in full.
+#: Opens the form with the question in full.
 OPEN_FULL: Final = "open.full"
-#: Opens the modal for the inputs that a crew still needs.
+#: Opens the form for the inputs that a crew still needs.
 OPEN_START: Final = "open.start"
 RUN_CANCEL: Final = "run.cancel"
-#: Private "which one?": `which.<question id>`.
+#: The private question which one is meant: `which.<question id>`.
 WHICH: Final = "which"
 #: One's own runs to choose from.
 PICK_STATUS: Final = "pick.status"
 PICK_CANCEL: Final = "pick.cancel"
-#: A button that is a link: Slack opens it, and tells us of the press all the same.
+#: A button that is a link: the platform opens it, and may report the press all the same.
 LINK: Final = "link"
 
-#: `callback_id`s of modals.
+#: What submitted forms are called (`Form.callback`).
 REPLY: Final = "reply"
 START: Final = "start"
 FULL: Final = "full"
 
-#: `block_id` and `action_id` of the words in the reply modal.
-WORDS_BLOCK: Final = "words"
-WORDS_ACTION: Final = "words"
-_INPUT: Final = "input."
-VALUE: Final = "value"
+#: The field of the reply form.
+REPLY_FIELD: Final = "words"
 
 _SHA256: Final = "sha256:"
 _SHORT: Final = re.compile("[0-9A-Za-z_-]{43}")
 
-#: Every `action_id` that stands for an answer by button or select.
+#: Every action that stands for an answer by button or select.
 ANSWERS: Final = re.compile(r"answer\.(approve|reject|select|choose\..+)")
 
 
 def choose(option_id: str) -> str:
-    """The `action_id` of an option's button."""
+    """The action of an option's button."""
     return f"{ANSWER_CHOOSE}.{option_id}"
 
 
 def which(question_id: str) -> str:
-    """The `action_id` of the button that says: that question."""
+    """The action of the button that says: that question."""
     return f"{WHICH}.{question_id}"
 
 
 def link(name: str) -> str:
-    """The `action_id` of a button that is a link; needs no answer but the acknowledgement."""
+    """The action of a button that is a link; needs no answer but the acknowledgement."""
     return f"{LINK}.{name}"
 
 
-def input_block(name: str) -> str:
-    """The `block_id` of a crew's input in the start form."""
-    return f"{_INPUT}{name}"
-
-
-def input_name(block_id: str) -> str | None:
-    """The input whose `block_id` this is."""
-    return block_id.removeprefix(_INPUT) if block_id.startswith(_INPUT) else None
+def input_field(name: str) -> str:
+    """The field of a crew's input in the start form."""
+    return f"input.{name}"
 
 
 @dataclass(frozen=True)

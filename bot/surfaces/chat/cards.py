@@ -139,7 +139,7 @@ def _shown(value: JsonValue) -> str:
             return json.dumps(value, ensure_ascii=False)
 
 
-class Silence(StrEnum):
+class OnTimeout(StrEnum):
     """What it means if nobody answers before the deadline."""
 
     EXPIRES = "expires"
@@ -166,9 +166,9 @@ class QuestionCard(Value):
     round: int | None = None
     rounds: int | None = None
     deadline_at: int | None = None
-    silence: Silence = Silence.EXPIRES
+    on_timeout: OnTimeout = OnTimeout.EXPIRES
     #: With `chooses`: the label.
-    silence_label: str = ""
+    timeout_label: str = ""
     outcome: Outcome | None = None
     settled_at: int | None = None
 
@@ -184,7 +184,7 @@ class QuestionCard(Value):
 
 def question_card(run: Run, question: Question) -> QuestionCard:
     """The card of a question of this run, open or settled."""
-    silence, label = _silence(question)
+    on_timeout, label = _on_timeout(question)
     return QuestionCard(
         run_id=run.id,
         question_id=question.id,
@@ -200,20 +200,20 @@ def question_card(run: Run, question: Question) -> QuestionCard:
         round=question.round,
         rounds=question.rounds,
         deadline_at=question.deadline_at,
-        silence=silence,
-        silence_label=label,
+        on_timeout=on_timeout,
+        timeout_label=label,
         outcome=question.outcome,
         settled_at=question.settled_at,
     )
 
 
-def _silence(question: Question) -> tuple[Silence, str]:
+def _on_timeout(question: Question) -> tuple[OnTimeout, str]:
     outcome = decision.timeout_outcome(question.deadline, question)
     match outcome.action:
         case Action.REJECT:
-            return Silence.REJECTS, ""
+            return OnTimeout.REJECTS, ""
         case Action.CHOOSE:
             chosen = (o.label for o in question.options if o.id == outcome.value)
-            return Silence.CHOOSES, next(chosen, str(outcome.value))
+            return OnTimeout.CHOOSES, next(chosen, str(outcome.value))
         case _:
-            return Silence.EXPIRES, ""
+            return OnTimeout.EXPIRES, ""

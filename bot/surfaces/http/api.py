@@ -27,7 +27,7 @@ from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.runfeed import RunFeed
 from bot.surfaces.http.runs import RunRoutes, Starts
 from bot.surfaces.http.sse import SseRoutes
-from bot.surfaces.http.streams import Pace, Streams
+from bot.surfaces.http.streams import Streams, StreamTimings
 from bot.surfaces.http.table import AnyOperation, Handlers, operations
 from bot.surfaces.http.visibility import Visibility
 from bot.surfaces.http.websocket import WebSocketRoutes
@@ -64,7 +64,7 @@ async def open_api(
     feed: Feed,
     authenticator: SessionAuthenticator | None = None,
     *,
-    pace: Pace | None = None,
+    timings: StreamTimings | None = None,
     trust: LocalTrust | None = None,
     wrong_keys: WrongKeys | None = None,
 ) -> AsyncIterator[Api]:
@@ -89,7 +89,13 @@ async def open_api(
         Origins(frozenset(settings.cors_origins), settings.public_url),
     )
     streams = Streams(
-        store, runs, inbox, auth.still, visibility, pace or Pace(), most_per_key=settings.streams_per_key
+        store,
+        runs,
+        inbox,
+        auth.still,
+        visibility,
+        timings or StreamTimings(),
+        most_per_key=settings.streams_per_key,
     )
     table = operations(_handlers(store, streams, rates, visibility, Starts(store, settings.start_urls)))
     notices = await _notices(trust, keys)

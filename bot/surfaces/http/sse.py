@@ -60,12 +60,12 @@ class SseRoutes:
         with self._streams.entered(context.caller), suppress(ConnectionError, NotFound):
             await response.prepare(context.request)
             await self._write(context.request, response, [*first], plain=plain)
-            pace = self._streams.pace
-            heartbeat = time.monotonic() + pace.heartbeat
+            timings = self._streams.timings
+            heartbeat = time.monotonic() + timings.heartbeat
             while await self._streams.still(context.caller):
-                messages = await _next(follower, min(pace.quiet, heartbeat - time.monotonic()))
+                messages = await _next(follower, min(timings.quiet, heartbeat - time.monotonic()))
                 if time.monotonic() >= heartbeat:
-                    heartbeat += pace.heartbeat
+                    heartbeat += timings.heartbeat
                     messages = [*messages, HEARTBEAT]
                 await self._write(context.request, response, messages, plain=plain)
                 if any(message.last for message in messages):
@@ -78,7 +78,7 @@ class SseRoutes:
         """Send messages, or a comment if there are none. A client that doesn't read is disconnected."""
         block = b"".join(message.plain_sse if plain else message.sse for message in messages) or SSE_COMMENT
         try:
-            async with asyncio.timeout(self._streams.pace.send_within):
+            async with asyncio.timeout(self._streams.timings.send_within):
                 await response.write(block)
         except TimeoutError:
             cut_off(request)

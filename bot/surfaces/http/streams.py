@@ -23,7 +23,7 @@ from bot.surfaces.http.wire import RESET, Message
 
 
 @dataclass(frozen=True)
-class Pace:
+class StreamTimings:
     """The timing of streams, in seconds."""
 
     #: Silence after which SSE sends a comment, for clients with a read timeout of 5 s.
@@ -54,7 +54,7 @@ class Streams:
     #: Whether a caller is still authenticated: keys may be revoked while streams are open.
     still: Callable[[Caller], Awaitable[bool]]
     visibility: Visibility
-    pace: Pace = Pace()
+    timings: StreamTimings = StreamTimings()
     #: The limit of open streams and waiting polls per key, or per person with a session.
     most_per_key: int = 100
     _open: set[asyncio.Task[Any]] = field(default_factory=set)

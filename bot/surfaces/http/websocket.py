@@ -65,7 +65,7 @@ class WebSocketRoutes:
         first: Sequence[Message],
     ) -> web.StreamResponse:
         response = web.WebSocketResponse(
-            heartbeat=self._streams.pace.ping,
+            heartbeat=self._streams.timings.ping,
             max_msg_size=MAX_BUFFERED_BYTES,
             compress=False,
             timeout=CLOSE_TIMEOUT_S,
@@ -112,7 +112,7 @@ class WebSocketRoutes:
 
     async def _next(self, follower: Follower) -> Sequence[Message]:
         try:
-            return await follower.next(self._streams.pace.check)
+            return await follower.next(self._streams.timings.check)
         except StoreUnavailable:
             await asyncio.sleep(RETRY_DELAY_S)
             return ()
@@ -120,7 +120,7 @@ class WebSocketRoutes:
     async def _put(self, response: web.WebSocketResponse, data: bytes) -> None:
         """Send a text message. A client that doesn't read is disconnected."""
         try:
-            async with asyncio.timeout(self._streams.pace.send_within):
+            async with asyncio.timeout(self._streams.timings.send_within):
                 await response.send_frame(data, WSMsgType.TEXT)
         except TimeoutError:
             raise ConnectionResetError("The client takes nothing any more.") from None

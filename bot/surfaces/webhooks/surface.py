@@ -28,7 +28,7 @@ MAX_CONCURRENT_PER_RUN_REQUESTS = 8 * MAX_CONCURRENT_REQUESTS
 
 
 @dataclass(frozen=True)
-class Pace:
+class DeliveryTimings:
     """Timing, in seconds."""
 
     schedule: RetrySchedule = field(default_factory=RetrySchedule)
@@ -39,22 +39,24 @@ class Pace:
 
 @asynccontextmanager
 async def open_webhooks(
-    settings: Settings, store: Store, feed: Feed, metrics: Metrics, pace: Pace | None = None
+    settings: Settings, store: Store, feed: Feed, metrics: Metrics, timings: DeliveryTimings | None = None
 ) -> AsyncIterator[None]:
     """Deliver to the endpoints of the settings during the block. Raises StoreUnavailable.
 
     A process without endpoints keeps those in the store: their events are stored until another process
     delivers them. The caller runs `feed`.
     """
-    pace = pace or Pace()
+    timings = timings or DeliveryTimings()
     await _follow(settings, store)
     destinations = list(_destinations(settings, store))
     if not destinations:
         yield
         return
     private = settings.webhook_allow_private
-    async with open_sender(private=private, version=_version(), within=pace.within) as sender:
-        workers = (_worker(destination, store, feed, metrics, sender, pace) for destination in destinations)
+    async with open_sender(private=private, version=_version(), within=timings.within) as sender:
+        workers = (
+            _worker(destination, store, feed, metrics, sender, timings) for destination in destinations
+        )
         async with run_alongside(*(worker.run() for worker in workers)):
             yield
 
@@ -78,17 +80,22 @@ async def _follow(settings: Settings, store: Store) -> None:
 
 
 def _worker(
-    destination: Destination, store: Store, feed: Feed, metrics: Metrics, sender: Sender, pace: Pace
+    destination: Destination,
+    store: Store,
+    feed: Feed,
+    metrics: Metrics,
+    sender: Sender,
+    timings: DeliveryTimings,
 ) -> EndpointWorker:
     dispatcher = WebhookDispatcher(
-        store, sender, destination, owner=uuid4().hex, schedule=pace.schedule, tries=metrics.webhook_tries
+        store, sender, destination, owner=uuid4().hex, schedule=timings.schedule, tries=metrics.webhook_tries
     )
     at_once = (
         MAX_CONCURRENT_PER_RUN_REQUESTS
         if isinstance(destination, PerRunEndpoint)
         else MAX_CONCURRENT_REQUESTS
     )
-    return EndpointWorker(store.outbox, feed, dispatcher, at_once=at_once, every=pace.every)
+    return EndpointWorker(store.outbox, feed, dispatcher, at_once=at_once, every=timings.every)
 
 
 def _destinations(settings: Settings, store: Store) -> Iterator[Destination]:

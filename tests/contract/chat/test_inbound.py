@@ -11,7 +11,7 @@ from bot.core.lists import RunFilter
 from bot.core.question import Action, QuestionKind
 from bot.core.run import Run, RunStatus
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.actions import Target, input_block
+from bot.surfaces.chat.actions import Target, input_field
 from bot.surfaces.chat.message_keys import Posted
 from tests.contract.chat.memory_inbound import (
     ADA,
@@ -218,11 +218,11 @@ async def test_missing_inputs_are_asked_for_in_a_form(chat: MemoryChat) -> None:
 async def test_a_form_says_at_its_fields_what_is_wrong_and_then_starts_the_run(chat: MemoryChat) -> None:
     draft = await draft_of(chat, ADA)
     wrong = await chat.submit(
-        ADA, actions.START, draft, **{input_block("topic"): "mills", input_block("count"): "x"}
+        ADA, actions.START, draft, **{input_field("topic"): "mills", input_field("count"): "x"}
     )
-    assert list(wrong) == [input_block("count")]
+    assert list(wrong) == [input_field("count")]
     assert await runs_of(chat, ADA) == []
-    right = {input_block("topic"): "mills", input_block("count"): "3"}
+    right = {input_field("topic"): "mills", input_field("count"): "3"}
     assert await chat.submit(ADA, actions.START, draft, **right) == {}
     assert await chat.submit(ADA, actions.START, draft, **right) == {}
     [run] = await runs_of(chat, ADA)
@@ -231,7 +231,7 @@ async def test_a_form_says_at_its_fields_what_is_wrong_and_then_starts_the_run(c
 
 async def test_nobody_completes_the_form_of_another(chat: MemoryChat) -> None:
     draft = await draft_of(chat, ADA)
-    wrong = await chat.submit(BOB, actions.START, draft, **{input_block("topic"): "mills"})
+    wrong = await chat.submit(BOB, actions.START, draft, **{input_field("topic"): "mills"})
     assert "somebody else" in " ".join(wrong.values())
     assert await runs_of(chat, BOB) == []
 
@@ -239,11 +239,11 @@ async def test_nobody_completes_the_form_of_another(chat: MemoryChat) -> None:
 async def test_words_in_a_form_answer_and_empty_ones_are_asked_for(chat: MemoryChat) -> None:
     question = await chat.asking(kind=QuestionKind.TEXT, options=())
     about = target_of(question).encode()
-    empty = await chat.submit(ADA, actions.REPLY, about, **{actions.WORDS_BLOCK: " \n"})
-    assert list(empty) == [actions.WORDS_BLOCK]
-    refused = await chat.submit(BOB, actions.REPLY, about, **{actions.WORDS_BLOCK: "shorter"})
-    assert "isn't yours" in refused[actions.WORDS_BLOCK]
-    assert await chat.submit(ADA, actions.REPLY, about, **{actions.WORDS_BLOCK: " shorter\n"}) == {}
+    empty = await chat.submit(ADA, actions.REPLY, about, **{actions.REPLY_FIELD: " \n"})
+    assert list(empty) == [actions.REPLY_FIELD]
+    refused = await chat.submit(BOB, actions.REPLY, about, **{actions.REPLY_FIELD: "shorter"})
+    assert "isn't yours" in refused[actions.REPLY_FIELD]
+    assert await chat.submit(ADA, actions.REPLY, about, **{actions.REPLY_FIELD: " shorter\n"}) == {}
     assert await chat.outcome(question) == Action.RESPOND
 
 

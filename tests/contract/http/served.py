@@ -24,7 +24,7 @@ from bot.store.redis import RedisStore
 from bot.surfaces.console.surface import Console
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.site import IDLE_TIMEOUT_S, serving
-from bot.surfaces.http.streams import Pace
+from bot.surfaces.http.streams import StreamTimings
 from bot.surfaces.throttle import WrongKeys
 from bot.surfaces.trust import LocalTrust
 
@@ -136,7 +136,7 @@ async def still_the_same(person: Actor) -> Membership | None:
 async def serve(
     store: RedisStore,
     settings: Mapping[str, str],
-    pace: Pace | None = None,
+    timings: StreamTimings | None = None,
     idle_for: float = IDLE_TIMEOUT_S,
     *,
     console: bool = False,
@@ -153,7 +153,7 @@ async def serve(
         pages = Console(configured, store, trust, wrong_keys, still_the_same) if console else None
         authenticator = pages.authenticator if pages else None
         async with (
-            open_api(configured, store, feed, authenticator, pace=pace, wrong_keys=wrong_keys) as api,
+            open_api(configured, store, feed, authenticator, timings=timings, wrong_keys=wrong_keys) as api,
             serving(pages.routes() if pages else (), listener, api, idle_for),
             http_client(url, 10) as client,
         ):

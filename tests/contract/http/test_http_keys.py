@@ -12,7 +12,7 @@ from bot.core.access import ApiKey, Scope, digest, new_secret
 from bot.core.actor import Actor
 from bot.core.policy import Approvers
 from bot.store.redis import RedisStore
-from bot.surfaces.http.streams import Pace
+from bot.surfaces.http.streams import StreamTimings
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, SECRETS, Served, bearer, demo, serve
 
@@ -149,7 +149,7 @@ async def test_keys_that_left_the_settings_leave_the_door_locked(store: RedisSto
 
 async def test_a_revoked_keys_open_streams_are_ended(store: RedisStore) -> None:
     await store.catalogue.announce("here", [demo()])
-    async with serve(store, {}, Pace(quiet=0.2, check=0.2)) as served:
+    async with serve(store, {}, StreamTimings(quiet=0.2, check=0.2)) as served:
         headers = await add_key(served.store, "ci")
         await asyncio.sleep(0.1)
         await _ends_when_revoked(served, headers)

@@ -15,7 +15,7 @@ from bot.core import ids
 from bot.core.claim import Claim
 from bot.core.event import TaskCompleted
 from bot.store.redis import RedisStore
-from bot.surfaces.http.streams import Pace
+from bot.surfaces.http.streams import StreamTimings
 from tests.contract.examples import DEMO
 from tests.contract.http.following import all_of, over_sse
 from tests.contract.http.served import Served, serve
@@ -37,7 +37,7 @@ STUCK = {
 async def hasty(store: RedisStore) -> AsyncIterator[Served]:
     """A server that loses patience soon."""
     await store.catalogue.announce("here", [DEMO])
-    async with serve(store, {}, Pace(send_within=0.5), idle_for=1.0) as served:
+    async with serve(store, {}, StreamTimings(send_within=0.5), idle_for=1.0) as served:
         yield served
 
 

@@ -16,7 +16,7 @@ from bot.core import ids
 from bot.core.claim import Claim
 from bot.core.run import RunError
 from bot.store.redis import RedisStore
-from bot.surfaces.http.streams import Pace
+from bot.surfaces.http.streams import StreamTimings
 from tests.contract.examples import DEMO
 from tests.contract.http.following import TRANSPORTS, Follow, all_of, over_sse, some_of
 from tests.contract.http.served import Served, serve
@@ -206,10 +206,12 @@ async def test_the_events_of_a_run_can_be_read_in_pages(served: Served) -> None:
 
 
 async def test_clients_with_a_short_read_timeout_live_and_hear_a_heartbeat(store: RedisStore) -> None:
-    real = Pace()
+    real = StreamTimings()
     assert (real.quiet, real.heartbeat) == (3, 15)  # here ten times as fast
     await store.catalogue.announce("here", [DEMO])
-    async with serve(store, {}, Pace(quiet=real.quiet / 10, heartbeat=real.heartbeat / 10)) as served:
+    async with serve(
+        store, {}, StreamTimings(quiet=real.quiet / 10, heartbeat=real.heartbeat / 10)
+    ) as served:
         claim = await served.started()
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(f"GET /{claim.run.id}/stream HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())

@@ -13,12 +13,12 @@ from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
 from bot.surfaces.webhooks.dispatcher import RetrySchedule
-from bot.surfaces.webhooks.surface import Pace, open_webhooks
+from bot.surfaces.webhooks.surface import DeliveryTimings, open_webhooks
 from tests.contract.webhooks.receiver import Receiver, receiving
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OLD_SECRET = "whsec_" + "b2xk" * 8
-QUICK = Pace(RetrySchedule(first=0.05, factor=1.0, total=60.0), within=2.0, every=0.05)
+QUICK = DeliveryTimings(RetrySchedule(first=0.05, factor=1.0, total=60.0), within=2.0, every=0.05)
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 def opens(store: RedisStore) -> Opens:
     @asynccontextmanager
-    async def _opens(settings: Settings, pace: Pace = QUICK) -> AsyncIterator[Webhooks]:
+    async def _opens(settings: Settings, timings: DeliveryTimings = QUICK) -> AsyncIterator[Webhooks]:
         feed, metrics = Feed(), Metrics()
         following = asyncio.create_task(feed.follow(store.events))
         try:
-            async with open_webhooks(settings, store, feed, metrics, pace):
+            async with open_webhooks(settings, store, feed, metrics, timings):
                 yield Webhooks(settings, metrics)
         finally:
             following.cancel()

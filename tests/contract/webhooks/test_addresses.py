@@ -12,7 +12,7 @@ from bot.core.event import Event, RunCompleted
 from bot.store.redis import RedisStore
 from bot.surfaces.webhooks.dispatcher import RetrySchedule
 from bot.surfaces.webhooks.sending import DeliveryFailure, open_sender
-from bot.surfaces.webhooks.surface import Pace
+from bot.surfaces.webhooks.surface import DeliveryTimings
 from tests.contract.examples import started
 from tests.contract.webhooks.conftest import SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver, eventually
@@ -140,9 +140,9 @@ async def test_neither_logs_nor_lists_hold_a_secret(
 ) -> None:
     url = f"{receiver.url}/s3cret?token=t0ken"
     settings = settings_for(settings={"CREWDECK_WEBHOOKS": f"crm={url} {SECRET}"})
-    pace = Pace(RetrySchedule(total=0.0), every=0.05)
+    timings = DeliveryTimings(RetrySchedule(total=0.0), every=0.05)
     receiver.planned.append(500)
-    async with opens(settings, pace):
+    async with opens(settings, timings):
         await started(store)
         [given_up] = await eventually(lambda: store.webhooks.given_up("webhook:crm"))
     said = "".join(capfd.readouterr()) + repr(settings) + repr(settings.webhooks) + repr(given_up)

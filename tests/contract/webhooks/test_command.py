@@ -13,13 +13,13 @@ from bot.core.actor import principal
 from bot.core.endpoints import derived
 from bot.store.redis import RedisStore
 from bot.surfaces.webhooks.dispatcher import RetrySchedule
-from bot.surfaces.webhooks.surface import Pace
+from bot.surfaces.webhooks.surface import DeliveryTimings
 from tests.contract.examples import claimed, started
 from tests.contract.webhooks.conftest import SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver, eventually
 from tests.scenario.server import environment
 
-HASTY = Pace(RetrySchedule(total=0.0), every=0.05)
+HASTY = DeliveryTimings(RetrySchedule(total=0.0), every=0.05)
 CRM = "webhook:crm"
 Crewdeck = Callable[..., Awaitable[tuple[int, str, str]]]
 
@@ -56,7 +56,7 @@ async def test_it_lists_what_fails_and_what_was_given_up_and_sends_it_again(
         lost = (await started(store)).id
         await eventually(lambda: store.webhooks.given_up(CRM))
     receiver.planned.append(503)
-    async with opens(settings_for(receiver), Pace(RetrySchedule(first=60), every=0.05)):
+    async with opens(settings_for(receiver), DeliveryTimings(RetrySchedule(first=60), every=0.05)):
         late = (await started(store)).id
         await eventually(lambda: store.webhooks.failing(CRM))
 

@@ -14,7 +14,7 @@ from bot.core.webhooks import GivenUp
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose
 from bot.surfaces.webhooks.dispatcher import RetrySchedule
-from bot.surfaces.webhooks.surface import Pace
+from bot.surfaces.webhooks.surface import DeliveryTimings
 from tests.contract.examples import ADA, LOST, approval, claimed, response, started
 from tests.contract.webhooks.conftest import OLD_SECRET, QUICK, SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver, eventually, receiving
@@ -130,7 +130,7 @@ async def test_what_was_not_sent_is_sent_after_a_restart(
     store: RedisStore, opens: Opens, receiver: Receiver
 ) -> None:
     receiver.planned.append(500)
-    async with opens(settings_for(receiver), Pace(RetrySchedule(first=0.3), every=0.05)):
+    async with opens(settings_for(receiver), DeliveryTimings(RetrySchedule(first=0.3), every=0.05)):
         claim = await claimed(store)
         await receiver.until(lambda: receiver.requests)
     await store.queue.finish(claim, result="ok")
@@ -199,8 +199,8 @@ async def test_what_a_process_held_that_died_is_taken_over(
 async def test_after_its_time_an_event_is_given_up_and_the_next_one_goes(
     store: RedisStore, opens: Opens, receiver: Receiver
 ) -> None:
-    pace = Pace(RetrySchedule(first=0.05, factor=1.0, total=1.0), every=0.05)
-    async with opens(settings_for(receiver), pace):
+    timings = DeliveryTimings(RetrySchedule(first=0.05, factor=1.0, total=1.0), every=0.05)
+    async with opens(settings_for(receiver), timings):
         claim = await claimed(store)
         receiver.by_run[claim.run.id] = 500
         await eventually(lambda: store.webhooks.given_up(CRM))
@@ -219,7 +219,7 @@ async def test_after_its_time_an_event_is_given_up_and_the_next_one_goes(
 async def lost(store: RedisStore, opens: Opens, receiver: Receiver) -> str:
     """A run whose first event was given up."""
     receiver.planned.append(500)
-    async with opens(settings_for(receiver), Pace(RetrySchedule(total=0.0), every=0.05)):
+    async with opens(settings_for(receiver), DeliveryTimings(RetrySchedule(total=0.0), every=0.05)):
         claim = await claimed(store)
         await store.queue.finish(claim, result="ok")
         await receiver.until(lambda: receiver.types() == ["run_completed"])
@@ -253,8 +253,8 @@ async def test_what_is_sent_again_has_its_time_anew(
 ) -> None:
     await asyncio.sleep(0.5)
     receiver.planned.extend([500, 500])
-    pace = Pace(RetrySchedule(first=0.05, factor=1.0, total=0.5), every=0.05)
-    async with opens(settings_for(receiver), pace):
+    timings = DeliveryTimings(RetrySchedule(first=0.05, factor=1.0, total=0.5), every=0.05)
+    async with opens(settings_for(receiver), timings):
         await store.webhooks.resend(CRM, lost, [1])
         await receiver.until(lambda: "run_started" in receiver.types())
 
@@ -288,8 +288,8 @@ async def test_a_receiver_that_does_not_answer_in_time_is_tried_again(
     store: RedisStore, opens: Opens, receiver: Receiver
 ) -> None:
     receiver.slow = 1.0
-    pace = Pace(QUICK.schedule, within=0.1, every=0.05)
-    async with opens(settings_for(receiver), pace):
+    timings = DeliveryTimings(QUICK.schedule, within=0.1, every=0.05)
+    async with opens(settings_for(receiver), timings):
         await started(store)
         await receiver.until(lambda: len(receiver.requests) == 2)
         [failing] = await store.webhooks.failing(CRM)
@@ -355,7 +355,7 @@ async def test_a_forgotten_run_leaves_nothing_behind(
     store: RedisStore, opens: Opens, receiver: Receiver, server: redis.Redis, lost: str
 ) -> None:
     receiver.planned.append(500)
-    async with opens(settings_for(receiver), Pace(RetrySchedule(first=30.0), every=0.05)):
+    async with opens(settings_for(receiver), DeliveryTimings(RetrySchedule(first=30.0), every=0.05)):
         await store.webhooks.resend(CRM, lost, [2])
         await receiver.until(lambda: receiver.requests[-1].status == 500)
         await eventually(lambda: store.webhooks.failing(CRM))

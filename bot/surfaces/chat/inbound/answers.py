@@ -10,7 +10,7 @@ from bot.core.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import Response, make_response
-from bot.surfaces.chat.actions import WORDS_BLOCK, Target
+from bot.surfaces.chat.actions import REPLY_FIELD, Target
 from bot.surfaces.chat.inbound.interactions import SILENT, Reply
 from bot.surfaces.chat.inbound.ports import QuestionLayout
 from bot.surfaces.chat.message_keys import asked_in_words, shown_digest
@@ -42,15 +42,15 @@ class Answers:
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
-            return Reply(errors={WORDS_BLOCK: sentences.QUESTION_GONE})
+            return Reply(errors={REPLY_FIELD: sentences.QUESTION_GONE})
         if question.kind is not QuestionKind.REVIEW:
             if why := self._ambiguous(question, words):
-                return Reply(errors={WORDS_BLOCK: why})
+                return Reply(errors={REPLY_FIELD: why})
             if await self._decides_unseen(question, actor, words):
-                return Reply(errors={WORDS_BLOCK: sentences.SHOW_ALL_FIRST})
+                return Reply(errors={REPLY_FIELD: sentences.SHOW_ALL_FIRST})
         ruling = await self._respond(question, self._typed(question, actor, words, key, target.digest))
         why = private_messages.refusal_in_form(ruling, admitted=_admitted(question, actor))
-        return Reply(errors={WORDS_BLOCK: why}) if why else SILENT
+        return Reply(errors={REPLY_FIELD: why}) if why else SILENT
 
     async def in_thread(self, question: Question, words: str, actor: Actor, *, key: str) -> Line:
         """The words of a reply; why they don't count, or nothing."""

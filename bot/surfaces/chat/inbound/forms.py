@@ -45,9 +45,9 @@ class FormHandlers:
 
     async def _reply(self, sent: FormSubmission) -> Reply:
         """An answer in words. Whether this person may answer is checked again, by the store."""
-        words = sent.values.get(actions.WORDS_BLOCK, "").strip()
+        words = sent.values.get(actions.REPLY_FIELD, "").strip()
         if not words:
-            return Reply(errors={actions.WORDS_BLOCK: sentences.WORDS_MISSING})
+            return Reply(errors={actions.REPLY_FIELD: sentences.WORDS_MISSING})
         target = Target.decode(sent.metadata)
         actor = await self._people.actor(sent.reply_to.user, sent.installation)
         return await self._answers.by_form(target, words, actor, key=sent.key)
@@ -76,7 +76,7 @@ class FormHandlers:
 def _inputs(crew: Crew, draft: Draft, sent: FormSubmission) -> dict[str, JsonValue]:
     """What the form says; of an input that it has no field for, what the draft says."""
     unasked = {
-        name: value for name, value in draft.given.items() if actions.input_block(name) not in sent.values
+        name: value for name, value in draft.given.items() if actions.input_field(name) not in sent.values
     }
     return {**unasked, **forms.start_values(crew, sent.values)}
 

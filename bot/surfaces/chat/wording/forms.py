@@ -56,8 +56,8 @@ def reply_form(question: Question) -> Form:
     review = question.kind is QuestionKind.REVIEW
     hint = "" if question.kind is QuestionKind.TEXT else "Passed on as words; it never counts as an approval."
     field = Field(
-        name=actions.WORDS_BLOCK,
-        action=actions.WORDS_ACTION,
+        name=actions.REPLY_FIELD,
+        action=actions.REPLY_FIELD,
         label="What should change?" if review else "Your answer",
         type=FieldType.TEXT,
         hint=hint,
@@ -122,7 +122,7 @@ def start_values(crew: Crew, submitted: Mapping[str, str]) -> dict[str, JsonValu
     """What was filled in, by input; fields left empty are not in it. `inputs.validate` judges it."""
     values: dict[str, JsonValue] = {}
     for field in crew.inputs:
-        if value := _submitted(field, submitted.get(actions.input_block(field.name), "")):
+        if value := _submitted(field, submitted.get(actions.input_field(field.name), "")):
             values[field.name] = value
     return values
 
@@ -131,7 +131,7 @@ def start_errors(crew: Crew, problems: Mapping[str, str]) -> dict[str, str]:
     """What is wrong with the inputs, by the form's fields."""
     fields = {field.name for field in crew.inputs}
     return {
-        actions.input_block(name): f"{name} {why}"[:ERROR_CHARACTERS]
+        actions.input_field(name): f"{name} {why}"[:ERROR_CHARACTERS]
         for name, why in problems.items()
         if name in fields
     }
@@ -139,8 +139,7 @@ def start_errors(crew: Crew, problems: Mapping[str, str]) -> dict[str, str]:
 
 def _field(field: InputField, value: JsonValue) -> Field:
     return Field(
-        name=actions.input_block(field.name),
-        action=actions.VALUE,
+        name=actions.input_field(field.name),
         label=field.name.replace("_", " ").strip().capitalize() or field.name,
         type=TYPES[field.type],
         hint=field.description,

@@ -16,7 +16,7 @@ from bot.core.question import Action, Option, QuestionKind
 from bot.core.text import visible
 from bot.surfaces.chat import actions, messages
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.cards import QuestionCard, Silence
+from bot.surfaces.chat.cards import OnTimeout, QuestionCard
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
@@ -243,7 +243,7 @@ def _small_print(card: QuestionCard, where: Fit, limits: Limits) -> list[Block]:
     if card.deadline_at is None:
         return [SmallPrint(tuple(lines))] if lines else []
     lines.append(("Waits until ", Time(card.deadline_at), "."))
-    return [SmallPrint(tuple(lines), literal=_after_silence(card, limits))]
+    return [SmallPrint(tuple(lines), literal=_after_timeout(card, limits))]
 
 
 def _hint(card: QuestionCard, where: Fit) -> str:
@@ -258,14 +258,14 @@ def _hint(card: QuestionCard, where: Fit) -> str:
             return ""
 
 
-def _after_silence(card: QuestionCard, limits: Limits) -> Line:
-    match card.silence:
-        case Silence.REJECTS:
+def _after_timeout(card: QuestionCard, limits: Limits) -> Line:
+    match card.on_timeout:
+        case OnTimeout.REJECTS:
             return ("If nobody answers, it counts as rejected.",)
-        case Silence.CHOOSES:
-            chosen = Theirs(card.silence_label, limits.label_units, "plain")
+        case OnTimeout.CHOOSES:
+            chosen = Theirs(card.timeout_label, limits.label_units, "plain")
             return "If nobody answers, it is “", chosen, "”."
-        case Silence.EXPIRES:
+        case OnTimeout.EXPIRES:
             return ("If nobody answers, the question expires; nothing is approved by silence.",)
 
 

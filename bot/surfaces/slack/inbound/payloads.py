@@ -206,7 +206,7 @@ def _value(name: str, answered: Mapping[str, Mapping[str, Any]]) -> str:
     chosen = (element.get("selected_option") or {}).get("value")
     value = str(chosen or element.get("selected_date") or element.get("value") or "")
     # A modal carries the names of emoji; words for a question are read as their writer saw them.
-    return emoji.read(value) if name == actions.WORDS_BLOCK else value
+    return emoji.read(value) if name == actions.REPLY_FIELD else value
 
 
 class Authorization(Payload):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.place import Place
-from bot.surfaces.chat.actions import ANSWERS, Target, choose, input_block, input_name
+from bot.surfaces.chat.actions import ANSWERS, Target, choose
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.places import ChatPlace, group
 from bot.surfaces.slack import SURFACE
@@ -55,12 +55,7 @@ def test_what_is_no_message_is_refused(ref: str) -> None:
         Posted.decode(ref)
 
 
-def test_answers_are_recognised_by_their_action_id() -> None:
+def test_answers_are_recognised_by_their_action() -> None:
     assert ANSWERS.fullmatch(choose("3"))
     assert ANSWERS.fullmatch("answer.approve")
     assert not ANSWERS.fullmatch("open.reply")
-
-
-def test_the_blocks_of_inputs_name_them() -> None:
-    assert input_name(input_block("topic")) == "topic"
-    assert input_name("words") is None

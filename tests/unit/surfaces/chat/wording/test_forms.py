@@ -8,7 +8,7 @@ import pytest
 from bot.core import inputs
 from bot.core.crew import Crew, InputField, InputKind
 from bot.core.errors import InvalidInputs
-from bot.surfaces.chat.actions import REPLY, START, VALUE, WORDS_ACTION, WORDS_BLOCK, input_block
+from bot.surfaces.chat.actions import REPLY, REPLY_FIELD, START, input_field
 from bot.surfaces.chat.inbound.interactions import FormSubmission
 from bot.surfaces.chat.wording import forms
 from bot.surfaces.slack.inbound.payloads import Submission
@@ -37,7 +37,7 @@ def submitted(callback: str, values: dict[str, dict[str, Any]]) -> FormSubmissio
 
 
 def filled_in(**answered: dict[str, Any]) -> Mapping[str, str]:
-    values = {input_block(name): {VALUE: value} for name, value in answered.items()}
+    values = {input_field(name): {"value": value} for name, value in answered.items()}
     return submitted(START, values).values
 
 
@@ -67,17 +67,17 @@ def test_problems_are_shown_at_their_fields() -> None:
     with pytest.raises(InvalidInputs) as wrong:
         inputs.validate(CREW, {"topic": "mills", "count": "many"})
     errors = forms.start_errors(CREW, wrong.value.problems)
-    assert list(errors) == [input_block("count")]
-    assert "whole number" in errors[input_block("count")]
+    assert list(errors) == [input_field("count")]
+    assert "whole number" in errors[input_field("count")]
 
 
 def test_what_is_known_is_filled_in() -> None:
     form = render_form(forms.start_form(CREW, "run", {"topic": "mills"}, LIMITS))
     blocks = {block.get("block_id"): block for block in form["blocks"]}
-    assert blocks[input_block("topic")]["element"]["initial_value"] == "mills"
+    assert blocks[input_field("topic")]["element"]["initial_value"] == "mills"
 
 
 def test_words_are_read_as_their_writer_saw_them() -> None:
-    sent = submitted(REPLY, {WORDS_BLOCK: {WORDS_ACTION: {"value": "shorter :+1:"}}})
-    assert sent.values == {WORDS_BLOCK: "shorter 👍"}
-    assert submitted(REPLY, {WORDS_BLOCK: {WORDS_ACTION: {"value": None}}}).values == {WORDS_BLOCK: ""}
+    sent = submitted(REPLY, {REPLY_FIELD: {REPLY_FIELD: {"value": "shorter :+1:"}}})
+    assert sent.values == {REPLY_FIELD: "shorter 👍"}
+    assert submitted(REPLY, {REPLY_FIELD: {REPLY_FIELD: {"value": None}}}).values == {REPLY_FIELD: ""}
