@@ -23,6 +23,16 @@ OPEN_REPLY: Final = "open.reply"
 OPEN_FULL: Final = "open.full"
 #: Opens the form for the inputs that a crew still needs.
 OPEN_START: Final = "open.start"
+#: Opens the form in which what is to be approved is edited.
+OPEN_EDIT: Final = "open.edit"
+#: Opens the form for the reason of a rejection.
+OPEN_REJECT: Final = "open.reject"
+#: Takes one's own response back.
+WITHDRAW: Final = "answer.withdraw"
+#: A tick in a message; it counts with the press of one of the two below it.
+TICK: Final = "tick"
+APPROVE_TICKED: Final = "ticked.approve"
+REJECT_TICKED: Final = "ticked.reject"
 RUN_CANCEL: Final = "run.cancel"
 #: The private question which one is meant: `which.<question id>`.
 WHICH: Final = "which"
@@ -36,6 +46,8 @@ LINK: Final = "link"
 REPLY: Final = "reply"
 START: Final = "start"
 FULL: Final = "full"
+EDIT: Final = "edit"
+REJECT: Final = "reject"
 
 #: The field of the reply form.
 REPLY_FIELD: Final = "words"

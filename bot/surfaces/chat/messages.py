@@ -36,6 +36,10 @@ class Limits:
     fields: int
     #: Rows of text and buttons in a message.
     rows: int
+    #: Options of a group of checkboxes; 0 where messages can't have any.
+    ticks: int = 10
+    #: UTF-16 units of a text that a field of a form holds.
+    typed_units: int = 3000
 
 
 # ── parts of a line ─────────────────────────────────────────────────────────────────────────────────────
@@ -59,14 +63,15 @@ class Code:
 class Theirs:
     """A name or a short text that is not ours, shown literally.
 
-    It is one line, framed so that it can't pass for our words. `bold` and `plain` are for what the operator
-    named (a crew's title, an input) and for whole sentences. `lines` keeps its line ends.
+    It is one line, framed so that it can't pass for our words; `strong` is the same in bold. `bold` and
+    `plain` are for what the operator named (a crew's title, an input) and for whole sentences. `lines` keeps
+    its line ends.
     """
 
     text: str
     #: UTF-16 units that are shown; None: all of it, with its line ends.
     limit: int | None = 200
-    style: Literal["framed", "bold", "plain"] = "framed"
+    style: Literal["framed", "strong", "bold", "plain"] = "framed"
     lines: bool = False
     #: Our own punctuation, in the same style.
     suffix: str = ""
@@ -74,9 +79,11 @@ class Theirs:
 
 @dataclass(frozen=True)
 class Mention:
-    """A principal. A person of the platform is mentioned, and so notified; others are named."""
+    """A principal. A person or group of the platform is mentioned, and so notified; others are named."""
 
     principal: str
+    #: What others are called, who can't be mentioned: their own words, shown literally in one line.
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,18 @@ class Select:
     options: tuple[Option, ...]
 
 
-Element = Button | Select
+@dataclass(frozen=True)
+class Checkboxes:
+    """Options to tick, none at first. A tick is no press: `Press.ticked` has the values of what was ticked.
+
+    At most `Limits.ticks` options. What each one means stands in the blocks above.
+    """
+
+    action: str
+    options: tuple[Option, ...]
+
+
+Element = Button | Select | Checkboxes
 
 
 # ── fields of a form ────────────────────────────────────────────────────────────────────────────────────
@@ -230,6 +248,25 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Span:
+    """A part of a text of others, and what an edit did to it."""
+
+    text: str
+    change: Literal["kept", "removed", "added"] = "kept"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What an edit changed, completely and literally: removed text is struck, added text is bold.
+
+    A quotation, since all of it is somebody's text. Where a platform can't strike or embolden text in a
+    quotation, the parts need marks of our own in lines of their own.
+    """
+
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
 class PlainText:
     """A short text of others as a paragraph, literally; what doesn't fit is cut."""
 
@@ -264,6 +301,7 @@ Block = (
     | SmallPrint
     | Quote
     | Frame
+    | Difference
     | PlainText
     | Markdown
     | Actions
@@ -308,5 +346,6 @@ def joined(lines: Sequence[Line]) -> Line:
 
 def size(blocks: Sequence[Block]) -> int:
     """About how many characters there are to render."""
-    long = (block.text for block in blocks if isinstance(block, Quote | Frame | Markdown))
+    long = [block.text for block in blocks if isinstance(block, Quote | Frame | Markdown)]
+    long += [span.text for block in blocks if isinstance(block, Difference) for span in block.spans]
     return sum(map(len, long))

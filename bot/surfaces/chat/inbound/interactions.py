@@ -83,6 +83,8 @@ class Press:
     form_handle: str = ""
     #: The open form that holds the button; empty: none does.
     form_id: str = ""
+    #: The values of all options that this person has ticked in the message.
+    ticked: tuple[str, ...] = ()
     #: The button opens a link, and nothing else is to be done.
     is_link: bool = False
 

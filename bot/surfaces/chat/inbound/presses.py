@@ -43,7 +43,7 @@ class PressHandlers:
 
     async def handle(self, press: Press) -> Reply:
         """Do what the button says."""
-        if press.is_link:
+        if press.is_link or press.action == actions.TICK:
             return SILENT
         try:
             target = Target.decode(press.value)

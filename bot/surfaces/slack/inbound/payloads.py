@@ -102,10 +102,18 @@ class PressedMessage(Payload):
 
 
 class State(Payload):
-    """What a submitted modal holds."""
+    """What a modal's or a message's elements hold."""
 
     #: block_id, action_id, and what the element says.
     values: dict[str, dict[str, dict[str, Any]]] = {}
+
+
+def _ticked(state: State) -> Iterator[str]:
+    """The values of all options of checkboxes that are ticked."""
+    for answered in state.values.values():
+        for element in answered.values():
+            if element.get("type") == "checkboxes":
+                yield from (str(each.get("value", "")) for each in element.get("selected_options") or ())
 
 
 class View(Named):
@@ -139,6 +147,8 @@ class BlockAction(Payload):
     trigger_id: str = ""
     response_url: str = ""
     container: Container = Container()
+    #: What this person has chosen and ticked in the message or modal.
+    state: State = State()
     message: PressedMessage | None = None
     #: The modal or Home tab that was pressed in, if it was not a message.
     view: View | None = None
@@ -157,6 +167,7 @@ class BlockAction(Payload):
             message=self._message,
             form_handle=self.trigger_id,
             form_id=self.view.id if self.view else "",
+            ticked=tuple(_ticked(self.state)),
             is_link=self.act.has_link,
         )
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from bot.core.text import visible
-from bot.surfaces.chat.messages import Button, Confirm, Element, Field, FieldType, Option, Select
+from bot.surfaces.chat.messages import (
+    Button,
+    Checkboxes,
+    Confirm,
+    Element,
+    Field,
+    FieldType,
+    Option,
+    Select,
+)
 from bot.surfaces.chat.shortening import truncate
 
 Json = dict[str, Any]
@@ -18,6 +27,7 @@ TITLE_UNITS = 24
 FIELD_TEXT_UNITS = 2000
 TYPED_UNITS = 3000
 OPTIONS = 100
+TICKS = 10
 _BLANKS = " \t\r\n\u00a0\u3000"
 
 
@@ -42,6 +52,9 @@ def element(of: Element) -> Json:
             return _button(of)
         case Select():
             return _select(of.placeholder, of.action, of.options)
+        case Checkboxes():
+            options = [_option(each) for each in of.options[:TICKS]]
+            return {"type": "checkboxes", "action_id": of.action, "options": options}
 
 
 def _button(of: Button) -> Json:

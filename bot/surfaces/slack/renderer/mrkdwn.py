@@ -16,6 +16,7 @@ from bot.surfaces.chat.shortening import ELLIPSIS, head, length, one_line, short
 
 DATE_FORMAT = "{date_short_pretty} {time}"
 _USER_ID = re.compile("[UWB][A-Z0-9]+")
+_GROUP_ID = re.compile("S[A-Z0-9]+")
 
 
 def mrkdwn(line: Line, *, styled: bool) -> str:
@@ -34,14 +35,20 @@ def _part(part: Part, *, styled: bool) -> str:  # noqa: PLR0911 - one for each k
         case Theirs():
             return _theirs(part) + part.suffix
         case Mention():
-            user = user_id(part.principal)
-            return f"<@{user}>" if user else escape(name(part.principal))
+            return _mention(part)
         case Time():
             return f"<!date^{part.at // 1000}^{DATE_FORMAT}|{utc(part.at)}>"
         case ChannelName():
             return f"<#{part.id}>"
         case Link():
             return f"<{part.url}|{escape(part.words)}>"
+
+
+def _mention(part: Mention) -> str:
+    if user := user_id(part.principal):
+        return f"<@{user}>"
+    group = group_id(part.principal)
+    return f"<!subteam^{group}>" if group else escape(name(part))
 
 
 def _theirs(part: Theirs) -> str:
@@ -73,11 +80,18 @@ def user_id(principal: str) -> str:
     return user if surface == "slack" and _USER_ID.fullmatch(user) else ""
 
 
-def name(principal: str) -> str:
-    """What a principal is called who can't be mentioned."""
+def group_id(principal: str) -> str:
+    """The id of a user group of Slack; empty for everything else, also for a group named by its handle."""
     surface, _, rest = principal.partition(":")
+    group = rest.partition(":")[2]
+    return group if surface == "slack" and _GROUP_ID.fullmatch(group) else ""
+
+
+def name(who: Mention) -> str:
+    """What somebody is called who can't be mentioned."""
+    surface, _, rest = who.principal.partition(":")
     called = rest.partition(":")[2]
-    named = f"the API key {called.removeprefix('key:')}" if surface == "http" else called
+    named = who.name or (f"the API key {called.removeprefix('key:')}" if surface == "http" else called)
     return one_line(named) or "-"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
+    Difference,
     Divider,
     Field,
     Form,
@@ -41,6 +42,8 @@ LIMITS = Limits(
     # A modal takes 100 blocks, a message 50.
     fields=95,
     rows=20,
+    ticks=elements.TICKS,
+    typed_units=elements.TYPED_UNITS,
 )
 """What fits into a message, a modal and a label of Slack's."""
 
@@ -82,6 +85,8 @@ def _block(block: Block) -> list[Json]:
             return rich_text.quoted(block.text)
         case Frame():
             return rich_text.framed(block.text)
+        case Difference():
+            return rich_text.difference(block.spans)
         case Markdown():
             return markdown.rendered(block.text) or [rich_text.paragraph((block.otherwise,))]
         case _:

@@ -9,16 +9,33 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.core.text import visible
-from bot.surfaces.chat.messages import Bold, ChannelName, Code, Line, Link, Mention, Part, Theirs, Time
+from bot.surfaces.chat.messages import (
+    Bold,
+    ChannelName,
+    Code,
+    Line,
+    Link,
+    Mention,
+    Part,
+    Span,
+    Theirs,
+    Time,
+)
 from bot.surfaces.chat.shortening import beginning, pieces, short
-from bot.surfaces.slack.renderer.mrkdwn import DATE_FORMAT, name, user_id, utc
+from bot.surfaces.slack.renderer.mrkdwn import DATE_FORMAT, group_id, name, user_id, utc
 
 Json = dict[str, Any]
 
 PIECE_UNITS = 3000
 """UTF-16 units of one element; Slack names no limit for rich text, and this is the one of sections."""
 BLOCK_ELEMENTS = 40
-_STYLES: dict[str, tuple[str, ...]] = {"framed": ("code",), "bold": ("bold",), "plain": ()}
+_STYLES: dict[str, tuple[str, ...]] = {
+    "framed": ("code",),
+    "strong": ("bold", "code"),
+    "bold": ("bold",),
+    "plain": (),
+}
+_CHANGES: dict[str, tuple[str, ...]] = {"kept": (), "removed": ("strike",), "added": ("bold",)}
 
 
 def paragraph(line: Line) -> Json:
@@ -43,8 +60,7 @@ def _element(part: Part) -> Json:  # noqa: PLR0911 - one for each kind
         case Theirs():
             return text(_shown(part) + part.suffix, *_STYLES[part.style])
         case Mention():
-            user = user_id(part.principal)
-            return {"type": "user", "user_id": user} if user else text(name(part.principal))
+            return _mention(part)
         case Time():
             when = {"timestamp": part.at // 1000, "format": DATE_FORMAT, "fallback": utc(part.at)}
             return {"type": "date", **when}
@@ -52,6 +68,14 @@ def _element(part: Part) -> Json:  # noqa: PLR0911 - one for each kind
             return {"type": "channel", "channel_id": part.id}
         case Link():
             return {"type": "link", "url": part.url, "text": part.words}
+
+
+def _mention(part: Mention) -> Json:
+    if user := user_id(part.principal):
+        return {"type": "user", "user_id": user}
+    if group := group_id(part.principal):
+        return {"type": "usergroup", "usergroup_id": group}
+    return text(name(part))
 
 
 def _shown(part: Theirs) -> str:
@@ -84,6 +108,20 @@ def quoted(words: str) -> list[Json]:
 def framed(words: str) -> list[Json]:
     """A text in a frame, completely and literally, with its spaces and line ends."""
     return [_whole("rich_text_preformatted", piece) for piece in _literal(words)]
+
+
+def difference(spans: Sequence[Span]) -> list[Json]:
+    """What an edit changed, in a quotation: removed text is struck, added text is bold."""
+    elements = [
+        text(piece, *_CHANGES[span.change]) for span in spans for piece in _kept_whole(visible(span.text))
+    ]
+    return blocks([{"type": "rich_text_quote", "elements": elements or [text("-")]}])
+
+
+def _kept_whole(words: str) -> list[str]:
+    """The text in parts of at most `PIECE_UNITS`, blank ones included: a changed space is a change."""
+    size = PIECE_UNITS // 2
+    return [words[at : at + size] for at in range(0, len(words), size)]
 
 
 def _literal(words: str) -> list[str]:
