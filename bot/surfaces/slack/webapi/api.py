@@ -24,10 +24,11 @@ from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Block, Form, Message, size
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Capabilities, Priority
+from bot.surfaces.chat.rate_limiter import RateLimiter
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
 from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, translated
-from bot.surfaces.slack.webapi.rate_limiter import RateLimiter, edit_interval_s, rates
+from bot.surfaces.slack.webapi.rate_limits import edit_interval_s, rates
 
 log = structlog.get_logger(__name__)
 

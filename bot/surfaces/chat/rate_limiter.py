@@ -1,4 +1,4 @@
-"""Slack's rate limits: a token bucket for each method, and for each channel where Slack counts so."""
+"""A platform's rate limits: a token bucket for each kind of call, and for each channel where it counts so."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.platform import Priority
 
+MAX_BUCKETS = 1000
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -20,6 +22,8 @@ class Rate:
     per_second: float
     burst: int
     reserved: int = 0
+    #: Each channel has a bucket of its own.
+    by_channel: bool = False
 
 
 @dataclass(frozen=True, order=True)
@@ -108,34 +112,8 @@ class TokenBucket:
         self._at = now if self._at is None else max(now, self._at)
 
 
-POSTS = Rate(per_second=1.0, burst=4)
-"""Slack: about one message a second and channel, with short bursts."""
-HOME_TABS = Rate(per_second=1.4, burst=15, reserved=5)
-BURST_SHARE = 0.16
-"""The part of a minute's edits that may be made at once."""
-BY_CHANNEL = frozenset({"chat.postMessage"})
-MAX_BUCKETS = 1000
-MIN_EDIT_INTERVAL_S = 0.1
-
-
-def edit_interval_s(per_minute: int) -> float:
-    """Seconds from one edit of a run's progress to the next: 1.5 with what Slack grants everybody."""
-    return max(MIN_EDIT_INTERVAL_S, 75 / per_minute)
-
-
-def edits(per_minute: int) -> Rate:
-    """The rate of edits in a workspace: a full burst and a minute's refill together are `per_minute`."""
-    burst = max(1, round(per_minute * BURST_SHARE))
-    return Rate(per_second=(per_minute - burst) / 60, burst=burst, reserved=burst // 2)
-
-
-def rates(edits_per_minute: int) -> Mapping[str, Rate]:
-    """What Slack grants, by method."""
-    return {"chat.postMessage": POSTS, "chat.update": edits(edits_per_minute), "views.publish": HOME_TABS}
-
-
 class RateLimiter:
-    """Delays calls to what Slack grants."""
+    """Delays calls to what the platform grants, by method; methods without a rate are not delayed."""
 
     def __init__(
         self,
@@ -148,7 +126,7 @@ class RateLimiter:
         self._rates = rates
         self._clock = clock
         self._buckets: dict[tuple[str, str], TokenBucket] = {}
-        #: This process's part of what Slack grants a workspace.
+        #: This process's part of what the platform grants all channels together.
         self.share = 1.0
 
     async def enter(self, method: str, channel: str, priority: Priority) -> None:
@@ -178,11 +156,12 @@ class RateLimiter:
 
     def seconds(self, method: str, channel: str, priority: Priority) -> float:
         """Until such a call could be made, by what is known of its bucket. Nothing is counted."""
-        bucket = self._buckets.get((method, channel if method in BY_CHANNEL else ""))
+        rate = self._rates.get(method)
+        bucket = self._buckets.get((method, channel if rate and rate.by_channel else ""))
         return bucket.room(priority, self._clock()) if bucket else 0.0
 
     def hold(self, method: str, channel: str, seconds: float) -> None:
-        """Slack asked to wait for so long."""
+        """The platform asked to wait for so long."""
         bucket = self._bucket(method, channel)
         if bucket is not None:
             bucket.hold(seconds, self._clock())
@@ -191,11 +170,11 @@ class RateLimiter:
         rate = self._rates.get(method)
         if rate is None:
             return None
-        key = (method, channel if method in BY_CHANNEL else "")
+        key = (method, channel if rate.by_channel else "")
         if key not in self._buckets:
             self._forget_idle()
             self._buckets[key] = TokenBucket(rate)
-        if method not in BY_CHANNEL:
+        if not rate.by_channel:
             self._buckets[key].share = self.share
         return self._buckets[key]
 

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.surfaces.chat.platform import Priority
-from bot.surfaces.slack.webapi.rate_limiter import Rate, TokenBucket, edits
+from bot.surfaces.chat.rate_limiter import Rate, TokenBucket
+from bot.surfaces.slack.webapi.rate_limits import edits
 
 
 def spend(bucket: TokenBucket, priority: Priority, now: float) -> float:
