@@ -8,11 +8,11 @@ notifications, and for small print, which takes nothing else.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 
 from bot.core.text import visible
 from bot.surfaces.chat.messages import Bold, ChannelName, Code, Line, Link, Mention, Part, Theirs, Time
-from bot.surfaces.chat.shortening import ELLIPSIS, head, length, one_line, short
+from bot.surfaces.chat.plain_text import name, utc
+from bot.surfaces.chat.shortening import ELLIPSIS, head, length, short
 
 DATE_FORMAT = "{date_short_pretty} {time}"
 _USER_ID = re.compile("[UWB][A-Z0-9]+")
@@ -70,7 +70,7 @@ def truncate_escaped(text: str, limit: int) -> str:
     return escape(head(visible(text[: limit + 1]), limit - 1, escape)).rstrip() + ELLIPSIS
 
 
-# ── people and times ────────────────────────────────────────────────────────────────────────────────────
+# ── people ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def user_id(principal: str) -> str:
@@ -85,16 +85,3 @@ def group_id(principal: str) -> str:
     surface, _, rest = principal.partition(":")
     group = rest.partition(":")[2]
     return group if surface == "slack" and _GROUP_ID.fullmatch(group) else ""
-
-
-def name(who: Mention) -> str:
-    """What somebody is called who can't be mentioned."""
-    surface, _, rest = who.principal.partition(":")
-    called = rest.partition(":")[2]
-    named = who.name or (f"the API key {called.removeprefix('key:')}" if surface == "http" else called)
-    return one_line(named) or "-"
-
-
-def utc(at: int) -> str:
-    """A time (milliseconds) where Slack can't show it in the reader's time zone."""
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

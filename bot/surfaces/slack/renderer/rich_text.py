@@ -21,8 +21,9 @@ from bot.surfaces.chat.messages import (
     Theirs,
     Time,
 )
-from bot.surfaces.chat.shortening import beginning, pieces, short
-from bot.surfaces.slack.renderer.mrkdwn import DATE_FORMAT, group_id, name, user_id, utc
+from bot.surfaces.chat.plain_text import name, theirs, utc
+from bot.surfaces.chat.shortening import pieces
+from bot.surfaces.slack.renderer.mrkdwn import DATE_FORMAT, group_id, user_id
 
 Json = dict[str, Any]
 
@@ -58,7 +59,7 @@ def _element(part: Part) -> Json:  # noqa: PLR0911 - one for each kind
         case Code():
             return text(part.words, "code")
         case Theirs():
-            return text(_shown(part) + part.suffix, *_STYLES[part.style])
+            return text(theirs(part) + part.suffix, *_STYLES[part.style])
         case Mention():
             return _mention(part)
         case Time():
@@ -76,12 +77,6 @@ def _mention(part: Mention) -> Json:
     if group := group_id(part.principal):
         return {"type": "usergroup", "usergroup_id": group}
     return text(name(part))
-
-
-def _shown(part: Theirs) -> str:
-    if part.limit is None:
-        return visible(part.text)
-    return beginning(part.text, part.limit) if part.lines else short(part.text, part.limit)
 
 
 def text(words: str, *styles: str) -> Json:

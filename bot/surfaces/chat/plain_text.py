@@ -1,0 +1,29 @@
+"""Parts of lines as plain text, for platforms where they can't be more. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from bot.core.text import visible
+from bot.surfaces.chat.messages import Mention, Theirs
+from bot.surfaces.chat.shortening import beginning, one_line, short
+
+
+def theirs(part: Theirs) -> str:
+    """What is shown of a text of others, with everything in it visible."""
+    if part.limit is None:
+        return visible(part.text)
+    return beginning(part.text, part.limit) if part.lines else short(part.text, part.limit)
+
+
+def name(who: Mention) -> str:
+    """What somebody is called who can't be mentioned."""
+    surface, _, rest = who.principal.partition(":")
+    called = rest.partition(":")[2]
+    named = who.name or (f"the API key {called.removeprefix('key:')}" if surface == "http" else called)
+    return one_line(named) or "-"
+
+
+def utc(at: int) -> str:
+    """A time (milliseconds) where it can't be shown in the reader's time zone."""
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
