@@ -54,7 +54,14 @@ class Bold:
 
 @dataclass(frozen=True)
 class Code:
-    """Our own words that can be typed or looked up: a command, a run's id."""
+    """Our own words that can be typed or looked up, such as a run's id."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """One of our commands, which a platform shows as it is typed there: `/crew list`, `@Crewdeck list`."""
 
     words: str
 
@@ -108,7 +115,7 @@ class Link:
     url: str
 
 
-Part = str | Bold | Code | Theirs | Mention | Time | ChannelName | Link
+Part = str | Bold | Code | Command | Theirs | Mention | Time | ChannelName | Link
 Line = tuple[Part, ...]
 
 

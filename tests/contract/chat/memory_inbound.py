@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from bot.core.actor import Actor
@@ -141,7 +141,8 @@ class MemoryChat:
         key = f"command-{next(_numbers)}"
         target = ReplyTarget(TENANT, user, CHANNEL)
         context = CommandContext(words, person(user), key, target, form_handle=form_handle)
-        return await self._handled(key, target, self.engine.commands.execute(context))
+        request = InboundRequest(key, target, form_handle=form_handle)
+        return await self._handled(request, self.engine.commands.execute(context))
 
     async def press(
         self,
@@ -151,26 +152,29 @@ class MemoryChat:
         *,
         key: str = "",
         posted: Posted | None = None,
-        **more: Any,
+        form_handle: str = "",
+        form_id: str = "",
     ) -> str:
         to = ReplyTarget(TENANT, user, CHANNEL, THREAD)
         key = key or f"press-{next(_numbers)}"
-        press = Press(key, action, target.encode(), to, message=posted, **more)
-        return await self._handled(key, to, self.engine.presses.handle(press))
+        press = Press(key, action, target.encode(), to, message=posted, form_id=form_id)
+        request = InboundRequest(key, to, form_handle=form_handle, form_id=form_id)
+        return await self._handled(request, self.engine.presses.handle(press))
 
     async def submit(self, user: str, callback: str, metadata: str, **values: str) -> Mapping[str, str]:
         """What is wrong in the form, by field."""
         key = f"form-{next(_numbers)}"
         to = ReplyTarget(TENANT, user)
         sent = FormSubmission(key, callback, metadata, values, to)
-        reply = await self._reply(key, to, self.engine.forms.handle(sent))
+        reply = await self._reply(InboundRequest(key, to), self.engine.forms.handle(sent))
         return reply.errors
 
     async def says(
         self, user: str, words: str, *, thread: str = THREAD, message_id: str = "", **more: Any
     ) -> str:
         message = self.message(user, words, thread=thread, message_id=message_id, **more)
-        return await self._handled(message.key, message.reply_to, self.engine.router.message(message))
+        request = InboundRequest(message.key, message.reply_to)
+        return await self._handled(request, self.engine.router.message(message))
 
     def message(
         self, user: str, words: str, *, thread: str = THREAD, message_id: str = "", **more: Any
@@ -194,21 +198,22 @@ class MemoryChat:
         }
         return IncomingMessage(**about | more)
 
-    async def _handled(self, key: str, to: ReplyTarget, work: Work) -> str:
+    async def _handled(self, request: InboundRequest, work: Work) -> str:
         before = len(self.platform.told)
-        reply = await self._reply(key, to, work)
-        private = [message for user, message in self.platform.told[before:] if user == to.user]
+        reply = await self._reply(request, work)
+        told = self.platform.told[before:]
+        private = [message for user, message in told if user == request.reply_to.user]
         return text_of([reply.say, *private])
 
-    async def _reply(self, key: str, to: ReplyTarget, work: Work) -> Reply:
+    async def _reply(self, request: InboundRequest, work: Work) -> Reply:
         """As an adapter does it: the acknowledgement carries words and errors."""
         carried: list[Reply] = []
 
         async def acknowledge(reply: Reply) -> Reply:
             carried.append(reply)
-            return Reply(then=reply.then)
+            return replace(reply, say=None)
 
-        await self.engine.ack_handler.handle_interaction(InboundRequest(key, to), work, acknowledge)
+        await self.engine.ack_handler.handle_interaction(request, work, acknowledge)
         await self.background.drain(2)
         return carried[0]
 

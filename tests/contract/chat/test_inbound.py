@@ -41,7 +41,7 @@ async def runs_of(chat: MemoryChat, user: str) -> list[Run]:
 
 
 async def test_help_says_what_can_be_said_and_what_was_probably_meant(chat: MemoryChat) -> None:
-    assert "/crew start" in await chat.command(ADA, "help")
+    assert "start <crew>" in await chat.command(ADA, "help")
     assert "status" in await chat.command(ADA, "statsu")
 
 

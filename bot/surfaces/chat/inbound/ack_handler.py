@@ -17,7 +17,8 @@ from bot.core.ports import Memory
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Reply, said
 from bot.surfaces.chat.inbound.pending_requests import PendingRequests
-from bot.surfaces.chat.inbound.ports import PrivateMessenger
+from bot.surfaces.chat.inbound.ports import FormOpener, PrivateMessenger
+from bot.surfaces.chat.messages import Form
 from bot.surfaces.chat.wording import sentences
 
 log = structlog.get_logger(__name__)
@@ -43,18 +44,26 @@ class AckHandler:
         surface: str,
         background: BackgroundTasks,
         messenger: PrivateMessenger,
+        forms: FormOpener,
         memory: Memory,
         pending: PendingRequests,
     ) -> None:
         self._surface = surface
+        self._forms = forms
         self._background = background
         self._messenger = messenger
         self._memory = memory
         self._pending = pending
 
-    async def handle_interaction(self, request: InboundRequest, work: Work, acknowledge: Acknowledge) -> None:
+    async def handle_interaction(
+        self,
+        request: InboundRequest,
+        work: Work,
+        acknowledge: Acknowledge,
+        ack_timeout_s: float = ACK_TIMEOUT_S,
+    ) -> None:
         """Handle what a person did, acknowledge it, and tell them what came of it."""
-        task, done = await self._run(request, work)
+        task, done = await self._run(request, work, ack_timeout_s)
         if done and not request.replayed:
             left = await acknowledge(task.result())
             if left != SILENT:
@@ -90,8 +99,16 @@ class AckHandler:
             return
         if reply.say is not None:
             await self._messenger.tell(request.reply_to, reply.say)
+        if reply.form is not None:
+            await self._show(request, reply.form)
         if reply.then is not None:
             await reply.then()
+
+    async def _show(self, request: InboundRequest, form: Form) -> None:
+        if request.form_id:
+            await self._forms.replace(request.form_id, form)
+        else:
+            await self._forms.open(request.form_handle, form, request.reply_to)
 
     async def _run(
         self, request: InboundRequest, work: Work, timeout_s: float = ACK_TIMEOUT_S

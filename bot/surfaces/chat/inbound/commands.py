@@ -149,7 +149,7 @@ class CommandHandlers:
             by=context.actor.principal,
         )
         if missing:
-            return await self._starter.ask_for_inputs(draft, crew, context.form_handle, context.reply_to)
+            return await self._starter.ask_for_inputs(draft, crew, context.form_handle)
         run = await self._starter.start(draft, crew, context.actor)
         started = private_messages.started(run) if context.says_started else None
         return Reply(say=started, then=lambda: self._starter.watch(run, context.reply_to))

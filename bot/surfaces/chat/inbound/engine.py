@@ -52,15 +52,17 @@ class InboundEngine:
         self._store = store
         self._presence = presence
         self.pending = PendingRequests(surface, store, presence)
-        self.ack_handler = AckHandler(surface, background, platform.messenger, store.memory, self.pending)
-        starter = RunStarter(capabilities, store, feed, platform.messenger, platform.forms)
+        self.ack_handler = AckHandler(
+            surface, background, platform.messenger, platform.forms, store.memory, self.pending
+        )
+        starter = RunStarter(capabilities, store, feed, platform.messenger)
         answers = Answers(surface, store, platform.layout)
         replies = Replies(capabilities, store, people, answers)
         self.commands = CommandHandlers(capabilities, store, starter, console)
-        self.forms = FormHandlers(people, answers, starter)
+        self.forms = FormHandlers(store, people, answers, starter)
         self.router = MessageRouter(people, self.commands, replies, platform.orphans)
         self.presses = PressHandlers(
-            store, people, answers, platform.orphans, replies, self.commands, starter, platform.forms, limits
+            store, people, answers, platform.orphans, replies, self.commands, starter, limits
         )
 
     def catch_up(self, history: ThreadHistory) -> CatchUp:

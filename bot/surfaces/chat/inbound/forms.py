@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pydantic import JsonValue
 
 from bot.core.crew import Crew
-from bot.core.errors import CrewdeckError, InvalidInputs, Refused, StoreUnavailable
+from bot.core.errors import CrewdeckError, InvalidInputs, NotFound, Refused, StoreUnavailable
+from bot.core.ports import Store
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import People
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
+from bot.surfaces.chat.messages import Form
 from bot.surfaces.chat.wording import forms, sentences
 
-WHOLE_FORM = ""
-"""The field at which something is said that concerns all of a form."""
 MAX_ERROR_LENGTH = 150
 
 
 class FormHandlers:
     """Handles submitted forms. What is wrong is said in the form, where the words stay for another try."""
 
-    def __init__(self, people: People, answers: Answers, starter: RunStarter) -> None:
+    def __init__(self, store: Store, people: People, answers: Answers, starter: RunStarter) -> None:
+        self._store = store
         self._people = people
         self._answers = answers
         self._starter = starter
@@ -42,6 +44,21 @@ class FormHandlers:
             return _wrong(sentences.NOT_SAVED)
         except CrewdeckError as refused:
             return _wrong(str(refused))
+
+    async def filled(self, sent: FormSubmission, errors: Mapping[str, str]) -> Form | None:
+        """The form with what was filled in and what is wrong, for platforms that don't keep it open.
+
+        None where it can no longer be made. Raises StoreUnavailable.
+        """
+        if sent.callback == actions.START:
+            found = await self._starter.draft(sent.metadata)
+            return forms.filled(self._starter.form(*found), sent.values, errors) if found else None
+        target = Target.decode(sent.metadata)
+        try:
+            question = await self._store.questions.get(target.run_id, target.question_id)
+        except NotFound:
+            return None
+        return forms.filled(forms.reply_form(question), sent.values, errors)
 
     async def _reply(self, sent: FormSubmission) -> Reply:
         """An answer in words. Whether this person may answer is checked again, by the store."""
@@ -82,4 +99,4 @@ def _inputs(crew: Crew, draft: Draft, sent: FormSubmission) -> dict[str, JsonVal
 
 
 def _wrong(why: str) -> Reply:
-    return Reply(errors={WHOLE_FORM: why})
+    return Reply(errors={forms.WHOLE_FORM: why})

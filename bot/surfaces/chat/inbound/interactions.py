@@ -9,7 +9,7 @@ from typing import Any
 from bot.surfaces.chat import messages
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.messages import Form, Message
 
 REPLAYED = "crewdeck_again"
 """Added to a payload that is handled once more. No platform's own payload has such a field."""
@@ -38,6 +38,8 @@ class Reply:
     say: Message | None = None
     #: What is wrong with a submitted form, by field; under "" what concerns all of it. The form stays open.
     errors: Mapping[str, str] = field(default_factory=dict)
+    #: A form to show: in the open one that was pressed in, else a new one.
+    form: Form | None = None
     #: Runs after the acknowledgement, once for a request however often it arrives.
     then: Callable[[], Awaitable[None]] | None = None
 
@@ -59,6 +61,10 @@ class InboundRequest:
     reply_to: ReplyTarget
     #: As it came: what is saved when it is acknowledged before it is handled.
     payload: Mapping[str, Any] = field(default_factory=dict)
+    #: Opens a form for this person, for a few seconds.
+    form_handle: str = ""
+    #: The open form that was pressed in; empty: none was.
+    form_id: str = ""
 
     @property
     def replayed(self) -> bool:
@@ -79,8 +85,6 @@ class Press:
     installation: str = ""
     #: The message with the button; None: a message that only this person sees, a form, or a page.
     message: Posted | None = None
-    #: Opens a form for this person, for a few seconds.
-    form_handle: str = ""
     #: The open form that holds the button; empty: none does.
     form_id: str = ""
     #: The values of all options that this person has ticked in the message.

@@ -95,6 +95,11 @@ def parse(text: str) -> Command:
             return _PLAIN.get(plain) or Help(unknown=text.strip())
 
 
+def is_command(text: str) -> bool:
+    """Tell whether `text` begins with a command word."""
+    return _first(text)[0].casefold() in VERBS
+
+
 def looks_like_command(text: str) -> bool:
     """Tell whether `text` begins with a command word, or with what is probably one misspelt."""
     return nearest(_first(text)[0], VERBS) is not None

@@ -18,10 +18,10 @@ from bot.surfaces.chat.delivery.rendering import offload
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view
 from bot.surfaces.chat.inbound.interactions import SILENT, Press, Reply
-from bot.surfaces.chat.inbound.ports import FormOpener, Orphans, People
+from bot.surfaces.chat.inbound.ports import Orphans, People
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.inbound.starting import RunStarter
-from bot.surfaces.chat.messages import Form, Limits
+from bot.surfaces.chat.messages import Limits
 from bot.surfaces.chat.wording import forms, private_messages, sentences
 
 Handler = Callable[[Press, Target, Actor], Awaitable[Reply]]
@@ -38,7 +38,6 @@ class PressHandlers:
     replies: Replies
     commands: CommandHandlers
     starter: RunStarter
-    forms: FormOpener
     limits: Limits
 
     async def handle(self, press: Press) -> Reply:
@@ -75,7 +74,8 @@ class PressHandlers:
         await self._adopt(press, target)
         reply = await self.answers.by_press(target, action, actor, key=press.key, value=value)
         if press.form_id:
-            return self._in_form(press.form_id, reply)
+            # What was decided in "Show all" is answered there.
+            return Reply(form=forms.decided(reply.say))
         return self._refused(press, target, reply)
 
     async def _open_reply(self, press: Press, target: Target, actor: Actor) -> Reply:
@@ -84,7 +84,7 @@ class PressHandlers:
         found = await self.answers.answerable(target, actor)
         if isinstance(found, Reply):
             return self._refused(press, target, found)
-        return self._open(press, forms.reply_form(found))
+        return Reply(form=forms.reply_form(found))
 
     async def _open_full(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Show all of a question, to who may decide it or sees its beginning already."""
@@ -95,7 +95,7 @@ class PressHandlers:
         if not can_decide(actor, question.policy) and not _sees(press, run, actor):
             return Reply(say=private_messages.words(sentences.QUESTION_HIDDEN))
         size = len(question.prompt) + len(question.context)
-        return self._open(press, await offload(lambda: forms.full_text(run, question, self.limits), size))
+        return Reply(form=await offload(lambda: forms.full_text(run, question, self.limits), size))
 
     async def _which(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Pass words on to the question that they were meant for."""
@@ -110,7 +110,7 @@ class PressHandlers:
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _open_start(self, press: Press, target: Target, actor: Actor) -> Reply:
+    async def _open_start(self, _press: Press, target: Target, actor: Actor) -> Reply:
         """Open the form for what a crew still needs, for who wanted to start it."""
         found = await self.starter.draft(target.run_id)
         if found is None:
@@ -119,7 +119,7 @@ class PressHandlers:
         if not draft.is_of(actor):
             return Reply(say=private_messages.words(sentences.FORM_OF_ANOTHER))
         starting.check_can_start(crew, actor)
-        return self.starter.open_form(draft, crew, press.form_handle, press.reply_to)
+        return Reply(form=self.starter.form(draft, crew))
 
     async def _cancel(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Cancel the run whose message was pressed on, which then says so."""
@@ -140,15 +140,7 @@ class PressHandlers:
         """Cancel the chosen run."""
         return await self.commands.cancel(target.run_id, actor)
 
-    # ── forms and messages ──────────────────────────────────────────────────────────────────────────────
-
-    def _open(self, press: Press, form: Form) -> Reply:
-        return Reply(then=lambda: self.forms.open(press.form_handle, form, press.reply_to))
-
-    def _in_form(self, form_id: str, reply: Reply) -> Reply:
-        """What was decided in "Show all" is answered there."""
-        form = forms.decided(reply.say)
-        return Reply(then=lambda: self.forms.replace(form_id, form))
+    # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
     async def _adopt(self, press: Press, target: Target) -> None:
         if press.message is not None:

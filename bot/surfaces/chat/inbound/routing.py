@@ -10,6 +10,7 @@ them is handled.
 | any other mention in a thread of ours | `message`: it may be an answer |
 | any other mention | `mention`: help |
 | a reply in a thread of ours | `message` |
+| on a platform that delivers each message once | `only`, by the same rules |
 | by the app itself, with buttons | `orphan`: it is adopted unless it is recorded |
 """
 
@@ -19,7 +20,7 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.ack_handler import Work
 from bot.surfaces.chat.inbound.commands import CommandContext, CommandHandlers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
-from bot.surfaces.chat.inbound.parser import looks_like_command
+from bot.surfaces.chat.inbound.parser import is_command, looks_like_command
 from bot.surfaces.chat.inbound.ports import Orphans, People
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.message_keys import Posted
@@ -56,6 +57,22 @@ class MessageRouter:
             return await self._command(message)
         if message.is_reply and await self._replies.runs_here(message):
             return SILENT
+        return await self._command(message, None if message.addressed else HELP)
+
+    async def only(self, message: IncomingMessage) -> Reply:
+        """A message of a platform that delivers each one once, whether or not it mentions the app.
+
+        Where everything is said to the app (`direct`), a misspelt command may as well be an answer.
+        """
+        if not message.from_person:
+            return SILENT
+        is_meant = is_command if message.direct else looks_like_command
+        if message.addressed is not None and is_meant(message.addressed):
+            return await self._command(message)
+        runs = await self._replies.runs_here(message)
+        reply = await self._replies.handle(message)
+        if reply != SILENT or message.addressed is None or any(not run.status.over for run in runs):
+            return reply
         return await self._command(message, None if message.addressed else HELP)
 
     async def orphan(self, message: IncomingMessage) -> Work | None:

@@ -14,8 +14,9 @@ from bot.core.ports import Store
 from bot.core.run import Run, RunStatus
 from bot.core.value import Value
 from bot.surfaces.chat.inbound.interactions import Reply, ReplyTarget
-from bot.surfaces.chat.inbound.ports import FormOpener, PrivateMessenger
+from bot.surfaces.chat.inbound.ports import PrivateMessenger
 from bot.surfaces.chat.message_keys import unplaced_notice
+from bot.surfaces.chat.messages import Form
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import forms, private_messages
@@ -50,15 +51,12 @@ class Draft(Value):
 class RunStarter:
     """Starts runs from what people ask for."""
 
-    def __init__(
-        self, platform: Capabilities, store: Store, feed: Feed, messenger: PrivateMessenger, forms: FormOpener
-    ) -> None:
+    def __init__(self, platform: Capabilities, store: Store, feed: Feed, messenger: PrivateMessenger) -> None:
         self._surface = platform.surface
         self._limits = platform.limits
         self._store = store
         self._feed = feed
         self._messenger = messenger
-        self._forms = forms
 
     async def start(self, draft: Draft, crew: Crew, actor: Actor) -> Run:
         """Start what a draft says. Raises InvalidInputs, Refused."""
@@ -69,19 +67,16 @@ class RunStarter:
 
     # ── missing inputs ──────────────────────────────────────────────────────────────────────────────────
 
-    async def ask_for_inputs(
-        self, draft: Draft, crew: Crew, form_handle: str, reply_to: ReplyTarget
-    ) -> Reply:
+    async def ask_for_inputs(self, draft: Draft, crew: Crew, form_handle: str) -> Reply:
         """Save the draft, and ask for the rest: in a form at once, or by a button that opens it."""
         await self._store.memory.remember(self._key(draft.id), draft.model_dump_json(), DRAFT_TTL_S)
         if not form_handle:
             return Reply(say=private_messages.fill_in(crew, draft.id))
-        return self.open_form(draft, crew, form_handle, reply_to)
+        return Reply(form=self.form(draft, crew))
 
-    def open_form(self, draft: Draft, crew: Crew, form_handle: str, reply_to: ReplyTarget) -> Reply:
-        """Open the form, filled in with what is known already."""
-        form = forms.start_form(crew, draft.id, draft.given, self._limits)
-        return Reply(then=lambda: self._forms.open(form_handle, form, reply_to))
+    def form(self, draft: Draft, crew: Crew) -> Form:
+        """The form for a draft's inputs, filled in with what is known already."""
+        return forms.start_form(crew, draft.id, draft.given, self._limits)
 
     async def draft(self, draft_id: str) -> tuple[Draft, Crew] | None:
         """A saved draft and its crew; None once it is too old, or the crew is gone."""

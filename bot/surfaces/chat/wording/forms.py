@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -16,6 +17,7 @@ from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
+    Bold,
     Divider,
     Field,
     FieldType,
@@ -29,6 +31,7 @@ from bot.surfaces.chat.messages import (
     PlainText,
     Quote,
     SmallPrint,
+    Theirs,
 )
 from bot.surfaces.chat.shortening import truncate
 from bot.surfaces.chat.wording import question_messages
@@ -36,6 +39,8 @@ from bot.surfaces.chat.wording.question_messages import Fit
 
 PROMPT_UNITS = 3000
 """How much of a question's prompt is shown above the field for its answer."""
+WHOLE_FORM = ""
+"""The field at which something is said that concerns all of a form."""
 ERROR_CHARACTERS = 150
 TYPES = {
     InputKind.STRING: FieldType.LINE,
@@ -69,6 +74,24 @@ def reply_form(question: Question) -> Form:
         metadata=Target(question.run_id, question.id, digest=question.digest).encode(),
         submit="Send",
     )
+
+
+def filled(form: Form, values: Mapping[str, str], errors: Mapping[str, str]) -> Form:
+    """A form that was submitted, with what was filled in, and what is wrong before its fields."""
+    blocks: list[Block] = []
+    for block in form.blocks:
+        if not isinstance(block, Field):
+            blocks.append(block)
+            continue
+        if why := errors.get(block.name):
+            blocks.append(_wrong(why))
+        blocks.append(replace(block, value=values.get(block.name, "")))
+    whole = [_wrong(why) for name, why in errors.items() if name == WHOLE_FORM]
+    return replace(form, blocks=(*whole, *blocks))
+
+
+def _wrong(why: str) -> Paragraph:
+    return Paragraph((Bold("⚠ "), Theirs(why, style="plain")))
 
 
 # ── a question in full ──────────────────────────────────────────────────────────────────────────────────

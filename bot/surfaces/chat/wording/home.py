@@ -15,6 +15,7 @@ from bot.surfaces.chat.messages import (
     Block,
     Button,
     Code,
+    Command,
     Heading,
     Line,
     Message,
@@ -98,7 +99,7 @@ def _crews(crews: Sequence[Crew]) -> list[Block]:
     if not crews:
         return [Paragraph(("No worker is up yet: none has announced a crew.",))]
     shown_by = " shows what each crew needs."
-    hint = ("Type one of these in a channel where I am. ", Code("/crew list"), shown_by)
+    hint = ("Type one of these in a channel where I am. ", Command("list"), shown_by)
     return [*(Paragraph(_crew(crew)) for crew in crews[:SHOWN_CREWS]), SmallPrint((hint,))]
 
 

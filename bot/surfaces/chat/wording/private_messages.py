@@ -20,6 +20,7 @@ from bot.surfaces.chat.messages import (
     Button,
     ChannelName,
     Code,
+    Command,
     Limits,
     Line,
     Link,
@@ -59,13 +60,13 @@ STATES = {
 
 USAGE: tuple[Line, ...] = (
     (
-        "• ", Code("/crew start <crew> [name=value ...] [what it is about]"),
+        "• ", Command("start <crew> [name=value ...] [what it is about]"),
         " starts a crew, in a thread of its own",
     ),
-    ("• ", Code("/crew list"), " shows the crews and what they need"),
-    ("• ", Code("/crew status [run]"), " shows your runs, or one"),
-    ("• ", Code("/crew cancel [run]"), " stops a run"),
-    ("• ", Code("/crew console"), " opens all of it in your browser"),
+    ("• ", Command("list"), " shows the crews and what they need"),
+    ("• ", Command("status [run]"), " shows your runs, or one"),
+    ("• ", Command("cancel [run]"), " stops a run"),
+    ("• ", Command("console"), " opens all of it in your browser"),
     (
         "Or mention me: ", Code('@Crewdeck start demo topic="tide mills"'),
         "; in a thread, the run lives in that thread.",
@@ -89,7 +90,7 @@ def explained(why: Line) -> Message:
 
 def unknown_button() -> Message:
     """A button of an older or newer release."""
-    return said("This button does nothing any more. ", Code("/crew status"), " shows how things are.")
+    return said("This button does nothing any more. ", Command("status"), " shows how things are.")
 
 
 # ── crews ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -240,7 +241,7 @@ def runs_state(
         lines.append((Bold("Other runs in this channel"),))
         lines += [run_line(run, platform.surface, waits.get(run.id)) for run in here]
     if not mine and not here:
-        nothing: Line = ("You have no runs. ", Code("/crew list"), " shows what can be started.")
+        nothing: Line = ("You have no runs. ", Command("list"), " shows what can be started.")
         return _message([*lines, nothing], platform.limits)
     picker = _picker("More about...", actions.PICK_STATUS, [*mine, *here], platform.limits)
     return _message(lines, platform.limits, picker)
@@ -381,7 +382,7 @@ def _units(part: Part) -> int:
     match part:
         case str():
             return len(part)
-        case Bold() | Code() | Link():
+        case Bold() | Code() | Command() | Link():
             return len(part.words)
         case Theirs():
             return length(short(part.text, part.limit or len(part.text)))

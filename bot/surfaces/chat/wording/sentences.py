@@ -67,7 +67,7 @@ def no_such_run(prefix: str) -> str:
 
 FORM_EXPIRED: Final = "This form has been open for too long. Please start the crew again."
 START_EXPIRED: Final = "This has been there for too long. Please start the crew again."
-FORM_OF_ANOTHER: Final = "This form was opened for somebody else. Start the crew yourself with /crew start."
+FORM_OF_ANOTHER: Final = "This form was opened for somebody else. Please start the crew yourself."
 WORDS_MISSING: Final = "Please say something."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 
@@ -18,9 +18,9 @@ from bot.core.ports import Runs
 from bot.surfaces.chat.inbound.ack_handler import ACK_TIMEOUT_S, Acknowledge, Work
 from bot.surfaces.chat.inbound.commands import CommandContext
 from bot.surfaces.chat.inbound.engine import InboundEngine
-from bot.surfaces.chat.inbound.forms import WHOLE_FORM
 from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Reply, ReplyTarget
 from bot.surfaces.chat.wording import sentences
+from bot.surfaces.chat.wording.forms import WHOLE_FORM
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.inbound import words
 from bot.surfaces.slack.inbound.payloads import (
@@ -86,7 +86,7 @@ class Listeners:
 
     async def command(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         given = Command.model_validate(body)
-        request = InboundRequest(given.key, given.reply_to, body)
+        request = InboundRequest(given.key, given.reply_to, body, form_handle=given.trigger_id)
         await self.engine.ack_handler.handle_interaction(request, self._command(given), _with_text(ack))
         return None
 
@@ -98,8 +98,9 @@ class Listeners:
         )
 
     async def press(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
-        press = BlockAction.model_validate(body).press()
-        request = InboundRequest(press.key, press.reply_to, body)
+        pressed = BlockAction.model_validate(body)
+        press = pressed.press()
+        request = InboundRequest(press.key, press.reply_to, body, pressed.trigger_id, press.form_id)
         await self.engine.ack_handler.handle_interaction(
             request, self.engine.presses.handle(press), _empty(ack)
         )
@@ -186,7 +187,7 @@ def _with_text(ack: AsyncAck) -> Acknowledge:
         else:
             rendered = render_message(reply.say)
             await ack(text=rendered["text"], blocks=rendered["blocks"] or None, response_type="ephemeral")
-        return Reply(then=reply.then)
+        return replace(reply, say=None)
 
     return acknowledge
 

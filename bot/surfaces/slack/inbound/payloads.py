@@ -165,7 +165,6 @@ class BlockAction(Payload):
             reply_to=self._reply_to,
             installation=self.view.installation if self.view else "",
             message=self._message,
-            form_handle=self.trigger_id,
             form_id=self.view.id if self.view else "",
             ticked=tuple(_ticked(self.state)),
             is_link=self.act.has_link,

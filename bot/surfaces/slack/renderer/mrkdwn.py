@@ -10,10 +10,22 @@ from __future__ import annotations
 import re
 
 from bot.core.text import visible
-from bot.surfaces.chat.messages import Bold, ChannelName, Code, Line, Link, Mention, Part, Theirs, Time
+from bot.surfaces.chat.messages import (
+    Bold,
+    ChannelName,
+    Code,
+    Command,
+    Line,
+    Link,
+    Mention,
+    Part,
+    Theirs,
+    Time,
+)
 from bot.surfaces.chat.plain_text import name, utc
 from bot.surfaces.chat.shortening import ELLIPSIS, head, length, short
 
+COMMAND = "/crew"
 DATE_FORMAT = "{date_short_pretty} {time}"
 _USER_ID = re.compile("[UWB][A-Z0-9]+")
 _GROUP_ID = re.compile("S[A-Z0-9]+")
@@ -32,6 +44,8 @@ def _part(part: Part, *, styled: bool) -> str:  # noqa: PLR0911 - one for each k
             return f"*{escape(part.words)}*" if styled else escape(part.words)
         case Code():
             return f"`{escape(part.words)}`" if styled else escape(part.words)
+        case Command():
+            return _part(Code(f"{COMMAND} {part.words}"), styled=styled)
         case Theirs():
             return _theirs(part) + part.suffix
         case Mention():

@@ -13,6 +13,7 @@ from bot.surfaces.chat.messages import (
     Bold,
     ChannelName,
     Code,
+    Command,
     Line,
     Link,
     Mention,
@@ -23,7 +24,7 @@ from bot.surfaces.chat.messages import (
 )
 from bot.surfaces.chat.plain_text import name, theirs, utc
 from bot.surfaces.chat.shortening import pieces
-from bot.surfaces.slack.renderer.mrkdwn import DATE_FORMAT, group_id, user_id
+from bot.surfaces.slack.renderer.mrkdwn import COMMAND, DATE_FORMAT, group_id, user_id
 
 Json = dict[str, Any]
 
@@ -58,6 +59,8 @@ def _element(part: Part) -> Json:  # noqa: PLR0911 - one for each kind
             return text(part.words, "bold")
         case Code():
             return text(part.words, "code")
+        case Command():
+            return text(f"{COMMAND} {part.words}", "code")
         case Theirs():
             return text(theirs(part) + part.suffix, *_STYLES[part.style])
         case Mention():
