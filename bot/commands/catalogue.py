@@ -6,8 +6,9 @@ import json
 import subprocess
 from typing import Any
 
-from bot.core.crew import Crew, InputField
+from bot.core.crew import Crew
 from bot.core.errors import SettingsError
+from bot.core.fields import Field
 from bot.core.text import terminal_safe
 from bot.processes.worker_environment import handed_over, worker_environment
 from bot.processes.worker_process import command
@@ -72,6 +73,6 @@ def _row(crew: Crew) -> tuple[str, str, str]:
     return name, inputs, words
 
 
-def _input(field: InputField) -> str:
+def _input(field: Field) -> str:
     kind = "|".join(field.choices) or field.type
     return f"{field.name}=<{kind}>" if field.required else f"[{field.name}=<{kind}>]"

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from pydantic import Field
 
+from bot.core import fields
 from bot.core.actor import Membership
 from bot.core.policy import Approvers
 from bot.core.question import Deadline, QuestionKind
 from bot.core.text import ValidText
 from bot.core.value import Value
-
-
-class InputKind(StrEnum):
-    """The type of an input. `text` is a multi-line string."""
-
-    STRING = "string"
-    TEXT = "text"
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    CHOICE = "choice"
-    DATE = "date"
-
-
-class InputField(Value):
-    """One input of a crew."""
-
-    name: ValidText
-    type: InputKind = InputKind.STRING
-    required: bool = False
-    description: ValidText = ""
-    choices: tuple[ValidText, ...] = ()
-    default: str | int | float | bool | None = None
 
 
 class Crew(Value):
@@ -42,7 +18,7 @@ class Crew(Value):
     name: ValidText
     title: ValidText
     description: ValidText = ""
-    inputs: tuple[InputField, ...] = ()
+    inputs: tuple[fields.Field, ...] = ()
     main_input: str | None = None
     approvers: Approvers = Approvers()
     cancellers: Approvers = Approvers()

@@ -7,7 +7,8 @@
     ├── UnreadableRecord       a stored record is damaged or of a newer release; it was not changed
     ├── NoWorker               no crew is known, because no worker has announced any yet
     ├── NotFound               unknown_crew, unknown_run, unknown_question
-    ├── InvalidInputs          the inputs of a start, with the reason for each field
+    ├── InvalidValues          the values of a form, with the reason for each field
+    │   └── InvalidInputs      the inputs of a start
     └── Refused                a rule refused the request: not_allowed, settled, invalid_answer, run_over, ...
 
 Errors of vendors (redis, slack_sdk, crewai) are translated where they are met. Control-flow signals of the
@@ -93,14 +94,20 @@ class NotFound(CrewdeckError):
         self.name = name
 
 
-class InvalidInputs(CrewdeckError):
-    """The inputs don't fit the crew. `problems` maps each input's name to what is wrong with it."""
+class InvalidValues(CrewdeckError):
+    """The values don't fit the form. `problems` maps each field's name to what is wrong with it."""
 
-    code = "invalid_inputs"
+    code = "invalid_values"
 
     def __init__(self, problems: dict[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {why}" for name, why in problems.items()))
         self.problems = problems
+
+
+class InvalidInputs(InvalidValues):
+    """The inputs don't fit the crew."""
+
+    code = "invalid_inputs"
 
 
 class Refused(CrewdeckError):

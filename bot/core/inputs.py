@@ -1,18 +1,17 @@
-"""Validation of a crew's inputs: given texts and JSON values become values of the declared types."""
+"""A crew's inputs: what is given on the command line or in chat, and what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date
-from math import isfinite
 
 from pydantic import JsonValue
 
-from bot.core.crew import Crew, InputField, InputKind
-from bot.core.errors import InvalidInputs
-
-_YES = frozenset({"true", "yes", "on", "1", "y"})
-_NO = frozenset({"false", "no", "off", "0", "n"})
+from bot.core import forms
+from bot.core.crew import Crew
+from bot.core.errors import InvalidInputs, InvalidValues
+from bot.core.fields import Field
+from bot.core.forms import blank
+from bot.core.locales import Locale
 
 
 def gather(
@@ -45,111 +44,19 @@ def gather(
     return values
 
 
-def missing(crew: Crew, given: dict[str, JsonValue]) -> tuple[InputField, ...]:
+def missing(crew: Crew, given: dict[str, JsonValue]) -> tuple[Field, ...]:
     """The required inputs that have neither a value nor a default."""
-    return tuple(f for f in crew.inputs if f.required and f.default is None and _blank(given.get(f.name)))
+    return tuple(f for f in crew.inputs if f.required and f.default is None and blank(given.get(f.name)))
 
 
-def validate(crew: Crew, given: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def validate(
+    crew: Crew, given: dict[str, JsonValue], *, locale: Locale | None = None
+) -> dict[str, JsonValue]:
     """Validate the inputs, convert them to their types and add defaults.
 
     Raises InvalidInputs, which names each input that is unknown, missing or of the wrong type.
     """
-    fields = {field.name: field for field in crew.inputs}
-    problems = {name: _unknown(fields) for name in given if name not in fields}
-    values: dict[str, JsonValue] = {}
-    for name, field in fields.items():
-        raw = given.get(name)
-        if _blank(raw):
-            raw = field.default
-        if raw is None:
-            if field.required:
-                problems[name] = "is required"
-            continue
-        try:
-            values[name] = parse(field, raw)
-        except ValueError as error:
-            problems[name] = str(error)
-    if problems:
-        raise InvalidInputs(problems)
-    return values
-
-
-def parse(field: InputField, raw: JsonValue) -> JsonValue:
-    """Convert one value to the field's type. Raises ValueError, which says what was expected."""
-    match field.type:
-        case InputKind.STRING | InputKind.TEXT:
-            return _text(raw)
-        case InputKind.INTEGER:
-            return _integer(raw)
-        case InputKind.NUMBER:
-            return _number(raw)
-        case InputKind.BOOLEAN:
-            return _boolean(raw)
-        case InputKind.CHOICE:
-            return _choice(raw, field.choices)
-        case InputKind.DATE:
-            return _date(raw)
-
-
-def _blank(raw: JsonValue) -> bool:
-    return raw is None or (isinstance(raw, str) and not raw.strip())
-
-
-def _unknown(fields: dict[str, InputField]) -> str:
-    known = ", ".join(fields) or "none"
-    return f"is no input of this crew (it has: {known})"
-
-
-def _text(raw: JsonValue) -> str:
-    if isinstance(raw, str | int | float) and not isinstance(raw, bool):
-        return str(raw)
-    raise ValueError("must be text")
-
-
-def _integer(raw: JsonValue) -> int:
     try:
-        return int(_numeral(raw))
-    except ValueError:
-        raise ValueError(f"must be a whole number, not {raw!r}") from None
-
-
-def _number(raw: JsonValue) -> int | float:
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        return raw
-    try:
-        value = raw if isinstance(raw, float) else float(_numeral(raw))
-    except ValueError:
-        raise ValueError(f"must be a number, not {raw!r}") from None
-    if not isfinite(value):
-        raise ValueError(f"must be a number, not {raw!r}")
-    return value
-
-
-def _numeral(raw: JsonValue) -> int | str:
-    if isinstance(raw, str) or (isinstance(raw, int) and not isinstance(raw, bool)):
-        return raw
-    raise ValueError
-
-
-def _boolean(raw: JsonValue) -> bool:
-    if isinstance(raw, bool):
-        return raw
-    word = str(raw).strip().casefold()
-    if word in _YES | _NO:
-        return word in _YES
-    raise ValueError(f"must be yes or no, not {raw!r}")
-
-
-def _choice(raw: JsonValue, choices: tuple[str, ...]) -> str:
-    for choice in choices:
-        if str(raw).strip().casefold() == choice.casefold():
-            return choice
-    raise ValueError(f"must be one of {', '.join(choices)}, not {raw!r}")
-
-
-def _date(raw: JsonValue) -> str:
-    try:
-        return date.fromisoformat(str(raw).strip()).isoformat()
-    except ValueError:
-        raise ValueError(f"must be a date such as 2026-03-31, not {raw!r}") from None
+        return forms.validate(crew.inputs, given, strict=False, locale=locale, what="input of this crew")
+    except InvalidValues as error:
+        raise InvalidInputs(error.problems) from None

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pydantic import JsonValue
 
-from bot.core import inputs
-from bot.core.crew import InputField as Field
+from bot.core import forms, inputs
+from bot.core.fields import Field
 from crewdeck.client import Crew, InputField
 
 _PAIR = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
@@ -53,7 +53,7 @@ def check(field: InputField) -> Callable[[str], str]:
         if not text.strip():
             return "A value is needed"
         try:
-            inputs.parse(Field.model_validate(field.model_dump()), text)
+            forms.parse(Field.model_validate(field.model_dump()), text)
         except ValueError as error:
             return f"It {error}"
         return ""

@@ -12,14 +12,22 @@ class Value(BaseModel):
 
 
 class InputField(Value):
-    """One input of a crew. `type`: string, text, integer, number, boolean, choice or date."""
+    """One input of a crew. Its types and bounds are those of docs/crews.md."""
 
     name: str
+    #: What people read instead of the name.
+    label: str = ""
     type: str = "string"
     required: bool = False
     description: str = ""
     choices: tuple[str, ...] = ()
     default: JsonValue = None
+    #: Numbers, or dates and times in ISO 8601.
+    min: int | float | str | None = None
+    max: int | float | str | None = None
+    #: The number of characters of a text, or of choices of `multi_choice`.
+    min_length: int | None = None
+    max_length: int | None = None
 
 
 class Crew(Value):

@@ -9,7 +9,8 @@ from importlib.metadata import EntryPoint
 import structlog
 from pydantic import JsonValue
 
-from bot.core.crew import InputField, InputKind
+from bot.core import forms
+from bot.core.fields import Field, FieldType
 from bot.settings import Settings
 from crews.building.build import Blueprint, YamlCrew
 from crews.building.importing import Bounded, import_all, refused
@@ -94,21 +95,29 @@ def _broken(name: str, error: CrewBroken) -> dict[str, object]:
     )
 
 
-def _sample(field: InputField) -> JsonValue:
+def _sample(field: Field) -> JsonValue:
     """A valid sample value for the input."""
     if field.default is not None:
-        return field.default
-    match field.type:
-        case InputKind.INTEGER | InputKind.NUMBER:
-            return 1
-        case InputKind.BOOLEAN:
-            return False
-        case InputKind.CHOICE:
-            return field.choices[0]
-        case InputKind.DATE:
-            return "2000-01-01"
-        case InputKind.STRING | InputKind.TEXT:
-            return field.name
+        return forms.default_of(field)
+    if field.type is FieldType.MULTI_CHOICE:
+        return list(field.choices[: field.min_length or 1])
+    if field.type in _SAMPLES:
+        candidates = (_SAMPLES[field.type], field.min, field.max)
+        return next(each for each in candidates if forms.fits(field, each))
+    sample = field.choices[0] if field.choices else field.name
+    return sample.ljust(field.min_length or 0, "x")[: field.max_length]
+
+
+_SAMPLES: dict[FieldType, JsonValue] = {
+    FieldType.INTEGER: 1,
+    FieldType.NUMBER: 1,
+    FieldType.BOOLEAN: False,
+    FieldType.DATE: "2000-01-01",
+    FieldType.TIME: "12:00",
+    FieldType.DATETIME: "2000-01-01T12:00:00Z",
+    FieldType.EMAIL: "ada@example.com",
+    FieldType.URL: "https://example.com/",
+}
 
 
 def _finding(name: str, problem: str, remedy: str, code: str = "crew_broken") -> dict[str, object]:

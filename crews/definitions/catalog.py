@@ -27,7 +27,7 @@ GROUP = "crewdeck.crews"
 """The entry point group of factories."""
 FILES = ("crew.yaml", "agents.yaml", "tasks.yaml")
 ASK_HUMAN = "ask_human"
-AS_WRITTEN = frozenset({"string", "text", "choice", "date"})
+AS_WRITTEN = frozenset({"string", "text", "choice", "date", "time", "datetime", "email", "url"})
 """Types of inputs whose values are text."""
 
 PLAIN_WORDS = {
@@ -190,7 +190,7 @@ def _put(content: Any, place: tuple[int | str, ...], written: str) -> bool:  # n
 
 def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """A location without the names that pydantic adds for the branches of a union and for keys."""
-    branches = {"str", "int", "float", "bool", "[key]"}
+    branches = {"str", "int", "float", "bool", "list[str]", "[key]"}
     return tuple(each for each in location if each not in branches)
 
 
@@ -227,6 +227,11 @@ def _crew_problems(definition: Definition, page: Document) -> Iterator[Problem]:
     crew = definition.crew
     if crew.main_input is not None and crew.main_input not in crew.inputs:
         yield page.problem(("main_input",), f"{crew.main_input} is no input of this crew")
+    for name, entry in crew.inputs.items():
+        try:
+            entry.field(name)
+        except ValueError as error:
+            yield page.problem(("inputs", name), str(error))
     if ASK_HUMAN in crew.tools:
         yield page.problem(("tools", ASK_HUMAN), "every agent has ask_human already; it needs no entry")
 

@@ -60,6 +60,11 @@ def _validated(written: Mapping[str, Any]) -> CrewFile:
         raise SettingsError(f"crewdeck.crew: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     if declared.main_input is not None and declared.main_input not in declared.inputs:
         raise SettingsError(f"crewdeck.crew: main_input: {declared.main_input} is no input of this crew")
+    for name, entry in declared.inputs.items():
+        try:
+            entry.field(name)
+        except ValueError as error:
+            raise SettingsError(f"crewdeck.crew: inputs.{name}: {error}") from error
     return declared
 
 

@@ -7,9 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from bot.core import inputs
+from bot.core import forms
 from bot.core.actor import Membership
-from bot.core.crew import Crew, InputField, InputKind
+from bot.core.crew import Crew
+from bot.core.fields import FieldType
 from bot.core.policy import Approvers
 from bot.core.question import Deadline, QuestionKind
 
@@ -51,39 +52,43 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+def _field_type(written: object) -> FieldType:
+    try:
+        return FieldType(str(written))
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(FieldType)}, not {written!r}") from None
+
+
 class InputEntry(Entry):
     """One of the `inputs`."""
 
-    type: Literal["string", "text", "integer", "number", "boolean", "choice", "date"] = "string"
+    type: Annotated[FieldType, BeforeValidator(_field_type)] = FieldType.STRING
     required: bool = False
+    label: str = ""
     description: str = ""
     choices: list[str] = []
-    default: str | int | float | bool | None = None
+    default: str | int | float | bool | list[str] | None = None
+    min: int | float | str | None = None
+    max: int | float | str | None = None
+    min_length: Annotated[int, Field(ge=0)] | None = None
+    max_length: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if (self.type == "choice") != bool(self.choices):
-            raise ValueError("`choices` belongs to `type: choice`, and is needed there")
-        if self.default is not None:
-            inputs.parse(self._field("default"), self.default)
+        forms.check_field(self._field("input"))
         return self
 
-    def field(self, name: str) -> InputField:
-        """What people need to know of it; its default is of its type."""
+    def field(self, name: str) -> forms.Field:
+        """What people need to know of it; its default is of its type. Raises ValueError if it is no field."""
         field = self._field(name)
-        if self.default is None:
+        forms.check_field(field)
+        default = forms.default_of(field)
+        if default is None:
             return field
-        return field.model_copy(update={"default": inputs.parse(field, self.default)})
+        return forms.Field.model_validate(field.model_dump() | {"default": forms.parse(field, default)})
 
-    def _field(self, name: str) -> InputField:
-        return InputField(
-            name=name,
-            type=InputKind(self.type),
-            required=self.required,
-            description=self.description,
-            choices=tuple(self.choices),
-            default=self.default,
-        )
+    def _field(self, name: str) -> forms.Field:
+        return forms.Field.model_validate(self.model_dump() | {"name": name})
 
 
 class ToolEntry(Entry):

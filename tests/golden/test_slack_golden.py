@@ -14,8 +14,9 @@ import pytest
 from pydantic import JsonValue
 
 from bot.core.actor import Actor
-from bot.core.crew import Crew, InputField, InputKind
+from bot.core.crew import Crew
 from bot.core.event import Body, Event, TaskCompleted, TaskStarted
+from bot.core.fields import Field, FieldType
 from bot.core.policy import Policy
 from bot.core.question import Action, Deadline, Outcome, Question, QuestionKind, options_for
 from bot.core.run import Run, RunError, RunStatus
@@ -34,10 +35,10 @@ CREW = Crew(
     title="Announcement",
     description="Drafts a customer announcement and has it approved.",
     inputs=(
-        InputField(name="topic", required=True, description="What it is about"),
-        InputField(name="tone", type=InputKind.CHOICE, choices=("plain", "playful"), default="plain"),
-        InputField(name="send_on", type=InputKind.DATE),
-        InputField(name="urgent", type=InputKind.BOOLEAN, default=False),
+        Field(name="topic", required=True, description="What it is about"),
+        Field(name="tone", type=FieldType.CHOICE, choices=("plain", "playful"), default="plain"),
+        Field(name="send_on", type=FieldType.DATE),
+        Field(name="urgent", type=FieldType.BOOLEAN, default=False),
     ),
 )
 

@@ -15,9 +15,10 @@ from typing import Any
 from bot.core import starting
 from bot.core.actor import Actor
 from bot.core.claim import Claim
-from bot.core.crew import Crew, InputField
+from bot.core.crew import Crew
 from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.feed import Feed
+from bot.core.fields import Field
 from bot.core.ids import part_id
 from bot.core.policy import Approvers, policy_for
 from bot.core.ports import Store
@@ -42,7 +43,7 @@ CREW = Crew(
     title="Demo",
     description="Shows how it works.",
     main_input="topic",
-    inputs=(InputField(name="topic"),),
+    inputs=(Field(name="topic"),),
 )
 
 

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from bot.core import fields
 from bot.core.access import Scope
 from bot.core.actor import Actor
-from bot.core.crew import Crew, InputField
+from bot.core.crew import Crew
 from bot.core.event import iso
 from bot.core.question import Action, Option, Question, QuestionKind, ReasonFlags
 from bot.core.run import Run, RunError, RunStatus
@@ -55,7 +56,7 @@ class CrewView(View):
     name: str
     title: str
     description: str
-    inputs: tuple[InputField, ...]
+    inputs: tuple[fields.Field, ...]
     main_input: str | None
 
     @classmethod

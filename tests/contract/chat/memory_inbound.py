@@ -11,8 +11,9 @@ from typing import Any
 
 from bot.core.actor import Actor
 from bot.core.claim import Claim
-from bot.core.crew import Crew, InputField, InputKind
+from bot.core.crew import Crew
 from bot.core.feed import Feed
+from bot.core.fields import Field, FieldType
 from bot.core.place import Place
 from bot.core.policy import Policy
 from bot.core.ports import Store
@@ -48,7 +49,7 @@ GREETER = Crew(
     name="greeter",
     title="Greeter",
     main_input="topic",
-    inputs=(InputField(name="topic", required=True), InputField(name="count", type=InputKind.INTEGER)),
+    inputs=(Field(name="topic", required=True), Field(name="count", type=FieldType.INTEGER)),
 )
 _numbers = itertools.count(1)
 

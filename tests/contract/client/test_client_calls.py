@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.crew import InputField, InputKind
+from bot.core.fields import Field, FieldType
 from bot.core.question import QuestionKind
 from bot.core.run import RunError
 from bot.store.redis import RedisStore
@@ -68,7 +68,7 @@ async def test_the_same_idempotency_key_is_the_same_run(client: Client) -> None:
 
 
 async def test_crews_come_with_their_inputs(store: RedisStore, client: Client) -> None:
-    field = InputField(name="topic", type=InputKind.TEXT, required=True)
+    field = Field(name="topic", type=FieldType.TEXT, required=True)
     await store.catalogue.announce("here", [demo(inputs=(field,), main_input="topic")])
     [crew] = await client.crews()
     assert (crew.name, crew.main_input) == ("demo", "topic")
@@ -185,7 +185,7 @@ def test_the_client_stands_alone() -> None:
 
 
 async def test_the_example_of_the_documentation_works(store: RedisStore, served: Served) -> None:
-    fields = (InputField(name="topic"), InputField(name="pace", type=InputKind.NUMBER))
+    fields = (Field(name="topic"), Field(name="pace", type=FieldType.NUMBER))
     await store.catalogue.announce("here", [demo(inputs=fields)])
     [example] = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "client.md").read_text(), re.DOTALL)
     names: dict[str, Callable[[str], Awaitable[str]]] = {}

@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from bot.core.crew import InputField, InputKind
+from bot.core.fields import Field, FieldType
 from bot.surfaces.http.problems import STATUS
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, SECRETS, Served, bearer, demo
@@ -43,7 +43,7 @@ CHECKS = [
 
 async def test_nothing_answers_5xx_or_what_is_not_documented(serve_with: Serve) -> None:
     served = await serve_with(KEYS | {"CREWDECK_RATE_LIMIT": "10000"})
-    field = InputField(name="topic", type=InputKind.STRING, required=True)
+    field = Field(name="topic", type=FieldType.STRING, required=True)
     await served.store.catalogue.announce(
         "here", [demo(), demo(inputs=(field,)).model_copy(update={"name": "other"})]
     )

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import redis
 
-from bot.core.crew import InputField, InputKind
+from bot.core.fields import Field, FieldType
 from bot.core.question import Action, QuestionKind
 from bot.core.run import RunError
 from tests.contract.http.conftest import Serve
@@ -96,7 +96,7 @@ async def test_while_no_worker_has_announced_a_crew_a_start_is_told_to_come_agai
 
 
 async def test_a_refused_start_can_be_mended_under_the_same_key(served: Served) -> None:
-    field = InputField(name="topic", type=InputKind.STRING, required=True)
+    field = Field(name="topic", type=FieldType.STRING, required=True)
     await served.store.catalogue.announce("here", [demo(inputs=(field,))])
     headers = {"Idempotency-Key": "k"}
     refused = await served.post("/crew/start", {"crew": "demo", "inputs": {"tone": "x"}}, headers=headers)
@@ -311,7 +311,7 @@ async def test_what_is_unknown_is_404_everywhere(served: Served) -> None:
 
 
 async def test_crews_are_listed_with_their_inputs(served: Served) -> None:
-    field = InputField(name="topic", required=True, description="What it is about")
+    field = Field(name="topic", required=True, description="What it is about")
     await served.store.catalogue.announce("here", [demo(inputs=(field,), main_input="topic")])
     [crew] = (await served.get("/crews")).json()["crews"]
     assert (crew["name"], crew["main_input"]) == ("demo", "topic")

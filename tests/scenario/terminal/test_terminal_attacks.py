@@ -15,7 +15,8 @@ import pytest
 
 from bot.core import ids
 from bot.core.access import LOCAL
-from bot.core.crew import Crew, InputField
+from bot.core.crew import Crew
+from bot.core.fields import Field
 from bot.core.policy import Approvers
 from bot.core.question import Question, QuestionKind, options_for
 from bot.core.response import Reject
@@ -42,7 +43,7 @@ OBEYED = (
     *("\x1b]52", "\x1b]0;", "\x1b[1;1Howned", "\x1b[5n", "\x05", "\x9b", "\x9d", "\x9c", "\rowned"),
     *("\x08\x089", "\u202e", "\u2028", "\U000e0041", "\u200b"),
 )
-FIELD = InputField(name="topic")
+FIELD = Field(name="topic")
 CREW = Crew(
     name="attack",
     title=f"Crew {HARM}",

@@ -4,21 +4,22 @@ import pytest
 from pydantic import JsonValue
 
 from bot.core import inputs
-from bot.core.crew import Crew, InputField, InputKind
+from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs
+from bot.core.fields import Field, FieldType
 
 CREW = Crew(
     name="demo",
     title="Demo",
     inputs=(
-        InputField(name="topic", required=True),
-        InputField(name="pages", type=InputKind.INTEGER, default=3),
-        InputField(name="budget", type=InputKind.NUMBER),
-        InputField(
-            name="tone", type=InputKind.CHOICE, choices=("plain", "Playful"), required=True, default="plain"
+        Field(name="topic", required=True),
+        Field(name="pages", type=FieldType.INTEGER, default=3),
+        Field(name="budget", type=FieldType.NUMBER),
+        Field(
+            name="tone", type=FieldType.CHOICE, choices=("plain", "Playful"), required=True, default="plain"
         ),
-        InputField(name="public", type=InputKind.BOOLEAN),
-        InputField(name="due", type=InputKind.DATE),
+        Field(name="public", type=FieldType.BOOLEAN),
+        Field(name="due", type=FieldType.DATE),
     ),
 )
 

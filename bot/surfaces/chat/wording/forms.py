@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from pydantic import JsonValue
 
-from bot.core.crew import Crew, InputField, InputKind
+from bot.core import fields
+from bot.core.crew import Crew
+from bot.core.forms import default_of
 from bot.core.question import Question, QuestionKind
 from bot.core.run import Run
 from bot.core.text import valid
@@ -43,13 +45,18 @@ WHOLE_FORM = ""
 """The field at which something is said that concerns all of a form."""
 ERROR_CHARACTERS = 150
 TYPES = {
-    InputKind.STRING: FieldType.LINE,
-    InputKind.TEXT: FieldType.TEXT,
-    InputKind.INTEGER: FieldType.INTEGER,
-    InputKind.NUMBER: FieldType.NUMBER,
-    InputKind.BOOLEAN: FieldType.CHOICE,
-    InputKind.CHOICE: FieldType.CHOICE,
-    InputKind.DATE: FieldType.DATE,
+    fields.FieldType.STRING: FieldType.LINE,
+    fields.FieldType.TEXT: FieldType.TEXT,
+    fields.FieldType.INTEGER: FieldType.INTEGER,
+    fields.FieldType.NUMBER: FieldType.NUMBER,
+    fields.FieldType.BOOLEAN: FieldType.CHOICE,
+    fields.FieldType.CHOICE: FieldType.CHOICE,
+    fields.FieldType.MULTI_CHOICE: FieldType.LINE,
+    fields.FieldType.DATE: FieldType.DATE,
+    fields.FieldType.TIME: FieldType.LINE,
+    fields.FieldType.DATETIME: FieldType.LINE,
+    fields.FieldType.EMAIL: FieldType.LINE,
+    fields.FieldType.URL: FieldType.LINE,
 }
 
 
@@ -134,7 +141,7 @@ def start_form(crew: Crew, draft_id: str, given: Mapping[str, JsonValue], limits
     about = PlainText(crew.description.strip() or "What the crew needs to know:")
     return Form(
         f"Start {crew.title}",
-        (about, *(_field(each, given.get(each.name, each.default)) for each in shown)),
+        (about, *(_field(each, given.get(each.name, default_of(each))) for each in shown)),
         callback=actions.START,
         metadata=draft_id,
         submit="Start",
@@ -160,10 +167,10 @@ def start_errors(crew: Crew, problems: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _field(field: InputField, value: JsonValue) -> Field:
+def _field(field: fields.Field, value: JsonValue) -> Field:
     return Field(
         name=actions.input_field(field.name),
-        label=field.name.replace("_", " ").strip().capitalize() or field.name,
+        label=field.title,
         type=TYPES[field.type],
         hint=field.description,
         required=field.required,
@@ -172,27 +179,27 @@ def _field(field: InputField, value: JsonValue) -> Field:
     )
 
 
-def _options(field: InputField) -> tuple[Option, ...]:
+def _options(field: fields.Field) -> tuple[Option, ...]:
     match field.type:
-        case InputKind.BOOLEAN:
+        case fields.FieldType.BOOLEAN:
             return Option("Yes", "yes"), Option("No", "no")
-        case InputKind.CHOICE:
+        case fields.FieldType.CHOICE:
             return tuple(Option(label, str(number)) for number, label in enumerate(field.choices))
         case _:
             return ()
 
 
-def _known(field: InputField, value: JsonValue) -> str:
+def _known(field: fields.Field, value: JsonValue) -> str:
     match field.type:
-        case InputKind.BOOLEAN:
+        case fields.FieldType.BOOLEAN:
             return ("yes" if value else "no") if isinstance(value, bool) else ""
-        case InputKind.CHOICE:
+        case fields.FieldType.CHOICE:
             return str(field.choices.index(str(value))) if value in field.choices else ""
         case _:
             return "" if value is None else valid(str(value))
 
 
-def _submitted(field: InputField, value: str) -> str:
-    if field.type is not InputKind.CHOICE or not value:
+def _submitted(field: fields.Field, value: str) -> str:
+    if field.type is not fields.FieldType.CHOICE or not value:
         return value
     return field.choices[int(value)] if int(value) < len(field.choices) else ""

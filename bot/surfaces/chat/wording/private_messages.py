@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core import answering, ids
-from bot.core.crew import Crew, InputField
+from bot.core.crew import Crew
 from bot.core.decision import Ruling
+from bot.core.fields import Field
 from bot.core.policy import ANYONE, Policy
 from bot.core.question import Question
 from bot.core.run import Run, RunStatus
@@ -154,7 +155,7 @@ def _crew(crew: Crew) -> list[Line]:
     return lines + [("    • ", *_input(field, crew.main_input)) for field in crew.inputs]
 
 
-def _input(field: InputField, main_input: str | None) -> Line:
+def _input(field: Field, main_input: str | None) -> Line:
     about: list[Line] = [(_text(" | ".join(field.choices) or field.type.value),)]
     if field.required and field.default is None:
         about.append(("required",))

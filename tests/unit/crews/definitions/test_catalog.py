@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.actor import Membership
-from bot.core.crew import InputKind
+from bot.core.fields import FieldType
 from bot.core.policy import ANYONE, Approvers
 from crews.definitions.catalog import Catalog, read
 
@@ -77,8 +77,8 @@ review: {rounds: 2}
     card = definition.card()
     assert (card.name, card.title, card.main_input) == ("tides", "Tides", "topic")
     assert [(field.name, field.type, field.required) for field in card.inputs] == [
-        ("topic", InputKind.STRING, True),
-        ("tone", InputKind.CHOICE, False),
+        ("topic", FieldType.STRING, True),
+        ("tone", FieldType.CHOICE, False),
     ]
     assert card.approvers == Approvers(requester=False, listed=("U0123ABCD", "key:ci"))
     assert card.cancellers == Approvers(requester=False, anyone=True)
@@ -141,15 +141,19 @@ def test_what_is_wrong_in_crew_yaml(tmp_path: Path, lines: str, problem: str) ->
         (
             "type: string",
             "type: number, default: much",
-            "crew.yaml:5: inputs.topic: must be a number, not 'much'",
+            "crew.yaml:5: inputs.topic: its default must be a number, not 'much'",
         ),
         (
             "default: plain",
             "default: loud",
-            "crew.yaml:6: inputs.tone: must be one of plain, playful, not 'loud'",
+            "crew.yaml:6: inputs.tone: its default must be one of plain, playful, not 'loud'",
         ),
         ("type: choice, ", "", "crew.yaml:6: inputs.tone: `choices` belongs to `type: choice`"),
-        ("type: string", "type: colour", "crew.yaml:5: inputs.topic.type: input should be 'string', 'text'"),
+        (
+            "type: string",
+            "type: colour",
+            "crew.yaml:5: inputs.topic.type: must be one of string, text, integer",
+        ),
         ('"our.search:Search"', "search", "crew.yaml:8: tools.search.use: string should match pattern"),
         (
             "on_interrupted: retry",

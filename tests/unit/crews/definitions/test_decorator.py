@@ -3,8 +3,9 @@
 import pytest
 
 import crewdeck
-from bot.core.crew import Crew, InputField
+from bot.core.crew import Crew
 from bot.core.errors import SettingsError
+from bot.core.fields import Field
 from crews.definitions.decorator import card_of, declared_by
 
 
@@ -33,7 +34,7 @@ def test_a_factory_declares_what_crew_yaml_would() -> None:
 
     card = card_of("tides", tides)
     assert (card.name, card.title, card.main_input) == ("tides", "Tides", "topic")
-    assert card.inputs == (InputField(name="topic", required=True),)
+    assert card.inputs == (Field(name="topic", required=True),)
     assert card.approvers.listed == ("U1",)
     assert card.deadlines[""].after == 3600
     assert declared_by("tides", tides).limits.model_calls == 3

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.core import inputs
+from bot.core import forms
 from crews.definitions import yaml_lines, yaml_nodes
 from crews.definitions.catalog import read
 from crews.definitions.yaml_lines import Unreadable
@@ -181,7 +181,7 @@ def test_a_default_is_of_the_declared_type(tmp_path: Path, kind: str, text: str,
     assert topic.default == value
     assert type(topic.default) is type(value)
     if value is not None:
-        assert inputs.parse(topic, topic.default) == value
+        assert forms.parse(topic, forms.default_of(topic)) == value
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,9 @@ def test_a_default_of_another_type_is_told_with_its_line(
     folder(tmp_path, "waves", crew=f"title: T\ninputs:\n  day: {{type: {kind}, default: {text}}}\n")
     catalog = read([tmp_path])
     assert only(catalog) == "tides"
-    assert str(catalog.problems[0]).startswith(f"{tmp_path}/waves/crew.yaml:3: inputs.day: {said}")
+    assert str(catalog.problems[0]).startswith(
+        f"{tmp_path}/waves/crew.yaml:3: inputs.day: its default {said}"
+    )
 
 
 def test_merge_keys_work_and_what_is_written_beside_them_counts(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from bot.core.actor import Actor
-from bot.core.crew import Crew, InputField, InputKind
+from bot.core.crew import Crew
 from bot.core.event import Event, TaskCompleted, TaskStarted
+from bot.core.fields import Field, FieldType
 from bot.core.policy import Policy
 from bot.core.question import (
     APPROVAL_OPTIONS,
@@ -346,7 +347,7 @@ def private(question: Question, title: str, words: str, name: str) -> list[Messa
     """What is said privately of a run and a question, wherever texts of others are in it."""
     error = RunError(code="x", message=words)
     run = a_run(title=title, error=error)
-    field = InputField(name=name or "x", description=words, default=words)
+    field = Field(name=name or "x", description=words, default=words)
     crew = Crew(name="demo", title=title, description=words, inputs=(field,))
     wait = Wait(code=WaitFor.TURN, message=words)
     by_words = Outcome(action=Action.RESPOND, comment=words, by=ADA)
@@ -375,9 +376,9 @@ def private(question: Question, title: str, words: str, name: str) -> list[Messa
 @given(TEXTS, st.lists(LONG, min_size=1, max_size=150), LONG)
 @example("Demo", ["one"], "\x00")
 def test_any_crews_form_can_be_opened(title: str, choices: list[str], about: str) -> None:
-    kinds = [InputField(name=kind.value, type=kind, description=about, required=True) for kind in InputKind]
+    kinds = [Field(name=kind.value, type=kind, description=about, required=True) for kind in FieldType]
     fields = [each.model_copy(update={"choices": tuple(choices)}) for each in kinds]
-    many = [InputField(name=f"more{number}") for number in range(120)]
+    many = [Field(name=f"more{number}") for number in range(120)]
     crew = Crew(name="demo", title=title, description=about, inputs=(*fields, *many))
     known: dict[str, JsonValue] = {"string": about, "choice": choices[0], "boolean": True, "integer": 3}
     check_view(render_form(forms.start_form(crew, RUN, known, LIMITS)), "modal")

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.crew import Crew, InputField, InputKind
+from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs
+from bot.core.fields import Field, FieldType
 from bot.surfaces.chat.inbound import parser
 from bot.surfaces.chat.inbound.parser import (
     Cancel,
@@ -27,8 +28,8 @@ CREW = Crew(
     title="Announcement",
     main_input="topic",
     inputs=(
-        InputField(name="topic", required=True),
-        InputField(name="tone", type=InputKind.CHOICE, choices=("plain", "playful"), default="plain"),
+        Field(name="topic", required=True),
+        Field(name="tone", type=FieldType.CHOICE, choices=("plain", "playful"), default="plain"),
     ),
 )
 

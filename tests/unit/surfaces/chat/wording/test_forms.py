@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from bot.core import inputs
-from bot.core.crew import Crew, InputField, InputKind
+from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs
+from bot.core.fields import Field, FieldType
 from bot.surfaces.chat.actions import REPLY, REPLY_FIELD, START, input_field
 from bot.surfaces.chat.inbound.interactions import FormSubmission
 from bot.surfaces.chat.wording import forms
@@ -18,11 +19,11 @@ CREW = Crew(
     name="demo",
     title="Demo",
     inputs=(
-        InputField(name="topic", required=True),
-        InputField(name="count", type=InputKind.INTEGER),
-        InputField(name="loud", type=InputKind.BOOLEAN),
-        InputField(name="tone", type=InputKind.CHOICE, choices=("plain", "x" * 200)),
-        InputField(name="day", type=InputKind.DATE),
+        Field(name="topic", required=True),
+        Field(name="count", type=FieldType.INTEGER),
+        Field(name="loud", type=FieldType.BOOLEAN),
+        Field(name="tone", type=FieldType.CHOICE, choices=("plain", "x" * 200)),
+        Field(name="day", type=FieldType.DATE),
     ),
 )
 

@@ -1,0 +1,54 @@
+"""Fields: what a form asks for, one typed value each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from bot.core.text import ValidText
+from bot.core.value import Strict
+
+
+class FieldType(StrEnum):
+    """The type of a field's value.
+
+    `text` is a multi-line string. A date is `2026-03-31`, a time `09:30`, and a datetime has an offset from
+    UTC: `2026-03-31T09:30:00+02:00`. The value of `multi_choice` is a list, in the order of the choices.
+    """
+
+    STRING = "string"
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    MULTI_CHOICE = "multi_choice"
+    DATE = "date"
+    TIME = "time"
+    DATETIME = "datetime"
+    EMAIL = "email"
+    URL = "url"
+
+
+class Field(Strict):
+    """A field of a form, or an input of a crew."""
+
+    name: ValidText
+    #: What people read instead of the name; see `title`.
+    label: ValidText = ""
+    type: FieldType = FieldType.STRING
+    required: bool = False
+    description: ValidText = ""
+    choices: tuple[ValidText, ...] = ()
+    #: Shown to people. It counts where a field isn't given, not where it was left empty.
+    default: str | int | float | bool | tuple[ValidText, ...] | None = None
+    #: The bounds of a number, or of a date or time in ISO 8601; both are included.
+    min: int | float | str | None = None
+    max: int | float | str | None = None
+    #: The number of characters of a text, or of choices of `multi_choice`.
+    min_length: int | None = None
+    max_length: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What people read: the label, or else the name in words."""
+        return self.label.strip() or self.name.replace("_", " ").strip().capitalize() or self.name

@@ -1,0 +1,168 @@
+"""Forms: the typed fields that people fill in, and the validation of what they give. Pure.
+
+A crew's inputs and a question of kind `form` are both lists of fields; `validate` judges the values of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from pydantic import JsonValue
+
+from bot.core.alike import alike
+from bot.core.errors import InvalidValues
+from bot.core.field_values import MAX_TEXT, check_bounds_of, check_value
+from bot.core.field_words import read_words
+from bot.core.fields import Field, FieldType
+from bot.core.locales import Locale
+from bot.core.secret_fields import asks_for_secret
+from bot.core.text import drop_invisible, visible
+
+__all__ = [
+    "Field", "FieldType", "blank", "check_field", "check_form", "default_of", "fits", "parse", "validate",
+]  # fmt: skip
+
+MAX_FIELDS = 60
+"""Fields of a form that a crew asks for."""
+MAX_CHOICES = 100
+MAX_CHOICE_LENGTH = 500
+MAX_DEFAULT_LENGTH = 3000
+"""Every window can show a default of so many characters completely."""
+
+
+# ── validation of values ────────────────────────────────────────────────────────────────────────────────────
+
+
+def validate(
+    fields: Iterable[Field],
+    given: Mapping[str, JsonValue],
+    *,
+    strict: bool,
+    locale: Locale | None = None,
+    what: Literal["field of this form", "input of this crew"] = "field of this form",
+) -> dict[str, JsonValue]:
+    """The values by name, converted to their types; an optional field without a value is not in it.
+
+    With `strict`, for programs, values must have the JSON type of their field. Otherwise texts are
+    understood as people write them, in their `locale`. A field that is not given, or null, has its default;
+    one that is given and empty has no value.
+
+    Raises InvalidValues with every problem at once, by field.
+    """
+    known = {field.name: field for field in fields}
+    problems = {name: f"is no {what} (it has: {_names(known)})" for name in given if name not in known}
+    values: dict[str, JsonValue] = {}
+    for name, field in known.items():
+        try:
+            value = _value(field, given.get(name), strict=strict, locale=locale or Locale())
+        except ValueError as error:
+            problems[name] = str(error)
+        else:
+            if value is not None:
+                values[name] = value
+    if problems:
+        raise InvalidValues(problems)
+    return values
+
+
+def parse(field: Field, raw: JsonValue, *, strict: bool = False, locale: Locale | None = None) -> JsonValue:
+    """One value, converted to the field's type. Raises ValueError, which says what was expected."""
+    return check_value(field, raw if strict else read_words(field, raw, locale or Locale()))
+
+
+def blank(raw: JsonValue) -> bool:
+    """Whether nothing is given: null, or a text of spaces."""
+    return raw is None or (isinstance(raw, str) and not raw.strip())
+
+
+def fits(field: Field, value: JsonValue) -> bool:
+    """Whether this JSON value is one of the field's."""
+    try:
+        check_value(field, value)
+    except ValueError:
+        return False
+    return True
+
+
+def default_of(field: Field) -> JsonValue:
+    """The default as a JSON value; null if there is none."""
+    return list(field.default) if isinstance(field.default, tuple) else field.default
+
+
+def _names(known: Mapping[str, Field]) -> str:
+    return ", ".join(known) or "none"
+
+
+def _value(field: Field, given: JsonValue, *, strict: bool, locale: Locale) -> JsonValue:
+    raw = default_of(field) if given is None else given
+    if _missing(field, raw, strict=strict):
+        if field.required:
+            raise ValueError("is required")
+        return [] if raw is not None and field.type is FieldType.MULTI_CHOICE else None
+    return parse(field, raw, strict=strict and given is not None, locale=locale)
+
+
+def _missing(field: Field, raw: JsonValue, *, strict: bool) -> bool:
+    """Whether this is no value. To a program that may leave a text out, an empty text is a value."""
+    if raw == []:
+        return field.required or not field.min_length
+    if strict and isinstance(raw, str):
+        return field.required and not raw.strip()
+    return blank(raw)
+
+
+# ── definitions of fields ───────────────────────────────────────────────────────────────────────────────────
+
+
+def check_form(fields: Iterable[Field]) -> None:
+    """Check the fields that a crew asks for. Raises ValueError, which names the field and what to do."""
+    listed = tuple(fields)
+    if not listed:
+        raise ValueError("a form needs at least one field")
+    if len(listed) > MAX_FIELDS:
+        raise ValueError(f"a form has at most {MAX_FIELDS} fields; ask for the rest in a form of its own")
+    for field in listed:
+        try:
+            check_field(field)
+        except ValueError as error:
+            raise ValueError(f"the field {visible(field.name)!r}: {error}") from None
+    if pair := alike([field.name for field in listed]) or alike([field.title for field in listed]):
+        one, other = map(visible, pair)
+        raise ValueError(f"two fields look alike: {one!r} and {other!r}; give them different names")
+
+
+def check_field(field: Field) -> None:
+    """Check the definition of one field. Raises ValueError, which says what to do about it."""
+    if not drop_invisible(field.name).strip():
+        raise ValueError("it needs a name")
+    if asks_for_secret(field):
+        raise ValueError(
+            "it asks for a secret, and what is filled in is stored and shown to others. Keep the secret in "
+            "the worker's environment, or send people a link to the page where they can enter it"
+        )
+    _check_choices(field)
+    check_bounds_of(field)
+    if field.default is not None:
+        _check_default(field)
+
+
+def _check_choices(field: Field) -> None:
+    if (field.type in {FieldType.CHOICE, FieldType.MULTI_CHOICE}) != bool(field.choices):
+        raise ValueError("`choices` belongs to `type: choice` and `type: multi_choice`, and is needed there")
+    if len(field.choices) > MAX_CHOICES:
+        raise ValueError(f"it has more than {MAX_CHOICES} choices")
+    if not all(drop_invisible(each).strip() and len(each) <= MAX_CHOICE_LENGTH for each in field.choices):
+        raise ValueError(f"each of its choices needs words, at most {MAX_CHOICE_LENGTH} characters")
+    if pair := alike(field.choices):
+        one, other = map(visible, pair)
+        raise ValueError(f"its choices {one!r} and {other!r} look alike")
+
+
+def _check_default(field: Field) -> None:
+    try:
+        parse(field, default_of(field))
+    except ValueError as error:
+        raise ValueError(f"its default {error}") from None
+    if isinstance(field.default, str) and len(field.default) > min(MAX_DEFAULT_LENGTH, MAX_TEXT):
+        raise ValueError(f"its default has more than {MAX_DEFAULT_LENGTH} characters")
