@@ -8,6 +8,7 @@ it offers nothing in the end that can't be done any more.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import structlog
 
@@ -29,6 +30,7 @@ from bot.surfaces.chat.message_keys import (
 )
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.platform import ChatPlatform, Priority
+from bot.surfaces.chat.retries import with_retries
 from bot.surfaces.chat.wording import run_messages
 
 log = structlog.get_logger(__name__)
@@ -93,18 +95,17 @@ class OrphanReconciler:
             await self._update(posted, await settled_message(question_card(run, question), self._limits))
 
     async def _update(self, posted: Posted, message: Message) -> None:
-        for _ in range(MAX_UPDATE_ATTEMPTS):
+        try:
             try:
-                await self._platform.update(posted, message)
-            except Later as later:
-                await asyncio.sleep(min(later.seconds, MAX_RETRY_DELAY_S))
+                await self._edit(posted, message)
             except Unrenderable:
-                message = message.without_blocks()
-            except Rejected as rejected:
-                log.info("a settled question's message can't be edited", code=rejected.code)
-                return
-            else:
-                return
+                await self._edit(posted, message.without_blocks())
+        except (Later, Rejected) as failure:
+            log.info("a settled question's message can't be edited", why=str(failure))
+
+    async def _edit(self, posted: Posted, message: Message) -> None:
+        edit = partial(self._platform.update, posted, message)
+        await with_retries(edit, MAX_UPDATE_ATTEMPTS, MAX_RETRY_DELAY_S)
 
     # ── reconciling ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -13,6 +13,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
 from bot.surfaces.chat.messages import Form, Message
+from bot.surfaces.chat.retries import with_retries
 from bot.surfaces.chat.wording import private_messages, sentences
 from bot.surfaces.slack.renderer import render_message
 from bot.surfaces.slack.webapi.api import SlackApi
@@ -39,7 +40,7 @@ class SlackMessenger:
     async def tell(self, to: ReplyTarget, message: Message) -> bool:
         """Tell it, in the best way that works; False if none does."""
         for way in self._ways(to):
-            if await _patiently(way, to, message):
+            if await _deliver(way, to, message):
                 return True
         log.warning("a private message could not be delivered", user=to.user, channel=to.channel)
         return False
@@ -82,18 +83,13 @@ class SlackMessenger:
         await self._api.post(await self._api.open_direct(to.user), message)
 
 
-async def _patiently(way: Way, to: ReplyTarget, message: Message) -> bool:
-    for _ in range(MAX_ATTEMPTS):
-        try:
-            await way(to, message)
-        except Later as later:
-            await asyncio.sleep(min(later.seconds, MAX_RETRY_DELAY_S))
-        except Rejected as rejected:
-            log.info("a way to a person is closed", way=way.__name__, code=rejected.code, user=to.user)
-            return False
-        else:
-            return True
-    return False
+async def _deliver(way: Way, to: ReplyTarget, message: Message) -> bool:
+    try:
+        await with_retries(lambda: way(to, message), MAX_ATTEMPTS, MAX_RETRY_DELAY_S)
+    except (Later, Rejected) as failure:
+        log.info("a way to a person failed", way=way.__name__, why=str(failure), user=to.user)
+        return False
+    return True
 
 
 class ModalOpener:

@@ -29,6 +29,7 @@ COMMAND = "/crew"
 DATE_FORMAT = "{date_short_pretty} {time}"
 _USER_ID = re.compile("[UWB][A-Z0-9]+")
 _GROUP_ID = re.compile("S[A-Z0-9]+")
+_MARKS = re.compile("[*_~`]")
 
 
 def mrkdwn(line: Line, *, styled: bool) -> str:
@@ -62,13 +63,19 @@ def _mention(part: Mention) -> str:
     if user := user_id(part.principal):
         return f"<@{user}>"
     group = group_id(part.principal)
-    return f"<!subteam^{group}>" if group else escape(name(part))
+    return f"<!subteam^{group}>" if group else _literal(name(part))
 
 
 def _theirs(part: Theirs) -> str:
     if part.limit is None:
         return escape(part.text)
     return truncate_escaped(part.text, part.limit) if part.lines else escape(short(part.text, part.limit))
+
+
+def _literal(words: str) -> str:
+    """Somebody's words with marks in them are code, in which only a backtick would mean something."""
+    literal = escape(words.replace("`", "'"))
+    return f"`{literal}`" if _MARKS.search(words) else literal
 
 
 def escape(text: str) -> str:

@@ -53,5 +53,14 @@ def test_people_are_mentioned_and_others_named() -> None:
     assert shown(Mention("slack:T0:U1> <!channel")) == "U1&gt; &lt;!channel"
 
 
+@pytest.mark.parametrize("name", ["_ci_", "a_", "*ci*", "~ci~"])
+def test_a_name_with_marks_in_it_is_shown_literally(name: str) -> None:
+    assert shown(Mention(f"http::key:{name}")) == f"`the API key {name}`"
+
+
+def test_a_backtick_does_not_end_the_code_that_it_stands_in() -> None:
+    assert shown(Mention("http::key:`*ci*`")) == "`the API key '*ci*'`"
+
+
 def test_times_have_a_fallback_in_utc() -> None:
     assert shown(Time(1_790_000_000_000)).endswith("|2026-09-21 14:13 UTC>")
