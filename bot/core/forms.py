@@ -31,6 +31,13 @@ MAX_DEFAULT_LENGTH = 3000
 """Every window can show a default of so many characters completely."""
 
 
+NOT_IN_FORMS = (
+    "it asks for a secret, and what is filled in is stored and shown to others. Keep the secret in the "
+    "worker's environment, or send people a link to the page where they can enter it"
+)
+"""Why such a field is refused, and the way that remains."""
+
+
 # ── validation of values ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -99,14 +106,15 @@ def _value(field: Field, given: JsonValue, *, strict: bool, locale: Locale) -> J
     if _missing(field, raw, strict=strict):
         if field.required:
             raise ValueError("is required")
-        return [] if raw is not None and field.type is FieldType.MULTI_CHOICE else None
+        nothing_chosen = field.type is FieldType.MULTI_CHOICE and raw is not None and not field.min_length
+        return [] if nothing_chosen else None
     return parse(field, raw, strict=strict and given is not None, locale=locale)
 
 
 def _missing(field: Field, raw: JsonValue, *, strict: bool) -> bool:
     """Whether this is no value. To a program that may leave a text out, an empty text is a value."""
-    if raw == []:
-        return field.required or not field.min_length
+    if raw == [] and field.type is FieldType.MULTI_CHOICE:
+        return field.required or not strict
     if strict and isinstance(raw, str):
         return field.required and not raw.strip()
     return blank(raw)
@@ -137,10 +145,7 @@ def check_field(field: Field) -> None:
     if not drop_invisible(field.name).strip():
         raise ValueError("it needs a name")
     if asks_for_secret(field):
-        raise ValueError(
-            "it asks for a secret, and what is filled in is stored and shown to others. Keep the secret in "
-            "the worker's environment, or send people a link to the page where they can enter it"
-        )
+        raise ValueError(NOT_IN_FORMS)
     _check_choices(field)
     check_bounds_of(field)
     if field.default is not None:
