@@ -8,34 +8,23 @@ profile Slack is asked before anything is decided; while it can't be asked, noth
 from __future__ import annotations
 
 import asyncio
-import secrets
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import structlog
-from pydantic import Field
 
 from bot.core.actor import Actor, Membership
 from bot.core.errors import CrewdeckError
 from bot.core.ports import Memory
-from bot.core.value import Value
 from bot.surfaces.chat.background import BackgroundTasks
-from bot.surfaces.chat.failures import Later, Rejected
+from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.ports import Unrecognised
+from bot.surfaces.chat.inbound.profiles import PROFILE_TIMEOUT_S, SHORT_TIMEOUT_S, Profile, Profiles
 from bot.surfaces.chat.wording import sentences
 
 log = structlog.get_logger(__name__)
 
-PROFILE_TTL_S = 300.0
-"""Nothing is decided on an older profile."""
-PROFILE_TIMEOUT_S = 120.0
-"""How long Slack is asked about a person before what they did is refused."""
-SHORT_TIMEOUT_S = 10.0
-"""The same for somebody whose browser waits, and for names."""
 _INVISIBLE = frozenset({"user_not_found", "user_not_visible"})
-
-
 TITLE = "Slack"
 
 
@@ -57,7 +46,7 @@ class Foreign(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
         super().__init__(sentences.OTHER_INSTALLATION)
 
 
-class Profiles(Protocol):
+class UserLookup(Protocol):
     """Where profiles come from."""
 
     async def user(self, user_id: str) -> Mapping[str, Any]:
@@ -75,24 +64,13 @@ class Home(Protocol):
         """Return when Slack has said which it is."""
 
 
-class Profile(Value):
-    """What is kept of a person."""
-
-    name: str
-    membership: Membership = Field(alias="standing")
-    #: Deactivated, or no person: may nothing, whoever a crew admits.
-    barred: bool = False
-
-
 class People:
     """The people of one workspace."""
 
-    def __init__(self, profiles: Profiles, memory: Memory, background: BackgroundTasks, home: Home) -> None:
-        self._profiles = profiles
-        self._memory = memory
-        self._background = background
+    def __init__(self, lookup: UserLookup, memory: Memory, background: BackgroundTasks, home: Home) -> None:
+        self._lookup = lookup
         self._home = home
-        self._asked: dict[str, asyncio.Task[Profile]] = {}
+        self._profiles = Profiles(TITLE, self._key, self._fetch, memory, background)
 
     async def actor(self, user: str, installation: str = "") -> Actor:
         """The actor that this user is. `installation`: for whom Slack says that it sent what they did.
@@ -117,37 +95,28 @@ class People:
     async def profile(self, user: str) -> Profile:
         """What Slack said of this user in the last minutes. Raises Unrecognised, StoreUnavailable."""
         await self._at_home()
-        kept = await self._memory.recall(self._name(user))
-        return Profile.model_validate_json(kept) if kept else await asyncio.shield(self._ask(user))
+        return await self._profiles.of(user)
 
     async def names(self, users: Iterable[str]) -> dict[str, str]:
         """What these users are called; those whose name can't be found out now are left out."""
-        found: dict[str, str] = {}
-        for user in users:
-            try:
-                async with asyncio.timeout(SHORT_TIMEOUT_S):
-                    found[user] = (await self.profile(user)).name
-            except (Unrecognised, TimeoutError):
-                log.info("somebody who was named is known by id alone", user=user)
-        return {user: name for user, name in found.items() if name}
+        try:
+            async with asyncio.timeout(SHORT_TIMEOUT_S):
+                await self._at_home()
+        except (Unrecognised, TimeoutError):
+            return {}
+        return await self._profiles.names(users)
 
     async def vouch(self, person: Actor) -> Membership | None:
         """`bot.core.sessions.Vouch`. Raises Unrecognised, StoreUnavailable."""
         if person.tenant != self._home.team:
             return None
-        try:
-            async with asyncio.timeout(SHORT_TIMEOUT_S):
-                profile = await self.profile(person.user_id)
-        except TimeoutError as error:
-            raise Unrecognised(TITLE) from error
+        profile = await self._profiles.soon(person.user_id)
         return None if profile.barred else profile.membership
 
     async def changed(self, user: str) -> None:
         """Slack says that something about this user is different: what was known no longer holds."""
         await self._at_home()
-        # In this order: an answer that is on its way finds either the mark, or that it is forgotten after it.
-        await self._memory.remember(self._mark(user), secrets.token_hex(8), 2 * PROFILE_TTL_S)
-        await self._memory.forget(self._name(user))
+        await self._profiles.forget(user)
 
     async def _at_home(self) -> None:
         try:
@@ -156,44 +125,16 @@ class People:
         except TimeoutError as error:
             raise Unrecognised(TITLE) from error
 
-    def _ask(self, user: str) -> asyncio.Task[Profile]:
-        """One question to Slack at a time for each person."""
-        running = self._asked.get(user)
-        if running is None:
-            running = self._background.start(self._learn(user), f"profile of {user}")
-            self._asked[user] = running
-            running.add_done_callback(lambda _: self._asked.pop(user, None))
-        return running
+    async def _fetch(self, user: str) -> Profile:
+        try:
+            return profile_of(self._home, await self._lookup.user(user))
+        except Rejected as rejected:
+            if rejected.code not in _INVISIBLE:
+                raise
+            return Profile(name="", membership=Membership.EXTERNAL)
 
-    async def _learn(self, user: str) -> Profile:
-        while True:
-            before = await self._memory.recall(self._mark(user))
-            profile = await self._from_slack(user)
-            await self._memory.remember(self._name(user), profile.model_dump_json(), PROFILE_TTL_S)
-            if await self._memory.recall(self._mark(user)) == before:
-                return profile
-            await self._memory.forget(self._name(user))  # It changed while Slack was answering.
-
-    async def _from_slack(self, user: str) -> Profile:
-        deadline = time.monotonic() + PROFILE_TIMEOUT_S
-        while True:
-            try:
-                return profile_of(self._home, await self._profiles.user(user))
-            except Later as later:
-                if time.monotonic() + later.seconds > deadline:
-                    raise Unrecognised(TITLE) from later
-                await asyncio.sleep(later.seconds)
-            except Rejected as rejected:
-                if rejected.code not in _INVISIBLE:
-                    log.warning("Slack refuses to say who somebody is", user=user, code=rejected.code)
-                    raise Unrecognised(TITLE) from rejected
-                return Profile(name="", membership=Membership.EXTERNAL)
-
-    def _name(self, user: str) -> str:
+    def _key(self, user: str) -> str:
         return f"slack:profile:{self._home.team}:{user}"
-
-    def _mark(self, user: str) -> str:
-        return f"{self._name(user)}:changed"
 
 
 def profile_of(home: Home, user: Mapping[str, Any]) -> Profile:

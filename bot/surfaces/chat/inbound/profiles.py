@@ -1,0 +1,125 @@
+"""What a platform says of people, kept in the store for minutes: nothing is decided on anything older.
+
+While the platform can't be asked, nothing is decided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+import structlog
+from pydantic import Field
+
+from bot.core.actor import Membership
+from bot.core.ports import Memory
+from bot.core.value import Value
+from bot.surfaces.chat.background import BackgroundTasks
+from bot.surfaces.chat.failures import Later, Rejected
+from bot.surfaces.chat.inbound.ports import Unrecognised
+
+log = structlog.get_logger(__name__)
+
+PROFILE_TTL_S = 300.0
+"""Nothing is decided on an older profile."""
+PROFILE_TIMEOUT_S = 120.0
+"""How long the platform is asked about a person before what they did is refused."""
+SHORT_TIMEOUT_S = 10.0
+"""The same for somebody whose browser waits, and for names."""
+
+
+class Profile(Value):
+    """What is kept of a person."""
+
+    name: str
+    membership: Membership = Field(alias="standing")
+    #: Deactivated, or no person: may nothing, whoever a crew admits.
+    barred: bool = False
+
+
+class Profiles:
+    """Profiles of a platform's people, by what names them there."""
+
+    def __init__(
+        self,
+        title: str,
+        key: Callable[[str], str],
+        fetch: Callable[[str], Awaitable[Profile]],
+        memory: Memory,
+        background: BackgroundTasks,
+    ) -> None:
+        """`title` names the platform for people, `key` a profile in the store.
+
+        `fetch` asks the platform. Raises Later, Rejected.
+        """
+        self._title = title
+        self._key = key
+        self._fetch = fetch
+        self._memory = memory
+        self._background = background
+        self._asked: dict[str, asyncio.Task[Profile]] = {}
+
+    async def of(self, user: str) -> Profile:
+        """What the platform said of this user in the last minutes. Raises Unrecognised, StoreUnavailable."""
+        kept = await self._memory.recall(self._key(user))
+        return Profile.model_validate_json(kept) if kept else await asyncio.shield(self._ask(user))
+
+    async def soon(self, user: str) -> Profile:
+        """The same for somebody whose browser waits."""
+        try:
+            async with asyncio.timeout(SHORT_TIMEOUT_S):
+                return await self.of(user)
+        except TimeoutError as error:
+            raise Unrecognised(self._title) from error
+
+    async def names(self, users: Iterable[str]) -> dict[str, str]:
+        """What these users are called; those whose name can't be found out now are left out."""
+        found: dict[str, str] = {}
+        for user in users:
+            try:
+                found[user] = (await self.soon(user)).name
+            except Unrecognised:
+                log.info("somebody who was named is known by id alone", user=user)
+        return {user: name for user, name in found.items() if name}
+
+    async def forget(self, user: str) -> None:
+        """Something about this user is different: what was known no longer holds. Raises StoreUnavailable."""
+        # In this order: an answer that is on its way finds either the mark, or that it is forgotten after it.
+        await self._memory.remember(self._mark(user), secrets.token_hex(8), 2 * PROFILE_TTL_S)
+        await self._memory.forget(self._key(user))
+
+    def _ask(self, user: str) -> asyncio.Task[Profile]:
+        """One question to the platform at a time for each person."""
+        running = self._asked.get(user)
+        if running is None:
+            running = self._background.start(self._learn(user), f"profile of {user}")
+            self._asked[user] = running
+            running.add_done_callback(lambda _: self._asked.pop(user, None))
+        return running
+
+    async def _learn(self, user: str) -> Profile:
+        while True:
+            before = await self._memory.recall(self._mark(user))
+            profile = await self._patiently(user)
+            await self._memory.remember(self._key(user), profile.model_dump_json(), PROFILE_TTL_S)
+            if await self._memory.recall(self._mark(user)) == before:
+                return profile
+            await self._memory.forget(self._key(user))  # It changed while the platform was answering.
+
+    async def _patiently(self, user: str) -> Profile:
+        deadline = time.monotonic() + PROFILE_TIMEOUT_S
+        while True:
+            try:
+                return await self._fetch(user)
+            except Later as later:
+                if time.monotonic() + later.seconds > deadline:
+                    raise Unrecognised(self._title) from later
+                await asyncio.sleep(later.seconds)
+            except Rejected as rejected:
+                log.warning("the platform refuses to say who somebody is", user=user, code=rejected.code)
+                raise Unrecognised(self._title) from rejected
+
+    def _mark(self, user: str) -> str:
+        return f"{self._key(user)}:changed"
