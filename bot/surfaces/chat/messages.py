@@ -290,10 +290,21 @@ class Markdown:
 
 
 @dataclass(frozen=True)
+class Audience:
+    """Whom a row of elements is for. Where a platform can, it shows the row to nobody else."""
+
+    principals: tuple[str, ...]
+    #: What the message is about, for whoever renders it for one reader: a `Target`, encoded.
+    about: str
+
+
+@dataclass(frozen=True)
 class Actions:
     """A row of elements."""
 
     elements: tuple[Element, ...]
+    #: None: everybody.
+    audience: Audience | None = None
 
 
 @dataclass(frozen=True)

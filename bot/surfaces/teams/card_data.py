@@ -17,6 +17,8 @@ REFRESH: Final = "refresh"
 """The action of a card's `refresh`: Teams asks for a reader's own view, and nobody pressed anything."""
 CHOICE: Final = "choice"
 """The id of the Input.ChoiceSet whose choice is the value of a select's action."""
+TICKED: Final = "ticked"
+"""The id of the Input.ChoiceSet of checkboxes; their values have no commas, which separate them."""
 DIALOG: Final = {"type": "task/fetch"}
 """Under `msteams` in the data of an Action.Submit: Teams asks for a dialog to open (`task/fetch`)."""
 
@@ -27,6 +29,8 @@ class Pressed:
 
     action: str
     value: str
+    #: The values of the checkboxes that are ticked in the same message.
+    ticked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def read(data: object) -> Pressed | Submitted:
     fields: Json = data if isinstance(data, dict) else {}
     match fields.get(NAME):
         case {"action": str(action), "value": str(value)}:
-            return Pressed(action, value)
+            return Pressed(action, value, _ticked(fields))
         case {"action": str(action)}:
             return Pressed(action, _text(fields.get(CHOICE)))
         case {"form": str(callback), "metadata": str(metadata)}:
@@ -69,6 +73,10 @@ def read(data: object) -> Pressed | Submitted:
             raise ValueError("not the data of a card of ours")
 
 
+def _ticked(fields: Json) -> tuple[str, ...]:
+    return tuple(each for each in _text(fields.get(TICKED)).split(",") if each)
+
+
 def _text(value: object) -> str:
     """The value of an input: Teams sends text, of some clients also numbers and booleans."""
     match value:
@@ -76,6 +84,8 @@ def _text(value: object) -> str:
             return value
         case bool():
             return "true" if value else "false"
+        case float() if value.is_integer():
+            return str(int(value))
         case int() | float():
             return str(value)
         case _:

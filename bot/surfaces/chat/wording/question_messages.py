@@ -19,6 +19,7 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import OnTimeout, QuestionCard
 from bot.surfaces.chat.messages import (
     Actions,
+    Audience,
     Block,
     Bold,
     Button,
@@ -108,7 +109,8 @@ def ask(card: QuestionCard, limits: Limits) -> Message:
     if where is not Fit.MESSAGE:
         how = IN_FILE if where is Fit.FILE else IN_FORM
         blocks.append(Notice((Bold("This is only the beginning."), f" {how}")))
-    blocks += [_row(card, where, limits), SmallPrint((_who(card),)), *_small_print(card, where, limits)]
+    row = Actions(_row(card, where, limits), _audience(card))
+    blocks += [row, SmallPrint((_who(card),)), *_small_print(card, where, limits)]
     return Message(_summary(card), tuple(blocks))
 
 
@@ -155,12 +157,17 @@ def _body(card: QuestionCard, where: Fit, limits: Limits) -> list[Block]:
     return blocks
 
 
-def _row(card: QuestionCard, where: Fit, limits: Limits) -> Actions:
+def _row(card: QuestionCard, where: Fit, limits: Limits) -> tuple[Element, ...]:
     """What can be pressed. The one that decides comes first; what only opens something, last."""
     target = _target(card)
     opening = Button("Show all", actions.OPEN_FULL, target, "Show the whole question", "primary")
     elements: list[Element] = deciding(card, limits) if where is Fit.MESSAGE else [opening]
-    return Actions((*elements, _reply_button(card, target, primary=not elements)))
+    return (*elements, _reply_button(card, target, primary=not elements))
+
+
+def _audience(card: QuestionCard) -> Audience | None:
+    """Who has a use for what can be pressed. Whether they may is checked at the press all the same."""
+    return None if card.anyone else Audience(card.deciders, _target(card))
 
 
 def _target(card: QuestionCard, option_id: str = "") -> str:
