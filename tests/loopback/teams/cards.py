@@ -13,9 +13,9 @@ from pathlib import Path
 import jsonschema_rs
 
 from tests.loopback.slack.wire import Body
-from tests.loopback.teams.state import elements, labels
+from tests.loopback.teams.state import actions, elements, labels
 
-__all__ = ["MAX_MESSAGE_BYTES", "labels", "problem", "size"]
+__all__ = ["MAX_MESSAGE_BYTES", "actions", "labels", "problem", "size"]
 
 MAX_MESSAGE_BYTES = 100 * 1024
 """Of a message as JSON in UTF-16."""

@@ -114,10 +114,7 @@ class Person:
         old_client: bool = False,
     ) -> Receipt:
         """The same on cards that only this person sees (`refreshed`)."""
-        card, action = _action(shown, label)
-        if old_client and action["type"] == "Action.Execute":
-            action = action["fallback"]
-        data = {**_data(action), **_filled(card, values or {})}
+        action, data = _pressed(shown, label, values or {}, old_client=old_client)
         where = self.tenant.conversations[of.conversation]
         if action["type"] == "Action.Execute":
             pressed = {**action, "data": data}
@@ -144,8 +141,7 @@ class Person:
         self, where: Conversation, card: Body, values: Mapping[str, str], label: str = "", *, of: Message
     ) -> Receipt:
         """Submit a dialog: `values` by an input's id or label; `label` names one of several buttons."""
-        _, action = _action([card], label)
-        data = {**_data(action), **_filled(card, values)}
+        data = data_of([card], label, values)
         return await self.invoke("task/submit", _task(data), where, of)
 
     async def answer_file_consent(self, message: Message, upload_url: str, *, accept: bool = True) -> Receipt:
@@ -216,6 +212,31 @@ class Person:
         }
 
 
+def data_of(
+    shown: Sequence[Body], label: str, values: Mapping[str, str] | None = None, *, old_client: bool = False
+) -> Body:
+    """What a press brings with it."""
+    return _pressed(shown, label, values or {}, old_client=old_client)[1]
+
+
+def _pressed(
+    shown: Sequence[Body], label: str, values: Mapping[str, str], *, old_client: bool
+) -> tuple[Body, Body]:
+    """The action and its data. The client refuses where something required is not filled in."""
+    card, action = _action(shown, label)
+    if old_client and action["type"] == "Action.Execute":
+        action = action["fallback"]
+    if action.get("associatedInputs") == "none":
+        return action, _data(action)
+    filled = _filled(card, values)
+    missing = [
+        each["label"] for each in inputs(card) if each.get("isRequired") and not filled.get(each["id"])
+    ]
+    if missing:
+        raise LookupError(f"not filled in: {missing}")
+    return action, {**_data(action), **filled}
+
+
 def _mentions(accounts: Sequence[Body]) -> list[Body]:
     return [
         {
@@ -249,7 +270,7 @@ def _filled(card: Body, values: Mapping[str, str]) -> Body:
         value = next(iter(given.values()), each.get("value", ""))
         if each["type"] == "Input.ChoiceSet":
             value = next((c["value"] for c in each["choices"] if value in (c["title"], c["value"])), value)
-        if value != "" or each["type"] == "Input.ChoiceSet":
+        if value != "":
             filled[each["id"]] = value
     if unknown := [
         name for name in values if not any(name in (e["id"], e.get("label")) for e in inputs(card))

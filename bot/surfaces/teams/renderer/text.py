@@ -122,8 +122,9 @@ def _markdown(part: Part, members: Members) -> str:
     match part:
         case Bold():
             return f"**{escape(part.words)}**"
-        case Theirs() if part.style in {"bold", "strong"}:
-            return f"**{escape(theirs(part) + part.suffix)}**"
+        case Theirs() if part.style != "plain" and "\n" not in (text := theirs(part) + part.suffix):
+            mark = "_" if part.style == "framed" else "**"
+            return f"{mark}{escape(text.strip())}{mark}"
         case Time():
             at = datetime.fromtimestamp(part.at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             return f"{{{{DATE({at}, SHORT)}}}} {{{{TIME({at})}}}}"
