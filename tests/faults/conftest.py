@@ -28,7 +28,7 @@ def worker_deployment(model: LoopbackModel, fork_server: ForkServer) -> Iterator
 
 @pytest.fixture
 async def deployment(worker_deployment: WorkerDeployment) -> AsyncIterator[Deployment]:
-    async with Deployment.at(worker_deployment.redis_url) as deployment:
+    async with Deployment.at(worker_deployment.redis_url, worker_deployment.story) as deployment:
         yield deployment
 
 
@@ -61,7 +61,7 @@ def any_processes(
 @pytest.fixture
 async def people(processes: ProcessDeployment) -> AsyncIterator[Deployment]:
     """Who starts runs on the deployment, and answers them."""
-    async with Deployment.at(processes.redis_url) as deployment:
+    async with Deployment.at(processes.redis_url, processes.story) as deployment:
         yield deployment
 
 

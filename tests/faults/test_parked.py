@@ -72,7 +72,7 @@ async def test_answers_that_are_given_while_no_worker_lives_are_kept(
 ) -> None:
     """One run was parked before, the other one was in its worker's memory."""
     model.script(mark, [call("ask_human", question="Still there?"), say("{last}")])
-    async with Deployment.at(any_processes.redis_url) as people:
+    async with Deployment.at(any_processes.redis_url, any_processes.story) as people:
         waiting = any_processes.worker(**AT_ONCE)
         await waiting.ready()
         parked = await people.start("stuck", prompt=f"[[{mark}]]")

@@ -20,7 +20,7 @@ async def test_a_run_is_taken_up_within_its_lease_and_a_second(
     model.script(mark, [call("lasting", mark=mark, what="work", seconds=60), say("{last}")])
     for worker in [any_processes.worker(), any_processes.worker()]:
         await worker.ready()
-    async with Deployment.at(any_processes.redis_url) as people:
+    async with Deployment.at(any_processes.redis_url, any_processes.story) as people:
         run = await people.start("stuck", prompt=f"[[{mark}]]")
         await any_processes.did(mark, 1)
         holder = await any_processes.held(run)

@@ -71,7 +71,7 @@ async def test_redis_that_is_killed_under_load_costs_nothing_but_time(
     mortal: Embedded, mortal_processes: ProcessDeployment, model: LoopbackModel, mark: str
 ) -> None:
     processes, web = mortal_processes, await staffed(mortal_processes, model, mark)
-    async with Deployment.at(processes.redis_url) as people:
+    async with Deployment.at(processes.redis_url, processes.story) as people:
         runs = [await people.start("stuck", prompt=f"[[{mark}-{number}]]") for number in range(RUNS)]
         answering = [asyncio.create_task(answer(web, people, run)) for run in runs]
         for _ in range(2):
@@ -108,7 +108,7 @@ async def test_when_a_replica_takes_over_no_confirmed_answer_is_lost(
         ProcessDeployment.built(fork_server, url, model.base_url) as processes,
     ):
         web = await staffed(processes, model, mark)
-        async with Deployment.at(url) as people:
+        async with Deployment.at(url, processes.story) as people:
             runs = [await people.start("stuck", prompt=f"[[{mark}-{number}]]") for number in range(RUNS)]
             answering = [asyncio.create_task(answer(web, people, run)) for run in runs]
             await processes.did(f"{mark}-0", 2)  # Answers are coming in.
@@ -129,7 +129,7 @@ async def test_redis_being_away_for_longer_than_the_lease_takes_no_run_from_a_wo
     worker, other = processes.worker(), processes.worker()
     await worker.ready()
     await other.ready()
-    async with Deployment.at(processes.redis_url) as people:
+    async with Deployment.at(processes.redis_url, processes.story) as people:
         run = await people.start("stuck", prompt=f"[[{mark}]]")
         await processes.did(mark, 1)
         async with gone(mortal):

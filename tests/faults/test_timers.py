@@ -29,7 +29,7 @@ async def test_what_fell_due_while_everything_was_down_happens_once_and_in_order
     processes = mortal_processes
     async with (
         SlackDeployment.built(processes, webs=1) as slack_deployment,
-        Deployment.at(processes.redis_url) as people,
+        Deployment.at(processes.redis_url, processes.story) as people,
     ):
         on = slack_deployment.on
         claim = await on.claimed(await on.start())  # Before there is a real worker, which has this crew too.

@@ -42,5 +42,5 @@ def worker(model: LoopbackModel) -> Iterator[WorkerProcess]:
 @pytest.fixture
 async def deployment(worker: WorkerProcess) -> AsyncIterator[Deployment]:
     """The shared worker as people see it."""
-    async with Deployment.at(worker.redis_url) as deployment:
+    async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
         yield deployment

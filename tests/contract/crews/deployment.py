@@ -166,18 +166,20 @@ def install_crews(folder: Path, crews: str = ENTRY_POINTS) -> None:
 class Deployment:
     """A store and its workers, as people see them: it starts runs, sees questions, answers them."""
 
-    def __init__(self, store: RedisStore, feed: Feed) -> None:
+    def __init__(self, store: RedisStore, feed: Feed, story: Callable[[], str]) -> None:
         self.store = store
         self._feed = feed
+        self._story = story
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, redis_url: str) -> AsyncIterator[Self]:
+    async def at(cls, redis_url: str, story: Callable[[], str] = str) -> AsyncIterator[Self]:
+        """`story`: the logs of its workers, for a run that fails unexpectedly."""
         async with open_store(redis_url) as store:
             feed = Feed()
             following = asyncio.create_task(feed.follow(store.events))
             try:
-                yield cls(store, feed)
+                yield cls(store, feed, story)
             finally:
                 following.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -204,7 +206,7 @@ class Deployment:
                 while True:
                     signal.clear()
                     now = await self.store.runs.get(run.id)
-                    assert not now.status.over, now.error
+                    assert not now.status.over, f"{now.error}\n{self._story()}"
                     found = [each for each in await self.store.questions.list(run.id) if each.open]
                     if len(found) >= many:
                         return found
@@ -240,7 +242,7 @@ class Deployment:
     async def result(self, run: Run) -> str:
         """What the run came to; it must have worked."""
         done = await self.over(run)
-        assert done.status is RunStatus.COMPLETED, done.error
+        assert done.status is RunStatus.COMPLETED, f"{done.error}\n{self._story()}"
         return done.result or ""
 
     async def events(self, run: Run) -> list[Event]:

@@ -30,7 +30,7 @@ def exiting(model: LoopbackModel) -> Iterator[WorkerProcess]:
 
 @pytest.fixture
 async def exits(exiting: WorkerProcess) -> AsyncIterator[Deployment]:
-    async with Deployment.at(exiting.redis_url) as deployment:
+    async with Deployment.at(exiting.redis_url, lambda: exiting.log) as deployment:
         yield deployment
 
 
@@ -86,7 +86,7 @@ async def test_a_worker_whose_engine_ended_gives_its_runs_back_and_exits(model: 
         model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_LEASE="60"
     ) as worker:
         worker.wait_for_log("ready")
-        async with Deployment.at(worker.redis_url) as deployment:
+        async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             asks = await deployment.start("plain", prompt="[[asks]]")
             question = await deployment.question(asks)
             stops = await deployment.start("stops_engine", prompt="[[engine]]")
@@ -109,7 +109,7 @@ async def test_a_worker_with_too_many_hung_tools_is_replaced(model: LoopbackMode
     with WorkerProcess.started(
         model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_OUTLIVED="2"
     ) as worker:
-        async with Deployment.at(worker.redis_url) as deployment:
+        async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             for number in (1, 2):
                 run = await deployment.start("plain", prompt="[[hangs]]")
                 await deployment.until(run, lambda now: now.status is RunStatus.RUNNING)

@@ -100,7 +100,7 @@ def worker(folder: Path) -> Iterator[WorkerProcess]:
 
 @pytest.fixture
 async def deployment(worker: WorkerProcess) -> AsyncIterator[Deployment]:
-    async with Deployment.at(worker.redis_url) as deployment:
+    async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
         yield deployment
 
 

@@ -33,7 +33,7 @@ def parking(model: LoopbackModel) -> Iterator[WorkerProcess]:
 
 @pytest.fixture
 async def plain(parking: WorkerProcess) -> AsyncIterator[Deployment]:
-    async with Deployment.at(parking.redis_url) as deployment:
+    async with Deployment.at(parking.redis_url, lambda: parking.log) as deployment:
         yield deployment
 
 
@@ -297,7 +297,7 @@ async def test_a_plan_is_found_again_by_another_process(model: LoopbackModel) ->
     model.script("plan-once", [say(json.dumps({"list_of_plans_per_task": [plan]}))])
     model.script("elsewhere", [ASK, say("by plan: {last}")])
     with WorkerProcess.started(model.base_url, DEFINITIONS, crews=ENTRY_POINTS, **PARKS) as worker:
-        async with Deployment.at(worker.redis_url) as deployment:
+        async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             run = await deployment.start("plans", prompt="[[plan-once]]")
             question = await deployment.question(run)
             await parked(worker, run)
@@ -313,7 +313,7 @@ async def test_of_many_waiting_runs_the_longest_are_parked_at_once(model: Loopba
     with WorkerProcess.started(
         model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_HOT_RUNS="2"
     ) as worker:
-        async with Deployment.at(worker.redis_url) as deployment:
+        async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             runs, asked = [], []
             for _ in range(4):
                 runs.append(await deployment.start("plain", prompt="[[hot]]"))

@@ -73,7 +73,7 @@ async def refused() -> AsyncIterator[WorkerProcess]:
 
 
 async def test_a_key_that_the_provider_quotes_is_in_no_log_and_told_to_nobody(refused: WorkerProcess) -> None:
-    async with Deployment.at(refused.redis_url) as deployment:
+    async with Deployment.at(refused.redis_url, lambda: refused.log) as deployment:
         for crew in ("solo", "own_key"):
             run = await deployment.over(await deployment.start(crew, prompt="write"))
             assert run.error is not None

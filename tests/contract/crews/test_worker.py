@@ -21,7 +21,7 @@ async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_wor
     model.script("hangs", [call("slow", seconds=8), say("never")])
     model.script("waits", [ASK, say("{last}")])
     with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_LEASE="1", CREWDECK_DRAIN="2") as worker:
-        async with Deployment.at(worker.redis_url) as deployment:
+        async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             before = time.monotonic()
             waits = await deployment.start("solo", prompt="[[waits]]")
             assert time.monotonic() - before < 4, "YAML crews are announced before crewai is imported"
@@ -100,7 +100,7 @@ async def test_a_worker_that_nobody_replaces_before_it_ends_goes_on_until_it_hol
     """Or has executed twice as many runs as it is recycled after."""
     model.script("waits", [ASK, say("{last}")])
     with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_RECYCLE_AFTER="2") as worker:
-        async with Deployment.at(worker.redis_url) as deployment:
+        async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             runs = [await deployment.start("solo", prompt="[[waits]]") for _ in range(4)]
             asked = [await deployment.question(run) for run in runs]
             left = await deployment.start("solo", prompt="[[waits]]")
@@ -120,7 +120,7 @@ async def test_a_worker_that_nobody_replaces_before_it_ends_goes_on_until_it_hol
 async def test_crews_of_python_stay_known_while_their_only_worker_is_replaced(model: LoopbackModel) -> None:
     """They are known to a worker only once it has loaded crewai; what is started meanwhile is queued."""
     with WorkerProcess.started(model.base_url, DEFINITIONS) as worker:
-        async with Deployment.at(worker.redis_url) as deployment:
+        async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             await asyncio.to_thread(worker.wait_for_log, "ready")
             await deployment.announced("steady")
             assert await asyncio.to_thread(worker.stop) == 0, worker.log
@@ -138,13 +138,13 @@ async def test_a_worker_outlives_its_redis(model: LoopbackModel) -> None:
     model.script("waits", [ASK, say("{last}")])
     model.script("works", [call("slow", seconds=2), say("worked")])
     with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_LEASE="10") as worker:
-        async with Deployment.at(worker.redis_url) as deployment:
+        async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             waits = await deployment.start("solo", prompt="[[waits]]")
             await deployment.question(waits)
             works = await deployment.start("solo", prompt="[[works]]")
             await called(model, "works")
             await asyncio.to_thread(worker.restart_redis, 1.5)
-        async with Deployment.at(worker.redis_url) as deployment:
+        async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             assert await deployment.result(works) == "worked"
             await deployment.say(await deployment.question(waits), "approve")
             assert await deployment.result(waits) == "Ada approved."

@@ -20,7 +20,7 @@ async def record(release: str) -> None:
             ForkServer.opened() as fork_server,
             WorkerDeployment.started(model.base_url, fork_server, many=1) as worker_deployment,
         ):
-            async with Deployment.at(worker_deployment.redis_url) as deployment:
+            async with Deployment.at(worker_deployment.redis_url, worker_deployment.story) as deployment:
                 for run in [await started(deployment, mark) for mark in KEPT]:
                     await worker_deployment.parked(run)
             with redis.Redis.from_url(worker_deployment.redis_url, decode_responses=True) as server:
