@@ -39,13 +39,13 @@ class Metrics:
         )
         self.web_api_calls = Counter(
             "crewdeck_web_api_calls",
-            "Calls of Slack's Web API by method and result.",
+            "Calls of the chat platforms' APIs by method and result; Teams' methods begin with teams.",
             ["method", "result"],
             registry=self.registry,
         )
         self.web_api_retries = Counter(
             "crewdeck_web_api_retries",
-            "Calls of Slack's Web API that have to be retried.",
+            "Calls of the chat platforms' APIs that have to be retried.",
             ["method"],
             registry=self.registry,
         )

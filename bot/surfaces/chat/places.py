@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.core.place import Place
 
@@ -27,6 +27,10 @@ class ChatPlace:
     @property
     def conversation(self) -> Conversation:
         return Conversation(self.channel, self.thread)
+
+    def moved_to(self, where: Conversation) -> ChatPlace:
+        """The place of the same run in another conversation."""
+        return replace(self, channel=where.channel, thread=where.thread)
 
     def encode(self) -> Place:
         """The core's place; `decode` is its inverse."""

@@ -48,11 +48,16 @@ class ChatPlatform(Protocol):
     async def update(self, at: Posted, message: Message, *, priority: Priority = Priority.DECISION) -> None:
         """Replace one of our messages; what it held before is gone, buttons included."""
 
+    def thread_of(self, posted: Posted) -> Conversation:
+        """Where replies to this message are read."""
+
     async def open_direct(self, user_id: str) -> Conversation:
         """The direct messages with a person."""
 
-    async def upload(self, to: Conversation, file_name: str, content: str, *, title: str) -> None:
-        """Share a text file."""
+    async def upload(
+        self, to: Conversation, file_name: str, content: str, *, title: str, run_id: str
+    ) -> None:
+        """Share a text file of a run; in another way where the platform has no files in this conversation."""
 
     async def link_to(self, at: Posted) -> str:
         """The address of a message."""

@@ -17,6 +17,11 @@ def is_channel(channel: str) -> bool:
     return channel.endswith(_CHANNELS)
 
 
+def is_personal(channel: str) -> bool:
+    """Whether this is the chat of one person with the app; group chats and channels are threads of Teams."""
+    return not is_channel(channel) and not channel.endswith("@thread.v2")
+
+
 def parse(conversation_id: str) -> Conversation:
     """Teams' id of a conversation: the channel and the first message of the reply chain, or the chat."""
     channel, _, first_message = conversation_id.partition(_CHAIN)

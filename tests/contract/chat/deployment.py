@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -28,9 +29,11 @@ from bot.surfaces.chat.messages import Actions, Button, Message
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform
 from bot.surfaces.slack.webapi.api import open_api
+from bot.surfaces.teams.connector.platform import TeamsApp, open_platform
 from tests.contract.chat.memory_platform import MemoryPlatform
 from tests.contract.examples import DEMO, approval, new_run
 from tests.loopback.slack import GENERAL, LoopbackSlack
+from tests.loopback.teams import LoopbackTeams
 
 TENANT = "T0CREW"
 RATE_LIMIT_S = 1
@@ -132,6 +135,37 @@ class SlackPeer(Peer):
         await self._slack.archive(channel)
 
 
+class TeamsPeer(Peer):
+    """A channel of which the deciders are no members, so that everybody sees the buttons."""
+
+    def __init__(self, teams: LoopbackTeams) -> None:
+        self._teams = teams
+        self.channel = teams.channel().id
+
+    def messages(self, channel: str) -> list[Seen]:
+        where = self._teams.tenant.conversations.get(channel)
+        return [
+            Seen(Posted(channel, each.id), each.thread, html.unescape(each.words), tuple(each.labels))
+            for each in (self._teams.messages(where) if where else ())
+        ]
+
+    def direct_channel(self, user_id: str) -> str:
+        user = next(each for each in self._teams.tenant.users.values() if each.object_id == user_id)
+        return self._teams.tenant.personal(user).id
+
+    def refuse_blocks_once(self) -> None:
+        self._teams.fail("post", 400, error="BadArgument")
+
+    def rate_limit_once(self) -> None:
+        self._teams.rate_limit("post", retry_after=RATE_LIMIT_S)
+
+    def lose_answer_once(self) -> None:
+        self._teams.lose_answer("post")
+
+    async def close(self, channel: str) -> None:
+        self._teams.close(self._teams.tenant.conversations[channel])
+
+
 @dataclass
 class Deployment:
     """Everything a test needs. The tests play the crew's worker and the people."""
@@ -217,7 +251,7 @@ async def _ignore(_: Iterable[str]) -> None:
 @asynccontextmanager
 async def deployed(kind: str, redis_url: str) -> AsyncIterator[Deployment]:
     """A deployment whose platform is in memory, or a loopback Slack."""
-    async with open_store(redis_url) as store, _platform(kind) as (platform, peer):
+    async with open_store(redis_url) as store, _platform(kind, store) as (platform, peer):
         feed = Feed()
         following = asyncio.create_task(feed.follow(store.events))
         orphans = OrphanReconciler(store, platform, Links(store.memory, platform))
@@ -230,11 +264,34 @@ async def deployed(kind: str, redis_url: str) -> AsyncIterator[Deployment]:
 
 
 @asynccontextmanager
-async def _platform(kind: str) -> AsyncIterator[tuple[ChatPlatform, Peer]]:
-    if kind == "memory":
-        memory = MemoryPlatform()
-        yield memory, MemoryPeer(memory)
-        return
+async def _platform(kind: str, store: Store) -> AsyncIterator[tuple[ChatPlatform, Peer]]:
+    match kind:
+        case "memory":
+            memory = MemoryPlatform()
+            yield memory, MemoryPeer(memory)
+        case "slack":
+            async with _slack() as there:
+                yield there
+        case _:
+            async with _teams(store) as there:
+                yield there
+
+
+@asynccontextmanager
+async def _teams(store: Store) -> AsyncIterator[tuple[ChatPlatform, Peer]]:
+    async with LoopbackTeams(tenant=TENANT) as teams:
+        peer = TeamsPeer(teams)
+        for user_id in ("U0ADA", "U0BOB"):
+            teams.person(user_id, object_id=user_id)
+        teams.channel().members.clear()
+        app = TeamsApp(teams.app_id, TENANT, teams.app_password, local_peer=True, login_url=teams.login_url)
+        async with open_platform(app, store.memory, Metrics(), AckPriority()) as platform:
+            await platform.service_urls.record(peer.channel, teams.service_url)
+            yield platform, peer
+
+
+@asynccontextmanager
+async def _slack() -> AsyncIterator[tuple[ChatPlatform, Peer]]:
     async with LoopbackSlack() as slack:
         for user_id in ("U0ADA", "U0BOB"):
             slack.person(user_id, name=user_id)

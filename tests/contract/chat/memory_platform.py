@@ -73,11 +73,16 @@ class MemoryPlatform:
             raise Rejected("gone")
         self.shown[at] = replace(self.shown[at], message=message)
 
+    def thread_of(self, posted: Posted) -> Conversation:
+        return posted.thread
+
     async def open_direct(self, user_id: str) -> Conversation:
         return Conversation(f"direct-{user_id}")
 
-    async def upload(self, to: Conversation, file_name: str, content: str, *, title: str) -> None:
-        del title
+    async def upload(
+        self, to: Conversation, file_name: str, content: str, *, title: str, run_id: str
+    ) -> None:
+        del title, run_id
         if to.channel in self.closed:
             raise Rejected("closed")
         self.files[to.channel].append((file_name, content))

@@ -120,17 +120,20 @@ class Message:
         return next((card["refresh"] for card in self.cards if "refresh" in card), None)
 
 
-def elements(node: Json) -> Iterator[Body]:
+HIDDEN = frozenset({"fallback", "data", "msteams", "refresh"})
+
+
+def elements(node: Json, hidden: frozenset[str] = HIDDEN) -> Iterator[Body]:
     """Everything in a card that has a type, in order; what is only a fallback is left out."""
     if isinstance(node, list):
         for each in node:
-            yield from elements(each)
+            yield from elements(each, hidden)
     elif isinstance(node, dict):
         if "type" in node:
             yield node
         for name, value in node.items():
-            if name not in {"fallback", "data", "msteams", "refresh"}:
-                yield from elements(value)
+            if name not in hidden:
+                yield from elements(value, hidden)
 
 
 def actions(card: Body) -> list[Body]:
@@ -144,8 +147,9 @@ def inputs(card: Body) -> list[Body]:
 
 
 def labels(card: Body) -> list[str]:
+    """What is seen at first: a card that a button shows is not."""
     found: list[str] = []
-    for each in elements(card):
+    for each in elements(card, HIDDEN | {"card"}):
         if each["type"].startswith("Action."):
             found.append(each["title"])
         if each["type"] == "Input.ChoiceSet":

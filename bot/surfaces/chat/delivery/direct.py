@@ -19,7 +19,7 @@ from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Rejected, ShutOut
 from bot.surfaces.chat.message_keys import Posted, direct_question, is_direct, question_message, untold
 from bot.surfaces.chat.messages import Message
-from bot.surfaces.chat.places import ChatPlace, Conversation
+from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import ChatPlatform
 from bot.surfaces.chat.wording import question_messages
 
@@ -91,7 +91,7 @@ class DirectQuestions:
         if name not in thread.messages:
             await self._post_question(thread, card, name, await self._platform.open_direct(user_id))
             posted = Posted.decode(thread.messages[name])
-            place = ChatPlace(thread.place.surface, thread.place.tenant, posted.channel, posted.message_id)
+            place = thread.place.moved_to(self._platform.thread_of(posted))
             await self._store.runs.add_place(thread.run.id, place.encode())
         return True
 

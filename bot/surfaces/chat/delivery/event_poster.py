@@ -34,7 +34,7 @@ from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import PlatformFailure, Rejected, ShutOut, Unrenderable
 from bot.surfaces.chat.message_keys import question_message, untold, untold_in
 from bot.surfaces.chat.messages import Message
-from bot.surfaces.chat.places import ChatPlace, Conversation
+from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import ChatPlatform, Priority
 from bot.surfaces.chat.wording import question_messages, run_messages
 from bot.surfaces.chat.wording.question_messages import Fit
@@ -106,7 +106,7 @@ class EventPoster:
         card = await run_card(self._store, thread.run)
         direct = await self._platform.open_direct(requester.user_id)
         posted = await self._platform.post(direct, run_messages.moved(card, place.channel))
-        moved = ChatPlace(place.surface, place.tenant, posted.channel, posted.message_id)
+        moved = place.moved_to(self._platform.thread_of(posted))
         await self._store.runs.add_place(thread.run.id, moved.encode())
         await thread.note(keys.MOVED, posted.encode())
 

@@ -89,9 +89,7 @@ class ThreadPublisher:
             self._platform, self._recorder, run, ChatPlace.decode(run.place, self._surface), shown
         )
         if thread.place.thread is None and (first := thread.named(PROGRESS)):
-            thread.place = ChatPlace(
-                self._surface, thread.place.tenant, first[0].channel, first[0].message_id
-            )
+            thread.place = thread.place.moved_to(self._platform.thread_of(first[0]))
         return thread
 
     async def _placed(self, thread: RunThread) -> bool:

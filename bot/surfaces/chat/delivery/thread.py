@@ -103,7 +103,9 @@ class RunThread:
         if name in self.messages:
             return
         try:
-            await self._platform.upload(to or self.conversation, file_name, content, title=title)
+            await self._platform.upload(
+                to or self.conversation, file_name, content, title=title, run_id=self.run.id
+            )
         except ShutOut:
             raise
         except Rejected as rejected:

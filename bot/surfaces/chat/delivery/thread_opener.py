@@ -10,7 +10,7 @@ from bot.surfaces.chat.delivery.rendering import progress_message, run_card
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Later, Rejected, ShutOut, Unrenderable
 from bot.surfaces.chat.message_keys import PROGRESS, Posted, orphaned_openers, unplaced_notice
-from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.places import ChatPlace, Conversation
 from bot.surfaces.chat.platform import ChatPlatform, Priority
 from bot.surfaces.chat.wording import run_messages
 
@@ -44,10 +44,8 @@ class ThreadOpener:
                 return True  # Its place was bound long ago: what follows finds another way.
             await self._fail(thread.run, rejected)
             return False
-        place = thread.place
-        thread.place = ChatPlace(
-            place.surface, place.tenant, posted.channel, place.thread or posted.message_id
-        )
+        opened = thread.place.thread or self._platform.thread_of(posted).thread
+        thread.place = thread.place.moved_to(Conversation(posted.channel, opened))
         if thread.run.awaiting_thread:
             thread.run = await self._store.runs.bind_place(thread.run.id, thread.place.encode())
         return True

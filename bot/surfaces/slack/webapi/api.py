@@ -98,6 +98,10 @@ class SlackApi:
             **await _content(message),
         )
 
+    def thread_of(self, posted: Posted) -> Conversation:
+        """Where replies to this message are read."""
+        return posted.thread
+
     async def open_direct(self, user_id: str) -> Conversation:
         """The direct messages with a person."""
         if user_id not in self._direct:
@@ -105,8 +109,11 @@ class SlackApi:
             self._direct[user_id] = Conversation(str(answer["channel"]["id"]))
         return self._direct[user_id]
 
-    async def upload(self, to: Conversation, file_name: str, content: str, *, title: str) -> None:
+    async def upload(
+        self, to: Conversation, file_name: str, content: str, *, title: str, run_id: str
+    ) -> None:
         """Share a text file. Slack shows it a moment later."""
+        del run_id
         await self._call(
             "files.upload",
             self.web.files_upload_v2,

@@ -82,6 +82,8 @@ class Reader:
     members: Members
     #: The principal who sees this alone; empty: everybody in the conversation.
     alone: str = ""
+    #: The conversation is a chat of one person with the app.
+    personal: bool = False
 
     def sees(self, audience: Audience | None) -> bool:
         """Whether a row for this audience is shown."""
@@ -91,6 +93,8 @@ class Reader:
         """Who gets a view of their own with this row; nobody where some can't, so that all see the row."""
         if self.alone:
             return [self.alone]
+        if self.personal:
+            return []
         found = [self.members[each].id for each in audience.principals if each in self.members]
         return found if len(found) <= REFRESH_USERS else []
 

@@ -1,0 +1,1 @@
+"""The Bot Connector's REST API: messages, people and files, and the tokens for it."""

@@ -1,0 +1,114 @@
+"""Calls of the Bot Connector: authorised, counted, and failures translated. None is made twice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import structlog
+
+from bot.core.text import valid_json
+from bot.metrics import Metrics
+from bot.surfaces.chat.failures import Later, PlatformFailure, Rejected
+from bot.surfaces.teams.connector.failures import DEFAULT_RETRY_DELAY_S, UNAUTHORIZED, Uncertain, translated
+from bot.surfaces.teams.connector.tokens import CONNECTOR, Tokens
+
+log = structlog.get_logger(__name__)
+
+Json = dict[str, Any]
+
+CALL_TIMEOUT_S = 15.0
+CONNECT_TIMEOUT_S = 5.0
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class ConnectorClient:
+    """The Bot Connector's REST API, and others with the same tokens."""
+
+    def __init__(
+        self, http: aiohttp.ClientSession, tokens: Tokens, metrics: Metrics, *, local_peer: bool = False
+    ) -> None:
+        """`local_peer`: the connector may be on this machine, without https."""
+        self._http = http
+        self._tokens = tokens
+        self._metrics = metrics
+        self._local_peer = local_peer
+
+    async def call(
+        self,
+        operation: str,
+        verb: str,
+        url: str,
+        body: Json | None = None,
+        *,
+        resource: str = CONNECTOR,
+    ) -> Json:
+        """Raises Later (Uncertain, RateLimited), Rejected, Unrenderable, ShutOut."""
+        try:
+            answer = await self._authorised(verb, self.checked(url), body, resource)
+        except PlatformFailure as failure:
+            self._count(operation, failure)
+            raise
+        self._metrics.web_api_calls.labels(f"teams.{operation}", "ok").inc()
+        return answer
+
+    def checked(self, url: str) -> str:
+        """The address, if it may be told our token. Raises Rejected."""
+        parts = urlsplit(url)
+        local = self._local_peer and parts.scheme == "http" and parts.hostname in LOOPBACK
+        if parts.scheme != "https" and not local:
+            raise Rejected("insecure_service_url")
+        return url
+
+    async def _authorised(self, verb: str, url: str, body: Json | None, resource: str) -> Json:
+        """A refused token is replaced once: it may have been revoked, or our clock may be wrong."""
+        token = await self._tokens.get(resource)
+        status, answer = await self._send(verb, url, body, token)
+        if status == UNAUTHORIZED:
+            self._tokens.refused(token)
+            token = await self._tokens.get(resource)
+            status, answer = await self._send(verb, url, body, token)
+        if isinstance(answer, PlatformFailure):
+            raise answer
+        return answer
+
+    async def _send(
+        self, verb: str, url: str, body: Json | None, token: str
+    ) -> tuple[int, Json | PlatformFailure]:
+        try:
+            async with self._http.request(
+                verb, url, json=body, headers={"Authorization": f"Bearer {token}"}, allow_redirects=False
+            ) as response:
+                answer = await _parsed(response)
+                if response.ok:
+                    return response.status, answer if isinstance(answer, dict) else {}
+                return response.status, translated(response.status, response.headers, answer)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            # Nothing was sent.
+            return 0, Later(DEFAULT_RETRY_DELAY_S, type(error).__name__)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return 0, Uncertain(DEFAULT_RETRY_DELAY_S, type(error).__name__)
+
+    def _count(self, operation: str, failure: PlatformFailure) -> None:
+        name = f"teams.{operation}"
+        if isinstance(failure, Rejected):
+            self._metrics.web_api_calls.labels(name, failure.code).inc()
+        else:
+            self._metrics.web_api_calls.labels(name, "later").inc()
+            self._metrics.web_api_retries.labels(name).inc()
+
+
+async def _parsed(response: aiohttp.ClientResponse) -> object:
+    """The answer's JSON, as valid text; None if it is none."""
+    raw = await response.read()
+    try:
+        return valid_json(json.loads(raw)) if raw else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def address(service_url: str, *parts: str) -> str:
+    """The address of something that the service has, each part escaped."""
+    return "/".join([f"{service_url.rstrip('/')}/v3", *(quote(part, safe="") for part in parts)])
