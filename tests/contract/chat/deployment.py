@@ -284,7 +284,14 @@ async def _teams(store: Store) -> AsyncIterator[tuple[ChatPlatform, Peer]]:
         for user_id in ("U0ADA", "U0BOB"):
             teams.person(user_id, object_id=user_id)
         teams.channel().members.clear()
-        app = TeamsApp(teams.app_id, TENANT, teams.app_password, local_peer=True, login_url=teams.login_url)
+        app = TeamsApp(
+            teams.app_id,
+            TENANT,
+            teams.app_password,
+            console="https://crew.example.com",
+            local_peer=True,
+            login_url=teams.login_url,
+        )
         async with open_platform(app, store.memory, Metrics(), AckPriority()) as platform:
             await platform.service_urls.record(peer.channel, teams.service_url)
             yield platform, peer
