@@ -27,7 +27,7 @@ help:
 	@echo "make test     check everything: format, lint, types, imports, tests"
 	@echo "make fast     check what takes seconds: format, lint, imports, unit tests"
 	@echo "make bench    measure, beside baselines"
-	@echo "make chaos    kill everything at random, and look whether it holds: SECONDS=60 SEED=1"
+	@echo "make chaos    kill everything at random, then at every boundary, and look whether it holds: SECONDS=60 SEED=1"
 	@echo "make canary   try the newest CrewAI in a scratch environment, and say what breaks: SUITES=..."
 	@echo "make format   format and mend what can be mended"
 	@echo "make install  only make .venv"
@@ -60,7 +60,8 @@ bench: $(VENV)/.dev
 	@exec $(BIN)/python -m bench $(ROWS) $(SIZES)
 
 chaos: $(VENV)/.dev
-	@exec $(BIN)/python -m tests.faults.chaos $(SECONDS) $(SEED) $(SERVER)
+	@$(BIN)/python -m tests.faults.chaos $(SECONDS) $(SEED) $(SERVER)
+	@exec $(BIN)/python -m pytest -q -s --every-boundary --boundary-seed=$(SEED) tests/faults/chaos/test_boundaries.py
 
 # Fetches from the package index; CI never runs it. `make canary SUITES=tests/contract/crews/test_plain_crewai.py` tries less.
 canary: $(VENV)/.dev

@@ -1,5 +1,7 @@
 """What every kind of test may use: a folder for data, and one real store that is empty for each test."""
 
+import os
+import random
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--everywhere", action="store_true", help="all tests of the store also on a Redis Cluster"
     )
+    parser.addoption(
+        "--every-boundary", action="store_true", help="kill at every boundary, not at a sample of them"
+    )
+    # As hypothesis does: other ones in each run, the same ones in CI.
+    seed = 1 if os.environ.get("CI") else random.randrange(10_000)
+    parser.addoption("--boundary-seed", type=int, default=seed, help="which sample of boundaries that is")
 
 
 def pytest_configure() -> None:

@@ -1,9 +1,14 @@
-"""SIGKILL before and after every boundary: whoever is killed there, everything ends as it should."""
+"""SIGKILL before and after boundaries: whoever is killed there, everything ends as it should.
+
+Each run of the tests takes a sample of them; with `--every-boundary`, as in `make chaos`, all are taken.
+"""
 
 import asyncio
 import itertools
 import random
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,8 +30,10 @@ from tests.faults.fork_server import ForkServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(600)]
 
-SEED = 1
-DEPLOYMENTS = 5
+SAMPLE = 6
+"""Rounds of one run of the tests; all of them are about twenty."""
+DEPLOYMENTS = 2
+DEPLOYMENTS_FOR_ALL = 5
 AT_ONCE = 2
 """Runs of which a worker dies, in one round: three would be one too many."""
 ALONE = {"tick", "cancel"}
@@ -51,35 +58,56 @@ def rounds(chosen: Sequence[Boundary], seed: random.Random) -> list[list[Group]]
     return made
 
 
-async def walked(
-    folder: Path, fork_server: ForkServer, make_server: Callable[[Path], RedisServer], many: int | None = None
-) -> None:
-    seed = random.Random(SEED)
-    all_rounds = rounds(boundaries(), seed)
-    async with asyncio.TaskGroup() as group:
-        for number in range(DEPLOYMENTS):
-            mine = all_rounds[:many][number::DEPLOYMENTS]
-            group.create_task(sequence(folder / str(number), fork_server, make_server, mine))
+@dataclass(frozen=True)
+class Walk:
+    """Where somebody is killed: in the rounds that a seed chooses, or in all of them."""
+
+    seed: int
+    everywhere: bool
+
+    async def on(
+        self, make_server: Callable[[Path], RedisServer], folder: Path, fork_server: ForkServer
+    ) -> None:
+        chosen = rounds(boundaries(), random.Random(self.seed))[: None if self.everywhere else SAMPLE]
+        deployments = DEPLOYMENTS_FOR_ALL if self.everywhere else DEPLOYMENTS
+        async with asyncio.TaskGroup() as group:
+            for number in range(deployments):
+                mine = chosen[number::deployments]
+                group.create_task(self._sequence(folder / str(number), fork_server, make_server, mine))
+
+    async def _sequence(
+        self,
+        folder: Path,
+        fork_server: ForkServer,
+        make_server: Callable[[Path], RedisServer],
+        mine: list[list[Group]],
+    ) -> None:
+        await asyncio.to_thread(folder.mkdir)
+        seed = random.Random(f"{self.seed} {mine}")
+        async with RoundSequence.prepared(folder, fork_server, make_server, seed) as sequence:
+            for each in mine:
+                await sequence.round(each)
+            await checked(sequence)
 
 
-async def sequence(
-    folder: Path, fork_server: ForkServer, make_server: Callable[[Path], RedisServer], mine: list[list[Group]]
-) -> None:
-    await asyncio.to_thread(folder.mkdir)
-    async with RoundSequence.prepared(
-        folder, fork_server, make_server, random.Random(f"{SEED} {mine}")
-    ) as sequence:
-        for each in mine:
-            await sequence.round(each)
-        await sequence.invariants.audit()
-        assert not sequence.invariants.violations, (
-            f"{sequence.invariants.violations}\n{sequence.deployment.story()}"
-        )
-        known = {("worker", step) for step in WORKER} | {("web", step) for step in WEB}
-        left_out = {
-            (kind, step) for kind in ("worker", "web") for step in (*ELSEWHERE, *ANYBODY, WAKE_UP, SMALL)
-        }
-        assert sequence.reaper.seen <= known | left_out
+async def checked(sequence: RoundSequence) -> None:
+    """Nothing is wrong afterwards."""
+    await sequence.invariants.audit()
+    assert not sequence.invariants.violations, (
+        f"{sequence.invariants.violations}\n{sequence.deployment.story()}"
+    )
+    known = {("worker", step) for step in WORKER} | {("web", step) for step in WEB}
+    left_out = {(kind, step) for kind in ("worker", "web") for step in (*ELSEWHERE, *ANYBODY, WAKE_UP, SMALL)}
+    assert sequence.reaper.seen <= known | left_out
+
+
+@pytest.fixture
+def walk(request: pytest.FixtureRequest) -> Walk:
+    """What is chosen is shown when the test fails, and with `-s`."""
+    everywhere: bool = request.config.getoption("every_boundary")
+    seed: int = request.config.getoption("boundary_seed")
+    sys.stdout.write(f"{'All boundaries' if everywhere else 'A sample'}: --boundary-seed={seed}\n")
+    return Walk(seed, everywhere)
 
 
 def test_no_transition_is_forgotten() -> None:
@@ -88,11 +116,11 @@ def test_no_transition_is_forgotten() -> None:
     assert {*ALL_OF_REDIS} <= {*WORKER, *WEB}
 
 
-async def test_on_the_embedded_valkey(data_dir: Path, fork_server: ForkServer) -> None:
-    await walked(data_dir, fork_server, EmbeddedValkey)
+async def test_on_the_embedded_valkey(data_dir: Path, fork_server: ForkServer, walk: Walk) -> None:
+    await walk.on(EmbeddedValkey, data_dir, fork_server)
 
 
-async def test_on_a_redis_server(data_dir: Path, fork_server: ForkServer) -> None:
+async def test_on_a_redis_server(data_dir: Path, fork_server: ForkServer, walk: Walk) -> None:
     if InstalledRedis.binary() is None:
         pytest.skip("no redis-server on PATH")
-    await walked(data_dir, fork_server, InstalledRedis, many=DEPLOYMENTS)
+    await walk.on(InstalledRedis, data_dir, fork_server)
