@@ -16,7 +16,7 @@ from tests.loopback.slack.faults import Fault, Faults
 from tests.loopback.slack.wire import Body
 from tests.loopback.teams import cards
 from tests.loopback.teams.keys import ISSUER, Keys
-from tests.loopback.teams.state import ConnectorError, Conversation, Message, Tenant
+from tests.loopback.teams.state import ConnectorError, Conversation, Message, OAuthError, Tenant
 
 BOT_TOKEN = "token-of-the-loopback"
 REGION = "/emea"
@@ -194,11 +194,11 @@ class Connector:
     async def issue_token(self, request: web.Request, body: Body) -> Body:
         secret = (body.get("client_id"), body.get("client_secret"))
         if request.match_info["tenant"] != self.tenant.id:
-            raise ConnectorError(400, "invalid_request")
+            raise OAuthError(400, "invalid_request")
         if secret != (self.keys.app_id, self.password) or body.get("grant_type") != "client_credentials":
-            raise ConnectorError(401, "invalid_client")
+            raise OAuthError(401, "invalid_client")
         if body.get("scope") != "https://api.botframework.com/.default":
-            raise ConnectorError(400, "invalid_scope")
+            raise OAuthError(400, "invalid_scope")
         token = f"issued-{len(self.tokens)}"
         self.tokens.add(token)
         return {"token_type": "Bearer", "expires_in": 3599, "access_token": token}

@@ -26,6 +26,14 @@ class ConnectorError(Exception):
         self.body: Body = {"error": {"code": code, "message": message or code}}
 
 
+class OAuthError(ConnectorError):
+    """The token endpoint refuses: `{"error": code}`."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(status, code)
+        self.body = {"error": code, "error_description": f"AADSTS: {code}"}
+
+
 @dataclass(frozen=True)
 class User:
     """A person. `id` is what Teams calls them in conversations with one bot, `object_id` who they are."""

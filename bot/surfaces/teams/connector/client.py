@@ -56,7 +56,10 @@ class ConnectorClient:
 
     def checked(self, url: str) -> str:
         """The address, if it may be told our token. Raises Rejected."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise Rejected("insecure_service_url") from error
         local = self._local_peer and parts.scheme == "http" and parts.hostname in LOOPBACK
         if parts.scheme != "https" and not local:
             raise Rejected("insecure_service_url")

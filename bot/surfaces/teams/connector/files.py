@@ -74,10 +74,7 @@ class Offers:
 
     async def _upload(self, url: str, content: bytes) -> None:
         """The address comes from a client, so that it may lead to storage of Teams only."""
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        local = self._local_peer and host in LOOPBACK
-        if not local and not (parts.scheme == "https" and host.endswith(_STORAGE)):
+        if not self._is_storage(url):
             raise Rejected("foreign_upload_url")
         size = len(content)
         headers = {"Content-Range": f"bytes 0-{max(0, size - 1)}/{size}"}
@@ -87,6 +84,15 @@ class Offers:
                     raise Rejected(f"upload_status_{response.status}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Later(1.0, type(error).__name__) from error
+
+    def _is_storage(self, url: str) -> bool:
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        host = parts.hostname or ""
+        local = self._local_peer and host in LOOPBACK
+        return local or (parts.scheme == "https" and host.endswith(_STORAGE))
 
     def _key(self, offer_id: str) -> str:
         return f"teams:file:{offer_id}"

@@ -32,6 +32,7 @@ from bot.surfaces.chat.messages import (
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Capabilities, Priority
 from bot.surfaces.chat.rate_limiter import Rate, RateLimiter
+from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.connector.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, ConnectorClient, address
 from bot.surfaces.teams.connector.directory import Directory
 from bot.surfaces.teams.connector.failures import RateLimited
@@ -51,7 +52,6 @@ log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
 
-SURFACE = "teams"
 EDIT_INTERVAL_S = 3.0
 RATES = {
     # Of one app in a tenant, 50 a second.

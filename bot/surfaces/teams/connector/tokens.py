@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import aiohttp
 
 from bot.surfaces.chat.failures import Later, ShutOut
+from bot.surfaces.teams.connector.failures import RATE_LIMITED, SERVER_ERROR
 
 CONNECTOR: Final = "https://api.botframework.com"
 GRAPH: Final = "https://graph.microsoft.com"
@@ -19,6 +20,7 @@ RENEWAL_S = 300.0
 """Seconds before its end at which a token is renewed."""
 RETRY_DELAY_S = 2.0
 REFUSED_STATUSES = range(400, 500)
+_TRANSIENT = frozenset({"temporarily_unavailable", "server_error"})
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class ManagedIdentity:
 
     async def issue(self, resource: str) -> Issued:
         try:
-            return _issued(200, await asyncio.to_thread(self._acquire, resource))
+            return _issued(SERVER_ERROR, await asyncio.to_thread(self._acquire, resource))
         except (OSError, ValueError) as error:
             raise Later(RETRY_DELAY_S, f"no token: {type(error).__name__}") from error
 
@@ -98,10 +100,11 @@ class ManagedIdentity:
 
 def _issued(status: int, answer: object) -> Issued:
     fields = answer if isinstance(answer, dict) else {}
-    token, error = fields.get("access_token"), str(fields.get("error") or f"status {status}")
+    token, seconds, said = fields.get("access_token"), fields.get("expires_in"), fields.get("error")
     if isinstance(token, str) and token:
-        return Issued(token, float(fields.get("expires_in") or RENEWAL_S))
-    if fields.get("error") in {"temporarily_unavailable", "server_error"} or status not in REFUSED_STATUSES:
+        return Issued(token, float(seconds) if isinstance(seconds, int | float | str) else RENEWAL_S)
+    error = said[:100] if isinstance(said, str) and said else f"status {status}"
+    if status not in REFUSED_STATUSES or status == RATE_LIMITED or error in _TRANSIENT:
         raise Later(RETRY_DELAY_S, f"no token: {error}")
     raise ShutOut(error)
 

@@ -1,0 +1,375 @@
+"""The Bot Connector on good days and bad ones: tokens, rate limits, files, people, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from bot.metrics import Metrics
+from bot.store.redis import open_store
+from bot.surfaces.chat import actions
+from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.failures import Later, Reason, Rejected, ShutOut, Unrenderable
+from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.messages import (
+    Actions,
+    Audience,
+    Button,
+    Mention,
+    Message,
+    Paragraph,
+    Quote,
+    said,
+)
+from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.platform import Priority
+from bot.surfaces.teams.connector.failures import RateLimited, Uncertain
+from bot.surfaces.teams.connector.platform import TeamsApp, TeamsPlatform, open_platform
+from tests.loopback.teams import LoopbackTeams, Person
+
+HELLO = said("Hello")
+IN_CHAT = "&context=%7B%22contextType%22%3A%22chat%22%7D"
+TARGET = Target("run", "question").encode()
+
+
+@pytest.fixture
+async def teams() -> AsyncIterator[LoopbackTeams]:
+    async with LoopbackTeams() as peer:
+        yield peer
+
+
+def app_of(teams: LoopbackTeams) -> TeamsApp:
+    return TeamsApp(
+        teams.app_id,
+        teams.tenant.id,
+        teams.app_password,
+        console="https://crew.example.com",
+        local_peer=True,
+        login_url=teams.login_url,
+    )
+
+
+@pytest.fixture
+async def platform(teams: LoopbackTeams, redis_url: str) -> AsyncIterator[TeamsPlatform]:
+    async with connected(teams, redis_url, app_of(teams)) as made:
+        yield made
+
+
+@asynccontextmanager
+async def connected(teams: LoopbackTeams, redis_url: str, app: TeamsApp) -> AsyncIterator[TeamsPlatform]:
+    """A platform that knows where the loopback's conversations are served."""
+    async with (
+        open_store(redis_url) as store,
+        open_platform(app, store.memory, Metrics(), AckPriority()) as platform,
+    ):
+        await platform.service_urls.record(teams.channel().id, teams.service_url)
+        yield platform
+
+
+def general(teams: LoopbackTeams) -> Conversation:
+    return Conversation(teams.channel().id)
+
+
+def question(*deciders: Person) -> Message:
+    principals = tuple(f"teams:{each.user.tenant}:{each.object_id}" for each in deciders)
+    row = Actions((Button("Approve", actions.ANSWER_APPROVE, TARGET),), Audience(principals, TARGET))
+    return Message(("Publish?",), (Paragraph(tuple(map(Mention, principals))), row))
+
+
+# ── tokens ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_token_is_issued_once_and_replaced_when_it_is_refused(
+    teams: LoopbackTeams, platform: TeamsPlatform
+) -> None:
+    await platform.post(general(teams), HELLO)
+    await platform.post(general(teams), HELLO)
+    assert len(teams.called("issue_token")) == 1
+    teams.connector.tokens.clear()
+    await platform.post(general(teams), HELLO)
+    assert len(teams.called("issue_token")) == 2
+    assert len(teams.messages(teams.channel())) == 3
+
+
+async def test_wrong_credentials_shut_us_out_and_are_not_in_the_error(
+    teams: LoopbackTeams, redis_url: str
+) -> None:
+    async with connected(teams, redis_url, replace(app_of(teams), password="a-wrong-one")) as platform:
+        with pytest.raises(ShutOut) as refused:
+            await platform.post(general(teams), HELLO)
+    assert refused.value.code == "invalid_client"
+    assert "a-wrong-one" not in repr(refused.value)
+
+
+async def test_no_token_for_now_is_tried_later(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
+    teams.fail("issue_token", 503)
+    with pytest.raises(Later):
+        await platform.post(general(teams), HELLO)
+    await platform.post(general(teams), HELLO)
+
+
+@pytest.mark.parametrize(
+    ("local_peer", "service_url"),
+    [(False, ""), (True, "http://connector.example.com/"), (True, "ftp://127.0.0.1/")],
+)
+async def test_our_token_is_told_to_no_insecure_address(
+    teams: LoopbackTeams, redis_url: str, service_url: str, *, local_peer: bool
+) -> None:
+    app = replace(app_of(teams), local_peer=local_peer, outbound_token=teams.outbound_token)
+    async with connected(teams, redis_url, app) as platform:
+        await platform.service_urls.record(teams.channel().id, service_url or teams.service_url)
+        with pytest.raises(Rejected, match="insecure_service_url"):
+            await platform.post(general(teams), HELLO)
+    assert teams.calls == []
+
+
+# ── what is refused ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("status", [429, 412])
+async def test_a_rate_limit_says_when_to_try_again(
+    teams: LoopbackTeams, platform: TeamsPlatform, status: int
+) -> None:
+    teams.rate_limit("post", retry_after=3, status=status)
+    with pytest.raises(RateLimited) as limited:
+        await platform.post(general(teams), HELLO)
+    assert limited.value.seconds == 3
+    assert platform.seconds_until_post(teams.channel().id) == pytest.approx(3, abs=0.5)
+    assert teams.messages(teams.channel()) == []
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_a_message_is_not_posted_again_by_itself_when_the_server_fails(
+    teams: LoopbackTeams, platform: TeamsPlatform, *, arrived: bool
+) -> None:
+    teams.fail("post", 502, applied=arrived)
+    with pytest.raises(Uncertain):
+        await platform.post(general(teams), HELLO)
+    assert len(teams.called("post")) == 1
+    assert len(teams.messages(teams.channel())) == arrived
+
+
+async def test_a_server_that_is_away_is_tried_later(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
+    await platform.post(general(teams), HELLO)
+    async with teams.outage():
+        with pytest.raises(Later):
+            await platform.post(general(teams), HELLO)
+    await platform.post(general(teams), HELLO)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("BotNotInConversationRoster", Reason.NOT_A_MEMBER),
+        ("MessageWritesBlocked", Reason.DIRECT_MESSAGES_OFF),
+        ("BotDisabledByAdmin", Reason.POSTING_RESTRICTED),
+        ("SomethingNew", Reason.NOT_A_MEMBER),
+    ],
+)
+async def test_a_closed_conversation_says_why(
+    teams: LoopbackTeams, platform: TeamsPlatform, code: str, reason: Reason
+) -> None:
+    teams.close(teams.channel(), code)
+    with pytest.raises(Rejected) as rejected:
+        await platform.post(general(teams), HELLO)
+    assert (rejected.value.code, rejected.value.reason) == (code, reason)
+
+
+async def test_what_is_too_long_is_not_sent(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
+    with pytest.raises(Unrenderable):
+        await platform.post(general(teams), Message(("x",), (Quote("x" * 60_000),)))
+    assert teams.called("post") == []
+
+
+async def test_a_message_that_is_gone_is_rejected(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
+    with pytest.raises(Rejected, match="ActivityNotFoundInConversation"):
+        await platform.update(Posted(teams.channel().id, "1"), HELLO)
+
+
+async def test_where_nobody_said_who_serves_it_nothing_is_posted(
+    teams: LoopbackTeams, redis_url: str
+) -> None:
+    async with (
+        open_store(redis_url) as store,
+        open_platform(app_of(teams), store.memory, Metrics(), AckPriority()) as platform,
+    ):
+        with pytest.raises(Rejected, match="no_service_url"):
+            await platform.post(general(teams), HELLO)
+
+
+# ── conversations ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_thread_is_a_reply_chain_and_edits_reach_its_messages(
+    teams: LoopbackTeams, platform: TeamsPlatform
+) -> None:
+    first = await platform.post(general(teams), HELLO)
+    reply = await platform.post(first.thread, HELLO)
+    await platform.update(reply, said("Bye"))
+    shown = teams.messages(teams.channel(), thread=first.message_id)
+    assert [(each.words, each.thread) for each in shown] == [("Hello", None), ("Bye", first.message_id)]
+
+
+async def test_a_personal_chat_is_opened_once_and_served_where_it_says(
+    teams: LoopbackTeams, platform: TeamsPlatform
+) -> None:
+    ada = teams.person("Ada")
+    await platform.post(await platform.open_direct(ada.object_id), HELLO)
+    posted = await platform.post(await platform.open_direct(ada.object_id), HELLO)
+    assert len(teams.called("create_conversation")) == 1
+    assert len(teams.messages(ada.chat)) == 2
+    assert platform.thread_of(posted) == Conversation(ada.chat.id, "chat")
+
+
+async def test_nobody_of_another_organisation_gets_a_personal_chat(platform: TeamsPlatform) -> None:
+    with pytest.raises(Rejected):
+        await platform.open_direct("nobody")
+
+
+@pytest.mark.parametrize(
+    ("channel", "link"),
+    [
+        (
+            "19:a@thread.tacv2",
+            "https://teams.microsoft.com/l/message/19%3Aa%40thread.tacv2/7?tenantId={tenant}",
+        ),
+        (
+            "19:a@thread.v2",
+            "https://teams.microsoft.com/l/message/19%3Aa%40thread.v2/7?tenantId={tenant}{chat}",
+        ),
+        ("a:1", "https://teams.microsoft.com/l/chat/0/0?users=28:{app}"),
+    ],
+)
+async def test_a_message_has_an_address(
+    teams: LoopbackTeams, platform: TeamsPlatform, channel: str, link: str
+) -> None:
+    address = link.format(tenant=teams.tenant.id, app=teams.app_id, chat=IN_CHAT)
+    assert await platform.link_to(Posted(channel, "7")) == address
+
+
+# ── people ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_who_decides_gets_a_view_of_their_own_and_is_mentioned(
+    teams: LoopbackTeams, platform: TeamsPlatform
+) -> None:
+    teams.channel()
+    ada, bob = teams.person("Ada"), teams.person("Bob")
+    for _ in range(2):
+        await platform.post(general(teams), question(ada, bob))
+    shown = teams.messages(teams.channel())[-1]
+    assert shown.labels == ["Show all"]
+    assert shown.refresh is not None
+    assert shown.refresh["userIds"] == [ada.user.id, bob.user.id]
+    mentions = shown.cards[0]["msteams"]["entities"]
+    assert [each["mentioned"] for each in mentions] == [
+        {"id": ada.user.id, "name": "Ada"},
+        {"id": bob.user.id, "name": "Bob"},
+    ]
+    assert len(teams.called("member")) == 2
+
+
+async def test_somebody_who_is_not_in_the_conversation_is_not_mentioned(
+    teams: LoopbackTeams, platform: TeamsPlatform
+) -> None:
+    teams.channel()
+    ada, eve = teams.person("Ada"), teams.person("Eve", tenant="another")
+    del teams.channel().members[eve.user.id]
+    await platform.post(general(teams), question(ada, eve))
+    [shown] = teams.messages(teams.channel())
+    assert shown.refresh is not None
+    assert shown.refresh["userIds"] == [ada.user.id]
+
+
+async def test_in_a_personal_chat_the_buttons_are_there_at_once(
+    teams: LoopbackTeams, platform: TeamsPlatform
+) -> None:
+    ada = teams.person("Ada")
+    await platform.post(await platform.open_direct(ada.object_id), question(ada))
+    [shown] = teams.messages(ada.chat)
+    assert (shown.labels, shown.refresh) == (["Approve"], None)
+
+
+# ── files ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_file_is_offered_in_a_personal_chat_and_uploaded_once_it_is_wanted(
+    teams: LoopbackTeams, platform: TeamsPlatform
+) -> None:
+    ada = teams.person("Ada")
+    chat = await platform.open_direct(ada.object_id)
+    await platform.upload(chat, "result.md", "# Tides", title="The result", run_id="r1")
+    [offered] = teams.messages(ada.chat)
+    consent = offered.body["attachments"][0]
+    assert (consent["name"], consent["content"]["sizeInBytes"]) == ("result.md", 7)
+    accepted = {
+        "action": "accept",
+        "context": consent["content"]["acceptContext"],
+        "uploadInfo": {"uploadUrl": teams.upload_url("result.md"), "uniqueId": "u1", "fileType": "md"},
+    }
+    shown = await platform.files.accept(accepted)
+    assert teams.uploads == {"result.md": b"# Tides"}
+    assert shown is not None
+    assert shown["attachments"][0]["content"] == {"uniqueId": "u1", "fileType": "md"}
+    assert await platform.files.accept({**accepted, "action": "decline"}) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example.com/x",
+        "http://contoso.sharepoint.com/x",
+        "https://sharepoint.com.evil.example/x",
+        "https://169.254.169.254/x",
+        "",
+        "https://[::1",
+    ],
+)
+async def test_a_file_goes_nowhere_but_to_storage_of_teams(
+    teams: LoopbackTeams, platform: TeamsPlatform, url: str
+) -> None:
+    offered = await platform.files.offer("result.md", "secret", "The result")
+    context = offered["attachments"][0]["content"]["acceptContext"]
+    with pytest.raises(Rejected):
+        await platform.files.accept(
+            {"action": "accept", "context": context, "uploadInfo": {"uploadUrl": url}}
+        )
+    assert teams.uploads == {}
+
+
+async def test_in_a_channel_a_file_is_a_page_of_the_console(
+    teams: LoopbackTeams, platform: TeamsPlatform
+) -> None:
+    await platform.upload(general(teams), "result.md", "# Tides", title="The result", run_id="r1")
+    [shown] = teams.messages(teams.channel())
+    assert "https://crew.example.com/#/runs/r1" in json.dumps(shown.cards)
+
+
+async def test_without_a_public_console_the_text_is_posted_instead(
+    teams: LoopbackTeams, redis_url: str
+) -> None:
+    app = replace(app_of(teams), console="http://127.0.0.1:3000")
+    async with connected(teams, redis_url, app) as platform:
+        with pytest.raises(Rejected, match="no_public_console"):
+            await platform.upload(general(teams), "result.md", "# Tides", title="The result", run_id="r1")
+
+
+# ── rate limits ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_progress_does_not_wait_for_room_that_a_decision_needs(
+    teams: LoopbackTeams, platform: TeamsPlatform
+) -> None:
+    posted = await platform.post(general(teams), HELLO)
+    for _ in range(4):
+        await platform.update(posted, HELLO)
+    teams.rate_limit("update", retry_after=5)
+    with pytest.raises(RateLimited):
+        await platform.update(posted, HELLO)
+    with pytest.raises(Later, match="no room for progress"):
+        await platform.update(posted, HELLO, priority=Priority.PROGRESS)
