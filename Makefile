@@ -19,7 +19,7 @@ SECONDS := 60
 SEED := 1
 SERVER := embedded
 
-.PHONY: help install run test fast bench chaos canary format lock
+.PHONY: help install run test fast bench chaos canary format lock teams-package
 .DELETE_ON_ERROR:
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make chaos    kill everything at random, then at every boundary, and look whether it holds: SECONDS=60 SEED=1"
 	@echo "make canary   try the newest CrewAI in a scratch environment, and say what breaks: SUITES=..."
 	@echo "make format   format and mend what can be mended"
+	@echo "make teams-package  the app package for Microsoft Teams: TEAMS_APP_ID=..."
 	@echo "make install  only make .venv"
 	@echo "make lock     pin the dependencies of pyproject.toml anew"
 
@@ -70,6 +71,10 @@ canary: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What Teams installs, for the app of TEAMS_APP_ID: docs/teams.md.
+teams-package: $(VENV)/.package
+	@$(BIN)/python -m appPackage.build dist/crewdeck-teams.zip
 
 # One resolution for all: the other two locks are parts of the development one, so all of them fit into one .venv.
 # Versions that still fit are kept; `make lock UPGRADE=--upgrade` takes the newest.
