@@ -43,16 +43,31 @@ class ServiceUrls:
         #: What this process has recorded, so that only changes are written.
         self._recorded: dict[str, str] = {}
 
-    async def record(self, channel: str, service_url: str) -> None:
-        """An activity of this conversation came with this URL. Raises StoreUnavailable."""
-        for name in (channel, ""):
-            if self._recorded.get(name) != service_url:
-                await self._memory.remember(self._key(name), service_url, SERVICE_URL_TTL_S)
-                self._recorded[name] = service_url
+    async def record(self, channel: str, service_url: str, team: str = "") -> None:
+        """An activity of this conversation came with this URL, and names its team.
+
+        Raises StoreUnavailable.
+        """
+        await self._record(self._key(channel), service_url)
+        await self._record(self._key(""), service_url)
+        if team and is_channel(channel):
+            await self._record(self._team_key(channel), team)
+
+    async def _record(self, key: str, value: str) -> None:
+        if self._recorded.get(key) != value:
+            await self._memory.remember(key, value, SERVICE_URL_TTL_S)
+            self._recorded[key] = value
 
     async def of(self, channel: str) -> str | None:
         """The URL of this conversation; of one that is new, the tenant's latest. Raises StoreUnavailable."""
         return await self._memory.recall(self._key(channel)) or await self._memory.recall(self._key(""))
+
+    async def team(self, channel: str) -> str:
+        """The team of a channel; that of a team's first channel has its id. Raises StoreUnavailable."""
+        return await self._memory.recall(self._team_key(channel)) or channel
+
+    def _team_key(self, channel: str) -> str:
+        return f"teams:team:{channel}"
 
     def _key(self, channel: str) -> str:
         return f"teams:service_url:{channel}"

@@ -51,6 +51,7 @@ def app_of(teams: LoopbackTeams) -> TeamsApp:
         console="https://crew.example.com",
         local_peer=True,
         login_url=teams.login_url,
+        graph_url=teams.graph_url,
     )
 
 
@@ -147,11 +148,56 @@ async def test_a_rate_limit_says_when_to_try_again(
 async def test_a_message_is_not_posted_again_by_itself_when_the_server_fails(
     teams: LoopbackTeams, platform: TeamsPlatform, *, arrived: bool
 ) -> None:
+    platform.history.looks_after_s = (0.0,)
     teams.fail("post", 502, applied=arrived)
     with pytest.raises(Uncertain):
         await platform.post(general(teams), HELLO)
     assert len(teams.called("post")) == 1
     assert len(teams.messages(teams.channel())) == arrived
+
+
+@pytest.mark.parametrize("kind", ["channel", "thread", "group chat"])
+@pytest.mark.parametrize("how", ["server error", "connection"])
+async def test_a_message_that_had_arrived_is_found_and_not_posted_again(
+    teams: LoopbackTeams, platform: TeamsPlatform, kind: str, how: str
+) -> None:
+    teams.connector.consent = True
+    platform.history.looks_after_s = (0.0,)
+    chat = teams.group_chat(teams.person("Ada"))
+    where = Conversation(chat.id, "chat") if kind == "group chat" else general(teams)
+    if kind == "thread":
+        where = (await platform.post(where, HELLO)).thread
+    if how == "connection":
+        teams.lose_answer("post")
+    else:
+        teams.fail("post", 504, applied=True)
+    posted = await platform.post(where, said("Is this there?"))
+    await platform.update(posted, said("It is."))
+    shown = teams.messages(teams.tenant.conversations[where.channel])
+    assert [each.words for each in shown][-1] == "It is."
+    assert len(shown) == (2 if kind == "thread" else 1)
+
+
+@pytest.mark.parametrize("consent", [True, False])
+async def test_a_message_that_is_not_found_may_be_posted_again(
+    teams: LoopbackTeams, platform: TeamsPlatform, *, consent: bool
+) -> None:
+    teams.connector.consent = consent
+    platform.history.looks_after_s = (0.0, 0.0)
+    await platform.post(general(teams), HELLO)
+    teams.fail("post", 502)
+    with pytest.raises(Uncertain):
+        await platform.post(general(teams), HELLO)
+    assert len(teams.called("history")) == (2 if consent else 1)
+
+
+async def test_graph_is_asked_with_a_token_of_its_own(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
+    teams.connector.consent = True
+    platform.history.looks_after_s = (0.0,)
+    teams.fail("post", 502, applied=True)
+    await platform.post(general(teams), HELLO)
+    scopes = [call.body["scope"] for call in teams.called("issue_token")]
+    assert scopes == ["https://api.botframework.com/.default", "https://graph.microsoft.com/.default"]
 
 
 async def test_a_server_that_is_away_is_tried_later(teams: LoopbackTeams, platform: TeamsPlatform) -> None:

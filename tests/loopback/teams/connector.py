@@ -20,6 +20,9 @@ from tests.loopback.teams.state import ConnectorError, Conversation, Message, OA
 
 BOT_TOKEN = "token-of-the-loopback"
 REGION = "/emea"
+GROUP = "77777777-1111-4222-8333-444444444444"
+"""What Graph calls every team here."""
+SCOPES = frozenset({"https://api.botframework.com/.default", "https://graph.microsoft.com/.default"})
 
 
 @dataclass
@@ -50,11 +53,14 @@ class Connector:
         self.tokens = {BOT_TOKEN}
         #: What was uploaded to a file's address, by its path.
         self.uploads: dict[str, bytes] = {}
+        #: The app was added with consent to read messages (resource-specific consent).
+        self.consent = False
         self._changes = changes
 
     def routes(self) -> list[web.RouteDef]:
         at = f"{REGION}/v3/conversations"
         one, activity = f"{at}/{{conversation}}", f"{at}/{{conversation}}/activities"
+        in_channel = "/graph/v1.0/teams/{group}/channels/{conversation}/messages"
         routes: list[tuple[str, str, Callable[[web.Request, Body], Awaitable[Any]]]] = [
             ("POST", at, self.create_conversation),
             ("POST", activity, self.post),
@@ -63,6 +69,10 @@ class Connector:
             ("DELETE", f"{activity}/{{activity}}", self.delete),
             ("GET", f"{one}/members/{{member}}", self.member),
             ("GET", f"{one}/pagedmembers", self.members),
+            ("GET", f"{REGION}/v3/teams/{{team}}", self.team),
+            ("GET", in_channel, self.history),
+            ("GET", f"{in_channel}/{{thread}}/replies", self.history),
+            ("GET", "/graph/v1.0/chats/{conversation}/messages", self.history),
             ("POST", "/login/{tenant}/oauth2/v2.0/token", self.issue_token),
             ("GET", "/v1/.well-known/openidconfiguration", self.metadata),
             ("GET", "/v1/.well-known/keys", self.published_keys),
@@ -117,7 +127,7 @@ class Connector:
 
     def _authorize(self, request: web.Request, call: Call) -> None:
         accepted = {f"Bearer {token}" for token in self.tokens}
-        if request.path.startswith(REGION) and call.authorization not in accepted:
+        if request.path.startswith((REGION, "/graph")) and call.authorization not in accepted:
             raise ConnectorError(401, "Unauthorized", "Authorization has been denied")
 
     # ── conversations ───────────────────────────────────────────────────────────────────────────────────
@@ -170,6 +180,32 @@ class Connector:
         where = self._open(request.match_info["conversation"])
         return {"members": [each.member() for each in where.members.values()]}
 
+    async def team(self, request: web.Request, _body: Body) -> Body:
+        team = request.match_info["team"]
+        if not any(each.kind == "channel" and team == (each.team or each.id) for each in self._channels()):
+            raise ConnectorError(404, "TeamNotFound")
+        return {"id": team, "name": "A team", "aadGroupId": GROUP}
+
+    async def history(self, request: web.Request, _body: Body) -> Body:
+        """Microsoft Graph: the newest messages, the last one first."""
+        if not self.consent or request.match_info.get("group", GROUP) != GROUP:
+            raise ConnectorError(403, "Forbidden")
+        where, thread = self._open(request.match_info["conversation"]), request.match_info.get("thread")
+        found = [each for each in where.messages.values() if each["thread"] == thread]
+        return {"value": [self._as_graph(each) for each in reversed(found[-int(request.query["$top"]) :])]}
+
+    def _as_graph(self, message: Body) -> Body:
+        bot = message["from"]["id"] == self.tenant.bot["id"]
+        sender = {"application": {"id": self.keys.app_id}} if bot else {"user": {"id": "somebody"}}
+        cards = [
+            {"contentType": each["contentType"], "content": json.dumps(each["content"])}
+            for each in message.get("attachments") or ()
+        ]
+        return {"id": message["id"], "from": sender, "attachments": cards}
+
+    def _channels(self) -> list[Conversation]:
+        return list(self.tenant.conversations.values())
+
     def _posted(self, where: str, activity: Body) -> Message:
         self._open(where)
         _check(activity)
@@ -197,7 +233,7 @@ class Connector:
             raise OAuthError(400, "invalid_request")
         if secret != (self.keys.app_id, self.password) or body.get("grant_type") != "client_credentials":
             raise OAuthError(401, "invalid_client")
-        if body.get("scope") != "https://api.botframework.com/.default":
+        if body.get("scope") not in SCOPES:
             raise OAuthError(400, "invalid_scope")
         token = f"issued-{len(self.tokens)}"
         self.tokens.add(token)

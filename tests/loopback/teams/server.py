@@ -105,6 +105,11 @@ class LoopbackTeams:
         """In place of https://login.microsoftonline.com."""
         return f"{self.url}/login"
 
+    @property
+    def graph_url(self) -> str:
+        """In place of https://graph.microsoft.com/v1.0. It tells something if `connector.consent`."""
+        return f"{self.url}/graph/v1.0"
+
     def upload_url(self, name: str) -> str:
         """Where an accepted file goes; its content is then in `uploads`."""
         return f"{self.url}/files/{name}"
@@ -199,7 +204,7 @@ class LoopbackTeams:
         """The next calls fail so; `applied`: they take effect all the same. times None: until `heal`.
 
         Operations: create_conversation, post, reply, update, delete, member, members, issue_token, metadata,
-        published_keys; `*` is all of them.
+        published_keys, team, history; `*` is all of them.
         """
         self.connector.faults.add(operation, Fault(times, status, error or None, applied=applied))
 

@@ -35,9 +35,11 @@ from bot.surfaces.chat.rate_limiter import Rate, RateLimiter
 from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.connector.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, ConnectorClient, address
 from bot.surfaces.teams.connector.directory import Directory
-from bot.surfaces.teams.connector.failures import RateLimited
+from bot.surfaces.teams.connector.failures import RateLimited, Uncertain
 from bot.surfaces.teams.connector.files import Offers, in_console
+from bot.surfaces.teams.connector.history import History, marked
 from bot.surfaces.teams.connector.tokens import (
+    GRAPH_URL,
     LOGIN_URL,
     ClientSecret,
     FixedToken,
@@ -80,6 +82,7 @@ class TeamsApp:
     #: The Bot Connector is a peer on this machine, which needs no https.
     local_peer: bool = False
     login_url: str = LOGIN_URL
+    graph_url: str = GRAPH_URL
 
     def issuer(self, http: aiohttp.ClientSession) -> TokenIssuer:
         """Where its tokens come from."""
@@ -109,6 +112,8 @@ class TeamsPlatform:
         self.service_urls = ServiceUrls(memory)
         self.directory = Directory(self.client, memory, self.service_urls, SURFACE, app.tenant_id)
         self.files = Offers(http, memory, local_peer=app.local_peer)
+        graph_url = "" if app.outbound_token else app.graph_url
+        self.history = History(self.client, self.service_urls, app.app_id, graph_url)
         self._limiter = RateLimiter(RATES, ack_priority=ack_priority)
         self._direct: dict[str, Conversation] = {}
 
@@ -119,9 +124,16 @@ class TeamsPlatform:
         return await self.send(to, await self.rendered(message, to.channel), priority)
 
     async def send(self, to: Conversation, activity: Json, priority: Priority = Priority.NEWS) -> Posted:
-        """Post an activity as it is."""
+        """Post an activity. One that may have arrived is looked for before the caller tries again."""
         url = address(await self._service_url(to.channel), "conversations", full_id(to), "activities")
-        answer = await self._call("post", "POST", url, activity, to.channel, priority)
+        made, mark = marked(activity)
+        try:
+            answer = await self._call("post", "POST", url, made, to.channel, priority)
+        except Uncertain:
+            found = await self.history.find(to, mark)
+            if found is None:
+                raise
+            return Posted(to.channel, found)
         if not answer.get("id"):
             raise Rejected("no_message_id")
         return Posted(to.channel, str(answer["id"]))

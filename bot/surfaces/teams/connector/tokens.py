@@ -15,6 +15,7 @@ from bot.surfaces.teams.connector.failures import RATE_LIMITED, SERVER_ERROR
 
 CONNECTOR: Final = "https://api.botframework.com"
 GRAPH: Final = "https://graph.microsoft.com"
+GRAPH_URL: Final = f"{GRAPH}/v1.0"
 LOGIN_URL: Final = "https://login.microsoftonline.com"
 RENEWAL_S = 300.0
 """Seconds before its end at which a token is renewed."""

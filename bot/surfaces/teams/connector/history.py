@@ -1,0 +1,99 @@
+"""Whether a message arrived of which the Bot Connector's answer was lost: Microsoft Graph lists messages.
+
+It does so where the app was added with resource-specific consent. A message is found by an id in its card.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import uuid
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+
+from bot.surfaces.chat.failures import PlatformFailure
+from bot.surfaces.chat.places import Conversation
+from bot.surfaces.teams.connector.client import ConnectorClient, address
+from bot.surfaces.teams.connector.tokens import GRAPH
+from bot.surfaces.teams.conversations import ServiceUrls, is_channel, is_personal
+
+log = structlog.get_logger(__name__)
+
+Json = dict[str, Any]
+
+LOOKS_AFTER_S = (1.0, 4.0)
+"""Seconds before each look: a message that has just arrived is not listed at once."""
+PAGE_SIZE = 50
+
+
+def marked(activity: Json) -> tuple[Json, str]:
+    """The activity with a random id in its card, and that id; empty where it has no card."""
+    if not activity.get("attachments") or "body" not in activity["attachments"][0]["content"]:
+        return activity, ""
+    made, mark = copy.deepcopy(activity), f"m{uuid.uuid4().hex}"
+    made["attachments"][0]["content"]["body"][0]["id"] = mark
+    return made, mark
+
+
+class History:
+    """The newest messages of a conversation."""
+
+    def __init__(
+        self, client: ConnectorClient, service_urls: ServiceUrls, app_id: str, graph_url: str
+    ) -> None:
+        """`graph_url`: Graph's address; empty: there is none that our tokens are for."""
+        self._client = client
+        self._service_urls = service_urls
+        self._app_id = app_id
+        self._graph_url = graph_url
+        self.looks_after_s: Sequence[float] = LOOKS_AFTER_S
+
+    async def find(self, where: Conversation, mark: str) -> str | None:
+        """The id of our message with this mark; None if it did not arrive, or that can't be found out."""
+        if not mark or not self._graph_url or is_personal(where.channel):
+            return None
+        for seconds in self.looks_after_s:
+            await asyncio.sleep(seconds)
+            try:
+                found = await self._look(where, mark)
+            except PlatformFailure as failure:
+                log.info("it can't be found out whether a message arrived", why=str(failure))
+                return None
+            if found:
+                log.info("a message had arrived although its answer was lost", message=found)
+                return found
+        return None
+
+    async def _look(self, where: Conversation, mark: str) -> str | None:
+        messages = await self._address(where)
+        url = f"{messages}?$top={PAGE_SIZE}"
+        answer = await self._client.call("history", "GET", url, resource=GRAPH)
+        listed = answer.get("value")
+        found = (each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict))
+        return next((str(each.get("id")) for each in found if self._is_marked(each, mark)), None)
+
+    async def _address(self, where: Conversation) -> str:
+        channel = quote(where.channel, safe="")
+        if not is_channel(where.channel):
+            return f"{self._graph_url}/chats/{channel}/messages"
+        messages = f"{self._graph_url}/teams/{await self._group(where.channel)}/channels/{channel}/messages"
+        return f"{messages}/{quote(where.thread, safe='')}/replies" if where.thread else messages
+
+    async def _group(self, channel: str) -> str:
+        """Graph's id of the channel's team."""
+        team, service_url = await self._service_urls.team(channel), await self._service_urls.of(channel)
+        answer = await self._client.call("team", "GET", address(service_url or "", "teams", team))
+        return quote(str(answer.get("aadGroupId") or ""), safe="")
+
+    def _is_marked(self, message: Json, mark: str) -> bool:
+        sender = _object(_object(message.get("from")).get("application"))
+        attachments = message.get("attachments")
+        cards = [str(_object(each).get("content")) for each in attachments or ()]
+        return sender.get("id") == self._app_id and any(mark in each for each in cards)
+
+
+def _object(value: object) -> Json:
+    return value if isinstance(value, dict) else {}
