@@ -5,23 +5,27 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
+from aiohttp import web
 
 from bot import local_token
+from bot.core.actor import Actor, Membership
 from bot.core.addresses import is_every_address, is_loopback
 from bot.core.errors import SettingsError
 from bot.core.feed import Feed
+from bot.core.sessions import Vouch
 from bot.core.tasks import run_alongside
 from bot.metrics import Metrics
 from bot.processes.supervisor import Supervisor
 from bot.settings import Settings
 from bot.store.clock import keep_time
 from bot.store.open import open_configured
+from bot.surfaces.chat.connection import Status
 from bot.surfaces.console.surface import Console, console_url
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.probes import Probes
@@ -34,7 +38,17 @@ log = structlog.get_logger(__name__)
 
 if TYPE_CHECKING:
     from bot.store.redis import RedisStore
-    from bot.surfaces.slack.surface import SlackSurface
+
+
+class ChatSurface(Protocol):
+    """A chat platform as the rest of the process uses it."""
+
+    routes: list[web.RouteDef]
+    #: How people of the platform stand who have signed in to the console.
+    vouch: Vouch
+
+    def status(self) -> Status:
+        """Whether the platform is connected."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,8 @@ class App:
     supervisor: Supervisor
     #: The address for people and programs.
     url: str
-    slack: SlackSurface | None
+    #: The chat platforms that are configured, by name.
+    chats: Mapping[str, ChatSurface]
     #: Who may call without a key while no keys exist.
     trust: LocalTrust
     #: Messages about the API for the operator.
@@ -71,18 +86,20 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         await stack.enter_async_context(run_alongside(*tasks))
         await stack.enter_async_context(open_webhooks(settings, store, feed, metrics))
         url = url_of(listener)
-        slack = await stack.enter_async_context(
-            _slack(settings, store, feed, metrics, console_url(settings, url))
-        )
+        chats = await _open_chats(stack, settings, store, feed, metrics, console_url(settings, url))
         trust, wrong_keys = await _trust(settings, store), WrongKeys()
-        console = Console(settings, store, trust, wrong_keys, slack.vouch if slack else None)
+        console = Console(settings, store, trust, wrong_keys, _vouching(chats))
         api = await stack.enter_async_context(
             open_api(settings, store, feed, console.authenticator, trust=trust, wrong_keys=wrong_keys)
         )
-        probes = Probes(store, metrics, lambda: {"slack": slack.status().up} if slack else {})
-        routes = [*probes.routes(), *console.routes(), *(slack.routes if slack else ())]
+        probes = Probes(store, metrics, lambda: {name: chat.status().up for name, chat in chats.items()})
+        routes = [
+            *probes.routes(),
+            *console.routes(),
+            *(each for chat in chats.values() for each in chat.routes),
+        ]
         await stack.enter_async_context(serving(routes, listener, api))
-        yield App(settings, store, feed, metrics, supervisor, url, slack, trust, api.notices)
+        yield App(settings, store, feed, metrics, supervisor, url, chats, trust, api.notices)
 
 
 async def _trust(settings: Settings, store: RedisStore) -> LocalTrust:
@@ -101,17 +118,30 @@ async def _trust(settings: Settings, store: RedisStore) -> LocalTrust:
         return LocalTrust(exposed_by)
 
 
-@asynccontextmanager
-async def _slack(
-    settings: Settings, store: RedisStore, feed: Feed, metrics: Metrics, console: str
-) -> AsyncIterator[SlackSurface | None]:
-    if not settings.slack_on:
-        yield None
-        return
-    from bot.surfaces.slack.surface import open_slack  # imported late, because Bolt is slow to load
+async def _open_chats(
+    stack: AsyncExitStack, settings: Settings, store: RedisStore, feed: Feed, metrics: Metrics, console: str
+) -> dict[str, ChatSurface]:
+    """The chat platforms that are configured. Imported late, because their libraries are slow to load."""
+    chats: dict[str, ChatSurface] = {}
+    if settings.slack_on:
+        from bot.surfaces.slack.surface import open_slack
 
-    async with open_slack(settings, store, feed, metrics, console) as surface:
-        yield surface
+        chats["slack"] = await stack.enter_async_context(open_slack(settings, store, feed, metrics, console))
+    if settings.teams_on:
+        from bot.surfaces.teams.surface import open_teams
+
+        chats["teams"] = await stack.enter_async_context(open_teams(settings, store, feed, metrics, console))
+    return chats
+
+
+def _vouching(chats: Mapping[str, ChatSurface]) -> Vouch | None:
+    """People are vouched for by the platform that they signed in from, as long as it is configured."""
+
+    async def vouch(person: Actor) -> Membership | None:
+        chat = chats.get(person.surface)
+        return await chat.vouch(person) if chat else None
+
+    return vouch if chats else None
 
 
 def listen(host: str, port: int) -> socket.socket:

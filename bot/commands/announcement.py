@@ -17,6 +17,7 @@ def announcement(
     """
     lines = {
         "Slack": slack_line(settings),
+        **({"Teams": teams_line(settings)} if settings.teams_app_id else {}),
         **_http_lines(url, console, notices),
         "Trusted": trusted,
         **({"Webhooks": webhooks} if (webhooks := webhooks_line(settings)) else {}),
@@ -32,7 +33,7 @@ def announcement(
 def trusted_line(settings: Settings, *, plain: bool, token: bool, keys: bool) -> str:
     """Who may call the API and use the console, with the reason."""
     if keys:
-        return "who has an API key (crewdeck keys list), or signs in from Slack"
+        return "who has an API key (crewdeck keys list), or signs in from Slack or Teams"
     if plain:
         return "everybody at this machine, without a key: nothing else can reach it"
     open_by = " and ".join(settings.exposed_by)
@@ -59,6 +60,18 @@ def slack_line(settings: Settings) -> str:
     if not settings.socket_mode and settings.slack_signing_secret is None:
         missing.append("SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (request URL)")
     return f"off  set {' and '.join(missing)}: see docs/slack.md"
+
+
+def teams_line(settings: Settings) -> str:
+    """Whether Teams is enabled and where its requests arrive, or the settings that enable it."""
+    if settings.teams_on:
+        return "on   messaging endpoint: <your public address>/api/messages"
+    missing = [] if settings.teams_app_id else ["TEAMS_APP_ID"]
+    if not settings.teams_tenant_id:
+        missing.append("TEAMS_TENANT_ID")
+    if not (settings.teams_app_password or settings.teams_managed_identity or settings.teams_outbound_token):
+        missing.append("TEAMS_APP_PASSWORD or TEAMS_MANAGED_IDENTITY")
+    return f"off  set {' and '.join(missing)}: see docs/teams.md"
 
 
 def webhooks_line(settings: Settings) -> str:

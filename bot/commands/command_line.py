@@ -95,6 +95,8 @@ def serve() -> int:
     settings = load()
     if settings.workers:
         require("worker", ", or let it start none: CREWDECK_WORKERS=0")
+    if settings.teams_on:
+        require("teams")
     return serve_until_stopped(settings, _version())
 
 

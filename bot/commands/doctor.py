@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bot.commands.announcement import slack_line
+from bot.commands.announcement import slack_line, teams_line
 from bot.commands.catalogue import ask_crews
 from bot.commands.extras import is_installed
 from bot.core.diagnosis import Finding
@@ -52,7 +52,7 @@ def examine() -> int:
 
 async def _all(settings: Settings) -> bool:
     """Run the checks concurrently, and print their findings in a fixed order."""
-    checks: tuple[Check, ...] = (_store, _journals, _slack, _webhooks, _crews)
+    checks: tuple[Check, ...] = (_store, _journals, _slack, _teams, _webhooks, _crews)
     broken = False
     for under_way in [asyncio.ensure_future(_safely(check, settings)) for check in checks]:
         for finding in await under_way:
@@ -102,6 +102,21 @@ async def _slack(settings: Settings) -> list[Finding]:
     state = "off" if not any(meant) else "broken"
     words = off if state == "off" else "some of its settings are missing"
     return [Finding.model_validate({"subject": "Slack", "state": state, "words": words, "remedy": remedy})]
+
+
+async def _teams(settings: Settings) -> list[Finding]:
+    if settings.teams_on:
+        if not is_installed("teams"):
+            words, remedy = "what it needs is not installed", 'pip install "crewdeck[teams]"'
+            return [Finding(subject="Teams", state="broken", words=words, remedy=remedy)]
+        from bot.surfaces.teams.check import check  # imported late, because its libraries are slow to load
+
+        return await check(settings)
+    meant = (settings.teams_app_id, settings.teams_app_password, settings.teams_managed_identity)
+    off, _, remedy = teams_line(settings).partition("  ")
+    state = "off" if not any(meant) else "broken"
+    words = off if state == "off" else "some of its settings are missing"
+    return [Finding.model_validate({"subject": "Teams", "state": state, "words": words, "remedy": remedy})]
 
 
 async def _webhooks(settings: Settings) -> list[Finding]:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from bot.core.errors import SettingsError
 
-MODULE_OF_EXTRA = {"server": "slack_bolt", "worker": "crewai"}
+MODULE_OF_EXTRA = {"server": "slack_bolt", "teams": "msal", "worker": "crewai"}
 """A module that is installed with an extra, and only with it."""
 
 

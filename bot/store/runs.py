@@ -17,7 +17,6 @@ from bot.core.waiting import Wait
 from bot.store import redis_keys
 from bot.store.codec import RUN_SPEC, dump, ms, new_call, newer_run
 from bot.store.connection import Connection
-from bot.store.directory import RedisDirectory
 from bot.store.questions import check_questions
 from bot.store.references import References
 from bot.store.run_lists import RunLists
@@ -34,9 +33,8 @@ or a delivery of Slack's stands for its run."""
 class RedisRuns:
     """The port `bot.core.ports.Runs`."""
 
-    def __init__(self, connection: Connection, directory: RedisDirectory) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._directory = directory
         self._reader = RunReader(connection)
         self._lists = RunLists(connection)
         self._waits = Waits(connection)
@@ -89,7 +87,7 @@ class RedisRuns:
 
     async def cancel(self, run_id: str, by: Actor) -> Run:
         run = await self.get(run_id)
-        if not can_decide(by, run.cancellers, await self._directory.people(run.cancellers, [by])):
+        if not can_decide(by, run.cancellers):
             raise Refused("not_allowed", "This run is not yours to cancel.")
         await check_questions(self._connection, run_id)
         code = await self._connection.run_durably(
@@ -97,7 +95,7 @@ class RedisRuns:
             redis_keys.shard_of(run_id),
             run_id,
             new_call(),
-            dump(by.verified),
+            dump(by),
             dump(RunCancelled(cancelled_by=by.label)),
         )
         match code:

@@ -8,6 +8,7 @@ import pytest_asyncio
 from tests.scenario.outbox import CREW, Outbox, delivering
 from tests.scenario.server import Server
 from tests.scenario.slack_deployment import ChannelDeployment, SlackDeployment, slack_deployed
+from tests.scenario.teams_deployment import TeamsChannel, TeamsDeployment, teams_deployed
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,21 @@ def deployment(slack_deployment: SlackDeployment) -> Iterator[ChannelDeployment]
     """A channel of its own on that server, and everything in order again afterwards."""
     yield slack_deployment.in_a_channel()
     slack_deployment.slack.heal()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def teams_deployment() -> AsyncIterator[TeamsDeployment]:
+    """A server that is connected to a loopback Teams."""
+    async with teams_deployed() as connected:
+        await connected.warm_up()
+        yield connected
+
+
+@pytest.fixture
+def in_teams(teams_deployment: TeamsDeployment) -> Iterator[TeamsChannel]:
+    """A channel of its own on that server, and everything in order again afterwards."""
+    yield teams_deployment.in_a_channel()
+    teams_deployment.teams.heal()
 
 
 @pytest.fixture

@@ -23,8 +23,7 @@ local function forget(id, barred)
     redis.call('DEL', shown, shown .. ':resend')
   end
   for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
-    local asked = question_key(id, question)
-    redis.call('DEL', asked, asked .. ':responses', asked .. ':versions', asked .. ':opened')
+    redis.call('DEL', question_key(id, question), question_key(id, question) .. ':responses')
     redis.call('HDEL', base .. ':question_runs', question)
   end
   redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':places', key .. ':journal',

@@ -23,7 +23,8 @@ def sign_in(problem: str = "", status: int = 200) -> web.Response:
 <input id="key" name="key" type="password" autocomplete="current-password" required autofocus
  aria-describedby="hint" spellcheck="false">
 <p id="hint" class="hint">Your operator makes one with <code>crewdeck keys add</code>. In Slack,
-<code>/crew console</code> gives you a link that signs you in without a key.</p>
+<code>/crew console</code> gives you a link that signs you in without a key, in Teams
+<code>@Crewdeck console</code> does.</p>
 <button class="primary">Sign in</button>
 </form>""",
         status,
@@ -57,7 +58,8 @@ def stale() -> web.Response:
     """The page for an expired or used link."""
     return _page(
         "This link has been used",
-        "<p>Or it is older than five minutes. Ask for another one in Slack: <code>/crew console</code>.</p>"
+        "<p>Or it is older than five minutes. Ask for another one where you got it: in Slack with "
+        "<code>/crew console</code>, in Teams with <code>@Crewdeck console</code>.</p>"
         f'<p><a href="{SIGN_IN}">Sign in with an API key</a></p>',
         410,
     )

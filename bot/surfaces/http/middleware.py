@@ -2,9 +2,9 @@
 
 Without API keys the API trusts the local user. Web pages in the user's browser must not act for them, so
 requests with a foreign `Origin` or `Host` (DNS rebinding) are refused. Requests through a proxy or tunnel,
-as Slack may need one, are refused by the headers that most of them add; and where the settings suggest
-one, only the local user's token is accepted (`LocalTrust`). Requests to `/slack/...` are verified by their
-signature, in the handlers there.
+as Slack and Teams may need one, are refused by the headers that most of them add; and where the settings
+suggest one, only the local user's token is accepted (`LocalTrust`). Requests to `/slack/...` and
+`/api/messages` are verified by their signature or token, in the handlers there.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ALWAYS_OPEN_PATHS = frozenset({"/health"})
 """Paths that need no authentication."""
-SIGNED_PREFIX = "/slack/"
-"""Requests below this path are verified by their signature, in their handlers."""
+SIGNED_PREFIXES = ("/slack/", "/api/messages")
+"""Requests below these paths are verified by their signature or token, in their handlers."""
 DOCUMENT_PATHS = frozenset({"/docs", "/openapi.json"})
 """Documents that are the same in every installation: public once keys are in use."""
 READY_PATH = "/ready"
@@ -96,7 +96,7 @@ class AuthMiddleware:
     def middleware(self) -> Middleware:
         @web.middleware
         async def auth(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.path not in ALWAYS_OPEN_PATHS and not request.path.startswith(SIGNED_PREFIX):
+            if request.path not in ALWAYS_OPEN_PATHS and not request.path.startswith(SIGNED_PREFIXES):
                 if self._is_preflight(request):
                     return web.Response(status=204)
                 await self._admit(request)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
 
-import structlog
 from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 
-from bot.core.errors import StoreUnavailable
 from bot.core.feed import Feed
 from bot.core.ports import Memory, Store
 from bot.core.question import Question
 from bot.core.run import Run
 from bot.core.sessions import Vouch
+from bot.core.tasks import run_alongside
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.cards import question_card
+from bot.surfaces.chat.connection import Status, resume
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
@@ -44,19 +41,8 @@ from bot.surfaces.slack.renderer import LIMITS
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
 from bot.surfaces.slack.webapi.installed import Installed
 
-log = structlog.get_logger(__name__)
-
 DRAIN_TIMEOUT_S = 2.0
 """How long private messages under way may take at the end."""
-RETRY_DELAY_S = 2.0
-
-
-@dataclass(frozen=True)
-class Status:
-    """Whether Slack's side is in order, and if not, why."""
-
-    up: bool
-    problem: str = ""
 
 
 class SlackSurface:
@@ -102,7 +88,7 @@ async def open_slack(
             store, feed, api, metrics, owner, on_change=inbound.home.changed, peers=lambda: presence.count
         )
         await stack.enter_async_context(
-            _running(
+            run_alongside(
                 worker.run(),
                 inbound.home.run(),
                 inbound.engine.pending.run(dispatcher.replay),
@@ -176,28 +162,5 @@ def _socket_mode(
 async def _begin(inbound: SlackInbound, store: Store) -> None:
     """What waits until Slack has accepted the token."""
     await inbound.installed.learn()
-    while True:
-        try:
-            await _unpause(store, inbound.installed.team)
-        except StoreUnavailable:
-            await asyncio.sleep(RETRY_DELAY_S)
-        else:
-            break
+    await resume(store.runs, inbound.installed.team)
     await inbound.catch_up.run(inbound.installed.team)
-
-
-async def _unpause(store: Store, team: str) -> None:
-    if await store.runs.pause_reason(team) is not None:
-        await store.runs.pause_tenant(team, None)
-        log.info("the workspace's runs go on", team=team)
-
-
-@asynccontextmanager
-async def _running(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    async with asyncio.TaskGroup() as group:
-        started = [group.create_task(task) for task in tasks]
-        try:
-            yield
-        finally:
-            for task in started:
-                task.cancel()

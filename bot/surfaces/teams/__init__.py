@@ -2,3 +2,5 @@
 
 SURFACE = "teams"
 """Its name in the store: of places, actors and keys."""
+TITLE = "Microsoft Teams"
+"""Its name as people know it."""

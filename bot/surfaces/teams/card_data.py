@@ -58,6 +58,11 @@ def form(callback: str, metadata: str) -> Json:
     return {NAME: {"form": callback, "metadata": metadata}}
 
 
+def is_ours(data: object) -> bool:
+    """Whether it comes from a card of ours, of this release or another one."""
+    return isinstance(data, dict) and NAME in data
+
+
 def read(data: object) -> Pressed | Submitted:
     """What came back. Raises ValueError if it isn't ours."""
     fields: Json = data if isinstance(data, dict) else {}

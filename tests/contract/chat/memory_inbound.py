@@ -92,7 +92,8 @@ class MemoryPlatform:
         del to
         self.opened[handle] = form
 
-    async def replace(self, form_id: str, form: Form) -> None:
+    async def replace(self, form_id: str, form: Form, to: ReplyTarget) -> None:
+        del to
         self.replaced[form_id] = form
 
     # ── QuestionLayout ──────────────────────────────────────────────────────────────────────────────────

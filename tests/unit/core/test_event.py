@@ -93,9 +93,6 @@ GOLDEN: list[tuple[Body, dict[str, Any]]] = [
             "options": [{"id": "1", "label": "Tea"}, {"id": "2", "label": "Coffee"}],
             "round": None,
             "deadline": "2026-03-31T10:01:00.123Z",
-            "form": None,
-            "action": None,
-            "policy": None,
         },
     ),
     (
@@ -112,10 +109,6 @@ GOLDEN: list[tuple[Body, dict[str, Any]]] = [
             "human_feedback": "Coffee",
             "answered_by": "Ada",
             "surface": "slack",
-            "values": None,
-            "arguments": None,
-            "responses": [],
-            "override": False,
         },
     ),
     (
@@ -132,15 +125,11 @@ GOLDEN: list[tuple[Body, dict[str, Any]]] = [
             "human_feedback": "Withdrawn: the run ended",
             "answered_by": None,
             "surface": None,
-            "values": None,
-            "arguments": None,
-            "responses": [],
-            "override": False,
         },
     ),
     (
         HumanInputReminded(question_id="q1"),
-        {"type": "human_input_reminded", "question_id": "q1", "progress": None},
+        {"type": "human_input_reminded", "question_id": "q1"},
     ),
     (RunCompleted(result="# Mills"), {"type": "run_completed", "result": "# Mills"}),
     (

@@ -106,7 +106,7 @@ class AckHandler:
 
     async def _show(self, request: InboundRequest, form: Form) -> None:
         if request.form_id:
-            await self._forms.replace(request.form_id, form)
+            await self._forms.replace(request.form_id, form, request.reply_to)
         else:
             await self._forms.open(request.form_handle, form, request.reply_to)
 

@@ -32,6 +32,7 @@ _CLOSES: dict[str, str] = {
 }
 """What closes a quotation, by what opens it."""
 _KEY = re.compile(r"([A-Za-z_]\w*)\s?=")
+_BETWEEN = re.compile(r"\b(?:and|or)\b|[\s\W_]", re.IGNORECASE)
 _SPACE, _NO_SPACE = re.compile(r"\s"), re.compile(r"\S")
 
 
@@ -103,6 +104,11 @@ def is_command(text: str) -> bool:
 def looks_like_command(text: str) -> bool:
     """Tell whether `text` begins with a command word, or with what is probably one misspelt."""
     return nearest(_first(text)[0], VERBS) is not None
+
+
+def says_something(text: str) -> bool:
+    """Tell whether there is more in `text` than what may stand between names that are only listed."""
+    return bool(_BETWEEN.sub("", text))
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -47,7 +47,7 @@ class FormOpener(Protocol):
     async def open(self, handle: str, form: Form, to: ReplyTarget) -> None:
         """Open a form; if that fails, tell the person to press again."""
 
-    async def replace(self, form_id: str, form: Form) -> None:
+    async def replace(self, form_id: str, form: Form, to: ReplyTarget) -> None:
         """Show another form in place of an open one, unless it was closed meanwhile."""
 
 

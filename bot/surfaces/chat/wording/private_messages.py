@@ -248,6 +248,14 @@ def runs_state(
     return _message(lines, platform.limits, picker)
 
 
+def app_removed(runs: Sequence[Run], platform: Capabilities) -> Message:
+    """The app was removed from where these runs live."""
+    why = (
+        "I was removed from the conversation of these runs. They go on; answer what they ask in the console:"
+    )
+    return _message([(why,), *(("• ", *run_line(run, platform.surface)) for run in runs)], platform.limits)
+
+
 def cancellable(runs: Sequence[Run], limits: Limits) -> Message:
     """One's own active runs, to choose which one to cancel."""
     if not runs:

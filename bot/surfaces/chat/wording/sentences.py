@@ -10,6 +10,16 @@ NOT_SAVED: Final = "I can't save that right now, please press again."
 NOT_DONE: Final = "Something went wrong on my side, and nothing was changed. Please try again."
 
 
+NO_PRIVATE_CHAT: Final = (
+    "I have something to tell you alone, and can't write to you: add me to your own chats, and ask again."
+)
+#: What an interaction is answered with where something has to be said.
+DONE: Final = "Done: the conversation shows it."
+LATER: Final = "I'm still at it, and will tell you."
+TOLD_PRIVATELY: Final = "I've answered in your chat with me."
+FORM_SENT: Final = "Thank you. The conversation shows what comes of it."
+
+
 # ── who acts ────────────────────────────────────────────────────────────────────────────────────────────────
 
 OTHER_INSTALLATION: Final = "This belongs to another workspace's installation of the app: nothing was done."

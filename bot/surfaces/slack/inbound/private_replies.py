@@ -109,12 +109,12 @@ class ModalOpener:
             too_late = sentences.form_too_late(self._api.capabilities.title)
             await self._messenger.tell(to, private_messages.words(too_late))
 
-    async def replace(self, form_id: str, form: Form) -> None:
+    async def replace(self, form_id: str, form: Form, to: ReplyTarget) -> None:
         """Show another form in an open modal, unless it was closed meanwhile."""
         try:
             await self._api.update_view(form_id, form)
         except (Later, Rejected) as error:
-            log.info("a modal could not be updated", why=str(error))
+            log.info("a modal could not be updated", why=str(error), user=to.user)
 
     async def _open(self, trigger_id: str, form: Form, deadline: float) -> None:
         while True:

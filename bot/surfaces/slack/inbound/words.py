@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from bot.surfaces.chat.inbound.parser import says_something
+
 _ANGLED = re.compile(r"<([^<>]+)>")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 _GROUP = re.compile(r"<!(?:subteam\^|here|channel|everyone)")
 _EVERYBODY = re.compile(r"<!(?:here|channel|everyone)")
 _NAME = re.compile(r"<(?:@[UW][A-Z0-9]+|!subteam\^[A-Z0-9]+)(?:\|[^<>]*)?>")
-_BETWEEN = re.compile(r"\b(?:and|or)\b|[\s\W_]", re.IGNORECASE)
-"""What may stand between names that are only listed."""
 NO_NAMES: Mapping[str, str] = {}
 
 
@@ -45,7 +45,7 @@ def speaks_to_people(text: str) -> bool:
         return True
     if _NAME.match(text.lstrip()) is None:
         return False
-    return text.rstrip().endswith("?") or bool(_BETWEEN.sub("", _NAME.sub("", text)))
+    return text.rstrip().endswith("?") or says_something(_NAME.sub("", text))
 
 
 def plain(text: str, names: Mapping[str, str] = NO_NAMES) -> str:

@@ -1,0 +1,222 @@
+"""What each activity of Teams means: handed to the inbound engine, and answered within Teams' time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any, TypeVar
+
+import structlog
+from pydantic import ValidationError
+
+from bot.core.errors import CrewdeckError, StoreUnavailable
+from bot.metrics import Metrics
+from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.inbound.ack_handler import Work
+from bot.surfaces.chat.inbound.engine import InboundEngine
+from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Press, Reply
+from bot.surfaces.chat.wording import sentences
+from bot.surfaces.teams import TITLE, card_data
+from bot.surfaces.teams.card_data import Pressed, Submitted
+from bot.surfaces.teams.connector.platform import TeamsPlatform
+from bot.surfaces.teams.inbound import invokes
+from bot.surfaces.teams.inbound.installation import Installation
+from bot.surfaces.teams.inbound.invokes import DialogAnswer, Json, PressAnswer
+from bot.surfaces.teams.inbound.payloads import Activity, CardAction, Payload, Task
+from bot.surfaces.teams.inbound.people import People
+from bot.surfaces.teams.inbound.request_url import Answer, Unacceptable, read
+from bot.surfaces.teams.inbound.views import QuestionViews
+
+log = structlog.get_logger(__name__)
+
+ACK_TIMEOUT_S = 8.0
+"""How long an activity may be handled before it is answered all the same. Teams waits about 15 s."""
+DIALOG = "dialog"
+"""Stands for the dialog in which somebody acts: Teams has one for each person, and no ids of them."""
+
+Read = TypeVar("Read", bound=Payload)
+
+
+class Activities:
+    """Handles verified activities, and measures how long their answer takes."""
+
+    def __init__(
+        self,
+        engine: InboundEngine,
+        people: People,
+        views: QuestionViews,
+        installation: Installation,
+        platform: TeamsPlatform,
+        metrics: Metrics,
+        ack_priority: AckPriority,
+    ) -> None:
+        self._engine = engine
+        self._people = people
+        self._views = views
+        self._installation = installation
+        self._platform = platform
+        self._metrics = metrics
+        self._ack_priority = ack_priority
+
+    async def dispatch(self, payload: Mapping[str, Any], activity: Activity) -> Answer:
+        """The answer to one activity; 503 while the store is away: Teams sends it again."""
+        started = perf_counter()
+        with self._ack_priority.acknowledging():
+            try:
+                await self._platform.service_urls.record(activity.where.channel, activity.service_url)
+                return await self._handled(payload, activity)
+            except Unacceptable as wrong:
+                log.warning("an activity has not Teams' shape", kind=activity.type, name=activity.name)
+                return Answer(wrong.status)
+            except StoreUnavailable:
+                return Answer(503)
+            finally:
+                self._metrics.acks.labels(_kind(activity)).observe(perf_counter() - started)
+
+    async def replay(self, payload: Mapping[str, Any]) -> int:
+        """Handle a saved activity; the status of its answer, which reaches nobody."""
+        try:
+            return (await self.dispatch(payload, read(payload))).status
+        except Unacceptable as wrong:
+            return wrong.status
+
+    async def _handled(self, payload: Mapping[str, Any], activity: Activity) -> Answer:
+        match activity.type:
+            case "message" if card_data.is_ours(activity.value):
+                return await self._pressed_message(payload, activity)
+            case "message":
+                return await self._event(payload, activity, self._engine.router.only(activity.incoming()))
+            case "invoke":
+                return await self._invoke(payload, activity)
+            case "installationUpdate":
+                return await self._event(payload, activity, self._installation.updated(activity))
+            case _:
+                return Answer()  # Edits, deletions and reactions decide nothing.
+
+    async def _invoke(self, payload: Mapping[str, Any], activity: Activity) -> Answer:
+        match activity.name:
+            case "adaptiveCard/action":
+                return await self._card_action(payload, activity)
+            case "task/fetch" | "task/submit":
+                return await self._dialog(payload, activity)
+            case "fileConsent/invoke":
+                await self._event(payload, activity, self._file(activity))
+                return Answer(body=invokes.ACCEPTED)
+            case _:
+                log.info("an invoke is not known", name=activity.name)
+                return Answer(501, {})
+
+    # ── messages ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _event(self, payload: Mapping[str, Any], activity: Activity, work: Work) -> Answer:
+        """What comes of it is told; 503 where it could not be handled or saved: Teams sends it again."""
+        request = InboundRequest(activity.key, activity.to_sender, payload)
+        handled = await self._engine.ack_handler.handle_event(request, work, _nothing, ACK_TIMEOUT_S)
+        return Answer(200 if handled else 503)
+
+    async def _pressed_message(self, payload: Mapping[str, Any], activity: Activity) -> Answer:
+        """A press of a client that doesn't know Action.Execute: what comes of it is told."""
+        data = _data(activity.value)
+        if isinstance(data, Pressed):
+            work = self._engine.presses.handle(activity.press(data))
+        else:
+            work = self._engine.forms.handle(activity.submission(data))
+        return await self._event(payload, activity, work)
+
+    async def _file(self, activity: Activity) -> Reply:
+        """Somebody wants a file that they were offered, or doesn't. Raises CrewdeckError."""
+        value = activity.value if isinstance(activity.value, dict) else {}
+        if (shown := await self._platform.files.accept(value)) is not None:
+            await self._platform.send(activity.where, shown)
+        return SILENT
+
+    # ── cards ───────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _card_action(self, payload: Mapping[str, Any], activity: Activity) -> Answer:
+        data = _data(_read(CardAction, activity.value).action.data)
+        if not isinstance(data, Pressed):
+            raise Unacceptable(400, "a card that is no dialog submits nothing")
+        if data.action == card_data.REFRESH:
+            return await self._refreshed(activity, data)
+        press = activity.press(data)
+        answer = PressAnswer(lambda: self._current(press))
+        return await self._answered(payload, activity, self._engine.presses.handle(press), answer)
+
+    async def _refreshed(self, activity: Activity, data: Pressed) -> Answer:
+        """The card as this person sees it. Nobody pressed anything, so nothing changes."""
+        try:
+            async with asyncio.timeout(ACK_TIMEOUT_S):
+                shown = await self._current(activity.press(data))
+        except CrewdeckError as error:
+            return Answer(body=invokes.words(str(error)))
+        except TimeoutError:
+            return Answer(body=invokes.words(sentences.unrecognised(TITLE)))
+        return Answer(body=invokes.card(shown) if shown else invokes.words(sentences.QUESTION_HIDDEN))
+
+    async def _current(self, press: Press) -> Json | None:
+        """The question that was pressed on, as its presser sees it now. Raises CrewdeckError."""
+        try:
+            target = Target.decode(press.value)
+        except ValueError:
+            return None
+        if not target.question_id:
+            return None
+        actor = await self._people.actor(press.reply_to.user, press.installation)
+        return await self._views.of(target, actor, press.reply_to.channel)
+
+    # ── dialogs ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _dialog(self, payload: Mapping[str, Any], activity: Activity) -> Answer:
+        data = _data(_read(Task, activity.value).data)
+        if isinstance(data, Submitted):
+            sent = activity.submission(data)
+            answer = DialogAnswer(lambda errors: self._engine.forms.filled(sent, errors))
+            return await self._answered(payload, activity, self._engine.forms.handle(sent), answer)
+        press = activity.press(data, form_id="" if activity.name == "task/fetch" else DIALOG)
+        work = self._engine.presses.handle(press)
+        return await self._answered(payload, activity, work, DialogAnswer(), press.form_id)
+
+    async def _answered(
+        self,
+        payload: Mapping[str, Any],
+        activity: Activity,
+        work: Work,
+        answer: PressAnswer | DialogAnswer,
+        form_id: str = "",
+    ) -> Answer:
+        request = InboundRequest(activity.key, activity.to_sender, payload, DIALOG, form_id)
+        await self._engine.ack_handler.handle_interaction(request, work, answer, ACK_TIMEOUT_S)
+        return Answer(body=answer.body)
+
+
+def _kind(activity: Activity) -> str:
+    """A label of the metrics."""
+    match activity.type, activity.name:
+        case "message", _:
+            return "event"
+        case "invoke", "task/submit":
+            return "modal"
+        case "invoke", _:
+            return "press"
+        case _:
+            return "event"
+
+
+def _read(kind: type[Read], value: object) -> Read:
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise Unacceptable(400, "not something that Teams sends") from error
+
+
+def _data(data: object) -> Pressed | Submitted:
+    try:
+        return card_data.read(data)
+    except ValueError as error:
+        raise Unacceptable(400, str(error)) from error
+
+
+async def _nothing() -> None:
+    return

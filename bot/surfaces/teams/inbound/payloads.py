@@ -1,0 +1,221 @@
+"""Teams' activities as frozen values with the fields that are used, and the neutral values made of them.
+
+An activity that lacks what is needed raises pydantic's ValidationError, which is answered with 400.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bot.surfaces.chat.inbound.interactions import FormSubmission, IncomingMessage, Press, ReplyTarget
+from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.places import Conversation
+from bot.surfaces.teams import SURFACE
+from bot.surfaces.teams.card_data import Pressed, Submitted
+from bot.surfaces.teams.conversations import parse
+from bot.surfaces.teams.inbound.mentions import Mentioned, MessageText
+
+FILE = "application/vnd.microsoft.teams.file.download.info"
+_GROUPS = frozenset({"channel", "team", "tag"})
+
+
+class Payload(BaseModel):
+    """What all payloads have in common: nothing that isn't used, and null is the same as nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class Account(Payload):
+    """A person, an app, or (mentioned) a channel or tag."""
+
+    id: str
+    name: str = ""
+    #: The object id in Microsoft Entra, by which a person is known; apps and anonymous people have none.
+    object_id: str = Field("", alias="aadObjectId")
+    type: str = ""
+
+
+class Chat(Payload):
+    """The conversation: a channel's reply chain, a group chat, or a personal chat."""
+
+    id: str = Field(min_length=1)
+    type: str = Field("", alias="conversationType")
+    tenant: str = Field("", alias="tenantId")
+
+
+class Id(Payload):
+    """Anything of which only the id is needed."""
+
+    id: str = ""
+
+
+class ChannelData(Payload):
+    """What Teams adds."""
+
+    tenant: Id = Id()
+    event: str = Field("", alias="eventType")
+
+
+class Entity(Payload):
+    """What is to be known of a text: of mentions, who is mentioned and where."""
+
+    type: str = ""
+    mentioned: Account | None = None
+    text: str = ""
+
+
+class Attachment(Payload):
+    """Something that came with a message."""
+
+    content_type: str = Field("", alias="contentType")
+    name: str = ""
+
+
+class Activity(Payload):
+    """What all activities have in common, and what messages have besides."""
+
+    type: str
+    id: str = Field(min_length=1)
+    timestamp: datetime | None = None
+    service_url: str = Field(alias="serviceUrl", min_length=1)
+    sender: Account = Field(alias="from")
+    recipient: Account
+    chat: Chat = Field(alias="conversation")
+    data: ChannelData = Field(ChannelData(), alias="channelData")
+    #: Of an invoke: what is wanted.
+    name: str = ""
+    #: Of an invoke, and of a message that is a press: what came with it.
+    value: Any = None
+    reply_to: str = Field("", alias="replyToId")
+    text: str = ""
+    entities: tuple[Entity, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    #: Of `installationUpdate`: `add`, `remove`, and each of them with `-upgrade`.
+    action: str = ""
+    added: tuple[Id, ...] = Field((), alias="membersAdded")
+    removed: tuple[Id, ...] = Field((), alias="membersRemoved")
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenants that it names."""
+        return frozenset({self.chat.tenant.lower(), self.data.tenant.id.lower()} - {""})
+
+    @property
+    def tenant(self) -> str:
+        """The tenant, of an activity that names one."""
+        return next(iter(self.tenants))
+
+    @property
+    def where(self) -> Conversation:
+        return parse(self.chat.id)
+
+    @property
+    def from_person(self) -> bool:
+        return bool(self.sender.object_id) and self.sender.id != self.recipient.id
+
+    @property
+    def user(self) -> str:
+        """The object id of who acts; empty: nobody who could be known."""
+        return self.sender.object_id.lower()
+
+    @property
+    def key(self) -> str:
+        """Names this activity, however often it arrives."""
+        return f"{SURFACE}:{self.tenant}:{self.type}:{self.where.channel}:{self.id}"
+
+    @property
+    def to_sender(self) -> ReplyTarget:
+        where = self.where
+        return ReplyTarget(self.tenant, self.user, where.channel, where.thread or "")
+
+    # ── what people do ──────────────────────────────────────────────────────────────────────────────────
+
+    def press(self, pressed: Pressed, *, form_id: str = "") -> Press:
+        """A button that was pressed, in a form or in the message that this replies to."""
+        posted = Posted(self.where.channel, self.reply_to) if self.reply_to and not form_id else None
+        return Press(
+            key=self.key,
+            action=pressed.action,
+            value=pressed.value,
+            reply_to=self.to_sender,
+            installation=self.where.channel,
+            message=posted,
+            form_id=form_id,
+            ticked=pressed.ticked,
+        )
+
+    def submission(self, sent: Submitted) -> FormSubmission:
+        return FormSubmission(
+            key=self.key,
+            callback=sent.callback,
+            metadata=sent.metadata,
+            values=sent.values,
+            reply_to=self.to_sender,
+            installation=self.where.channel,
+        )
+
+    def incoming(self) -> IncomingMessage:
+        """A message as the engine takes it."""
+        said, direct = self._said, self.chat.type == "personal"
+        addressed = said.words if direct else said.addressed
+        return IncomingMessage(
+            key=self.key,
+            id=self.id,
+            sent_at=self.timestamp.timestamp() if self.timestamp else 0.0,
+            reply_to=self.to_sender,
+            from_person=self.from_person,
+            direct=direct,
+            text=self.text,
+            addressed=addressed,
+            # Teams says their names beside the text.
+            mentioned=frozenset(),
+            app_user=self.recipient.id,
+            names_others=bool(said.others) and not said.mentions_app,
+            speaks_to_others=said.speaks_to_others,
+            command_text=lambda _: said.words if addressed is None else addressed,
+            answer_text=lambda _: self._with_files(said.words),
+            installation=self.where.channel,
+        )
+
+    @property
+    def _said(self) -> MessageText:
+        found = (each for each in self.entities if each.type == "mention" and each.mentioned is not None)
+        return MessageText(self.text, tuple(_mention(each) for each in found), self.recipient.id)
+
+    def _with_files(self, words: str) -> str:
+        """What was said, with the names of attached files."""
+        files = [each.name for each in self.attachments if each.content_type == FILE and each.name]
+        return "\n".join(part for part in (words, f"Attached: {', '.join(files)}" if files else "") if part)
+
+
+def _mention(entity: Entity) -> Mentioned:
+    who = entity.mentioned or Account(id="")
+    return Mentioned(who.id, who.name, entity.text, who.type in _GROUPS)
+
+
+class Execute(Payload):
+    """Of an Action.Execute."""
+
+    data: Any = None
+
+
+class CardAction(Payload):
+    """The value of `adaptiveCard/action`."""
+
+    action: Execute
+
+
+class Task(Payload):
+    """The value of `task/fetch` and `task/submit`."""
+
+    data: Any = None

@@ -1,0 +1,123 @@
+"""Who acts: from object ids of Microsoft Entra to actors, with their membership of the bot's tenant.
+
+Activities don't say who is a guest; the roster of their conversation does, which the Bot Connector is asked
+for. What it doesn't say, or we don't understand, is no membership: then nothing is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from bot.core.actor import Actor, Membership
+from bot.core.errors import CrewdeckError
+from bot.core.ports import Memory
+from bot.surfaces.chat.background import BackgroundTasks
+from bot.surfaces.chat.failures import Rejected
+from bot.surfaces.chat.inbound.profiles import Profile, Profiles
+from bot.surfaces.chat.wording import sentences
+from bot.surfaces.teams import SURFACE, TITLE
+
+log = structlog.get_logger(__name__)
+
+MET_TTL_S = 90 * 24 * 3600.0
+"""How long it is remembered in which conversation somebody acted last."""
+MEMBERS = frozenset({"user", "owner"})
+GUEST = "guest"
+_GUEST_ACCOUNT = "#ext#"
+"""In the user principal name of everybody whom another organisation signs in."""
+
+
+class Barred(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
+    """Whoever acts is nobody with an account: an app, or somebody anonymous. Nothing was done."""
+
+    code = "barred"
+
+    def __init__(self) -> None:
+        super().__init__(sentences.account_inactive(TITLE))
+
+
+class Roster(Protocol):
+    """Who is in conversations."""
+
+    async def profile(self, channel: str, object_id: str) -> Mapping[str, Any] | None:
+        """What the Bot Connector says of a member of a conversation; None: there is no such member.
+
+        Raises Later, Rejected.
+        """
+
+
+class People:
+    """The people of one tenant."""
+
+    def __init__(self, tenant: str, roster: Roster, memory: Memory, background: BackgroundTasks) -> None:
+        self._tenant = tenant
+        self._roster = roster
+        self._memory = memory
+        self._profiles = Profiles(TITLE, self._key, self._fetch, memory, background)
+        #: Where this process has recorded that somebody acted last.
+        self._met: dict[str, str] = {}
+
+    async def actor(self, user: str, installation: str = "") -> Actor:
+        """The actor that this person is. `installation`: the conversation in which they act.
+
+        Raises Unrecognised, Barred, StoreUnavailable.
+        """
+        if not user:
+            raise Barred
+        if installation and self._met.get(user) != installation:
+            await self._memory.remember(self._met_key(user), installation, MET_TTL_S)
+            self._met[user] = installation
+        profile = await self._profiles.of(user)
+        if profile.barred:
+            raise Barred
+        return Actor(
+            surface=SURFACE,
+            tenant=self._tenant,
+            user_id=user,
+            name=profile.name,
+            membership=profile.membership,
+        )
+
+    async def names(self, users: Iterable[str]) -> dict[str, str]:
+        return await self._profiles.names(users)
+
+    async def vouch(self, person: Actor) -> Membership | None:
+        """`bot.core.sessions.Vouch`. Raises Unrecognised, StoreUnavailable."""
+        if person.tenant != self._tenant:
+            return None
+        profile = await self._profiles.soon(person.user_id)
+        return None if profile.barred else profile.membership
+
+    async def _fetch(self, user: str) -> Profile:
+        channel = await self._memory.recall(self._met_key(user))
+        member = await self._roster.profile(channel, user) if channel else None
+        if member is None:
+            raise Rejected("no_member")
+        return profile_of(self._tenant, user, member)
+
+    def _key(self, user: str) -> str:
+        return f"{SURFACE}:profile:{self._tenant}:{user}"
+
+    def _met_key(self, user: str) -> str:
+        return f"{SURFACE}:met:{self._tenant}:{user}"
+
+
+def profile_of(tenant: str, user: str, member: Mapping[str, Any]) -> Profile:
+    """A profile from a member of a conversation. Raises Rejected where it doesn't say who they are."""
+    object_id = str(member.get("aadObjectId") or member.get("objectId") or "").lower()
+    home, role = str(member.get("tenantId") or "").lower(), str(member.get("userRole") or "").lower()
+    if object_id != user or not home or not role:
+        raise Rejected("incomplete_member")
+    name = str(member.get("name") or member.get("givenName") or "")
+    account = str(member.get("userPrincipalName") or "").lower()
+    if home != tenant:
+        return Profile(name=name, membership=Membership.EXTERNAL)
+    if role == GUEST or _GUEST_ACCOUNT in account:
+        return Profile(name=name, membership=Membership.GUEST)
+    if role not in MEMBERS:
+        log.warning("somebody has a role that is not known: they may do nothing", user=user, role=role)
+        return Profile(name=name, membership=Membership.EXTERNAL, barred=True)
+    return Profile(name=name, membership=Membership.MEMBER)

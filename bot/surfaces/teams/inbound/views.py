@@ -1,0 +1,60 @@
+"""A question's card as one person sees it: deciders see what can be pressed."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from bot.core.actor import Actor
+from bot.core.errors import NotFound
+from bot.core.policy import can_decide
+from bot.core.ports import Store
+from bot.core.question import Question
+from bot.core.run import Run
+from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.cards import question_card
+from bot.surfaces.chat.delivery.rendering import offload, settled_message, size_of
+from bot.surfaces.chat.inbound.commands import can_view
+from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.wording import question_messages
+from bot.surfaces.teams.renderer import LIMITS, Reader, render_card
+
+Json = dict[str, Any]
+
+
+class Readers(Protocol):
+    """Who is who in a conversation."""
+
+    async def reader(self, message: Message, channel: str, alone: str) -> Reader:
+        """For whom a message is rendered that one person of this conversation sees alone."""
+
+
+class QuestionViews:
+    """Cards of questions for one reader. Reads only: whoever looks changes nothing."""
+
+    def __init__(self, store: Store, readers: Readers) -> None:
+        self._store = store
+        self._readers = readers
+
+    async def of(self, target: Target, actor: Actor, channel: str) -> Json | None:
+        """The question as it is now; None if there is none, or none that this person may see."""
+        try:
+            run = await self._store.runs.get(target.run_id)
+            question = await self._store.questions.get(target.run_id, target.question_id)
+        except NotFound:
+            return None
+        if not can_decide(actor, question.policy) and not _sees(run, actor, channel):
+            return None
+        message = await _message(run, question)
+        reader = await self._readers.reader(message, channel, actor.principal)
+        return await offload(lambda: render_card(message, reader), size_of(question_card(run, question)))
+
+
+async def _message(run: Run, question: Question) -> Message:
+    card = question_card(run, question)
+    if not question.open:
+        return await settled_message(card, LIMITS)
+    return await offload(lambda: question_messages.ask(card, LIMITS), size_of(card))
+
+
+def _sees(run: Run, actor: Actor, channel: str) -> bool:
+    return actor.membership in run.approvers.allowed_memberships and can_view(run, actor, channel)

@@ -1,0 +1,217 @@
+"""The Teams surface: everything that runs for it, opened and closed together."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from bot.core.feed import Feed
+from bot.core.ports import Store
+from bot.core.question import Question
+from bot.core.run import Run
+from bot.core.sessions import Vouch
+from bot.core.tasks import run_alongside
+from bot.metrics import Metrics
+from bot.settings import Settings
+from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.background import BackgroundTasks
+from bot.surfaces.chat.cards import question_card
+from bot.surfaces.chat.connection import Status, resume
+from bot.surfaces.chat.delivery.links import Links
+from bot.surfaces.chat.delivery.orphans import OrphanReconciler
+from bot.surfaces.chat.delivery.outbox import OutboxWorker
+from bot.surfaces.chat.failures import Later, ShutOut
+from bot.surfaces.chat.inbound.commands import ConsoleLinks
+from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
+from bot.surfaces.chat.presence import Presence
+from bot.surfaces.chat.wording import question_messages
+from bot.surfaces.teams import SURFACE
+from bot.surfaces.teams.connector.platform import TeamsApp, TeamsPlatform, open_platform
+from bot.surfaces.teams.connector.tokens import Tokens
+from bot.surfaces.teams.inbound.activities import Activities
+from bot.surfaces.teams.inbound.installation import Installation
+from bot.surfaces.teams.inbound.people import People
+from bot.surfaces.teams.inbound.private_replies import LateDialogs, TeamsMessenger
+from bot.surfaces.teams.inbound.request_url import RequestUrl
+from bot.surfaces.teams.inbound.tokens import FETCH_TIMEOUT_S, MetadataKeys, SigningKeys, TokenVerifier
+from bot.surfaces.teams.inbound.views import QuestionViews
+from bot.surfaces.teams.renderer import LIMITS
+
+log = structlog.get_logger(__name__)
+
+DRAIN_TIMEOUT_S = 2.0
+"""How long private messages under way may take at the end."""
+REFUSED_RETRY_DELAY_S = 60.0
+"""Refused credentials are tried again: it may have been a mistake on Microsoft's side."""
+
+
+class TeamsSurface:
+    """The part of the surface that the rest of the process uses."""
+
+    def __init__(self, routes: list[web.RouteDef], credentials: Credentials, vouch: Vouch) -> None:
+        self.routes = routes
+        #: How people of Teams stand who have signed in to the console.
+        self.vouch = vouch
+        self._credentials = credentials
+
+    def status(self) -> Status:
+        """Up: Microsoft takes the app's credentials."""
+        return Status(up=not self._credentials.problem, problem=self._credentials.problem)
+
+
+class Credentials:
+    """Whether Microsoft takes the app's credentials, learnt at start-up."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self.problem = "Microsoft has not answered yet"
+
+    async def learn(self) -> None:
+        """Return when a token was issued, however long that takes."""
+        while self.problem:
+            try:
+                await self._tokens.get()
+            except Later as later:
+                log.warning("Microsoft can't be reached; trying again", seconds=later.seconds)
+                await asyncio.sleep(later.seconds)
+            except ShutOut as refused:
+                self.problem = f"the credentials of TEAMS_APP_ID are refused: {refused.code}"
+                log.error("the app's credentials are refused", setting="TEAMS_APP_ID", code=refused.code)  # noqa: TRY400
+                await asyncio.sleep(REFUSED_RETRY_DELAY_S)
+            else:
+                self.problem = ""
+                log.info("connected to Microsoft Teams")
+
+
+@asynccontextmanager
+async def open_teams(
+    settings: Settings, store: Store, feed: Feed, metrics: Metrics, console: str
+) -> AsyncIterator[TeamsSurface]:
+    """Open the surface. If Teams can't be reached, connecting is retried and nothing else stops.
+
+    `console` is the address where people find the console.
+    """
+    owner = uuid.uuid4().hex
+    async with AsyncExitStack() as stack:
+        ack_priority = AckPriority()
+        app = teams_app(settings, console)
+        platform = await stack.enter_async_context(open_platform(app, store.memory, metrics, ack_priority))
+        presence = Presence(SURFACE, store.memory, owner)
+        await stack.enter_async_context(presence.announced())
+        inbound = TeamsInbound(platform, store, feed, presence, settings, console)
+        stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
+        activities = inbound.activities(metrics, ack_priority)
+        worker = OutboxWorker(
+            store, feed, platform, metrics, owner, on_change=_ignore, peers=lambda: presence.count
+        )
+        credentials = Credentials(platform.tokens)
+        await stack.enter_async_context(
+            run_alongside(
+                worker.run(),
+                inbound.engine.pending.run(activities.replay),
+                _begin(credentials, store, settings.teams_tenant_id),
+            )
+        )
+        verifier = await stack.enter_async_context(open_verifier(settings))
+        url = RequestUrl(
+            verifier, settings.teams_tenant_id, activities.dispatch, local=settings.teams_peer_is_local
+        )
+        yield TeamsSurface(url.routes(), credentials, inbound.people.vouch)
+
+
+class TeamsInbound:
+    """Teams' adapter of the inbound engine. Nothing here connects or runs."""
+
+    def __init__(
+        self,
+        platform: TeamsPlatform,
+        store: Store,
+        feed: Feed,
+        presence: Presence,
+        settings: Settings,
+        console: str,
+    ) -> None:
+        self._platform = platform
+        self._store = store
+        self.background = BackgroundTasks()
+        self.people = People(settings.teams_tenant_id, platform.directory, store.memory, self.background)
+        self._messenger = TeamsMessenger(platform)
+        ports = InboundPlatform(
+            platform.capabilities,
+            self.people,
+            self._messenger,
+            LateDialogs(self._messenger),
+            TeamsLayout(),
+            OrphanReconciler(store, platform, Links(store.memory, platform)),
+        )
+        links = ConsoleLinks(store.memory, console, _secret(settings))
+        self.engine = InboundEngine(ports, store, feed, presence, self.background, links)
+
+    def activities(self, metrics: Metrics, ack_priority: AckPriority) -> Activities:
+        """Who handles what Teams tells of."""
+        views = QuestionViews(self._store, self._platform)
+        installation = Installation(self._platform.capabilities, self._store.runs, self._messenger)
+        return Activities(
+            self.engine, self.people, views, installation, self._platform, metrics, ack_priority
+        )
+
+
+class TeamsLayout:
+    """How Teams shows questions in conversations."""
+
+    def is_numbered(self, question: Question) -> bool:
+        return question_messages.numbered(question.kind, question.options, LIMITS)
+
+    def is_complete(self, run: Run, question: Question) -> bool:
+        return question_messages.fit(question_card(run, question), LIMITS) is question_messages.Fit.MESSAGE
+
+
+def teams_app(settings: Settings, console: str) -> TeamsApp:
+    """The app that the settings describe."""
+    password, outbound = settings.teams_app_password, settings.teams_outbound_token
+    return TeamsApp(
+        settings.teams_app_id,
+        settings.teams_tenant_id,
+        password=password.get_secret_value() if password else "",
+        outbound_token=outbound.get_secret_value() if outbound else "",
+        managed_identity=settings.teams_managed_identity,
+        console=console,
+        local_peer=settings.teams_peer_is_local,
+    )
+
+
+@asynccontextmanager
+async def open_verifier(settings: Settings) -> AsyncIterator[TokenVerifier]:
+    """Who verifies what arrives; fetches keys on connections of its own."""
+    timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=not settings.teams_peer_is_local) as http:
+        keys = SigningKeys(MetadataKeys(settings.teams_openid_metadata_url, http))
+        issuer = settings.teams_token_issuer
+        yield TokenVerifier(settings.teams_app_id, settings.teams_tenant_id, issuer, keys)
+
+
+def _secret(settings: Settings) -> str:
+    """What private links to the console are derived from, which is not in the store.
+
+    A managed identity has no secret: each process then has one of its own.
+    """
+    for secret in (settings.teams_app_password, settings.teams_outbound_token):
+        if secret is not None:
+            return secret.get_secret_value()
+    return secrets.token_hex(32)
+
+
+async def _begin(credentials: Credentials, store: Store, tenant: str) -> None:
+    await credentials.learn()
+    await resume(store.runs, tenant)
+
+
+async def _ignore(_: Iterable[str]) -> None:
+    return

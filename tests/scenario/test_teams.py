@@ -1,0 +1,251 @@
+"""Runs in Microsoft Teams: started, watched, decided with buttons, dialogs and words, and cancelled."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.loopback.teams import Body, Receipt
+from tests.loopback.teams.cards import labels
+from tests.loopback.teams.state import words
+from tests.scenario.teams_deployment import TeamsChannel
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+HEARD = "The crew heard: Ada approved"
+
+
+# ── the life of a run ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_run_from_a_mention_to_its_result(in_teams: TeamsChannel) -> None:
+    said, question = await in_teams.asked("ask tides")
+    assert said.elapsed < 8
+    assert question.thread == said.activity["id"]
+    assert question.labels == ["Show all"]
+    own = await in_teams.view(in_teams.ada, question)
+    assert "Approve" in labels(own)
+    pressed = await in_teams.ada.press_on([own], "Approve", of=question)
+    assert "Approve" not in labels(pressed.body["value"])
+    assert "Approved" in words([pressed.body["value"]])
+    await in_teams.reads(HEARD, said)
+    await in_teams.until(lambda: "Approved" in in_teams.now(question).words)
+    assert in_teams.now(question).labels == []
+    await in_teams.until(lambda: "Done after" in in_teams.thread(said)[1].words)
+
+
+async def test_who_may_not_decide_sees_no_buttons_and_presses_in_vain(in_teams: TeamsChannel) -> None:
+    _, question = await in_teams.asked("ask tides")
+    with pytest.raises(LookupError):
+        await in_teams.bob.refreshed(question)
+    own = await in_teams.view(in_teams.ada, question)
+    refused = await in_teams.bob.press_on([own], "Approve", of=question)
+    assert "isn't yours" in refused.body["value"]
+    assert in_teams.now(question).refresh is not None
+
+
+async def test_looking_changes_nothing(in_teams: TeamsChannel) -> None:
+    _, question = await in_teams.asked("ask tides")
+    calls = len(in_teams.teams.called("update"))
+    for _ in range(3):
+        await in_teams.view(in_teams.ada, question)
+    assert in_teams.now(question) == question
+    assert len(in_teams.teams.called("update")) == calls
+
+
+async def test_a_reply_in_words_answers_and_edits_and_deletions_do_not(in_teams: TeamsChannel) -> None:
+    said, _ = await in_teams.asked("tell tides")
+    thread = str(said.activity["id"])
+    talk = await in_teams.ada.say(
+        in_teams.channel, "what do you think?", thread=thread, others=[in_teams.bob]
+    )
+    await in_teams.told(in_teams.ada, "not taken as an answer")
+    await in_teams.ada.edit(in_teams.channel, str(talk.activity["id"]), "They go out twice a day")
+    await in_teams.ada.remove(in_teams.channel, str(talk.activity["id"]))
+    answer = await in_teams.say("They go out at noon", thread=thread, mention=False)
+    await in_teams.teams.redeliver(answer)
+    assert "They go out at noon" in await in_teams.reads("The crew heard", said)
+    assert "twice a day" not in in_teams.words(said)
+
+
+async def test_an_old_client_presses_what_a_button_falls_back_to(in_teams: TeamsChannel) -> None:
+    said, question = await in_teams.asked("vote tides")
+    pressed = await in_teams.bob.press(question, "Approve", old_client=True)
+    assert (pressed.status, pressed.body) == (200, None)
+    await in_teams.reads("The crew heard: Bob approved", said)
+
+
+# ── dialogs ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def dialog_of(receipt: Receipt) -> Body:
+    assert receipt.status == 200
+    task = receipt.body["task"]
+    assert task["type"] == "continue", task
+    card: Body = task["value"]["card"]["content"]
+    return card
+
+
+async def test_an_answer_in_words_is_given_in_a_dialog(in_teams: TeamsChannel) -> None:
+    said, question = await in_teams.asked("tell tides")
+    dialog = dialog_of(await in_teams.press(in_teams.ada, question, "Answer..."))
+    assert "What about tides?" in words([dialog])
+    wrong = dialog_of(
+        await in_teams.ada.submit(in_teams.channel, dialog, {"Your answer": " \n"}, of=question)
+    )
+    assert "Please say something" in words([wrong])
+    sent = await in_teams.ada.submit(in_teams.channel, wrong, {"Your answer": "a < b\n& c"}, of=question)
+    assert sent.body["task"]["type"] == "message"
+    await in_teams.reads("The crew heard: .*a < b\n& c", said)
+
+
+async def test_what_is_too_long_is_decided_at_the_end_of_all_of_it(in_teams: TeamsChannel) -> None:
+    said, question = await in_teams.asked("long tides")
+    refused = await in_teams.say("approve", thread=str(said.activity["id"]), mention=False)
+    assert refused.status == 200
+    await in_teams.told(in_teams.ada, "Show all")
+    dialog = dialog_of(await in_teams.press(in_teams.ada, question, "Show all"))
+    decided = await in_teams.ada.submit(in_teams.channel, dialog, {}, "Approve", of=question)
+    assert "Recorded" in words([dialog_of(decided)])
+    await in_teams.reads(HEARD, said)
+
+
+async def test_missing_inputs_are_asked_for_with_errors_at_their_fields(in_teams: TeamsChannel) -> None:
+    ada = in_teams.ada
+    await ada.say(ada.chat, "start form count=3")
+    asked = await in_teams.told(ada, "needs some more")
+    dialog = dialog_of(await ada.press(asked, "Fill in..."))
+    filled = {"Topic": "tides", "Body": "long", "Count": "many"}
+    wrong = dialog_of(await ada.submit(ada.chat, dialog, filled, of=asked))
+    assert "count must be a whole number" in words([wrong])
+    assert any(each.get("value") == "tides" for each in wrong["body"])
+    await ada.submit(ada.chat, wrong, {"Count": "3"}, of=asked)
+    await in_teams.told(ada, "tides, long, 3", 20)
+
+
+# ── chats ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_personal_chat_needs_no_mention(in_teams: TeamsChannel) -> None:
+    ada = in_teams.ada
+    await ada.say(ada.chat, "lsit")
+    await in_teams.told(ada, "Did you mean list")
+    started = await ada.say(ada.chat, "start tell tides")
+    await in_teams.teams.redeliver(started)
+    await in_teams.told(ada, "What about tides", 20)
+    await ada.say(ada.chat, "listen to them")
+    await in_teams.told(ada, "The crew heard: .*listen to them", 20)
+    assert sum("What about tides" in each.words for each in in_teams.private(ada)) == 1
+
+
+async def test_a_group_chat_is_one_conversation(in_teams: TeamsChannel) -> None:
+    chat = in_teams.teams.group_chat(in_teams.ada, in_teams.bob)
+    await in_teams.ada.say(chat, "start tell tides", mention=True)
+    await in_teams.until(lambda: next(m for m in in_teams.teams.messages(chat) if m.refresh), 20)
+    await in_teams.bob.say(chat, "is it high?")
+    await in_teams.told(in_teams.bob, "isn't yours")
+    await in_teams.ada.say(chat, "very high")
+    await in_teams.until(
+        lambda: next(m for m in in_teams.teams.messages(chat) if "The crew heard" in m.words), 20
+    )
+
+
+async def test_status_and_cancel(in_teams: TeamsChannel) -> None:
+    said, question = await in_teams.asked("tell tides")
+    await in_teams.say("status", in_teams.bob)
+    assert "Other runs in this channel" in (await in_teams.told(in_teams.bob, "Tell")).words
+    [progress] = [each for each in in_teams.thread(said) if "Cancel" in each.labels]
+    assert "isn't yours" in (await in_teams.bob.press(progress, "Cancel the run")).body["value"]
+    await in_teams.say("cancel", in_teams.ada)
+    offered = await in_teams.told(in_teams.ada, "Which run do you want to cancel")
+    assert offered.labels
+    run_id = str(json.dumps(question.refresh)).split('"value": "')[1][:8]
+    await in_teams.say(f"cancel {run_id}", in_teams.ada)
+    await in_teams.until(lambda: "Cancelled" in in_teams.thread(said)[1].words)
+
+
+# ── what is refused ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_guests_may_decide_only_where_their_crew_admits_them(in_teams: TeamsChannel) -> None:
+    guest = in_teams.teams.person("Gil", guest=True)
+    said, question = await in_teams.asked("vote tides")
+    refused = await guest.press(question, "Approve")
+    assert "admit" in refused.body["value"]
+    said, question = await in_teams.asked("welcome tides")
+    await guest.press(question, "Approve")
+    await in_teams.reads("The crew heard: Gil approved", said)
+
+
+async def test_nobody_decides_of_whom_teams_does_not_say_who_they_are(in_teams: TeamsChannel) -> None:
+    said, question = await in_teams.asked("vote tides")
+    stranger = in_teams.teams.person("Sam")
+    in_teams.channel.members.pop(stranger.user.id)
+    refused = await stranger.press(question, "Approve")
+    assert "who you are" in refused.body["value"]
+    await in_teams.bob.press(question, "Approve")
+    await in_teams.reads("The crew heard: Bob approved", said)
+
+
+@pytest.mark.parametrize(
+    ("claims", "status"),
+    [
+        ({"aud": "00000000-0000-0000-0000-000000000000"}, 401),
+        ({"iss": "https://login.microsoftonline.com/x/v2.0"}, 401),
+        ({"serviceurl": "https://evil.example/"}, 401),
+        ({"exp": 1}, 401),
+        ({}, 403),
+    ],
+)
+async def test_what_is_not_teams_to_this_tenant_is_refused(
+    in_teams: TeamsChannel, claims: dict[str, Any], status: int
+) -> None:
+    activity = in_teams.ada.activity("message", in_teams.channel, "1", text="start tell tides")
+    if not claims:
+        activity["conversation"]["tenantId"] = "another"
+    headers = {"Authorization": f"Bearer {in_teams.teams.token(**claims)}"}
+    sent = await in_teams.teams.send_raw(json.dumps(activity).encode(), headers)
+    assert sent.status == status
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 100_000, b'{"type": "message"}'])
+async def test_bad_bodies_are_400_and_unsigned_ones_are_not_read(in_teams: TeamsChannel, body: bytes) -> None:
+    signed = {"Authorization": f"Bearer {in_teams.teams.token()}"}
+    assert (await in_teams.teams.send_raw(body, signed)).status == 400
+    assert (await in_teams.teams.send_raw(body, {})).status == 401
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("adaptiveCard/action", None),
+        ("adaptiveCard/action", {"action": "approve"}),
+        ("adaptiveCard/action", {"action": {"data": "text"}, "trigger": "manual"}),
+        ("task/fetch", {"data": {"crewdeck": {"action": "answer.approve"}}}),
+        ("task/submit", []),
+        ("fileConsent/invoke", {"action": "accept"}),
+        ("something/new", {}),
+    ],
+)
+async def test_strange_invokes_are_answered_and_never_with_500(
+    in_teams: TeamsChannel,
+    name: str,
+    value: Any,  # noqa: ANN401 - that is the point
+) -> None:
+    answered = await in_teams.ada.invoke(name, value, in_teams.channel)
+    assert answered.status in {200, 400, 501}
+    assert answered.status != 200 or answered.body
+
+
+# ── the app and its conversations ───────────────────────────────────────────────────────────────────────
+
+
+async def test_where_the_app_is_removed_requesters_are_told_and_runs_go_on(in_teams: TeamsChannel) -> None:
+    _, question = await in_teams.asked("ask tides")
+    await in_teams.bob.install(in_teams.channel, added=False)
+    assert "They go on" in (await in_teams.told(in_teams.ada, "I was removed")).words
+    assert question.refresh
+    await in_teams.ada.install(in_teams.ada.chat)
+    await in_teams.told(in_teams.ada, "list")
