@@ -178,6 +178,17 @@ async def test_a_message_that_had_arrived_is_found_and_not_posted_again(
     assert len(shown) == (2 if kind == "thread" else 1)
 
 
+async def test_a_channel_is_found_in_its_team(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
+    teams.connector.consent = True
+    platform.history.looks_after_s = (0.0,)
+    side = teams.channel("side")
+    side.team = "19:team@thread.tacv2"
+    await platform.service_urls.record(side.id, teams.service_url, side.team)
+    teams.lose_answer("post")
+    await platform.post(Conversation(side.id), HELLO)
+    assert len(teams.messages(side)) == 1
+
+
 @pytest.mark.parametrize("consent", [True, False])
 async def test_a_message_that_is_not_found_may_be_posted_again(
     teams: LoopbackTeams, platform: TeamsPlatform, *, consent: bool

@@ -65,7 +65,9 @@ class Activities:
         started = perf_counter()
         with self._ack_priority.acknowledging():
             try:
-                await self._platform.service_urls.record(activity.where.channel, activity.service_url)
+                await self._platform.service_urls.record(
+                    activity.where.channel, activity.service_url, activity.data.team.id
+                )
                 return await self._handled(payload, activity)
             except Unacceptable as wrong:
                 log.warning("an activity has not Teams' shape", kind=activity.type, name=activity.name)

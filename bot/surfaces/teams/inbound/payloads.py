@@ -63,6 +63,7 @@ class ChannelData(Payload):
     """What Teams adds."""
 
     tenant: Id = Id()
+    team: Id = Id()
     event: str = Field("", alias="eventType")
 
 
