@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Literal, assert_never
 
+from pydantic import Field
+
 from bot.core.alike import label_key
-from bot.core.policy import can_decide
-from bot.core.question import Action, Deadline, Outcome, Question, QuestionKind
-from bot.core.response import Approve, Choose, Reject, Reply, Response
+from bot.core.counting import outcome_from, overrides, progress_from
+from bot.core.errors import InvalidValues
+from bot.core.forms import validate
+from bot.core.people import UNKNOWN, People, person_of
+from bot.core.policy import Objection, exclusion, objection
+from bot.core.question import Action, Deadline, Outcome, Progress, Question, QuestionKind, digest_of
+from bot.core.response import Approve, Choose, Reject, Reply, Response, Submit, Withdraw
+from bot.core.tool_call import edit_errors, sha256_of
 from bot.core.value import Strict, Value
-
-
-def admissible(question: Question, response: Response) -> bool:
-    """Whether the response fits the question's kind and options."""
-    match response:
-        case Choose():
-            return question.kind is QuestionKind.CHOICE and response.value in {o.id for o in question.options}
-        case Reply():
-            return bool(response.comment.strip())
-        case Approve() | Reject():
-            return response.action in question.actions
-        case _:
-            assert_never(response)
 
 
 class Verdict(StrEnum):
@@ -37,12 +31,28 @@ class Verdict(StrEnum):
     REFUSED = "refused"
 
 
+class Refusal(Value):
+    """Why a response doesn't count."""
+
+    #: not_allowed, settled, stale or invalid_answer.
+    code: str
+    #: With `not_allowed`.
+    objection: Objection = Objection.NONE
+    #: With `unreadable_group`: why its members can't be read, as people read it.
+    reason: str = ""
+    #: With `invalid_answer`: what is wrong, by the name of the field or of the response's part.
+    errors: dict[str, str] = Field(default_factory=dict)
+
+
 class Ruling(Value):
     """The verdict on a response, and the question's state after it."""
 
     verdict: Verdict
-    #: The reason of a refusal: unknown_question, not_allowed, settled, stale, invalid_answer.
+    #: The reason of a refusal: unknown_question, or a code of `Refusal`.
     code: str = ""
+    objection: Objection = Objection.NONE
+    reason: str = ""
+    errors: dict[str, str] = Field(default_factory=dict)
     #: None if there is no such question, or if the actor may not see its state.
     question: Question | None = None
 
@@ -51,6 +61,7 @@ class Pending(Strict):
     """Nothing is decided yet."""
 
     state: Literal["pending"] = "pending"
+    progress: Progress = Progress()
 
 
 class Settled(Strict):
@@ -58,43 +69,161 @@ class Settled(Strict):
 
     state: Literal["settled"] = "settled"
     outcome: Outcome
+    progress: Progress = Progress()
 
 
-def evaluate(question: Question, responses: Iterable[Response]) -> Pending | Settled:
+def evaluate(
+    question: Question, responses: Iterable[Response], people: People = UNKNOWN
+) -> Pending | Settled:
     """Apply the question's policy to its responses, oldest first.
 
-    Responses that the policy doesn't allow are ignored. Total: every sequence of responses has a result.
+    The last response of each person counts, unless they took it back or may no longer decide. Total: every
+    sequence of responses has a result.
     """
+    current: dict[str, Response] = {}
+    fell_out: dict[str, Response] = {}
     for response in responses:
-        if can_decide(response.actor, question.policy) and admissible(question, response):
-            return Settled(outcome=outcome_of(response))
-    return Pending()
+        person = person_of(response.actor, people)
+        current.pop(person, None)
+        fell_out.pop(person, None)
+        if isinstance(response, Withdraw) or not admissible(question, response):
+            continue
+        if not _counts(question, response, people):
+            fell_out[person] = response
+            continue
+        current[person] = response
+        if outcome := outcome_from(question, tuple(current.values()), people):
+            return Settled(outcome=outcome, progress=_progress(question, current, fell_out, people))
+    return Pending(progress=_progress(question, current, fell_out, people))
 
 
-def expired_outcome(question: Question, responses: Iterable[Response]) -> Outcome:
-    """The outcome when the deadline passes after these responses."""
-    decided = evaluate(question, responses)
-    return decided.outcome if isinstance(decided, Settled) else timeout_outcome(question.deadline, question)
+def _progress(
+    question: Question, current: Mapping[str, Response], fell_out: Mapping[str, Response], people: People
+) -> Progress:
+    return progress_from(question, tuple(current.values()), tuple(fell_out.values()), people)
 
 
-def refusal(question: Question, response: Response) -> str:
-    """The code of the reason why a response does not count; empty if it counts.
+def admissible(question: Question, response: Response) -> bool:
+    """Whether the response fits the question's kind, its options and its form."""
+    return not invalid(question, response)
+
+
+def invalid(question: Question, response: Response) -> dict[str, str]:
+    """What is wrong with a response to this question, by the response's part or the form's field."""
+    if isinstance(response, Withdraw):
+        return {}
+    if response.action not in question.actions:
+        return {"action": f"can't be `{response.action}` here, but {_either(question.actions)}"}
+    errors: dict[str, str] = {}
+    match response:
+        case Choose():
+            if response.value not in {option.id for option in question.options}:
+                errors = {"value": "must stand for one option"}
+        case Reply():
+            if not response.comment.strip():
+                errors = {"value": "must say something"}
+        case Submit():
+            errors = _invalid_values(question, response)
+        case Approve():
+            errors = _invalid_edit(question, response)
+        case Reject():
+            pass
+        case _:
+            assert_never(response)
+    return errors
+
+
+def refusal(
+    question: Question, response: Response, people: People = UNKNOWN, earlier: Sequence[Response] = ()
+) -> Refusal | None:
+    """Why a response does not count; None if it counts. `earlier` are the recorded ones, oldest first.
 
     Permission is checked first, so that an actor without permission learns nothing about the question.
+    Whoever has responded may take it back, even if they may no longer decide.
     """
-    if not can_decide(response.actor, question.policy):
-        return "not_allowed"
+    taken_back = isinstance(response, Withdraw) and standing_response(response, earlier, people) is not None
+    if not taken_back and (why := _objection(question, response, people)):
+        return Refusal(code="not_allowed", objection=why, reason=_reason(why, question, people))
     if not question.open:
-        return "settled"
+        return Refusal(code="settled")
+    if isinstance(response, Withdraw):
+        nothing = {"action": "you have no response to take back"}
+        return None if taken_back else Refusal(code="invalid_answer", errors=nothing)
     if response.digest and response.digest != question.digest:
-        return "stale"
-    return "" if admissible(question, response) else "invalid_answer"
+        return Refusal(code="stale")
+    errors = invalid(question, response)
+    if not response.digest and needs_digest(question):
+        errors |= {"digest": "is needed: it says what exactly is decided"}
+    return Refusal(code="invalid_answer", errors=errors) if errors else None
 
 
-def outcome_of(response: Response) -> Outcome:
-    """The outcome if this response decides the question."""
-    value = response.value if isinstance(response, Choose) else None
-    return Outcome(action=response.action, value=value, comment=response.comment, by=response.actor)
+def needs_digest(question: Question) -> bool:
+    """Whether a response must say which version it is about: of a gate, and of a text that was edited."""
+    return question.call is not None or question.proposed is not None
+
+
+def repeats(
+    question: Question, response: Response, people: People = UNKNOWN, earlier: Sequence[Response] = ()
+) -> bool:
+    """Whether this person has given the same response before, and it still stands."""
+    last = _last_response(response, earlier, people)
+    if last is None:
+        return False
+    if isinstance(response, Withdraw) or isinstance(last, Withdraw):
+        return response.action is last.action
+    return last.same_as(response) and _stands(question, last, people)
+
+
+def standing_response(of: Response, earlier: Iterable[Response], people: People = UNKNOWN) -> Response | None:
+    """The last of these responses by the person who gave `of`, unless they took it back."""
+    last = _last_response(of, earlier, people)
+    return None if isinstance(last, Withdraw) else last
+
+
+def _last_response(of: Response, earlier: Iterable[Response], people: People) -> Response | None:
+    person, last = person_of(of.actor, people), None
+    for each in earlier:
+        if person_of(each.actor, people) == person:
+            last = each
+    return last
+
+
+def _stands(question: Question, response: Response, people: People) -> bool:
+    """Whether a recorded response counts, or has counted for the outcome."""
+    if question.outcome is None:
+        return _counts(question, response, people)
+    counted = [each.by for each in question.outcome.responses]
+    by = [question.outcome.by] if question.outcome.by is not None else []
+    return person_of(response.actor, people) in {person_of(each, people) for each in (*counted, *by)}
+
+
+def _reason(why: Objection, question: Question, people: People) -> str:
+    """Why the groups can't be read on which a response depends."""
+    if why is not Objection.UNREADABLE_GROUP:
+        return ""
+    return " ".join(
+        sorted({people.unreadable[each] for each in question.policy.live_groups & people.unreadable.keys()})
+    )
+
+
+def amend(question: Question, response: Response) -> tuple[Question, Response]:
+    """The question with the changes of an editing approval, and that approval for what it made.
+
+    The new digest makes earlier approvals void. Without changes both stay as they are.
+    """
+    if not isinstance(response, Approve) or not response.edits or invalid(question, response):
+        return question, response
+    changed = _edited(question, response)
+    if changed is question:
+        return question, response
+    changed = changed.model_copy(update={"digest": digest_of(changed)})
+    return changed, response.model_copy(update={"digest": changed.digest})
+
+
+def expired_outcome(question: Question) -> Outcome:
+    """The outcome when the deadline passes. Responses that were not enough are told of and decide nothing."""
+    outcome = timeout_outcome(question.deadline, question)
+    return outcome.model_copy(update={"responses": question.progress.counted})
 
 
 def timeout_outcome(deadline: Deadline, question: Question) -> Outcome:
@@ -112,3 +241,63 @@ def timeout_outcome(deadline: Deadline, question: Question) -> Outcome:
 
 WITHDRAWN = Outcome(action=Action.CANCEL)
 """The outcome of a question whose run ended before it was answered."""
+
+
+# ── one response ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _objection(question: Question, response: Response, people: People) -> Objection:
+    if overrides(response):
+        return (
+            exclusion(response.actor, question.policy, people)
+            if response.actor.admin
+            else Objection.NOT_NAMED
+        )
+    return objection(response.actor, question.policy, people)
+
+
+def _counts(question: Question, response: Response, people: People) -> bool:
+    """Whether the person may still decide, and approved what is asked now."""
+    if _objection(question, response, people):
+        return False
+    if not isinstance(response, Approve):
+        return True
+    return response.digest == question.digest or (not response.digest and not needs_digest(question))
+
+
+def _invalid_values(question: Question, response: Submit) -> dict[str, str]:
+    try:
+        validate(question.form, response.values, strict=True)
+    except InvalidValues as error:
+        return dict(error.problems)
+    return {}
+
+
+def _invalid_edit(question: Question, response: Approve) -> dict[str, str]:
+    errors: dict[str, str] = {}
+    if response.value is not None and question.kind is not QuestionKind.REVIEW:
+        errors["value"] = "must be left out: only a review's text can be edited"
+    elif response.value is not None and not response.value.strip():
+        errors["value"] = "must not be empty"
+    if response.arguments is not None:
+        if question.call is None:
+            errors["arguments"] = "must be left out: no tool call waits for this approval"
+        else:
+            errors |= edit_errors(question.call, response.arguments)
+    return errors
+
+
+def _edited(question: Question, response: Approve) -> Question:
+    """The question with the edits; the same object if they change nothing."""
+    if question.call is not None and response.arguments is not None:
+        call = question.call.edited(response.arguments)
+        same = sha256_of(call.arguments) == sha256_of(question.call.arguments)
+        return question if same else question.model_copy(update={"call": call})
+    if response.value is None or response.value == question.context:
+        return question
+    first = question.context if question.proposed is None else question.proposed
+    return question.model_copy(update={"context": response.value, "proposed": first})
+
+
+def _either(actions: Sequence[Action]) -> str:
+    return " or ".join(f"`{each}`" for each in actions)

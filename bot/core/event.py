@@ -13,7 +13,19 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from bot.core import ids
-from bot.core.question import Action, Option, Outcome, Question, QuestionKind, ReasonFlags
+from bot.core.form_schema import json_schema
+from bot.core.policy import Policy
+from bot.core.question import (
+    Action,
+    Counted,
+    Option,
+    Outcome,
+    Progress,
+    Question,
+    QuestionKind,
+    ReasonFlags,
+)
+from bot.core.response import Approve, Response
 from bot.core.run import RunError
 from bot.core.text import ValidJson, ValidText
 from bot.core.value import Value
@@ -67,6 +79,50 @@ class RunChanged(Value):
     change: ValidText
 
 
+class GuardedAction(Value):
+    """A tool call that waits for an approval, without secret values."""
+
+    tool: str
+    title: ValidText = ""
+    arguments: dict[str, ValidJson]
+    #: The arguments that an approval may change, and the names of those that are secret.
+    editable: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
+    digest: str
+
+
+class PolicyView(Value):
+    """A policy in its author's words."""
+
+    name: str = ""
+    version: str = ""
+    who: tuple[str, ...] = ()
+    not_: tuple[str, ...] = Field(default=(), alias="not")
+    need: int = 1
+    per_group: dict[str, int] = Field(default_factory=dict)
+
+
+class ProgressView(Value):
+    """How far an open question is from its outcome."""
+
+    approved: int
+    need: int
+    missing: tuple[str, ...] = ()
+
+
+class ResponseView(Value):
+    """What one person said."""
+
+    answered_by: str
+    surface: str
+    action: Action
+    value: ValidJson = None
+    comment: ValidText = ""
+    #: ISO 8601.
+    at: str
+    override: bool = False
+
+
 class HumanInputRequired(Value):
     """The run asks people a question."""
 
@@ -85,6 +141,33 @@ class HumanInputRequired(Value):
     digest: str = ""
     #: Seconds after `timestamp`; None if the question has no deadline.
     deadline_after: int | None = None
+    #: Kind `form`: a flat JSON Schema.
+    form: dict[str, ValidJson] | None = None
+    #: Gates: the call that waits for the approval.
+    action: GuardedAction | None = None
+    #: Who decides, where it isn't any one of the crew's `approvers`.
+    policy: PolicyView | None = None
+
+
+class HumanInputRecorded(Value):
+    """A response was recorded, changed or taken back, and the question is still open."""
+
+    type: Literal["human_input_recorded"] = "human_input_recorded"
+    question_id: str
+    crew_id: str | None = None
+    task_id: str | None = None
+    agent_id: str | None = None
+    action: Action
+    answered_by: str
+    surface: str
+    comment: ValidText = ""
+    progress: ProgressView
+    #: The digest of what is asked now. It differs from the former one if the response edited something.
+    digest: str
+    #: Gates, if the response edited the arguments: the arguments as they stand now.
+    arguments: dict[str, ValidJson] | None = None
+    #: Reviews, if the response edited the text: the text as it stands now.
+    value: ValidText | None = None
 
 
 class HumanInputCompleted(Value):
@@ -102,6 +185,13 @@ class HumanInputCompleted(Value):
     human_feedback: ValidText
     answered_by: str | None = None
     surface: str | None = None
+    #: Forms: the values by field. Gates: the arguments that were approved.
+    values: dict[str, ValidJson] | None = None
+    arguments: dict[str, ValidJson] | None = None
+    #: One entry for each person who counted, in order.
+    responses: tuple[ResponseView, ...] = ()
+    #: An administrator settled it, although the policy doesn't name them.
+    override: bool = False
 
 
 class HumanInputReminded(Value):
@@ -109,6 +199,8 @@ class HumanInputReminded(Value):
 
     type: Literal["human_input_reminded"] = "human_input_reminded"
     question_id: str
+    #: Who is still needed.
+    progress: ProgressView | None = None
 
 
 class RunCompleted(Value):
@@ -149,6 +241,7 @@ Known = (
     | TaskCompleted
     | RunChanged
     | HumanInputRequired
+    | HumanInputRecorded
     | HumanInputCompleted
     | HumanInputReminded
     | RunCompleted
@@ -228,6 +321,79 @@ def required_event(question: Question) -> HumanInputRequired:
         round=question.round,
         digest=question.digest,
         deadline_after=question.deadline.after,
+        form=json_schema(question.form) if question.kind is QuestionKind.FORM else None,
+        action=action_view(question),
+        policy=policy_view(question.policy),
+    )
+
+
+def recorded_event(question: Question, response: Response) -> HumanInputRecorded:
+    """The event that announces a response which settles nothing. `question` is the one after it."""
+    edits = isinstance(response, Approve) and response.edits
+    return HumanInputRecorded(
+        question_id=question.id,
+        crew_id=question.crew_id,
+        task_id=question.task_id,
+        agent_id=question.agent_id,
+        action=response.action,
+        answered_by=response.actor.label,
+        surface=response.actor.surface,
+        comment=response.comment,
+        progress=progress_view(question.progress),
+        digest=question.digest,
+        arguments=question.call.arguments if edits and question.call is not None else None,
+        value=question.context if edits and question.call is None else None,
+    )
+
+
+def reminded_event(question: Question) -> HumanInputReminded:
+    """The event that reminds people of an open question."""
+    return HumanInputReminded(question_id=question.id, progress=progress_view(question.progress))
+
+
+def action_view(question: Question) -> GuardedAction | None:
+    """The call that waits for an approval, if the question is a gate."""
+    if (call := question.call) is None:
+        return None
+    return GuardedAction(
+        tool=call.tool,
+        title=call.summary,
+        arguments=call.arguments,
+        editable=call.editable,
+        secret=tuple(call.secrets),
+        digest=question.digest,
+    )
+
+
+def policy_view(policy: Policy) -> PolicyView | None:
+    """A named policy, or one that takes several people; None for plain approvers."""
+    if policy.admins and policy.seats == 1:
+        return None
+    return PolicyView(
+        name=policy.name,
+        version=policy.version,
+        who=policy.who,
+        not_=policy.not_,
+        need=policy.seats,
+        per_group=policy.per_group,
+    )
+
+
+def progress_view(progress: Progress) -> ProgressView:
+    """Progress without the responses."""
+    return ProgressView(approved=progress.approved, need=progress.need, missing=progress.missing)
+
+
+def response_view(counted: Counted) -> ResponseView:
+    """A response that counted."""
+    return ResponseView(
+        answered_by=counted.by.label,
+        surface=counted.by.surface,
+        action=counted.action,
+        value=counted.value,
+        comment=counted.comment,
+        at=iso(counted.at),
+        override=counted.override,
     )
 
 
@@ -244,6 +410,10 @@ def completed_event(question: Question, outcome: Outcome) -> HumanInputCompleted
         human_feedback=outcome.text(question.options),
         answered_by=outcome.by.label if outcome.by else None,
         surface=outcome.by.surface if outcome.by else None,
+        values=outcome.values,
+        arguments=outcome.arguments,
+        responses=tuple(map(response_view, outcome.responses)),
+        override=outcome.override,
     )
 
 

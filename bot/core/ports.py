@@ -18,11 +18,13 @@ from bot.core.actor import Actor
 from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.decision import Ruling
+from bot.core.directory import Directory
 from bot.core.event import Body, Event
 from bot.core.inbox import Inbox
 from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
 from bot.core.place import Place
 from bot.core.question import Question
+from bot.core.record import Record
 from bot.core.response import Response
 from bot.core.run import NewRun, Run, RunError
 from bot.core.value import Value
@@ -141,6 +143,15 @@ class Questions(Protocol):
 
     async def responses(self, run_id: str, question_id: str) -> builtins.list[Response]:
         """The recorded responses to a question; refused ones are not recorded."""
+
+    async def opened(self, run_id: str, question_id: str, actor: Actor, digest: str) -> None:
+        """Record that this person had all of the question with this digest before them, once a digest."""
+
+    async def executed(self, claim: Claim, question_id: str, call_digest: str, result_digest: str) -> None:
+        """Record that the call which this gate let through was made, once. Raises Fenced."""
+
+    async def record(self, run_id: str, question_id: str) -> Record:
+        """Everything that was recorded about a question. Raises NotFound."""
 
 
 class EventReader(Protocol):
@@ -378,6 +389,7 @@ class Store:
     catalogue: Catalogue
     runs: Runs
     questions: Questions
+    directory: Directory
     events: Events
     queue: Queue
     journal: Journal

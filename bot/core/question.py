@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from enum import StrEnum
 
 from bot.core.actor import Actor
 from bot.core.alike import label_key
+from bot.core.fields import Field
 from bot.core.policy import Policy
 from bot.core.text import ValidJson, ValidText
+from bot.core.tool_call import ToolCall, sha256_of
 from bot.core.value import Strict
 
 
@@ -19,6 +20,7 @@ class QuestionKind(StrEnum):
     APPROVAL = "approval"
     CHOICE = "choice"
     TEXT = "text"
+    FORM = "form"
     REVIEW = "review"
 
 
@@ -32,12 +34,17 @@ class Deadline(Strict):
 
 
 class Action(StrEnum):
-    """The action of a response or an outcome. `expire` and `cancel` can't be sent as responses."""
+    """The action of a response or an outcome.
+
+    `expire` and `cancel` can't be sent as responses; `withdraw` takes a response back and is no outcome.
+    """
 
     APPROVE = "approve"
     REJECT = "reject"
     CHOOSE = "choose"
     RESPOND = "respond"
+    SUBMIT = "submit"
+    WITHDRAW = "withdraw"
     EXPIRE = "expire"
     CANCEL = "cancel"
 
@@ -65,14 +72,48 @@ class ReasonFlags(Strict):
     missing_field: bool = False
 
 
+class Counted(Strict):
+    """A response that counts for the outcome: who gave it, and when."""
+
+    by: Actor
+    action: Action
+    value: ValidJson = None
+    comment: ValidText = ""
+    at: int = 0
+    override: bool = False
+
+
+class Progress(Strict):
+    """How far an open question is from its outcome."""
+
+    #: How many of the `need` seats are filled (of a choice: for the leading option).
+    approved: int = 0
+    need: int = 1
+    #: The groups with empty seats, or the policy's words for who is still needed.
+    missing: tuple[str, ...] = ()
+    #: The responses that count now, oldest first; one for each person.
+    counted: tuple[Counted, ...] = ()
+    #: Responses of people who may no longer decide.
+    fell_out: tuple[Counted, ...] = ()
+
+
 class Outcome(Strict):
     """The final result of a question, from its responses or its deadline, as the crew receives it."""
 
     action: Action
-    #: With `choose`: the id of the option.
+    #: With `choose`: the id of the option. With `approve` of a review: the edited text, if it was edited.
     value: ValidJson = None
     comment: ValidText = ""
+    #: The person whose response settled it.
     by: Actor | None = None
+    #: The responses that counted, oldest first.
+    responses: tuple[Counted, ...] = ()
+    #: With `submit`: the values of the form by field.
+    values: dict[str, ValidJson] | None = None
+    #: With `approve` of a gate: the arguments that were approved, without secrets.
+    arguments: dict[str, ValidJson] | None = None
+    #: An administrator settled it, although the policy doesn't name them.
+    override: bool = False
 
     def text(self, options: tuple[Option, ...]) -> str:
         """The outcome as text: the label of the chosen option, or the comment."""
@@ -83,6 +124,8 @@ class Outcome(Strict):
                 return "No answer before the deadline"
             case Action.CANCEL:
                 return "Withdrawn: the run ended"
+            case Action.SUBMIT:
+                return "; ".join(f"{name}: {_as_text(value)}" for name, value in (self.values or {}).items())
             case _:
                 return self._decision(options)
 
@@ -90,6 +133,10 @@ class Outcome(Strict):
         chosen = self.value if self.action is Action.CHOOSE else self.action
         label = next((o.label for o in options if o.id == chosen), str(chosen))
         return f"{label}: {self.comment}" if self.comment else label
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 class Question(Strict):
@@ -100,7 +147,13 @@ class Question(Strict):
     kind: QuestionKind
     prompt: ValidText
     context: ValidText = ""
+    #: Reviews only: the text before somebody edited it; `context` is the edited one.
+    proposed: ValidText | None = None
     options: tuple[Option, ...] = ()
+    #: Forms only: the fields to be filled in.
+    form: tuple[Field, ...] = ()
+    #: Gates only: the call that waits for the approval.
+    call: ToolCall | None = None
     reason: ReasonFlags = ReasonFlags()
     source: Source = Source.TOOL
     crew_id: str | None = None
@@ -121,6 +174,7 @@ class Question(Strict):
     created_at: int = 0
     deadline_at: int | None = None
     settled_at: int | None = None
+    progress: Progress = Progress()
     outcome: Outcome | None = None
 
     @property
@@ -129,13 +183,23 @@ class Question(Strict):
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        return ACTIONS[self.kind]
+        """The actions that decide it. Words decide neither a gate nor a question for several people."""
+        actions = ACTIONS[self.kind]
+        if self.source is Source.GATE or self.policy.seats > 1:
+            return tuple(each for each in actions if each is not Action.RESPOND)
+        return actions
+
+    @property
+    def editable(self) -> bool:
+        """Whether an approval may change what is approved: a review's text, some of a gate's arguments."""
+        return self.kind is QuestionKind.REVIEW or (self.call is not None and bool(self.call.editable))
 
 
 ACTIONS: dict[QuestionKind, tuple[Action, ...]] = {
     QuestionKind.APPROVAL: (Action.APPROVE, Action.REJECT, Action.RESPOND),
     QuestionKind.CHOICE: (Action.CHOOSE, Action.RESPOND),
     QuestionKind.TEXT: (Action.RESPOND,),
+    QuestionKind.FORM: (Action.SUBMIT, Action.REJECT),
     QuestionKind.REVIEW: (Action.APPROVE, Action.REJECT, Action.RESPOND),
 }
 """The actions allowed for each kind of question. `respond` to a review requests changes."""
@@ -163,7 +227,7 @@ def options_for(kind: QuestionKind, labels: tuple[str, ...]) -> tuple[Option, ..
             return REVIEW_OPTIONS
         case QuestionKind.CHOICE:
             return tuple(Option(id=str(number), label=label) for number, label in enumerate(labels, start=1))
-        case QuestionKind.TEXT:
+        case QuestionKind.TEXT | QuestionKind.FORM:
             return ()
 
 
@@ -180,6 +244,7 @@ _NOT_SHOWN = {
     "created_at",
     "deadline_at",
     "settled_at",
+    "progress",
     "outcome",
 }
 
@@ -189,6 +254,4 @@ def digest_of(question: Question) -> str:
 
     Covers all fields that are not excluded above: kind, texts, options, asker, round, policy and deadline.
     """
-    shown = question.model_dump(mode="json", exclude=_NOT_SHOWN)
-    text = json.dumps(shown, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    return sha256_of(question.model_dump(mode="json", exclude=_NOT_SHOWN))

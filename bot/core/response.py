@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, JsonValue, TypeAdapter
 
 from bot.core.actor import Actor
 from bot.core.question import Action
-from bot.core.text import ValidText
+from bot.core.text import ValidJson, ValidText
+from bot.core.tool_call import sha256_of
 from bot.core.value import Strict
 
 
@@ -21,29 +23,37 @@ class _Response(Strict):
     key: str
     #: The digest of what the actor was shown (`Question.digest`); empty if unknown.
     digest: str = ""
+    #: When it was recorded. Set by the store.
+    at: int = 0
 
     def same_as(self, other: Response) -> bool:
-        """Whether the same person gives the same answer, regardless of delivery and digest."""
-        return _content(self) == _content(other)
-
-    def repeats(self, other: Response) -> bool:
-        """Whether this is another delivery of `other`, or the same answer of the same person."""
-        delivered_again = (self.actor.principal, self.key) == (other.actor.principal, other.key)
-        return delivered_again or self.same_as(other)
+        """Whether this says the same, whoever says it, and regardless of delivery and digest."""
+        return sha256_of(_content(self)) == sha256_of(_content(other))
 
 
 class Approve(_Response):
-    """Approval."""
+    """Approval, possibly of something that the actor edited."""
 
     action: Literal[Action.APPROVE] = Action.APPROVE
     comment: ValidText = ""
+    #: Reviews only: the edited text.
+    value: ValidText | None = None
+    #: Gates only: the edited arguments; all of them, or those that were changed.
+    arguments: dict[str, ValidJson] | None = None
+    #: An administrator decides, although the policy doesn't name them.
+    override: bool = False
+
+    @property
+    def edits(self) -> bool:
+        return self.value is not None or self.arguments is not None
 
 
 class Reject(_Response):
-    """Rejection; the comment gives the reason."""
+    """Rejection; the comment gives the reason. Of a form: it is declined."""
 
     action: Literal[Action.REJECT] = Action.REJECT
     comment: ValidText = ""
+    override: bool = False
 
 
 class Choose(_Response):
@@ -63,14 +73,31 @@ class Reply(_Response):
     comment: ValidText
 
 
-Response = Annotated[Approve | Reject | Choose | Reply, Field(discriminator="action")]
+class Submit(_Response):
+    """The values of a form, by field."""
+
+    action: Literal[Action.SUBMIT] = Action.SUBMIT
+    values: dict[str, ValidJson]
+    comment: ValidText = ""
+
+
+class Withdraw(_Response):
+    """Takes the actor's response back, as long as nothing is settled."""
+
+    action: Literal[Action.WITHDRAW] = Action.WITHDRAW
+    comment: ValidText = ""
+
+
+Response = Annotated[Approve | Reject | Choose | Reply | Submit | Withdraw, Field(discriminator="action")]
 _ADAPTER: TypeAdapter[Response] = TypeAdapter(Response)
 
-Sendable = Literal[Action.APPROVE, Action.REJECT, Action.CHOOSE, Action.RESPOND]
+Sendable = Literal[
+    Action.APPROVE, Action.REJECT, Action.CHOOSE, Action.RESPOND, Action.SUBMIT, Action.WITHDRAW
+]
 """The actions that people can send; the other actions are outcomes only."""
 
 
-def make_response(
+def make_response(  # noqa: PLR0913 - the parts of all kinds of responses
     action: Action,
     actor: Actor,
     *,
@@ -78,22 +105,43 @@ def make_response(
     value: str | None = None,
     comment: str = "",
     digest: str = "",
+    values: Mapping[str, JsonValue] | None = None,
+    arguments: Mapping[str, JsonValue] | None = None,
+    override: bool = False,
 ) -> Response:
-    """Build the response for an action. A choice without a value matches no question.
+    """Build the response for an action, of the parts that the action has.
 
-    Raises ValueError for an action that can't be sent as a response.
+    A choice without a value matches no question. Raises ValueError for an action that can't be sent, and for
+    a part that the action doesn't have.
     """
-    match action:
-        case Action.APPROVE:
-            return Approve(actor=actor, key=key, digest=digest, comment=comment)
-        case Action.REJECT:
-            return Reject(actor=actor, key=key, digest=digest, comment=comment)
-        case Action.CHOOSE:
-            return Choose(actor=actor, key=key, digest=digest, value=value or "", comment=comment)
-        case Action.RESPOND:
-            return Reply(actor=actor, key=key, digest=digest, comment=comment)
-        case Action.EXPIRE | Action.CANCEL:
-            raise ValueError(f"{action} is nobody's to send")
+    given: dict[str, object] = {
+        "value": value,
+        "values": values,
+        "arguments": arguments,
+        "override": override or None,
+    }
+    parts = {name: part for name, part in given.items() if part is not None}
+    if action not in _PARTS:
+        raise ValueError(f"{action} is nobody's to send")
+    if surplus := parts.keys() - _PARTS[action]:
+        raise ValueError(f"`{action}` takes no {', '.join(sorted(surplus))}")
+    if action is Action.CHOOSE:
+        parts.setdefault("value", "")
+    if action is Action.SUBMIT:
+        parts.setdefault("values", {})
+    common = {"action": action, "actor": actor, "key": key, "digest": digest, "comment": comment}
+    return _ADAPTER.validate_python({**common, **parts})
+
+
+_PARTS: dict[Action, frozenset[str]] = {
+    Action.APPROVE: frozenset({"value", "arguments", "override"}),
+    Action.REJECT: frozenset({"override"}),
+    Action.CHOOSE: frozenset({"value"}),
+    Action.RESPOND: frozenset(),
+    Action.SUBMIT: frozenset({"values"}),
+    Action.WITHDRAW: frozenset(),
+}
+"""The parts that a response has besides the common ones and its comment."""
 
 
 def parse_response(stored: str) -> Response:
@@ -105,7 +153,6 @@ def parse_response(stored: str) -> Response:
 
 
 def _content(said: _Response) -> dict[str, object]:
-    return said.model_dump(exclude={"key", "digest", "actor"}) | {
-        "by": said.actor.principal,
-        "on_behalf_of": said.actor.on_behalf_of,
+    return said.model_dump(mode="json", exclude={"key", "digest", "actor", "at"}) | {
+        "on_behalf_of": said.actor.on_behalf_of
     }

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bot.core.actor import Actor
 from bot.core.crew import Crew
+from bot.core.people import names_of
 from bot.core.place import Place
 from bot.core.policy import Policy, can_decide
 from bot.core.text import ValidJson, ValidText
@@ -87,6 +88,6 @@ class Run(Value):
 
 def can_view(actor: Actor, run: Run) -> bool:
     """Whether `actor` may see the run: its requester, and whoever may decide in it or cancel it."""
-    if actor.admin or not set(actor.principals).isdisjoint(run.requester.principals):
+    if actor.admin or not names_of(actor).isdisjoint(run.requester.authenticated):
         return True
     return can_decide(actor, run.approvers) or can_decide(actor, run.cancellers)

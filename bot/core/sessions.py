@@ -152,12 +152,12 @@ async def use_link(memory: Memory, token: str) -> Actor | None:
 def key_at_console(key: ApiKey) -> Actor:
     """The actor of a session that was opened with this key."""
     actor = key.actor()
-    return actor.model_copy(update={"surface": SURFACE, "identities": actor.principals})
+    return actor.model_copy(update={"surface": SURFACE, "identities": actor.authenticated})
 
 
 def person_at_console(person: Actor) -> Actor:
     """The same person as an actor in the console, with the same permissions."""
-    return person.model_copy(update={"surface": SURFACE, "identities": person.principals})
+    return person.verified.model_copy(update={"surface": SURFACE, "identities": person.authenticated})
 
 
 def _session(session_id: str) -> str:

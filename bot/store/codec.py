@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,8 @@ from bot.core.response import Response, parse_response
 from bot.core.run import Run
 from bot.store import redis_keys
 
+Dated = TypeVar("Dated", bound=BaseModel)
+
 AWAITING_THREAD = "awaiting_thread"
 """The state of a run whose surface opens a thread for it (all states: `scripts/prelude.lua`)."""
 
@@ -25,9 +27,9 @@ _RUN_PLAIN = ("status", "created_at", "started_at", "finished_at", "result", "se
 RUN_FIELDS = ("version", "spec", "state", *_RUN_JSON, *_RUN_PLAIN)
 RUN_SPEC = {"id", "crew", "inputs", "requester", "approvers", "cancellers", "retry_of", "followers"}
 
-QUESTION_FIELDS = ("version", "spec", "outcome", "created_at", "deadline_at", "settled_at")
+QUESTION_FIELDS = ("version", "spec", "outcome", "created_at", "deadline_at", "settled_at", "progress")
 #: What the store adds to a question, and so is not part of its specification.
-QUESTION_OWN = {"created_at", "deadline_at", "settled_at", "outcome"}
+QUESTION_OWN = {"created_at", "deadline_at", "settled_at", "outcome", "progress"}
 
 
 def ms(seconds: float) -> int:
@@ -69,9 +71,24 @@ def read_question(question_id: str, stored: Sequence[str | None]) -> Question | 
         document = json.loads(spec) | {name: value for name, value in fields.items() if value is not None}
         if outcome is not None:
             document["outcome"] = json.loads(outcome)
+        if "progress" in document:
+            document["progress"] = json.loads(document["progress"])
         if version is None:  # the first release's digest covered less
             document.pop("digest", None)
         return Question.model_validate(document)
+
+
+def read_version(question: Question, stored: str) -> Question:
+    """What a question asked before an edit. Raises UnreadableRecord."""
+    with _reading("version", f"of question {question.id}", None):
+        return Question.model_validate(json.loads(stored) | {"created_at": question.created_at})
+
+
+def read_dated(kind: str, name: str, stored: str, into: type[Dated]) -> Dated:
+    """A value that a script stored behind its time: `<ms> <JSON>`. Raises UnreadableRecord."""
+    with _reading(kind, name, None):
+        at, _, document = stored.partition(" ")
+        return into.model_validate(json.loads(document) | {"at": int(at)})
 
 
 def read_response(question_id: str, stored: str) -> Response:

@@ -6,32 +6,45 @@ import builtins
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from bot.core import decision
+from bot.core.actor import Actor
 from bot.core.claim import Claim
-from bot.core.decision import Ruling, Verdict
-from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
+from bot.core.decision import Ruling
+from bot.core.errors import NotFound, UnreadableRecord
 from bot.core.event import completed_event, required_event
 from bot.core.lists import QuestionPage
 from bot.core.ports import Fenced
 from bot.core.question import Question, digest_of
+from bot.core.record import Executed, Opened, Record
 from bot.core.response import Response
 from bot.store import redis_keys
-from bot.store.codec import QUESTION_FIELDS, QUESTION_OWN, dump, ms, read_question, read_response
+from bot.store.codec import (
+    QUESTION_FIELDS,
+    QUESTION_OWN,
+    dump,
+    ms,
+    read_dated,
+    read_question,
+    read_response,
+    read_version,
+)
 from bot.store.connection import Connection
+from bot.store.directory import RedisDirectory
+from bot.store.responses import Responses
 
 MAX_QUESTIONS_PER_MS = 64
 """More questions than a shard gets in a millisecond, since a cursor may point into one."""
-MAX_ATTEMPTS = 16
-"""How often a response is evaluated again because others were recorded meanwhile."""
+MAX_OPENED = 1000
+"""Entries that are kept of who had a question before them."""
 
 
 class RedisQuestions:
     """The port `bot.core.ports.Questions`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, directory: RedisDirectory) -> None:
         self._connection = connection
+        self._responses = Responses(connection, directory)
 
     async def ask(self, claim: Claim, question: Question) -> Question:
         question = question.model_copy(update={"digest": digest_of(question)})
@@ -49,6 +62,7 @@ class RedisQuestions:
             dump(completed_event(question, decision.WITHDRAWN)),
             _optional_ms(question.deadline.after),
             _optional_ms(question.deadline.remind_after),
+            dump(decision.evaluate(question, ()).progress),
         )
         if answer == -1:
             raise Fenced
@@ -102,92 +116,62 @@ class RedisQuestions:
 
     async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
         """Returns a ruling even if the run is deleted meanwhile."""
-        for _ in range(MAX_ATTEMPTS):
-            seen = await self._look(run_id, question_id, response)
-            if seen is None:
-                return Ruling(verdict=Verdict.REFUSED, code="unknown_question")
-            ruling = await self._known(seen, response) or await self._append(seen, response)
-            if ruling is not None:
-                return ruling
-        raise StoreUnavailable("Many people answer this at the same time, so this answer was not recorded.")
+        return await self._responses.respond(run_id, question_id, response)
 
     async def responses(self, run_id: str, question_id: str) -> builtins.list[Response]:
-        stored = await self._connection.do(
-            self._connection.redis.lrange(redis_keys.responses(run_id, question_id), 0, -1)
+        return await self._responses.of(run_id, question_id)
+
+    async def opened(self, run_id: str, question_id: str, actor: Actor, digest: str) -> None:
+        await self._connection.run(
+            "open_question",
+            redis_keys.shard_of(run_id),
+            run_id,
+            question_id,
+            f"{actor.principal}/{digest}",
+            json.dumps({"by": actor.verified.model_dump(mode="json"), "digest": digest}),
+            MAX_OPENED,
         )
-        return self._readable(question_id, stored)
 
-    # ── answering ───────────────────────────────────────────────────────────────────────────────────────
+    async def executed(self, claim: Claim, question_id: str, call_digest: str, result_digest: str) -> None:
+        digests = {"call_digest": call_digest, "result_digest": result_digest}
+        shard = redis_keys.shard_of(claim.run.id)
+        if (
+            await self._connection.run(
+                "record_call", shard, claim.run.id, claim.epoch, question_id, json.dumps(digests)
+            )
+            == -1
+        ):
+            raise Fenced
 
-    async def _look(self, run_id: str, question_id: str, response: Response) -> _Seen | None:
-        """Read at once what the evaluation of a response needs; None if there is no such question."""
+    async def record(self, run_id: str, question_id: str) -> Record:
         key = redis_keys.question(run_id, question_id)
         async with self._connection.pipeline() as batch:
-            # The revision first: what is read after it can only be newer, and then the transition conflicts.
-            batch.hget(key, "revision")
             batch.hmget(key, list(QUESTION_FIELDS))
+            batch.lrange(redis_keys.versions(run_id, question_id), 0, -1)
             batch.lrange(redis_keys.responses(run_id, question_id), 0, -1)
-            batch.hget(redis_keys.answered(run_id), _response_key(response))
-        revision, fields, said, answered = batch.results
-        question = self._one(question_id, fields)
-        if question is None:
-            return None
-        if question.open:  # The outcome rests on all of them.
-            earlier = [read_response(question_id, each) for each in said]
-        else:
-            earlier = self._readable(question_id, said)
-        return _Seen(question, revision or "0", tuple(earlier), answered)
-
-    async def _known(self, seen: _Seen, response: Response) -> Ruling | None:
-        """The ruling on a response that doesn't count; None if it counts."""
-        question = seen.question
-        code = decision.refusal(question, response)
-        if code == "not_allowed":
-            return Ruling(verdict=Verdict.REFUSED, code=code)
-        if seen.answered is not None or _repeats(seen, response):
-            # What people are told of an earlier answer must not be taken back by a failover either.
-            await self._connection.wait_durable(redis_keys.shard_of(question.run_id))
-            return Ruling(verdict=Verdict.REPEATED, question=await self._answered(seen))
-        if not code:
-            return None
-        if code == "settled":
-            await self._connection.wait_durable(redis_keys.shard_of(question.run_id))
-        return Ruling(verdict=Verdict.REFUSED, code=code, question=question)
-
-    async def _answered(self, seen: _Seen) -> Question | None:
-        """The question that this response key has answered."""
-        if seen.answered in {None, seen.question.id}:
-            return seen.question
-        found = await self._read([(seen.question.run_id, str(seen.answered))])
-        return found[0] if found else None
-
-    async def _append(self, seen: _Seen, response: Response) -> Ruling | None:
-        """Append the response and its outcome; None on a conflict: then it is evaluated again."""
-        question = seen.question
-        decided = decision.evaluate(question, (*seen.responses, response))
-        outcome = decided.outcome if isinstance(decided, decision.Settled) else None
-        done, value = await self._connection.run_durably(
-            "respond",
-            redis_keys.shard_of(question.run_id),
-            question.run_id,
-            question.id,
-            seen.revision,
-            _response_key(response),
-            dump(response),
-            dump(outcome) if outcome else "",
-            dump(completed_event(question, outcome)) if outcome else "",
-            response.action,
-        )
-        if done == "repeated":
-            question = await self._answered(seen._replace(answered=value)) or question
-            now = await self._read([(question.run_id, question.id)])
-            return Ruling(verdict=Verdict.REPEATED, question=now[0] if now else None)
-        if done != "done":
-            return None
-        if outcome is None:
-            return Ruling(verdict=Verdict.RECORDED, question=question)
-        settled = question.model_copy(update={"outcome": outcome, "settled_at": int(value)})
-        return Ruling(verdict=Verdict.SETTLED, question=settled)
+            batch.hvals(redis_keys.opened(run_id, question_id))
+            batch.hget(key, "executed")
+        fields, versions, responses, opened, executed = batch.results
+        if (question := self._one(question_id, fields)) is None:
+            raise NotFound("question", question_id)
+        with self._connection.unreadable.noted():
+            return Record(
+                question=question,
+                versions=tuple(read_version(question, each) for each in versions),
+                responses=tuple(read_response(question_id, each) for each in responses),
+                opened=tuple(
+                    sorted(
+                        (
+                            read_dated("reading", f"of question {question_id}", each, Opened)
+                            for each in opened
+                        ),
+                        key=lambda each: each.at,
+                    )
+                ),
+                executed=read_dated("call", f"of question {question_id}", executed, Executed)
+                if executed
+                else None,
+            )
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -209,13 +193,6 @@ class RedisQuestions:
         with self._connection.unreadable.noted():
             return read_question(question_id, stored)
 
-    def _readable(self, question_id: str, stored: Iterable[str]) -> builtins.list[Response]:
-        found: builtins.list[Response] = []
-        for each in stored:
-            with suppress(UnreadableRecord), self._connection.unreadable.noted():
-                found.append(read_response(question_id, each))
-        return found
-
 
 async def check_questions(connection: Connection, run_id: str) -> None:
     """Raises UnreadableRecord if the run has a question that this release can't read."""
@@ -228,28 +205,6 @@ async def check_questions(connection: Connection, run_id: str) -> None:
     for question_id, stored in zip(asked, batch.results, strict=True):
         with connection.unreadable.noted():
             read_question(question_id, stored)
-
-
-class _Seen(NamedTuple):
-    """A question as it was when a response to it was evaluated."""
-
-    question: Question
-    revision: str
-    responses: tuple[Response, ...]
-    #: The question of its run that this delivery has answered already.
-    answered: str | None
-
-
-def _response_key(response: Response) -> str:
-    """The response key with its principal: two people may use the same key."""
-    return f"{response.actor.principal}/{response.key}"
-
-
-def _repeats(seen: _Seen, response: Response) -> bool:
-    """Whether this person has given the same response before, as after a confirmation that timed out."""
-    if seen.question.outcome == decision.outcome_of(response):
-        return True
-    return any(response.repeats(each) for each in seen.responses)
 
 
 def _position(cursor: str) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from bot.store.api_keys import RedisApiKeys
 from bot.store.catalogue import RedisCatalogue
 from bot.store.clock import Ages, RedisClock
 from bot.store.connection import Connection, connect
+from bot.store.directory import RedisDirectory
 from bot.store.events import RedisEvents
 from bot.store.health import RedisHealth
 from bot.store.inbox import RedisInbox
@@ -38,11 +39,13 @@ def compose(
     connection: Connection, ages: Ages = DEFAULT_AGES, cipher: JournalCipher | None = None
 ) -> RedisStore:
     """The store on a connection that is open."""
+    directory = RedisDirectory(connection)
     return RedisStore(
         connection=connection,
         catalogue=RedisCatalogue(connection),
-        runs=RedisRuns(connection),
-        questions=RedisQuestions(connection),
+        runs=RedisRuns(connection, directory),
+        questions=RedisQuestions(connection, directory),
+        directory=directory,
         events=RedisEvents(connection),
         queue=RedisQueue(connection, ages.retry_after),
         journal=RedisJournal(connection, cipher or JournalCipher()),

@@ -12,7 +12,7 @@ import zlib
 SCHEMA = 3
 """The version of the stored names. A process refuses a newer one, and upgrades an older one."""
 
-RECORD = 2
+RECORD = 3
 """The version of the record of a run and of a question; a record without one has version 1.
 
 It is incremented with every change that an older release would misunderstand (a field of a policy, a kind of
@@ -24,6 +24,8 @@ SHARDS = 8
 
 PREFIX = "crewdeck"
 WAKE = f"{PREFIX}:wake"
+DIRECTORY = f"{PREFIX}:{{people}}"
+"""The prefix of what is known about people, in one slot of a cluster."""
 SCHEMA_KEY = f"{PREFIX}:schema"
 CREWS = f"{PREFIX}:crews"
 WORKERS = f"{PREFIX}:workers"
@@ -136,6 +138,16 @@ def responses(run_id: str, question_id: str) -> str:
     return f"{question(run_id, question_id)}:responses"
 
 
+def versions(run_id: str, question_id: str) -> str:
+    """What a question asked before each edit, oldest first."""
+    return f"{question(run_id, question_id)}:versions"
+
+
+def opened(run_id: str, question_id: str) -> str:
+    """Who had all of a question before them, by `<principal>/<digest>`: when, and who."""
+    return f"{question(run_id, question_id)}:opened"
+
+
 def shown(run_id: str, surface: str) -> str:
     """The newest event that was shown on a surface, and the references of the posted messages."""
     return f"{run(run_id)}:shown:{surface}"
@@ -169,6 +181,31 @@ def references(run_id: str) -> str:
 def write_marker(key: str) -> str:
     """The key of the marker write that `WAIT` follows, on the server that owns `key`."""
     return f"{key}:write_marker" if "{" in key else f"{PREFIX}:write_marker:{{{key}}}"
+
+
+def identities() -> str:
+    """The linked identities of each person, by each of their principals, with and without tenant."""
+    return f"{DIRECTORY}:identities"
+
+
+def link_code(digest: str) -> str:
+    """Whose code it is that has this digest, and who has used it."""
+    return f"{DIRECTORY}:code:{digest}"
+
+
+def link_attempts(kind: str, principal: str) -> str:
+    """How many codes somebody got (`offer`) or tried (`redeem`) lately."""
+    return f"{DIRECTORY}:{kind}:{principal}"
+
+
+def live_group(reference: str) -> str:
+    """The members of a live group as they were last read."""
+    return f"{DIRECTORY}:group:{reference}"
+
+
+def wanted_groups() -> str:
+    """The live groups whose members are kept in the store, by when somebody last needed them."""
+    return f"{DIRECTORY}:wanted"
 
 
 def memory(key: str) -> str:

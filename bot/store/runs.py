@@ -17,6 +17,7 @@ from bot.core.waiting import Wait
 from bot.store import redis_keys
 from bot.store.codec import RUN_SPEC, dump, ms, new_call, newer_run
 from bot.store.connection import Connection
+from bot.store.directory import RedisDirectory
 from bot.store.questions import check_questions
 from bot.store.references import References
 from bot.store.run_lists import RunLists
@@ -33,8 +34,9 @@ or a delivery of Slack's stands for its run."""
 class RedisRuns:
     """The port `bot.core.ports.Runs`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, directory: RedisDirectory) -> None:
         self._connection = connection
+        self._directory = directory
         self._reader = RunReader(connection)
         self._lists = RunLists(connection)
         self._waits = Waits(connection)
@@ -87,7 +89,7 @@ class RedisRuns:
 
     async def cancel(self, run_id: str, by: Actor) -> Run:
         run = await self.get(run_id)
-        if not can_decide(by, run.cancellers):
+        if not can_decide(by, run.cancellers, await self._directory.people(run.cancellers, [by])):
             raise Refused("not_allowed", "This run is not yours to cancel.")
         await check_questions(self._connection, run_id)
         code = await self._connection.run_durably(
@@ -95,7 +97,7 @@ class RedisRuns:
             redis_keys.shard_of(run_id),
             run_id,
             new_call(),
-            dump(by),
+            dump(by.verified),
             dump(RunCancelled(cancelled_by=by.label)),
         )
         match code:

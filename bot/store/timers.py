@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bot.core import decision
 from bot.core.errors import UnreadableRecord
-from bot.core.event import HumanInputReminded, completed_event
+from bot.core.event import completed_event, reminded_event
 from bot.core.question import Question
 from bot.store import redis_keys
 from bot.store.codec import QUESTION_FIELDS, dump, read_question, read_response
@@ -86,10 +86,11 @@ class Timers:
         revision, question, said = await self._read(timer)
         outcome = body = ""
         if question is not None and timer.kind == "remind":
-            body = dump(HumanInputReminded(question_id=question.id))
+            body = dump(reminded_event(question))
         elif question is not None and question.open:
-            responses = [read_response(question.id, each) for each in said]
-            decided = decision.expired_outcome(question, responses)
+            for each in said:  # One that can't be read may have been enough: then nothing is decided here.
+                read_response(question.id, each)
+            decided = decision.expired_outcome(question)
             outcome, body = dump(decided), dump(completed_event(question, decided))
         return int(
             await self._connection.run(

@@ -128,6 +128,7 @@ class QuestionsEntry(Patience):
     approval: Patience | None = None
     choice: Patience | None = None
     text: Patience | None = None
+    form: Patience | None = None
     review: Patience | None = None
 
     def deadlines(self) -> dict[str, Deadline]:

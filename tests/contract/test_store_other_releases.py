@@ -44,8 +44,8 @@ QUESTIONS: Mapping[str, Change] = {
     "version": with_version,
     "no version": no_version,
     "damaged": damaged,
-    "kind": changed(kind="form"),
-    "policy": changed(policy={"deciders": ["*"], "need": 2}),
+    "kind": changed(kind="vote"),
+    "policy": changed(policy={"deciders": ["*"], "quorum": 2}),
     "field": changed(form={"type": "object"}),
     "silence": changed(deadline={"after": 0, "outcome": "expire", "escalate": "U2"}),
     "no object": changed(policy=["*"]),
@@ -53,7 +53,7 @@ QUESTIONS: Mapping[str, Change] = {
 RUNS: Mapping[str, Change] = {
     "version": with_version,
     "damaged": damaged,
-    "policy": changed(cancellers={"deciders": ["*"], "need": 2}),
+    "policy": changed(cancellers={"deciders": ["*"], "quorum": 2}),
 }
 
 

@@ -17,7 +17,7 @@ from bot.core.event import HumanInputCompleted, HumanInputRequired
 from bot.core.policy import Policy
 from bot.core.ports import Fenced
 from bot.core.question import Action, Deadline, Question
-from bot.core.response import Approve, Choose, Reject, Reply, Response, make_response
+from bot.core.response import Approve, Choose, Reject, Reply, Response, Withdraw, make_response
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import ADA, BOB, LOST, approval, claimed
 from tests.contract.servers import empty
@@ -34,12 +34,19 @@ answers = st.tuples(
     st.just("answer"),
     st.sampled_from(QUESTIONS),
     st.builds(
-        make_response,
-        st.sampled_from([Action.APPROVE, Action.REJECT, Action.CHOOSE, Action.RESPOND]),
+        lambda act, by, key, comment: make_response(act[0], by, key=key, value=act[1], comment=comment),
+        st.sampled_from(
+            [
+                (Action.APPROVE, None),
+                (Action.REJECT, None),
+                (Action.CHOOSE, "1"),
+                (Action.RESPOND, None),
+                (Action.WITHDRAW, None),
+            ]
+        ),
         people,
-        key=st.sampled_from(["press 1", "press 2", "press 3"]),
-        value=st.sampled_from([None, "1", "approve"]),
-        comment=st.sampled_from(["", " ", "Make it shorter"]),
+        st.sampled_from(["press 1", "press 2", "press 3"]),
+        st.sampled_from(["", " ", "Make it shorter"]),
     ),
 )
 asks = st.tuples(st.just("ask"), st.sampled_from(QUESTIONS), st.sampled_from([None, 0, 3600]))
@@ -58,7 +65,7 @@ async def do(store: RedisStore, claim: Claim, step: tuple[object, ...]) -> objec
                 policy = Policy(deciders=(ADA.principal, BOB.principal))
                 asked = approval(claim, name, deadline).model_copy(update={"policy": policy})
                 result = await store.questions.ask(claim, asked)
-            case ("answer", str(name), Approve() | Reject() | Choose() | Reply() as said):
+            case ("answer", str(name), Approve() | Reject() | Choose() | Reply() | Withdraw() as said):
                 result = await store.questions.respond(run, approval(claim, name).id, said)
             case ("cancel", Actor() as by):
                 result = await store.runs.cancel(run, by)
@@ -104,7 +111,7 @@ def assert_decided(question: Question, said: list[Response]) -> None:
         case decision.Settled(outcome=decided):
             assert question.outcome == decided
         case decision.Pending():
-            assert question.outcome in {decision.expired_outcome(asked, said), decision.WITHDRAWN}
+            assert question.outcome in {decision.expired_outcome(asked), decision.WITHDRAWN}
 
 
 @given(steps=steps, at_once=st.booleans())

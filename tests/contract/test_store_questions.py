@@ -39,7 +39,9 @@ async def test_an_answer_settles_the_question(store: RedisStore) -> None:
     assert ruling.question.outcome is not None
     assert ruling.question.outcome.text(question.options) == "Reject: Too long"
     assert ruling.question.outcome.by == ADA
-    assert await store.questions.responses(claim.run.id, question.id) == [said]
+    [recorded] = await store.questions.responses(claim.run.id, question.id)
+    assert recorded.model_copy(update={"at": 0}) == said
+    assert question.created_at <= recorded.at <= (ruling.question.settled_at or 0)
     assert (await store.runs.get(claim.run.id)).status is RunStatus.RUNNING
     assert await store.questions.ask(claim, approval(claim)) == ruling.question
 
@@ -135,9 +137,11 @@ async def test_a_response_is_appended_only_to_what_was_judged(store: RedisStore,
                 revision,
                 key,
                 response(key=key).model_dump_json(),
-                "",
-                "",
                 "approve",
+                "",
+                '{"type":"human_input_recorded"}',
+                "{}",
+                "",
             )
             assert (await connection.run("respond", redis_keys.shard_of(run_id), *words))[0] == done
     finally:

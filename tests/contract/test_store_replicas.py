@@ -95,7 +95,8 @@ async def test_an_answer_that_was_confirmed_outlives_the_primary(data_dir: Path)
             await sooner_or_later(store.health.ping)
             for claim, question in zip(claims, questions, strict=True):
                 assert (await told(store, claim.run.id))[-1] == "human_input_completed"
-                assert await store.questions.responses(claim.run.id, question.id) == [response()]
+                [said] = await store.questions.responses(claim.run.id, question.id)
+                assert said.same_as(response())
             await store.queue.finish(claims[0], result="done")
             await store.queue.abandon(claims[1].worker, LOST)
             [taken, *_] = await store.queue.claim("w2", [DEMO.name], 4, LEASE)

@@ -1,16 +1,16 @@
 -- Record and announce a question of a claimed run, once. Returns 1 (new), 0 (known) or -1 (fenced).
 -- The run gets the version of its newest record, so that an older release leaves all of it unchanged.
 -- ARGV: id, epoch, question id, spec, its deciders (JSON), body of human_input_required, outcome and body if withdrawn,
---       deadline (ms or ''), remind after (ms or '')
+--       deadline (ms or ''), remind after (ms or ''), progress
 local id, question = ARGV[1], ARGV[3]
 if not holds_claim(ARGV[1], ARGV[2]) then return -1 end
 local key = question_key(id, question)
 if redis.call('EXISTS', key) == 1 then return 0 end
 local at = now()
 local deadline, remind = ARGV[9], ARGV[10]
-redis.call('HSET', key, 'version', RECORD, 'revision', 0, 'spec', ARGV[4], 'rules', ARGV[5], 'created_at', at,
+redis.call('HSET', key, 'version', RECORD, 'revision', 0, 'spec', ARGV[4], 'progress', ARGV[11], 'rules', ARGV[5], 'created_at', at,
   'withdrawn', ARGV[7], 'withdrawn_body', ARGV[8])
-if not is_newer_version(redis.call('HGET', run_key(id), 'version')) then redis.call('HSET', run_key(id), 'version', RECORD) end
+raise_version(id)
 reset_crashes(id)
 redis.call('RPUSH', run_key(id) .. ':asked', question)
 for _, list in ipairs(open_lists(id, question)) do redis.call('ZADD', list, at, id .. '/' .. question) end

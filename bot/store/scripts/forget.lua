@@ -23,7 +23,8 @@ local function forget(id, barred)
     redis.call('DEL', shown, shown .. ':resend')
   end
   for _, question in ipairs(redis.call('LRANGE', key .. ':asked', 0, -1)) do
-    redis.call('DEL', question_key(id, question), question_key(id, question) .. ':responses')
+    local asked = question_key(id, question)
+    redis.call('DEL', asked, asked .. ':responses', asked .. ':versions', asked .. ':opened')
     redis.call('HDEL', base .. ':question_runs', question)
   end
   redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':places', key .. ':journal',

@@ -38,6 +38,12 @@ local function shard() return string.match(base, '{s(%d+)}') end
 -- left unchanged.
 local function is_newer_version(version) return (tonumber(version or 1) or math.huge) > RECORD end
 
+-- Give a run the version of this release's records, since it has one of them now.
+local function raise_version(id)
+  local key = run_key(id)
+  if not is_newer_version(redis.call('HGET', key, 'version')) then redis.call('HSET', key, 'version', RECORD) end
+end
+
 -- Whether a newer release wrote the run or one of its questions. A damaged question counts as newer.
 local function has_newer_version(id)
   local key = run_key(id)

@@ -1,8 +1,8 @@
 -- Append a response, with the outcome that bot/core/decision.py evaluated: this only compares and sets.
 -- Returns {done, time}; {repeated, the question that this key has answered}; {conflict, ''} if the question has changed
 -- since it was evaluated; or {unknown_question, ''}.
--- ARGV: id, question id, evaluated revision, key of the response with its principal, response (JSON),
---       outcome and body of human_input_completed ('' if more people are needed), action
+-- ARGV: id, question id, evaluated revision, key of the response with its principal, response (JSON), its action,
+--       outcome ('' if more people are needed), body of the event, progress, edited spec ('' if nothing was edited)
 allow_when_full()
 local id, question, said = ARGV[1], ARGV[2], ARGV[4]
 local key, answers = question_key(id, question), run_key(id) .. ':answered'
@@ -15,14 +15,23 @@ if stored[3] or (stored[2] or '0') ~= ARGV[3] or is_newer_version(stored[4]) the
 local at = now()
 redis.call('HSET', answers, said, question)
 redis.call('RPUSH', key .. ':responses', ARGV[5])
-if ARGV[6] == '' then
+redis.call('HSET', key, 'progress', ARGV[9])
+if ARGV[10] ~= '' then
+  redis.call('RPUSH', key .. ':versions', stored[1])
+  redis.call('HSET', key, 'spec', ARGV[10], 'version', RECORD)
+  raise_version(id)
+end
+if ARGV[7] == '' then
   redis.call('HINCRBY', key, 'revision', 1)
+  append_event(id, ARGV[8], at)
+  wake('question:' .. question)
+  publish()
   return { 'done', at }
 end
-settle_question(id, question, ARGV[6], ARGV[7], at)
+settle_question(id, question, ARGV[7], ARGV[8], at)
 
 local waited = (at - stored[5]) / 1000
-redis.call('HINCRBY', base .. ':answers', ARGV[8], 1)
+redis.call('HINCRBY', base .. ':answers', ARGV[6], 1)
 redis.call('HINCRBYFLOAT', base .. ':waited', 'sum', waited)
 for _, bound in ipairs({ 10, 60, 300, 1800, 7200, 28800, 86400 }) do
   if waited <= bound then redis.call('HINCRBY', base .. ':waited', bound, 1) end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import uuid
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -14,8 +14,8 @@ from bot.core.actor import Actor
 from bot.core.alike import label_key
 from bot.core.decision import Ruling
 from bot.core.errors import NotFound
-from bot.core.event import encode
 from bot.core.lists import QuestionPage
+from bot.core.people import names_of
 from bot.core.policy import ANYONE, can_decide
 from bot.core.ports import Store
 from bot.core.question import Action, Question
@@ -105,7 +105,9 @@ class Answers:
         self, question: Question, said: tuple[Action, str | None, str], actor: Actor, digest: str | None
     ) -> AnswerView:
         action, value, comment = said
-        key = _key(question, actor, *said)
+        # A request is a response of its own: the store recognises the same answer of the same person, and
+        # one that was taken back may be given again.
+        key = f"http:{uuid.uuid4()}"
         given = make_response(action, actor, key=key, value=value, comment=comment, digest=digest or "")
         ruling = await self._store.questions.respond(question.run_id, question.id, given)
         if not answering.counted(ruling):
@@ -115,12 +117,6 @@ class Answers:
         if outcome is None:
             raise NotFound("question", question.id)
         return AnswerView(**dict(outcome), question_id=settled.id, run_id=settled.run_id)
-
-
-def _key(question: Question, actor: Actor, action: Action, value: str | None, comment: str) -> str:
-    """The idempotency key: the same answer of the same caller is the same response."""
-    said = encode([question.id, actor.principal, actor.on_behalf_of, action, value, comment])
-    return f"http:{hashlib.sha256(said).hexdigest()}"
 
 
 def _option(question: Question, value: str | None) -> str | None:
@@ -172,12 +168,13 @@ class QuestionRoutes:
         return reply(QuestionsView(questions=shown, next=page.next))
 
     async def _page(self, context: RequestContext[None, QuestionsQuery]) -> QuestionPage:
-        actor, query = context.caller.actor, context.query
+        query = context.query
+        actor = await self._store.directory.known(context.caller.actor)
         if actor.admin or not (query.mine or context.caller.is_person):
             return await self._store.questions.open_page(query.limit, after=query.cursor)
         if Scope.ANSWER not in context.caller.scopes:
             return QuestionPage([], None)
-        deciders = (*actor.principals, ANYONE)
+        deciders = (*sorted(names_of(actor)), ANYONE)
         page = await self._store.questions.open_page(query.limit, deciders, query.cursor)
         return QuestionPage([each for each in page.questions if can_decide(actor, each.policy)], page.next)
 

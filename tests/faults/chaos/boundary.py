@@ -62,6 +62,8 @@ ELSEWHERE = {
     "ack_event": "of webhooks",
     "nack_event": "of webhooks",
     "resend": "of an operator",
+    "open_question": "of a surface that shows a question; nothing but its record reads it",
+    "record_call": "of a worker after the call of a gate, whose result the journal has; the record reads it",
 }
 """Transitions at which nothing is killed here, and whose they are. Each may come twice or not at all, which
 tests/contract shows."""

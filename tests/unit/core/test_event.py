@@ -93,6 +93,9 @@ GOLDEN: list[tuple[Body, dict[str, Any]]] = [
             "options": [{"id": "1", "label": "Tea"}, {"id": "2", "label": "Coffee"}],
             "round": None,
             "deadline": "2026-03-31T10:01:00.123Z",
+            "form": None,
+            "action": None,
+            "policy": None,
         },
     ),
     (
@@ -109,6 +112,10 @@ GOLDEN: list[tuple[Body, dict[str, Any]]] = [
             "human_feedback": "Coffee",
             "answered_by": "Ada",
             "surface": "slack",
+            "values": None,
+            "arguments": None,
+            "responses": [],
+            "override": False,
         },
     ),
     (
@@ -125,11 +132,15 @@ GOLDEN: list[tuple[Body, dict[str, Any]]] = [
             "human_feedback": "Withdrawn: the run ended",
             "answered_by": None,
             "surface": None,
+            "values": None,
+            "arguments": None,
+            "responses": [],
+            "override": False,
         },
     ),
     (
         HumanInputReminded(question_id="q1"),
-        {"type": "human_input_reminded", "question_id": "q1"},
+        {"type": "human_input_reminded", "question_id": "q1", "progress": None},
     ),
     (RunCompleted(result="# Mills"), {"type": "run_completed", "result": "# Mills"}),
     (

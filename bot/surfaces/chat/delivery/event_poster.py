@@ -10,6 +10,7 @@ from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.event import (
     Event,
     HumanInputCompleted,
+    HumanInputRecorded,
     HumanInputReminded,
     HumanInputRequired,
     RunCancelled,
@@ -117,7 +118,7 @@ class EventPoster:
 
     async def _post(self, thread: RunThread, event: Event) -> None:
         match event.body:
-            case RunStarted() | TaskStarted() | TaskCompleted() | Unknown():
+            case RunStarted() | TaskStarted() | TaskCompleted() | HumanInputRecorded() | Unknown():
                 return  # These change the progress message and nothing else.
             case RunChanged() as body:
                 await self._changed(thread, body.change, event.seq)

@@ -132,6 +132,8 @@ def _headline(card: QuestionCard) -> Line:
             return asker, " asks you to choose"
         case QuestionKind.TEXT:
             return asker, " has a question"
+        case QuestionKind.FORM:
+            return asker, " asks for details"
         case QuestionKind.REVIEW:
             return asker, f" asks for a review{_round_of(card)}"
 
@@ -261,7 +263,7 @@ def _hint(card: QuestionCard, where: Fit) -> str:
             return "Approve: it stands. Request changes, or a reply: another round. Reject: the run ends."
         case QuestionKind.APPROVAL | QuestionKind.CHOICE:
             return "A reply of just a button's label counts as that button; other words never approve."
-        case QuestionKind.TEXT:
+        case QuestionKind.TEXT | QuestionKind.FORM:
             return ""
 
 

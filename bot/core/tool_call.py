@@ -1,0 +1,126 @@
+"""Tool calls that wait for an approval: what is shown of them, what may be edited, and what is approved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+
+from pydantic import Field, JsonValue
+
+from bot.core.policy import Policy
+from bot.core.text import ValidJson, ValidText
+from bot.core.value import Strict
+
+
+class ToolCall(Strict):
+    """A tool call that waits for an approval. Secret arguments are described, never contained."""
+
+    tool: str
+    #: What the call does, in the author's words: `Pay {amount} to {recipient}`. May be empty; see `summary`.
+    title: ValidText = ""
+    #: In whose name it is made, as people read it: "as the app".
+    on_behalf: ValidText = ""
+    #: The validated arguments as they stand now, in the order of the tool's schema.
+    arguments: dict[str, ValidJson]
+    #: The arguments before anybody edited them.
+    proposed: dict[str, ValidJson]
+    #: The arguments that an approval may change.
+    editable: tuple[str, ...] = ()
+    #: Secret arguments: name -> a keyed digest of the value, which reveals nothing about it.
+    secrets: dict[str, str] = Field(default_factory=dict)
+    #: The JSON Schema of the tool's arguments.
+    parameters: dict[str, ValidJson] = Field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The title with the arguments as they stand now. A secret or an unknown name stays as it is."""
+        return _PLACEHOLDER.sub(self._filled_in, self.title)
+
+    def _filled_in(self, placeholder: re.Match[str]) -> str:
+        name = placeholder[1]
+        if name not in self.arguments:
+            return placeholder[0]
+        value = self.arguments[name]
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    def edited(self, changes: Mapping[str, JsonValue]) -> ToolCall:
+        """The call with changed arguments. Check them with `edit_errors` before."""
+        return self.model_copy(update={"arguments": {**self.arguments, **changes}})
+
+
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
+
+def edit_errors(call: ToolCall, changes: Mapping[str, JsonValue]) -> dict[str, str]:
+    """What is wrong with these changes, by argument: all or some of the call's arguments.
+
+    Values of other types than the tool's parameters have are refused here already; the worker validates them
+    completely before the call.
+    """
+    errors: dict[str, str] = {}
+    for name, value in changes.items():
+        if name not in call.arguments:
+            errors[name] = (
+                "is no argument of this call"
+                if name not in call.secrets
+                else "is secret, so it can't be edited"
+            )
+        elif name not in call.editable:
+            if not _same(value, call.proposed[name]):
+                errors[name] = "can't be edited"
+        elif wrong := _type_error(call.parameters, name, value):
+            errors[name] = wrong
+    return errors
+
+
+def call_digest(call: ToolCall, policy: Policy) -> str:
+    """SHA-256 of what an approval of a call covers: tool, parameters, arguments, secrets and the policy.
+
+    Computed again right before the call, from the arguments that it will have.
+    """
+    covered = call.model_dump(mode="json", include={"tool", "parameters", "arguments", "secrets"})
+    return sha256_of(covered | {"policy": policy.model_dump(mode="json")})
+
+
+def sha256_of(value: object) -> str:
+    """The digest of a JSON value, whatever the order of its keys."""
+    text = json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two JSON values are the same, types included: `1` is neither `1.0` nor `true`."""
+    return sha256_of(one) == sha256_of(other)
+
+
+_TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
+    "string": ("text", (str,)),
+    "integer": ("a whole number", (int,)),
+    "number": ("a number", (int, float)),
+    "boolean": ("true or false", (bool,)),
+    "array": ("a list", (list,)),
+    "object": ("an object", (dict,)),
+    "null": ("nothing", (type(None),)),
+}
+
+
+def _type_error(parameters: Mapping[str, JsonValue], name: str, value: JsonValue) -> str:
+    properties = parameters.get("properties")
+    schema = properties.get(name) if isinstance(properties, dict) else None
+    if not isinstance(schema, dict):
+        return ""
+    choices = schema.get("enum")
+    if isinstance(choices, list) and not any(_same(value, each) for each in choices):
+        return f"must be one of {', '.join(map(str, choices))}"
+    named = schema.get("type")
+    types = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+    known = [_TYPES[each] for each in types if isinstance(each, str) and each in _TYPES]
+    if not known or any(_is_a(value, accepted) for _, accepted in known):
+        return ""
+    return f"must be {' or '.join(words for words, _ in known)}"
+
+
+def _is_a(value: JsonValue, accepted: tuple[type, ...]) -> bool:
+    return isinstance(value, accepted) and (not isinstance(value, bool) or bool in accepted)

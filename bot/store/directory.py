@@ -1,0 +1,146 @@
+"""The directory of people: who is who, and who is in which group, when something is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Never
+
+from bot.core.actor import Actor
+from bot.core.directory import GroupReader
+from bot.core.errors import Refused
+from bot.core.people import People, groups_with, names_of
+from bot.core.policy import ANYONE, Policy, is_live_group
+from bot.store import redis_keys
+from bot.store.connection import Connection
+from bot.store.identities import Identities, linkable, people_among
+from bot.store.link_codes import LinkCodes
+from bot.store.live_groups import MAX_AGE_MS, LiveGroups, Members
+
+
+class RedisDirectory:
+    """The port `bot.core.directory.Directory`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._identities = Identities(connection)
+        self._groups = LiveGroups(connection)
+        self._codes = LinkCodes(connection)
+
+    async def people(self, policy: Policy, actors: Sequence[Actor] = ()) -> People:
+        groups = sorted(policy.live_groups)
+        names = _names_in(policy, actors)
+        async with self._connection.pipeline() as batch:
+            batch.time()
+            for group in groups:
+                batch.get(redis_keys.live_group(group))
+            if names:
+                batch.hmget(redis_keys.identities(), names)
+        now = at_ms(batch.results[0])
+        members = await self._groups.at_decision(groups, batch.results[1 : 1 + len(groups)], now)
+        linked = self._identities.parse(names, batch.results[-1]) if names else {}
+        everybody = {each for group in members.values() for each in group.members}
+        linked |= await self._identities.read(everybody - linked.keys())
+        return people_among(linked, actors, now).model_copy(update=_as_groups(members))
+
+    async def known(self, actor: Actor) -> Actor:
+        actor = actor.verified
+        if not actor.at_home:
+            return actor
+        linked = await self._identities.read(actor.authenticated)
+        now = await self._connection.now()
+        people = people_among(linked, [actor], now)
+        wanted = await self._groups.wanted()
+        stored = await self._groups.stored(wanted) if wanted else {}
+        members = {
+            group: frozenset(each.members)
+            for group, each in stored.items()
+            if each is not None and now - each.at <= MAX_AGE_MS
+        }
+        return actor.model_copy(
+            update={
+                "linked": tuple(
+                    sorted(
+                        {each.principal for person in linked.values() for each in person.identities}
+                        - set(actor.authenticated)
+                    )
+                ),
+                "groups": tuple(sorted(groups_with(names_of(actor, people), members))),
+            }
+        )
+
+    def serve(self, surface: str, reader: GroupReader) -> None:
+        self._groups.serve(surface, reader)
+
+    async def refresh(self, groups: Sequence[str]) -> None:
+        await self._groups.refresh(groups)
+
+    async def keep(self) -> Never:
+        """Keep the live groups of this process's surfaces in the store. Runs for ever."""
+        await self._groups.keep()
+
+    async def identities(self, actor: Actor) -> tuple[Actor, ...]:
+        linked = await self._identities.read(actor.authenticated)
+        found = {each.principal: each for each in linkable(actor)}
+        found |= {each.principal: each for person in linked.values() for each in person.identities}
+        return tuple(found[name] for name in sorted(found))
+
+    async def new_code(self, actor: Actor) -> str:
+        _check_linkable(actor)
+        return await self._codes.offer(actor.verified)
+
+    async def bearer(self, code: str, actor: Actor) -> Actor:
+        _check_linkable(actor)
+        other, _ = await self._codes.look(code, actor)
+        await self._check_pair(other, actor)
+        return other
+
+    async def redeem(self, code: str, actor: Actor) -> tuple[Actor, ...]:
+        _check_linkable(actor)
+        other, used = await self._codes.look(code, actor)
+        if not used:  # Otherwise this is the same call, whose reply was lost.
+            await self._check_pair(other, actor)
+            await self._codes.use(code, actor)
+        return await self._identities.link(linkable(other), linkable(actor))
+
+    async def unlink(self, actor: Actor, principal: str) -> bool:
+        now = await self._connection.now()
+        own = [each.principal for each in linkable(actor)]
+        return await self._identities.unlink(own, principal, now)
+
+    async def _check_pair(self, other: Actor, actor: Actor) -> None:
+        theirs, mine = linkable(other), linkable(actor)
+        if {(each.surface, each.tenant) for each in theirs} & {(each.surface, each.tenant) for each in mine}:
+            raise Refused(
+                "same_surface", "This code is from here. Enter it where you are signed in as somebody else."
+            )
+        known = {each.principal for each in await self.identities(actor)}
+        if known.issuperset(each.principal for each in theirs):
+            raise Refused("already_linked", "These are linked already.")
+
+
+def at_ms(time: tuple[int, int]) -> int:
+    """Redis' clock in milliseconds."""
+    return int(time[0]) * 1000 + int(time[1]) // 1000
+
+
+def _names_in(policy: Policy, actors: Sequence[Actor]) -> list[str]:
+    """Everybody whom a policy names, and these actors."""
+    named = [
+        *policy.deciders,
+        *policy.excluded,
+        *(each for group in policy.groups for each in group.members),
+        *(each for actor in actors if actor.at_home for each in actor.authenticated),
+    ]
+    return [each for each in dict.fromkeys(named) if each != ANYONE and not is_live_group(each)]
+
+
+def _as_groups(members: dict[str, Members]) -> dict[str, object]:
+    return {
+        "groups": {name: frozenset(each.members) for name, each in members.items() if not each.reason},
+        "unreadable": {name: each.reason for name, each in members.items() if each.reason},
+    }
+
+
+def _check_linkable(actor: Actor) -> None:
+    if not actor.at_home or not linkable(actor):
+        raise Refused("not_linkable", "Only members of this workspace can link their identities.")

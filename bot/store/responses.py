@@ -1,0 +1,189 @@
+"""Responses to questions: read with what the rules need, evaluated, and appended unless something changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from bot.core import decision
+from bot.core.decision import Refusal, Ruling, Verdict
+from bot.core.errors import StoreUnavailable, UnreadableRecord
+from bot.core.event import completed_event, recorded_event
+from bot.core.people import People
+from bot.core.policy import OnReject
+from bot.core.question import Question
+from bot.core.response import Response
+from bot.store import redis_keys
+from bot.store.codec import QUESTION_FIELDS, QUESTION_OWN, dump, read_question, read_response
+from bot.store.connection import Connection
+from bot.store.directory import RedisDirectory, at_ms
+from bot.store.identities import Identities, Linked, people_among
+
+MAX_ATTEMPTS = 16
+"""How often a response is evaluated again because others were recorded meanwhile."""
+
+
+class Responses:
+    """Answers questions. The rules are those of `bot.core.decision`; scripts only compare and set."""
+
+    def __init__(self, connection: Connection, directory: RedisDirectory) -> None:
+        self._connection = connection
+        self._directory = directory
+        self._identities = Identities(connection)
+
+    async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
+        response = response.model_copy(update={"actor": response.actor.verified})
+        for _ in range(MAX_ATTEMPTS):
+            seen = await self._look(run_id, question_id, response)
+            if seen is None:
+                return Ruling(verdict=Verdict.REFUSED, code="unknown_question")
+            dated = response.model_copy(update={"at": seen.at})
+            people = await self._people(seen, dated)
+            ruling = await self._known(seen, dated, people) or await self._append(seen, dated, people)
+            if ruling is not None:
+                return ruling
+        raise StoreUnavailable("Many people answer this at the same time, so this answer was not recorded.")
+
+    async def of(self, run_id: str, question_id: str) -> list[Response]:
+        """All responses, oldest first. Unreadable ones are left out."""
+        stored = await self._connection.do(
+            self._connection.redis.lrange(redis_keys.responses(run_id, question_id), 0, -1)
+        )
+        return self._readable(question_id, stored)
+
+    async def _look(self, run_id: str, question_id: str, response: Response) -> _Seen | None:
+        """Read at once what the evaluation of a response needs; None if there is no such question."""
+        key, names = redis_keys.question(run_id, question_id), list(response.actor.authenticated)
+        async with self._connection.pipeline() as batch:
+            # The revision first: what is read after it can only be newer, and then the transition conflicts.
+            batch.hget(key, "revision")
+            batch.hmget(key, list(QUESTION_FIELDS))
+            batch.lrange(redis_keys.responses(run_id, question_id), 0, -1)
+            batch.hget(redis_keys.answered(run_id), response_key(response))
+            batch.hmget(redis_keys.identities(), names)
+            batch.time()
+        revision, fields, said, answered, identities, time = batch.results
+        with self._connection.unreadable.noted():
+            question = read_question(question_id, fields)
+        if question is None:
+            return None
+        if question.open:  # The outcome rests on all of them.
+            earlier = [read_response(question_id, each) for each in said]
+        else:
+            earlier = self._readable(question_id, said)
+        linked = self._identities.parse(names, identities)
+        at = max([at_ms(time), *(each.at for each in earlier)])
+        return _Seen(question, revision or "0", tuple(earlier), answered, linked, at)
+
+    async def _people(self, seen: _Seen, response: Response) -> People:
+        """Who is who for this decision; without another round trip where it is only about the responder."""
+        policy = seen.question.policy
+        about_others = seen.question.open and (seen.responses or policy.on_reject is OnReject.COUNTS)
+        if not policy.live_groups and not about_others:
+            return people_among(seen.linked, [response.actor], seen.at)
+        actors = [response.actor, *(each.actor for each in seen.responses)]
+        return await self._directory.people(policy, actors)
+
+    async def _known(self, seen: _Seen, response: Response, people: People) -> Ruling | None:
+        """The ruling on a response that doesn't count; None if it counts."""
+        question = seen.question
+        refused = decision.refusal(question, response, people, seen.responses)
+        if refused is not None and refused.code == "not_allowed":
+            return _refused(refused)
+        if seen.answered is not None or decision.repeats(question, response, people, seen.responses):
+            # What people are told of an earlier answer must not be taken back by a failover either.
+            await self._connection.wait_durable(redis_keys.shard_of(question.run_id))
+            return Ruling(verdict=Verdict.REPEATED, question=await self._answered(seen))
+        if refused is None:
+            return None
+        if refused.code == "settled":
+            await self._connection.wait_durable(redis_keys.shard_of(question.run_id))
+        return _refused(refused, question)
+
+    async def _answered(self, seen: _Seen) -> Question | None:
+        """The question that this response key has answered."""
+        if seen.answered in {None, seen.question.id}:
+            return seen.question
+        return await self._read(seen.question.run_id, str(seen.answered))
+
+    async def _append(self, seen: _Seen, response: Response, people: People) -> Ruling | None:
+        """Append the response with its effect; None on a conflict: then it is evaluated again."""
+        question, response = decision.amend(seen.question, response)
+        decided = decision.evaluate(question, (*seen.responses, response), people)
+        outcome = decided.outcome if isinstance(decided, decision.Settled) else None
+        question = question.model_copy(update={"progress": decided.progress})
+        event = completed_event(question, outcome) if outcome else recorded_event(question, response)
+        done, value = await self._connection.run_durably(
+            "respond",
+            redis_keys.shard_of(question.run_id),
+            question.run_id,
+            question.id,
+            seen.revision,
+            response_key(response),
+            dump(response),
+            response.action,
+            dump(outcome) if outcome else "",
+            dump(event),
+            dump(question.progress),
+            dump(question, exclude=QUESTION_OWN) if question.digest != seen.question.digest else "",
+        )
+        if done == "repeated":
+            return await self._repeated(seen, value)
+        if done != "done":
+            return None
+        if outcome is None:
+            return Ruling(verdict=Verdict.RECORDED, question=question)
+        settled = question.model_copy(update={"outcome": outcome, "settled_at": int(value)})
+        return Ruling(verdict=Verdict.SETTLED, question=settled)
+
+    async def _repeated(self, seen: _Seen, answered: str) -> Ruling:
+        """The ruling on a delivery that was recorded since it was looked for, as when a reply was lost."""
+        question = await self._answered(seen._replace(answered=answered)) or seen.question
+        now = await self._read(question.run_id, question.id)
+        return Ruling(verdict=Verdict.REPEATED, question=now)
+
+    async def _read(self, run_id: str, question_id: str) -> Question | None:
+        stored = await self._connection.do(
+            self._connection.redis.hmget(redis_keys.question(run_id, question_id), list(QUESTION_FIELDS))
+        )
+        with suppress(UnreadableRecord), self._connection.unreadable.noted():
+            return read_question(question_id, stored)
+        return None
+
+    def _readable(self, question_id: str, stored: Iterable[str]) -> list[Response]:
+        found: list[Response] = []
+        for each in stored:
+            with suppress(UnreadableRecord), self._connection.unreadable.noted():
+                found.append(read_response(question_id, each))
+        return found
+
+
+class _Seen(NamedTuple):
+    """A question as it was when a response to it was evaluated."""
+
+    question: Question
+    revision: str
+    responses: Sequence[Response]
+    #: The question of its run that this delivery has answered already.
+    answered: str | None
+    #: The linked identities of the responder.
+    linked: Linked
+    #: The time by the store's clock.
+    at: int
+
+
+def response_key(response: Response) -> str:
+    """The response key with its principal: two people may use the same key."""
+    return f"{response.actor.principal}/{response.key}"
+
+
+def _refused(refused: Refusal, question: Question | None = None) -> Ruling:
+    return Ruling(
+        verdict=Verdict.REFUSED,
+        code=refused.code,
+        objection=refused.objection,
+        reason=refused.reason,
+        errors=refused.errors,
+        question=question,
+    )
