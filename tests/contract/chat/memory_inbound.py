@@ -137,6 +137,11 @@ class MemoryChat:
     engine: InboundEngine
     background: BackgroundTasks
 
+    answers_starts = True
+
+    def person(self, user: str) -> Actor:
+        return person(user)
+
     # ── what people do; each answers with all that the person is told ───────────────────────────────────
 
     async def command(self, user: str, words: str, *, form_handle: str = "") -> str:
@@ -163,6 +168,21 @@ class MemoryChat:
         request = InboundRequest(key, to, form_handle=form_handle, form_id=form_id)
         return await self._handled(request, self.engine.presses.handle(press))
 
+    async def starts(self, user: str, words: str, *, message_id: str) -> str:
+        """A command in a direct message."""
+        message = self.message(user, words, thread="", message_id=message_id, direct=True)
+        return await self._routed(message)
+
+    async def opens(self, user: str, action: str, target: Target) -> str:
+        """The words of the form that a press opens."""
+        await self.press(user, action, target, form_handle="h1")
+        return text_of(self.platform.opened["h1"])
+
+    async def decides_in_form(self, user: str, action: str, target: Target) -> str:
+        """What the form says after a press in it."""
+        await self.press(user, action, target, form_id="f1")
+        return text_of(self.platform.replaced["f1"])
+
     async def submit(self, user: str, callback: str, metadata: str, **values: str) -> Mapping[str, str]:
         """What is wrong in the form, by field."""
         key = f"form-{next(_numbers)}"
@@ -172,9 +192,33 @@ class MemoryChat:
         return reply.errors
 
     async def says(
-        self, user: str, words: str, *, thread: str = THREAD, message_id: str = "", **more: Any
+        self,
+        user: str,
+        words: str,
+        *,
+        message_id: str = "",
+        elsewhere: bool = False,
+        edited: bool = False,
+        to: str = "",
     ) -> str:
-        message = self.message(user, words, thread=thread, message_id=message_id, **more)
+        """A reply in the thread of the runs; `to` somebody who is mentioned first."""
+        thread = "elsewhere" if elsewhere else THREAD
+        flags: dict[str, Any] = {"names_others": bool(to), "speaks_to_others": bool(to)}
+        message = self.message(
+            user, words, thread=thread, message_id=message_id, from_person=not edited, **flags
+        )
+        return await self._routed(message)
+
+    async def draft(self, user: str, words: str) -> str:
+        """The id of the draft that a start without its inputs leaves."""
+        asked = await self.command(user, words)
+        return next(word for word in asked.split() if len(word) == 36 and word.count("-") == 4)
+
+    def make_unknown(self, user: str) -> None:
+        """The platform can't say who this is."""
+        self.platform.strangers.add(user)
+
+    async def _routed(self, message: IncomingMessage) -> str:
         request = InboundRequest(message.key, message.reply_to)
         return await self._handled(request, self.engine.router.message(message))
 
@@ -236,10 +280,29 @@ class MemoryChat:
         [claim] = await self.store.queue.claim("worker", [crew.name], 1, 60)
         return claim
 
+    async def asking_at_length(self) -> Question:
+        """A question of which the thread shows the beginning only."""
+        question = await self.asking()
+        self.platform.shortened.add(question.id)
+        return question
+
     async def outcome(self, question: Question) -> str:
         """The settled action; empty while it is open."""
         now = await self.store.questions.get(question.run_id, question.id)
         return now.outcome.action if now.outcome else ""
+
+    # ── messages of ours ────────────────────────────────────────────────────────────────────────────────
+
+    async def orphan(self) -> Posted:
+        """A message of ours that nobody recorded."""
+        return Posted(CHANNEL, "m7")
+
+    async def is_adopted(self, question: Question, posted: Posted) -> bool:
+        del question
+        return posted in self.platform.adopted
+
+    async def shows_outcome(self, posted: Posted) -> bool:
+        return posted in self.platform.shown_outcomes
 
 
 def target_of(question: Question, option_id: str = "", digest: str | None = None) -> Target:
