@@ -14,8 +14,8 @@ from bot.core.lists import RunFilter
 from bot.core.policy import Approvers
 from bot.core.question import Action, Deadline, Outcome, Question, QuestionKind
 from tests.contract.http.served import http_client
+from tests.faults.multi_web_deployment import MultiWebDeployment
 from tests.faults.process_deployment import ProcessDeployment, Web
-from tests.faults.slack_deployment import SlackDeployment
 from tests.loopback.slack import GENERAL
 from tests.scenario.slack_deployment import SECRET
 
@@ -25,15 +25,15 @@ ANYONE = Approvers(requester=False, anyone=True)
 
 
 @pytest.fixture
-async def slack_deployment(processes: ProcessDeployment) -> AsyncIterator[SlackDeployment]:
-    async with SlackDeployment.built(processes, webs=2) as built:
+async def multi_web(processes: ProcessDeployment) -> AsyncIterator[MultiWebDeployment]:
+    async with MultiWebDeployment.built(processes, webs=2) as built:
         yield built
 
 
-async def outcome_of(slack_deployment: SlackDeployment, question: Question) -> Outcome:
+async def outcome_of(multi_web: MultiWebDeployment, question: Question) -> Outcome:
     """The question's outcome, which was told once."""
-    settled = await slack_deployment.on.store.questions.get(question.run_id, question.id)
-    told = [event.body for event in await slack_deployment.on.store.events.read(question.run_id)]
+    settled = await multi_web.on.store.questions.get(question.run_id, question.id)
+    told = [event.body for event in await multi_web.on.store.events.read(question.run_id)]
     completed = [b for b in told if isinstance(b, HumanInputCompleted) and b.question_id == question.id]
     assert settled.outcome is not None
     assert [body.action for body in completed] == [settled.outcome.action]
@@ -48,10 +48,10 @@ async def over_http(web: Web, question: Question, words: str) -> httpx.Response:
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_of_answers_at_once_one_counts_and_the_others_hear_whose(
-    slack_deployment: SlackDeployment, seed: int
+    multi_web: MultiWebDeployment, seed: int
 ) -> None:
     """Two people in Slack and two programs, at two web processes, in any order."""
-    on, (first, second) = slack_deployment.on, slack_deployment.webs
+    on, (first, second) = multi_web.on, multi_web.webs
     chosen = random.Random(seed)
     people = [on.slack.person("U0ADA", name="Ada"), on.slack.person("U0BOB", name="Bob")]
     claim = await on.claimed(await on.start())
@@ -66,11 +66,9 @@ async def test_of_answers_at_once_one_counts_and_the_others_hear_whose(
         if isinstance(who, Web):
             doing.append(asyncio.create_task(over_http(who, question, what)))
         else:
-            doing.append(
-                await slack_deployment.at(chosen.choice(slack_deployment.webs), who.press(shown, what))
-            )
+            doing.append(await multi_web.at(chosen.choice(multi_web.webs), who.press(shown, what)))
     answers = await asyncio.gather(*doing)
-    outcome = await outcome_of(slack_deployment, question)
+    outcome = await outcome_of(multi_web, question)
     assert outcome.by is not None
     assert len(await on.store.questions.responses(claim.run.id, question.id)) == 1
     for (who, _), answer in zip(acts, answers, strict=True):
@@ -78,7 +76,7 @@ async def test_of_answers_at_once_one_counts_and_the_others_hear_whose(
             _told_over_http(answer, outcome)
         else:
             assert answer.ok
-            await _told_in_slack(slack_deployment, who.id, outcome)
+            await _told_in_slack(multi_web, who.id, outcome)
 
 
 def _told_over_http(answer: httpx.Response, outcome: Outcome) -> None:
@@ -89,22 +87,20 @@ def _told_over_http(answer: httpx.Response, outcome: Outcome) -> None:
         assert answer.json()["outcome"]["answered_by"]["surface"] == outcome.by.surface
 
 
-async def _told_in_slack(slack_deployment: SlackDeployment, user: str, outcome: Outcome) -> None:
+async def _told_in_slack(multi_web: MultiWebDeployment, user: str, outcome: Outcome) -> None:
     assert outcome.by is not None
     if outcome.by.user_id != user:
         words = f"This was already settled by {outcome.by.label}"
-        await slack_deployment.on.sees(
-            lambda: next(m for m in slack_deployment.slack.ephemerals(user) if words in m.words)
-        )
+        await multi_web.on.sees(lambda: next(m for m in multi_web.slack.ephemerals(user) if words in m.words))
     else:
-        assert not slack_deployment.slack.ephemerals(user)
+        assert not multi_web.slack.ephemerals(user)
 
 
 async def test_an_answer_that_races_the_deadline_counts_or_is_told_that_it_does_not(
-    slack_deployment: SlackDeployment,
+    multi_web: MultiWebDeployment,
 ) -> None:
     """Many questions with a deadline of a second, answered about then."""
-    on, chosen = slack_deployment.on, random.Random(1)
+    on, chosen = multi_web.on, random.Random(1)
     claim = await on.claimed(await on.start())
     silence = Deadline(after=1, outcome="reject")
     questions = [
@@ -116,20 +112,20 @@ async def test_an_answer_that_races_the_deadline_counts_or_is_told_that_it_does_
         assert question.deadline_at is not None
         left = (question.deadline_at - await on.store.clock.now()) / 1000
         await asyncio.sleep(max(0, left + chosen.uniform(-0.08, 0.08)))
-        return (await over_http(chosen.choice(slack_deployment.webs), question, "in time")).status_code
+        return (await over_http(chosen.choice(multi_web.webs), question, "in time")).status_code
 
     said = await asyncio.gather(*map(answer, questions))
     for question, status in zip(questions, said, strict=True):
-        outcome = await outcome_of(slack_deployment, question)
+        outcome = await outcome_of(multi_web, question)
         assert (outcome.action, status) in {(Action.RESPOND, 200), (Action.EXPIRE, 409), (Action.REJECT, 409)}
     assert len(set(said)) == 2, "some were in time and some were late"
 
 
 async def test_what_slack_delivers_again_days_later_counts_once_and_answers_nothing_else(
-    slack_deployment: SlackDeployment,
+    multi_web: MultiWebDeployment,
 ) -> None:
     """Some of it had arrived before, some of it arrives for the first time."""
-    on, ada = slack_deployment.on, slack_deployment.slack.person("U0ADA", name="Ada")
+    on, ada = multi_web.on, multi_web.slack.person("U0ADA", name="Ada")
     command = await ada.command("/crew", "start demo lighthouses")
     run = await on.start()
     claim = await on.claimed(run)
@@ -141,28 +137,28 @@ async def test_what_slack_delivers_again_days_later_counts_once_and_answers_noth
     assert command.ok
     assert pressed.ok
     assert reply.ok
-    slack_deployment.slack.connect_http("http://127.0.0.1:9/slack/events", SECRET)
+    multi_web.slack.connect_http("http://127.0.0.1:9/slack/events", SECRET)
     lost = [await ada.press(shown, "Reject"), await ada.reply(GENERAL, thread, "red")]
     assert not any(each.ok for each in lost)
     await asyncio.sleep(2.1)  # Slack's clock and the store's may differ by two seconds.
     later = await on.ask(claim, "And which shape?", kind=QuestionKind.TEXT)
-    _days_pass(slack_deployment)
-    slack_deployment.reach(slack_deployment.webs[1])
+    _days_pass(multi_web)
+    multi_web.reach(multi_web.webs[1])
     for delivery in (command, pressed, reply, *lost):
         assert (await ada.redeliver(delivery, retry_num=3)).ok
-    await on.slack.wait_for(lambda: len(slack_deployment.slack.ephemerals(ada.id)) == 3)
-    starting, *told = sorted(each.words for each in slack_deployment.slack.ephemerals(ada.id))
+    await on.slack.wait_for(lambda: len(multi_web.slack.ephemerals(ada.id)) == 3)
+    starting, *told = sorted(each.words for each in multi_web.slack.ephemerals(ada.id))
     assert starting.startswith("Starting")
     assert told[0].startswith("The last question here was already settled")
     assert told[1].startswith("This was already settled by Ada: Approve")
-    assert (await outcome_of(slack_deployment, words)).comment == "blue"
-    assert (await outcome_of(slack_deployment, decision)).action is Action.APPROVE
+    assert (await outcome_of(multi_web, words)).comment == "blue"
+    assert (await outcome_of(multi_web, decision)).action is Action.APPROVE
     assert (await on.store.questions.get(run.id, later.id)).open
     assert len(await on.store.runs.list(RunFilter())) == 2
 
 
-def _days_pass(slack_deployment: SlackDeployment) -> None:
+def _days_pass(multi_web: MultiWebDeployment) -> None:
     """What is remembered for a week is forgotten."""
-    with redis.Redis.from_url(slack_deployment.processes.redis_url) as client:
+    with redis.Redis.from_url(multi_web.processes.redis_url) as client:
         for key in client.scan_iter("crewdeck:memory:*"):
             client.delete(key)

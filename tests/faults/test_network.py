@@ -12,9 +12,9 @@ from tests.contract.crews.deployment import Deployment
 from tests.contract.http.following import all_of, over_sse
 from tests.contract.http.served import Served, http_client
 from tests.faults.checks import ended_once
+from tests.faults.multi_web_deployment import MultiWebDeployment
 from tests.faults.process_deployment import ProcessDeployment, Web
 from tests.faults.proxy import Line, Way
-from tests.faults.slack_deployment import SlackDeployment
 from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -107,9 +107,9 @@ async def answer(web: Web, question: Question, words: str) -> int:
 async def test_a_web_process_that_is_cut_off_confirms_nothing_that_did_not_count(
     processes: ProcessDeployment, line: Line
 ) -> None:
-    async with SlackDeployment.built(processes, webs=1) as slack_deployment:
-        on, [near] = slack_deployment.on, slack_deployment.webs
-        far = slack_deployment.web(CREWDECK_REDIS_URL=line.url)
+    async with MultiWebDeployment.built(processes, webs=1) as multi_web:
+        on, [near] = multi_web.on, multi_web.webs
+        far = multi_web.web(CREWDECK_REDIS_URL=line.url)
         await far.up()
         claim = await on.claimed(await on.start())
         async with http_client(far.url, 5) as client:
@@ -137,15 +137,15 @@ async def test_a_web_process_that_is_cut_off_confirms_nothing_that_did_not_count
 async def test_presses_behind_a_slow_line_are_acknowledged_in_time_and_count(
     processes: ProcessDeployment, line: Line
 ) -> None:
-    async with SlackDeployment.built(processes, webs=1) as slack_deployment:
-        on, ada = slack_deployment.on, slack_deployment.slack.person("U0ADA", name="Ada")
-        far = slack_deployment.web(CREWDECK_REDIS_URL=line.url)
+    async with MultiWebDeployment.built(processes, webs=1) as multi_web:
+        on, ada = multi_web.on, multi_web.slack.person("U0ADA", name="Ada")
+        far = multi_web.web(CREWDECK_REDIS_URL=line.url)
         await far.up()
         claim = await on.claimed(await on.start())
         questions = [await on.ask(claim, f"Number {number}?") for number in range(3)]
         shown = [await on.sees(lambda n=n: on.said(f"Number {n}?")) for n in range(3)]  # type: ignore[misc]
         line.to_server.latency, line.to_client.latency = (0.05, 0.1), (0.2, 0.5)
-        pressed = [await (await slack_deployment.at(far, ada.press(each, "Approve"))) for each in shown]
+        pressed = [await (await multi_web.at(far, ada.press(each, "Approve"))) for each in shown]
         assert all(each.ok for each in pressed)
         await on.slack.wait_for(lambda: on.times_said("*Approved*") == 3, 30)
         for question in questions:

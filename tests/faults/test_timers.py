@@ -10,8 +10,8 @@ from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import Deployment
 from tests.faults.checks import ended_once
 from tests.faults.mortal import gone
+from tests.faults.multi_web_deployment import MultiWebDeployment
 from tests.faults.process_deployment import ProcessDeployment
-from tests.faults.slack_deployment import SlackDeployment
 from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -28,10 +28,10 @@ async def test_what_fell_due_while_everything_was_down_happens_once_and_in_order
     model.script(mark, [call("ask_human", question="Which?", options=["Tea", "Coffee"]), say("{last}")])
     processes = mortal_processes
     async with (
-        SlackDeployment.built(processes, webs=1) as slack_deployment,
+        MultiWebDeployment.built(processes, webs=1) as multi_web,
         Deployment.at(processes.redis_url, processes.story) as people,
     ):
-        on = slack_deployment.on
+        on = multi_web.on
         claim = await on.claimed(await on.start())  # Before there is a real worker, which has this crew too.
         worker = processes.worker(**AT_ONCE)
         await worker.ready()
@@ -41,14 +41,14 @@ async def test_what_fell_due_while_everything_was_down_happens_once_and_in_order
         late = await on.ask(claim, "Too late?", deadline=Deadline(after=3, remind_after=2))
         patient = await on.ask(claim, "Still there?", deadline=Deadline(after=3600, remind_after=2))
         shown = await on.sees(lambda: on.said("Still there?"))
-        for machine in (worker, slack_deployment.webs[0]):
+        for machine in (worker, multi_web.webs[0]):
             machine.kill()
         async with gone(mortal):
             await asyncio.sleep(PAST)
         processes.web()
         processes.worker(**AT_ONCE)
-        slack_deployment.webs = [slack_deployment.web()]
-        await slack_deployment.webs[0].up()
+        multi_web.webs = [multi_web.web()]
+        await multi_web.webs[0].up()
         assert "Nobody answered before the deadline" in await people.result(run)
         await ended_once(people, run)
         assert await _told(people, asked) == ["required", "reminded", "completed"]

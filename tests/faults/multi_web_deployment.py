@@ -15,7 +15,7 @@ from tests.scenario.slack_deployment import SECRET, slack_settings
 T = TypeVar("T")
 
 
-class SlackDeployment:
+class MultiWebDeployment:
     """In `on` the test plays the worker. The first web process gets what people do, until told otherwise."""
 
     def __init__(self, processes: ProcessDeployment, on: Outbox, webs: list[Web]) -> None:
@@ -27,16 +27,16 @@ class SlackDeployment:
     @asynccontextmanager
     async def built(
         cls, processes: ProcessDeployment, webs: int, **settings: str
-    ) -> AsyncIterator[SlackDeployment]:
+    ) -> AsyncIterator[MultiWebDeployment]:
         async with delivering(processes.redis_url) as on:
             await on.store.catalogue.announce("here", [CREW])
-            slack_deployment = cls(processes, on, [])
+            multi_web = cls(processes, on, [])
             for _ in range(webs):
-                slack_deployment.webs.append(slack_deployment.web(**settings))
-            for web in slack_deployment.webs:
+                multi_web.webs.append(multi_web.web(**settings))
+            for web in multi_web.webs:
                 await web.up()
-            slack_deployment.reach(slack_deployment.webs[0])
-            yield slack_deployment
+            multi_web.reach(multi_web.webs[0])
+            yield multi_web
 
     def web(self, **settings: str) -> Web:
         """One more web process."""
