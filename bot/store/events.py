@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 
 from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
 
 from bot.core.claim import Claim
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
@@ -16,6 +15,7 @@ from bot.core.ports import Fenced
 from bot.store import redis_keys
 from bot.store.codec import dump
 from bot.store.connection import Connection
+from bot.store.redis_errors import translate_errors
 from bot.store.unreadable import Unreadable
 
 RECONNECT_DELAY_S = 0.2
@@ -62,20 +62,21 @@ class RedisEvents:
             try:
                 async for topics in self._listen():
                     yield topics
-            except (RedisError, OSError, TimeoutError, StoreUnavailable):
+            except StoreUnavailable:
                 _honour_cancellation()
                 await asyncio.sleep(RECONNECT_DELAY_S)
 
     async def _listen(self) -> AsyncIterator[tuple[str, ...]]:
-        async with self._connection.listener() as listener:
-            await listener.subscribe(redis_keys.WAKE)
-            while True:
-                message = await _next_message(listener)
-                if message["type"] == "subscribe":
-                    # Also after redis-py has reconnected by itself: what was said in between is lost.
-                    yield ()
-                elif message["type"] == "message":
-                    yield tuple(message["data"].split())
+        with translate_errors(self._connection.address.secrets):
+            async with self._connection.listener() as listener:
+                await listener.subscribe(redis_keys.WAKE)
+                while True:
+                    message = await _next_message(listener)
+                    if message["type"] == "subscribe":
+                        # Also after redis-py has reconnected by itself: what was said in between is lost.
+                        yield ()
+                    elif message["type"] == "message":
+                        yield tuple(message["data"].split())
 
 
 async def _next_message(listener: PubSub) -> dict[str, str]:

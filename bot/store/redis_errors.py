@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
+import redis
 from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import (
     AskError as MovingAway,
@@ -69,6 +72,22 @@ _BY_PHRASE = {
     "is loading the dataset": "Redis is still loading its data",
     "Timeout ": "Redis does not answer in time",
 }
+#: Where redis-py and the streams beneath it are.
+_LIBRARIES = tuple(f"{Path(module.__file__).parent}/" for module in (redis, asyncio) if module.__file__)
+_BROKEN = (AttributeError, RuntimeError, AssertionError, EOFError)
+
+
+def broke_inside(error: BaseException) -> bool:
+    """Whether redis-py or asyncio broke, as they do when a connection is closed beneath a command.
+
+    Closing a connection forgets its streams at once: whoever is about to write to it gets an AttributeError
+    of redis-py's own, and its streams know further ones that are neither OSErrors nor RedisErrors.
+    """
+    if not isinstance(error, _BROKEN) or (place := error.__traceback__) is None:
+        return False
+    while place.tb_next is not None:
+        place = place.tb_next
+    return place.tb_frame.f_code.co_filename.startswith(_LIBRARIES)
 
 
 @contextmanager
@@ -76,6 +95,10 @@ def translate_errors(secrets: Sequence[str] = ()) -> Iterator[None]:
     """Raise StoreUnavailable for all errors of Redis and the network, without any password."""
     try:
         yield
+    except _BROKEN as error:
+        if not broke_inside(error):
+            raise
+        raise StoreUnavailable(f"The connection to Redis broke ({type(error).__name__}).") from error
     except (RedisError, OSError, TimeoutError) as error:
         text = str(error)
         if any(secret in text for secret in secrets):
