@@ -82,7 +82,12 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         listener = stack.enter_context(listen(settings.host, settings.port))
         store = await stack.enter_async_context(open_configured(settings))
         supervisor = Supervisor(settings, store.queue, metrics)
-        tasks = (feed.follow(store.events), keep_time(store.clock), supervisor.run())
+        tasks = (
+            feed.follow(store.events),
+            keep_time(store.clock),
+            store.directory.keep(),
+            supervisor.run(),
+        )
         await stack.enter_async_context(run_alongside(*tasks))
         await stack.enter_async_context(open_webhooks(settings, store, feed, metrics))
         url = url_of(listener)

@@ -13,8 +13,8 @@ from bot.core.counting import outcome_from, overrides, progress_from
 from bot.core.errors import InvalidValues
 from bot.core.forms import validate
 from bot.core.people import UNKNOWN, People, person_of
-from bot.core.policy import Objection, exclusion, objection
-from bot.core.question import Action, Deadline, Outcome, Progress, Question, QuestionKind, digest_of
+from bot.core.policy import Objection, exclusion, for_one_person, objection, strict
+from bot.core.question import Action, Deadline, Outcome, Progress, Question, QuestionKind, Source, digest_of
 from bot.core.response import Approve, Choose, Reject, Reply, Response, Submit, Withdraw
 from bot.core.tool_call import edit_errors, sha256_of
 from bot.core.value import Strict, Value
@@ -70,6 +70,22 @@ class Settled(Strict):
     state: Literal["settled"] = "settled"
     outcome: Outcome
     progress: Progress = Progress()
+
+
+def prepare(question: Question) -> Question:
+    """The question as it is asked: with the policy that fits its kind, its digest, and nothing counted yet.
+
+    Forms and answers in words aren't counted, so one person gives them. At gates administrators who aren't
+    named can only override.
+    """
+    policy = question.policy
+    if question.kind in {QuestionKind.TEXT, QuestionKind.FORM}:
+        policy = for_one_person(policy)
+    if question.source is Source.GATE:
+        policy = strict(policy)
+    question = question.model_copy(update={"policy": policy})
+    digest, progress = digest_of(question), evaluate(question, ()).progress
+    return question.model_copy(update={"digest": digest, "progress": progress})
 
 
 def evaluate(

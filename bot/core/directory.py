@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Never, Protocol
 
 from bot.core.actor import Actor
 from bot.core.errors import CrewdeckError
@@ -46,6 +46,9 @@ class Directory(Protocol):
 
     async def refresh(self, groups: Sequence[str]) -> None:
         """Have the members of these live groups read, and kept for a week, for processes without a reader."""
+
+    async def keep(self) -> Never:
+        """Read the live groups that somebody needs, again and again, as far as this process can."""
 
     async def identities(self, actor: Actor) -> tuple[Actor, ...]:
         """The identities of this person, the given one included, each with its name when it was linked."""

@@ -15,7 +15,7 @@ from bot.core.errors import NotFound, UnreadableRecord
 from bot.core.event import completed_event, required_event
 from bot.core.lists import QuestionPage
 from bot.core.ports import Fenced
-from bot.core.question import Question, digest_of
+from bot.core.question import Question
 from bot.core.record import Executed, Opened, Record
 from bot.core.response import Response
 from bot.store import redis_keys
@@ -47,7 +47,7 @@ class RedisQuestions:
         self._responses = Responses(connection, directory)
 
     async def ask(self, claim: Claim, question: Question) -> Question:
-        question = question.model_copy(update={"digest": digest_of(question)})
+        question = decision.prepare(question)
         answer = await self._connection.run(
             "ask",
             redis_keys.shard_of(claim.run.id),
@@ -62,7 +62,7 @@ class RedisQuestions:
             dump(completed_event(question, decision.WITHDRAWN)),
             _optional_ms(question.deadline.after),
             _optional_ms(question.deadline.remind_after),
-            dump(decision.evaluate(question, ()).progress),
+            dump(question.progress),
         )
         if answer == -1:
             raise Fenced

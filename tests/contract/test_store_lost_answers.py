@@ -8,10 +8,12 @@ import redis
 
 from bot.core.decision import Verdict
 from bot.core.errors import StoreUnavailable
+from bot.core.policy import Policy
 from bot.core.run import RunStatus
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import (
     ADA,
+    BOB,
     LEASE,
     LOST,
     UNPLACED,
@@ -97,6 +99,34 @@ async def test_questions_answers_and_ends_happen_once(line: LossyLine, far: Redi
         "human_input_completed",
         "run_completed",
     ]
+
+
+async def test_a_response_that_counts_is_recorded_once(line: LossyLine, far: RedisStore) -> None:
+    claim = await claimed(far)
+    both = Policy(deciders=(ADA.principal, BOB.principal), need=2)
+    question = await far.questions.ask(claim, approval(claim).model_copy(update={"policy": both}))
+    for by, progress in ((ADA, 1), (BOB, 2)):
+        line.lose(1)
+        ruling = await far.questions.respond(claim.run.id, question.id, response(by=by))
+        assert ruling.verdict is not Verdict.REFUSED
+        assert ruling.question is not None
+        assert ruling.question.progress.approved == progress
+    assert await told(far, claim.run.id) == [
+        "run_started",
+        "human_input_required",
+        "human_input_recorded",
+        "human_input_completed",
+    ]
+
+
+async def test_a_code_links_although_the_reply_is_lost(line: LossyLine, far: RedisStore) -> None:
+    key = ADA.model_copy(update={"surface": "http", "tenant": "", "user_id": "key:ada"})
+    warm = ADA.model_copy(update={"surface": "teams"})
+    await far.directory.redeem(await far.directory.new_code(ADA), warm)
+    code = await far.directory.new_code(ADA)
+    line.lose(2)
+    linked = await far.directory.redeem(code, key)
+    assert {each.surface for each in linked} == {"slack", "teams", "http"}
 
 
 async def test_the_first_caller_is_the_first(line: LossyLine, far: RedisStore) -> None:

@@ -14,10 +14,11 @@ from bot.core.claim import Claim
 from bot.core.decision import Verdict
 from bot.core.errors import Refused
 from bot.core.event import HumanInputCompleted, HumanInputRequired
-from bot.core.policy import Policy
+from bot.core.policy import OnReject, Policy
 from bot.core.ports import Fenced
-from bot.core.question import Action, Deadline, Question
+from bot.core.question import Action, Deadline, Question, Source
 from bot.core.response import Approve, Choose, Reject, Reply, Response, Withdraw, make_response
+from bot.core.tool_call import ToolCall
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import ADA, BOB, LOST, approval, claimed
 from tests.contract.servers import empty
@@ -135,6 +136,91 @@ def test_any_interleaving_over_two_stores_gives_one_outcome_and_one_end(
 
     empty(store_url)
     asyncio.run(play())
+
+
+KEY = Actor(surface="http", user_id="key:ada", name="Ada")
+"""Ada on another surface."""
+CY = ADA.model_copy(update={"user_id": "U3", "name": "Cy"})
+FOR_SEVERAL = Policy(
+    deciders=tuple(each.principal for each in (ADA, BOB, CY)),
+    excluded=(CY.principal,),
+    need=2,
+    on_reject=OnReject.COUNTS,
+    admins=False,
+)
+CALL = ToolCall(tool="pay", arguments={"to": "A"}, proposed={"to": "A"}, editable=("to",))
+several = st.lists(
+    st.tuples(
+        st.sampled_from([ADA, BOB, CY, KEY]),
+        st.sampled_from(["approve", "approve", "reject", "withdraw", "edit B", "edit C", "stale"]),
+        st.sampled_from(["1", "2", "3"]),
+    ),
+    min_size=1,
+    max_size=9,
+)
+
+
+async def say(store: RedisStore, asked: Question, act: tuple[Actor, str, str]) -> Verdict:
+    """Answer a gate as it stands, or as it stood when it was asked (`stale`)."""
+    by, what, key = act
+    now = await store.questions.get(asked.run_id, asked.id)
+    said: Response
+    match what:
+        case "approve" | "stale":
+            digest = asked.digest if what == "stale" else now.digest
+            said = Approve(actor=by, key=key, digest=digest)
+        case "reject":
+            said = Reject(actor=by, key=key, digest=now.digest)
+        case "withdraw":
+            said = Withdraw(actor=by, key=key)
+        case _:
+            said = Approve(actor=by, key=key, digest=now.digest, arguments={"to": what[-1]})
+    return (await store.questions.respond(asked.run_id, asked.id, said)).verdict
+
+
+@given(acts=several, at_once=st.booleans())
+@HURRIED
+def test_several_people_on_two_stores_come_to_the_outcome_of_the_rules_in_order(
+    store_url: str, acts: list[tuple[Actor, str, str]], *, at_once: bool
+) -> None:
+    async def play() -> None:
+        async with open_store(store_url) as store, open_store(store_url) as other:
+            await store.directory.redeem(await store.directory.new_code(ADA), KEY)
+            claim = await claimed(store)
+            gate = approval(claim).model_copy(
+                update={"policy": FOR_SEVERAL, "call": CALL, "source": Source.GATE}
+            )
+            asked = await store.questions.ask(claim, gate)
+            doing = [say(at, asked, act) for at, act in zip(cycle((store, other)), acts, strict=False)]
+            verdicts = list(await asyncio.gather(*doing)) if at_once else [await each for each in doing]
+            await check_decision(store, asked, verdicts)
+
+    empty(store_url)
+    asyncio.run(play())
+
+
+async def check_decision(store: RedisStore, asked: Question, verdicts: list[Verdict]) -> None:
+    """The outcome is what the rules make of the responses in their order, and everybody was told of each."""
+    record = await store.questions.record(asked.run_id, asked.id)
+    now, said = record.question, record.responses
+    people = await store.directory.people(now.policy, [each.actor for each in said])
+    decided = decision.evaluate(now.model_copy(update={"outcome": None}), said, people)
+    assert now.progress == decided.progress
+    assert now.outcome == (decided.outcome if isinstance(decided, decision.Settled) else None)
+    assert verdicts.count(Verdict.SETTLED) == (now.outcome is not None)
+    assert verdicts.count(Verdict.RECORDED) + verdicts.count(Verdict.SETTLED) == len(said)
+    assert [each.at for each in said] == sorted(each.at for each in said)
+    told = Counter(event.body.type for event in await store.events.read(asked.run_id))
+    assert told["human_input_recorded"] == verdicts.count(Verdict.RECORDED)
+    assert told["human_input_completed"] == (now.outcome is not None)
+    shown = [*(each.digest for each in record.versions), now.digest]
+    assert shown[0] == asked.digest
+    assert all(each.digest in shown for each in said if isinstance(each, Approve))
+    if now.outcome is not None and now.outcome.action is Action.APPROVE:
+        agreed = {each.actor.name for each in said if isinstance(each, Approve) and each.digest == now.digest}
+        assert agreed == {"Ada", "Bob"}
+        assert now.call is not None
+        assert now.outcome.arguments == now.call.arguments
 
 
 def test_time_is_the_servers(store_url: str) -> None:
