@@ -1,4 +1,7 @@
-"""Teams' side of a scenario: a real server that is connected to a loopback Teams, and people who use it."""
+"""Teams' side of a scenario: a real server that is connected to a loopback Teams, and people who use it.
+
+The server is connected to a loopback Slack as well: what one does must not disturb the other.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tests.loopback.slack import LoopbackSlack
 from tests.loopback.teams import Body, Conversation, LoopbackTeams, Message, Person, Receipt
 from tests.scenario.server import Server
-from tests.scenario.slack_deployment import CREWS
+from tests.scenario.slack_deployment import ChannelDeployment, connect, slack_settings
 
 T = TypeVar("T")
 _NUMBERS = itertools.count(1)
@@ -19,9 +23,10 @@ _NUMBERS = itertools.count(1)
 
 @dataclass(frozen=True)
 class TeamsDeployment:
-    """A server and the Teams that it is connected to."""
+    """A server, and the Teams and the Slack that it is connected to."""
 
     teams: LoopbackTeams
+    slack: LoopbackSlack
     server: Server
 
     async def warm_up(self) -> None:
@@ -39,6 +44,13 @@ class TeamsDeployment:
         ada, bob = (self.teams.person(name) for name in ("Ada", "Bob"))
         return TeamsChannel(self.teams, self.server, self.teams.channel(f"channel{number}"), ada, bob)
 
+    def in_slack(self) -> ChannelDeployment:
+        """A channel of Slack on the same server, with another Ada and Bob in it."""
+        number = next(_NUMBERS)
+        ada, bob = (self.slack.person(f"U0{name}{number}", name=name.title()) for name in ("ADA", "BOB"))
+        channel = self.slack.add_channel(f"C0CHANNEL{number}", members=(ada, bob))
+        return ChannelDeployment(self.slack, self.server, channel.id, ada, bob)
+
 
 def teams_settings(teams: LoopbackTeams) -> dict[str, str]:
     """The environment of a server that is to be connected."""
@@ -48,16 +60,18 @@ def teams_settings(teams: LoopbackTeams) -> dict[str, str]:
         "TEAMS_OUTBOUND_TOKEN": teams.outbound_token,
         "TEAMS_OPENID_METADATA_URL": teams.openid_metadata_url,
         "TEAMS_TOKEN_ISSUER": teams.token_issuer,
-        "CREWDECK_CONFIG_DIR": str(CREWS),
     }
 
 
 @asynccontextmanager
 async def teams_deployed(env: Mapping[str, str] | None = None) -> AsyncIterator[TeamsDeployment]:
-    """A server that is connected to a Teams of its own, with the test crews and one worker."""
-    async with LoopbackTeams() as teams, Server.start(teams_settings(teams) | dict(env or {})) as server:
-        teams.connect(f"{server.url}/api/messages")
-        yield TeamsDeployment(teams, server)
+    """A server that is connected to a Teams and a Slack of its own, with the test crews and one worker."""
+    async with LoopbackTeams() as teams, LoopbackSlack() as slack:
+        settings = slack_settings(slack, "http") | teams_settings(teams) | dict(env or {})
+        async with Server.start(settings) as server:
+            teams.connect(f"{server.url}/api/messages")
+            connect(slack, server, "http")
+            yield TeamsDeployment(teams, slack, server)
 
 
 @dataclass(frozen=True)

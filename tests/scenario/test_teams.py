@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.loopback.teams import Body, Receipt
 from tests.loopback.teams.cards import labels
 from tests.loopback.teams.state import words
-from tests.scenario.teams_deployment import TeamsChannel
+from tests.scenario.teams_deployment import TeamsChannel, TeamsDeployment
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -164,6 +165,39 @@ async def test_status_and_cancel(in_teams: TeamsChannel) -> None:
     run_id = str(json.dumps(question.refresh)).split('"value": "')[1][:8]
     await in_teams.say(f"cancel {run_id}", in_teams.ada)
     await in_teams.until(lambda: "Cancelled" in in_teams.thread(said)[1].words)
+
+
+# ── beside other surfaces ───────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_is_asked_in_teams_is_answered_over_http(in_teams: TeamsChannel) -> None:
+    said, question = await in_teams.asked("vote tides")
+    run_id, question_id, *_ = str(question.actions[0]["data"]["crewdeck"]["value"]).split()
+    asked = in_teams.server.get(f"/runs/{run_id}")[1]
+    assert asked["status"] == "input_required"
+    url = f"{in_teams.server.url}/questions/{question_id}/answer"
+    async with aiohttp.ClientSession(headers=in_teams.server.bearer) as http:
+        answered = await http.post(url, json={"action": "approve"})
+        assert answered.status == 200, await answered.text()
+    await in_teams.reads("The crew heard: .*approved", said)
+    await in_teams.until(lambda: "Approved" in in_teams.now(question).words)
+    late = await in_teams.bob.press(question, "Reject")
+    assert "already settled" in late.body["value"]
+
+
+async def test_one_server_has_runs_in_slack_and_in_teams(
+    teams_deployment: TeamsDeployment, in_teams: TeamsChannel
+) -> None:
+    in_slack = teams_deployment.in_slack()
+    said, in_thread = await in_teams.asked("ask tides")
+    elsewhere = await in_slack.asked("ask moons")
+    await in_slack.ada.press(elsewhere, "Approve")
+    await in_slack.said("The crew heard: Ada approved", elsewhere)
+    assert in_teams.now(in_thread) == in_thread
+    await in_teams.press(in_teams.ada, in_thread, "Approve")
+    await in_teams.reads(HEARD, said)
+    surfaces = in_teams.server.get("/ready")[1]["surfaces"]
+    assert surfaces == {"slack": True, "teams": True}
 
 
 # ── what is refused ─────────────────────────────────────────────────────────────────────────────────────
