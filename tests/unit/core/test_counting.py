@@ -129,7 +129,7 @@ def test_the_outcome_is_that_of_a_plain_count(
             expected = Action.REJECT
     assert (asked.outcome.action if asked.outcome else None) == expected
     if asked.outcome is None and steps:
-        assert [each.by.name for each in asked.progress.counted] == list(latest)
+        assert {each.by.name: each.action for each in asked.progress.counted} == latest
         assert asked.progress.approved == list(latest.values()).count(Action.APPROVE)
 
 
