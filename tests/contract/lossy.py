@@ -30,6 +30,8 @@ class LossyLine:
         self.says = b""
         #: Seconds by which each answer is late.
         self.delay = 0.0
+        #: How often somebody sent something and waited for the answer.
+        self.round_trips = 0
         self._held: Held | None = None
         self._swallowed: set[asyncio.StreamWriter] = set()
         self._lines: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
@@ -84,6 +86,7 @@ class LossyLine:
             if self.says:
                 writer.write(self.says * max(request.count(b"\r\n*") + request.startswith(b"*"), 1))
                 continue
+            self.round_trips += 1
             up_writer.write(request)
             answer = await up_reader.read(1 << 16)
             if self._losses and self._command in request:

@@ -119,6 +119,17 @@ async def test_a_response_that_counts_is_recorded_once(line: LossyLine, far: Red
     ]
 
 
+async def test_an_answer_to_a_plain_question_takes_two_round_trips(line: LossyLine, far: RedisStore) -> None:
+    claim = await claimed(far)
+    warm, question = [await far.questions.ask(claim, approval(claim, name)) for name in ("warm", "ok")]
+    await far.questions.respond(claim.run.id, warm.id, response(key="warm"))
+    before = line.round_trips
+    await far.questions.respond(claim.run.id, question.id, response())
+    assert line.round_trips - before == 2
+    await far.questions.respond(claim.run.id, question.id, response(key="again"))
+    assert line.round_trips - before == 4, "to read it, and to wait until the first is safe"
+
+
 async def test_a_code_links_although_the_reply_is_lost(line: LossyLine, far: RedisStore) -> None:
     key = ADA.model_copy(update={"surface": "http", "tenant": "", "user_id": "key:ada"})
     warm = ADA.model_copy(update={"surface": "teams"})
