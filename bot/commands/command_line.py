@@ -381,12 +381,70 @@ def inbox(
 def answer(
     question: Annotated[str, typer.Argument(help="its id")],
     words: Annotated[
-        list[str] | None, typer.Argument(help="a label, an action or an answer in words")
+        list[str] | None,
+        typer.Argument(help="a label, an action (approve, reject, withdraw) or an answer in words"),
     ] = None,
-    comment: Annotated[str, typer.Option(help="goes with a label or an action", show_default=False)] = "",
+    comment: Annotated[
+        str, typer.Option(help="goes with a label or an action; to reject, the reason", show_default=False)
+    ] = "",
+    digest: Annotated[
+        str,
+        typer.Option(
+            help="which call is approved: its digest as it was shown, or the start of it", show_default=False
+        ),
+    ] = "",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="name=value", help="approve with an edited argument; repeat it"),
+    ] = None,
+    *,
+    override: Annotated[
+        bool, typer.Option("--override", help="decide as an administrator, which is recorded")
+    ] = False,
 ) -> int:
-    """Answer a question."""
+    """Answer a question, or take the answer back."""
+    from bot.settings import load_remote
+    from bot.terminal import commands
+    from bot.terminal.answers import AnswerOptions
+
+    options = AnswerOptions(comment, digest, changes or (), override)
+    return commands.answer(load_remote(), question, words or (), options)
+
+
+@_command(app)
+def record(
+    question: Annotated[str, typer.Argument(help="its id")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="as the API returns it")] = False,
+) -> int:
+    """Show the record of a decision: what was shown, to whom, who said what, and what ran."""
     from bot.settings import load_remote
     from bot.terminal import commands
 
-    return commands.answer(load_remote(), question, words or (), comment)
+    return commands.record(load_remote(), question, as_json=as_json)
+
+
+@_command(app)
+def link(
+    code: Annotated[
+        str, typer.Argument(help="the code that you got elsewhere; without it, get one here")
+    ] = "",
+) -> int:
+    """Link your identities on several surfaces, which then count as one person."""
+    from bot.settings import load_remote
+    from bot.terminal import commands
+
+    return commands.link(load_remote(), code)
+
+
+@_command(app)
+def identities(
+    unlink: Annotated[
+        str, typer.Option(metavar="IDENTITY", help="unlink this one first", show_default=False)
+    ] = "",
+) -> int:
+    """List your identities, which count as one person."""
+    from bot.settings import load_remote
+    from bot.terminal import commands
+
+    return commands.identities(load_remote(), unlink)

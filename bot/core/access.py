@@ -32,7 +32,7 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-LOCAL = Actor(surface="http", user_id="local", name="local", admin=True)
+LOCAL = Actor(surface="http", user_id="local", name="local", admin=True, authentication="local")
 """The local user, while no API keys exist."""
 
 
@@ -61,7 +61,12 @@ class ApiKey(Value):
         """The actor that represents this key."""
         admin = Scope.ADMIN in self.scopes
         return Actor(
-            surface="http", user_id=self.user_id, name=self.name, admin=admin, on_behalf_of=on_behalf_of
+            surface="http",
+            user_id=self.user_id,
+            name=self.name,
+            admin=admin,
+            authentication="api_key",
+            on_behalf_of=on_behalf_of,
         )
 
 

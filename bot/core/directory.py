@@ -10,6 +10,9 @@ from bot.core.errors import CrewdeckError
 from bot.core.people import People
 from bot.core.policy import Policy
 
+CODE_TTL_S = 600
+"""How long a link code is valid."""
+
 
 class GroupUnreadable(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
     """The members of a live group can't be read now. The message says why, in a sentence for people."""

@@ -88,6 +88,14 @@ class Withdraw(_Response):
     comment: ValidText = ""
 
 
+class UnexpectedParts(ValueError):  # noqa: N818 - what it says, as its kin in core/errors.py
+    """A response was given parts that its action doesn't have."""
+
+    def __init__(self, action: Action, parts: tuple[str, ...]) -> None:
+        super().__init__(f"`{action}` takes no {', '.join(parts)}")
+        self.parts = parts
+
+
 Response = Annotated[Approve | Reject | Choose | Reply | Submit | Withdraw, Field(discriminator="action")]
 _ADAPTER: TypeAdapter[Response] = TypeAdapter(Response)
 
@@ -124,7 +132,7 @@ def make_response(  # noqa: PLR0913 - the parts of all kinds of responses
     if action not in _PARTS:
         raise ValueError(f"{action} is nobody's to send")
     if surplus := parts.keys() - _PARTS[action]:
-        raise ValueError(f"`{action}` takes no {', '.join(sorted(surplus))}")
+        raise UnexpectedParts(action, tuple(sorted(surplus)))
     if action is Action.CHOOSE:
         parts.setdefault("value", "")
     if action is Action.SUBMIT:

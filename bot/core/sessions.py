@@ -19,6 +19,8 @@ SESSION_TTL_S = 12 * 3600.0
 LINK_TTL_S = 300.0
 """The lifetime of a sign-in link."""
 SURFACE = "console"
+SESSION = "session"
+"""`Actor.authentication` of people who have signed in."""
 LINK_PATH = "/console/link/"
 """The path of sign-in links below the console's address; the token follows."""
 SESSIONS_SHELF = "sessions"
@@ -152,12 +154,21 @@ async def use_link(memory: Memory, token: str) -> Actor | None:
 def key_at_console(key: ApiKey) -> Actor:
     """The actor of a session that was opened with this key."""
     actor = key.actor()
-    return actor.model_copy(update={"surface": SURFACE, "identities": actor.authenticated})
+    return actor.model_copy(
+        update={"surface": SURFACE, "identities": actor.authenticated, "authentication": SESSION}
+    )
 
 
 def person_at_console(person: Actor) -> Actor:
     """The same person as an actor in the console, with the same permissions."""
-    return person.verified.model_copy(update={"surface": SURFACE, "identities": person.authenticated})
+    return person.verified.model_copy(
+        update={"surface": SURFACE, "identities": person.authenticated, "authentication": SESSION}
+    )
+
+
+def account_of(actor: Actor) -> str:
+    """The principal of the account that acts: of a person at the console, what they signed in with."""
+    return actor.identities[0] if actor.surface == SURFACE and actor.identities else actor.principal
 
 
 def _session(session_id: str) -> str:

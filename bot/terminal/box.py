@@ -9,7 +9,14 @@ from bot.terminal import lines
 from bot.terminal.asking import Asking
 from bot.terminal.exits import COMPLETED, Interrupted, Withdrawn
 from bot.terminal.screen import Screen
-from crewdeck.client import Client, HumanInputCompleted, HumanInputRequired, SnapshotComplete, StreamReset
+from crewdeck.client import (
+    Client,
+    HumanInputCompleted,
+    HumanInputRecorded,
+    HumanInputRequired,
+    SnapshotComplete,
+    StreamReset,
+)
 
 TITLE = "What waits for an answer (Ctrl-C leaves)"
 
@@ -47,6 +54,8 @@ class Box:
                 match event:
                     case HumanInputRequired():
                         self._open[event.question_id] = event
+                    case HumanInputRecorded():
+                        self._asking.recorded(event)
                     case HumanInputCompleted():
                         self._see_settled(event)
                     case StreamReset():
@@ -103,7 +112,9 @@ class Box:
 
     async def _ask(self, event: HumanInputRequired) -> None:
         question = await self._asking.still_open(event.question_id)
+        answer = None
         if question is not None:
             self._screen.say(*lines.asked(question))
-            await self._asking.ask(question)
-        self._open.pop(event.question_id, None)
+            answer = await self._asking.ask(question)
+        if answer is None or answer.status != "recorded":
+            self._open.pop(event.question_id, None)

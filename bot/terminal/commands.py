@@ -1,4 +1,4 @@
-"""The four commands. Each returns its exit status, and reports correctable errors in one line.
+"""The commands. Each returns its exit status, and reports correctable errors in one line.
 
 Modules that draw on a terminal are imported only when there is one, so that pipes start fast.
 """
@@ -18,14 +18,20 @@ from pydantic import JsonValue
 from bot import local_token
 from bot.core.addresses import is_loopback
 from bot.core.errors import InvalidInputs, NoWorker
+from bot.core.text import terminal_safe
 from bot.settings import Remote
 from bot.terminal import lines, pipe, words
+from bot.terminal import record as record_lines
+from bot.terminal.answers import AnswerOptions, action_of
 from bot.terminal.exits import COMPLETED, FAILED, INTERRUPTED, MISTAKE, Interrupted
 from crewdeck.client import (
+    Answer,
     ApiError,
     Client,
     Crew,
     HumanInputCompleted,
+    HumanInputRecorded,
+    Identity,
     InputField,
     Question,
     Unreachable,
@@ -74,18 +80,74 @@ def inbox(remote: Remote, *, live: bool, after: str | None) -> int:
     return COMPLETED if status == INTERRUPTED else status
 
 
-def answer(remote: Remote, question_id: str, said: Sequence[str], comment: str) -> int:
+def answer(remote: Remote, question_id: str, said: Sequence[str], options: AnswerOptions) -> int:
     """Answer a question: with these words, or interactively."""
 
     async def work(client: Client, screen: Screen | None) -> int:
         question = await client.question(question_id)
         if said:
-            return await _send(client, screen, question, " ".join(said), comment)
+            return await _send(client, screen, question, " ".join(said), options)
         if screen is None or not screen.asks:
             raise InvalidInputs({"answer": "say it after the question's id"})
         return await _ask(client, screen, question)
 
     return _run(remote, work)
+
+
+def record(remote: Remote, question_id: str, *, as_json: bool) -> int:
+    """Print the record of a decision."""
+
+    async def work(client: Client, _: Screen | None) -> int:
+        found = await client.record(question_id)
+        pipe.write(found.model_dump_json() if as_json else record_lines.text(found))
+        return COMPLETED
+
+    return _run(remote, work)
+
+
+def link(remote: Remote, code: str) -> int:
+    """Link this identity with the one that got `code` elsewhere; without a code, print one."""
+
+    async def work(client: Client, screen: Screen | None) -> int:
+        if code:
+            return await _link(client, screen, code)
+        made = await client.link_code()
+        minutes = made.expires_in // 60
+        pipe.write(
+            f"{terminal_safe(made.code)}\nEnter it once, within {minutes} minutes, where you are signed in "
+            "as the other: /crew link CODE in Slack or Teams, the console's page of your identities, or "
+            "crewdeck link CODE. Give it to nobody."
+        )
+        return COMPLETED
+
+    return _run(remote, work)
+
+
+async def _link(client: Client, screen: Screen | None, code: str) -> int:
+    """Say whose code it is first: whoever gives somebody a code may want to pass for them."""
+    bearer = await client.code_bearer(code)
+    who = terminal_safe(f"{bearer.name} ({bearer.id})", one_line=True)
+    if screen is not None and screen.asks:
+        yes = f"Yes, {who} is me: link us"
+        if await screen.choose((yes, "No"), f"This code is of {who}. Is that you?") != 0:
+            return FAILED
+    return _say_identities(await client.link(code))
+
+
+def identities(remote: Remote, unlink: str) -> int:
+    """List the identities that count as one person; with `unlink`, remove one first."""
+
+    async def work(client: Client, _: Screen | None) -> int:
+        return _say_identities(await (client.unlink(unlink) if unlink else client.identities()))
+
+    return _run(remote, work)
+
+
+def _say_identities(found: Sequence[Identity]) -> int:
+    for each in found:
+        here = " (this one)" if each.current else ""
+        pipe.write(terminal_safe(f"{each.id}  {each.name}{here}", one_line=True))
+    return COMPLETED
 
 
 def _run(remote: Remote, work: Work) -> int:
@@ -179,20 +241,30 @@ async def _follow(
     return await Watch(client, screen, run_id, answers).run(after)
 
 
-async def _send(client: Client, screen: Screen | None, question: Question, said: str, comment: str) -> int:
-    if comment:
-        action = said.strip().lower()
-        decides = action in {"approve", "reject"} and question.kind != "choice"
-        given = await client.answer(
-            question.question_id, action if decides else "choose", None if decides else said, comment
-        )
-    else:
-        given = await client.respond(question.run_id, said, question_id=question.question_id)
+async def _send(
+    client: Client, screen: Screen | None, question: Question, said: str, options: AnswerOptions
+) -> int:
+    given = await _given(client, question, said, options)
     if screen is None:
         pipe.write(given.model_dump_json())
     else:
-        screen.say(lines.mine(given))
+        screen.say(*lines.mine(given))
     return COMPLETED
+
+
+async def _given(client: Client, question: Question, said: str, options: AnswerOptions) -> Answer:
+    action = action_of(question, said, options)
+    if action is None:
+        return await client.respond(question.run_id, said, question_id=question.question_id)
+    return await client.answer(
+        question.question_id,
+        action.action,
+        action.value,
+        options.comment,
+        arguments=action.arguments,
+        override=options.override,
+        digest=question.digest or None,
+    )
 
 
 async def _ask(client: Client, screen: Screen, question: Question) -> int:
@@ -208,6 +280,8 @@ async def _ask(client: Client, screen: Screen, question: Question) -> int:
     async def watch() -> None:
         async with aclosing(client.follow(question.run_id)) as events:
             async for event in events:
+                if isinstance(event, HumanInputRecorded):
+                    asking.recorded(event)
                 if isinstance(event, HumanInputCompleted) and event.question_id == question.question_id:
                     if not asking.is_mine(event.question_id):
                         screen.say(*lines.of(event))

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 from bot.core.text import terminal_safe
+from bot.terminal import decisions
+from bot.terminal.decisions import Line
 from crewdeck.client import (
+    Answer,
     Event,
     HumanInputCompleted,
+    HumanInputRecorded,
     HumanInputRequired,
     Outcome,
     Question,
@@ -21,9 +25,6 @@ from crewdeck.client import (
     TaskCompleted,
     TaskStarted,
 )
-
-Line = list[tuple[str, str]]
-"""(style, text) fragments; the styles are those of prompt_toolkit."""
 
 _PLACES = {"slack": "in Slack", "http": "over the API", "console": "in the console", "teams": "in Teams"}
 
@@ -48,8 +49,18 @@ def of(event: Event) -> list[Line]:  # noqa: C901, PLR0911 - one for each type
             return [[("ansicyan", "  • "), ("", event.change)]]
         case HumanInputRequired():
             return asked(event)
+        case HumanInputRecorded():
+            return decisions.recorded(event, _place(event.surface))
         case HumanInputCompleted():
-            return [settled(event.action, event.human_feedback, event.answered_by, event.surface)]
+            return [
+                settled(
+                    event.action,
+                    event.human_feedback,
+                    event.answered_by,
+                    event.surface,
+                    override=event.override,
+                )
+            ]
         case RunCompleted():
             return [[("ansigreen bold", "Completed")], [("", event.result)]]
         case RunFailed():
@@ -63,14 +74,26 @@ def of(event: Event) -> list[Line]:  # noqa: C901, PLR0911 - one for each type
 
 
 def asked(question: HumanInputRequired | Question) -> list[Line]:
-    """The lines that show a question."""
-    mark = f"  ? {f'(round {question.round}) ' if question.round else ''}"
-    first, *more = _indented(question.prompt)
-    lines: list[Line] = [[("ansiyellow bold", mark), ("bold", first.lstrip(" "))]]
-    lines += [[("bold", line)] for line in more]
+    """The lines that show a question, in full: what a call does, its arguments, and who decides."""
+    action = question.action
+    lines = _titled(question, (action.title if action else "") or question.prompt)
+    if action is not None:
+        lines += decisions.call(action)
+        if action.title and action.title != question.prompt:
+            lines += [[("", line)] for line in _indented(question.prompt)]
     if question.context:
         lines += [[("", line)] for line in _indented(question.context)]
-    return lines
+    lines += decisions.policy_lines(question.policy)
+    if action is not None:
+        lines.append([("ansibrightblack", f"    digest {decisions.short_digest(question.digest)}")])
+    return lines + (decisions.progress_lines(question.progress) if isinstance(question, Question) else [])
+
+
+def _titled(question: HumanInputRequired | Question, title: str) -> list[Line]:
+    mark = f"  ? {f'(round {question.round}) ' if question.round else ''}"
+    first, *more = _indented(title)
+    lines: list[Line] = [[("ansiyellow bold", mark), ("bold", first.lstrip(" "))]]
+    return lines + [[("bold", line)] for line in more]
 
 
 def _indented(text: str) -> list[str]:
@@ -78,26 +101,43 @@ def _indented(text: str) -> list[str]:
     return [f"    {line}" for line in terminal_safe(text).split("\n")]
 
 
-def settled(action: str, words: str, by: str | None, surface: str | None) -> Line:
+def settled(action: str, words: str, by: str | None, surface: str | None, *, override: bool = False) -> Line:
     """The line that shows an outcome and who decided."""
     mark = ("ansired", "  ✗ ") if action in {"reject", "expire", "cancel"} else ("ansigreen", "  ✓ ")
     if action in {"expire", "cancel"} or not by:
         return [mark, ("", words)]
-    where = f" {_PLACES.get(surface, f'in {surface}')}" if surface else ""
-    return [mark, ("bold", by), ("", f" decided{where}: {words}")]
+    how = " as an administrator whom the policy doesn't name (override)" if override else ""
+    return [mark, ("bold", by), ("", f" decided{_place(surface)}{how}: {words}")]
+
+
+def _place(surface: str | None) -> str:
+    return f" {_PLACES.get(surface, f'in {surface}')}" if surface else ""
 
 
 def decided(outcome: Outcome) -> Line:
     """The line that shows an outcome from the API."""
     by = outcome.answered_by
     return settled(
-        outcome.action, outcome.human_feedback, by.name if by else None, by.surface if by else None
+        outcome.action,
+        outcome.human_feedback,
+        by.name if by else None,
+        by.surface if by else None,
+        override=outcome.override,
     )
 
 
-def mine(outcome: Outcome) -> Line:
-    """The line that confirms the person's own decision."""
-    return [("ansigreen", "  ✓ "), ("", f"You decided: {outcome.human_feedback}")]
+def mine(answer: Answer) -> list[Line]:
+    """The lines that confirm the person's own answer, and say how many more it takes."""
+    done = ("ansigreen", "  ✓ ")
+    if answer.status != "recorded":
+        return [[done, ("", f"You decided: {answer.human_feedback}")]]
+    what = decisions.DONE.get(answer.action, answer.action)
+    rest = " · ".join(filter(None, (decisions.counted(answer.progress), decisions.needs(answer.progress))))
+    if answer.action == "withdraw":
+        return [[done, ("", f"Your answer is taken back: {rest}")]]
+    already = " already, which counts once" if answer.repeated else ""
+    back = f"    Take it back: crewdeck answer {answer.question_id} withdraw"
+    return [[done, ("", f"You {what}{already}: {rest}")], [(decisions.DIM, back)]]
 
 
 def _task(event: TaskStarted) -> str:

@@ -16,8 +16,8 @@ from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 from prompt_toolkit.validation import ValidationError, Validator
 
 from bot.core.text import terminal_safe
+from bot.terminal.decisions import Line
 from bot.terminal.exits import Interrupted, Withdrawn
-from bot.terminal.lines import Line
 
 DIGITS = "123456789"
 POINTER = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
@@ -62,9 +62,17 @@ class Screen:
         return int(await self._run(menu.application))
 
     async def words(
-        self, label: str = "", *, several_lines: bool = True, check: Callable[[str], str] = lambda _: ""
+        self,
+        label: str = "",
+        *,
+        several_lines: bool = True,
+        default: str = "",
+        check: Callable[[str], str] = lambda _: "",
     ) -> str:
-        """Let the person type. `check` returns an error message or "". Raises Withdrawn, Interrupted."""
+        """Let the person type, or edit `default`. `check` returns an error message or "".
+
+        Raises Withdrawn, Interrupted.
+        """
         session: PromptSession[str] = PromptSession(
             message=[("ansicyan", f"{terminal_safe(label, one_line=True)}{POINTER} ")],
             multiline=several_lines,
@@ -77,6 +85,7 @@ class Screen:
             eof_exception=Interrupted,
             erase_when_done=True,
         )
+        session.default_buffer.reset(Document(default))
         return str(await self._run(session.app)).strip()
 
     async def _run(self, application: Application[Any]) -> Any:  # noqa: ANN401 - what it is exited with

@@ -18,6 +18,7 @@ from crewdeck.client import (
     ClientError,
     Event,
     HumanInputCompleted,
+    HumanInputRecorded,
     HumanInputRequired,
     RunCompleted,
 )
@@ -39,6 +40,7 @@ class Watch:
         self._asking = Asking(client, screen)
         self._answers = deque(answers)
         self._open: dict[str, HumanInputRequired] = {}
+        self._required: dict[str, HumanInputRequired] = {}
         self._changed = asyncio.Event()
         self._interrupted = False
         self._lost = False
@@ -83,8 +85,10 @@ class Watch:
     def _see(self, event: Event) -> None:
         match event:
             case HumanInputRequired():
-                self._open[event.question_id] = event
+                self._open[event.question_id] = self._required[event.question_id] = event
                 self._changed.set()
+            case HumanInputRecorded():
+                self._see_recorded(event)
             case HumanInputCompleted():
                 self._open.pop(event.question_id, None)
                 self._asking.settled(event)
@@ -93,6 +97,14 @@ class Watch:
         self._screen.say(*lines.of(event))
         if isinstance(event, HumanInputRequired) and not self._screen.asks:
             self._screen.say([("ansibrightblack", f"    crewdeck answer {event.question_id}")])
+
+    def _see_recorded(self, event: HumanInputRecorded) -> None:
+        """After an edit the question is asked again: earlier approvals no longer count."""
+        self._asking.recorded(event)
+        edited = event.arguments is not None or event.value is not None
+        if edited and event.question_id in self._required:
+            self._open.setdefault(event.question_id, self._required[event.question_id])
+            self._changed.set()
 
     async def _tell_waits(self) -> None:
         """Print why the run is queued, whenever the reason changes."""
@@ -142,7 +154,7 @@ class Watch:
         title = event.prompt if len(self._open) > 1 else ""
         if question is not None and self._answers:
             await self._asking.say(question, self._answers.popleft())
-        elif question is not None and self._screen.asks:
+        elif question is not None and self._screen.asks and question.viewer.response is None:
             await self._asking.ask(question, title=lines.one_line(title))
         self._open.pop(event.question_id, None)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 from pydantic import JsonValue
 
 from crewdeck.client import operations
 from crewdeck.client.events import Event
 from crewdeck.client.http import AsyncHttp
+from crewdeck.client.operations import AnswerParts
 from crewdeck.client.streams import follow_async
-from crewdeck.client.values import Answer, Crew, Question, Run, RunPage, Started
+from crewdeck.client.values import Answer, Crew, Identity, LinkCode, Question, Record, Run, RunPage, Started
 
 
 class Client:
@@ -112,17 +113,24 @@ class Client:
         action: str,
         value: str | None = None,
         comment: str = "",
-        *,
-        digest: str | None = None,
-        on_behalf_of: str | None = None,
+        **parts: Unpack[AnswerParts],
     ) -> Answer:
-        """Answer a question: approve, reject, choose (`value`: an option's id or label), respond (in words).
+        """Answer a question.
 
-        `digest`: that of the question as it was shown (`Question.digest`). Raises ApiError: `settled` says in
-        `.outcome` what had been decided before, and by whom; `stale` that something else is asked by now.
+        `action`: approve, reject, choose (`value`: an option's id or label), respond (`value`: words), submit
+        (`values`: a form's by field), or withdraw, which takes the caller's response back. Parts by name:
+        `digest` is that of the question as it was shown (`Question.digest`), and needed to approve a tool
+        call; `arguments` are its edited arguments; with `approve` of a review, `value` is the edited text;
+        `override` decides as an administrator. The same `idempotency_key` again is the same response.
+
+        Raises ApiError: `settled` says in `.outcome` what had been decided before, and by whom; `stale` that
+        something else is asked by now; `invalid_answer` in `.errors` what is wrong with each part.
         """
-        call = operations.answer(question_id, action, value, comment, digest, on_behalf_of)
-        return await self._http.call(call)
+        return await self._http.call(operations.answer(question_id, action, value, comment, **parts))
+
+    async def record(self, question_id: str) -> Record:
+        """What was shown of a question, to whom, what everybody said, and what ran in the end."""
+        return await self._http.call(operations.record(question_id))
 
     async def respond(
         self,
@@ -138,6 +146,28 @@ class Client:
         Raises ApiError, besides `answer`'s: no_open_question, several_open_questions (then name one).
         """
         return await self._http.call(operations.respond(run_id, words, question_id, digest, on_behalf_of))
+
+    # ── identities ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def identities(self) -> tuple[Identity, ...]:
+        """The caller's identities on all surfaces, which count as one person."""
+        return await self._http.call(operations.identities())
+
+    async def link_code(self) -> LinkCode:
+        """A code that links another identity with the caller: enter it where that one is signed in."""
+        return await self._http.call(operations.link_code())
+
+    async def code_bearer(self, code: str) -> Identity:
+        """Whose code this is: look at it before you link yourself. Raises ApiError (invalid_code, ...)."""
+        return await self._http.call(operations.code_bearer(code))
+
+    async def link(self, code: str) -> tuple[Identity, ...]:
+        """Link the caller with the person who got the code. Raises ApiError (invalid_code, ...)."""
+        return await self._http.call(operations.link(code))
+
+    async def unlink(self, identity: str) -> tuple[Identity, ...]:
+        """Unlink one of the caller's identities, by its id. Raises ApiError (unknown_identity)."""
+        return await self._http.call(operations.unlink(identity))
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -10,7 +10,16 @@ from typing import Any
 
 from pydantic import Field, JsonValue, PrivateAttr, ValidationError
 
-from crewdeck.client.values import Option, ReasonFlags, RunError, Value
+from crewdeck.client.values import (
+    Option,
+    Policy,
+    Progress,
+    ReasonFlags,
+    Response,
+    RunError,
+    ToolCall,
+    Value,
+)
 
 
 class Event(Value):
@@ -96,6 +105,31 @@ class HumanInputRequired(Event):
     #: Of what is asked: an answer that carries it counts for nothing else.
     digest: str = ""
     deadline: str | None = None
+    #: Forms: a flat JSON Schema.
+    form: dict[str, JsonValue] | None = None
+    #: Gates: the call that waits for the approval.
+    action: ToolCall | None = None
+    #: None: any one of the crew's approvers decides.
+    policy: Policy | None = None
+
+
+class HumanInputRecorded(Event):
+    """A response was recorded, replaced or taken back, and more people are needed."""
+
+    question_id: str
+    crew_id: str | None = None
+    task_id: str | None = None
+    agent_id: str | None = None
+    action: str = ""
+    answered_by: str = ""
+    surface: str = ""
+    comment: str = ""
+    progress: Progress = Progress()
+    #: Of what is asked now. It differs from the former one if the response edited something.
+    digest: str = ""
+    #: Gates: the edited arguments. Reviews: the edited text.
+    arguments: dict[str, JsonValue] | None = None
+    value: str | None = None
 
 
 class HumanInputCompleted(Event):
@@ -112,6 +146,12 @@ class HumanInputCompleted(Event):
     human_feedback: str = ""
     answered_by: str | None = None
     surface: str | None = None
+    #: Forms: the values by field. Gates: the arguments that were approved.
+    values: dict[str, JsonValue] | None = None
+    arguments: dict[str, JsonValue] | None = None
+    #: One for each person who counted, in order.
+    responses: tuple[Response, ...] = ()
+    override: bool = False
 
 
 class HumanInputReminded(Event):
@@ -152,6 +192,7 @@ _TYPES: dict[str, type[Event]] = {
     "task_completed": TaskCompleted,
     "run_changed": RunChanged,
     "human_input_required": HumanInputRequired,
+    "human_input_recorded": HumanInputRecorded,
     "human_input_completed": HumanInputCompleted,
     "human_input_reminded": HumanInputReminded,
     "run_completed": RunCompleted,

@@ -5,7 +5,7 @@ from __future__ import annotations
 # ruff: noqa: D103 - the methods of `Client` say what each does
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
 from pydantic import JsonValue, ValidationError
@@ -16,8 +16,12 @@ from crewdeck.client.values import (
     Answer,
     Crew,
     CrewList,
+    Identity,
+    IdentityList,
+    LinkCode,
     Question,
     QuestionList,
+    Record,
     Run,
     RunPage,
     Started,
@@ -26,6 +30,18 @@ from crewdeck.client.values import (
 
 Read = TypeVar("Read", bound=Value)
 INBOX = "/events/human-input"
+IDENTITIES = "/me/identities"
+
+
+class AnswerParts(TypedDict, total=False):
+    """The optional parts of an answer; see `Client.answer`."""
+
+    values: Mapping[str, JsonValue] | None
+    arguments: Mapping[str, JsonValue] | None
+    override: bool
+    digest: str | None
+    on_behalf_of: str | None
+    idempotency_key: str | None
 
 
 def crews() -> Call[tuple[Crew, ...]]:
@@ -99,13 +115,56 @@ def answer(
     action: str,
     value: str | None,
     comment: str,
-    digest: str | None,
-    on_behalf_of: str | None,
+    **parts: Unpack[AnswerParts],
 ) -> Call[Answer]:
-    body = {"action": action, "comment": comment, **_digest(digest), **_acting(on_behalf_of)}
-    if value is not None:
-        body["value"] = value
-    return Call(method="POST", path=f"/questions/{_id(question_id)}/answer", body=body, read=_reader(Answer))
+    """`parts` that are None or False are left out of the request."""
+    said = {"action": action, "value": value, "comment": comment, **parts}
+    key = said.pop("idempotency_key", None)
+    body: dict[str, JsonValue] = {name: part for name, part in said.items() if part not in (None, False)}  # type: ignore[misc]
+    return Call(
+        method="POST",
+        path=f"/questions/{_id(question_id)}/answer",
+        body=body,
+        headers=_idempotent(str(key) if key else None),
+        read=_reader(Answer),
+    )
+
+
+def record(question_id: str) -> Call[Record]:
+    return Call(method="GET", path=f"/questions/{_id(question_id)}/record", read=_reader(Record))
+
+
+def identities() -> Call[tuple[Identity, ...]]:
+    return Call(method="GET", path=IDENTITIES, read=lambda body: _reader(IdentityList)(body).identities)
+
+
+def link_code() -> Call[LinkCode]:
+    return Call(method="POST", path=f"{IDENTITIES}/code", read=_reader(LinkCode), repeatable=False)
+
+
+def code_bearer(code: str) -> Call[Identity]:
+    path = f"{IDENTITIES}/bearer"
+    return Call(method="POST", path=path, body={"code": code}, read=_reader(Identity), repeatable=False)
+
+
+def link(code: str) -> Call[tuple[Identity, ...]]:
+    return Call(
+        method="POST",
+        path=IDENTITIES,
+        body={"code": code},
+        read=lambda body: _reader(IdentityList)(body).identities,
+        repeatable=False,
+    )
+
+
+def unlink(identity: str) -> Call[tuple[Identity, ...]]:
+    return Call(
+        method="DELETE",
+        path=IDENTITIES,
+        query={"identity": identity},
+        read=lambda body: _reader(IdentityList)(body).identities,
+        repeatable=False,
+    )
 
 
 def respond(

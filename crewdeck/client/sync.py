@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 from pydantic import JsonValue
 
 from crewdeck.client import operations
 from crewdeck.client.events import Event
 from crewdeck.client.http import Http
+from crewdeck.client.operations import AnswerParts
 from crewdeck.client.streams import follow
-from crewdeck.client.values import Answer, Crew, Question, Run, RunPage, Started
+from crewdeck.client.values import Answer, Crew, Identity, LinkCode, Question, Record, Run, RunPage, Started
 
 
 class SyncClient:
@@ -92,12 +93,12 @@ class SyncClient:
         action: str,
         value: str | None = None,
         comment: str = "",
-        *,
-        digest: str | None = None,
-        on_behalf_of: str | None = None,
+        **parts: Unpack[AnswerParts],
     ) -> Answer:
-        call = operations.answer(question_id, action, value, comment, digest, on_behalf_of)
-        return self._http.call(call)
+        return self._http.call(operations.answer(question_id, action, value, comment, **parts))
+
+    def record(self, question_id: str) -> Record:
+        return self._http.call(operations.record(question_id))
 
     def respond(
         self,
@@ -109,6 +110,23 @@ class SyncClient:
         on_behalf_of: str | None = None,
     ) -> Answer:
         return self._http.call(operations.respond(run_id, words, question_id, digest, on_behalf_of))
+
+    # ── identities ──────────────────────────────────────────────────────────────────────────────────────
+
+    def identities(self) -> tuple[Identity, ...]:
+        return self._http.call(operations.identities())
+
+    def link_code(self) -> LinkCode:
+        return self._http.call(operations.link_code())
+
+    def code_bearer(self, code: str) -> Identity:
+        return self._http.call(operations.code_bearer(code))
+
+    def link(self, code: str) -> tuple[Identity, ...]:
+        return self._http.call(operations.link(code))
+
+    def unlink(self, identity: str) -> tuple[Identity, ...]:
+        return self._http.call(operations.unlink(identity))
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
 class Value(BaseModel):
@@ -63,35 +63,132 @@ class ReasonFlags(Value):
     missing_field: bool = False
 
 
+class Response(Value):
+    """What one person said about a question that counts."""
+
+    answered_by: str = ""
+    surface: str = ""
+    action: str = ""
+    #: With `choose`: the option's id. With `approve` of a review: the edited text.
+    value: JsonValue = None
+    comment: str = ""
+    at: str = ""
+    #: As an administrator whom the policy doesn't name.
+    override: bool = False
+
+
 class Outcome(Value):
-    """What was decided: `action` is approve, reject, choose, respond, expire or cancel."""
+    """What was decided: `action` is approve, reject, choose, respond, submit, expire or cancel."""
 
     action: str
-    #: With `choose`: the option's id.
+    #: With `choose`: the option's id. With `approve` of a review: the edited text, if it was edited.
     value: JsonValue = None
     comment: str = ""
     #: The outcome in words, as the crew sees it.
     human_feedback: str = ""
     answered_by: Actor | None = None
     answered_at: str | None = None
+    #: Forms: the values by field.
+    values: dict[str, JsonValue] | None = None
+    #: Gates: the arguments that were approved.
+    arguments: dict[str, JsonValue] | None = None
+    #: One for each person who counted, in order.
+    responses: tuple[Response, ...] = ()
+    #: An administrator settled it whom the policy doesn't name.
+    override: bool = False
+
+
+class Policy(Value):
+    """Who decides a question, in its author's words."""
+
+    name: str = ""
+    version: str = ""
+    who: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = Field(default=(), alias="not")
+    #: How many different people it takes; by group in `per_group`.
+    need: int = 1
+    per_group: dict[str, int] = {}
+
+
+class Progress(Value):
+    """How far an open question is from its outcome."""
+
+    approved: int = 0
+    need: int = 1
+    #: The groups with empty seats, or who is still needed.
+    missing: tuple[str, ...] = ()
+    #: The responses that count now, oldest first.
+    responses: tuple[Response, ...] = ()
+    #: Responses of people who may no longer decide.
+    fell_out: tuple[Response, ...] = ()
+
+
+class ToolCall(Value):
+    """A tool call that waits for an approval. Secret arguments are named, never contained."""
+
+    tool: str
+    title: str = ""
+    #: In whose name the call is made.
+    on_behalf: str = ""
+    arguments: dict[str, JsonValue] = {}
+    #: The arguments before anybody edited them.
+    proposed: dict[str, JsonValue] = {}
+    editable: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
+    #: The JSON Schema of the tool's arguments.
+    parameters: dict[str, JsonValue] = {}
+    digest: str = ""
+
+
+class Viewer(Value):
+    """What the caller may do about a question, and what they said about it."""
+
+    can_answer: bool = True
+    #: Why they can't: excluded, membership, not_named or unreadable_group.
+    objection: str = ""
+    can_override: bool = False
+    #: Their response that counts now.
+    response: Response | None = None
 
 
 class Answer(Outcome):
-    """An answer that counts, as it is recorded."""
+    """An answer that counts. `recorded`: more people are needed, and the other fields say what was sent."""
 
     question_id: str
     run_id: str
+    #: settled or recorded.
+    status: str = "settled"
+    #: The same answer had been counted before.
+    repeated: bool = False
+    progress: Progress = Progress()
+    #: Of what is asked now; an edit changes it.
+    digest: str = ""
 
 
 class Question(Value):
-    """What a run asks people. `kind`: approval, choice, text or review; open until `outcome` is there."""
+    """What a run asks people. `kind`: approval, choice, text, form, review; open until `outcome` is there."""
 
     question_id: str
     run_id: str
     kind: str
+    #: tool, task, gate or system.
+    source: str = ""
     prompt: str
     context: str = ""
+    #: Reviews: the text before somebody edited it.
+    proposed: str | None = None
     options: tuple[Option, ...] = ()
+    #: The actions that decide it.
+    actions: tuple[str, ...] = ()
+    #: Forms: a flat JSON Schema, and the same as fields.
+    form: dict[str, JsonValue] | None = None
+    fields: tuple[InputField, ...] = ()
+    #: Gates: the call that waits for the approval.
+    action: ToolCall | None = None
+    #: None: any one of the crew's approvers decides.
+    policy: Policy | None = None
+    progress: Progress = Progress()
+    viewer: Viewer = Viewer()
     reason_flags: ReasonFlags = ReasonFlags()
     #: The role of the agent that asks.
     asker: str = ""
@@ -106,6 +203,136 @@ class Question(Value):
     @property
     def open(self) -> bool:
         return self.outcome is None
+
+
+class Person(Value):
+    """A person or program, as records keep them."""
+
+    name: str = ""
+    surface: str = ""
+    #: Unique across surfaces: `slack:T0:U0`, `http::key:ci`.
+    identity: str = ""
+    #: How the surface made sure who acts: slack, teams, api_key, session or local.
+    authentication: str = ""
+    membership: str = ""
+    on_behalf_of: str | None = None
+
+
+class RecordedPolicy(Value):
+    """Who may decide, as it was resolved when the question was asked."""
+
+    name: str = ""
+    version: str = ""
+    who: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    need: int = 1
+    per_group: dict[str, int] = {}
+    on_reject: str = ""
+    if_too_few: str = ""
+    deciders: tuple[str, ...] = ()
+    excluded_identities: tuple[str, ...] = ()
+    groups: dict[str, tuple[str, ...]] = {}
+    allowed_memberships: tuple[str, ...] = ()
+
+
+class Change(Value):
+    """What an edit changed: `part` is `context`, or `arguments.<name>`."""
+
+    part: str
+    before: JsonValue = None
+    after: JsonValue = None
+
+
+class Version(Value):
+    """What was shown, from the first version to the last; edits make new ones."""
+
+    digest: str
+    prompt: str = ""
+    context: str = ""
+    action: ToolCall | None = None
+    changes: tuple[Change, ...] = ()
+
+
+class Opened(Value):
+    """A person had all of a version before them."""
+
+    by: Person
+    at: str = ""
+    digest: str = ""
+
+
+class RecordedResponse(Value):
+    """One response of one person.
+
+    `standing`: counted, replaced, taken_back, outdated, fell_out or withdrawal.
+    """
+
+    by: Person
+    at: str = ""
+    action: str = ""
+    comment: str = ""
+    value: JsonValue = None
+    values: dict[str, JsonValue] | None = None
+    arguments: dict[str, JsonValue] | None = None
+    digest: str = ""
+    override: bool = False
+    standing: str = ""
+
+
+class Executed(Value):
+    """The call that the approval let through was made."""
+
+    at: str = ""
+    call_digest: str = ""
+    result_digest: str = ""
+
+
+class Record(Value):
+    """Everything that was recorded about a question."""
+
+    question_id: str
+    run_id: str
+    kind: str
+    source: str = ""
+    state: str = ""
+    asker: str = ""
+    options: tuple[Option, ...] = ()
+    asked_at: str = ""
+    deadline: str | None = None
+    settled_at: str | None = None
+    policy: RecordedPolicy = RecordedPolicy()
+    versions: tuple[Version, ...] = ()
+    #: Who had all of it before them, and when.
+    opened: tuple[Opened, ...] = ()
+    #: All responses, oldest first, also those that no longer count.
+    responses: tuple[RecordedResponse, ...] = ()
+    progress: Progress = Progress()
+    outcome: Outcome | None = None
+    #: None: no call was made, or it is not recorded as made.
+    executed: Executed | None = None
+
+
+class Identity(Value):
+    """An account on a surface, or an API key. `current`: the one that the caller uses now."""
+
+    id: str
+    surface: str = ""
+    name: str = ""
+    current: bool = False
+
+
+class IdentityList(Value):
+    """What `GET /me/identities` answers."""
+
+    identities: tuple[Identity, ...]
+
+
+class LinkCode(Value):
+    """A code that links another identity with the caller, once."""
+
+    code: str
+    #: Seconds.
+    expires_in: int = 0
 
 
 class RunError(Value):

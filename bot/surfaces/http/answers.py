@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
-from aiohttp import web
+from pydantic import JsonValue
 
 from bot.core import answering
-from bot.core.access import Scope
 from bot.core.actor import Actor
 from bot.core.alike import label_key
-from bot.core.decision import Ruling
 from bot.core.errors import NotFound
-from bot.core.lists import QuestionPage
-from bot.core.people import names_of
-from bot.core.policy import ANYONE, can_decide
+from bot.core.event import encode
 from bot.core.ports import Store
 from bot.core.question import Action, Question
-from bot.core.response import make_response
+from bot.core.response import Response, UnexpectedParts, make_response
 from bot.surfaces.http.auth import Caller
-from bot.surfaces.http.bodies import AnswerBody, InputBody, QuestionsQuery
-from bot.surfaces.http.operations import RequestContext, reply
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.views import AnswerView, QuestionsView, QuestionView, outcome_of
+from bot.surfaces.http.questionviews import AnswerView
+from bot.surfaces.http.refusals import invalid_answer, needs_action, refused
 from bot.surfaces.http.visibility import Visibility
-
-DECIDERS = "somebody whom its crew names"
 
 
 class FullAnswer(Protocol):
@@ -38,9 +32,30 @@ class FullAnswer(Protocol):
     @property
     def value(self) -> str | None: ...
     @property
+    def values(self) -> Mapping[str, JsonValue] | None: ...
+    @property
+    def arguments(self) -> Mapping[str, JsonValue] | None: ...
+    @property
+    def override(self) -> bool: ...
+    @property
     def comment(self) -> str: ...
     @property
     def digest(self) -> str | None: ...
+
+
+class Content(NamedTuple):
+    """What an answer says, in the parts of `make_response`."""
+
+    action: Action
+    value: str | None = None
+    comment: str = ""
+    values: Mapping[str, JsonValue] | None = None
+    arguments: Mapping[str, JsonValue] | None = None
+    override: bool = False
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        return {name: part for name, part in self._asdict().items() if name != "action"}
 
 
 class Answers:
@@ -66,6 +81,7 @@ class Answers:
         if question_id is not None:
             return await self._seen(caller, await self._store.questions.get(run_id, question_id.lower()))
         asked = await self._store.questions.list(run_id)
+        caller = await self._visibility.recognised(caller)
         seen = [question for question in asked if self._visibility.of_question(caller, run, question)]
         if not seen and not self._visibility.of_run(caller, run):
             raise NotFound("run", run_id)
@@ -75,48 +91,67 @@ class Answers:
         raise _which(waiting)
 
     async def in_words(
-        self, question: Question, actor: Actor, words: str, digest: str | None = None
+        self, question: Question, actor: Actor, words: str, digest: str | None = None, key: str | None = None
     ) -> AnswerView:
         """Record a typed reply, which may equal a label or an action."""
+        if problem := needs_action(question):
+            raise problem
         if why := answering.ambiguous(question, words):
             raise _several(why)
-        return await self._record(question, answering.interpret(question, words), actor, digest)
+        action, value, comment = answering.interpret(question, words)
+        return await self._record(question, Content(action, value, comment), actor, digest, key)
 
-    async def give(self, question: Question, actor: Actor, said: FullAnswer) -> AnswerView:
-        """Record a complete answer. Raises Problem (not_allowed, settled, stale, invalid_answer)."""
-        value, comment = said.value, said.comment
-        match action := Action(said.action or ""):
-            case Action.CHOOSE:
-                value = _option(question, value)
-            case Action.RESPOND if value is not None:
-                comment, value = "\n".join(filter(None, (value, comment))), None
-            case _ if value is not None:
-                raise Problem(
-                    "invalid_answer", f"`{action}` takes no value.", errors=[("value", "must be left out")]
-                )
-        return await self._record(question, (action, value, comment), actor, said.digest)
+    async def give(
+        self, question: Question, actor: Actor, said: FullAnswer, key: str | None = None
+    ) -> AnswerView:
+        """Record a complete answer. `key`: an `Idempotency-Key`, if the caller sent one.
+
+        Raises Problem (not_allowed, settled, stale, invalid_answer).
+        """
+        content = Content(
+            Action(said.action or ""), said.value, said.comment, said.values, said.arguments, said.override
+        )
+        if content.action is Action.CHOOSE:
+            content = content._replace(value=_option(question, said.value))
+        elif content.action is Action.RESPOND and said.value is not None:
+            content = content._replace(
+                value=None, comment="\n".join(filter(None, (said.value, said.comment)))
+            )
+        return await self._record(question, content, actor, said.digest, key)
 
     async def _seen(self, caller: Caller, question: Question) -> Question:
-        if not self._visibility.of_question(caller, await self._store.runs.get(question.run_id), question):
-            raise NotFound("question", question.id)
-        return question
+        run = await self._store.runs.get(question.run_id)
+        if self._visibility.of_question(caller, run, question):
+            return question
+        if self._visibility.of_question(await self._visibility.recognised(caller), run, question):
+            return question
+        raise NotFound("question", question.id)
 
     async def _record(
-        self, question: Question, said: tuple[Action, str | None, str], actor: Actor, digest: str | None
+        self, question: Question, content: Content, actor: Actor, digest: str | None, key: str | None
     ) -> AnswerView:
-        action, value, comment = said
-        # A request is a response of its own: the store recognises the same answer of the same person, and
-        # one that was taken back may be given again.
-        key = f"http:{uuid.uuid4()}"
-        given = make_response(action, actor, key=key, value=value, comment=comment, digest=digest or "")
+        try:
+            given = make_response(content.action, actor, key="", digest=digest or "", **content.parts)
+        except UnexpectedParts as error:
+            raise invalid_answer([(part, "must be left out") for part in error.parts]) from None
+        given = given.model_copy(update={"key": _response_key(question, given, key)})
         ruling = await self._store.questions.respond(question.run_id, question.id, given)
         if not answering.counted(ruling):
-            raise _refusal(ruling)
-        settled = ruling.question or question
-        outcome = outcome_of(settled)
-        if outcome is None:
-            raise NotFound("question", question.id)
-        return AnswerView(**dict(outcome), question_id=settled.id, run_id=settled.run_id)
+            raise refused(ruling, question, given)
+        return AnswerView.after(ruling, ruling.question or question, given)
+
+
+def _response_key(question: Question, given: Response, key: str | None) -> str:
+    """The response's key: with an `Idempotency-Key` that of each delivery of the same answer.
+
+    Without one each request is a delivery of its own: an answer counts once all the same, since the rules
+    know the same answer of the same person, and counts again after it was taken back.
+    """
+    if key is None:
+        return f"http:{uuid.uuid4()}"
+    said = given.model_dump(mode="json", exclude={"actor", "key", "at"})
+    sent = encode([key, question.id, given.actor.principal, given.actor.on_behalf_of, said])
+    return f"http:{hashlib.sha256(sent).hexdigest()}"
 
 
 def _option(question: Question, value: str | None) -> str | None:
@@ -145,52 +180,3 @@ def _which(waiting: Sequence[Question]) -> Problem:
         f"{len(waiting)} questions are open: say with `question_id` which one is meant.",
         questions=named,
     )
-
-
-def _refusal(ruling: Ruling) -> Problem:
-    detail = answering.explain(ruling, DECIDERS)
-    outcome = outcome_of(ruling.question) if ruling.question and ruling.code == "settled" else None
-    if outcome is None:
-        return Problem(ruling.code, detail)
-    return Problem(ruling.code, detail, outcome=outcome.model_dump(mode="json"))
-
-
-class QuestionRoutes:
-    """The handlers of questions."""
-
-    def __init__(self, store: Store, answers: Answers) -> None:
-        self._store = store
-        self._answers = answers
-
-    async def questions(self, context: RequestContext[None, QuestionsQuery]) -> web.Response:
-        page = await self._page(context)
-        shown = tuple(QuestionView.of(question) for question in page.questions)
-        return reply(QuestionsView(questions=shown, next=page.next))
-
-    async def _page(self, context: RequestContext[None, QuestionsQuery]) -> QuestionPage:
-        query = context.query
-        actor = await self._store.directory.known(context.caller.actor)
-        if actor.admin or not (query.mine or context.caller.is_person):
-            return await self._store.questions.open_page(query.limit, after=query.cursor)
-        if Scope.ANSWER not in context.caller.scopes:
-            return QuestionPage([], None)
-        deciders = (*sorted(names_of(actor)), ANYONE)
-        page = await self._store.questions.open_page(query.limit, deciders, query.cursor)
-        return QuestionPage([each for each in page.questions if can_decide(actor, each.policy)], page.next)
-
-    async def question(self, context: RequestContext[None, None]) -> web.Response:
-        return reply(QuestionView.of(await self._answers.find(context.caller, context.id("question_id"))))
-
-    async def answer(self, context: RequestContext[AnswerBody, None]) -> web.Response:
-        said = context.body
-        question = await self._answers.find(context.caller, context.id("question_id"))
-        actor = context.caller.acting(said.on_behalf_of)
-        return reply(await self._answers.give(question, actor, said))
-
-    async def input(self, context: RequestContext[InputBody, None]) -> web.Response:
-        said = context.body
-        question = await self._answers.find_in(context.caller, context.id("run_id"), said.question_id)
-        actor = context.caller.acting(said.on_behalf_of)
-        if said.response is not None:
-            return reply(await self._answers.in_words(question, actor, said.response, said.digest))
-        return reply(await self._answers.give(question, actor, said))

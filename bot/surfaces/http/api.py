@@ -19,11 +19,13 @@ from bot.core.sessions import SessionAuthenticator
 from bot.core.tasks import run_alongside
 from bot.settings import Settings
 from bot.surfaces.http import docspage, openapi
-from bot.surfaces.http.answers import Answers, QuestionRoutes
+from bot.surfaces.http.answers import Answers
 from bot.surfaces.http.auth import KeyCache, KeyRateLimiter
+from bot.surfaces.http.identities import IdentityRoutes
 from bot.surfaces.http.inboxfeed import InboxFeed
 from bot.surfaces.http.middleware import AuthMiddleware, Origins
 from bot.surfaces.http.poll import PollRoutes
+from bot.surfaces.http.questions import QuestionRoutes, QuestionViews
 from bot.surfaces.http.runfeed import RunFeed
 from bot.surfaces.http.runs import RunRoutes, Starts
 from bot.surfaces.http.sse import SseRoutes
@@ -106,10 +108,11 @@ async def open_api(
 def _handlers(
     store: Store, streams: Streams, rates: KeyRateLimiter, visibility: Visibility, starts: Starts
 ) -> Handlers:
-    answers = Answers(store, visibility)
+    answers, views = Answers(store, visibility), QuestionViews(store, visibility)
     return Handlers(
-        runs=RunRoutes(store, starts, visibility),
-        questions=QuestionRoutes(store, answers),
+        runs=RunRoutes(store, starts, visibility, views),
+        questions=QuestionRoutes(store, answers, visibility, views),
+        identities=IdentityRoutes(store),
         sse=SseRoutes(streams),
         poll=PollRoutes(streams),
         websocket=WebSocketRoutes(streams, answers, rates),

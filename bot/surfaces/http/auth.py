@@ -15,7 +15,7 @@ from bot.core.access import KEYS_TOPIC, ApiKey, ApiKeys, Scope, matching
 from bot.core.actor import Actor
 from bot.core.errors import StoreUnavailable
 from bot.core.feed import Feed, Signal
-from bot.core.sessions import Session
+from bot.core.sessions import SESSION, Session
 from bot.surfaces.http.problems import Problem
 
 KEYS_MAX_AGE_S = 5.0
@@ -32,6 +32,13 @@ class Caller:
     key: ApiKey | None = None
     #: The caller's session, if they signed in.
     session: Session | None = None
+    #: The actor with all linked identities and groups, for what is shown to them (`Visibility.recognised`).
+    known: Actor | None = None
+
+    @property
+    def viewer(self) -> Actor:
+        """The caller with all that is known about them."""
+        return self.known or self.actor
 
     @property
     def local(self) -> bool:
@@ -43,9 +50,13 @@ class Caller:
         """Whether this is a person acting as themselves, who sees only runs that concern them."""
         return self.key is None and not self.local
 
+    def allows(self, scope: Scope) -> bool:
+        """Whether the caller has this scope."""
+        return bool(self.scopes & {scope, Scope.ADMIN})
+
     def require(self, scope: Scope) -> None:
         """Raises Problem (missing_scope)."""
-        if not self.scopes & {scope, Scope.ADMIN}:
+        if not self.allows(scope):
             raise Problem("missing_scope", f"This key lacks the scope {scope}.")
 
     def acting(self, on_behalf_of: str | None) -> Actor:
@@ -69,9 +80,11 @@ def caller_of(key: ApiKey) -> Caller:
 def signed_in(session: Session, key: ApiKey | None) -> Caller:
     """The caller with this session: the holder of `key`, or with None the person themselves."""
     if session.local:
-        return Caller(LOCAL.actor, LOCAL.scopes, session=session)
+        actor = LOCAL.actor.model_copy(update={"authentication": SESSION})
+        return Caller(actor, LOCAL.scopes, session=session)
     scopes = key.scopes if key else session.scopes
-    actor = session.actor.model_copy(update={"admin": key is not None and Scope.ADMIN in key.scopes})
+    admin = key is not None and Scope.ADMIN in key.scopes
+    actor = session.actor.model_copy(update={"admin": admin, "authentication": SESSION})
     return Caller(actor, frozenset(scopes), key, session)
 
 

@@ -18,14 +18,16 @@ OnBehalfOf = Annotated[
         description="The person for whom the caller says that it acts. Recorded, never trusted.",
     ),
 ]
+DIGEST_PATTERN = "^sha256:[0-9a-f]{64}$"
 Digest = Annotated[
     str | None,
     Field(
-        pattern="^sha256:[0-9a-f]{64}$",
-        description="The question's `digest` as it was shown. If the question has changed: 409 `stale`.",
+        pattern=DIGEST_PATTERN,
+        description="The question's `digest` as it was shown. If the question has changed: 409 `stale`. "
+        "Needed to approve a tool call.",
     ),
 ]
-ActionWord = Literal["approve", "reject", "choose", "respond"]
+ActionWord = Literal["approve", "reject", "choose", "respond", "submit", "withdraw"]
 
 
 class Request(BaseModel):
@@ -60,19 +62,43 @@ class DeleteQuery(Request):
     )
 
 
-class AnswerBody(Request):
-    """An answer to a question."""
+class AnswerParts(Request):
+    """What an answer says besides its action."""
 
-    action: ActionWord
     value: Annotated[
-        str | None, Field(description="With `choose`: the option's id or label. With `respond`: the answer.")
+        str | None,
+        Field(
+            description="With `choose`: the option's id or label. With `respond`: the answer. "
+            "With `approve` of a review: the edited text."
+        ),
     ] = None
-    comment: Annotated[str, Field(description="A comment on the answer.")] = ""
+    values: Annotated[
+        dict[str, JsonValue] | None,
+        Field(description="With `submit`: the form's values by field, each of its field's JSON type."),
+    ] = None
+    arguments: Annotated[
+        dict[str, JsonValue] | None,
+        Field(description="With `approve` of a gate: the edited arguments; all, or those that were changed."),
+    ] = None
+    override: Annotated[
+        bool,
+        Field(
+            description="With `approve` and `reject`: decide as an administrator whom the policy doesn't "
+            "name. Recorded, and shown as such."
+        ),
+    ] = False
+    comment: Annotated[str, Field(description="A comment on the answer; with `reject`, the reason.")] = ""
     digest: Digest = None
     on_behalf_of: OnBehalfOf = None
 
 
-class InputBody(Request):
+class AnswerBody(AnswerParts):
+    """An answer to a question."""
+
+    action: ActionWord
+
+
+class InputBody(AnswerParts):
     """An answer to a run's open question, as text or complete."""
 
     response: Annotated[
@@ -84,18 +110,36 @@ class InputBody(Request):
     ] = None
     question_id: Annotated[Uuid | None, Field(description="Needed when several questions are open.")] = None
     action: ActionWord | None = None
-    value: str | None = None
-    comment: str = ""
-    digest: Digest = None
-    on_behalf_of: OnBehalfOf = None
 
     @model_validator(mode="after")
     def _one_way(self) -> InputBody:
         if (self.response is None) == (self.action is None):
             raise ValueError("Give either `response` or `action`")
-        if self.response is not None and (self.value is not None or self.comment):
-            raise ValueError("`value` and `comment` go with `action`, not with `response`")
+        parts = self.model_fields_set & {"value", "values", "arguments", "override", "comment"}
+        if self.response is not None and any(getattr(self, name) for name in parts):
+            named = " and ".join(f"`{name}`" for name in sorted(parts))
+            raise ValueError(f"{named} go with `action`, not with `response`")
         return self
+
+
+class OpenedBody(Request):
+    """A person has had all of a question before them."""
+
+    digest: Annotated[
+        str, Field(pattern=DIGEST_PATTERN, description="The question's `digest` as it was shown.")
+    ]
+
+
+class LinkBody(Request):
+    """Link the caller with the person who got a code elsewhere."""
+
+    code: Annotated[str, Field(min_length=1, max_length=100, description="The code, as it was shown.")]
+
+
+class UnlinkQuery(Request):
+    """Which identity to unlink."""
+
+    identity: Annotated[str, Field(min_length=1, max_length=500, description="Its `id` in the list.")]
 
 
 class CancelBody(Request):
@@ -104,17 +148,21 @@ class CancelBody(Request):
     on_behalf_of: OnBehalfOf = None
 
 
-class AnswerMessage(Request):
+class AnswerMessage(AnswerParts):
     """An answer over a WebSocket."""
 
     type: Literal["answer"]
     request_id: Annotated[str | int | None, Field(description="Returned with `accepted` or `error`.")] = None
     question_id: Uuid
     action: ActionWord
-    value: str | None = None
-    comment: str = ""
-    digest: Digest = None
-    on_behalf_of: OnBehalfOf = None
+    idempotency_key: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=255,
+            description="Messages with the same key and the same answer are one response.",
+        ),
+    ] = None
 
 
 class Nothing(Request):

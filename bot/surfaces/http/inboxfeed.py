@@ -77,7 +77,7 @@ class InboxFollower:
 
     async def _shown(self, message: Message, sees: CanView) -> bool:
         event = message.event if isinstance(message, EventMessage) else None
-        return event is None or await sees(event.run_id)
+        return event is None or await sees(event)
 
     async def _next(self, seconds: float) -> Sequence[Message]:
         if self._first:

@@ -191,6 +191,8 @@ class AuthMiddleware:
             return signed_in(session, None)
         self._rates.take(key.name if key else session.actor.principal)
         caller = signed_in(session, key)
+        if caller.is_person:
+            caller = await self._visibility.recognised(caller)
         await self._visibility.check(request, caller)
         return caller
 

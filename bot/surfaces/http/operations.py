@@ -24,6 +24,7 @@ M = TypeVar("M")
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 """The pattern of ids in paths. It is strict, so that `/{run_id}/...` doesn't match other routes."""
 MAX_BODY_BYTES = 1024 * 1024
+MAX_KEY_LENGTH = 255
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,20 @@ class RequestContext(Generic[B, Q]):
     def id(self, name: str) -> str:
         """An id from the path, normalised."""
         return self.request.match_info[name].lower()
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The `Idempotency-Key`; None if there is none. Raises Problem."""
+        key = self.request.headers.get("Idempotency-Key")
+        return None if key is None else _checked_key(key)
+
+
+def _checked_key(key: str) -> str:
+    if 0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable():
+        return key
+    raise Problem(
+        "invalid_idempotency_key", f"An Idempotency-Key is 1 to {MAX_KEY_LENGTH} printable ASCII characters."
+    )
 
 
 @dataclass(frozen=True)

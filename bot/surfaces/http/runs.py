@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -23,19 +24,21 @@ from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import CancelBody, DeleteQuery, RunsQuery, StartBody
 from bot.surfaces.http.operations import RequestContext, reply
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.views import CrewsView, CrewView, RunsView, full, started, summary
+from bot.surfaces.http.questions import QuestionViews
+from bot.surfaces.http.questionviews import QuestionView, full
+from bot.surfaces.http.views import CrewsView, CrewView, RunsView, started, summary
 from bot.surfaces.http.visibility import Visibility
 
 IDEMPOTENCY_KEY_TTL_S = 24 * 3600.0
 """How long an `Idempotency-Key` is remembered."""
-MAX_KEY_LENGTH = 255
 
 
 class RunRoutes:
     """The handlers of runs."""
 
-    def __init__(self, store: Store, starts: Starts, visibility: Visibility) -> None:
+    def __init__(self, store: Store, starts: Starts, visibility: Visibility, views: QuestionViews) -> None:
         self._store = store
+        self._views = views
         self._visibility = visibility
         self._starts = starts
 
@@ -45,7 +48,7 @@ class RunRoutes:
 
     async def start(self, context: RequestContext[StartBody, None]) -> web.Response:
         actor = context.caller.acting(context.body.on_behalf_of)
-        run = await self._starts.start(context.body, actor, context.request.headers.get("Idempotency-Key"))
+        run = await self._starts.start(context.body, actor, context.idempotency_key)
         return reply(started(run), 202, {"Location": f"/runs/{run.id}"})
 
     async def runs(self, context: RequestContext[None, RunsQuery]) -> web.Response:
@@ -66,20 +69,20 @@ class RunRoutes:
     async def run(self, context: RequestContext[None, None]) -> web.Response:
         run = await self._store.runs.get(context.id("run_id"))
         waits = await self._store.runs.waits([run])
-        return reply(full(run, await self._store.questions.list(run.id), waits.get(run.id)))
+        return reply(full(run, await self._questions(context.caller, run), waits.get(run.id)))
 
     async def cancel(self, context: RequestContext[CancelBody | None, None]) -> web.Response:
         on_behalf_of = context.body.on_behalf_of if context.body else None
         await self._seen(context.caller, context.id("run_id"))
         run = await self._store.runs.cancel(context.id("run_id"), context.caller.acting(on_behalf_of))
-        return reply(full(run, await self._store.questions.list(run.id)))
+        return reply(full(run, await self._questions(context.caller, run)))
 
     async def retry(self, context: RequestContext[None, None]) -> web.Response:
         run, actor = await self._seen(context.caller, context.id("run_id")), context.caller.actor
         if not can_decide(actor, run.cancellers):
             raise Refused("not_allowed", "This run is not yours to try again.")
-        key = context.request.headers.get("Idempotency-Key")
-        word = str(uuid.uuid4()) if key is None else f"{actor.principal}/{checked_key(key)}"
+        key = context.idempotency_key
+        word = str(uuid.uuid4()) if key is None else f"{actor.principal}/{key}"
         again = await retry(self._store, run, key=word)
         return reply(started(again), 202, {"Location": f"/runs/{again.id}"})
 
@@ -93,6 +96,9 @@ class RunRoutes:
                     raise
         await self._store.runs.delete(run.id)
         return web.Response(status=204)
+
+    async def _questions(self, caller: Caller, run: Run) -> Sequence[QuestionView]:
+        return await self._views.of(caller, await self._store.questions.list(run.id))
 
     async def _seen(self, caller: Caller, run_id: str) -> Run:
         """The run, if the caller may view it. Raises NotFound."""
@@ -118,7 +124,7 @@ class Starts:
         if idempotency_key is None:
             run, _ = await self._store.runs.start(await self._plan(body, actor, str(uuid.uuid4())))
             return run
-        receipt = _receipt(actor, checked_key(idempotency_key))
+        receipt = _receipt(actor, idempotency_key)
         kept = await self._store.memory.recall(receipt)
         if kept is None:
             # Validated before the key is stored, so that a refused request can be corrected and sent again.
@@ -159,15 +165,6 @@ class Starts:
         except ValueError as error:
             why = f"{str(error)[:1].upper()}{str(error)[1:]}."
             raise Problem("invalid_request", why, errors=[("webhook_url", why)]) from None
-
-
-def checked_key(key: str) -> str:
-    """Validate an `Idempotency-Key`. Raises Problem."""
-    if 0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable():
-        return key
-    raise Problem(
-        "invalid_idempotency_key", f"An Idempotency-Key is 1 to {MAX_KEY_LENGTH} printable ASCII characters."
-    )
 
 
 def _receipt(actor: Actor, key: str) -> str:

@@ -8,41 +8,57 @@ from typing import Any
 from aiohttp import web
 
 from bot.core.access import Scope
-from bot.surfaces.http.answers import QuestionRoutes
 from bot.surfaces.http.bodies import (
     AnswerBody,
     CancelBody,
     DeleteQuery,
     EventsQuery,
     InputBody,
+    LinkBody,
+    OpenedBody,
     PollQuery,
     QuestionsQuery,
     RunsQuery,
     StartBody,
     StreamQuery,
+    UnlinkQuery,
 )
+from bot.surfaces.http.identities import CodeView, IdentitiesView, IdentityRoutes, IdentityView
 from bot.surfaces.http.operations import Operation, RequestContext, ResponseSpec, reply
 from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.probes import health
+from bot.surfaces.http.questions import QuestionRoutes
+from bot.surfaces.http.questionviews import AnswerView, QuestionsView, QuestionView, RunView
+from bot.surfaces.http.recordviews import RecordView
 from bot.surfaces.http.runs import RunRoutes
 from bot.surfaces.http.sse import SseRoutes
 from bot.surfaces.http.views import (
-    AnswerView,
     CallerView,
     CrewsView,
     EventsView,
     HealthView,
-    QuestionsView,
-    QuestionView,
     RunsView,
-    RunView,
     StartedView,
 )
 from bot.surfaces.http.websocket import WebSocketRoutes
 
 AnyOperation = Operation[Any, Any]
 
-ANSWERING = ("unknown_question", "not_allowed", "settled", "stale", "invalid_answer", "unreadable_record")
+ANSWERING = (
+    "unknown_question",
+    "not_allowed",
+    "settled",
+    "stale",
+    "invalid_answer",
+    "invalid_idempotency_key",
+    "unreadable_record",
+)
+ANSWER = {200: ResponseSpec("The answer counts: the outcome, or how many more it takes", AnswerView)}
+LINKING = ("invalid_code", "same_surface", "already_linked", "not_linkable", "too_many_attempts")
+ANSWER_KEY = {
+    "Idempotency-Key": "Requests with the same key and the same answer are one response, also after it was "
+    "taken back."
+}
 LAST_EVENT_ID = {"Last-Event-ID": "Like `last_event_id`, as an EventSource sends it; takes precedence."}
 STREAM = {
     200: ResponseSpec("Server-sent events", content_type="text/event-stream"),
@@ -69,6 +85,7 @@ class Handlers:
 
     runs: RunRoutes
     questions: QuestionRoutes
+    identities: IdentityRoutes
     sse: SseRoutes
     poll: PollRoutes
     websocket: WebSocketRoutes
@@ -80,6 +97,7 @@ def operations(handlers: Handlers) -> tuple[AnyOperation, ...]:
         HEALTH,
         *_runs(handlers),
         *_questions(handlers),
+        *_identities(handlers),
         *_streams_of_run(handlers),
         *_streams_of_all(handlers),
     )
@@ -225,12 +243,34 @@ def _questions(to: Handlers) -> tuple[AnyOperation, ...]:
             "POST",
             "/questions/{question_id}/answer",
             "answerQuestion",
-            "Answer a question",
+            "Answer a question, or take the answer back",
             to.questions.answer,
-            {200: ResponseSpec("The answer, as it is recorded", AnswerView)},
+            ANSWER,
             body=AnswerBody,
             scope=Scope.ANSWER,
             problems=ANSWERING,
+            headers=ANSWER_KEY,
+            tag="questions",
+        ),
+        Operation(
+            "GET",
+            "/questions/{question_id}/record",
+            "getRecord",
+            "The record of a decision: what was shown, to whom, every response, and what ran",
+            to.questions.record,
+            {200: ResponseSpec("The record", RecordView)},
+            problems=("unknown_question", "unreadable_record"),
+            tag="questions",
+        ),
+        Operation(
+            "POST",
+            "/questions/{question_id}/opened",
+            "openQuestion",
+            "Record that the caller, a person, had all of a question before them",
+            to.questions.opened,
+            {204: ResponseSpec("It is recorded")},
+            body=OpenedBody,
+            problems=("unknown_question", "not_allowed"),
             tag="questions",
         ),
         Operation(
@@ -239,11 +279,73 @@ def _questions(to: Handlers) -> tuple[AnyOperation, ...]:
             "answerRun",
             "Answer the open question of a run",
             to.questions.input,
-            {200: ResponseSpec("The answer, as it is recorded", AnswerView)},
+            ANSWER,
             body=InputBody,
             scope=Scope.ANSWER,
             problems=("unknown_run", "no_open_question", "several_open_questions", *ANSWERING),
+            headers=ANSWER_KEY,
             tag="questions",
+        ),
+    )
+
+
+def _identities(to: Handlers) -> tuple[AnyOperation, ...]:
+    return (
+        Operation(
+            "GET",
+            "/me/identities",
+            "listIdentities",
+            "The caller's identities, which count as one person",
+            to.identities.identities,
+            {200: ResponseSpec("Identities", IdentitiesView)},
+            tag="identities",
+        ),
+        Operation(
+            "POST",
+            "/me/identities/code",
+            "newLinkCode",
+            "A code that links another identity with the caller: enter it where that one is signed in",
+            to.identities.new_code,
+            {200: ResponseSpec("The code, valid once and for ten minutes", CodeView)},
+            scope=Scope.ANSWER,
+            problems=("not_linkable", "too_many_attempts"),
+            tag="identities",
+        ),
+        Operation(
+            "POST",
+            "/me/identities/bearer",
+            "getCodeBearer",
+            "Whose code this is: to be shown to people before they link themselves with it",
+            to.identities.bearer,
+            {200: ResponseSpec("The identity that got the code", IdentityView)},
+            body=LinkBody,
+            scope=Scope.ANSWER,
+            problems=LINKING,
+            tag="identities",
+        ),
+        Operation(
+            "POST",
+            "/me/identities",
+            "linkIdentity",
+            "Link the caller with the person who got a code elsewhere",
+            to.identities.link,
+            {200: ResponseSpec("The caller's identities by now", IdentitiesView)},
+            body=LinkBody,
+            scope=Scope.ANSWER,
+            problems=LINKING,
+            tag="identities",
+        ),
+        Operation(
+            "DELETE",
+            "/me/identities",
+            "unlinkIdentity",
+            "Unlink one of the caller's identities",
+            to.identities.unlink,
+            {200: ResponseSpec("The caller's identities by now", IdentitiesView)},
+            query=UnlinkQuery,
+            scope=Scope.ANSWER,
+            problems=("unknown_identity",),
+            tag="identities",
         ),
     )
 

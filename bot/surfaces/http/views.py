@@ -11,7 +11,6 @@ from bot.core.access import Scope
 from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.event import iso
-from bot.core.question import Action, Option, Question, QuestionKind, ReasonFlags
 from bot.core.run import Run, RunError, RunStatus
 from bot.core.waiting import Wait, WaitFor
 
@@ -76,72 +75,6 @@ class CrewsView(View):
     crews: tuple[CrewView, ...]
 
 
-class OutcomeView(View):
-    """What was decided, and by whom."""
-
-    action: Action
-    value: JsonValue = None
-    comment: str
-    human_feedback: str = Field(description="The outcome as text, as the crew receives it.")
-    answered_by: ActorView | None
-    answered_at: str | None
-
-
-class QuestionView(View):
-    """A question of a run."""
-
-    question_id: str
-    run_id: str
-    kind: QuestionKind
-    state: Literal["open", "settled"]
-    prompt: str
-    context: str
-    options: tuple[Option, ...]
-    reason_flags: ReasonFlags
-    asker: str
-    round: int | None
-    digest: str = Field(
-        description="The digest of what is asked. An answer with it counts for this version only."
-    )
-    created_at: str
-    deadline: str | None
-    outcome: OutcomeView | None
-
-    @classmethod
-    def of(cls, question: Question) -> QuestionView:
-        return cls(
-            question_id=question.id,
-            run_id=question.run_id,
-            kind=question.kind,
-            state="open" if question.open else "settled",
-            prompt=question.prompt,
-            context=question.context,
-            options=question.options,
-            reason_flags=question.reason,
-            asker=question.asker,
-            round=question.round,
-            digest=question.digest,
-            created_at=iso(question.created_at),
-            deadline=_iso(question.deadline_at),
-            outcome=outcome_of(question),
-        )
-
-
-class QuestionsView(View):
-    """A page of questions. It can be short although others follow."""
-
-    questions: tuple[QuestionView, ...]
-    next: str | None = Field(None, description="The `cursor` of the next page; null: this is the last one.")
-
-
-class AnswerView(OutcomeView):
-    """An accepted answer, as it is recorded."""
-
-    question_id: str
-    run_id: str
-    status: Literal["recorded"] = "recorded"
-
-
 class WaitView(View):
     """Why a queued run has not started."""
 
@@ -152,7 +85,7 @@ class WaitView(View):
 
     @classmethod
     def of(cls, wait: Wait) -> WaitView:
-        return cls(code=wait.code, message=wait.message, ahead=wait.ahead, until=_iso(wait.until))
+        return cls(code=wait.code, message=wait.message, ahead=wait.ahead, until=iso_or_none(wait.until))
 
 
 class RunSummary(View):
@@ -171,13 +104,6 @@ class RunSummary(View):
     error: RunError | None
     cancelled_by: ActorView | None
     retry_of: str | None = Field(description="The run of which this one is a retry.")
-
-
-class RunView(RunSummary):
-    """A run with all its questions."""
-
-    result: str | None
-    questions: tuple[QuestionView, ...]
 
 
 class RunsView(View):
@@ -236,13 +162,7 @@ class ProblemView(View):
 
 def summary(run: Run, wait: Wait | None = None) -> RunSummary:
     """A run for lists."""
-    return RunSummary(**_summary(run, wait))
-
-
-def full(run: Run, questions: list[Question], wait: Wait | None = None) -> RunView:
-    """A run with its questions."""
-    asked = tuple(QuestionView.of(question) for question in questions)
-    return RunView(**_summary(run, wait), result=run.result, questions=asked)
+    return RunSummary(**summary_fields(run, wait))
 
 
 def started(run: Run) -> StartedView:
@@ -250,22 +170,8 @@ def started(run: Run) -> StartedView:
     return StartedView(run_id=run.id, crew=run.crew.name, status=run.status, created_at=iso(run.created_at))
 
 
-def outcome_of(question: Question) -> OutcomeView | None:
-    """The outcome of a settled question."""
-    outcome = question.outcome
-    if outcome is None:
-        return None
-    return OutcomeView(
-        action=outcome.action,
-        value=outcome.value,
-        comment=outcome.comment,
-        human_feedback=outcome.text(question.options),
-        answered_by=ActorView.of(outcome.by) if outcome.by else None,
-        answered_at=_iso(question.settled_at),
-    )
-
-
-def _summary(run: Run, wait: Wait | None) -> dict[str, Any]:
+def summary_fields(run: Run, wait: Wait | None) -> dict[str, Any]:
+    """The fields of `RunSummary`."""
     return {
         "run_id": run.id,
         "crew": run.crew.name,
@@ -275,13 +181,14 @@ def _summary(run: Run, wait: Wait | None) -> dict[str, Any]:
         "inputs": run.inputs,
         "requester": ActorView.of(run.requester),
         "created_at": iso(run.created_at),
-        "started_at": _iso(run.started_at),
-        "finished_at": _iso(run.finished_at),
+        "started_at": iso_or_none(run.started_at),
+        "finished_at": iso_or_none(run.finished_at),
         "error": run.error,
         "cancelled_by": ActorView.of(run.cancelled_by) if run.cancelled_by else None,
         "retry_of": run.retry_of,
     }
 
 
-def _iso(at: int | None) -> str | None:
+def iso_or_none(at: int | None) -> str | None:
+    """A time as ISO 8601 text."""
     return None if at is None else iso(at)

@@ -158,7 +158,7 @@ class Socket:
             self._rates.take(self._caller.key.name)
         question = await self._find(asked.question_id.lower())
         actor = self._caller.acting(asked.on_behalf_of)
-        answer = await self._answers.give(question, actor, asked)
+        answer = await self._answers.give(question, actor, asked, asked.idempotency_key)
         return answer.model_dump(mode="json")
 
     async def _find(self, question_id: str) -> Question:

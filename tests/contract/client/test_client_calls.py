@@ -88,7 +88,8 @@ async def test_an_answer_counts_once_and_says_so(served: Served, client: Client)
     assert (waiting.question_id, waiting.open, waiting.options[0].label) == (question.id, True, "Approve")
     answer = await client.answer(question.id, "approve", comment="Well said.")
     assert answer.human_feedback == "Approve: Well said."
-    assert await client.answer(question.id, "approve", comment="Well said.") == answer
+    again = await client.answer(question.id, "approve", comment="Well said.")
+    assert again == answer.model_copy(update={"repeated": True})
     assert await client.questions() == ()
     assert (await client.question(question.id)).outcome is not None
     with pytest.raises(ApiError) as refused:

@@ -89,7 +89,9 @@ class Served:
         kind: QuestionKind = QuestionKind.APPROVAL,
         labels: tuple[str, ...] = (),
         deadline: Deadline | None = None,
+        **fields: Any,
     ) -> Question:
+        """Ask; `fields` are further fields of the question, such as `policy`, `call` and `form`."""
         self._asked += 1
         question = Question(
             id=ids.part_id(claim.run.id, "question", self._asked),
@@ -97,8 +99,8 @@ class Served:
             kind=kind,
             prompt=prompt,
             options=options_for(kind, labels) if kind is not QuestionKind.CHOICE else _options(labels),
-            policy=claim.run.approvers,
             deadline=deadline or Deadline(),
+            **{"policy": claim.run.approvers, **fields},
         )
         return await self.store.questions.ask(claim, question)
 

@@ -118,8 +118,13 @@ async def test_an_answer_records_the_key_and_for_whom(serve_with: Serve) -> None
     body = {"response": "Approve", "on_behalf_of": "ada@example.com"}
     await served.post(f"/{claim.run.id}/input", body, headers=bearer("ci"))
     [response] = await served.store.questions.responses(claim.run.id, question.id)
-    wanted = Actor(surface="http", user_id="key:ci", name="ci", on_behalf_of="ada@example.com")
-    assert response.actor == wanted
+    assert response.actor == Actor(
+        surface="http",
+        user_id="key:ci",
+        name="ci",
+        authentication="api_key",
+        on_behalf_of="ada@example.com",
+    )
 
 
 async def add_key(store: RedisStore, name: str, *scopes: Scope) -> dict[str, str]:

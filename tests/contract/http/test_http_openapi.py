@@ -75,7 +75,8 @@ def _probe_all(
         if operation.path in ENDLESS:
             continue
         probe_one(operation, GenerationMode.POSITIVE)
-        if document["paths"][operation.path][operation.method]["parameters"] or operation.method == "post":
+        described = document["paths"][operation.path][operation.method]
+        if described["parameters"] or "requestBody" in described:
             probe_one(operation, GenerationMode.NEGATIVE)
 
 

@@ -265,7 +265,7 @@ async def test_a_settled_question_says_what_was_decided_and_by_whom(serve_with: 
     first = await served.post(path, body, headers=bearer("ci"))
     again = await served.post(path, body, headers=bearer("ci"))
     assert (first.status_code, again.status_code) == (200, 200)
-    assert again.json() == first.json()
+    assert again.json() == first.json() | {"repeated": True}
     assert first.json()["answered_by"] == {"surface": "http", "name": "ci", "on_behalf_of": "ada@example.com"}
     for name, other in (("ci", {"action": "reject"}), ("ops", body)):
         late = await served.post(path, other, headers=bearer(name))

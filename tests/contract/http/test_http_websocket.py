@@ -32,7 +32,7 @@ async def test_an_answer_is_accepted_and_comes_as_an_event(everywhere: bool, ser
         assert (heard["type"], heard["request_id"], heard["action"]) == ("accepted", "r1", "approve")
         assert heard["answered_by"]["name"] == "local"
         again = await say(socket, message)
-        assert again == heard
+        assert again == heard | {"repeated": True}
         late = await say(socket, {**message, "action": "reject", "request_id": 2})
         assert (late["type"], late["request_id"], late["code"]) == ("error", 2, "settled")
         assert late["outcome"]["human_feedback"] == "Approve"

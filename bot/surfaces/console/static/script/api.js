@@ -39,6 +39,7 @@ export function signIn() {
 
 export const get = (path) => call("GET", path);
 export const post = (path, body, headers) => call("POST", path, body, headers);
+export const del = (path) => call("DELETE", path);
 
 /** A word that nobody has used before. */
 export const unique = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,23 +1,37 @@
-// What waits for whoever looks. The stream says that something changed; the API says what is.
+// What is open and waits, for whoever looks or for others. The stream says that something changed; the API says what is.
 
 import { get } from "./api.js";
 import { fromEvent, fromOutcome } from "./outcome.js";
 import { follow } from "./stream.js";
 
-const TYPES = ["human_input_required", "human_input_completed", "snapshot_complete", "stream_reset"];
+const TYPES = ["human_input_required", "human_input_recorded", "human_input_completed", "snapshot_complete", "stream_reset"];
 const SOON = 60;
 
-/** Events: `change` (the list), `asked` (detail: a new question), `settled` (detail: {id, outcome}), `line` (detail: up?). */
+/** Whoever may answer a question need not see its run. */
+function unseen(problem) {
+  if (problem.status === 404) return [];
+  throw problem;
+}
+
+/** Whether a question needs an answer of whoever looks. */
+export const needsMe = (question) => question.viewer.can_answer && !question.viewer.response;
+
+/** Events: `change` (the list), `asked` (detail: a new question for me), `settled` (detail: {id, outcome}), `line` (detail: up?). */
 export class Inbox extends EventTarget {
   constructor() {
     super();
-    /** What I may answer, oldest first. */
+    /** All open questions that I may see, oldest first. */
     this.questions = new Map();
     this.titles = new Map();
     this.loaded = false;
     this.snapshot = false;
     this.timer = 0;
     this.reading = false;
+  }
+
+  /** Those that need an answer of mine. */
+  get mine() {
+    return [...this.questions.values()].filter(needsMe);
   }
 
   open() {
@@ -37,14 +51,16 @@ export class Inbox extends EventTarget {
   }
 
   settle(id, outcome) {
-    const known = this.questions.delete(id);
-    this.tell("settled", { id, outcome, known });
+    const known = this.questions.get(id);
+    this.questions.delete(id);
+    this.tell("settled", { id, outcome, known: Boolean(known) && (needsMe(known) || Boolean(known.viewer.response)) });
     if (known) this.tell("change");
   }
 
   /** Answered here: it waits no more, whatever the stream says and when. */
   drop(id) {
     if (this.questions.delete(id)) this.tell("change");
+    this.soon();
   }
 
   /** Read again in a moment, once for all that happens until then. */
@@ -57,7 +73,7 @@ export class Inbox extends EventTarget {
     if (this.reading) return this.soon();
     this.reading = true;
     try {
-      const { questions } = await get("/questions?mine=true&limit=1000");
+      const { questions } = await get("/questions?limit=1000");
       await this.learnTitles(questions);
       await this.take(questions);
     } catch (problem) {
@@ -73,7 +89,7 @@ export class Inbox extends EventTarget {
     this.questions = new Map(questions.map((question) => [question.question_id, question]));
     this.loaded = true;
     this.tell("change");
-    for (const [id, question] of this.questions) if (!first && !before.has(id)) this.tell("asked", question);
+    for (const [id, question] of this.questions) if (!first && !before.has(id) && needsMe(question)) this.tell("asked", question);
     await Promise.all([...before.keys()].filter((id) => !this.questions.has(id)).map((id) => this.whatBecameOf(id)));
   }
 
@@ -86,7 +102,7 @@ export class Inbox extends EventTarget {
   async learnTitles(questions) {
     const unknown = new Set(questions.map((question) => question.run_id).filter((id) => !this.titles.has(id)));
     if (unknown.size > 3) this.learn((await get("/runs?active=true&limit=200")).runs);
-    for (const id of unknown) if (!this.titles.has(id)) this.learn([await get(`/runs/${id}`)]);
+    for (const id of unknown) if (!this.titles.has(id)) this.learn(await get(`/runs/${id}`).then((run) => [run], unseen));
   }
 
   learn(runs) {

@@ -2,8 +2,10 @@
 
 import { get } from "./api.js";
 import { h, write } from "./dom.js";
+import { identitiesView } from "./identities.js";
 import { Inbox } from "./inbox.js";
 import { headline } from "./outcome.js";
+import { recordView } from "./record.js";
 import { runView } from "./run.js";
 import { runsView } from "./runs.js";
 import { countWaiting, notify, say, titleOf } from "./speak.js";
@@ -21,6 +23,8 @@ function chosen() {
   const [, name = "", ...rest] = location.hash.replace(/^#/, "").split("/");
   if (name === "runs" && UUID.test(rest[0] ?? "")) return ["runs", runView, rest];
   if (name === "runs") return ["runs", runsView, rest];
+  if (name === "record" && UUID.test(rest[0] ?? "")) return ["record", recordView, rest];
+  if (name === "me") return ["me", identitiesView, rest];
   if (name === "start") return ["start", startView, rest];
   return ["waiting", waitingView, rest];
 }
@@ -44,7 +48,7 @@ function show(moved) {
 function showMe(me) {
   const line = h("span", { class: "link" }, "Live");
   const out = h("form", { method: "post", action: "/console/sign-out" }, h("button", { class: "quiet" }, "Sign out"));
-  document.getElementById("me").replaceChildren(line, h("span", { class: "who", title: me.name }, me.name), me.signed_in ? out : "");
+  document.getElementById("me").replaceChildren(line, h("a", { class: "who", href: "#/me", title: `${me.name}: your identities` }, me.name), me.signed_in ? out : "");
   inbox.addEventListener("line", ({ detail: up }) => {
     if (line.classList.toggle("away", !up) && line.textContent === "Live") say("The connection is lost. It is being tried again.");
     else if (up && line.textContent !== "Live") say("Connected again.");
@@ -53,7 +57,7 @@ function showMe(me) {
 }
 
 function listen() {
-  inbox.addEventListener("change", () => countWaiting(inbox.questions.size));
+  inbox.addEventListener("change", () => countWaiting(inbox.mine.length));
   inbox.addEventListener("asked", ({ detail: question }) => {
     const title = inbox.titles.get(question.run_id)?.title ?? "A crew";
     say(`New question from ${title}: ${question.prompt}`);

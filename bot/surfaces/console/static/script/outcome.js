@@ -1,7 +1,7 @@
 // What was decided about a question: the same, whether it came with an answer, a stream or a list.
 
 import { h } from "./dom.js";
-import { decided, moment } from "./words.js";
+import { decided, moment, shown, spoken } from "./words.js";
 
 /** From the API's `outcome`. */
 export const fromOutcome = (outcome) => ({
@@ -9,15 +9,19 @@ export const fromOutcome = (outcome) => ({
   said: outcome.action === "choose" ? outcome.human_feedback : outcome.comment,
   by: outcome.answered_by ? nameOf(outcome.answered_by) : "",
   at: outcome.answered_at,
+  ...details(outcome),
 });
 
 /** From a `human_input_completed` event. */
 export const fromEvent = (event) => ({
   action: event.action,
-  said: event.human_feedback.replace(/^(Approve|Reject)(: |$)/, ""),
+  said: ["submit"].includes(event.action) ? "" : event.human_feedback.replace(/^(Approve|Reject)(: |$)/, ""),
   by: event.answered_by ?? "",
   at: event.timestamp,
+  ...details(event),
 });
+
+const details = (found) => ({ responses: found.responses ?? [], values: found.values ?? null, override: found.override ?? false });
 
 /** Who it was, and for whom they say they spoke. */
 export const nameOf = (actor) => actor.name + (actor.on_behalf_of ? ` for ${actor.on_behalf_of}` : "");
@@ -26,18 +30,30 @@ export const nameOf = (actor) => actor.name + (actor.on_behalf_of ? ` for ${acto
 export function headline(outcome, kind) {
   if (outcome.action === "cancel") return "Withdrawn: the run ended";
   if (outcome.action === "expire") return "No answer before the deadline";
-  const what = decided(outcome.action, kind);
-  return outcome.by ? `${what} by ${outcome.by}` : `${what}, since nobody answered in time`;
+  const what = `${decided(outcome.action, kind)}${outcome.override ? " as an administrator" : ""}`;
+  return outcome.by ? `${what} by ${people(outcome)}` : `${what}, since nobody answered in time`;
+}
+
+/** All who said what was decided, the one whose response settled it last. */
+function people(outcome) {
+  const same = (outcome.responses ?? []).filter((each) => each.action === outcome.action).map((each) => each.answered_by);
+  const others = [...new Set(same)].filter((name) => !outcome.by.startsWith(name));
+  return others.length ? `${others.join(", ")} and ${outcome.by}` : outcome.by;
 }
 
 /** As an element; it takes the focus that the form had. */
 export function outcomeNode(outcome, kind) {
   const said = ["cancel", "expire"].includes(outcome.action) ? "" : outcome.said;
   return h(
-    "p",
+    "div",
     { class: `outcome ${outcome.action}`, tabindex: "-1" },
     headline(outcome, kind),
     outcome.at ? moment(outcome.at, " · ") : "",
+    outcome.override ? h("span", { class: "said overridden" }, "Override: the policy doesn't name whoever decided.") : "",
     said ? h("span", { class: "said" }, said) : "",
+    outcome.values ? h("dl", { class: "arguments" }, valueRows(outcome.values)) : "",
   );
 }
+
+/** A form's values, or a call's arguments, by name. */
+export const valueRows = (values) => Object.entries(values).flatMap(([name, value]) => [h("dt", {}, spoken(name)), h("dd", {}, h("div", { class: "value" }, shown(value)))]);

@@ -10,7 +10,7 @@ import { Timeline } from "./timeline.js";
 import { STATES, moment, spoken } from "./words.js";
 
 const TYPES = [
-  "run_started", "task_started", "task_completed", "run_changed", "human_input_required", "human_input_completed",
+  "run_started", "task_started", "task_completed", "run_changed", "human_input_required", "human_input_recorded", "human_input_completed",
   "run_completed", "run_failed", "run_cancelled", "stream_reset",
 ];
 /** Milliseconds between two looks at what a queued run waits for. */

@@ -2,7 +2,7 @@
 
 import { get, post, unique } from "./api.js";
 import { h, write } from "./dom.js";
-import { Field } from "./fields.js";
+import { Field, complainAll } from "./fields.js";
 import { say } from "./speak.js";
 
 export function startView(context, [name]) {
@@ -56,11 +56,9 @@ function inputsForm(crew) {
 
   function complain(problem) {
     const about = new Map(problem.errors.map(({ field, reason }) => [field.replace(/^inputs\./, ""), reason]));
-    for (const field of fields) field.complain(about.get(field.name) ? `This ${about.get(field.name)}.` : "");
-    const first = fields.find((field) => about.has(field.name));
-    wrong.hidden = Boolean(first);
-    write(wrong, first ? "" : problem.message);
-    first?.control.focus();
+    const shown = complainAll(fields, about);
+    wrong.hidden = shown;
+    write(wrong, shown ? "" : problem.message);
   }
 
   form.addEventListener("submit", async (event) => {

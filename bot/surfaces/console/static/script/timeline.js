@@ -1,5 +1,6 @@
 // What happened in a run, in order: tasks, questions with their answers, the end.
 
+import { get } from "./api.js";
 import { Card } from "./card.js";
 import { h } from "./dom.js";
 import { fromEvent } from "./outcome.js";
@@ -21,18 +22,22 @@ export class Timeline {
 
   clear() {
     this.cards = new Map();
+    this.asked = new Map();
     this.tasks = new Map();
     this.node.replaceChildren();
   }
 
-  /** What the run's page says of its questions: who asked is not in the events. */
+  /** The run's questions, as its page has them: events don't say who looks and what they may do. */
   learn(questions) {
     for (const question of questions) this.known.set(question.question_id, question);
   }
 
-  /** Whether each open question is mine to answer. */
+  /** Bring the open questions up to date. */
   mark() {
-    for (const card of this.cards.values()) card.setMine(this.inbox.questions.has(card.id));
+    for (const card of this.cards.values()) {
+      const question = this.inbox.questions.get(card.id);
+      if (question) card.update(question);
+    }
   }
 
   add(type, event) {
@@ -47,6 +52,8 @@ export class Timeline {
         return this.line("done", event.change, event);
       case "human_input_required":
         return this.ask(event);
+      case "human_input_recorded":
+        return this.record(event);
       case "human_input_completed":
         return this.answer(event);
       case "run_completed":
@@ -74,18 +81,38 @@ export class Timeline {
     return task;
   }
 
+  /** The place in the timeline is taken at once; what is asked is read, unless it is known. */
   ask(event) {
-    const known = this.known.get(event.question_id);
-    const question = { ...event, asker: known?.asker ?? "", run_id: event.execution_id, created_at: event.timestamp, outcome: null };
-    const card = new Card(question, null, { mine: this.inbox.questions.has(event.question_id), full: true });
-    this.cards.set(event.question_id, card);
-    this.node.append(h("li", { class: "asks" }, card.node));
-    card.node.addEventListener("answered", () => this.inbox.drop(card.id));
+    const item = h("li", { class: "asks" });
+    const asked = { item, card: null, outcome: null };
+    this.asked.set(event.question_id, asked);
+    this.node.append(item);
+    const known = this.known.get(event.question_id) ?? this.inbox.questions.get(event.question_id);
+    if (known?.outcome === null) return this.show(asked, known);
+    const look = (question) => this.show(asked, question);
+    return get(`/questions/${event.question_id}`).then(look, () => item.append(h("p", {}, event.prompt)));
+  }
+
+  show(asked, question) {
+    if (this.asked.get(question.question_id) !== asked) return;
+    asked.card = new Card(question, null, { full: true });
+    this.cards.set(question.question_id, asked.card);
+    asked.item.replaceChildren(asked.card.node);
+    asked.card.node.addEventListener("answered", () => this.inbox.drop(question.question_id));
+    if (asked.outcome) asked.card.settle(asked.outcome);
+  }
+
+  record(event) {
+    const card = this.cards.get(event.question_id);
+    // A stream that begins at the start tells of responses that the card has long shown.
+    if (card && !card.settled) card.refresh().catch(() => {});
   }
 
   answer(event) {
-    const card = this.cards.get(event.question_id);
-    card?.settle(fromEvent(event));
-    if (card) card.node.parentElement.className = event.action === "reject" ? "bad" : "done";
+    const asked = this.asked.get(event.question_id);
+    if (!asked) return;
+    asked.outcome = fromEvent(event);
+    asked.card?.settle(asked.outcome);
+    asked.item.className = event.action === "reject" ? "bad" : "done";
   }
 }

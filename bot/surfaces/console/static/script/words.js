@@ -1,6 +1,6 @@
 // What things are called, and when they were.
 
-export const KINDS = { approval: "Approval", choice: "Choice", text: "Question", review: "Review" };
+export const KINDS = { approval: "Approval", choice: "Choice", text: "Question", form: "Form", review: "Review" };
 
 export const STATES = {
   queued: "Queued",
@@ -11,13 +11,20 @@ export const STATES = {
   cancelled: "Cancelled",
 };
 
-const DONE = { approve: "Approved", reject: "Rejected", choose: "Chosen", respond: "Answered" };
+const DONE = { approve: "Approved", reject: "Rejected", choose: "Chosen", respond: "Answered", submit: "Filled in", withdraw: "Taken back" };
 
 /** What was decided, in two words; null if nobody decided. */
-export const decided = (action, kind) => (kind === "review" && action === "respond" ? "Changes requested" : DONE[action] ?? null);
+export function decided(action, kind) {
+  if (kind === "review" && action === "respond") return "Changes requested";
+  if (kind === "form" && action === "reject") return "Declined";
+  return DONE[action] ?? null;
+}
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "long" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const STEPS = [[3600, "minute", 60], [86400, "hour", 3600], [Infinity, "day", 86400]];
 
 /** "5 minutes ago". */
@@ -38,10 +45,20 @@ export function moment(iso, before = "") {
   return node;
 }
 
+/** A moment by the clock: "10:42", with the day unless it is today. */
+export function clock(iso) {
+  const at = new Date(iso);
+  const today = DAY.format(at) === DAY.format(new Date());
+  return today ? CLOCK.format(at) : FULL.format(at);
+}
+
+/** A moment to the second, with its time zone, for records. */
+export const exact = (iso) => EXACT.format(new Date(iso));
+
 /** Bring all moments on the page up to date. */
 export function refreshMoments() {
-  for (const node of document.querySelectorAll("time[datetime]")) {
-    const words = (node.dataset.before ?? "") + ago(node.dateTime);
+  for (const node of document.querySelectorAll("time[data-before]")) {
+    const words = node.dataset.before + ago(node.dateTime);
     if (node.textContent !== words) node.textContent = words;
   }
 }
@@ -54,3 +71,11 @@ export function spoken(name) {
 
 /** A run's inputs in one line. */
 export const summary = (inputs) => Object.values(inputs ?? {}).filter((value) => typeof value === "string" && value).join(" · ");
+
+/** A JSON value as people read it. */
+export function shown(value) {
+  if (typeof value === "string") return value;
+  if (value === null || value === undefined) return "nothing";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return typeof value === "object" ? JSON.stringify(value, null, 2) : String(value);
+}
