@@ -115,11 +115,13 @@ async def test_several_faults_at_once_are_all_named(data_dir: Path, redis_url: s
         "CREWDECK_WEBHOOK_URLS": "1",
         "CREWDECK_WEBHOOK_ALLOW_PRIVATE": "1",
         "CREWDECK_WEBHOOK_SECRET": secret,
+        "TEAMS_APP_ID": "01234567-89ab-cdef-0123-456789abcdef",
     }
     with forgetful(redis_url):
         status, lines = await run(data_dir, "doctor", **settings)
     assert status == 1
     assert "SLACK_APP_TOKEN" in line(lines, "BROKEN", "Slack")
+    assert "TEAMS_TENANT_ID" in line(lines, "BROKEN", "Teams")
     assert "appendonly yes" in line(lines, "BROKEN", "appendonly is no")
     assert "noeviction" in line(lines, "BROKEN", "allkeys-lru")
     assert "Take the old one out" in line(lines, "ok", "Webhooks to crm", "all events, to crm.example")

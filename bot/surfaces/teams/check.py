@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import zipfile
+from dataclasses import replace
 from http import HTTPStatus
+from pathlib import Path
 
 import aiohttp
 
 from bot.core.diagnosis import Finding
 from bot.settings import Settings
 from bot.surfaces.chat.failures import Later, ShutOut
-from bot.surfaces.teams.connector.tokens import Tokens
+from bot.surfaces.teams.connector.platform import TeamsApp
+from bot.surfaces.teams.connector.tokens import LOGIN_URL, Tokens
 from bot.surfaces.teams.inbound.request_url import PATH
 from bot.surfaces.teams.inbound.tokens import KeysUnavailable, MetadataKeys
 from bot.surfaces.teams.surface import teams_app
 
 TIMEOUT_S = 10
 SUBJECT = "Teams"
+PACKAGE = Path("dist") / "crewdeck-teams.zip"
+"""What `make teams-package` writes."""
+REMAKE = "Make it again, and upload it: make teams-package."
+CONSENT = frozenset({"ChannelMessage.Read.Group", "ChatMessage.Read.Chat"})
+"""Resource-specific permissions without which replies have to mention the app."""
 
 
-async def check(settings: Settings) -> list[Finding]:
+async def check(settings: Settings, login_url: str = LOGIN_URL, package: Path = PACKAGE) -> list[Finding]:
     """The findings about the settings of a Teams surface that is on."""
+    app = replace(teams_app(settings, ""), login_url=login_url)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=not settings.teams_peer_is_local) as http:
         return [
-            await _credentials(settings, http),
+            await _credentials(app, http),
             await _keys(settings, http),
             await _endpoint(settings, http),
+            await asyncio.to_thread(_package, settings.teams_app_id, package),
         ]
 
 
-async def _credentials(settings: Settings, http: aiohttp.ClientSession) -> Finding:
-    """Whether Microsoft issues a token for the app. A fixed one is sent as it is."""
+async def _credentials(app: TeamsApp, http: aiohttp.ClientSession) -> Finding:
+    """Whether Microsoft issues a token for the app."""
+    if app.outbound_token:
+        return _ok("a fixed token is sent (TEAMS_OUTBOUND_TOKEN)")
     try:
-        await Tokens(teams_app(settings, "").issuer(http)).get()
+        await Tokens(app.issuer(http)).get()
     except ShutOut as refused:
         return _broken(
             f"Microsoft refuses the app's credentials: {refused.code}",
@@ -69,6 +84,25 @@ async def _endpoint(settings: Settings, http: aiohttp.ClientSession) -> Finding:
             return _broken(f"{url} answers with status {response.status}", remedy)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return _broken(f"{url} does not answer ({type(error).__name__})", remedy)
+
+
+def _package(app_id: str, path: Path) -> Finding:
+    """Whether the app package made here is of this app, and asks for the consent that replies need."""
+    if not path.exists():
+        words, remedy = f"there is no app package in {path}", "To make it: make teams-package."
+        return Finding(subject=SUBJECT, state="off", words=words, remedy=remedy)
+    try:
+        with zipfile.ZipFile(path) as package:
+            manifest = json.loads(package.read("manifest.json"))
+        bots = {str(bot["botId"]).lower() for bot in manifest["bots"]}
+        asked = {each["name"] for each in manifest["authorization"]["permissions"]["resourceSpecific"]}
+    except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+        return _broken(f"{path} is no app package ({type(error).__name__})", REMAKE)
+    if app_id not in bots:
+        return _broken(f"{path} is the package of another app than TEAMS_APP_ID", REMAKE)
+    if missing := sorted(CONSENT - asked):
+        return _broken(f"{path} asks for no consent to {', '.join(missing)}", REMAKE)
+    return _ok(f"{path} is of this app, and asks for consent to {' and '.join(sorted(CONSENT))}")
 
 
 def _ok(words: str) -> Finding:

@@ -19,6 +19,8 @@ from bot.surfaces.teams.conversations import parse
 from bot.surfaces.teams.inbound.mentions import Mentioned, MessageText
 
 FILE = "application/vnd.microsoft.teams.file.download.info"
+_APPS = "28:"
+"""With what the ids of apps begin."""
 _GROUPS = frozenset({"channel", "team", "tag"})
 
 
@@ -122,7 +124,7 @@ class Activity(Payload):
 
     @property
     def from_person(self) -> bool:
-        return bool(self.sender.object_id) and self.sender.id != self.recipient.id
+        return bool(self.sender.object_id) and not self.sender.id.startswith(_APPS)
 
     @property
     def user(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 from bot.core.actor import Actor
@@ -14,7 +15,7 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.rendering import offload, settled_message, size_of
 from bot.surfaces.chat.inbound.commands import can_view
-from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.messages import Actions, Message
 from bot.surfaces.chat.wording import question_messages
 from bot.surfaces.teams.renderer import LIMITS, Reader, render_card
 
@@ -37,14 +38,18 @@ class QuestionViews:
 
     async def of(self, target: Target, actor: Actor, channel: str) -> Json | None:
         """The question as it is now; None if there is none, or none that this person may see."""
+        actor = await self._store.directory.known(actor)
         try:
             run = await self._store.runs.get(target.run_id)
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return None
-        if not can_decide(actor, question.policy) and not _sees(run, actor, channel):
+        decides = can_decide(actor, question.policy)
+        if not decides and not _sees(run, actor, channel):
             return None
         message = await _message(run, question)
+        if decides:
+            message = _for_everybody(message)
         reader = await self._readers.reader(message, channel, actor.principal)
         return await offload(lambda: render_card(message, reader), size_of(question_card(run, question)))
 
@@ -54,6 +59,12 @@ async def _message(run: Run, question: Question) -> Message:
     if not question.open:
         return await settled_message(card, LIMITS)
     return await offload(lambda: question_messages.ask(card, LIMITS), size_of(card))
+
+
+def _for_everybody(message: Message) -> Message:
+    """The message with all that can be pressed: whoever reads it may, also as a linked identity."""
+    rows = (replace(each, audience=None) if isinstance(each, Actions) else each for each in message.blocks)
+    return replace(message, blocks=tuple(rows))
 
 
 def _sees(run: Run, actor: Actor, channel: str) -> bool:

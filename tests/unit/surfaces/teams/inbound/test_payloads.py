@@ -1,0 +1,108 @@
+"""Activities as the engine's values: keys, places, and who said what to whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.surfaces.chat.inbound.interactions import ReplyTarget
+from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.teams.card_data import Pressed, Submitted
+from bot.surfaces.teams.inbound.payloads import Activity
+
+TENANT = "00000000-0000-0000-0000-000000007e4a"
+CHANNEL, GROUP, PERSONAL = "19:x@thread.tacv2", "19:x@thread.v2", "a:x"
+APP = {"id": "28:app", "name": "Crewdeck"}
+
+
+def mention(account_id: str, name: str, **more: Any) -> dict[str, Any]:
+    mentioned = {"id": account_id, "name": name, **more}
+    return {"type": "mention", "mentioned": mentioned, "text": f"<at>{name}</at>"}
+
+
+def activity(where: str = f"{CHANNEL};messageid=1", kind: str = "channel", **more: Any) -> Activity:
+    given = {
+        "type": "message",
+        "id": "1700",
+        "timestamp": "2026-11-29T12:00:00.500Z",
+        "serviceUrl": "https://smba.example/emea/",
+        "from": {"id": "29:ada", "name": "Ada", "aadObjectId": "ADA"},
+        "recipient": APP,
+        "conversation": {"id": where, "conversationType": kind, "tenantId": TENANT},
+        **more,
+    }
+    return Activity.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("where", "kind", "target"),
+    [
+        (f"{CHANNEL};messageid=1", "channel", ReplyTarget(TENANT, "ada", CHANNEL, "1")),
+        (GROUP, "groupChat", ReplyTarget(TENANT, "ada", GROUP, "chat")),
+        (PERSONAL, "personal", ReplyTarget(TENANT, "ada", PERSONAL, "chat")),
+    ],
+)
+def test_a_reply_goes_to_the_chain_or_the_chat(where: str, kind: str, target: ReplyTarget) -> None:
+    made = activity(where, kind)
+    assert made.to_sender == target
+    assert made.incoming().reply_to == target
+    assert made.incoming().is_reply
+    assert made.incoming().sent_at == pytest.approx(1795953600.5)
+
+
+def test_in_a_personal_chat_all_is_said_to_the_app() -> None:
+    message = activity(PERSONAL, "personal", text="start demo").incoming()
+    assert (message.direct, message.addressed, message.command_text({})) == (True, "start demo", "start demo")
+
+
+def test_in_a_channel_only_what_begins_with_a_mention_is() -> None:
+    said = activity(text="<at>Crewdeck</at> start demo", entities=[mention("28:app", "Crewdeck")])
+    assert said.incoming().addressed == "start demo"
+    assert activity(text="start demo").incoming().addressed is None
+
+
+def test_who_else_is_mentioned_makes_it_talk() -> None:
+    talk = activity(text="<at>Bob</at> and now?", entities=[mention("29:bob", "Bob")]).incoming()
+    assert (talk.names_others, talk.speaks_to_others) == (True, True)
+    tag = activity(text="see <at>Ops</at>", entities=[mention("tag", "Ops", type="tag")]).incoming()
+    assert (tag.names_others, tag.speaks_to_others) == (True, True)
+    both = activity(
+        text="<at>Crewdeck</at> ask <at>Bob</at>",
+        entities=[mention("28:app", "Crewdeck"), mention("29:bob", "Bob")],
+    ).incoming()
+    assert (both.names_others, both.speaks_to_others) == (False, False)
+    assert both.answer_text({}) == "ask @Bob"
+
+
+def test_attached_files_are_named_and_other_attachments_are_not() -> None:
+    files = [
+        {"contentType": "application/vnd.microsoft.teams.file.download.info", "name": "tides.csv"},
+        {"contentType": "text/html", "content": "<p>see</p>"},
+    ]
+    assert activity(text="see", attachments=files).incoming().answer_text({}) == "see\nAttached: tides.csv"
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [{"id": "28:app", "aadObjectId": "x"}, {"id": "28:other", "name": "Bot"}, {"id": "29:anonymous"}],
+)
+def test_apps_and_anonymous_people_are_no_persons(sender: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"from": sender}
+    assert not activity(**given).incoming().from_person
+
+
+def test_a_press_is_on_the_message_that_it_replies_to_and_one_in_a_dialog_on_none() -> None:
+    made = activity(type="invoke", replyToId="1699")
+    pressed = Pressed("answer.approve", "run question", ("a", "b"))
+    on_card, in_dialog = made.press(pressed), made.press(pressed, form_id="dialog")
+    assert on_card.message == Posted(CHANNEL, "1699")
+    assert on_card.ticked == ("a", "b")
+    assert in_dialog.message is None
+    assert on_card.key == f"teams:{TENANT}:invoke:{CHANNEL}:1700"
+
+
+def test_a_submission_has_the_fields_by_name() -> None:
+    sent = activity(type="invoke").submission(Submitted("start", "draft", {"input.topic": "mills"}))
+    assert (sent.callback, sent.metadata, sent.values) == ("start", "draft", {"input.topic": "mills"})
+    assert sent.installation == CHANNEL
