@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from aiohttp import web
 
 from bot.metrics import Metrics
 from bot.store.redis import open_store
@@ -105,6 +107,35 @@ async def test_wrong_credentials_shut_us_out_and_are_not_in_the_error(
             await platform.post(general(teams), HELLO)
     assert refused.value.code == "invalid_client"
     assert "a-wrong-one" not in repr(refused.value)
+
+
+async def test_a_managed_identity_proves_itself_by_its_machine(
+    teams: LoopbackTeams, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, str]] = []
+
+    async def issue(request: web.Request) -> web.Response:
+        asked.append({**request.query, "proof": request.headers["X-IDENTITY-HEADER"]})
+        answer = {"access_token": teams.outbound_token, "expires_on": str(int(time.time()) + 3600)}
+        return web.json_response(answer | {"resource": request.query["resource"], "token_type": "Bearer"})
+
+    application = web.Application()
+    application.router.add_get("/msi/token", issue)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "a-header")
+    try:
+        app = replace(app_of(teams), password="", managed_identity=True)
+        async with connected(teams, redis_url, app) as platform:
+            await platform.post(general(teams), HELLO)
+            await platform.post(general(teams), HELLO)
+    finally:
+        await runner.cleanup()
+    [once] = asked
+    assert (once["resource"], once["client_id"]) == ("https://api.botframework.com", teams.app_id)
+    assert once["proof"] == "a-header"
 
 
 async def test_no_token_for_now_is_tried_later(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
