@@ -6,7 +6,7 @@ from pydantic import Field
 
 from bot.core import fields
 from bot.core.actor import Membership
-from bot.core.policy import Approvers
+from bot.core.policy import Approvers, PolicyDefinition
 from bot.core.question import Deadline, QuestionKind
 from bot.core.text import ValidText
 from bot.core.value import Value
@@ -23,6 +23,8 @@ class Crew(Value):
     approvers: Approvers = Approvers()
     cancellers: Approvers = Approvers()
     allowed_memberships: tuple[Membership, ...] = Field(default=(Membership.MEMBER,), alias="admits")
+    #: All policies by which people may have to decide in its runs: of approvers, tasks and tools.
+    policies: tuple[PolicyDefinition, ...] = ()
     #: By question kind; the key "" is the default for all other kinds.
     deadlines: dict[str, Deadline] = Field(default_factory=dict)
 

@@ -17,12 +17,32 @@ from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.event import Body, Event, TaskCompleted, TaskStarted
 from bot.core.fields import Field, FieldType
-from bot.core.policy import Policy
-from bot.core.question import Action, Deadline, Outcome, Question, QuestionKind, options_for
+from bot.core.policy import Group, Policy
+from bot.core.question import (
+    Action,
+    Counted,
+    Deadline,
+    Outcome,
+    Question,
+    QuestionKind,
+    Source,
+    options_for,
+)
+from bot.core.question import Progress as Standing
+from bot.core.response import Approve
 from bot.core.run import Run, RunError, RunStatus
+from bot.core.tool_call import ToolCall
 from bot.surfaces.chat.cards import Progress, progress, question_card, run_card
 from bot.surfaces.chat.messages import Form, Message
-from bot.surfaces.chat.wording import forms, home, question_messages, run_messages
+from bot.surfaces.chat.wording import (
+    batches,
+    decision_forms,
+    forms,
+    home,
+    outcomes,
+    question_messages,
+    run_messages,
+)
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
 
 HERE = Path(__file__).parent / "slack"
@@ -87,7 +107,7 @@ def asked(question: Question) -> Message:
 
 def settled(question: Question, **outcome: Any) -> Message:
     update = {"outcome": Outcome(**outcome), "settled_at": NOON + 60_000}
-    return question_messages.settled(question_card(a_run(), question.model_copy(update=update)), LIMITS)
+    return outcomes.settled(question_card(a_run(), question.model_copy(update=update)), LIMITS)
 
 
 def ended(status: RunStatus, **more: Any) -> Run:
@@ -98,6 +118,77 @@ def a_home() -> Message:
     link = "https://crew.slack.com/archives/C0/p1"
     mine = home.AskedQuestion(question_card(a_run(), APPROVAL), link)
     return home.home([mine], [home.ListedRun(a_run(), link)], [CREW], more=False)
+
+
+PAY = Policy(
+    deciders=("slack::@finance", "slack::U0CFO"), who=("finance", "U0CFO"), name="pay", version="5f2a9c01d7",
+    not_=("requester",), excluded=("slack:T0:U0ADA",), need=2, admins=False,
+    groups=(Group(name="finance", members=("slack::@finance",)),),
+)  # fmt: skip
+BOB = Actor(surface="slack", tenant="T0", user_id="U0BOB", name="Bob")
+EVE = Actor(surface="teams", tenant="3f2c", user_id="9d41", name="Eve *Adams*")
+ARGUMENTS: dict[str, JsonValue] = {
+    "recipient": "Acme Ltd",
+    "amount": 1200,
+    "reference": "Invoice 7",
+    "note": "First line\namount: 1",
+    "urgent": False,
+    "copies": ["ada@example.com", "bob@example.com"],
+}
+CALL = ToolCall(
+    tool="send_money", title="Send € 1,200 to Acme Ltd", arguments=ARGUMENTS, proposed=ARGUMENTS,
+    editable=("reference", "note", "urgent"), secrets={"pin": "hmac"},
+    parameters={
+        "properties": {
+            "reference": {"type": "string", "title": "Reference"},
+            "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "urgent": {"type": "boolean", "description": "Pay today"},
+        }
+    },
+)  # fmt: skip
+GATE = a_question(
+    QuestionKind.APPROVAL, "Send € 1,200 to Acme Ltd", source=Source.GATE, call=CALL
+).model_copy(update={"policy": PAY})
+BOBS = Counted(by=BOB, action=Action.APPROVE, at=NOON)
+COUNTED_GATE = GATE.model_copy(
+    update={"progress": Standing(approved=1, need=2, missing=("finance", "U0CFO"), counted=(BOBS,))}
+)
+EDITED_GATE = GATE.model_copy(
+    update={
+        "call": CALL.edited({"reference": "Invoice 8", "note": "First line\namount: 2"}),
+        "progress": Standing(
+            approved=1,
+            need=2,
+            missing=("finance",),
+            counted=(BOBS.model_copy(update={"by": EVE}),),
+            fell_out=(BOBS,),
+        ),
+    }
+)
+EDIT = Approve(actor=EVE, key="k", at=NOON, arguments={"reference": "Invoice 8"})
+LONG: dict[str, JsonValue] = {**ARGUMENTS, "note": "All of it. " * 900}
+LONG_GATE = GATE.model_copy(update={"call": CALL.model_copy(update={"arguments": LONG, "proposed": LONG})})
+EDITED_REVIEW = REVIEW.model_copy(update={"proposed": "# A draft", "context": "# The final text"})
+
+
+def asked_again(question: Question) -> Message:
+    return question_messages.ask(question_card(a_run(), question, [EDIT]), LIMITS)
+
+
+def a_batch() -> Message:
+    short = CALL.model_copy(update={"arguments": {"to": "Ada"}, "proposed": {"to": "Ada"}, "secrets": {}})
+    first = GATE.model_copy(update={"id": "q-1", "call": short})
+    second = GATE.model_copy(update={"id": "q-2", "digest": "", "prompt": "Long", "context": "x" * 700})
+    third = APPROVAL.model_copy(
+        update={"id": "q-3", "outcome": Outcome(action=Action.REJECT, by=BOB), "settled_at": NOON}
+    )
+    return batches.batch([question_card(a_run(), each) for each in (first, second, third)], LIMITS)
+
+
+def edit_form(question: Question) -> Form:
+    form = decision_forms.edit_form(question, LIMITS)
+    assert form is not None
+    return form
 
 
 ERROR = RunError(code="model_error", message="The model did not answer.")
@@ -130,6 +221,23 @@ CARDS: dict[str, Message | Form] = {
     ),
     "form_reply": forms.reply_form(APPROVAL),
     "form_start": forms.start_form(CREW, RUN, {"topic": "tide mills"}, LIMITS),
+    "gate": asked(GATE),
+    "gate_counted": asked(COUNTED_GATE),
+    "gate_edited": asked_again(EDITED_GATE),
+    "gate_shortened": asked(LONG_GATE),
+    "gate_approved": settled(
+        GATE,
+        action=Action.APPROVE,
+        by=EVE,
+        responses=(BOBS, BOBS.model_copy(update={"by": EVE, "comment": "ok"})),
+    ),
+    "gate_edit_told": question_messages.edited(question_card(a_run(), EDITED_GATE, [EDIT]), None),
+    "review_edited": settled(EDITED_REVIEW, action=Action.APPROVE, by=ADA),
+    "batch": a_batch(),
+    "form_edit": edit_form(GATE),
+    "form_edit_review": edit_form(REVIEW),
+    "form_reject": decision_forms.reject_form(GATE),
+    "window_gate": forms.full_text(a_run(), LONG_GATE, LIMITS),
     "window_full": forms.full_text(a_run(), REVIEW, LIMITS),
     "home": a_home(),
 }

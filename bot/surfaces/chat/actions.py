@@ -35,6 +35,9 @@ WITHDRAW: Final = "answer.withdraw"
 TICK: Final = "tick"
 APPROVE_TICKED: Final = "ticked.approve"
 REJECT_TICKED: Final = "ticked.reject"
+#: Links the person with whom a code is of; the identity to unlink, chosen from one's own.
+LINK_CONFIRM: Final = "identity.link"
+UNLINK: Final = "identity.unlink"
 RUN_CANCEL: Final = "run.cancel"
 #: The private question which one is meant: `which.<question id>`.
 WHICH: Final = "which"
@@ -53,12 +56,17 @@ REJECT: Final = "reject"
 
 #: The field of the reply form.
 REPLY_FIELD: Final = "words"
+#: What the fields begin with in which something is edited.
+EDITED: Final = "edit."
 
 _SHA256: Final = "sha256:"
 _SHORT: Final = re.compile("[0-9A-Za-z_-]{43}")
 
 #: Every action that stands for an answer by button or select.
 ANSWERS: Final = re.compile(r"answer\.(approve|reject|select|choose\..+)")
+
+#: Every `action_id` with which a message of ours shows what it is about: a question, or a run.
+ABOUT_ONE: Final = re.compile(rf"{ANSWERS.pattern}|open\.(reply|full|edit|reject)|run\.cancel")
 
 
 def choose(option_id: str) -> str:

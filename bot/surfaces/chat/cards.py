@@ -11,10 +11,13 @@ from pydantic import JsonValue
 from bot.core import decision, ids
 from bot.core.actor import Actor
 from bot.core.event import Event, TaskCompleted, TaskStarted
-from bot.core.policy import ANYONE
+from bot.core.policy import ANYONE, Policy
 from bot.core.question import Action, Option, Outcome, Question, QuestionKind
+from bot.core.question import Progress as Standing
+from bot.core.response import Approve, Response
 from bot.core.retry import PEOPLES_DECISIONS
 from bot.core.run import Run, RunStatus
+from bot.core.tool_call import ToolCall, sha256_of
 from bot.core.value import Value
 
 
@@ -147,6 +150,13 @@ class OnTimeout(StrEnum):
     CHOOSES = "chooses"
 
 
+class Edit(Value):
+    """Who changed what is to be approved, and when."""
+
+    by: Actor
+    at: int
+
+
 class QuestionCard(Value):
     """A question: who asks what of whom, until when, and what became of it."""
 
@@ -160,9 +170,19 @@ class QuestionCard(Value):
     prompt: str
     context: str = ""
     options: tuple[Option, ...] = ()
-    #: Principals who may answer, unless anyone may.
-    deciders: tuple[str, ...] = ()
-    anyone: bool = False
+    policy: Policy
+    #: The actions that decide it.
+    actions: tuple[Action, ...] = ()
+    #: The responses that count so far.
+    standing: Standing = Standing()
+    #: Gates only: the call that waits for the approval.
+    call: ToolCall | None = None
+    #: Of an edited review: the text before the first edit.
+    proposed: str | None = None
+    #: The newest edit, if there was one.
+    edit: Edit | None = None
+    #: Whether an approval may change what is approved.
+    editable: bool = False
     round: int | None = None
     rounds: int | None = None
     deadline_at: int | None = None
@@ -177,13 +197,34 @@ class QuestionCard(Value):
         return self.outcome is None
 
     @property
+    def deciders(self) -> tuple[str, ...]:
+        """Principals who may answer, unless anyone may."""
+        return self.policy.deciders
+
+    @property
+    def anyone(self) -> bool:
+        return ANYONE in self.policy.deciders
+
+    @property
+    def edited(self) -> bool:
+        """Whether what is to be approved differs from what was asked first."""
+        if self.call is not None:
+            return is_edited(self.call)
+        return self.proposed is not None and self.proposed != self.context
+
+    @property
+    def words_count(self) -> bool:
+        """Whether a reply in words can decide it."""
+        return Action.RESPOND in self.actions
+
+    @property
     def decision(self) -> str:
         """The outcome in words."""
         return self.outcome.text(self.options) if self.outcome else ""
 
 
-def question_card(run: Run, question: Question) -> QuestionCard:
-    """The card of a question of this run, open or settled."""
+def question_card(run: Run, question: Question, responses: Iterable[Response] = ()) -> QuestionCard:
+    """The card of a question of this run, open or settled. Its `responses` tell who edited it."""
     on_timeout, label = _on_timeout(question)
     return QuestionCard(
         run_id=run.id,
@@ -195,8 +236,13 @@ def question_card(run: Run, question: Question) -> QuestionCard:
         prompt=question.prompt,
         context=question.context,
         options=question.options,
-        deciders=question.policy.deciders,
-        anyone=ANYONE in question.policy.deciders,
+        policy=question.policy,
+        actions=question.actions,
+        standing=question.progress,
+        call=question.call,
+        proposed=question.proposed,
+        edit=_newest_edit(responses),
+        editable=question.editable,
         round=question.round,
         rounds=question.rounds,
         deadline_at=question.deadline_at,
@@ -205,6 +251,16 @@ def question_card(run: Run, question: Question) -> QuestionCard:
         outcome=question.outcome,
         settled_at=question.settled_at,
     )
+
+
+def is_edited(call: ToolCall) -> bool:
+    """Whether somebody changed the arguments of a call."""
+    return sha256_of(call.arguments) != sha256_of(call.proposed)
+
+
+def _newest_edit(responses: Iterable[Response]) -> Edit | None:
+    edits = [each for each in responses if isinstance(each, Approve) and each.edits]
+    return Edit(by=edits[-1].actor, at=edits[-1].at) if edits else None
 
 
 def _on_timeout(question: Question) -> tuple[OnTimeout, str]:

@@ -64,6 +64,15 @@ def is_direct(name: str, question_id: str = "") -> bool:
     return name.startswith(prefix) and ":@" in name
 
 
+def questions_at(names: Mapping[str, str], posted: Posted) -> set[str]:
+    """The questions that share a message in the run's thread, of what is recorded of the run."""
+    return {
+        question_of(name)
+        for name, ref in names.items()
+        if name == question_message(question_of(name)) and ref == posted.encode()
+    }
+
+
 def asked_in_words(question_id: str) -> str:
     """The question has no buttons, because the platform refused its message."""
     return f"words:{question_id}"
@@ -89,6 +98,11 @@ def untold_in(names: Mapping[str, str]) -> dict[str, str]:
 def change_message(seq: int) -> str:
     """The message about a change of the run, the event of this number."""
     return f"changed:{seq}"
+
+
+def edit_message(seq: int) -> str:
+    """The message about an edit of a question, the event of this number."""
+    return f"edited:{seq}"
 
 
 def reminder(seq: int) -> str:
@@ -131,7 +145,7 @@ def orphaned_openers(names: Mapping[str, str]) -> list[Posted]:
 
 def question_of(name: str) -> str:
     """The id of the question that the message of this name shows."""
-    return name.split(":")[1]
+    return name.split(":")[1] if ":" in name else ""
 
 
 # ── elsewhere in the store ──────────────────────────────────────────────────────────────────────────────

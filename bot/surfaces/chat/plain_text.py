@@ -5,8 +5,40 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bot.core.text import visible
-from bot.surfaces.chat.messages import Mention, Theirs
+from bot.surfaces.chat.messages import (
+    Bold,
+    ChannelName,
+    Code,
+    Command,
+    Line,
+    Link,
+    Mention,
+    Part,
+    Theirs,
+    Time,
+)
 from bot.surfaces.chat.shortening import beginning, one_line, short
+
+
+def plain_words(line: Line) -> str:
+    """The line as plain text, for places that take nothing else. Nobody is mentioned."""
+    return "".join(map(_plain, line))
+
+
+def _plain(part: Part) -> str:
+    match part:
+        case str():
+            return part
+        case Theirs():
+            return theirs(part) + part.suffix
+        case Mention():
+            return name(part)
+        case Time():
+            return utc(part.at)
+        case ChannelName():
+            return part.id
+        case Bold() | Code() | Command() | Link():
+            return part.words
 
 
 def theirs(part: Theirs) -> str:

@@ -44,21 +44,26 @@ async def _token(settings: Settings) -> list[Finding]:
             )
         ]
     words = f"token of @{who.get('user')} in the workspace {who.get('team')}"
-    return [Finding(subject="Slack", state="ok", words=words), _scopes(who.headers)]
+    return [Finding(subject="Slack", state="ok", words=words), *_scopes(who.headers)]
 
 
-def _scopes(headers: Mapping[str, Any]) -> Finding:
+def _scopes(headers: Mapping[str, Any]) -> list[Finding]:
     lowered = {name.lower(): value for name, value in headers.items()}
     granted = {scope.strip() for scope in str(lowered.get("x-oauth-scopes", "")).split(",")}
-    if missing := sorted(_wanted_scopes() - granted):
+    if missing := sorted(_wanted_scopes("bot") - granted):
         words = f"the token lacks the scopes {', '.join(missing)}"
-        return Finding(subject="Slack", state="broken", words=words, remedy=REINSTALL)
-    return Finding(subject="Slack", state="ok", words="the token has every scope of manifest.yml")
+        return [Finding(subject="Slack", state="broken", words=words, remedy=REINSTALL)]
+    found = [Finding(subject="Slack", state="ok", words="the token has every scope of manifest.yml")]
+    if without := sorted(_wanted_scopes("bot_optional") - granted):
+        words = f"the token lacks the optional scope {', '.join(without)}: no policy can name a user group"
+        return [Finding(subject="Slack", state="ok", words=words)]
+    return found
 
 
-def _wanted_scopes() -> set[str]:
+def _wanted_scopes(kind: str) -> set[str]:
+    """The scopes that manifest.yml asks for, or offers (`bot_optional`)."""
     manifest = yaml.safe_load(shipped("manifest.yml").read_text(encoding="utf-8"))
-    return set(manifest["oauth_config"]["scopes"]["bot"])
+    return set(manifest["oauth_config"]["scopes"][kind])
 
 
 async def _socket_mode(settings: Settings) -> Finding:

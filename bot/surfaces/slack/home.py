@@ -8,9 +8,11 @@ from collections.abc import Iterable
 
 import structlog
 
-from bot.core.actor import Actor
+from bot.core.actor import Actor, Membership
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.lists import RunFilter
+from bot.core.people import names_of
+from bot.core.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.surfaces.chat.cards import question_card
@@ -96,9 +98,10 @@ class Home:
             log.exception("a Home tab can't be drawn", principal=principal)
 
     async def _view(self, principal: str) -> Message:
-        questions = await self._store.questions.open(MAX_QUESTIONS + 1, deciders=[principal])
-        runs = await self._store.runs.list(RunFilter(requester=principal, limit=MAX_RUNS))
         membership = await self._store.memory.recall(_key(principal))
+        person = await self._store.directory.known(_person(principal, membership))
+        questions = await self._mine(person)
+        runs = await self._store.runs.list(RunFilter(requester=principal, limit=MAX_RUNS))
         # Of crews that they may not start, guests are not told the names.
         crews = [
             crew
@@ -110,6 +113,11 @@ class Home:
         ]
         listed = [ListedRun(run=run, link=await self._link(run.id, PROGRESS)) for run in runs]
         return home.home(asked, listed, crews, more=len(questions) > MAX_QUESTIONS)
+
+    async def _mine(self, person: Actor) -> list[Question]:
+        """Open questions that this person may decide, also as a member of a group."""
+        named = await self._store.questions.open(MAX_QUESTIONS + 1, deciders=sorted(names_of(person)))
+        return [each for each in named if can_decide(person, each.policy)]
 
     async def _asked(self, question: Question) -> AskedQuestion | None:
         try:
@@ -126,6 +134,12 @@ class Home:
         except ValueError:
             self._store.health.report_unreadable("copy", f"{name} of run {run_id}", "it names no message")
             return None
+
+
+def _person(principal: str, membership: str | None) -> Actor:
+    surface, tenant, user_id = principal.split(":", 2)
+    known = Membership(membership) if membership else Membership.EXTERNAL
+    return Actor(surface=surface, tenant=tenant, user_id=user_id, membership=known)
 
 
 def _key(principal: str) -> str:

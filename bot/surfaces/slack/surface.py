@@ -29,6 +29,7 @@ from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.presence import Presence
 from bot.surfaces.chat.wording import question_messages
 from bot.surfaces.slack import SURFACE
+from bot.surfaces.slack.groups import UserGroups, keep_announced
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.inbound.bolt import Dispatcher, application
 from bot.surfaces.slack.inbound.history import SlackThreadHistory
@@ -83,6 +84,7 @@ async def open_slack(
         inbound = SlackInbound(api, store, feed, presence, settings, console)
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
         dispatcher = Dispatcher(inbound.application(settings.slack_api_url), metrics, ack_priority)
+        store.directory.serve(SURFACE, UserGroups(api, inbound.installed))
         socket = _socket_mode(settings, api, dispatcher, presence)
         worker = OutboxWorker(
             store, feed, api, metrics, owner, on_change=inbound.home.changed, peers=lambda: presence.count
@@ -93,6 +95,7 @@ async def open_slack(
                 inbound.home.run(),
                 inbound.engine.pending.run(dispatcher.replay),
                 _begin(inbound, store),
+                keep_announced(store.catalogue, store.directory),
             )
         )
         if socket is not None:

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 from bot.core.actor import Actor
 from bot.core.claim import Claim
@@ -212,9 +213,9 @@ class Deployment:
         await self.until(there)
         return claims[0]
 
-    async def ask(self, claim: Claim, prompt: str, *deciders: str) -> Question:
+    async def ask(self, claim: Claim, prompt: str, *deciders: str, **more: Any) -> Question:
         policy = Policy(deciders=tuple(self.person(each).principal for each in deciders or ("U0ADA",)))
-        question = approval(claim, prompt).model_copy(update={"prompt": prompt, "policy": policy})
+        question = approval(claim, prompt).model_copy(update={"prompt": prompt, "policy": policy, **more})
         return await self.store.questions.ask(claim, question)
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────

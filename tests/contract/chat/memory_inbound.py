@@ -147,7 +147,8 @@ class MemoryChat:
     async def command(self, user: str, words: str, *, form_handle: str = "") -> str:
         key = f"command-{next(_numbers)}"
         target = ReplyTarget(TENANT, user, CHANNEL)
-        context = CommandContext(words, person(user), key, target, form_handle=form_handle)
+        actor = await self.engine.people.actor(user)
+        context = CommandContext(words, actor, key, target, form_handle=form_handle)
         request = InboundRequest(key, target, form_handle=form_handle)
         return await self._handled(request, self.engine.commands.execute(context))
 
@@ -161,10 +162,12 @@ class MemoryChat:
         posted: Posted | None = None,
         form_handle: str = "",
         form_id: str = "",
+        ticked: tuple[Target, ...] = (),
     ) -> str:
         to = ReplyTarget(TENANT, user, CHANNEL, THREAD)
         key = key or f"press-{next(_numbers)}"
-        press = Press(key, action, target.encode(), to, message=posted, form_id=form_id)
+        values = tuple(each.encode() for each in ticked)
+        press = Press(key, action, target.encode(), to, message=posted, form_id=form_id, ticked=values)
         request = InboundRequest(key, to, form_handle=form_handle, form_id=form_id)
         return await self._handled(request, self.engine.presses.handle(press))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.question import Action
+from bot.core.question import Action, QuestionKind
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.places import ChatPlace
 from tests.contract.chat.deployment import Deployment
@@ -33,7 +33,7 @@ async def test_events_are_shown_in_order_and_the_result_last(deployment: Deploym
     async with deployment.delivering():
         claim = await deployment.claim()
         for number in range(3):
-            await deployment.ask(claim, f"Question {number}?")
+            await deployment.ask(claim, f"Question {number}?", kind=QuestionKind.TEXT, options=())
         await deployment.store.queue.finish(claim, result="The tide mills of Brittany.")
         await deployment.sees("The tide mills of Brittany.")
         await deployment.until(lambda: deployment.all_shown(run))

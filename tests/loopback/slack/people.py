@@ -49,10 +49,14 @@ class Person:
         self._hear(delivery, url)
         return delivery
 
-    async def press(self, on: Shown, name: str) -> Delivery:
-        """Presses the button whose action_id or label is `name`, as the snapshot has it (stale ones too)."""
+    async def press(self, on: Shown, name: str, *, ticked: Sequence[str] = ()) -> Delivery:
+        """Presses the button whose action_id or label is `name`, as the snapshot has it (stale ones too).
+
+        `ticked`: labels of the checkboxes that this person has ticked before.
+        """
         block, element = on.button(name)
-        return await self._act(on, block, payloads.acted(block, element, self._workspace.next_ts()))
+        acts = payloads.acted(block, element, self._workspace.next_ts())
+        return await self._act(on, block, acts, ticked)
 
     async def select(self, on: Shown, label: str) -> Delivery:
         """Chooses an option of a select, radio group, checkbox group or overflow menu."""
@@ -182,11 +186,15 @@ class Person:
         where.messages[body["ts"]] = body
         return body
 
-    async def _act(self, on: Shown, block: Body, action: Body) -> Delivery:
+    async def _act(self, on: Shown, block: Body, action: Body, ticked: Sequence[str] = ()) -> Delivery:
         url = None
         if isinstance(on, Message):
             url = self._lines.issue(self._workspace, self.id, on.channel, on)
         payload = payloads.block_actions(self._workspace, self.user, on, (block, action), url)
+        for label in ticked:
+            boxes, element, option = on.choice(label)
+            state = payload["state"]["values"][boxes["block_id"]][element["action_id"]]
+            state["selected_options"] = [*state["selected_options"], option]
         return await self._post.send(self._workspace, "interactive", payload, self.id)
 
     def _hear(self, delivery: Delivery, url: str) -> None:

@@ -22,7 +22,7 @@ from tests.loopback.slack.people import GENERAL, Person
 from tests.loopback.slack.response_urls import ResponseUrls
 from tests.loopback.slack.shown import Message, View
 from tests.loopback.slack.socket_mode import Sockets
-from tests.loopback.slack.state import Channel, Clock, Kind, User, Workspace
+from tests.loopback.slack.state import Channel, Clock, Kind, User, UserGroup, Workspace
 from tests.loopback.slack.transport import Http, Parcel, Receipt
 from tests.loopback.slack.web_api import WebApi
 from tests.loopback.slack.wire import Body
@@ -43,6 +43,7 @@ SCOPES = frozenset(
         "im:write",
         "mpim:history",
         "reactions:write",
+        "usergroups:read",
         "users:read",
     }
 )
@@ -190,6 +191,12 @@ class LoopbackSlack:
                 channel.members.add(user_id)
                 channel.shared = channel.shared or stranger
         return Person(user, home, self._post, self._lines)
+
+    def user_group(self, group_id: str, handle: str, members: Collection[Person] = ()) -> UserGroup:
+        """A user group of the workspace; tests change its `users` as administrators do."""
+        group = UserGroup(group_id, handle, [each.id for each in members])
+        self.workspace.user_groups[group_id] = group
+        return group
 
     def add_channel(
         self,

@@ -105,6 +105,25 @@ class Upload:
     thread_ts: str | None = None
 
 
+@dataclass
+class UserGroup:
+    """A user group as usergroups.list shows it."""
+
+    id: str
+    handle: str
+    users: list[str]
+    disabled: bool = False
+
+    def to_api(self, *, with_users: bool) -> Body:
+        shown: Body = {
+            "id": self.id,
+            "handle": self.handle,
+            "name": self.handle,
+            "user_count": len(self.users),
+        }
+        return shown | {"date_delete": 0} | ({"users": list(self.users)} if with_users else {})
+
+
 class Workspace:
     """One team, the app installed in it, and everything that was said there."""
 
@@ -123,6 +142,7 @@ class Workspace:
         #: (user, message) of everything shown to one person only, oldest first.
         self.ephemerals: list[tuple[str, Body]] = []
         self.views: list[OpenView] = []
+        self.user_groups: dict[str, UserGroup] = {}
         self.homes: dict[str, Body] = {}
         self.uploads: dict[str, Upload] = {}
         self.triggers: dict[str, Trigger] = {}

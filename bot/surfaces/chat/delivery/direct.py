@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
-from bot.core.policy import ANYONE, can_decide
+from bot.core.people import People
+from bot.core.policy import ANYONE, can_decide, is_live_group
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.metrics import Metrics
-from bot.surfaces.chat.cards import QuestionCard, question_card
+from bot.surfaces.chat.cards import QuestionCard
+from bot.surfaces.chat.delivery.shown_questions import ShownQuestions
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Rejected, ShutOut
 from bot.surfaces.chat.message_keys import Posted, direct_question, is_direct, question_message, untold
@@ -24,6 +26,9 @@ from bot.surfaces.chat.platform import ChatPlatform
 from bot.surfaces.chat.wording import question_messages
 
 log = structlog.get_logger(__name__)
+
+MAX_ASKED = 30
+"""So many members of groups get a message of their own."""
 
 PostQuestion = Callable[[RunThread, QuestionCard, str, Conversation | None], Awaitable[None]]
 """Posts a question under a name: into the run's thread, or into a conversation."""
@@ -39,17 +44,19 @@ class DirectQuestions:
         self._platform = platform
         self._metrics = metrics
         self._post_question = post_question
+        self._shown = ShownQuestions(store, platform.capabilities.limits)
 
     async def ask(self, thread: RunThread, question: Question) -> None:
         """Ask everybody who may answer and was not asked yet.
 
         Raises Later, ShutOut, Superseded, StoreUnavailable.
         """
-        card = question_card(thread.run, question)
+        card = await self._shown.card(thread.run, question)
+        people = await self._store.directory.people(question.policy, [thread.run.requester])
         asked, refusal = False, ""
-        for user_id in ("", *self._others(thread, question)):
+        for user_id in ("", *self._others(thread, question, people)):
             try:
-                asked |= await self._ask_one(thread, question, card, user_id)
+                asked |= await self._ask_one(thread, question, card, user_id, people)
             except ShutOut:
                 raise
             except Rejected as rejected:
@@ -68,11 +75,13 @@ class DirectQuestions:
                 except Rejected as rejected:
                     log.warning("a decider can't be reminded", run_id=thread.run.id, code=rejected.code)
 
-    async def _ask_requester(self, thread: RunThread, question: Question, card: QuestionCard) -> bool:
+    async def _ask_requester(
+        self, thread: RunThread, question: Question, card: QuestionCard, people: People
+    ) -> bool:
         """In the direct message in which the run goes on; whether they may answer there."""
         if thread.moved is None:
             return False
-        may_answer = can_decide(thread.run.requester, question.policy)
+        may_answer = can_decide(thread.run.requester, question.policy, people)
         name = _name_where_moved(thread, question.id)
         if name not in thread.messages:
             if may_answer:
@@ -83,10 +92,12 @@ class DirectQuestions:
                 )
         return may_answer
 
-    async def _ask_one(self, thread: RunThread, question: Question, card: QuestionCard, user_id: str) -> bool:
+    async def _ask_one(
+        self, thread: RunThread, question: Question, card: QuestionCard, user_id: str, people: People
+    ) -> bool:
         """Ask a decider, or (no user) the requester; whether this is somebody who may answer."""
         if not user_id:
-            return await self._ask_requester(thread, question, card)
+            return await self._ask_requester(thread, question, card, people)
         name = direct_question(card.question_id, user_id)
         if name not in thread.messages:
             await self._post_question(thread, card, name, await self._platform.open_direct(user_id))
@@ -95,12 +106,20 @@ class DirectQuestions:
             await self._store.runs.add_place(thread.run.id, place.encode())
         return True
 
-    def _others(self, thread: RunThread, question: Question) -> Iterable[str]:
+    def _others(self, thread: RunThread, question: Question, people: People) -> Iterable[str]:
         """Deciders by their ids; the requester is asked where the run goes on, if it does."""
-        here = f"{thread.place.surface}:{thread.place.tenant}:"
-        users = [each.removeprefix(here) for each in question.policy.deciders if each.startswith(here)]
+        place, policy = thread.place, question.policy
+        own = (f"{place.surface}:{place.tenant}:", f"{place.surface}::")
+        excluded = people.expand(policy.excluded)
+        named = (each for name in policy.deciders for each in sorted(people.groups.get(name, {name})))
+        users = [
+            each.removeprefix(prefix)
+            for each in named
+            for prefix in own
+            if each.startswith(prefix) and each not in excluded and not is_live_group(each)
+        ]
         requester = thread.run.requester.user_id if thread.moved is not None else ""
-        return [user_id for user_id in dict.fromkeys(users) if user_id != requester]
+        return [user_id for user_id in dict.fromkeys(users) if user_id != requester][:MAX_ASKED]
 
     async def _note(self, thread: RunThread, question: Question, *, asked: bool, refusal: str) -> None:
         name, known = untold(question.id), thread.messages.get(untold(question.id), "")

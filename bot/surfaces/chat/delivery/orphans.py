@@ -14,9 +14,9 @@ import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.ports import Store
-from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.links import Links
-from bot.surfaces.chat.delivery.rendering import progress_message, run_card, settled_message
+from bot.surfaces.chat.delivery.rendering import progress_message, run_card
+from bot.surfaces.chat.delivery.shown_questions import ShownQuestions
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Later, Rejected, Unrenderable
 from bot.surfaces.chat.message_keys import (
@@ -50,6 +50,7 @@ class OrphanReconciler:
         self._surface = platform.capabilities.surface
         self._limits = platform.capabilities.limits
         self._links = links
+        self._shown = ShownQuestions(store, self._limits)
 
     # ── adopting ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -92,7 +93,8 @@ class OrphanReconciler:
         except NotFound:
             return
         if not question.open:
-            await self._update(posted, await settled_message(question_card(run, question), self._limits))
+            names = (await self._store.outbox.state(self._surface, run_id)).copies
+            await self._update(posted, await self._shown.message(run, question, names, posted))
 
     async def _update(self, posted: Posted, message: Message) -> None:
         try:
@@ -141,6 +143,6 @@ class OrphanReconciler:
             question = await self._store.questions.get(thread.run.id, question_id)
         except NotFound:
             return
-        if not question.open:
-            message = await settled_message(question_card(thread.run, question), self._limits)
+        if not question.open or question.progress.counted:
+            message = await self._shown.message(thread.run, question, thread.messages, posted)
             await thread.rewrite_one(posted, message, Priority.DECISION)

@@ -9,7 +9,14 @@ from weakref import WeakValueDictionary
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.event import Event, HumanInputCompleted, HumanInputReminded, HumanInputRequired, RunChanged
+from bot.core.event import (
+    Event,
+    HumanInputCompleted,
+    HumanInputRecorded,
+    HumanInputReminded,
+    HumanInputRequired,
+    RunChanged,
+)
 from bot.core.lists import RunFilter
 from bot.core.ports import Store
 from bot.core.run import Run
@@ -149,9 +156,10 @@ class ThreadPublisher:
         """For whom these events change something."""
         concerned = [run.requester.principal]
         for event in news:
-            if isinstance(event.body, HumanInputRequired | HumanInputCompleted):
+            if isinstance(event.body, HumanInputRequired | HumanInputRecorded | HumanInputCompleted):
                 question = await self._store.questions.get(run.id, event.body.question_id)
-                concerned += question.policy.deciders
+                people = await self._store.directory.people(question.policy)
+                concerned += people.expand(question.policy.deciders)
         return concerned
 
     # ── progress ────────────────────────────────────────────────────────────────────────────────────────
@@ -233,4 +241,7 @@ class ThreadPublisher:
 
 def _posted_something(event: Event) -> bool:
     """Whether the event put something into the thread that must not be posted again."""
-    return isinstance(event.body, HumanInputRequired | HumanInputCompleted | HumanInputReminded | RunChanged)
+    return isinstance(
+        event.body,
+        HumanInputRequired | HumanInputRecorded | HumanInputCompleted | HumanInputReminded | RunChanged,
+    )

@@ -13,7 +13,7 @@ from bot.core.run import Run
 from bot.surfaces.chat import cards
 from bot.surfaces.chat.cards import QuestionCard, RunCard
 from bot.surfaces.chat.messages import Limits, Message
-from bot.surfaces.chat.wording import question_messages, run_messages
+from bot.surfaces.chat.wording import gates, outcomes, question_messages, run_messages
 
 log = structlog.get_logger(__name__)
 
@@ -61,10 +61,18 @@ async def settled_message(card: QuestionCard, limits: Limits) -> Message:
     """A settled question, whatever is in it."""
     fallback = question_messages.bare(card.run_id)
     return await rendered(
-        lambda: question_messages.settled(card, limits), fallback, run_id=card.run_id, size=size_of(card)
+        lambda: outcomes.settled(card, limits), fallback, run_id=card.run_id, size=size_of(card)
     )
+
+
+async def open_message(card: QuestionCard, limits: Limits, *, words: bool) -> Message:
+    """An open question, whatever is in it; as text alone with `words`."""
+    render = question_messages.in_words if words else question_messages.ask
+    fallback = question_messages.bare(card.run_id)
+    return await rendered(lambda: render(card, limits), fallback, run_id=card.run_id, size=size_of(card))
 
 
 def size_of(card: QuestionCard) -> int:
     """Characters to be rendered."""
-    return len(card.prompt) + len(card.context) + sum(len(option.label) for option in card.options)
+    called = len(gates.as_text(card.call)) if card.call is not None else 0
+    return len(card.prompt) + len(card.context) + called + sum(len(option.label) for option in card.options)

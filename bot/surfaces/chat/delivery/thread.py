@@ -124,9 +124,11 @@ class RunThread:
         for posted in self.named(name):
             await self.rewrite_one(posted, message, priority)
 
-    async def rewrite_one(self, posted: Posted, message: Message, priority: Priority) -> None:
-        """As `rewrite`, one message."""
-        for form in (message, message.without_blocks()):
+    async def rewrite_one(
+        self, posted: Posted, message: Message, priority: Priority, otherwise: Message | None = None
+    ) -> None:
+        """As `rewrite`, one message; `otherwise` is shown where the message can't be rendered."""
+        for form in (message, otherwise or message.without_blocks()):
             try:
                 await self._platform.update(posted, form, priority=priority)
             except ShutOut:
@@ -137,6 +139,17 @@ class RunThread:
                     break
             else:
                 break
+
+    async def replace(self, posted: Posted, message: Message) -> bool:
+        """Replace one message; False, and unchanged, if the platform refuses that. Raises Later, ShutOut."""
+        try:
+            await self._platform.update(posted, message, priority=Priority.DECISION)
+        except ShutOut:
+            raise
+        except Rejected as rejected:
+            log.info("a message can't be edited", run_id=self.run.id, code=rejected.code)
+            return False
+        return True
 
     # ── recording ───────────────────────────────────────────────────────────────────────────────────────
 

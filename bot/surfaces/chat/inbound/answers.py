@@ -6,16 +6,18 @@ from bot.core import answering
 from bot.core.actor import Actor
 from bot.core.decision import Ruling, Verdict
 from bot.core.errors import NotFound
-from bot.core.policy import can_decide
+from bot.core.policy import can_decide, objection
 from bot.core.ports import Store
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import Response, make_response
 from bot.surfaces.chat.actions import REPLY_FIELD, Target
+from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.inbound.interactions import SILENT, Reply
 from bot.surfaces.chat.inbound.ports import QuestionLayout
 from bot.surfaces.chat.message_keys import asked_in_words, shown_digest
 from bot.surfaces.chat.messages import Line
-from bot.surfaces.chat.wording import private_messages, sentences
+from bot.surfaces.chat.plain_text import plain_words
+from bot.surfaces.chat.wording import policies, private_messages, sentences
 
 
 class Answers:
@@ -27,15 +29,38 @@ class Answers:
         self._layout = layout
 
     async def by_press(
-        self, target: Target, action: Action, actor: Actor, *, key: str, value: str | None = None
+        self,
+        target: Target,
+        action: Action,
+        actor: Actor,
+        *,
+        key: str,
+        value: str | None = None,
+        comment: str = "",
     ) -> Reply:
         """A decision by button or select."""
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return Reply(say=private_messages.words(sentences.QUESTION_GONE))
-        said = make_response(action, actor, key=key, value=value, digest=target.digest)
-        return _explained(await self._respond(question, said), question, actor)
+        said = make_response(action, actor, key=key, value=value, comment=comment, digest=target.digest)
+        ruling = await self.respond(question, said)
+        why = refusal(ruling, question) or await self._repeated(ruling, said)
+        return Reply(say=private_messages.explained(why)) if why else SILENT
+
+    async def withdraw(self, target: Target, actor: Actor, *, key: str) -> Reply:
+        """Take this person's response back."""
+        try:
+            question = await self._store.questions.get(target.run_id, target.question_id)
+        except NotFound:
+            return Reply(say=private_messages.words(sentences.QUESTION_GONE))
+        said = make_response(Action.WITHDRAW, actor, key=key)
+        ruling = await self.respond(question, said)
+        if ruling.verdict is Verdict.RECORDED:
+            return Reply(say=private_messages.taken_back())
+        if ruling.verdict is Verdict.REPEATED or ruling.code in {"invalid_answer", "not_allowed"}:
+            return Reply(say=private_messages.nothing_to_take_back())
+        return Reply(say=private_messages.explained(refusal(ruling, question)))
 
     async def by_form(self, target: Target, words: str, actor: Actor, *, key: str) -> Reply:
         """The words of a form; why they don't count is said in it, so that they are not lost."""
@@ -48,20 +73,43 @@ class Answers:
                 return Reply(errors={REPLY_FIELD: why})
             if await self._decides_unseen(question, actor, words):
                 return Reply(errors={REPLY_FIELD: sentences.SHOW_ALL_FIRST})
-        ruling = await self._respond(question, self._typed(question, actor, words, key, target.digest))
-        why = private_messages.refusal_in_form(ruling, admitted=_admitted(question, actor))
+        if Action.RESPOND not in question.actions:
+            return Reply(errors={REPLY_FIELD: plain_words(await self._press_instead(question))})
+        ruling = await self.respond(question, self._typed(question, actor, words, key, target.digest))
+        why = private_messages.refusal_in_form(ruling, question.policy)
         return Reply(errors={REPLY_FIELD: why}) if why else SILENT
 
     async def in_thread(self, question: Question, words: str, actor: Actor, *, key: str) -> Line:
         """The words of a reply; why they don't count, or nothing."""
-        if question.open and can_decide(actor, question.policy) and (why := self._ambiguous(question, words)):
-            return (why,)
+        if question.open and can_decide(actor, question.policy):
+            if Action.RESPOND not in question.actions:
+                return await self._press_instead(question)
+            if why := self._ambiguous(question, words):
+                return (why,)
         if await self._decides_unseen(question, actor, words):
             return (sentences.SHOW_ALL_FIRST,)
         shown = await self._store.outbox.state(self._surface, question.run_id)
         digest = shown.copies.get(shown_digest(question.id), "")
         said = self._in_words(question, actor, words, key, digest)
-        return refusal(await self._respond(question, said), question, actor)
+        ruling = await self.respond(question, said)
+        if ruling.code == "invalid_answer" and Action.RESPOND not in question.actions:
+            return await self._press_instead(question)
+        return refusal(ruling, question)
+
+    async def _press_instead(self, question: Question) -> Line:
+        run = await self._store.runs.get(question.run_id)
+        return private_messages.press_instead(question_card(run, question))
+
+    async def _repeated(self, ruling: Ruling, said: Response) -> Line:
+        """That this person said the same before; nothing where the same press was only delivered again."""
+        question = ruling.question
+        if ruling.verdict is not Verdict.REPEATED or question is None or not question.open:
+            return ()
+        recorded = await self._store.questions.responses(question.run_id, question.id)
+        if any(each.key == said.key for each in recorded):
+            return ()
+        run = await self._store.runs.get(question.run_id)
+        return policies.already(question_card(run, question), said.action)
 
     async def answerable(self, target: Target, actor: Actor) -> Question | Reply:
         """The question, if this person may answer it now; else why not."""
@@ -69,11 +117,14 @@ class Answers:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return Reply(say=private_messages.words(sentences.QUESTION_GONE))
-        code = "not_allowed" if not can_decide(actor, question.policy) else "" if question.open else "settled"
-        if code:
-            ruling = Ruling(verdict=Verdict.REFUSED, code=code, question=question)
-            return _explained(ruling, question, actor)
-        return question
+        people = await self._store.directory.people(question.policy, [actor])
+        why = objection(actor, question.policy, people)
+        if not why and question.open:
+            return question
+        code = "not_allowed" if why else "settled"
+        reason = " ".join(sorted(people.unreadable.values()))
+        ruling = Ruling(verdict=Verdict.REFUSED, code=code, objection=why, reason=reason, question=question)
+        return Reply(say=private_messages.explained(refusal(ruling, question)))
 
     async def _decides_unseen(self, question: Question, actor: Actor, words: str) -> bool:
         """Whether these words would decide something of which the thread shows the beginning only."""
@@ -86,7 +137,8 @@ class Answers:
         shown = await self._store.outbox.state(self._surface, run.id)
         return asked_in_words(question.id) not in shown.copies
 
-    async def _respond(self, question: Question, said: Response) -> Ruling:
+    async def respond(self, question: Question, said: Response) -> Ruling:
+        """What the store makes of a response."""
         return await self._store.questions.respond(question.run_id, question.id, said)
 
     def _ambiguous(self, question: Question, words: str) -> str:
@@ -103,15 +155,6 @@ class Answers:
         return self._in_words(question, actor, words, key, digest)
 
 
-def refusal(ruling: Ruling, question: Question, actor: Actor) -> Line:
+def refusal(ruling: Ruling, question: Question) -> Line:
     """Why an answer did not count; empty if it did."""
-    return private_messages.refusal(ruling, question.policy, admitted=_admitted(question, actor))
-
-
-def _admitted(question: Question, actor: Actor) -> bool:
-    return actor.membership in question.policy.allowed_memberships
-
-
-def _explained(ruling: Ruling, question: Question, actor: Actor) -> Reply:
-    why = refusal(ruling, question, actor)
-    return Reply(say=private_messages.explained(why)) if why else SILENT
+    return private_messages.refusal(ruling, question.policy)

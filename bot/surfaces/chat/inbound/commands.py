@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -11,10 +12,13 @@ from pydantic import JsonValue
 from bot.core import inputs, sessions, starting
 from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew
-from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
+from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused, UnreadableRecord
 from bot.core.lists import RunFilter
+from bot.core.people import names_of
+from bot.core.policy import can_decide
 from bot.core.ports import Memory, Store
 from bot.core.run import Run
+from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.inbound.interactions import SILENT, Reply, ReplyTarget, said
 from bot.surfaces.chat.inbound.parser import (
     VERBS,
@@ -22,9 +26,11 @@ from bot.surfaces.chat.inbound.parser import (
     Command,
     Console,
     Help,
+    LinkIdentity,
     ListCrews,
     Start,
     Status,
+    UnlinkIdentity,
     given,
     nearest,
     parse,
@@ -34,7 +40,7 @@ from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import group
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.wording import private_messages, sentences
+from bot.surfaces.chat.wording import identities, private_messages, sentences
 
 MAX_LISTED_RUNS = 10
 
@@ -85,28 +91,46 @@ class CommandHandlers:
         self._console = console
         self._starter = starter
 
-    async def execute(self, context: CommandContext) -> Reply:
+    async def execute(self, context: CommandContext) -> Reply:  # noqa: PLR0911 - one for each command
         """Carry out a command. Raises StoreUnavailable."""
         command: Command = parse(context.words)
         match command:
             case Start():
                 return await self._start(context, command)
             case ListCrews():
-                return Reply(
-                    say=private_messages.catalogue(
-                        (await self._known_to(context.actor)).values(), self._limits
-                    )
-                )
+                return await self._list(context.actor)
             case Status():
                 return await self._status(context, command.run)
             case Cancel():
                 return await self._cancel(context, command.run)
             case Console():
                 return await self._console.open(context.actor)
+            case LinkIdentity():
+                return await self._link(command.code, context.actor)
+            case UnlinkIdentity():
+                mine = await self._store.directory.identities(context.actor)
+                return Reply(say=identities.unlinking(mine, context.actor))
             case Help():
                 return await self._help(command.unknown, context.actor)
             case _:
                 assert_never(command)
+
+    # ── list ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _list(self, actor: Actor) -> Reply:
+        """The crews, and what waits for this person."""
+        crews = (await self._known_to(actor)).values()
+        return Reply(say=private_messages.catalogue(crews, self._limits, await self._waiting(actor)))
+
+    async def _waiting(self, actor: Actor) -> list[QuestionCard]:
+        """Open questions that this person may decide, also as a member of a group."""
+        named = await self._store.questions.open(MAX_LISTED_RUNS, deciders=sorted(names_of(actor)))
+        found: list[QuestionCard] = []
+        for each in named:
+            if can_decide(actor, each.policy):
+                with suppress(NotFound, UnreadableRecord):
+                    found.append(question_card(await self._store.runs.get(each.run_id), each))
+        return found
 
     # ── start ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -115,9 +139,7 @@ class CommandHandlers:
         if not crews:
             return Reply(say=private_messages.words(str(NoWorker())))
         if not command.crew:
-            return Reply(
-                say=private_messages.catalogue((await self._known_to(context.actor)).values(), self._limits)
-            )
+            return await self._list(context.actor)
         crew = next(
             (each for each in crews.values() if each.name.casefold() == command.crew.casefold()), None
         )
@@ -168,7 +190,8 @@ class CommandHandlers:
         others = [run for run in here if run.id not in known][:MAX_LISTED_RUNS]
         paused = await self._store.runs.pause_reason(context.actor.tenant)
         waits = await self._store.runs.waits([*mine, *others])
-        return Reply(say=private_messages.runs_state(mine, others, paused, self._platform, waits))
+        waiting = await self._waiting(context.actor)
+        return Reply(say=private_messages.runs_state(mine, others, paused, self._platform, waits, waiting))
 
     async def _status(self, context: CommandContext, prefix: str) -> Reply:
         if not prefix:
@@ -216,6 +239,30 @@ class CommandHandlers:
             else private_messages.not_yours_to_cancel(run)
         )
 
+    # ── identities ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _link(self, code: str, actor: Actor) -> Reply:
+        """A code for elsewhere; or, with a code from elsewhere, whose it is: linking takes a press."""
+        directory = self._store.directory
+        try:
+            if code:
+                return Reply(say=identities.confirm(code, await directory.bearer(code, actor)))
+            new = await directory.new_code(actor)
+        except Refused as refused:
+            return Reply(say=private_messages.words(str(refused)))
+        return Reply(say=identities.code(new, await directory.identities(actor)))
+
+    async def link(self, code: str, actor: Actor) -> Reply:
+        """Link this person with whom the code is of."""
+        try:
+            return Reply(say=identities.linked(await self._store.directory.redeem(code, actor)))
+        except Refused as refused:
+            return Reply(say=private_messages.words(str(refused)))
+
+    async def unlink(self, principal: str, actor: Actor) -> Reply:
+        """Remove one of this person's identities."""
+        return Reply(say=identities.unlinked(await self._store.directory.unlink(actor, principal)))
+
     # ── finding ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _own(self, actor: Actor, *, active: bool | None = None) -> list[Run]:
@@ -258,6 +305,7 @@ def _did_you_mean(problem: str, word: str, crews: dict[str, Crew]) -> Reply:
 
 def can_view(run: Run, actor: Actor, channel: str) -> bool:
     """May this person know of the run? Its requester, who may cancel it, and whoever is where it lives."""
-    if run.requester.principal in actor.principals or actor.principal in run.cancellers.deciders:
+    names = names_of(actor)
+    if run.requester.principal in names or not names.isdisjoint(run.cancellers.deciders):
         return True
     return run.place is not None and run.place.group == group(actor.surface, actor.tenant, channel)

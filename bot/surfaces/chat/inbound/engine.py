@@ -11,7 +11,9 @@ from bot.surfaces.chat.inbound.ack_handler import AckHandler
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.catchup import CatchUp, ThreadHistory
 from bot.surfaces.chat.inbound.commands import CommandHandlers, ConsoleLinks
+from bot.surfaces.chat.inbound.decisions import Decisions
 from bot.surfaces.chat.inbound.forms import FormHandlers
+from bot.surfaces.chat.inbound.known_people import KnownPeople
 from bot.surfaces.chat.inbound.pending_requests import PendingRequests
 from bot.surfaces.chat.inbound.ports import FormOpener, Orphans, People, PrivateMessenger, QuestionLayout
 from bot.surfaces.chat.inbound.presses import PressHandlers
@@ -46,7 +48,8 @@ class InboundEngine:
         background: BackgroundTasks,
         console: ConsoleLinks,
     ) -> None:
-        capabilities, people = platform.capabilities, platform.people
+        capabilities = platform.capabilities
+        self.people = people = KnownPeople(platform.people, store.directory)
         surface, limits = capabilities.surface, capabilities.limits
         self._surface = surface
         self._store = store
@@ -57,12 +60,13 @@ class InboundEngine:
         )
         starter = RunStarter(capabilities, store, feed, platform.messenger)
         answers = Answers(surface, store, platform.layout)
+        decisions = Decisions(capabilities, store, answers)
         replies = Replies(capabilities, store, people, answers)
         self.commands = CommandHandlers(capabilities, store, starter, console)
-        self.forms = FormHandlers(store, people, answers, starter)
+        self.forms = FormHandlers(store, people, answers, decisions, starter)
         self.router = MessageRouter(people, self.commands, replies, platform.orphans)
         self.presses = PressHandlers(
-            store, people, answers, platform.orphans, replies, self.commands, starter, limits
+            store, people, answers, decisions, platform.orphans, replies, self.commands, starter, limits
         )
 
     def catch_up(self, history: ThreadHistory) -> CatchUp:

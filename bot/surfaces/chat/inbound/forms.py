@@ -13,6 +13,7 @@ from bot.core.ports import Store
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
+from bot.surfaces.chat.inbound.decisions import Decisions
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import People
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
@@ -25,8 +26,11 @@ MAX_ERROR_LENGTH = 150
 class FormHandlers:
     """Handles submitted forms. What is wrong is said in the form, where the words stay for another try."""
 
-    def __init__(self, store: Store, people: People, answers: Answers, starter: RunStarter) -> None:
+    def __init__(
+        self, store: Store, people: People, answers: Answers, decisions: Decisions, starter: RunStarter
+    ) -> None:
         self._store = store
+        self._decisions = decisions
         self._people = people
         self._answers = answers
         self._starter = starter
@@ -38,6 +42,9 @@ class FormHandlers:
                     return await self._reply(sent)
                 case actions.START:
                     return await self._start(sent)
+                case actions.EDIT | actions.REJECT:
+                    actor = await self._people.actor(sent.reply_to.user, sent.installation)
+                    return await self._decisions.submit(sent, actor)
                 case _:
                     return SILENT
         except StoreUnavailable:
@@ -58,7 +65,10 @@ class FormHandlers:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return None
-        return forms.filled(forms.reply_form(question), sent.values, errors)
+        if sent.callback not in {actions.EDIT, actions.REJECT}:
+            return forms.filled(forms.reply_form(question), sent.values, errors)
+        form = self._decisions.form(sent.callback, question)
+        return forms.filled(form, sent.values, errors) if form is not None else None
 
     async def _reply(self, sent: FormSubmission) -> Reply:
         """An answer in words. Whether this person may answer is checked again, by the store."""

@@ -14,7 +14,7 @@ from bot.core import inputs
 from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs
 
-VERBS = ("start", "list", "status", "cancel", "console", "help")
+VERBS = ("start", "list", "status", "cancel", "console", "link", "unlink", "help")
 
 _DOUBLE, _SINGLE = '"\u201c\u201d\u201e\u201f\uff02', "'\u2018\u2019\u201a\u201b\uff07"
 _CLOSES: dict[str, str] = {
@@ -33,6 +33,9 @@ _CLOSES: dict[str, str] = {
 """What closes a quotation, by what opens it."""
 _KEY = re.compile(r"([A-Za-z_]\w*)\s?=")
 _BETWEEN = re.compile(r"\b(?:and|or)\b|[\s\W_]", re.IGNORECASE)
+_EXACT = frozenset({"link", "unlink"})
+"""Commands that are everyday words: nothing is taken for a misspelt one."""
+_CODE = re.compile(r"[0-9A-Za-z]{4,8}[- ]?[0-9A-Za-z]{4,8}")
 _SPACE, _NO_SPACE = re.compile(r"\s"), re.compile(r"\S")
 
 
@@ -69,16 +72,33 @@ class Console:
 
 
 @dataclass(frozen=True)
+class LinkIdentity:
+    """Give me a code; or link me with whose code this is."""
+
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class UnlinkIdentity:
+    """Show what is linked with me, to unlink it."""
+
+
+@dataclass(frozen=True)
 class Help:
     """What can be said? `unknown`: the words that were not understood."""
 
     unknown: str = ""
 
 
-Command = Start | ListCrews | Status | Cancel | Console | Help
+Command = Start | ListCrews | Status | Cancel | Console | LinkIdentity | UnlinkIdentity | Help
 
 
-_PLAIN: dict[str, Command] = {"list": ListCrews(), "console": Console(), "help": Help(), "": Help()}
+_PLAIN: dict[str, Command] = {
+    "list": ListCrews(),
+    "console": Console(),
+    "help": Help(),
+    "": Help(),
+}
 """The commands that are one word."""
 
 
@@ -92,18 +112,37 @@ def parse(text: str) -> Command:
             return Status(_run(rest))
         case "cancel":
             return Cancel(_run(rest))
+        case "link" if (code := _code(rest)) is not None:
+            return LinkIdentity(code)
+        case "unlink" if not rest:
+            return UnlinkIdentity()
         case plain:
             return _PLAIN.get(plain) or Help(unknown=text.strip())
 
 
 def is_command(text: str) -> bool:
     """Tell whether `text` begins with a command word."""
-    return _first(text)[0].casefold() in VERBS
+    return _first(text)[0].casefold() in VERBS and not _talks_of_links(text)
 
 
 def looks_like_command(text: str) -> bool:
     """Tell whether `text` begins with a command word, or with what is probably one misspelt."""
-    return nearest(_first(text)[0], VERBS) is not None
+    word = _first(text)[0]
+    if word.casefold() in _EXACT:
+        return not _talks_of_links(text)
+    return nearest(word, frozenset(VERBS) - _EXACT) is not None
+
+
+def _talks_of_links(text: str) -> bool:
+    """Whether words follow that are no code: "link it to the page" is an answer."""
+    word, rest = _first(text)
+    return bool(rest) and word.casefold() in _EXACT and (word.casefold() != "link" or _code(rest) is None)
+
+
+def _code(rest: str) -> str | None:
+    """The code after `link`, empty if there is none; None if something else follows."""
+    code = rest.strip("`*_ ")
+    return code if not code or _CODE.fullmatch(code) else None
 
 
 def says_something(text: str) -> bool:

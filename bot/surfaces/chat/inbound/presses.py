@@ -17,6 +17,7 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.delivery.rendering import offload
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view
+from bot.surfaces.chat.inbound.decisions import Decisions
 from bot.surfaces.chat.inbound.interactions import SILENT, Press, Reply
 from bot.surfaces.chat.inbound.ports import Orphans, People
 from bot.surfaces.chat.inbound.replies import Replies
@@ -34,6 +35,7 @@ class PressHandlers:
     store: Store
     people: People
     answers: Answers
+    decisions: Decisions
     orphans: Orphans
     replies: Replies
     commands: CommandHandlers
@@ -56,11 +58,20 @@ class PressHandlers:
             return self._decide
         if action.startswith(f"{actions.WHICH}."):
             return self._which
+        if action.startswith(f"{actions.OPEN_FULL}."):
+            return self._open_full
         handlers: Mapping[str, Handler] = {
             actions.OPEN_REPLY: self._open_reply,
             actions.OPEN_FULL: self._open_full,
             actions.OPEN_START: self._open_start,
+            actions.OPEN_EDIT: self._open_decision,
+            actions.OPEN_REJECT: self._open_decision,
+            actions.WITHDRAW: self._withdraw,
+            actions.APPROVE_TICKED: self._ticked,
+            actions.REJECT_TICKED: self._ticked,
             actions.RUN_CANCEL: self._cancel,
+            actions.LINK_CONFIRM: self._link,
+            actions.UNLINK: self._unlink,
             actions.PICK_STATUS: self._pick_status,
             actions.PICK_CANCEL: self._pick_cancel,
         }
@@ -73,10 +84,7 @@ class PressHandlers:
         action, value = decision(press.action, target)
         await self._adopt(press, target)
         reply = await self.answers.by_press(target, action, actor, key=press.key, value=value)
-        if press.form_id:
-            # What was decided in "Show all" is answered there.
-            return Reply(form=forms.decided(reply.say))
-        return self._refused(press, target, reply)
+        return self._in_form(press, target, reply)
 
     async def _open_reply(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Open the form for an answer in words, for who may answer."""
@@ -85,6 +93,25 @@ class PressHandlers:
         if isinstance(found, Reply):
             return self._refused(press, target, found)
         return Reply(form=forms.reply_form(found))
+
+    async def _open_decision(self, press: Press, target: Target, actor: Actor) -> Reply:
+        """Open the form for a reason or an edit, for who may decide."""
+        await self._adopt(press, target)
+        callback = actions.EDIT if press.action == actions.OPEN_EDIT else actions.REJECT
+        return self._in_form(press, target, await self.decisions.open(callback, target, actor))
+
+    async def _withdraw(self, press: Press, target: Target, actor: Actor) -> Reply:
+        """Take one's own response back."""
+        await self._adopt(press, target)
+        reply = await self.answers.withdraw(target, actor, key=press.key)
+        if press.form_id and reply.say is not None:
+            return Reply(form=forms.told("Your answer", reply.say))
+        return self._refused(press, target, reply)
+
+    async def _ticked(self, press: Press, _target: Target, actor: Actor) -> Reply:
+        """Decide everything that is ticked."""
+        action = Action.APPROVE if press.action == actions.APPROVE_TICKED else Action.REJECT
+        return await self.decisions.ticked(press, action, actor)
 
     async def _open_full(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Show all of a question, to who may decide it or sees its beginning already."""
@@ -95,7 +122,13 @@ class PressHandlers:
         if not can_decide(actor, question.policy) and not _sees(press, run, actor):
             return Reply(say=private_messages.words(sentences.QUESTION_HIDDEN))
         size = len(question.prompt) + len(question.context)
-        return Reply(form=await offload(lambda: forms.full_text(run, question, self.limits), size))
+        form = await offload(lambda: forms.full_text(run, question, self.limits), size)
+        complete = await offload(lambda: forms.is_complete(run, question, self.limits), size)
+        return Reply(form=form, then=lambda: self._opened(question, actor) if complete else nothing())
+
+    async def _opened(self, question: Question, actor: Actor) -> None:
+        """Record that this person had all of it before them."""
+        await self.store.questions.opened(question.run_id, question.id, actor, question.digest)
 
     async def _which(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Pass words on to the question that they were meant for."""
@@ -140,11 +173,27 @@ class PressHandlers:
         """Cancel the chosen run."""
         return await self.commands.cancel(target.run_id, actor)
 
+    # ── identities ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _link(self, _press: Press, target: Target, actor: Actor) -> Reply:
+        """Link this person with whom the code is of."""
+        return await self.commands.link(target.run_id, actor)
+
+    async def _unlink(self, _press: Press, target: Target, actor: Actor) -> Reply:
+        """Remove the chosen identity."""
+        return await self.commands.unlink(target.run_id, actor)
+
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
     async def _adopt(self, press: Press, target: Target) -> None:
         if press.message is not None:
             await self.orphans.adopt(target.run_id, target.question_id, press.message)
+
+    def _in_form(self, press: Press, target: Target, reply: Reply) -> Reply:
+        """What was done in a form is answered there."""
+        if not press.form_id or reply.form is not None:
+            return self._refused(press, target, reply)
+        return Reply(form=forms.decided(reply.say))
 
     def _refused(self, press: Press, target: Target, reply: Reply) -> Reply:
         """A settled question that could be pressed on: its message still has to show the outcome."""
@@ -171,6 +220,10 @@ def _sees(press: Press, run: Run, actor: Actor) -> bool:
     return actor.membership in run.approvers.allowed_memberships and can_view(
         run, actor, press.reply_to.channel
     )
+
+
+async def nothing() -> None:
+    """There is nothing else to be done."""
 
 
 async def _unknown(_press: Press, _target: Target, _actor: Actor) -> Reply:

@@ -36,7 +36,7 @@ from bot.surfaces.chat.messages import (
     Theirs,
 )
 from bot.surfaces.chat.shortening import truncate
-from bot.surfaces.chat.wording import question_messages
+from bot.surfaces.chat.wording import policies, question_messages
 from bot.surfaces.chat.wording.question_messages import Fit
 
 PROMPT_UNITS = 3000
@@ -110,17 +110,32 @@ def full_text(run: Run, question: Question, limits: Limits) -> Form:
     A question that is settled has none. One that is too long for a form is read in the thread's file.
     """
     card = question_card(run, question)
-    text = question_messages.full_text(card, limits)
-    blocks: list[Block] = [SmallPrint(((question_messages.THE_CREW_WRITES,),))]
     if question_messages.fit(card, limits) is Fit.FILE:
         too_long = "This is too long for a window: all of it is in the file in the thread. It begins:"
-        blocks += [Notice((too_long,)), Frame(text[: question_messages.SHORTENED_UNITS])]
+        text = question_messages.full_text(card, limits)
+        blocks: list[Block] = [
+            SmallPrint(((question_messages.THE_CREW_WRITES,),)),
+            Notice((too_long,)),
+            Frame(text[: question_messages.SHORTENED_UNITS]),
+        ]
     else:
-        blocks.append(Frame(text))
-    if question.open and (elements := question_messages.deciding(card, limits)):
-        blocks += [Divider(), Actions(tuple(elements))]
+        blocks = question_messages.in_full(card, limits)
+    blocks += policies.standing(card)
+    deciding = [*question_messages.deciding(card, limits), *question_messages.withdrawing(card)]
+    if question.open and deciding:
+        blocks += [Divider(), Actions(tuple(deciding))]
     target = Target(run.id, question.id, digest=question.digest).encode()
     return Form("The whole question", tuple(blocks), callback=actions.FULL, metadata=target)
+
+
+def is_complete(run: Run, question: Question, limits: Limits) -> bool:
+    """Whether the form shows all of the question; a longer one is a file."""
+    return question_messages.fit(question_card(run, question), limits) is not Fit.FILE
+
+
+def told(title: str, message: Message) -> Form:
+    """A message in place of the form that was pressed in."""
+    return Form(title, message.blocks)
 
 
 def decided(refused: Message | None) -> Form:

@@ -26,6 +26,7 @@ from bot.surfaces.chat.messages import (
     Time,
 )
 from bot.surfaces.chat.shortening import beginning
+from bot.surfaces.chat.wording import policies
 
 SHOWN_CREWS = 20
 TITLE_UNITS = 100
@@ -80,7 +81,8 @@ def _question(asked: AskedQuestion) -> list[Block]:
     until: Line = (". Waits until ", Time(card.deadline_at)) if card.deadline_at is not None else ()
     line = (Theirs(card.title, TITLE_UNITS, "bold"), ": ", Theirs(card.asker, TITLE_UNITS), " asks", *until)
     link = _link(asked.link, f"question:{card.question_id}", "Answer", f"Go to: {card.prompt}")
-    return [Paragraph(line), Quote(beginning(card.prompt, PROMPT_UNITS)), *link]
+    standing = policies.standing(card)
+    return [Paragraph(line), Quote(beginning(card.prompt, PROMPT_UNITS)), *standing, *link]
 
 
 def _run(listed: ListedRun) -> list[Block]:

@@ -9,11 +9,12 @@ from bot.core.crew import Crew
 from bot.core.decision import Ruling
 from bot.core.fields import Field
 from bot.core.policy import ANYONE, Policy
-from bot.core.question import Question
+from bot.core.question import Action, Question, QuestionKind
 from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
@@ -38,9 +39,10 @@ from bot.surfaces.chat.messages import (
     said,
 )
 from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.plain_text import plain_words
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.shortening import beginning, length, short
-from bot.surfaces.chat.wording.question_messages import either
+from bot.surfaces.chat.wording import policies
 
 TITLE_UNITS = 100
 TEXT_UNITS = 500
@@ -68,6 +70,7 @@ USAGE: tuple[Line, ...] = (
     ("• ", Command("status [run]"), " shows your runs, or one"),
     ("• ", Command("cancel [run]"), " stops a run"),
     ("• ", Command("console"), " opens all of it in your browser"),
+    ("• ", Command("link"), " makes you one person here and where else you are signed in"),
     (
         "Or mention me: ", Code('@Crewdeck start demo topic="tide mills"'),
         "; in a thread, the run lives in that thread.",
@@ -76,7 +79,6 @@ USAGE: tuple[Line, ...] = (
 )  # fmt: skip
 
 NO_CREWS = "No worker is up yet: none has announced a crew. Please try again in a moment."
-NOT_ADMITTED = "Guests and people of other workspaces can't answer here: this crew doesn't admit them."
 
 
 def words(text: str) -> Message:
@@ -115,10 +117,22 @@ def unknown_crew(problem: str, meant: str | None, crews: Iterable[str]) -> Messa
     return usage((about, " There is: ", *_names(crews), "."))
 
 
-def catalogue(crews: Iterable[Crew], limits: Limits) -> Message:
-    """All crews with their inputs."""
+def catalogue(crews: Iterable[Crew], limits: Limits, waiting: Sequence[QuestionCard] = ()) -> Message:
+    """All crews with their inputs, and what waits for the person who asked."""
     lines = [line for crew in crews for line in _crew(crew)]
-    return _message(lines or [(NO_CREWS,)], limits)
+    return _message([*_waiting(waiting), *(lines or [(NO_CREWS,)])], limits)
+
+
+def _waiting(waiting: Sequence[QuestionCard]) -> list[Line]:
+    """Questions that this person may decide."""
+    if not waiting:
+        return []
+    lines: list[Line] = [(Bold("Waiting for you"),)]
+    for card in waiting:
+        run = (Theirs(card.title, TITLE_UNITS, "bold"), ", run ", Code(ids.short(card.run_id)))
+        lines.append(("• ", *run, ": ", Theirs(card.prompt, PROMPT_UNITS)))
+        lines += [("    ", *each) for each in policies.standing_lines(card)]
+    return lines
 
 
 def _names(crews: Iterable[str]) -> Line:
@@ -218,6 +232,7 @@ def run_state(
     for question in (each for each in asked if each.open):
         prompt = Theirs(question.prompt, PROMPT_UNITS)
         lines.append(("• waits for ", *deciders(question.policy), ": ", prompt))
+        lines += [("    ", *each) for each in policies.standing_lines(question_card(run, question))]
         if why := untold.get(question.id):
             lines.append(("  ⚠️ None of them could be told (", _text(why), "). It is tried again."))
     if run.error is not None:
@@ -233,9 +248,10 @@ def runs_state(
     paused: str | None,
     platform: Capabilities,
     waits: Mapping[str, Wait] = NO_WAITS,
+    waiting: Sequence[QuestionCard] = (),
 ) -> Message:
     """One's own runs and those of a channel, with a choice for more about one."""
-    lines = [_paused(paused)] if paused else []
+    lines = [*([_paused(paused)] if paused else []), *_waiting(waiting)]
     if mine:
         lines += [(Bold("Your runs"),), *(run_line(run, platform.surface, waits.get(run.id)) for run in mine)]
     if here:
@@ -314,9 +330,9 @@ def _which_row(run: Run, question: Question, reply_id: str) -> tuple[Block, Bloc
 
 def deciders(policy: Policy) -> Line:
     """Who may decide."""
-    if ANYONE in policy.deciders:
+    if ANYONE in policy.deciders and not policy.who:
         return ("anyone in this workspace",)
-    return either([Mention(each) for each in policy.deciders] or ["nobody who is here"])
+    return policies.who(policy)
 
 
 def run_is_over(run: Run) -> Line:
@@ -332,22 +348,50 @@ def already_settled(question: Question) -> Line:
     return ("The last question here was already settled", *by, *decision, ". Your reply was not passed on.")
 
 
-def refusal(ruling: Ruling, policy: Policy, *, admitted: bool) -> Line:
+def refusal(ruling: Ruling, policy: Policy) -> Line:
     """Why an answer did not count; empty if it did."""
     if answering.counted(ruling):
         return ()
     if ruling.code == "not_allowed":
-        return ("This isn't yours to decide. Ask ", *deciders(policy), ".") if admitted else (NOT_ADMITTED,)
+        return policies.not_allowed(ruling, policy)
+    if ruling.code == "invalid_answer" and "action" in ruling.errors:
+        return ("This takes no such answer: ", Theirs(ruling.errors["action"], TEXT_UNITS, "plain"), ".")
     return (answering.explain(ruling, ""),)
 
 
-def refusal_in_form(ruling: Ruling, *, admitted: bool) -> str:
+def refusal_in_form(ruling: Ruling, policy: Policy) -> str:
     """The same beside a form's field, where nobody can be mentioned."""
-    if answering.counted(ruling):
-        return ""
-    if ruling.code == "not_allowed" and not admitted:
-        return NOT_ADMITTED
-    return answering.explain(ruling, "those whom the question names")
+    return plain_words(refusal(ruling, policy))
+
+
+def press_instead(card: QuestionCard) -> Line:
+    """Somebody answers in words what words don't decide."""
+    if card.kind is QuestionKind.FORM:
+        return ("Words don't answer a form. Press “Fill in...” at the question.",)
+    why = "a tool call" if card.call is not None else "what several people decide"
+    return (f"Words don't decide {why}, so nothing was counted. Press one of the buttons at the question.",)
+
+
+def taken_back() -> Message:
+    """Somebody took their answer back."""
+    return said("Your answer was taken back. You can answer again as long as nothing is settled.")
+
+
+def nothing_to_take_back() -> Message:
+    """Somebody has no answer that they could take back."""
+    return said("You have no answer here that you could take back.")
+
+
+def counted_of(action: Action, counted: int, refused: Sequence[tuple[str, Line]]) -> Message:
+    """What became of the approvals that somebody ticked. `refused`: what each is about, and why not."""
+    done = "Approved" if action is Action.APPROVE else "Rejected"
+    total = counted + len(refused)
+    lines: list[Line] = [(Bold(f"{done} {counted} of {total}."),)]
+    lines += [("• ", Theirs(about, PROMPT_UNITS), ": ", *why) for about, why in refused]
+    return said(*joined(lines))
+
+
+NOTHING_TICKED = "Tick what you mean first, or open one of them to decide it alone."
 
 
 # ── the console ─────────────────────────────────────────────────────────────────────────────────────────────

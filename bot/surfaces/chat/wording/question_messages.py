@@ -24,6 +24,7 @@ from bot.surfaces.chat.messages import (
     Bold,
     Button,
     Code,
+    Command,
     Element,
     Frame,
     Limits,
@@ -41,14 +42,15 @@ from bot.surfaces.chat.messages import (
     Time,
 )
 from bot.surfaces.chat.shortening import beginning, length, short
+from bot.surfaces.chat.wording import gates, policies
 
 SHORTENED_UNITS = 1500
 """How much of the prompt, and of the context, a shortened question shows."""
-ANSWER_UNITS = 2500
-"""How much of an answer's words its message shows; all of a longer one is in the console and the API."""
 NAME_UNITS = 100
 NAMED_DECIDERS = 5
 THE_CREW_WRITES = "The crew writes:"
+FORM_BLOCKS = 10
+"""What stands in a form besides the question's own text."""
 IN_FILE = "All of it is in the file above. Press “Show all” when you have read it: you decide there."
 IN_FORM = "Press “Show all”: you decide at the end of it."
 IN_FILE_ALONE = "All of it, just as it is, is in the file above. Read it before you decide."
@@ -67,15 +69,17 @@ def fit(card: QuestionCard, limits: Limits) -> Fit:
     text = full_text(card, limits)
     if len(text) > limits.form_bytes:
         return Fit.FILE
-    shown = visible(text)
-    if length(shown) <= limits.message_units:
+    shown, blocks = visible(text), len(whole_body(card, limits))
+    if length(shown) <= limits.message_units and blocks <= limits.rows:
         return Fit.MESSAGE
-    return Fit.FORM if len(shown.encode("utf-8", "replace")) <= limits.form_bytes else Fit.FILE
+    fits = len(shown.encode("utf-8", "replace")) <= limits.form_bytes
+    return Fit.FORM if fits and blocks <= limits.fields - FORM_BLOCKS else Fit.FILE
 
 
 def full_text(card: QuestionCard, limits: Limits) -> str:
     """All that is to be decided, as plain text."""
-    parts = (card.prompt, card.context, listed_options(card, limits))
+    called = gates.as_text(card.call) if card.call is not None else ""
+    parts = (_prompt(card), card.context, called, listed_options(card, limits))
     return "\n\n".join(part for part in parts if _has_content(part))
 
 
@@ -105,12 +109,13 @@ def numbered(kind: QuestionKind, options: Sequence[Option], limits: Limits) -> b
 def ask(card: QuestionCard, limits: Limits) -> Message:
     """The question while it is open."""
     where = fit(card, limits)
-    blocks: list[Block] = [Paragraph(_headline(card)), *_body(card, where, limits)]
+    blocks: list[Block] = [Paragraph(headline(card)), *body(card, where, limits)]
     if where is not Fit.MESSAGE:
         how = IN_FILE if where is Fit.FILE else IN_FORM
         blocks.append(Notice((Bold("This is only the beginning."), f" {how}")))
-    row = Actions(_row(card, where, limits), _audience(card))
-    blocks += [row, SmallPrint((_who(card),)), *_small_print(card, where, limits)]
+    row = Actions(_row(card, where, limits), audience(card))
+    blocks += [*edits(card, limits), *policies.standing(card), row]
+    blocks += [*_who(card), *_small_print(card, where, limits)]
     return Message(_summary(card), tuple(blocks))
 
 
@@ -119,12 +124,15 @@ def elsewhere(card: QuestionCard, limits: Limits) -> Message:
     where = fit(card, limits)
     who = SmallPrint(((*deciders(card), " can answer, and was asked in a direct message."),))
     partial = [] if where is Fit.MESSAGE else [SmallPrint((("This is only the beginning.",),))]
-    blocks = (Paragraph(_headline(card)), *_body(card, where, limits), *partial, who)
-    return Message(_summary(card), blocks)
+    shown = (*body(card, where, limits), *partial, *edits(card, limits), *policies.standing(card))
+    return Message(_summary(card), (Paragraph(headline(card)), *shown, who))
 
 
-def _headline(card: QuestionCard) -> Line:
+def headline(card: QuestionCard) -> Line:
+    """Who asks for what; of a gate, what is done, on what and as whom."""
     asker = Theirs(card.asker, NAME_UNITS)
+    if card.call is not None:
+        return (*gates.headline(card.call), "\n", asker, " asks for approval before it does that")
     match card.kind:
         case QuestionKind.APPROVAL:
             return asker, " asks for approval"
@@ -133,7 +141,7 @@ def _headline(card: QuestionCard) -> Line:
         case QuestionKind.TEXT:
             return asker, " has a question"
         case QuestionKind.FORM:
-            return asker, " asks for details"
+            return asker, " asks you to fill in a form"
         case QuestionKind.REVIEW:
             return asker, f" asks for a review{_round_of(card)}"
 
@@ -145,18 +153,47 @@ def _round_of(card: QuestionCard) -> str:
     return f": round {card.round} of {card.rounds}" if card.rounds else f": round {card.round}"
 
 
-def _body(card: QuestionCard, where: Fit, limits: Limits) -> list[Block]:
-    """What the crew wrote: the prompt in a quotation, the context and the options each in a frame."""
-    whole = where is Fit.MESSAGE
-    prompt, about = (
-        each if whole else beginning(each, SHORTENED_UNITS) for each in (card.prompt, card.context)
-    )
-    blocks: list[Block] = [SmallPrint(((THE_CREW_WRITES,),)), Quote(prompt)]
-    if _has_content(about):
-        blocks.append(Frame(about))
-    if whole and (listed := listed_options(card, limits)):
-        blocks.append(Frame(listed))
-    return blocks
+def body(card: QuestionCard, where: Fit, limits: Limits) -> list[Block]:
+    """What the crew wrote: all of it, or its beginning."""
+    if where is Fit.MESSAGE:
+        return whole_body(card, limits)
+    about = beginning(card.context, SHORTENED_UNITS)
+    called = gates.beginning_of_arguments(card.call) if card.call is not None else []
+    return [*_quoted(beginning(_prompt(card), SHORTENED_UNITS), about), *called]
+
+
+def whole_body(card: QuestionCard, limits: Limits) -> list[Block]:
+    """What the crew wrote: the prompt in a quotation, context, arguments and options each in a frame."""
+    called = gates.arguments(card.call) if card.call is not None else []
+    listed = listed_options(card, limits)
+    return [*_quoted(_prompt(card), card.context), *called, *([Frame(listed)] if listed else [])]
+
+
+def in_full(card: QuestionCard, limits: Limits) -> list[Block]:
+    """All of a question, as a form shows it."""
+    if card.call is None:
+        return [SmallPrint(((THE_CREW_WRITES,),)), Frame(full_text(card, limits))]
+    return [Paragraph(headline(card)), *whole_body(card, limits)]
+
+
+def _quoted(prompt: str, context: str) -> list[Block]:
+    blocks: list[Block] = [SmallPrint(((THE_CREW_WRITES,),))]
+    if _has_content(prompt):
+        blocks.append(Quote(prompt))
+    return [*blocks, Frame(context)] if _has_content(context) else blocks
+
+
+def _prompt(card: QuestionCard) -> str:
+    """The prompt; nothing where the headline says the same."""
+    said = card.call is not None and card.call.title.strip() == card.prompt.strip()
+    return "" if said and len(card.prompt) <= gates.TITLE_UNITS else card.prompt
+
+
+def edits(card: QuestionCard, limits: Limits) -> list[Block]:
+    """What was edited; where the difference is too long for the message, that it was."""
+    blocks = gates.edits(card) if card.edited else []
+    fits = messages.size(blocks) + len(full_text(card, limits)) <= limits.message_units
+    return blocks if fits else blocks[:1]
 
 
 def _row(card: QuestionCard, where: Fit, limits: Limits) -> tuple[Element, ...]:
@@ -164,12 +201,26 @@ def _row(card: QuestionCard, where: Fit, limits: Limits) -> tuple[Element, ...]:
     target = _target(card)
     opening = Button("Show all", actions.OPEN_FULL, target, "Show the whole question", "primary")
     elements: list[Element] = deciding(card, limits) if where is Fit.MESSAGE else [opening]
-    return (*elements, _reply_button(card, target, primary=not elements))
+    if card.words_count:
+        elements.append(_reply_button(card, target, primary=not elements))
+    return (*elements, *withdrawing(card))
 
 
-def _audience(card: QuestionCard) -> Audience | None:
-    """Who has a use for what can be pressed. Whether they may is checked at the press all the same."""
-    return None if card.anyone else Audience(card.deciders, _target(card))
+def audience(card: QuestionCard) -> Audience | None:
+    """Who has a use for what can be pressed. Whether they may is checked at the press all the same.
+
+    None, and so everybody, where members of a group may decide: who they are is known at the press only.
+    """
+    if card.anyone or card.policy.live_groups:
+        return None
+    return Audience(card.deciders, _target(card))
+
+
+def withdrawing(card: QuestionCard) -> list[Element]:
+    """What takes a response back, while there is one."""
+    if not card.standing.counted and not card.standing.fell_out:
+        return []
+    return [Button("Take back", actions.WITHDRAW, _target(card), "Take your own answer back")]
 
 
 def _target(card: QuestionCard, option_id: str = "") -> str:
@@ -184,20 +235,42 @@ def _reply_button(card: QuestionCard, target: str, *, primary: bool) -> Button:
 
 
 def deciding(card: QuestionCard, limits: Limits) -> list[Element]:
-    """The elements that decide: approve and reject, or the options. None for a question that wants words."""
-    target = _target(card)
+    """The elements that decide: approve and reject, or the options. None for a question that wants words.
+
+    A form that edits what is approved is among them: whoever opens it has been shown all of the question.
+    """
     match card.kind:
         case QuestionKind.APPROVAL | QuestionKind.REVIEW:
-            approve = _label(card, Action.APPROVE, "Approve")
-            reject = _label(card, Action.REJECT, "Reject")
-            return [
-                Button(approve, actions.ANSWER_APPROVE, target, f"{approve}: {card.prompt}", "primary"),
-                Button(reject, actions.ANSWER_REJECT, target, f"{reject}: {card.prompt}", "danger"),
-            ]
+            return _approving(card)
         case QuestionKind.CHOICE if card.options:
             return _choices(card, limits)
+        case QuestionKind.FORM:
+            return _filling_in(card)
         case _:
             return []
+
+
+def _filling_in(card: QuestionCard) -> list[Element]:
+    target = _target(card)
+    return [
+        Button("Fill in...", actions.OPEN_REPLY, target, f"Fill in: {card.prompt}", "primary"),
+        Button("Decline...", actions.OPEN_REJECT, target, f"Decline: {card.prompt}"),
+    ]
+
+
+def _approving(card: QuestionCard) -> list[Element]:
+    target, about = _target(card), gates.what(card.call) if card.call is not None else card.prompt
+    approve = _label(card, Action.APPROVE, "Approve")
+    reject = _label(card, Action.REJECT, "Reject")
+    rejecting = Button(reject, actions.ANSWER_REJECT, target, f"{reject}: {about}", "danger")
+    if card.call is not None:
+        rejecting = Button(f"{reject}...", actions.OPEN_REJECT, target, f"{reject} with a reason: {about}")
+    editing = Button("Edit and approve...", actions.OPEN_EDIT, target, f"Edit and approve: {about}")
+    return [
+        Button(approve, actions.ANSWER_APPROVE, target, f"{approve}: {about}", "primary"),
+        *([editing] if card.editable else []),
+        rejecting,
+    ]
 
 
 def _label(card: QuestionCard, action: Action, otherwise: str) -> str:
@@ -225,8 +298,15 @@ def _button_labels(card: QuestionCard, limits: Limits) -> list[str]:
     return [f"{number}. {each.label}" for number, each in enumerate(card.options, start=1)]
 
 
-def _who(card: QuestionCard) -> Line:
-    return (*deciders(card), " can answer, with the buttons or by a reply in this thread.")
+def _who(card: QuestionCard) -> list[Block]:
+    """Who may decide, by what rule, and how."""
+    how = (
+        "with the buttons or by a reply in this thread."
+        if card.words_count
+        else "with the buttons, not in words."
+    )
+    line = SmallPrint(((*deciders(card), f" can answer, {how}"),))
+    return [Paragraph(policies.rule(card.policy)), line] if policies.applies(card.policy) else [line]
 
 
 def deciders(card: QuestionCard) -> Line:
@@ -256,6 +336,10 @@ def _small_print(card: QuestionCard, where: Fit, limits: Limits) -> list[Block]:
 
 
 def _hint(card: QuestionCard, where: Fit) -> str:
+    if card.call is not None:
+        return "Without an approval it isn't done. The reason of a rejection is passed on to the crew."
+    if not card.words_count:
+        return ""
     match card.kind:
         case QuestionKind.APPROVAL | QuestionKind.CHOICE if where is not Fit.MESSAGE:
             return "A reply is passed on as words; it never approves."
@@ -279,63 +363,29 @@ def _after_timeout(card: QuestionCard, limits: Limits) -> Line:
 
 
 def _summary(card: QuestionCard) -> Line:
-    return (*_headline(card), ": ", Theirs(card.prompt, 500, lines=True))
+    if card.call is not None and not _prompt(card):
+        return headline(card)
+    return (*headline(card), ": ", Theirs(card.prompt, 500, lines=True))
 
 
-# ── settled ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def settled(card: QuestionCard, limits: Limits) -> Message:
-    """The question with its outcome, who decided and when; nothing to press any more."""
-    outcome = _outcome(card)
-    body = _body(card, fit(card, limits), limits)
-    blocks: list[Block] = [Paragraph(_headline(card)), *body, Paragraph(outcome)]
-    if words := _comment(card):
-        blocks.append(Quote(beginning(words, ANSWER_UNITS)))
-    return Message((*outcome, " ", Theirs(card.prompt, 300, lines=True)), tuple(blocks))
-
-
-def _outcome(card: QuestionCard) -> Line:
-    outcome = card.outcome
-    if outcome is None:
-        return (Bold("Open"),)
-    by = (" by ", Mention(outcome.by.principal)) if outcome.by else ()
-    at = (" ", Time(card.settled_at)) if card.settled_at is not None else ()
-    return (*_verb(card), *by, *at)
-
-
-def _verb(card: QuestionCard) -> Line:
-    outcome = card.outcome
-    match outcome.action if outcome else None:
-        case Action.APPROVE:
-            return "✅ ", Bold("Approved")
-        case Action.REJECT:
-            return "❌ ", Bold("Rejected"), "" if outcome and outcome.by else ": nobody answered in time"
-        case Action.CHOOSE:
-            chosen = next((o.label for o in card.options if outcome and o.id == outcome.value), "")
-            in_time = "" if outcome and outcome.by else " (nobody answered in time)"
-            return "✅ ", Bold("Chosen:"), " ", Theirs(chosen, SHORTENED_UNITS), in_time
-        case Action.RESPOND:
-            review = card.kind is QuestionKind.REVIEW
-            return ("✏️ ", Bold("Changes requested")) if review else ("💬 ", Bold("Answered in words"))
-        case Action.EXPIRE:
-            return "⌛ ", Bold("Expired"), ": nobody answered in time; nothing was approved"
-        case _:
-            return "🚫 ", Bold("Withdrawn"), ": the run ended before anybody answered"
-
-
-def _comment(card: QuestionCard) -> str:
-    """The words of who answered. The store's own remark on silence is in the outcome already."""
-    return card.outcome.comment.strip() if card.outcome is not None and card.outcome.by is not None else ""
+# ── news of an open question ────────────────────────────────────────────────────────────────────────────
 
 
 def reminder(card: QuestionCard, link: str | None) -> Message:
-    """One mention in the thread, with a link to the question."""
+    """One mention in the thread, with a link to the question, and who is still needed."""
     about = Link("this question", link) if link else "the question above"
     until = (" It waits until ", Time(card.deadline_at), ".") if card.deadline_at is not None else ()
     notice = (*deciders(card), ": ", about, " is still open.", *until)
     summary = (*notice, " “", Theirs(card.prompt, 300, lines=True), "”")
-    return Message(summary, (Notice(notice), Quote(short(card.prompt, 300))))
+    return Message(summary, (Notice(notice), *policies.standing(card), Quote(short(card.prompt, 300))))
+
+
+def edited(card: QuestionCard, link: str | None) -> Message:
+    """To everybody in the thread: what is to be approved was edited, how, and whose approval is void."""
+    by: Line = (policies.person(card.edit.by),) if card.edit else ("Somebody",)
+    there: Line = (" ", Link("See it", link), ".") if link else ()
+    void = (*by, " edited what is to be approved. Earlier approvals don't count any more.", *there)
+    return Message(void, (Paragraph(void), *gates.edits(card)[1:], *policies.standing(card)))
 
 
 # ── where the platform refuses the blocks ───────────────────────────────────────────────────────────────
@@ -347,13 +397,26 @@ def in_words(card: QuestionCard, limits: Limits) -> Message:
     how: Line = ("Reply in this thread:",)
     if labels:
         how = ("Reply in this thread with one of: ", Theirs(labels, 960, lines=True), ". Or")
+    if not card.words_count:
+        return _in_console(card, limits)
     asked = Theirs(full_text(card, limits), SHORTENED_UNITS, lines=True)
     return Message(
         (
-            *_headline(card), f"\n\n{THE_CREW_WRITES} ", asked, "\n\n", Bold(IN_FILE_ALONE), "\n\n",
+            *headline(card), f"\n\n{THE_CREW_WRITES} ", asked, "\n\n", Bold(IN_FILE_ALONE), "\n\n",
             *deciders(card), ": ", *how, " answer in words.",
         )
     )  # fmt: skip
+
+
+def _in_console(card: QuestionCard, limits: Limits) -> Message:
+    """The same for a question that words don't decide."""
+    asked = Theirs(full_text(card, limits), SHORTENED_UNITS, lines=True)
+    where = (
+        "It can't be shown with its buttons here: decide it in the console, ",
+        Command("console"),
+        ".",
+    )
+    return Message((*headline(card), f"\n\n{THE_CREW_WRITES} ", asked, "\n\n", *where))
 
 
 def bare(run_id: str) -> Message:

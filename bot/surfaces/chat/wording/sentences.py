@@ -45,6 +45,10 @@ SHOW_ALL_FIRST: Final = (
     "Only the beginning of this question fits into the thread, so nothing was decided. "
     "Press “Show all”: you decide at the end of it."
 )
+CHANGED_MEANWHILE: Final = (
+    "What is asked has changed since you were shown it, so nothing was counted. "
+    "Look at the question as it stands now, and decide again."
+)
 QUESTION_HIDDEN: Final = "This isn't for you to see: its run is neither yours nor in this channel."
 
 NOT_TAKEN_AS_ANSWER: Final = (
@@ -54,6 +58,32 @@ NOT_TAKEN_AS_ANSWER: Final = (
 REPLY_FORGOTTEN: Final = "I no longer have those words. Please reply in the thread again."
 REPLY_USED: Final = "Those words were already passed on to another question."
 REPLY_PASSED_ON: Final = "Thank you, passed on."
+
+
+# ── groups ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def no_such_group(name: str) -> str:
+    """A policy names a group that isn't there."""
+    return f"There is no user group {name}, or it is disabled."
+
+
+def group_needs_scope(name: str, scope: str) -> str:
+    """The app may not read groups."""
+    return (
+        f"The members of {name} can't be read: the app lacks the scope {scope}. "
+        "Add it under OAuth & Permissions, and install the app again."
+    )
+
+
+def group_not_now(name: str, platform: str) -> str:
+    """The platform doesn't answer, or limits us."""
+    return f"{platform} can't say right now who is in {name}. Please try again in a moment."
+
+
+def group_refused(name: str, platform: str, code: str) -> str:
+    """The platform refuses to say it."""
+    return f"The members of {name} can't be read ({platform} says: {code})."
 
 
 # ── crews and runs ──────────────────────────────────────────────────────────────────────────────────────────

@@ -91,7 +91,7 @@ class Listeners:
         return None
 
     async def _command(self, given: Command) -> Reply:
-        actor = await self.people.actor(given.user_id)
+        actor = await self.engine.people.actor(given.user_id)
         text = words.plain(given.text)
         return await self.engine.commands.execute(
             CommandContext(text, actor, given.key, given.reply_to, form_handle=given.trigger_id)
@@ -140,7 +140,7 @@ class Listeners:
     async def _open_home(self, team: str, opened: Opened) -> Reply:
         if opened.tab != "home":
             return SILENT
-        actor = await self.people.actor(opened.user, team)
+        actor = await self.engine.people.actor(opened.user, team)
         return Reply(then=lambda: self.home.opened(actor))
 
     async def tokens_revoked(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:

@@ -216,7 +216,7 @@ def _value(name: str, answered: Mapping[str, Mapping[str, Any]]) -> str:
     chosen = (element.get("selected_option") or {}).get("value")
     value = str(chosen or element.get("selected_date") or element.get("value") or "")
     # A modal carries the names of emoji; words for a question are read as their writer saw them.
-    return emoji.read(value) if name == actions.REPLY_FIELD else value
+    return emoji.read(value) if name == actions.REPLY_FIELD or name.startswith(actions.EDITED) else value
 
 
 class Authorization(Payload):
@@ -327,16 +327,14 @@ def _answer_text(said: Said, app_user: str, names: Mapping[str, str]) -> str:
 
 
 def _target_of(said: Said) -> Target | None:
-    """What the buttons of a message of ours are about: a question, or a run; None: neither.
-
-    Every open question can be answered in words, and every live run cancelled.
-    """
+    """What the buttons of a message of ours are about: a question, or a run; None: neither."""
     if not said.channel or not said.ts:
         return None
     for element in _elements(said.blocks or ()):
-        action_id, value = str(element.get("action_id", "")), str(element.get("value", ""))
+        action_id, options = str(element.get("action_id", "")), element.get("options") or [{}]
+        value = str(element.get("value") or options[0].get("value") or "")
         try:
-            if action_id in {actions.RUN_CANCEL, actions.OPEN_REPLY}:
+            if actions.ABOUT_ONE.fullmatch(action_id):
                 return Target.decode(value)
         except ValueError:
             log.info("a button of ours holds something else", action_id=action_id)

@@ -90,6 +90,7 @@ class People:
             user_id=user,
             name=profile.name,
             membership=profile.membership,
+            authentication="slack",
         )
 
     async def profile(self, user: str) -> Profile:

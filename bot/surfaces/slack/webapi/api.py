@@ -176,6 +176,18 @@ class SlackApi:
         user: Mapping[str, Any] = answer["user"]
         return user
 
+    async def user_groups(self) -> Sequence[Mapping[str, Any]]:
+        """usergroups.list's `usergroups` that are enabled, with their members."""
+        answer = await self._call("usergroups.list", self.web.usergroups_list, include_users=True)
+        groups: Sequence[Mapping[str, Any]] = answer["usergroups"]
+        return groups
+
+    async def user_group_members(self, group: str) -> Sequence[str]:
+        """usergroups.users.list's `users`."""
+        answer = await self._call("usergroups.users.list", self.web.usergroups_users_list, usergroup=group)
+        users: Sequence[str] = answer["users"]
+        return users
+
     async def auth_test(self) -> Mapping[str, Any]:
         """Who we are, asked anew."""
         answer = await self._call("auth.test", self.web.auth_test)

@@ -12,10 +12,13 @@ from bot.core.fields import Field, FieldType
 from bot.surfaces.chat.inbound import parser
 from bot.surfaces.chat.inbound.parser import (
     Cancel,
+    Command,
     Help,
+    LinkIdentity,
     ListCrews,
     Start,
     Status,
+    UnlinkIdentity,
     looks_like_command,
     nearest,
     parse,
@@ -185,3 +188,23 @@ def test_any_words_after_a_crew_are_inputs_or_are_refused(text: str) -> None:
 @given(st.text(alphabet=st.characters(blacklist_characters='"“”„‟＂', blacklist_categories=["Cs"])))
 def test_a_quoted_value_arrives_as_it_was_typed(value: str) -> None:
     assert parser.given(CREW, f'topic="{value}"') == {"topic": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("link", LinkIdentity()),
+        ("Link ABCDE-12345", LinkIdentity("ABCDE-12345")),
+        ("link `abcde12345`", LinkIdentity("abcde12345")),
+        ("unlink", UnlinkIdentity()),
+    ],
+)
+def test_identities_are_linked_by_command(text: str, command: Command) -> None:
+    assert parse(text) == command
+    assert looks_like_command(text)
+
+
+@pytest.mark.parametrize("answer", ["link it to the page", "like the second one", "unlink them, please"])
+def test_everyday_words_are_no_commands_about_links(answer: str) -> None:
+    assert not looks_like_command(answer)
+    assert not isinstance(parse(answer), LinkIdentity | UnlinkIdentity)

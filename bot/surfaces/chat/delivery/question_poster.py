@@ -1,0 +1,211 @@
+"""Posting questions into the threads of their runs, and rewriting every copy when something changes."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.event import HumanInputRecorded
+from bot.core.ports import Store
+from bot.core.question import Question
+from bot.core.text import visible
+from bot.metrics import Metrics
+from bot.surfaces.chat import message_keys as keys
+from bot.surfaces.chat.cards import QuestionCard
+from bot.surfaces.chat.delivery.direct import DirectQuestions
+from bot.surfaces.chat.delivery.links import Links
+from bot.surfaces.chat.delivery.rendering import offload, open_message, settled_message, size_of
+from bot.surfaces.chat.delivery.shown_questions import ShownQuestions
+from bot.surfaces.chat.delivery.thread import RunThread
+from bot.surfaces.chat.failures import PlatformFailure, Rejected, ShutOut, Unrenderable
+from bot.surfaces.chat.message_keys import Posted, question_message, untold, untold_in
+from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.platform import ChatPlatform, Priority
+from bot.surfaces.chat.wording import question_messages, run_messages
+from bot.surfaces.chat.wording.question_messages import Fit
+
+log = structlog.get_logger(__name__)
+
+
+class QuestionPoster:
+    """Shows questions. Raises Later, Rejected, ShutOut, Superseded, StoreUnavailable."""
+
+    def __init__(self, store: Store, platform: ChatPlatform, links: Links, metrics: Metrics) -> None:
+        self._store = store
+        self._platform = platform
+        self._limits = platform.capabilities.limits
+        self._links = links
+        self._shown = ShownQuestions(store, self._limits)
+        self._direct = DirectQuestions(store, platform, metrics, self._post_question)
+
+    # ── asking ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def ask(self, thread: RunThread, question_id: str) -> None:
+        """Ask a question in the run's thread, beside the other approvals of its turn if there are some."""
+        name = question_message(question_id)
+        question = await self._question(thread, question_id)
+        if question is None:
+            return
+        if question.open and thread.moved is not None:
+            await self._direct.ask(thread, question)
+        elif not thread.named(name):
+            await self._ask_in_thread(thread, question, name)
+            if thread.messages.get(untold(question_id)):
+                await thread.note(untold(question_id), "")
+
+    async def _ask_in_thread(self, thread: RunThread, question: Question, name: str) -> None:
+        beside = await self._shown.joinable(thread.run, question, thread.messages) if question.open else None
+        if beside is None or not await self._join(thread, question, name, beside):
+            await self._post_question(thread, await self._shown.card(thread.run, question), name)
+
+    async def _join(self, thread: RunThread, question: Question, name: str, beside: Posted) -> bool:
+        """Add a question to the message of others; False if that message can't be edited."""
+        names = {**thread.messages, name: beside.encode()}
+        message = await self._shown.message(thread.run, question, names, beside)
+        if not await thread.replace(beside, message):
+            return False
+        # Recorded once it is shown: whoever repeats this shows it again.
+        await thread.note(keys.shown_digest(question.id), question.digest)
+        await thread.note(name, beside.encode())
+        return True
+
+    async def ask_directly(self, thread: RunThread) -> None:
+        """Ask all open questions in direct messages."""
+        for question in await self._store.questions.list(thread.run.id):
+            if question.open:
+                await self._direct.ask(thread, question)
+
+    async def retry_untold(self, thread: RunThread) -> None:
+        """Ask again the questions of which nobody could be told."""
+        for question_id in untold_in(thread.messages):
+            question = await self._question(thread, question_id)
+            if question is None or not question.open:
+                continue
+            try:
+                await self.ask(thread, question_id)
+            except ShutOut:
+                raise
+            except Rejected as rejected:
+                log.info("a thread is still closed", run_id=thread.run.id, code=rejected.code)
+            if untold_in(thread.messages).get(question_id):
+                await self._direct.ask(thread, question)
+
+    async def _post_question(
+        self, thread: RunThread, card: QuestionCard, name: str, to: Conversation | None = None
+    ) -> None:
+        if not card.open:
+            await thread.post(await settled_message(card, self._limits), name=name, to=to)
+            return
+        try:
+            await self._upload_if_long(thread, card, to)
+            message = await offload(lambda: question_messages.ask(card, self._limits), size_of(card))
+        except (PlatformFailure, StoreUnavailable):
+            raise
+        except Exception:
+            log.exception("a question can't be rendered; asking as text", run_id=card.run_id)
+            await self._ask_as_text(thread, card, name, to)
+            return
+        try:
+            await thread.post(message, name=name, notes=_digest(card), priority=Priority.DECISION, to=to)
+        except Unrenderable as refused:
+            log.warning(
+                "a question's message is refused; asking as text", run_id=card.run_id, code=refused.code
+            )
+            await self._ask_as_text(thread, card, name, to)
+
+    async def _ask_as_text(
+        self, thread: RunThread, card: QuestionCard, name: str, to: Conversation | None
+    ) -> None:
+        await thread.note(keys.asked_in_words(card.question_id), "posted")
+        await self._upload_question(thread, card, to)
+        message = await open_message(card, self._limits, words=True)
+        await thread.post(message, name=name, notes=_digest(card), priority=Priority.DECISION, to=to)
+
+    async def _upload_if_long(self, thread: RunThread, card: QuestionCard, to: Conversation | None) -> None:
+        if await offload(lambda: question_messages.fit(card, self._limits), size_of(card)) is Fit.FILE:
+            await self._upload_question(thread, card, to)
+
+    async def _upload_question(self, thread: RunThread, card: QuestionCard, to: Conversation | None) -> None:
+        """Post all that is to be decided as a file, once in each place; again once it was edited."""
+        file_name = run_messages.file_name(card.title, card.run_id, "question")
+        text = question_messages.full_text(card, self._limits)
+        shown = await offload(lambda: visible(text), len(text))
+        version = f"{card.question_id}:{card.digest}" if card.edited else card.question_id
+        name = keys.file_of(version, to.channel if to else "")
+        await thread.upload(file_name, shown, "The whole question", name=name, to=to)
+
+    # ── what changes ────────────────────────────────────────────────────────────────────────────────────
+
+    async def show_progress(self, thread: RunThread, recorded: HumanInputRecorded, seq: int) -> None:
+        """Show on every copy how far the decision is; tell everybody of an edit."""
+        question = await self._question(thread, recorded.question_id)
+        if question is None or not question.open:
+            return
+        card = await self._shown.card(thread.run, question)
+        for channel in self._places(thread, question.id):
+            await self._upload_if_long(thread, card, channel)
+        await self._rewrite_all(thread, question)
+        await thread.note(keys.shown_digest(question.id), question.digest)
+        if recorded.arguments is not None or recorded.value is not None:
+            await self._tell_of_edit(thread, card, seq)
+
+    def _places(self, thread: RunThread, question_id: str) -> list[Conversation | None]:
+        """The run's thread, and the direct messages in which the question was asked."""
+        messages = thread.messages.items()
+        direct = (ref for name, ref in messages if keys.is_direct(name, question_id))
+        return [None, *(self._platform.thread_of(Posted.decode(ref)) for ref in direct)]
+
+    async def _tell_of_edit(self, thread: RunThread, card: QuestionCard, seq: int) -> None:
+        name = keys.edit_message(seq)
+        if name not in thread.messages:
+            posted = thread.named(question_message(card.question_id))
+            link = await self._links.to(posted[-1]) if posted else None
+            await thread.post(question_messages.edited(card, link), name=name)
+
+    async def settle(self, thread: RunThread, question_id: str) -> None:
+        """Show a question's outcome on every copy."""
+        question = await self._question(thread, question_id)
+        if question is None or question.open:
+            return
+        if thread.named(question_message(question_id)):
+            await self._rewrite_all(thread, question)
+        else:
+            card = await self._shown.card(thread.run, question)
+            await thread.post(await settled_message(card, self._limits), name=question_message(question_id))
+
+    async def _rewrite_all(self, thread: RunThread, question: Question) -> None:
+        for posted in thread.named(question_message(question.id)):
+            await self._rewrite(thread, question, posted)
+
+    async def _rewrite(self, thread: RunThread, question: Question, posted: Posted) -> None:
+        message = await self._shown.message(thread.run, question, thread.messages, posted)
+        otherwise = None
+        if question.open:
+            card = await self._shown.card(thread.run, question)
+            otherwise = await open_message(card, self._limits, words=True)
+        await thread.rewrite_one(posted, message, Priority.DECISION, otherwise)
+
+    async def remind(self, thread: RunThread, question_id: str, seq: int) -> None:
+        """Remind once, wherever the question was asked."""
+        question = await self._question(thread, question_id)
+        posted = thread.named(question_message(question_id))
+        name, sent_directly = keys.reminder(seq), keys.direct_reminders(seq)
+        if question is None or not question.open or name in thread.messages:
+            return
+        link = await self._links.to(posted[-1]) if posted else None
+        message = question_messages.reminder(await self._shown.card(thread.run, question), link)
+        if sent_directly not in thread.messages:
+            await self._direct.remind(thread, question_id, message)
+            await thread.note(sent_directly, "posted")
+        await thread.post(message, name=name)
+
+    async def _question(self, thread: RunThread, question_id: str) -> Question | None:
+        try:
+            return await self._store.questions.get(thread.run.id, question_id)
+        except NotFound:
+            return None
+
+
+def _digest(card: QuestionCard) -> dict[str, str]:
+    """What is recorded with a question, so that a reply in words is held to what was shown."""
+    return {keys.shown_digest(card.question_id): card.digest}

@@ -1,0 +1,280 @@
+"""Forms of decisions: the reason of a rejection, and the edit of what is approved. Pure.
+
+A form holds only what may be edited, each argument in a field of its parameter's type. What a field can't
+hold completely isn't offered: a shortened text would replace the whole one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from bot.core.question import Question, QuestionKind
+from bot.core.tool_call import ToolCall, sha256_of
+from bot.surfaces.chat import actions
+from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.messages import (
+    Block,
+    Command,
+    Field,
+    FieldType,
+    Form,
+    Limits,
+    Message,
+    Option,
+    Paragraph,
+    Quote,
+    Theirs,
+    said,
+)
+from bot.surfaces.chat.shortening import length, truncate
+from bot.surfaces.chat.wording import gates
+from bot.surfaces.chat.wording.policies import listed
+
+PROMPT_UNITS = 1500
+LONG_LINE_UNITS = 80
+"""A text of more units, or of several lines, gets a field of several lines."""
+WHOLE_FORM = ""
+"""The field at which something is said that concerns all of a form."""
+TEXT_FIELD = f"{actions.EDITED}text"
+_ARGUMENT = f"{actions.EDITED}argument."
+_BOOLEANS = {"yes": True, "no": False}
+EMPTY: Mapping[str, JsonValue] = {}
+
+
+def reject_form(question: Question) -> Form:
+    """The form for the reason of a rejection."""
+    verb = "Decline" if question.kind is QuestionKind.FORM else "Reject"
+    reason = Field(
+        name=actions.REPLY_FIELD,
+        label="Why?",
+        type=FieldType.TEXT,
+        hint="It is passed on to the crew.",
+        required=False,
+    )
+    return Form(verb, (_about(question), reason), actions.REJECT, _target(question), submit=verb)
+
+
+def edit_form(question: Question, limits: Limits) -> Form | None:
+    """The form with what an approval may change; None if a field can't hold any of it."""
+    fields = _fields(question, limits)
+    if not fields:
+        return None
+    return Form(
+        "Edit and approve",
+        (_about(question), *_left_out(question, limits), *fields),
+        actions.EDIT,
+        _target(question),
+        submit="Approve",
+    )
+
+
+def too_long_to_edit(platform: str) -> Message:
+    """Instead of a form that could not hold the text."""
+    return said(
+        f"This is too long to be edited in {platform}. The console can do that: ", Command("console"), "."
+    )
+
+
+def _target(question: Question) -> str:
+    return Target(question.run_id, question.id, digest=question.digest).encode()
+
+
+def _about(question: Question) -> Block:
+    if question.call is not None:
+        return Paragraph(gates.headline(question.call))
+    return Quote(truncate(question.prompt, PROMPT_UNITS))
+
+
+def _fields(question: Question, limits: Limits) -> list[Field]:
+    if question.call is not None:
+        call = question.call
+        return [_argument(call, name) for name in _editable(call) if _fits(call.arguments[name], limits)]
+    if not _fits(question.context, limits):
+        return []
+    return [Field(TEXT_FIELD, "The text that you approve", FieldType.TEXT, value=question.context)]
+
+
+def _left_out(question: Question, limits: Limits) -> list[Block]:
+    call = question.call
+    if call is None:
+        return []
+    names = [name for name in _editable(call) if not _fits(call.arguments[name], limits)]
+    if not names:
+        return []
+    shown = listed([(Theirs(name, gates.NAME_UNITS),) for name in names], "and")
+    return [Paragraph((*shown, " can be edited in the console only: the text is too long for a form."))]
+
+
+def _editable(call: ToolCall) -> list[str]:
+    return [name for name in call.arguments if name in call.editable]
+
+
+def _fits(value: JsonValue, limits: Limits) -> bool:
+    text = _written(value)
+    return len(text) <= limits.typed_units and length(text) <= limits.typed_units
+
+
+# ── arguments as fields ─────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What somebody filled in: the changed arguments or the text, and what is wrong, by field."""
+
+    arguments: Mapping[str, JsonValue] = field(default_factory=dict)
+    text: str | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+def edited(question: Question, submitted: Mapping[str, str]) -> Edited:
+    """What a submitted form changes. Fields that hold what was there before are no change."""
+    if question.call is None:
+        text = submitted.get(TEXT_FIELD, "")
+        return Edited(text=None if _same_words(text, question.context) else text)
+    changed: dict[str, JsonValue] = {}
+    errors: dict[str, str] = {}
+    for name in _editable(question.call):
+        if argument_field(name) not in submitted:
+            continue
+        try:
+            value = _read(question.call, name, submitted[argument_field(name)])
+        except ValueError as error:
+            errors[argument_field(name)] = str(error)
+        else:
+            if not _same(value, question.call.arguments[name]):
+                changed[name] = value
+    return Edited(arguments=changed, errors=errors)
+
+
+def _same(one: JsonValue, other: JsonValue) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return _same_words(one, other)
+    return sha256_of(one) == sha256_of(other)
+
+
+def _same_words(one: str, other: str) -> bool:
+    """Fields drop spaces at both ends and have line ends of their own, whether or not somebody edits."""
+    return one.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()
+
+
+def argument_field(name: str) -> str:
+    """The field of an argument, in which also is said what is wrong with it."""
+    return f"{_ARGUMENT}{name}"
+
+
+def at_fields(errors: Mapping[str, str], known: Sequence[str]) -> dict[str, str]:
+    """The store's objections by field of the form; what concerns no field of it, under `WHOLE_FORM`."""
+    found: dict[str, str] = {}
+    for name, why in errors.items():
+        at = argument_field(name) if argument_field(name) in known else TEXT_FIELD if name == "value" else ""
+        found[at if at in known else WHOLE_FORM] = f"{name} {why}"
+    return found
+
+
+def _argument(call: ToolCall, name: str) -> Field:
+    value, schema = call.arguments[name], _schema(call, name)
+    kind, options = _kind(schema, value)
+    return Field(
+        argument_field(name),
+        str(schema.get("title") or name),
+        kind,
+        hint=str(schema.get("description") or ""),
+        required=kind is not FieldType.TEXT and kind is not FieldType.LINE,
+        value=_chosen(schema, value) if options else _written(value),
+        options=options,
+    )
+
+
+def _schema(call: ToolCall, name: str) -> Mapping[str, JsonValue]:
+    """The parameter's schema, without the possibility of null."""
+    properties = call.parameters.get("properties")
+    found = properties.get(name) if isinstance(properties, dict) else None
+    if not isinstance(found, dict):
+        return EMPTY
+    variants = found.get("anyOf")
+    rest = [each for each in variants if each != {"type": "null"}] if isinstance(variants, list) else []
+    if len(rest) == 1 and isinstance(rest[0], dict):
+        return {**rest[0], **{key: each for key, each in found.items() if key != "anyOf"}}
+    return found
+
+
+def _kind(schema: Mapping[str, JsonValue], value: JsonValue) -> tuple[FieldType, tuple[Option, ...]]:
+    if choices := _choices(schema):
+        return FieldType.CHOICE, tuple(Option(_written(each), str(at)) for at, each in enumerate(choices))
+    match schema.get("type"):
+        case "boolean":
+            return FieldType.CHOICE, (Option("Yes", "yes"), Option("No", "no"))
+        case "integer":
+            return FieldType.INTEGER, ()
+        case "number":
+            return FieldType.NUMBER, ()
+        case _:
+            text = _written(value)
+            long = "\n" in text or length(text) > LONG_LINE_UNITS or not isinstance(value, str)
+            return (FieldType.TEXT if long else FieldType.LINE), ()
+
+
+def _choices(schema: Mapping[str, JsonValue]) -> list[JsonValue]:
+    choices = schema.get("enum")
+    return choices if isinstance(choices, list) else []
+
+
+def _chosen(schema: Mapping[str, JsonValue], value: JsonValue) -> str:
+    """The option's value that stands for this value."""
+    if choices := _choices(schema):
+        return next((str(at) for at, each in enumerate(choices) if sha256_of(each) == sha256_of(value)), "")
+    return ("yes" if value else "no") if isinstance(value, bool) else ""
+
+
+def _written(value: JsonValue) -> str:
+    """A value as it is edited: texts as they are, everything else as JSON, nothing for null."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _read(call: ToolCall, name: str, words: str) -> JsonValue:
+    """The value that was typed or chosen. Raises ValueError, which says what is expected."""
+    schema, value = _schema(call, name), call.arguments[name]
+    if not words and value is None:
+        return None
+    if choices := _choices(schema):
+        if not words.isdecimal() or int(words) >= len(choices):
+            raise ValueError("Choose one of the options.")
+        return choices[int(words)]
+    match schema.get("type"):
+        case "boolean":
+            if words not in _BOOLEANS:
+                raise ValueError("Choose yes or no.")
+            return _BOOLEANS[words]
+        case "integer" | "number" as kind:
+            return _number(words, kind)
+        case "string":
+            return words
+        case _:
+            return words if isinstance(value, str) else _json(words)
+
+
+def _number(words: str, kind: str) -> int | float:
+    value = _json(words.strip())
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("Type a number.")  # noqa: TRY004 - the caller collects ValueErrors
+    if kind == "integer" and int(value) != value:
+        raise ValueError("Type a whole number.")
+    return int(value) if kind == "integer" else value
+
+
+def _json(words: str) -> JsonValue:
+    try:
+        value: JsonValue = json.loads(words, parse_constant=_refused)
+    except (ValueError, RecursionError):
+        raise ValueError("Type it as JSON, as it was before.") from None
+    return value
+
+
+def _refused(constant: str) -> JsonValue:
+    raise ValueError(f"{constant} is no JSON")

@@ -1,0 +1,177 @@
+"""Tool calls that wait for an approval: what is done, as whom, with which arguments; what was edited. Pure.
+
+Everything of the call is text of crews and models. Each value stands in a frame that belongs to its name
+alone, so that none can look like another argument or like words of ours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from pydantic import JsonValue
+
+from bot.core.difference import word_difference
+from bot.core.text import visible
+from bot.core.tool_call import ToolCall, sha256_of
+from bot.surfaces.chat.cards import QuestionCard, is_edited
+from bot.surfaces.chat.messages import Block, Difference, Frame, Line, Paragraph, Span, Theirs, Time, joined
+from bot.surfaces.chat.shortening import beginning, length
+from bot.surfaces.chat.wording import policies
+
+TITLE_UNITS = 300
+NAME_UNITS = 100
+SHORT_UNITS = 200
+"""A value of at most so many units, without line ends, stands in its name's line."""
+SHORTENED_VALUE_UNITS = 300
+SHORTENED_ARGUMENTS = 8
+KEPT_UNITS = 200
+"""So much of an unchanged part is shown at each of its ends, where only the difference matters."""
+HIDDEN = "🔒 secret: it isn't shown, and the approval covers it"
+AS_THE_APP = "as the app"
+
+
+def headline(call: ToolCall) -> Line:
+    """`Send € 1,200 to Acme · with the tool send_money · as the app`.
+
+    The title has the arguments as they were at first, so it isn't said of a call that was edited.
+    """
+    whom: Line = (" · ", Theirs(call.on_behalf, NAME_UNITS) if call.on_behalf.strip() else AS_THE_APP)
+    if is_edited(call):
+        first: Line = (" · first asked as ", Theirs(call.title, TITLE_UNITS)) if call.title.strip() else ()
+        return ("Use the tool ", Theirs(call.tool, NAME_UNITS, "strong"), *whom, ", as edited", *first)
+    if call.title.strip():
+        what = Theirs(call.title, TITLE_UNITS, "strong")
+        return (what, " · with the tool ", Theirs(call.tool, NAME_UNITS), *whom)
+    return ("Use the tool ", Theirs(call.tool, NAME_UNITS, "strong"), *whom)
+
+
+def what(call: ToolCall) -> str:
+    """The same for a screen reader, as plain text."""
+    if is_edited(call):
+        return f"{call.tool}, as edited"
+    return call.title.strip() or call.tool
+
+
+# ── arguments ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def arguments(call: ToolCall) -> list[Block]:
+    """All arguments by name, each with its whole value."""
+    if not call.arguments and not call.secrets:
+        return [Paragraph(("It has no arguments.",))]
+    blocks: list[Block] = []
+    lines: list[Line] = []
+    for name, value in call.arguments.items():
+        if (short := _short(value)) is not None:
+            lines.append((_name(name), " ", *short))
+            continue
+        blocks += [Paragraph(joined([*lines, (_name(name),)])), Frame(value_text(value))]
+        lines = []
+    lines += [(_name(name), f" {HIDDEN}") for name in call.secrets]
+    return [*blocks, Paragraph(joined(lines))] if lines else blocks
+
+
+def beginning_of_arguments(call: ToolCall) -> list[Block]:
+    """The first arguments, shortened, where a message can't show all of them."""
+    lines: list[Line] = [
+        (_name(name), " ", Theirs(beginning(value_text(value), SHORTENED_VALUE_UNITS), SHORTENED_VALUE_UNITS))
+        for name, value in list(call.arguments.items())[:SHORTENED_ARGUMENTS]
+    ]
+    if (hidden := len(call.arguments) - SHORTENED_ARGUMENTS) > 0:
+        lines.append((f"... and {hidden} more",))
+    return [Paragraph(joined(lines))] if lines else []
+
+
+def as_text(call: ToolCall) -> str:
+    """The same as plain text: values are indented, so that none can look like an argument."""
+    return "\n".join(_text_lines(call)) or "It has no arguments."
+
+
+def _text_lines(call: ToolCall) -> Iterator[str]:
+    for name, value in call.arguments.items():
+        yield f"{_one_line(name)}:"
+        yield from (f"    | {line}" for line in value_text(value).split("\n"))
+    for name in call.secrets:
+        yield f"{_one_line(name)}: {HIDDEN}"
+
+
+def value_text(value: JsonValue) -> str:
+    """A value as people read it: texts as they are, everything else as JSON."""
+    if isinstance(value, str) and value.strip() == value and value:
+        return value
+    if isinstance(value, dict | list) and value:
+        return json.dumps(value, ensure_ascii=False, indent=2)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _short(value: JsonValue) -> Line | None:
+    """A value that fits into its name's line; None: it doesn't."""
+    if value is None:
+        return ("none",)
+    text = value_text(value)
+    if "\n" in text or len(text) > SHORT_UNITS or length(visible(text)) > SHORT_UNITS:
+        return None
+    return (Theirs(text, None),)
+
+
+def _name(name: str) -> Theirs:
+    return Theirs(_one_line(name), None, "bold", suffix=":")
+
+
+def _one_line(name: str) -> str:
+    plain = name.strip() == name and name and "\n" not in name and "\r" not in name
+    return name if plain else json.dumps(name, ensure_ascii=False)
+
+
+# ── edits ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def edits(card: QuestionCard) -> list[Block]:
+    """What differs from what was asked first, and by whom it was edited; empty if nothing does."""
+    if not card.edited:
+        return []
+    blocks: list[Block] = [Paragraph(joined(edit_lines(card)))]
+    if card.call is not None:
+        return [*blocks, *changes(card.call.proposed, card.call.arguments)]
+    return [*blocks, difference(card.proposed or "", card.context)]
+
+
+def edit_lines(card: QuestionCard) -> list[Line]:
+    """That it was edited, by whom and when; empty if it wasn't."""
+    if not card.edited:
+        return []
+    by: Line = (" by ", policies.person(card.edit.by), ", ", Time(card.edit.at)) if card.edit else ()
+    void = " Earlier approvals don't count any more." if card.open else ""
+    return [("✏️ Edited", *by, f".{void}")]
+
+
+def changes(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> list[Block]:
+    """Each changed argument with its former value and its present one."""
+    blocks: list[Block] = []
+    lines: list[Line] = []
+    for name in (each for each in after if sha256_of(before.get(each)) != sha256_of(after[each])):
+        old, new = _short(before.get(name)), _short(after[name])
+        if old is not None and new is not None:
+            lines.append((_name(name), " ", *old, " → ", *new))
+            continue
+        blocks += [
+            Paragraph(joined([*lines, (_name(name),)])),
+            difference(value_text(before.get(name)), value_text(after[name])),
+        ]
+        lines = []
+    return [*blocks, Paragraph(joined(lines))] if lines else blocks
+
+
+def difference(before: str, after: str, *, limit: int | None = None) -> Difference:
+    """The difference of two texts; with a `limit`, unchanged parts are shortened to fit about that."""
+    spans = tuple(Span(part.text, part.change) for part in word_difference(before, after))
+    if limit is not None and sum(len(each.text) for each in spans) > limit:
+        spans = tuple(_shortened(each) for each in spans)
+    return Difference(spans)
+
+
+def _shortened(span: Span) -> Span:
+    if span.change != "kept" or len(span.text) <= 2 * KEPT_UNITS:
+        return span
+    return Span(f"{span.text[:KEPT_UNITS]} […] {span.text[-KEPT_UNITS:]}")

@@ -1,0 +1,70 @@
+"""A settled question as a message: its outcome, who decided and when; nothing to press any more. Pure."""
+
+from __future__ import annotations
+
+from bot.core.question import Action, QuestionKind
+from bot.surfaces.chat.cards import QuestionCard
+from bot.surfaces.chat.messages import Block, Bold, Limits, Line, Message, Paragraph, Quote, Theirs, Time
+from bot.surfaces.chat.shortening import beginning
+from bot.surfaces.chat.wording import policies, question_messages
+
+ANSWER_UNITS = 2500
+"""How much of an answer's words its message shows; all of a longer one is in the console and the API."""
+LABEL_UNITS = 1500
+
+
+def settled(card: QuestionCard, limits: Limits) -> Message:
+    """The question with its outcome, who decided and when."""
+    outcome = outcome_line(card)
+    where = question_messages.fit(card, limits)
+    blocks: list[Block] = [
+        Paragraph(question_messages.headline(card)),
+        *question_messages.body(card, where, limits),
+        *question_messages.edits(card, limits),
+        Paragraph(outcome),
+    ]
+    if words := _comment(card):
+        blocks.append(Quote(beginning(words, ANSWER_UNITS)))
+    blocks += policies.responses(card)
+    return Message((*outcome, " ", Theirs(card.prompt, 300, lines=True)), tuple(blocks))
+
+
+def outcome_line(card: QuestionCard) -> Line:
+    """What was decided, by whom and when."""
+    outcome = card.outcome
+    if outcome is None:
+        return (Bold("Open"),)
+    by: Line = (" by ", policies.person(outcome.by)) if outcome.by else ()
+    if outcome.override:
+        by = (*by, " as an administrator, whom the policy doesn't name")
+    at = (" ", Time(card.settled_at)) if card.settled_at is not None else ()
+    return (*_verb(card), *by, *at)
+
+
+def _verb(card: QuestionCard) -> Line:  # noqa: PLR0911 - one for each action
+    outcome = card.outcome
+    match outcome.action if outcome else None:
+        case Action.APPROVE:
+            return "✅ ", Bold("Edited and approved" if card.edited else "Approved")
+        case Action.REJECT:
+            return "❌ ", Bold("Rejected"), "" if outcome and outcome.by else ": nobody answered in time"
+        case Action.CHOOSE:
+            chosen = next((o.label for o in card.options if outcome and o.id == outcome.value), "")
+            in_time = "" if outcome and outcome.by else " (nobody answered in time)"
+            return "✅ ", Bold("Chosen:"), " ", Theirs(chosen, LABEL_UNITS), in_time
+        case Action.RESPOND:
+            review = card.kind is QuestionKind.REVIEW
+            return ("✏️ ", Bold("Changes requested")) if review else ("💬 ", Bold("Answered in words"))
+        case Action.SUBMIT:
+            return "📝 ", Bold("Filled in")
+        case Action.EXPIRE:
+            return "⌛ ", Bold("Expired"), ": nobody answered in time; nothing was approved"
+        case _:
+            return "🚫 ", Bold("Withdrawn"), ": the run ended before anybody answered"
+
+
+def _comment(card: QuestionCard) -> str:
+    """The words of who answered. The store's own remark on silence is in the outcome already."""
+    if card.outcome is None or card.outcome.by is None:
+        return ""
+    return card.decision if card.outcome.action is Action.SUBMIT else card.outcome.comment.strip()
