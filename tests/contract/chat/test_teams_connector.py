@@ -374,6 +374,19 @@ async def test_somebody_who_is_not_in_the_conversation_is_not_mentioned(
     assert shown.refresh["userIds"] == [ada.user.id]
 
 
+async def test_somebody_who_decided_elsewhere_is_named(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
+    eve = teams.person("Eve")
+    chat = await platform.open_direct(eve.object_id)
+    await platform.post(chat, question(eve))
+    del teams.channel().members[eve.user.id]
+    await platform.post(
+        general(teams), said(Mention(f"teams:{eve.user.tenant}:{eve.object_id}"), " approved")
+    )
+    [shown] = teams.messages(teams.channel())
+    assert shown.words == "Eve approved"
+    assert "entities" not in shown.cards[0]["msteams"]
+
+
 async def test_in_a_personal_chat_the_buttons_are_there_at_once(
     teams: LoopbackTeams, platform: TeamsPlatform
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from bot.core.ports import Memory
 from bot.surfaces.chat.failures import Rejected, ShutOut
+from bot.surfaces.chat.shortening import short
 from bot.surfaces.teams.connector.client import ConnectorClient, Json, address
 from bot.surfaces.teams.conversations import ServiceUrls
 from bot.surfaces.teams.renderer import Member
@@ -17,11 +18,14 @@ ABSENT_TTL_S = 600.0
 """How long it is remembered that somebody is not in a conversation: they may be added."""
 MAX_LOOKUPS = 10
 """Lookups of one message at a time."""
-NOBODY = "-"
+ABSENT = "-"
+NAME_UNITS = 100
+NAME_TTL_S = 400 * 24 * 3600.0
+"""How long somebody's name is known in conversations that they are not in, or have left."""
 
 
 class Directory:
-    """Members of conversations by principal."""
+    """Who people are in conversations, by principal."""
 
     def __init__(
         self, client: ConnectorClient, memory: Memory, service_urls: ServiceUrls, surface: str, tenant_id: str
@@ -33,10 +37,13 @@ class Directory:
         self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
 
     async def members(self, channel: str, principals: Iterable[str]) -> Mapping[str, Member]:
-        """Those of these people who are in the conversation. Raises Later, ShutOut, StoreUnavailable."""
+        """These people, as far as they are known; whoever is not in the conversation has no id there.
+
+        Raises Later, ShutOut, StoreUnavailable.
+        """
         ours = [each for each in dict.fromkeys(principals) if each.startswith(self._prefix)]
         found = await asyncio.gather(*(self._member(channel, self.object_id(each)) for each in ours))
-        return {who: member for who, member in zip(ours, found, strict=True) if member is not None}
+        return {who: member for who, member in zip(ours, found, strict=True) if member.name}
 
     def object_id(self, principal: str) -> str:
         return principal.removeprefix(self._prefix)
@@ -50,25 +57,39 @@ class Directory:
         if service_url is None:
             return None
         try:
-            return await self._client.call(
+            found = await self._client.call(
                 "member", "GET", address(service_url, "conversations", channel, "members", object_id)
             )
         except ShutOut:
             raise
         except Rejected:
             return None
+        if name := _name(found):
+            await self._memory.remember(self._name_key(object_id), name, NAME_TTL_S)
+        return found
 
-    async def _member(self, channel: str, object_id: str) -> Member | None:
+    async def _member(self, channel: str, object_id: str) -> Member:
         key = f"{self._prefix}member:{channel}:{object_id}"
         known = await self._memory.recall(key)
         if known is None:
             async with self._lookups:
                 known = await self._look_up(channel, object_id)
-            await self._memory.remember(key, known, ABSENT_TTL_S if known == NOBODY else TTL_S)
-        return None if known == NOBODY else Member(*json.loads(known))
+            await self._memory.remember(key, known, TTL_S if known != ABSENT else ABSENT_TTL_S)
+        if known != ABSENT:
+            return Member(*json.loads(known))
+        return Member("", await self._memory.recall(self._name_key(object_id)) or "")
 
     async def _look_up(self, channel: str, object_id: str) -> str:
         profile = await self.profile(channel, object_id)
         if not profile or not profile.get("id"):
-            return NOBODY
-        return json.dumps([str(profile["id"]), str(profile.get("name") or "")])
+            return ABSENT
+        return json.dumps([str(profile["id"]), _name(profile)])
+
+    def _name_key(self, object_id: str) -> str:
+        return f"{self._prefix}name:{object_id}"
+
+
+def _name(profile: Json) -> str:
+    """In one line, with everything in it visible."""
+    name = str(profile.get("name") or profile.get("givenName") or "")
+    return short(name, NAME_UNITS) if name.strip() else ""

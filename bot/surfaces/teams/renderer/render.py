@@ -95,7 +95,8 @@ class Reader:
             return [self.alone]
         if self.personal:
             return []
-        found = [self.members[each].id for each in audience.principals if each in self.members]
+        known = (self.members[each].id for each in audience.principals if each in self.members)
+        found = [member_id for member_id in known if member_id]
         return found if len(found) <= REFRESH_USERS else []
 
 

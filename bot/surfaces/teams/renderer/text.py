@@ -52,14 +52,15 @@ _MENTIONABLE = re.compile(r"[^\W_][\w .,'\u2019()-]*")
 
 @dataclass(frozen=True)
 class Member:
-    """Somebody whom a conversation's messages can mention: their id there, and their name."""
+    """Somebody whom a message names."""
 
+    #: Their id in the message's conversation, by which they are mentioned; empty: they are not in it.
     id: str
     name: str
 
 
 Members = Mapping[str, Member]
-"""Members of a conversation by principal."""
+"""People by principal."""
 
 
 # ── texts of others ─────────────────────────────────────────────────────────────────────────────────────
@@ -160,7 +161,7 @@ def entities(found: list[Member]) -> list[Json]:
 def _mentioned(part: Part, members: Members) -> Member | None:
     """Whom a part mentions. A name with markup in it is shown literally instead."""
     member = members.get(part.principal) if isinstance(part, Mention) else None
-    return member if member and _MENTIONABLE.fullmatch(member.name) else None
+    return member if member and member.id and _MENTIONABLE.fullmatch(member.name) else None
 
 
 def mentioned(line: Line, members: Members) -> list[Member]:
