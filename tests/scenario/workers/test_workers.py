@@ -1,9 +1,11 @@
 """Workers as processes: they hold their leases, drain, and are recycled."""
 
 import asyncio
-import time
+import json
+from datetime import datetime
 
-from bot.core.run import RunStatus
+from bot.core.run import Run, RunStatus
+from crews.journal.journal import INTENDED
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
 from tests.loopback.models import LoopbackModel, call, say
@@ -12,20 +14,36 @@ from tests.scenario.server import Server
 ASK = call("ask_human", question="Go on?", kind="approval")
 
 
+def ready_at(worker: WorkerProcess) -> float:
+    """When the worker was first ready for runs, in milliseconds since the epoch."""
+    logged = map(json.loads, filter(None, worker.log.splitlines()))
+    ready = next(each for each in logged if each["message"] == "ready")
+    return datetime.fromisoformat(ready["timestamp"]).timestamp() * 1000
+
+
+async def tool_begun(deployment: Deployment, run: Run) -> None:
+    """Return once the run is about to call a tool: it says so in its journal before."""
+    async with asyncio.timeout(60):
+        while not any(  # noqa: ASYNC110
+            "/tool/" in name and name.endswith(INTENDED)
+            for name in await deployment.store.journal.read(run.id)
+        ):
+            await asyncio.sleep(0.02)
+
+
 async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_works(
     model: LoopbackModel,
 ) -> None:
     """It also holds the leases of runs whose crews block their loop for longer than that."""
     model.script("long", [call("block", seconds=2.5), say("held")])
-    model.script("works", [call("slow", seconds=0.8), say("ended")])
-    model.script("hangs", [call("slow", seconds=8), say("never")])
+    model.script("works", [call("slow", seconds=3), say("ended")])
+    model.script("hangs", [call("slow", seconds=30), say("never")])
     model.script("waits", [ASK, say("{last}")])
-    with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_LEASE="1", CREWDECK_DRAIN="2") as worker:
+    with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_LEASE="1", CREWDECK_DRAIN="10") as worker:
         async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
-            before = time.monotonic()
             waits = await deployment.start("solo", prompt="[[waits]]")
-            assert time.monotonic() - before < 4, "YAML crews are announced before crewai is imported"
             question = await deployment.question(waits)
+            assert waits.created_at < ready_at(worker), "YAML crews are announced before crewai is imported"
             long = await deployment.start("solo", prompt="[[long]]")
             assert await deployment.result(long) == "held"
             works = await deployment.start("solo", prompt="[[works]]")
@@ -34,7 +52,8 @@ async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_wor
             await called(model, "hangs")
             steady = await deployment.start("steady", prompt="-")
             await deployment.until(steady, lambda now: now.seq >= 2)  # its first method is begun
-            await asyncio.sleep(0.4)  # their tools are at work now
+            for each in (works, hangs):
+                await tool_begun(deployment, each)
             assert await asyncio.to_thread(worker.stop) == 0, worker.log
             assert (await deployment.store.runs.get(waits.id)).status is RunStatus.INPUT_REQUIRED
             for each in (works, hangs, steady):
