@@ -12,7 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.core.lists import RunFilter
 from bot.core.question import QuestionKind
+from bot.surfaces.chat.message_keys import PROGRESS
+from bot.surfaces.slack import SURFACE
 from tests.loopback.slack import LoopbackSlack, Message
 from tests.scenario.outbox import Outbox
 from tests.scenario.server import Server
@@ -44,6 +47,17 @@ async def asked(
     run = await on.start(channel=deployment.channel, by=deployment.ada.id)
     await on.ask(await on.claimed(run), prompt, kind=kind)
     return await on.sees(lambda: on.said(prompt, deployment.channel))
+
+
+async def threads_recorded(on: Outbox, many: int) -> None:
+    """Return once the first messages of so many runs are recorded."""
+    async with asyncio.timeout(TAKEN_OVER):
+        while True:
+            runs = await on.store.runs.list(RunFilter(limit=10))
+            states = [await on.store.outbox.state(SURFACE, run.id) for run in runs]
+            if sum(PROGRESS in state.copies for state in states) == many:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def deployment_of(
@@ -89,6 +103,8 @@ async def test_what_was_done_before_a_crash_is_not_done_again(
         pressed = await deployment.ada.press(question, "Approve")
         assert command.ok
         assert pressed.ok
+        # Killed between posting a run's first message and recording it, a process may post it twice.
+        await threads_recorded(on, 2)
         await asyncio.to_thread(server.kill)
     async with serving(on.slack, transport, web) as server:
         await deployment_of(on.slack, server, transport)

@@ -39,7 +39,9 @@ async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_wor
     model.script("works", [call("slow", seconds=3), say("ended")])
     model.script("hangs", [call("slow", seconds=30), say("never")])
     model.script("waits", [ASK, say("{last}")])
-    with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_LEASE="1", CREWDECK_DRAIN="10") as worker:
+    with WorkerProcess.started(
+        model.base_url, DEFINITIONS, CREWDECK_LEASE="1", CREWDECK_DRAIN="10"
+    ) as worker:
         async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             waits = await deployment.start("solo", prompt="[[waits]]")
             question = await deployment.question(waits)
