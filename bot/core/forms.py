@@ -26,7 +26,8 @@ __all__ = [
 MAX_FIELDS = 60
 """Fields of a form that a crew asks for."""
 MAX_CHOICES = 100
-MAX_CHOICE_LENGTH = 500
+MAX_CHOICE_UNITS = 200
+"""UTF-16 units of a choice, which every window can list in full."""
 MAX_DEFAULT_LENGTH = 3000
 """Every window can show a default of so many characters completely."""
 
@@ -157,11 +158,17 @@ def _check_choices(field: Field) -> None:
         raise ValueError("`choices` belongs to `type: choice` and `type: multi_choice`, and is needed there")
     if len(field.choices) > MAX_CHOICES:
         raise ValueError(f"it has more than {MAX_CHOICES} choices")
-    if not all(drop_invisible(each).strip() and len(each) <= MAX_CHOICE_LENGTH for each in field.choices):
-        raise ValueError(f"each of its choices needs words, at most {MAX_CHOICE_LENGTH} characters")
+    if not all(map(_can_be_shown, field.choices)):
+        most = f"at most {MAX_CHOICE_UNITS} characters, all of them visible"
+        raise ValueError(f"each of its choices needs words, {most}")
     if pair := alike(field.choices):
         one, other = map(visible, pair)
         raise ValueError(f"its choices {one!r} and {other!r} look alike")
+
+
+def _can_be_shown(choice: str) -> bool:
+    shown = drop_invisible(choice)
+    return bool(shown.strip()) and shown == choice and len(choice.encode("utf-16-le")) <= 2 * MAX_CHOICE_UNITS
 
 
 def _check_default(field: Field) -> None:

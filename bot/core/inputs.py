@@ -60,3 +60,12 @@ def validate(
         return forms.validate(crew.inputs, given, strict=False, locale=locale, what="input of this crew")
     except InvalidValues as error:
         raise InvalidInputs(error.problems) from None
+
+
+def read(crew: Crew, given: dict[str, JsonValue], locale: Locale) -> dict[str, JsonValue]:
+    """The inputs as their writer means them: values of their types, and "" for those that were left empty.
+
+    Raises InvalidInputs, as `validate` does, which takes the result.
+    """
+    values = validate(crew, given, locale=locale)
+    return {**dict.fromkeys((name for name, value in given.items() if value is not None), ""), **values}

@@ -17,6 +17,7 @@ from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.event import Body, Event, TaskCompleted, TaskStarted
 from bot.core.fields import Field, FieldType
+from bot.core.locales import Locale
 from bot.core.policy import Group, Policy
 from bot.core.question import (
     Action,
@@ -37,12 +38,14 @@ from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.wording import (
     batches,
     decision_forms,
+    field_forms,
     forms,
     home,
     outcomes,
     question_messages,
     run_messages,
 )
+from bot.surfaces.chat.wording.field_forms import Filling
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
 
 HERE = Path(__file__).parent / "slack"
@@ -220,7 +223,9 @@ CARDS: dict[str, Message | Form] = {
         question_card(a_run(), APPROVAL), "https://crew.slack.com/archives/C0/p1"
     ),
     "form_reply": forms.reply_form(APPROVAL),
-    "form_start": forms.start_form(CREW, RUN, {"topic": "tide mills"}, LIMITS),
+    "form_start": field_forms.start_form(
+        CREW, RUN, Filling(CREW.inputs, {"topic": "tide mills"}, Locale()), LIMITS
+    ),
     "gate": asked(GATE),
     "gate_counted": asked(COUNTED_GATE),
     "gate_edited": asked_again(EDITED_GATE),

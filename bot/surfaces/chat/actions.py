@@ -21,6 +21,13 @@ ANSWER_SELECT: Final = "answer.select"
 OPEN_REPLY: Final = "open.reply"
 #: Opens the form with the question in full.
 OPEN_FULL: Final = "open.full"
+#: Opens the form of a question.
+OPEN_FORM: Final = "open.form"
+#: Go to the former and to the next step of a form, with what was filled in so far.
+BACK: Final = "step.back"
+MORE: Final = "step.more"
+#: Somebody changed a field of an open form.
+CHANGED: Final = "changed"
 #: Opens the form for the inputs that a crew still needs.
 OPEN_START: Final = "open.start"
 #: Opens the form in which what is to be approved is edited.
@@ -28,7 +35,7 @@ OPEN_EDIT: Final = "open.edit"
 #: Opens the form for the reason of a rejection.
 OPEN_REJECT: Final = "open.reject"
 #: What opens a form; everything else is done at once.
-OPENING: Final = frozenset({OPEN_REPLY, OPEN_FULL, OPEN_START, OPEN_EDIT, OPEN_REJECT})
+OPENING: Final = frozenset({OPEN_REPLY, OPEN_FULL, OPEN_FORM, OPEN_START, OPEN_EDIT, OPEN_REJECT})
 #: Takes one's own response back.
 WITHDRAW: Final = "answer.withdraw"
 #: A tick in a message; it counts with the press of one of the two below it.
@@ -50,6 +57,7 @@ LINK: Final = "link"
 #: What submitted forms are called (`Form.callback`).
 REPLY: Final = "reply"
 START: Final = "start"
+FORM: Final = "form"
 FULL: Final = "full"
 EDIT: Final = "edit"
 REJECT: Final = "reject"
@@ -85,7 +93,7 @@ def link(name: str) -> str:
 
 
 def input_field(name: str) -> str:
-    """The field of a crew's input in the start form."""
+    """What a crew's input, or a field of a question, is called in a form."""
     return f"input.{name}"
 
 

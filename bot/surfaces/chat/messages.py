@@ -189,23 +189,34 @@ class FieldType(StrEnum):
     INTEGER = "integer"
     NUMBER = "number"
     CHOICE = "choice"
+    MULTI_CHOICE = "multi_choice"
     DATE = "date"
+    TIME = "time"
+    DATETIME = "datetime"
+    EMAIL = "email"
+    URL = "url"
 
 
 @dataclass(frozen=True)
 class Field:
-    """A labelled field. A submission gives its value, a string, under `name`; empty fields are left out."""
+    """A labelled field. A submission gives its value, a string, under `name`; empty fields are left out.
+
+    Dates and times are in ISO 8601; a DATETIME may come back as seconds since the epoch. The value of a
+    CHOICE is its option's, that of a MULTI_CHOICE those of several options with commas between them.
+    """
 
     name: str
     label: str
     type: FieldType
     hint: str = ""
     required: bool = True
-    #: What is filled in already; of a choice, its option's value.
+    #: What is filled in already.
     value: str = ""
     options: tuple[Option, ...] = ()
-    #: What the value is called within the field, on platforms that name both.
+    #: What the value is called within the field, on platforms that name both; what a change of it is called.
     action: str = "value"
+    #: Each change is a press with what the whole form holds, on platforms that can tell.
+    live: bool = False
 
 
 # ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────

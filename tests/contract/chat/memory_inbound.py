@@ -14,6 +14,7 @@ from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.feed import Feed
 from bot.core.fields import Field, FieldType
+from bot.core.locales import Locale
 from bot.core.place import Place
 from bot.core.policy import Policy
 from bot.core.ports import Store
@@ -78,6 +79,9 @@ class MemoryPlatform:
         if user in self.strangers:
             raise Unrecognised("Memory")
         return person(user)
+
+    async def locale(self, _user: str) -> Locale:
+        return Locale()
 
     async def names(self, users: Iterable[str]) -> Mapping[str, str]:
         return {user: user.title() for user in users}

@@ -35,6 +35,7 @@ from bot.surfaces.chat.inbound.parser import (
     nearest,
     parse,
 )
+from bot.surfaces.chat.inbound.ports import People
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
 from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.chat.messages import Message
@@ -83,9 +84,15 @@ class CommandHandlers:
     """What commands do."""
 
     def __init__(
-        self, platform: Capabilities, store: Store, starter: RunStarter, console: ConsoleLinks
+        self,
+        platform: Capabilities,
+        store: Store,
+        people: People,
+        starter: RunStarter,
+        console: ConsoleLinks,
     ) -> None:
         self._platform = platform
+        self._people = people
         self._limits = platform.limits
         self._store = store
         self._console = console
@@ -157,8 +164,9 @@ class CommandHandlers:
     async def _begin(self, context: CommandContext, crew: Crew, values: dict[str, JsonValue]) -> Reply:
         """Start the run, or ask for what is missing. Raises InvalidInputs."""
         missing = {field.name for field in inputs.missing(crew, values)}
+        locale = await self._people.locale(context.reply_to.user)
         try:
-            inputs.validate(crew, values)
+            inputs.validate(crew, values, locale=locale)
         except InvalidInputs as wrong:
             if set(wrong.problems) - missing:
                 raise
@@ -171,8 +179,8 @@ class CommandHandlers:
             by=context.actor.principal,
         )
         if missing:
-            return await self._starter.ask_for_inputs(draft, crew, context.form_handle)
-        run = await self._starter.start(draft, crew, context.actor)
+            return await self._starter.ask_for_inputs(draft, crew, context.form_handle, locale)
+        run = await self._starter.start(draft, crew, context.actor, locale)
         started = private_messages.started(run) if context.says_started else None
         return Reply(say=started, then=lambda: self._starter.watch(run, context.reply_to))
 

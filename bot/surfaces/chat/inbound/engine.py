@@ -12,6 +12,7 @@ from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.catchup import CatchUp, ThreadHistory
 from bot.surfaces.chat.inbound.commands import CommandHandlers, ConsoleLinks
 from bot.surfaces.chat.inbound.decisions import Decisions
+from bot.surfaces.chat.inbound.field_forms import FieldForms
 from bot.surfaces.chat.inbound.forms import FormHandlers
 from bot.surfaces.chat.inbound.known_people import KnownPeople
 from bot.surfaces.chat.inbound.pending_requests import PendingRequests
@@ -62,11 +63,20 @@ class InboundEngine:
         answers = Answers(surface, store, platform.layout)
         decisions = Decisions(capabilities, store, answers)
         replies = Replies(capabilities, store, people, answers)
-        self.commands = CommandHandlers(capabilities, store, starter, console)
-        self.forms = FormHandlers(store, people, answers, decisions, starter)
+        self.commands = CommandHandlers(capabilities, store, people, starter, console)
+        self.forms = FormHandlers(store, people, answers, decisions, FieldForms(people, starter))
         self.router = MessageRouter(people, self.commands, replies, platform.orphans)
         self.presses = PressHandlers(
-            store, people, answers, decisions, platform.orphans, replies, self.commands, starter, limits
+            store,
+            people,
+            answers,
+            decisions,
+            platform.orphans,
+            replies,
+            self.commands,
+            starter,
+            self.forms,
+            limits,
         )
 
     def catch_up(self, history: ThreadHistory) -> CatchUp:

@@ -38,7 +38,7 @@ class Reply:
     say: Message | None = None
     #: What is wrong with a submitted form, by field; under "" what concerns all of it. The form stays open.
     errors: Mapping[str, str] = field(default_factory=dict)
-    #: A form to show: in the open one that was pressed in, else a new one.
+    #: A form to show: in the open one that was pressed in or submitted, else a new one.
     form: Form | None = None
     #: Runs after the acknowledgement, once for a request however often it arrives.
     then: Callable[[], Awaitable[None]] | None = None
@@ -73,6 +73,20 @@ class InboundRequest:
 
 
 @dataclass(frozen=True)
+class FormSubmission:
+    """A form that was submitted."""
+
+    key: str
+    #: The form's `callback` and `metadata`.
+    callback: str
+    metadata: str
+    #: What each of its fields holds; empty where nothing was filled in.
+    values: Mapping[str, str]
+    reply_to: ReplyTarget
+    installation: str = ""
+
+
+@dataclass(frozen=True)
 class Press:
     """A button that was pressed, or an option that was chosen."""
 
@@ -87,24 +101,12 @@ class Press:
     message: Posted | None = None
     #: The open form that holds the button; empty: none does.
     form_id: str = ""
+    #: What that form holds so far, on platforms that say it with each press.
+    form: FormSubmission | None = None
     #: The values of all options that this person has ticked in the message.
     ticked: tuple[str, ...] = ()
     #: The button opens a link, and nothing else is to be done.
     is_link: bool = False
-
-
-@dataclass(frozen=True)
-class FormSubmission:
-    """A form that was submitted."""
-
-    key: str
-    #: The form's `callback` and `metadata`.
-    callback: str
-    metadata: str
-    #: What each of its fields holds; empty where nothing was filled in.
-    values: Mapping[str, str]
-    reply_to: ReplyTarget
-    installation: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from bot.core.actor import Actor
 from bot.core.directory import Directory
+from bot.core.locales import Locale
 from bot.surfaces.chat.inbound.ports import People
 
 
@@ -19,6 +20,10 @@ class KnownPeople:
     async def actor(self, user: str, installation: str = "") -> Actor:
         """Raises what the platform's people raise, and StoreUnavailable."""
         return await self._directory.known(await self._people.actor(user, installation))
+
+    async def locale(self, user: str, /) -> Locale:
+        """How this user writes numbers and dates."""
+        return await self._people.locale(user)
 
     async def names(self, users: Iterable[str]) -> Mapping[str, str]:
         """What these users are called."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bot.core.actor import Actor
 from bot.core.errors import CrewdeckError
+from bot.core.locales import Locale
 from bot.core.question import Question
 from bot.core.run import Run
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
@@ -29,6 +30,9 @@ class People(Protocol):
 
     async def actor(self, user: str, installation: str = "") -> Actor:
         """Raises Unrecognised, StoreUnavailable, or another CrewdeckError: this person may do nothing."""
+
+    async def locale(self, user: str, /) -> Locale:
+        """How this user writes numbers and dates. Raises Unrecognised, StoreUnavailable."""
 
     async def names(self, users: Iterable[str]) -> Mapping[str, str]:
         """What these users are called; those whose name can't be found out now are left out."""

@@ -18,10 +18,11 @@ from bot.surfaces.chat.delivery.rendering import offload
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view
 from bot.surfaces.chat.inbound.decisions import Decisions
+from bot.surfaces.chat.inbound.forms import FormHandlers
 from bot.surfaces.chat.inbound.interactions import SILENT, Press, Reply
 from bot.surfaces.chat.inbound.ports import Orphans, People
 from bot.surfaces.chat.inbound.replies import Replies
-from bot.surfaces.chat.inbound.starting import RunStarter
+from bot.surfaces.chat.inbound.starting import RunStarter, filling
 from bot.surfaces.chat.messages import Limits
 from bot.surfaces.chat.wording import forms, private_messages, sentences
 
@@ -40,12 +41,15 @@ class PressHandlers:
     replies: Replies
     commands: CommandHandlers
     starter: RunStarter
+    forms: FormHandlers
     limits: Limits
 
     async def handle(self, press: Press) -> Reply:
         """Do what the button says."""
         if press.is_link or press.action == actions.TICK:
             return SILENT
+        if press.action == actions.CHANGED:
+            return await self.forms.change(press.form) if press.form else SILENT
         try:
             target = Target.decode(press.value)
         except ValueError:
@@ -69,6 +73,8 @@ class PressHandlers:
             actions.WITHDRAW: self._withdraw,
             actions.APPROVE_TICKED: self._ticked,
             actions.REJECT_TICKED: self._ticked,
+            actions.BACK: self._turn,
+            actions.MORE: self._turn,
             actions.RUN_CANCEL: self._cancel,
             actions.LINK_CONFIRM: self._link,
             actions.UNLINK: self._unlink,
@@ -143,7 +149,7 @@ class PressHandlers:
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _open_start(self, _press: Press, target: Target, actor: Actor) -> Reply:
+    async def _open_start(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Open the form for what a crew still needs, for who wanted to start it."""
         found = await self.starter.draft(target.run_id)
         if found is None:
@@ -152,7 +158,13 @@ class PressHandlers:
         if not draft.is_of(actor):
             return Reply(say=private_messages.words(sentences.FORM_OF_ANOTHER))
         starting.check_can_start(crew, actor)
-        return Reply(form=self.starter.form(draft, crew))
+        locale = await self.people.locale(press.reply_to.user)
+        return Reply(form=self.starter.form(draft, crew, filling(draft, crew, locale)))
+
+    async def _turn(self, press: Press, _target: Target, _actor: Actor) -> Reply:
+        """Show another step of the form that was pressed in."""
+        steps = 1 if press.action == actions.MORE else -1
+        return await self.forms.turn(press.form, steps) if press.form else SILENT
 
     async def _cancel(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Cancel the run whose message was pressed on, which then says so."""

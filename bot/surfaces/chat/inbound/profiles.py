@@ -14,6 +14,7 @@ import structlog
 from pydantic import Field
 
 from bot.core.actor import Membership
+from bot.core.locales import Locale
 from bot.core.ports import Memory
 from bot.core.value import Value
 from bot.surfaces.chat.background import BackgroundTasks
@@ -35,6 +36,8 @@ class Profile(Value):
 
     name: str
     membership: Membership = Field(alias="standing")
+    #: How they write numbers and dates, and their time zone.
+    locale: Locale = Locale()
     #: Deactivated, or no person: may nothing, whoever a crew admits.
     barred: bool = False
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from pydantic import Field, JsonValue
 
-from bot.core import ids, starting
+from bot.core import ids, inputs, starting
 from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.feed import Feed, run_topic
+from bot.core.locales import Locale
 from bot.core.ports import Store
 from bot.core.run import Run, RunStatus
 from bot.core.value import Value
@@ -19,7 +21,8 @@ from bot.surfaces.chat.message_keys import unplaced_notice
 from bot.surfaces.chat.messages import Form
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.wording import forms, private_messages
+from bot.surfaces.chat.wording import field_forms, private_messages
+from bot.surfaces.chat.wording.field_forms import Filling
 
 DRAFT_TTL_S = 24 * 3600.0
 PLACE_TIMEOUT_S = 15 * 60.0
@@ -33,6 +36,8 @@ class Draft(Value):
     key: str
     crew: str
     given: dict[str, JsonValue] = Field(default_factory=dict)
+    #: The inputs in the order in which they are asked; empty: in the crew's own.
+    order: tuple[str, ...] = ()
     channel: str
     thread: str = ""
     #: The principal of who wanted it.
@@ -48,6 +53,20 @@ class Draft(Value):
         return ids.run_id(self.key)
 
 
+def filling(draft: Draft, crew: Crew, locale: Locale, step: int = 0) -> Filling:
+    """How far a draft is, at a step of its form."""
+    place = {name: at for at, name in enumerate(draft.order)}
+    ordered = sorted(crew.inputs, key=lambda each: place.get(each.name, len(place)))
+    return Filling(tuple(ordered), draft.given, locale, step, early=True)
+
+
+def asking_order(crew: Crew, given: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    """What is missing first, and what was given last."""
+    missing = {field.name for field in inputs.missing(crew, dict(given))}
+    names = [field.name for field in crew.inputs]
+    return tuple(sorted(names, key=lambda name: (name in given, name not in missing)))
+
+
 class RunStarter:
     """Starts runs from what people ask for."""
 
@@ -58,25 +77,31 @@ class RunStarter:
         self._feed = feed
         self._messenger = messenger
 
-    async def start(self, draft: Draft, crew: Crew, actor: Actor) -> Run:
-        """Start what a draft says. Raises InvalidInputs, Refused."""
+    async def start(self, draft: Draft, crew: Crew, actor: Actor, locale: Locale) -> Run:
+        """Start what a draft says, as its writer writes it. Raises InvalidInputs, Refused."""
         place = ChatPlace(self._surface, actor.tenant, draft.channel, draft.thread or None).encode()
-        new = starting.plan(crew, draft.given, actor, key=draft.key, place=place, awaiting_thread=True)
+        given = inputs.read(crew, draft.given, locale)
+        new = starting.plan(crew, given, actor, key=draft.key, place=place, awaiting_thread=True)
         run, _ = await self._store.runs.start(new)
         return run
 
     # ── missing inputs ──────────────────────────────────────────────────────────────────────────────────
 
-    async def ask_for_inputs(self, draft: Draft, crew: Crew, form_handle: str) -> Reply:
+    async def ask_for_inputs(self, draft: Draft, crew: Crew, form_handle: str, locale: Locale) -> Reply:
         """Save the draft, and ask for the rest: in a form at once, or by a button that opens it."""
-        await self._store.memory.remember(self._key(draft.id), draft.model_dump_json(), DRAFT_TTL_S)
+        draft = draft.model_copy(update={"order": asking_order(crew, draft.given)})
+        await self.save(draft)
         if not form_handle:
             return Reply(say=private_messages.fill_in(crew, draft.id))
-        return Reply(form=self.form(draft, crew))
+        return Reply(form=self.form(draft, crew, filling(draft, crew, locale)))
 
-    def form(self, draft: Draft, crew: Crew) -> Form:
-        """The form for a draft's inputs, filled in with what is known already."""
-        return forms.start_form(crew, draft.id, draft.given, self._limits)
+    def form(self, draft: Draft, crew: Crew, filled: Filling) -> Form:
+        """A step of the form for a draft's inputs."""
+        return field_forms.start_form(crew, draft.id, filled, self._limits)
+
+    async def save(self, draft: Draft) -> None:
+        """Keep a draft for a day from now."""
+        await self._store.memory.remember(self._key(draft.id), draft.model_dump_json(), DRAFT_TTL_S)
 
     async def draft(self, draft_id: str) -> tuple[Draft, Crew] | None:
         """A saved draft and its crew; None once it is too old, or the crew is gone."""

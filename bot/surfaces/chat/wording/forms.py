@@ -1,18 +1,12 @@
-"""Forms: an answer in words, a question in full, a crew's inputs; and what was submitted in them. Pure."""
+"""Forms: an answer in words, and a question in full. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pydantic import JsonValue
-
-from bot.core import fields
-from bot.core.crew import Crew
-from bot.core.forms import default_of
 from bot.core.question import Question, QuestionKind
 from bot.core.run import Run
-from bot.core.text import valid
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card
@@ -28,36 +22,19 @@ from bot.surfaces.chat.messages import (
     Limits,
     Message,
     Notice,
-    Option,
     Paragraph,
-    PlainText,
     Quote,
     SmallPrint,
     Theirs,
 )
 from bot.surfaces.chat.shortening import truncate
-from bot.surfaces.chat.wording import policies, question_messages
+from bot.surfaces.chat.wording import policies, question_messages, sentences
 from bot.surfaces.chat.wording.question_messages import Fit
 
 PROMPT_UNITS = 3000
 """How much of a question's prompt is shown above the field for its answer."""
 WHOLE_FORM = ""
 """The field at which something is said that concerns all of a form."""
-ERROR_CHARACTERS = 150
-TYPES = {
-    fields.FieldType.STRING: FieldType.LINE,
-    fields.FieldType.TEXT: FieldType.TEXT,
-    fields.FieldType.INTEGER: FieldType.INTEGER,
-    fields.FieldType.NUMBER: FieldType.NUMBER,
-    fields.FieldType.BOOLEAN: FieldType.CHOICE,
-    fields.FieldType.CHOICE: FieldType.CHOICE,
-    fields.FieldType.MULTI_CHOICE: FieldType.LINE,
-    fields.FieldType.DATE: FieldType.DATE,
-    fields.FieldType.TIME: FieldType.LINE,
-    fields.FieldType.DATETIME: FieldType.LINE,
-    fields.FieldType.EMAIL: FieldType.LINE,
-    fields.FieldType.URL: FieldType.LINE,
-}
 
 
 # ── an answer in words ──────────────────────────────────────────────────────────────────────────────────
@@ -143,78 +120,4 @@ def decided(refused: Message | None) -> Form:
     if refused is None:
         recorded = Paragraph(("Recorded. The message in the thread shows it.",))
         return Form("Thank you", (recorded,))
-    return Form("Not counted", refused.blocks)
-
-
-# ── a crew's inputs ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def start_form(crew: Crew, draft_id: str, given: Mapping[str, JsonValue], limits: Limits) -> Form:
-    """A typed field for each input, filled with what is known. `metadata` is the `draft_id`."""
-    wanted = sorted(crew.inputs, key=lambda each: not each.required)[: limits.fields]
-    shown = [each for each in crew.inputs if each in wanted]
-    about = PlainText(crew.description.strip() or "What the crew needs to know:")
-    return Form(
-        f"Start {crew.title}",
-        (about, *(_field(each, given.get(each.name, default_of(each))) for each in shown)),
-        callback=actions.START,
-        metadata=draft_id,
-        submit="Start",
-    )
-
-
-def start_values(crew: Crew, submitted: Mapping[str, str]) -> dict[str, JsonValue]:
-    """What was filled in, by input; fields left empty are not in it. `inputs.validate` judges it."""
-    values: dict[str, JsonValue] = {}
-    for field in crew.inputs:
-        if value := _submitted(field, submitted.get(actions.input_field(field.name), "")):
-            values[field.name] = value
-    return values
-
-
-def start_errors(crew: Crew, problems: Mapping[str, str]) -> dict[str, str]:
-    """What is wrong with the inputs, by the form's fields."""
-    fields = {field.name for field in crew.inputs}
-    return {
-        actions.input_field(name): f"{name} {why}"[:ERROR_CHARACTERS]
-        for name, why in problems.items()
-        if name in fields
-    }
-
-
-def _field(field: fields.Field, value: JsonValue) -> Field:
-    return Field(
-        name=actions.input_field(field.name),
-        label=field.title,
-        type=TYPES[field.type],
-        hint=field.description,
-        required=field.required,
-        value=_known(field, value),
-        options=_options(field),
-    )
-
-
-def _options(field: fields.Field) -> tuple[Option, ...]:
-    match field.type:
-        case fields.FieldType.BOOLEAN:
-            return Option("Yes", "yes"), Option("No", "no")
-        case fields.FieldType.CHOICE:
-            return tuple(Option(label, str(number)) for number, label in enumerate(field.choices))
-        case _:
-            return ()
-
-
-def _known(field: fields.Field, value: JsonValue) -> str:
-    match field.type:
-        case fields.FieldType.BOOLEAN:
-            return ("yes" if value else "no") if isinstance(value, bool) else ""
-        case fields.FieldType.CHOICE:
-            return str(field.choices.index(str(value))) if value in field.choices else ""
-        case _:
-            return "" if value is None else valid(str(value))
-
-
-def _submitted(field: fields.Field, value: str) -> str:
-    if field.type is not fields.FieldType.CHOICE or not value:
-        return value
-    return field.choices[int(value)] if int(value) < len(field.choices) else ""
+    return Form(sentences.NOT_COUNTED, refused.blocks)

@@ -108,6 +108,8 @@ def no_such_run(prefix: str) -> str:
 FORM_EXPIRED: Final = "This form has been open for too long. Please start the crew again."
 START_EXPIRED: Final = "This has been there for too long. Please start the crew again."
 FORM_OF_ANOTHER: Final = "This form was opened for somebody else. Please start the crew yourself."
+NOT_COUNTED: Final = "Not counted"
+NOTHING_DONE: Final = "Nothing was done."
 WORDS_MISSING: Final = "Please say something."
 
 

@@ -33,7 +33,7 @@ from bot.surfaces.slack.inbound.payloads import (
     Submission,
 )
 from bot.surfaces.slack.inbound.people import People
-from bot.surfaces.slack.renderer import render_message
+from bot.surfaces.slack.renderer import render_form, render_message
 from bot.surfaces.slack.webapi.installed import Installed
 
 log = structlog.get_logger(__name__)
@@ -73,6 +73,7 @@ class Listeners:
         app.command(re.compile(r".+"))(checked(self.command))
         app.action(anything)(checked(self.press))
         app.view(anything)(checked(self.submission))
+        app.view_closed(anything)(checked(self.closed))
         app.event("app_mention")(checked(self.mention))
         app.event("message")(checked(self.message))
         app.event("app_home_opened")(checked(self.home_opened))
@@ -109,9 +110,16 @@ class Listeners:
     async def submission(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         submission = Submission.model_validate(body)
         sent = submission.form_submission()
-        request = InboundRequest(sent.key, sent.reply_to, body)
-        acknowledge = _with_errors(ack, submission.view.first_input)
+        request = InboundRequest(sent.key, sent.reply_to, body, submission.trigger_id)
+        acknowledge = _in_modal(ack, submission.view.first_input)
         await self.engine.ack_handler.handle_interaction(request, self.engine.forms.handle(sent), acknowledge)
+        return None
+
+    async def closed(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        """Somebody closed a modal without sending it: what they had filled in is kept."""
+        sent = Submission.model_validate(body).form_submission()
+        request = InboundRequest(f"{sent.key}:closed", sent.reply_to, body)
+        await self.engine.ack_handler.handle_interaction(request, self.engine.forms.change(sent), _empty(ack))
         return None
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
@@ -202,14 +210,17 @@ def _empty(ack: AsyncAck) -> Acknowledge:
     return acknowledge
 
 
-def _with_errors(ack: AsyncAck, first_input: str) -> Acknowledge:
-    """A modal stays open with what is wrong in it, or closes."""
+def _in_modal(ack: AsyncAck, first_input: str) -> Acknowledge:
+    """A modal stays open with what is wrong in it, shows another form, or closes."""
 
     async def acknowledge(reply: Reply) -> Reply:
         if reply.errors:
             at_fields = {first_input if at == WHOLE_FORM else at: why for at, why in reply.errors.items()}
             await ack(response_action="errors", errors=at_fields)
             return SILENT
+        if reply.form is not None:
+            await ack(response_action="update", view=render_form(reply.form))
+            return replace(reply, form=None)
         await ack()
         return reply
 

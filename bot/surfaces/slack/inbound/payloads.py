@@ -166,6 +166,7 @@ class BlockAction(Payload):
             installation=self.view.installation if self.view else "",
             message=self._message,
             form_id=self.view.id if self.view else "",
+            form=_submission(self.view, self.team.id, self.user.id) if self.view else None,
             ticked=tuple(_ticked(self.state)),
             is_link=self.act.has_link,
         )
@@ -200,23 +201,35 @@ class Submission(Payload):
     trigger_id: str = ""
 
     def form_submission(self) -> FormSubmission:
-        return FormSubmission(
-            key=f"slack:{self.team.id}:view:{self.view.id}",
-            callback=self.view.callback_id,
-            metadata=self.view.private_metadata,
-            values={name: _value(name, answered) for name, answered in self.view.state.values.items()},
-            reply_to=ReplyTarget(self.team.id, self.user.id),
-            installation=self.view.installation,
-        )
+        return _submission(self.view, self.team.id, self.user.id)
+
+
+def _submission(view: View, team: str, user: str) -> FormSubmission:
+    return FormSubmission(
+        key=f"slack:{team}:view:{view.id}",
+        callback=view.callback_id,
+        metadata=view.private_metadata,
+        values=_form_values(view.state),
+        reply_to=ReplyTarget(team, user),
+        installation=view.installation,
+    )
+
+
+def _form_values(state: State) -> dict[str, str]:
+    """What each field of a modal holds."""
+    return {name: _value(name, answered) for name, answered in state.values.items()}
 
 
 def _value(name: str, answered: Mapping[str, Mapping[str, Any]]) -> str:
     """What a field holds: it has one element, whose value is typed, chosen or picked."""
     element = next(iter(answered.values()), {})
-    chosen = (element.get("selected_option") or {}).get("value")
-    value = str(chosen or element.get("selected_date") or element.get("value") or "")
-    # A modal carries the names of emoji; words for a question are read as their writer saw them.
-    return emoji.read(value) if name == actions.REPLY_FIELD or name.startswith(actions.EDITED) else value
+    chosen = [element.get("selected_option") or {}, *(element.get("selected_options") or ())]
+    picked = (element.get(f"selected_{kind}") for kind in ("date", "time", "date_time"))
+    options = ",".join(str(each["value"]) for each in chosen if "value" in each)
+    value = options or str(next(filter(None, picked), None) or element.get("value") or "")
+    # A modal carries the names of emoji; words are read as their writer saw them.
+    typed = name == actions.REPLY_FIELD or element.get("type") == "plain_text_input"
+    return emoji.read(value) if typed else value
 
 
 class Authorization(Payload):

@@ -15,6 +15,7 @@ import structlog
 
 from bot.core.actor import Actor, Membership
 from bot.core.errors import CrewdeckError
+from bot.core.locales import Locale
 from bot.core.ports import Memory
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.failures import Rejected
@@ -98,6 +99,10 @@ class People:
         await self._at_home()
         return await self._profiles.of(user)
 
+    async def locale(self, user: str) -> Locale:
+        """How this user writes numbers and dates, and their time zone. Raises as `profile`."""
+        return (await self.profile(user)).locale
+
     async def names(self, users: Iterable[str]) -> dict[str, str]:
         """What these users are called; those whose name can't be found out now are left out."""
         try:
@@ -144,7 +149,8 @@ def profile_of(home: Home, user: Mapping[str, Any]) -> Profile:
     name = (
         about.get("display_name") or about.get("real_name") or user.get("real_name") or user.get("name") or ""
     )
-    return Profile(name=str(name), membership=_membership(home, user), barred=_is_barred(user))
+    locale = Locale(tag=str(user.get("locale") or ""), timezone=str(user.get("tz") or ""))
+    return Profile(name=str(name), membership=_membership(home, user), locale=locale, barred=_is_barred(user))
 
 
 def _is_barred(user: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from bot.core.text import visible
@@ -103,25 +104,68 @@ def field(of: Field) -> Json:
         "element": _input(of),
         "optional": not of.required,
     }
+    if of.live:
+        block["dispatch_action"] = True
     return block | ({"hint": plain(of.hint, FIELD_TEXT_UNITS)} if of.hint.strip() else {})
 
 
 def _input(of: Field) -> Json:
     match of.type:
-        case FieldType.LINE | FieldType.TEXT:
-            typed = {"type": "plain_text_input", "multiline": of.type is FieldType.TEXT}
-            words = truncate(of.value, TYPED_UNITS)
-            return _filled(of, {**typed, "max_length": TYPED_UNITS}, "initial_value", words)
-        case FieldType.INTEGER | FieldType.NUMBER:
-            number = {"type": "number_input", "is_decimal_allowed": of.type is FieldType.NUMBER}
-            return _filled(of, number, "initial_value", of.value)
         case FieldType.CHOICE:
-            select = _select("Choose...", of.action, of.options)
-            known = [each for each in select["options"] if of.value and each["value"] == of.value]
-            return select | ({"initial_option": known[0]} if known else {})
-        case FieldType.DATE:
-            return _filled(of, {"type": "datepicker"}, "initial_date", of.value)
+            return _one_of(of)
+        case FieldType.MULTI_CHOICE:
+            return _several_of(of)
+        case FieldType.DATE | FieldType.TIME | FieldType.DATETIME:
+            return _picker(of)
+        case _:
+            return _typed(of)
 
 
-def _filled(of: Field, element: Json, key: str, known: str) -> Json:
-    return {**element, "action_id": of.action, **({key: known} if known else {})}
+def _typed(of: Field) -> Json:
+    words = truncate(of.value, TYPED_UNITS)
+    element: Json = {**_TYPED[of.type], **_filled(of, "initial_value", words)}
+    if of.live:
+        element["dispatch_action_config"] = {"trigger_actions_on": ["on_character_entered"]}
+    return element
+
+
+_TYPED: dict[FieldType, Json] = {
+    FieldType.LINE: {"type": "plain_text_input", "multiline": False, "max_length": TYPED_UNITS},
+    FieldType.TEXT: {"type": "plain_text_input", "multiline": True, "max_length": TYPED_UNITS},
+    FieldType.INTEGER: {"type": "number_input", "is_decimal_allowed": False},
+    FieldType.NUMBER: {"type": "number_input", "is_decimal_allowed": True},
+    FieldType.EMAIL: {"type": "email_text_input"},
+    FieldType.URL: {"type": "url_text_input"},
+}
+
+
+def _one_of(of: Field) -> Json:
+    select = _select("Choose...", of.action, of.options)
+    known = [each for each in select["options"] if of.value and each["value"] == of.value]
+    return select | ({"initial_option": known[0]} if known else {})
+
+
+def _several_of(of: Field) -> Json:
+    """Checkboxes, or a select where there are too many options for them."""
+    options = [_option(each) for each in of.options[:OPTIONS]]
+    kind = "checkboxes" if len(options) <= TICKS else "multi_static_select"
+    made: Json = {"type": kind, "action_id": of.action, "options": options}
+    if kind != "checkboxes":
+        made["placeholder"] = plain("Choose...", PLACEHOLDER_UNITS)
+    chosen = of.value.split(",") if of.value else []
+    known = [each for each in options if each["value"] in chosen]
+    return made | ({"initial_options": known} if known else {})
+
+
+def _picker(of: Field) -> Json:
+    if of.type is FieldType.DATE:
+        return {"type": "datepicker", **_filled(of, "initial_date", of.value)}
+    if of.type is FieldType.TIME:
+        # A picker has no seconds.
+        return {"type": "timepicker", **_filled(of, "initial_time", of.value[:5])}
+    seconds = int(datetime.fromisoformat(of.value).timestamp()) if of.value else None
+    return {"type": "datetimepicker", **_filled(of, "initial_date_time", seconds)}
+
+
+def _filled(of: Field, key: str, known: str | int | None) -> Json:
+    return {"action_id": of.action, **({key: known} if known else {})}

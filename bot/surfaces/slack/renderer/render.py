@@ -66,6 +66,8 @@ def render_form(form: Form) -> Json:
     }
     if form.callback:
         view |= {"callback_id": form.callback, "private_metadata": form.metadata}
+    if any(isinstance(block, Field) and block.live for block in form.blocks):
+        view["notify_on_close"] = True
     return view | ({"submit": plain(form.submit, elements.TITLE_UNITS)} if form.submit else {})
 
 

@@ -171,8 +171,8 @@ class SlackApi:
     # ── who ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def user(self, user_id: str) -> Mapping[str, Any]:
-        """users.info's `user`."""
-        answer = await self._call("users.info", self.web.users_info, user=user_id)
+        """users.info's `user`, with its locale."""
+        answer = await self._call("users.info", self.web.users_info, user=user_id, include_locale=True)
         user: Mapping[str, Any] = answer["user"]
         return user
 

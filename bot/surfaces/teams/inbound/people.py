@@ -13,6 +13,7 @@ import structlog
 
 from bot.core.actor import Actor, Membership
 from bot.core.errors import CrewdeckError
+from bot.core.locales import Locale
 from bot.core.ports import Memory
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.failures import Rejected
@@ -80,6 +81,10 @@ class People:
             name=profile.name,
             membership=profile.membership,
         )
+
+    async def locale(self, user: str) -> Locale:
+        """Unknown: rosters don't say it. Numbers and dates are read where they can mean one thing only."""
+        return (await self._profiles.of(user)).locale
 
     async def names(self, users: Iterable[str]) -> dict[str, str]:
         return await self._profiles.names(users)

@@ -151,7 +151,7 @@ def field(of: Field) -> list[Json]:
     return [made, hint]
 
 
-def _input(of: Field) -> Json:
+def _input(of: Field) -> Json:  # noqa: PLR0911 - one for each type
     match of.type:
         case FieldType.LINE | FieldType.TEXT:
             text: Json = {"type": "Input.Text", "maxLength": max(TYPED_UNITS, len(of.value))}
@@ -163,8 +163,18 @@ def _input(of: Field) -> Json:
             known = [each.value for each in of.options if each.value == of.value]
             choices = _choice_set(of.name, of.options)
             return _filled({**choices, "placeholder": "Choose..."}, known[0] if known else "")
+        case FieldType.MULTI_CHOICE:
+            known = [each.value for each in of.options if each.value in of.value.split(",")]
+            choices = {**_choice_set(of.name, of.options), "isMultiSelect": True}
+            return _filled(choices, ",".join(known))
         case FieldType.DATE:
             return _filled({"type": "Input.Date"}, of.value)
+        case FieldType.TIME:
+            return _filled({"type": "Input.Time"}, of.value[:5])
+        case FieldType.DATETIME:
+            return _filled({"type": "Input.Text", "placeholder": "2026-03-31 09:30"}, of.value)
+        case FieldType.EMAIL | FieldType.URL:
+            return _filled({"type": "Input.Text", "style": of.type.value}, of.value)
 
 
 def _number(of: Field) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.event import Event, TaskCompleted, TaskStarted
 from bot.core.fields import Field, FieldType
+from bot.core.locales import Locale
 from bot.core.policy import Policy
 from bot.core.question import (
     APPROVAL_OPTIONS,
@@ -32,8 +34,16 @@ from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat.cards import progress, question_card, run_card
 from bot.surfaces.chat.messages import Actions, Form, Message
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.wording import forms, home, private_messages, question_messages, run_messages
+from bot.surfaces.chat.wording import (
+    field_forms,
+    forms,
+    home,
+    private_messages,
+    question_messages,
+    run_messages,
+)
 from bot.surfaces.chat.wording import outcomes as settled_questions
+from bot.surfaces.chat.wording.field_forms import Filling
 from bot.surfaces.chat.wording.question_messages import Fit
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
@@ -382,11 +392,14 @@ def private(question: Question, title: str, words: str, name: str) -> list[Messa
 @example("Demo", ["one"], "\x00")
 def test_any_crews_form_can_be_opened(title: str, choices: list[str], about: str) -> None:
     kinds = [Field(name=kind.value, type=kind, description=about, required=True) for kind in FieldType]
-    fields = [each.model_copy(update={"choices": tuple(choices)}) for each in kinds]
-    many = [Field(name=f"more{number}") for number in range(120)]
+    fields = [each.model_copy(update={"choices": tuple(each[:200] for each in choices)}) for each in kinds]
+    many = [Field(name=f"more{number}") for number in range(8)]
     crew = Crew(name="demo", title=title, description=about, inputs=(*fields, *many))
     known: dict[str, JsonValue] = {"string": about, "choice": choices[0], "boolean": True, "integer": 3}
-    check_view(render_form(forms.start_form(crew, RUN, known, LIMITS)), "modal")
+    filled = Filling(crew.inputs, known, Locale(), problems={"string": about})
+    for step in range(filled.steps):
+        form = field_forms.start_form(crew, RUN, replace(filled, step=step), LIMITS)
+        check_view(render_form(form), "modal")
 
 
 def test_labels_that_are_too_long_for_a_button_are_listed_in_full() -> None:

@@ -1,0 +1,168 @@
+"""Forms of typed fields while people fill them in: step by step, kept as a draft, sent at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from bot.core import forms as core_forms
+from bot.core.actor import Actor
+from bot.core.crew import Crew
+from bot.core.errors import InvalidValues, Refused
+from bot.core.locales import Locale
+from bot.surfaces.chat import actions
+from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.inbound.interactions import FormSubmission, Reply
+from bot.surfaces.chat.inbound.ports import People
+from bot.surfaces.chat.inbound.starting import Draft, RunStarter, filling
+from bot.surfaces.chat.messages import Form, Paragraph
+from bot.surfaces.chat.wording import fields, forms, sentences
+from bot.surfaces.chat.wording.field_forms import Filling, step_of
+
+MAX_ERROR_LENGTH = 150
+CALLBACKS = frozenset({actions.START})
+"""The forms that are handled here."""
+
+Values = Mapping[str, JsonValue]
+
+
+class Session(Protocol):
+    """One person's form."""
+
+    @property
+    def filling(self) -> Filling: ...
+
+    def form(self, shown: Filling) -> Form:
+        """A step of the form."""
+
+    async def save(self, values: Values) -> None:
+        """Keep what was filled in, for this person alone, until the form is sent."""
+
+    async def finish(self, values: Values, key: str) -> Reply:
+        """Send the form. Raises InvalidValues, Refused."""
+
+
+class FieldForms:
+    """Handles forms of typed fields: what is wrong is said at each field, where the values stay."""
+
+    def __init__(self, people: People, starter: RunStarter) -> None:
+        self._people = people
+        self._starter = starter
+
+    async def submit(self, sent: FormSubmission) -> Reply:
+        """A step was submitted: what is wrong in it, the next step, or the end."""
+        session = await self._session(sent)
+        if isinstance(session, Reply):
+            return session
+        values = _with(session.filling, sent)
+        await session.save(values)
+        shown = replace(session.filling, values=values)
+        try:
+            if shown.is_last:
+                return await session.finish(values, sent.key)
+            _check(shown)
+        except InvalidValues as wrong:
+            return _wrong_at(session, shown, wrong.problems)
+        except Refused as refused:
+            return _whole(str(refused))
+        return Reply(form=session.form(replace(shown, step=shown.step + 1)))
+
+    async def change(self, sent: FormSubmission) -> None:
+        """Somebody changed a field: the draft has it, should they close the form."""
+        session = await self._session(sent)
+        if not isinstance(session, Reply):
+            await session.save(_with(session.filling, sent))
+
+    async def turn(self, sent: FormSubmission, steps: int) -> Reply:
+        """Show the step that is so many steps further, or back, with what was filled in there."""
+        session = await self._session(sent)
+        if isinstance(session, Reply):
+            return session
+        values = _with(session.filling, sent)
+        await session.save(values)
+        step = min(max(session.filling.step + steps, 0), session.filling.steps - 1)
+        return Reply(form=session.form(replace(session.filling, values=values, step=step)))
+
+    async def shown(self, sent: FormSubmission) -> Form:
+        """The step that was submitted; an empty form if it is not this person's, or not there any more."""
+        session = await self._session(sent)
+        if isinstance(session, Reply):
+            return Form(sentences.NOT_COUNTED, (Paragraph((sentences.NOTHING_DONE,)),))
+        return session.form(session.filling)
+
+    async def _session(self, sent: FormSubmission) -> Session | Reply:
+        try:
+            target = Target.decode(sent.metadata)
+        except ValueError:
+            return _whole(sentences.FORM_EXPIRED)
+        actor = await self._people.actor(sent.reply_to.user, sent.installation)
+        locale = await self._people.locale(sent.reply_to.user)
+        return await self._start(sent, target, actor, locale)
+
+    async def _start(
+        self, sent: FormSubmission, target: Target, actor: Actor, locale: Locale
+    ) -> Session | Reply:
+        found = await self._starter.draft(target.run_id)
+        if found is None:
+            return _whole(sentences.FORM_EXPIRED)
+        draft, crew = found
+        if not draft.is_of(actor):
+            return _whole(sentences.FORM_OF_ANOTHER)
+        return StartForm(
+            self._starter, sent, draft, crew, actor, filling(draft, crew, locale, step_of(target))
+        )
+
+
+@dataclass(frozen=True)
+class StartForm:
+    """The form for a crew's inputs."""
+
+    starter: RunStarter
+    sent: FormSubmission
+    draft: Draft
+    crew: Crew
+    actor: Actor
+    filling: Filling
+
+    def form(self, shown: Filling) -> Form:
+        return self.starter.form(self.draft, self.crew, shown)
+
+    async def save(self, values: Values) -> None:
+        await self.starter.save(self._with(values))
+
+    async def finish(self, values: Values, key: str) -> Reply:  # noqa: ARG002 - the draft names the start
+        run = await self.starter.start(self._with(values), self.crew, self.actor, self.filling.locale)
+        asked_in = replace(self.sent.reply_to, channel=self.draft.channel, thread=self.draft.thread)
+        return Reply(then=lambda: self.starter.watch(run, asked_in))
+
+    def _with(self, values: Values) -> Draft:
+        return self.draft.model_copy(update={"given": dict(values)})
+
+
+def _with(before: Filling, sent: FormSubmission) -> dict[str, JsonValue]:
+    """What was filled in before, and what the form holds now."""
+    present = [field for field in before.group if actions.input_field(field.name) in sent.values]
+    return {**before.values, **fields.submitted(present, sent.values, before.locale)}
+
+
+def _check(shown: Filling) -> None:
+    """Raises InvalidValues for the fields of this step."""
+    names = {field.name for field in shown.group}
+    given = {name: value for name, value in shown.values.items() if name in names}
+    core_forms.validate(shown.group, given, strict=False, locale=shown.locale)
+
+
+def _wrong_at(session: Session, shown: Filling, problems: Mapping[str, str]) -> Reply:
+    """What is wrong, at its fields; where those are in another step, that step."""
+    if here := fields.errors(shown.group, problems):
+        return Reply(errors=here)
+    if fields.errors(shown.fields, problems):
+        return Reply(form=session.form(shown.at_first_of(problems)))
+    return _whole("; ".join(f"{name}: {why}" for name, why in problems.items()))
+
+
+def _whole(why: str) -> Reply:
+    return Reply(errors={forms.WHOLE_FORM: why[:MAX_ERROR_LENGTH]})

@@ -1,0 +1,202 @@
+"""Fields of forms, in steps: what people see and fill in, and what they filled in as it is validated. Pure.
+
+Inputs of crews and questions of kind `form` share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from pydantic import JsonValue
+
+from bot.core.fields import Field, FieldType
+from bot.core.forms import MAX_CHOICE_UNITS, default_of, parse
+from bot.core.locales import Locale
+from bot.core.text import valid, visible
+from bot.surfaces.chat import actions, messages
+from bot.surfaces.chat.messages import Block, Bold, Frame, Limits, Option, Paragraph, Theirs
+from bot.surfaces.chat.shortening import length, short
+
+STEP_FIELDS = 6
+"""More fields than people see at once without scrolling are asked in several steps."""
+ERROR_CHARACTERS = 150
+NO_ANSWER = "-"
+"""The option that leaves a choice empty. The others are numbered."""
+
+_WIDGETS = {
+    FieldType.STRING: messages.FieldType.LINE,
+    FieldType.TEXT: messages.FieldType.TEXT,
+    FieldType.INTEGER: messages.FieldType.INTEGER,
+    FieldType.NUMBER: messages.FieldType.NUMBER,
+    FieldType.BOOLEAN: messages.FieldType.CHOICE,
+    FieldType.CHOICE: messages.FieldType.CHOICE,
+    FieldType.MULTI_CHOICE: messages.FieldType.MULTI_CHOICE,
+    FieldType.DATE: messages.FieldType.DATE,
+    FieldType.TIME: messages.FieldType.TIME,
+    FieldType.DATETIME: messages.FieldType.DATETIME,
+    FieldType.EMAIL: messages.FieldType.EMAIL,
+    FieldType.URL: messages.FieldType.URL,
+}
+_TYPED = frozenset({FieldType.STRING, FieldType.TEXT, FieldType.EMAIL, FieldType.URL})
+"""Types whose fields can show any text, also a wrong one."""
+_YES, _NO = Option("Yes", "yes"), Option("No", "no")
+
+Values = Mapping[str, JsonValue]
+
+
+def steps(fields: Sequence[Field]) -> tuple[tuple[Field, ...], ...]:
+    """The fields, in groups that are asked one after the other."""
+    starts = range(0, max(len(fields), 1), STEP_FIELDS)
+    return tuple(tuple(fields[start : start + STEP_FIELDS]) for start in starts)
+
+
+def step_of(fields: Sequence[Field], names: Mapping[str, object]) -> int:
+    """The first step with one of these fields; the first of all if there is none."""
+    groups = enumerate(steps(fields))
+    return next((at for at, group in groups if any(field.name in names for field in group)), 0)
+
+
+# ── what people see ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def blocks(fields: Sequence[Field], values: Values, limits: Limits, locale: Locale) -> list[Block]:
+    """A labelled field for each one, filled with these values, or else with its default."""
+    return [block for field in fields for block in _blocks(field, values, limits, locale)]
+
+
+def _blocks(field: Field, values: Values, limits: Limits, locale: Locale) -> list[Block]:
+    given = values.get(field.name)
+    widget = messages.Field(
+        name=actions.input_field(field.name),
+        action=actions.CHANGED,
+        label=field.title,
+        type=_widget(field, locale),
+        hint=field.description,
+        required=field.required,
+        value=_shown(field, default_of(field) if given is None else given, locale),
+        options=_options(field, limits),
+        live=True,
+    )
+    if not _listed(field, limits):
+        return [widget]
+    offered = (short(each, MAX_CHOICE_UNITS) for each in field.choices[: limits.options])
+    choices = "\n".join(f"{number}. {each}" for number, each in enumerate(offered, start=1))
+    heading = Paragraph((Theirs(field.title, style="bold", suffix=":"),))
+    return [heading, Frame(choices), widget]
+
+
+def _widget(field: Field, locale: Locale) -> messages.FieldType:
+    if field.type is FieldType.NUMBER and locale.decimal_comma:
+        return messages.FieldType.LINE  # Fields for numbers take a decimal point only.
+    return _WIDGETS[field.type]
+
+
+def _listed(field: Field, limits: Limits) -> bool:
+    """Whether an option can't hold one of the choices, so that they are listed in full above."""
+    most = limits.label_units
+    return any(len(each) > most or length(visible(each)) > most or "\n" in each for each in field.choices)
+
+
+def _options(field: Field, limits: Limits) -> tuple[Option, ...]:
+    match field.type:
+        case FieldType.BOOLEAN:
+            offered: tuple[Option, ...] = (_YES, _NO)
+        case FieldType.CHOICE | FieldType.MULTI_CHOICE:
+            numbered = _listed(field, limits)
+            offered = tuple(
+                Option(f"{number + 1}. {label}" if numbered else label, str(number))
+                for number, label in enumerate(field.choices)
+            )
+        case _:
+            return ()
+    # What was chosen in a select can't be taken back otherwise.
+    leaves = field.type is not FieldType.MULTI_CHOICE and not field.required
+    return (*offered, Option("No answer", NO_ANSWER)) if leaves and len(offered) < limits.options else offered
+
+
+def _shown(field: Field, value: JsonValue, locale: Locale) -> str:
+    """The value as its field shows it; what it can't show is left out."""
+    if value is None or value == "":
+        return ""
+    try:
+        read = parse(field, value, locale=locale)
+    except ValueError:
+        return valid(str(value)) if field.type in _TYPED else ""
+    match field.type:
+        case FieldType.BOOLEAN:
+            return "yes" if read else "no"
+        case FieldType.CHOICE | FieldType.MULTI_CHOICE:
+            chosen = read if isinstance(read, list) else [read]
+            return ",".join(str(at) for at, each in enumerate(field.choices) if each in chosen)
+        case FieldType.NUMBER if locale.decimal_comma:
+            return str(read).replace(".", ",")
+        case _:
+            return str(read)
+
+
+def in_words(field: Field, values: Values) -> str:
+    """The value, or else the default, in a few words; empty if there is none."""
+    value = values.get(field.name)
+    value = default_of(field) if value is None else value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+# ── what they filled in ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def submitted(fields: Sequence[Field], sent: Mapping[str, str], locale: Locale) -> dict[str, JsonValue]:
+    """What was filled in, by field, for `bot.core.forms.validate`; an empty text where one was left empty."""
+    return {
+        field.name: _read(field, sent.get(actions.input_field(field.name), ""), locale) for field in fields
+    }
+
+
+def _read(field: Field, sent: str, locale: Locale) -> JsonValue:
+    match field.type:
+        case FieldType.CHOICE:
+            return next(iter(_chosen(field, sent)), "")
+        case FieldType.MULTI_CHOICE:
+            return [*_chosen(field, sent)]
+        case FieldType.BOOLEAN if sent == NO_ANSWER:
+            return ""
+        case FieldType.DATETIME if sent.isascii() and sent.isdigit():
+            return _moment(int(sent), locale)
+        case _:
+            return sent
+
+
+def _chosen(field: Field, sent: str) -> list[str]:
+    """The choices that these options stand for; none for what a newer or older release sent."""
+    numbers = {int(each) for each in sent.split(",") if each.isascii() and each.isdigit()}
+    return [choice for number, choice in enumerate(field.choices) if number in numbers]
+
+
+def _moment(seconds: int, locale: Locale) -> str:
+    """Seconds since the epoch, in the person's time zone."""
+    try:
+        return datetime.fromtimestamp(seconds, locale.zone or UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def errors(fields: Sequence[Field], problems: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with these fields, by what they are called in the form."""
+    return {
+        actions.input_field(field.name): f"{field.title} {problems[field.name]}"[:ERROR_CHARACTERS]
+        for field in fields
+        if field.name in problems
+    }
+
+
+def wrong(fields: Sequence[Field], problems: Mapping[str, str]) -> list[Block]:
+    """What is wrong with these fields, to stand above them where a form can't say it at each one."""
+    return [
+        Paragraph((Bold("⚠ "), Theirs(f"{field.title} {problems[field.name]}", style="plain")))
+        for field in fields
+        if field.name in problems
+    ]
