@@ -32,25 +32,19 @@ AS_THE_APP = "as the app"
 
 
 def headline(call: ToolCall) -> Line:
-    """`Send € 1,200 to Acme · with the tool send_money · as the app`.
-
-    The title has the arguments as they were at first, so it isn't said of a call that was edited.
-    """
+    """`Send € 1,200 to Acme · with the tool send_money · as the app`, as the call stands now."""
     whom: Line = (" · ", Theirs(call.on_behalf, NAME_UNITS) if call.on_behalf.strip() else AS_THE_APP)
-    if is_edited(call):
-        first: Line = (" · first asked as ", Theirs(call.title, TITLE_UNITS)) if call.title.strip() else ()
-        return ("Use the tool ", Theirs(call.tool, NAME_UNITS, "strong"), *whom, ", as edited", *first)
-    if call.title.strip():
-        what = Theirs(call.title, TITLE_UNITS, "strong")
-        return (what, " · with the tool ", Theirs(call.tool, NAME_UNITS), *whom)
-    return ("Use the tool ", Theirs(call.tool, NAME_UNITS, "strong"), *whom)
+    edited: Line = (", as edited",) if is_edited(call) else ()
+    if summary := call.summary.strip():
+        what = Theirs(summary, TITLE_UNITS, "strong")
+        return (what, " · with the tool ", Theirs(call.tool, NAME_UNITS), *whom, *edited)
+    return ("Use the tool ", Theirs(call.tool, NAME_UNITS, "strong"), *whom, *edited)
 
 
 def what(call: ToolCall) -> str:
     """The same for a screen reader, as plain text."""
-    if is_edited(call):
-        return f"{call.tool}, as edited"
-    return call.title.strip() or call.tool
+    edited = ", as edited" if is_edited(call) else ""
+    return f"{call.summary.strip() or call.tool}{edited}"
 
 
 # ── arguments ───────────────────────────────────────────────────────────────────────────────────────────

@@ -185,7 +185,7 @@ def _quoted(prompt: str, context: str) -> list[Block]:
 
 def _prompt(card: QuestionCard) -> str:
     """The prompt; nothing where the headline says the same."""
-    said = card.call is not None and card.call.title.strip() == card.prompt.strip()
+    said = card.call is not None and card.call.summary.strip() == card.prompt.strip()
     return "" if said and len(card.prompt) <= gates.TITLE_UNITS else card.prompt
 
 
