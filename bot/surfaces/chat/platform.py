@@ -33,6 +33,8 @@ class Capabilities:
     #: Seconds between two edits of one run's progress message, at least.
     edit_interval_s: float
     limits: Limits
+    #: What lets the app into a conversation, as something to do; `{app}` is its name.
+    admission: str = "Invite me"
 
 
 class ChatPlatform(Protocol):

@@ -417,7 +417,30 @@ async def test_a_file_is_offered_in_a_personal_chat_and_uploaded_once_it_is_want
     assert teams.uploads == {"result.md": b"# Tides"}
     assert shown is not None
     assert shown["attachments"][0]["content"] == {"uniqueId": "u1", "fileType": "md"}
-    assert await platform.files.accept({**accepted, "action": "decline"}) is None
+    assert await platform.files.accept(accepted) is None
+
+
+async def test_a_file_that_is_declined_is_not_kept(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
+    offered = await platform.files.offer("result.md", "# Tides", "The result")
+    context = offered["attachments"][0]["content"]["declineContext"]
+    wanted = {"context": context, "uploadInfo": {"uploadUrl": teams.upload_url("result.md")}}
+    assert await platform.files.accept({**wanted, "action": "decline"}) is None
+    assert await platform.files.accept({**wanted, "action": "accept"}) is None
+    assert teams.uploads == {}
+
+
+async def test_a_file_whose_upload_failed_can_be_wanted_again(
+    teams: LoopbackTeams, platform: TeamsPlatform
+) -> None:
+    offered = await platform.files.offer("result.md", "# Tides", "The result")
+    context = offered["attachments"][0]["content"]["acceptContext"]
+    wanted = {"action": "accept", "context": context}
+    url = teams.upload_url("result.md")
+    async with teams.outage():
+        with pytest.raises(Later):
+            await platform.files.accept({**wanted, "uploadInfo": {"uploadUrl": url}})
+    assert await platform.files.accept({**wanted, "uploadInfo": {"uploadUrl": url}}) is not None
+    assert teams.uploads == {"result.md": b"# Tides"}
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ class ThreadOpener:
     async def _fail(self, run: Run, rejected: Rejected) -> None:
         log.warning("a thread could not be opened; the run is not started", run_id=run.id, code=rejected.code)
         sentence = run_messages.why_not_placed(
-            rejected.reason, rejected.code, await self._platform.app_name(), self._platform.capabilities.title
+            rejected.reason, rejected.code, await self._platform.app_name(), self._platform.capabilities
         )
         await self._store.runs.fail_unplaced(run.id, RunError(code=NOT_POSTED, message=sentence))
 

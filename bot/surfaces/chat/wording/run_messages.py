@@ -31,6 +31,7 @@ from bot.surfaces.chat.messages import (
     joined,
     said,
 )
+from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.shortening import length, pieces
 
 INPUT_UNITS = 300
@@ -255,9 +256,10 @@ NOT_PLACED = {
 }
 
 
-def why_not_placed(reason: Reason, code: str, app: str, platform: str) -> str:
+def why_not_placed(reason: Reason, code: str, app: str, platform: Capabilities) -> str:
     """Why a run's thread can't be opened, and what helps. Plain text; `app` is our name."""
     if reason is Reason.NOT_A_MEMBER:
-        return f"I'm not a member of that channel. Invite me with /invite @{app}, then start it again."
-    why = NOT_PLACED.get(reason, f"I can't post there ({platform} says: {code}).")
+        what_helps = platform.admission.format(app=app)
+        return f"I'm not a member of that channel. {what_helps}, then start it again."
+    why = NOT_PLACED.get(reason, f"I can't post there ({platform.title} says: {code}).")
     return f"{why} Nothing was started."

@@ -285,6 +285,7 @@ async def open_api(
             web.proxy = None
         granted = settings.slack_edits_per_minute
         limiter = RateLimiter(rates(granted), ack_priority=ack_priority)
-        yield SlackApi(
-            web, metrics, limiter, Capabilities(SURFACE, "Slack", edit_interval_s(granted), LIMITS)
+        capabilities = Capabilities(
+            SURFACE, "Slack", edit_interval_s(granted), LIMITS, "Invite me with /invite @{app}"
         )
+        yield SlackApi(web, metrics, limiter, capabilities)

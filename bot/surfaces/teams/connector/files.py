@@ -59,15 +59,17 @@ class Offers:
     async def accept(self, value: Json) -> Json | None:
         """Upload what a person consented to (the value of `fileConsent/invoke`); the message that shows it.
 
-        None: it was declined, or is no longer kept. Raises Later, Rejected, StoreUnavailable.
+        None: it was declined, or is no longer kept. Either way it isn't kept any longer, unless the upload
+        failed. Raises Later, Rejected, StoreUnavailable.
         """
-        offer_id = str(_field(_field(value, "context"), NAME).get("file") or "")
-        kept = await self._memory.recall(self._key(offer_id)) if offer_id else None
+        key = self._key(str(_field(_field(value, "context"), NAME).get("file") or ""))
+        kept, to = await self._memory.recall(key), _field(value, "uploadInfo")
         if kept is None or value.get("action") != "accept":
+            await self._memory.forget(key)
             return None
         offer = Offer(*json.loads(kept))
-        to = _field(value, "uploadInfo")
         await self._upload(str(to.get("uploadUrl") or ""), offer.content.encode())
+        await self._memory.forget(key)
         shown = {"uniqueId": to.get("uniqueId"), "fileType": to.get("fileType")}
         info = {"contentType": INFO, "name": offer.file_name, "contentUrl": to.get("contentUrl")}
         return {"type": "message", "attachments": [{**info, "content": shown}]}

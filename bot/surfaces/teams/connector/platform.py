@@ -32,7 +32,7 @@ from bot.surfaces.chat.messages import (
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Capabilities, Priority
 from bot.surfaces.chat.rate_limiter import Rate, RateLimiter
-from bot.surfaces.teams import SURFACE
+from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, ConnectorClient, address
 from bot.surfaces.teams.connector.directory import Directory
 from bot.surfaces.teams.connector.failures import RateLimited, Uncertain
@@ -96,7 +96,7 @@ class TeamsApp:
 class TeamsPlatform:
     """A ChatPlatform, and what only Teams has. Calls raise StoreUnavailable, too."""
 
-    capabilities = Capabilities(SURFACE, "Microsoft Teams", EDIT_INTERVAL_S, LIMITS)
+    capabilities = Capabilities(SURFACE, TITLE, EDIT_INTERVAL_S, LIMITS, "Add the app {app} there")
 
     def __init__(
         self,
