@@ -56,8 +56,8 @@ _numbers = itertools.count(1)
 
 
 @dataclass
-class MemoryPlatform:
-    """People, private messages and forms; implements all ports of the engine."""
+class MemoryPorts:
+    """People, private messages, forms and orphans: the ports that the engine needs beside ChatPlatform."""
 
     #: People of whom the platform can't say who they are.
     strangers: set[str] = field(default_factory=set)
@@ -137,7 +137,7 @@ class MemoryChat:
     """Everything a test needs. The tests play the crew's worker and the people."""
 
     store: Store
-    platform: MemoryPlatform
+    platform: MemoryPorts
     engine: InboundEngine
     background: BackgroundTasks
 
@@ -336,7 +336,7 @@ def text_of(value: object) -> str:
 @asynccontextmanager
 async def memory_chat(redis_url: str) -> AsyncIterator[MemoryChat]:
     async with open_store(redis_url) as store:
-        platform, background = MemoryPlatform(), BackgroundTasks()
+        platform, background = MemoryPorts(), BackgroundTasks()
         ports = InboundPlatform(CAPABILITIES, platform, platform, platform, platform, platform)
         presence = Presence(SURFACE, store.memory, "web-1")
         console = ConsoleLinks(store.memory, "http://127.0.0.1:3000", "secret")

@@ -239,14 +239,15 @@ async def teams_chat(redis_url: str) -> AsyncIterator[TeamsChat]:
             dispatch = inbound.activities(Metrics(), priority).dispatch
             url = RequestUrl(verifier, settings.teams_tenant_id, dispatch, local=True)
             await store.catalogue.announce("tests", [DEMO, GREETER])
-            async with _served(url.routes()) as address:
+            async with served(url.routes()) as address:
                 teams.connect(f"{address}/api/messages")
                 yield TeamsChat(store, teams, inbound, channel, people, thread.id)
             await inbound.background.drain(1)
 
 
 @asynccontextmanager
-async def _served(routes: list[web.RouteDef]) -> AsyncIterator[str]:
+async def served(routes: list[web.RouteDef]) -> AsyncIterator[str]:
+    """A server with these routes; its address."""
     application = web.Application()
     application.add_routes(routes)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)

@@ -18,12 +18,19 @@ from tests.contract.chat.memory_inbound import (
     memory_chat,
     target_of,
 )
+from tests.contract.chat.slack_inbound import SlackChat, slack_chat_over_a_socket, slack_chat_over_http
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
 
-Chat = MemoryChat | TeamsChat
+Chat = MemoryChat | SlackChat | TeamsChat
+CHATS = {
+    "memory": memory_chat,
+    "slack over http": slack_chat_over_http,
+    "slack over a socket": slack_chat_over_a_socket,
+    "teams": teams_chat,
+}
 
 
-@pytest.fixture(params=[memory_chat, teams_chat], ids=["memory", "teams"])
+@pytest.fixture(params=CHATS.values(), ids=list(CHATS))
 async def chat(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Chat]:
     async with request.param(redis_url) as made:
         yield made
