@@ -1,6 +1,8 @@
 """Crewdeck for authors of crews. Programs that start and answer runs use `crewdeck.client`.
 
 - `AskHuman`: the tool `ask_human`, for agents that a factory builds. Agents in YAML have it already.
+- `requires_approval`, `Policy`: people approve each call of a tool (docs/approvals.md).
+- `NotApproved`: raised where code calls such a tool and they don't.
 - `crew`: declares what people need to know of a factory (docs/crews.md).
 - `idempotency_key`: inside a tool, a name for this very call, the same if the call is made again.
 - `HumanInputRequiredEvent`, `HumanInputCompletedEvent`: questions and answers on CrewAI's event bus.
@@ -12,21 +14,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crews.definitions.approval import NotApproved, requires_approval
     from crews.definitions.decorator import crew
+    from crews.definitions.policies import Policy
     from crews.human_input.ask_human import AskHuman
     from crews.run.context import idempotency_key
     from crews.worker.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
 
-__all__ = ["AskHuman", "HumanInputCompletedEvent", "HumanInputRequiredEvent", "crew", "idempotency_key"]
+__all__ = [
+    "AskHuman",
+    "HumanInputCompletedEvent",
+    "HumanInputRequiredEvent",
+    "NotApproved",
+    "Policy",
+    "crew",
+    "idempotency_key",
+    "requires_approval",
+]
 
 _LATER = {
     "AskHuman": "crews.human_input.ask_human",
     "HumanInputCompletedEvent": "crews.worker.bus_events",
     "HumanInputRequiredEvent": "crews.worker.bus_events",
+    "NotApproved": "crews.definitions.approval",
+    "Policy": "crews.definitions.policies",
     "crew": "crews.definitions.decorator",
     "idempotency_key": "crews.run.context",
+    "requires_approval": "crews.definitions.approval",
 }
-"""Imported on first use: all but `crew` need crewai, which comes with `crewdeck[worker]`."""
+"""Imported on first use: `AskHuman`, the events and `idempotency_key` need crewai, of `crewdeck[worker]`."""
 
 
 def __getattr__(name: str) -> Any:

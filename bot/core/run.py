@@ -10,7 +10,7 @@ from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.people import names_of
 from bot.core.place import Place
-from bot.core.policy import Policy, can_decide
+from bot.core.policy import Policy, can_decide, resolve
 from bot.core.text import ValidJson, ValidText
 from bot.core.value import Value
 
@@ -90,4 +90,7 @@ def can_view(actor: Actor, run: Run) -> bool:
     """Whether `actor` may see the run: its requester, and whoever may decide in it or cancel it."""
     if actor.admin or not names_of(actor).isdisjoint(run.requester.authenticated):
         return True
-    return can_decide(actor, run.approvers) or can_decide(actor, run.cancellers)
+    if can_decide(actor, run.approvers) or can_decide(actor, run.cancellers):
+        return True
+    admitted = run.crew.allowed_memberships
+    return any(can_decide(actor, resolve(each, run.requester, admitted)) for each in run.crew.policies)

@@ -43,6 +43,8 @@ class ToolCall(Strict):
         if name not in self.arguments:
             return placeholder[0]
         value = self.arguments[name]
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # As people write it.
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
     def edited(self, changes: Mapping[str, JsonValue]) -> ToolCall:

@@ -21,13 +21,31 @@ from crews.crewai_adapter.flow_access import human_feedback_of
 from crews.crewai_adapter.kickoff import suppress_console
 from crews.crewai_adapter.openai import lacks_key
 from crews.crewai_adapter.task_outputs import without_task_output_storage
-from crews.definitions.catalog import ASK_HUMAN, Definition
-from crews.definitions.decorator import card_of, declared_by
-from crews.definitions.definition import AgentEntry, CrewFile, Limits, TaskEntry, ToolEntry
+from crews.definitions.catalog import Definition
+from crews.definitions.decorator import card_of, declared_by, reviewers_by
+from crews.definitions.definition import (
+    ASK_HUMAN,
+    AgentEntry,
+    CrewFile,
+    Limits,
+    TaskEntry,
+    ToolEntry,
+)
 from crews.definitions.exceptions import CrewBroken
+from crews.definitions.gates import Gates
+from crews.definitions.policies import Policies
 from crews.definitions.scripted import SCRIPTED, ScriptedLLM, read_script
-from crews.definitions.tool_options import declare, declare_tools, import_class
+from crews.definitions.tool_options import (
+    declare,
+    declare_entry,
+    declare_guarded,
+    declare_reviewers,
+    declare_tools,
+    import_class,
+    make,
+)
 from crews.flows.human_feedback import feedback_spec_of
+from crews.human_input.arguments import Parameters
 from crews.human_input.ask_human import AskHuman
 
 Inputs = Mapping[str, JsonValue]
@@ -50,6 +68,10 @@ class Blueprint(Protocol):
     @property
     def tools(self) -> Sequence[ToolEntry]:
         """The declarations of its tools."""
+
+    @property
+    def gates(self) -> Gates:
+        """Which of its tools need an approval."""
 
     def card(self) -> Card: ...
 
@@ -81,8 +103,21 @@ class YamlCrew:
     def tools(self) -> Sequence[ToolEntry]:
         return tuple(self.definition.crew.tools.values())
 
+    @property
+    def gates(self) -> Gates:
+        crew = self.definition.crew
+        return Gates(crew.tools, self.definition.policies, crew.input_types)
+
     def card(self) -> Card:
         return self.definition.card()
+
+    def check_gates(self) -> None:
+        """Raises CrewBroken if an approval doesn't go with its tool."""
+        for name, entry in self.definition.crew.tools.items():
+            if entry.approval is not None and entry.use is not None:
+                tool = make(entry.use)
+                declare_entry(tool, name)
+                check_gate(self.definition, self.gates, name, tool)
 
     def build(self, inputs: Inputs) -> Crew:
         return _Builder(self.definition, self.default_model, inputs).crew()
@@ -119,6 +154,11 @@ class PythonCrew:
     def tools(self) -> Sequence[ToolEntry]:
         return tuple(self._declared.tools.values())
 
+    @property
+    def gates(self) -> Gates:
+        crew = self._declared
+        return Gates(crew.tools, crew.named(Policies()), crew.input_types)
+
     def card(self) -> Card:
         return card_of(self.name, self.factory)
 
@@ -135,6 +175,9 @@ class PythonCrew:
             prepare(agent)
         given = [each.tools or [] for each in built.agents] + [each.tools or [] for each in built.tasks]
         declare_tools(chain.from_iterable(given), self.tools)
+        for task in built.tasks:
+            if (chosen := reviewers_by(self.factory, task.name)) is not None:
+                declare_reviewers(task, chosen)
         return without_task_output_storage(built)
 
     def _flow(self, flow: Flow[Any]) -> Flow[Any]:
@@ -156,6 +199,7 @@ class _Builder:
         self._default_model = default_model
         self._inputs = inputs
         self._models: dict[str, BaseLLM] = {}
+        self._gates = YamlCrew(definition).gates
 
     def crew(self) -> Crew:
         agents = {name: self._agent(entry) for name, entry in self._definition.agents.items()}
@@ -193,7 +237,7 @@ class _Builder:
         self, name: str, entry: TaskEntry, agents: Mapping[str, Agent], tasks: Mapping[str, Task]
     ) -> Task:
         options = entry.model_dump(
-            exclude={"agent", "context", "tools", "output_pydantic"}, exclude_none=True
+            exclude={"agent", "context", "tools", "output_pydantic", "approvers"}, exclude_none=True
         )
         if entry.context is not None:
             options["context"] = [tasks[other] for other in entry.context]
@@ -201,11 +245,23 @@ class _Builder:
             options["output_pydantic"] = import_class(entry.output_pydantic)
         if entry.tools:
             options["tools"] = [*self._tools(entry.tools), AskHuman()]
-        return Task(name=name, agent=agents[entry.agent] if entry.agent else None, **options)
+        task = Task(name=name, agent=agents[entry.agent] if entry.agent else None, **options)
+        if entry.approvers is not None:
+            declare_reviewers(task, entry.approvers.approvers(self._definition.policies))
+        return task
 
     def _tools(self, names: list[str]) -> list[Any]:
         named = self._definition.crew.tools
-        return [_tool(named[name]) for name in names if name != ASK_HUMAN]
+        return [self._tool(name, named[name]) for name in names if name != ASK_HUMAN]
+
+    def _tool(self, name: str, entry: ToolEntry) -> Any:
+        tool = make(entry.use or "")
+        declare(tool, entry.on_interrupted)
+        declare_entry(tool, name)
+        if entry.approval is not None:
+            declare_guarded(tool)
+        check_gate(self._definition, self._gates, name, tool)
+        return tool
 
     def _model(self, name: str | None) -> BaseLLM:
         name = name or self._definition.crew.model or self._default_model
@@ -229,10 +285,14 @@ class _Builder:
         return model
 
 
-def _tool(entry: ToolEntry) -> Any:
-    tool = import_class(entry.use)()
-    declare(tool, entry.on_interrupted)
-    return tool
+def check_gate(definition: Definition, gates: Gates, name: str, tool: Any) -> None:
+    """Raises CrewBroken, with file and line, if the gate doesn't go with the tool."""
+    gate = gates.of(tool)
+    if gate is None:
+        return
+    parameters = Parameters(tool.name, getattr(tool, "args_schema", None), gate.hide)
+    for at, what in gate.mistakes(parameters.json_schema, parameters.secrets):
+        raise CrewBroken(f"{definition.page.problem(('tools', name, 'approval', *at), what)}.")
 
 
 _KEY = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:KEY|TOKEN|KEY_ID)\b")

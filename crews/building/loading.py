@@ -46,10 +46,17 @@ def load(
 ) -> Loaded:
     """All crews that can be loaded. YAML goes before Python. `begins` is called before each import."""
     build_response_models()
-    loaded = Loaded({name: YamlCrew(each, settings.model) for name, each in catalog.definitions.items()}, {})
+    loaded = Loaded({}, {})
+    for name, each in catalog.definitions.items():
+        crew = YamlCrew(each, settings.model)
+        problem = _gates_problem(crew, settings.build_timeout)
+        if problem is None:
+            loaded.crews[name] = crew
+        else:
+            loaded.problems[name] = problem
     wanted = []
     for entry in catalog.factories:
-        if entry.name in loaded.crews:
+        if entry.name in catalog.definitions:
             log.warning("a factory is hidden by a folder of the same name", crew=entry.name)
         else:
             wanted.append(entry)
@@ -60,6 +67,19 @@ def load(
         else:
             loaded.crews[entry.name] = came
     return loaded
+
+
+def _gates_problem(crew: YamlCrew, seconds: float) -> CrewBroken | None:
+    """What is wrong with the approvals of a crew's tools, which are imported for it; None if nothing."""
+    if not any(entry.approval is not None for entry in crew.tools):
+        return None
+    match Bounded(crew.check_gates).within(seconds):
+        case Returned():
+            return None
+        case Raised(error):
+            return refused("Its tools can't be loaded", error)
+        case None:
+            return not_built_within(seconds)
 
 
 def check(

@@ -14,6 +14,7 @@ from crewai.agents.agent_executor import AgentExecutor, AgentExecutorState
 from crewai.agents.step_executor import StepExecutor
 from crewai.flow.flow import FlowState
 
+from crews.definitions.approval import LET_THROUGH
 from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, AgentAtWork
 
 MAX_CONCURRENT_TOOL_CALLS = 512
@@ -84,8 +85,11 @@ def _at_work(executor: AgentExecutor) -> Iterator[None]:
     """What an agent calls is a step of its own, even if the agent works inside a tool."""
     agent = AGENT.set(AgentAtWork(executor.agent, executor.task))
     inside = INSIDE_TOOL.set(False)
+    # An approved call is the tool's, not that of agents who work for it.
+    approved = LET_THROUGH.set(())
     try:
         yield
     finally:
+        LET_THROUGH.reset(approved)
         INSIDE_TOOL.reset(inside)
         AGENT.reset(agent)

@@ -13,10 +13,24 @@ from crews.crewai_adapter import (
     llm,
     openai,
     rpm,
+    tool_hooks,
     tools,
 )
 
-PATCHES = (llm, arguments, tools, rpm, interpolation, flow, attempts, agents, executor, openai, bus)
+PATCHES = (
+    llm,
+    arguments,
+    tools,
+    tool_hooks,
+    rpm,
+    interpolation,
+    flow,
+    attempts,
+    agents,
+    executor,
+    openai,
+    bus,
+)
 
 
 def install() -> None:

@@ -13,33 +13,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import JsonValue, ValidationError
 
 from bot.core.crew import Crew
 from crews.definitions import yaml_lines
-from crews.definitions.definition import AgentEntry, CrewFile, Entry, Limits, TaskEntry
+from crews.definitions.definition import ASK_HUMAN, AgentEntry, CrewFile, Limits, TaskEntry
 from crews.definitions.placeholders import PLACEHOLDER
+from crews.definitions.policies import Policies
+from crews.definitions.policies_file import read_policies
+from crews.definitions.validation import validated, validated_all
 from crews.definitions.yaml_lines import Document, Problem, Unreadable
 
 GROUP = "crewdeck.crews"
 """The entry point group of factories."""
 FILES = ("crew.yaml", "agents.yaml", "tasks.yaml")
-ASK_HUMAN = "ask_human"
 AS_WRITTEN = frozenset({"string", "text", "choice", "date", "time", "datetime", "email", "url"})
 """Types of inputs whose values are text."""
 
-PLAIN_WORDS = {
-    "missing": "is missing",
-    "model_type": "must have keys with values below it",
-    "dict_type": "must have keys with values below it",
-}
-"""For what pydantic says in words of Python, by its type of error."""
-
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$", re.IGNORECASE)
-
-E = TypeVar("E", bound=Entry)
 
 
 @dataclass(frozen=True)
@@ -51,9 +41,23 @@ class Definition:
     crew: CrewFile
     agents: Mapping[str, AgentEntry]
     tasks: Mapping[str, TaskEntry]
+    #: `crew.yaml` with the positions of its keys.
+    page: Document
+    #: Those of its folder.
+    shared: Policies = field(default_factory=Policies)
 
     def card(self) -> Crew:
-        return self.crew.card(self.name)
+        reviewers = [
+            task.approvers.approvers(self.policies)
+            for task in self.tasks.values()
+            if task.approvers is not None
+        ]
+        return self.crew.card(self.name, self.shared, *reviewers)
+
+    @property
+    def policies(self) -> Policies:
+        """All groups and policies that the crew can name."""
+        return self.crew.named(self.shared)
 
     @property
     def limits(self) -> Limits:
@@ -87,8 +91,10 @@ def read(folders: Iterable[Path]) -> Catalog:
         except OSError as error:
             problems.append(Problem(folder, 0, "", _no_folder(error)))
             continue
+        shared, found = read_policies(folder)
+        problems += found
         for each in homes:
-            definition, found = read_crew(each)
+            definition, found = read_crew(each, shared)
             problems += found
             if definition is not None:
                 definitions[definition.name] = definition
@@ -113,8 +119,8 @@ def _no_folder(error: OSError) -> str:
     return f"can't be read: {error.strerror} (CREWDECK_CONFIG_DIR)"
 
 
-def read_crew(folder: Path) -> tuple[Definition | None, list[Problem]]:
-    """Read one crew's folder: the definition, or all of its problems."""
+def read_crew(folder: Path, shared: Policies | None = None) -> tuple[Definition | None, list[Problem]]:
+    """Read one crew's folder: the definition, or all of its problems. `shared`: its folder's policies."""
     pages: list[Document] = []
     problems: list[Problem] = []
     for file in FILES:
@@ -126,19 +132,19 @@ def read_crew(folder: Path) -> tuple[Definition | None, list[Problem]]:
         problems.append(Problem(folder, 0, "", "a crew's name has only letters, digits, - and _"))
     if problems:
         return None, problems
-    return _checked(folder, *pages)
+    return _checked(folder, shared or Policies(), *pages)
 
 
 def _checked(
-    folder: Path, crew_page: Document, agents_page: Document, tasks_page: Document
+    folder: Path, shared: Policies, crew_page: Document, agents_page: Document, tasks_page: Document
 ) -> tuple[Definition | None, list[Problem]]:
-    crew, problems = _entry(CrewFile, _with_declared_defaults(crew_page), (), crew_page.content)
-    agents, of_agents = _entries(AgentEntry, agents_page)
-    tasks, of_tasks = _entries(TaskEntry, tasks_page)
+    crew, problems = validated(CrewFile, _with_declared_defaults(crew_page), (), crew_page.content)
+    agents, of_agents = validated_all(AgentEntry, agents_page)
+    tasks, of_tasks = validated_all(TaskEntry, tasks_page)
     problems += of_agents + of_tasks
     if crew is None or problems:
         return None, problems
-    definition = Definition(folder.name, folder, crew, agents, tasks)
+    definition = Definition(folder.name, folder, crew, agents, tasks, crew_page, shared)
     problems += _crew_problems(definition, crew_page)
     problems += _agent_problems(definition, agents_page)
     problems += _task_problems(definition, tasks_page)
@@ -155,74 +161,6 @@ def _with_declared_defaults(page: Document) -> Document:
     return page
 
 
-def _entry(
-    kind: type[E], page: Document, at: yaml_lines.Location, content: JsonValue
-) -> tuple[E | None, list[Problem]]:
-    try:
-        return kind.model_validate(content), []
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-    if _took_as_text(page, at, content, details):
-        return _entry(kind, page, at, content)
-    return None, [page.problem((*at, *_place(each["loc"])), _words(kind, each)) for each in details]
-
-
-def _took_as_text(
-    page: Document, at: yaml_lines.Location, content: JsonValue, details: Iterable[Mapping[str, Any]]
-) -> bool:
-    """Where text is wanted and a number, true or false was read, that becomes what is written for it."""
-    taken = False
-    for each in details:
-        place = _place(each["loc"])
-        written = page.written.get((*at, *place)) if each["type"] == "string_type" else None
-        if written is not None:
-            taken = _put(content, place, written) or taken
-    return taken
-
-
-def _put(content: Any, place: tuple[int | str, ...], written: str) -> bool:  # noqa: ANN401 - what a file has
-    """Replace what is there; whether it wasn't the same before."""
-    for key in place[:-1]:
-        content = content[key]
-    before, content[place[-1]] = content[place[-1]], written
-    return bool(before != written)
-
-
-def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """A location without the names that pydantic adds for the branches of a union and for keys."""
-    branches = {"str", "int", "float", "bool", "list[str]", "[key]"}
-    return tuple(each for each in location if each not in branches)
-
-
-def _words(kind: type[Entry], error: Mapping[str, object]) -> str:
-    match error["type"]:
-        case "extra_forbidden" if error["loc"] == ("max_execution_time",):
-            return "would count the time that people take; set limits.time in crew.yaml"
-        case "extra_forbidden":
-            known = f" (known here: {', '.join(kind.model_fields)})" if len(error["loc"]) == 1 else ""  # type: ignore[arg-type]
-            return f"is no key that Crewdeck knows{known}"
-        case "value_error":
-            return str(error["msg"]).removeprefix("Value error, ")
-        case "string_type" if error["input"] is None:
-            return "is empty where text is wanted; write it, in quotes if the text is ~ or null"
-        case _:
-            said = str(error["msg"])
-            return PLAIN_WORDS.get(str(error["type"])) or said[:1].lower() + said[1:]
-
-
-def _entries(kind: type[E], page: Document) -> tuple[dict[str, E], list[Problem]]:
-    if not isinstance(page.content, dict) or not page.content:
-        return {}, [page.problem((), "must name at least one entry, each with its keys below it")]
-    entries: dict[str, E] = {}
-    problems: list[Problem] = []
-    for name, content in page.content.items():
-        entry, found = _entry(kind, page, (name,), content)
-        problems += found
-        if entry is not None:
-            entries[name] = entry
-    return entries, problems
-
-
 def _crew_problems(definition: Definition, page: Document) -> Iterator[Problem]:
     crew = definition.crew
     if crew.main_input is not None and crew.main_input not in crew.inputs:
@@ -232,8 +170,7 @@ def _crew_problems(definition: Definition, page: Document) -> Iterator[Problem]:
             entry.field(name)
         except ValueError as error:
             yield page.problem(("inputs", name), str(error))
-    if ASK_HUMAN in crew.tools:
-        yield page.problem(("tools", ASK_HUMAN), "every agent has ask_human already; it needs no entry")
+    yield from (page.problem(at, what) for at, what in crew.mistakes(definition.shared))
 
 
 def _agent_problems(definition: Definition, page: Document) -> Iterator[Problem]:
@@ -254,6 +191,8 @@ def _task_problems(definition: Definition, page: Document) -> Iterator[Problem]:
         elif task.agent not in definition.agents:
             yield page.problem((name, "agent"), f"{task.agent} is no agent of agents.yaml")
         yield from _context(definition, page, name, task)
+        if task.approvers is not None and (found := task.approvers.mistake(definition.policies)):
+            yield page.problem((name, "approvers", *found[0]), found[1])
 
 
 def _context(definition: Definition, page: Document, name: str, task: TaskEntry) -> Iterator[Problem]:
@@ -269,8 +208,12 @@ def _unknown_tools(
     definition: Definition, page: Document, name: str, tools: Iterable[str]
 ) -> Iterator[Problem]:
     for index, tool in enumerate(tools):
-        if tool != ASK_HUMAN and tool not in definition.crew.tools:
+        if tool == ASK_HUMAN:
+            continue
+        if tool not in definition.crew.tools:
             yield page.problem((name, "tools", index), f"crew.yaml names no tool {tool}")
+        elif definition.crew.tools[tool].use is None:
+            yield page.problem((name, "tools", index), f"crew.yaml doesn't say with `use` what {tool} is")
 
 
 def _placeholders(

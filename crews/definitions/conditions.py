@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import structlog
 from pydantic import JsonValue
-
-log = structlog.get_logger(__name__)
 
 VARIABLES = ("args", "inputs", "crew", "requester")
 """What a condition may look at."""
@@ -65,7 +62,7 @@ class Condition:
             reason = str(result.value()).partition(":")[0]  # What follows may quote an argument.
         except Exception as error:  # noqa: BLE001 - whatever goes wrong means: ask
             reason = type(error).__name__
-        log.warning("a condition has no answer, so people are asked", when=self.text, reason=reason)
+        _log().warning("a condition has no answer, so people are asked", when=self.text, reason=reason)
         return True
 
     @cached_property
@@ -84,6 +81,13 @@ def _cel() -> Any:  # noqa: ANN401 - a module
             f'needs cel-expr-python, which can\'t be imported ({error}): pip install "crewdeck[worker]"'
         ) from error
     return cel
+
+
+def _log() -> Any:  # noqa: ANN401 - the library's
+    """The logger, which authors who only declare a condition don't need."""
+    import structlog
+
+    return structlog.get_logger(__name__)
 
 
 def _check_length(text: str) -> None:
@@ -184,6 +188,22 @@ def _compiles(text: str, variables: Mapping[str, Any]) -> bool:
     except InvalidCondition:
         return False
     return True
+
+
+def invalid(text: str, inputs: Fields | None = None, args: Fields | None = None) -> str:
+    """What is wrong with a condition; empty if nothing is."""
+    try:
+        Condition(text, inputs, args)
+    except InvalidCondition as error:
+        return str(error)
+    return ""
+
+
+def type_of_input(kind: str) -> str:
+    """The type of a crew's input, from what `inputs` says. What isn't known is not checked."""
+    return {"text": TEXT, "choice": TEXT, "date": TEXT, "email": TEXT, "url": TEXT}.get(
+        kind, kind if kind in {TEXT, NUMBER, INTEGER, BOOLEAN} else ANY
+    )
 
 
 def types_of(schema: Mapping[str, JsonValue]) -> Fields:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from bot.core import forms
 from bot.core.actor import Membership
 from bot.core.crew import Crew
 from bot.core.fields import FieldType
-from bot.core.policy import Approvers
+from bot.core.policy import Approvers, PolicyDefinition
 from bot.core.question import Deadline, QuestionKind
+from crews.definitions.approval import GateEntry
+from crews.definitions.conditions import invalid, type_of_input
+from crews.definitions.entry import Entry, Reference, Text
+from crews.definitions.policies import THE_REQUESTER, Chosen, Mistake, Policies, PolicyEntry, chosen
 
 _DURATION_PART = re.compile(r"(\d+)\s*([dhms])")
 _UNIT_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -38,18 +43,12 @@ def seconds(text: object) -> int:
 
 
 Seconds = Annotated[int, BeforeValidator(seconds)]
-Text = Annotated[str, Field(min_length=1)]
-Reference = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-"""`module:Class`."""
 
+ASK_HUMAN = "ask_human"
+DELEGATION = frozenset({"delegate_work_to_coworker", "ask_question_to_coworker"})
+"""Tools of CrewAI whose calls are no steps: what the other agent does is."""
 NOBODY_TO_ASK = frozenset({"approve", "approved", "respond", "cancel"})
 """What silence can't mean: nothing is approved, said or withdrawn by nobody."""
-
-
-class Entry(BaseModel):
-    """Something in one of the files."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def _field_type(written: object) -> FieldType:
@@ -94,9 +93,12 @@ class InputEntry(Entry):
 class ToolEntry(Entry):
     """One of the `tools`."""
 
-    use: Reference
+    #: Its class, or its tool. Left out: whatever tool has this name, such as one of an MCP server.
+    use: Reference | None = None
     #: What is done about a call that may or may not have happened when its process died.
     on_interrupted: Literal["retry", "ask", "fail"] = "ask"
+    #: The approval that each call needs.
+    approval: GateEntry = None
 
 
 class Patience(Entry):
@@ -153,19 +155,11 @@ class Review(Entry):
     rounds: Annotated[int, Field(ge=1, le=100)] = 5
 
 
-def _approvers(written: object) -> Approvers:
-    match written:
-        case "requester":
-            return Approvers()
-        case "anyone":
-            return Approvers(requester=False, anyone=True)
-        case [*names] if names and all(isinstance(name, str) and name.strip() for name in names):
-            listed = tuple(str(name) for name in names if name != "requester")
-            return Approvers(requester="requester" in names, listed=listed)
-    raise ValueError('must be requester, anyone, or a list of users and keys such as [U0123ABCD, "key:ci"]')
-
-
-InputProvider = Annotated[Approvers, BeforeValidator(_approvers)]
+def _cancellers(written: object) -> Chosen:
+    chose = chosen(written)
+    if chose.policy is not None:
+        raise ValueError("must be requester, anyone, or a list: a policy can't decide about cancelling")
+    return chose
 
 
 class CrewFile(Entry):
@@ -175,8 +169,10 @@ class CrewFile(Entry):
     description: str = ""
     model: Text | None = None
     process: Literal["sequential", "hierarchical"] = "sequential"
-    approvers: InputProvider = Approvers()
-    cancel: InputProvider = Approvers()
+    groups: dict[str, list[Text]] = {}
+    policies: dict[str, PolicyEntry] = {}
+    approvers: Annotated[Chosen, BeforeValidator(chosen)] = THE_REQUESTER
+    cancel: Annotated[Chosen, BeforeValidator(_cancellers)] = THE_REQUESTER
     admit: list[Literal["guest", "external"]] = []
     main_input: str | None = None
     inputs: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], InputEntry] = {}
@@ -185,16 +181,66 @@ class CrewFile(Entry):
     limits: Limits = Limits()
     review: Review = Review()
 
-    def card(self, name: str) -> Crew:
-        """What people need to know of it."""
+    def named(self, shared: Policies) -> Policies:
+        """All that this crew can name; `shared` are those of its folder."""
+        return Policies(self.groups, self.policies).over(shared)
+
+    def mistakes(self, shared: Policies) -> Iterator[Mistake]:
+        """What is wrong with its policies, and with what names them or looks at its inputs."""
+        right, found = Policies(self.groups, self.policies).checked(shared)
+        named = right.over(shared)
+        yield from found
+        for key, choice in (("approvers", self.approvers), ("cancel", self.cancel)):
+            if wrong := choice.mistake(named):
+                yield (key, *wrong[0]), wrong[1]
+        for name, entry in self.tools.items():
+            yield from ((("tools", name, *at), what) for at, what in self._tool_mistakes(name, entry, named))
+
+    def _tool_mistakes(self, name: str, entry: ToolEntry, named: Policies) -> Iterator[Mistake]:
+        if name == ASK_HUMAN:
+            yield (), "every agent has ask_human already; it needs no entry"
+        if entry.use is None and entry.approval is None:
+            yield (), "must say with `use` what it is"
+        if (approval := entry.approval) is None:
+            return
+        if name in DELEGATION:
+            yield ("approval",), "is for tools; what the other agent calls has approvals of its own"
+        if approval.policy is not None and (wrong := approval.policy.mistake(named)):
+            yield ("approval", "policy", *wrong[0]), wrong[1]
+        if approval.when is not None and (why := invalid(approval.when, self.input_types)):
+            yield ("approval", "when"), why
+
+    @property
+    def input_types(self) -> dict[str, str]:
+        """The types of its inputs, as conditions know them."""
+        return {name: type_of_input(entry.type) for name, entry in self.inputs.items()}
+
+    def policies_of(self, named: Policies, *more: Approvers) -> tuple[PolicyDefinition, ...]:
+        """All policies by which people may have to decide; `more`: what tasks say.
+
+        Those of the crew itself are among them: authors of tools may name them.
+        """
+        gates = [entry.approval.policy for entry in self.tools.values() if entry.approval is not None]
+        chosen_ones = [self.approvers, *filter(None, gates)]
+        used = [each.approvers(named).policy for each in chosen_ones] + [each.policy for each in more]
+        found: list[PolicyDefinition] = []
+        for each in [*used, *map(named.named, self.policies)]:
+            if each is not None and each not in found:
+                found.append(each)
+        return tuple(found)
+
+    def card(self, name: str, shared: Policies, *reviewers: Approvers) -> Crew:
+        """What people need to know of it. Its policies have no mistake (`catalog`, `decorator`)."""
+        named = self.named(shared)
         return Crew(
             name=name,
             title=self.title,
             description=self.description,
             inputs=tuple(entry.field(each) for each, entry in self.inputs.items()),
             main_input=self.main_input,
-            approvers=self.approvers,
-            cancellers=self.cancel,
+            approvers=self.approvers.approvers(named),
+            cancellers=self.cancel.approvers(named),
+            policies=self.policies_of(named, *reviewers),
             allowed_memberships=(Membership.MEMBER, *map(Membership, self.admit)),
             deadlines=self.questions.deadlines(),
         )
@@ -226,6 +272,8 @@ class TaskEntry(Entry):
     context: list[str] | None = None
     tools: list[str] = []
     human_input: bool = False
+    #: Who reviews it; None: the crew's approvers.
+    approvers: Annotated[Chosen | None, BeforeValidator(chosen)] = None
     async_execution: bool = False
     markdown: bool = False
     guardrail: Text | None = None

@@ -1,4 +1,4 @@
-"""What a crew declares for its tools: what happens to a call that was interrupted, and may have happened."""
+"""What a crew declares for its tools and tasks, stored with CrewAI's objects."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import importlib
 from collections.abc import Iterable
 from typing import Any, Literal, cast
 
+from bot.core.policy import Approvers
 from crews.definitions.definition import ToolEntry
 from crews.definitions.exceptions import CrewBroken
 
 OnInterrupted = Literal["retry", "ask", "fail"]
 _NAME = "_crewdeck_on_interrupted"
+_ENTRY = "_crewdeck_entry"
+_REVIEWERS = "_crewdeck_reviewers"
+_GUARDED = "_crewdeck_guarded"
 
 
 def declare(tool: object, what: OnInterrupted) -> None:
@@ -23,13 +27,66 @@ def declared(tool: Any) -> OnInterrupted:  # noqa: ANN401 - CrewAI has several c
     return cast("OnInterrupted", getattr(tool, _NAME, "ask"))
 
 
+def declare_entry(tool: object, name: str) -> None:
+    """Remember the entry of crew.yaml that the tool was made from."""
+    object.__setattr__(tool, _ENTRY, name)
+
+
+def entry_name(tool: Any) -> str | None:  # noqa: ANN401 - CrewAI has several classes of tools
+    """The entry of crew.yaml that the tool was made from; None for one that code made."""
+    return cast("str | None", getattr(tool, _ENTRY, None))
+
+
+def declare_guarded(tool: object) -> None:
+    """Remember that the crew wants an approval for the tool, for calls in which no run can be found."""
+    object.__setattr__(tool, _GUARDED, True)
+
+
+def entry_guarded(tool: object) -> bool:
+    """Whether some crew wants an approval for the tool."""
+    return bool(getattr(tool, _GUARDED, False))
+
+
+def declare_reviewers(task: object, approvers: Approvers) -> None:
+    """Store with the task who reviews it."""
+    object.__setattr__(task, _REVIEWERS, approvers)
+
+
+def reviewers_of(task: object) -> Approvers | None:
+    """Who reviews the task; None: the crew's approvers."""
+    return cast("Approvers | None", getattr(task, _REVIEWERS, None))
+
+
+def make(reference: str) -> Any:  # noqa: ANN401 - CrewAI has several classes of tools
+    """A new tool: an instance of the class, or a copy of the tool that it names. Raises CrewBroken."""
+    found = import_class(reference)
+    if isinstance(found, type):
+        return found()
+    if not hasattr(found, "model_copy"):
+        raise CrewBroken(f"{reference} is neither a class of tools nor a tool.")
+    copy = found.model_copy()
+    object.__setattr__(copy, "current_usage_count", 0)
+    return copy
+
+
+def is_made_by(tool: Any, reference: str) -> bool:  # noqa: ANN401 - CrewAI has several classes of tools
+    """Whether a tool is of this class, or is the tool that it names. Raises CrewBroken."""
+    found = import_class(reference)
+    if isinstance(found, type):
+        return isinstance(tool, found)
+    function = getattr(found, "func", None)
+    return tool is found or (function is not None and getattr(tool, "func", None) is function)
+
+
 def declare_tools(given: Iterable[Any], entries: Iterable[ToolEntry]) -> None:
     """Store a factory's declarations with the tools of these classes. Raises CrewBroken."""
-    kinds = [(import_class(entry.use), entry.on_interrupted) for entry in entries]
+    known = [(entry.use, entry) for entry in entries if entry.use is not None]
     for tool in given:
-        for kind, on_interrupted in kinds:
-            if isinstance(tool, kind):
-                declare(tool, on_interrupted)
+        for reference, entry in known:
+            if is_made_by(tool, reference):
+                declare(tool, entry.on_interrupted)
+                if entry.approval is not None:
+                    declare_guarded(tool)
 
 
 def import_class(reference: str) -> Any:  # noqa: ANN401 - a class of any kind

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bot.core.policy import Policy, policy_for
 from bot.core.question import Action, Question, QuestionKind, Source
 from bot.core.run import RunError
+from crews.definitions.tool_options import reviewers_of
 from crews.run.context import AgentAtWork, RunContext
 from crews.run.questions import Asking
 
@@ -53,8 +55,17 @@ class Review:
             source=Source.TASK,
             round=self.number,
             rounds=self.reviews.rounds,
+            policy=self._policy(),
         )
         return self.reviews.run.asking_of(self.who, asking)
+
+    def _policy(self) -> Policy | None:
+        """Who reviews it, if its task names somebody."""
+        approvers = reviewers_of(self.who.task)
+        if approvers is None:
+            return None
+        run = self.reviews.run.claim.run
+        return policy_for(approvers, run.requester, run.crew.allowed_memberships)
 
 
 def _ending(review: Question) -> RunError:

@@ -10,6 +10,7 @@ from crewai.agents.agent_builder.base_agent import BaseAgent
 
 from bot.core.claim import Claim
 from crews.definitions.definition import Limits
+from crews.definitions.gates import Gates
 from crews.run.lease import Lease
 from crews.run.parking import HotRuns
 from crews.run.questions import Announcer, Asking, HumanQuestions
@@ -49,6 +50,8 @@ class RunContext(RunSession):
         lease: Lease | None = None,
     ) -> None:
         super().__init__(claim, limits, store, history, hot, lease)
+        #: Which tools need an approval; set by who opens the run.
+        self.gates = Gates()
         #: Where questions are put to people.
         self.questions = HumanQuestions(self, store, announcer)
         #: What every model call and tool call passes through.

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from crewai.tools.tool_failure import ToolExecutionFailedError
 
 from bot.core import ids
+from bot.core.policy import Policy
 from bot.core.run import RunError
 from crews.definitions.exceptions import CrewBroken
 
@@ -43,6 +44,15 @@ def not_built_within(seconds: float) -> CrewBroken:
     return CrewBroken(
         f"The crew can't be built within {seconds:g} s. What its code waits for belongs into a tool; "
         "CREWDECK_BUILD_TIMEOUT is the limit."
+    )
+
+
+def unsatisfiable(policy: Policy, why: str) -> RunError:
+    """A policy that needs more people than may decide."""
+    name = f"The policy {policy.name}" if policy.name else "Its policy"
+    return RunError(
+        code="policy_unsatisfiable",
+        message=f"{name} can't be satisfied: {why}. Add people to it, or say `if_too_few: wait`.",
     )
 
 

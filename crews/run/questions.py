@@ -11,7 +11,7 @@ from uuid import uuid4
 import structlog
 
 from bot.core import ids
-from bot.core.policy import Policy
+from bot.core.policy import IfTooFew, Policy, too_few
 from bot.core.question import (
     Action,
     Deadline,
@@ -23,7 +23,9 @@ from bot.core.question import (
     options_for,
 )
 from bot.core.text import valid
+from bot.core.tool_call import ToolCall
 from crews.run.exits import HandedBack
+from crews.run.failures import unsatisfiable
 from crews.run.identity import TaskIdentity
 from crews.run.session import RunSession
 from crews.run.store_proxy import StoreProxy
@@ -50,6 +52,8 @@ class Asking:
     policy: Policy | None = None
     #: How long it waits; None: as long as the crew says for its kind.
     deadline: Deadline | None = None
+    #: The tool call that waits for the approval.
+    call: ToolCall | None = None
     #: What the question is known by, where its words are not enough: the same key is the same question.
     key: str = ""
 
@@ -116,6 +120,7 @@ class HumanQuestions:
             asker=asking.asker,
             round=asking.round,
             rounds=asking.rounds,
+            call=asking.call,
             policy=asking.policy or run.approvers,
             known_as=hashlib.sha256("/".join(map(str, content)).encode()).hexdigest()[:32],
             deadline=asking.deadline or run.crew.deadline(asking.kind),
@@ -130,7 +135,7 @@ class HumanQuestions:
 
     async def _ask(self, asking: Asking, question: Question) -> Question:
         answered = self.run.history.journal.answer(question.known_as)
-        if answered is not None:
+        if answered is not None and question.call is None:  # An approval of a call is used once.
             # In the run that this one tries again; in this one nobody is asked, and nothing happens.
             self.run.mark_started()
             return question.model_copy(update={"outcome": answered})
@@ -138,6 +143,7 @@ class HumanQuestions:
             known = question.id in self._asked
             if not known:  # Otherwise an earlier worker, or attempt, has waited for it.
                 await self._announcer.before(asking.task)
+                question = await self._satisfiable(question)
             await self.run.writer.flushed()
             asked = await self._store.ask(self.run.claim, question)
             if not known:
@@ -150,6 +156,17 @@ class HumanQuestions:
             raise self.run.stop()
         await self._tell(settled)
         return settled
+
+    async def _satisfiable(self, question: Question) -> Question:
+        """The question, if enough people may decide, or if it waits for more and says so. Raises Leave."""
+        policy = question.policy
+        why = too_few(policy, await self._store.people(policy))
+        if not why:
+            return question
+        if policy.if_too_few is IfTooFew.FAIL:
+            raise self.run.stop(unsatisfiable(policy, why))
+        waits = f"{question.prompt} (This waits, since too few people may decide now: {why}.)"
+        return question.model_copy(update={"prompt": waits})
 
     async def _settled(self, asked: Question) -> Question:
         if not asked.open:

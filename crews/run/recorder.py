@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from bot.core import ids
 from bot.core.run import RunError
 from bot.core.text import valid_json
+from bot.core.tool_call import sha256_of
 from crews.definitions.tool_options import OnInterrupted
 from crews.journal.exceptions import FAILED, read_error, write_error
 from crews.journal.journal import INTENDED, PROMPT, TOOL
@@ -40,6 +41,37 @@ SKIPPED = (
 
 _WITHIN: ContextVar[str | None] = ContextVar("crewdeck_within_tool", default=None)
 """The tool call in whose course this happens."""
+
+
+LET_THROUGH = "let_through"
+"""The part of a step's record that says which question let its call through."""
+
+
+class NotMade(Exception):  # noqa: N818 - a signal between a call's approval and the recorder
+    """A call isn't made. `reason`: the result or exception in its place; None: it is asked about anew."""
+
+    def __init__(self, reason: str | Exception | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Approval(Protocol):
+    """The approval that a call waits for."""
+
+    def obtain(self, step: str, begun: int) -> None:
+        """Return once this step's call, which was begun so often, may be made. Raises NotMade, and Leave."""
+
+    @property
+    def digests(self) -> tuple[str, str] | None:
+        """The question that let the call through, and the digest of the call; None if nobody was asked."""
+
+
+def _let_through(approval: Approval | None, result: Any) -> dict[str, Any]:
+    """What is recorded of the approval that a call had."""
+    if approval is None or approval.digests is None:
+        return {}
+    question, call = approval.digests
+    return {LET_THROUGH: {"question": question, "call": call, "result": sha256_of(result)}}
 
 
 class Recorder:
@@ -167,8 +199,9 @@ class Recorder:
         arguments: dict[str, Any],
         call: Callable[[], Any],
         on_interrupted: OnInterrupted = "ask",
+        approval: Approval | None = None,
     ) -> Any:
-        """One call of a tool other than ask_human.
+        """One call of a tool other than ask_human. A recorded one needs no approval again.
 
         Raises Leave where the call may have happened before, and nobody wants it again.
         """
@@ -178,25 +211,61 @@ class Recorder:
         step = self._readable(found, f"the tool “{name}” returned")
         if step.recorded is not None:
             self.set_model_calls(known_as, step.recorded.get("model_calls", 0))
+            self._executed(step.recorded)
             return step.result()
         begun = self._journal.intended(known_as) if found.recorded is None else 0
         if begun and self._journal.first_begun(known_as) and on_interrupted == "fail":
             on_interrupted = "ask"  # It failed for this, and yet somebody wants it tried again.
         if begun and not self._again(name, f"{known_as}/{begun}", on_interrupted):
             return self._recorded(step, SKIPPED)
+        while True:
+            try:
+                if approval is not None:
+                    approval.obtain(known_as, begun)
+                return self._made(step, call, begun, approval)
+            except NotMade as error:
+                if error.reason is None:  # Asked anew, as another call.
+                    begun += 1
+                    continue
+                return self._refused(step, error.reason)
+
+    def _made(
+        self, step: RecordedStep, call: Callable[[], Any], begun: int, approval: Approval | None
+    ) -> Any:
+        """Make a call that is let through, and record what it comes to."""
         with self._working():
-            self._writer.write(known_as + INTENDED, str(begun + 1))
+            self._writer.write(step.name + INTENDED, str(begun + 1))
             self._writer.flush()
             self._run.check_lease()
             within = _WITHIN.set(step.name)
             try:
                 result = call()
+            except NotMade:
+                raise
             except Exception as error:
-                self._failed(step, error, now=True, **self._calls_in(step))
+                more = {**self._calls_in(step), **_let_through(approval, write_error(error))}
+                self._failed(step, error, now=True, **more)
+                self._executed(more)
                 raise
             finally:
                 _WITHIN.reset(within)
-            return self._recorded(step, result, more=self._calls_in(step), now=True)
+            more = {**self._calls_in(step), **_let_through(approval, encode(result))}
+            recorded = self._recorded(step, result, more=more, now=True)
+        self._executed(more)
+        return recorded
+
+    def _refused(self, step: RecordedStep, reason: str | Exception) -> Any:
+        """Record that a call was not let through: as its result, or as its failure."""
+        if isinstance(reason, Exception):
+            self._failed(step, reason, now=True)
+            raise reason
+        return self._recorded(step, reason, now=True)
+
+    def _executed(self, recorded: Mapping[str, Any]) -> None:
+        """Record with the question that its call was made; a worker may have died before that."""
+        made = recorded.get(LET_THROUGH)
+        if made is not None:
+            self._run.record_executed(made["question"], made["call"], made["result"])
 
     def _calls_in(self, step: RecordedStep) -> dict[str, int]:
         """The model calls inside of the tool; they count towards the limit also when it is replayed."""

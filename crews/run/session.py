@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -158,6 +159,18 @@ class RunSession:
     def record_event_in_thread(self, event: Body, key: str) -> None:
         """The same from one of the run's threads, which it blocks. Raises Leave."""
         self.wait_in_thread(self.record_event(event, key))
+
+    def note_in_thread(self, name: str, value: str) -> Any:  # noqa: ANN401 - JSON
+        """Note a JSON value in the journal, unless one is there; returns what is there. Blocks its thread."""
+        return json.loads(self.wait_in_thread(self._store.note(self.claim, name, value)))
+
+    def record_executed(self, question_id: str, call: str, result: str) -> None:
+        """Record that an approved call was made, once its result is written. Blocks its thread."""
+        self.wait_in_thread(self._executed(question_id, call, result))
+
+    async def _executed(self, question_id: str, call: str, result: str) -> None:
+        await self.writer.flushed()
+        await self._store.executed(self.claim, question_id, call, result)
 
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Await something slow, from any loop, that ends at once when the run leaves. Raises Leave."""

@@ -14,6 +14,8 @@ from bot.core.claim import Claim
 from bot.core.errors import Refused, StoreUnavailable
 from bot.core.event import Body
 from bot.core.feed import Feed, question_topic
+from bot.core.people import People
+from bot.core.policy import Policy
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import RunError
@@ -96,6 +98,16 @@ class StoreProxy:
     async def ask(self, claim: Claim, question: Question) -> Question:
         """Record the question; the one that has its id already, perhaps settled, if there is one."""
         return await self._on_control(_persistently(lambda: self._store.questions.ask(claim, question)))
+
+    async def people(self, policy: Policy) -> People:
+        """What is known about the people of a policy."""
+        return await self._on_control(_persistently(lambda: self._store.directory.people(policy)))
+
+    async def executed(self, claim: Claim, question_id: str, call: str, result: str) -> None:
+        """Record that the call which a gate let through was made; both are digests."""
+        await self._on_control(
+            _persistently(lambda: self._store.questions.executed(claim, question_id, call, result))
+        )
 
     async def settled(self, question: Question, claim: Claim) -> Question | None:
         """The question, once it is settled; None if this worker has no free slot for the run."""

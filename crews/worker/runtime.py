@@ -152,8 +152,9 @@ class Runtime:
         loop = asyncio.get_running_loop()
         progress = Progress(loop, lambda event: self._record(context, event))
         announcer = bus_listeners.Announcer(progress, self._executions)
-        limits = self._blueprints[claim.run.crew.name].limits
-        context = RunContext(claim, limits, self._store, announcer, history, self._hot, lease)
+        blueprint = self._blueprints[claim.run.crew.name]
+        context = RunContext(claim, blueprint.limits, self._store, announcer, history, self._hot, lease)
+        context.gates = blueprint.gates
         execution = Execution(context, progress)
         if self._stopping:
             context.hand_back()

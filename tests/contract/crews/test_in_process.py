@@ -23,6 +23,7 @@ from bot.core.actor import Actor
 from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.event import Body
+from bot.core.people import UNKNOWN, People
 from bot.core.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
 from bot.core.run import Run, RunStatus
@@ -231,6 +232,9 @@ class Unanswered(StoreProxy):
 
     async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:
         """Nobody goes on from there."""
+
+    async def people(self, policy: Policy) -> People:  # noqa: ARG002
+        return UNKNOWN
 
     async def ask(self, claim: Claim, question: Question) -> Question:  # noqa: ARG002
         self.asked.set()

@@ -63,6 +63,7 @@ def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
             "literal",
             "newspaper",
             "own_key",
+            "payments",
             "react",
             "rejecting",
             "research",

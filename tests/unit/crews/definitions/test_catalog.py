@@ -116,7 +116,10 @@ def test_by_default_the_requester_decides_and_nothing_is_limited(tmp_path: Path)
             "questions:\n  approval:\n    on_deadline: Approve\n",
             "crew.yaml:11: questions.approval.on_deadline: silence can't Approve",
         ),
-        ("approvers: everybody\n", "crew.yaml:9: approvers: must be requester, anyone, or a list"),
+        (
+            "approvers: everybody\n",
+            "crew.yaml:9: approvers: must be requester, anyone, a policy's name or a list: there is no",
+        ),
         ("admit: [robots]\n", "crew.yaml:9: admit.0: input should be 'guest' or 'external'"),
         ("process: parallel\n", "crew.yaml:9: process: input should be 'sequential' or 'hierarchical'"),
         ("title: Again\n", "crew.yaml:9: title: is there twice"),
@@ -265,4 +268,4 @@ def test_reading_the_catalogue_imports_no_crewai() -> None:
 def test_the_crews_that_ship_are_sound() -> None:
     catalog = read([Path(__file__).parents[4] / "config"])
     assert catalog.problems == ()
-    assert list(catalog.definitions) == ["announcement", "demo", "research"]
+    assert list(catalog.definitions) == ["announcement", "demo", "payments", "research"]

@@ -14,8 +14,11 @@ def test_the_public_names_are_these() -> None:
         "AskHuman",
         "HumanInputCompletedEvent",
         "HumanInputRequiredEvent",
+        "NotApproved",
+        "Policy",
         "crew",
         "idempotency_key",
+        "requires_approval",
     ]
     with pytest.raises(AttributeError, match="nothing"):
         _ = crewdeck.nothing

@@ -1,0 +1,183 @@
+"""Approvals in front of tools: what authors write, in YAML and in Python. Needs no crewai.
+
+`requires_approval` only says so; `crews/crewai_adapter/tools.py` asks. Where that isn't at work, because code
+calls a tool outside of a run, the call is refused.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - functions of any kind
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import BeforeValidator, ValidationError, model_validator
+
+from crews.definitions.entry import Entry, Text
+from crews.definitions.placeholders import PLACEHOLDER
+from crews.definitions.policies import Chosen, chosen
+
+T = TypeVar("T")
+MARK = "__crewdeck_approval__"
+"""The attribute of a class, a function or a tool that says which approval it needs."""
+
+LET_THROUGH: ContextVar[tuple[object, ...]] = ContextVar("crewdeck_let_through", default=())
+"""The tools and functions whose approved call is under way here."""
+
+
+GUARDED: type | None = None
+"""The class of tools before whose `_run` something else stands; set where CrewAI's tools are patched."""
+
+
+class NotApproved(RuntimeError):  # noqa: N818 - says what happened
+    """A call that needs an approval was not made: it was rejected, or nobody could be asked."""
+
+
+class Approval(Entry):
+    """`approval` of a tool."""
+
+    #: Who decides; None: the crew's approvers.
+    policy: Annotated[Chosen | None, BeforeValidator(chosen)] = None
+    #: CEL; False: the call is made without asking.
+    when: Text | None = None
+    #: The arguments that an approval may change.
+    edit: tuple[Text, ...] = ()
+    #: What the call does, with `{argument}`.
+    title: Text | None = None
+    #: Arguments that nobody sees.
+    hide: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _shows_what_it_says(self) -> Self:
+        for key, names in (("edit", self.edit), ("title", self.shown)):
+            for name in names:
+                if name in self.hide:
+                    raise ValueError(f"{key}: {name} is hidden, so nobody could see it there")
+        return self
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The arguments in the title."""
+        return tuple(PLACEHOLDER.findall(self.title or ""))
+
+
+def approval(written: object) -> object:
+    """What `approval:` says, as its keys. Raises ValueError: nothing there is no approval by accident."""
+    match written:
+        case None | False:
+            raise ValueError(
+                "must be a policy's name, or keys such as policy and when; {} takes the crew's approvers"
+            )
+        case True:
+            return {}
+        case str() | list():
+            return {"policy": written}
+        case dict():
+            return {key: tuple(each) if isinstance(each, list) and key in {"edit", "hide"} else each
+                    for key, each in written.items()}  # fmt: skip
+    return written
+
+
+GateEntry = Annotated[Approval | None, BeforeValidator(approval)]
+"""None only where the key is left out."""
+
+
+def requires_approval(
+    *,
+    policy: object = None,
+    when: str | None = None,
+    edit: Sequence[str] = (),
+    title: str | None = None,
+    hide: Sequence[str] = (),
+) -> Callable[[T], T]:
+    """Let people approve each call of a tool before it is made: of a class, a function, or one tool.
+
+    `policy`: a `crewdeck.Policy`, the name of one of the crew's, or what `approvers` may be; None: the crew's
+    approvers. `when`: CEL over args, inputs, crew and requester; people aren't asked where it is false.
+    `edit`: the arguments that an approval may change. `title`: what the call does, with `{argument}`.
+    `hide`: arguments that nobody sees. Below `crewai.tools.tool` for functions:
+
+        @tool
+        @requires_approval(policy="pay", title="Pay {amount} to {recipient}")
+        def send_money(amount: float, recipient: str) -> str: ...
+
+    Outside of a run, what is decorated raises NotApproved. Raises ValueError for arguments that aren't right.
+    """
+    given: dict[str, object] = {"when": when, "edit": tuple(edit), "title": title, "hide": tuple(hide)}
+    if policy is not None:
+        given["policy"] = policy
+    try:
+        needed = Approval.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"requires_approval: {place}: {first['msg']}".replace(": :", ":")) from error
+    if needed.when is not None:
+        from crews.definitions.conditions import Condition
+
+        Condition(needed.when)
+    return lambda target: _marked(target, needed)
+
+
+def _marked(target: T, needed: Approval) -> T:
+    if isinstance(target, type):
+        setattr(target, MARK, needed)
+        for name in ("_run", "_arun"):
+            if name in vars(target):
+                setattr(target, name, _guarded(vars(target)[name], needed))
+        return target
+    if inspect.isroutine(target):
+        return _guarded(target, needed)  # type: ignore[return-value]
+    object.__setattr__(target, MARK, needed)  # one tool: CrewAI's are pydantic models
+    return target
+
+
+def _guarded(function: Callable[..., Any], needed: Approval) -> Callable[..., Any]:
+    """The function, which is only called in the course of an approved call."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        _check(needed, function, args)
+        return function(*args, **kwargs)
+
+    @wraps(function)
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        _check(needed, function, args)
+        return await function(*args, **kwargs)
+
+    guarded = awaited if inspect.iscoroutinefunction(function) else call
+    setattr(guarded, MARK, needed)
+    return guarded
+
+
+def _check(needed: Approval, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    """Raises NotApproved unless the approved call is under way."""
+    if GUARDED is not None and args and isinstance(args[0], GUARDED):
+        return  # The method of a tool, which people are asked about there.
+    if not any(each is needed for each in LET_THROUGH.get()):
+        raise NotApproved(
+            f"{function.__qualname__} needs an approval, so it is called as a tool (`tool.run()`) in a run "
+            "that Crewdeck started. A test can call `__wrapped__`."
+        )
+
+
+def needed_by(tool: Any) -> Approval | None:
+    """What the author's code says of a tool: of itself, its class or its function."""
+    for each in (tool, getattr(tool, "func", None)):
+        found = getattr(each, MARK, None)
+        if isinstance(found, Approval):
+            return found
+    return None
+
+
+@contextmanager
+def let_through(*what: object) -> Iterator[None]:
+    """The approved call of these is under way while the block runs."""
+    token = LET_THROUGH.set((*LET_THROUGH.get(), *what))
+    try:
+        yield
+    finally:
+        LET_THROUGH.reset(token)

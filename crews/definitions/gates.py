@@ -1,0 +1,116 @@
+"""Which tools of a crew need an approval: what its files say, and what its tools' authors say."""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - CrewAI has several classes of tools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import JsonValue
+
+from bot.core.policy import Approvers
+from crews.definitions.approval import Approval, needed_by
+from crews.definitions.conditions import Condition, Fields, InvalidCondition, types_of
+from crews.definitions.definition import ToolEntry
+from crews.definitions.exceptions import CrewBroken
+from crews.definitions.placeholders import PLACEHOLDER
+from crews.definitions.policies import Mistake, Policies
+from crews.definitions.tool_options import entry_name, is_made_by
+
+Values = Mapping[str, Mapping[str, Any]]
+"""What conditions look at: args, inputs, crew and requester."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The approval that calls of one tool need."""
+
+    #: Who decides; None: the crew's approvers.
+    approvers: Approvers | None = None
+    #: People are asked if one of them asks; without conditions always.
+    conditions: tuple[Condition, ...] = ()
+    edit: tuple[str, ...] = ()
+    title: str = ""
+    hide: tuple[str, ...] = ()
+
+    def asks(self, values: Values) -> bool:
+        """Whether people are asked about a call."""
+        return not self.conditions or any(each.asks(values) for each in self.conditions)
+
+    def mistakes(self, schema: Mapping[str, JsonValue], secrets: tuple[str, ...]) -> Iterator[Mistake]:
+        """What doesn't go with the tool, whose arguments have this JSON Schema."""
+        properties = schema.get("properties")
+        names = [*properties] if isinstance(properties, dict) else []
+        known = f"(it has: {', '.join(names) or 'none'})"
+        shown = {"edit": self.edit, "title": tuple(PLACEHOLDER.findall(self.title))}
+        for key, used in {**shown, "hide": tuple(each.partition(".")[0] for each in self.hide)}.items():
+            for name in used:
+                if names and name not in names:
+                    yield (key,), f"{name} is no argument of the tool {known}"
+        for key, used in shown.items():
+            for name in used:
+                if name in secrets:
+                    yield (key,), f"{name} is secret, so nobody could see it there"
+        for each in self.conditions if names else ():
+            try:
+                each.with_args(types_of(schema))
+            except InvalidCondition as error:
+                yield ("when",), str(error)
+
+
+@dataclass(frozen=True)
+class Gates:
+    """The gates of one crew."""
+
+    #: By name, as `tools` of the crew says.
+    tools: Mapping[str, ToolEntry] = field(default_factory=dict)
+    policies: Policies = field(default_factory=Policies)
+    #: The types of the crew's inputs.
+    inputs: Fields = field(default_factory=dict)
+
+    def of(self, tool: Any) -> Gate | None:
+        """The gate of a tool; None if its calls need no approval. Raises CrewBroken."""
+        theirs, authors = self._declared(tool), needed_by(tool)
+        given = [each for each in (theirs, authors) if each is not None]
+        if not given:
+            return None
+        return self._gate(given)
+
+    def _declared(self, tool: Any) -> Approval | None:
+        """What the crew says of this tool: as the entry it was made from, by its class, or by its name."""
+        made_from = self.tools.get(entry_name(tool) or "")
+        if made_from is not None:
+            return made_from.approval
+        for name, entry in self.tools.items():
+            if entry.approval is not None and (
+                is_made_by(tool, entry.use) if entry.use is not None else _same_name(tool, name)
+            ):
+                return entry.approval
+        return None
+
+    def _gate(self, given: list[Approval]) -> Gate:
+        """The crew's words go before the author's; people are asked if either condition asks."""
+        try:
+            policy = next((each.policy for each in given if each.policy is not None), None)
+            if policy is not None and (wrong := policy.mistake(self.policies)):
+                raise CrewBroken(f"An approval can't be asked for: {wrong[1]}. Correct its policy.")
+            conditions = [Condition(each.when, self.inputs) for each in given if each.when is not None]
+        except InvalidCondition as error:
+            raise CrewBroken(f"An approval can't be asked for: its condition {error}. Correct it.") from error
+        return Gate(
+            approvers=policy.approvers(self.policies) if policy is not None else None,
+            conditions=tuple(conditions) if len(conditions) == len(given) else (),
+            edit=next((each.edit for each in given if each.edit), ()),
+            title=next((each.title for each in given if each.title), None) or "",
+            hide=tuple(dict.fromkeys(name for each in given for name in each.hide)),
+        )
+
+
+def _same_name(tool: Any, name: str) -> bool:
+    """Whether a tool has this name, as models and people write it."""
+    return _plain(str(getattr(tool, "name", ""))) == _plain(name)
+
+
+def _plain(name: str) -> str:
+    return "_".join("".join(each if each.isalnum() else " " for each in name.casefold()).split())

@@ -1,0 +1,178 @@
+"""Arguments that people decide on: complete, exact, and without secrets."""
+
+import json
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from typing_extensions import Annotated  # noqa: UP035 - as tools' authors may write it
+
+from crews.human_input.arguments import MAX_ARGUMENTS_BYTES, InvalidArguments, Parameters
+
+KEY = b"k" * 32
+
+
+class Account(BaseModel):
+    iban: str
+    pin: SecretStr
+
+
+class Pay(BaseModel):
+    amount: float = Field(gt=0)
+    recipient: str
+    due: date | None = None
+    token: SecretStr = SecretStr("none")
+    account: Account | None = None
+    tags: list[str] = []
+
+
+PAY = Parameters("pay", Pay)
+GIVEN = {
+    "amount": "1200", "recipient": "Acme", "due": "2026-12-01", "token": "s3cret",
+    "account": {"iban": "DE1", "pin": "0815"}, "surplus": True,
+}  # fmt: skip
+
+
+def key() -> bytes:
+    return KEY
+
+
+def test_arguments_are_validated_and_complete() -> None:
+    read = PAY.read(GIVEN, key)
+    assert read.shown == {
+        "amount": 1200.0,
+        "recipient": "Acme",
+        "due": "2026-12-01",
+        "account": {"iban": "DE1"},
+        "tags": [],
+    }
+    assert read.actual == {**read.shown, "token": "s3cret", "account": {"iban": "DE1", "pin": "0815"}}
+
+
+def test_secrets_are_nowhere_but_in_what_the_tool_gets() -> None:
+    read = PAY.read(GIVEN, key)
+    seen = json.dumps([read.shown, read.secrets, PAY.json_schema])
+    assert "s3cret" not in seen
+    assert "0815" not in seen
+    assert set(read.secrets) == {"token", "account.pin"}
+
+
+def test_another_secret_has_another_digest_and_another_key_too() -> None:
+    first, same = PAY.read(GIVEN, key), PAY.read(GIVEN, key)
+    assert first.secrets == same.secrets
+    assert PAY.read({**GIVEN, "token": "s3cret2"}, key).secrets["token"] != first.secrets["token"]
+    assert PAY.read(GIVEN, lambda: b"l" * 32).secrets["token"] != first.secrets["token"]
+    assert len(set(first.secrets.values())) == 2, "equal secrets of two arguments can't be told to be equal"
+
+
+def test_hidden_arguments_are_secret_whatever_their_type() -> None:
+    read = Parameters("pay", Pay, ("recipient", "account.iban")).read(GIVEN, key)
+    assert "Acme" not in json.dumps(read.shown)
+    assert read.shown["account"] == {}
+    assert {"recipient", "account.iban"} <= set(read.secrets)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (SecretStr | None, "s3cret"),
+        (list[SecretStr], ["s3cret"]),
+        (dict[str, SecretStr], {"a": "s3cret"}),
+        (list[Account], [{"iban": "DE1", "pin": "s3cret"}]),
+        (Annotated[str, Field(json_schema_extra={"writeOnly": True})], "s3cret"),
+        (Annotated[str, Field(json_schema_extra={"format": "password"})], "s3cret"),
+    ],
+)
+def test_a_secret_inside_of_something_hides_all_of_it(field: object, value: object) -> None:
+    schema = type("Schema", (BaseModel,), {"__annotations__": {"secret": field, "plain": str}})
+    read = Parameters("tool", schema).read({"secret": value, "plain": "x"}, key)
+    assert read.shown == {"plain": "x"}
+    assert read.actual["secret"] == value
+    assert [*read.secrets] == ["secret"]
+
+
+def test_decided_arguments_get_their_secrets_back() -> None:
+    read = PAY.read(GIVEN, key)
+    whole = PAY.with_secrets({**read.shown, "amount": 900.0}, read)
+    assert whole == {**read.actual, "amount": 900.0}
+    assert PAY.read(whole, key).secrets == read.secrets
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"recipient": "Acme"}, "amount: Field required"),
+        ({"amount": -1, "recipient": "Acme"}, "amount: Input should be greater than 0"),
+        ({"amount": "much", "recipient": "Acme"}, "amount: Input should be a valid number"),
+        ({"amount": float("nan"), "recipient": "Acme"}, "amount"),
+        ({"amount": float("inf"), "recipient": "Acme"}, "no JSON"),
+        ({"amount": 1, "recipient": "x" * MAX_ARGUMENTS_BYTES}, "too long to be decided on"),
+        ({"amount": 1, "recipient": "A", "token": {"s3cret": 1}}, "token: Input should be a valid string"),
+    ],
+)
+def test_what_is_wrong_is_told_to_the_model_without_values(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidArguments) as refused:
+        PAY.read(given, key)
+    assert problem in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+
+
+class Odd(BaseModel):
+    grows: Annotated[str, AfterValidator(lambda text: text + "!")]
+
+
+class Stripped(BaseModel):
+    text: Annotated[str, BeforeValidator(str.strip)]
+    price: Decimal = Decimal(1)
+
+
+class Aliased(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    sender: str = Field(alias="from")
+    subject: str = Field(validation_alias="topic")
+
+
+def test_what_would_come_out_differently_the_second_time_is_refused() -> None:
+    with pytest.raises(InvalidArguments, match="exactly as the tool would get them"):
+        Parameters("odd", Odd).read({"grows": "a"}, key)
+
+
+def test_what_the_schema_makes_of_arguments_is_what_people_see() -> None:
+    read = Parameters("stripped", Stripped).read({"text": " a ", "price": "1.50"}, key)
+    assert read.shown == {"text": "a", "price": "1.50"}
+
+
+def test_names_that_the_schema_wants_are_used_and_what_it_allows_besides_is_shown() -> None:
+    read = Parameters("mail", Aliased).read({"from": "ada", "topic": "Hi", "more": 1}, key)
+    assert read.shown == {"from": "ada", "topic": "Hi", "more": 1}
+    assert Parameters("mail", Aliased).as_values(read.actual) == {"sender": "ada", "subject": "Hi", "more": 1}
+
+
+def test_a_tool_without_a_schema_takes_what_is_json() -> None:
+    anything = Parameters("anything", None)
+    assert anything.read({"a": [1, {"b": None}]}, key).shown == {"a": [1, {"b": None}]}
+    for value in (date(2026, 1, 1), (1, 2), {1: 2}, object(), b"x", float("nan")):
+        with pytest.raises(InvalidArguments):
+            anything.read({"a": value}, key)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1), JSON, max_size=4))
+def test_reading_what_was_read_changes_nothing(given: dict[str, Any]) -> None:
+    anything = Parameters("anything", None, hide=tuple(given)[:1])
+    try:
+        read = anything.read(given, key)
+    except InvalidArguments:
+        return
+    again = anything.read(anything.with_secrets(read.shown, read), key)
+    assert again == read
