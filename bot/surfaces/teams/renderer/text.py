@@ -42,7 +42,8 @@ _STYLES: Mapping[str, Json] = {
     "plain": {},
 }
 _MARKUP = re.compile(r"([\\`*_\[\]~<&{])")
-_LIST_MARK = re.compile(r"(\s*)([-+=#>]|\d+(?=[.)]))")
+#: What would begin a list or a heading: a mark, or the end of a number.
+_LIST_MARK = re.compile(r"(\s*\d*)([-+=#>.)])")
 #: Spaces that clients would leave out: after another one, and at the beginning of a line.
 _COLLAPSED = re.compile(r"(?<=[ \n]) ")
 #: Between the characters that begin a function of the clients.
@@ -115,8 +116,7 @@ def _runs(part: Part, members: Members, style: Json) -> list[Json]:
 
 def markdown(line: Line, members: Members) -> str:
     """The line for a TextBlock."""
-    text = "".join(_markdown(part, members) for part in line)
-    return _LIST_MARK.sub(r"\1\\\2", text, count=1) if _LIST_MARK.match(text) else text
+    return _one_line("".join(_markdown(part, members) for part in line))
 
 
 def _markdown(part: Part, members: Members) -> str:
@@ -139,7 +139,16 @@ def _markdown(part: Part, members: Members) -> str:
 
 def escape(text: str) -> str:
     """For the Markdown of a TextBlock: nothing in it has an effect, and line feeds are kept."""
-    return _MARKUP.sub(r"\\\1", visible(text)).replace("\n", "\n\n")
+    first, *others = _MARKUP.sub(r"\\\1", visible(text)).split("\n")
+    return "\n\n".join([first, *map(_one_line, others)])
+
+
+def _one_line(text: str) -> str:
+    """A line that begins no list, no heading, no quotation and no code."""
+    if mark := _LIST_MARK.match(text):
+        text = f"{mark[1]}\\{text[mark.start(2) :]}"
+    words = text.lstrip(" \t")
+    return "\u00a0" * (len(text) - len(words)) + words
 
 
 # ── people ──────────────────────────────────────────────────────────────────────────────────────────────

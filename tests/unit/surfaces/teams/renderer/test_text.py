@@ -30,6 +30,7 @@ from tests.linear import LINEAR, growth
 from tests.loopback.teams import cards
 
 ADA = "teams:t:ada"
+MIDNIGHT = "1970-01-01T00:00:00Z"
 MEMBERS = {ADA: Member("29:ada", "Ada Lovelace"), "teams:t:eve": Member("29:eve", "[x](y)")}
 TRICKS = st.sampled_from(
     [
@@ -61,10 +62,19 @@ def test_an_escaped_text_has_no_markup(text: str) -> None:
     assert html.unescape(shown).split() == visible(text).split()
 
 
-@pytest.mark.parametrize("begin", ["- x", "1. x", "# x", "> x", "+ x", "12) x"])
-def test_a_line_of_others_begins_no_list(begin: str) -> None:
-    shown = MarkdownIt("commonmark").render(markdown((Theirs(begin, style="plain"), Time(0)), {}))
-    assert shown.startswith("<p>")
+@pytest.mark.parametrize("begin", ["- x", "1. x", "# x", "> x", "+ x", "12) x", "=", "x - y", "3.5 x", "7"])
+def test_a_line_begins_no_list(begin: str) -> None:
+    for part in (begin, Theirs(begin, style="plain")):
+        shown = MarkdownIt("commonmark").render(markdown((part, " at ", Time(0)), {}))
+        when = f"{{{{DATE({MIDNIGHT}, SHORT)}}}} {{{{TIME({MIDNIGHT})}}}}"
+        assert html.unescape(shown) == f"<p>{begin} at {when}</p>\n"
+
+
+@pytest.mark.parametrize("begin", ["- x", "1. x", "# x", "> x", "    x", "\tx", "=", "---"])
+def test_no_later_line_of_others_begins_anything(begin: str) -> None:
+    shown = MarkdownIt("commonmark").render(markdown((Theirs(f"a\n{begin}", None, "plain"), Time(0)), {}))
+    assert re.findall("<[a-z0-9]+", shown) == ["<p", "<p"]
+    assert begin.strip() in html.unescape(shown)
 
 
 def test_people_are_mentioned_and_names_with_markup_are_shown_literally() -> None:
