@@ -143,7 +143,9 @@ def _vouching(chats: Mapping[str, ChatSurface]) -> Vouch | None:
     """People are vouched for by the platform that they signed in from, as long as it is configured."""
 
     async def vouch(person: Actor) -> Membership | None:
-        chat = chats.get(person.surface)
+        # Who has signed in acts in the console; as whom they did so is their identity.
+        surfaces = (each.partition(":")[0] for each in person.identities)
+        chat = next((chats[each] for each in surfaces if each in chats), None)
         return await chat.vouch(person) if chat else None
 
     return vouch if chats else None

@@ -302,6 +302,8 @@ def member(name: str) -> str:
     if name.startswith("key:"):
         return principal("http", "", name)
     surface, separator, user = name.partition(":")
+    if surface == "teams":
+        user = user.lower()  # An object id, which is shown in either case.
     return principal(surface, "", user) if separator else principal("slack", "", name)
 
 

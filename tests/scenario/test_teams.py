@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import aiohttp
+import httpx
 import pytest
 
-from tests.loopback.teams import Body, Receipt
+from tests.loopback.teams import Body, Message, Receipt
 from tests.loopback.teams.cards import labels
 from tests.loopback.teams.state import words
 from tests.scenario.teams_deployment import TeamsChannel, TeamsDeployment
+from tests.scenario.test_console_slack import browser, link
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -198,6 +201,34 @@ async def test_one_server_has_runs_in_slack_and_in_teams(
     await in_teams.reads(HEARD, said)
     surfaces = in_teams.server.get("/ready")[1]["surfaces"]
     assert surfaces == {"slack": True, "teams": True}
+
+
+async def test_who_is_linked_decides_with_a_link_from_slack_and_the_card_in_teams_says_so(
+    teams_deployment: TeamsDeployment, in_teams: TeamsChannel
+) -> None:
+    in_slack, ada = teams_deployment.in_slack(), in_teams.ada
+    said, question = await in_teams.asked("ask tides")
+    async with browser(in_slack) as page:
+        signed_in = await page.post(await link(in_slack))
+        assert signed_in.status_code == 303
+        assert (await _approves(page, question)).status_code == 404
+        await ada.say(ada.chat, "link")
+        given = re.search(r"Your code: (\S+)\. ", (await in_teams.told(ada, "Your code")).words)
+        assert given
+        [whose] = (await in_slack.crew(f"link {given[1]}")).private
+        assert "Ada" in whose.words
+        await in_slack.ada.press(whose, "Yes, link us")
+        await in_slack.told(in_slack.ada, "Linked")
+        approved = await _approves(page, question)
+        assert approved.status_code == 200, approved.text
+    await in_teams.reads(HEARD, said)
+    await in_teams.until(lambda: "Approved" in in_teams.now(question).words)
+    assert in_teams.now(question).labels == []
+
+
+async def _approves(page: httpx.AsyncClient, question: Message) -> httpx.Response:
+    _, question_id, *_ = str(question.actions[0]["data"]["crewdeck"]["value"]).split()
+    return await page.post(f"/questions/{question_id}/answer", json={"action": "approve"})
 
 
 # ── what is refused ─────────────────────────────────────────────────────────────────────────────────────

@@ -34,8 +34,7 @@ OPEN_START: Final = "open.start"
 OPEN_EDIT: Final = "open.edit"
 #: Opens the form for the reason of a rejection.
 OPEN_REJECT: Final = "open.reject"
-#: What opens a form; everything else is done at once.
-OPENING: Final = frozenset({OPEN_REPLY, OPEN_FULL, OPEN_FORM, OPEN_START, OPEN_EDIT, OPEN_REJECT})
+_OPENING: Final = frozenset({OPEN_REPLY, OPEN_FULL, OPEN_FORM, OPEN_START, OPEN_EDIT, OPEN_REJECT})
 #: Takes one's own response back.
 WITHDRAW: Final = "answer.withdraw"
 #: A tick in a message; it counts with the press of one of the two below it.
@@ -95,6 +94,11 @@ def link(name: str) -> str:
 def input_field(name: str) -> str:
     """What a crew's input, or a field of a question, is called in a form."""
     return f"input.{name}"
+
+
+def opens_form(action: str) -> bool:
+    """Whether a button of this action opens a form; everything else is done at once."""
+    return action in _OPENING or action.startswith(f"{OPEN_FULL}.")
 
 
 @dataclass(frozen=True)

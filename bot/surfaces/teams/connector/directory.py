@@ -34,6 +34,8 @@ class Directory:
         self._memory = memory
         self._service_urls = service_urls
         self._prefix = f"{surface}:{tenant_id}:"
+        #: Of principals as policies name them: without a tenant, hence of our own.
+        self._of_our_own = f"{surface}::"
         self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
 
     async def members(self, channel: str, principals: Iterable[str]) -> Mapping[str, Member]:
@@ -41,12 +43,13 @@ class Directory:
 
         Raises Later, ShutOut, StoreUnavailable.
         """
-        ours = [each for each in dict.fromkeys(principals) if each.startswith(self._prefix)]
+        prefixes = (self._prefix, self._of_our_own)
+        ours = [each for each in dict.fromkeys(principals) if each.startswith(prefixes)]
         found = await asyncio.gather(*(self._member(channel, self.object_id(each)) for each in ours))
         return {who: member for who, member in zip(ours, found, strict=True) if member.name}
 
     def object_id(self, principal: str) -> str:
-        return principal.removeprefix(self._prefix)
+        return principal.removeprefix(self._prefix).removeprefix(self._of_our_own)
 
     async def profile(self, channel: str, object_id: str) -> Json | None:
         """What the Bot Connector says of a member, asked anew; None: there is no such member.

@@ -25,7 +25,6 @@ from bot.surfaces.teams.inbound import invokes
 from bot.surfaces.teams.inbound.installation import Installation
 from bot.surfaces.teams.inbound.invokes import DialogAnswer, Json, PressAnswer
 from bot.surfaces.teams.inbound.payloads import Activity, CardAction, Payload, Task
-from bot.surfaces.teams.inbound.people import People
 from bot.surfaces.teams.inbound.request_url import Answer, Unacceptable, read
 from bot.surfaces.teams.inbound.views import QuestionViews
 
@@ -45,7 +44,6 @@ class Activities:
     def __init__(
         self,
         engine: InboundEngine,
-        people: People,
         views: QuestionViews,
         installation: Installation,
         platform: TeamsPlatform,
@@ -53,7 +51,6 @@ class Activities:
         ack_priority: AckPriority,
     ) -> None:
         self._engine = engine
-        self._people = people
         self._views = views
         self._installation = installation
         self._platform = platform
@@ -165,7 +162,7 @@ class Activities:
             return None
         if not target.question_id:
             return None
-        actor = await self._people.actor(press.reply_to.user, press.installation)
+        actor = await self._engine.people.actor(press.reply_to.user, press.installation)
         return await self._views.of(target, actor, press.reply_to.channel)
 
     # ── dialogs ─────────────────────────────────────────────────────────────────────────────────────────

@@ -80,6 +80,7 @@ class People:
             user_id=user,
             name=profile.name,
             membership=profile.membership,
+            authentication=SURFACE,
         )
 
     async def locale(self, user: str) -> Locale:

@@ -37,8 +37,10 @@ class QuestionViews:
         self._readers = readers
 
     async def of(self, target: Target, actor: Actor, channel: str) -> Json | None:
-        """The question as it is now; None if there is none, or none that this person may see."""
-        actor = await self._store.directory.known(actor)
+        """The question as it is now; None if there is none, or none that this person may see.
+
+        `actor`: with what the directory knows of them.
+        """
         try:
             run = await self._store.runs.get(target.run_id)
             question = await self._store.questions.get(target.run_id, target.question_id)

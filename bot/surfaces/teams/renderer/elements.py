@@ -97,7 +97,7 @@ def _action(element: Element, *, in_form: bool, gathers: bool) -> Json:
 
 
 def _button(of: Button, *, in_form: bool) -> Json:
-    if not in_form and of.action in actions.OPENING:
+    if not in_form and actions.opens_form(of.action):
         data = card_data.button(of.action, of.value, opens_dialog=True)
         made: Json = {"type": "Action.Submit", "title": label(of.label), "data": data}
     else:

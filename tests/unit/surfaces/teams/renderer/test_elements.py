@@ -56,7 +56,18 @@ def test_ticks_count_with_the_press_below_them() -> None:
     assert card_data.read(data) == card_data.Pressed("ticked.approve", "r", ("run q 1", "run q 2"))
 
 
-@pytest.mark.parametrize("action", sorted(actions.OPENING))
+@pytest.mark.parametrize(
+    "action",
+    [
+        actions.OPEN_REPLY,
+        actions.OPEN_FULL,
+        f"{actions.OPEN_FULL}.2",
+        actions.OPEN_FORM,
+        actions.OPEN_START,
+        actions.OPEN_EDIT,
+        actions.OPEN_REJECT,
+    ],
+)
 def test_what_opens_a_form_asks_for_a_dialog(action: str) -> None:
     [pressed] = cards.actions(card(Button("Open", action, "r")))
     assert pressed["type"] == "Action.Submit"
