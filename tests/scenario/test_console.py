@@ -121,7 +121,7 @@ async def test_a_review_goes_round_until_it_is_approved(ada: Window) -> None:
     await card.get_by_role("button", name="Request changes").click()
     await expect(ada.page.get_by_text("Changes requested by local")).to_be_visible()
     again = ada.page.get_by_role("article").nth(1)
-    await again.get_by_role("button", name="Approve").click()
+    await again.get_by_role("button", name="Approve", exact=True).click()
     await expect(await result(ada.page)).to_contain_text("A draft about tides")
 
 

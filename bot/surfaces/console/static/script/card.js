@@ -30,7 +30,9 @@ export class Card {
     this.top = h("div", { class: "top" });
     this.progress = h("div", {});
     this.foot = h("div", { class: "foot" });
-    this.node = h("article", { class: full ? "question full" : "question", "aria-labelledby": this.prompt.id }, this.top, this.progress, this.foot);
+    // Last, so that what decides comes before it for the keyboard.
+    const record = h("p", { class: "recordlink" }, h("a", { href: `#/record/${this.id}` }, "Record"));
+    this.node = h("article", { class: full ? "question full" : "question", "aria-labelledby": this.prompt.id }, this.top, this.progress, this.foot, record);
     this.show(question);
   }
 
@@ -75,7 +77,6 @@ export class Card {
       question.asker ? h("span", {}, question.asker) : "",
       moment(question.created_at, "asked "),
       question.deadline ? h("span", { class: "closes" }, moment(question.deadline, "closes ")) : "",
-      h("a", { class: "recordlink", href: `#/record/${this.id}` }, "Record"),
     );
   }
 

@@ -2,10 +2,8 @@
 
 import { get } from "./api.js";
 import { h, write } from "./dom.js";
-import { identitiesView } from "./identities.js";
 import { Inbox } from "./inbox.js";
 import { headline } from "./outcome.js";
-import { recordView } from "./record.js";
 import { runView } from "./run.js";
 import { runsView } from "./runs.js";
 import { countWaiting, notify, say, titleOf } from "./speak.js";
@@ -18,13 +16,28 @@ const main = document.getElementById("main");
 const inbox = new Inbox();
 let view = null;
 
+/** A view whose script is loaded when somebody looks at it. */
+const lazily = (script, name) => (context, rest) => {
+  const node = h("div", {});
+  let made = null;
+  let closed = false;
+  import(script).then((found) => {
+    if (closed) return;
+    made = found[name](context, rest);
+    titleOf(made.title);
+    node.replaceChildren(made.node);
+    made.node.querySelector("h1")?.focus({ preventScroll: true });
+  });
+  return { node, title: "", close: () => ((closed = true), made?.close()) };
+};
+
 /** The view that an address names, and what of it. */
 function chosen() {
   const [, name = "", ...rest] = location.hash.replace(/^#/, "").split("/");
   if (name === "runs" && UUID.test(rest[0] ?? "")) return ["runs", runView, rest];
   if (name === "runs") return ["runs", runsView, rest];
-  if (name === "record" && UUID.test(rest[0] ?? "")) return ["record", recordView, rest];
-  if (name === "me") return ["me", identitiesView, rest];
+  if (name === "record" && UUID.test(rest[0] ?? "")) return ["record", lazily("./record.js", "recordView"), rest];
+  if (name === "me") return ["me", lazily("./identities.js", "identitiesView"), rest];
   if (name === "start") return ["start", startView, rest];
   return ["waiting", waitingView, rest];
 }
