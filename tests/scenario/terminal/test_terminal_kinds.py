@@ -24,12 +24,12 @@ def test_an_open_question_is_answered_in_words_and_not_with_nothing(server: Serv
 
 def test_a_review_shows_the_draft_and_takes_changes(server: Server) -> None:
     with person(server.url, "start", "review", "ebb") as ada:
-        ada.sees("A draft about ebb", "Approve", "Reject", "Request changes")
-        ada.types("3")
+        ada.sees("A draft about ebb", "Approve", "Edit and approve", "Reject", "Request changes")
+        ada.types("4")
         ada.sees("Enter sends")
         ada.types(ENTER)  # nothing written leads back
         ada.sees("Request changes")
-        ada.types("3")
+        ada.types("4")
         ada.sees("Enter sends")
         ada.types("Longer." + ENTER)
         ada.sees("You decided: Longer.", "(round 2)", "Request changes")

@@ -30,8 +30,12 @@ async function call(method, path, body, headers = {}) {
   throw new Problem(answer, response.status);
 }
 
-/** Go to the page where people sign in. */
+let leaving = false;
+
+/** Go to the page where people sign in, once, however many requests are refused at the same time. */
 export function signIn() {
+  if (leaving) return;
+  leaving = true;
   const ended = sessionStorage.getItem("signed-in") ? "?ended" : "";
   sessionStorage.removeItem("signed-in");
   location.replace(`/console/sign-in${ended}`);
