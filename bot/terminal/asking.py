@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import JsonValue
 
-from bot.terminal import decisions, editing, lines
+from bot.terminal import decisions, editing, forms, lines
 from bot.terminal.exits import Withdrawn
 from bot.terminal.screen import Screen
 from crewdeck.client import (
@@ -42,6 +42,7 @@ class Reply(NamedTuple):
     value: str | None = None
     arguments: dict[str, JsonValue] | None = None
     comment: str = ""
+    values: dict[str, JsonValue] | None = None
 
 
 class Asking:
@@ -54,6 +55,8 @@ class Asking:
         self._digest = ""
         self._sent: set[str] = set()
         self._gone: set[str] = set()
+        #: What was filled in of forms that were not sent, by question.
+        self._drafts: dict[str, dict[str, JsonValue]] = {}
 
     def is_mine(self, question_id: str) -> bool:
         """Whether this terminal is answering the question; then the response reports the outcome."""
@@ -136,6 +139,8 @@ class Asking:
         return answer
 
     async def _reply(self, question: Question, title: str) -> Reply:
+        if question.kind == "form":
+            return await self._filled_in(question)
         if not question.options:
             return Reply("respond", await self._words())
         choices = _choices(question)
@@ -164,6 +169,13 @@ class Asking:
             case action:
                 return Reply(action)
 
+    async def _filled_in(self, question: Question) -> Reply:
+        draft = self._drafts.setdefault(question.question_id, {})
+        values = await forms.fill_in(self._screen, question, draft)
+        if values is None:
+            return Reply("reject", comment=await self._screen.words("why (optional)", several_lines=False))
+        return Reply("submit", values=values)
+
     async def _words(self) -> str:
         return await self._screen.words(check=lambda text: "" if text else "Nothing is written")
 
@@ -178,6 +190,7 @@ class Asking:
                     reply.value,
                     reply.comment,
                     arguments=reply.arguments,
+                    values=reply.values,
                     digest=question.digest,
                     idempotency_key=key,
                 )

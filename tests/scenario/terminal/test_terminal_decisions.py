@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 
 from bot.core.actor import Actor
+from bot.core.fields import Field, FieldType
 from bot.core.question import Action, QuestionKind
 from bot.core.response import make_response
 from bot.store.redis import RedisStore, open_store
@@ -151,6 +152,35 @@ def test_a_reviews_text_is_edited(server: Server, worker: Worker) -> None:
     outcome = worker.does(settled(worker.store, question)).outcome
     assert outcome is not None
     assert outcome.value == "The new mill turns."
+
+
+def test_a_form_is_filled_in_field_by_field(server: Server, worker: Worker) -> None:
+    fields = (
+        Field(name="city", type=FieldType.STRING, required=True),
+        Field(name="nights", type=FieldType.INTEGER, required=True, min=1, max=30),
+        Field(name="extras", type=FieldType.MULTI_CHOICE, choices=("breakfast", "parking")),
+    )
+    question = worker.does(asked.ask(worker.store, "Where to?", QuestionKind.FORM, form=fields))
+    with person(server.url, "answer", question.id, env=at(server, "ada")) as ada:
+        ada.sees("Where to?", "City")
+        ada.types(ENTER)
+        ada.sees("A value is needed")
+        ada.types("Cork" + ENTER)
+        ada.sees("Nights", "from 1 to 30")
+        ada.types("31" + ENTER)
+        ada.sees("It must be")
+        ada.types(CLEAR + "3" + ENTER)
+        ada.sees("Extras (optional)", "[ ] parking")
+        ada.types("2")
+        ada.sees("[x] parking")
+        ada.types("3")
+        ada.sees("As it will be sent", "City: Cork", "Nights: 3", "Extras: parking", "Decline")
+        ada.types(ENTER)
+        ada.sees("You decided:")
+        assert ada.leaves() == 0
+    outcome = worker.does(settled(worker.store, question)).outcome
+    assert outcome is not None
+    assert outcome.values == {"city": "Cork", "nights": 3, "extras": ["parking"]}
 
 
 def test_one_line_approves_only_the_call_that_was_looked_at(server: Server, worker: Worker) -> None:
