@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pydantic import Field, JsonValue
 
@@ -49,7 +50,8 @@ class ToolCall(Strict):
 
     def edited(self, changes: Mapping[str, JsonValue]) -> ToolCall:
         """The call with changed arguments. Check them with `edit_errors` before."""
-        return self.model_copy(update={"arguments": {**self.arguments, **changes}})
+        made = {name: _as_declared(self.parameters, name, value) for name, value in changes.items()}
+        return self.model_copy(update={"arguments": {**self.arguments, **made}})
 
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
@@ -58,8 +60,8 @@ _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 def edit_errors(call: ToolCall, changes: Mapping[str, JsonValue]) -> dict[str, str]:
     """What is wrong with these changes, by argument: all or some of the call's arguments.
 
-    Values of other types than the tool's parameters have are refused here already; the worker validates them
-    completely before the call.
+    Values of other types and beyond the bounds that the tool's parameters have are refused here already; the
+    worker validates them completely before the call.
     """
     errors: dict[str, str] = {}
     for name, value in changes.items():
@@ -109,19 +111,56 @@ _TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
 
 
 def _type_error(parameters: Mapping[str, JsonValue], name: str, value: JsonValue) -> str:
-    properties = parameters.get("properties")
-    schema = properties.get(name) if isinstance(properties, dict) else None
-    if not isinstance(schema, dict):
-        return ""
+    schema = _schema_of(parameters, name)
     choices = schema.get("enum")
     if isinstance(choices, list) and not any(_same(value, each) for each in choices):
         return f"must be one of {', '.join(map(str, choices))}"
     named = schema.get("type")
     types = [named] if isinstance(named, str) else named if isinstance(named, list) else []
     known = [_TYPES[each] for each in types if isinstance(each, str) and each in _TYPES]
-    if not known or any(_is_a(value, accepted) for _, accepted in known):
-        return ""
-    return f"must be {' or '.join(words for words, _ in known)}"
+    if known and not any(_is_a(value, accepted) for _, accepted in known):
+        return f"must be {' or '.join(words for words, _ in known)}"
+    return _bound_error(schema, value)
+
+
+def _schema_of(parameters: Mapping[str, JsonValue], name: str) -> dict[str, JsonValue]:
+    """What the parameters say of one argument; nothing where they don't."""
+    properties = parameters.get("properties")
+    schema = properties.get(name) if isinstance(properties, dict) else None
+    return schema if isinstance(schema, dict) else {}
+
+
+_BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
+    "minimum": ("at least", operator.ge),
+    "maximum": ("at most", operator.le),
+    "exclusiveMinimum": ("more than", operator.gt),
+    "exclusiveMaximum": ("less than", operator.lt),
+}
+
+
+def _bound_error(schema: Mapping[str, JsonValue], value: JsonValue) -> str:
+    """The first bound that a number, or the length of a text, isn't within."""
+    if isinstance(value, str):
+        length = {"minimum": schema.get("minLength"), "maximum": schema.get("maxLength")}
+        return _beyond(length, len(value), " characters long")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _beyond(schema, value, "")
+    return ""
+
+
+def _beyond(bounds: Mapping[str, JsonValue], number: float, unit: str) -> str:
+    for key, (words, within) in _BOUNDS.items():
+        bound = bounds.get(key)
+        if isinstance(bound, int | float) and not isinstance(bound, bool) and not within(number, bound):
+            return f"must be {words} {bound:g}{unit}"
+    return ""
+
+
+def _as_declared(parameters: Mapping[str, JsonValue], name: str, value: JsonValue) -> JsonValue:
+    """The value as the tool will read it: to JSON `900` is a number like `900.0`, to digests it isn't."""
+    if _schema_of(parameters, name).get("type") != "number" or isinstance(value, bool):
+        return value
+    return float(value) if isinstance(value, int) and float(value) == value else value
 
 
 def _is_a(value: JsonValue, accepted: tuple[type, ...]) -> bool:

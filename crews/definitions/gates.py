@@ -80,12 +80,12 @@ class Gates:
     def _declared(self, tool: Any) -> Approval | None:
         """What the crew says of this tool: as the entry it was made from, by its class, or by its name."""
         made_from = self.tools.get(entry_name(tool) or "")
-        if made_from is not None:
+        if made_from is not None and made_from.approval is not None:
             return made_from.approval
         for name, entry in self.tools.items():
-            if entry.approval is not None and (
-                is_made_by(tool, entry.use) if entry.use is not None else _same_name(tool, name)
-            ):
+            by_name = entry.use is None and _same_name(tool, name)
+            by_class = entry.use is not None and made_from is None and is_made_by(tool, entry.use)
+            if entry.approval is not None and (by_name or by_class):
                 return entry.approval
         return None
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 import structlog
 
 from bot.core import ids
+from bot.core.decision import prepare
 from bot.core.policy import IfTooFew, Policy, too_few
 from bot.core.question import (
     Action,
@@ -159,7 +160,9 @@ class HumanQuestions:
 
     async def _satisfiable(self, question: Question) -> Question:
         """The question, if enough people may decide, or if it waits for more and says so. Raises Leave."""
-        policy = question.policy
+        policy = prepare(question).policy
+        if policy.seats == 1 and not policy.excluded and not policy.live_groups:
+            return question
         why = too_few(policy, await self._store.people(policy))
         if not why:
             return question

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import field_validator
 
 from bot.core import starting
 from bot.core.actor import Actor
@@ -20,7 +21,7 @@ from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.decision import Ruling, Verdict
 from bot.core.feed import Feed
-from bot.core.question import Action, Question, Source
+from bot.core.question import Action, Question, QuestionKind, Source
 from bot.core.response import make_response
 from bot.core.run import Run, RunStatus
 from bot.settings import Settings
@@ -251,12 +252,28 @@ def sending(tool: Any = None, title: str = "") -> Callable[[], Built]:
     return lambda: gatebox.code(lambda: made.run(**gatebox.PAY))
 
 
+def superstitious() -> Any:
+    """A tool whose schema refuses what no JSON Schema can say."""
+    from crewdeck import requires_approval
+    from tests.contract.crews import gatebox
+
+    class Lucky(gatebox.Pay):
+        @field_validator("amount")
+        @classmethod
+        def _lucky(cls, amount: float) -> float:
+            if amount == 13:
+                raise ValueError("nobody pays 13")
+            return amount
+
+    return requires_approval(edit=["amount"])(gatebox.Plain(args_schema=Lucky))
+
+
 async def test_what_was_edited_is_what_is_called(desk: Desk, sent: list[dict[str, Any]]) -> None:
     async with desk.running(sending(), tools={}) as run:
         question = await desk.question(run)
         assert question.call is not None
         assert question.call.summary == "Send 1200 to Acme"
-        await desk.say(question, arguments={"amount": 900.0})
+        await desk.say(question, arguments={"amount": 900})
         assert await desk.result(run) == "sent 900 to Acme"
     assert sent == [{"to": "Acme", "amount": 900.0}]
     [settled] = await desk.gates(run)
@@ -268,12 +285,12 @@ async def test_what_was_edited_is_what_is_called(desk: Desk, sent: list[dict[str
 async def test_an_edit_that_the_tool_refuses_is_asked_about_anew(
     desk: Desk, sent: list[dict[str, Any]]
 ) -> None:
-    async with desk.running(sending(), tools={}) as run:
+    async with desk.running(sending(superstitious()), tools={}) as run:
         first = await desk.question(run)
-        await desk.say(first, arguments={"amount": -5.0})
+        await desk.say(first, arguments={"amount": 13.0})
         second = await desk.question(run)
         assert second.id != first.id
-        assert "Input should be greater than 0" in second.context
+        assert "nobody pays 13" in second.context
         assert sent == []
         await desk.say(second)
         await desk.result(run)
@@ -419,6 +436,30 @@ async def test_too_few_people_are_waited_for_where_the_policy_says_so(desk: Desk
     async with desk.running(plainly, **keys) as run:
         question = await desk.question(run)
         assert "too few people may decide now" in question.prompt
+
+
+async def test_a_task_names_who_reviews_it(desk: Desk) -> None:
+    from tests.contract.crews import gatebox
+
+    build = lambda: gatebox.one_task(gatebox.agent(lambda _messages, _tools: "a draft"), human_input=True)  # noqa: E731
+    async with desk.running(build, reviewers={"work": ["U2"]}) as run:
+        [question] = await desk.asked(run)
+        assert question.kind is QuestionKind.REVIEW
+        assert (await desk.say(question)).code == "not_allowed", "not even the requester"
+        await desk.say(question, by=BOB)
+        assert await desk.result(run) == "a draft"
+
+
+async def test_what_is_answered_in_words_takes_one_of_the_policys_people(desk: Desk) -> None:
+    from crewdeck import AskHuman
+    from tests.contract.crews import gatebox
+
+    build = lambda: gatebox.code(lambda: AskHuman().run(question="Which one?"))  # noqa: E731
+    async with desk.running(build, **two(), approvers="pay") as run:
+        [question] = await desk.asked(run)
+        assert (await desk.say(question, Action.RESPOND, by=EVE, comment="mine")).code == "not_allowed"
+        await desk.say(question, Action.RESPOND, by=BOB, comment="this one")
+        assert await desk.result(run) == "Bob answered: this one"
 
 
 async def test_an_unknown_policy_opens_nothing(desk: Desk, sent: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from crews.definitions.catalog import read
 from crews.definitions.definition import CrewFile
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import Gates
+from crews.definitions.tool_options import declare_entry
 from tests.unit.crews.definitions.test_catalog import CREW, folder, problems
 
 SEARCH = '  search: {use: "our.search:Search", on_interrupted: retry}\n'
@@ -135,6 +136,28 @@ def test_a_tool_without_a_gate_has_none() -> None:
     assert Gates().of(Search()) is None
 
 
+USED = "tests.unit.crews.definitions.test_approvals:Search"
+
+
+def test_an_entry_says_which_of_two_tools_of_a_class_needs_an_approval() -> None:
+    tools = {"inside": {"use": USED}, "outside": {"use": USED, "approval": {}}}
+    crew = CrewFile.model_validate({"title": "T", "tools": tools})
+    inside, outside, made_by_code = Search(), Search(), Search()
+    declare_entry(inside, "inside")
+    declare_entry(outside, "outside")
+    found = [Gates(crew.tools).of(each) is not None for each in (inside, outside, made_by_code)]
+    assert found == [False, True, True]
+
+
+def test_a_name_holds_for_whatever_has_it() -> None:
+    crew = CrewFile.model_validate(
+        {"title": "T", "tools": {"mine": {"use": USED}, "search_tool": {"approval": {}}}}
+    )
+    mine = Search()
+    declare_entry(mine, "mine")
+    assert Gates(crew.tools).of(mine) is not None
+
+
 def test_a_crew_and_an_author_together() -> None:
     """The crew's words go first, both hide, and people are asked if either condition asks."""
     tool = requires_approval(policy=["U0EVE"], when="args.amount > 100", hide=["token"], title="Theirs")(
@@ -230,3 +253,22 @@ def test_the_shipped_crew_has_a_gate() -> None:
     assert approval.when == "args.amount > 1000"
     [policy] = definition.card().policies
     assert (policy.name, policy.need) == ("pay", 2)
+
+
+def test_a_class_runs_in_an_approved_call_only_and_so_do_its_subclasses() -> None:
+    @requires_approval()
+    class Pays:
+        def _run(self) -> str:
+            return "paid"
+
+        def run(self) -> str:
+            return self._run()
+
+    class Inherits(Pays):
+        """Nothing of its own."""
+
+    for kind in (Pays, Inherits):
+        with pytest.raises(NotApproved):
+            kind().run()
+        with let_through(needed_by(kind())):
+            assert kind().run() == "paid"

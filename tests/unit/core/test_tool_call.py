@@ -1,0 +1,85 @@
+"""Calls that wait for an approval: what may be edited, and what an approval covers."""
+
+from typing import Any
+
+import pytest
+
+from bot.core.policy import Policy
+from bot.core.tool_call import ToolCall, call_digest, edit_errors
+
+CALL = ToolCall(
+    tool="pay",
+    title="Pay {amount} to {to} with {pin}",
+    arguments={"amount": 1200.0, "count": 1, "note": "Hi", "to": "Acme", "speed": "slow", "other": None},
+    proposed={"amount": 1200.0, "count": 1, "note": "Hi", "to": "Acme", "speed": "slow", "other": None},
+    editable=("amount", "count", "note", "speed", "other"),
+    secrets={"pin": "hmac-sha256:0"},
+    parameters={
+        "properties": {
+            "amount": {"type": "number", "exclusiveMinimum": 0, "maximum": 5000},
+            "count": {"type": "integer", "minimum": 1},
+            "note": {"type": "string", "minLength": 1, "maxLength": 5},
+            "speed": {"type": "string", "enum": ["slow", "fast"]},
+            "to": {"type": "string"},
+            "other": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        }
+    },
+)
+POLICY = Policy(deciders=("slack:T1:U1",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "errors"),
+    [
+        ({"amount": 900}, {}),
+        ({"amount": 900.5, "note": "there", "speed": "fast", "other": "x"}, {}),
+        ({"amount": 0}, {"amount": "must be more than 0"}),
+        ({"amount": 5000.5}, {"amount": "must be at most 5000"}),
+        ({"amount": "900"}, {"amount": "must be a number"}),
+        ({"amount": True}, {"amount": "must be a number"}),
+        ({"count": 1.5}, {"count": "must be a whole number"}),
+        ({"count": 0}, {"count": "must be at least 1"}),
+        ({"note": ""}, {"note": "must be at least 1 characters long"}),
+        ({"note": "longer"}, {"note": "must be at most 5 characters long"}),
+        ({"speed": "now"}, {"speed": "must be one of slow, fast"}),
+        ({"to": "Eve"}, {"to": "can't be edited"}),
+        ({"to": "Acme"}, {}),
+        ({"pin": "0815"}, {"pin": "is secret, so it can't be edited"}),
+        ({"more": 1}, {"more": "is no argument of this call"}),
+        ({"amount": 0, "count": 0}, {"amount": "must be more than 0", "count": "must be at least 1"}),
+    ],
+)
+def test_what_may_be_edited(changes: dict[str, Any], errors: dict[str, str]) -> None:
+    assert edit_errors(CALL, changes) == errors
+
+
+def test_a_whole_number_is_the_number_that_the_tool_reads() -> None:
+    """Otherwise the call that was approved would be another one than the call that is made."""
+    assert call_digest(CALL.edited({"amount": 900}), POLICY) == call_digest(
+        CALL.edited({"amount": 900.0}), POLICY
+    )
+    assert CALL.edited({"count": 2}).arguments["count"] == 2
+    assert isinstance(CALL.edited({"count": 2}).arguments["count"], int)
+
+
+def test_the_title_says_what_stands_there_now() -> None:
+    assert CALL.summary == "Pay 1200 to Acme with {pin}"
+    assert CALL.edited({"amount": 0.5}).summary == "Pay 0.5 to Acme with {pin}"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        CALL.model_copy(update={"tool": "pay_all"}),
+        CALL.model_copy(update={"parameters": {}}),
+        CALL.model_copy(update={"secrets": {"pin": "hmac-sha256:1"}}),
+        CALL.edited({"amount": 1200.01}),
+        CALL.edited({"other": ""}),
+    ],
+)
+def test_an_approval_covers_tool_parameters_arguments_and_secrets(changed: ToolCall) -> None:
+    assert call_digest(changed, POLICY) != call_digest(CALL, POLICY)
+
+
+def test_and_the_policy() -> None:
+    assert call_digest(CALL, POLICY) != call_digest(CALL, Policy(deciders=("slack:T1:U2",)))
