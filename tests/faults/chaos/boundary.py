@@ -22,6 +22,7 @@ WORKER = (
     "finish",
     "write_journal",
     "put_if_absent",
+    "record_call",
     "park",
     "release",
     "due",
@@ -63,7 +64,6 @@ ELSEWHERE = {
     "nack_event": "of webhooks",
     "resend": "of an operator",
     "open_question": "of a surface that shows a question; nothing but its record reads it",
-    "record_call": "of a worker after the call of a gate, whose result the journal has; the record reads it",
 }
 """Transitions at which nothing is killed here, and whose they are. Each may come twice or not at all, which
 tests/contract shows."""

@@ -31,6 +31,8 @@ DEFINITIONS = Path(__file__).parent / "definitions"
 SECRET = "a-signing-secret"
 KEY = "the-key-of-the-programs"
 """Slack reaches the web processes from outside, so programs need one."""
+SECOND_KEY = "the-key-of-another-program"
+"""For what takes two."""
 LEASE = 2.0
 """Seconds: a worker that lives keeps it, also where many others use the processors."""
 REDIS = "redis"
@@ -197,7 +199,7 @@ class ChaosDeployment:
             "EFFECTS": str(self.effects.file),
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_SIGNING_SECRET": SECRET,
-            "CREWDECK_API_KEYS": f"programs:{KEY}:admin",
+            "CREWDECK_API_KEYS": f"programs:{KEY}:admin,second:{SECOND_KEY}:read+answer",
             "CREWDECK_RATE_LIMIT": "10000",
             "SLACK_API_URL": self.slack.api_url,
             "CREWDECK_SLACK_EDITS_PER_MINUTE": "6000",

@@ -18,22 +18,27 @@ import redis
 from bot.core import ids
 from bot.core.event import Event
 from bot.core.lists import RunFilter
-from bot.core.question import Action, Question
+from bot.core.question import Action, Question, Source
 from bot.core.run import Run, RunStatus
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
 from tests.contract.places import misplaced
 from tests.faults.chaos.deployment import REDIS, ChaosDeployment
 from tests.faults.chaos.patience import patiently
-from tests.faults.chaos.people import EFFECTS, People, Walk, asks, report, shown
+from tests.faults.chaos.people import EFFECTS, GATED, People, Walk, asks, report, shown
 from tests.loopback.models import Asked, text_of
 
 ENDED = "every run ended once, as it should"
 PLACED = "each run in the one place that its state names"
 ONCE = "each recorded step executed once"
-ANSWERED = "one answer for each question"
+ANSWERED = "one answer of each person to each question"
+APPROVED = "no call behind a gate without its approvals, and none twice"
 GAPLESS = "events without gap or duplicate"
 SHOWN = "no orphaned message"
+
+
+NEED = 2
+"""How many people approve a call behind the gate."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ class Invariants:
         events = await self.deployment.store.events.read(run.id)
         questions = await self.deployment.store.questions.list(run.id)
         self._end(walk, run, questions, events)
-        self._steps(walk, run)
+        self._steps(walk, run, questions)
         await self._answers(walk, questions, events)
         self.gapless(walk.mark, events)
         if walk.channel:
@@ -147,7 +152,7 @@ class Invariants:
         last = [event.last for event in events]
         self.expect(ENDED, last.count(True) == 1 and last[-1], f"{walk.mark}: {last}")
 
-    def _steps(self, walk: Walk, run: Run) -> None:
+    def _steps(self, walk: Walk, run: Run, questions: list[Question]) -> None:
         traces = self.deployment.effects.traces(walk.mark)
         for recorded in self.recorded[run.id]:
             known = recorded.calls(run.id)
@@ -157,13 +162,28 @@ class Invariants:
                 self.expect(ONCE, not repeated, f"{walk.mark}: {trace.what} was done again")
             self._model_calls(walk, recorded)
         done = Counter(trace.what for trace in traces)
+        self._gate(walk, questions, done[GATED])
         for what in () if walk.cancelled else EFFECTS:
+            if what == GATED:
+                continue
             self.expect(ONCE, done[what] > 0, f"{walk.mark}: {what} was never done")
-            careful = what in {"two", "four"}
+            careful = what == "two"
             self.expect(
                 ONCE, not careful or done[what] == 1, f"{walk.mark}: {what} was done {done[what]} times"
             )
         self.again += sum(times - 1 for times in done.values())
+
+    def _gate(self, walk: Walk, questions: list[Question], calls: int) -> None:
+        """Each call was approved by two people; and whatever was approved was done, once."""
+        gates = [each for each in questions if each.source is Source.GATE]
+        approved = [each.outcome for each in gates if each.outcome and each.outcome.action is Action.APPROVE]
+        for outcome in approved:
+            people = {each.by.principal for each in outcome.responses if each.action is Action.APPROVE}
+            self.expect(APPROVED, len(people) == NEED, f"{walk.mark}: approved by {people}")
+        self.expect(APPROVED, calls <= min(1, len(approved)), f"{walk.mark}: {calls} calls, {len(approved)}")
+        self.expect(
+            APPROVED, walk.cancelled or calls == min(1, len(approved)), f"{walk.mark}: it was never done"
+        )
 
     def _model_calls(self, walk: Walk, recorded: Recorded) -> None:
         later = [asked for asked in self._asked(walk.mark) if asked.time > recorded.at]
@@ -181,9 +201,14 @@ class Invariants:
         for question in questions:
             given = await self.deployment.store.questions.responses(question.run_id, question.id)
             by = question.outcome.by if question.outcome is not None else None
+            people = {each.actor.principal for each in given}
+            counted = [] if question.outcome is None else question.outcome.responses
             self.expect(ANSWERED, question.outcome is not None, f"{walk.mark}: {question.prompt!r} is open")
+            once = len(people) == len(given) == len(counted) or by is None
             self.expect(
-                ANSWERED, len(given) == (by is not None), f"{walk.mark}: {given} to {question.prompt!r}"
+                ANSWERED,
+                once and len(given) <= question.policy.seats,
+                f"{walk.mark}: {given} to {question.prompt!r}",
             )
             times = completed[question.id]
             self.expect(ANSWERED, times == 1, f"{walk.mark}: {question.prompt!r} settled {times} times")
@@ -206,7 +231,8 @@ class Invariants:
             still = asks(message) or "Cancel" in message.labels
             self.expect(SHOWN, not still, f"{walk.mark}: was not rewritten: {message.words!r}")
         for question in questions:
-            times = sum(question.prompt in message.words for message in told)
+            words = question.call.summary if question.call is not None else question.prompt
+            times = sum(words in message.words for message in told)
             seen = times > 0 or walk.cancelled
             self.expect(SHOWN, seen, f"{walk.mark}: {question.prompt!r} was not shown")
             self.copies += max(0, times - 1)
@@ -247,7 +273,8 @@ class Invariants:
 
 
 def _approved(questions: Iterable[Question]) -> bool:
-    return any(each.outcome is not None and each.outcome.action is Action.APPROVE for each in questions)
+    asked = [each for each in questions if each.source is not Source.GATE]
+    return any(each.outcome is not None and each.outcome.action is Action.APPROVE for each in asked)
 
 
 def _reports(asked: Asked) -> bool:

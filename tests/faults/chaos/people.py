@@ -22,7 +22,7 @@ RETRIES = (0.1, 1.0, 5.0)
 
 
 def walk(mark: str, seconds: float = 0.0) -> Callable[[Conversation], Turn]:
-    """How the model plays a walk: tools side by side, a question, one more tool, and a report."""
+    """How the model plays a walk: tools side by side, a question, a tool behind a gate, and a report."""
 
     def played(conversation: Conversation) -> Turn:
         prompt = "\n".join(map(text_of, conversation.messages))
@@ -35,7 +35,7 @@ def walk(mark: str, seconds: float = 0.0) -> Callable[[Conversation], Turn]:
             & call("careful", mark=mark, what="two", seconds=seconds)
             & call("effect", mark=mark, what="three"),
             call("ask_human", question=f"Go on with {mark}?", kind="approval"),
-            call("careful", mark=mark, what="four", seconds=seconds),
+            call("gated", mark=mark, what="four", seconds=seconds),
             say(" / ".join(conversation.results)),
         )[min(conversation.answered, 3)]
 
@@ -43,6 +43,8 @@ def walk(mark: str, seconds: float = 0.0) -> Callable[[Conversation], Turn]:
 
 
 EFFECTS = ("one", "two", "three", "four")
+GATED = "four"
+"""What two people have to approve."""
 
 
 def report(*, approved: bool) -> str:
@@ -55,8 +57,9 @@ class Walk:
     """A run as who started it sees it."""
 
     mark: str
-    #: Who started it in Slack, and where; nobody if a program did, over HTTP.
+    #: Who started it in Slack, who approves calls with them, and where; nobody if a program did, over HTTP.
     ada: Person | None = None
+    bob: Person | None = None
     channel: str = ""
     run_id: str = ""
     #: Its questions are answered from now on.
@@ -70,7 +73,7 @@ class Walk:
 
 
 class People:
-    """Ada, in a channel for each walk."""
+    """Ada and Bob, in a channel for each walk."""
 
     def __init__(self, deployment: ChaosDeployment, seed: random.Random) -> None:
         self._deployment = deployment
@@ -85,9 +88,10 @@ class People:
         """`/crew start walk`; returns when that is taken, by a process that lives."""
         slack = self._deployment.slack
         ada = slack.person(f"U0{mark.upper()}", name="Ada")
-        channel = slack.add_channel(f"C0{mark.upper()}", members=(ada,)).id
+        bob = slack.person(f"U1{mark.upper()}", name="Bob")
+        channel = slack.add_channel(f"C0{mark.upper()}", members=(ada, bob)).id
         self._deployment.model.script(mark, walk(mark, seconds))
-        self.walks[mark] = made = Walk(mark, ada, channel)
+        self.walks[mark] = made = Walk(mark, ada, bob, channel)
         if answered:
             made.may_go_on.set()
         await self._until_taken(ada, lambda: ada.command("/crew", f"start walk [[{mark}]]", channel))
@@ -106,21 +110,24 @@ class People:
 
     async def attend(self) -> None:
         """Answer every question as soon as it is seen, for ever."""
-        answered: set[tuple[str, str]] = set()
+        answered: set[tuple[str, str, str]] = set()
         while True:
             for each in tuple(self.walks.values()):
-                if each.ada is not None and each.may_go_on.is_set() and not each.rewritten:
-                    await self._answer_all(each, each.ada, answered)
+                if each.may_go_on.is_set() and not each.rewritten:
+                    for person in filter(None, (each.ada, each.bob)):
+                        await self._answer_all(each, person, answered)
             await asyncio.sleep(0.1)
 
-    async def _answer_all(self, of: Walk, ada: Person, answered: set[tuple[str, str]]) -> None:
+    async def _answer_all(self, of: Walk, person: Person, answered: set[tuple[str, str, str]]) -> None:
+        """Bob answers only what takes two."""
         for message in self._deployment.slack.messages(of.channel):
-            place = (message.channel, message.ts)
-            if place not in answered and asks(message):
-                answered.add(place)
-                label = "Approve" if "Approve" in message.labels else await self.resolved(of)
-                self.answers += 1
-                await self._until_taken(ada, partial(ada.press, message, label))
+            place = (message.channel, message.ts, person.id)
+            if place in answered or not asks(message) or (person is of.bob and not takes_two(message)):
+                continue
+            answered.add(place)
+            label = "Approve" if "Approve" in message.labels else await self.resolved(of)
+            self.answers += 1
+            await self._until_taken(person, partial(person.press, message, label))
 
     async def resolved(self, of: Walk) -> str:
         """Whether a call that may have happened has happened: somebody has looked."""
@@ -161,6 +168,11 @@ class People:
 def asks(message: Message) -> bool:
     """Whether something can be answered here."""
     return any(_answers(element) for _, element in message.elements())
+
+
+def takes_two(message: Message) -> bool:
+    """Whether this asks about a call behind the gate."""
+    return f"Do {GATED} of " in message.words and "Approve" in message.labels
 
 
 def _answers(element: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from bot.core.errors import CrewdeckError
-from tests.faults.chaos.deployment import ChaosDeployment
+from tests.faults.chaos.deployment import KEY, SECOND_KEY, ChaosDeployment
 from tests.faults.chaos.people import People, Walk, walk
 
 PATIENCE = 0.2
@@ -77,21 +77,24 @@ class Programs:
     async def _react(self, to: Walk, event: Mapping[str, Any], *, contrary: bool) -> None:
         if event["type"] != "human_input_required":
             return
+        said = {"question_id": event["question_id"], "digest": event["digest"]}
         if event["kind"] == "approval":
             if to.ada is None:
-                await self._answer(event["question_id"], {"action": "approve"})
+                await self._answer(said, {"action": "approve"})
+                if event["action"] is not None:
+                    await self._answer(said, {"action": "approve"}, SECOND_KEY)
             if contrary:
                 self.conflicts += 1
-                await self._answer(event["question_id"], {"action": "reject"})
+                await self._answer(said, {"action": "reject"})
         elif to.ada is None:
-            await self._answer(
-                event["question_id"], {"action": "choose", "value": await self._people.resolved(to)}
-            )
+            await self._answer(said, {"action": "choose", "value": await self._people.resolved(to)})
 
-    async def _answer(self, question_id: str, answer: Mapping[str, Any]) -> None:
+    async def _answer(self, to: Mapping[str, str], answer: Mapping[str, Any], key: str = KEY) -> None:
         """Given until it is taken, or somebody else's was; and then once more."""
+        headers = {"Authorization": f"Bearer {key}"}
+        body = {**answer, "digest": to["digest"]}
         for _ in range(2):
-            await self._post(f"/questions/{question_id}/answer", answer, {}, until={200, 409})
+            await self._post(f"/questions/{to['question_id']}/answer", body, headers, until={200, 409})
         self._people.answers += 1
 
     async def _post(

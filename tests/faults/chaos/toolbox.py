@@ -49,3 +49,11 @@ class Careful(BaseTool):
 
     def _run(self, mark: str, what: str, seconds: float = 0.0) -> str:
         return do(mark, what, seconds)
+
+
+class Gated(BaseTool):
+    name: str = "gated"
+    description: str = "Does something that two people have to approve, and that must not be done twice."
+
+    def _run(self, mark: str, what: str, seconds: float = 0.0) -> str:
+        return do(mark, what, seconds)
