@@ -143,7 +143,9 @@ class Outbox:
     ) -> Question:
         """What a crew does when it asks."""
         run = claim.run
-        policy = policy_for(approvers, run.requester) if approvers else run.approvers
+        policy = more.pop("policy", None) or (
+            policy_for(approvers, run.requester) if approvers else run.approvers
+        )
         question = Question(
             id=part_id(run.id, "question", next(self._keys)),
             run_id=run.id,

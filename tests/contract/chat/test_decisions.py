@@ -159,6 +159,22 @@ async def test_words_do_not_decide_and_what_to_press_is_said(
     assert (await now(chat, question)).progress.approved == 0
 
 
+async def test_words_of_a_groups_member_do_not_open_a_gate_either(chat: MemoryChat) -> None:
+    class Finance:
+        async def members(self, group: str) -> frozenset[str]:
+            del group
+            return frozenset({person(ADA).principal})
+
+    chat.store.directory.serve("slack", Finance())
+    policy = Policy(deciders=("slack::S0FIN",), name="pay", who=("S0FIN",), admins=False)
+    question = await asked(chat, await chat.claimed(), policy=policy, **GATE)
+    assert "Press one of the buttons" in await chat.says(ADA, "Approve")
+    assert "isn't yours" in await chat.says(BOB, "Approve")
+    assert await chat.outcome(question) == ""
+    await chat.press(ADA, actions.ANSWER_APPROVE, target_of(question))
+    assert await chat.outcome(question) == Action.APPROVE
+
+
 # ── gates ───────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -68,31 +68,36 @@ class Answers:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return Reply(errors={REPLY_FIELD: sentences.QUESTION_GONE})
+        if Action.RESPOND not in question.actions:
+            why = plain_words(await self._not_in_words(question, words, actor, key))
+            return Reply(errors={REPLY_FIELD: why})
         if question.kind is not QuestionKind.REVIEW:
             if why := self._ambiguous(question, words):
                 return Reply(errors={REPLY_FIELD: why})
             if await self._decides_unseen(question, actor, words):
                 return Reply(errors={REPLY_FIELD: sentences.SHOW_ALL_FIRST})
-        if Action.RESPOND not in question.actions:
-            return Reply(errors={REPLY_FIELD: plain_words(await self._press_instead(question))})
         ruling = await self.respond(question, self._typed(question, actor, words, key, target.digest))
         why = private_messages.refusal_in_form(ruling, question.policy)
         return Reply(errors={REPLY_FIELD: why}) if why else SILENT
 
     async def in_thread(self, question: Question, words: str, actor: Actor, *, key: str) -> Line:
         """The words of a reply; why they don't count, or nothing."""
-        if question.open and can_decide(actor, question.policy):
-            if Action.RESPOND not in question.actions:
-                return await self._press_instead(question)
-            if why := self._ambiguous(question, words):
-                return (why,)
+        if Action.RESPOND not in question.actions:
+            return await self._not_in_words(question, words, actor, key)
+        if question.open and can_decide(actor, question.policy) and (why := self._ambiguous(question, words)):
+            return (why,)
         if await self._decides_unseen(question, actor, words):
             return (sentences.SHOW_ALL_FIRST,)
         shown = await self._store.outbox.state(self._surface, question.run_id)
         digest = shown.copies.get(shown_digest(question.id), "")
         said = self._in_words(question, actor, words, key, digest)
+        return refusal(await self.respond(question, said), question)
+
+    async def _not_in_words(self, question: Question, words: str, actor: Actor, key: str) -> Line:
+        """Why words don't count here, not even a button's label. Who may decide is told what to press."""
+        said = make_response(Action.RESPOND, actor, key=key, comment=words)
         ruling = await self.respond(question, said)
-        if ruling.code == "invalid_answer" and Action.RESPOND not in question.actions:
+        if ruling.code == "invalid_answer":
             return await self._press_instead(question)
         return refusal(ruling, question)
 

@@ -41,6 +41,12 @@ def headline(call: ToolCall) -> Line:
     return ("Use the tool ", Theirs(call.tool, NAME_UNITS, "strong"), *whom, *edited)
 
 
+def summaries(call: ToolCall) -> frozenset[str]:
+    """What the call does, and what it did before anybody edited it."""
+    first = call.model_copy(update={"arguments": call.proposed})
+    return frozenset((call.summary.strip(), first.summary.strip()))
+
+
 def what(call: ToolCall) -> str:
     """The same for a screen reader, as plain text."""
     edited = ", as edited" if is_edited(call) else ""

@@ -184,8 +184,8 @@ def _quoted(prompt: str, context: str) -> list[Block]:
 
 
 def _prompt(card: QuestionCard) -> str:
-    """The prompt; nothing where the headline says the same."""
-    said = card.call is not None and card.call.summary.strip() == card.prompt.strip()
+    """The prompt; nothing where the headline says the same, or said it before the call was edited."""
+    said = card.call is not None and card.prompt.strip() in gates.summaries(card.call)
     return "" if said and len(card.prompt) <= gates.TITLE_UNITS else card.prompt
 
 
