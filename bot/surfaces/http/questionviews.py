@@ -141,7 +141,7 @@ class ViewerView(View):
             objection=why,
             can_override=bool(
                 answers
-                and why
+                and (why or question.policy.seats > 1)
                 and decides
                 and question.open
                 and actor.admin

@@ -299,6 +299,15 @@ async def test_an_administrator_decides_a_gate_only_as_an_override(served: Serve
     assert (await view(served, question))["outcome"]["override"] is True
 
 
+async def test_an_administrator_who_is_named_counts_as_one_unless_they_override(served: Served) -> None:
+    question = await gate(served, policy=policy(need=2, deciders=(OPS, CI)))
+    plain = {"action": "approve", "digest": question.digest}
+    assert (await answer(served, question, plain, "ops")).json()["status"] == "recorded"
+    assert (await view(served, question, "ops"))["viewer"]["can_override"] is True
+    done = (await answer(served, question, {**plain, "override": True}, "ops")).json()
+    assert (done["status"], done["override"]) == ("settled", True)
+
+
 async def test_an_override_is_not_open_to_who_is_excluded(served: Served) -> None:
     question = await gate(served, policy=policy(excluded=(OPS,), not_=("requester",)))
     body = {"action": "approve", "digest": question.digest, "override": True}

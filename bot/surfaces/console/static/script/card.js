@@ -149,12 +149,14 @@ export class Card {
 
   /** An administrator decides: a step of its own, behind a warning, with a reason. */
   overriding() {
+    const { policy, viewer } = this.question;
+    const why = viewer.objection ? "The policy doesn't name you" : "You are not enough for the policy";
     const body = h("div", {});
     const details = h(
       "details",
       { class: "override" },
       h("summary", {}, "Decide as an administrator"),
-      h("p", {}, `The policy doesn't name you${this.question.policy ? `: ${whoDecides(this.question.policy).toLowerCase()}` : ""}. If you decide all the same, that settles it at once, and is recorded and shown to everybody as an override.`),
+      h("p", {}, `${why}${policy ? `: ${whoDecides(policy).toLowerCase()}` : ""}. If you decide all the same, that settles it at once, and is recorded and shown to everybody as an override.`),
       body,
     );
     details.addEventListener("toggle", () => {
