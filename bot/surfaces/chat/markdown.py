@@ -22,7 +22,7 @@ Style = Literal["bold", "italic", "strike", "code"]
 
 
 @dataclass(frozen=True)
-class Span:
+class StyledText:
     """Text of one style, to be shown literally. `url`: it leads there, and its text says so."""
 
     text: str
@@ -30,14 +30,14 @@ class Span:
     url: str = ""
 
 
-Spans = tuple[Span, ...]
+StyledTexts = tuple[StyledText, ...]
 
 
 @dataclass(frozen=True)
 class TextBlock:
     """Paragraphs, headings, lists and quotations, with line feeds between their lines."""
 
-    spans: Spans
+    spans: StyledTexts
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class CodeBlock:
 class Table:
     """A table: its rows, the head first, and its source for platforms that have no tables."""
 
-    rows: tuple[tuple[Spans, ...], ...]
+    rows: tuple[tuple[StyledTexts, ...], ...]
     source: str
 
     @property
@@ -118,9 +118,9 @@ def _words(text: str) -> str:
     return "".join(filter(str.isalnum, text))
 
 
-def _rows(tokens: Iterator[Token]) -> tuple[tuple[Spans, ...], ...]:
+def _rows(tokens: Iterator[Token]) -> tuple[tuple[StyledTexts, ...], ...]:
     """The cells of a table, whose opening was read; all of it is read."""
-    rows: list[tuple[Spans, ...]] = []
+    rows: list[tuple[StyledTexts, ...]] = []
     for token in tokens:
         match token.type:
             case "table_close":
@@ -135,8 +135,8 @@ def _rows(tokens: Iterator[Token]) -> tuple[tuple[Spans, ...], ...]:
     return tuple(rows)
 
 
-def _line_feeds(lines: Sequence[Sequence[Span]]) -> list[Span]:
-    return [span for at, line in enumerate(lines) for span in ((Span("\n"), *line) if at else line)]
+def _line_feeds(lines: Sequence[Sequence[StyledText]]) -> list[StyledText]:
+    return [span for at, line in enumerate(lines) for span in ((StyledText("\n"), *line) if at else line)]
 
 
 class _Page:
@@ -144,7 +144,7 @@ class _Page:
 
     def __init__(self) -> None:
         self._blocks: list[MarkdownBlock] = []
-        self._line: list[Span] = []
+        self._line: list[StyledText] = []
         #: What stands before each line here: of quotations and lists around it.
         self._before: list[str] = []
         #: A list item's mark, until its first line has it.
@@ -183,7 +183,7 @@ class _Page:
         for spoken in _lines(children, _HEADING if self._heading else frozenset()):
             self._write(spoken)
 
-    def _write(self, spoken: Sequence[Span]) -> None:
+    def _write(self, spoken: Sequence[StyledText]) -> None:
         before = "".join(self._before)
         if self._mark:
             before = "".join(self._before[:-1]) + self._mark
@@ -220,9 +220,9 @@ class _Page:
 # ── within a paragraph ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _lines(children: Sequence[Token], styles: frozenset[Style]) -> list[list[Span]]:
+def _lines(children: Sequence[Token], styles: frozenset[Style]) -> list[list[StyledText]]:
     """The lines of a paragraph."""
-    found: list[list[Span]] = [[]]
+    found: list[list[StyledText]] = [[]]
     #: Links that are open, and where their words begin.
     links: list[tuple[Token, int, int]] = []
     for token in children:
@@ -242,7 +242,7 @@ def _lines(children: Sequence[Token], styles: frozenset[Style]) -> list[list[Spa
     return found
 
 
-def _leaf(token: Token, styles: frozenset[Style]) -> list[Span]:
+def _leaf(token: Token, styles: frozenset[Style]) -> list[StyledText]:
     match token.type:
         case "code_inline":
             return [_text(_unguarded(token.content), styles | _CODE)]
@@ -253,7 +253,7 @@ def _leaf(token: Token, styles: frozenset[Style]) -> list[Span]:
             return [_text(token.content, styles)]
 
 
-def _target(token: Token, words: str) -> list[Span]:
+def _target(token: Token, words: str) -> list[StyledText]:
     """Where a link or an image leads, if its text doesn't say that, and its title."""
     address = str(token.attrs.get("href") or token.attrs.get("src") or "")
     title = str(token.attrs.get("title") or "")
@@ -263,18 +263,18 @@ def _target(token: Token, words: str) -> list[Span]:
     return [_text(" (" if words else "("), *told, _text(")")] if told else []
 
 
-def _address(address: str) -> Span:
+def _address(address: str) -> StyledText:
     """An address in full. Only plain ones of the web can be followed: others are text."""
-    return Span(address, url=address if _ADDRESS.fullmatch(address) else "")
+    return StyledText(address, url=address if _ADDRESS.fullmatch(address) else "")
 
 
-def _text(words: str, styles: frozenset[Style] = frozenset()) -> Span:
-    return Span(words, styles)
+def _text(words: str, styles: frozenset[Style] = frozenset()) -> StyledText:
+    return StyledText(words, styles)
 
 
-def _joined(spans: Sequence[Span]) -> Spans:
+def _joined(spans: Sequence[StyledText]) -> StyledTexts:
     """Neighbours of one style as one span, and none that is empty."""
-    joined: list[Span] = []
+    joined: list[StyledText] = []
     for span in spans:
         if not span.text:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.surfaces.chat import markdown
-from bot.surfaces.chat.markdown import CodeBlock, MarkdownBlock, Span, Table, TextBlock
+from bot.surfaces.chat.markdown import CodeBlock, MarkdownBlock, StyledText, Table, TextBlock
 from bot.surfaces.chat.shortening import pieces
 from bot.surfaces.slack.renderer import rich_text
 from bot.surfaces.slack.renderer.rich_text import PIECE_UNITS, Json, blocks
@@ -31,7 +31,7 @@ def _frame(text: str) -> list[Json]:
     ]
 
 
-def _span(span: Span) -> Json:
+def _span(span: StyledText) -> Json:
     if span.url:
         return {"type": "link", "url": span.url, "text": span.text}
     return rich_text.text(span.text, *span.styles)

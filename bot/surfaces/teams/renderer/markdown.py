@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from bot.surfaces.chat import markdown
-from bot.surfaces.chat.markdown import CodeBlock, MarkdownBlock, Span, Spans, Style, Table, TextBlock
+from bot.surfaces.chat.markdown import (
+    CodeBlock,
+    MarkdownBlock,
+    Style,
+    StyledText,
+    StyledTexts,
+    Table,
+    TextBlock,
+)
 from bot.surfaces.teams.renderer.text import literal, rich_text
 
 Json = dict[str, Any]
@@ -47,11 +55,11 @@ def framed(text: str) -> Json:
     }
 
 
-def _runs(spans: Spans) -> list[Json]:
+def _runs(spans: StyledTexts) -> list[Json]:
     return [run for span in spans for run in _span(span)]
 
 
-def _span(span: Span) -> list[Json]:
+def _span(span: StyledText) -> list[Json]:
     style: Json = {}
     for each in sorted(span.styles):
         style |= _STYLES[each]
@@ -69,7 +77,7 @@ def _table(table: Table, columns: int) -> Json:
     }
 
 
-def _cell(spans: Spans) -> Json:
+def _cell(spans: StyledTexts) -> Json:
     return {
         "type": "TableCell",
         "items": [rich_text(_runs(spans)) if spans else rich_text(literal("\u00a0"))],
