@@ -53,8 +53,8 @@ def validate(
     """The values by name, converted to their types; an optional field without a value is not in it.
 
     With `strict`, for programs, values must have the JSON type of their field. Otherwise texts are
-    understood as people write them, in their `locale`. A field that is not given, or null, has its default;
-    one that is given and empty has no value.
+    understood as people write them, in their `locale`. A field that is not given has its default; one that is
+    given and empty (strict: null) has no value.
 
     Raises InvalidValues with every problem at once, by field.
     """
@@ -63,7 +63,7 @@ def validate(
     values: dict[str, JsonValue] = {}
     for name, field in known.items():
         try:
-            value = _value(field, given.get(name), strict=strict, locale=locale or Locale())
+            value = _value(field, given, strict=strict, locale=locale or Locale())
         except ValueError as error:
             problems[name] = str(error)
         else:
@@ -102,14 +102,16 @@ def _names(known: Mapping[str, Field]) -> str:
     return ", ".join(known) or "none"
 
 
-def _value(field: Field, given: JsonValue, *, strict: bool, locale: Locale) -> JsonValue:
-    raw = default_of(field) if given is None else given
+def _value(field: Field, given: Mapping[str, JsonValue], *, strict: bool, locale: Locale) -> JsonValue:
+    raw = given.get(field.name)
+    defaulted = raw is None and not (strict and field.name in given)
+    raw = default_of(field) if defaulted else raw
     if _missing(field, raw, strict=strict):
         if field.required:
             raise ValueError("is required")
         nothing_chosen = field.type is FieldType.MULTI_CHOICE and raw is not None and not field.min_length
         return [] if nothing_chosen else None
-    return parse(field, raw, strict=strict and given is not None, locale=locale)
+    return parse(field, raw, strict=strict and not defaulted, locale=locale)
 
 
 def _missing(field: Field, raw: JsonValue, *, strict: bool) -> bool:

@@ -116,6 +116,13 @@ class Answers:
         run = await self._store.runs.get(question.run_id)
         return policies.already(question_card(run, question), said.action)
 
+    async def find(self, target: Target) -> Question | None:
+        """The question; None if there is none any more."""
+        try:
+            return await self._store.questions.get(target.run_id, target.question_id)
+        except NotFound:
+            return None
+
     async def answerable(self, target: Target, actor: Actor) -> Question | Reply:
         """The question, if this person may answer it now; else why not."""
         try:

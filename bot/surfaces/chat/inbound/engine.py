@@ -64,7 +64,8 @@ class InboundEngine:
         decisions = Decisions(capabilities, store, answers)
         replies = Replies(capabilities, store, people, answers)
         self.commands = CommandHandlers(capabilities, store, people, starter, console)
-        self.forms = FormHandlers(store, people, answers, decisions, FieldForms(people, starter))
+        fields = FieldForms(capabilities, store, people, answers, starter)
+        self.forms = FormHandlers(store, people, answers, decisions, fields)
         self.router = MessageRouter(people, self.commands, replies, platform.orphans)
         self.presses = PressHandlers(
             store,

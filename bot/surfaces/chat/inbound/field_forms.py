@@ -11,19 +11,26 @@ from pydantic import JsonValue
 from bot.core import forms as core_forms
 from bot.core.actor import Actor
 from bot.core.crew import Crew
+from bot.core.decision import Ruling
 from bot.core.errors import InvalidValues, Refused
 from bot.core.locales import Locale
+from bot.core.ports import Store
+from bot.core.question import Action, Question
+from bot.core.response import make_response
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.inbound.interactions import FormSubmission, Reply
+from bot.surfaces.chat.form_drafts import FormDrafts
+from bot.surfaces.chat.inbound.answers import Answers
+from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import People
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter, filling
-from bot.surfaces.chat.messages import Form, Paragraph
-from bot.surfaces.chat.wording import fields, forms, sentences
+from bot.surfaces.chat.messages import Form, Limits, Paragraph
+from bot.surfaces.chat.platform import Capabilities
+from bot.surfaces.chat.wording import field_forms, fields, forms, private_messages, sentences
 from bot.surfaces.chat.wording.field_forms import Filling, step_of
 
 MAX_ERROR_LENGTH = 150
-CALLBACKS = frozenset({actions.START})
+CALLBACKS = frozenset({actions.START, actions.FORM})
 """The forms that are handled here."""
 
 Values = Mapping[str, JsonValue]
@@ -48,9 +55,22 @@ class Session(Protocol):
 class FieldForms:
     """Handles forms of typed fields: what is wrong is said at each field, where the values stay."""
 
-    def __init__(self, people: People, starter: RunStarter) -> None:
+    def __init__(
+        self, platform: Capabilities, store: Store, people: People, answers: Answers, starter: RunStarter
+    ) -> None:
+        self._limits = platform.limits
         self._people = people
+        self._answers = answers
         self._starter = starter
+        self._drafts = FormDrafts(platform.surface, store.memory)
+
+    async def open(self, target: Target, actor: Actor, user: str) -> Reply:
+        """The form of a question, with what this person filled in before, for who may answer it."""
+        found = await self._answers.answerable(target, actor)
+        if isinstance(found, Reply):
+            return found
+        session = await self._question(found, target, actor, await self._people.locale(user))
+        return Reply(form=session.form(session.filling))
 
     async def submit(self, sent: FormSubmission) -> Reply:
         """A step was submitted: what is wrong in it, the next step, or the end."""
@@ -100,7 +120,19 @@ class FieldForms:
             return _whole(sentences.FORM_EXPIRED)
         actor = await self._people.actor(sent.reply_to.user, sent.installation)
         locale = await self._people.locale(sent.reply_to.user)
-        return await self._start(sent, target, actor, locale)
+        if sent.callback == actions.START:
+            return await self._start(sent, target, actor, locale)
+        question = await self._answers.find(target)
+        if question is None:
+            return _whole(sentences.QUESTION_GONE)
+        return await self._question(question, target, actor, locale)
+
+    async def _question(
+        self, question: Question, target: Target, actor: Actor, locale: Locale
+    ) -> QuestionForm:
+        values = await self._drafts.of(question.id, actor)
+        filled = Filling(question.form, values, locale, step_of(target))
+        return QuestionForm(self._answers, self._drafts, question, target, actor, self._limits, filled)
 
     async def _start(
         self, sent: FormSubmission, target: Target, actor: Actor, locale: Locale
@@ -140,6 +172,48 @@ class StartForm:
 
     def _with(self, values: Values) -> Draft:
         return self.draft.model_copy(update={"given": dict(values)})
+
+
+@dataclass(frozen=True)
+class QuestionForm:
+    """The form of a question."""
+
+    answers: Answers
+    drafts: FormDrafts
+    question: Question
+    #: The question as it was when the form was opened.
+    target: Target
+    actor: Actor
+    limits: Limits
+    filling: Filling
+
+    def form(self, shown: Filling) -> Form:
+        asked = self.question.model_copy(update={"digest": self.target.digest or self.question.digest})
+        return field_forms.question_form(asked, shown, self.limits)
+
+    async def save(self, values: Values) -> None:
+        if self.question.open:
+            await self.drafts.save(self.question.id, self.actor, values)
+
+    async def finish(self, values: Values, key: str) -> Reply:
+        """Send it. Whether this person may answer is checked by the store."""
+        read = core_forms.validate(self.question.form, values, strict=False, locale=self.filling.locale)
+        # Null: it was left empty, so its default doesn't count.
+        sent = {field.name: read.get(field.name) for field in self.question.form}
+        said = make_response(Action.SUBMIT, self.actor, key=key, values=sent, digest=self.target.digest)
+        ruling = await self.answers.respond(self.question, said)
+        if ruling.code == "invalid_answer" and ruling.errors:
+            raise InvalidValues(dict(ruling.errors))
+        if why := self._refusal(ruling):
+            return _whole(why)
+        await self.drafts.delete(self.question.id)
+        return SILENT
+
+    def _refusal(self, ruling: Ruling) -> str:
+        settled = ruling.question.outcome if ruling.question is not None else None
+        if ruling.code == "settled" and settled is not None and settled.by is not None:
+            return sentences.form_settled(settled.by.label)
+        return private_messages.refusal_in_form(ruling, self.question.policy)
 
 
 def _with(before: Filling, sent: FormSubmission) -> dict[str, JsonValue]:

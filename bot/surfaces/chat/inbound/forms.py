@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.core.actor import Actor
 from bot.core.errors import CrewdeckError, NotFound, StoreUnavailable
 from bot.core.ports import Store
 from bot.surfaces.chat import actions
@@ -60,6 +61,10 @@ class FormHandlers:
             return forms.filled(forms.reply_form(question), sent.values, errors)
         form = self._decisions.form(sent.callback, question)
         return forms.filled(form, sent.values, errors) if form is not None else None
+
+    async def open(self, target: Target, actor: Actor, user: str) -> Reply:
+        """The form of a question, for who may answer it."""
+        return await self._fields.open(target, actor, user)
 
     async def change(self, sent: FormSubmission) -> Reply:
         """A field of an open form was changed."""

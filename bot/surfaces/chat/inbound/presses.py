@@ -67,6 +67,7 @@ class PressHandlers:
         handlers: Mapping[str, Handler] = {
             actions.OPEN_REPLY: self._open_reply,
             actions.OPEN_FULL: self._open_full,
+            actions.OPEN_FORM: self._open_form,
             actions.OPEN_START: self._open_start,
             actions.OPEN_EDIT: self._open_decision,
             actions.OPEN_REJECT: self._open_decision,
@@ -99,6 +100,12 @@ class PressHandlers:
         if isinstance(found, Reply):
             return self._refused(press, target, found)
         return Reply(form=forms.reply_form(found))
+
+    async def _open_form(self, press: Press, target: Target, actor: Actor) -> Reply:
+        """Open the form of a question, for who may answer."""
+        await self._adopt(press, target)
+        opened = await self.forms.open(target, actor, press.reply_to.user)
+        return opened if opened.form is not None else self._refused(press, target, opened)
 
     async def _open_decision(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Open the form for a reason or an edit, for who may decide."""

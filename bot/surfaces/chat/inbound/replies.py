@@ -8,7 +8,7 @@ from bot.core.actor import Actor
 from bot.core.errors import NotFound
 from bot.core.policy import can_decide
 from bot.core.ports import Store
-from bot.core.question import Question
+from bot.core.question import Question, QuestionKind
 from bot.core.run import Run
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
@@ -132,6 +132,8 @@ class Replies:
             run_id, question_id = (await self._routed(message.key, question)).split()
             if question_id != question.id:
                 question = await self._store.questions.get(run_id, question_id)
+            if question.kind is QuestionKind.FORM and question.open:
+                return Reply(say=private_messages.fill_in_form(question))
         why = await self._answers.in_thread(question, words, actor, key=message.key)
         if why == (sentences.SHOW_ALL_FIRST,):
             return Reply(say=private_messages.explained(why))  # Each time: they meant to decide.

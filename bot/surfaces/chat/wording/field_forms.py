@@ -1,4 +1,4 @@
-"""Forms of typed fields, in steps: a crew's inputs. Pure."""
+"""Forms of typed fields, in steps: a crew's inputs, and questions of kind `form`. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,24 @@ from bot.core import forms
 from bot.core.crew import Crew
 from bot.core.fields import Field
 from bot.core.locales import Locale
+from bot.core.question import Question
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.messages import Actions, Block, Button, Form, Limits, PlainText, SmallPrint, Theirs
+from bot.surfaces.chat.messages import (
+    Actions,
+    Block,
+    Button,
+    Form,
+    Frame,
+    Limits,
+    Notice,
+    PlainText,
+    Quote,
+    SmallPrint,
+    Theirs,
+)
 from bot.surfaces.chat.wording import fields as widgets
+from bot.surfaces.chat.wording import question_messages
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,24 @@ def start_form(crew: Crew, draft_id: str, filling: Filling, limits: Limits) -> F
     about = PlainText(crew.description.strip() or "What the crew needs to know:")
     whole = Form(f"Start {crew.title}", (about,), callback=actions.START, submit="Start")
     return _step(whole, Target(draft_id), filling, limits)
+
+
+def question_form(question: Question, filling: Filling, limits: Limits) -> Form:
+    """A step of a question's form. Its `metadata` is a Target: the question as it was shown, and the step."""
+    about: list[Block] = [
+        SmallPrint(((question_messages.THE_CREW_WRITES,),)),
+        Quote(question.prompt[:PROMPT_CHARACTERS]),
+    ]
+    if question.context.strip():
+        about.append(Frame(question.context[:PROMPT_CHARACTERS]))
+    if max(len(question.prompt), len(question.context)) > PROMPT_CHARACTERS:
+        about.append(Notice(("This is only the beginning: all of it is in the thread.",)))
+    whole = Form("Fill in", tuple(about), callback=actions.FORM, submit="Send")
+    return _step(whole, Target(question.run_id, question.id, digest=question.digest), filling, limits)
+
+
+PROMPT_CHARACTERS = 3000
+"""How much of a question's prompt, and of its context, stands above its fields."""
 
 
 def _step(whole: Form, target: Target, filling: Filling, limits: Limits) -> Form:

@@ -372,6 +372,18 @@ def press_instead(card: QuestionCard) -> Line:
     return (f"Words don't decide {why}, so nothing was counted. Press one of the buttons at the question.",)
 
 
+def fill_in_form(question: Question) -> Message:
+    """Somebody answers a form in words: a button to the form."""
+    text: Line = (
+        "Words don't answer a form, so nothing was sent: “",
+        Theirs(question.prompt, PROMPT_UNITS),
+        "”.",
+    )
+    target = Target(question.run_id, question.id, digest=question.digest).encode()
+    button = Button("Fill in...", actions.OPEN_FORM, target, f"Fill in: {question.prompt}", "primary")
+    return Message(text, (Paragraph(text), Actions((button,))))
+
+
 def taken_back() -> Message:
     """Somebody took their answer back."""
     return said("Your answer was taken back. You can answer again as long as nothing is settled.")

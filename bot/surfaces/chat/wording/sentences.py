@@ -113,6 +113,11 @@ NOTHING_DONE: Final = "Nothing was done."
 WORDS_MISSING: Final = "Please say something."
 
 
+def form_settled(by: str) -> str:
+    """Somebody else sent the same form first."""
+    return f"{by} was first: this is settled. Yours was not counted, and stays here until you close it."
+
+
 def form_too_late(platform: str) -> str:
     """The platform lets a form open for a few seconds after a press only."""
     return f"{platform} was too slow to open that window. Please press again."

@@ -1,0 +1,51 @@
+"""What people filled in and have not sent: kept for each of them alone, until the question is settled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from bot.core.actor import Actor
+from bot.core.ports import Memory
+
+DRAFT_TTL_S = 7 * 24 * 3600.0
+
+
+class FormDrafts:
+    """The drafts of forms that a surface's people fill in."""
+
+    def __init__(self, surface: str, memory: Memory) -> None:
+        self._surface = surface
+        self._memory = memory
+
+    async def of(self, question_id: str, person: Actor) -> dict[str, JsonValue]:
+        """What this person filled in last, by field."""
+        kept = await self._memory.recall(self._draft(question_id, person.principal))
+        return dict(json.loads(kept)) if kept else {}
+
+    async def save(self, question_id: str, person: Actor, values: Mapping[str, JsonValue]) -> None:
+        """Keep what this person filled in, for a week from now."""
+        writers = await self._writers(question_id)
+        if person.principal not in writers:
+            listed = json.dumps([*writers, person.principal])
+            await self._memory.remember(self._list(question_id), listed, DRAFT_TTL_S)
+        draft = self._draft(question_id, person.principal)
+        await self._memory.remember(draft, json.dumps(dict(values)), DRAFT_TTL_S)
+
+    async def delete(self, question_id: str) -> None:
+        """The question is settled. A draft that is saved meanwhile is gone in a week."""
+        for principal in await self._writers(question_id):
+            await self._memory.forget(self._draft(question_id, principal))
+        await self._memory.forget(self._list(question_id))
+
+    async def _writers(self, question_id: str) -> list[str]:
+        kept = await self._memory.recall(self._list(question_id))
+        return list(json.loads(kept)) if kept else []
+
+    def _list(self, question_id: str) -> str:
+        return f"{self._surface}:form:{question_id}"
+
+    def _draft(self, question_id: str, principal: str) -> str:
+        return f"{self._list(question_id)}:{principal}"
