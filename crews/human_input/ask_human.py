@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal, Self
 
 from crewai.tools import BaseTool
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from bot.core import fields
 from bot.core.alike import alike, label_key, reserved
+from bot.core.fields import FieldType
+from bot.core.forms import check_form
 from bot.core.question import Action, Outcome, Question, QuestionKind, ReasonFlags, infer_kind
 from bot.core.text import drop_invisible, visible
 from crews.journal.serialization import in_valid_text
@@ -21,11 +25,40 @@ DESCRIPTION = """\
 Ask the people you work for, and wait for their answer. Use it
 - before anything that can't be undone, is published, or costs money: kind "approval";
 - when several ways are open and only they can know which one they want: kind "choice", with up to 10 options;
-- when a fact that you need is missing or ambiguous and can't be looked up: kind "text", and say the reason.
+- when a fact that you need is missing or ambiguous and can't be looked up: kind "text", and say the reason;
+- when you need several facts, or one of a certain type: kind "form", with a field for each in `fields`.
 Ask one thing at a time, in one or two plain sentences that can be understood without having seen your work.
 Put what they need for their decision (such as the complete text to be approved) into `context`. Don't ask
 what you were told already, nor for permission to go on thinking. Only "approved" is an approval: if they
 answer in words, do what they say, and ask again where you still need their approval."""
+
+
+class FieldArgs(BaseModel):
+    """One field of a form."""
+
+    name: str = Field(description="What the value is called in the answer, such as due_date.")
+    label: str | None = Field(default=None, description="What people read instead of the name.")
+    type: FieldType | None = Field(
+        default=None,
+        description="text: several lines; datetime: ISO 8601 with an offset. Without it: string.",
+    )
+    required: bool | None = Field(default=None, description="Whether it must be filled in.")
+    description: str | None = Field(default=None, description="What to fill in, in a sentence.")
+    choices: list[str] | None = Field(default=None, description="For the types choice and multi_choice.")
+    default: str | int | float | bool | list[str] | None = Field(
+        default=None, description="What is filled in already."
+    )
+    min: int | float | str | None = Field(
+        default=None, description="Of numbers; of dates and times: ISO 8601."
+    )
+    max: int | float | str | None = Field(default=None, description="Likewise.")
+    min_length: int | None = Field(default=None, description="Characters of a text, or number of choices.")
+    max_length: int | None = Field(default=None, description="Likewise.")
+
+    def field(self) -> fields.Field:
+        """The field of the form."""
+        given = {name: value for name, value in self.model_dump().items() if value is not None}
+        return fields.Field.model_validate(given)
 
 
 class AskHumanArgs(BaseModel):
@@ -39,9 +72,15 @@ class AskHumanArgs(BaseModel):
     options: list[str] | None = Field(
         default=None, description="For kind 'choice': 2 to 10 short, different answers to choose from."
     )
-    kind: Literal["approval", "choice", "text"] | None = Field(
+    fields: list[FieldArgs] | None = Field(
         default=None,
-        description="approval: Approve or Reject. choice: one of `options`. text: an answer in words.",
+        description="For kind 'form': what is to be filled in. Never a password or another secret.",
+    )
+    kind: Literal["approval", "choice", "text", "form"] | None = Field(
+        default=None,
+        description=(
+            "approval: Approve or Reject. choice: one of `options`. text: an answer in words. form: `fields`."
+        ),
     )
     reason: Literal["ambiguity", "missing_field"] | None = Field(
         default=None, description="Why you ask, if what you were given is ambiguous or lacks something."
@@ -83,6 +122,14 @@ class AskHumanArgs(BaseModel):
         return labels
 
     @model_validator(mode="after")
+    def _form_is_complete(self) -> Self:
+        if self.kind == "form" or self.fields:
+            if self.kind not in {None, "form"} or self.options:
+                raise ValueError("`fields` belong to kind 'form', which has no `options`")
+            check_form([each.field() for each in self.fields or ()])
+        return self
+
+    @model_validator(mode="after")
     def _fitting(self) -> Self:
         offered = {label_key(label) for label in self.options or ()}
         if self.kind == "choice" and len(offered) < 2:  # noqa: PLR2004 - one option is no choice
@@ -104,23 +151,24 @@ class AskHumanArgs(BaseModel):
     def _ours(self) -> str | None:
         """The first option of a choice that people could take for Crewdeck's own."""
         labels = tuple(self.options or ())
-        if infer_kind(self._declared, labels) is not QuestionKind.CHOICE:
+        if self._kind(labels) is not QuestionKind.CHOICE:
             return None
         return next((label for label in labels if reserved(label)), None)
 
-    @property
-    def _declared(self) -> QuestionKind | None:
-        return QuestionKind(self.kind) if self.kind else None
+    def _kind(self, labels: tuple[str, ...]) -> QuestionKind:
+        declared = QuestionKind(self.kind) if self.kind else None
+        return QuestionKind.FORM if self.fields else infer_kind(declared, labels)
 
     def asking(self) -> Asking:
         """The question, without the task and the agent that ask it."""
         labels = tuple(self.options or ())
-        kind = infer_kind(self._declared, labels)
+        kind = self._kind(labels)
         return Asking(
             kind=kind,
             prompt=self.question,
             context=(self.context or "").strip(),
             labels=labels if kind is QuestionKind.CHOICE else (),
+            form=tuple(each.field() for each in self.fields or ()),
             reason=ReasonFlags(
                 ambiguity=self.reason == "ambiguity", missing_field=self.reason == "missing_field"
             ),
@@ -158,6 +206,10 @@ def told(question: Question) -> str:
             return f"{who} {_IN_WORDS[question.kind]}: {words}"
         case Action.EXPIRE | Action.CANCEL:
             return "Nobody answered before the deadline."
+        case Action.SUBMIT:
+            return f"{who} filled in the form: {json.dumps(outcome.values, ensure_ascii=False)}"
+        case Action.REJECT if question.kind is QuestionKind.FORM and outcome.by is not None:
+            return f"{who} declined to fill in the form." + (f" Their words: {words}" if words else "")
         case _:
             return _decided(question, outcome, who, words)
 
@@ -166,6 +218,7 @@ _IN_WORDS = {
     QuestionKind.APPROVAL: "answered in words, this is not an approval",
     QuestionKind.CHOICE: "answered in words instead of choosing",
     QuestionKind.TEXT: "answered",
+    QuestionKind.FORM: "answered in words instead of filling in the form",
     QuestionKind.REVIEW: "requested changes",
 }
 

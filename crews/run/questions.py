@@ -12,6 +12,8 @@ import structlog
 
 from bot.core import ids
 from bot.core.decision import prepare
+from bot.core.fields import Field
+from bot.core.forms import check_form
 from bot.core.policy import IfTooFew, Policy, too_few
 from bot.core.question import (
     Action,
@@ -42,6 +44,8 @@ class Asking:
     prompt: str
     context: str = ""
     labels: tuple[str, ...] = ()
+    #: Kind `form`: what is to be filled in.
+    form: tuple[Field, ...] = ()
     reason: ReasonFlags = field(default_factory=ReasonFlags)
     source: Source = Source.TOOL
     task: TaskIdentity | None = None
@@ -62,6 +66,8 @@ class Asking:
         for name in ("prompt", "context", "asker"):
             object.__setattr__(self, name, valid(getattr(self, name)))
         object.__setattr__(self, "labels", tuple(map(valid, self.labels)))
+        if self.kind is QuestionKind.FORM:
+            check_form(self.form)
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -70,7 +76,10 @@ class Asking:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what makes it this question and no other."""
-        shown = [self.kind, self.prompt, self.context, [o.model_dump() for o in self.options], self.round]
+        shown: list[object] = [self.kind, self.prompt, self.context]
+        shown += [[o.model_dump() for o in self.options], self.round]
+        if self.form:
+            shown.append([field.model_dump(mode="json") for field in self.form])
         return hashlib.sha256(json.dumps(shown, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -113,6 +122,7 @@ class HumanQuestions:
             prompt=asking.prompt,
             context=asking.context,
             options=asking.options,
+            form=asking.form,
             reason=asking.reason,
             source=asking.source,
             crew_id=self.run.crew_id,

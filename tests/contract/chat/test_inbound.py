@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
+from bot.core.fields import Field, FieldType
 from bot.core.lists import RunFilter
-from bot.core.question import Action, QuestionKind
+from bot.core.question import Action, Outcome, Question, QuestionKind
 from bot.core.run import Run, RunStatus
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target, input_field
+from bot.surfaces.chat.form_drafts import FormDrafts
 from tests.contract.chat.memory_inbound import (
     ADA,
     BOB,
@@ -38,6 +41,10 @@ async def chat(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[
 
 async def runs_of(chat: Chat, user: str) -> list[Run]:
     return await chat.store.runs.list(RunFilter(requester=chat.person(user).principal, limit=10))
+
+
+async def outcome_of(chat: Chat, question: Question) -> Outcome | None:
+    return (await chat.store.questions.get(question.run_id, question.id)).outcome
 
 
 # ── commands ────────────────────────────────────────────────────────────────────────────────────────────
@@ -246,3 +253,60 @@ async def test_words_in_a_form_answer_and_empty_ones_are_asked_for(chat: Chat) -
     assert "isn't yours" in refused[actions.REPLY_FIELD]
     assert await chat.submit(ADA, actions.REPLY, about, **{actions.REPLY_FIELD: " shorter\n"}) == {}
     assert await chat.outcome(question) == Action.RESPOND
+
+
+# ── forms ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+ORDER = (
+    Field(name="amount", type=FieldType.NUMBER, required=True, min=0),
+    Field(name="pieces", type=FieldType.INTEGER, default=1),
+    *(Field(name=f"note_{number}") for number in range(1, 6)),
+)
+AMOUNT, PIECES, LAST = input_field("amount"), input_field("pieces"), input_field("note_5")
+
+
+async def test_a_form_is_filled_in_by_steps_and_wrong_values_are_said_at_their_fields(chat: Chat) -> None:
+    question = await chat.asking(kind=QuestionKind.FORM, options=(), form=ORDER)
+    first, last = target_of(question).encode(), replace(target_of(question), option_id="1").encode()
+    assert "Step 1 of 2" in await chat.opens(ADA, actions.OPEN_FORM, target_of(question))
+    wrong = await chat.submit(ADA, actions.FORM, first, **{AMOUNT: "-5", PIECES: "many"})
+    assert wrong.keys() == {AMOUNT, PIECES}
+    await chat.submit(ADA, actions.FORM, first, **{AMOUNT: "12.5", PIECES: ""})
+    assert (await outcome_of(chat, question)) is None
+    assert await chat.submit(ADA, actions.FORM, last, **{LAST: "soon"}) == {}
+    outcome = await outcome_of(chat, question)
+    assert outcome is not None
+    # What was emptied has no value, though it has a default.
+    assert outcome.values == {"amount": 12.5, "note_5": "soon"}
+
+
+async def test_of_two_people_the_first_one_counts_and_the_other_learns_who_it_was(chat: Chat) -> None:
+    fields = (Field(name="amount", type=FieldType.NUMBER, required=True),)
+    question = await chat.asking("ok", ADA, BOB, kind=QuestionKind.FORM, options=(), form=fields)
+    about = target_of(question).encode()
+    assert await chat.submit(ADA, actions.FORM, about, **{AMOUNT: "1"}) == {}
+    late = await chat.submit(BOB, actions.FORM, about, **{AMOUNT: "2"})
+    assert "was first" in " ".join(late.values())
+    outcome = await outcome_of(chat, question)
+    assert outcome is not None
+    assert outcome.values == {"amount": 1}
+
+
+async def test_what_was_filled_in_is_kept_for_who_wrote_it(chat: Chat) -> None:
+    fields = (Field(name="amount", type=FieldType.NUMBER), Field(name="note_5", min_length=5))
+    question = await chat.asking("ok", ADA, BOB, kind=QuestionKind.FORM, options=(), form=fields)
+    about = target_of(question).encode()
+    wrong = await chat.submit(ADA, actions.FORM, about, **{AMOUNT: "1", LAST: "abc"})
+    assert wrong.keys() == {LAST}
+    ada = chat.person(ADA)
+    drafts = FormDrafts(ada.surface, chat.store.memory)
+    assert await drafts.of(question.id, ada) == {"amount": "1", "note_5": "abc"}
+    assert await drafts.of(question.id, chat.person(BOB)) == {}
+    assert await chat.submit(ADA, actions.FORM, about, **{AMOUNT: "1", LAST: "abcde"}) == {}
+    assert await drafts.of(question.id, ada) == {}
+
+
+async def test_words_do_not_answer_a_form_but_lead_to_it(chat: Chat) -> None:
+    question = await chat.asking(kind=QuestionKind.FORM, options=(), form=ORDER)
+    assert "Words don't answer a form" in await chat.says(ADA, "12.50")
+    assert (await outcome_of(chat, question)) is None

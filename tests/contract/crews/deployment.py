@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import JsonValue
+
 from bot.core import answering, starting
 from bot.core.actor import Actor
 from bot.core.crew import Crew
@@ -219,6 +221,11 @@ class Deployment:
     async def say(self, question: Question, words: str) -> Ruling:
         """Answer in words; exactly a label is that button."""
         said = answering.in_words(question, ADA, words, key=uuid.uuid4().hex)
+        return await self.store.questions.respond(question.run_id, question.id, said)
+
+    async def submit(self, question: Question, values: dict[str, JsonValue]) -> Ruling:
+        """Fill in a form."""
+        said = make_response(Action.SUBMIT, ADA, key=uuid.uuid4().hex, values=values)
         return await self.store.questions.respond(question.run_id, question.id, said)
 
     async def reject(self, question: Question, comment: str) -> Ruling:

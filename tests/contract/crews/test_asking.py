@@ -1,6 +1,7 @@
 """Agents ask people through CrewAI's real loop, against a provider that speaks OpenAI's protocol."""
 
 from bot.core import ids
+from bot.core.fields import FieldType
 from bot.core.question import QuestionKind
 from bot.core.run import RunStatus
 from tests.contract.crews.deployment import Deployment, WorkerProcess
@@ -101,6 +102,53 @@ async def test_wrong_arguments_are_explained_to_the_model_and_ask_nobody(
     )
     run = await deployment.start("solo", prompt="[[wrong]]")
     assert "kind 'choice' needs at least 2 options" in await deployment.result(run)
+    assert await deployment.store.questions.list(run.id) == []
+
+
+FIELDS = [
+    {"name": "amount", "type": "number", "required": True, "min": 0, "label": "How much?"},
+    {"name": "tone", "type": "choice", "choices": ["plain", "playful"], "default": "plain"},
+    {"name": "due", "type": "date"},
+]
+
+
+async def test_a_form_is_filled_in_and_its_values_come_back_with_their_types(
+    deployment: Deployment, model: LoopbackModel
+) -> None:
+    asking = call("ask_human", question="What do you order?", kind="form", fields=FIELDS)
+    model.script("form", [asking, say("{last}")])
+    run = await deployment.start("solo", prompt="[[form]]")
+    question = await deployment.question(run)
+    assert question.kind is QuestionKind.FORM
+    assert [(each.name, each.title, each.type) for each in question.form] == [
+        ("amount", "How much?", FieldType.NUMBER),
+        ("tone", "Tone", FieldType.CHOICE),
+        ("due", "Due", FieldType.DATE),
+    ]
+    refused = await deployment.submit(question, {"amount": "12.5", "tone": "loud"})
+    assert refused.errors == {
+        "amount": "must be a number, not '12.5'",
+        "tone": "must be one of plain, playful, not 'loud'",
+    }
+    await deployment.submit(question, {"amount": 12.5, "due": None})
+    filled = 'Ada filled in the form: {"amount": 12.5, "tone": "plain"}'
+    assert await deployment.result(run) == filled
+
+
+async def test_a_form_can_be_declined(deployment: Deployment, model: LoopbackModel) -> None:
+    model.script("declined", [call("ask_human", question="What?", fields=FIELDS), say("{last}")])
+    run = await deployment.start("solo", prompt="[[declined]]")
+    await deployment.reject(await deployment.question(run), "Ask Bob")
+    assert await deployment.result(run) == "Ada declined to fill in the form. Their words: Ask Bob"
+
+
+async def test_a_form_that_asks_for_a_secret_asks_nobody(
+    deployment: Deployment, model: LoopbackModel
+) -> None:
+    asking = call("ask_human", question="What is it?", fields=[{"name": "api_key"}])
+    model.script("secret", [asking, say("{last}")])
+    run = await deployment.start("solo", prompt="[[secret]]")
+    assert "send people a link" in await deployment.result(run)
     assert await deployment.store.questions.list(run.id) == []
 
 
