@@ -52,7 +52,7 @@ fast: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/unit tests/golden
+	@$(BIN)/python -m pytest $(PARALLEL) --hypothesis-profile=fast -m "not slow" tests/unit tests/golden
 
 # Some rows, in another size: `PARKED=10000 FINISHED=500 make bench ROWS=parked`.
 SIZES := $(if $(PARKED),--parked $(PARKED)) $(if $(FINISHED),--finished $(FINISHED)) $(if $(CREWS),--crews $(CREWS))

@@ -11,9 +11,10 @@ import pytest
 import redis
 
 from bot.store.embedded import Embedded
+from tests.examples import FAST
 from tests.together import pytest_xdist_make_scheduler
 
-__all__ = ["pytest_xdist_make_scheduler"]
+__all__ = ["FAST", "pytest_xdist_make_scheduler"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

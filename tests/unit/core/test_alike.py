@@ -99,6 +99,7 @@ def test_other_labels_are_free(label: str) -> None:
     assert not reserved(label)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["a", "\u0301", "\u0301\u0316", "é", "\u200b", "\u0430", "m", "ﷺ", " ", "."])
 def test_comparing_takes_linear_time(unit: str) -> None:
     assert growth(lambda times: skeletons(unit * times), 5_000) < LINEAR

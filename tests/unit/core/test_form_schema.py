@@ -15,6 +15,7 @@ from bot.core.fields import Field, FieldType
 from bot.core.form_reading import fields_of_schema
 from bot.core.form_schema import json_schema
 from bot.core.forms import check_form, validate
+from tests.examples import examples
 
 EVERY_TYPE = (
     Field(name="topic", label="What about?", required=True, description="In a word", max_length=80),
@@ -121,7 +122,7 @@ def narrower(field: Field, value: JsonValue) -> bool:
     return blank or field.type in {FieldType.EMAIL, FieldType.URL}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(one_field(), GIVEN)
 def test_the_schema_takes_what_validate_takes(field: Field, value: JsonValue) -> None:
     check_form([field])
@@ -133,7 +134,7 @@ def test_the_schema_takes_what_validate_takes(field: Field, value: JsonValue) ->
         assert not says or narrower(field, value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(one_field(), GIVEN)
 def test_a_value_that_was_taken_is_taken_again_unchanged(field: Field, value: JsonValue) -> None:
     if accepted(field, value):
@@ -144,7 +145,7 @@ def test_a_value_that_was_taken_is_taken_again_unchanged(field: Field, value: Js
         }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(one_field())
 def test_any_form_can_be_read_back(field: Field) -> None:
     [read] = fields_of_schema(json_schema([field]))

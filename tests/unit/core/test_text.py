@@ -144,6 +144,7 @@ def test_a_terminal_gets_no_sequence_that_it_would_obey() -> None:
     assert terminal_safe("a\n\x1b[31mb", one_line=True) == "a[U+000A][U+001B][31mb"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     [

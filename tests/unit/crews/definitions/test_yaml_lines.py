@@ -15,6 +15,7 @@ from bot.core import forms
 from crews.definitions import yaml_lines, yaml_nodes
 from crews.definitions.catalog import read
 from crews.definitions.yaml_lines import Unreadable
+from tests.examples import examples
 from tests.linear import LINEAR, growth
 from tests.unit.crews.definitions import test_catalog
 from tests.unit.crews.definitions.test_catalog import folder, only
@@ -253,7 +254,9 @@ PIECES = st.lists(
 # fmt: on
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(600), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(PIECES)
 @example("!<\n")
 @example("- !!\n")
@@ -282,13 +285,16 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.dictionaries(st.text(max_size=8), TREES, max_size=4))
 def test_what_is_quoted_comes_back_as_it_was(tmp_path: Path, content: dict[str, object]) -> None:
     """JSON is YAML: whatever the strings look like, they stay strings."""
     assert yaml_lines.read(_file(tmp_path, json.dumps(content))).content == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

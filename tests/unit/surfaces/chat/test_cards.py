@@ -47,6 +47,7 @@ from bot.surfaces.chat.wording.field_forms import Filling
 from bot.surfaces.chat.wording.question_messages import Fit
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
+from tests.examples import examples
 from tests.linear import LINEAR, growth
 from tests.loopback.slack.blocks import check_message_blocks, check_view, texts
 
@@ -151,7 +152,7 @@ def literally(blocks: Sequence[dict[str, Any]]) -> str:
     return "".join(text["text"] for part in framed for text in part["elements"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(questions())
 def test_any_question_can_be_posted_and_settled(question: Question) -> None:
     card = question_card(a_run(), question)
@@ -177,7 +178,7 @@ def outcomes(question: Question) -> list[Outcome]:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(questions())
 def test_nothing_can_be_decided_by_button_before_it_can_be_read_in_full(question: Question) -> None:
     card = question_card(a_run(), question)
@@ -215,7 +216,7 @@ def solid(text: str) -> str:
     return "".join(text.split()).strip("-")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.text(st.characters(), max_size=400), st.text(st.characters(), max_size=400))
 def test_every_visible_character_of_any_text_can_be_read_in_order(prompt: str, about: str) -> None:
     question = Question(
@@ -267,7 +268,7 @@ def test_a_crews_words_cant_leave_their_frame() -> None:
     assert "Approved" not in outside
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(questions())
 def test_any_question_can_be_opened_in_a_window(question: Question) -> None:
     check_view(render_form(forms.full_text(a_run(), question, LIMITS)), "modal")
@@ -275,7 +276,7 @@ def test_any_question_can_be_opened_in_a_window(question: Question) -> None:
     assert_harmless_block(render_form(forms.reply_form(question)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(LONG, LONG, st.sampled_from(RunStatus), st.dictionaries(TEXTS, LONG, max_size=20), st.integers(0, 30))
 def test_any_run_can_be_shown(
     title: str, words: str, status: RunStatus, inputs: dict[str, str], tasks: int
@@ -303,7 +304,7 @@ def events(tasks: int, words: str) -> list[Event]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(questions(), max_size=4), TEXTS, LONG)
 def test_any_home_tab_can_be_published(asked: list[Question], title: str, about: str) -> None:
     crew = Crew(name="demo", title=title, description=about)
@@ -315,7 +316,7 @@ def test_any_home_tab_can_be_published(asked: list[Question], title: str, about:
     assert_harmless_block(view)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(questions(), TEXTS, LONG, TEXTS)
 def test_any_private_message_can_be_shown(question: Question, title: str, words: str, name: str) -> None:
     for message in private(question, title, words, name):
@@ -323,7 +324,7 @@ def test_any_private_message_can_be_shown(question: Question, title: str, words:
         assert_nothing_of_others_is_mrkdwn(render_message(message))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(questions(), max_size=4), TEXTS, LONG)
 def test_nothing_of_others_is_mrkdwn_on_a_home_tab(asked: list[Question], title: str, about: str) -> None:
     crew = Crew(name="demo", title=title, description=about)
@@ -387,7 +388,7 @@ def private(question: Question, title: str, words: str, name: str) -> list[Messa
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(TEXTS, st.lists(LONG, min_size=1, max_size=150), LONG)
 @example("Demo", ["one"], "\x00")
 def test_any_crews_form_can_be_opened(title: str, choices: list[str], about: str) -> None:
@@ -423,6 +424,7 @@ def test_a_question_of_3000_characters_is_shown_whole() -> None:
     assert question_messages.fit(question_card(a_run(), question), LIMITS) is Fit.MESSAGE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     [

@@ -131,6 +131,7 @@ def test_every_kind_of_space_separates_words(space: str) -> None:
     assert parser.given(CREW, f"tone=playful{space}topic=x") == {"tone": "playful", "topic": "x"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     ['a="x ', "a=«x ", '"', '" ', "'x ", "a= ", "a", "=", "\u3000", "“x ", "x” ", "<", "<a", "&lt;", ":a"],

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bot.core.text import visible
 from bot.surfaces.slack.renderer.markdown import rendered
+from tests.examples import examples
 from tests.linear import LINEAR, growth
 from tests.loopback.slack.blocks import check_message_blocks, texts
 
@@ -90,7 +91,7 @@ PIECES = st.sampled_from(
 MARKDOWN = st.lists(PIECES | st.text(max_size=4), max_size=40).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(MARKDOWN)
 def test_every_letter_and_digit_of_any_markdown_can_be_read_in_order(markdown: str) -> None:
     blocks = rendered(markdown)
@@ -106,6 +107,7 @@ def test_every_letter_and_digit_of_any_markdown_can_be_read_in_order(markdown: s
     assert not lost
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     [

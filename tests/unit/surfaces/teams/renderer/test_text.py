@@ -113,6 +113,7 @@ def test_any_text_makes_a_valid_card(text: str) -> None:
     assert cards.problem(render_card(Message((Theirs(text),), blocks))) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["{", "{{DATE(", "<", "<at>", " ", "\n ", "*", "[", "\\", "\u202e"])
 def test_any_text_is_shown_in_linear_time(unit: str) -> None:
     def both(size: int) -> None:
