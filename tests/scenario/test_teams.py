@@ -118,14 +118,16 @@ async def test_what_is_too_long_is_decided_at_the_end_of_all_of_it(in_teams: Tea
 
 async def test_missing_inputs_are_asked_for_with_errors_at_their_fields(in_teams: TeamsChannel) -> None:
     ada = in_teams.ada
-    await ada.say(ada.chat, "start form count=3")
+    await ada.say(ada.chat, "start form")
     asked = await in_teams.told(ada, "needs some more")
     dialog = dialog_of(await ada.press(asked, "Fill in..."))
     filled = {"Topic": "tides", "Body": "long", "Count": "many"}
-    wrong = dialog_of(await ada.submit(ada.chat, dialog, filled, of=asked))
-    assert "count must be a whole number" in words([wrong])
-    assert any(each.get("value") == "tides" for each in wrong["body"])
-    await ada.submit(ada.chat, wrong, {"Count": "3"}, of=asked)
+    wrong = dialog_of(await ada.submit(ada.chat, dialog, filled, "Start", of=asked))
+    assert "must be a whole number" in words([wrong])
+    more = dialog_of(await ada.submit(ada.chat, wrong, {"Count": "3"}, "More...", of=asked))
+    first = dialog_of(await ada.submit(ada.chat, more, {}, "Back", of=asked))
+    assert {"tides", "long", 3} <= {each.get("value") for each in first["body"]}
+    await ada.submit(ada.chat, first, {}, "Start", of=asked)
     await in_teams.told(ada, "tides, long, 3", 20)
 
 

@@ -24,6 +24,15 @@ DIALOG: Final = {"type": "task/fetch"}
 
 
 @dataclass(frozen=True)
+class Submitted:
+    """A form with what was filled in."""
+
+    callback: str
+    metadata: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Pressed:
     """A button, or a select with what was chosen in it."""
 
@@ -31,15 +40,8 @@ class Pressed:
     value: str
     #: The values of the checkboxes that are ticked in the same message.
     ticked: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """A form with what was filled in."""
-
-    callback: str
-    metadata: str
-    values: Mapping[str, str]
+    #: The form that holds the button, with what is filled in so far.
+    form: Submitted | None = None
 
 
 def button(action: str, value: str, *, opens_dialog: bool = False) -> Json:
@@ -58,6 +60,11 @@ def form(callback: str, metadata: str) -> Json:
     return {NAME: {"form": callback, "metadata": metadata}}
 
 
+def in_form(data: Json, callback: str, metadata: str) -> Json:
+    """The data of a button, with the form that holds it."""
+    return {**data, NAME: {**data[NAME], "form": callback, "metadata": metadata}}
+
+
 def is_ours(data: object) -> bool:
     """Whether it comes from a card of ours, of this release or another one."""
     return isinstance(data, dict) and NAME in data
@@ -67,15 +74,21 @@ def read(data: object) -> Pressed | Submitted:
     """What came back. Raises ValueError if it isn't ours."""
     fields: Json = data if isinstance(data, dict) else {}
     match fields.get(NAME):
+        case {"action": str(action), "value": str(value), "form": str(callback), "metadata": str(metadata)}:
+            return Pressed(action, value, _ticked(fields), _submitted(callback, metadata, fields))
         case {"action": str(action), "value": str(value)}:
             return Pressed(action, value, _ticked(fields))
         case {"action": str(action)}:
             return Pressed(action, _text(fields.get(CHOICE)))
         case {"form": str(callback), "metadata": str(metadata)}:
-            values = {name: _text(value) for name, value in fields.items() if name not in {NAME, "msteams"}}
-            return Submitted(callback, metadata, values)
+            return _submitted(callback, metadata, fields)
         case _:
             raise ValueError("not the data of a card of ours")
+
+
+def _submitted(callback: str, metadata: str, fields: Json) -> Submitted:
+    values = {name: _text(value) for name, value in fields.items() if name not in {NAME, "msteams"}}
+    return Submitted(callback, metadata, values)
 
 
 def _ticked(fields: Json) -> tuple[str, ...]:

@@ -154,6 +154,7 @@ class Activity(Payload):
             installation=self.where.channel,
             message=posted,
             form_id=form_id,
+            form=self.submission(pressed.form) if pressed.form else None,
             ticked=pressed.ticked,
         )
 

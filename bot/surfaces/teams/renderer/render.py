@@ -126,10 +126,25 @@ def render_card(message: Message, reader: Reader = EVERYBODY) -> Json:
 def render_form(form: Form, members: Members | None = None) -> Json:
     """The card of a dialog; its title is the dialog's."""
     card = _card(form.blocks, members or {}, in_form=True)
+    if form.callback:
+        card["body"] = [_within(form, each) for each in card["body"]]
     if not form.submit:
         return card
     data = card_data.form(form.callback, form.metadata)
     return {**card, "actions": [{"type": "Action.Submit", "title": form.submit, "data": data}]}
+
+
+def _within(form: Form, element: Json) -> Json:
+    """A row of buttons that say in which form they were pressed; everything else as it is."""
+    if element["type"] != "ActionSet":
+        return element
+    return {**element, "actions": [_told_form(form, each) for each in element["actions"]]}
+
+
+def _told_form(form: Form, action: Json) -> Json:
+    if action["type"] != "Action.Submit":
+        return action
+    return {**action, "data": card_data.in_form(action["data"], form.callback, form.metadata)}
 
 
 def _card(blocks: Iterable[Block], members: Members, *, in_form: bool) -> Json:

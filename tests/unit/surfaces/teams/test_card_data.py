@@ -27,6 +27,14 @@ def test_a_form_comes_back_with_its_values() -> None:
     )
 
 
+def test_a_button_in_a_form_comes_back_with_the_form() -> None:
+    data = card_data.in_form(card_data.button("step.more", TARGET), "start", "draft-1") | {
+        "input.topic": "mills"
+    }
+    form = Submitted("start", "draft-1", {"input.topic": "mills"})
+    assert card_data.read(data) == Pressed("step.more", TARGET, form=form)
+
+
 def test_an_input_of_a_crew_is_never_an_action() -> None:
     data = card_data.form("start", "draft-1") | {"action": "answer.approve", "value": TARGET}
     assert isinstance(card_data.read(data), Submitted)
