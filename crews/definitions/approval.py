@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, ValidationError, model_validator
 
 from crews.definitions.entry import Entry, Text
 from crews.definitions.placeholders import PLACEHOLDER
-from crews.definitions.policies import Chosen, chosen
+from crews.definitions.policies import ApproverSpec, approver_spec
 
 T = TypeVar("T")
 MARK = "__crewdeck_approval__"
@@ -40,7 +40,7 @@ class Approval(Entry):
     """`approval` of a tool."""
 
     #: Who decides; None: the crew's approvers.
-    policy: Annotated[Chosen | None, BeforeValidator(chosen)] = None
+    policy: Annotated[ApproverSpec | None, BeforeValidator(approver_spec)] = None
     #: CEL; False: the call is made without asking.
     when: Text | None = None
     #: The arguments that an approval may change.

@@ -11,7 +11,7 @@ from bot.core.crew import Crew
 from bot.core.errors import SettingsError
 from bot.core.policy import Approvers
 from crews.definitions.definition import CrewFile
-from crews.definitions.policies import Policies, Policy, chosen
+from crews.definitions.policies import Policies, Policy, approver_spec
 
 F = TypeVar("F", bound=Callable[..., Any])
 MARK, REVIEWERS = "__crewdeck_crew__", "__crewdeck_reviewers__"
@@ -82,7 +82,7 @@ def _reviewers(crew: CrewFile, written: Mapping[str, object]) -> dict[str, Appro
     named, found = crew.named(Policies()), {}
     for task, each in written.items():
         try:
-            choice = chosen(each)
+            choice = approver_spec(each)
         except ValueError as error:
             raise SettingsError(f"crewdeck.crew: reviewers.{task}: {error}") from error
         if wrong := choice.mistake(named):

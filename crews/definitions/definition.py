@@ -17,7 +17,14 @@ from bot.core.question import Deadline, QuestionKind
 from crews.definitions.approval import GateEntry
 from crews.definitions.conditions import invalid, type_of_input
 from crews.definitions.entry import Entry, Reference, Text
-from crews.definitions.policies import THE_REQUESTER, Chosen, Mistake, Policies, PolicyEntry, chosen
+from crews.definitions.policies import (
+    THE_REQUESTER,
+    ApproverSpec,
+    Mistake,
+    Policies,
+    PolicyEntry,
+    approver_spec,
+)
 
 _DURATION_PART = re.compile(r"(\d+)\s*([dhms])")
 _UNIT_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -155,8 +162,8 @@ class Review(Entry):
     rounds: Annotated[int, Field(ge=1, le=100)] = 5
 
 
-def _cancellers(written: object) -> Chosen:
-    chose = chosen(written)
+def _cancellers(written: object) -> ApproverSpec:
+    chose = approver_spec(written)
     if chose.policy is not None:
         raise ValueError("must be requester, anyone, or a list: a policy can't decide about cancelling")
     return chose
@@ -171,8 +178,8 @@ class CrewFile(Entry):
     process: Literal["sequential", "hierarchical"] = "sequential"
     groups: dict[str, list[Text]] = {}
     policies: dict[str, PolicyEntry] = {}
-    approvers: Annotated[Chosen, BeforeValidator(chosen)] = THE_REQUESTER
-    cancel: Annotated[Chosen, BeforeValidator(_cancellers)] = THE_REQUESTER
+    approvers: Annotated[ApproverSpec, BeforeValidator(approver_spec)] = THE_REQUESTER
+    cancel: Annotated[ApproverSpec, BeforeValidator(_cancellers)] = THE_REQUESTER
     admit: list[Literal["guest", "external"]] = []
     main_input: str | None = None
     inputs: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], InputEntry] = {}
@@ -273,7 +280,7 @@ class TaskEntry(Entry):
     tools: list[str] = []
     human_input: bool = False
     #: Who reviews it; None: the crew's approvers.
-    approvers: Annotated[Chosen | None, BeforeValidator(chosen)] = None
+    approvers: Annotated[ApproverSpec | None, BeforeValidator(approver_spec)] = None
     async_execution: bool = False
     markdown: bool = False
     guardrail: Text | None = None

@@ -271,7 +271,7 @@ class Policy(PolicyEntry):
         return Policies(self.groups).definition(self.name, self)
 
 
-class Chosen(Entry):
+class ApproverSpec(Entry):
     """What `approvers` says, before its names are looked up."""
 
     #: requester, anyone, members and groups.
@@ -301,22 +301,22 @@ class Chosen(Entry):
         )
 
 
-THE_REQUESTER = Chosen(listed=(REQUESTER,))
+THE_REQUESTER = ApproverSpec(listed=(REQUESTER,))
 
 
-def chosen(written: object) -> Chosen:
+def approver_spec(written: object) -> ApproverSpec:
     """What `approvers` says. Raises ValueError."""
     match written:
-        case Chosen():
+        case ApproverSpec():
             return written
         case Policy():
-            return Chosen(policy=written)
+            return ApproverSpec(policy=written)
         case "requester" | "anyone":
-            return Chosen(listed=(str(written),))
+            return ApproverSpec(listed=(str(written),))
         case str() if written.strip():
-            return Chosen(policy=written)
+            return ApproverSpec(policy=written)
         case [*names] if names and all(isinstance(name, str) and name.strip() for name in names):
-            return Chosen(listed=tuple(map(str, names)))
+            return ApproverSpec(listed=tuple(map(str, names)))
     raise ValueError(
         "must be requester, anyone, a policy's name, or a list of users, groups and keys "
         'such as [U0123ABCD, "key:ci"]'

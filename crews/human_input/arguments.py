@@ -77,7 +77,7 @@ class Parameters:
         Raises InvalidArguments.
         """
         actual = self._validated(given)
-        if self._validated(actual) != actual or _typed(self._validated(actual)) != _typed(actual):
+        if _typed(self._validated(actual)) != _typed(actual):
             raise InvalidArguments(
                 f"The arguments of {self.tool} can't be shown to people exactly as the tool would get them."
             )

@@ -69,12 +69,12 @@ class GuardedCall:
             }
         )
 
-    def decided(self, step: str, begun: int) -> Approved | Refused:
+    def decided(self, step: str, begun: int, note: str) -> Approved | Refused:
         """Ask people, and wait for what they decide. `begun`: how often the call of this step was begun.
 
-        Raises Leave if the run leaves before.
+        `note`: why they are asked again. Raises Leave if the run leaves before.
         """
-        wanted, note, number = self.arguments, _again(begun), 0
+        wanted, number = self.arguments, 0
         while True:
             question = self._ask(wanted, note, f"gate/{step}/{begun}/{number}")
             outcome = question.outcome
@@ -89,7 +89,7 @@ class GuardedCall:
                 approved = Approved(wanted, question)
                 if self.is_what_was_approved(approved):
                     return approved
-                note = "These arguments are not the ones that were approved: the tool reads them differently."
+                note = CHANGED
             number += 1
 
     def read(self, given: Mapping[str, Any]) -> Arguments:
@@ -101,8 +101,10 @@ class GuardedCall:
         question, call = approved.question, approved.question.call
         if call is None or digest_of(question) != question.digest:
             return False
-        again = self.read(approved.arguments.actual)
-        now = self._call(again, question)
+        try:
+            now = self._call(self.read(approved.arguments.actual), question)
+        except InvalidArguments:
+            return False
         return hmac.compare_digest(call_digest(now, question.policy), call_digest(call, question.policy))
 
     def _ask(self, wanted: Arguments, note: str, key: str) -> Question:
@@ -167,6 +169,9 @@ def told(question: Question) -> str:
     return f"Nobody approved this call of {call} before the deadline, so it was not made."
 
 
+CHANGED = "What the tool makes of the approved arguments now isn't what was approved, so it was not called."
+
+
 def _again(begun: int) -> str:
     if not begun:
         return ""
@@ -188,6 +193,8 @@ class Approval:
     approved: Approved | None = None
     #: Whether the call may be made: people have approved it, or the gate's condition lets it through.
     _open: bool = False
+    #: Whether the call that was approved turned out to be another one right before it was made.
+    _changed: bool = False
 
     def obtain(self, step: str, begun: int) -> None:
         """Ask people, if the gate's condition says so. Raises NotMade, and Leave."""
@@ -195,7 +202,7 @@ class Approval:
         if not self.call.asks:
             self._open = True
             return
-        decided = self.call.decided(step, begun)
+        decided = self.call.decided(step, begun, CHANGED if self._changed else _again(begun))
         if isinstance(decided, Refused):
             raise NotMade(NotApproved(decided.words) if self.called_by_code else decided.words)
         self.approved, self._open = decided, True
@@ -215,5 +222,6 @@ class Approval:
         if self.approved is None:
             return self.call.arguments.actual
         if not self.call.is_what_was_approved(self.approved):
+            self._changed = True
             raise NotMade(None)
         return self.approved.arguments.actual

@@ -297,6 +297,36 @@ async def test_an_edit_that_the_tool_refuses_is_asked_about_anew(
     assert sent == [{"to": "Acme", "amount": 1200.0}]
 
 
+@pytest.mark.parametrize("at", ["when it was decided", "right before the call"])
+async def test_what_turns_out_to_be_another_call_is_asked_about_anew(
+    desk: Desk, sent: list[dict[str, Any]], at: str
+) -> None:
+    from crewdeck import requires_approval
+    from tests.contract.crews import gatebox
+
+    reads = itertools.count(1)
+    # Arguments are read twice each time: when they are wanted, decided, compared, and about to be used.
+    odd = range(5, 7) if at == "when it was decided" else range(7, 9)
+
+    class Shifting(gatebox.Pay):
+        @field_validator("amount")
+        @classmethod
+        def _shifts(cls, amount: float) -> float:
+            return amount + 1 if next(reads) in odd else amount
+
+    tool = requires_approval()(gatebox.Plain(args_schema=Shifting))
+    async with desk.running(sending(tool), tools={}) as run:
+        first = await desk.question(run)
+        await desk.say(first)
+        second = await desk.question(run)
+        assert second.id != first.id
+        assert "isn't what was approved, so it was not called" in second.context
+        assert sent == []
+        await desk.say(second)
+        await desk.result(run)
+    assert len(sent) == 1
+
+
 async def test_only_what_may_be_edited_is_edited(desk: Desk, sent: list[dict[str, Any]]) -> None:
     async with desk.running(sending(), tools={}) as run:
         question = await desk.question(run)

@@ -11,7 +11,7 @@ from bot.core.errors import SettingsError
 from bot.core.policy import ANYONE, Approvers, can_decide, policy_for
 from crews.definitions.catalog import read
 from crews.definitions.decorator import card_of, crew
-from crews.definitions.policies import Chosen, Policies, Policy, chosen
+from crews.definitions.policies import ApproverSpec, Policies, Policy, approver_spec
 from tests.unit.crews.definitions.test_catalog import CREW, TASKS, folder, problems
 
 POLICIES = """\
@@ -72,9 +72,9 @@ def test_a_task_names_who_reviews_it(tmp_path: Path) -> None:
 
 def test_the_former_ways_to_name_approvers_stay() -> None:
     none = Policies()
-    assert chosen("requester").approvers(none) == Approvers()
-    assert chosen("anyone").approvers(none) == Approvers(requester=False, anyone=True)
-    assert chosen(["requester", "U1", "key:ci"]).approvers(none) == Approvers(listed=("U1", "key:ci"))
+    assert approver_spec("requester").approvers(none) == Approvers()
+    assert approver_spec("anyone").approvers(none) == Approvers(requester=False, anyone=True)
+    assert approver_spec(["requester", "U1", "key:ci"]).approvers(none) == Approvers(listed=("U1", "key:ci"))
 
 
 @pytest.mark.parametrize(
@@ -291,4 +291,4 @@ def test_whatever_a_policy_says_it_admits_only_who_is_named(
 
 def test_a_choice_without_its_policy_is_an_error() -> None:
     with pytest.raises(KeyError):
-        Chosen(policy="pay").approvers(Policies())
+        ApproverSpec(policy="pay").approvers(Policies())
