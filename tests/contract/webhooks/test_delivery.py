@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import random
 import time
 
@@ -40,6 +41,20 @@ async def test_a_run_is_told_event_by_event_as_the_streams_carry_them(
         "human_input_completed",
         "run_completed",
     ]
+
+
+async def test_a_response_that_settles_nothing_is_told(
+    store: RedisStore, opens: Opens, receiver: Receiver
+) -> None:
+    async with opens(settings_for(receiver)):
+        claim = await claimed(store)
+        two = claim.run.approvers.model_copy(update={"need": 2})
+        asked = approval(claim).model_copy(update={"policy": two})
+        question = await store.questions.ask(claim, asked)
+        await store.questions.respond(claim.run.id, question.id, response())
+        await receiver.until(lambda: "human_input_recorded" in receiver.types())
+    [told] = [json.loads(each.body) for each in receiver.requests if b'"human_input_recorded"' in each.body]
+    assert (told["action"], told["progress"]["approved"], told["progress"]["need"]) == ("approve", 1, 2)
 
 
 async def test_each_is_signed_as_the_specification_says(
