@@ -97,7 +97,9 @@ def changes(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> 
 def takes(policy: Policy) -> str:
     """Who decides, in a sentence without a full stop."""
     seats = " and ".join(f"{number} of {group}" for group, number in policy.per_group.items())
-    people = seats or f"{policy.need} of {', '.join(policy.who) or 'the approvers'}"
+    any_people = f"{'one person' if policy.need == 1 else f'{policy.need} people'}, anyone"
+    among = f"{policy.need} of {', '.join(policy.who) or 'the approvers'}"
+    people = seats or (any_people if policy.who == ("anyone",) else among)
     excluded = f", but not {', '.join(policy.excluded)}" if policy.excluded else ""
     return f"Takes {people}{excluded}"
 
@@ -137,7 +139,7 @@ def needs(progress: Progress) -> str:
     left = progress.need - progress.approved
     if left < 1:
         return ""
-    of = f" of {', '.join(progress.missing)}" if progress.missing else ""
+    of = f" of {', '.join(progress.missing)}" if progress.missing not in {(), ("anyone",)} else ""
     return f"needs {'one' if left == 1 else left} more{of}"
 
 

@@ -67,6 +67,8 @@ def takes(policy: Policy) -> str:
         return f"Ask {DECIDERS}."
     if policy.per_group:
         people = " and ".join(f"{seats} of {group}" for group, seats in policy.per_group.items())
+    elif policy.who == ("anyone",):
+        people = f"{'one person' if policy.need == 1 else f'{policy.need} people'}, anyone"
     else:
         people = f"{policy.need} of {', '.join(policy.who) or DECIDERS}"
     excluded = f", but not {', '.join(policy.not_)}" if policy.not_ else ""

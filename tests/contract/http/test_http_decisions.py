@@ -263,6 +263,11 @@ async def test_a_rejection_counts_until_approval_is_out_of_reach(served: Served)
             "takes 1 of legal and 2 of finance.",
         ),
         (
+            {"deciders": ("*",), "who": ("anyone",), "need": 2, "excluded": (OTHER,), "not_": ("requester",)},
+            "excluded",
+            "takes 2 people, anyone, but not requester.",
+        ),
+        (
             {"deciders": ("slack:T1:@finance",), "who": ("@finance",)},
             "not_named",
             "takes 1 of @finance.",

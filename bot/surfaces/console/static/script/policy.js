@@ -8,7 +8,9 @@ export function whoDecides(policy) {
   if (!policy) return "";
   const seats = Object.entries(policy.per_group ?? {}).map(([group, number]) => `${number} of ${group}`);
   const who = policy.who ?? [];
-  const people = seats.length ? seats.join(" and ") : `${policy.need} of ${who.join(", ") || "the crew's approvers"}`;
+  const among = who.join(", ") || "the crew's approvers";
+  const any = policy.need === 1 ? "one person, anyone" : `${policy.need} people, anyone`;
+  const people = seats.length ? seats.join(" and ") : among === "anyone" ? any : `${policy.need} of ${among}`;
   const not = policy.not?.length ? `, but not ${policy.not.join(", ")}` : "";
   return `Takes ${people}${not}`;
 }
@@ -45,7 +47,8 @@ function needs(progress, policy) {
   const left = progress.need - progress.approved;
   if (left < 1) return "";
   const grouped = Object.keys(policy?.per_group ?? {}).length > 0;
-  const of = progress.missing.length ? ` of ${progress.missing.join(grouped ? " and " : ", ")}` : "";
+  const anyone = progress.missing.join() === "anyone";
+  const of = progress.missing.length && !anyone ? ` of ${progress.missing.join(grouped ? " and " : ", ")}` : "";
   return `needs ${left === 1 ? "one" : left} more${of}`;
 }
 
