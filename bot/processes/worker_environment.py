@@ -28,6 +28,8 @@ PIPE = "CREWDECK_SECRETS_FD"
 WORKERS_SECRETS = ("CREWDECK_REDIS_URL", "CREWDECK_JOURNAL_KEY")
 SURFACES = ("SLACK_", "TEAMS_")
 """Prefixes of variables that belong to surfaces."""
+MANAGED_IDENTITY = ("IDENTITY_", "MSI_")
+"""Prefixes of the variables by which Azure gives out tokens of the machine's managed identity."""
 NO_DOTENV = "PYTHON_DOTENV_DISABLED"
 _PR_SET_DUMPABLE = 4
 
@@ -47,7 +49,10 @@ def worker_environment(settings: Settings, worker_id: str | None = None) -> dict
     included; `handed_over` moves them into the pipe.
     """
     secrets = _secrets(settings)
-    environment = {name: value for name, value in _variables().items() if not _withheld(name, value, secrets)}
+    reserved = _reserved(settings)
+    environment = {
+        name: value for name, value in _variables().items() if not _withheld(name, value, secrets, reserved)
+    }
     environment["CREWDECK_DATA_DIR"] = str(settings.data_dir.expanduser().absolute())
     # `.env` is already included; CrewAI would load the whole file itself.
     environment.setdefault(NO_DOTENV, "true")
@@ -98,9 +103,9 @@ def received() -> Settings | None:
 
 def seal(settings: Settings) -> None:
     """Remove all variables from this process that a worker must not have."""
-    secrets = _secrets(settings)
+    secrets, reserved = _secrets(settings), _reserved(settings)
     for name, value in tuple(os.environ.items()):
-        if _withheld(name, value, secrets) or name.upper() in WORKERS_SECRETS:
+        if _withheld(name, value, secrets, reserved) or name.upper() in WORKERS_SECRETS:
             del os.environ[name]
     os.environ.setdefault(NO_DOTENV, "true")
 
@@ -125,10 +130,15 @@ def _secrets(settings: Settings) -> list[str]:
     return [secret for secret in found if len(secret) >= MIN_SECRET_LENGTH]
 
 
-def _withheld(name: str, value: str, secrets: Iterable[str]) -> bool:
+def _reserved(settings: Settings) -> tuple[str, ...]:
+    """Prefixes of variables that no worker may have. With the bot's identity a crew could speak as it."""
+    return (*SURFACES, *MANAGED_IDENTITY) if settings.teams_managed_identity else SURFACES
+
+
+def _withheld(name: str, value: str, secrets: Iterable[str], reserved: tuple[str, ...]) -> bool:
     """Whether the name is reserved, or the value contains one of our secrets (`REDIS_PASSWORD`)."""
     upper = name.upper()
-    ours = upper in _SECRET or upper.startswith(SURFACES) or upper == PIPE
+    ours = upper in _SECRET or upper.startswith(reserved) or upper == PIPE
     return ours or any(secret in value for secret in secrets)
 
 

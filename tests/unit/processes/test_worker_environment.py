@@ -70,6 +70,20 @@ def test_a_workers_own_secrets_come_through_a_pipe_and_only_once(monkeypatch: py
     assert received() is None
 
 
+@pytest.mark.parametrize("of_the_bot", [True, False])
+def test_a_managed_identity_is_withheld_where_it_is_the_bots(
+    monkeypatch: pytest.MonkeyPatch, *, of_the_bot: bool
+) -> None:
+    if of_the_bot:
+        monkeypatch.setenv("TEAMS_APP_ID", "11111111-2222-3333-4444-555555555555")
+        monkeypatch.setenv("TEAMS_TENANT_ID", "66666666-7777-8888-9999-000000000000")
+        monkeypatch.setenv("TEAMS_MANAGED_IDENTITY", "true")
+    for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "MSI_SECRET"):
+        monkeypatch.setenv(name, "http://169.254.129.3")
+    left = [name for name in worker_environment(load()) if name.startswith(("IDENTITY_", "MSI_"))]
+    assert bool(left) is not of_the_bot
+
+
 def test_our_secrets_are_withheld_under_other_names_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREWDECK_REDIS_URL", "redis://:lovelace@redis")
     monkeypatch.setenv("REDIS_PASSWORD", "lovelace")
