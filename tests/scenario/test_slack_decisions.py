@@ -6,6 +6,7 @@ A real server delivers and receives; the tests play the crew's worker and the pe
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from bot.core.actor import Actor
 from bot.core.claim import Claim
 from bot.core.feed import Feed
 from bot.core.policy import Group, Policy, PolicyDefinition, resolve
+from bot.core.ports import Store
 from bot.core.question import Outcome, Question, Source
 from bot.core.tool_call import ToolCall
 from bot.store import redis_keys
@@ -36,6 +38,10 @@ ARGUMENTS: dict[str, JsonValue] = {"recipient": "Acme", "amount": 1200, "referen
 PARAMETERS: dict[str, JsonValue] = {
     "properties": {"amount": {"type": "integer"}, "reference": {"type": "string"}}
 }
+
+TREASURY = CREW.model_copy(update={"name": "treasury", "title": "Treasury"})
+KEYS = itertools.count()
+"""All tests of a session share one store."""
 
 
 @dataclass
@@ -89,19 +95,26 @@ class Payments:
         return (await self.outbox.store.questions.get(question.run_id, question.id)).outcome
 
 
+async def claimed(store: Store) -> Claim:
+    """The run in the test's hands, as soon as it is queued. No worker of the server knows its crew."""
+    async with asyncio.timeout(30):
+        while True:
+            for claim in await store.queue.claim("worker", [TREASURY.name], 1, 600):
+                return claim
+            await asyncio.sleep(0.02)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def payments(deployment: ChannelDeployment) -> AsyncIterator[Payments]:
     number = deployment.channel.removeprefix("C0CHANNEL")
     people = (deployment.ada, deployment.bob)
     finance = deployment.slack.user_group(f"S0FIN{number}", f"finance{number}", people)
     async with open_store(deployment.server.store_url) as store:
-        outbox = Outbox(deployment.slack, store, Feed())
-        await store.catalogue.announce("tests", [CREW])
-        run = await outbox.start(channel=deployment.channel, by=deployment.ada.id)
+        outbox = Outbox(deployment.slack, store, Feed(), _keys=KEYS)
+        await store.catalogue.announce("tests", [TREASURY])
+        run = await outbox.start(channel=deployment.channel, by=deployment.ada.id, crew=TREASURY)
         try:
-            async with asyncio.timeout(30):
-                claim = await outbox.claimed(run)
-            yield Payments(deployment, outbox, claim, finance)
+            yield Payments(deployment, outbox, await claimed(store), finance)
         finally:
             with suppress(Exception):
                 await store.runs.cancel(run.id, run.requester)
@@ -217,9 +230,9 @@ async def test_who_leaves_the_user_group_no_longer_counts(payments: Payments) ->
 
 async def nothing_is_fresh(payments: Payments) -> None:
     """Return once the server reads the group anew for the next decision: it lists them for some seconds."""
+    await asyncio.sleep(LISTED_TTL_S + 0.1)
     async with Redis.from_url(payments.deployment.server.store_url) as redis:
         assert await redis.delete(redis_keys.live_group(f"slack::{payments.finance.id}"))
-    await asyncio.sleep(LISTED_TTL_S + 0.1)
 
 
 async def test_a_linked_identity_decides_as_the_same_person(payments: Payments) -> None:

@@ -27,7 +27,7 @@ from bot.surfaces.slack.webapi.installed import Installed
 log = structlog.get_logger(__name__)
 
 SCOPE = "usergroups:read"
-LISTED_TTL_S = 3.0
+LISTED_TTL_S = 1.0
 """How long one list of all groups serves decisions that are made at the same time."""
 ANNOUNCE_INTERVAL_S = 60.0
 
@@ -56,7 +56,7 @@ class UserGroups:
         name = group.partition("::")[2]
         await self._installed.ready()
         try:
-            found = _find(await self._listed(), name)
+            found = _find(await self._listed(), name) or _find(await self._listed(anew=True), name)
             if found is None:
                 raise GroupUnreadable(sentences.no_such_group(name))
             users = await self._users(found)
@@ -71,9 +71,10 @@ class UserGroups:
             return users
         return await self._lists.user_group_members(str(group["id"]))
 
-    async def _listed(self) -> Sequence[Mapping[str, Any]]:
-        """All groups, asked for once by all who need them now."""
-        if self._listing is None or time.monotonic() - self._listed_at > LISTED_TTL_S:
+    async def _listed(self, *, anew: bool = False) -> Sequence[Mapping[str, Any]]:
+        """All groups, asked for once by all who need them now; `anew`: a group may have come since."""
+        old = time.monotonic() - self._listed_at > LISTED_TTL_S
+        if self._listing is None or old or (anew and self._listing.done()):
             self._listed_at = time.monotonic()
             self._listing = asyncio.create_task(_listed(self._lists))
         task = self._listing

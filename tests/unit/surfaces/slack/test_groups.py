@@ -71,6 +71,15 @@ async def test_decisions_at_the_same_time_ask_once() -> None:
     assert lists.calls == ["list"]
 
 
+async def test_a_group_that_has_just_come_is_found() -> None:
+    lists = Lists([])
+    groups = await reader(lists)
+    with pytest.raises(GroupUnreadable):
+        await groups.members("slack::S0FIN")
+    lists.groups.append(FINANCE)
+    assert await groups.members("slack::S0FIN")
+
+
 @pytest.mark.parametrize(
     ("lists", "why"),
     [
