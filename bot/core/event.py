@@ -13,19 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from bot.core import ids
-from bot.core.form_schema import json_schema
-from bot.core.policy import Policy
 from bot.core.question import (
     Action,
-    Counted,
     Option,
-    Outcome,
-    Progress,
-    Question,
     QuestionKind,
     ReasonFlags,
 )
-from bot.core.response import Approve, Response
 from bot.core.run import RunError
 from bot.core.text import ValidJson, ValidText
 from bot.core.value import Value
@@ -304,117 +297,6 @@ _FIELDS: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 def iso(at: int) -> str:
     """Milliseconds since the epoch as ISO 8601 in UTC."""
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def required_event(question: Question) -> HumanInputRequired:
-    """The event that announces a question."""
-    return HumanInputRequired(
-        question_id=question.id,
-        crew_id=question.crew_id,
-        task_id=question.task_id,
-        agent_id=question.agent_id,
-        kind=question.kind,
-        prompt=question.prompt,
-        context=question.context,
-        reason_flags=question.reason,
-        options=question.options,
-        round=question.round,
-        digest=question.digest,
-        deadline_after=question.deadline.after,
-        form=json_schema(question.form) if question.kind is QuestionKind.FORM else None,
-        action=action_view(question),
-        policy=policy_view(question.policy),
-    )
-
-
-def recorded_event(question: Question, response: Response) -> HumanInputRecorded:
-    """The event that announces a response which settles nothing. `question` is the one after it."""
-    edits = isinstance(response, Approve) and response.edits
-    return HumanInputRecorded(
-        question_id=question.id,
-        crew_id=question.crew_id,
-        task_id=question.task_id,
-        agent_id=question.agent_id,
-        action=response.action,
-        answered_by=response.actor.label,
-        surface=response.actor.surface,
-        comment=response.comment,
-        progress=progress_view(question.progress),
-        digest=question.digest,
-        arguments=question.call.arguments if edits and question.call is not None else None,
-        value=question.context if edits and question.call is None else None,
-    )
-
-
-def reminded_event(question: Question) -> HumanInputReminded:
-    """The event that reminds people of an open question."""
-    return HumanInputReminded(question_id=question.id, progress=progress_view(question.progress))
-
-
-def action_view(question: Question) -> GuardedAction | None:
-    """The call that waits for an approval, if the question is a gate."""
-    if (call := question.call) is None:
-        return None
-    return GuardedAction(
-        tool=call.tool,
-        title=call.summary,
-        arguments=call.arguments,
-        editable=call.editable,
-        secret=tuple(call.secrets),
-        digest=question.digest,
-    )
-
-
-def policy_view(policy: Policy) -> PolicyView | None:
-    """A named policy, or one that takes several people; None for plain approvers."""
-    if policy.admins and policy.seats == 1:
-        return None
-    return PolicyView(
-        name=policy.name,
-        version=policy.version,
-        who=policy.who,
-        not_=policy.not_,
-        need=policy.seats,
-        per_group=policy.per_group,
-    )
-
-
-def progress_view(progress: Progress) -> ProgressView:
-    """Progress without the responses."""
-    return ProgressView(approved=progress.approved, need=progress.need, missing=progress.missing)
-
-
-def response_view(counted: Counted) -> ResponseView:
-    """A response that counted."""
-    return ResponseView(
-        answered_by=counted.by.label,
-        surface=counted.by.surface,
-        action=counted.action,
-        value=counted.value,
-        comment=counted.comment,
-        at=iso(counted.at),
-        override=counted.override,
-    )
-
-
-def completed_event(question: Question, outcome: Outcome) -> HumanInputCompleted:
-    """The event that announces a question's outcome."""
-    return HumanInputCompleted(
-        question_id=question.id,
-        crew_id=question.crew_id,
-        task_id=question.task_id,
-        agent_id=question.agent_id,
-        kind=question.kind,
-        action=outcome.action,
-        value=outcome.value,
-        human_feedback=outcome.text(question.options),
-        answered_by=outcome.by.label if outcome.by else None,
-        surface=outcome.by.surface if outcome.by else None,
-        values=outcome.values,
-        arguments=outcome.arguments,
-        responses=tuple(map(response_view, outcome.responses)),
-        override=outcome.override,
-    )
 
 
 def encode(value: object) -> bytes:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from bot.core import decision
 from bot.core.decision import Refusal, Ruling, Verdict
 from bot.core.errors import StoreUnavailable, UnreadableRecord
-from bot.core.event import completed_event, recorded_event
 from bot.core.people import People
 from bot.core.policy import OnReject
 from bot.core.question import Question
+from bot.core.question_events import completed_event, recorded_event
 from bot.core.response import Response
 from bot.store import redis_keys
 from bot.store.codec import QUESTION_FIELDS, QUESTION_OWN, dump, read_question, read_response

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from bot.core import decision
 from bot.core.errors import UnreadableRecord
-from bot.core.event import completed_event, reminded_event
 from bot.core.question import Question
+from bot.core.question_events import completed_event, reminded_event
 from bot.store import redis_keys
 from bot.store.codec import QUESTION_FIELDS, dump, read_question, read_response
 from bot.store.connection import Connection

@@ -9,13 +9,7 @@ from pydantic import Field, JsonValue
 
 from bot.core.actor import Actor
 from bot.core.decision import Ruling, Verdict
-from bot.core.event import (
-    PolicyView,
-    ResponseView,
-    iso,
-    policy_view,
-    response_view,
-)
+from bot.core.event import PolicyView, ResponseView, iso
 from bot.core.fields import Field as FormField
 from bot.core.form_schema import json_schema
 from bot.core.people import UNKNOWN, People
@@ -31,6 +25,7 @@ from bot.core.question import (
     ReasonFlags,
     Source,
 )
+from bot.core.question_events import policy_view, response_view
 from bot.core.response import Response
 from bot.core.run import Run
 from bot.core.tool_call import ToolCall

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bot.core import answering
 from bot.core.decision import Ruling
-from bot.core.event import policy_view
 from bot.core.policy import Objection, Policy
 from bot.core.question import Action, Question
+from bot.core.question_events import policy_view
 from bot.core.response import Approve, Response, Submit
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.questionviews import outcome_of

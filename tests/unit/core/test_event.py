@@ -19,12 +19,11 @@ from bot.core.event import (
     TaskCompleted,
     TaskStarted,
     Unknown,
-    completed_event,
     parse_body,
-    required_event,
 )
 from bot.core.policy import Policy
 from bot.core.question import Action, Deadline, Option, Outcome, Question, QuestionKind, ReasonFlags
+from bot.core.question_events import completed_event, required_event
 from bot.core.run import RunError
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"
