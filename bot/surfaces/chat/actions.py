@@ -17,12 +17,10 @@ ANSWER_REJECT: Final = "answer.reject"
 ANSWER_CHOOSE: Final = "answer.choose"
 #: A select for the options of a longer choice; each option's value is a Target.
 ANSWER_SELECT: Final = "answer.select"
-#: Opens the form for an answer in words.
+#: Opens the form for an answer in words, or the form that the question is.
 OPEN_REPLY: Final = "open.reply"
 #: Opens the form with the question in full.
 OPEN_FULL: Final = "open.full"
-#: Opens the form of a question.
-OPEN_FORM: Final = "open.form"
 #: Go to the former and to the next step of a form, with what was filled in so far.
 BACK: Final = "step.back"
 MORE: Final = "step.more"
@@ -34,7 +32,7 @@ OPEN_START: Final = "open.start"
 OPEN_EDIT: Final = "open.edit"
 #: Opens the form for the reason of a rejection.
 OPEN_REJECT: Final = "open.reject"
-_OPENING: Final = frozenset({OPEN_REPLY, OPEN_FULL, OPEN_FORM, OPEN_START, OPEN_EDIT, OPEN_REJECT})
+_OPENING: Final = frozenset({OPEN_REPLY, OPEN_FULL, OPEN_START, OPEN_EDIT, OPEN_REJECT})
 #: Takes one's own response back.
 WITHDRAW: Final = "answer.withdraw"
 #: A tick in a message; it counts with the press of one of the two below it.

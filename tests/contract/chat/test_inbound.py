@@ -268,7 +268,7 @@ AMOUNT, PIECES, LAST = input_field("amount"), input_field("pieces"), input_field
 async def test_a_form_is_filled_in_by_steps_and_wrong_values_are_said_at_their_fields(chat: Chat) -> None:
     question = await chat.asking(kind=QuestionKind.FORM, options=(), form=ORDER)
     first, last = target_of(question).encode(), replace(target_of(question), option_id="1").encode()
-    assert "Step 1 of 2" in await chat.opens(ADA, actions.OPEN_FORM, target_of(question))
+    assert "Step 1 of 2" in await chat.opens(ADA, actions.OPEN_REPLY, target_of(question))
     wrong = await chat.submit(ADA, actions.FORM, first, **{AMOUNT: "-5", PIECES: "many"})
     assert wrong.keys() == {AMOUNT, PIECES}
     await chat.submit(ADA, actions.FORM, first, **{AMOUNT: "12.5", PIECES: ""})

@@ -125,7 +125,9 @@ class FieldForms:
         question = await self._answers.find(target)
         if question is None:
             return _whole(sentences.QUESTION_GONE)
-        return await self._question(question, target, actor, locale)
+        session = await self._question(question, target, actor, locale)
+        # Drafts are gone by now; why it doesn't count any more is the store's to say.
+        return session if question.open else await session.send({}, sent.key)
 
     async def _question(
         self, question: Question, target: Target, actor: Actor, locale: Locale
@@ -199,7 +201,10 @@ class QuestionForm:
         """Send it. Whether this person may answer is checked by the store."""
         read = core_forms.validate(self.question.form, values, strict=False, locale=self.filling.locale)
         # Null: it was left empty, so its default doesn't count.
-        sent = {field.name: read.get(field.name) for field in self.question.form}
+        return await self.send({field.name: read.get(field.name) for field in self.question.form}, key)
+
+    async def send(self, sent: Values, key: str) -> Reply:
+        """Give these values to the store. Raises InvalidValues for what it refuses of them."""
         said = make_response(Action.SUBMIT, self.actor, key=key, values=sent, digest=self.target.digest)
         ruling = await self.answers.respond(self.question, said)
         if ruling.code == "invalid_answer" and ruling.errors:

@@ -10,7 +10,7 @@ from bot.core.actor import Actor
 from bot.core.errors import NotFound
 from bot.core.policy import can_decide
 from bot.core.ports import Store
-from bot.core.question import Action, Question
+from bot.core.question import Action, Question, QuestionKind
 from bot.core.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
@@ -67,7 +67,6 @@ class PressHandlers:
         handlers: Mapping[str, Handler] = {
             actions.OPEN_REPLY: self._open_reply,
             actions.OPEN_FULL: self._open_full,
-            actions.OPEN_FORM: self._open_form,
             actions.OPEN_START: self._open_start,
             actions.OPEN_EDIT: self._open_decision,
             actions.OPEN_REJECT: self._open_decision,
@@ -94,18 +93,14 @@ class PressHandlers:
         return self._in_form(press, target, reply)
 
     async def _open_reply(self, press: Press, target: Target, actor: Actor) -> Reply:
-        """Open the form for an answer in words, for who may answer."""
+        """Open the form for an answer in words, or the form that the question is, for who may answer."""
         await self._adopt(press, target)
         found = await self.answers.answerable(target, actor)
         if isinstance(found, Reply):
             return self._refused(press, target, found)
+        if found.kind is QuestionKind.FORM:
+            return await self.forms.open(target, actor, press.reply_to.user)
         return Reply(form=forms.reply_form(found))
-
-    async def _open_form(self, press: Press, target: Target, actor: Actor) -> Reply:
-        """Open the form of a question, for who may answer."""
-        await self._adopt(press, target)
-        opened = await self.forms.open(target, actor, press.reply_to.user)
-        return opened if opened.form is not None else self._refused(press, target, opened)
 
     async def _open_decision(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Open the form for a reason or an edit, for who may decide."""

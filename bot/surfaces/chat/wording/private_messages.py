@@ -380,7 +380,7 @@ def fill_in_form(question: Question) -> Message:
         "”.",
     )
     target = Target(question.run_id, question.id, digest=question.digest).encode()
-    button = Button("Fill in...", actions.OPEN_FORM, target, f"Fill in: {question.prompt}", "primary")
+    button = Button("Fill in...", actions.OPEN_REPLY, target, f"Fill in: {question.prompt}", "primary")
     return Message(text, (Paragraph(text), Actions((button,))))
 
 

@@ -253,7 +253,7 @@ def deciding(card: QuestionCard, limits: Limits) -> list[Element]:
 def _filling_in(card: QuestionCard) -> list[Element]:
     target = _target(card)
     return [
-        Button("Fill in...", actions.OPEN_FORM, target, f"Fill in: {card.prompt}", "primary"),
+        Button("Fill in...", actions.OPEN_REPLY, target, f"Fill in: {card.prompt}", "primary"),
         Button("Decline...", actions.OPEN_REJECT, target, f"Decline: {card.prompt}"),
     ]
 

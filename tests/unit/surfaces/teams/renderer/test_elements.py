@@ -62,7 +62,6 @@ def test_ticks_count_with_the_press_below_them() -> None:
         actions.OPEN_REPLY,
         actions.OPEN_FULL,
         f"{actions.OPEN_FULL}.2",
-        actions.OPEN_FORM,
         actions.OPEN_START,
         actions.OPEN_EDIT,
         actions.OPEN_REJECT,
