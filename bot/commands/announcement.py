@@ -17,7 +17,7 @@ def announcement(
     """
     lines = {
         "Slack": slack_line(settings),
-        **({"Teams": teams_line(settings)} if settings.teams_app_id else {}),
+        "Teams": teams_line(settings),
         **_http_lines(url, console, notices),
         "Trusted": trusted,
         **({"Webhooks": webhooks} if (webhooks := webhooks_line(settings)) else {}),
