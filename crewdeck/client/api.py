@@ -12,8 +12,9 @@ from crewdeck.client import operations
 from crewdeck.client.events import Event
 from crewdeck.client.http import AsyncHttp
 from crewdeck.client.operations import AnswerParts
+from crewdeck.client.records import Record
 from crewdeck.client.streams import follow_async
-from crewdeck.client.values import Answer, Crew, Identity, LinkCode, Question, Record, Run, RunPage, Started
+from crewdeck.client.values import Answer, Crew, Identity, LinkCode, Question, Run, RunPage, Started
 
 
 class Client:

@@ -12,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 
 from crewdeck.client.errors import ApiError
 from crewdeck.client.http import Call
+from crewdeck.client.records import Record
 from crewdeck.client.values import (
     Answer,
     Crew,
@@ -21,7 +22,6 @@ from crewdeck.client.values import (
     LinkCode,
     Question,
     QuestionList,
-    Record,
     Run,
     RunPage,
     Started,
