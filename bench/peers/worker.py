@@ -16,7 +16,8 @@ from bot.core import starting
 from bot.core.actor import Actor
 from bot.core.claim import Claim
 from bot.core.feed import Feed
-from bot.core.ports import Journal, Store
+from bot.core.journal import Journal
+from bot.core.ports import Store
 from bot.store.redis import open_store
 from crews.crewai_adapter import environment
 from crews.run.lease import Lease

@@ -13,8 +13,8 @@ from bot.commands.table import many, print_rows, say, say_field, tell, when
 from bot.core import ids
 from bot.core.actor import Actor
 from bot.core.errors import JournalUndecryptable, NotFound, Refused, SettingsError, UnreadableRecord
+from bot.core.journal import JournalExtent
 from bot.core.lists import RunFilter
-from bot.core.ports import JournalExtent
 from bot.core.question import Question
 from bot.core.retry import retry
 from bot.core.run import Run, RunStatus

@@ -21,6 +21,7 @@ from bot.core.decision import Ruling
 from bot.core.directory import Directory
 from bot.core.event import Body, Event
 from bot.core.inbox import Inbox
+from bot.core.journal import Journal
 from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
 from bot.core.place import Place
 from bot.core.question import Question
@@ -244,44 +245,6 @@ class Queue(Protocol):
 
         After a second crash without a new event in between a run is queued a little later. After the third
         it fails with `given_up`.
-        """
-
-
-class JournalExtent(Value):
-    """How much a journal holds."""
-
-    #: Steps and other entries.
-    entries: int
-    bytes: int
-    #: It existed, and its retention is over.
-    expired: bool
-
-
-class Journal(Protocol):
-    """What a run has done, by step, so that no worker does it again."""
-
-    async def read(self, run_id: str) -> dict[str, str]:
-        """All entries. A step that was started and has no result stands under its name and a `?`.
-
-        Raises JournalUndecryptable.
-        """
-
-    async def extent(self, run_id: str) -> JournalExtent:
-        """How much it holds, whether it can be decrypted or not."""
-
-    async def seed(self, run_id: str, entries: Mapping[str, str]) -> bool:
-        """Give a run that is about to be started the entries of another one; False if it was started."""
-
-    async def put_if_absent(self, claim: Claim, name: str, value: str) -> str:
-        """Record one entry; returns the recorded value: the first write wins. Raises Fenced."""
-
-    async def write(
-        self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str] = ()
-    ) -> None:
-        """Record these entries, all or none, then remove all whose names start with one of `struck`.
-
-        A name that ends with `?` announces a step. Under any other the first value stays, and the
-        announcement is removed. Raises Fenced.
         """
 
 

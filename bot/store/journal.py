@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bot.core.claim import Claim
-from bot.core.ports import Fenced, JournalExtent
+from bot.core.journal import JournalExtent
+from bot.core.ports import Fenced
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
