@@ -24,13 +24,15 @@ from bot.surfaces.http.auth import KeyCache, KeyRateLimiter
 from bot.surfaces.http.identities import IdentityRoutes
 from bot.surfaces.http.inboxfeed import InboxFeed
 from bot.surfaces.http.middleware import AuthMiddleware, Origins
+from bot.surfaces.http.operations import AnyOperation
 from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.questions import QuestionRoutes, QuestionViews
 from bot.surfaces.http.runfeed import RunFeed
 from bot.surfaces.http.runs import RunRoutes, Starts
 from bot.surfaces.http.sse import SseRoutes
+from bot.surfaces.http.stream_table import StreamHandlers
 from bot.surfaces.http.streams import Streams, StreamTimings
-from bot.surfaces.http.table import AnyOperation, Handlers, operations
+from bot.surfaces.http.table import Handlers, operations
 from bot.surfaces.http.visibility import Visibility
 from bot.surfaces.http.websocket import WebSocketRoutes
 from bot.surfaces.throttle import WrongKeys
@@ -109,13 +111,13 @@ def _handlers(
     store: Store, streams: Streams, rates: KeyRateLimiter, visibility: Visibility, starts: Starts
 ) -> Handlers:
     answers, views = Answers(store, visibility), QuestionViews(store, visibility)
+    poll = PollRoutes(streams)
     return Handlers(
         runs=RunRoutes(store, starts, visibility, views),
         questions=QuestionRoutes(store, answers, visibility, views),
         identities=IdentityRoutes(store),
-        sse=SseRoutes(streams),
-        poll=PollRoutes(streams),
-        websocket=WebSocketRoutes(streams, answers, rates),
+        poll=poll,
+        streams=StreamHandlers(SseRoutes(streams), poll, WebSocketRoutes(streams, answers, rates)),
     )
 
 

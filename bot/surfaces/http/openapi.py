@@ -10,9 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from bot.surfaces.http.operations import ResponseSpec
+from bot.surfaces.http.operations import AnyOperation, ResponseSpec
 from bot.surfaces.http.problems import CONTENT_TYPE, STATUS
-from bot.surfaces.http.table import AnyOperation
 from bot.surfaces.http.views import ProblemView
 
 ALWAYS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -124,6 +124,9 @@ class Operation(Generic[B, Q]):
         if len(raw) > MAX_BODY_BYTES:
             raise Problem("too_large", f"The body may have {MAX_BODY_BYTES} bytes at most.")
         return _validated(self.body, read_json(raw))
+
+
+AnyOperation = Operation[Any, Any]
 
 
 def read_json(raw: bytes | str) -> object:

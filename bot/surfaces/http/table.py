@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
@@ -16,22 +15,20 @@ from bot.surfaces.http.bodies import (
     InputBody,
     LinkBody,
     OpenedBody,
-    PollQuery,
     QuestionsQuery,
     RunsQuery,
     StartBody,
-    StreamQuery,
     UnlinkQuery,
 )
 from bot.surfaces.http.identities import CodeView, IdentitiesView, IdentityRoutes, IdentityView
-from bot.surfaces.http.operations import Operation, RequestContext, ResponseSpec, reply
+from bot.surfaces.http.operations import AnyOperation, Operation, RequestContext, ResponseSpec, reply
 from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.probes import health
 from bot.surfaces.http.questions import QuestionRoutes
 from bot.surfaces.http.questionviews import AnswerView, QuestionsView, QuestionView, RunView
 from bot.surfaces.http.recordviews import RecordView
 from bot.surfaces.http.runs import RunRoutes
-from bot.surfaces.http.sse import SseRoutes
+from bot.surfaces.http.stream_table import StreamHandlers, stream_operations
 from bot.surfaces.http.views import (
     CallerView,
     CrewsView,
@@ -40,9 +37,6 @@ from bot.surfaces.http.views import (
     RunsView,
     StartedView,
 )
-from bot.surfaces.http.websocket import WebSocketRoutes
-
-AnyOperation = Operation[Any, Any]
 
 ANSWERING = (
     "unknown_question",
@@ -59,12 +53,6 @@ ANSWER_KEY = {
     "Idempotency-Key": "Requests with the same key and the same answer are one response, also after it was "
     "taken back."
 }
-LAST_EVENT_ID = {"Last-Event-ID": "Like `last_event_id`, as an EventSource sends it; takes precedence."}
-STREAM = {
-    200: ResponseSpec("Server-sent events", content_type="text/event-stream"),
-    204: ResponseSpec("The client has the run's last event: don't reconnect"),
-}
-SOCKET = {101: ResponseSpec("A WebSocket: events out, answers in")}
 
 
 HEALTH: AnyOperation = Operation(
@@ -86,9 +74,8 @@ class Handlers:
     runs: RunRoutes
     questions: QuestionRoutes
     identities: IdentityRoutes
-    sse: SseRoutes
     poll: PollRoutes
-    websocket: WebSocketRoutes
+    streams: StreamHandlers
 
 
 def operations(handlers: Handlers) -> tuple[AnyOperation, ...]:
@@ -98,8 +85,7 @@ def operations(handlers: Handlers) -> tuple[AnyOperation, ...]:
         *_runs(handlers),
         *_questions(handlers),
         *_identities(handlers),
-        *_streams_of_run(handlers),
-        *_streams_of_all(handlers),
+        *stream_operations(handlers.streams),
     )
 
 
@@ -346,94 +332,6 @@ def _identities(to: Handlers) -> tuple[AnyOperation, ...]:
             scope=Scope.ANSWER,
             problems=("unknown_identity",),
             tag="identities",
-        ),
-    )
-
-
-def _streams_of_run(to: Handlers) -> tuple[AnyOperation, ...]:
-    return (
-        Operation(
-            "GET",
-            "/{run_id}/stream",
-            "streamRunPlainly",
-            "A run's events, its questions as `PROMPT` and its end as `END`",
-            to.sse.plain,
-            STREAM,
-            query=StreamQuery,
-            headers=LAST_EVENT_ID,
-            problems=("unknown_run",),
-            tag="streams",
-        ),
-        Operation(
-            "GET",
-            "/events/human-input/{execution_id}",
-            "streamRun",
-            "A run's events",
-            to.sse.of_run,
-            STREAM,
-            query=StreamQuery,
-            headers=LAST_EVENT_ID,
-            problems=("unknown_run",),
-            tag="streams",
-        ),
-        Operation(
-            "GET",
-            "/ws/human-input/{execution_id}",
-            "connectRun",
-            "A run's events, and answers, over a WebSocket",
-            to.websocket.of_run,
-            SOCKET,
-            query=StreamQuery,
-            problems=("unknown_run", "bad_request"),
-            tag="streams",
-        ),
-        Operation(
-            "GET",
-            "/poll/human-input/{execution_id}",
-            "pollRun",
-            "A run's events, by long polling",
-            to.poll.of_run,
-            {200: ResponseSpec("Events", EventsView)},
-            query=PollQuery,
-            problems=("unknown_run",),
-            tag="streams",
-        ),
-    )
-
-
-def _streams_of_all(to: Handlers) -> tuple[AnyOperation, ...]:
-    return (
-        Operation(
-            "GET",
-            "/events/human-input",
-            "streamQuestions",
-            "The question events of all runs: open questions first, then live events",
-            to.sse.of_all,
-            {200: STREAM[200]},
-            query=StreamQuery,
-            headers=LAST_EVENT_ID,
-            tag="streams",
-        ),
-        Operation(
-            "GET",
-            "/ws/human-input",
-            "connectQuestions",
-            "The question events of all runs, and answers, over a WebSocket",
-            to.websocket.of_all,
-            SOCKET,
-            query=StreamQuery,
-            problems=("bad_request",),
-            tag="streams",
-        ),
-        Operation(
-            "GET",
-            "/poll/human-input",
-            "pollQuestions",
-            "The question events of all runs, by long polling",
-            to.poll.of_all,
-            {200: ResponseSpec("Events", EventsView)},
-            query=PollQuery,
-            tag="streams",
         ),
     )
 
