@@ -1,0 +1,255 @@
+"""A tool call as a step of a run: recorded, replayed, and behind its gate if it has one."""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - CrewAI says Any here
+import asyncio
+import contextvars
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from crewai.tools import BaseTool
+from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
+from crewai.tools.structured_tool import CrewStructuredTool
+
+from bot.core.ports import Fenced
+from crews.definitions.approval import LET_THROUGH, NotApproved, let_through, needed_by
+from crews.definitions.exceptions import CrewBroken
+from crews.definitions.gates import Gate
+from crews.definitions.tool_options import declared, entry_guarded
+from crews.human_input.arguments import InvalidArguments, Parameters
+from crews.human_input.ask_human import AskHuman
+from crews.human_input.tool_approvals import Approval, GuardedCall, secrets_key
+from crews.journal.serialization import Unwritable, read, write
+from crews.run import failures
+from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, RunContext
+from crews.run.exits import Leave
+
+log = structlog.get_logger(__name__)
+
+NO_STEP = (
+    "{} hands work to another agent and can't wait for an approval. Let the tools that this agent uses wait."
+)
+NOT_SERIALIZABLE = "unwritten"
+"""Recorded in place of a result that can't be told in JSON."""
+SECRETS, REFUSED = "(secrets)", "(refused)"
+"""Parts of the name of a step; no argument is called so."""
+
+
+def _original(tool: BaseTool | CrewStructuredTool) -> Any:
+    """The tool that its author wrote."""
+    return getattr(tool, "_original_tool", None) or tool
+
+
+def _parts(original: Any) -> list[object]:
+    """What else the call of a tool is: of its function, and of the tool whose method that is."""
+    function = getattr(original, "func", None)
+    return [each for each in (needed_by(original), getattr(function, "__self__", None)) if each is not None]
+
+
+def step_of(tool: BaseTool | CrewStructuredTool, *, only_gates: bool = False) -> ToolStep | None:
+    """The step that this call is; None outside of runs, and for what a tool does in its own call.
+
+    A call that needs an approval is a step wherever it is made. Raises NotApproved outside of a run.
+    """
+    original = _original(tool)
+    if isinstance(original, AskHuman) or any(each is original for each in LET_THROUGH.get()):
+        return None
+    run = CURRENT.get()
+    if run is None:
+        if needed_by(original) is not None or entry_guarded(original):
+            raise NotApproved(
+                f"{tool.name} needs an approval, so it is called in a run that Crewdeck started: in a thread "
+                "that the crew works in, or with the context variables of one."
+            )
+        return None
+    try:
+        gate = run.gates.of(original)
+    except CrewBroken as error:
+        raise run.stop(failures.of_build(error)) from error
+    if gate is None and (only_gates or INSIDE_TOOL.get()):
+        return None
+    return ToolStep(run, tool, gate)
+
+
+def _never_cached(_args: object = None, _result: object = None) -> bool:
+    """An approval holds for one call: the next one with the same arguments is another."""
+    return False
+
+
+@dataclass(frozen=True)
+class ToolStep:
+    """A call that is a step of a run."""
+
+    run: RunContext
+    tool: BaseTool | CrewStructuredTool
+    gate: Gate | None
+
+    @property
+    def parameters(self) -> Parameters:
+        hide = self.gate.hide if self.gate is not None else ()
+        return Parameters(self.tool.name, getattr(self.tool, "args_schema", None), hide)
+
+    def call(self, arguments: dict[str, Any], used: Callable[[], None]) -> _Call:
+        """The call with these arguments, for which nobody is asked."""
+        return _Call(self.run, self.tool, arguments, used)
+
+    def guarded(self, given: dict[str, Any], call: Callable[[dict[str, Any]], Any]) -> Any:
+        """The result of the call with the arguments that people have approved."""
+        step, arguments = self._prepared(given)
+        return step.made(lambda: call(arguments()))
+
+    async def guarded_async(
+        self, given: dict[str, Any], call: Callable[[dict[str, Any]], Awaitable[Any]]
+    ) -> Any:
+        """The same for an async call."""
+        step, arguments = await asyncio.to_thread(self._prepared, given)
+        return await step.result_async(call, lambda: (arguments(),))
+
+    def _prepared(self, given: dict[str, Any]) -> tuple[_Call, Callable[[], dict[str, Any]]]:
+        """The call, and what gives the arguments that it is made with."""
+        if self.gate is None:
+            raise RuntimeError("there is no gate")
+        for each in (self.tool, _original(self.tool)):
+            object.__setattr__(each, "cache_function", _never_cached)
+        parameters = self.parameters
+        try:
+            wanted = parameters.read(given, lambda: secrets_key(self.run))
+        except InvalidArguments as error:
+            return self._invalid(given, error)
+        guarded = GuardedCall(self.run, self.gate, parameters, wanted)
+        approval = Approval(guarded, called_by_code=not read_by_agent())
+        arguments = {"args": (), **wanted.shown, **({SECRETS: wanted.secrets} if wanted.secrets else {})}
+        return _Call(self.run, self.tool, arguments, self._count, approval), approval.arguments
+
+    def _invalid(
+        self, given: dict[str, Any], error: InvalidArguments
+    ) -> tuple[_Call, Callable[[], dict[str, Any]]]:
+        """A call that comes to the tool's objection. Nobody is asked, and the tool isn't called."""
+
+        def refuse() -> dict[str, Any]:
+            raise error
+
+        known_as = hmac.new(secrets_key(self.run), repr(sorted(given.items())).encode(), hashlib.sha256)
+        return _Call(self.run, self.tool, {"args": (), REFUSED: known_as.hexdigest()}, self._count), refuse
+
+    def _count(self) -> None:
+        """Count a use where the call is replayed, or not let through."""
+        if isinstance(self.tool, CrewStructuredTool):
+            self.tool._increment_usage_count()  # noqa: SLF001
+        else:
+            self.tool._claim_usage()  # noqa: SLF001
+
+
+def read_by_agent() -> bool:
+    """Whether an agent reads what a call made here comes to; otherwise code does, such as another tool's."""
+    return AGENT.get() is not None and not INSIDE_TOOL.get()
+
+
+class _Call:
+    """One call of a tool, in a run."""
+
+    def __init__(
+        self,
+        run: RunContext,
+        tool: BaseTool | CrewStructuredTool,
+        arguments: dict[str, Any],
+        used: Callable[[], None],
+        approval: Approval | None = None,
+    ) -> None:
+        """`used` counts a use of the tool where the call is replayed."""
+        self._run = run
+        self._tool = tool
+        self._arguments = arguments
+        self._used = used
+        self._approval = approval
+        #: An agent reads text; code that calls a tool itself gets the very values.
+        self._read_by_agent = read_by_agent()
+        self._begun = False
+
+    def made(self, call: Callable[[], Any]) -> Any:
+        """The result of the call, or the recorded one."""
+        original = _original(self._tool)
+        if isinstance(original, BaseAgentTool):
+            if self._approval is not None:
+                raise self._run.stop(failures.of_build(CrewBroken(NO_STEP.format(self._tool.name))))
+            return self._run.recorder.delegated(call)
+        came_to: list[Any] = []
+
+        def begin() -> Any:
+            self._begun = True
+            came_to.append(self._inside(call))
+            return self._written(came_to[0])
+
+        try:
+            result = self._run.recorder.tool_call(
+                self._tool.name, self._arguments, begin, declared(original), self._approval
+            )
+        finally:
+            if not self._begun:
+                self._used()
+        if self._read_by_agent:
+            return result
+        if result == {NOT_SERIALIZABLE: True}:
+            return came_to[0] if came_to else self._inside(call)
+        return read(result)
+
+    async def result_async(
+        self, call: Callable[..., Awaitable[Any]], arguments: Callable[[], tuple[Any, ...]] = tuple
+    ) -> Any:
+        """The same for an async call, which runs on the caller's loop.
+
+        Its `arguments` come right before it, from a thread that may block.
+        """
+        loop = asyncio.get_running_loop()
+        under_way: list[Future[Any]] = []
+
+        async def awaited(*given: Any) -> Any:
+            return await call(*given)
+
+        def wait() -> Any:
+            under_way.append(asyncio.run_coroutine_threadsafe(awaited(*arguments()), loop))
+            return under_way[-1].result()
+
+        try:
+            return await asyncio.to_thread(contextvars.copy_context().run, self.made, wait)
+        except asyncio.CancelledError:
+            for each in under_way:
+                each.cancel()
+            raise
+
+    def _inside(self, call: Callable[[], Any]) -> Any:
+        original = _original(self._tool)
+        token = INSIDE_TOOL.set(True)
+        try:
+            with let_through(original, self._tool, *_parts(original)):
+                return call()
+        except (Exception, Leave, Fenced):
+            raise
+        except BaseException as error:
+            log.exception(
+                "a tool would have ended the process", run_id=self._run.run_id, tool=self._tool.name
+            )
+            raise self._run.stop(failures.of_tool(self._tool.name, error)) from error
+        finally:
+            INSIDE_TOOL.reset(token)
+
+    def _written(self, result: Any) -> Any:
+        """The result as it is recorded."""
+        if self._read_by_agent:
+            return result
+        try:
+            return write(result)
+        except Unwritable as error:
+            log.warning(
+                "a tool's result can't be recorded: it is called again when the run is taken up",
+                run_id=self._run.run_id,
+                tool=self._tool.name,
+                reason=str(error),
+            )
+            return {NOT_SERIALIZABLE: True}
