@@ -27,7 +27,7 @@ from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.presence import Presence
-from bot.surfaces.chat.wording import question_messages
+from bot.surfaces.chat.wording import question_buttons, question_messages
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.groups import UserGroups, keep_announced
 from bot.surfaces.slack.home import Home
@@ -141,7 +141,7 @@ class SlackLayout:
     """How Slack shows questions in threads."""
 
     def is_numbered(self, question: Question) -> bool:
-        return question_messages.numbered(question.kind, question.options, LIMITS)
+        return question_buttons.numbered(question.kind, question.options, LIMITS)
 
     def is_complete(self, run: Run, question: Question) -> bool:
         return question_messages.fit(question_card(run, question), LIMITS) is question_messages.Fit.MESSAGE

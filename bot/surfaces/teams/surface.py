@@ -31,7 +31,7 @@ from bot.surfaces.chat.failures import Later, ShutOut
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.presence import Presence
-from bot.surfaces.chat.wording import question_messages
+from bot.surfaces.chat.wording import question_buttons, question_messages
 from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.connector.platform import TeamsApp, TeamsPlatform, open_platform
 from bot.surfaces.teams.connector.tokens import Tokens
@@ -165,7 +165,7 @@ class TeamsLayout:
     """How Teams shows questions in conversations."""
 
     def is_numbered(self, question: Question) -> bool:
-        return question_messages.numbered(question.kind, question.options, LIMITS)
+        return question_buttons.numbered(question.kind, question.options, LIMITS)
 
     def is_complete(self, run: Run, question: Question) -> bool:
         return question_messages.fit(question_card(run, question), LIMITS) is question_messages.Fit.MESSAGE

@@ -28,7 +28,7 @@ from bot.surfaces.chat.messages import (
     Theirs,
 )
 from bot.surfaces.chat.shortening import truncate
-from bot.surfaces.chat.wording import policies, question_messages, sentences
+from bot.surfaces.chat.wording import policies, question_buttons, question_messages, sentences
 from bot.surfaces.chat.wording.question_messages import Fit
 
 PROMPT_UNITS = 3000
@@ -98,7 +98,7 @@ def full_text(run: Run, question: Question, limits: Limits) -> Form:
     else:
         blocks = question_messages.in_full(card, limits)
     blocks += policies.standing(card)
-    deciding = [*question_messages.deciding(card, limits), *question_messages.withdrawing(card)]
+    deciding = [*question_buttons.deciding(card, limits), *question_buttons.withdrawing(card)]
     if question.open and deciding:
         blocks += [Divider(), Actions(tuple(deciding))]
     target = Target(run.id, question.id, digest=question.digest).encode()

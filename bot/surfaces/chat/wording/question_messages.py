@@ -12,20 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from bot.core.question import Action, Option, QuestionKind
+from bot.core.question import Action, QuestionKind
 from bot.core.text import visible
-from bot.surfaces.chat import actions, messages
-from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat import messages
 from bot.surfaces.chat.cards import OnTimeout, QuestionCard
 from bot.surfaces.chat.messages import (
     Actions,
-    Audience,
     Block,
     Bold,
-    Button,
     Code,
     Command,
-    Element,
     Frame,
     Limits,
     Line,
@@ -36,13 +32,12 @@ from bot.surfaces.chat.messages import (
     Paragraph,
     Part,
     Quote,
-    Select,
     SmallPrint,
     Theirs,
     Time,
 )
 from bot.surfaces.chat.shortening import beginning, length, short
-from bot.surfaces.chat.wording import gates, policies
+from bot.surfaces.chat.wording import gates, policies, question_buttons
 
 SHORTENED_UNITS = 1500
 """How much of the prompt, and of the context, a shortened question shows."""
@@ -79,28 +74,13 @@ def fit(card: QuestionCard, limits: Limits) -> Fit:
 def full_text(card: QuestionCard, limits: Limits) -> str:
     """All that is to be decided, as plain text."""
     called = gates.as_text(card.call) if card.call is not None else ""
-    parts = (_prompt(card), card.context, called, listed_options(card, limits))
+    parts = (_prompt(card), card.context, called, question_buttons.listed_options(card, limits))
     return "\n\n".join(part for part in parts if _has_content(part))
 
 
 def _has_content(text: str) -> bool:
     """Whether there is something to be seen. Controls are, though Python takes some for spaces."""
     return bool(text.strip() or visible(text).strip())
-
-
-def listed_options(card: QuestionCard, limits: Limits) -> str:
-    """The options of a choice, where a button or select can't hold the labels; empty otherwise."""
-    if not numbered(card.kind, card.options, limits):
-        return ""
-    return "\n".join(f"{number}. {each.label}" for number, each in enumerate(card.options, start=1))
-
-
-def numbered(kind: QuestionKind, options: Sequence[Option], limits: Limits) -> bool:
-    """Whether people see the options with numbers: where a button can't hold one of the labels."""
-    most = limits.label_units
-    return kind is QuestionKind.CHOICE and any(
-        len(each.label) > most or length(visible(each.label)) > most or "\n" in each.label for each in options
-    )
 
 
 # ── open ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -113,7 +93,8 @@ def ask(card: QuestionCard, limits: Limits) -> Message:
     if where is not Fit.MESSAGE:
         how = IN_FILE if where is Fit.FILE else IN_FORM
         blocks.append(Notice((Bold("This is only the beginning."), f" {how}")))
-    row = Actions(_row(card, where, limits), audience(card))
+    pressed = question_buttons.row(card, limits, in_full=where is Fit.MESSAGE)
+    row = Actions(pressed, question_buttons.audience(card))
     blocks += [*edits(card, limits), *policies.standing(card), row]
     blocks += [*_who(card), *_small_print(card, where, limits)]
     return Message(_summary(card), tuple(blocks))
@@ -165,7 +146,7 @@ def body(card: QuestionCard, where: Fit, limits: Limits) -> list[Block]:
 def whole_body(card: QuestionCard, limits: Limits) -> list[Block]:
     """What the crew wrote: the prompt in a quotation, context, arguments and options each in a frame."""
     called = gates.arguments(card.call) if card.call is not None else []
-    listed = listed_options(card, limits)
+    listed = question_buttons.listed_options(card, limits)
     return [*_quoted(_prompt(card), card.context), *called, *([Frame(listed)] if listed else [])]
 
 
@@ -194,108 +175,6 @@ def edits(card: QuestionCard, limits: Limits) -> list[Block]:
     blocks = gates.edits(card) if card.edited else []
     fits = messages.size(blocks) + len(full_text(card, limits)) <= limits.message_units
     return blocks if fits else blocks[:1]
-
-
-def _row(card: QuestionCard, where: Fit, limits: Limits) -> tuple[Element, ...]:
-    """What can be pressed. The one that decides comes first; what only opens something, last."""
-    target = _target(card)
-    opening = Button("Show all", actions.OPEN_FULL, target, "Show the whole question", "primary")
-    elements: list[Element] = deciding(card, limits) if where is Fit.MESSAGE else [opening]
-    if card.words_count:
-        elements.append(_reply_button(card, target, primary=not elements))
-    return (*elements, *withdrawing(card))
-
-
-def audience(card: QuestionCard) -> Audience | None:
-    """Who has a use for what can be pressed. Whether they may is checked at the press all the same.
-
-    None, and so everybody, where members of a group may decide: who they are is known at the press only.
-    """
-    if card.anyone or card.policy.live_groups:
-        return None
-    return Audience(card.deciders, _target(card))
-
-
-def withdrawing(card: QuestionCard) -> list[Element]:
-    """What takes a response back, while there is one."""
-    if not card.standing.counted and not card.standing.fell_out:
-        return []
-    return [Button("Take back", actions.WITHDRAW, _target(card), "Take your own answer back")]
-
-
-def _target(card: QuestionCard, option_id: str = "") -> str:
-    return Target(card.run_id, card.question_id, option_id, card.digest).encode()
-
-
-def _reply_button(card: QuestionCard, target: str, *, primary: bool) -> Button:
-    if card.kind is QuestionKind.REVIEW:
-        return Button("Request changes...", actions.OPEN_REPLY, target, "Request changes in words")
-    label = "Answer..." if card.kind is QuestionKind.TEXT else "Reply..."
-    return Button(label, actions.OPEN_REPLY, target, "Answer in words", "primary" if primary else None)
-
-
-def deciding(card: QuestionCard, limits: Limits) -> list[Element]:
-    """The elements that decide: approve and reject, or the options. None for a question that wants words.
-
-    A form that edits what is approved is among them: whoever opens it has been shown all of the question.
-    """
-    match card.kind:
-        case QuestionKind.APPROVAL | QuestionKind.REVIEW:
-            return _approving(card)
-        case QuestionKind.CHOICE if card.options:
-            return _choices(card, limits)
-        case QuestionKind.FORM:
-            return _filling_in(card)
-        case _:
-            return []
-
-
-def _filling_in(card: QuestionCard) -> list[Element]:
-    target = _target(card)
-    return [
-        Button("Fill in...", actions.OPEN_REPLY, target, f"Fill in: {card.prompt}", "primary"),
-        Button("Decline...", actions.OPEN_REJECT, target, f"Decline: {card.prompt}"),
-    ]
-
-
-def _approving(card: QuestionCard) -> list[Element]:
-    target, about = _target(card), gates.what(card.call) if card.call is not None else card.prompt
-    approve = _label(card, Action.APPROVE, "Approve")
-    reject = _label(card, Action.REJECT, "Reject")
-    rejecting = Button(reject, actions.ANSWER_REJECT, target, f"{reject}: {about}", "danger")
-    if card.call is not None:
-        rejecting = Button(f"{reject}...", actions.OPEN_REJECT, target, f"{reject} with a reason: {about}")
-    editing = Button("Edit and approve...", actions.OPEN_EDIT, target, f"Edit and approve: {about}")
-    return [
-        Button(approve, actions.ANSWER_APPROVE, target, f"{approve}: {about}", "primary"),
-        *([editing] if card.editable else []),
-        rejecting,
-    ]
-
-
-def _label(card: QuestionCard, action: Action, otherwise: str) -> str:
-    return next((each.label for each in card.options if each.id == action), otherwise)
-
-
-def _choices(card: QuestionCard, limits: Limits) -> list[Element]:
-    labels = _button_labels(card, limits)
-    if len(card.options) > limits.buttons:
-        offered = tuple(
-            messages.Option(label, _target(card, each.id))
-            for each, label in zip(card.options, labels, strict=True)
-        )
-        return [Select("Choose...", actions.ANSWER_SELECT, offered[: limits.options])]
-    return [
-        Button(label, actions.choose(each.id), _target(card, each.id), f"Choose {each.label}")
-        for each, label in zip(card.options, labels, strict=True)
-    ]
-
-
-def _button_labels(card: QuestionCard, limits: Limits) -> list[str]:
-    """Numbered where the labels in full are listed above."""
-    if not listed_options(card, limits):
-        return [each.label for each in card.options]
-    return [f"{number}. {each.label}" for number, each in enumerate(card.options, start=1)]
 
 
 def _who(card: QuestionCard) -> list[Block]:
