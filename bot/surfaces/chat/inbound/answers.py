@@ -17,7 +17,7 @@ from bot.surfaces.chat.inbound.ports import QuestionLayout
 from bot.surfaces.chat.message_keys import asked_in_words, shown_digest
 from bot.surfaces.chat.messages import Line
 from bot.surfaces.chat.plain_text import plain_words
-from bot.surfaces.chat.wording import policies, private_messages, sentences
+from bot.surfaces.chat.wording import answer_messages, policies, private_messages, sentences
 
 
 class Answers:
@@ -57,9 +57,9 @@ class Answers:
         said = make_response(Action.WITHDRAW, actor, key=key)
         ruling = await self.respond(question, said)
         if ruling.verdict is Verdict.RECORDED:
-            return Reply(say=private_messages.taken_back())
+            return Reply(say=answer_messages.taken_back())
         if ruling.verdict is Verdict.REPEATED or ruling.code in {"invalid_answer", "not_allowed"}:
-            return Reply(say=private_messages.nothing_to_take_back())
+            return Reply(say=answer_messages.nothing_to_take_back())
         return Reply(say=private_messages.explained(refusal(ruling, question)))
 
     async def by_form(self, target: Target, words: str, actor: Actor, *, key: str) -> Reply:
@@ -77,7 +77,7 @@ class Answers:
             if await self._decides_unseen(question, actor, words):
                 return Reply(errors={REPLY_FIELD: sentences.SHOW_ALL_FIRST})
         ruling = await self.respond(question, self._typed(question, actor, words, key, target.digest))
-        why = private_messages.refusal_in_form(ruling, question.policy)
+        why = answer_messages.refusal_in_form(ruling, question.policy)
         return Reply(errors={REPLY_FIELD: why}) if why else SILENT
 
     async def in_thread(self, question: Question, words: str, actor: Actor, *, key: str) -> Line:
@@ -103,7 +103,7 @@ class Answers:
 
     async def _press_instead(self, question: Question) -> Line:
         run = await self._store.runs.get(question.run_id)
-        return private_messages.press_instead(question_card(run, question))
+        return answer_messages.press_instead(question_card(run, question))
 
     async def _repeated(self, ruling: Ruling, said: Response) -> Line:
         """That this person said the same before; nothing where the same press was only delivered again."""
@@ -169,4 +169,4 @@ class Answers:
 
 def refusal(ruling: Ruling, question: Question) -> Line:
     """Why an answer did not count; empty if it did."""
-    return private_messages.refusal(ruling, question.policy)
+    return answer_messages.refusal(ruling, question.policy)

@@ -17,7 +17,7 @@ from bot.surfaces.chat.inbound.answers import Answers, refusal
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Press, Reply
 from bot.surfaces.chat.messages import Form, Line
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.wording import decision_forms, gates, private_messages, sentences
+from bot.surfaces.chat.wording import answer_messages, decision_forms, gates, private_messages, sentences
 
 MAX_ERROR_LENGTH = 150
 
@@ -70,14 +70,14 @@ class Decisions:
     async def ticked(self, press: Press, action: Action, actor: Actor) -> Reply:
         """Decide everything that this person has ticked, each for itself."""
         if not press.ticked:
-            return Reply(say=private_messages.words(private_messages.NOTHING_TICKED))
+            return Reply(say=private_messages.words(answer_messages.NOTHING_TICKED))
         counted = 0
         refused: list[tuple[str, Line]] = []
         for value in dict.fromkeys(press.ticked):
             about, why = await self._one(Target.decode(value), action, actor, press.key)
             counted += not why
             refused += [(about, why)] if why else []
-        return Reply(say=private_messages.counted_of(action, counted, refused))
+        return Reply(say=answer_messages.counted_of(action, counted, refused))
 
     async def _one(self, target: Target, action: Action, actor: Actor, key: str) -> tuple[str, Line]:
         """What one decision is about, and why it did not count."""
@@ -122,5 +122,5 @@ def _objections(ruling: Ruling, question: Question, sent: FormSubmission) -> Obj
     """Why a submission does not count: at the fields that it is about, or for all of the form."""
     if ruling.code == "invalid_answer":
         return decision_forms.at_fields(ruling.errors, list(sent.values))
-    why = private_messages.refusal_in_form(ruling, question.policy)
+    why = answer_messages.refusal_in_form(ruling, question.policy)
     return {decision_forms.WHOLE_FORM: why} if why else {}

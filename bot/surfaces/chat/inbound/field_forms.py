@@ -26,7 +26,7 @@ from bot.surfaces.chat.inbound.ports import People
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter, filling
 from bot.surfaces.chat.messages import Form, Limits, Paragraph
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.wording import field_forms, fields, forms, private_messages, sentences
+from bot.surfaces.chat.wording import answer_messages, field_forms, fields, forms, sentences
 from bot.surfaces.chat.wording.field_forms import Filling, step_of
 
 MAX_ERROR_LENGTH = 150
@@ -218,7 +218,7 @@ class QuestionForm:
         settled = ruling.question.outcome if ruling.question is not None else None
         if ruling.code == "settled" and settled is not None and settled.by is not None:
             return sentences.form_settled(settled.by.label)
-        return private_messages.refusal_in_form(ruling, self.question.policy)
+        return answer_messages.refusal_in_form(ruling, self.question.policy)
 
 
 def _with(before: Filling, sent: FormSubmission) -> dict[str, JsonValue]:

@@ -17,7 +17,7 @@ from bot.surfaces.chat.inbound.ports import People, Unrecognised
 from bot.surfaces.chat.messages import Line
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.wording import private_messages, sentences
+from bot.surfaces.chat.wording import answer_messages, private_messages, sentences
 
 DAY_S = 24 * 3600.0
 FIRST_REPLY_TTL_S = 30 * DAY_S
@@ -133,7 +133,7 @@ class Replies:
             if question_id != question.id:
                 question = await self._store.questions.get(run_id, question_id)
             if question.kind is QuestionKind.FORM and question.open:
-                return Reply(say=private_messages.fill_in_form(question))
+                return Reply(say=answer_messages.fill_in_form(question))
         why = await self._answers.in_thread(question, words, actor, key=message.key)
         if why == (sentences.SHOW_ALL_FIRST,):
             return Reply(say=private_messages.explained(why))  # Each time: they meant to decide.
@@ -151,7 +151,7 @@ class Replies:
             return await self._answer(message, words, asked[-1][1], actor)
         kept = json.dumps({"user": actor.user_id, "words": words})
         await self._store.memory.remember(f"{message.key}:words", kept, ROUTE_TTL_S)
-        return Reply(say=private_messages.which(theirs, words, message.id, self._limits))
+        return Reply(say=answer_messages.which(theirs, words, message.id, self._limits))
 
     async def _nothing_asked(self, runs: list[Run], message: IncomingMessage, actor: Actor) -> Reply:
         """Late for a question, or for the run: said once, so that people can talk in the thread."""
@@ -159,13 +159,13 @@ class Replies:
             return SILENT
         active = [run for run in runs if not run.status.over]
         if not active:
-            return await self._explain_once(runs[-1].id, actor, private_messages.run_is_over(runs[-1]))
+            return await self._explain_once(runs[-1].id, actor, answer_messages.run_is_over(runs[-1]))
         settled = [
             each for run in active for each in await self._store.questions.list(run.id) if not each.open
         ]
         if not settled:
             return SILENT
-        return await self._explain_once(settled[-1].id, actor, private_messages.already_settled(settled[-1]))
+        return await self._explain_once(settled[-1].id, actor, answer_messages.already_settled(settled[-1]))
 
     async def _counted(self, runs: list[Run], message: IncomingMessage) -> bool:
         """Whether this message was an answer: it arrives again, after its route was forgotten."""

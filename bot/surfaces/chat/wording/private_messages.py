@@ -1,15 +1,14 @@
-"""What is said privately: help, lists, one run's state, choices between one's runs or questions. Pure."""
+"""What is said privately: help, lists, one run's state, choices between one's runs. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.core import answering, ids
+from bot.core import ids
 from bot.core.crew import Crew
-from bot.core.decision import Ruling
 from bot.core.fields import Field
 from bot.core.policy import ANYONE, Policy
-from bot.core.question import Action, Question, QuestionKind
+from bot.core.question import Question
 from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat import actions
@@ -31,7 +30,6 @@ from bot.surfaces.chat.messages import (
     Option,
     Paragraph,
     Part,
-    Quote,
     Select,
     Theirs,
     Time,
@@ -39,16 +37,14 @@ from bot.surfaces.chat.messages import (
     said,
 )
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.chat.plain_text import plain_words
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.shortening import beginning, length, short
+from bot.surfaces.chat.shortening import length, short
 from bot.surfaces.chat.wording import policies
 
 TITLE_UNITS = 100
 TEXT_UNITS = 500
 """How much is shown of a description, a reason or an error."""
 PROMPT_UNITS = 200
-QUOTED_UNITS = 300
 NO_WAITS: Mapping[str, Wait] = {}
 NOBODY: Mapping[str, str] = {}
 
@@ -142,20 +138,21 @@ def _names(crews: Iterable[str]) -> Line:
 
 def problems(crew: Crew, wrong: Mapping[str, str], limits: Limits) -> Message:
     """Why a crew was not started."""
-    lines: list[Line] = [("I can't start ", _title(crew), ":")]
+    lines: list[Line] = [("I can't start ", crew_title(crew), ":")]
     lines += [("• ", Theirs(name), " ", _text(why)) for name, why in wrong.items()]
     return _message(lines, limits)
 
 
 def fill_in(crew: Crew, draft: str) -> Message:
     """A button to the form of a crew's inputs, where there is no way to open it at once."""
-    text = (_title(crew), " needs some more from you before it can start.")
+    text = (crew_title(crew), " needs some more from you before it can start.")
     spoken = f"Fill in what {crew.title} needs"
     button = Button("Fill in...", actions.OPEN_START, Target(draft).encode(), spoken, "primary")
     return Message(text, (Paragraph(text), Actions((button,))))
 
 
-def _title(crew: Crew) -> Theirs:
+def crew_title(crew: Crew) -> Theirs:
+    """A crew's title, in bold."""
     return Theirs(crew.title, TITLE_UNITS, "bold")
 
 
@@ -165,7 +162,7 @@ def _text(text: str) -> Theirs:
 
 def _crew(crew: Crew) -> list[Line]:
     description: Line = (": ", _text(crew.description)) if crew.description.strip() else ()
-    lines: list[Line] = [(_title(crew), " (", Theirs(crew.name), ")", *description)]
+    lines: list[Line] = [(crew_title(crew), " (", Theirs(crew.name), ")", *description)]
     return lines + [("    • ", *_input(field, crew.main_input)) for field in crew.inputs]
 
 
@@ -187,7 +184,7 @@ def _input(field: Field, main_input: str | None) -> Line:
 
 def named(run: Run) -> Line:
     """A run as people know it."""
-    return (_title(run.crew), " (", Code(ids.short(run.id)), ")")
+    return (crew_title(run.crew), " (", Code(ids.short(run.id)), ")")
 
 
 def started(run: Run) -> Message:
@@ -208,6 +205,13 @@ def over(run: Run) -> Message:
 def not_yours_to_cancel(run: Run) -> Message:
     """The answer to who may not."""
     return said(*named(run), " isn't yours to cancel. Ask ", *deciders(run.cancellers), ".")
+
+
+def deciders(policy: Policy) -> Line:
+    """Who may decide."""
+    if ANYONE in policy.deciders and not policy.who:
+        return ("anyone in this workspace",)
+    return policies.who(policy)
 
 
 def run_line(run: Run, surface: str, wait: Wait | None = None) -> Line:
@@ -306,104 +310,6 @@ def _picker(label: str, action: str, runs: Sequence[Run], limits: Limits) -> Act
 def _run_option(run: Run, limits: Limits) -> Option:
     state = f"{ids.short(run.id)}, {STATES[run.status]}"
     return Option(f"{run.crew.title[: limits.label_units - 40]} ({state})", Target(run.id).encode())
-
-
-# ── questions ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def which(asked: Sequence[tuple[Run, Question]], reply: str, reply_id: str, limits: Limits) -> Message:
-    """A reply may be meant for several questions. Its words are remembered by its id."""
-    heading = (Bold("Which question is that for?"),)
-    blocks: list[Block] = [Paragraph(heading), Quote(beginning(reply.strip(), QUOTED_UNITS))]
-    for run, question in asked[: limits.rows]:
-        blocks += _which_row(run, question, reply_id)
-    return Message(heading, tuple(blocks))
-
-
-def _which_row(run: Run, question: Question, reply_id: str) -> tuple[Block, Block]:
-    target = Target(run.id, question.id, reply_id).encode()
-    prompt = question.prompt.strip()
-    about = (_title(run.crew), " asks: ", Theirs(prompt, QUOTED_UNITS))
-    button = Button(prompt or "This one", actions.which(question.id), target, f"For: {prompt}")
-    return Paragraph(about), Actions((button,))
-
-
-def deciders(policy: Policy) -> Line:
-    """Who may decide."""
-    if ANYONE in policy.deciders and not policy.who:
-        return ("anyone in this workspace",)
-    return policies.who(policy)
-
-
-def run_is_over(run: Run) -> Line:
-    """Somebody replies to a run that has ended."""
-    return (*named(run), f" is over ({STATES[run.status]}): it no longer takes answers.")
-
-
-def already_settled(question: Question) -> Line:
-    """Somebody replies after the decision."""
-    outcome = question.outcome
-    by: Line = (" by ", Mention(outcome.by.principal)) if outcome and outcome.by else ()
-    decision: Line = (": ", Theirs(outcome.text(question.options), PROMPT_UNITS)) if outcome else ()
-    return ("The last question here was already settled", *by, *decision, ". Your reply was not passed on.")
-
-
-def refusal(ruling: Ruling, policy: Policy) -> Line:
-    """Why an answer did not count; empty if it did."""
-    if answering.counted(ruling):
-        return ()
-    if ruling.code == "not_allowed":
-        return policies.not_allowed(ruling, policy)
-    if ruling.code == "invalid_answer" and "action" in ruling.errors:
-        return ("This takes no such answer: ", Theirs(ruling.errors["action"], TEXT_UNITS, "plain"), ".")
-    return (answering.explain(ruling, ""),)
-
-
-def refusal_in_form(ruling: Ruling, policy: Policy) -> str:
-    """The same beside a form's field, where nobody can be mentioned."""
-    return plain_words(refusal(ruling, policy))
-
-
-def press_instead(card: QuestionCard) -> Line:
-    """Somebody answers in words what words don't decide."""
-    if card.kind is QuestionKind.FORM:
-        return ("Words don't answer a form. Press “Fill in...” at the question.",)
-    why = "a tool call" if card.call is not None else "what several people decide"
-    return (f"Words don't decide {why}, so nothing was counted. Press one of the buttons at the question.",)
-
-
-def fill_in_form(question: Question) -> Message:
-    """Somebody answers a form in words: a button to the form."""
-    text: Line = (
-        "Words don't answer a form, so nothing was sent: “",
-        Theirs(question.prompt, PROMPT_UNITS),
-        "”.",
-    )
-    target = Target(question.run_id, question.id, digest=question.digest).encode()
-    button = Button("Fill in...", actions.OPEN_REPLY, target, f"Fill in: {question.prompt}", "primary")
-    return Message(text, (Paragraph(text), Actions((button,))))
-
-
-def taken_back() -> Message:
-    """Somebody took their answer back."""
-    return said("Your answer was taken back. You can answer again as long as nothing is settled.")
-
-
-def nothing_to_take_back() -> Message:
-    """Somebody has no answer that they could take back."""
-    return said("You have no answer here that you could take back.")
-
-
-def counted_of(action: Action, counted: int, refused: Sequence[tuple[str, Line]]) -> Message:
-    """What became of the approvals that somebody ticked. `refused`: what each is about, and why not."""
-    done = "Approved" if action is Action.APPROVE else "Rejected"
-    total = counted + len(refused)
-    lines: list[Line] = [(Bold(f"{done} {counted} of {total}."),)]
-    lines += [("• ", Theirs(about, PROMPT_UNITS), ": ", *why) for about, why in refused]
-    return said(*joined(lines))
-
-
-NOTHING_TICKED = "Tick what you mean first, or open one of them to decide it alone."
 
 
 # ── the console ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -35,6 +35,7 @@ from bot.surfaces.chat.cards import progress, question_card, run_card
 from bot.surfaces.chat.messages import Actions, Form, Message
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import (
+    answer_messages,
     field_forms,
     forms,
     home,
@@ -382,9 +383,9 @@ def private(question: Question, title: str, words: str, name: str) -> list[Messa
         private_messages.run_state(run, [question], words, PLATFORM, wait, {question.id: words}),
         private_messages.runs_state([run] * 3, [run] * 30, words, PLATFORM, {run.id: wait}),
         private_messages.ambiguous([run] * 3, PLATFORM),
-        private_messages.which([(run, question)] * 30, words, "1700.1", LIMITS),
-        private_messages.explained(private_messages.run_is_over(run)),
-        private_messages.explained(private_messages.already_settled(settled)),
+        answer_messages.which([(run, question)] * 30, words, "1700.1", LIMITS),
+        private_messages.explained(answer_messages.run_is_over(run)),
+        private_messages.explained(answer_messages.already_settled(settled)),
     ]
 
 

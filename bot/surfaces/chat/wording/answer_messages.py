@@ -1,0 +1,121 @@
+"""What is said privately to somebody who answers a question, or tries to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.core import answering
+from bot.core.decision import Ruling
+from bot.core.policy import Policy
+from bot.core.question import Action, Question, QuestionKind
+from bot.core.run import Run
+from bot.surfaces.chat import actions
+from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.cards import QuestionCard
+from bot.surfaces.chat.messages import (
+    Actions,
+    Block,
+    Bold,
+    Button,
+    Limits,
+    Line,
+    Mention,
+    Message,
+    Paragraph,
+    Quote,
+    Theirs,
+    joined,
+    said,
+)
+from bot.surfaces.chat.plain_text import plain_words
+from bot.surfaces.chat.shortening import beginning
+from bot.surfaces.chat.wording import policies
+from bot.surfaces.chat.wording.private_messages import PROMPT_UNITS, STATES, TEXT_UNITS, crew_title, named
+
+QUOTED_UNITS = 300
+NOTHING_TICKED = "Tick what you mean first, or open one of them to decide it alone."
+
+
+def which(asked: Sequence[tuple[Run, Question]], reply: str, reply_id: str, limits: Limits) -> Message:
+    """A reply may be meant for several questions. Its words are remembered by its id."""
+    heading = (Bold("Which question is that for?"),)
+    blocks: list[Block] = [Paragraph(heading), Quote(beginning(reply.strip(), QUOTED_UNITS))]
+    for run, question in asked[: limits.rows]:
+        blocks += _which_row(run, question, reply_id)
+    return Message(heading, tuple(blocks))
+
+
+def _which_row(run: Run, question: Question, reply_id: str) -> tuple[Block, Block]:
+    target = Target(run.id, question.id, reply_id).encode()
+    prompt = question.prompt.strip()
+    about = (crew_title(run.crew), " asks: ", Theirs(prompt, QUOTED_UNITS))
+    button = Button(prompt or "This one", actions.which(question.id), target, f"For: {prompt}")
+    return Paragraph(about), Actions((button,))
+
+
+def run_is_over(run: Run) -> Line:
+    """Somebody replies to a run that has ended."""
+    return (*named(run), f" is over ({STATES[run.status]}): it no longer takes answers.")
+
+
+def already_settled(question: Question) -> Line:
+    """Somebody replies after the decision."""
+    outcome = question.outcome
+    by: Line = (" by ", Mention(outcome.by.principal)) if outcome and outcome.by else ()
+    decision: Line = (": ", Theirs(outcome.text(question.options), PROMPT_UNITS)) if outcome else ()
+    return ("The last question here was already settled", *by, *decision, ". Your reply was not passed on.")
+
+
+def refusal(ruling: Ruling, policy: Policy) -> Line:
+    """Why an answer did not count; empty if it did."""
+    if answering.counted(ruling):
+        return ()
+    if ruling.code == "not_allowed":
+        return policies.not_allowed(ruling, policy)
+    if ruling.code == "invalid_answer" and "action" in ruling.errors:
+        return ("This takes no such answer: ", Theirs(ruling.errors["action"], TEXT_UNITS, "plain"), ".")
+    return (answering.explain(ruling, ""),)
+
+
+def refusal_in_form(ruling: Ruling, policy: Policy) -> str:
+    """The same beside a form's field, where nobody can be mentioned."""
+    return plain_words(refusal(ruling, policy))
+
+
+def press_instead(card: QuestionCard) -> Line:
+    """Somebody answers in words what words don't decide."""
+    if card.kind is QuestionKind.FORM:
+        return ("Words don't answer a form. Press “Fill in...” at the question.",)
+    why = "a tool call" if card.call is not None else "what several people decide"
+    return (f"Words don't decide {why}, so nothing was counted. Press one of the buttons at the question.",)
+
+
+def fill_in_form(question: Question) -> Message:
+    """Somebody answers a form in words: a button to the form."""
+    text: Line = (
+        "Words don't answer a form, so nothing was sent: “",
+        Theirs(question.prompt, PROMPT_UNITS),
+        "”.",
+    )
+    target = Target(question.run_id, question.id, digest=question.digest).encode()
+    button = Button("Fill in...", actions.OPEN_REPLY, target, f"Fill in: {question.prompt}", "primary")
+    return Message(text, (Paragraph(text), Actions((button,))))
+
+
+def taken_back() -> Message:
+    """Somebody took their answer back."""
+    return said("Your answer was taken back. You can answer again as long as nothing is settled.")
+
+
+def nothing_to_take_back() -> Message:
+    """Somebody has no answer that they could take back."""
+    return said("You have no answer here that you could take back.")
+
+
+def counted_of(action: Action, counted: int, refused: Sequence[tuple[str, Line]]) -> Message:
+    """What became of the approvals that somebody ticked. `refused`: what each is about, and why not."""
+    done = "Approved" if action is Action.APPROVE else "Rejected"
+    total = counted + len(refused)
+    lines: list[Line] = [(Bold(f"{done} {counted} of {total}."),)]
+    lines += [("• ", Theirs(about, PROMPT_UNITS), ": ", *why) for about, why in refused]
+    return said(*joined(lines))
