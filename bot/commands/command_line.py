@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, ParamSpec
+from typing import Annotated
 
 import typer
 
+from bot.commands.client_commands import clients
 from bot.commands.extras import require
-
-P = ParamSpec("P")
-
-
-def _group(words: str, *, required: bool = False) -> typer.Typer:
-    """A group of commands. Without a command it lists, unless a command is `required`."""
-    return typer.Typer(
-        help=words, add_completion=False, rich_markup_mode=None, invoke_without_command=not required
-    )
+from bot.commands.registration import command, group
 
 
 def _end(status: int, **_: object) -> None:
@@ -33,26 +25,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     result_callback=_end,
 )
-keys = _group("Create, list and revoke API keys.", required=True)
-sessions = _group("List and end browser sessions of the console.")
-runs = _group("List, show, retry and delete runs.")
-webhooks = _group("List failed deliveries, and redeliver events.")
-
-
-def _command(
-    group: typer.Typer, name: str | None = None, *, extra: str = "server"
-) -> Callable[[Callable[P, int]], Callable[P, int]]:
-    """Register a command: its docstring is its help text, its result the exit status."""
-
-    def add(function: Callable[P, int]) -> Callable[P, int]:
-        @wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> int:
-            require(extra)
-            return function(*args, **kwargs)
-
-        return group.command(name)(run)
-
-    return add
+keys = group("Create, list and revoke API keys.", required=True)
+sessions = group("List and end browser sessions of the console.")
+runs = group("List, show, retry and delete runs.")
+webhooks = group("List failed deliveries, and redeliver events.")
 
 
 def _version() -> str:
@@ -84,7 +60,7 @@ def crewdeck(
 # ── processes ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-@_command(app)
+@command(app)
 def serve() -> int:
     """Run Crewdeck: its surfaces, and workers for the crews."""
     from bot.commands.serve import serve_until_stopped
@@ -100,7 +76,7 @@ def serve() -> int:
     return serve_until_stopped(settings, _version())
 
 
-@_command(app, extra="worker")
+@command(app, extra="worker")
 def worker() -> int:
     """Run one more worker for the same store, on this machine or another."""
     from bot.processes.worker_process import become
@@ -109,7 +85,7 @@ def worker() -> int:
     return become(load())
 
 
-@_command(app)
+@command(app)
 def doctor() -> int:
     """Check settings, Redis, Slack and every crew, and say what to do."""
     from bot.commands.doctor import examine
@@ -117,7 +93,7 @@ def doctor() -> int:
     return examine()
 
 
-@_command(app, extra="worker")
+@command(app, extra="worker")
 def crews() -> int:
     """List the crews."""
     from bot.commands.catalogue import table
@@ -128,12 +104,15 @@ def crews() -> int:
     return 0
 
 
+app.add_typer(clients)
+
+
 # ── keys ────────────────────────────────────────────────────────────────────────────────────────────────
 
 app.add_typer(keys, name="keys")
 
 
-@_command(keys, name="add")
+@command(keys, name="add")
 def add_key(
     name: Annotated[
         str, typer.Argument(help="letters, digits, - _ and .; a crew's approvers call it key:NAME")
@@ -146,13 +125,13 @@ def add_key(
     return _keys("add", name, scope or ())
 
 
-@_command(keys, name="list")
+@command(keys, name="list")
 def list_keys() -> int:
     """List the keys, without their secrets."""
     return _keys("list")
 
 
-@_command(keys, name="revoke")
+@command(keys, name="revoke")
 def revoke_key(name: Annotated[str, typer.Argument()]) -> int:
     """Revoke a key, at once and everywhere."""
     return _keys("revoke", name)
@@ -176,13 +155,13 @@ def sessions_without_command(context: typer.Context) -> int | None:
     return list_sessions() if context.invoked_subcommand is None else None
 
 
-@_command(sessions, name="list")
+@command(sessions, name="list")
 def list_sessions() -> int:
     """List open sessions, newest first."""
     return _sessions("list")
 
 
-@_command(sessions, name="end")
+@command(sessions, name="end")
 def end_sessions(
     named: Annotated[
         list[str] | None, typer.Argument(metavar="WHO", help="an id or a name of a person, or a session")
@@ -214,7 +193,7 @@ def runs_without_command(context: typer.Context) -> int | None:
     return list_runs() if context.invoked_subcommand is None else None
 
 
-@_command(runs, name="list")
+@command(runs, name="list")
 def list_runs(
     crew: Annotated[str | None, typer.Option(help="of this crew only")] = None,
     status: Annotated[
@@ -228,19 +207,19 @@ def list_runs(
     return _runs("list", crew=crew, status=status, active=active, limit=limit)
 
 
-@_command(runs, name="show")
+@command(runs, name="show")
 def show_run(named: RunName) -> int:
     """Show a run, its questions and what it waits for."""
     return _runs("show", named=(named,))
 
 
-@_command(runs, name="retry")
+@command(runs, name="retry")
 def retry_run(named: RunName) -> int:
     """Retry a failed or cancelled run from where it ended."""
     return _runs("retry", named=(named,))
 
 
-@_command(runs, name="delete")
+@command(runs, name="delete")
 def delete_runs(
     named: RunNames,
     *,
@@ -272,13 +251,13 @@ def webhooks_without_command(context: typer.Context) -> int | None:
     return list_webhooks() if context.invoked_subcommand is None else None
 
 
-@_command(webhooks, name="list")
+@command(webhooks, name="list")
 def list_webhooks() -> int:
     """List endpoints, failing deliveries and events that were given up."""
     return _webhooks("list")
 
 
-@_command(webhooks, name="redeliver")
+@command(webhooks, name="redeliver")
 def redeliver(
     what: Annotated[
         list[str] | None, typer.Argument(metavar="WHAT", help="an event, or a run: all its events")
@@ -293,19 +272,19 @@ def redeliver(
     return _webhooks("redeliver", what or (), failed=failed, name=name)
 
 
-@_command(webhooks, name="enable")
+@command(webhooks, name="enable")
 def enable_endpoint(name: EndpointName) -> int:
     """Enable an endpoint that was disabled because it answered 410."""
     return _webhooks("enable", name=name)
 
 
-@_command(webhooks, name="forget")
+@command(webhooks, name="forget")
 def forget_endpoint(name: EndpointName) -> int:
     """Remove an endpoint that the settings no longer name."""
     return _webhooks("forget", name=name)
 
 
-@_command(webhooks, name="secret")
+@command(webhooks, name="secret")
 def print_secret(
     name: Annotated[
         str, typer.Argument(help="the API key that starts; without keys, nothing", show_default=False)
@@ -320,131 +299,3 @@ def _webhooks(action: str, what: Sequence[str] = (), *, failed: bool = False, na
     from bot.settings import load
 
     return run(load(), WebhooksOptions(action, what, failed=failed, name=name))
-
-
-# ── clients of a running server (docs/terminal.md) ──────────────────────────────────────────────────────
-
-Answers = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="WORDS", help="the answer to the next question: a label, an action or words; repeat it"
-    ),
-]
-After = Annotated[
-    str | None, typer.Option(metavar="EVENT", help="go on after this event: its id, or its cursor")
-]
-
-
-@_command(app)
-def start(
-    crew: Annotated[str, typer.Argument()],
-    given: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="name=value", help="inputs; free text: the main input"),
-    ] = None,
-    answer: Answers = None,
-) -> int:
-    """Start a run, follow it and answer its questions."""
-    from bot.settings import load_remote
-    from bot.terminal import commands
-
-    return commands.start(load_remote(), crew, given or (), answer or ())
-
-
-@_command(app)
-def follow(
-    run: Annotated[str, typer.Argument(help="its id")], answer: Answers = None, after: After = None
-) -> int:
-    """Follow a run and answer its questions."""
-    from bot.settings import load_remote
-    from bot.terminal import commands
-
-    return commands.follow(load_remote(), run, answer or (), after)
-
-
-@_command(app)
-def inbox(
-    *,
-    live: Annotated[
-        bool, typer.Option("--live", help="into a pipe: don't stop after what is open now")
-    ] = False,
-    after: After = None,
-) -> int:
-    """List open questions, and answer them."""
-    from bot.settings import load_remote
-    from bot.terminal import commands
-
-    return commands.inbox(load_remote(), live=live, after=after)
-
-
-@_command(app)
-def answer(
-    question: Annotated[str, typer.Argument(help="its id")],
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(help="a label, an action (approve, reject, withdraw) or an answer in words"),
-    ] = None,
-    comment: Annotated[
-        str, typer.Option(help="goes with a label or an action; to reject, the reason", show_default=False)
-    ] = "",
-    digest: Annotated[
-        str,
-        typer.Option(
-            help="which call is approved: its digest as it was shown, or the start of it", show_default=False
-        ),
-    ] = "",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="name=value", help="approve with an edited argument; repeat it"),
-    ] = None,
-    *,
-    override: Annotated[
-        bool, typer.Option("--override", help="decide as an administrator, which is recorded")
-    ] = False,
-) -> int:
-    """Answer a question, or take the answer back."""
-    from bot.settings import load_remote
-    from bot.terminal import commands
-    from bot.terminal.answers import AnswerOptions
-
-    options = AnswerOptions(comment, digest, changes or (), override)
-    return commands.answer(load_remote(), question, words or (), options)
-
-
-@_command(app)
-def record(
-    question: Annotated[str, typer.Argument(help="its id")],
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="as the API returns it")] = False,
-) -> int:
-    """Show the record of a decision: what was shown, to whom, who said what, and what ran."""
-    from bot.settings import load_remote
-    from bot.terminal import commands
-
-    return commands.record(load_remote(), question, as_json=as_json)
-
-
-@_command(app)
-def link(
-    code: Annotated[
-        str, typer.Argument(help="the code that you got elsewhere; without it, get one here")
-    ] = "",
-) -> int:
-    """Link your identities on several surfaces, which then count as one person."""
-    from bot.settings import load_remote
-    from bot.terminal import commands
-
-    return commands.link(load_remote(), code)
-
-
-@_command(app)
-def identities(
-    unlink: Annotated[
-        str, typer.Option(metavar="IDENTITY", help="unlink this one first", show_default=False)
-    ] = "",
-) -> int:
-    """List your identities, which count as one person."""
-    from bot.settings import load_remote
-    from bot.terminal import commands
-
-    return commands.identities(load_remote(), unlink)
