@@ -1,5 +1,7 @@
 """Crewdeck for authors of crews. Programs that start and answer runs use `crewdeck.client`.
 
+- `ask_human`, `approve`: ask people in tools and flow methods. To await: `ask_human_async`, `approve_async`.
+- `ApprovalResult`: what `approve` returns. `NotAnswered`: raised where people don't answer.
 - `AskHuman`: the tool `ask_human`, for agents that a factory builds. Agents in YAML have it already.
 - `requires_approval`, `Policy`: people approve each call of a tool (docs/approvals.md).
 - `NotApproved`: raised where code calls such a tool and they don't.
@@ -16,33 +18,53 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crews.definitions.approval import NotApproved, requires_approval
     from crews.definitions.decorator import crew
+    from crews.definitions.exceptions import NotAnswered
     from crews.definitions.policies import Policy
     from crews.human_input.ask_human import AskHuman
+    from crews.human_input.functions import (
+        ApprovalResult,
+        approve,
+        approve_async,
+        ask_human,
+        ask_human_async,
+    )
     from crews.run.context import idempotency_key
     from crews.worker.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
 
 __all__ = [
+    "ApprovalResult",
     "AskHuman",
     "HumanInputCompletedEvent",
     "HumanInputRequiredEvent",
+    "NotAnswered",
     "NotApproved",
     "Policy",
+    "approve",
+    "approve_async",
+    "ask_human",
+    "ask_human_async",
     "crew",
     "idempotency_key",
     "requires_approval",
 ]
 
 _LATER = {
+    "ApprovalResult": "crews.human_input.functions",
     "AskHuman": "crews.human_input.ask_human",
     "HumanInputCompletedEvent": "crews.worker.bus_events",
     "HumanInputRequiredEvent": "crews.worker.bus_events",
+    "NotAnswered": "crews.definitions.exceptions",
     "NotApproved": "crews.definitions.approval",
     "Policy": "crews.definitions.policies",
+    "approve": "crews.human_input.functions",
+    "approve_async": "crews.human_input.functions",
+    "ask_human": "crews.human_input.functions",
+    "ask_human_async": "crews.human_input.functions",
     "crew": "crews.definitions.decorator",
     "idempotency_key": "crews.run.context",
     "requires_approval": "crews.definitions.approval",
 }
-"""Imported on first use: `AskHuman`, the events and `idempotency_key` need crewai, of `crewdeck[worker]`."""
+"""Imported on first use: what asks, the events and `idempotency_key` need crewai, of `crewdeck[worker]`."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The error of a definition that can't be built."""
+"""Errors of crews: of a definition that can't be built, and of a question that nobody answers."""
 
 from __future__ import annotations
 
@@ -11,3 +11,7 @@ class CrewBroken(CrewdeckError):  # noqa: N818 - says what happened, like the re
     def __init__(self, message: str, code: str = "crew_broken") -> None:
         super().__init__(message)
         self.code = code
+
+
+class NotAnswered(RuntimeError):  # noqa: N818 - says what happened
+    """People declined a form, or nobody answered in time. The message says which, and their words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,46 +12,42 @@ from bot.core.errors import InvalidValues
 from bot.core.fields import Field
 from bot.core.form_reading import fields_of_model, instance
 from bot.core.question import Action, Question, QuestionKind
+from crews.definitions.exceptions import NotAnswered
 from crews.human_input.ask_human import told
-from crews.run.context import AGENT, CURRENT
 from crews.run.questions import Asking
 
+T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
+Dialogue = Generator[Asking, Question, T]
+"""Yields each question that is to be asked, is sent it when it is settled, and returns what was answered."""
 
 MAX_ROUNDS = 5
 """How often a form is asked whose values only the model refuses."""
 
 
-class NotFilledInError(Exception):
-    """People declined the form, or nobody answered in time. The message says who, and their words."""
-
-
-def ask_form(model: type[M], prompt: str, *, context: str = "") -> M:
-    """Ask people to fill in a model; blocks its thread, which is one of a run's, until they have.
+def model_dialogue(model: type[M], question: str, context: str) -> Dialogue[M]:
+    """The dialogue that has a model filled in.
 
     What only the model can check is asked again, with what was filled in and what is wrong. Raises
-    NotFilledInError, and ValueError for a model that is no form.
+    NotAnswered, and ValueError for a model that is no form.
     """
-    run = CURRENT.get()
-    if run is None:
-        raise RuntimeError("ask_form reaches people only in a run that Crewdeck started.")
     fields = fields_of_model(model)
-    asking = Asking(kind=QuestionKind.FORM, prompt=prompt, context=context, form=fields)
+    asking = Asking(kind=QuestionKind.FORM, prompt=question, context=context, form=fields)
     for _ in range(MAX_ROUNDS):
-        answered = run.questions.ask_in_thread(run.asking_of(AGENT.get(), asking))
-        values = _values(answered)
+        values = values_of((yield asking))
         try:
             return instance(model, values)
         except InvalidValues as wrong:
             about = "\n".join([*([context] if context else []), _what_is_wrong(fields, wrong.problems)])
             asking = replace(asking, context=about, form=_filled_in(fields, values))
-    raise NotFilledInError(f"Asked {MAX_ROUNDS} times, and what was filled in was never right.")
+    raise NotAnswered(f"Asked {MAX_ROUNDS} times, and what was filled in was never right.")
 
 
-def _values(answered: Question) -> dict[str, JsonValue]:
+def values_of(answered: Question) -> dict[str, JsonValue]:
+    """The values of a form that was filled in. Raises NotAnswered."""
     outcome = answered.outcome
     if outcome is None or outcome.action is not Action.SUBMIT:
-        raise NotFilledInError(told(answered))
+        raise NotAnswered(told(answered))
     return dict(outcome.values or {})
 
 

@@ -64,7 +64,7 @@ class RunContext(RunSession):
             asking,
             task=self.identity.task(who.task if who is not None else None),
             agent_id=self.identity.agent_id(agent),
-            asker=agent.role.strip() if agent is not None else "",
+            asker=agent.role.strip() if agent is not None else asking.asker,
         )
 
 

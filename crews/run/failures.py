@@ -12,7 +12,7 @@ from crewai.tools.tool_failure import ToolExecutionFailedError
 from bot.core import ids
 from bot.core.policy import Policy
 from bot.core.run import RunError
-from crews.definitions.exceptions import CrewBroken
+from crews.definitions.exceptions import CrewBroken, NotAnswered
 
 _REFUSED_KEY = "refused the key ({status}). Check that provider's key in the workers' environment."
 _SENTENCES = {
@@ -70,6 +70,8 @@ def of_run(run_id: str, error: BaseException, model_failure: Exception | None) -
     """CrewAI gave up with `error`; `model_failure` is the last exception of a model call."""
     if not isinstance(error, Exception):
         return _of_exit("something in the crew", error)
+    if isinstance(error, NotAnswered):
+        return RunError(code="not_answered", message=str(error))
     chain = tuple(_chain(error))
     for each in chain:
         if isinstance(each, ToolExecutionFailedError):

@@ -11,11 +11,17 @@ from crews.definitions.decorator import card_of, declared_by
 
 def test_the_public_names_are_these() -> None:
     assert crewdeck.__all__ == [
+        "ApprovalResult",
         "AskHuman",
         "HumanInputCompletedEvent",
         "HumanInputRequiredEvent",
+        "NotAnswered",
         "NotApproved",
         "Policy",
+        "approve",
+        "approve_async",
+        "ask_human",
+        "ask_human_async",
         "crew",
         "idempotency_key",
         "requires_approval",

@@ -1,0 +1,272 @@
+"""Functions with which an author's own code asks people: in tools, in methods of flows, in callbacks.
+
+Each has a variant to await. What is asked, and what an answer means, is the same for both: a Dialogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Literal, TypeVar, overload
+
+from pydantic import BaseModel, JsonValue
+
+from bot.core.question import Action, Outcome, Question, QuestionKind
+from crews.definitions.exceptions import NotAnswered
+from crews.human_input.ask_human import AskHumanArgs, told
+from crews.human_input.forms import Dialogue, model_dialogue, values_of
+from crews.run.context import AGENT, CURRENT, RunContext
+from crews.run.questions import Asking
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+Fields = Sequence[Mapping[str, Any]]
+Kind = Literal["approval", "choice", "text", "form"]
+
+
+@dataclass(frozen=True)
+class ApprovalResult:
+    """What people decided on an approval. True in a condition if, and only if, they approved."""
+
+    approved: bool
+    #: What they added, or said instead of deciding; empty if they only pressed a button.
+    comment: str = ""
+    #: Whoever settled it, as others know them; None: nobody did, and the crew says that this rejects it.
+    by: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.approved
+
+
+class AwaitableApproval(Coroutine[Any, Any, ApprovalResult]):
+    """A coroutine for an ApprovalResult. Without `await` it has no truth value: it approves nothing."""
+
+    def __init__(self, work: Coroutine[Any, Any, ApprovalResult]) -> None:
+        self._work = work
+
+    def __bool__(self) -> bool:
+        self.close()
+        raise TypeError("approve_async has to be awaited: await crewdeck.approve_async(...)")
+
+    def __await__(self) -> Generator[Any, Any, ApprovalResult]:
+        return self._work.__await__()
+
+    def send(self, value: Any) -> Any:  # noqa: ANN401 - as coroutines have it
+        """As of any coroutine."""
+        return self._work.send(value)
+
+    def throw(
+        self,
+        typ: Any,  # noqa: ANN401 - as coroutines have it
+        val: Any = None,  # noqa: ANN401
+        tb: TracebackType | None = None,
+    ) -> Any:  # noqa: ANN401
+        """As of any coroutine."""
+        return self._work.throw(typ) if val is None and tb is None else self._work.throw(typ, val, tb)
+
+    def close(self) -> None:
+        """As of any coroutine."""
+        self._work.close()
+
+
+# ── approvals ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def approve(question: str, *, context: str = "") -> ApprovalResult:
+    """Have people approve something, and wait for it. Blocks its thread, which must be one of the run's.
+
+    `context`: all that they need to know, such as the complete text; what isn't in it was not approved.
+    Words are no approval. Raises NotAnswered if the deadline passes, RuntimeError outside of a run.
+    """
+    return _asked("approve", _approval(question, context))
+
+
+def approve_async(question: str, *, context: str = "") -> AwaitableApproval:
+    """The same to await, from any event loop of the run."""
+    return AwaitableApproval(_awaited("approve_async", _approval(question, context)))
+
+
+# ── questions ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@overload
+def ask_human(
+    question: str, *, context: str = "", form: type[M], kind: Literal["form"] | None = None
+) -> M: ...
+
+
+@overload
+def ask_human(
+    question: str, *, context: str = "", fields: Fields, kind: Literal["form"] | None = None
+) -> dict[str, JsonValue]: ...
+
+
+@overload
+def ask_human(question: str, *, context: str = "", kind: Literal["approval"]) -> ApprovalResult: ...
+
+
+@overload
+def ask_human(
+    question: str,
+    *,
+    context: str = "",
+    options: Sequence[str] = (),
+    kind: Literal["choice", "text"] | None = None,
+) -> str: ...
+
+
+def ask_human(
+    question: str,
+    *,
+    context: str = "",
+    options: Sequence[str] = (),
+    kind: Kind | None = None,
+    fields: Fields = (),
+    form: type[BaseModel] | None = None,
+) -> object:
+    """Ask people, and wait for their answer. Blocks its thread, which must be one of the run's.
+
+    Returns their words; with `options` the label of one of them, or words if people answered in words
+    instead; with `fields` the values by name, as JSON; with `form` an instance of that pydantic model.
+    Raises NotAnswered if people decline a form or the deadline passes, ValueError for what can't be asked,
+    RuntimeError outside of a run.
+    """
+    return _asked("ask_human", _dialogue(question, context, options, kind, fields, form))
+
+
+@overload
+async def ask_human_async(
+    question: str, *, context: str = "", form: type[M], kind: Literal["form"] | None = None
+) -> M: ...
+
+
+@overload
+async def ask_human_async(
+    question: str, *, context: str = "", fields: Fields, kind: Literal["form"] | None = None
+) -> dict[str, JsonValue]: ...
+
+
+@overload
+async def ask_human_async(
+    question: str, *, context: str = "", kind: Literal["approval"]
+) -> ApprovalResult: ...
+
+
+@overload
+async def ask_human_async(
+    question: str,
+    *,
+    context: str = "",
+    options: Sequence[str] = (),
+    kind: Literal["choice", "text"] | None = None,
+) -> str: ...
+
+
+async def ask_human_async(
+    question: str,
+    *,
+    context: str = "",
+    options: Sequence[str] = (),
+    kind: Kind | None = None,
+    fields: Fields = (),
+    form: type[BaseModel] | None = None,
+) -> object:
+    """The same to await, from any event loop of the run."""
+    return await _awaited("ask_human_async", _dialogue(question, context, options, kind, fields, form))
+
+
+# ── what is asked, and what the answer means ────────────────────────────────────────────────────────────────
+
+
+def _dialogue(
+    question: str,
+    context: str,
+    options: Sequence[str],
+    kind: Kind | None,
+    fields: Fields,
+    form: type[BaseModel] | None,
+) -> Dialogue[object]:
+    if isinstance(options, str):
+        raise TypeError("`options` is a list of texts")
+    if form is None:
+        given = {"question": question, "context": context, "options": list(options), "kind": kind}
+        asking = AskHumanArgs.model_validate(given | {"fields": list(fields)}).asking()
+        if asking.kind is QuestionKind.APPROVAL and kind != "approval":
+            raise ValueError("to have something approved, call crewdeck.approve(question)")
+        return _one_question(asking)
+    if options or fields or kind not in {None, "form"}:
+        raise ValueError("`form` says what is asked: leave out `options`, `fields` and other kinds")
+    text = AskHumanArgs.model_validate({"question": question, "context": context}).asking()
+    return model_dialogue(form, text.prompt, text.context)
+
+
+def _approval(question: str, context: str) -> Dialogue[ApprovalResult]:
+    given = {"question": question, "context": context, "kind": "approval"}
+    answered = yield AskHumanArgs.model_validate(given).asking()
+    return _approval_result(_outcome(answered))
+
+
+def _one_question(asking: Asking) -> Dialogue[object]:
+    answered = yield asking
+    if asking.kind is QuestionKind.FORM:
+        return values_of(answered)
+    outcome = _outcome(answered)
+    if asking.kind is QuestionKind.APPROVAL:
+        return _approval_result(outcome)
+    if outcome.action is Action.RESPOND:
+        return outcome.comment
+    return next(option.label for option in answered.options if option.id == outcome.value)
+
+
+def _outcome(answered: Question) -> Outcome:
+    """What it came to. Raises NotAnswered."""
+    if answered.outcome is None or answered.outcome.action in {Action.EXPIRE, Action.CANCEL}:
+        raise NotAnswered(told(answered))
+    return answered.outcome
+
+
+def _approval_result(outcome: Outcome) -> ApprovalResult:
+    by = outcome.by.label if outcome.by is not None else None
+    return ApprovalResult(outcome.action is Action.APPROVE, outcome.comment.strip(), by)
+
+
+# ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _asked(name: str, dialogue: Dialogue[T]) -> T:
+    try:
+        asking = next(dialogue)
+        run = _run(name)
+        while True:
+            asking = dialogue.send(run.questions.ask_in_thread(_from_here(run, asking)))
+    except StopIteration as done:
+        answer: T = done.value
+        return answer
+
+
+async def _awaited(name: str, dialogue: Dialogue[T]) -> T:
+    asking = next(dialogue)
+    run = _run(name)
+    while True:
+        answered = await run.questions.ask(_from_here(run, asking))
+        try:
+            asking = dialogue.send(answered)
+        except StopIteration as done:
+            answer: T = done.value
+            return answer
+
+
+def _run(name: str) -> RunContext:
+    run = CURRENT.get()
+    if run is None:
+        raise RuntimeError(
+            f"crewdeck.{name} needs a run that Crewdeck started: it works in tools and flow methods, and in "
+            "threads and tasks that have their context (contextvars.copy_context())."
+        )
+    return run
+
+
+def _from_here(run: RunContext, asking: Asking) -> Asking:
+    """The question with the agent at whose work it is asked; without one the crew asks."""
+    return run.asking_of(AGENT.get(), replace(asking, asker=run.claim.run.crew.title))
