@@ -44,21 +44,23 @@ def run(settings: Settings, options: WebhooksOptions) -> int:
     """
     if options.action == "secret":
         return _secret(settings, options.name)
-    command: Callable[[_Desk, WebhooksOptions], Awaitable[int]] = {
-        "list": _Desk.list,
-        "redeliver": _Desk.redeliver,
-        "enable": _Desk.enable,
-        "forget": _Desk.forget,
+    command: Callable[[_WebhookCommands, WebhooksOptions], Awaitable[int]] = {
+        "list": _WebhookCommands.list,
+        "redeliver": _WebhookCommands.redeliver,
+        "enable": _WebhookCommands.enable,
+        "forget": _WebhookCommands.forget,
     }[options.action]
     return asyncio.run(_with_store(command, settings, options))
 
 
 async def _with_store(
-    command: Callable[[_Desk, WebhooksOptions], Awaitable[int]], settings: Settings, options: WebhooksOptions
+    command: Callable[[_WebhookCommands, WebhooksOptions], Awaitable[int]],
+    settings: Settings,
+    options: WebhooksOptions,
 ) -> int:
     async with open_configured(settings) as store:
         try:
-            return await command(_Desk(store, settings), options)
+            return await command(_WebhookCommands(store, settings), options)
         except (NotFound, UnreadableRecord) as error:
             tell(f"crewdeck: {error}")
             return 1
@@ -73,7 +75,7 @@ def _secret(settings: Settings, key: str) -> int:
     return 0
 
 
-class _Desk:
+class _WebhookCommands:
     """The commands that need the store."""
 
     def __init__(self, store: RedisStore, settings: Settings) -> None:
