@@ -53,7 +53,7 @@ class Connection:
 
     async def run_unsharded(self, script: str, key: str, *args: str | float) -> Reply:
         """Run a script on one key outside of the shards."""
-        return await self._run(lua.small(script), key, args)
+        return await self._run(lua.unsharded(script), key, args)
 
     async def run_durably(self, script: str, shard: int, *args: str | float) -> Reply:
         """Run a transition and wait for its write concern, so that a failover can't lose it.
@@ -65,7 +65,7 @@ class Connection:
 
     async def run_unsharded_durably(self, script: str, key: str, *args: str | float) -> Reply:
         """Run a script on one key outside of the shards, and wait for its write concern."""
-        return await self._run_durably(lua.small(script), key, args)
+        return await self._run_durably(lua.unsharded(script), key, args)
 
     async def wait_durable(self, shard: int) -> None:
         """Wait until all writes to a shard so far satisfy the write concern."""

@@ -28,9 +28,9 @@ def script(name: str) -> Script:
 
 
 @cache
-def small(name: str) -> Script:
+def unsharded(name: str) -> Script:
     """A script on one key outside of the shards."""
-    return _made_of(f"small/{name}")
+    return _made_of(f"unsharded/{name}")
 
 
 def _made_of(*parts: str) -> Script:
