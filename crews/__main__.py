@@ -23,7 +23,7 @@ USAGE = "usage: python -m crews worker | list | check"
 
 def main(arguments: list[str]) -> int:
     """Run one of the commands; its exit status."""
-    # Last, so that no file there stands in for a module of ours, or of a library.
+    # Last, so that no file there shadows a module of Crewdeck or of a library.
     sys.path.append(str(Path.cwd()))
     commands = {"worker": work, "list": list_crews, "check": check}
     if len(arguments) != 1 or arguments[0] not in commands:
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 
 def work(configured: Settings) -> int:
     """Be a worker until stopped or recycled; 1 if it broke, so that whoever supervises it starts another."""
-    from crews.worker.worker import serve  # the store's client, which the other commands don't need
+    from crews.worker.worker import serve  # imports the store's client, which the other commands don't need
 
     return 0 if asyncio.run(serve(configured)) else 1
 
@@ -87,7 +87,7 @@ def start_over(what: str) -> None:
     try:
         configured = settings.load()
     except CrewdeckError:
-        return  # `main` says it.
+        return  # `main` reports it.
     become(configured, what, worker_id=configured.worker_id)
 
 
@@ -97,5 +97,5 @@ if __name__ == "__main__":
     status = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not sys.exit: it would wait for threads that are inside a model call, which nothing can interrupt.
+    # Not sys.exit, which would wait for threads in model calls; those can't be interrupted.
     os._exit(status)

@@ -54,7 +54,7 @@ class Bounded(Generic[T]):
     def _run(self) -> None:
         try:
             self._outcome = Returned(self._call())
-        except BaseException as error:  # noqa: BLE001 - the code of others may raise anything
+        except BaseException as error:  # noqa: BLE001 - authors' code may raise anything
             self._outcome = Raised(error)
 
 
@@ -137,7 +137,7 @@ class Import:
 
     def _loaded(self) -> PythonCrew:
         crew = PythonCrew.load(self.entry)
-        crew.card()  # what it declares is its author's code, too
+        crew.card()  # evaluates the author's declarations, which may raise
         return crew
 
 
@@ -155,7 +155,7 @@ def refused(what: str, error: BaseException) -> CrewBroken:
 def _said(error: BaseException) -> str:
     try:
         words = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - its author's code
+    except Exception:  # noqa: BLE001 - authors' code may raise anything
         return ""
     return f": {words[:LONGEST]}" if words else ""
 

@@ -90,7 +90,7 @@ def check(
         name = problem.file.parent.name if problem.file.name in FILES else problem.file.name
         yield _finding(name, str(problem), "Correct the file; docs/crews.md describes it.")
     loaded = load(catalog, settings, begins)
-    flow.install()  # as where they run: a Flow is built in a moment
+    flow.install()  # as in a run: this makes building a Flow fast
     for name, error in loaded.problems.items():
         yield _broken(name, error)
     for name, crew in loaded.crews.items():

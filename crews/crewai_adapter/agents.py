@@ -92,7 +92,7 @@ def _side_by_side(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(original)
     def execute(agent: Agent, *args: Any, **kwargs: Any) -> Any:
-        if id(agent) in _AT_WORK.get() and not _executing(agent):  # CrewAI tries the task again.
+        if id(agent) in _AT_WORK.get() and not _executing(agent):  # CrewAI retries the task.
             return original(agent, *args, **kwargs)
         if not busy.take(agent):
             twin = _twin(agent)
@@ -151,9 +151,9 @@ def _ending(original: Callable[..., None]) -> Callable[..., None]:
 
 def prepare(agent: Any) -> None:
     """Set what every agent needs so that people can take their time."""
-    # Would count tokens with an extra request to OpenAI for each tool result.
+    # It would count tokens with an extra request to OpenAI for each tool result.
     agent.use_better_compaction = False
-    # Would count the time that people take, and fail the task for it.
+    # It would count the time that people take, and fail the task.
     agent.max_execution_time = None
 
 

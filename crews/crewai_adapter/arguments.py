@@ -28,7 +28,7 @@ def install() -> None:
     def parse(func_args: Any, func_name: str, call_id: str, original_tool: Any = None) -> Any:
         try:
             arguments, refused = original(func_args, func_name, call_id, original_tool)
-        except (ValueError, RecursionError) as error:  # Numbers of too many digits, lists too deep.
+        except (ValueError, RecursionError) as error:  # Too many digits, or nested too deeply.
             return None, _refused(str(error), func_name, call_id, original_tool)
         if refused is not None:
             return None, refused

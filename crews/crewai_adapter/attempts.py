@@ -82,7 +82,7 @@ def _attempt(agent: object, *_args: object, of: object = None, **_kwargs: object
     if run is None:
         yield
     elif outer is not None and outer.of is of and outer.agent is not None:
-        # From within: the attempt has failed, and begins again with the prompt that it had.
+        # Called recursively: the attempt has failed, and starts again with the same prompt.
         _occurrences(run).repeat(outer, _any)
         yield
     else:

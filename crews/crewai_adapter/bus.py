@@ -34,7 +34,7 @@ def _called_safely(original: Callable[..., Exception | None]) -> Callable[..., E
     def call(*args: Any) -> Exception | None:
         try:
             return original(*args)
-        except BaseException as error:  # noqa: BLE001 - whatever a listener raises
+        except BaseException as error:  # noqa: BLE001 - listeners may raise anything
             return ListenerExited(type(error).__name__)
 
     return call

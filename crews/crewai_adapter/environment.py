@@ -13,12 +13,12 @@ VENDORS = ("crewai", "crewai_core", "httpx", "openai", "anthropic", "LiteLLM")
 
 def prepare(settings: Settings) -> None:
     """Disable what CrewAI does at import and at its first kickoff. Called once per process."""
-    # Offline, each of these would cost seconds; telemetry would also take our signal handlers.
+    # Offline, each of these would take seconds; telemetry would also replace our signal handlers.
     os.environ["CREWAI_DISABLE_TELEMETRY"] = "true"
     os.environ["CREWAI_TRACING_ENABLED"] = "false"
     os.environ["CREWAI_DISABLE_VERSION_CHECK"] = "true"
     os.environ["CREWAI_STORAGE_DIR"] = str(settings.data_dir.expanduser().absolute() / "crewai")
-    # CrewAI would take distributed locks around a local file: ten times slower, and it stalls the loop.
+    # CrewAI would use distributed locks for a local file: ten times slower, and blocking the loop.
     os.environ.pop("REDIS_URL", None)
     for name in VENDORS:
         logging.getLogger(name).setLevel(max(logging.getLogger().level, logging.WARNING))

@@ -36,7 +36,7 @@ def install() -> None:
     """Patch the executor, once per process."""
     executor: Any = AgentExecutor
     module: Any = agent_executor
-    if "_crewdeck_installed" in vars(executor):  # A Flow has it too, of which this is one.
+    if "_crewdeck_installed" in vars(executor):  # Flow, the base class, has it, too.
         return
     executor._create_initial_state = lambda _self: _State()  # noqa: SLF001 - a seam
     executor.invoke = _invoke(executor.invoke)
@@ -85,7 +85,7 @@ def _at_work(executor: AgentExecutor) -> Iterator[None]:
     """What an agent calls is a step of its own, even if the agent works inside a tool."""
     agent = AGENT.set(AgentAtWork(executor.agent, executor.task))
     inside = INSIDE_TOOL.set(False)
-    # An approved call is the tool's, not that of agents who work for it.
+    # The approval covers the tool's call, not the calls of agents inside of it.
     approved = LET_THROUGH.set(())
     try:
         yield

@@ -85,7 +85,7 @@ def _text(answer: AgentFinish) -> str:
 
 
 def _request_changes(context: ExecutorContext, answer: AgentFinish, feedback: str) -> None:
-    # CrewAI leaves the draft out of the conversation of agents without tools, who couldn't revise it then.
+    # CrewAI omits the draft from the conversation of agents without tools, which then can't revise it.
     if not context.messages or context.messages[-1].get("role") != "assistant":
         context.messages.append({"role": "assistant", "content": _text(answer)})
     context.messages.append(context._format_feedback_message(feedback))

@@ -30,7 +30,7 @@ def suppress_console() -> None:
 def kick_off(crew: Crew, inputs: dict[str, Any]) -> str:
     """Run the crew; the text of its output. Holds its thread."""
     if crew.stream:
-        # As CrewAI does, but not in a thread of its own, from which only Exceptions would get out.
+        # As CrewAI does, but not in another thread, which would propagate only subclasses of Exception.
         enable_agent_streaming(crew.agents)
         crew.stream = False
     output: Any = crew.kickoff(inputs=inputs)

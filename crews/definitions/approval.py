@@ -131,7 +131,7 @@ def _marked(target: T, needed: Approval) -> T:
         return target
     if inspect.isroutine(target):
         return _guarded(target, needed)  # type: ignore[return-value]
-    object.__setattr__(target, MARK, needed)  # one tool: CrewAI's are pydantic models
+    object.__setattr__(target, MARK, needed)  # one tool: a pydantic model, which refuses unknown attributes
     return target
 
 
@@ -156,7 +156,7 @@ def _guarded(function: Callable[..., Any], needed: Approval) -> Callable[..., An
 def _check(needed: Approval, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
     """Raises NotApproved unless the approved call is under way."""
     if GUARDED is not None and args and isinstance(args[0], GUARDED):
-        return  # The method of a tool, which people are asked about there.
+        return  # A method of a tool: the tool's own gate asks.
     if not any(each is needed for each in LET_THROUGH.get()):
         raise NotApproved(
             f"{function.__qualname__} needs an approval, so it is called as a tool (`tool.run()`) in a run "

@@ -98,11 +98,11 @@ def read(folders: Iterable[Path]) -> Catalog:
             problems += found
             if definition is not None:
                 definitions[definition.name] = definition
-            else:  # The one that it stands for is another crew: nobody asked for that one.
+            else:  # It would replace a crew of this name, which nobody asked for.
                 definitions.pop(each.name, None)
     try:
         factories = tuple(entry_points(group=GROUP))
-    except (OSError, ValueError) as error:  # of any package that is installed
+    except (OSError, ValueError) as error:  # raised by any installed package
         factories = ()
         problems.append(Problem(Path(sys.prefix), 0, "", f"installed crews can't be listed: {error}"))
     return Catalog(dict(sorted(definitions.items())), tuple(problems), factories)

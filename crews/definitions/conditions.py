@@ -59,8 +59,8 @@ class Condition:
             result = self._program.eval(data={name: dict(values[name]) for name in VARIABLES})
             if result.type() == _cel().Type.BOOL:
                 return bool(result.value())
-            reason = str(result.value()).partition(":")[0]  # What follows may quote an argument.
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong means: ask
+            reason = str(result.value()).partition(":")[0]  # The rest may quote an argument.
+        except Exception as error:  # noqa: BLE001 - any error means: ask
             reason = type(error).__name__
         _log().warning("a condition has no answer, so people are asked", when=self.text, reason=reason)
         return True

@@ -122,7 +122,7 @@ def _events(text: str) -> Iterator[Event]:
             mark.line + 1 if mark else 0, f"is no YAML: {short(str(error.problem or error.context))}"
         ) from error
     except (YAMLError, ValueError, OverflowError, LookupError, AttributeError, TypeError) as error:
-        # What the parser doesn't expect (an escape beyond Unicode, say) it tells in Python's own words.
+        # The parser raises plain Python errors for some input, such as an escape beyond Unicode.
         raise Invalid(0, f"is no YAML: {short(str(error))}") from error
 
 

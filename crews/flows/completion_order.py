@@ -90,7 +90,7 @@ class CompletionOrder:
         async with self._searching:
             if not self._stuck():
                 return
-            # What ended later may follow from one that is on its way.
+            # Later ends may depend on one that is still under way.
             missing = tuple(takewhile(lambda number: number not in self._coming, self._expected))
             await self._missing(missing)
             self._expected = [number for number in self._expected if number not in missing]

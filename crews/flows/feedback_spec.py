@@ -42,7 +42,7 @@ class FeedbackSpec:
         """The outcomes of Approve and Reject, if `emit` consists of these two."""
         said = {label.strip().casefold(): label for label in self.emit}
         yes, no = said.keys() & _APPROVE, said.keys() & _REJECT
-        if len(self.emit) == 2 and yes and no:  # noqa: PLR2004 - one for each button
+        if len(self.emit) == 2 and yes and no:  # noqa: PLR2004 - Approve and Reject
             return {Action.APPROVE: said[yes.pop()], Action.REJECT: said[no.pop()]}
         return {}
 

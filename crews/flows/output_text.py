@@ -15,7 +15,7 @@ def text_of(output: object) -> str:
     if output is None:
         return ""
     raw = getattr(output, "raw", None)
-    if isinstance(raw, str):  # of a crew, or of an agent
+    if isinstance(raw, str):  # the output of a crew or of an agent
         return raw
     if isinstance(output, BaseModel):
         return output.model_dump_json()

@@ -187,7 +187,7 @@ class FlowReplay:
         self._run.before_step()
         if not call.begun:
             self._run.writer.write(f"{call.part.scope}{BEGUN}", json.dumps({"number": call.part.number}))
-        # It may do what others can see: what came before isn't done again from here.
+        # The method may have side effects: earlier steps must not be repeated from here on.
         await self._run.writer.flushed()
         self._tell(TaskStarted, call.part)
 
@@ -203,7 +203,7 @@ class FlowReplay:
         try:
             record |= {"result": write(result)} | self._changed_state()
         except Unwritable as error:
-            # It will be called again, and find its steps.
+            # It will be called again, with its recorded steps.
             log.warning(
                 "a method's result can't be recorded", run_id=self._run.run_id, method=part.method,
                 reason=str(error),
@@ -234,7 +234,7 @@ class FlowReplay:
         try:
             yield
         finally:
-            # The run isn't idle before what the method came to is recorded.
+            # The run isn't idle until the method's result is recorded.
             self._run.activity.touch()
             del self._working[part.id]
 
@@ -302,7 +302,7 @@ class FlowReplay:
         last = self._recorded.last_but(missing)
         state = f"with its state as it was after “{last}”" if last else "from its beginning"
         kept = f"What was recorded there is dropped: the flow goes on {state}."
-        method = METHOD.set(None)  # not one method's doubt
+        method = METHOD.set(None)  # the difference concerns the whole flow
         try:
             key = f"flow/{','.join(missing)}"
             await asyncio.to_thread(

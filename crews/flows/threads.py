@@ -53,5 +53,5 @@ class _Work:
     def cancel(self) -> None:
         self._cancelled = True
         if self._task is not None:
-            with contextlib.suppress(RuntimeError):  # its loop is closed: it has ended by itself
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the thread has ended
                 self._task.get_loop().call_soon_threadsafe(self._task.cancel)

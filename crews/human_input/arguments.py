@@ -120,7 +120,7 @@ class Parameters:
                 model = self.schema.model_validate(dict(given))
             except ValidationError as error:
                 raise InvalidArguments(self._objections(error)) from None
-            except Exception as error:  # its author's validators may raise anything
+            except Exception as error:  # authors' validators may raise anything
                 raise InvalidArguments(
                     f"Tool '{self.tool}' arguments validation failed: {type(error).__name__}"
                 ) from error

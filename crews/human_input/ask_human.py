@@ -90,7 +90,7 @@ class AskHumanArgs(BaseModel):
     @classmethod
     def _valid(cls, given: object) -> object:
         if not isinstance(given, dict):
-            raise ValueError(  # noqa: TRY004 - pydantic tells the model of this one
+            raise ValueError(  # noqa: TRY004 - pydantic reports ValueErrors to the model
                 "the arguments of ask_human are an object with a `question` and, if need be, more: "
                 '{"question": "Which one?", "options": ["This", "That"]}'
             )

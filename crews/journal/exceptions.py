@@ -65,7 +65,7 @@ def _stand_in(kind: type[Exception], name: str, written: Mapping[str, Any]) -> E
 
     try:
         derived = type(name, (kind,), {"__str__": words, "__module__": kind.__module__})
-    except TypeError:  # Some can't be derived from.
+    except TypeError:  # Some classes can't be subclassed.
         return None
     return _made(derived, written)
 

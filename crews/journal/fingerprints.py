@@ -28,7 +28,7 @@ _LENGTH = 20
 _LEAVES: dict[type, Callable[[Any], str]] = {
     type(None): str,
     bool: str,
-    int: hex,  # not in decimals, of which Python writes 4,300 at most
+    int: hex,  # Python limits decimal conversion to 4,300 digits
     float: repr,
     str: str,
     bytes: bytes.hex,
@@ -54,7 +54,7 @@ def shape(kind: type[BaseModel]) -> str:
     """A fingerprint of the class's schema."""
     try:
         return fingerprint(kind.__name__, kind.model_json_schema())
-    except PydanticUserError:  # Fields of classes that have no schema.
+    except PydanticUserError:  # Some fields have classes without a schema.
         fields = {name: str(each.annotation) for name, each in kind.model_fields.items()}
         return fingerprint(kind.__name__, fields)
 
@@ -82,7 +82,7 @@ def _message(message: object, ids: dict[str, int]) -> object:
 def _block(block: object, ids: dict[str, int]) -> object:
     fields = _without_ids(block, ids)
     if isinstance(fields, dict):
-        for name in ("toolUse", "toolResult"):  # as Bedrock has it
+        for name in ("toolUse", "toolResult"):  # the format of Bedrock
             if name in fields:
                 fields[name] = _without_ids(fields[name], ids)
     return fields

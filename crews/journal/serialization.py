@@ -56,7 +56,7 @@ def write(value: Any) -> Any:
     try:
         same = _same(
             _write(read(written), exact=True), written
-        )  # not with `value`, which others may be changing
+        )  # not with `value`, which other threads may change
     except Unreadable as error:
         raise Unwritable(str(error)) from error
     if not same:
@@ -179,7 +179,7 @@ def _write_plain(value: Any, *, exact: bool) -> Any:
 
 
 def _write_dict(value: Mapping[Any, Any], *, exact: bool) -> dict[str, Any]:
-    # Another thread may be at work on a flow's state; a copy is made in one go.
+    # Another thread may change a flow's state meanwhile; the copy is made in one step.
     items = list(value.items())
     if all(type(name) is str for name, _ in items):
         return {"dict": {name if exact else valid(name): _write(each, exact=exact) for name, each in items}}

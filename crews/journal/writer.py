@@ -100,7 +100,7 @@ class Writer:
 
     def _flushed(self) -> Future[None]:
         done: Future[None] = Future()
-        done.set_running_or_notify_cancel()  # Nobody who gives up waiting takes it back.
+        done.set_running_or_notify_cancel()  # A waiter that gives up can't cancel it.
         with self._lock:
             if self._failure is not None:
                 done.set_exception(self._failure)

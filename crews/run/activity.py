@@ -52,7 +52,7 @@ class Activity:
     async def wait_idle(self) -> None:
         """Return once no step is under way and all are recorded. Raises Fenced."""
         ended: Future[None] = Future()
-        ended.set_running_or_notify_cancel()  # Nobody who gives up waiting takes it back.
+        ended.set_running_or_notify_cancel()  # A waiter that gives up can't cancel it.
         with self._lock:
             self._waiting.append(ended)
             over = self._take_waiting() if not self._under_way else ()

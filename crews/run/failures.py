@@ -75,7 +75,7 @@ def of_run(run_id: str, error: BaseException, model_failure: Exception | None) -
     chain = tuple(_chain(error))
     for each in chain:
         if isinstance(each, ToolExecutionFailedError):
-            record = getattr(each, "record", None)  # One that was recorded may lack it.
+            record = getattr(each, "record", None)  # Restored exceptions may lack it.
             name = f" {record.tool_name}" if record is not None else ""
             return RunError(
                 code="tool_error",
@@ -104,7 +104,7 @@ def _of_exit(what: str, error: BaseException) -> RunError:
     """`error` is meant to end the process; here it ends one run."""
     match error:
         case SystemExit():
-            # Words given to sys.exit may quote what people mustn't see.
+            # The argument of sys.exit may contain secrets.
             raised = f"called sys.exit({error.code if isinstance(error.code, int) else ''})"
         case _:
             raised = f"raised {type(error).__name__}"

@@ -50,7 +50,7 @@ class FinishedTasks:
 
         def finished(output: TaskOutput) -> object:
             part = self._run.identity.task(None)
-            output.raw = valid(output.raw)  # Guardrails may have made it another one.
+            output.raw = valid(output.raw)  # Guardrails may have replaced the output.
             if part is not None:
                 self._record(part, output)
             if theirs is None:

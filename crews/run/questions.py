@@ -146,13 +146,13 @@ class HumanQuestions:
 
     async def _ask(self, asking: Asking, question: Question) -> Question:
         answered = self.run.history.journal.answer(question.known_as)
-        if answered is not None and question.call is None:  # An approval of a call is used once.
-            # In the run that this one tries again; in this one nobody is asked, and nothing happens.
+        if answered is not None and question.call is None:  # An approval of a call counts once.
+            # It was answered in the run that this one retries; here it is not asked, and has no events.
             self.run.mark_started()
             return question.model_copy(update={"outcome": answered})
         with self.run.stopwatch.paused():
             known = question.id in self._asked
-            if not known:  # Otherwise an earlier worker, or attempt, has waited for it.
+            if not known:  # Otherwise an earlier worker or attempt has asked it.
                 await self._announcer.before(asking.task)
                 question = await self._satisfiable(question)
             await self.run.writer.flushed()

@@ -215,7 +215,7 @@ class Recorder:
             return step.result()
         begun = self._journal.intended(known_as) if found.recorded is None else 0
         if begun and self._journal.first_begun(known_as) and on_interrupted == "fail":
-            on_interrupted = "ask"  # It failed for this, and yet somebody wants it tried again.
+            on_interrupted = "ask"  # The run failed because of `fail`; its retry asks instead.
         if begun and not self._again(name, f"{known_as}/{begun}", on_interrupted):
             return self._recorded(step, SKIPPED)
         while True:
@@ -224,7 +224,7 @@ class Recorder:
                     approval.obtain(known_as, begun)
                 return self._made(step, call, begun, approval)
             except NotMade as error:
-                if error.reason is None:  # Asked anew, as another call.
+                if error.reason is None:  # Ask again, as another call.
                     begun += 1
                     continue
                 return self._refused(step, error.reason)

@@ -72,7 +72,7 @@ class Threads:
         def work() -> None:
             with self.counted():
                 outcome = _outcome(call, variables)
-            with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+            with contextlib.suppress(RuntimeError):  # The loop is closed: nothing waits for it.
                 loop.call_soon_threadsafe(finish, outcome)
 
         threading.Thread(target=work, name=self._name, daemon=True).start()

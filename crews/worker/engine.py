@@ -44,7 +44,7 @@ class Engine:
         self._runtime: Runtime | None = None
         self._loaded: Future[Mapping[str, Blueprint]] = Future()
         self._ended: Future[None] = Future()
-        # A daemon: what blocks it must not keep the process.
+        # A daemon thread: blocked code must not keep the process alive.
         self._thread = threading.Thread(target=self._live, name="crews", daemon=True)
 
     async def start(self) -> Mapping[str, Blueprint]:
@@ -84,7 +84,7 @@ class Engine:
     def _live(self) -> None:
         try:
             blueprints = self._load()
-        except BaseException as error:  # noqa: BLE001 - handed to who waits for it
+        except BaseException as error:  # noqa: BLE001 - passed to the waiting caller
             self._loaded.set_exception(error)
             return
         try:

@@ -60,7 +60,7 @@ class Isolation:
             run = await self._store.runs.get(run_id)
         except NotFound:  # It was deleted just now.
             return False
-        # What was claimed and given back, since that process had to stop, has another epoch: no need to wait.
+        # A run that the stopping process released has a new epoch: no need to wait.
         return await self._store.memory.once(f"alone:{run_id}:{run.epoch}", RETRY_AFTER_S)
 
     async def _try(self, run_id: str) -> None:

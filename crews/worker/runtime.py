@@ -173,7 +173,7 @@ class Runtime:
         context = execution.context
         if self._executions.get(context.run_id) is execution:
             del self._executions[context.run_id]
-        context.stop()  # What CrewAI still has under way in other threads ends at its next step.
+        context.stop()  # Work in CrewAI's other threads ends at its next step.
         bus.forget(execution.tasks)
         rpm.forget(execution.crew)
         if context.threads.alive:
@@ -192,7 +192,7 @@ class Runtime:
             context.stopwatch.start()
             begun = asyncio.create_task(context.started.wait())
             either: tuple[asyncio.Future[Any], ...] = (work, begun, context.leaving)
-            # Likewise: a `before_kickoff` may block for as long as it likes.
+            # Likewise: a `before_kickoff` may block for any time.
             await asyncio.wait(either, timeout=SLOW_START_S, return_when=asyncio.FIRST_COMPLETED)
             begun.cancel()
         return Ending.of(context, await execution.come_to(work))
@@ -201,7 +201,7 @@ class Runtime:
         """The crew; None if the run is told to leave before."""
         async with self._starts:
             building = execution.begin(partial(blueprint.build, execution.context.claim.run.inputs))
-            # What takes longer waits for something, and others start meanwhile.
+            # A build that takes longer is waiting for something; other runs start meanwhile.
             built = await execution.come_to(building, within=min(SLOW_START_S, self._build_timeout))
         if built is None and execution.context.stopped is None:
             built = await execution.come_to(building, within=self._build_timeout - SLOW_START_S)
@@ -215,14 +215,14 @@ class Runtime:
         """Run the crew, once it is built; returns the result as text."""
         context = execution.context
         if isinstance(crew, Flow):
-            # If the flow is another one now, its methods are missed.
+            # If the flow was changed, recorded methods don't come up.
             replay = self._replay(execution, crew, blueprint)
             FLOW_REPLAY.set(replay)
             return replay.kick_off(dict(context.claim.run.inputs))
         confirm.confirm_changes(context, crew, literal=isinstance(blueprint, YamlCrew))
         finished = FinishedTasks(context, context.history.journal)
         for part in finished.restore(crew):
-            # Whoever finished it may have died before telling.
+            # The worker that finished it may have died before it reported that.
             context.record_event_in_thread(execution.progressed(TaskCompleted, part), part.id)
         finished.record_completions(crew)
         return kick_off(crew, kickoff_inputs(context.claim.run.crew, context.claim.run.inputs))

@@ -125,7 +125,7 @@ class Worker:
         self._slots.limits = {name: most for name, most in limits.items() if most is not None}
         self._registration.loaded([blueprint.card() for blueprint in blueprints.values()], limits)
         log.info("ready", worker=self._id, crews=sorted(blueprints))
-        with suppress(StoreUnavailable):  # The next beat says it.
+        with suppress(StoreUnavailable):  # The next heartbeat reports it.
             await self._registration.renew()
         names = sorted(blueprints)
         watching = group.create_task(self._watch())
@@ -255,7 +255,7 @@ class Worker:
 
     async def _execute(self, claim: Claim, lease: Lease, earlier: LeasedRun | None) -> None:
         try:
-            if earlier is not None:  # It left us a moment ago, or was taken from us, and we have it again.
+            if earlier is not None:  # This worker has just released or lost the run, and claimed it again.
                 await asyncio.wait({earlier.execution})
             await self._engine.execute(claim, lease)
             log.info("done", run_id=claim.run.id)
@@ -263,7 +263,7 @@ class Worker:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            await self._release(claim)  # The crews' loop has ended.
+            await self._release(claim)  # The loop that executes runs has ended.
         except Exception:
             log.exception("a run broke the worker's own code", run_id=claim.run.id)
             await self._fail(claim)
@@ -281,7 +281,7 @@ class Worker:
     # ── leases ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def _keep_leases(self) -> None:
-        # Its first beat makes a worker seen: by then people can start what it runs.
+        # The first heartbeat makes the worker visible; its crews are announced before that.
         await self._registration.announced.wait()
         with self._feed.watch(CANCELLED_TOPIC) as woken:
             while True:
@@ -344,7 +344,7 @@ class Worker:
         try:
             await self._store.queue.release(claim)
         except Fenced:
-            return  # It has left by itself.
+            return  # The run has already left this worker.
         log.warning("given back at an unfinished step, since the worker ends", run_id=claim.run.id)
 
 
