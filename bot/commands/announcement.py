@@ -78,7 +78,7 @@ def webhooks_line(settings: Settings) -> str:
     """The endpoints that receive events; "" without any."""
     to = [f"{endpoint.name} ({endpoint.host})" for endpoint in settings.webhooks]
     if settings.webhook_urls:
-        to.append("where starts say so (webhook_url)")
+        to.append("the addresses given by starts (webhook_url)")
     return f"to   {', '.join(to)}" if to else ""
 
 

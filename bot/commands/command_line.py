@@ -87,7 +87,7 @@ def worker() -> int:
 
 @command(app)
 def doctor() -> int:
-    """Check settings, Redis, Slack and every crew, and say what to do."""
+    """Check settings, Redis, Slack, Teams and every crew, and name remedies."""
     from bot.commands.doctor import examine
 
     return examine()
@@ -167,7 +167,7 @@ def end_sessions(
         list[str] | None, typer.Argument(metavar="WHO", help="an id or a name of a person, or a session")
     ] = None,
     *,
-    everybody: Annotated[bool, typer.Option("--all", help="everybody's")] = False,
+    everybody: Annotated[bool, typer.Option("--all", help="all sessions")] = False,
 ) -> int:
     """End sessions, at once and everywhere."""
     return _sessions("end", named or (), everybody=everybody)
@@ -183,8 +183,8 @@ def _sessions(action: str, named: Sequence[str] = (), *, everybody: bool = False
 # ── runs ────────────────────────────────────────────────────────────────────────────────────────────────
 
 app.add_typer(runs, name="runs")
-RunNames = Annotated[list[str], typer.Argument(metavar="RUN", help="its id, or how that starts")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="its id, or how that starts")]
+RunNames = Annotated[list[str], typer.Argument(metavar="RUN", help="its id, or the first characters of it")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="its id, or the first characters of it")]
 
 
 @runs.callback()
@@ -195,13 +195,13 @@ def runs_without_command(context: typer.Context) -> int | None:
 
 @command(runs, name="list")
 def list_runs(
-    crew: Annotated[str | None, typer.Option(help="of this crew only")] = None,
+    crew: Annotated[str | None, typer.Option(help="only runs of this crew")] = None,
     status: Annotated[
         str | None, typer.Option(help="queued, running, input_required, completed, failed or cancelled")
     ] = None,
     *,
-    active: Annotated[bool, typer.Option("--active", help="those that are not over")] = False,
-    limit: Annotated[int, typer.Option(help="so many at most (50)", show_default=False)] = 50,
+    active: Annotated[bool, typer.Option("--active", help="only runs that are not over")] = False,
+    limit: Annotated[int, typer.Option(help="the maximum number of runs (50)", show_default=False)] = 50,
 ) -> int:
     """List runs, newest first."""
     return _runs("list", crew=crew, status=status, active=active, limit=limit)
@@ -223,9 +223,9 @@ def retry_run(named: RunName) -> int:
 def delete_runs(
     named: RunNames,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="don't ask")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="don't ask for confirmation")] = False,
     cancel: Annotated[
-        bool, typer.Option("--cancel", help="also runs that are not over: cancel them first")
+        bool, typer.Option("--cancel", help="also runs that are not over; they are cancelled first")
     ] = False,
 ) -> int:
     """Delete runs with all their data."""
@@ -263,9 +263,9 @@ def redeliver(
         list[str] | None, typer.Argument(metavar="WHAT", help="an event, or a run: all its events")
     ] = None,
     *,
-    failed: Annotated[bool, typer.Option("--failed", help="all that was given up")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="all events that were given up")] = False,
     name: Annotated[
-        str, typer.Option("--endpoint", metavar="NAME", help="to this one only", show_default=False)
+        str, typer.Option("--endpoint", metavar="NAME", help="only to this endpoint", show_default=False)
     ] = "",
 ) -> int:
     """Redeliver events, with their original ids."""
@@ -287,7 +287,7 @@ def forget_endpoint(name: EndpointName) -> int:
 @command(webhooks, name="secret")
 def print_secret(
     name: Annotated[
-        str, typer.Argument(help="the API key that starts; without keys, nothing", show_default=False)
+        str, typer.Argument(help="the API key that starts the runs; omit it without keys", show_default=False)
     ] = "",
 ) -> int:
     """Print the secret that signs webhooks to addresses from the start of runs."""

@@ -98,7 +98,7 @@ def read(folders: Iterable[Path]) -> Catalog:
             problems += found
             if definition is not None:
                 definitions[definition.name] = definition
-            else:  # It would replace a crew of this name, which nobody asked for.
+            else:  # Don't offer the crew that it was to replace: that is a different one.
                 definitions.pop(each.name, None)
     try:
         factories = tuple(entry_points(group=GROUP))
