@@ -26,7 +26,7 @@ _STORAGE = (".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us", ".sharepo
 
 
 @dataclass(frozen=True)
-class Offer:
+class OfferedFile:
     """A file that somebody may take."""
 
     file_name: str
@@ -41,7 +41,7 @@ class Offer:
         return {"type": "message", "summary": title, "attachments": [attachment]}
 
 
-class Offers:
+class FileConsents:
     """Files that were offered and wait for consent, and their upload to where the person keeps files."""
 
     def __init__(self, http: aiohttp.ClientSession, memory: Memory, *, local_peer: bool) -> None:
@@ -51,7 +51,7 @@ class Offers:
 
     async def offer(self, file_name: str, content: str, title: str) -> Json:
         """Keep a file, and the message that offers it. Raises StoreUnavailable."""
-        offer_id, offer = uuid.uuid4().hex, Offer(file_name, content)
+        offer_id, offer = uuid.uuid4().hex, OfferedFile(file_name, content)
         kept = json.dumps([offer.file_name, offer.content])
         await self._memory.remember(self._key(offer_id), kept, OFFER_TTL_S)
         return offer.card(offer_id, title)
@@ -67,7 +67,7 @@ class Offers:
         if kept is None or value.get("action") != "accept":
             await self._memory.forget(key)
             return None
-        offer = Offer(*json.loads(kept))
+        offer = OfferedFile(*json.loads(kept))
         await self._upload(str(to.get("uploadUrl") or ""), offer.content.encode())
         await self._memory.forget(key)
         shown = {"uniqueId": to.get("uniqueId"), "fileType": to.get("fileType")}

@@ -36,7 +36,7 @@ from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, ConnectorClient, address
 from bot.surfaces.teams.connector.directory import Directory
 from bot.surfaces.teams.connector.failures import RateLimited, Uncertain
-from bot.surfaces.teams.connector.files import Offers, in_console
+from bot.surfaces.teams.connector.files import FileConsents, in_console
 from bot.surfaces.teams.connector.history import History, marked
 from bot.surfaces.teams.connector.tokens import (
     GRAPH_URL,
@@ -111,7 +111,7 @@ class TeamsPlatform:
         self.client = ConnectorClient(http, self.tokens, metrics, local_peer=app.local_peer)
         self.service_urls = ServiceUrls(memory)
         self.directory = Directory(self.client, memory, self.service_urls, SURFACE, app.tenant_id)
-        self.files = Offers(http, memory, local_peer=app.local_peer)
+        self.files = FileConsents(http, memory, local_peer=app.local_peer)
         graph_url = "" if app.outbound_token else app.graph_url
         self.history = History(self.client, self.service_urls, app.app_id, graph_url)
         self._limiter = RateLimiter(RATES, ack_priority=ack_priority)
