@@ -17,7 +17,7 @@ class People(Value):
     identities: dict[str, frozenset[str]] = Field(default_factory=dict)
     #: The same, with identities that were unlinked lately: they grant nothing, but they don't make two people
     #: of one either, and whoever is excluded stays excluded.
-    former: dict[str, frozenset[str]] = Field(default_factory=dict)
+    identities_with_unlinked: dict[str, frozenset[str]] = Field(default_factory=dict)
     #: By reference of a live group: the names of its members.
     groups: dict[str, frozenset[str]] = Field(default_factory=dict)
     #: By reference of a live group that can't be read: the reason.
@@ -29,7 +29,7 @@ class People(Value):
 
     def ever_same_person(self, name: str) -> frozenset[str]:
         """All names of this person, unlinked identities included."""
-        return self.same_person(name) | self.former.get(name, frozenset())
+        return self.same_person(name) | self.identities_with_unlinked.get(name, frozenset())
 
     def person(self, name: str) -> str:
         """The name that stands for this person, whichever of their names is given."""
@@ -39,7 +39,7 @@ class People(Value):
         """All names of these people, and of the members of the groups among them."""
         return frozenset(each for member in self._listed(names) for each in self.same_person(member))
 
-    def expand_former(self, names: Iterable[str]) -> frozenset[str]:
+    def expand_with_unlinked(self, names: Iterable[str]) -> frozenset[str]:
         """The same, unlinked identities included."""
         return frozenset(each for member in self._listed(names) for each in self.ever_same_person(member))
 
@@ -72,7 +72,7 @@ def names_of(actor: Actor, people: People = UNKNOWN) -> frozenset[str]:
     return mine | groups_with(mine, people.groups)
 
 
-def former_names_of(actor: Actor, people: People = UNKNOWN) -> frozenset[str]:
+def names_with_unlinked(actor: Actor, people: People = UNKNOWN) -> frozenset[str]:
     """The same, by unlinked identities too."""
     mine = names_of(actor, people)
     if not actor.at_home:

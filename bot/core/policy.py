@@ -14,7 +14,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from bot.core.actor import Actor, Membership, principal
-from bot.core.people import UNKNOWN, People, former_names_of, names_of
+from bot.core.people import UNKNOWN, People, names_of, names_with_unlinked
 from bot.core.value import Strict
 
 ANYONE = "*"
@@ -167,7 +167,7 @@ def objection(actor: Actor, policy: Policy, people: People = UNKNOWN) -> Objecti
 
 def exclusion(actor: Actor, policy: Policy, people: People = UNKNOWN) -> Objection:
     """Whether the policy excludes `actor`, which also binds administrators who override it."""
-    if not former_names_of(actor, people).isdisjoint(policy.excluded):
+    if not names_with_unlinked(actor, people).isdisjoint(policy.excluded):
         return Objection.EXCLUDED
     if not people.unreadable.keys().isdisjoint(policy.excluded):
         return Objection.UNREADABLE_GROUP
@@ -185,7 +185,7 @@ def eligible(policy: Policy, people: People) -> frozenset[str] | None:
         return None
     if any(is_live_group(each) and each not in people.groups for each in policy.live_groups):
         return None
-    named = people.expand(policy.deciders) - people.expand_former(policy.excluded)
+    named = people.expand(policy.deciders) - people.expand_with_unlinked(policy.excluded)
     return frozenset(map(people.person, named))
 
 

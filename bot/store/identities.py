@@ -136,7 +136,8 @@ def people_among(linked: Linked, actors: Iterable[Actor], now: int) -> People:
         for name, person in linked.items()
     ]
     return People(
-        identities=same_people([*proven, *persons]), former=same_people([*proven, *persons, *former])
+        identities=same_people([*proven, *persons]),
+        identities_with_unlinked=same_people([*proven, *persons, *former]),
     )
 
 

@@ -59,7 +59,7 @@ def test_the_requester_is_excluded_in_each_of_their_identities(requester: Actor,
 def test_unlinking_an_identity_does_not_undo_an_exclusion() -> None:
     policy = resolve(definition(**{"not": ("requester",)}), ADAS_KEY)
     parted = People(
-        former=same_people([(ADA.principal, ADAS_KEY.principal)]),
+        identities_with_unlinked=same_people([(ADA.principal, ADAS_KEY.principal)]),
         groups=LINKED.groups,
     )
     assert objection(ADA, policy, parted) is Objection.EXCLUDED
