@@ -118,7 +118,7 @@ async def _list(store: RedisStore, options: RunsOptions) -> None:
         return
     print_rows([("RUN", "STATUS", "CREW", "REQUESTER", "STARTED"), *rows])
     if more:
-        tell(f"These are the newest {len(rows)}; --limit shows more.")
+        tell(f"There are more: these are the newest {len(rows)}. --limit shows more.")
 
 
 def _row(run: Run) -> tuple[str, ...]:
