@@ -41,7 +41,7 @@ async def _add(store: RedisStore, _: Settings, name: str, words: Sequence[str]) 
     if not await store.api_keys.add(ApiKey(name=name, scopes=scopes, digest=digest(secret))):
         tell(f"crewdeck: there is a key {name} already. Revoke it first, or choose another name.")
         return 1
-    tell(f"Key {name} ({'+'.join(scopes)}). It is shown only now; the store keeps only its hash:")
+    tell(f"Key {name} ({'+'.join(scopes)}). It is shown this once; only its hash is kept:")
     say(secret)
     return 0
 
@@ -54,7 +54,7 @@ async def _list(store: RedisStore, settings: Settings, _: str, __: Sequence[str]
     if not rows:
         locked = await store.api_keys.locked()
         words = (
-            "the API refuses everybody until there is one, because there were keys before"
+            "the API is locked until there is one, for there were some"
             if locked
             else "only this machine may call"
         )

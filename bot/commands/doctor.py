@@ -107,7 +107,7 @@ async def _slack(settings: Settings) -> list[Finding]:
 async def _teams(settings: Settings) -> list[Finding]:
     if settings.teams_on:
         if not is_installed("teams"):
-            words, remedy = "its libraries are not installed", 'pip install "crewdeck[teams]"'
+            words, remedy = "what it needs is not installed", 'pip install "crewdeck[teams]"'
             return [Finding(subject="Teams", state="broken", words=words, remedy=remedy)]
         from bot.surfaces.teams.check import check  # imported late, because its libraries are slow to load
 
@@ -130,7 +130,7 @@ async def _webhooks(settings: Settings) -> list[Finding]:
     if settings.webhook_allow_private:
         words = "private networks and http:// are allowed"
         if settings.webhook_urls:
-            remedy = "Whoever may start runs can make this server call hosts that only it can reach."
+            remedy = "Whoever may start runs can make this server talk to what only it can reach."
             found.append(Finding(subject="Webhooks", state="warning", words=words, remedy=remedy))
         else:
             found.append(Finding(subject="Webhooks", state="ok", words=words))
@@ -148,7 +148,7 @@ def _endpoint(endpoint: Endpoint) -> Finding:
 
 async def _crews(settings: Settings) -> list[Finding]:
     if not is_installed("worker"):
-        words, remedy = "not run on this machine", 'To run some: pip install "crewdeck[worker]".'
+        words, remedy = "this machine runs none", 'To run some: pip install "crewdeck[worker]".'
         return [Finding(subject="Crews", state="off", words=words, remedy=remedy)]
     records = await asyncio.to_thread(ask_crews, settings, "check")
     found = [_crewai(record) for record in records if "crewai" in record]

@@ -95,7 +95,7 @@ async def _found(store: RedisStore, words: Sequence[str]) -> list[Run]:
             )
             raise SettingsError(f"There is no run {word}.{short}")
         if len(matching) > 1:
-            raise SettingsError(f"Several runs start with {word}: give more characters of the id.")
+            raise SettingsError(f"Several runs start with {word}: write more of the id.")
         found[matching[0].id] = matching[0]
     return list(found.values())
 
@@ -118,7 +118,7 @@ async def _list(store: RedisStore, options: RunsOptions) -> None:
         return
     print_rows([("RUN", "STATUS", "CREW", "REQUESTER", "STARTED"), *rows])
     if more:
-        tell(f"There are more: these are the newest {len(rows)}. --limit shows more.")
+        tell(f"There are more: these are the newest {len(rows)}.")
 
 
 def _row(run: Run) -> tuple[str, ...]:
@@ -198,7 +198,7 @@ def _asked(question: Question) -> Sequence[tuple[str, str]]:
 async def _retry(store: RedisStore, options: RunsOptions) -> None:
     [run] = await _found(store, options.named)
     again = await retry(store, run, key=uuid4().hex)
-    tell(f"Run {ids.short(run.id)} is retried from where it ended, as:")
+    tell(f"Run {ids.short(run.id)} is tried again, from where it was, as:")
     say(again.id)
 
 
@@ -227,8 +227,8 @@ async def _cancel(store: RedisStore, run: Run) -> None:
 
 def _sure(found: Sequence[Run]) -> bool:
     if not sys.stdin.isatty():
-        raise SettingsError("delete: add --yes: without a terminal nobody can be asked to confirm.")
+        raise SettingsError("delete: add --yes, for nobody can be asked here.")
     print_rows([("RUN", "STATUS", "CREW", "REQUESTER", "STARTED"), *map(_row, found)])
-    sys.stderr.write("These runs and all their data will be deleted. Continue? [y/N] ")
+    sys.stderr.write("They are deleted with everything that is stored of them. Sure? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -25,7 +25,7 @@ def run(settings: Settings, action: str, named: Sequence[str], *, everybody: boo
 
 async def _with_store(settings: Settings, action: str, named: Sequence[str], *, everybody: bool) -> int:
     if action == "end" and bool(named) == everybody:
-        raise SettingsError("sessions end: give people or sessions, or --all.")
+        raise SettingsError("sessions end: name people or sessions, or give --all.")
     async with open_configured(settings) as store:
         found = await sessions.open_sessions(store.memory)
         if action == "list":
@@ -54,11 +54,7 @@ async def _end(store: RedisStore, found: Sequence[Session], named: Sequence[str]
         matching = [each for each in found if _is_named(each, word)]
         whose = {each.actor.principals[-1] for each in matching}
         if len(whose) != 1:
-            why = (
-                "several people have this name: give the id of a session"
-                if whose
-                else "nobody is signed in so"
-            )
+            why = "several people are called so: name a session" if whose else "nobody is signed in so"
             tell(f"crewdeck: {word}: {why}. Nothing was ended.")
             return 1
         chosen += matching

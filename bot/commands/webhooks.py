@@ -99,7 +99,7 @@ class _WebhookCommands:
             rows.append(
                 (
                     PER_RUN_ENDPOINT,
-                    "(given by each start)",
+                    "(as starts say)",
                     _count(failing[PER_RUN_ENDPOINT], given_up[PER_RUN_ENDPOINT]),
                 )
             )
@@ -107,7 +107,7 @@ class _WebhookCommands:
             (
                 name,
                 "(not in these settings)",
-                f"its events are kept; `crewdeck webhooks forget {name}` removes it",
+                f"what it should get is kept; `crewdeck webhooks forget {name}` ends that",
             )
             for name in unknown
         ]
@@ -128,7 +128,7 @@ class _WebhookCommands:
                 taken = await self._taken(name, run_id, seqs)
                 sent += await self._store.webhooks.resend(surface, run_id, taken)
         if not sent:
-            tell("crewdeck: there is nothing to send: no endpoint receives these events.")
+            tell("crewdeck: there is nothing to send: no endpoint follows that, or wants it.")
             return 1
         say(f"{many(sent, 'event')} will be sent again.")
         return 0
@@ -136,7 +136,7 @@ class _WebhookCommands:
     async def enable(self, options: WebhooksOptions) -> int:
         self._check([options.name])
         await self._store.webhooks.enable(surface_of(options.name))
-        say(f"{options.name} receives webhooks again.")
+        say(f"{options.name} gets webhooks again.")
         return 0
 
     async def forget(self, options: WebhooksOptions) -> int:
@@ -153,7 +153,7 @@ class _WebhookCommands:
             if surface != surface_of(options.name)
         ]
         await self._store.webhooks.follow(kept)
-        say(f"{options.name} is removed: it receives no events of runs that start from now on.")
+        say(f"{options.name} is forgotten: it gets no runs that start from now on.")
         return 0
 
     async def _unknown(self) -> Sequence[str]:
@@ -190,7 +190,7 @@ class _WebhookCommands:
             return run.id, (seq,)
         runs = await self._store.runs.find(word)
         if len(runs) > 1:
-            raise SettingsError(f"redeliver: several runs start with {word}: give more characters of the id.")
+            raise SettingsError(f"redeliver: several runs start with {word}: write more of the id.")
         if not runs:
             raise NotFound("run", word)
         return runs[0].id, range(1, runs[0].seq + 1)
@@ -238,7 +238,7 @@ def _print_failing(failing: dict[str, list[Failing]]) -> None:
         for name, found in failing.items()
         for each in found
     ]
-    _print_more([("WAITING RUN", "ENDPOINT", "SINCE", "TRIES", "WHY"), *rows])
+    _print_more([("RUN THAT WAITS", "ENDPOINT", "SINCE", "TRIES", "WHY"), *rows])
 
 
 def _print_given_up(given_up: dict[str, list[GivenUp]]) -> None:
