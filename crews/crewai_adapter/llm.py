@@ -17,6 +17,7 @@ from typing import Any
 from crewai.llms.base_llm import BaseLLM
 
 from crews.crewai_adapter import rpm
+from crews.definitions.definition import ASK_HUMAN
 from crews.journal.model_call import ModelCall
 from crews.journal.serialization import in_valid_text
 from crews.run.context import CURRENT
@@ -121,7 +122,18 @@ def _request(
 
 
 def _offered(tool: Any) -> tuple[str, tuple[str, ...]]:
-    """What identifies a tool: its name and parameters, not its description."""
+    """What identifies a tool: its name and parameters, not its description.
+
+    Parameters that later releases added to `ask_human` don't count: otherwise an upgrade of Crewdeck would
+    look like a change of every crew.
+    """
     function = tool.get("function", tool) if isinstance(tool, dict) else {}
     schema = function.get("parameters") or function.get("input_schema") or {}
-    return str(function.get("name", "")), tuple(sorted(schema.get("properties") or ()))
+    name, parameters = str(function.get("name", "")), set(schema.get("properties") or ())
+    if name == ASK_HUMAN and parameters.issuperset(_FIRST_PARAMETERS):
+        parameters = _FIRST_PARAMETERS
+    return name, tuple(sorted(parameters))
+
+
+_FIRST_PARAMETERS = {"question", "context", "options", "kind", "reason"}
+"""The parameters of `ask_human` in the first journals of the present form."""

@@ -99,7 +99,7 @@ def _shares(multi_web: MultiWebDeployment) -> list[int]:
 async def _ask_everywhere(multi_web: MultiWebDeployment, claims: list[Claim], words: str) -> None:
     """Ask in each run, and wait until all of it was said, and recorded: else it may be said once more."""
     for claim in claims:
-        await multi_web.on.ask(claim, f"{words}?")
+        await multi_web.on.ask(claim, f"{words}?", task_id=words)
     for claim in claims:
         await multi_web.on.until(lambda claim=claim: _shown(multi_web, claim))  # type: ignore[misc]
 

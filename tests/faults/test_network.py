@@ -142,7 +142,7 @@ async def test_presses_behind_a_slow_line_are_acknowledged_in_time_and_count(
         far = multi_web.web(CREWDECK_REDIS_URL=line.url)
         await far.up()
         claim = await on.claimed(await on.start())
-        questions = [await on.ask(claim, f"Number {number}?") for number in range(3)]
+        questions = [await on.ask(claim, f"Number {number}?", task_id=f"t{number}") for number in range(3)]
         shown = [await on.sees(lambda n=n: on.said(f"Number {n}?")) for n in range(3)]  # type: ignore[misc]
         line.to_server.latency, line.to_client.latency = (0.05, 0.1), (0.2, 0.5)
         pressed = [await (await multi_web.at(far, ada.press(each, "Approve"))) for each in shown]

@@ -38,8 +38,10 @@ async def test_what_fell_due_while_everything_was_down_happens_once_and_in_order
         run = await people.start("stuck", prompt=f"[[{mark}]]")
         asked = await people.question(run)
         await processes.parked(run)
-        late = await on.ask(claim, "Too late?", deadline=Deadline(after=3, remind_after=2))
-        patient = await on.ask(claim, "Still there?", deadline=Deadline(after=3600, remind_after=2))
+        late = await on.ask(claim, "Too late?", task_id="t1", deadline=Deadline(after=3, remind_after=2))
+        patient = await on.ask(
+            claim, "Still there?", task_id="t2", deadline=Deadline(after=3600, remind_after=2)
+        )
         shown = await on.sees(lambda: on.said("Still there?"))
         for machine in (worker, multi_web.webs[0]):
             machine.kill()

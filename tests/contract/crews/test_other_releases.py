@@ -140,7 +140,7 @@ async def test_a_run_whose_question_a_worker_does_not_understand_waits_for_one_t
     key = redis_keys.question(claim.run.id, asked.id)
     with redis.Redis.from_url(redis_url, decode_responses=True) as server:
         spec = json.loads(str(server.hget(key, "spec")))
-        spec["policy"]["need"] = 2
+        spec["policy"]["quorum"] = 2
         server.hset(key, "spec", json.dumps(spec))
         before = server.hgetall(key)
         async with executing(store, claim) as execution:
