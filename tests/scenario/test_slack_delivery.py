@@ -188,7 +188,7 @@ async def test_a_review_says_its_round(on: Outbox) -> None:
         question = await on.ask(claim, "Is this right?", kind=review, context="A draft.", round=2, rounds=5)
         asked = await on.sees(lambda: on.said("Is this right?"))
         assert "round 2 of 5" in asked.words
-        assert asked.labels == ["Approve", "Reject", "Request changes..."]
+        assert asked.labels == ["Approve", "Edit and approve...", "Reject", "Request changes..."]
         await on.answer(question, Action.RESPOND, comment="Shorter.")
         settled = await on.sees(lambda: on.said("Changes requested"))
     assert ">Shorter." in settled.words

@@ -35,7 +35,7 @@ def damaged(server: redis.Redis, key: str) -> None:
 
 def policy_of_two(server: redis.Redis, key: str) -> None:
     spec = json.loads(str(server.hget(key, "spec")))
-    spec["policy"] = spec.get("policy", {}) | {"need": 2}
+    spec["policy"] = spec.get("policy", {}) | {"quorum": 2}
     server.hset(key, "spec", json.dumps(spec))
 
 
