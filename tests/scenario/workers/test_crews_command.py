@@ -31,7 +31,7 @@ def crews(folder: Path, command: str, **env: str) -> tuple[list[dict[str, Any]],
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=110,
     )
     printed = [json.loads(line) for line in done.stdout.splitlines()]
     return [each for each in printed if "importing" not in each], done.stderr
