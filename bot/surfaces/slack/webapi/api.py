@@ -14,6 +14,7 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.core.addresses import is_loopback
 from bot.core.text import valid, valid_json
 from bot.metrics import Metrics
 from bot.settings import Settings
@@ -34,7 +35,6 @@ log = structlog.get_logger(__name__)
 
 CALL_TIMEOUT_S = 15
 PAGE_SIZE = 200
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Call = Callable[..., Awaitable[AsyncSlackResponse]]
 
@@ -281,7 +281,7 @@ async def open_api(
         )
         # The SDK takes the environment's proxy and does not ask NO_PROXY.
         host = urlsplit(settings.slack_api_url).hostname or ""
-        if host in LOOPBACK or await asyncio.to_thread(proxy_bypass, host):
+        if is_loopback(host) or await asyncio.to_thread(proxy_bypass, host):
             web.proxy = None
         granted = settings.slack_edits_per_minute
         limiter = RateLimiter(rates(granted), ack_priority=ack_priority)

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import structlog
 
+from bot.core.addresses import is_loopback
 from bot.core.text import valid_json
 from bot.metrics import Metrics
 from bot.surfaces.chat.failures import Later, PlatformFailure, Rejected
@@ -21,7 +22,6 @@ Json = dict[str, Any]
 
 CALL_TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 5.0
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ConnectorClient:
@@ -60,7 +60,7 @@ class ConnectorClient:
             parts = urlsplit(url)
         except ValueError as error:
             raise Rejected("insecure_service_url") from error
-        local = self._local_peer and parts.scheme == "http" and parts.hostname in LOOPBACK
+        local = self._local_peer and parts.scheme == "http" and is_loopback(parts.hostname or "")
         if parts.scheme != "https" and not local:
             raise Rejected("insecure_service_url")
         return url

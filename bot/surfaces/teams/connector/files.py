@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from bot.core.addresses import is_loopback
 from bot.core.ports import Memory
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.messages import Line, Link, Message, said
-from bot.surfaces.teams.connector.client import LOOPBACK
 
 Json = dict[str, Any]
 
@@ -93,7 +93,7 @@ class FileConsents:
         except ValueError:
             return False
         host = parts.hostname or ""
-        local = self._local_peer and host in LOOPBACK
+        local = self._local_peer and is_loopback(host)
         return local or (parts.scheme == "https" and host.endswith(_STORAGE))
 
     def _key(self, offer_id: str) -> str:
