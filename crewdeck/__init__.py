@@ -5,7 +5,8 @@
 - `AskHuman`: the tool `ask_human`, for agents that a factory builds. Agents in YAML have it already.
 - `requires_approval`, `Policy`: people approve each call of a tool (docs/approvals.md).
 - `NotApproved`: raised where code calls such a tool and they don't.
-- `crew`: declares what people need to know of a factory (docs/crews.md).
+- `crew`: declares what people need to know of a factory (docs/crews.md). Also as `register`, since CrewAI has
+  a decorator `crew`, too.
 - `idempotency_key`: inside a tool, a name for this very call, the same if the call is made again.
 - `HumanInputRequiredEvent`, `HumanInputCompletedEvent`: questions and answers on CrewAI's event bus.
 """
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crews.definitions.approval import NotApproved, requires_approval
-    from crews.definitions.decorator import crew
+    from crews.definitions.decorator import crew, register
     from crews.definitions.exceptions import NotAnswered
     from crews.definitions.policies import Policy
     from crews.human_input.ask_human import AskHuman
@@ -45,6 +46,7 @@ __all__ = [
     "ask_human_async",
     "crew",
     "idempotency_key",
+    "register",
     "requires_approval",
 ]
 
@@ -62,6 +64,7 @@ _LATER = {
     "ask_human_async": "crews.human_input.functions",
     "crew": "crews.definitions.decorator",
     "idempotency_key": "crews.run.context",
+    "register": "crews.definitions.decorator",
     "requires_approval": "crews.definitions.approval",
 }
 """Imported on first use: what asks, the events and `idempotency_key` need crewai, of `crewdeck[worker]`."""

@@ -3,52 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from bot.core.crew import Crew
 from bot.core.errors import SettingsError
 from bot.core.policy import Approvers
+from crews.definitions.declarations import (
+    ApproversSpec,
+    InputSpec,
+    LimitsSpec,
+    PolicySpec,
+    QuestionsSpec,
+    ReviewSpec,
+    ToolSpec,
+)
 from crews.definitions.definition import CrewFile
-from crews.definitions.policies import Policies, Policy, approver_spec
+from crews.definitions.policies import Policies, approver_spec
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 MARK, REVIEWERS = "__crewdeck_crew__", "__crewdeck_reviewers__"
 
 
-def crew(
+def crew(  # noqa: PLR0913 - one for each key of crew.yaml
     *,
     title: str,
     description: str = "",
-    inputs: Mapping[str, Mapping[str, JsonValue]] | None = None,
+    inputs: Mapping[str, InputSpec] | None = None,
     main_input: str | None = None,
-    approvers: str | Sequence[str] | Policy = "requester",
+    approvers: ApproversSpec = "requester",
     cancel: str | Sequence[str] = "requester",
-    reviewers: Mapping[str, str | Sequence[str] | Policy] | None = None,
-    **more: JsonValue,
+    reviewers: Mapping[str, ApproversSpec] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    policies: Mapping[str, PolicySpec] | None = None,
+    tools: Mapping[str, ToolSpec] | None = None,
+    admit: Sequence[Literal["guest", "external"]] = (),
+    questions: QuestionsSpec | None = None,
+    limits: LimitsSpec | None = None,
+    review: ReviewSpec | None = None,
 ) -> Callable[[F], F]:
     """Declare what people need to know of a factory `(inputs) -> crewai.Crew`, or `-> crewai.flow.Flow`.
 
-    The arguments are the keys of `crew.yaml`: also `questions`, `limits`, `review`, `admit`, `groups`,
-    `policies` and `tools`. Wherever a policy is named, it may be a `crewdeck.Policy`. `reviewers` says by the
-    names of tasks who reviews them, as `approvers` of a task in YAML:
+    The arguments are the keys of `crew.yaml` (docs/crews.md). Wherever a policy is named, it may be a
+    `crewdeck.Policy`. `reviewers` says by the names of tasks who reviews them, as `approvers` of a task in
+    YAML:
 
         @crew(title="Tide report", inputs={"topic": {"required": True}}, main_input="topic")
         def tides(inputs): ...
 
-    Raises SettingsError if they aren't right.
+    Where the name would hide CrewAI's `crew`, import it as `crewdeck.register`. Raises SettingsError if the
+    arguments aren't right.
     """
-    written: dict[str, Any] = {
+    written: dict[str, object] = {
         "title": title,
         "description": description,
-        "inputs": {name: dict(field) for name, field in (inputs or {}).items()},
+        "inputs": inputs,
         "main_input": main_input,
-        "approvers": approvers if isinstance(approvers, str | Policy) else list(approvers),
-        "cancel": cancel if isinstance(cancel, str) else list(cancel),
-        **more,
+        "approvers": approvers,
+        "cancel": cancel,
+        "groups": groups,
+        "policies": policies,
+        "tools": tools,
+        "admit": admit,
+        "questions": questions,
+        "limits": limits,
+        "review": review,
     }
-    declared = _validated(written)
+    declared = _validated({key: _plain(value) for key, value in written.items() if value is not None})
     chosen_by_task = _reviewers(declared, reviewers or {})
 
     def declare(factory: F) -> F:
@@ -57,6 +79,22 @@ def crew(
         return factory
 
     return declare
+
+
+register = crew
+"""The same, under a name that CrewAI doesn't use."""
+
+
+def _plain(value: object) -> object:
+    """Mappings as dicts and sequences as lists: that is what files have, and what the models take."""
+    match value:
+        case str() | bytes():
+            return value
+        case Mapping():
+            return {key: _plain(each) for key, each in value.items()}
+        case Sequence():
+            return [_plain(each) for each in value]
+    return value
 
 
 def _validated(written: Mapping[str, Any]) -> CrewFile:

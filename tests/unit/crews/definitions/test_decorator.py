@@ -24,6 +24,7 @@ def test_the_public_names_are_these() -> None:
         "ask_human_async",
         "crew",
         "idempotency_key",
+        "register",
         "requires_approval",
     ]
     with pytest.raises(AttributeError, match="nothing"):
