@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     starts_per_second: float = Field(50, alias="CREWDECK_STARTS_PER_SECOND", gt=0)
     recycle_after: int = Field(1000, alias="CREWDECK_RECYCLE_AFTER", ge=1)
     #: Threads of finished runs that are blocked in a tool: a worker with this many is replaced.
-    outlived: int = Field(50, alias="CREWDECK_OUTLIVED", ge=1)
+    leaked_threads: int = Field(50, alias="CREWDECK_OUTLIVED", ge=1)
     #: Seconds for importing a crew's Python module, and for building the crew for a run.
     build_timeout: float = Field(60, alias="CREWDECK_BUILD_TIMEOUT", gt=0)
     #: Seconds that a stopping worker gives its runs. `serve` as a whole ends within 10 s.

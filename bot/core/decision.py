@@ -8,10 +8,10 @@ from typing import Literal, assert_never
 
 from pydantic import Field
 
-from bot.core.alike import label_key
 from bot.core.counting import outcome_from, overrides, progress_from
 from bot.core.errors import InvalidValues
 from bot.core.forms import validate
+from bot.core.labels import label_key
 from bot.core.people import UNKNOWN, People, person_of
 from bot.core.policy import Objection, exclusion, for_one_person, objection, strict
 from bot.core.question import Action, Deadline, Outcome, Progress, Question, QuestionKind, Source, digest_of

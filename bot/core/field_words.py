@@ -13,9 +13,9 @@ from math import isfinite
 
 from pydantic import JsonValue
 
-from bot.core.alike import label_key
 from bot.core.field_values import must_be, shown
 from bot.core.fields import Field, FieldType
+from bot.core.labels import label_key
 from bot.core.locales import Locale, in_zone
 
 MAX_NUMERAL = 60

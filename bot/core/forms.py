@@ -10,11 +10,11 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from bot.core.alike import alike
 from bot.core.errors import InvalidValues
 from bot.core.field_values import MAX_TEXT, check_bounds_of, check_value
 from bot.core.field_words import read_words
 from bot.core.fields import Field, FieldType
+from bot.core.labels import lookalikes
 from bot.core.locales import Locale
 from bot.core.secret_fields import asks_for_secret
 from bot.core.text import drop_invisible, visible
@@ -138,7 +138,7 @@ def check_form(fields: Iterable[Field]) -> None:
             check_field(field)
         except ValueError as error:
             raise ValueError(f"the field {visible(field.name)!r}: {error}") from None
-    if pair := alike([field.name for field in listed]) or alike([field.title for field in listed]):
+    if pair := lookalikes([field.name for field in listed]) or lookalikes([field.title for field in listed]):
         one, other = map(visible, pair)
         raise ValueError(f"two fields look alike: {one!r} and {other!r}; give them different names")
 
@@ -163,7 +163,7 @@ def _check_choices(field: Field) -> None:
     if not all(map(_can_be_shown, field.choices)):
         most = f"at most {MAX_CHOICE_UNITS} characters, all of them visible"
         raise ValueError(f"each of its choices needs words, {most}")
-    if pair := alike(field.choices):
+    if pair := lookalikes(field.choices):
         one, other = map(visible, pair)
         raise ValueError(f"its choices {one!r} and {other!r} look alike")
 

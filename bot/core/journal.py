@@ -38,9 +38,9 @@ class Journal(Protocol):
         """Record one entry; returns the recorded value: the first write wins. Raises Fenced."""
 
     async def write(
-        self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str] = ()
+        self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str] = ()
     ) -> None:
-        """Record these entries, all or none, then remove all whose names start with one of `struck`.
+        """Record these entries, all or none, then remove all whose names start with one of `deleted`.
 
         A name that ends with `?` announces a step. Under any other the first value stays, and the
         announcement is removed. Raises Fenced.

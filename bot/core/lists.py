@@ -46,7 +46,7 @@ class Totals(Value):
     """Totals of the whole store, for `/metrics` and `/ready`."""
 
     runs: dict[str, int]
-    #: Queued runs by queue (`<kind>:<crew>`, see `bot.core.turns`).
+    #: Queued runs by queue (`<kind>:<crew>`, see `bot.core.fair_queue`).
     queued: dict[str, int]
     questions_open: int
     oldest_question_at: int | None

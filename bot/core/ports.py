@@ -192,7 +192,7 @@ class Queue(Protocol):
         most: Mapping[str, int] | None = None,
         isolated: bool = False,
     ) -> list[Claim]:
-        """Claim up to `limit` queued runs of these crews for `lease` seconds, ordered by `bot.core.turns`.
+        """Claim up to `limit` queued runs of these crews for `lease` seconds, as `fair_queue` orders them.
 
         `most` is the concurrency limit of a crew; a claimed run of such a crew holds a slot
         (`acquire_slots`). `isolated` claims only runs that crashed two workers; otherwise these are skipped,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 
+from pydantic import Field
+
+from bot.core import fields
 from bot.core.actor import Actor
-from bot.core.alike import label_key
-from bot.core.fields import Field
+from bot.core.labels import label_key
 from bot.core.policy import Policy
 from bot.core.text import ValidJson, ValidText
 from bot.core.tool_call import ToolCall, sha256_of
@@ -151,7 +153,7 @@ class Question(Strict):
     proposed: ValidText | None = None
     options: tuple[Option, ...] = ()
     #: Forms only: the fields to be filled in.
-    form: tuple[Field, ...] = ()
+    form: tuple[fields.Field, ...] = ()
     #: Gates only: the call that waits for the approval.
     call: ToolCall | None = None
     reason: ReasonFlags = ReasonFlags()
@@ -167,8 +169,8 @@ class Question(Strict):
     policy: Policy
     #: The digest of everything that people see and decide on (`digest_of`). Set by the store.
     digest: str = ""
-    #: A name that is stable across retries of the run, so that an earlier answer still counts.
-    known_as: str = ""
+    #: Of what is asked, and in which task: the same in a retry of the run, where an earlier answer counts.
+    content_hash: str = Field("", alias="known_as")
     deadline: Deadline = Deadline()
     #: Set by the store, like all fields below.
     created_at: int = 0
@@ -238,7 +240,7 @@ _NOT_SHOWN = {
     "crew_id",
     "task_id",
     "agent_id",
-    "known_as",
+    "content_hash",
     # Set by the store.
     "digest",
     "created_at",

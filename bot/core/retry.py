@@ -19,7 +19,7 @@ from bot.core.run import NewRun, Run, RunStatus
 KEPT = "kept/"
 """Prefix of step names that a retry has taken over from an earlier run."""
 ANSWER = "answer/"
-"""Prefix of entries with taken-over outcomes, followed by `Question.known_as`."""
+"""Prefix of entries with taken-over outcomes, followed by `Question.content_hash`."""
 DONE = "done/"
 METHOD, BEGUN = "m:", "/begun"
 """Prefix of a flow's methods, and suffix of the entry that records the start of one."""
@@ -81,7 +81,7 @@ def _planned(run: Run, key: str) -> NewRun:
 
 def taken_over(run: Run, journal: Mapping[str, str], questions: Iterable[Question]) -> dict[str, str]:
     """The journal entries with which a retry of `run` begins."""
-    answers = {f"{ANSWER}{each.known_as}": _written(each.outcome) for each in questions if _counts(each)}
+    answers = {f"{ANSWER}{each.content_hash}": _written(each.outcome) for each in questions if _counts(each)}
     earlier = {name: value for name, value in journal.items() if name.startswith(_AS_IT_IS)}
     return earlier | dict(_steps(run, journal)) | answers
 
@@ -89,7 +89,7 @@ def taken_over(run: Run, journal: Mapping[str, str], questions: Iterable[Questio
 def _counts(question: Question) -> bool:
     """Whether an answer is taken over: a person's, unless it ended the run or concerned its interruption."""
     outcome = question.outcome
-    if not question.known_as or outcome is None or outcome.by is None or question.source is Source.SYSTEM:
+    if not question.content_hash or outcome is None or outcome.by is None or question.source is Source.SYSTEM:
         return False
     return question.kind is not QuestionKind.REVIEW or not (
         outcome.action is Action.REJECT

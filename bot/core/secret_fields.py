@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from bot.core.alike import label_key
 from bot.core.fields import Field, FieldType
+from bot.core.labels import label_key
 
 _TYPES = frozenset({FieldType.STRING, FieldType.TEXT, FieldType.INTEGER, FieldType.NUMBER})
 """Types of values that can hold a secret."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from bot.core.turns import Pick, QueueKind
+from bot.core.fair_queue import Pick, QueueKind
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from bot.core.errors import StoreUnavailable
-from bot.core.turns import CrewQueue, Pick, Queued, QueueKind, Waiter, choose
+from bot.core.fair_queue import CrewQueue, Pick, Queued, QueueKind, Waiter, choose
 from bot.store import redis_keys
 from bot.store.connection import Connection
 

@@ -60,14 +60,14 @@ class RedisJournal:
         return self._cipher.decrypt(claim.run.id, name, stored)
 
     async def write(
-        self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str] = ()
+        self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str] = ()
     ) -> None:
         named = [word for name, value in entries for word in (name, self._encrypted(claim, name, value))]
         # Durable: if a failover lost the announcement, the tool could be called twice without asking.
         intended = any(name.endswith("?") for name, _ in entries)
         run = self._connection.run_durably if intended else self._connection.run
         shard = redis_keys.shard_of(claim.run.id)
-        if not await run("write_journal", shard, claim.run.id, claim.epoch, len(entries), *named, *struck):
+        if not await run("write_journal", shard, claim.run.id, claim.epoch, len(entries), *named, *deleted):
             raise Fenced
 
     def _encrypted(self, claim: Claim, name: str, value: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from bot.core.fair_queue import QueueKind
 from bot.core.run import Run, RunStatus
-from bot.core.turns import QueueKind
 from bot.core.waiting import Facts, Offer, Wait, wait_of
 from bot.store import redis_keys
 from bot.store.codec import ms

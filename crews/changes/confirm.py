@@ -55,10 +55,10 @@ def confirm_changes(run: RunContext, crew: Crew, *, literal: bool) -> None:
         return
     named = [filled(each, inputs) for each in changed]
     system_questions.confirm_changed_crew(run.questions, named, again, key)
-    struck = _struck(moved, len(before.tasks)) if moved is not None else []
-    journal.forget(struck)
+    deleted = _deleted(moved, len(before.tasks)) if moved is not None else []
+    journal.forget(deleted)
     left = tuple(journal.left())
-    _note(run, len(noted), _Noted(made=made, left=left), struck)
+    _note(run, len(noted), _Noted(made=made, left=left), deleted)
     journal.excuse(left)
 
 
@@ -73,11 +73,11 @@ def _finished(journal: Journal, made: CrewSnapshot) -> int:
     return next((number for number in range(len(made.tasks)) if number + 1 not in done), len(made.tasks))
 
 
-def _struck(first: int, many: int) -> list[str]:
+def _deleted(first: int, many: int) -> list[str]:
     """The prefixes of the records of tasks whose position changed."""
     numbers = range(first, many + 1)
     return [*(f"{task_scope(number)}/" for number in numbers), *(f"{DONE}{number}" for number in numbers)]
 
 
-def _note(run: RunContext, number: int, noted: _Noted, struck: list[str] | None = None) -> None:
-    run.writer.write(f"{CREW}{number:03}", noted.model_dump_json(), struck or [])
+def _note(run: RunContext, number: int, noted: _Noted, deleted: list[str] | None = None) -> None:
+    run.writer.write(f"{CREW}{number:03}", noted.model_dump_json(), deleted or [])

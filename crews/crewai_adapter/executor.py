@@ -14,7 +14,7 @@ from crewai.agents.agent_executor import AgentExecutor, AgentExecutorState
 from crewai.agents.step_executor import StepExecutor
 from crewai.flow.flow import FlowState
 
-from crews.definitions.approval import LET_THROUGH
+from crews.definitions.approval import APPROVED_CALLS
 from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, AgentAtWork
 
 MAX_CONCURRENT_TOOL_CALLS = 512
@@ -86,10 +86,10 @@ def _at_work(executor: AgentExecutor) -> Iterator[None]:
     agent = AGENT.set(AgentAtWork(executor.agent, executor.task))
     inside = INSIDE_TOOL.set(False)
     # The approval covers the tool's call, not the calls of agents inside of it.
-    approved = LET_THROUGH.set(())
+    approved = APPROVED_CALLS.set(())
     try:
         yield
     finally:
-        LET_THROUGH.reset(approved)
+        APPROVED_CALLS.reset(approved)
         INSIDE_TOOL.reset(inside)
         AGENT.reset(agent)

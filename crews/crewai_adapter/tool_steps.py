@@ -18,7 +18,7 @@ from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from crewai.tools.structured_tool import CrewStructuredTool
 
 from bot.core.ports import Fenced
-from crews.definitions.approval import LET_THROUGH, NotApproved, let_through, needed_by
+from crews.definitions.approval import APPROVED_CALLS, NotApproved, approved_call, needed_by
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import Gate
 from crews.definitions.tool_options import declared, entry_guarded
@@ -58,7 +58,7 @@ def step_of(tool: BaseTool | CrewStructuredTool, *, only_gates: bool = False) ->
     A call that needs an approval is a step wherever it is made. Raises NotApproved outside of a run.
     """
     original = _original(tool)
-    if isinstance(original, AskHuman) or any(each is original for each in LET_THROUGH.get()):
+    if isinstance(original, AskHuman) or any(each is original for each in APPROVED_CALLS.get()):
         return None
     run = CURRENT.get()
     if run is None:
@@ -135,8 +135,8 @@ class ToolStep:
         def refuse() -> dict[str, Any]:
             raise error
 
-        known_as = hmac.new(secrets_key(self.run), repr(sorted(given.items())).encode(), hashlib.sha256)
-        return _Call(self.run, self.tool, {"args": (), REFUSED: known_as.hexdigest()}, self._count), refuse
+        digest = hmac.new(secrets_key(self.run), repr(sorted(given.items())).encode(), hashlib.sha256)
+        return _Call(self.run, self.tool, {"args": (), REFUSED: digest.hexdigest()}, self._count), refuse
 
     def _count(self) -> None:
         """Count a use where the call is replayed, or not let through."""
@@ -227,7 +227,7 @@ class _Call:
         original = _original(self._tool)
         token = INSIDE_TOOL.set(True)
         try:
-            with let_through(original, self._tool, *_parts(original)):
+            with approved_call(original, self._tool, *_parts(original)):
                 return call()
         except (Exception, Leave, Fenced):
             raise

@@ -24,7 +24,7 @@ T = TypeVar("T")
 MARK = "__crewdeck_approval__"
 """The attribute of a class, a function or a tool that says which approval it needs."""
 
-LET_THROUGH: ContextVar[tuple[object, ...]] = ContextVar("crewdeck_let_through", default=())
+APPROVED_CALLS: ContextVar[tuple[object, ...]] = ContextVar("crewdeck_let_through", default=())
 """The tools and functions whose approved call is under way here."""
 
 
@@ -157,7 +157,7 @@ def _check(needed: Approval, function: Callable[..., Any], args: tuple[Any, ...]
     """Raises NotApproved unless the approved call is under way."""
     if GUARDED is not None and args and isinstance(args[0], GUARDED):
         return  # A method of a tool: the tool's own gate asks.
-    if not any(each is needed for each in LET_THROUGH.get()):
+    if not any(each is needed for each in APPROVED_CALLS.get()):
         raise NotApproved(
             f"{function.__qualname__} needs an approval, so it is called as a tool (`tool.run()`) in a run "
             "that Crewdeck started. A test can call `__wrapped__`."
@@ -174,10 +174,10 @@ def needed_by(tool: Any) -> Approval | None:
 
 
 @contextmanager
-def let_through(*what: object) -> Iterator[None]:
+def approved_call(*what: object) -> Iterator[None]:
     """The approved call of these is under way while the block runs."""
-    token = LET_THROUGH.set((*LET_THROUGH.get(), *what))
+    token = APPROVED_CALLS.set((*APPROVED_CALLS.get(), *what))
     try:
         yield
     finally:
-        LET_THROUGH.reset(token)
+        APPROVED_CALLS.reset(token)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.core.alike import alike
+from bot.core.labels import lookalikes
 from bot.core.question import Action, Outcome, Question, QuestionKind, infer_kind
 from bot.core.text import drop_invisible
 
@@ -50,7 +50,7 @@ class FeedbackSpec:
         """Why people can't be asked this; None if they can."""
         if len(self.emit) > MAX_OUTCOMES:
             return f"`emit` has more than {MAX_OUTCOMES} outcomes"
-        if alike(self.emit) or not all(drop_invisible(label).strip() for label in self.emit):
+        if lookalikes(self.emit) or not all(drop_invisible(label).strip() for label in self.emit):
             return "`emit` needs outcomes that can be told apart by their words"
         return None
 

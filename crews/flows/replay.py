@@ -199,7 +199,7 @@ class FlowReplay:
             "number": part.number,
             "model_calls": self._run.recorder.model_calls(part.scope),
         }
-        struck = [f"{part.scope}/", f"{KEPT}{part.scope}/"]
+        deleted = [f"{part.scope}/", f"{KEPT}{part.scope}/"]
         try:
             record |= {"result": write(result)} | self._changed_state()
         except Unwritable as error:
@@ -208,8 +208,8 @@ class FlowReplay:
                 "a method's result can't be recorded", run_id=self._run.run_id, method=part.method,
                 reason=str(error),
             )  # fmt: skip
-            struck = []
-        self._run.writer.write(record_of(DONE, part.scope), json.dumps(record), struck)
+            deleted = []
+        self._run.writer.write(record_of(DONE, part.scope), json.dumps(record), deleted)
 
     def _ended(self, call: MethodCall) -> None:
         """End the call's turn if feedback follows; otherwise report that it completed."""
@@ -291,11 +291,11 @@ class FlowReplay:
         changed = f"its flow doesn't come to {names} any more."
         if not self._recorded.own.isdisjoint(missing):
             await self._confirm(missing, changed)
-        struck = self._recorded.names(missing)
+        deleted = self._recorded.names(missing)
         for end, state in self._recorded.forget(missing):
             self._run.writer.write(record_of(STATE, str(end)), json.dumps(state))
-        self._run.history.journal.forget(struck)
-        self._run.writer.write(f"{DIVERGED}flow/{','.join(missing)}", json.dumps(changed), struck)
+        self._run.history.journal.forget(deleted)
+        self._run.writer.write(f"{DIVERGED}flow/{','.join(missing)}", json.dumps(changed), deleted)
         self._unseen.difference_update(missing)
 
     async def _confirm(self, missing: list[str], changed: str) -> None:

@@ -9,9 +9,9 @@ from crewai.tools import BaseTool
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from bot.core import fields
-from bot.core.alike import alike, label_key, reserved
 from bot.core.fields import FieldType
 from bot.core.forms import check_form
+from bot.core.labels import label_key, lookalikes, reserved
 from bot.core.question import Action, Outcome, Question, QuestionKind, ReasonFlags, infer_kind
 from bot.core.text import drop_invisible, visible
 from crews.journal.serialization import in_valid_text
@@ -111,7 +111,7 @@ class AskHumanArgs(BaseModel):
             return None
         if not all(map(drop_invisible, labels)):
             raise ValueError("every option needs words of its own")
-        if pair := alike(labels):
+        if pair := lookalikes(labels):
             one, other = map(visible, pair)
             raise ValueError(
                 f"no two options may be the same, and to people {one!r} and {other!r} look alike: "

@@ -22,7 +22,7 @@ from crews.definitions.gates import Gate
 from crews.human_input.arguments import Arguments, InvalidArguments, Parameters
 from crews.run.context import AGENT, RunContext
 from crews.run.questions import Asking
-from crews.run.recorder import NotMade
+from crews.run.recorder import CallRefused
 
 SECRETS_KEY = "secrets/key"
 """The journal's entry with the key of digests of secrets."""
@@ -197,14 +197,14 @@ class Approval:
     _changed: bool = False
 
     def obtain(self, step: str, begun: int) -> None:
-        """Ask people, if the gate's condition says so. Raises NotMade, and Leave."""
+        """Ask people, if the gate's condition says so. Raises CallRefused, and Leave."""
         self.approved, self._open = None, False
         if not self.call.asks:
             self._open = True
             return
         decided = self.call.decided(step, begun, CHANGED if self._changed else _again(begun))
         if isinstance(decided, Refused):
-            raise NotMade(NotApproved(decided.words) if self.called_by_code else decided.words)
+            raise CallRefused(NotApproved(decided.words) if self.called_by_code else decided.words)
         self.approved, self._open = decided, True
 
     @property
@@ -215,7 +215,7 @@ class Approval:
         return self.approved.question.id, call_digest(call, self.approved.question.policy)
 
     def arguments(self) -> dict[str, Any]:
-        """What the tool is called with, compared with what was approved at this moment. Raises NotMade."""
+        """What the tool is called with, compared now with what was approved. Raises CallRefused."""
         if not self._open:
             raise NotApproved("The call was begun without its approval.")
         self._open = False
@@ -223,5 +223,5 @@ class Approval:
             return self.call.arguments.actual
         if not self.call.is_what_was_approved(self.approved):
             self._changed = True
-            raise NotMade(None)
+            raise CallRefused(None)
         return self.approved.arguments.actual

@@ -118,9 +118,9 @@ class Journal:
         """The earlier run that started this step without recording a result, or None."""
         return self._stored.get(f"{KEPT}{name}{INTENDED}", "").partition(" ")[2] or None
 
-    def answer(self, known_as: str) -> Outcome | None:
+    def answer(self, content_hash: str) -> Outcome | None:
         """The answer to this question in the earlier run."""
-        written = self._stored.get(ANSWER + known_as)
+        written = self._stored.get(ANSWER + content_hash)
         return Outcome.model_validate_json(written) if written is not None else None
 
     def left(self, scope: str = "") -> list[str]:
@@ -139,10 +139,10 @@ class Journal:
         with self._lock:
             self._excused.update(names)
 
-    def forget(self, struck: Sequence[str]) -> None:
+    def forget(self, deleted: Sequence[str]) -> None:
         """Drop all records whose names start with one of these."""
         with self._lock:
-            for name in [name for name in self._stored if name.startswith(tuple(struck))]:
+            for name in [name for name in self._stored if name.startswith(tuple(deleted))]:
                 del self._stored[name]
                 self._left.discard(name)
 

@@ -27,8 +27,8 @@ GATHER_S = 0.02
 class JournalStore(Protocol):
     """The part of the store that a journal is written to."""
 
-    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:
-        """Record the entries, then delete all whose names start with one of `struck`. Raises Fenced."""
+    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str]) -> None:
+        """Record the entries, then delete all whose names start with one of `deleted`. Raises Fenced."""
 
     def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run this on the store's loop. From any thread."""
@@ -41,7 +41,7 @@ class JournalStore(Protocol):
 class _Entry:
     name: str
     value: str
-    struck: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
 
 
 class Writer:
@@ -82,9 +82,9 @@ class Writer:
             self._owed = self._put
         self._begin()
 
-    def write(self, name: str, value: str, struck: Sequence[str] = ()) -> None:
+    def write(self, name: str, value: str, deleted: Sequence[str] = ()) -> None:
         """Record this within GATHER_S, then delete all whose names start so. Returns at once."""
-        self._add(_Entry(name, value, tuple(struck)))
+        self._add(_Entry(name, value, tuple(deleted)))
         with self._lock:
             self._soon()
 
@@ -133,7 +133,7 @@ class Writer:
         try:
             while batch := self._next():
                 entries = [(entry.name, entry.value) for entry in batch]
-                await self._store.write(self._claim, entries, batch[-1].struck)
+                await self._store.write(self._claim, entries, batch[-1].deleted)
                 self._done(len(batch))
         except Fenced as error:
             self._fail(error)
@@ -146,7 +146,7 @@ class Writer:
         """What has gathered, up to what strikes something out: that must not touch what follows."""
         with self._lock:
             batch: list[_Entry] = []
-            while self._entries and not (batch and batch[-1].struck):
+            while self._entries and not (batch and batch[-1].deleted):
                 batch.append(self._entries.popleft())
             if not batch:
                 self._writing = None

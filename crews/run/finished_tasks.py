@@ -66,8 +66,8 @@ class FinishedTasks:
         self._outputs[part.number] = written
         row = range(1, part.total + 1)
         reached = next((number for number in row if number not in self._outputs), part.total + 1)
-        struck = [f"{kept}{task_scope(number)}/" for number in range(1, reached) for kept in ("", KEPT)]
-        self._run.writer.write(f"{DONE}{part.number}", json.dumps(written), struck)
+        deleted = [f"{kept}{task_scope(number)}/" for number in range(1, reached) for kept in ("", KEPT)]
+        self._run.writer.write(f"{DONE}{part.number}", json.dumps(written), deleted)
 
 
 def _written(output: TaskOutput) -> dict[str, Any]:

@@ -31,14 +31,14 @@ class TaskIdentity:
     call: int = 0
 
     @property
-    def known_as(self) -> int | str:
+    def key(self) -> int | str:
         """What identifies it in the run, on every worker."""
         return f"{self.method}:{self.call}" if self.method else self.number
 
     @property
     def scope(self) -> str:
         """The prefix of the names of its steps."""
-        return f"m:{self.known_as}" if self.method else task_scope(self.number)
+        return f"m:{self.key}" if self.method else task_scope(self.number)
 
 
 METHOD: ContextVar[TaskIdentity | None] = ContextVar("crewdeck_method", default=None)

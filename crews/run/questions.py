@@ -133,7 +133,7 @@ class HumanQuestions:
             rounds=asking.rounds,
             call=asking.call,
             policy=asking.policy or run.approvers,
-            known_as=hashlib.sha256("/".join(map(str, content)).encode()).hexdigest()[:32],
+            content_hash=hashlib.sha256("/".join(map(str, content)).encode()).hexdigest()[:32],
             deadline=asking.deadline or run.crew.deadline(asking.kind),
         )
 
@@ -141,11 +141,11 @@ class HumanQuestions:
         """What identifies a question in its run."""
         if asking.key:
             return (asking.key,)
-        content = (asking.task.known_as if asking.task else 0, asking.kind, asking.fingerprint)
+        content = (asking.task.key if asking.task else 0, asking.kind, asking.fingerprint)
         return (*content, self.run.history.journal.occurrences.take(content))
 
     async def _ask(self, asking: Asking, question: Question) -> Question:
-        answered = self.run.history.journal.answer(question.known_as)
+        answered = self.run.history.journal.answer(question.content_hash)
         if answered is not None and question.call is None:  # An approval of a call counts once.
             # It was answered in the run that this one retries; here it is not asked, and has no events.
             self.run.mark_started()

@@ -43,11 +43,11 @@ _WITHIN: ContextVar[str | None] = ContextVar("crewdeck_within_tool", default=Non
 """The tool call in whose course this happens."""
 
 
-LET_THROUGH = "let_through"
+APPROVED_CALL = "let_through"
 """The part of a step's record that says which question let its call through."""
 
 
-class NotMade(Exception):  # noqa: N818 - a signal between a call's approval and the recorder
+class CallRefused(Exception):  # noqa: N818 - a signal between a call's approval and the recorder
     """A call isn't made. `reason`: the result or exception in its place; None: it is asked about anew."""
 
     def __init__(self, reason: str | Exception | None) -> None:
@@ -59,19 +59,19 @@ class Approval(Protocol):
     """The approval that a call waits for."""
 
     def obtain(self, step: str, begun: int) -> None:
-        """Return once this step's call, which was begun so often, may be made. Raises NotMade, and Leave."""
+        """Return once this step's call, which was begun so often, may be made. Raises CallRefused, Leave."""
 
     @property
     def digests(self) -> tuple[str, str] | None:
         """The question that let the call through, and the digest of the call; None if nobody was asked."""
 
 
-def _let_through(approval: Approval | None, result: Any) -> dict[str, Any]:
+def _approved_call(approval: Approval | None, result: Any) -> dict[str, Any]:
     """What is recorded of the approval that a call had."""
     if approval is None or approval.digests is None:
         return {}
     question, call = approval.digests
-    return {LET_THROUGH: {"question": question, "call": call, "result": sha256_of(result)}}
+    return {APPROVED_CALL: {"question": question, "call": call, "result": sha256_of(result)}}
 
 
 class Recorder:
@@ -206,24 +206,24 @@ class Recorder:
         Raises Leave where the call may have happened before, and nobody wants it again.
         """
         self._run.before_step()
-        known_as = self._journal.name(self.scope, TOOL, name, arguments)
-        found = RecordedStep(known_as, self._journal.found(known_as))
+        step_name = self._journal.name(self.scope, TOOL, name, arguments)
+        found = RecordedStep(step_name, self._journal.found(step_name))
         step = self._readable(found, f"the tool “{name}” returned")
         if step.recorded is not None:
-            self.set_model_calls(known_as, step.recorded.get("model_calls", 0))
+            self.set_model_calls(step_name, step.recorded.get("model_calls", 0))
             self._executed(step.recorded)
             return step.result()
-        begun = self._journal.intended(known_as) if found.recorded is None else 0
-        if begun and self._journal.first_begun(known_as) and on_interrupted == "fail":
+        begun = self._journal.intended(step_name) if found.recorded is None else 0
+        if begun and self._journal.first_begun(step_name) and on_interrupted == "fail":
             on_interrupted = "ask"  # The run failed because of `fail`; its retry asks instead.
-        if begun and not self._again(name, f"{known_as}/{begun}", on_interrupted):
+        if begun and not self._again(name, f"{step_name}/{begun}", on_interrupted):
             return self._recorded(step, SKIPPED)
         while True:
             try:
                 if approval is not None:
-                    approval.obtain(known_as, begun)
+                    approval.obtain(step_name, begun)
                 return self._made(step, call, begun, approval)
-            except NotMade as error:
+            except CallRefused as error:
                 if error.reason is None:  # Ask again, as another call.
                     begun += 1
                     continue
@@ -240,16 +240,16 @@ class Recorder:
             within = _WITHIN.set(step.name)
             try:
                 result = call()
-            except NotMade:
+            except CallRefused:
                 raise
             except Exception as error:
-                more = {**self._calls_in(step), **_let_through(approval, write_error(error))}
+                more = {**self._calls_in(step), **_approved_call(approval, write_error(error))}
                 self._failed(step, error, now=True, **more)
                 self._executed(more)
                 raise
             finally:
                 _WITHIN.reset(within)
-            more = {**self._calls_in(step), **_let_through(approval, encode(result))}
+            more = {**self._calls_in(step), **_approved_call(approval, encode(result))}
             recorded = self._recorded(step, result, more=more, now=True)
         self._executed(more)
         return recorded
@@ -263,7 +263,7 @@ class Recorder:
 
     def _executed(self, recorded: Mapping[str, Any]) -> None:
         """Record with the question that its call was made; a worker may have died before that."""
-        made = recorded.get(LET_THROUGH)
+        made = recorded.get(APPROVED_CALL)
         if made is not None:
             self._run.record_executed(made["question"], made["call"], made["result"])
 

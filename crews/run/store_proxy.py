@@ -66,9 +66,9 @@ class StoreProxy:
             _persistently(lambda: self._store.journal.put_if_absent(claim, name, value))
         )
 
-    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:
-        """Record journal entries, and delete those whose names start with one of `struck`."""
-        await self._on_control(_persistently(lambda: self._store.journal.write(claim, entries, struck)))
+    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str]) -> None:
+        """Record journal entries, and delete those whose names start with one of `deleted`."""
+        await self._on_control(_persistently(lambda: self._store.journal.write(claim, entries, deleted)))
 
     def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run this on the control loop, from any thread, without waiting."""

@@ -57,9 +57,9 @@ class Engine:
         await asyncio.wrap_future(self._ended)
 
     @property
-    def outlived(self) -> int:
+    def leaked_threads(self) -> int:
         """The number of runs that are over here and still have threads."""
-        return self._runtime.outlived if self._runtime is not None else 0
+        return self._runtime.leaked_threads if self._runtime is not None else 0
 
     def execute(self, claim: Claim, lease: Lease) -> asyncio.Future[None]:
         """Execute a run; the future is done when it is over."""

@@ -141,7 +141,7 @@ class Runtime:
             execution.context.stop()
 
     @property
-    def outlived(self) -> int:
+    def leaked_threads(self) -> int:
         """The number of runs that are over here and still have threads, for example in a tool that hangs."""
         self._outlived = [threads for threads in self._outlived if threads.alive]
         return len(self._outlived)

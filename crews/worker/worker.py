@@ -89,7 +89,7 @@ class Worker:
         #: It claims no more than so many runs.
         self._most = settings.recycle_after if lifeline else 2 * settings.recycle_after
         #: With so many runs that are over and still have threads, it is replaced.
-        self._most_outlived = settings.outlived
+        self._max_leaked_threads = settings.leaked_threads
         self._stopping = asyncio.Event()
         self._broken = False
 
@@ -187,7 +187,7 @@ class Worker:
         Where nobody starts a successor before this process has ended, it goes on until it holds nothing, or
         has executed twice as many: what waits in the queue would have to wait for the last run that it holds.
         """
-        if self._engine.outlived >= self._most_outlived:
+        if self._engine.leaked_threads >= self._max_leaked_threads:
             return await self._replaced()
         if self._claimed < self._settings.recycle_after:
             return False
@@ -202,10 +202,12 @@ class Worker:
 
     async def _replaced(self) -> bool:
         """Whether another worker is to take over from one that has too many threads of runs that are over."""
-        log.error("tools hang in runs that are over; this worker is to be replaced", runs=self._most_outlived)
+        log.error(
+            "tools hang in runs that are over; this worker is to be replaced", runs=self._max_leaked_threads
+        )
         if self._lifeline is None or self._settings.alone:
             return True
-        self._most_outlived += self._settings.outlived
+        self._max_leaked_threads += self._settings.leaked_threads
         return await self._may_retire(self._lifeline)
 
     async def _may_retire(self, lifeline: Lifeline) -> bool:

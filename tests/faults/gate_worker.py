@@ -73,10 +73,10 @@ class MortalProxy(StoreProxy):
     async def settled(self, question: Question, claim: Claim) -> Question | None:
         return await self.death.around("answer", lambda: super(MortalProxy, self).settled(question, claim))
 
-    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:
+    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str]) -> None:
         tools = [name for name, _ in entries if "/tool/" in name]
         step = "intent" if any(name.endswith("?") for name in tools) else "result" if tools else "other"
-        await self.death.around(step, lambda: super(MortalProxy, self).write(claim, entries, struck))
+        await self.death.around(step, lambda: super(MortalProxy, self).write(claim, entries, deleted))
 
     async def executed(self, claim: Claim, question_id: str, call: str, result: str) -> None:
         await self.death.around(

@@ -24,7 +24,7 @@ from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.inbound.payloads import Said, incoming
-from bot.surfaces.slack.inbound.people import People
+from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.surface import SlackLayout
 from bot.surfaces.slack.webapi.api import open_api
 from bot.surfaces.slack.webapi.installed import Installed
@@ -56,7 +56,7 @@ async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies,
         far = await stack.enter_async_context(open_store(line.url))
 
         async def made(store: Store) -> Replies:
-            people = People(api, store.memory, BackgroundTasks(), installed)
+            people = SlackActors(api, store.memory, BackgroundTasks(), installed)
             await people.actor(ADA.user_id)
             return Replies(
                 api.capabilities,

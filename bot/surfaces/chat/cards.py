@@ -9,11 +9,11 @@ from enum import StrEnum
 from pydantic import JsonValue
 
 from bot.core import decision, ids
+from bot.core import question as questions
 from bot.core.actor import Actor
 from bot.core.event import Event, TaskCompleted, TaskStarted
 from bot.core.policy import ANYONE, Policy
 from bot.core.question import Action, Option, Outcome, Question, QuestionKind
-from bot.core.question import Progress as Standing
 from bot.core.response import Approve, Response
 from bot.core.retry import PEOPLES_DECISIONS
 from bot.core.run import Run, RunStatus
@@ -174,7 +174,8 @@ class QuestionCard(Value):
     #: The actions that decide it.
     actions: tuple[Action, ...] = ()
     #: The responses that count so far.
-    standing: Standing = Standing()
+    #: How far its decision has come.
+    progress: questions.Progress = questions.Progress()
     #: Gates only: the call that waits for the approval.
     call: ToolCall | None = None
     #: Of an edited review: the text before the first edit.
@@ -238,7 +239,7 @@ def question_card(run: Run, question: Question, responses: Iterable[Response] = 
         options=question.options,
         policy=question.policy,
         actions=question.actions,
-        standing=question.progress,
+        progress=question.progress,
         call=question.call,
         proposed=question.proposed,
         edit=_newest_edit(responses),

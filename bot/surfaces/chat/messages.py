@@ -1,6 +1,6 @@
 """Messages and forms as trees that no platform owns. Pure; a platform's renderer makes its JSON of them.
 
-Plain strings are Crewdeck's own words. Text of people and models is a part of its own (`Theirs`, `Quote`,
+Plain strings are Crewdeck's own words. Text of people and models is a part of its own (`Untrusted`, `Quote`,
 `Frame`, `PlainText`, `Markdown`), so that a renderer shows it literally and it can't pass for Crewdeck's.
 """
 
@@ -67,7 +67,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Theirs:
+class Untrusted:
     """A name or a short text that is not ours, shown literally.
 
     It is one line, framed so that it can't pass for our words; `strong` is the same in bold. `bold` and
@@ -115,7 +115,7 @@ class Link:
     url: str
 
 
-Part = str | Bold | Code | Command | Theirs | Mention | Time | ChannelName | Link
+Part = str | Bold | Code | Command | Untrusted | Mention | Time | ChannelName | Link
 Line = tuple[Part, ...]
 
 
@@ -198,7 +198,7 @@ class FieldType(StrEnum):
 
 
 @dataclass(frozen=True)
-class Field:
+class Input:
     """A labelled field. A submission gives its value, a string, under `name`; empty fields are left out.
 
     Dates and times are in ISO 8601; a DATETIME may come back as seconds since the epoch. The value of a
@@ -245,7 +245,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class SmallPrint:
-    """Lines of lesser importance, in our own words only; `literal` is a last one that may hold `Theirs`."""
+    """Lines of lesser importance, in our own words only; `literal` is a last one, of any text."""
 
     lines: tuple[Line, ...]
     literal: Line = ()
@@ -335,7 +335,7 @@ Block = (
     | Markdown
     | Actions
     | Divider
-    | Field
+    | Input
 )
 
 

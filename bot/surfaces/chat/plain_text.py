@@ -14,8 +14,8 @@ from bot.surfaces.chat.messages import (
     Link,
     Mention,
     Part,
-    Theirs,
     Time,
+    Untrusted,
 )
 from bot.surfaces.chat.shortening import beginning, one_line, short
 
@@ -29,8 +29,8 @@ def _plain(part: Part) -> str:
     match part:
         case str():
             return part
-        case Theirs():
-            return theirs(part) + part.suffix
+        case Untrusted():
+            return untrusted(part) + part.suffix
         case Mention():
             return name(part)
         case Time():
@@ -41,7 +41,7 @@ def _plain(part: Part) -> str:
             return part.words
 
 
-def theirs(part: Theirs) -> str:
+def untrusted(part: Untrusted) -> str:
     """What is shown of a text of others, with everything in it visible."""
     if part.limit is None:
         return visible(part.text)

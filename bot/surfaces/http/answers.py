@@ -11,9 +11,9 @@ from pydantic import JsonValue
 
 from bot.core import answering
 from bot.core.actor import Actor
-from bot.core.alike import label_key
 from bot.core.errors import NotFound
 from bot.core.event import encode
+from bot.core.labels import label_key
 from bot.core.ports import Store
 from bot.core.question import Action, Question
 from bot.core.response import Response, UnexpectedParts, make_response

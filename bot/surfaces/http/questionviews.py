@@ -130,7 +130,7 @@ class ViewerView(View):
         """`answers`: whether the caller may answer questions at all."""
         why = objection(actor, question.policy, people)
         decides = {Action.APPROVE, Action.REJECT}.intersection(question.actions)
-        counted = standing(question.progress.counted, actor)
+        counted = counted_of(question.progress.counted, actor)
         return cls(
             can_answer=answers and not why and question.open,
             objection=why,
@@ -269,14 +269,14 @@ def progress_of(question: Question) -> QuestionProgress:
     return QuestionProgress.of(progress)
 
 
-def standing(counted: Sequence[Counted], actor: Actor) -> Counted | None:
+def counted_of(counted: Sequence[Counted], actor: Actor) -> Counted | None:
     """The response of this person among those that count."""
     mine = set(actor.principals)
     return next((each for each in counted if not mine.isdisjoint(each.by.principals)), None)
 
 
 def _response(question: Question, given: Response) -> OutcomeView:
-    counted = standing(question.progress.counted, given.actor)
+    counted = counted_of(question.progress.counted, given.actor)
     return OutcomeView(
         action=given.action,
         comment=given.comment,

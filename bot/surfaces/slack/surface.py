@@ -34,7 +34,7 @@ from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.inbound.bolt import Dispatcher, application
 from bot.surfaces.slack.inbound.history import SlackThreadHistory
 from bot.surfaces.slack.inbound.listeners import Listeners
-from bot.surfaces.slack.inbound.people import People
+from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.inbound.private_replies import ModalOpener, SlackMessenger
 from bot.surfaces.slack.inbound.request_url import RequestUrl
 from bot.surfaces.slack.inbound.socket_mode import SocketMode
@@ -115,7 +115,7 @@ class SlackInbound:
         self.background = BackgroundTasks()
         self.installed = Installed(api)
         self.home = Home(store, api)
-        self.people = People(api, store.memory, self.background, self.installed)
+        self.people = SlackActors(api, store.memory, self.background, self.installed)
         messenger = SlackMessenger(api)
         platform = InboundPlatform(
             api.capabilities,

@@ -37,8 +37,8 @@ from bot.surfaces.teams.connector.platform import TeamsApp, TeamsPlatform, open_
 from bot.surfaces.teams.connector.tokens import Tokens
 from bot.surfaces.teams.inbound.activities import Activities
 from bot.surfaces.teams.inbound.installation import Installation
-from bot.surfaces.teams.inbound.people import People
-from bot.surfaces.teams.inbound.private_replies import LateDialogs, TeamsMessenger
+from bot.surfaces.teams.inbound.people import TeamsActors
+from bot.surfaces.teams.inbound.private_replies import PressAgain, TeamsMessenger
 from bot.surfaces.teams.inbound.request_url import RequestUrl
 from bot.surfaces.teams.inbound.tokens import FETCH_TIMEOUT_S, MetadataKeys, SigningKeys, TokenVerifier
 from bot.surfaces.teams.inbound.views import QuestionViews
@@ -141,13 +141,13 @@ class TeamsInbound:
         self._platform = platform
         self._store = store
         self.background = BackgroundTasks()
-        self.people = People(settings.teams_tenant_id, platform.directory, store.memory, self.background)
+        self.people = TeamsActors(settings.teams_tenant_id, platform.directory, store.memory, self.background)
         self._messenger = TeamsMessenger(platform)
         ports = InboundPlatform(
             platform.capabilities,
             self.people,
             self._messenger,
-            LateDialogs(self._messenger),
+            PressAgain(self._messenger),
             TeamsLayout(),
             OrphanReconciler(store, platform, Links(store.memory, platform)),
         )

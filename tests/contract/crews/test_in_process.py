@@ -230,7 +230,7 @@ class Unanswered(StoreProxy):
     async def note(self, claim: Claim, name: str, value: str) -> str:  # noqa: ARG002
         return value
 
-    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:
+    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str]) -> None:
         """Nobody goes on from there."""
 
     async def people(self, policy: Policy) -> People:  # noqa: ARG002
@@ -379,7 +379,7 @@ class Remembered(Unanswered):
         super().__init__()
         self.names: list[str] = []
 
-    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], struck: Sequence[str]) -> None:  # noqa: ARG002
+    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str]) -> None:  # noqa: ARG002
         self.names += [name for name, _ in entries if name.startswith("done/")]
 
     async def park(self, claim: Claim, questions: Sequence[str], worked: int) -> bool:  # noqa: ARG002

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bot.core import answering, decision
 from bot.core.actor import Actor, Membership
-from bot.core.alike import label_key
 from bot.core.fields import Field
+from bot.core.labels import label_key
 from bot.core.policy import Approvers, Policy, can_decide, policy_for
 from bot.core.question import (
     Action,
@@ -272,7 +272,7 @@ NOT_SHOWN = {
     "crew_id": "c",
     "task_id": "t",
     "agent_id": "a",
-    "known_as": "k",
+    "content_hash": "k",
     "digest": "d",
     "created_at": 1,
     "deadline_at": 2,

@@ -35,7 +35,7 @@ from bot.surfaces.chat.inbound.parser import (
     nearest,
     parse,
 )
-from bot.surfaces.chat.inbound.ports import People
+from bot.surfaces.chat.inbound.ports import ActorResolver
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
 from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.chat.messages import Message
@@ -87,7 +87,7 @@ class CommandHandlers:
         self,
         platform: Capabilities,
         store: Store,
-        people: People,
+        people: ActorResolver,
         starter: RunStarter,
         console: ConsoleLinks,
     ) -> None:

@@ -16,7 +16,13 @@ from bot.surfaces.chat.inbound.field_forms import FieldForms
 from bot.surfaces.chat.inbound.forms import FormHandlers
 from bot.surfaces.chat.inbound.known_people import KnownPeople
 from bot.surfaces.chat.inbound.pending_requests import PendingRequests
-from bot.surfaces.chat.inbound.ports import FormOpener, Orphans, People, PrivateMessenger, QuestionLayout
+from bot.surfaces.chat.inbound.ports import (
+    ActorResolver,
+    FormOpener,
+    Orphans,
+    PrivateMessenger,
+    QuestionLayout,
+)
 from bot.surfaces.chat.inbound.presses import PressHandlers
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.inbound.routing import MessageRouter
@@ -30,7 +36,7 @@ class InboundPlatform:
     """What the engine needs of a platform."""
 
     capabilities: Capabilities
-    people: People
+    people: ActorResolver
     messenger: PrivateMessenger
     forms: FormOpener
     layout: QuestionLayout

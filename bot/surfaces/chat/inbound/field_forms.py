@@ -22,7 +22,7 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.form_drafts import FormDrafts
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
-from bot.surfaces.chat.inbound.ports import People
+from bot.surfaces.chat.inbound.ports import ActorResolver
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter, filling
 from bot.surfaces.chat.messages import Form, Limits, Paragraph
 from bot.surfaces.chat.platform import Capabilities
@@ -56,7 +56,12 @@ class FieldForms:
     """Handles forms of typed fields: what is wrong is said at each field, where the values stay."""
 
     def __init__(
-        self, platform: Capabilities, store: Store, people: People, answers: Answers, starter: RunStarter
+        self,
+        platform: Capabilities,
+        store: Store,
+        people: ActorResolver,
+        answers: Answers,
+        starter: RunStarter,
     ) -> None:
         self._limits = platform.limits
         self._people = people

@@ -13,7 +13,7 @@ from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.decisions import Decisions
 from bot.surfaces.chat.inbound.field_forms import CALLBACKS, FieldForms
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
-from bot.surfaces.chat.inbound.ports import People
+from bot.surfaces.chat.inbound.ports import ActorResolver
 from bot.surfaces.chat.messages import Form
 from bot.surfaces.chat.wording import forms, sentences
 
@@ -22,7 +22,7 @@ class FormHandlers:
     """Handles submitted forms. What is wrong is said in the form, where the words stay for another try."""
 
     def __init__(
-        self, store: Store, people: People, answers: Answers, decisions: Decisions, fields: FieldForms
+        self, store: Store, people: ActorResolver, answers: Answers, decisions: Decisions, fields: FieldForms
     ) -> None:
         self._store = store
         self._decisions = decisions

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from bot.core.actor import Actor
 from bot.core.directory import Directory
 from bot.core.locales import Locale
-from bot.surfaces.chat.inbound.ports import People
+from bot.surfaces.chat.inbound.ports import ActorResolver
 
 
 class KnownPeople:
-    """A platform's people as the rest of the engine sees them. Implements the port `People`."""
+    """A platform's people as the rest of the engine sees them. Implements the port `ActorResolver`."""
 
-    def __init__(self, people: People, directory: Directory) -> None:
+    def __init__(self, people: ActorResolver, directory: Directory) -> None:
         self._people = people
         self._directory = directory
 

@@ -25,7 +25,7 @@ class Unrecognised(CrewdeckError):  # noqa: N818 - named as its kin in core/erro
         super().__init__(sentences.unrecognised(platform))
 
 
-class People(Protocol):
+class ActorResolver(Protocol):
     """Who acts."""
 
     async def actor(self, user: str, installation: str = "") -> Actor:

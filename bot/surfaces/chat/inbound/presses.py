@@ -20,7 +20,7 @@ from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view
 from bot.surfaces.chat.inbound.decisions import Decisions
 from bot.surfaces.chat.inbound.forms import FormHandlers
 from bot.surfaces.chat.inbound.interactions import SILENT, Press, Reply
-from bot.surfaces.chat.inbound.ports import Orphans, People
+from bot.surfaces.chat.inbound.ports import ActorResolver, Orphans
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.inbound.starting import RunStarter, filling
 from bot.surfaces.chat.messages import Limits
@@ -34,7 +34,7 @@ class PressHandlers:
     """Handles presses. Who pressed is checked here and in the store, whatever the button carries."""
 
     store: Store
-    people: People
+    people: ActorResolver
     answers: Answers
     decisions: Decisions
     orphans: Orphans

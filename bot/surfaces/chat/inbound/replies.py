@@ -13,7 +13,7 @@ from bot.core.run import Run
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
-from bot.surfaces.chat.inbound.ports import People, Unrecognised
+from bot.surfaces.chat.inbound.ports import ActorResolver, Unrecognised
 from bot.surfaces.chat.messages import Line
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import Capabilities
@@ -32,7 +32,7 @@ Asked = tuple[Run, Question]
 class Replies:
     """Finds the question that a reply answers. Never guesses."""
 
-    def __init__(self, platform: Capabilities, store: Store, people: People, answers: Answers) -> None:
+    def __init__(self, platform: Capabilities, store: Store, people: ActorResolver, answers: Answers) -> None:
         self._surface = platform.surface
         self._limits = platform.limits
         self._store = store

@@ -21,7 +21,7 @@ from bot.surfaces.chat.inbound.ack_handler import Work
 from bot.surfaces.chat.inbound.commands import CommandContext, CommandHandlers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
 from bot.surfaces.chat.inbound.parser import is_command, looks_like_command
-from bot.surfaces.chat.inbound.ports import Orphans, People
+from bot.surfaces.chat.inbound.ports import ActorResolver, Orphans
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.message_keys import Posted
 
@@ -31,7 +31,9 @@ HELP = "help"
 class MessageRouter:
     """Hands messages to commands, replies, and who reconciles orphaned messages."""
 
-    def __init__(self, people: People, commands: CommandHandlers, replies: Replies, orphans: Orphans) -> None:
+    def __init__(
+        self, people: ActorResolver, commands: CommandHandlers, replies: Replies, orphans: Orphans
+    ) -> None:
         self._people = people
         self._orphans = orphans
         self._commands = commands

@@ -23,7 +23,7 @@ from bot.surfaces.chat.messages import (
     Message,
     Paragraph,
     Quote,
-    Theirs,
+    Untrusted,
     joined,
     said,
 )
@@ -48,7 +48,7 @@ def which(asked: Sequence[tuple[Run, Question]], reply: str, reply_id: str, limi
 def _which_row(run: Run, question: Question, reply_id: str) -> tuple[Block, Block]:
     target = Target(run.id, question.id, reply_id).encode()
     prompt = question.prompt.strip()
-    about = (crew_title(run.crew), " asks: ", Theirs(prompt, QUOTED_UNITS))
+    about = (crew_title(run.crew), " asks: ", Untrusted(prompt, QUOTED_UNITS))
     button = Button(prompt or "This one", actions.which(question.id), target, f"For: {prompt}")
     return Paragraph(about), Actions((button,))
 
@@ -62,7 +62,7 @@ def already_settled(question: Question) -> Line:
     """Somebody replies after the decision."""
     outcome = question.outcome
     by: Line = (" by ", Mention(outcome.by.principal)) if outcome and outcome.by else ()
-    decision: Line = (": ", Theirs(outcome.text(question.options), PROMPT_UNITS)) if outcome else ()
+    decision: Line = (": ", Untrusted(outcome.text(question.options), PROMPT_UNITS)) if outcome else ()
     return ("The last question here was already settled", *by, *decision, ". Your reply was not passed on.")
 
 
@@ -73,7 +73,7 @@ def refusal(ruling: Ruling, policy: Policy) -> Line:
     if ruling.code == "not_allowed":
         return policies.not_allowed(ruling, policy)
     if ruling.code == "invalid_answer" and "action" in ruling.errors:
-        return ("This takes no such answer: ", Theirs(ruling.errors["action"], TEXT_UNITS, "plain"), ".")
+        return ("This takes no such answer: ", Untrusted(ruling.errors["action"], TEXT_UNITS, "plain"), ".")
     return (answering.explain(ruling, ""),)
 
 
@@ -94,7 +94,7 @@ def fill_in_form(question: Question) -> Message:
     """Somebody answers a form in words: a button to the form."""
     text: Line = (
         "Words don't answer a form, so nothing was sent: “",
-        Theirs(question.prompt, PROMPT_UNITS),
+        Untrusted(question.prompt, PROMPT_UNITS),
         "”.",
     )
     target = Target(question.run_id, question.id, digest=question.digest).encode()
@@ -117,5 +117,5 @@ def counted_of(action: Action, counted: int, refused: Sequence[tuple[str, Line]]
     done = "Approved" if action is Action.APPROVE else "Rejected"
     total = counted + len(refused)
     lines: list[Line] = [(Bold(f"{done} {counted} of {total}."),)]
-    lines += [("• ", Theirs(about, PROMPT_UNITS), ": ", *why) for about, why in refused]
+    lines += [("• ", Untrusted(about, PROMPT_UNITS), ": ", *why) for about, why in refused]
     return said(*joined(lines))

@@ -24,8 +24,8 @@ from bot.surfaces.chat.messages import (
     Option,
     Paragraph,
     SmallPrint,
-    Theirs,
     Time,
+    Untrusted,
     joined,
 )
 from bot.surfaces.chat.shortening import length
@@ -82,7 +82,7 @@ def _literal(card: QuestionCard, limits: Limits) -> list[Block]:
 def _what(card: QuestionCard) -> Line:
     if card.call is not None:
         return gates.headline(card.call)
-    return Theirs(card.asker, 100), " asks for approval: ", Theirs(card.prompt, PROMPT_UNITS)
+    return Untrusted(card.asker, 100), " asks for approval: ", Untrusted(card.prompt, PROMPT_UNITS)
 
 
 def is_complete(card: QuestionCard, limits: Limits) -> bool:

@@ -19,15 +19,15 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.messages import (
     Block,
     Command,
-    Field,
     FieldType,
     Form,
+    Input,
     Limits,
     Message,
     Option,
     Paragraph,
     Quote,
-    Theirs,
+    Untrusted,
     said,
 )
 from bot.surfaces.chat.shortening import length, truncate
@@ -48,7 +48,7 @@ EMPTY: Mapping[str, JsonValue] = {}
 def reject_form(question: Question) -> Form:
     """The form for the reason of a rejection."""
     verb = "Decline" if question.kind is QuestionKind.FORM else "Reject"
-    reason = Field(
+    reason = Input(
         name=actions.REPLY_FIELD,
         label="Why?",
         type=FieldType.TEXT,
@@ -89,13 +89,13 @@ def _about(question: Question) -> Block:
     return Quote(truncate(question.prompt, PROMPT_UNITS))
 
 
-def _fields(question: Question, limits: Limits) -> list[Field]:
+def _fields(question: Question, limits: Limits) -> list[Input]:
     if question.call is not None:
         call = question.call
         return [_argument(call, name) for name in _editable(call) if _fits(call.arguments[name], limits)]
     if not _fits(question.context, limits):
         return []
-    return [Field(TEXT_FIELD, "The text that you approve", FieldType.TEXT, value=question.context)]
+    return [Input(TEXT_FIELD, "The text that you approve", FieldType.TEXT, value=question.context)]
 
 
 def _left_out(question: Question, limits: Limits) -> list[Block]:
@@ -105,7 +105,7 @@ def _left_out(question: Question, limits: Limits) -> list[Block]:
     names = [name for name in _editable(call) if not _fits(call.arguments[name], limits)]
     if not names:
         return []
-    shown = listed([(Theirs(name, gates.NAME_UNITS),) for name in names], "and")
+    shown = listed([(Untrusted(name, gates.NAME_UNITS),) for name in names], "and")
     return [Paragraph((*shown, " can be edited in the console only: the text is too long for a form."))]
 
 
@@ -175,10 +175,10 @@ def at_fields(errors: Mapping[str, str], known: Sequence[str]) -> dict[str, str]
     return found
 
 
-def _argument(call: ToolCall, name: str) -> Field:
+def _argument(call: ToolCall, name: str) -> Input:
     value, schema = call.arguments[name], _schema(call, name)
     kind, options = _kind(schema, value)
-    return Field(
+    return Input(
         argument_field(name),
         str(schema.get("title") or name),
         kind,

@@ -25,7 +25,7 @@ from bot.surfaces.chat.messages import (
     PlainText,
     Quote,
     SmallPrint,
-    Theirs,
+    Untrusted,
 )
 from bot.surfaces.chat.wording import fields as widgets
 from bot.surfaces.chat.wording import question_messages
@@ -131,7 +131,7 @@ def _other_steps(filling: Filling, metadata: str) -> list[Block]:
     if filling.rest and filling.is_last:
         rest = [f"{each.title}: {widgets.in_words(each, filling.values) or '-'}" for each in filling.rest]
         blocks.append(
-            SmallPrint((("In the next step, if you like:",),), (Theirs("; ".join(rest), REST_UNITS),))
+            SmallPrint((("In the next step, if you like:",),), (Untrusted("; ".join(rest), REST_UNITS),))
         )
         buttons.append(Button("More...", actions.MORE, metadata, "Go to the next step"))
     return [*blocks, Actions(tuple(buttons))] if buttons else blocks

@@ -15,7 +15,7 @@ from bot.core.forms import MAX_CHOICE_UNITS, default_of, parse
 from bot.core.locales import Locale
 from bot.core.text import valid, visible
 from bot.surfaces.chat import actions, messages
-from bot.surfaces.chat.messages import Block, Bold, Frame, Limits, Option, Paragraph, Theirs
+from bot.surfaces.chat.messages import Block, Bold, Frame, Limits, Option, Paragraph, Untrusted
 from bot.surfaces.chat.shortening import length, short
 
 STEP_FIELDS = 6
@@ -67,7 +67,7 @@ def blocks(fields: Sequence[Field], values: Values, limits: Limits, locale: Loca
 
 def _blocks(field: Field, values: Values, limits: Limits, locale: Locale) -> list[Block]:
     given = values.get(field.name)
-    widget = messages.Field(
+    widget = messages.Input(
         name=actions.input_field(field.name),
         action=actions.CHANGED,
         label=field.title,
@@ -82,7 +82,7 @@ def _blocks(field: Field, values: Values, limits: Limits, locale: Locale) -> lis
         return [widget]
     offered = (short(each, MAX_CHOICE_UNITS) for each in field.choices[: limits.options])
     choices = "\n".join(f"{number}. {each}" for number, each in enumerate(offered, start=1))
-    heading = Paragraph((Theirs(field.title, style="bold", suffix=":"),))
+    heading = Paragraph((Untrusted(field.title, style="bold", suffix=":"),))
     return [heading, Frame(choices), widget]
 
 
@@ -196,7 +196,7 @@ def errors(fields: Sequence[Field], problems: Mapping[str, str]) -> dict[str, st
 def wrong(fields: Sequence[Field], problems: Mapping[str, str]) -> list[Block]:
     """What is wrong with these fields, to stand above them where a form can't say it at each one."""
     return [
-        Paragraph((Bold("⚠ "), Theirs(f"{field.title} {problems[field.name]}", style="plain")))
+        Paragraph((Bold("⚠ "), Untrusted(f"{field.title} {problems[field.name]}", style="plain")))
         for field in fields
         if field.name in problems
     ]

@@ -15,17 +15,17 @@ from bot.surfaces.chat.messages import (
     Block,
     Bold,
     Divider,
-    Field,
     FieldType,
     Form,
     Frame,
+    Input,
     Limits,
     Message,
     Notice,
     Paragraph,
     Quote,
     SmallPrint,
-    Theirs,
+    Untrusted,
 )
 from bot.surfaces.chat.shortening import truncate
 from bot.surfaces.chat.wording import policies, question_buttons, question_messages, sentences
@@ -44,7 +44,7 @@ def reply_form(question: Question) -> Form:
     """The form for an answer in words, or for the changes that a review asks for."""
     review = question.kind is QuestionKind.REVIEW
     hint = "" if question.kind is QuestionKind.TEXT else "Passed on as words; it never counts as an approval."
-    field = Field(
+    field = Input(
         name=actions.REPLY_FIELD,
         action=actions.REPLY_FIELD,
         label="What should change?" if review else "Your answer",
@@ -64,7 +64,7 @@ def filled(form: Form, values: Mapping[str, str], errors: Mapping[str, str]) -> 
     """A form that was submitted, with what was filled in, and what is wrong before its fields."""
     blocks: list[Block] = []
     for block in form.blocks:
-        if not isinstance(block, Field):
+        if not isinstance(block, Input):
             blocks.append(block)
             continue
         if why := errors.get(block.name):
@@ -75,7 +75,7 @@ def filled(form: Form, values: Mapping[str, str], errors: Mapping[str, str]) -> 
 
 
 def _wrong(why: str) -> Paragraph:
-    return Paragraph((Bold("⚠ "), Theirs(why, style="plain")))
+    return Paragraph((Bold("⚠ "), Untrusted(why, style="plain")))
 
 
 # ── a question in full ──────────────────────────────────────────────────────────────────────────────────
@@ -97,7 +97,7 @@ def full_text(run: Run, question: Question, limits: Limits) -> Form:
         ]
     else:
         blocks = question_messages.in_full(card, limits)
-    blocks += policies.standing(card)
+    blocks += policies.progress(card)
     deciding = [*question_buttons.deciding(card, limits), *question_buttons.withdrawing(card)]
     if question.open and deciding:
         blocks += [Divider(), Actions(tuple(deciding))]

@@ -15,7 +15,17 @@ from bot.core.difference import word_difference
 from bot.core.text import visible
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat.cards import QuestionCard, is_edited
-from bot.surfaces.chat.messages import Block, Difference, Frame, Line, Paragraph, Span, Theirs, Time, joined
+from bot.surfaces.chat.messages import (
+    Block,
+    Difference,
+    Frame,
+    Line,
+    Paragraph,
+    Span,
+    Time,
+    Untrusted,
+    joined,
+)
 from bot.surfaces.chat.shortening import beginning, length
 from bot.surfaces.chat.wording import policies
 
@@ -33,12 +43,12 @@ AS_THE_APP = "as the app"
 
 def headline(call: ToolCall) -> Line:
     """`Send € 1,200 to Acme · with the tool send_money · as the app`, as the call stands now."""
-    whom: Line = (" · ", Theirs(call.on_behalf, NAME_UNITS) if call.on_behalf.strip() else AS_THE_APP)
+    whom: Line = (" · ", Untrusted(call.on_behalf, NAME_UNITS) if call.on_behalf.strip() else AS_THE_APP)
     edited: Line = (", as edited",) if is_edited(call) else ()
     if summary := call.summary.strip():
-        what = Theirs(summary, TITLE_UNITS, "strong")
-        return (what, " · with the tool ", Theirs(call.tool, NAME_UNITS), *whom, *edited)
-    return ("Use the tool ", Theirs(call.tool, NAME_UNITS, "strong"), *whom, *edited)
+        what = Untrusted(summary, TITLE_UNITS, "strong")
+        return (what, " · with the tool ", Untrusted(call.tool, NAME_UNITS), *whom, *edited)
+    return ("Use the tool ", Untrusted(call.tool, NAME_UNITS, "strong"), *whom, *edited)
 
 
 def summaries(call: ToolCall) -> frozenset[str]:
@@ -75,7 +85,11 @@ def arguments(call: ToolCall) -> list[Block]:
 def beginning_of_arguments(call: ToolCall) -> list[Block]:
     """The first arguments, shortened, where a message can't show all of them."""
     lines: list[Line] = [
-        (_name(name), " ", Theirs(beginning(value_text(value), SHORTENED_VALUE_UNITS), SHORTENED_VALUE_UNITS))
+        (
+            _name(name),
+            " ",
+            Untrusted(beginning(value_text(value), SHORTENED_VALUE_UNITS), SHORTENED_VALUE_UNITS),
+        )
         for name, value in list(call.arguments.items())[:SHORTENED_ARGUMENTS]
     ]
     if (hidden := len(call.arguments) - SHORTENED_ARGUMENTS) > 0:
@@ -112,11 +126,11 @@ def _short(value: JsonValue) -> Line | None:
     text = value_text(value)
     if "\n" in text or len(text) > SHORT_UNITS or length(visible(text)) > SHORT_UNITS:
         return None
-    return (Theirs(text, None),)
+    return (Untrusted(text, None),)
 
 
-def _name(name: str) -> Theirs:
-    return Theirs(_one_line(name), None, "bold", suffix=":")
+def _name(name: str) -> Untrusted:
+    return Untrusted(_one_line(name), None, "bold", suffix=":")
 
 
 def _one_line(name: str) -> str:

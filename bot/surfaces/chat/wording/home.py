@@ -22,8 +22,8 @@ from bot.surfaces.chat.messages import (
     Paragraph,
     Quote,
     SmallPrint,
-    Theirs,
     Time,
+    Untrusted,
 )
 from bot.surfaces.chat.shortening import beginning
 from bot.surfaces.chat.wording import policies
@@ -79,15 +79,21 @@ def home(
 def _question(asked: AskedQuestion) -> list[Block]:
     card = asked.card
     until: Line = (". Waits until ", Time(card.deadline_at)) if card.deadline_at is not None else ()
-    line = (Theirs(card.title, TITLE_UNITS, "bold"), ": ", Theirs(card.asker, TITLE_UNITS), " asks", *until)
+    line = (
+        Untrusted(card.title, TITLE_UNITS, "bold"),
+        ": ",
+        Untrusted(card.asker, TITLE_UNITS),
+        " asks",
+        *until,
+    )
     link = _link(asked.link, f"question:{card.question_id}", "Answer", f"Go to: {card.prompt}")
-    standing = policies.standing(card)
-    return [Paragraph(line), Quote(beginning(card.prompt, PROMPT_UNITS)), *standing, *link]
+    progress = policies.progress(card)
+    return [Paragraph(line), Quote(beginning(card.prompt, PROMPT_UNITS)), *progress, *link]
 
 
 def _run(listed: ListedRun) -> list[Block]:
     run = listed.run
-    title = Theirs(run.crew.title, TITLE_UNITS, "bold")
+    title = Untrusted(run.crew.title, TITLE_UNITS, "bold")
     line = (title, f" {STATES[run.status]} · ", Time(run.created_at), " · ", Code(ids.short(run.id)))
     link = _link(listed.link, f"run:{run.id}", "Open", f"Go to the run of {run.crew.title}")
     return [Paragraph(line), *link]
@@ -106,6 +112,6 @@ def _crews(crews: Sequence[Crew]) -> list[Block]:
 
 
 def _crew(crew: Crew) -> Line:
-    command = Theirs(f"/crew start {crew.name}", TITLE_UNITS)
-    about: Line = (" ", Theirs(crew.description, 200, "plain")) if crew.description.strip() else ()
-    return (command, " ", Theirs(crew.title, 80, "bold"), *about)
+    command = Untrusted(f"/crew start {crew.name}", TITLE_UNITS)
+    about: Line = (" ", Untrusted(crew.description, 200, "plain")) if crew.description.strip() else ()
+    return (command, " ", Untrusted(crew.title, 80, "bold"), *about)

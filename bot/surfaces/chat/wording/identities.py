@@ -19,7 +19,7 @@ from bot.surfaces.chat.messages import (
     Option,
     Paragraph,
     Select,
-    Theirs,
+    Untrusted,
     joined,
     said,
 )
@@ -80,7 +80,7 @@ def _linked(mine: Sequence[Actor]) -> list[Line]:
 
 
 def _person(actor: Actor) -> Line:
-    return (Theirs(actor.label, NAME_UNITS), f" in {SURFACES.get(actor.surface, actor.surface)}")
+    return (Untrusted(actor.label, NAME_UNITS), f" in {SURFACES.get(actor.surface, actor.surface)}")
 
 
 def _plain(actor: Actor) -> str:

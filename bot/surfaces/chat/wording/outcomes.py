@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.core.question import Action, QuestionKind
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.messages import Block, Bold, Limits, Line, Message, Paragraph, Quote, Theirs, Time
+from bot.surfaces.chat.messages import Block, Bold, Limits, Line, Message, Paragraph, Quote, Time, Untrusted
 from bot.surfaces.chat.shortening import beginning
 from bot.surfaces.chat.wording import policies, question_messages
 
@@ -26,7 +26,7 @@ def settled(card: QuestionCard, limits: Limits) -> Message:
     if words := _comment(card):
         blocks.append(Quote(beginning(words, ANSWER_UNITS)))
     blocks += policies.responses(card)
-    return Message((*outcome, " ", Theirs(card.prompt, 300, lines=True)), tuple(blocks))
+    return Message((*outcome, " ", Untrusted(card.prompt, 300, lines=True)), tuple(blocks))
 
 
 def outcome_line(card: QuestionCard) -> Line:
@@ -51,7 +51,7 @@ def _verb(card: QuestionCard) -> Line:  # noqa: PLR0911 - one for each action
         case Action.CHOOSE:
             chosen = next((o.label for o in card.options if outcome and o.id == outcome.value), "")
             in_time = "" if outcome and outcome.by else " (nobody answered in time)"
-            return "✅ ", Bold("Chosen:"), " ", Theirs(chosen, LABEL_UNITS), in_time
+            return "✅ ", Bold("Chosen:"), " ", Untrusted(chosen, LABEL_UNITS), in_time
         case Action.RESPOND:
             review = card.kind is QuestionKind.REVIEW
             return ("✏️ ", Bold("Changes requested")) if review else ("💬 ", Bold("Answered in words"))

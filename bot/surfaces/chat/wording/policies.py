@@ -13,7 +13,7 @@ from bot.core.people import without_tenant
 from bot.core.policy import ANYONE, Objection, OnReject, Policy, is_live_group, member
 from bot.core.question import Action, Counted
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.messages import Block, Bold, Line, Mention, Paragraph, Part, Theirs, Time, joined
+from bot.surfaces.chat.messages import Block, Bold, Line, Mention, Paragraph, Part, Time, Untrusted, joined
 
 MAX_NAMED = 5
 """So many people or groups are named; of more the number is said."""
@@ -52,7 +52,7 @@ def _word(word: str) -> Line:
     named = member(word)
     if is_live_group(named) or _is_person(word):
         return (Mention(named),)
-    return (Theirs(word, NAME_UNITS),)
+    return (Untrusted(word, NAME_UNITS),)
 
 
 def _is_person(word: str) -> bool:
@@ -78,7 +78,9 @@ def rule(policy: Policy) -> Line:
         (", but not ", *listed([_word(each) for each in policy.not_], "nor")) if policy.not_ else ()
     )
     named: Line = (
-        (" Policy ", Theirs(policy.name, NAME_UNITS), f", version {policy.version}.") if policy.name else ()
+        (" Policy ", Untrusted(policy.name, NAME_UNITS), f", version {policy.version}.")
+        if policy.name
+        else ()
     )
     return (*_needed(policy), *excluded, ".", *_on_reject(policy), *named)
 
@@ -102,7 +104,7 @@ def _on_reject(policy: Policy) -> Line:
 # ── how far a decision is ───────────────────────────────────────────────────────────────────────────────
 
 
-def standing(card: QuestionCard) -> list[Block]:
+def progress(card: QuestionCard) -> list[Block]:
     """How many have decided, who, and who is needed; who no longer counts. Empty while nobody has."""
     lines = standing_lines(card)
     return [Paragraph(joined(lines))] if lines else []
@@ -110,7 +112,7 @@ def standing(card: QuestionCard) -> list[Block]:
 
 def standing_lines(card: QuestionCard) -> list[Line]:
     """The same, line by line."""
-    so_far = card.standing
+    so_far = card.progress
     lines: list[Line] = []
     if card.open and (card.policy.seats > 1 or so_far.counted):
         lines.append(progress(card))
@@ -126,14 +128,14 @@ def responses(card: QuestionCard) -> list[Block]:
         return []
     lines: list[Line] = []
     for each in counted:
-        said: Line = (": ", Theirs(each.comment, COMMENT_UNITS)) if each.comment.strip() else ()
+        said: Line = (": ", Untrusted(each.comment, COMMENT_UNITS)) if each.comment.strip() else ()
         lines.append(("• ", *_counted(card, each, settled=True), *said))
     return [Paragraph(joined(lines))]
 
 
 def progress(card: QuestionCard) -> Line:
     """`1 of 2 · Ada, 10:42 · needs one more of @finance`."""
-    so_far = card.standing
+    so_far = card.progress
     parts: list[Part] = [Bold(f"{so_far.approved} of {card.policy.seats}")]
     for each in so_far.counted[-MAX_NAMED:]:
         parts += [" · ", *_counted(card, each)]
@@ -146,12 +148,12 @@ def _counted(card: QuestionCard, each: Counted, *, settled: bool = False) -> Lin
         what = (" rejected",)
     elif each.action is Action.CHOOSE:
         label = next((option.label for option in card.options if option.id == each.value), "")
-        what = (" chose ", Theirs(label, NAME_UNITS))
+        what = (" chose ", Untrusted(label, NAME_UNITS))
     return (person(each.by), *what, ", ", Time(each.at))
 
 
 def _missing(card: QuestionCard) -> Line:
-    so_far = card.standing
+    so_far = card.progress
     left = card.policy.seats - so_far.approved
     more = "needs one more of " if left == 1 else f"needs {left} more of "
     names = [_word(each) for each in so_far.missing or card.policy.per_group]
@@ -182,7 +184,9 @@ def not_allowed(ruling: Ruling, policy: Policy) -> Line:
         case Objection.UNREADABLE_GROUP:
             return (
                 "Nothing was counted: it can't be found out now whether you may decide this. ",
-                Theirs(ruling.reason, REASON_UNITS, "plain") if ruling.reason else "A group can't be read.",
+                Untrusted(ruling.reason, REASON_UNITS, "plain")
+                if ruling.reason
+                else "A group can't be read.",
             )
         case _:
             return ("This isn't yours to decide. Ask ", *who(policy), ".")

@@ -31,8 +31,8 @@ from bot.surfaces.chat.messages import (
     Paragraph,
     Part,
     Select,
-    Theirs,
     Time,
+    Untrusted,
     joined,
     said,
 )
@@ -102,14 +102,14 @@ def usage(problem: Line = ()) -> Message:
 
 def unknown_word(word: str, verb: str) -> Message:
     """A word that is no command, but nearly one."""
-    return usage(("I don't know ", Theirs(word), ". Did you mean ", Code(verb), "?"))
+    return usage(("I don't know ", Untrusted(word), ". Did you mean ", Code(verb), "?"))
 
 
 def unknown_crew(problem: str, meant: str | None, crews: Iterable[str]) -> Message:
     """A word that is no crew, with the crew that was perhaps `meant`, or else all of them."""
-    about = Theirs(problem, TEXT_UNITS, "plain")
+    about = Untrusted(problem, TEXT_UNITS, "plain")
     if meant:
-        return usage((about, " Did you mean ", Theirs(f"start {meant}"), "?"))
+        return usage((about, " Did you mean ", Untrusted(f"start {meant}"), "?"))
     return usage((about, " There is: ", *_names(crews), "."))
 
 
@@ -125,21 +125,21 @@ def _waiting(waiting: Sequence[QuestionCard]) -> list[Line]:
         return []
     lines: list[Line] = [(Bold("Waiting for you"),)]
     for card in waiting:
-        run = (Theirs(card.title, TITLE_UNITS, "bold"), ", run ", Code(ids.short(card.run_id)))
-        lines.append(("• ", *run, ": ", Theirs(card.prompt, PROMPT_UNITS)))
+        run = (Untrusted(card.title, TITLE_UNITS, "bold"), ", run ", Code(ids.short(card.run_id)))
+        lines.append(("• ", *run, ": ", Untrusted(card.prompt, PROMPT_UNITS)))
         lines += [("    ", *each) for each in policies.standing_lines(card)]
     return lines
 
 
 def _names(crews: Iterable[str]) -> Line:
-    listed = [part for name in crews for part in (", ", Theirs(name))]
+    listed = [part for name in crews for part in (", ", Untrusted(name))]
     return tuple(listed[1:]) or ("none yet",)
 
 
 def problems(crew: Crew, wrong: Mapping[str, str], limits: Limits) -> Message:
     """Why a crew was not started."""
     lines: list[Line] = [("I can't start ", crew_title(crew), ":")]
-    lines += [("• ", Theirs(name), " ", _text(why)) for name, why in wrong.items()]
+    lines += [("• ", Untrusted(name), " ", _text(why)) for name, why in wrong.items()]
     return _message(lines, limits)
 
 
@@ -151,18 +151,18 @@ def fill_in(crew: Crew, draft: str) -> Message:
     return Message(text, (Paragraph(text), Actions((button,))))
 
 
-def crew_title(crew: Crew) -> Theirs:
+def crew_title(crew: Crew) -> Untrusted:
     """A crew's title, in bold."""
-    return Theirs(crew.title, TITLE_UNITS, "bold")
+    return Untrusted(crew.title, TITLE_UNITS, "bold")
 
 
-def _text(text: str) -> Theirs:
-    return Theirs(text, TEXT_UNITS, "plain")
+def _text(text: str) -> Untrusted:
+    return Untrusted(text, TEXT_UNITS, "plain")
 
 
 def _crew(crew: Crew) -> list[Line]:
     description: Line = (": ", _text(crew.description)) if crew.description.strip() else ()
-    lines: list[Line] = [(crew_title(crew), " (", Theirs(crew.name), ")", *description)]
+    lines: list[Line] = [(crew_title(crew), " (", Untrusted(crew.name), ")", *description)]
     return lines + [("    • ", *_input(field, crew.main_input)) for field in crew.inputs]
 
 
@@ -176,7 +176,7 @@ def _input(field: Field, main_input: str | None) -> Line:
         about.append(("free text goes here",))
     described = [part for at, each in enumerate(about) for part in ((", ", *each) if at else each)]
     description: Line = (": ", _text(field.description)) if field.description.strip() else ()
-    return (Theirs(field.name), " (", *described, ")", *description)
+    return (Untrusted(field.name), " (", *described, ")", *description)
 
 
 # ── runs ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -234,7 +234,7 @@ def run_state(
     if wait is not None and wait.code is not WaitFor.PAUSED:
         lines.append(("• ", _text(wait.message)))
     for question in (each for each in asked if each.open):
-        prompt = Theirs(question.prompt, PROMPT_UNITS)
+        prompt = Untrusted(question.prompt, PROMPT_UNITS)
         lines.append(("• waits for ", *deciders(question.policy), ": ", prompt))
         lines += [("    ", *each) for each in policies.standing_lines(question_card(run, question))]
         if why := untold.get(question.id):
@@ -355,7 +355,7 @@ def _units(part: Part) -> int:
             return len(part)
         case Bold() | Code() | Command() | Link():
             return len(part.words)
-        case Theirs():
+        case Untrusted():
             return length(short(part.text, part.limit or len(part.text)))
         case _:
             return 20

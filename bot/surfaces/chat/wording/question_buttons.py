@@ -54,7 +54,7 @@ def audience(card: QuestionCard) -> Audience | None:
 
 def withdrawing(card: QuestionCard) -> list[Element]:
     """What takes a response back, while there is one."""
-    if not card.standing.counted and not card.standing.fell_out:
+    if not card.progress.counted and not card.progress.fell_out:
         return []
     return [Button("Take back", actions.WITHDRAW, _target(card), "Take your own answer back")]
 

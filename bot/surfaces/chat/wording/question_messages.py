@@ -33,8 +33,8 @@ from bot.surfaces.chat.messages import (
     Part,
     Quote,
     SmallPrint,
-    Theirs,
     Time,
+    Untrusted,
 )
 from bot.surfaces.chat.shortening import beginning, length, short
 from bot.surfaces.chat.wording import gates, policies, question_buttons
@@ -95,7 +95,7 @@ def ask(card: QuestionCard, limits: Limits) -> Message:
         blocks.append(Notice((Bold("This is only the beginning."), f" {how}")))
     pressed = question_buttons.row(card, limits, in_full=where is Fit.MESSAGE)
     row = Actions(pressed, question_buttons.audience(card))
-    blocks += [*edits(card, limits), *policies.standing(card), row]
+    blocks += [*edits(card, limits), *policies.progress(card), row]
     blocks += [*_who(card), *_small_print(card, where, limits)]
     return Message(_summary(card), tuple(blocks))
 
@@ -105,13 +105,13 @@ def elsewhere(card: QuestionCard, limits: Limits) -> Message:
     where = fit(card, limits)
     who = SmallPrint(((*deciders(card), " can answer, and was asked in a direct message."),))
     partial = [] if where is Fit.MESSAGE else [SmallPrint((("This is only the beginning.",),))]
-    shown = (*body(card, where, limits), *partial, *edits(card, limits), *policies.standing(card))
+    shown = (*body(card, where, limits), *partial, *edits(card, limits), *policies.progress(card))
     return Message(_summary(card), (Paragraph(headline(card)), *shown, who))
 
 
 def headline(card: QuestionCard) -> Line:
     """Who asks for what; of a gate, what is done, on what and as whom."""
-    asker = Theirs(card.asker, NAME_UNITS)
+    asker = Untrusted(card.asker, NAME_UNITS)
     if card.call is not None:
         return (*gates.headline(card.call), "\n", asker, " asks for approval before it does that")
     match card.kind:
@@ -235,7 +235,7 @@ def _after_timeout(card: QuestionCard, limits: Limits) -> Line:
         case OnTimeout.REJECTS:
             return ("If nobody answers, it counts as rejected.",)
         case OnTimeout.CHOOSES:
-            chosen = Theirs(card.timeout_label, limits.label_units, "plain")
+            chosen = Untrusted(card.timeout_label, limits.label_units, "plain")
             return "If nobody answers, it is “", chosen, "”."
         case OnTimeout.EXPIRES:
             return ("If nobody answers, the question expires; nothing is approved by silence.",)
@@ -244,7 +244,7 @@ def _after_timeout(card: QuestionCard, limits: Limits) -> Line:
 def _summary(card: QuestionCard) -> Line:
     if card.call is not None and not _prompt(card):
         return headline(card)
-    return (*headline(card), ": ", Theirs(card.prompt, 500, lines=True))
+    return (*headline(card), ": ", Untrusted(card.prompt, 500, lines=True))
 
 
 # ── news of an open question ────────────────────────────────────────────────────────────────────────────
@@ -255,8 +255,8 @@ def reminder(card: QuestionCard, link: str | None) -> Message:
     about = Link("this question", link) if link else "the question above"
     until = (" It waits until ", Time(card.deadline_at), ".") if card.deadline_at is not None else ()
     notice = (*deciders(card), ": ", about, " is still open.", *until)
-    summary = (*notice, " “", Theirs(card.prompt, 300, lines=True), "”")
-    return Message(summary, (Notice(notice), *policies.standing(card), Quote(short(card.prompt, 300))))
+    summary = (*notice, " “", Untrusted(card.prompt, 300, lines=True), "”")
+    return Message(summary, (Notice(notice), *policies.progress(card), Quote(short(card.prompt, 300))))
 
 
 def edited(card: QuestionCard, link: str | None) -> Message:
@@ -264,7 +264,7 @@ def edited(card: QuestionCard, link: str | None) -> Message:
     by: Line = (policies.person(card.edit.by),) if card.edit else ("Somebody",)
     there: Line = (" ", Link("See it", link), ".") if link else ()
     void = (*by, " edited what is to be approved. Earlier approvals don't count any more.", *there)
-    return Message(void, (Paragraph(void), *gates.edits(card)[1:], *policies.standing(card)))
+    return Message(void, (Paragraph(void), *gates.edits(card)[1:], *policies.progress(card)))
 
 
 # ── where the platform refuses the blocks ───────────────────────────────────────────────────────────────
@@ -275,10 +275,10 @@ def in_words(card: QuestionCard, limits: Limits) -> Message:
     labels = " / ".join(each.label for each in card.options if each.id != Action.RESPOND)
     how: Line = ("Reply in this thread:",)
     if labels:
-        how = ("Reply in this thread with one of: ", Theirs(labels, 960, lines=True), ". Or")
+        how = ("Reply in this thread with one of: ", Untrusted(labels, 960, lines=True), ". Or")
     if not card.words_count:
         return _in_console(card, limits)
-    asked = Theirs(full_text(card, limits), SHORTENED_UNITS, lines=True)
+    asked = Untrusted(full_text(card, limits), SHORTENED_UNITS, lines=True)
     return Message(
         (
             *headline(card), f"\n\n{THE_CREW_WRITES} ", asked, "\n\n", Bold(IN_FILE_ALONE), "\n\n",
@@ -289,7 +289,7 @@ def in_words(card: QuestionCard, limits: Limits) -> Message:
 
 def _in_console(card: QuestionCard, limits: Limits) -> Message:
     """The same for a question that words don't decide."""
-    asked = Theirs(full_text(card, limits), SHORTENED_UNITS, lines=True)
+    asked = Untrusted(full_text(card, limits), SHORTENED_UNITS, lines=True)
     where = (
         "It can't be shown with its buttons here: decide it in the console, ",
         Command("console"),

@@ -26,8 +26,8 @@ from bot.surfaces.chat.messages import (
     Message,
     Paragraph,
     SmallPrint,
-    Theirs,
     Time,
+    Untrusted,
     joined,
     said,
 )
@@ -62,8 +62,8 @@ def progress(card: RunCard) -> Message:
     return Message((_title(card), ": ", *status), tuple(blocks))
 
 
-def _title(card: RunCard) -> Theirs:
-    return Theirs(card.title, style="bold")
+def _title(card: RunCard) -> Untrusted:
+    return Untrusted(card.title, style="bold")
 
 
 def _run_name(card: RunCard) -> Line:
@@ -75,7 +75,7 @@ def _run_name(card: RunCard) -> Line:
 
 def _status(card: RunCard) -> Line:
     if card.paused and not card.over:
-        return "⏸️ Paused: ", Theirs(card.paused, 300)
+        return "⏸️ Paused: ", Untrusted(card.paused, 300)
     status: dict[RunStatus, Line] = {
         RunStatus.QUEUED: ("⏳ Waiting for a worker",),
         RunStatus.RUNNING: ("▶️ Working", *_since(card)),
@@ -119,9 +119,9 @@ def _tasks(card: RunCard) -> Line:
 
 
 def _task(card: RunCard, task: Task) -> Line:
-    agent = (" · ", Theirs(task.agent, 80)) if task.agent else ()
+    agent = (" · ", Untrusted(task.agent, 80)) if task.agent else ()
     of = f" of {task.total}" if task.total else ""
-    name = (f" Task {task.number}{of}: ", Theirs(task.name, 120), *agent)
+    name = (f" Task {task.number}{of}: ", Untrusted(task.name, 120), *agent)
     if task.finished_at is not None:
         return "✓", *name, f" · {duration(max(0, task.finished_at - task.started_at) // 1000)}"
     return ("✗", *name) if card.over else ("▸", *name, " · since ", Time(task.started_at))
@@ -129,7 +129,7 @@ def _task(card: RunCard, task: Task) -> Line:
 
 def _inputs(card: RunCard) -> Line:
     shown: list[Line] = [
-        (Theirs(name, 60, "bold", suffix=":"), " ", Theirs(value, INPUT_UNITS, "plain"))
+        (Untrusted(name, 60, "bold", suffix=":"), " ", Untrusted(value, INPUT_UNITS, "plain"))
         for name, value in card.inputs[:SHOWN_INPUTS]
     ]
     hidden = len(card.inputs) - SHOWN_INPUTS
@@ -153,7 +153,7 @@ def _cancel(card: RunCard) -> Button:
 
 def changed(card: RunCard, change: str) -> Message:
     """One line: it goes on by itself with something that is different. `change` is a sentence."""
-    return said(_title(card), ": ", Theirs(change, REASON_UNITS, "plain"))
+    return said(_title(card), ": ", Untrusted(change, REASON_UNITS, "plain"))
 
 
 # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -172,7 +172,7 @@ def completed(card: RunCard, result: str, limits: Limits) -> Message:
     blocks: list[Block] = [Paragraph(head), Markdown(shown, otherwise="It ended without words.")]
     if not whole:
         blocks.append(SmallPrint((("This is the beginning; the whole result is in the file below.",),)))
-    return Message((*head, "\n", Theirs(shown, 500, lines=True)), tuple(blocks))
+    return Message((*head, "\n", Untrusted(shown, 500, lines=True)), tuple(blocks))
 
 
 def _excerpt(result: str) -> str:
@@ -181,13 +181,13 @@ def _excerpt(result: str) -> str:
 
 def completed_in_words(card: RunCard, result: str, limits: Limits) -> Message:
     """The same as text alone, for when the platform refuses the blocks."""
-    return Message((*_done(card), "\n", Theirs(result, limits.text_units - 400, lines=True)))
+    return Message((*_done(card), "\n", Untrusted(result, limits.text_units - 400, lines=True)))
 
 
 def failed(card: RunCard) -> Message:
     """What failed, in a sentence, and the run's id for whoever looks into it."""
     head = ("❌ ", *_whose(card), f" failed{_took(card)}.")
-    why = Theirs(card.error or "It is not known why.", REASON_UNITS, "plain", lines=True)
+    why = Untrusted(card.error or "It is not known why.", REASON_UNITS, "plain", lines=True)
     again = (" · An operator can try again with: ", Code(f"crewdeck runs retry {card.short_id}"))
     small = ("Run ", Code(card.run_id), *(again if card.retriable else ()))
     return Message((*head, " ", why), (Paragraph((*head, "\n", why)), SmallPrint((small,))))
@@ -214,7 +214,7 @@ def file_name(title: str, run_id: str, what: str) -> str:
 
 def in_messages(content: str, limits: Limits) -> list[Message]:
     """A whole text as messages, where files can't be uploaded."""
-    return [Message((Theirs(part, None),)) for part in pieces(content, limits.text_units)]
+    return [Message((Untrusted(part, None),)) for part in pieces(content, limits.text_units)]
 
 
 def posted_twice(card: RunCard, link: str | None) -> Message:
@@ -244,7 +244,7 @@ def moved(card: RunCard, channel: str) -> Message:
 
 def not_placed(card: RunCard, channel: str) -> Message:
     """To the requester: the run's thread could not be opened, and it was not started."""
-    why = Theirs(card.error, REASON_UNITS, "plain")
+    why = Untrusted(card.error, REASON_UNITS, "plain")
     return said("Your run of ", _title(card), " in ", ChannelName(channel), " was not started. ", why)
 
 

@@ -32,7 +32,7 @@ from bot.surfaces.slack.inbound.payloads import (
     Revoked,
     Submission,
 )
-from bot.surfaces.slack.inbound.people import People
+from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.renderer import render_form, render_message
 from bot.surfaces.slack.webapi.installed import Installed
 
@@ -63,7 +63,7 @@ class Listeners:
 
     engine: InboundEngine
     installed: Installed
-    people: People
+    people: SlackActors
     runs: Runs
     home: Home
 

@@ -29,7 +29,7 @@ _INVISIBLE = frozenset({"user_not_found", "user_not_visible"})
 TITLE = "Slack"
 
 
-class Barred(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
+class NotAdmitted(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
     """Whoever acts is no person with an account: deactivated, or an app. Nothing was done."""
 
     code = "barred"
@@ -38,7 +38,7 @@ class Barred(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
         super().__init__(sentences.account_inactive(TITLE))
 
 
-class Foreign(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
+class OtherWorkspace(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
     """It came through an installation of the app in another workspace. Nothing was done."""
 
     code = "foreign"
@@ -65,7 +65,7 @@ class Home(Protocol):
         """Return when Slack has said which it is."""
 
 
-class People:
+class SlackActors:
     """The people of one workspace."""
 
     def __init__(self, lookup: UserLookup, memory: Memory, background: BackgroundTasks, home: Home) -> None:
@@ -76,15 +76,15 @@ class People:
     async def actor(self, user: str, installation: str = "") -> Actor:
         """The actor that this user is. `installation`: for whom Slack says that it sent what they did.
 
-        Raises Unrecognised, Barred, Foreign, StoreUnavailable.
+        Raises Unrecognised, NotAdmitted, OtherWorkspace, StoreUnavailable.
         """
         await self._at_home()
         if not self._home.org_wide and installation not in {"", self._home.team}:
             log.warning("something came for another installation", installation=installation)
-            raise Foreign
+            raise OtherWorkspace
         profile = await self.profile(user)
         if profile.barred:
-            raise Barred
+            raise NotAdmitted
         return Actor(
             surface="slack",
             tenant=self._home.team,

@@ -11,8 +11,8 @@ from bot.surfaces.chat.messages import (
     Checkboxes,
     Confirm,
     Element,
-    Field,
     FieldType,
+    Input,
     Option,
     Select,
 )
@@ -95,7 +95,7 @@ def _option(of: Option) -> Json:
     return {"text": plain(of.label, LABEL_UNITS), "value": of.value}
 
 
-def field(of: Field) -> Json:
+def field(of: Input) -> Json:
     """A labelled field of a modal."""
     block: Json = {
         "type": "input",
@@ -109,7 +109,7 @@ def field(of: Field) -> Json:
     return block | ({"hint": plain(of.hint, FIELD_TEXT_UNITS)} if of.hint.strip() else {})
 
 
-def _input(of: Field) -> Json:
+def _input(of: Input) -> Json:
     match of.type:
         case FieldType.CHOICE:
             return _one_of(of)
@@ -121,7 +121,7 @@ def _input(of: Field) -> Json:
             return _typed(of)
 
 
-def _typed(of: Field) -> Json:
+def _typed(of: Input) -> Json:
     words = truncate(of.value, TYPED_UNITS)
     element: Json = {**_TYPED[of.type], **_filled(of, "initial_value", words)}
     if of.live:
@@ -139,13 +139,13 @@ _TYPED: dict[FieldType, Json] = {
 }
 
 
-def _one_of(of: Field) -> Json:
+def _one_of(of: Input) -> Json:
     select = _select("Choose...", of.action, of.options)
     known = [each for each in select["options"] if of.value and each["value"] == of.value]
     return select | ({"initial_option": known[0]} if known else {})
 
 
-def _several_of(of: Field) -> Json:
+def _several_of(of: Input) -> Json:
     """Checkboxes, or a select where there are too many options for them."""
     options = [_option(each) for each in of.options[:OPTIONS]]
     kind = "checkboxes" if len(options) <= TICKS else "multi_static_select"
@@ -157,7 +157,7 @@ def _several_of(of: Field) -> Json:
     return made | ({"initial_options": known} if known else {})
 
 
-def _picker(of: Field) -> Json:
+def _picker(of: Input) -> Json:
     if of.type is FieldType.DATE:
         return {"type": "datepicker", **_filled(of, "initial_date", of.value)}
     if of.type is FieldType.TIME:
@@ -167,5 +167,5 @@ def _picker(of: Field) -> Json:
     return {"type": "datetimepicker", **_filled(of, "initial_date_time", seconds)}
 
 
-def _filled(of: Field, key: str, known: str | int | None) -> Json:
+def _filled(of: Input, key: str, known: str | int | None) -> Json:
     return {"action_id": of.action, **({key: known} if known else {})}

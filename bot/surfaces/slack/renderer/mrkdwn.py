@@ -19,8 +19,8 @@ from bot.surfaces.chat.messages import (
     Link,
     Mention,
     Part,
-    Theirs,
     Time,
+    Untrusted,
 )
 from bot.surfaces.chat.plain_text import name, utc
 from bot.surfaces.chat.shortening import ELLIPSIS, head, length, short
@@ -47,8 +47,8 @@ def _part(part: Part, *, styled: bool) -> str:  # noqa: PLR0911 - one for each k
             return f"`{escape(part.words)}`" if styled else escape(part.words)
         case Command():
             return _part(Code(f"{COMMAND} {part.words}"), styled=styled)
-        case Theirs():
-            return _theirs(part) + part.suffix
+        case Untrusted():
+            return _untrusted(part) + part.suffix
         case Mention():
             return _mention(part)
         case Time():
@@ -66,7 +66,7 @@ def _mention(part: Mention) -> str:
     return f"<!subteam^{group}>" if group else _literal(name(part))
 
 
-def _theirs(part: Theirs) -> str:
+def _untrusted(part: Untrusted) -> str:
     if part.limit is None:
         return escape(part.text)
     return truncate_escaped(part.text, part.limit) if part.lines else escape(short(part.text, part.limit))

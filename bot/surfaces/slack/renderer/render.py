@@ -9,10 +9,10 @@ from bot.surfaces.chat.messages import (
     Block,
     Difference,
     Divider,
-    Field,
     Form,
     Frame,
     Heading,
+    Input,
     Limits,
     Line,
     Markdown,
@@ -66,7 +66,7 @@ def render_form(form: Form) -> Json:
     }
     if form.callback:
         view |= {"callback_id": form.callback, "private_metadata": form.metadata}
-    if any(isinstance(block, Field) and block.live for block in form.blocks):
+    if any(isinstance(block, Input) and block.live for block in form.blocks):
         view["notify_on_close"] = True
     return view | ({"submit": plain(form.submit, elements.TITLE_UNITS)} if form.submit else {})
 
@@ -96,7 +96,7 @@ def _block(block: Block) -> list[Json]:
 
 
 def _one_block(  # noqa: PLR0911 - one for each kind
-    block: Heading | Paragraph | Notice | SmallPrint | PlainText | Actions | Divider | Field,
+    block: Heading | Paragraph | Notice | SmallPrint | PlainText | Actions | Divider | Input,
 ) -> Json:
     match block:
         case Heading():
@@ -113,7 +113,7 @@ def _one_block(  # noqa: PLR0911 - one for each kind
             return {"type": "actions", "elements": [elements.element(each) for each in block.elements]}
         case Divider():
             return {"type": "divider"}
-        case Field():
+        case Input():
             return elements.field(block)
 
 

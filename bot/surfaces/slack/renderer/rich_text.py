@@ -19,10 +19,10 @@ from bot.surfaces.chat.messages import (
     Mention,
     Part,
     Span,
-    Theirs,
     Time,
+    Untrusted,
 )
-from bot.surfaces.chat.plain_text import name, theirs, utc
+from bot.surfaces.chat.plain_text import name, untrusted, utc
 from bot.surfaces.chat.shortening import pieces
 from bot.surfaces.slack.renderer.mrkdwn import COMMAND, DATE_FORMAT, group_id, user_id
 
@@ -61,8 +61,8 @@ def _element(part: Part) -> Json:  # noqa: PLR0911 - one for each kind
             return text(part.words, "code")
         case Command():
             return text(f"{COMMAND} {part.words}", "code")
-        case Theirs():
-            return text(theirs(part) + part.suffix, *_STYLES[part.style])
+        case Untrusted():
+            return text(untrusted(part) + part.suffix, *_STYLES[part.style])
         case Mention():
             return _mention(part)
         case Time():

@@ -31,7 +31,7 @@ _GUEST_ACCOUNT = "#ext#"
 """In the user principal name of everybody whom another organisation signs in."""
 
 
-class Barred(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
+class NotAdmitted(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
     """Whoever acts is nobody with an account: an app, or somebody anonymous. Nothing was done."""
 
     code = "barred"
@@ -50,7 +50,7 @@ class Roster(Protocol):
         """
 
 
-class People:
+class TeamsActors:
     """The people of one tenant."""
 
     def __init__(self, tenant: str, roster: Roster, memory: Memory, background: BackgroundTasks) -> None:
@@ -64,16 +64,16 @@ class People:
     async def actor(self, user: str, installation: str = "") -> Actor:
         """The actor that this person is. `installation`: the conversation in which they act.
 
-        Raises Unrecognised, Barred, StoreUnavailable.
+        Raises Unrecognised, NotAdmitted, StoreUnavailable.
         """
         if not user:
-            raise Barred
+            raise NotAdmitted
         if installation and self._met.get(user) != installation:
             await self._memory.remember(self._met_key(user), installation, MET_TTL_S)
             self._met[user] = installation
         profile = await self._profiles.of(user)
         if profile.barred:
-            raise Barred
+            raise NotAdmitted
         return Actor(
             surface=SURFACE,
             tenant=self._tenant,

@@ -8,7 +8,7 @@ import structlog
 
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
-from bot.surfaces.chat.messages import Field, Form, Mention, Message, said
+from bot.surfaces.chat.messages import Form, Input, Mention, Message, said
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import ChatPlatform, Priority
 from bot.surfaces.chat.retries import with_retries
@@ -62,7 +62,7 @@ class TeamsMessenger:
         return True
 
 
-class LateDialogs:
+class PressAgain:
     """Dialogs open with the answer to a press: these came too late for it."""
 
     def __init__(self, messenger: TeamsMessenger) -> None:
@@ -77,5 +77,5 @@ class LateDialogs:
     async def replace(self, form_id: str, form: Form, to: ReplyTarget) -> None:
         """Tell what the dialog would have said."""
         del form_id
-        told = Message((form.title,), tuple(each for each in form.blocks if not isinstance(each, Field)))
+        told = Message((form.title,), tuple(each for each in form.blocks if not isinstance(each, Input)))
         await self._messenger.tell(to, told)

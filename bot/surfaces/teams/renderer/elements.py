@@ -17,8 +17,8 @@ from bot.surfaces.chat.messages import (
     Checkboxes,
     Confirm,
     Element,
-    Field,
     FieldType,
+    Input,
     Option,
     Select,
 )
@@ -135,7 +135,7 @@ def _confirmed(title: str, confirm: Confirm, action: Json) -> Json:
 # ── fields ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def field(of: Field) -> list[Json]:
+def field(of: Input) -> list[Json]:
     """A labelled input, with its hint below."""
     made: Json = {
         "id": of.name,
@@ -151,7 +151,7 @@ def field(of: Field) -> list[Json]:
     return [made, hint]
 
 
-def _input(of: Field) -> Json:  # noqa: PLR0911 - one for each type
+def _input(of: Input) -> Json:  # noqa: PLR0911 - one for each type
     match of.type:
         case FieldType.LINE | FieldType.TEXT:
             text: Json = {"type": "Input.Text", "maxLength": max(TYPED_UNITS, len(of.value))}
@@ -177,7 +177,7 @@ def _input(of: Field) -> Json:  # noqa: PLR0911 - one for each type
             return _filled({"type": "Input.Text", "style": of.type.value}, of.value)
 
 
-def _number(of: Field) -> Json:
+def _number(of: Input) -> Json:
     """As text where a client's number would not be the same one."""
     made: Json = {"type": "Input.Number"}
     if of.type is FieldType.INTEGER:

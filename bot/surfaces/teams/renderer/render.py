@@ -14,10 +14,10 @@ from bot.surfaces.chat.messages import (
     Button,
     Difference,
     Divider,
-    Field,
     Form,
     Frame,
     Heading,
+    Input,
     Limits,
     Line,
     Markdown,
@@ -220,7 +220,7 @@ def _block(block: Block, members: Members, *, in_form: bool) -> list[Json]:  # n
             return elements.row(block.elements, in_form=in_form)
         case Divider():
             return []  # A line across is a property of what follows.
-        case Field():
+        case Input():
             return elements.field(block)
 
 

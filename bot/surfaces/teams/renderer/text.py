@@ -23,10 +23,10 @@ from bot.surfaces.chat.messages import (
     Link,
     Mention,
     Part,
-    Theirs,
     Time,
+    Untrusted,
 )
-from bot.surfaces.chat.plain_text import name, theirs, utc
+from bot.surfaces.chat.plain_text import name, untrusted, utc
 from bot.surfaces.teams.conversations import is_channel
 
 Json = dict[str, Any]
@@ -104,8 +104,8 @@ def _block(line: Line, members: Members, style: Json) -> Json:
 
 
 def _runs(part: Part, members: Members, style: Json) -> list[Json]:
-    if isinstance(part, Theirs):
-        return literal(theirs(part) + part.suffix, {**style, **_STYLES[part.style]})
+    if isinstance(part, Untrusted):
+        return literal(untrusted(part) + part.suffix, {**style, **_STYLES[part.style]})
     more: Json = {}
     if isinstance(part, Bold):
         more = {"weight": "Bolder"}
@@ -123,7 +123,7 @@ def _markdown(part: Part, members: Members) -> str:
     match part:
         case Bold():
             return f"**{escape(part.words)}**"
-        case Theirs() if part.style != "plain" and "\n" not in (text := theirs(part) + part.suffix):
+        case Untrusted() if part.style != "plain" and "\n" not in (text := untrusted(part) + part.suffix):
             mark = "_" if part.style == "framed" else "**"
             return f"{mark}{escape(text.strip())}{mark}"
         case Time():
@@ -190,8 +190,8 @@ def plain(part: Part, members: Members) -> str:  # noqa: PLR0911 - one for each 
             return part.words
         case Command():
             return f"{APP} {part.words}"
-        case Theirs():
-            return theirs(part) + part.suffix
+        case Untrusted():
+            return untrusted(part) + part.suffix
         case Mention():
             member = members.get(part.principal)
             return member.name if member else name(part)

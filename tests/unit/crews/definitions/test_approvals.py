@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crewdeck import NotApproved, Policy, requires_approval
-from crews.definitions.approval import let_through, needed_by
+from crews.definitions.approval import approved_call, needed_by
 from crews.definitions.catalog import read
 from crews.definitions.definition import CrewFile
 from crews.definitions.exceptions import CrewBroken
@@ -160,7 +160,7 @@ def test_a_name_holds_for_whatever_has_it() -> None:
 
 def test_a_crew_and_an_author_together() -> None:
     """The crew's words go first, both hide, and people are asked if either condition asks."""
-    tool = requires_approval(policy=["U0EVE"], when="args.amount > 100", hide=["token"], title="Theirs")(
+    tool = requires_approval(policy=["U0EVE"], when="args.amount > 100", hide=["token"], title="Untrusted")(
         Search()
     )
     gate = gates(policy=["U0ADA"], when="args.amount > 1000", edit=["to"]).of(tool)
@@ -169,7 +169,7 @@ def test_a_crew_and_an_author_together() -> None:
     assert (gate.approvers.listed, gate.edit, gate.title, gate.hide) == (
         ("U0ADA",),
         ("to",),
-        "Theirs",
+        "Untrusted",
         ("token",),
     )
     values: dict[str, dict[str, Any]] = {"inputs": {}, "crew": {}, "requester": {}}
@@ -204,7 +204,7 @@ def test_what_is_decorated_is_called_in_an_approved_call_only() -> None:
     with pytest.raises(NotApproved, match="pay needs an approval"):
         pay(3)
     assert pay.__wrapped__(3) == 3  # type: ignore[attr-defined]
-    with let_through(needed_by(pay)):
+    with approved_call(needed_by(pay)):
         assert pay(3) == 3
     with pytest.raises(NotApproved):
         pay(3)
@@ -217,7 +217,7 @@ async def test_a_coroutine_stays_one() -> None:
 
     with pytest.raises(NotApproved):
         await pay(3)
-    with let_through(needed_by(pay)):
+    with approved_call(needed_by(pay)):
         assert await pay(3) == 3
 
 
@@ -226,7 +226,7 @@ def test_an_approval_of_one_function_opens_no_other() -> None:
         return "done"
 
     one, other = (requires_approval()(done) for _ in range(2))
-    with let_through(needed_by(one)):
+    with approved_call(needed_by(one)):
         assert one() == "done"
         with pytest.raises(NotApproved):
             other()
@@ -270,5 +270,5 @@ def test_a_class_runs_in_an_approved_call_only_and_so_do_its_subclasses() -> Non
     for kind in (Pays, Inherits):
         with pytest.raises(NotApproved):
             kind().run()
-        with let_through(needed_by(kind())):
+        with approved_call(needed_by(kind())):
             assert kind().run() == "paid"

@@ -91,7 +91,7 @@ def test_fields_left_empty_are_empty_and_not_their_default() -> None:
 @pytest.mark.parametrize(("kind", "value"), [(FieldType.INTEGER, "many"), (FieldType.DATE, "soon")])
 def test_what_a_field_can_not_show_is_left_out(kind: FieldType, value: str) -> None:
     [shown] = fields.blocks((Field(name="it", type=kind),), {"it": value}, LIMITS, Locale())
-    assert isinstance(shown, messages.Field)
+    assert isinstance(shown, messages.Input)
     assert shown.value == ""
 
 
@@ -118,7 +118,7 @@ def test_more_than_six_fields_are_asked_in_steps() -> None:
     assert fields.step_of(FORM, {"mail": "is wrong", "nothing": "is"}) == 1
 
 
-def widgets(values: dict[str, JsonValue]) -> dict[str, messages.Field]:
+def widgets(values: dict[str, JsonValue]) -> dict[str, messages.Input]:
     blocks = fields.blocks(FORM, values, LIMITS, GERMAN)
-    shown = [block for block in blocks if isinstance(block, messages.Field)]
+    shown = [block for block in blocks if isinstance(block, messages.Input)]
     return {field.name: widget for field, widget in zip(FORM, shown, strict=True)}

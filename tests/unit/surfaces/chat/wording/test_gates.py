@@ -21,7 +21,7 @@ from bot.core.tool_call import ToolCall
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard, question_card
-from bot.surfaces.chat.messages import Actions, Checkboxes, Field
+from bot.surfaces.chat.messages import Actions, Checkboxes, Input
 from bot.surfaces.chat.wording import batches, decision_forms, forms, question_messages
 from bot.surfaces.chat.wording.question_messages import Fit
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_message
@@ -185,7 +185,7 @@ def test_a_form_that_nobody_changed_edits_nothing(arguments: dict[str, JsonValue
     question = gate(call)
     form = decision_forms.edit_form(question, LIMITS)
     assert form is not None
-    values = {each.name: each.value for each in form.blocks if isinstance(each, Field)}
+    values = {each.name: each.value for each in form.blocks if isinstance(each, Input)}
     edited = decision_forms.edited(question, values)
     assert (dict(edited.arguments), dict(edited.errors)) == ({}, {})
 
@@ -196,6 +196,6 @@ def test_what_a_field_cannot_hold_is_not_offered_for_an_edit(long: str) -> None:
     call = ToolCall(tool="t", arguments=arguments, proposed=arguments, editable=("long", "short"))
     form = decision_forms.edit_form(gate(call), LIMITS)
     assert form is not None
-    assert [each.name for each in form.blocks if isinstance(each, Field)] == ["edit.argument.short"]
+    assert [each.name for each in form.blocks if isinstance(each, Input)] == ["edit.argument.short"]
     only = call.model_copy(update={"editable": ("long",)})
     assert decision_forms.edit_form(gate(only), LIMITS) is None

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.text import visible
-from bot.surfaces.chat.messages import Actions, Checkboxes, Difference, Mention, Message, Option, Span, Theirs
+from bot.surfaces.chat.messages import (
+    Actions,
+    Checkboxes,
+    Difference,
+    Mention,
+    Message,
+    Option,
+    Span,
+    Untrusted,
+)
 from bot.surfaces.slack.renderer import render_message
 from bot.surfaces.slack.renderer.rich_text import difference, paragraph
 from tests.loopback.slack.blocks import check_message_blocks
@@ -42,7 +51,7 @@ def test_a_group_of_slack_is_mentioned_by_its_id_and_others_are_named() -> None:
 
 
 def test_what_is_strong_is_framed_as_all_that_is_not_ours() -> None:
-    [section] = paragraph((Theirs("Pay 3 € to Acme", style="strong"),))["elements"]
+    [section] = paragraph((Untrusted("Pay 3 € to Acme", style="strong"),))["elements"]
     assert section["elements"][0]["style"] == {"bold": True, "code": True}
 
 

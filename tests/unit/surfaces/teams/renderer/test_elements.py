@@ -11,9 +11,9 @@ from bot.surfaces.chat.messages import (
     Actions,
     Button,
     Checkboxes,
-    Field,
     FieldType,
     Form,
+    Input,
     Markdown,
     Message,
     Option,
@@ -80,10 +80,10 @@ def test_a_button_with_an_address_opens_it() -> None:
 
 def test_a_form_comes_back_with_what_is_filled_in() -> None:
     fields = (
-        Field("input.topic", "Topic", FieldType.LINE, hint="What about"),
-        Field("input.count", "Count", FieldType.INTEGER, value="3"),
-        Field("input.tone", "Tone", FieldType.CHOICE, options=(Option("Plain", "0"), Option("Odd", "1"))),
-        Field("input.day", "Day", FieldType.DATE, required=False),
+        Input("input.topic", "Topic", FieldType.LINE, hint="What about"),
+        Input("input.count", "Count", FieldType.INTEGER, value="3"),
+        Input("input.tone", "Tone", FieldType.CHOICE, options=(Option("Plain", "0"), Option("Odd", "1"))),
+        Input("input.day", "Day", FieldType.DATE, required=False),
     )
     shown = render_form(Form("Start", fields, callback="start", metadata="draft", submit="Start"))
     assert cards.problem(shown) == ""
@@ -106,7 +106,7 @@ def test_a_form_comes_back_with_what_is_filled_in() -> None:
     ],
 )
 def test_a_field_keeps_what_was_filled_in(kind: FieldType, value: str, shown: tuple[str, object]) -> None:
-    made = render_form(Form("F", (Field("f", "F", kind, value=value),)))["body"][0]
+    made = render_form(Form("F", (Input("f", "F", kind, value=value),)))["body"][0]
     assert (made["type"], made.get("value")) == shown
 
 

@@ -21,8 +21,8 @@ from bot.surfaces.chat.messages import (
     Message,
     Paragraph,
     Quote,
-    Theirs,
     Time,
+    Untrusted,
 )
 from bot.surfaces.teams.renderer import Member, Reader, render_card, render_message
 from bot.surfaces.teams.renderer.text import escape, literal, markdown, paragraph, xml
@@ -64,7 +64,7 @@ def test_an_escaped_text_has_no_markup(text: str) -> None:
 
 @pytest.mark.parametrize("begin", ["- x", "1. x", "# x", "> x", "+ x", "12) x", "=", "x - y", "3.5 x", "7"])
 def test_a_line_begins_no_list(begin: str) -> None:
-    for part in (begin, Theirs(begin, style="plain")):
+    for part in (begin, Untrusted(begin, style="plain")):
         shown = MarkdownIt("commonmark").render(markdown((part, " at ", Time(0)), {}))
         when = f"{{{{DATE({MIDNIGHT}, SHORT)}}}} {{{{TIME({MIDNIGHT})}}}}"
         assert html.unescape(shown) == f"<p>{begin} at {when}</p>\n"
@@ -72,7 +72,7 @@ def test_a_line_begins_no_list(begin: str) -> None:
 
 @pytest.mark.parametrize("begin", ["- x", "1. x", "# x", "> x", "    x", "\tx", "=", "---"])
 def test_no_later_line_of_others_begins_anything(begin: str) -> None:
-    shown = MarkdownIt("commonmark").render(markdown((Theirs(f"a\n{begin}", None, "plain"), Time(0)), {}))
+    shown = MarkdownIt("commonmark").render(markdown((Untrusted(f"a\n{begin}", None, "plain"), Time(0)), {}))
     assert re.findall("<[a-z0-9]+", shown) == ["<p", "<p"]
     assert begin.strip() in html.unescape(shown)
 
@@ -88,7 +88,7 @@ def test_people_are_mentioned_and_names_with_markup_are_shown_literally() -> Non
 
 
 def test_a_text_alone_is_escaped_and_mentions() -> None:
-    line = (Bold("Hi "), Mention(ADA), ": ", Theirs("<b>&\n{{", None))
+    line = (Bold("Hi "), Mention(ADA), ": ", Untrusted("<b>&\n{{", None))
     assert xml(line, MEMBERS) == "Hi <at>Ada Lovelace</at>: &lt;b&gt;&amp;<br/>{{"
     shown = render_message(Message(line), Reader(MEMBERS))
     assert shown["textFormat"] == "xml"
@@ -109,8 +109,8 @@ def test_spaces_and_line_ends_stay_in_a_frame() -> None:
 
 @given(TEXTS)
 def test_any_text_makes_a_valid_card(text: str) -> None:
-    blocks = (Quote(text), Paragraph((Theirs(text), Time(0), Theirs(text, None, "plain"))))
-    assert cards.problem(render_card(Message((Theirs(text),), blocks))) == ""
+    blocks = (Quote(text), Paragraph((Untrusted(text), Time(0), Untrusted(text, None, "plain"))))
+    assert cards.problem(render_card(Message((Untrusted(text),), blocks))) == ""
 
 
 @pytest.mark.slow

@@ -87,7 +87,7 @@ def confusable(one: str, other: str) -> bool:
     return not skeletons(one).isdisjoint(skeletons(other))
 
 
-def alike(labels: Iterable[str]) -> tuple[str, str] | None:
+def lookalikes(labels: Iterable[str]) -> tuple[str, str] | None:
     """The first two labels that look alike; None if all can be distinguished."""
     seen: dict[str, str] = {}
     for label in labels:

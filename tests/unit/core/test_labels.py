@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.alike import alike, confusable, label_key, reserved, skeletons
+from bot.core.labels import confusable, label_key, lookalikes, reserved, skeletons
 from tests.linear import LINEAR, growth
 
 
@@ -60,7 +60,7 @@ def test_different_labels_stay_different(one: str, other: str) -> None:
     ],
 )
 def test_labels_that_look_alike_are_found(one: str, other: str) -> None:
-    assert alike(["Something else", one, other]) == (one, other)
+    assert lookalikes(["Something else", one, other]) == (one, other)
 
 
 @given(st.text(max_size=30))

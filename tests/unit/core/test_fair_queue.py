@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.turns import CrewQueue, Queued, QueueKind, Waiter, choose
+from bot.core.fair_queue import CrewQueue, Queued, QueueKind, Waiter, choose
 
 REQUESTERS = st.sampled_from(["ada", "bob", "cyd", "dan"])
 CREWS = st.sampled_from(["one", "two", "three"])
