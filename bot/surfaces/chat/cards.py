@@ -173,7 +173,6 @@ class QuestionCard(Value):
     policy: Policy
     #: The actions that decide it.
     actions: tuple[Action, ...] = ()
-    #: The responses that count so far.
     #: How far its decision has come.
     progress: questions.Progress = questions.Progress()
     #: Gates only: the call that waits for the approval.

@@ -68,7 +68,7 @@ def _entry(number: int, card: QuestionCard, limits: Limits) -> list[Block]:
         return [Paragraph(joined([line, *gates.edit_lines(card), outcomes.outcome_line(card)]))]
     if card.deadline_at is not None:
         line = (*line, " · until ", Time(card.deadline_at))
-    lines = [line, *gates.edit_lines(card), *policies.standing_lines(card)]
+    lines = [line, *gates.edit_lines(card), *policies.progress_lines(card)]
     if not is_complete(card, limits):
         return [Paragraph(joined([*lines, ("Open it to see all of it and to decide it.",)]))]
     return [Paragraph(joined(lines)), *_literal(card, limits)]

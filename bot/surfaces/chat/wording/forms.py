@@ -97,7 +97,7 @@ def full_text(run: Run, question: Question, limits: Limits) -> Form:
         ]
     else:
         blocks = question_messages.in_full(card, limits)
-    blocks += policies.progress(card)
+    blocks += policies.progress_blocks(card)
     deciding = [*question_buttons.deciding(card, limits), *question_buttons.withdrawing(card)]
     if question.open and deciding:
         blocks += [Divider(), Actions(tuple(deciding))]

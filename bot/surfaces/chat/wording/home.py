@@ -87,7 +87,7 @@ def _question(asked: AskedQuestion) -> list[Block]:
         *until,
     )
     link = _link(asked.link, f"question:{card.question_id}", "Answer", f"Go to: {card.prompt}")
-    progress = policies.progress(card)
+    progress = policies.progress_blocks(card)
     return [Paragraph(line), Quote(beginning(card.prompt, PROMPT_UNITS)), *progress, *link]
 
 

@@ -104,13 +104,13 @@ def _on_reject(policy: Policy) -> Line:
 # ── how far a decision is ───────────────────────────────────────────────────────────────────────────────
 
 
-def progress(card: QuestionCard) -> list[Block]:
+def progress_blocks(card: QuestionCard) -> list[Block]:
     """How many have decided, who, and who is needed; who no longer counts. Empty while nobody has."""
-    lines = standing_lines(card)
+    lines = progress_lines(card)
     return [Paragraph(joined(lines))] if lines else []
 
 
-def standing_lines(card: QuestionCard) -> list[Line]:
+def progress_lines(card: QuestionCard) -> list[Line]:
     """The same, line by line."""
     so_far = card.progress
     lines: list[Line] = []

@@ -127,7 +127,7 @@ def _waiting(waiting: Sequence[QuestionCard]) -> list[Line]:
     for card in waiting:
         run = (Untrusted(card.title, TITLE_UNITS, "bold"), ", run ", Code(ids.short(card.run_id)))
         lines.append(("• ", *run, ": ", Untrusted(card.prompt, PROMPT_UNITS)))
-        lines += [("    ", *each) for each in policies.standing_lines(card)]
+        lines += [("    ", *each) for each in policies.progress_lines(card)]
     return lines
 
 
@@ -236,7 +236,7 @@ def run_state(
     for question in (each for each in asked if each.open):
         prompt = Untrusted(question.prompt, PROMPT_UNITS)
         lines.append(("• waits for ", *deciders(question.policy), ": ", prompt))
-        lines += [("    ", *each) for each in policies.standing_lines(question_card(run, question))]
+        lines += [("    ", *each) for each in policies.progress_lines(question_card(run, question))]
         if why := untold.get(question.id):
             lines.append(("  ⚠️ None of them could be told (", _text(why), "). It is tried again."))
     if run.error is not None:

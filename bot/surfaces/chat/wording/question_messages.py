@@ -95,7 +95,7 @@ def ask(card: QuestionCard, limits: Limits) -> Message:
         blocks.append(Notice((Bold("This is only the beginning."), f" {how}")))
     pressed = question_buttons.row(card, limits, in_full=where is Fit.MESSAGE)
     row = Actions(pressed, question_buttons.audience(card))
-    blocks += [*edits(card, limits), *policies.progress(card), row]
+    blocks += [*edits(card, limits), *policies.progress_blocks(card), row]
     blocks += [*_who(card), *_small_print(card, where, limits)]
     return Message(_summary(card), tuple(blocks))
 
@@ -105,7 +105,7 @@ def elsewhere(card: QuestionCard, limits: Limits) -> Message:
     where = fit(card, limits)
     who = SmallPrint(((*deciders(card), " can answer, and was asked in a direct message."),))
     partial = [] if where is Fit.MESSAGE else [SmallPrint((("This is only the beginning.",),))]
-    shown = (*body(card, where, limits), *partial, *edits(card, limits), *policies.progress(card))
+    shown = (*body(card, where, limits), *partial, *edits(card, limits), *policies.progress_blocks(card))
     return Message(_summary(card), (Paragraph(headline(card)), *shown, who))
 
 
@@ -256,7 +256,7 @@ def reminder(card: QuestionCard, link: str | None) -> Message:
     until = (" It waits until ", Time(card.deadline_at), ".") if card.deadline_at is not None else ()
     notice = (*deciders(card), ": ", about, " is still open.", *until)
     summary = (*notice, " “", Untrusted(card.prompt, 300, lines=True), "”")
-    return Message(summary, (Notice(notice), *policies.progress(card), Quote(short(card.prompt, 300))))
+    return Message(summary, (Notice(notice), *policies.progress_blocks(card), Quote(short(card.prompt, 300))))
 
 
 def edited(card: QuestionCard, link: str | None) -> Message:
@@ -264,7 +264,7 @@ def edited(card: QuestionCard, link: str | None) -> Message:
     by: Line = (policies.person(card.edit.by),) if card.edit else ("Somebody",)
     there: Line = (" ", Link("See it", link), ".") if link else ()
     void = (*by, " edited what is to be approved. Earlier approvals don't count any more.", *there)
-    return Message(void, (Paragraph(void), *gates.edits(card)[1:], *policies.progress(card)))
+    return Message(void, (Paragraph(void), *gates.edits(card)[1:], *policies.progress_blocks(card)))
 
 
 # ── where the platform refuses the blocks ───────────────────────────────────────────────────────────────
