@@ -1,4 +1,4 @@
-"""What people filled in and have not sent: kept for each of them alone, until the question is settled."""
+"""What people filled in and have not sent: kept for each of them alone, also when somebody else was first."""
 
 from __future__ import annotations
 
@@ -27,25 +27,12 @@ class FormDrafts:
 
     async def save(self, question_id: str, person: Actor, values: Mapping[str, JsonValue]) -> None:
         """Keep what this person filled in, for a week from now."""
-        writers = await self._writers(question_id)
-        if person.principal not in writers:
-            listed = json.dumps([*writers, person.principal])
-            await self._memory.remember(self._list(question_id), listed, DRAFT_TTL_S)
         draft = self._draft(question_id, person.principal)
         await self._memory.remember(draft, json.dumps(dict(values)), DRAFT_TTL_S)
 
-    async def delete(self, question_id: str) -> None:
-        """The question is settled. A draft that is saved meanwhile is gone in a week."""
-        for principal in await self._writers(question_id):
-            await self._memory.forget(self._draft(question_id, principal))
-        await self._memory.forget(self._list(question_id))
-
-    async def _writers(self, question_id: str) -> list[str]:
-        kept = await self._memory.recall(self._list(question_id))
-        return list(json.loads(kept)) if kept else []
-
-    def _list(self, question_id: str) -> str:
-        return f"{self._surface}:form:{question_id}"
+    async def delete(self, question_id: str, person: Actor) -> None:
+        """This person's answer counted. What others filled in stays theirs."""
+        await self._memory.forget(self._draft(question_id, person.principal))
 
     def _draft(self, question_id: str, principal: str) -> str:
-        return f"{self._list(question_id)}:{principal}"
+        return f"{self._surface}:form:{question_id}:{principal}"

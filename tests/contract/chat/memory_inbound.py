@@ -192,11 +192,17 @@ class MemoryChat:
 
     async def submit(self, user: str, callback: str, metadata: str, **values: str) -> Mapping[str, str]:
         """What is wrong in the form, by field."""
+        return (await self._submitted(user, callback, metadata, values)).errors
+
+    async def sends_late(self, user: str, callback: str, metadata: str, **values: str) -> str:
+        """The words that the form shows in place of its fields."""
+        return text_of((await self._submitted(user, callback, metadata, values)).form)
+
+    async def _submitted(self, user: str, callback: str, metadata: str, values: Mapping[str, str]) -> Reply:
         key = f"form-{next(_numbers)}"
         to = ReplyTarget(TENANT, user)
         sent = FormSubmission(key, callback, metadata, values, to)
-        reply = await self._reply(InboundRequest(key, to), self.engine.forms.handle(sent))
-        return reply.errors
+        return await self._reply(InboundRequest(key, to), self.engine.forms.handle(sent))
 
     async def says(
         self,

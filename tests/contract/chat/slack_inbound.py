@@ -98,6 +98,17 @@ class SlackChat:
 
     async def submit(self, user: str, callback: str, metadata: str, **values: str) -> Mapping[str, str]:
         """What is wrong in the modal, by field."""
+        return (await self._submitted(user, callback, metadata, values)).field_errors
+
+    async def sends_late(self, user: str, callback: str, metadata: str, **values: str) -> str:
+        """The words that the modal shows in place of its fields."""
+        sent = await self._submitted(user, callback, metadata, values)
+        assert sent.body["response_action"] == "update"
+        return shown.view(self.people[user].id, sent.body["view"]).words
+
+    async def _submitted(
+        self, user: str, callback: str, metadata: str, values: Mapping[str, str]
+    ) -> Delivery:
         fields = [{"type": "input", "block_id": name} for name in values]
         state = {name: {name: {"type": "plain_text_input", "value": value}} for name, value in values.items()}
         view = {
@@ -113,7 +124,7 @@ class SlackChat:
         sent = await self.slack.act(payload, who)
         assert sent.ok, (sent.status, sent.body)
         await self.inbound.background.drain(2)
-        return sent.field_errors
+        return sent
 
     async def says(
         self,

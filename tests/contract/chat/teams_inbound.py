@@ -87,12 +87,21 @@ class TeamsChat:
 
     async def submit(self, user: str, callback: str, metadata: str, **values: str) -> Mapping[str, str]:
         """What is wrong in the form, by field."""
-        data = card_data.form(callback, metadata) | values
-        answered = await self._invoke(user, "task/submit", {"data": data})
-        await self.inbound.background.drain(2)
+        answered = await self._submitted(user, callback, metadata, values)
         if answered.body["task"]["type"] == "message":
             return {}
         return _problems(answered.body["task"]["value"]["card"]["content"])
+
+    async def sends_late(self, user: str, callback: str, metadata: str, **values: str) -> str:
+        """The words that the dialog shows in place of its fields."""
+        answered = await self._submitted(user, callback, metadata, values)
+        return words([answered.body["task"]["value"]["card"]["content"]])
+
+    async def _submitted(self, user: str, callback: str, metadata: str, values: Mapping[str, str]) -> Receipt:
+        data = card_data.form(callback, metadata) | dict(values)
+        answered = await self._invoke(user, "task/submit", {"data": data})
+        await self.inbound.background.drain(2)
+        return answered
 
     async def says(
         self,

@@ -63,6 +63,20 @@ class Person:
         block, element, option = on.choice(label)
         return await self._act(on, block, payloads.acted(block, element, self._workspace.next_ts(), option))
 
+    def typed(self, view: View, given: dict[str, Any]) -> View:
+        """The modal with these fields filled in, as its presses, changes and closing then report it."""
+        body = copy.deepcopy(view.body)
+        body["state"] = {"values": values.submitted(body["blocks"], given, checked=False)}
+        return View(body, view.user)
+
+    async def change(self, view: View, field: str) -> Delivery:
+        """Leaves a field of a modal (by block_id) whose input reports changes (`dispatch_action`)."""
+        block = next(each for each in view.blocks if each.get("block_id") == field)
+        if not block.get("dispatch_action"):
+            raise LookupError(f"{field} reports no changes")
+        act = payloads.acted(block, block["element"], self._workspace.next_ts())
+        return await self._act(view, block, act)
+
     async def submit(self, view: View, given: dict[str, Any] | None = None) -> Delivery:
         """Fills the modal in (fields by block_id, action_id or label) and submits it.
 

@@ -61,11 +61,11 @@ def state_values(blocks: list[Body], acted: dict[str, Body] | None = None) -> Bo
     return values
 
 
-def submitted(blocks: list[Body], given: dict[str, Any]) -> Body:
+def submitted(blocks: list[Body], given: dict[str, Any], *, checked: bool = True) -> Body:
     """state.values of a form in which a person filled `given` (by block_id, action_id or label).
 
     Choices are given by label or value. Raises `NotSubmittedError` where Slack's client wouldn't submit, and
-    LookupError for a field or an option that isn't there.
+    LookupError for a field or an option that isn't there. Unless `checked`, nobody has sent it yet.
     """
     values = state_values(blocks)
     unused = dict(given)
@@ -78,7 +78,7 @@ def submitted(blocks: list[Body], given: dict[str, Any]) -> Body:
             cell = values[block["block_id"]][element["action_id"]]
             if name is not None:
                 cell[key[0]] = _entered(element, unused.pop(name))
-            if block["type"] == "input":
+            if block["type"] == "input" and checked:
                 _accepted_by_client(block, element, cell[key[0]])
     if unused:
         raise LookupError(f"the view has no field called {sorted(unused)}; it has {sorted(values)}")

@@ -22,7 +22,6 @@ from bot.core.event import (
     Unknown,
 )
 from bot.core.ports import Store
-from bot.core.question import QuestionKind
 from bot.metrics import Metrics
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.delivery.links import Links
@@ -30,7 +29,6 @@ from bot.surfaces.chat.delivery.question_poster import QuestionPoster
 from bot.surfaces.chat.delivery.rendering import rendered, run_card
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Rejected, ShutOut, Unrenderable
-from bot.surfaces.chat.form_drafts import FormDrafts
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.platform import ChatPlatform
 from bot.surfaces.chat.wording import run_messages
@@ -46,7 +44,6 @@ class EventPoster:
         self._platform = platform
         self._limits = platform.capabilities.limits
         self._questions = QuestionPoster(store, platform, links, metrics)
-        self._drafts = FormDrafts(platform.capabilities.surface, store.memory)
 
     async def post(self, thread: RunThread, event: Event) -> None:
         """Show one event; in direct messages where the thread is closed to us.
@@ -106,7 +103,7 @@ class EventPoster:
             case HumanInputRecorded() as body:
                 await self._questions.show_progress(thread, body, event.seq)
             case HumanInputCompleted() as body:
-                await self._settle(thread, body)
+                await self._questions.settle(thread, body.question_id)
             case HumanInputReminded() as body:
                 await self._questions.remind(thread, body.question_id, event.seq)
             case RunCompleted() as body:
@@ -117,11 +114,6 @@ class EventPoster:
                 await self._end(thread, run_messages.cancelled(await run_card(self._store, thread.run)))
             case _:
                 assert_never(event.body)
-
-    async def _settle(self, thread: RunThread, settled: HumanInputCompleted) -> None:
-        await self._questions.settle(thread, settled.question_id)
-        if settled.kind is QuestionKind.FORM:
-            await self._drafts.delete(settled.question_id)
 
     async def _changed(self, thread: RunThread, change: str, seq: int) -> None:
         name = keys.change_message(seq)

@@ -71,7 +71,7 @@ class InboundEngine:
         replies = Replies(capabilities, store, people, answers)
         self.commands = CommandHandlers(capabilities, store, people, starter, console)
         fields = FieldForms(capabilities, store, people, answers, starter)
-        self.forms = FormHandlers(store, people, answers, decisions, fields)
+        self.forms = FormHandlers(store, people, answers, decisions, fields, limits)
         self.router = MessageRouter(people, self.commands, replies, platform.orphans)
         self.presses = PressHandlers(
             store,

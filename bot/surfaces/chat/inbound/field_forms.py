@@ -15,7 +15,7 @@ from bot.core.decision import Ruling
 from bot.core.errors import InvalidValues, Refused
 from bot.core.locales import Locale
 from bot.core.ports import Store
-from bot.core.question import Action, Question
+from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import make_response
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
@@ -24,9 +24,17 @@ from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import ActorResolver
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter, filling
-from bot.surfaces.chat.messages import Form, Limits, Paragraph
+from bot.surfaces.chat.messages import Button, Form, Limits, Message, Paragraph
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.wording import answer_messages, field_forms, fields, forms, sentences
+from bot.surfaces.chat.wording import (
+    answer_messages,
+    field_forms,
+    fields,
+    forms,
+    private_messages,
+    sentences,
+    unsent,
+)
 from bot.surfaces.chat.wording.field_forms import Filling, step_of
 
 MAX_ERROR_LENGTH = 150
@@ -50,6 +58,12 @@ class Session(Protocol):
 
     async def finish(self, values: Values, key: str) -> Reply:
         """Send the form. Raises InvalidValues, Refused."""
+
+    async def ended(self, values: Values, key: str) -> Reply | None:
+        """Why the form can't be sent any more, with what was filled in; None while it can."""
+
+    def reopening(self) -> Button | None:
+        """Opens the form again with what was filled in."""
 
 
 class FieldForms:
@@ -82,8 +96,9 @@ class FieldForms:
         session = await self._session(sent)
         if isinstance(session, Reply):
             return session
-        values = _with(session.filling, sent)
-        await session.save(values)
+        values = await _keep(session, sent)
+        if (ended := await session.ended(values, sent.key)) is not None:
+            return ended
         shown = replace(session.filling, values=values)
         try:
             if shown.is_last:
@@ -99,15 +114,26 @@ class FieldForms:
         """Somebody changed a field: the draft has it, should they close the form."""
         session = await self._session(sent)
         if not isinstance(session, Reply):
-            await session.save(_with(session.filling, sent))
+            await _keep(session, sent)
+
+    async def close(self, sent: FormSubmission) -> Reply:
+        """Somebody closed the form: the draft has it. Where somebody else was first, they get their text."""
+        session = await self._session(sent)
+        if isinstance(session, Reply):
+            return SILENT
+        values = await _keep(session, sent)
+        ended = await session.ended(values, sent.key)
+        has_text = bool(unsent.typed(session.filling.fields, values))
+        return Reply(say=ended.instead) if ended is not None and has_text else SILENT
 
     async def turn(self, sent: FormSubmission, steps: int) -> Reply:
         """Show the step that is so many steps further, or back, with what was filled in there."""
         session = await self._session(sent)
         if isinstance(session, Reply):
             return session
-        values = _with(session.filling, sent)
-        await session.save(values)
+        values = await _keep(session, sent)
+        if (ended := await session.ended(values, sent.key)) is not None:
+            return ended
         step = min(max(session.filling.step + steps, 0), session.filling.steps - 1)
         return Reply(form=session.form(replace(session.filling, values=values, step=step)))
 
@@ -117,6 +143,21 @@ class FieldForms:
         if isinstance(session, Reply):
             return Form(sentences.NOT_COUNTED, (Paragraph((sentences.NOTHING_DONE,)),))
         return session.form(session.filling)
+
+    async def unsent(self, target: Target, actor: Actor) -> Reply | None:
+        """What this person had filled in when somebody else was first; None if there is nothing."""
+        question = await self._answers.find(target)
+        if question is None or question.open or question.kind is not QuestionKind.FORM:
+            return None
+        session = await self._question(question, target, actor, Locale())
+        values = session.filling.values
+        return await session.ended(values, "") if unsent.typed(question.form, values) else None
+
+    async def wrong(self, sent: FormSubmission, why: tuple[str, ...]) -> Message:
+        """What is wrong with a form that is closed by now, and the way back to it."""
+        session = await self._session(sent)
+        again = None if isinstance(session, Reply) else session.reopening()
+        return unsent.wrong(why, "", self._limits, again)
 
     async def _session(self, sent: FormSubmission) -> Session | Reply:
         try:
@@ -130,9 +171,7 @@ class FieldForms:
         question = await self._answers.find(target)
         if question is None:
             return _whole(sentences.QUESTION_GONE)
-        session = await self._question(question, target, actor, locale)
-        # Drafts are gone by now; why it doesn't count any more is the store's to say.
-        return session if question.open else await session.send({}, sent.key)
+        return await self._question(question, target, actor, locale)
 
     async def _question(
         self, question: Question, target: Target, actor: Actor, locale: Locale
@@ -177,6 +216,12 @@ class StartForm:
         asked_in = replace(self.sent.reply_to, channel=self.draft.channel, thread=self.draft.thread)
         return Reply(then=lambda: self.starter.watch(run, asked_in))
 
+    async def ended(self, values: Values, key: str) -> Reply | None:  # noqa: ARG002 - a port
+        return None
+
+    def reopening(self) -> Button | None:
+        return private_messages.open_start(self.crew, self.draft.id)
+
     def _with(self, values: Values) -> Draft:
         return self.draft.model_copy(update={"given": dict(values)})
 
@@ -199,31 +244,61 @@ class QuestionForm:
         return field_forms.question_form(asked, shown, self.limits)
 
     async def save(self, values: Values) -> None:
-        if self.question.open:
+        if not self._is_mine(self.question):
             await self.drafts.save(self.question.id, self.actor, values)
 
     async def finish(self, values: Values, key: str) -> Reply:
         """Send it. Whether this person may answer is checked by the store."""
         read = core_forms.validate(self.question.form, values, strict=False, locale=self.filling.locale)
         # Null: it was left empty, so its default doesn't count.
-        return await self.send({field.name: read.get(field.name) for field in self.question.form}, key)
+        return await self._send({each.name: read.get(each.name) for each in self.question.form}, values, key)
 
-    async def send(self, sent: Values, key: str) -> Reply:
+    async def ended(self, values: Values, key: str) -> Reply | None:
+        # Why it doesn't count any more is the store's to say.
+        return None if self.question.open else await self._send({}, values, key)
+
+    def reopening(self) -> Button | None:
+        return answer_messages.fill_in(self.question) if self.question.open else None
+
+    async def _send(self, sent: Values, typed: Values, key: str) -> Reply:
         """Give these values to the store. Raises InvalidValues for what it refuses of them."""
         said = make_response(Action.SUBMIT, self.actor, key=key, values=sent, digest=self.target.digest)
         ruling = await self.answers.respond(self.question, said)
         if ruling.code == "invalid_answer" and ruling.errors:
             raise InvalidValues(dict(ruling.errors))
         if why := self._refusal(ruling):
-            return _whole(why)
-        await self.drafts.delete(self.question.id)
+            still_open = ruling.question is not None and ruling.question.open
+            return _whole(why) if still_open else self._not_counted(why, typed)
+        await self.drafts.delete(self.question.id, self.actor)
         return SILENT
+
+    def _not_counted(self, why: str, typed: Values) -> Reply:
+        """This can't be sent any more: why, and all that this person filled in, in whatever step."""
+        text = unsent.typed(self.question.form, typed)
+        everything = unsent.everything(Target(self.question.run_id, self.question.id))
+        return Reply(
+            form=unsent.window(why, text, self.limits),
+            instead=unsent.message(why, text, self.limits, everything),
+        )
 
     def _refusal(self, ruling: Ruling) -> str:
         settled = ruling.question.outcome if ruling.question is not None else None
         if ruling.code == "settled" and settled is not None and settled.by is not None:
-            return sentences.form_settled(settled.by.label)
+            mine = ruling.question is not None and self._is_mine(ruling.question)
+            return sentences.FORM_SENT_BEFORE if mine else sentences.form_settled(settled.by.label)
         return answer_messages.refusal_in_form(ruling, self.question.policy)
+
+    def _is_mine(self, question: Question) -> bool:
+        """Whether this person's answer is the one that settled it."""
+        by = question.outcome.by if question.outcome is not None else None
+        return by is not None and by.principal == self.actor.principal
+
+
+async def _keep(session: Session, sent: FormSubmission) -> Values:
+    """What was filled in so far, which the draft has now, too."""
+    values = _with(session.filling, sent)
+    await session.save(values)
+    return values
 
 
 def _with(before: Filling, sent: FormSubmission) -> dict[str, JsonValue]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bot.core.actor import Actor
 from bot.core.errors import CrewdeckError, NotFound, StoreUnavailable
@@ -14,16 +15,23 @@ from bot.surfaces.chat.inbound.decisions import Decisions
 from bot.surfaces.chat.inbound.field_forms import CALLBACKS, FieldForms
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import ActorResolver
-from bot.surfaces.chat.messages import Form
-from bot.surfaces.chat.wording import forms, sentences
+from bot.surfaces.chat.messages import Form, Limits, Message, said
+from bot.surfaces.chat.wording import forms, sentences, unsent
 
 
 class FormHandlers:
     """Handles submitted forms. What is wrong is said in the form, where the words stay for another try."""
 
     def __init__(
-        self, store: Store, people: ActorResolver, answers: Answers, decisions: Decisions, fields: FieldForms
+        self,
+        store: Store,
+        people: ActorResolver,
+        answers: Answers,
+        decisions: Decisions,
+        fields: FieldForms,
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self._store = store
         self._decisions = decisions
         self._people = people
@@ -31,6 +39,24 @@ class FormHandlers:
         self._fields = fields
 
     async def handle(self, sent: FormSubmission) -> Reply:
+        """What a submission results in."""
+        reply = await self._handled(sent)
+        if not reply.errors or reply.instead is not None:
+            return reply
+        return replace(reply, instead=await self._instead(sent, reply.errors))
+
+    async def _instead(self, sent: FormSubmission, errors: Mapping[str, str]) -> Message:
+        """What is wrong and what was filled in, for who has no form in front of them any more."""
+        why = tuple(errors.values())
+        try:
+            if sent.callback in CALLBACKS:
+                return await self._fields.wrong(sent, why)
+            form = await self.filled(sent, {})
+        except CrewdeckError:
+            form = None
+        return unsent.wrong(why, unsent.typed_in(form) if form else "", self._limits)
+
+    async def _handled(self, sent: FormSubmission) -> Reply:
         try:
             match sent.callback:
                 case actions.REPLY:
@@ -66,15 +92,28 @@ class FormHandlers:
         """The form of a question, for who may answer it."""
         return await self._fields.open(target, actor, user)
 
+    async def unsent(self, target: Target, actor: Actor) -> Reply | None:
+        """What this person had filled in when somebody else was first; None if there is nothing."""
+        return await self._fields.unsent(target, actor)
+
     async def change(self, sent: FormSubmission) -> Reply:
         """A field of an open form was changed."""
         if sent.callback in CALLBACKS:
             await self._fields.change(sent)
         return SILENT
 
+    async def close(self, sent: FormSubmission) -> Reply:
+        """A form was closed without being sent."""
+        return await self._fields.close(sent) if sent.callback in CALLBACKS else SILENT
+
     async def turn(self, sent: FormSubmission, steps: int) -> Reply:
         """Another step of an open form."""
-        return await self._fields.turn(sent, steps) if sent.callback in CALLBACKS else SILENT
+        if sent.callback not in CALLBACKS:
+            return SILENT
+        reply = await self._fields.turn(sent, steps)
+        if not reply.errors:
+            return reply
+        return Reply(form=forms.told(sentences.NOT_COUNTED, said(" ".join(reply.errors.values()))))
 
     async def _reply(self, sent: FormSubmission) -> Reply:
         """An answer in words. Whether this person may answer is checked again, by the store."""

@@ -67,6 +67,7 @@ class PressHandlers:
         handlers: Mapping[str, Handler] = {
             actions.OPEN_REPLY: self._open_reply,
             actions.OPEN_FULL: self._open_full,
+            actions.OPEN_UNSENT: self._open_unsent,
             actions.OPEN_START: self._open_start,
             actions.OPEN_EDIT: self._open_decision,
             actions.OPEN_REJECT: self._open_decision,
@@ -97,10 +98,16 @@ class PressHandlers:
         await self._adopt(press, target)
         found = await self.answers.answerable(target, actor)
         if isinstance(found, Reply):
-            return self._refused(press, target, found)
+            kept = await self.forms.unsent(target, actor)
+            return self._refused(press, target, kept or found)
         if found.kind is QuestionKind.FORM:
             return await self.forms.open(target, actor, press.reply_to.user)
         return Reply(form=forms.reply_form(found))
+
+    async def _open_unsent(self, _press: Press, target: Target, actor: Actor) -> Reply:
+        """Show all that this person had filled in when somebody else was first."""
+        kept = await self.forms.unsent(target, actor)
+        return kept or Reply(say=private_messages.words(sentences.UNSENT_GONE))
 
     async def _open_decision(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Open the form for a reason or an edit, for who may decide."""
@@ -212,7 +219,7 @@ class PressHandlers:
     def _refused(self, press: Press, target: Target, reply: Reply) -> Reply:
         """A settled question that could be pressed on: its message still has to show the outcome."""
         posted = press.message
-        if reply.say is None or posted is None:
+        if (reply.say or reply.instead) is None or posted is None:
             return reply
         show = self.orphans.show_outcome
         return replace(reply, then=lambda: show(target.run_id, target.question_id, posted))

@@ -97,9 +97,13 @@ def fill_in_form(question: Question) -> Message:
         Untrusted(question.prompt, PROMPT_UNITS),
         "”.",
     )
+    return Message(text, (Paragraph(text), Actions((fill_in(question),))))
+
+
+def fill_in(question: Question) -> Button:
+    """Opens the form that a question is."""
     target = Target(question.run_id, question.id, digest=question.digest).encode()
-    button = Button("Fill in...", actions.OPEN_REPLY, target, f"Fill in: {question.prompt}", "primary")
-    return Message(text, (Paragraph(text), Actions((button,))))
+    return Button("Fill in...", actions.OPEN_REPLY, target, f"Fill in: {question.prompt}", "primary")
 
 
 def taken_back() -> Message:

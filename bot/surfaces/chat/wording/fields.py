@@ -120,7 +120,7 @@ def _shown(field: Field, value: JsonValue, locale: Locale) -> str:
     if value is None or value == "":
         return ""
     try:
-        read = parse(field, value, locale=locale)
+        read = parse(_unbounded(field), value, locale=locale)
     except ValueError:
         return valid(str(value)) if field.type in _TYPED else ""
     match field.type:
@@ -133,6 +133,11 @@ def _shown(field: Field, value: JsonValue, locale: Locale) -> str:
             return str(read).replace(".", ",")
         case _:
             return str(read)
+
+
+def _unbounded(field: Field) -> Field:
+    """The field without its bounds: what is out of them is shown as it was typed."""
+    return field.model_copy(update=dict.fromkeys(("min", "max", "min_length", "max_length")))
 
 
 def in_words(field: Field, values: Values) -> str:

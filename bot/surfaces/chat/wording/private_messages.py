@@ -146,9 +146,13 @@ def problems(crew: Crew, wrong: Mapping[str, str], limits: Limits) -> Message:
 def fill_in(crew: Crew, draft: str) -> Message:
     """A button to the form of a crew's inputs, where there is no way to open it at once."""
     text = (crew_title(crew), " needs some more from you before it can start.")
+    return Message(text, (Paragraph(text), Actions((open_start(crew, draft),))))
+
+
+def open_start(crew: Crew, draft: str) -> Button:
+    """Opens the form of a crew's inputs."""
     spoken = f"Fill in what {crew.title} needs"
-    button = Button("Fill in...", actions.OPEN_START, Target(draft).encode(), spoken, "primary")
-    return Message(text, (Paragraph(text), Actions((button,))))
+    return Button("Fill in...", actions.OPEN_START, Target(draft).encode(), spoken, "primary")
 
 
 def crew_title(crew: Crew) -> Untrusted:

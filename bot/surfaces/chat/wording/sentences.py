@@ -115,7 +115,11 @@ WORDS_MISSING: Final = "Please say something."
 
 def form_settled(by: str) -> str:
     """Somebody else sent the same form first."""
-    return f"{by} was first: this is settled. Yours was not counted, and stays here until you close it."
+    return f"{by} was first: this is settled, and yours was not counted."
+
+
+FORM_SENT_BEFORE: Final = "You have answered this already, so this was not counted."
+UNSENT_GONE: Final = "What you had filled in is no longer there."
 
 
 def form_too_late(platform: str) -> str:

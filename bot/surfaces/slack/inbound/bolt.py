@@ -32,6 +32,7 @@ KINDS = {
     "event_callback": "event",
     "block_actions": "press",
     "view_submission": "modal",
+    "view_closed": "modal",
 }
 """Labels of the metrics."""
 
@@ -40,6 +41,7 @@ SHAPES: Mapping[str, type[Payload]] = {
     "event_callback": Event,
     "block_actions": BlockAction,
     "view_submission": Submission,
+    "view_closed": Submission,
 }
 """What is taken in; everything else is acknowledged."""
 
@@ -76,7 +78,7 @@ def application(installed: Installed, api_url: str) -> AsyncApp:
 ENVELOPES: Mapping[str, frozenset[str]] = {
     "slash_commands": frozenset({"command"}),
     "events_api": frozenset({"event_callback"}),
-    "interactive": frozenset({"block_actions", "view_submission"}),
+    "interactive": frozenset({"block_actions", "view_submission", "view_closed"}),
 }
 """What each kind of envelope of Socket Mode may hold."""
 

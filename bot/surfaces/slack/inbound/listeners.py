@@ -119,7 +119,7 @@ class Listeners:
         """Somebody closed a modal without sending it: what they had filled in is kept."""
         sent = Submission.model_validate(body).form_submission()
         request = InboundRequest(f"{sent.key}:closed", sent.reply_to, body)
-        await self.engine.ack_handler.handle_interaction(request, self.engine.forms.change(sent), _empty(ack))
+        await self.engine.ack_handler.handle_interaction(request, self.engine.forms.close(sent), _empty(ack))
         return None
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
@@ -220,7 +220,7 @@ def _in_modal(ack: AsyncAck, first_input: str) -> Acknowledge:
             return SILENT
         if reply.form is not None:
             await ack(response_action="update", view=render_form(reply.form))
-            return replace(reply, form=None)
+            return replace(reply, form=None, instead=None)
         await ack()
         return reply
 

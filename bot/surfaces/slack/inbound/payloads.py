@@ -120,6 +120,8 @@ class View(Named):
     """A modal, or a Home tab."""
 
     callback_id: str = ""
+    #: Names what it shows: another one for each step of a form.
+    hash: str = ""
     #: The workspace whose installation of the app opened it.
     app_installed_team_id: str | None = None
     private_metadata: str = ""
@@ -193,7 +195,7 @@ class BlockAction(Payload):
 
 
 class Submission(Payload):
-    """A modal that was submitted. A modal acts once, so its id names the delivery."""
+    """A modal that was submitted. What a modal shows acts once, so its id and hash name the delivery."""
 
     team: Named
     user: Presser
@@ -206,7 +208,7 @@ class Submission(Payload):
 
 def _submission(view: View, team: str, user: str) -> FormSubmission:
     return FormSubmission(
-        key=f"slack:{team}:view:{view.id}",
+        key=":".join(filter(None, ("slack", team, "view", view.id, view.hash))),
         callback=view.callback_id,
         metadata=view.private_metadata,
         values=_form_values(view.state),

@@ -91,7 +91,7 @@ class DialogAnswer:
             return Reply()
         if reply.form is not None:
             self.body = dialog(reply.form)
-            return replace(reply, form=None)
+            return replace(reply, form=None, instead=None)
         if reply.say is None:
             self.body = dialog_words(sentences.FORM_SENT)
             return reply
