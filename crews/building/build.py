@@ -38,7 +38,6 @@ from crews.definitions.scripted import SCRIPTED, ScriptedLLM, read_script
 from crews.definitions.tool_options import (
     declare,
     declare_entry,
-    declare_guarded,
     declare_reviewers,
     declare_tools,
     import_class,
@@ -258,8 +257,6 @@ class _Builder:
         tool = make(entry.use or "")
         declare(tool, entry.on_interrupted)
         declare_entry(tool, name)
-        if entry.approval is not None:
-            declare_guarded(tool)
         check_gate(self._definition, self._gates, name, tool)
         return tool
 

@@ -20,8 +20,8 @@ from crewai.tools.structured_tool import CrewStructuredTool
 from bot.core.ports import Fenced
 from crews.definitions.approval import APPROVED_CALLS, NotApproved, approved_call, needed_by
 from crews.definitions.exceptions import CrewBroken
-from crews.definitions.gates import Gate
-from crews.definitions.tool_options import declared, entry_guarded
+from crews.definitions.gates import KNOWN, Gate
+from crews.definitions.tool_options import declared
 from crews.human_input.arguments import InvalidArguments, Parameters
 from crews.human_input.ask_human import AskHuman
 from crews.human_input.tool_approvals import Approval, GuardedCall, secrets_key
@@ -62,7 +62,7 @@ def step_of(tool: BaseTool | CrewStructuredTool, *, only_gates: bool = False) ->
         return None
     run = CURRENT.get()
     if run is None:
-        if needed_by(original) is not None or entry_guarded(original):
+        if KNOWN.stand_before(original):
             raise NotApproved(
                 f"{tool.name} needs an approval, so it is called in a run that Crewdeck started: in a thread "
                 "that the crew works in, or with the context variables of one."

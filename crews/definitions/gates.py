@@ -71,13 +71,13 @@ class Gates:
 
     def of(self, tool: Any) -> Gate | None:
         """The gate of a tool; None if its calls need no approval. Raises CrewBroken."""
-        theirs, authors = self._declared(tool), needed_by(tool)
+        theirs, authors = self.declared(tool), needed_by(tool)
         given = [each for each in (theirs, authors) if each is not None]
         if not given:
             return None
         return self._gate(given)
 
-    def _declared(self, tool: Any) -> Approval | None:
+    def declared(self, tool: Any) -> Approval | None:
         """What the crew says of this tool: as the entry it was made from, by its class, or by its name."""
         made_from = self.tools.get(entry_name(tool) or "")
         if made_from is not None and made_from.approval is not None:
@@ -105,6 +105,25 @@ class Gates:
             title=next((each.title for each in given if each.title), None) or "",
             hide=tuple(dict.fromkeys(name for each in given for name in each.hide)),
         )
+
+
+class KnownGates:
+    """The gates of all crews that this process has run, for calls in which no run can be found."""
+
+    def __init__(self) -> None:
+        self._known: list[Gates] = []
+
+    def add(self, gates: Gates) -> None:
+        """Remember the gates of a crew."""
+        if gates.tools and gates not in self._known:
+            self._known.append(gates)
+
+    def stand_before(self, tool: Any) -> bool:
+        """Whether the tool's author or one of the crews wants an approval. Raises CrewBroken."""
+        return needed_by(tool) is not None or any(each.declared(tool) is not None for each in self._known)
+
+
+KNOWN = KnownGates()
 
 
 def _same_name(tool: Any, name: str) -> bool:

@@ -14,7 +14,6 @@ OnInterrupted = Literal["retry", "ask", "fail"]
 _NAME = "_crewdeck_on_interrupted"
 _ENTRY = "_crewdeck_entry"
 _REVIEWERS = "_crewdeck_reviewers"
-_GUARDED = "_crewdeck_guarded"
 
 
 def declare(tool: object, what: OnInterrupted) -> None:
@@ -35,16 +34,6 @@ def declare_entry(tool: object, name: str) -> None:
 def entry_name(tool: Any) -> str | None:  # noqa: ANN401 - CrewAI has several classes of tools
     """The entry of crew.yaml that the tool was made from; None for one that code made."""
     return cast("str | None", getattr(tool, _ENTRY, None))
-
-
-def declare_guarded(tool: object) -> None:
-    """Remember that the crew wants an approval for the tool, for calls in which no run can be found."""
-    object.__setattr__(tool, _GUARDED, True)
-
-
-def entry_guarded(tool: object) -> bool:
-    """Whether some crew wants an approval for the tool."""
-    return bool(getattr(tool, _GUARDED, False))
 
 
 def declare_reviewers(task: object, approvers: Approvers) -> None:
@@ -85,8 +74,6 @@ def declare_tools(given: Iterable[Any], entries: Iterable[ToolEntry]) -> None:
         for reference, entry in known:
             if is_made_by(tool, reference):
                 declare(tool, entry.on_interrupted)
-                if entry.approval is not None:
-                    declare_guarded(tool)
 
 
 def import_class(reference: str) -> Any:  # noqa: ANN401 - a class of any kind

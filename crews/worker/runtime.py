@@ -24,6 +24,7 @@ from crews.crewai_adapter import bus, install, rpm
 from crews.crewai_adapter.flow_access import FlowAccess
 from crews.crewai_adapter.human_input_provider import HumanInputProvider
 from crews.crewai_adapter.kickoff import kick_off
+from crews.definitions.gates import KNOWN
 from crews.definitions.placeholders import kickoff_inputs
 from crews.flows.replay import FLOW_REPLAY, FlowReplay
 from crews.journal.journal import Journal
@@ -155,6 +156,7 @@ class Runtime:
         blueprint = self._blueprints[claim.run.crew.name]
         context = RunContext(claim, blueprint.limits, self._store, announcer, history, self._hot, lease)
         context.gates = blueprint.gates
+        KNOWN.add(blueprint.gates)
         execution = Execution(context, progress)
         if self._stopping:
             context.hand_back()

@@ -203,17 +203,14 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "a function that is no tool": lambda: plain_function(**PAY),
     "a thread without a run": lambda: in_thread(Sender().run),
     "a thread without a run, _run": lambda: in_thread(Sender()._run),  # noqa: SLF001
-    "a thread without a run, of an entry": lambda: in_thread(entry().run),
+    "a thread without a run, declared by the crew": lambda: in_thread(Plain().run),
+    "a thread without a run, declared by the crew, _run": lambda: in_thread(Plain()._run),  # noqa: SLF001
+    "a thread without a run, of an MCP server": lambda: in_thread(mcp_tool().run),
+    "a thread without a run, structured": lambda: in_thread(
+        lambda **given: Plain().to_structured_tool().invoke(given)
+    ),
 }
 """Ways by which nobody could be asked: the call is refused."""
-
-
-def entry() -> BaseTool:
-    from crews.definitions.tool_options import declare_guarded
-
-    made = Plain()
-    declare_guarded(made)
-    return made
 
 
 def code(call: Callable[[], Any]) -> Flow[Any]:
