@@ -24,6 +24,7 @@ OPEN_FULL: Final = "open.full"
 #: Go to the former and to the next step of a form, with what was filled in so far.
 BACK: Final = "step.back"
 MORE: Final = "step.more"
+STEPS: Final = frozenset({BACK, MORE})
 #: Somebody changed a field of an open form.
 CHANGED: Final = "changed"
 #: Opens the form for the inputs that a crew still needs.

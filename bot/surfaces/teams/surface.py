@@ -158,7 +158,9 @@ class TeamsInbound:
         """Who handles what Teams tells of."""
         views = QuestionViews(self._store, self._platform)
         installation = Installation(self._platform.capabilities, self._store.runs, self._messenger)
-        return Activities(self.engine, views, installation, self._platform, metrics, ack_priority)
+        return Activities(
+            self.engine, self.people, views, installation, self._platform, metrics, ack_priority
+        )
 
 
 class TeamsLayout:

@@ -35,6 +35,9 @@ class Person:
     tenant: Tenant
     service_url: str
     deliver: Deliver
+    #: What their client says of itself.
+    locale: str = "en-GB"
+    timezone: str = ""
 
     @property
     def object_id(self) -> str:
@@ -73,7 +76,7 @@ class Person:
         activity = self.activity(
             "message", where, message.thread or message.id, id=message.id, text=message.text
         )
-        activity["entities"] = [*_mentions(mentioned), {"type": "clientInfo", "locale": "en-GB"}]
+        activity["entities"] = [*_mentions(mentioned), {"type": "clientInfo", "locale": self.locale}]
         return await self.deliver(activity | {"textFormat": "plain"} | extra)
 
     async def edit(self, where: Conversation, message_id: str, text: str) -> Receipt:
@@ -207,7 +210,8 @@ class Person:
             "recipient": self.tenant.bot,
             "conversation": conversation,
             "channelData": data,
-            "locale": "en-GB",
+            "locale": self.locale,
+            **({"localTimezone": self.timezone} if self.timezone else {}),
             **more,
         }
 

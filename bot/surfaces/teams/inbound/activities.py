@@ -25,6 +25,7 @@ from bot.surfaces.teams.inbound import invokes
 from bot.surfaces.teams.inbound.installation import Installation
 from bot.surfaces.teams.inbound.invokes import DialogAnswer, Json, PressAnswer
 from bot.surfaces.teams.inbound.payloads import Activity, CardAction, Payload, Task
+from bot.surfaces.teams.inbound.people import TeamsActors
 from bot.surfaces.teams.inbound.request_url import Answer, Unacceptable, read
 from bot.surfaces.teams.inbound.views import QuestionViews
 
@@ -44,6 +45,7 @@ class Activities:
     def __init__(
         self,
         engine: InboundEngine,
+        people: TeamsActors,
         views: QuestionViews,
         installation: Installation,
         platform: TeamsPlatform,
@@ -51,6 +53,7 @@ class Activities:
         ack_priority: AckPriority,
     ) -> None:
         self._engine = engine
+        self._people = people
         self._views = views
         self._installation = installation
         self._platform = platform
@@ -65,6 +68,8 @@ class Activities:
                 await self._platform.service_urls.record(
                     activity.where.channel, activity.service_url, activity.data.team.id
                 )
+                if activity.from_person:
+                    await self._people.record_locale(activity.user, activity.client_locale)
                 return await self._handled(payload, activity)
             except Unacceptable as wrong:
                 log.warning("an activity has not Teams' shape", kind=activity.type, name=activity.name)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bot.core.locales import Locale
 from bot.surfaces.chat.inbound.interactions import FormSubmission, IncomingMessage, Press, ReplyTarget
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.places import Conversation
@@ -19,6 +20,8 @@ from bot.surfaces.teams.conversations import parse
 from bot.surfaces.teams.inbound.mentions import Mentioned, MessageText
 
 FILE = "application/vnd.microsoft.teams.file.download.info"
+MAX_LOCALE_LENGTH = 100
+"""Characters of a locale's tag and of a time zone's name; the longest ones have about half of it."""
 _APPS = "28:"
 """With what the ids of apps begin."""
 _GROUPS = frozenset({"channel", "team", "tag"})
@@ -70,9 +73,11 @@ class ChannelData(Payload):
 
 
 class Entity(Payload):
-    """What is to be known of a text: of mentions, who is mentioned and where."""
+    """What is to be known of a text or its client: of mentions, who is mentioned and where."""
 
     type: str = ""
+    locale: str = ""
+    timezone: str = ""
     mentioned: Account | None = None
     text: str = ""
 
@@ -101,6 +106,9 @@ class Activity(Payload):
     value: Any = None
     reply_to: str = Field("", alias="replyToId")
     text: str = ""
+    #: Of the client in which the person acts: a BCP 47 tag, and the name of a time zone.
+    locale: str = ""
+    timezone: str = Field("", alias="localTimezone")
     entities: tuple[Entity, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     #: Of `installationUpdate`: `add`, `remove`, and each of them with `-upgrade`.
@@ -130,6 +138,17 @@ class Activity(Payload):
     def user(self) -> str:
         """The object id of who acts; empty: nobody who could be known."""
         return self.sender.object_id.lower()
+
+    @property
+    def client_locale(self) -> Locale:
+        """How the person's client writes numbers and dates, as far as it says so."""
+        told = [each for each in self.entities if each.type == "clientInfo"]
+        tags = (self.locale, *(each.locale for each in told))
+        zones = (self.timezone, *(each.timezone for each in told))
+        return Locale(
+            tag=next(filter(None, tags), "")[:MAX_LOCALE_LENGTH],
+            timezone=next(filter(None, zones), "")[:MAX_LOCALE_LENGTH],
+        )
 
     @property
     def key(self) -> str:

@@ -24,7 +24,7 @@ from bot.surfaces.teams import SURFACE, TITLE
 log = structlog.get_logger(__name__)
 
 MET_TTL_S = 90 * 24 * 3600.0
-"""How long it is remembered in which conversation somebody acted last."""
+"""How long it is remembered in which conversation somebody acted last, and with which locale."""
 MEMBERS = frozenset({"user", "owner"})
 GUEST = "guest"
 _GUEST_ACCOUNT = "#ext#"
@@ -84,8 +84,16 @@ class TeamsActors:
         )
 
     async def locale(self, user: str) -> Locale:
-        """Unknown: rosters don't say it. Numbers and dates are read where they can mean one thing only."""
-        return (await self._profiles.of(user)).locale
+        """As their client said it when they acted last: rosters don't say it. Raises StoreUnavailable."""
+        kept = await self._memory.recall(self._locale_key(user))
+        return Locale.model_validate_json(kept) if kept else Locale()
+
+    async def record_locale(self, user: str, locale: Locale) -> None:
+        """Remember what this person's client says; what it doesn't say stays. Raises StoreUnavailable."""
+        before = await self.locale(user)
+        now = Locale(tag=locale.tag or before.tag, timezone=locale.timezone or before.timezone)
+        if now != before:
+            await self._memory.remember(self._locale_key(user), now.model_dump_json(), MET_TTL_S)
 
     async def names(self, users: Iterable[str]) -> dict[str, str]:
         return await self._profiles.names(users)
@@ -106,6 +114,9 @@ class TeamsActors:
 
     def _key(self, user: str) -> str:
         return f"{SURFACE}:profile:{self._tenant}:{user}"
+
+    def _locale_key(self, user: str) -> str:
+        return f"{SURFACE}:locale:{self._tenant}:{user}"
 
     def _met_key(self, user: str) -> str:
         return f"{SURFACE}:met:{self._tenant}:{user}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.surfaces.chat import actions
@@ -53,6 +53,8 @@ MESSAGE_CHARACTERS = 45_000
 REFRESH_USERS = 60
 """Teams gives so many people a view of their own."""
 SUMMARY_UNITS = 500
+REQUIRED = "(required)"
+"""Follows the label of a field that only we check."""
 LIMITS = Limits(
     message_units=12_000,
     form_bytes=40_000,
@@ -125,13 +127,26 @@ def render_card(message: Message, reader: Reader = EVERYBODY) -> Json:
 
 def render_form(form: Form, members: Members | None = None) -> Json:
     """The card of a dialog; its title is the dialog's."""
-    card = _card(form.blocks, members or {}, in_form=True)
+    blocks = [_checked_by_us(each) for each in form.blocks] if _has_steps(form) else form.blocks
+    card = _card(blocks, members or {}, in_form=True)
     if form.callback:
         card["body"] = [_within(form, each) for each in card["body"]]
     if not form.submit:
         return card
     data = card_data.form(form.callback, form.metadata)
     return {**card, "actions": [{"type": "Action.Submit", "title": form.submit, "data": data}]}
+
+
+def _has_steps(form: Form) -> bool:
+    elements = (each for block in form.blocks if isinstance(block, Actions) for each in block.elements)
+    return any(isinstance(each, Button) and each.action in actions.STEPS for each in elements)
+
+
+def _checked_by_us(block: Block) -> Block:
+    """A field that the client lets through empty, so that a press of Back brings what was typed elsewhere."""
+    if not isinstance(block, Input) or not block.required:
+        return block
+    return replace(block, label=f"{block.label} {REQUIRED}", required=False)
 
 
 def _within(form: Form, element: Json) -> Json:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.core.locales import Locale
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.teams.card_data import Pressed, Submitted
@@ -106,3 +107,22 @@ def test_a_submission_has_the_fields_by_name() -> None:
     sent = activity(type="invoke").submission(Submitted("start", "draft", {"input.topic": "mills"}))
     assert (sent.callback, sent.metadata, sent.values) == ("start", "draft", {"input.topic": "mills"})
     assert sent.installation == CHANNEL
+
+
+PARIS = {"type": "clientInfo", "locale": "fr-FR", "timezone": "Europe/Paris"}
+
+
+@pytest.mark.parametrize(
+    ("more", "tag", "timezone"),
+    [
+        ({}, "", ""),
+        ({"locale": "de-DE", "localTimezone": "Europe/Berlin"}, "de-DE", "Europe/Berlin"),
+        ({"locale": None, "localTimezone": None}, "", ""),
+        ({"entities": [PARIS]}, "fr-FR", "Europe/Paris"),
+        ({"locale": "en-GB", "entities": [PARIS]}, "en-GB", "Europe/Paris"),
+        ({"entities": [PARIS | {"type": "mention"}]}, "", ""),
+        ({"locale": "x" * 5000}, "x" * 100, ""),
+    ],
+)
+def test_a_client_says_its_locale_and_time_zone(more: dict[str, Any], tag: str, timezone: str) -> None:
+    assert activity(**more).client_locale == Locale(tag=tag, timezone=timezone)
