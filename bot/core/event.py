@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
@@ -280,6 +280,19 @@ class Event(Value):
             "event_id": self.id,
             **fields,
         }
+
+
+class PublishedEvent(NamedTuple):
+    """An event as a wake-up carries it, unparsed: most processes don't follow its run."""
+
+    run_id: str
+    seq: int
+    at: int
+    body: str
+
+    def parse(self) -> Event:
+        """Raises ValueError, LookupError or RecursionError if the body is damaged."""
+        return Event(run_id=self.run_id, seq=self.seq, at=self.at, body=parse_body(self.body))
 
 
 def parse_body(raw: str) -> Body:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from bot.core.event import Event
+from bot.core.event import Event, PublishedEvent
 from bot.core.ports import EventReader
 
 RECHECK_INTERVAL_S = 5.0
@@ -51,7 +51,8 @@ class Signal:
         #: The topics that woke it since it was last cleared; empty after a reconnect: any may have changed.
         self.topics: Topics = set()
 
-    def set(self, topics: Iterable[str]) -> None:
+    def set(self, topics: Iterable[str], events: Sequence[PublishedEvent] = ()) -> None:  # noqa: ARG002
+        """Wake who waits. `events` came along with the topics, for who needs not read them then."""
         self.topics.update(topics)
         self._event.set()
 
@@ -104,10 +105,10 @@ class Feed:
         if not self._watchers[topic]:
             del self._watchers[topic]
 
-    def wake(self, topics: Iterable[str]) -> None:
+    def wake(self, topics: Iterable[str], events: Sequence[PublishedEvent] = ()) -> None:
         for topic in topics:
             for signal in self._watchers.get(topic, ()):
-                signal.set((topic,))
+                signal.set((topic,), events)
 
     def wake_all(self) -> None:
         for signals in self._watchers.values():
@@ -116,9 +117,9 @@ class Feed:
 
     async def follow(self, events: EventReader) -> None:
         """Distribute the store's wake-ups until cancelled."""
-        async for topics in events.wakeups():
-            if topics:
-                self.wake(topics)
+        async for wakeup in events.wakeups():
+            if wakeup.topics:
+                self.wake(*wakeup)
             else:
                 self.wake_all()
 

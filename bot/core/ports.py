@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -19,7 +19,7 @@ from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.decision import Ruling
 from bot.core.directory import Directory
-from bot.core.event import Body, Event
+from bot.core.event import Body, Event, PublishedEvent
 from bot.core.inbox import Inbox
 from bot.core.journal import Journal
 from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
@@ -155,14 +155,22 @@ class Questions(Protocol):
         """Everything that was recorded about a question. Raises NotFound."""
 
 
+class Wakeup(NamedTuple):
+    """What a transition changed. Without topics: the connection is new, and anything may have changed."""
+
+    topics: tuple[str, ...] = ()
+    #: The events that the transition appended: all of them, or none if they are large. Read the store then.
+    events: tuple[PublishedEvent, ...] = ()
+
+
 class EventReader(Protocol):
     """Events of a run, and wake-ups when there are new ones."""
 
     async def read(self, run_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
         """The events of a run with `seq` greater than `after`, in order. Raises NotFound."""
 
-    def wakeups(self) -> AsyncIterator[tuple[str, ...]]:
-        """Topics in which something changed; an empty tuple after each (re)connect: any may have."""
+    def wakeups(self) -> AsyncIterator[Wakeup]:
+        """What changed; a wake-up without topics after each (re)connect."""
 
 
 class Events(EventReader, Protocol):

@@ -10,8 +10,8 @@ from redis.asyncio.client import PubSub
 
 from bot.core.claim import Claim
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.event import UNREADABLE, Body, Event, Unknown, parse_body
-from bot.core.ports import Fenced
+from bot.core.event import UNREADABLE, Body, Event, PublishedEvent, Unknown, parse_body
+from bot.core.ports import Fenced, Wakeup
 from bot.store import redis_keys
 from bot.store.codec import dump
 from bot.store.connection import Connection
@@ -57,16 +57,16 @@ class RedisEvents:
         unreadable = self._connection.unreadable
         return {run_id: read_events(run_id, stored, unreadable) for run_id, stored in pages if stored}
 
-    async def wakeups(self) -> AsyncIterator[tuple[str, ...]]:
+    async def wakeups(self) -> AsyncIterator[Wakeup]:
         while True:
             try:
-                async for topics in self._listen():
-                    yield topics
+                async for wakeup in self._listen():
+                    yield wakeup
             except StoreUnavailable:
                 _honour_cancellation()
                 await asyncio.sleep(RECONNECT_DELAY_S)
 
-    async def _listen(self) -> AsyncIterator[tuple[str, ...]]:
+    async def _listen(self) -> AsyncIterator[Wakeup]:
         with translate_errors(self._connection.address.secrets):
             async with self._connection.listener() as listener:
                 await listener.subscribe(redis_keys.WAKE)
@@ -74,9 +74,9 @@ class RedisEvents:
                     message = await _next_message(listener)
                     if message["type"] == "subscribe":
                         # Also after redis-py has reconnected by itself: what was said in between is lost.
-                        yield ()
+                        yield Wakeup()
                     elif message["type"] == "message":
-                        yield tuple(message["data"].split())
+                        yield read_wakeup(message["data"])
 
 
 async def _next_message(listener: PubSub) -> dict[str, str]:
@@ -88,6 +88,26 @@ async def _next_message(listener: PubSub) -> dict[str, str]:
             return message
         await listener.ping()
     raise TimeoutError("The wake-up connection is silent.")
+
+
+def read_wakeup(message: str) -> Wakeup:
+    """A message of the channel: topics, and events in the lines after them (`publish` in prelude.lua).
+
+    Lines of another form, which a newer release may write, are left out with all other events: whoever waits
+    for the topics reads the store.
+    """
+    topics, _, lines = message.partition("\n")
+    events = [_published(line) for line in lines.split("\n")] if lines else []
+    known = tuple(event for event in events if event is not None)
+    return Wakeup(tuple(topics.split()), known if len(known) == len(events) else ())
+
+
+def _published(line: str) -> PublishedEvent | None:
+    try:
+        run_id, seq, at, body = line.split(" ", 3)
+        return PublishedEvent(run_id, int(seq), int(at), body)
+    except ValueError:
+        return None
 
 
 def _honour_cancellation() -> None:

@@ -22,6 +22,7 @@ from bot.core.errors import StoreUnavailable
 from bot.core.feed import CANCELLED_TOPIC, Feed, Signal, queue_topic
 from bot.core.ports import Fenced, Store
 from bot.core.run import RunError
+from bot.processes import garbage
 from bot.processes.worker_process import Lifeline
 from bot.settings import Settings
 from bot.store.clock import keep_time
@@ -124,6 +125,7 @@ class Worker:
         limits = {name: blueprint.limits.runs for name, blueprint in blueprints.items()}
         self._slots.limits = {name: most for name, most in limits.items() if most is not None}
         self._registration.loaded([blueprint.card() for blueprint in blueprints.values()], limits)
+        garbage.calm()
         log.info("ready", worker=self._id, crews=sorted(blueprints))
         with suppress(StoreUnavailable):  # The next heartbeat reports it.
             await self._registration.renew()

@@ -53,8 +53,8 @@ async def test_wake_ups_go_on(redis_url: str) -> None:
         woken = asyncio.Event()
 
         async def listen() -> None:
-            async for topics in store.events.wakeups():
-                if topics:
+            async for wakeup in store.events.wakeups():
+                if wakeup.topics:
                     woken.set()
 
         listening = asyncio.create_task(listen())

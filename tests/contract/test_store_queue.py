@@ -189,7 +189,7 @@ async def test_who_waits_for_a_place_is_woken_when_one_is_free(store: RedisStore
     await anext(wakeups)
     await store.queue.release_slots("w", "demo", [run_id])
     async with asyncio.timeout(5):
-        assert queue_topic(redis_keys.shard_of("demo")) in await anext(wakeups)
+        assert queue_topic(redis_keys.shard_of("demo")) in (await anext(wakeups)).topics
     await wakeups.aclose()  # type: ignore[attr-defined]
 
 

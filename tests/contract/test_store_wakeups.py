@@ -7,9 +7,9 @@ import pytest
 import redis
 
 from bot.core import feed
-from bot.core.event import Event
+from bot.core.event import Event, TaskStarted
 from bot.core.feed import Feed, Signal
-from bot.core.ports import Fenced
+from bot.core.ports import Fenced, Wakeup
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import SHARDS, shard_of
 from tests.contract.examples import ADA, LEASE, PLACE, approval, claimed, response, started
@@ -119,3 +119,23 @@ async def test_a_restarted_reader_goes_on_after_what_it_saw(store: RedisStore, f
     assert seen == [3, 4]
     with pytest.raises(Fenced):
         await store.questions.ask(claim, approval(claim, "late"))
+
+
+async def test_wake_ups_carry_the_events_that_were_appended(store: RedisStore) -> None:
+    """Whoever follows the run need not read them; what is large is left to be read."""
+    run = await started(store, place=PLACE)
+    [claim] = await store.queue.claim("w", ["demo"], 1, LEASE)
+    wakeups = store.events.wakeups()
+    assert await anext(wakeups) == Wakeup()
+    question = await store.questions.ask(claim, approval(claim))
+    await store.questions.respond(run.id, question.id, response())
+    large = TaskStarted(crew_id="c", task_id="t", task="x" * 20_000, number=1, total=1)
+    await store.events.append(claim, large)
+    small = await store.events.append(claim, large.model_copy(update={"task": "x"}))
+    carried: list[Event] = []
+    async with asyncio.timeout(SOON):
+        while small not in carried:
+            wakeup = await anext(wakeups)
+            carried += [each.parse() for each in wakeup.events]
+    assert carried == [each for each in await store.events.read(run.id, after=1) if each.body != large]
+    await wakeups.aclose()  # type: ignore[attr-defined]

@@ -6,6 +6,10 @@
 -- it, returns the same reply. `call` identifies one call for that.
 local base = KEYS[1]
 local topics = {}
+local published, published_bytes = {}, 0
+
+-- Up to this size the events of a transition are published along with its topics, so that nobody has to read them.
+local MAX_PUBLISHED_BYTES = 16384
 
 -- Milliseconds since the epoch, whole.
 local function now()
@@ -27,9 +31,22 @@ local function tombstone_key(id) return base .. ':tombstone:' .. redis.sha1hex(i
 
 local function wake(topic) topics[#topics + 1] = topic end
 
--- Publish the topics that changed. Each transition ends with it.
+-- Publish an event with the topics: a line `<run> <seq> <at> <body>`. JSON has no line breaks.
+local function publish_event(id, seq, at, body)
+  published[#published + 1] = string.format('%s %d %d %s', id, seq, at, body)
+  published_bytes = published_bytes + #body
+  if string.find(body, '\n', 1, true) then published_bytes = math.huge end
+end
+
+-- Publish the topics that changed, and in the lines after them the events: all of the transition's, or none if they are
+-- large. Each transition ends with it.
 local function publish()
-  if #topics > 0 then redis.call('PUBLISH', 'crewdeck:wake', table.concat(topics, ' ')) end
+  if #topics == 0 then return end
+  local message = table.concat(topics, ' ')
+  if #published > 0 and published_bytes <= MAX_PUBLISHED_BYTES then
+    message = message .. '\n' .. table.concat(published, '\n')
+  end
+  redis.call('PUBLISH', 'crewdeck:wake', message)
 end
 
 local function shard() return string.match(base, '{s(%d+)}') end
@@ -73,6 +90,7 @@ local function append_event(id, body, at)
   local seq = redis.call('HINCRBY', key, 'seq', 1)
   redis.call('XADD', key .. ':events', seq .. '-0', 'at', at, 'body', body)
   wake('run:' .. id)
+  publish_event(id, seq, at, body)
   local position
   if string.sub(body, 1, 21) == '{"type":"human_input_' then
     position = redis.call('XADD', base .. ':inbox', '*', 'run', id, 'seq', seq)

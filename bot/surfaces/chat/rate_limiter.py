@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.platform import Priority
+from bot.surfaces.chat.work_limit import resting
 
 MAX_BUCKETS = 1000
 
@@ -136,13 +137,17 @@ class RateLimiter:
             return
         ticket = bucket.join(priority, channel)
         try:
-            seconds = bucket.wait(ticket, self._clock())
-            while seconds > 0:
-                await asyncio.sleep(seconds)
-                seconds = bucket.wait(ticket, self._clock())
+            if (seconds := bucket.wait(ticket, self._clock())) > 0:
+                async with resting():
+                    await self._admitted(bucket, ticket, seconds)
         finally:
             bucket.leave(ticket)
         await self.ack_priority.yield_to_acks()
+
+    async def _admitted(self, bucket: TokenBucket, ticket: Ticket, seconds: float) -> None:
+        while seconds > 0:
+            await asyncio.sleep(seconds)
+            seconds = bucket.wait(ticket, self._clock())
 
     async def room(self, method: str, priority: Priority) -> None:
         """Return when there is room for a call of this priority. Nothing is counted."""

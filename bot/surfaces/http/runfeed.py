@@ -1,20 +1,21 @@
 """Events of runs, read and encoded once per process, however many clients follow them.
 
-One task reads new events for all followed runs: after a wake-up those of the named runs, and every few
-seconds those of all, in batches. Each client reads from its run's channel at its own pace. A channel is kept
-for some seconds after its last client has left, because polling clients return at once.
+Wake-ups mostly carry the events. One task reads the others for all followed runs: after a wake-up those of
+the named runs, and every few seconds those of all, in batches. Each client reads from its run's channel at
+its own pace. A channel is kept for some seconds after its last client has left, because polling clients
+return at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from bot.core import ids
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.event import Event
+from bot.core.event import Event, PublishedEvent
 from bot.core.feed import Feed, Signal, run_topic
 from bot.core.ports import Events, Store
 from bot.surfaces.http.wire import RECHECK_INTERVAL_S, RETRY_DELAY_S, Change, EventMessage, of_run
@@ -55,6 +56,19 @@ class Channel:
         """The messages after `seq`; None if some of them are not in the channel."""
         return self.messages[seq - self.start :] if seq >= self.start else None
 
+    def take(self, published: Sequence[PublishedEvent]) -> bool:
+        """Add events that were published; False if something before them is missing, or they are damaged."""
+        later = [event for event in published if event.seq > self.newest]
+        if [event.seq for event in later] != list(range(self.newest + 1, self.newest + 1 + len(later))):
+            return False
+        try:
+            events = [event.parse() for event in later]
+        except (ValueError, LookupError, RecursionError):
+            return False
+        if events:
+            self.add(events)
+        return True
+
     def add(self, events: Iterable[Event]) -> None:
         self.messages += [of_run(event) for event in events if event.seq > self.newest]
         gone = max(0, len(self.messages) - MAX_KEPT_EVENTS)
@@ -90,14 +104,25 @@ class RunFollower:
 
 
 class _Woken(Signal):
-    """Also records whether any topic may have changed."""
+    """Set by what has to be read. Also records whether any topic may have changed."""
 
-    everything = False
+    def __init__(self, channels: Mapping[str, Channel]) -> None:
+        super().__init__()
+        self._channels = channels
+        self.everything = False
 
-    def set(self, topics: Iterable[str]) -> None:
-        named = tuple(topics)
-        self.everything = self.everything or not named
-        super().set(named)
+    def set(self, topics: Iterable[str], events: Sequence[PublishedEvent] = ()) -> None:
+        unread = [topic for topic in topics if not self._take(topic, events)]
+        if events and not unread:
+            return
+        self.everything = self.everything or not unread
+        super().set(unread)
+
+    def _take(self, topic: str, events: Sequence[PublishedEvent]) -> bool:
+        """Whether the channel of this topic has all its events by now."""
+        published = [event for event in events if run_topic(event.run_id) == topic]
+        channel = self._channels.get(published[0].run_id) if published else None
+        return channel is not None and channel.take(published)
 
 
 class RunFeed:
@@ -107,7 +132,7 @@ class RunFeed:
         self._store = store
         self._feed = feed
         self._channels: dict[str, Channel] = {}
-        self._woken = _Woken()
+        self._woken = _Woken(self._channels)
 
     @contextmanager
     def follow(self, run_id: str, after: int) -> Iterator[RunFollower]:

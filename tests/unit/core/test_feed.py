@@ -8,6 +8,7 @@ import pytest
 from bot.core.errors import NotFound
 from bot.core.event import Event, RunCompleted, TaskStarted
 from bot.core.feed import Feed, run_topic
+from bot.core.ports import Wakeup
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"
 SOON = 1.0
@@ -35,9 +36,9 @@ class Story:
             raise NotFound("run", run_id)
         return self.told[after : after + min(limit, self.page)]
 
-    async def wakeups(self) -> AsyncIterator[tuple[str, ...]]:
-        yield ("one", "two")
-        yield ()
+    async def wakeups(self) -> AsyncIterator[Wakeup]:
+        yield Wakeup(("one", "two"))
+        yield Wakeup()
 
 
 async def test_a_signal_says_what_woke_it_and_stays_set_until_cleared() -> None:

@@ -24,6 +24,7 @@ from bot.surfaces.chat.delivery.thread import DeliveryRecorder, Superseded
 from bot.surfaces.chat.failures import Later, Rejected, ShutOut
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform
+from bot.surfaces.chat.work_limit import WorkLimit
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,9 @@ POLL_S = 1.0
 DEBOUNCE_S = 0.03
 """Seconds that wake-ups gather before the next look, so that a burst of them is one look."""
 MAX_CONCURRENT_RUNS = 100
+"""Runs whose delivery has begun: most of them wait until the platform takes another message."""
+MAX_WORKING_RUNS = 8
+"""Runs that are worked at: more at once would be no faster, and everything else would wait behind them."""
 MAX_CONCURRENT_RUNS_PER_CHANNEL = 8
 """A platform takes about one message a second in a channel."""
 MAX_CHANNEL_WAIT_S = 3.0
@@ -77,6 +81,7 @@ class OutboxWorker:
         self._leaving: set[int] = set()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._scheduler = FairScheduler(MAX_CONCURRENT_RUNS, MAX_CONCURRENT_RUNS_PER_CHANNEL)
+        self._limit = WorkLimit(MAX_WORKING_RUNS)
         #: The channel of each pending run.
         self._channels: dict[str, str] = {}
         #: How many pending runs of each shard are looked at.
@@ -239,7 +244,8 @@ class OutboxWorker:
     async def _deliver(self, run_id: str) -> None:
         """Show one run, or see that it is retried. What goes wrong with it doesn't stop the others."""
         try:
-            await self._attempt(run_id)
+            async with self._limit.working():
+                await self._attempt(run_id)
         except StoreUnavailable:
             await asyncio.sleep(POLL_S)
         except Exception as error:  # noqa: BLE001 - it waits, so that the others have their turn

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from bot.surfaces.chat.work_limit import resting
+
 REMEMBER_DRAWN_S = 3600.0
 
 
@@ -40,15 +42,18 @@ class ProgressUpdater:
         """It has just been drawn (or posted)."""
         now = self._clock()
         self._due.pop(run_id, None)
-        self._drawn = {known: at for known, at in self._drawn.items() if now - at < REMEMBER_DRAWN_S} | {
-            run_id: now
-        }
+        self._drawn.pop(run_id, None)
+        self._drawn[run_id] = now
+        # They are in the order of time, so only the first ones can be old.
+        while now - self._drawn[oldest := next(iter(self._drawn))] >= REMEMBER_DRAWN_S:
+            del self._drawn[oldest]
 
     async def wait_until_due(self, run_id: str) -> None:
         """Return when it may be drawn again."""
-        await asyncio.sleep(
-            max(0.0, self._drawn.get(run_id, -self._interval_s) + self._interval_s - self._clock())
-        )
+        seconds = self._drawn.get(run_id, -self._interval_s) + self._interval_s - self._clock()
+        if seconds > 0:
+            async with resting():
+                await asyncio.sleep(seconds)
 
     async def run(self) -> None:
         """Draw what is marked, for ever: what is due first comes first, also if it was marked later."""

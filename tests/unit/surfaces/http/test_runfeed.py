@@ -1,0 +1,104 @@
+"""Events that wake-ups carry: taken as they come, and read from the store whenever one is missing."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bot.core.event import PublishedEvent
+from bot.core.feed import Feed, run_topic
+from bot.core.ports import Store
+from bot.surfaces.http.runfeed import RunFeed, RunFollower
+
+RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"
+OTHER = "0d3b7c1e-3f3a-5a55-8e0e-1c6f1d9b7c22"
+TOPIC = run_topic(RUN)
+
+
+@dataclass
+class Reads:
+    """A store of events that has none, and remembers for whom it was asked."""
+
+    of: list[dict[str, int]] = field(default_factory=list)
+
+    async def read_many(self, after: Mapping[str, int], limit: int = 500) -> dict[str, Any]:
+        del limit
+        self.of.append(dict(after))
+        return {}
+
+
+@dataclass(frozen=True)
+class Following:
+    """A feed of runs that works."""
+
+    fed: Feed
+    runs: RunFeed
+    reads: Reads
+
+    async def reads_since(self) -> list[dict[str, int]]:
+        """What was read since it was last looked at."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+        found, self.reads.of[:] = list(self.reads.of), []
+        return found
+
+
+@pytest.fixture
+async def following() -> AsyncIterator[Following]:
+    fed, reads = Feed(), Reads()
+    runs = RunFeed(cast("Store", SimpleNamespace(events=reads)), fed)
+    running = asyncio.create_task(runs.run())
+    yield Following(fed, runs, reads)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+def published(seq: int, body: str | None = None, run_id: str = RUN) -> PublishedEvent:
+    told = {"type": "run_changed", "crew_id": "c", "change": f"number {seq}"}
+    return PublishedEvent(run_id, seq, 0, body or json.dumps(told))
+
+
+async def seqs(follower: RunFollower) -> list[int]:
+    return [message.seq for message in await follower.next(0)]
+
+
+async def test_a_client_gets_what_was_published_without_a_read(following: Following) -> None:
+    with following.runs.follow(RUN, 3) as follower:
+        assert await following.reads_since() == [{RUN: 3}]
+        following.fed.wake((TOPIC,), (published(4), published(5)))
+        following.fed.wake((TOPIC,), (published(5), published(6)))
+        assert await following.reads_since() == []
+        assert await seqs(follower) == [4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param((), id="none"),
+        pytest.param((published(5),), id="one is missing before it"),
+        pytest.param((published(4), published(6)), id="one is missing in between"),
+        pytest.param((published(4, "{damaged"),), id="damaged"),
+        pytest.param((published(4, "[]"),), id="no object"),
+        pytest.param((published(4, run_id="another"),), id="of another run"),
+    ],
+)
+async def test_what_is_missing_or_damaged_is_read(
+    following: Following, events: tuple[PublishedEvent, ...]
+) -> None:
+    with following.runs.follow(RUN, 3) as follower:
+        await following.reads_since()
+        following.fed.wake((TOPIC,), events)
+        assert await following.reads_since() == [{RUN: 3}]
+        assert await seqs(follower) == []
+
+
+async def test_a_new_connection_has_everything_read(following: Following) -> None:
+    with following.runs.follow(RUN, 3), following.runs.follow(OTHER, 0):
+        await following.reads_since()
+        following.fed.wake_all()
+        assert await following.reads_since() == [{RUN: 3, OTHER: 0}]
