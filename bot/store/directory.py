@@ -46,10 +46,13 @@ class RedisDirectory:
         actor = actor.verified
         if not actor.at_home:
             return actor
-        linked = await self._identities.read(actor.authenticated)
-        now = await self._connection.now()
+        async with self._connection.pipeline() as batch:
+            batch.time()
+            batch.zrange(redis_keys.wanted_groups(), 0, -1)
+            batch.hmget(redis_keys.identities(), list(actor.authenticated))
+        time, wanted, found = batch.results
+        now, linked = at_ms(time), self._identities.parse(actor.authenticated, found)
         people = people_among(linked, [actor], now)
-        wanted = await self._groups.wanted()
         stored = await self._groups.stored(wanted) if wanted else {}
         members = {
             group: frozenset(each.members)
