@@ -21,6 +21,8 @@ from bot.core.feed import Feed
 from bot.core.sessions import Vouch
 from bot.core.tasks import run_alongside
 from bot.metrics import Metrics
+from bot.processes.project_problems import ProjectProblems
+from bot.processes.projects import find_all
 from bot.processes.supervisor import Supervisor
 from bot.settings import Settings
 from bot.store.clock import keep_time
@@ -81,7 +83,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
         store = await stack.enter_async_context(open_configured(settings))
-        supervisor = Supervisor(settings, store.queue, metrics)
+        supervisor = Supervisor(
+            settings, store.queue, metrics, find_all(settings.projects), ProjectProblems(store.catalogue)
+        )
         tasks = (
             feed.follow(store.events),
             keep_time(store.clock),

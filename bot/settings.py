@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -27,11 +27,14 @@ from bot.core.addresses import is_loopback
 from bot.core.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secrets
 from bot.core.errors import SettingsError
 from bot.core.journal_keys import parse_journal_keys
+from bot.core.project import Project
 
 DOTENV = ".env"
 """Read from the working directory; the environment has precedence."""
 
 
+PROJECT_SEPARATOR = re.compile(rf"[,\n]|{re.escape(os.pathsep)}(?=[./~])")
+"""The colon of `module:Name` separates nothing."""
 MIN_MEMORY_BYTES = 64 << 20
 """The smallest useful memory limit of the embedded Valkey."""
 
@@ -86,6 +89,8 @@ class Settings(BaseSettings):
     journal_key_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_JOURNAL_KEY")
 
     config_dirs: str = Field("", alias="CREWDECK_CONFIG_DIR")
+    #: CrewAI projects: folders, or modules with a name in them. `bot/processes/projects.py` finds them.
+    projects_text: str = Field("", alias="CREWDECK_PROJECTS")
     model: str | None = Field(None, alias="CREWDECK_MODEL")
     workers: int = Field(1, alias="CREWDECK_WORKERS", ge=0, le=64)
     #: Seconds without a heartbeat after which a worker's runs are taken from it.
@@ -156,6 +161,8 @@ class Settings(BaseSettings):
 
     #: Set by `crewdeck serve` for its workers; not for operators.
     worker_id: str | None = Field(None, alias="CREWDECK_WORKER_ID")
+    #: The project of a worker. Set by `crewdeck serve` for its workers; not for operators.
+    project: Project | None = Field(None, alias="CREWDECK_PROJECT")
     #: Set by a worker for the process that isolates a suspected run; not for operators.
     alone: bool = Field(default=False, alias="CREWDECK_ALONE")
 
@@ -276,6 +283,15 @@ class Settings(BaseSettings):
         """The folders with crews: those of Crewdeck, then the operator's."""
         named = tuple(Path(part).expanduser() for part in self.config_dirs.split(os.pathsep) if part.strip())
         return (shipped("config"), *named)
+
+    @property
+    def projects(self) -> tuple[str, ...]:
+        """What names the projects. Separated by commas, or by colons before an absolute or relative path."""
+        return tuple(part.strip() for part in PROJECT_SEPARATOR.split(self.projects_text) if part.strip())
+
+    def with_projects(self, more: Sequence[str]) -> Settings:
+        """These settings with projects of the command line."""
+        return self.model_copy(update={"projects_text": ",".join((*more, *self.projects))})
 
     @property
     def socket_mode(self) -> bool:

@@ -17,14 +17,13 @@ from bot.processes.worker_process import become
 from bot.settings import Settings
 from crews.crewai_adapter import environment, version
 from crews.definitions import catalog
+from crews.projects.entering import enter
 
 USAGE = "usage: python -m crews worker | list | check"
 
 
 def main(arguments: list[str]) -> int:
     """Run one of the commands; its exit status."""
-    # Last, so that no file there shadows a module of Crewdeck or of a library.
-    sys.path.append(str(Path.cwd()))
     commands = {"worker": work, "list": list_crews, "check": check}
     if len(arguments) != 1 or arguments[0] not in commands:
         sys.stderr.write(f"{USAGE}\n")
@@ -35,6 +34,11 @@ def main(arguments: list[str]) -> int:
         worker_environment.hide_from_processes_of_this_user()
         logging.configure(configured)
         environment.prepare(configured)
+        if configured.project is None:
+            # Last, so that no file there shadows a module of Crewdeck or of a library.
+            sys.path.append(str(Path.cwd()))
+        else:
+            enter(configured)
         return commands[arguments[0]](configured)
     except CrewdeckError as error:
         sys.stderr.write(f"{error}\n")

@@ -6,7 +6,6 @@ import asyncio
 import sys
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,7 +25,7 @@ from crews.worker.engine import Engine
 from crews.worker.slots import Slots
 
 if TYPE_CHECKING:
-    from crews.building.build import Blueprint
+    from crews.building.build import Blueprint, Offer
 
 ADA = Actor(surface="http", user_id="ada", name="Ada")
 LEASE = 600.0
@@ -51,11 +50,11 @@ class Forgetful:
     async def _nothing(self, *_: object) -> None: ...
 
 
-def _blueprints() -> Mapping[str, Blueprint]:
+def _offer() -> Offer:
     from bench import crews
-    from crews.building.build import PythonCrew
+    from crews.building.build import Offer, PythonCrew
 
-    return {name: PythonCrew(name, getattr(crews, name)) for name in ("brief", "busy")}
+    return Offer({name: PythonCrew(name, getattr(crews, name)) for name in ("brief", "busy")})
 
 
 async def main(url: str, journal: str) -> None:
@@ -68,8 +67,8 @@ async def main(url: str, journal: str) -> None:
         )
         slots = Slots(kept.queue, "bench", lease=60, most=50)
         proxy = StoreProxy(asyncio.get_running_loop(), kept, feed, slots)
-        crews = Engine(_blueprints, proxy, HOT_WINDOW, HOT_RUNS)
-        blueprints = await crews.start()
+        crews = Engine(_offer, proxy, HOT_WINDOW, HOT_RUNS)
+        blueprints = (await crews.start()).crews
         line.say(ready=True)
         async for asked in line.requests():
             blueprint = blueprints[asked["crew"]]

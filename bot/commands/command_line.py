@@ -61,14 +61,21 @@ def crewdeck(
 
 
 @command(app)
-def serve() -> int:
-    """Run Crewdeck: its surfaces, and workers for the crews."""
+def serve(
+    projects: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME=]PROJECT", help="folders of CrewAI projects, or module:Name"),
+    ] = None,
+) -> int:
+    """Run Crewdeck: its surfaces, and workers for the crews and for these projects."""
     from bot.commands.serve import serve_until_stopped
+    from bot.processes.projects import find_all
     from bot.processes.worker_environment import hide_from_processes_of_this_user
     from bot.settings import load
 
     hide_from_processes_of_this_user()
-    settings = load()
+    settings = load().with_projects(projects or ())
+    find_all(settings.projects)
     if settings.workers:
         require("worker", ", or let it start none: CREWDECK_WORKERS=0")
     if settings.teams_on:
@@ -77,12 +84,21 @@ def serve() -> int:
 
 
 @command(app, extra="worker")
-def worker() -> int:
+def worker(
+    project: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME=]PROJECT", help="a CrewAI project; without, the crews of Crewdeck"),
+    ] = None,
+) -> int:
     """Run one more worker for the same store, on this machine or another."""
     from bot.processes.worker_process import become
     from bot.settings import load
 
-    return become(load())
+    if project is None:
+        return become(load())
+    from bot.commands.project_worker import become_worker_of
+
+    return become_worker_of(load(), project)
 
 
 @command(app)

@@ -30,3 +30,17 @@ class Crew(Value):
 
     def deadline(self, kind: QuestionKind) -> Deadline:
         return self.deadlines.get(kind) or self.deadlines.get("") or Deadline()
+
+
+class CrewProblem(Value):
+    """Why a crew, or all crews of a project, can't be offered; announced beside the crews that can."""
+
+    #: The crew's name, or the project's where none of its crews is known.
+    name: ValidText
+    #: One line, with file and line where there is one.
+    problem: ValidText
+    remedy: ValidText = ""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.problem}. {self.remedy}" if self.remedy else self.problem

@@ -16,7 +16,7 @@ from pydantic import Field
 from bot.core.access import ApiKeys
 from bot.core.actor import Actor
 from bot.core.claim import Claim
-from bot.core.crew import Crew
+from bot.core.crew import Crew, CrewProblem
 from bot.core.decision import Ruling
 from bot.core.directory import Directory
 from bot.core.event import Body, Event, PublishedEvent
@@ -36,11 +36,18 @@ from bot.core.webhooks import Webhooks
 class Catalogue(Protocol):
     """The crews that workers announced."""
 
-    async def announce(self, source: str, crews: Sequence[Crew], *, complete: bool = True) -> None:
+    async def announce(
+        self,
+        source: str,
+        crews: Sequence[Crew],
+        *,
+        complete: bool = True,
+        problems: Sequence[CrewProblem] = (),
+    ) -> None:
         """`source` (a machine and its configuration) can run exactly these crews, until it announces others.
 
-        With `complete=False` it is still loading crews: those that it announced before stay known. Workers
-        repeat this every minute.
+        `problems`: why it can't offer others. With `complete=False` it is still loading crews: those that it
+        announced before stay known. Workers repeat this every minute.
         """
 
     async def crews(self) -> dict[str, Crew]:
@@ -48,6 +55,9 @@ class Catalogue(Protocol):
 
         A crew stays known for a week without workers: runs that are started meanwhile wait for them.
         """
+
+    async def problems(self) -> tuple[CrewProblem, ...]:
+        """Why crews that somebody configured can't be offered, sorted by name."""
 
 
 class Runs(Protocol):

@@ -8,11 +8,14 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Sequence
 
 import structlog
 
 from bot.core.ports import Queue
+from bot.core.project import Project
 from bot.metrics import Metrics
+from bot.processes.project_problems import ProjectProblems
 from bot.processes.worker_environment import worker_environment
 from bot.processes.worker_process import WorkerProcess
 from bot.settings import Settings
@@ -34,12 +37,22 @@ ABANDON_TIMEOUT_S = 1.0
 
 
 class Supervisor:
-    """Keeps `settings.workers` worker processes running."""
+    """Keeps `settings.workers` worker processes running, and as many for each project."""
 
-    def __init__(self, settings: Settings, queue: Queue, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        queue: Queue,
+        metrics: Metrics,
+        projects: Sequence[Project] = (),
+        problems: ProjectProblems | None = None,
+    ) -> None:
         self._settings = settings
         self._queue = queue
         self._metrics = metrics
+        #: None: the crews of Crewdeck and of the operator's folders.
+        self._projects: Sequence[Project | None] = (None, *projects)
+        self._problems = problems
         #: Seconds. Workers get this value, so that they release runs in time and don't count as crashed.
         self._drain = min(settings.drain, MAX_GRACE_S - SHUTDOWN_MARGIN_S)
         self._workers: set[WorkerProcess] = set()
@@ -51,8 +64,9 @@ class Supervisor:
     async def run(self) -> None:
         """Keep the workers running until cancelled; then stop them and queue the runs that they held."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._settings.workers):
-                group.create_task(self._keep_one(group))
+            for project in self._projects:
+                for _ in range(self._settings.workers):
+                    group.create_task(self._keep_one(group, project))
 
     def stop(self) -> None:
         """Ask all workers to stop, and start no more. `run` has to be cancelled afterwards."""
@@ -69,16 +83,12 @@ class Supervisor:
     def _stopping(self) -> bool:
         return self._end_at is not None
 
-    async def _keep_one(self, group: asyncio.TaskGroup) -> None:
+    async def _keep_one(self, group: asyncio.TaskGroup, project: Project | None) -> None:
         """Keep one worker running that claims runs. Retired predecessors may still finish theirs."""
         pause = FIRST_RESTART_DELAY_S
         while not self._stopping():
             born = time.monotonic()
-            try:
-                worker = await self._started()
-            except OSError as error:
-                log.error("A worker could not be started", reason=str(error), in_seconds=pause)  # noqa: TRY400
-            else:
+            if (worker := await self._started(project, pause)) is not None:
                 life = group.create_task(self._live(worker))
                 if await self._retires(worker, life) or self._stopping():
                     continue
@@ -88,9 +98,31 @@ class Supervisor:
                 if lived >= HEALTHY_AFTER_S:
                     pause = FIRST_RESTART_DELAY_S
                 self._metrics.worker_restarts.inc()
-                log.error("A worker died and is started again", status=life.result(), in_seconds=pause)
+                log.error(
+                    "A worker died and is started again",
+                    status=life.result(),
+                    in_seconds=pause,
+                    **_named(project),
+                )
+                await self._tell_of_death(project, life.result())
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_RESTART_DELAY_S)
+
+    async def _started(self, project: Project | None, pause: float) -> WorkerProcess | None:
+        """A new worker; None if none can be started now, which is logged and announced."""
+        if project is not None and self._problems is not None and not await self._problems.none_of(project):
+            return None
+        try:
+            return await self._start(project)
+        except OSError as error:
+            log.error(  # noqa: TRY400 - no fault of this code
+                "A worker could not be started", reason=str(error), in_seconds=pause, **_named(project)
+            )
+            return None
+
+    async def _tell_of_death(self, project: Project | None, status: int) -> None:
+        if project is not None and self._problems is not None:
+            await self._problems.died(project, status)
 
     async def _retires(self, worker: WorkerProcess, life: asyncio.Task[int]) -> bool:
         """Wait until the worker may retire (True: start its successor now) or has ended (False).
@@ -105,7 +137,7 @@ class Supervisor:
             finally:
                 asking.cancel()
             if asking.done() and not life.done():
-                granted = len(self._retiring) < self._settings.workers
+                granted = len(self._retiring) < self._settings.workers * len(self._projects)
                 worker.answer(granted=granted)
                 if granted:
                     log.info(
@@ -132,10 +164,12 @@ class Supervisor:
         await worker.abandon(self._queue)
         return status
 
-    async def _started(self) -> WorkerProcess:
+    async def _start(self, project: Project | None) -> WorkerProcess:
         worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-        environment = worker_environment(self._settings, worker_id) | {"CREWDECK_DRAIN": str(self._drain)}
-        worker = await WorkerProcess.start(worker_id, environment)
+        variables = worker_environment(self._settings, worker_id, project)
+        worker = await WorkerProcess.start(
+            worker_id, variables | {"CREWDECK_DRAIN": str(self._drain)}, project
+        )
         self._workers.add(worker)
         _yield_to_people(worker)
         return worker
@@ -143,6 +177,10 @@ class Supervisor:
     async def _stopped(self, worker: WorkerProcess) -> None:
         self.stop()
         await worker.ended(within=(self._end_at or 0) - time.monotonic())
+
+
+def _named(project: Project | None) -> dict[str, str]:
+    return {"project": project.name} if project is not None else {}
 
 
 def _yield_to_people(worker: WorkerProcess) -> None:

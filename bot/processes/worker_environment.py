@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple, get_args
 
 from pydantic import AliasChoices, SecretStr
@@ -20,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from bot.core.errors import SettingsError
+from bot.core.project import Project
 from bot.logging import MIN_SECRET_LENGTH, secrets_of
 from bot.settings import DOTENV, Remote, Settings, load
 
@@ -28,6 +30,8 @@ PIPE = "CREWDECK_SECRETS_FD"
 WORKERS_SECRETS = ("CREWDECK_REDIS_URL", "CREWDECK_JOURNAL_KEY")
 SURFACES = ("SLACK_", "TEAMS_")
 """Prefixes of variables that belong to surfaces."""
+OURS = "CREWDECK_"
+"""The prefix of Crewdeck's own settings."""
 MANAGED_IDENTITY = ("IDENTITY_", "MSI_")
 """Prefixes of the variables by which Azure gives out tokens of the machine's managed identity."""
 NO_DOTENV = "PYTHON_DOTENV_DISABLED"
@@ -42,17 +46,23 @@ class Handover(NamedTuple):
     descriptor: int
 
 
-def worker_environment(settings: Settings, worker_id: str | None = None) -> dict[str, str]:
+def worker_environment(
+    settings: Settings, worker_id: str | None = None, project: Project | None = None
+) -> dict[str, str]:
     """The variables of a worker: the environment and `.env`, without those that surfaces and clients need.
 
     `REDIS_URL` is left out as well, because libraries of CrewAI read it. The worker's own secrets are
-    included; `handed_over` moves them into the pipe.
+    included; `handed_over` moves them into the pipe. `project`: the worker runs this project, in its folder.
     """
     secrets = _secrets(settings)
     reserved = _reserved(settings)
+    # The working directory of a project's worker is the project, whose `.env` has none of our settings.
+    given = dict(os.environ) if settings.project is not None else _variables()
     environment = {
-        name: value for name, value in _variables().items() if not _withheld(name, value, secrets, reserved)
+        name: value for name, value in given.items() if not _withheld(name, value, secrets, reserved)
     }
+    if project is not None:
+        environment |= _of_project(settings, project)
     environment["CREWDECK_DATA_DIR"] = str(settings.data_dir.expanduser().absolute())
     # `.env` is already included; CrewAI would load the whole file itself.
     environment.setdefault(NO_DOTENV, "true")
@@ -64,6 +74,39 @@ def worker_environment(settings: Settings, worker_id: str | None = None) -> dict
     if worker_id is not None:
         environment["CREWDECK_WORKER_ID"] = worker_id
     return environment
+
+
+def _of_project(settings: Settings, project: Project) -> dict[str, str]:
+    """What a project's worker gets: the project, absolute paths, and the project's own programs first."""
+    folders = os.pathsep.join(str(folder.absolute()) for folder in settings.crew_dirs[1:])
+    found = {"CREWDECK_PROJECT": project.model_dump_json(), "CREWDECK_CONFIG_DIR": folders}
+    if environment := project.environment:
+        path = os.environ.get("PATH", os.defpath)
+        found |= {"VIRTUAL_ENV": environment, "PATH": f"{environment}/bin{os.pathsep}{path}"}
+    return found
+
+
+def read_project_dotenv(settings: Settings) -> list[str]:
+    """Set the variables of the project's `.env`, over others, as `crewai run` does.
+
+    Variables of Crewdeck and of its surfaces, and values with one of our secrets, are left out: their names.
+    Raises SettingsError if the file can't be read.
+    """
+    file = Path(DOTENV)
+    try:
+        written = _written_in(file) if file.is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file.absolute()} can't be read: {error}") from error
+    secrets, reserved = _secrets(settings), (*_reserved(settings), OURS)
+    left_out = []
+    for name, value in written.items():
+        if value is None or not name:
+            continue
+        if name.upper() == "REDIS_URL" or _withheld(name, value, secrets, reserved):
+            left_out.append(name)
+        else:
+            os.environ[name] = value
+    return left_out
 
 
 @contextmanager
@@ -118,9 +161,13 @@ def hide_from_processes_of_this_user() -> None:
 
 def _variables() -> dict[str, str]:
     """The environment, completed by `.env` with the same precedence as settings."""
-    written = DotEnvSettingsSource(Settings, env_file=DOTENV, case_sensitive=True).env_vars
+    written = _written_in(Path(DOTENV))
     variables = {name: value for name, value in written.items() if value is not None}
     return variables | {name: value for name, value in os.environ.items() if value or name not in variables}
+
+
+def _written_in(file: Path) -> Mapping[str, str | None]:
+    return DotEnvSettingsSource(Settings, env_file=file, case_sensitive=True).env_vars
 
 
 def _secrets(settings: Settings) -> list[str]:

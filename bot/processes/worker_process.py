@@ -21,6 +21,7 @@ import structlog
 
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Queue
+from bot.core.project import Project
 from bot.processes.worker_environment import handed_over, worker_environment
 from bot.settings import Settings
 from bot.store.clock import QUARANTINED
@@ -32,9 +33,10 @@ RETIRE, GRANTED, REFUSED = b"r", b"y", b"n"
 """Messages on the lifeline: a worker asks to retire, and its parent grants or refuses."""
 
 
-def command(what: str = "worker") -> tuple[str, ...]:
+def command(what: str = "worker", project: Project | None = None) -> tuple[str, ...]:
     """The command line of a process of `crews`. `-P`: files in the current folder can't shadow modules."""
-    return (sys.executable, "-P", "-m", "crews", what)
+    python = project.python if project is not None and project.python else sys.executable
+    return (python, "-P", "-m", "crews", what)
 
 
 class WorkerProcess:
@@ -49,14 +51,17 @@ class WorkerProcess:
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, worker_id: str, environment: Mapping[str, str]) -> Self:
-        """Start a process. Raises OSError. Cancellation leaves no process behind."""
+    async def start(
+        cls, worker_id: str, environment: Mapping[str, str], project: Project | None = None
+    ) -> Self:
+        """Start a process, in the folder of its project. Raises OSError. Cancellation leaves none behind."""
         ours, theirs = socket.socketpair()
         ours.settimeout(0)
         with theirs, handed_over(environment) as handover:
             starting = asyncio.ensure_future(
                 asyncio.create_subprocess_exec(
-                    *command(),
+                    *command(project=project),
+                    cwd=project.root if project is not None else None,
                     env=handover.environment,
                     pass_fds=(handover.descriptor,),
                     stdin=theirs.fileno(),
@@ -147,12 +152,20 @@ class WorkerProcess:
                 await asyncio.sleep(STORE_RETRY_DELAY_S)
 
 
-def become(settings: Settings, what: str = "worker", worker_id: str | None = None) -> Never:
-    """Replace this process by a process of `crews`, by default a worker, with a worker's environment."""
+def become(
+    settings: Settings, what: str = "worker", worker_id: str | None = None, project: Project | None = None
+) -> Never:
+    """Replace this process by a process of `crews`, by default a worker, with a worker's environment.
+
+    Raises OSError where the interpreter of the project can't be executed.
+    """
     sys.stdout.flush()
-    with handed_over(worker_environment(settings, worker_id)) as handover:
+    line = command(what, project)
+    with handed_over(worker_environment(settings, worker_id, project)) as handover:
         os.set_inheritable(handover.descriptor, True)  # noqa: FBT003 - a positional-only parameter
-        os.execve(sys.executable, command(what), handover.environment)  # noqa: S606  (no shell is wanted)
+        if project is not None:
+            os.chdir(project.root)
+        os.execve(line[0], line, handover.environment)  # noqa: S606  (no shell is wanted)
 
 
 # ── the lifeline, seen from inside the worker ───────────────────────────────────────────────────────────────

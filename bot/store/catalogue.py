@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bot.core.crew import Crew
+from bot.core.crew import Crew, CrewProblem
 from bot.store import redis_keys
 from bot.store.codec import dump, ms, new_call
 from bot.store.connection import Connection
@@ -22,6 +23,7 @@ class _Version(NamedTuple):
 
     version: str | None
     crews: dict[str, Crew]
+    problems: tuple[CrewProblem, ...] = ()
 
 
 class RedisCatalogue:
@@ -31,7 +33,14 @@ class RedisCatalogue:
         self._connection = connection
         self._catalogue = _Version(None, {})
 
-    async def announce(self, source: str, crews: Sequence[Crew], *, complete: bool = True) -> None:
+    async def announce(
+        self,
+        source: str,
+        crews: Sequence[Crew],
+        *,
+        complete: bool = True,
+        problems: Sequence[CrewProblem] = (),
+    ) -> None:
         cards = [word for crew in crews for word in (crew.name, dump(crew))]
         await self._connection.run_unsharded(
             "announce",
@@ -41,16 +50,25 @@ class RedisCatalogue:
             "1" if complete else "",
             ms(SOURCE_TIMEOUT_S),
             ms(CREW_TTL_S),
+            json.dumps([each.model_dump(mode="json") for each in problems]) if problems else "",
             *cards,
         )
 
     async def crews(self) -> dict[str, Crew]:
+        return dict((await self._current()).crews)
+
+    async def problems(self) -> tuple[CrewProblem, ...]:
+        return (await self._current()).problems
+
+    async def _current(self) -> _Version:
         # It is read often and changes seldom, so it is cached by version.
         version = await self._connection.do(self._connection.redis.hget(redis_keys.CREWS, "version"))
         if version != self._catalogue.version:
             stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.CREWS))
-            self._catalogue = _Version(stored.get("version"), self._known_crews(stored))
-        return dict(self._catalogue.crews)
+            self._catalogue = _Version(
+                stored.get("version"), self._known_crews(stored), self._known_problems(stored)
+            )
+        return self._catalogue
 
     def _known_crews(self, stored: dict[str, str]) -> dict[str, Crew]:
         """The crews by name. If several sources announce a crew, the latest announcement counts."""
@@ -70,3 +88,14 @@ class RedisCatalogue:
         named = ((f"{name} of {source}", value) for _, source, name, value in sorted(cards))
         crews = {crew.name: crew for _, crew in readable("crew", named, Crew.model_validate_json)}
         return dict(sorted(crews.items()))
+
+    def _known_problems(self, stored: dict[str, str]) -> tuple[CrewProblem, ...]:
+        """The problems of all sources, each once: several workers of a machine may have the same."""
+        lists = [(field, value) for field, value in stored.items() if field.startswith("problems ")]
+        read = self._connection.unreadable.readable("problems of crews", lists, _problems)
+        found = dict.fromkeys(each for _, problems in read for each in problems)
+        return tuple(sorted(found, key=lambda each: (each.name, each.problem)))
+
+
+def _problems(stored: str) -> list[CrewProblem]:
+    return [CrewProblem.model_validate(each) for each in json.loads(stored)]

@@ -16,6 +16,8 @@ from crewai.llms.base_llm import BaseLLM
 from pydantic import JsonValue
 
 from bot.core.crew import Crew as Card
+from bot.core.crew import CrewProblem
+from bot.core.policy import Approvers
 from crews.crewai_adapter.agents import manager_texts, prepare
 from crews.crewai_adapter.flow_access import human_feedback_of
 from crews.crewai_adapter.kickoff import suppress_console
@@ -76,6 +78,14 @@ class Blueprint(Protocol):
 
     def build(self, inputs: Inputs) -> Built:
         """A new crew for a run with these inputs. Raises CrewBroken."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The crews that a worker can run, by name, and why it can't run others."""
+
+    crews: Mapping[str, Blueprint]
+    problems: tuple[CrewProblem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,30 +174,41 @@ class PythonCrew:
     def build(self, inputs: Inputs) -> Built:
         suppress_console()
         built = self.factory(dict(inputs))
-        if isinstance(built, Flow):
-            return self._flow(built)
-        if not isinstance(built, Crew):
-            raise CrewBroken(
-                f"The factory of {self.name} must return a crewai Crew or Flow, not {type(built).__name__}."
-            )
-        for agent in built.agents:
-            prepare(agent)
-        given = [each.tools or [] for each in built.agents] + [each.tools or [] for each in built.tasks]
-        declare_tools(chain.from_iterable(given), self.tools)
-        for task in built.tasks:
-            if (chosen := reviewers_by(self.factory, task.name)) is not None:
-                declare_reviewers(task, chosen)
-        return without_task_output_storage(built)
+        return equipped(self.name, built, self.tools, lambda task: reviewers_by(self.factory, task))
 
-    def _flow(self, flow: Flow[Any]) -> Flow[Any]:
-        for name, asked in human_feedback_of(flow):
-            problem = feedback_spec_of(asked).problem()
-            if asked.learn:
-                problem = "`learn` isn't supported: what it has learned would differ from worker to worker"
-            if problem is not None:
-                raise CrewBroken(f"@human_feedback of {self.name}.{name}: {problem}.")
-        flow.stream = False
-        return flow
+
+def equipped(
+    name: str, built: object, tools: Sequence[ToolEntry], reviewers: Callable[[str | None], Approvers | None]
+) -> Built:
+    """A crew or flow that authors' code built, with what its runs need.
+
+    `tools` and `reviewers` (by the names of tasks): what is declared for it. Raises CrewBroken.
+    """
+    if isinstance(built, Flow):
+        return _flow(name, built)
+    if not isinstance(built, Crew):
+        raise CrewBroken(
+            f"The factory of {name} must return a crewai Crew or Flow, not {type(built).__name__}."
+        )
+    for agent in built.agents:
+        prepare(agent)
+    given = [each.tools or [] for each in built.agents] + [each.tools or [] for each in built.tasks]
+    declare_tools(chain.from_iterable(given), tools)
+    for task in built.tasks:
+        if (chosen := reviewers(task.name)) is not None:
+            declare_reviewers(task, chosen)
+    return without_task_output_storage(built)
+
+
+def _flow(of: str, flow: Flow[Any]) -> Flow[Any]:
+    for name, asked in human_feedback_of(flow):
+        problem = feedback_spec_of(asked).problem()
+        if asked.learn:
+            problem = "`learn` isn't supported: what it has learned would differ from worker to worker"
+        if problem is not None:
+            raise CrewBroken(f"@human_feedback of {of}.{name}: {problem}.")
+    flow.stream = False
+    return flow
 
 
 class _Builder:

@@ -10,14 +10,16 @@ import structlog
 from pydantic import JsonValue
 
 from bot.core import forms
+from bot.core.crew import CrewProblem
 from bot.core.fields import Field, FieldType
 from bot.settings import Settings
-from crews.building.build import Blueprint, YamlCrew
+from crews.building.build import Blueprint, Offer, YamlCrew
 from crews.building.importing import Bounded, import_all, refused
-from crews.crewai_adapter import flow
+from crews.crewai_adapter import class_cache, flow
 from crews.crewai_adapter.openai import build_response_models
 from crews.definitions.catalog import FILES, Catalog
 from crews.definitions.exceptions import CrewBroken
+from crews.definitions.yaml_lines import Problem
 from crews.run.failures import not_built_within
 from crews.run.threads import Raised, Returned
 
@@ -35,10 +37,22 @@ class Loaded:
 
 def blueprints(catalog: Catalog, settings: Settings) -> dict[str, Blueprint]:
     """All crews that can be loaded, by name. Errors of others are logged."""
+    return dict(offer(catalog, settings).crews)
+
+
+def offer(catalog: Catalog, settings: Settings) -> Offer:
+    """The crews of the catalogue, and why others can't be run, which is logged."""
     loaded = load(catalog, settings)
     for name, problem in loaded.problems.items():
         log.error("a crew can't be loaded", crew=name, problem=str(problem))
-    return loaded.crews
+    broken = [CrewProblem(name=_name_of(each), problem=str(each)) for each in catalog.problems]
+    broken += [CrewProblem(name=name, problem=str(each)) for name, each in loaded.problems.items()]
+    return Offer(loaded.crews, tuple(broken))
+
+
+def _name_of(problem: Problem) -> str:
+    """The crew that a problem is about, or its file."""
+    return problem.file.parent.name if problem.file.name in FILES else problem.file.name
 
 
 def load(
@@ -46,6 +60,7 @@ def load(
 ) -> Loaded:
     """All crews that can be loaded. YAML goes before Python. `begins` is called before each import."""
     build_response_models()
+    class_cache.install()  # before classes are decorated
     loaded = Loaded({}, {})
     for name, each in catalog.definitions.items():
         crew = YamlCrew(each, settings.model)
@@ -87,8 +102,7 @@ def check(
 ) -> Iterator[dict[str, object]]:
     """Build every crew; yields each result, with the remedy where it fails."""
     for problem in catalog.problems:
-        name = problem.file.parent.name if problem.file.name in FILES else problem.file.name
-        yield _finding(name, str(problem), "Correct the file; docs/crews.md describes it.")
+        yield _finding(_name_of(problem), str(problem), "Correct the file; docs/crews.md describes it.")
     loaded = load(catalog, settings, begins)
     flow.install()  # as in a run: this makes building a Flow fast
     for name, error in loaded.problems.items():

@@ -17,6 +17,11 @@ def human_feedback_of(flow: Flow[Any]) -> Iterator[tuple[str, FlowHumanFeedbackD
             yield name, method.human_feedback
 
 
+def description_of(flow: Flow[Any]) -> str:
+    """What the flow's own definition says of it."""
+    return str(flow._definition.description or "")
+
+
 class FlowAccess:
     """The flow of one run, for its replay (`crews.flows.replay.ReplayedFlow`)."""
 

@@ -7,6 +7,7 @@ from crews.crewai_adapter import (
     arguments,
     attempts,
     bus,
+    class_cache,
     executor,
     flow,
     interpolation,
@@ -30,6 +31,7 @@ PATCHES = (
     executor,
     openai,
     bus,
+    class_cache,
 )
 
 

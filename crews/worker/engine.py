@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from crews.run.lease import Lease
 from crews.run.store_proxy import StoreProxy
 
 if TYPE_CHECKING:
-    from crews.building.build import Blueprint
+    from crews.building.build import Offer
     from crews.worker.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ class Engine:
 
     def __init__(
         self,
-        load: Callable[[], Mapping[str, Blueprint]],
+        load: Callable[[], Offer],
         store: StoreProxy,
         hot_window: float,
         hot_runs: int,
@@ -42,12 +42,12 @@ class Engine:
         self._build_timeout = build_timeout
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runtime: Runtime | None = None
-        self._loaded: Future[Mapping[str, Blueprint]] = Future()
+        self._loaded: Future[Offer] = Future()
         self._ended: Future[None] = Future()
         # A daemon thread: blocked code must not keep the process alive.
         self._thread = threading.Thread(target=self._live, name="crews", daemon=True)
 
-    async def start(self) -> Mapping[str, Blueprint]:
+    async def start(self) -> Offer:
         """Import crewai, load the crews and be ready for runs; takes seconds."""
         self._thread.start()
         return await asyncio.wrap_future(self._loaded)
@@ -83,23 +83,23 @@ class Engine:
 
     def _live(self) -> None:
         try:
-            blueprints = self._load()
+            offer = self._load()
         except BaseException as error:  # noqa: BLE001 - passed to the waiting caller
             self._loaded.set_exception(error)
             return
         try:
-            asyncio.run(self._work(blueprints))
+            asyncio.run(self._work(offer))
         except BaseException:
             log.exception("the crews' loop has ended")
         finally:
             self._ended.set_result(None)
 
-    async def _work(self, blueprints: Mapping[str, Blueprint]) -> None:
+    async def _work(self, offer: Offer) -> None:
         from crews.worker.runtime import Runtime  # crewai
 
         self._loop = asyncio.get_running_loop()
         self._runtime = Runtime(
-            blueprints, self._store, self._hot_window, self._hot_runs, self._build_timeout
+            offer.crews, self._store, self._hot_window, self._hot_runs, self._build_timeout
         )
-        self._loaded.set_result(blueprints)
+        self._loaded.set_result(offer)
         await asyncio.Event().wait()

@@ -8,9 +8,10 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Never
 
-from bot.core.crew import Crew
+from bot.core.crew import Crew, CrewProblem
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Store
+from bot.processes.project_problems import source_of
 from bot.settings import Settings
 from crews.worker.outage import Outage
 
@@ -29,6 +30,7 @@ class Registration:
         self._store = store
         self._worker = worker
         self._cards = cards
+        self._problems: Sequence[CrewProblem] = ()
         self._outage = outage
         #: What is run here once it is loaded, and each crew's limit.
         self._limits: Mapping[str, int | None] = {}
@@ -36,9 +38,14 @@ class Registration:
         #: Set once the crews were announced for the first time.
         self.announced = asyncio.Event()
 
-    def loaded(self, cards: Sequence[Crew], limits: Mapping[str, int | None]) -> None:
-        """All crews are loaded: these, by name with the limit of each."""
-        self._cards, self._limits = cards, limits
+    def loaded(
+        self,
+        cards: Sequence[Crew],
+        limits: Mapping[str, int | None],
+        problems: Sequence[CrewProblem] = (),
+    ) -> None:
+        """All crews are loaded: these, by name with the limit of each; and why others can't be run."""
+        self._cards, self._limits, self._problems = cards, limits, problems
         self._loaded.set()
 
     async def renew(self) -> None:
@@ -48,15 +55,23 @@ class Registration:
 
     async def announce(self) -> Never:
         """Announce the crews: those of YAML at once, all once crewai is loaded, then periodically."""
-        folders = ":".join(map(str, self._settings.crew_dirs))
-        source = f"{socket.gethostname()}:{hashlib.sha256(folders.encode()).hexdigest()[:12]}"
+        source = self._source()
         while True:
             complete = self._loaded.is_set()
             try:
-                await self._store.catalogue.announce(source, self._cards, complete=complete)
+                await self._store.catalogue.announce(
+                    source, self._cards, complete=complete, problems=self._problems
+                )
             except StoreUnavailable as error:
                 self._outage.began(error)
                 await asyncio.sleep(STORE_RETRY_S)
             else:
                 self.announced.set()
                 await (asyncio.sleep(ANNOUNCE_INTERVAL_S) if complete else self._loaded.wait())
+
+    def _source(self) -> str:
+        """What announces: this machine with its folders, or with the project."""
+        if self._settings.project is not None:
+            return source_of(self._settings.project)
+        folders = ":".join(map(str, self._settings.crew_dirs))
+        return f"{socket.gethostname()}:{hashlib.sha256(folders.encode()).hexdigest()[:12]}"

@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ from crews.worker.slots import Slots
 from crews.worker.start_rate import StartRate
 
 if TYPE_CHECKING:
-    from crews.building.build import Blueprint
+    from crews.building.build import Offer
 
 log = structlog.get_logger(__name__)
 
@@ -121,10 +121,13 @@ class Worker:
         loading = asyncio.create_task(self._engine.start())
         if not await self._unless_stopped(loading):
             return
-        blueprints = await loading
+        offer = await loading
+        blueprints = offer.crews
         limits = {name: blueprint.limits.runs for name, blueprint in blueprints.items()}
         self._slots.limits = {name: most for name, most in limits.items() if most is not None}
-        self._registration.loaded([blueprint.card() for blueprint in blueprints.values()], limits)
+        self._registration.loaded(
+            [blueprint.card() for blueprint in blueprints.values()], limits, offer.problems
+        )
         garbage.calm()
         log.info("ready", worker=self._id, crews=sorted(blueprints))
         with suppress(StoreUnavailable):  # The next heartbeat reports it.
@@ -140,10 +143,14 @@ class Worker:
             self._stopping.set()
             await asyncio.wait({isolating})
 
-    def _load(self) -> Mapping[str, Blueprint]:
-        from crews.building.loading import blueprints  # crewai
+    def _load(self) -> Offer:
+        if self._settings.project is not None:
+            from crews.projects.loading import load  # crewai
 
-        return blueprints(self._catalog, self._settings)
+            return load(self._settings.project, self._settings)
+        from crews.building.loading import offer  # crewai
+
+        return offer(self._catalog, self._settings)
 
     async def _unless_stopped(self, *tasks: asyncio.Task[Any]) -> bool:
         """Wait for one of these tasks; False if we were stopped meanwhile."""
@@ -359,7 +366,7 @@ async def serve(settings: Settings) -> bool:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     lifeline = Lifeline(settings.drain + RELEASE_TIMEOUT_S) if settings.worker_id is not None else None
-    known = read(settings.crew_dirs)
+    known = read(settings.crew_dirs) if settings.project is None else Catalog()
     for problem in known.problems:
         log.error("a crew's definition is broken", problem=str(problem))
     async with _store(settings, stopped) as store:

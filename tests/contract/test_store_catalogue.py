@@ -5,7 +5,7 @@ import json
 
 import redis
 
-from bot.core.crew import Crew
+from bot.core.crew import Crew, CrewProblem
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.examples import DEMO
@@ -69,6 +69,29 @@ async def test_a_crew_that_was_taken_away_is_gone_once_its_worker_has_loaded(sto
     assert set(await store.catalogue.crews()) == {"demo"}
     await store.catalogue.announce("host:1", [])
     assert await store.catalogue.crews() == {}
+
+
+async def test_problems_are_told_once_until_their_source_has_none_or_is_silent(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    broken = CrewProblem(name="blog", problem="blog/crew.py:3: it can't be imported", remedy="Correct it.")
+    other = CrewProblem(name="audit", problem="audit: it has no crew")
+    await store.catalogue.announce("host:1", [DEMO], problems=[broken])
+    await store.catalogue.announce("host:2", [], problems=[broken, other])
+    assert await store.catalogue.problems() == (other, broken)
+    assert set(await store.catalogue.crews()) == {"demo"}
+    await store.catalogue.announce("host:1", [DEMO], complete=False)
+    assert broken in await store.catalogue.problems(), "what is still loading may be broken yet"
+    await store.catalogue.announce("host:1", [DEMO])
+    await store.catalogue.announce("host:2", [], problems=[other])
+    assert await store.catalogue.problems() == (other,)
+    later(server, 10 * MINUTE)
+    await store.catalogue.announce("host:1", [DEMO])
+    assert await store.catalogue.problems() == ()
+    server.hset(redis_keys.CREWS, "problems host:3", '[{"name": 1}]')
+    server.hset(redis_keys.CREWS, "version", "damaged")
+    assert await store.catalogue.problems() == ()
+    assert set(await store.catalogue.crews()) == {"demo"}, "one bad record stops nothing else"
 
 
 async def test_what_nobody_announces_any_more_is_forgotten_after_a_week(

@@ -1,10 +1,10 @@
 -- Note which crews a source can run. Returns 1.
 -- Fields of the hash: `source <source>`: when it announced last, and since when just this; `crew <source> <name>`: what
--- it says of a crew; `version`: another one whenever something of that has changed.
+-- it says of a crew; `problems <source>`: what it can't offer; `version`: another one whenever something of that has changed.
 -- A source is forgotten when it has been silent for a while and others announce all of its crews. The last one that
 -- knew a crew stays for longer, since its workers may come back.
 -- ARGV: source, version, complete (1) or '' (there may be more: what it announced before stays), silent after (ms),
---       forgotten after (ms), then name and card (JSON) of each crew in turn
+--       forgotten after (ms), problems (a JSON list; '' for none), then name and card (JSON) of each crew in turn
 redis.call('HDEL', KEYS[1], '')
 local source, complete = ARGV[1], ARGV[3] == '1'
 local time = redis.call('TIME')
@@ -12,7 +12,7 @@ local at = time[1] * 1000 + math.floor(time[2] / 1000)
 local changed = not complete
 
 local given = {}
-for n = 6, #ARGV, 2 do
+for n = 7, #ARGV, 2 do
   local field = 'crew ' .. source .. ' ' .. ARGV[n]
   given[field] = true
   if redis.call('HGET', KEYS[1], field) ~= ARGV[n + 1] then
@@ -22,8 +22,14 @@ for n = 6, #ARGV, 2 do
 end
 
 local function forget(field)
-  redis.call('HDEL', KEYS[1], field)
+  if redis.call('HDEL', KEYS[1], field) == 1 then changed = true end
+end
+
+if ARGV[6] ~= '' and redis.call('HGET', KEYS[1], 'problems ' .. source) ~= ARGV[6] then
+  redis.call('HSET', KEYS[1], 'problems ' .. source, ARGV[6])
   changed = true
+elseif ARGV[6] == '' and complete then
+  forget('problems ' .. source)
 end
 
 -- By source: when it announced last, and the names of its crews.
@@ -58,7 +64,10 @@ for _, each in ipairs(sources) do
   for _, name in ipairs(names[each] or {}) do
     if needed then known[name] = true else forget('crew ' .. each .. ' ' .. name) end
   end
-  if not needed then forget('source ' .. each) end
+  if not needed then
+    forget('source ' .. each)
+    forget('problems ' .. each)
+  end
 end
 if changed then redis.call('HSET', KEYS[1], 'version', ARGV[2]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[5])

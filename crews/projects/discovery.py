@@ -1,0 +1,161 @@
+"""What crews and flows are in a project, by reading its files: nothing is imported, nothing is executed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from bot.core.project import Project
+from bot.processes.projects import source_folders
+from crews.definitions.yaml_lines import Problem
+from crews.projects import pyproject
+from crews.projects.python_files import Found, PythonFile, Unparsable, read_file
+
+SKIPPED = frozenset(
+    {"__pycache__", "build", "dist", "node_modules", "site-packages", "test", "tests", "venv", "env"}
+)
+"""Folders without crews of the project; neither are those whose names begin with a dot."""
+MAX_FILES = 5000
+"""Files and folders that are looked at."""
+FLOW_FILES = (".yaml", ".yml", ".json")
+CREW_FILES = ("crew.jsonc", "crew.json")
+YAML_CREW = "crew.yaml"
+_FLOW_SCHEMA = re.compile(rb"""(?m)^[\s{]*["']?schema["']?\s*:\s*["']?crewai\.flow/""")
+_HEAD_BYTES = 4096
+
+
+class Kind(StrEnum):
+    """What a crew is made from."""
+
+    PYTHON = "python"
+    CREW_FILE = "crew file"
+    FLOW_FILE = "flow file"
+    YAML_FOLDER = "yaml folder"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something in a project that should be a crew or a flow."""
+
+    kind: Kind
+    #: Its own name: of the class, function or variable, or of the file or folder.
+    key: str
+    file: Path
+    #: From 1; 0 where it is the whole file.
+    line: int = 0
+    #: Where Python imports it from.
+    module: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else str(self.file)
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """The candidates of a project in a fixed order, and what is wrong with its files."""
+
+    candidates: tuple[Candidate, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def discover(project: Project) -> Discovered:
+    """Everything in the project's folder, or what its target means."""
+    root = Path(project.root)
+    module, _, attribute = project.target.partition(":")
+    if module and attribute:
+        return Discovered((Candidate(Kind.PYTHON, attribute, _file_of(root, module), module=module),))
+    if module:
+        return _python([PythonFile(_file_of(root, module), module)])
+    return _everything(root)
+
+
+def _everything(root: Path) -> Discovered:
+    settings, problems = pyproject.read(root)
+    modules, flows, folders = [], [], []
+    for path in _walk(root):
+        if path.suffix == ".py" and (module := _module(root, path)):
+            modules.append(PythonFile(path, module))
+        elif path.name == YAML_CREW:
+            folders.append(Candidate(Kind.YAML_FOLDER, path.parent.name, path))
+        elif path.suffix in FLOW_FILES and path != settings.definition and _is_flow(path):
+            flows.append(Candidate(Kind.FLOW_FILE, path.stem, path))
+    in_python = _python(modules)
+    candidates = (*_defined(root, settings), *flows, *folders, *in_python.candidates)
+    return Discovered(candidates, (*problems, *in_python.problems))
+
+
+def _defined(root: Path, settings: pyproject.Settings) -> Iterator[Candidate]:
+    """What `pyproject.toml` names as definition, or else the crew file in the project's folder."""
+    if settings.definition is not None:
+        kind = Kind.FLOW_FILE if settings.type == "flow" else Kind.CREW_FILE
+        yield Candidate(kind, settings.definition.stem, settings.definition)
+        return
+    for name in CREW_FILES:
+        if (root / name).is_file():
+            yield Candidate(Kind.CREW_FILE, "crew", root / name)
+            return
+
+
+def _python(files: list[PythonFile]) -> Discovered:
+    """The crews in modules, without those that a flow uses: they are its parts."""
+    found: list[Found] = []
+    used: set[str] = set()
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            content = read_file(file)
+        except Unparsable as error:
+            problems.append(error.problem)
+            continue
+        found += content.found
+        if any(each.is_flow for each in content.found):
+            used |= content.names_used - {each.name for each in content.found if each.is_flow}
+        problems += content.problems
+    candidates = tuple(
+        Candidate(Kind.PYTHON, each.name, each.file.path, each.line, each.file.module)
+        for each in found
+        if each.is_flow or each.name not in used
+    )
+    return Discovered(candidates, tuple(problems))
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """The files of the project, in a fixed order."""
+    looked_at = 0
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(each for each in folders if each not in SKIPPED and not each.startswith("."))
+        for name in sorted(files):
+            looked_at += 1
+            if looked_at > MAX_FILES:
+                return
+            yield Path(folder) / name
+
+
+def _module(root: Path, path: Path) -> str:
+    """The name under which a file is imported; empty if it can't be."""
+    source = next((each for each in source_folders(root) if path.is_relative_to(each)), root)
+    parts = path.relative_to(source).with_suffix("").parts
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    return ".".join(parts) if parts and all(each.isidentifier() for each in parts) else ""
+
+
+def _file_of(root: Path, module: str) -> Path:
+    for source in source_folders(root):
+        place = source.joinpath(*module.split("."))
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.is_file():
+                return file
+    return root
+
+
+def _is_flow(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _FLOW_SCHEMA.search(file.read(_HEAD_BYTES)) is not None
+    except OSError:
+        return False  # a broken link, or a file of somebody else

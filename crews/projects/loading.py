@@ -1,0 +1,231 @@
+"""Loads the crews of a project: what can be offered, and why others can't."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from bot.core.crew import CrewProblem
+from bot.core.project import Project
+from bot.processes.projects import kebab, slug
+from bot.settings import Settings
+from crews.building.build import Blueprint, Offer, PythonCrew, YamlCrew, equipped
+from crews.building.importing import BOUND, Bounded, Mark, refused
+from crews.crewai_adapter import install
+from crews.crewai_adapter.kickoff import suppress_console
+from crews.crewai_adapter.openai import build_response_models
+from crews.definitions.catalog import read_crew
+from crews.definitions.exceptions import CrewBroken
+from crews.definitions.yaml_lines import Problem
+from crews.projects import crewdeck_yaml, pyproject
+from crews.projects.crewdeck_yaml import ProjectDeclarations
+from crews.projects.discovery import Candidate, Discovered, Kind, discover
+from crews.projects.inputs import inputs_of, merged
+from crews.projects.making import Made, import_candidate
+from crews.projects.project_crew import ProjectCrew
+from crews.run.threads import Raised, Returned
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+MAX_FATAL_IMPORTS = 3
+"""A crew whose import has ended so many processes lately is left out."""
+
+
+def load(project: Project, settings: Settings) -> Offer:
+    """Load all crews of the project. What is broken becomes a problem; it stops nothing else."""
+    build_response_models()
+    install.install()
+    return _Loading(project, settings).all()
+
+
+class _Loading:
+    def __init__(self, project: Project, settings: Settings) -> None:
+        self._project = project
+        self._settings = settings
+        self._root = Path(project.root)
+        self._crews: dict[str, Blueprint] = {}
+        self._problems: list[CrewProblem] = []
+        self._about = pyproject.read(self._root)[0]
+
+    def all(self) -> Offer:
+        discovered = discover(self._project)
+        declarations, problems = crewdeck_yaml.read(self._root)
+        for problem in (*discovered.problems, *problems):
+            self._broken(self._project.name, str(problem), "Correct the file; docs/projects.md describes it.")
+        if declarations is not None:
+            self._load(discovered, declarations)
+        return Offer(self._crews, tuple(self._problems))
+
+    def _load(self, discovered: Discovered, declarations: ProjectDeclarations) -> None:
+        candidates = discovered.candidates
+        if not candidates and not discovered.problems:
+            where = self._project.target or self._project.root
+            self._broken(
+                self._project.name,
+                f"{where}: there is no crew and no flow in it",
+                "docs/projects.md says what is found; module:Name means one directly.",
+            )
+        for problem in declarations.problems((each.key for each in candidates), len(candidates)):
+            self._broken(self._project.name, str(problem), "")
+        many = Counter(each.key for each in candidates)
+        taken: dict[str, Candidate] = {}
+        for each in candidates:
+            entry, _ = declarations.of(each.key, only=len(candidates) == 1)
+            name = entry.name or self._name(each, only=len(candidates) == 1)
+            other = taken.setdefault(name, each)
+            if other is not each:
+                self._broken(
+                    name,
+                    f"{each.place}: it is called {name} like {other.place}",
+                    "Rename one of them." if many[each.key] > 1 else "Give one a `name` in crewdeck.yaml.",
+                )
+            elif self._is_theirs(name):
+                self._broken(
+                    name,
+                    f"{each.place}: a crew of CREWDECK_CONFIG_DIR or of Crewdeck is called {name} too",
+                    f"Name the project yourself: another-name={self._project.root}",
+                )
+            else:
+                self._load_one(name, each, declarations, only=len(candidates) == 1)
+
+    def _name(self, candidate: Candidate, *, only: bool) -> str:
+        if only:
+            return self._project.name
+        own = kebab(candidate.key) if candidate.kind is Kind.PYTHON else slug(candidate.key)
+        return f"{self._project.name}-{own}" if own != self._project.name else own
+
+    def _is_theirs(self, name: str) -> bool:
+        """Whether a folder of crews has this name: the crews of two workers would be taken for each other."""
+        return any((folder / name / "crew.yaml").is_file() for folder in self._settings.crew_dirs)
+
+    def _load_one(
+        self, name: str, candidate: Candidate, declarations: ProjectDeclarations, *, only: bool
+    ) -> None:
+        if candidate.kind is Kind.YAML_FOLDER:
+            self._load_folder(name, candidate, declarations)
+            return
+        try:
+            made = self._bounded(name, candidate, lambda: import_candidate(candidate))
+            self._crews[name] = self._bounded(
+                name, candidate, lambda: self._blueprint(name, candidate, made, declarations, only=only)
+            )
+        except CrewBroken as error:
+            sentence, _, remedy = str(error).rstrip(".").partition(". ")
+            self._broken(name, sentence, remedy)
+
+    def _load_folder(self, name: str, candidate: Candidate, declarations: ProjectDeclarations) -> None:
+        """A folder as docs/crews.md describes it."""
+        definition, problems = read_crew(candidate.file.parent, declarations.groups)
+        for problem in problems:
+            self._broken(name, str(problem), "Correct the file; docs/crews.md describes it.")
+        if definition is not None:
+            self._crews[name] = YamlCrew(replace(definition, name=name), self._settings.model)
+
+    def _blueprint(
+        self, name: str, candidate: Candidate, made: Made, declarations: ProjectDeclarations, *, only: bool
+    ) -> Blueprint:
+        """The crew, built once to see what it takes. Raises CrewBroken, and what its code raises."""
+        if made.factory is not None:
+            factory = PythonCrew(name, made.factory)
+            factory.card()  # evaluates the author's declarations, which may raise
+            return factory
+        suppress_console()
+        built = equipped(name, made.make(), (), lambda _: None)
+        entry, at = declarations.of(candidate.key, only=only)
+        try:
+            inputs = merged(inputs_of(built, made.defaults), entry.inputs)
+        except ValueError as error:
+            raise CrewBroken(f"{candidate.place}: its input {error}") from None
+        entry = entry.model_copy(
+            update={
+                "title": entry.title or _title(candidate.key if not only else self._project.name),
+                "description": entry.description or made.description or self._about.description,
+                "inputs": inputs,
+                "main_input": entry.main_input or (next(iter(inputs)) if len(inputs) == 1 else None),
+            }
+        )
+        crew = ProjectCrew(name, made.make, entry, declarations.groups)
+        for problem in _mistakes(crew, built, declarations, at):
+            raise CrewBroken(str(problem))
+        crew.card()
+        return crew
+
+    def _bounded(self, name: str, candidate: Candidate, call: Callable[[], T]) -> T:
+        """The result of a call of the project's code. Raises CrewBroken."""
+        mark = Mark(self._settings.data_dir.expanduser() / "importing", f"{name} {candidate.file}")
+        if mark.deaths() >= MAX_FATAL_IMPORTS:
+            raise CrewBroken(
+                f"{candidate.place}: importing it has ended {MAX_FATAL_IMPORTS} processes, so it is left out "
+                "for now. Correct it"
+            )
+        mark.set()
+        outcome = Bounded(call).within(self._settings.build_timeout)
+        mark.clear()
+        match outcome:
+            case Returned(result):
+                return result
+            case Raised(error):
+                raise self._refused(candidate, error) from error
+            case None:
+                seconds = self._settings.build_timeout
+                raise CrewBroken(f"{candidate.place}: it can't be loaded within {seconds:g} s. {BOUND}")
+
+    def _refused(self, candidate: Candidate, error: BaseException) -> CrewBroken:
+        if isinstance(error, CrewBroken):
+            return error
+        log.info("A crew of the project can't be loaded", exc_info=error)
+        place = _place_in(self._root, error) or candidate.place
+        said = str(refused(f"{place}: it can't be loaded", error)).rstrip(".")
+        return CrewBroken(f"{said}. {self._remedy(error)}".rstrip(". "))
+
+    def _remedy(self, error: BaseException) -> str:
+        if not isinstance(error, ModuleNotFoundError):
+            return ""
+        where = self._project.environment or "an environment .venv of the project"
+        return f"Install what the project needs in {where}"
+
+    def _broken(self, name: str, problem: str, remedy: str) -> None:
+        self._problems.append(
+            CrewProblem(name=name, problem=problem.rstrip("."), remedy=remedy and f"{remedy.rstrip('.')}.")
+        )
+
+
+def _mistakes(
+    crew: ProjectCrew, built: object, declarations: ProjectDeclarations, at: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    """What doesn't fit in what `crewdeck.yaml` says of this crew."""
+    page = declarations.page
+    if page is None:
+        return
+    entry = crew.entry
+    if entry.main_input is not None and entry.main_input not in entry.inputs:
+        yield page.problem((*at, "main_input"), f"{entry.main_input} is no input of this crew")
+    yield from (page.problem((*at, *where), what) for where, what in entry.mistakes(declarations.groups))
+    tasks = {each.name for each in getattr(built, "tasks", ())}
+    named = entry.named(declarations.groups)
+    for task, choice in entry.reviewers.items():
+        if task not in tasks:
+            yield page.problem((*at, "reviewers", task), "is no task of this crew")
+        elif wrong := choice.mistake(named):
+            yield page.problem((*at, "reviewers", task, *wrong[0]), wrong[1])
+
+
+def _title(key: str) -> str:
+    return kebab(key).replace("-", " ").strip().capitalize() or key
+
+
+def _place_in(root: Path, error: BaseException) -> str:
+    """The last file and line of the project that the exception came through."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if Path(frame.filename).is_relative_to(root) and "site-packages" not in frame.filename:
+            return f"{frame.filename}:{frame.lineno}"
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    return ""

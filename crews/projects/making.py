@@ -1,0 +1,110 @@
+"""From a candidate to a function that makes its crew: imports the project's code, or reads its files."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crewai import Crew
+from crewai.flow.flow import Flow
+from crewai.project.crew_loader import load_crew
+from pydantic import JsonValue
+
+from crews.crewai_adapter.flow_access import description_of
+from crews.definitions.decorator import MARK
+from crews.definitions.exceptions import CrewBroken
+from crews.projects.discovery import Candidate, Kind
+
+CREW_METHOD = "crew"
+"""What `crewai create` and all of CrewAI's examples call the method with `@crew`."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a crew is made, and what the project says of it itself."""
+
+    make: Callable[[], object]
+    description: str = ""
+    #: Values of placeholders, where a crew file has them.
+    defaults: dict[str, Any] = field(default_factory=dict)
+    #: A factory that Crewdeck's decorator declares, `(inputs) -> Crew`.
+    factory: Callable[[dict[str, JsonValue]], Any] | None = None
+
+
+def import_candidate(candidate: Candidate) -> Made:
+    """Import what a candidate is. Raises CrewBroken, and whatever the project's code raises."""
+    match candidate.kind:
+        case Kind.CREW_FILE:
+            return Made(lambda: load_crew(candidate.file)[0], defaults=load_crew(candidate.file)[1])
+        case Kind.FLOW_FILE:
+            flow: Any = Flow.from_declaration(path=candidate.file)
+            return Made(lambda: Flow.from_declaration(path=candidate.file), description_of(flow))
+        case _:
+            return _from_python(candidate)
+
+
+def _from_python(candidate: Candidate) -> Made:
+    module = importlib.import_module(candidate.module)
+    _check_origin(candidate, getattr(module, "__file__", None))
+    found = getattr(module, candidate.key, None)
+    if found is None:
+        raise CrewBroken(f"{candidate.file}: there is no {candidate.key} in it.")
+    said = _first_line(found)
+    if isinstance(found, Crew):
+        return Made(found.copy)
+    if isinstance(found, type):
+        return Made(_of_class(candidate, found), said)
+    if not callable(found):
+        raise CrewBroken(f"{candidate.place}: {candidate.key} is no crew, no flow, and makes none.")
+    if hasattr(found, MARK):
+        return Made(lambda: found({}), said, factory=found)
+    if any(
+        each.default is each.empty and each.kind in _GIVEN
+        for each in inspect.signature(found).parameters.values()
+    ):
+        raise CrewBroken(
+            f"{candidate.place}: {candidate.key} needs arguments. Give them defaults, or declare it with "
+            "crewdeck.crew: then it is called with the inputs."
+        )
+    return Made(found, said)
+
+
+_GIVEN = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.KEYWORD_ONLY,
+)
+
+
+def _of_class(candidate: Candidate, found: type[Any]) -> Callable[[], object]:
+    if issubclass(found, Flow):
+        return found
+    if not getattr(found, "is_crew_class", False):
+        raise CrewBroken(f"{candidate.place}: {candidate.key} is neither a Flow nor a class with @CrewBase.")
+    if not callable(getattr(found, CREW_METHOD, None)):
+        raise CrewBroken(f"{candidate.place}: {candidate.key} has no method `{CREW_METHOD}` with @crew.")
+
+    def make() -> object:
+        return found().crew()  # a new instance, which has the state of one run
+
+    return make
+
+
+def _first_line(found: object) -> str:
+    """The first line of its own docstring."""
+    written = vars(found).get("__doc__") if isinstance(found, type) else getattr(found, "__doc__", None)
+    lines = written.strip().splitlines() if isinstance(written, str) else []
+    return lines[0].strip() if lines and not isinstance(found, Crew) else ""
+
+
+def _check_origin(candidate: Candidate, origin: str | None) -> None:
+    """Another installed package may have the module's name; then the project's file would never be run."""
+    if origin is None or Path(origin).resolve() != candidate.file.resolve():
+        raise CrewBroken(
+            f"{candidate.file}: the name {candidate.module} belongs to {origin or 'another package'}. "
+            "Rename the module, or put it into a package of its own."
+        )

@@ -1,0 +1,55 @@
+"""A crew or flow of a project: the blueprint that its runs are built from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bot.core.crew import Crew as Card
+from bot.core.policy import Approvers
+from crews.building.build import Built, Inputs, equipped
+from crews.crewai_adapter.kickoff import suppress_console
+from crews.definitions.definition import Limits, ToolEntry
+from crews.definitions.gates import Gates
+from crews.definitions.policies import Policies
+from crews.projects.crewdeck_yaml import ProjectCrewEntry
+
+Make = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class ProjectCrew:
+    """A crew of a project, with what its `crewdeck.yaml` says of it."""
+
+    name: str
+    #: Makes a new crew or flow, by the project's own code or files.
+    make: Make
+    entry: ProjectCrewEntry
+    shared: Policies = field(default_factory=Policies)
+
+    @property
+    def limits(self) -> Limits:
+        return self.entry.limits
+
+    @property
+    def review_rounds(self) -> int:
+        return self.entry.review.rounds
+
+    @property
+    def tools(self) -> Sequence[ToolEntry]:
+        return tuple(self.entry.tools.values())
+
+    @property
+    def gates(self) -> Gates:
+        return Gates(self.entry.tools, self.entry.named(self.shared), self.entry.input_types)
+
+    @property
+    def reviewers(self) -> Mapping[str, Approvers]:
+        return self.entry.reviewers_by(self.entry.named(self.shared))
+
+    def card(self) -> Card:
+        return self.entry.card(self.name, self.shared, *self.reviewers.values())
+
+    def build(self, inputs: Inputs) -> Built:  # noqa: ARG002 - CrewAI takes them at the kickoff
+        suppress_console()
+        return equipped(self.name, self.make(), self.tools, lambda task: self.reviewers.get(task or ""))
