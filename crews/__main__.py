@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import sys
-from importlib.metadata import EntryPoint
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from bot import logging, settings
@@ -19,13 +20,18 @@ from crews.crewai_adapter import environment, version
 from crews.definitions import catalog
 from crews.projects.entering import enter
 
-USAGE = "usage: python -m crews worker | list | check"
+USAGE = "usage: python -m crews worker | list | check [--skip=CREW ...] [FOLDER ...]"
+SKIP = "--skip="
 
 
 def main(arguments: list[str]) -> int:
     """Run one of the commands; its exit status."""
-    commands = {"worker": work, "list": list_crews, "check": check}
-    if len(arguments) != 1 or arguments[0] not in commands:
+    commands: dict[str, Callable[[Settings], int]] = {
+        "worker": work,
+        "list": list_crews,
+        "check": partial(check, arguments=arguments[1:]),
+    }
+    if arguments[:1] != ["check"] and (len(arguments) != 1 or arguments[0] not in commands):
         sys.stderr.write(f"{USAGE}\n")
         return 2
     try:
@@ -66,19 +72,25 @@ def list_crews(configured: Settings) -> int:
     return 0
 
 
-def check(configured: Settings) -> int:
-    """Print what follows from the installed CrewAI, then build every crew for real: a JSON object a line."""
-    _print(dict(version.compare()))
-    from crews.building.loading import check as findings  # crewai
+def check(configured: Settings, arguments: Sequence[str] = ()) -> int:
+    """Print what follows from the installed CrewAI, then all findings about the crews: a JSON object a line.
 
-    for finding in findings(catalog.read(configured.crew_dirs), configured, _importing):
-        _print(finding)
+    `arguments`: the folders to look at, without any all that are configured; and names of crews to skip.
+    """
+    folders = [Path(each) for each in arguments if not each.startswith(SKIP)]
+    skipped = [each.removeprefix(SKIP) for each in arguments if each.startswith(SKIP)]
+    known = catalog.read_only(folders) if folders else catalog.read(configured.crew_dirs)
+    _print(dict(version.compare()))
+    from crews.building.check import check as findings  # crewai
+
+    for finding in findings(known, configured, _begins, skipped):
+        _print(finding.record())
     return 0
 
 
-def _importing(entry: EntryPoint) -> None:
-    """Told before, and at once: should the import end this process, it is known which one did."""
-    _print({"importing": entry.value, "crew": entry.name})
+def _begins(crew: str, what: str) -> None:
+    """Told before, and at once: should this end the process, it is known which crew did."""
+    _print({"importing": what, "crew": crew})
     sys.stdout.flush()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 
 from bot.core.crew import Crew
@@ -18,14 +19,46 @@ LOAD_TIMEOUT_S = 120.0
 """Time in addition to `settings.build_timeout`: importing crewai alone takes several seconds."""
 IMPORTING = "importing"
 """The key of a record that names the crew that is imported next."""
+SKIP = "--skip="
+"""The option of `python -m crews check` with a crew to leave out."""
 
 
 def ask_crews(settings: Settings, what: str) -> list[dict[str, Any]]:
     """Parse the records that `python -m crews <what>` prints. Raises SettingsError if it fails."""
+    done, records = _asked(settings, what)
+    if done.returncode != 0:
+        raise SettingsError(_died(done, records) or _why(done))
+    return [record for record in records if IMPORTING not in record]
+
+
+def check_crews(settings: Settings, folders: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """All findings about the crews of these folders, or of all that are configured, and about CrewAI.
+
+    A crew that ends the process while it is built is one finding more; the others are checked without it.
+    Raises SettingsError if the crews can't be read.
+    """
+    deadly: list[dict[str, Any]] = []
+    while True:
+        skip = [f"{SKIP}{each['crew']}" for each in deadly]
+        done, records = _asked(settings, "check", *skip, *folders)
+        if done.returncode == 0:
+            return [*(record for record in records if IMPORTING not in record), *deadly]
+        died = _died(done, records)
+        if not died or any(each["crew"] == records[-1]["crew"] for each in deadly):
+            raise SettingsError(died or _why(done))
+        remedy = "Correct its module, which must not end the process."
+        found = {"crew": records[-1]["crew"], "severity": "error", "code": "process_ended"}
+        where = {"file": "", "line": 0, "column": 0, "key": ""}
+        deadly.append({**found, **where, "message": died, "remedy": remedy})
+
+
+def _asked(
+    settings: Settings, what: str, *arguments: str
+) -> tuple[subprocess.CompletedProcess[str], list[dict[str, Any]]]:
     try:
         with handed_over(worker_environment(settings)) as handover:
             done = subprocess.run(
-                command(what),
+                (*command(what), *arguments),
                 env=handover.environment,
                 pass_fds=(handover.descriptor,),
                 stdin=subprocess.DEVNULL,
@@ -41,15 +74,18 @@ def ask_crews(settings: Settings, what: str) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = [
         json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")
     ]
-    if done.returncode != 0:
-        raise SettingsError(_why(done, records))
-    return [record for record in records if IMPORTING not in record]
+    return done, records
 
 
-def _why(done: subprocess.CompletedProcess[str], records: list[dict[str, Any]]) -> str:
-    if records and IMPORTING in records[-1]:
-        name, module = records[-1]["crew"], records[-1][IMPORTING]
-        return f"Importing {module}, the crew {name}, ends the process (status {done.returncode})."
+def _died(done: subprocess.CompletedProcess[str], records: list[dict[str, Any]]) -> str:
+    """That a crew has ended the process, if it was one."""
+    if not records or IMPORTING not in records[-1]:
+        return ""
+    name, what = records[-1]["crew"], records[-1][IMPORTING]
+    return f"Importing {what}, the crew {name}, ends the process (status {done.returncode})"
+
+
+def _why(done: subprocess.CompletedProcess[str]) -> str:
     return _last_line(done.stderr) or f"The crews can't be read (status {done.returncode})."
 
 

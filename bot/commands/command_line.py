@@ -120,6 +120,43 @@ def crews() -> int:
     return 0
 
 
+@command(app, extra="worker")
+def check(
+    folders: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FOLDER", help="a crew, or a folder of crews; without: all crews"),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="print a JSON array, for editors")] = False,
+) -> int:
+    """Find everything that is wrong with crews: 0 if nothing is, 1 for errors, 2 if it can't be checked."""
+    from bot.commands import check as checking
+    from bot.settings import load
+
+    return checking.check(load(), folders or (), as_json=as_json)
+
+
+@command(app, name="new")
+def new_crew(
+    name: Annotated[str, typer.Argument(help="letters, digits, - and _")],
+    into: Annotated[str, typer.Option("--dir", metavar="FOLDER", help="where its folder is made")] = ".",
+) -> int:
+    """Make a small crew that runs at once, without a key."""
+    from bot.commands.new import new
+
+    return new(name, into)
+
+
+@command(app, name="schema")
+def print_schema(
+    name: Annotated[str, typer.Argument(help="crew, agents, tasks, policies or script")] = "crew",
+) -> int:
+    """Print the JSON Schema of a file of crews, for editors."""
+    from bot.commands.new import schema
+
+    return schema(name)
+
+
 app.add_typer(clients)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.commands.announcement import slack_line, teams_line
-from bot.commands.catalogue import ask_crews
+from bot.commands.catalogue import check_crews
+from bot.commands.check import shown_place
 from bot.commands.extras import is_installed
 from bot.core.diagnosis import Finding
 from bot.core.endpoints import Endpoint
@@ -150,7 +151,7 @@ async def _crews(settings: Settings) -> list[Finding]:
     if not is_installed("worker"):
         words, remedy = "this machine runs none", 'To run some: pip install "crewdeck[worker]".'
         return [Finding(subject="Crews", state="off", words=words, remedy=remedy)]
-    records = await asyncio.to_thread(ask_crews, settings, "check")
+    records = await asyncio.to_thread(check_crews, settings)
     found = [_crewai(record) for record in records if "crewai" in record]
     crews = [_crew(record) for record in records if "crew" in record]
     if not crews:
@@ -169,13 +170,14 @@ def _crewai(record: dict[str, Any]) -> Finding:
 
 def _crew(record: dict[str, Any]) -> Finding:
     subject = f"Crew {record['crew']}"
-    if record["ok"]:
+    if record["severity"] == "ok":
         return Finding(subject=subject, state="ok", words="loads")
+    place, key = shown_place(record), f"{record['key']}: " if record["key"] else ""
     return Finding(
         subject=subject,
-        state="off" if record.get("code") == NO_MODEL else "broken",
-        words=str(record.get("problem") or "does not load"),
-        remedy=str(record.get("remedy") or ""),
+        state="off" if record["code"] == NO_MODEL else "broken",
+        words=f"{place}: {key}{record['message']}" if place else record["message"],
+        remedy=record["remedy"],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from itertools import chain
@@ -45,6 +45,7 @@ from crews.definitions.tool_options import (
     import_class,
     make,
 )
+from crews.definitions.yaml_lines import Problem
 from crews.flows.human_feedback import feedback_spec_of
 from crews.human_input.arguments import Parameters
 from crews.human_input.ask_human import AskHuman
@@ -305,12 +306,18 @@ class _Builder:
 
 def check_gate(definition: Definition, gates: Gates, name: str, tool: Any) -> None:
     """Raises CrewBroken, with file and line, if the gate doesn't go with the tool."""
+    for problem in gate_problems(definition, gates, name, tool):
+        raise CrewBroken(f"{problem}.")
+
+
+def gate_problems(definition: Definition, gates: Gates, name: str, tool: Any) -> Iterator[Problem]:
+    """Why the gate of this entry of crew.yaml doesn't go with its tool."""
     gate = gates.of(tool)
     if gate is None:
         return
     parameters = Parameters(tool.name, getattr(tool, "args_schema", None), gate.hide)
     for at, what in gate.mistakes(parameters.json_schema, parameters.secrets):
-        raise CrewBroken(f"{definition.page.problem(('tools', name, 'approval', *at), what)}.")
+        yield definition.page.problem(("tools", name, "approval", *at), what, "invalid_approval")
 
 
 _KEY = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:KEY|TOKEN|KEY_ID)\b")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 
 import structlog
-from pydantic import JsonValue
 
-from bot.core import forms
 from bot.core.crew import CrewProblem
-from bot.core.fields import Field, FieldType
 from bot.settings import Settings
 from crews.building.build import Blueprint, Offer, YamlCrew
 from crews.building.importing import Bounded, import_all, refused
-from crews.crewai_adapter import class_cache, flow
+from crews.crewai_adapter import class_cache
 from crews.crewai_adapter.openai import build_response_models
 from crews.definitions.catalog import FILES, Catalog
 from crews.definitions.exceptions import CrewBroken
@@ -95,64 +92,3 @@ def _gates_problem(crew: YamlCrew, seconds: float) -> CrewBroken | None:
             return refused("Its tools can't be loaded", error)
         case None:
             return not_built_within(seconds)
-
-
-def check(
-    catalog: Catalog, settings: Settings, begins: Callable[[EntryPoint], None]
-) -> Iterator[dict[str, object]]:
-    """Build every crew; yields each result, with the remedy where it fails."""
-    for problem in catalog.problems:
-        yield _finding(_name_of(problem), str(problem), "Correct the file; docs/crews.md describes it.")
-    loaded = load(catalog, settings, begins)
-    flow.install()  # as in a run: this makes building a Flow fast
-    for name, error in loaded.problems.items():
-        yield _broken(name, error)
-    for name, crew in loaded.crews.items():
-        yield _built(name, crew, settings.build_timeout)
-
-
-def _built(name: str, crew: Blueprint, seconds: float) -> dict[str, object]:
-    inputs = {field.name: _sample(field) for field in crew.card().inputs}
-    match Bounded(lambda: crew.build(inputs)).within(seconds):
-        case Returned():
-            return {"crew": name, "ok": True, "code": None, "problem": None, "remedy": None}
-        case Raised(error):
-            return _broken(name, refused("It can't be built", error))
-        case None:
-            return _broken(name, not_built_within(seconds))
-
-
-def _broken(name: str, error: CrewBroken) -> dict[str, object]:
-    sentence, _, remedy = str(error).partition(". ")
-    return _finding(
-        name, sentence, remedy or "Correct its definition; docs/crews.md describes it.", error.code
-    )
-
-
-def _sample(field: Field) -> JsonValue:
-    """A valid sample value for the input."""
-    if field.default is not None:
-        return forms.default_of(field)
-    if field.type is FieldType.MULTI_CHOICE:
-        return list(field.choices[: field.min_length or 1])
-    if field.type in _SAMPLES:
-        candidates = (_SAMPLES[field.type], field.min, field.max)
-        return next(each for each in candidates if forms.fits(field, each))
-    sample = field.choices[0] if field.choices else field.name
-    return sample.ljust(field.min_length or 0, "x")[: field.max_length]
-
-
-_SAMPLES: dict[FieldType, JsonValue] = {
-    FieldType.INTEGER: 1,
-    FieldType.NUMBER: 1,
-    FieldType.BOOLEAN: False,
-    FieldType.DATE: "2000-01-01",
-    FieldType.TIME: "12:00",
-    FieldType.DATETIME: "2000-01-01T12:00:00Z",
-    FieldType.EMAIL: "ada@example.com",
-    FieldType.URL: "https://example.com/",
-}
-
-
-def _finding(name: str, problem: str, remedy: str, code: str = "crew_broken") -> dict[str, object]:
-    return {"crew": name, "ok": False, "code": code, "problem": problem, "remedy": remedy}

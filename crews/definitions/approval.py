@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, ValidationError, model_validator
 
 from crews.definitions.entry import Entry, Text
 from crews.definitions.placeholders import PLACEHOLDER
-from crews.definitions.policies import ApproverSpec, approver_spec
+from crews.definitions.policies import ApproverSpec, Written, approver_spec
 
 T = TypeVar("T")
 MARK = "__crewdeck_approval__"
@@ -39,16 +39,18 @@ class NotApproved(RuntimeError):  # noqa: N818 - says what happened
 class Approval(Entry):
     """`approval` of a tool."""
 
-    #: Who decides; None: the crew's approvers.
-    policy: Annotated[ApproverSpec | None, BeforeValidator(approver_spec)] = None
-    #: CEL; False: the call is made without asking.
+    policy: Annotated[ApproverSpec | None, BeforeValidator(approver_spec, json_schema_input_type=Written)] = (
+        None
+    )
+    """Who decides; if left out, the crew's approvers."""
     when: Text | None = None
-    #: The arguments that an approval may change.
+    """CEL over args, inputs, crew and requester; where it is false, the call is made without asking."""
     edit: tuple[Text, ...] = ()
-    #: What the call does, with `{argument}`.
+    """The arguments that an approval may change."""
     title: Text | None = None
-    #: Arguments that nobody sees.
+    """What the call does, with `{argument}`."""
     hide: tuple[Text, ...] = ()
+    """Arguments that nobody sees."""
 
     @model_validator(mode="after")
     def _shows_what_it_says(self) -> Self:
@@ -81,7 +83,9 @@ def approval(written: object) -> object:
     return written
 
 
-GateEntry = Annotated[Approval | None, BeforeValidator(approval)]
+GateEntry = Annotated[
+    Approval | None, BeforeValidator(approval, json_schema_input_type=Literal[True] | Written | Approval)
+]
 """None only where the key is left out."""
 
 

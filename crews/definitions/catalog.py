@@ -20,7 +20,7 @@ from crews.definitions.definition import ASK_HUMAN, AgentEntry, CrewFile, Limits
 from crews.definitions.placeholders import PLACEHOLDER
 from crews.definitions.policies import Policies
 from crews.definitions.policies_file import read_policies
-from crews.definitions.validation import validated, validated_all
+from crews.definitions.validation import did_you_mean, validated, validated_all
 from crews.definitions.yaml_lines import Document, Problem, Unreadable
 
 GROUP = "crewdeck.crews"
@@ -81,15 +81,18 @@ class Catalog:
         return [definition.card() for definition in self.definitions.values()]
 
 
-def read(folders: Iterable[Path]) -> Catalog:
-    """Read all crews of these folders; of two with the same name the later one counts."""
+def read(folders: Iterable[Path], *, installed: bool = True) -> Catalog:
+    """Read all crews of these folders; of two with the same name the later one counts.
+
+    `installed`: also the factories that installed packages register.
+    """
     definitions: dict[str, Definition] = {}
     problems: list[Problem] = []
     for folder in folders:
         try:
             homes = [each for each in sorted(folder.iterdir()) if _is_home(each)]
         except OSError as error:
-            problems.append(Problem(folder, 0, "", _no_folder(error)))
+            problems.append(Problem(folder, 0, "", _no_folder(error), code="unreadable"))
             continue
         shared, found = read_policies(folder)
         problems += found
@@ -101,11 +104,33 @@ def read(folders: Iterable[Path]) -> Catalog:
             else:  # Don't offer the crew that it was to replace: that is a different one.
                 definitions.pop(each.name, None)
     try:
-        factories = tuple(entry_points(group=GROUP))
+        factories = tuple(entry_points(group=GROUP)) if installed else ()
     except (OSError, ValueError) as error:  # raised by any installed package
         factories = ()
-        problems.append(Problem(Path(sys.prefix), 0, "", f"installed crews can't be listed: {error}"))
+        why = f"installed crews can't be listed: {error}"
+        problems.append(Problem(Path(sys.prefix), 0, "", why, code="unreadable"))
     return Catalog(dict(sorted(definitions.items())), tuple(problems), factories)
+
+
+def read_only(folders: Iterable[Path]) -> Catalog:
+    """Read these folders, each of them a crew or a folder of crews, and nothing that is installed."""
+    homes: list[Path] = []
+    problems: list[Problem] = []
+    definitions: dict[str, Definition] = {}
+    for folder in map(Path.absolute, folders):
+        if not _is_home(folder):
+            homes.append(folder)
+            continue
+        shared, found = read_policies(folder.parent)
+        definition, of_crew = read_crew(folder, shared)
+        problems += [*found, *of_crew]
+        if definition is not None:
+            definitions[definition.name] = definition
+    below = read(homes, installed=False)
+    for home in homes:
+        if not below.problems and not any(each.folder.parent == home for each in below.definitions.values()):
+            problems.append(Problem(home, 0, "", "there is no crew in it", code="no_crew"))
+    return Catalog({**below.definitions, **definitions}, (*problems, *below.problems))
 
 
 def _is_home(folder: Path) -> bool:
@@ -129,10 +154,20 @@ def read_crew(folder: Path, shared: Policies | None = None) -> tuple[Definition 
         except Unreadable as error:
             problems.append(error.problem)
     if not _NAME.match(folder.name):
-        problems.append(Problem(folder, 0, "", "a crew's name has only letters, digits, - and _"))
+        why = "a crew's name has only letters, digits, - and _"
+        problems.append(Problem(folder, 0, "", why, code="invalid_name", remedy="Rename the folder."))
     if problems:
-        return None, problems
+        return None, [*problems, *(problem for page in pages for problem in _page_problems(page))]
     return _checked(folder, shared or Policies(), *pages)
+
+
+def _page_problems(page: Document) -> list[Problem]:
+    """What is wrong with one of the files, whatever the others have."""
+    if page.file.name == FILES[0]:
+        return validated(CrewFile, _with_declared_defaults(page), (), page.content)[1]
+    if page.file.name == FILES[1]:
+        return validated_all(AgentEntry, page)[1]
+    return validated_all(TaskEntry, page)[1]
 
 
 def _checked(
@@ -142,13 +177,18 @@ def _checked(
     agents, of_agents = validated_all(AgentEntry, agents_page)
     tasks, of_tasks = validated_all(TaskEntry, tasks_page)
     problems += of_agents + of_tasks
-    if crew is None or problems:
+    if crew is None:
         return None, problems
     definition = Definition(folder.name, folder, crew, agents, tasks, crew_page, shared)
     problems += _crew_problems(definition, crew_page)
     problems += _agent_problems(definition, agents_page)
-    problems += _task_problems(definition, tasks_page)
+    problems += _task_problems(definition, tasks_page, _names(agents_page))
     return (None if problems else definition), problems
+
+
+def _names(page: Document) -> list[str]:
+    """All entries of a page by name, those with mistakes included."""
+    return list(page.content) if isinstance(page.content, dict) else []
 
 
 def _with_declared_defaults(page: Document) -> Document:
@@ -164,7 +204,7 @@ def _with_declared_defaults(page: Document) -> Document:
 def _crew_problems(definition: Definition, page: Document) -> Iterator[Problem]:
     crew = definition.crew
     if crew.main_input is not None and crew.main_input not in crew.inputs:
-        yield page.problem(("main_input",), f"{crew.main_input} is no input of this crew")
+        yield _unknown(page, ("main_input",), crew.main_input, "is no input of this crew", crew.inputs)
     for name, entry in crew.inputs.items():
         try:
             entry.field(name)
@@ -180,26 +220,31 @@ def _agent_problems(definition: Definition, page: Document) -> Iterator[Problem]
             yield from _placeholders(definition, page, (name, key), getattr(agent, key))
 
 
-def _task_problems(definition: Definition, page: Document) -> Iterator[Problem]:
+def _unknown(page: Document, at: yaml_lines.Location, name: str, what: str, known: Iterable[str]) -> Problem:
+    return page.problem(at, f"{name} {what}", "unknown_name", did_you_mean(name, known))
+
+
+def _task_problems(definition: Definition, page: Document, agents: Iterable[str]) -> Iterator[Problem]:
+    """`agents`: all that agents.yaml names."""
     for name, task in definition.tasks.items():
         yield from _unknown_tools(definition, page, name, task.tools)
         for key in ("description", "expected_output"):
             yield from _placeholders(definition, page, (name, key), getattr(task, key))
         if task.agent is None:
             if definition.crew.process == "sequential":
-                yield page.problem((name, "agent"), "is missing")
-        elif task.agent not in definition.agents:
-            yield page.problem((name, "agent"), f"{task.agent} is no agent of agents.yaml")
-        yield from _context(definition, page, name, task)
+                yield page.problem((name, "agent"), "is missing", "required", "Add it.")
+        elif task.agent not in agents:
+            yield _unknown(page, (name, "agent"), task.agent, "is no agent of agents.yaml", agents)
+        yield from _context(page, name, task)
         if task.approvers is not None and (found := task.approvers.mistake(definition.policies)):
             yield page.problem((name, "approvers", *found[0]), found[1])
 
 
-def _context(definition: Definition, page: Document, name: str, task: TaskEntry) -> Iterator[Problem]:
-    order = list(definition.tasks)
+def _context(page: Document, name: str, task: TaskEntry) -> Iterator[Problem]:
+    order = _names(page)
     for index, other in enumerate(task.context or ()):
-        if other not in definition.tasks:
-            yield page.problem((name, "context", index), f"{other} is no task of tasks.yaml")
+        if other not in order:
+            yield _unknown(page, (name, "context", index), other, "is no task of tasks.yaml", order)
         elif order.index(other) >= order.index(name):
             yield page.problem((name, "context", index), f"{other} doesn't come before {name}")
 
@@ -210,9 +255,13 @@ def _unknown_tools(
     for index, tool in enumerate(tools):
         if tool == ASK_HUMAN:
             continue
-        if tool not in definition.crew.tools:
-            yield page.problem((name, "tools", index), f"crew.yaml names no tool {tool}")
-        elif definition.crew.tools[tool].use is None:
+        known = definition.crew.tools
+        if tool not in known:
+            remedy = did_you_mean(tool, known)
+            yield page.problem(
+                (name, "tools", index), f"crew.yaml names no tool {tool}", "unknown_name", remedy
+            )
+        elif known[tool].use is None:
             yield page.problem((name, "tools", index), f"crew.yaml doesn't say with `use` what {tool} is")
 
 
@@ -221,4 +270,5 @@ def _placeholders(
 ) -> Iterator[Problem]:
     for name in dict.fromkeys(PLACEHOLDER.findall(text)):
         if name not in definition.crew.inputs:
-            yield page.problem(at, f"{{{name}}} is no input of this crew")
+            known = definition.crew.inputs
+            yield _unknown(page, at, f"{{{name}}}", "is no input of this crew", (f"{{{i}}}" for i in known))

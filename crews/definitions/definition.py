@@ -23,6 +23,7 @@ from crews.definitions.policies import (
     Mistake,
     Policies,
     PolicyEntry,
+    Written,
     approver_spec,
 )
 
@@ -49,7 +50,10 @@ def seconds(text: object) -> int:
     return total
 
 
-Seconds = Annotated[int, BeforeValidator(seconds)]
+DURATION = r"^(\s*\d+\s*[dhmsDHMS])+\s*$"
+Seconds = Annotated[
+    int, BeforeValidator(seconds, json_schema_input_type=Annotated[str, Field(pattern=DURATION)])
+]
 
 ASK_HUMAN = "ask_human"
 DELEGATION = frozenset({"delegate_work_to_coworker", "ask_question_to_coworker"})
@@ -69,15 +73,25 @@ class InputEntry(Entry):
     """One of the `inputs`."""
 
     type: Annotated[FieldType, BeforeValidator(_field_type)] = FieldType.STRING
+    """What values it takes; `string` if left out."""
     required: bool = False
+    """Whether a run needs it."""
     label: str = ""
+    """What people read instead of its name."""
     description: str = ""
+    """What people read below it in forms."""
     choices: list[str] = []
+    """What can be chosen, for `choice` and `multi_choice`."""
     default: str | int | float | bool | list[str] | None = None
+    """The value of runs that don't give one."""
     min: int | float | str | None = None
+    """The lowest number, or the earliest date or time in ISO 8601."""
     max: int | float | str | None = None
+    """The highest number, or the latest date or time in ISO 8601."""
     min_length: Annotated[int, Field(ge=0)] | None = None
+    """The least number of characters, or of choices."""
     max_length: Annotated[int, Field(ge=1)] | None = None
+    """The greatest number of characters, or of choices."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -100,20 +114,26 @@ class InputEntry(Entry):
 class ToolEntry(Entry):
     """One of the `tools`."""
 
-    #: Its class, or its tool. Left out: whatever tool has this name, such as one of an MCP server.
     use: Reference | None = None
-    #: What is done about a call that may or may not have happened when its process died.
+    """Its class, or the tool itself: `module:Class`. Left out: whatever tool has this name, such as one of
+    an MCP server."""
     on_interrupted: Literal["retry", "ask", "fail"] = "ask"
-    #: The approval that each call needs.
+    """What is done about a call that may or may not have happened when its process died; `ask` if left
+    out."""
     approval: GateEntry = None
+    """The approval that each call needs: a policy's name, or keys such as `policy` and `when`; `true` takes
+    the crew's approvers."""
 
 
 class Patience(Entry):
     """How long a question waits; None: what the crew says for all kinds."""
 
     deadline: Seconds | None = None
+    """How long a question waits for an answer, such as `24h`."""
     on_deadline: Text | None = None
+    """What happens then: `expire`, `reject`, or an option of the question."""
     remind_after: Seconds | None = None
+    """When those who may answer are reminded, such as `4h`."""
 
     @field_validator("on_deadline")
     @classmethod
@@ -149,17 +169,19 @@ class QuestionsEntry(Patience):
 class Limits(Entry):
     """`limits`: beyond `time` and `model_calls` the run fails and says so; beyond `runs` it waits."""
 
-    #: Seconds of working time: while people are asked, the clock stands still.
     time: Seconds | None = None
+    """Working time, such as `10m`: while people are asked, the clock stands still."""
     model_calls: Annotated[int, Field(ge=1)] | None = None
-    #: How many runs of the crew work at once, in all workers; those that wait for people don't count.
+    """How many calls of models a run makes."""
     runs: Annotated[int, Field(ge=1)] | None = None
+    """How many runs of the crew work at once, in all workers; those that wait for people don't count."""
 
 
 class Review(Entry):
     """`review`: how often a task with `human_input` may be sent back."""
 
     rounds: Annotated[int, Field(ge=1, le=100)] = 5
+    """How often; 5 if left out."""
 
 
 def _cancellers(written: object) -> ApproverSpec:
@@ -173,17 +195,33 @@ class CrewFile(Entry):
     """`crew.yaml`."""
 
     title: Text
+    """What people see in lists."""
     description: str = ""
+    """What the crew does, in a sentence."""
     model: Text | None = None
+    """The model of its agents, such as `openai/gpt-5.4-mini`. `scripted` reads its lines from script.yaml."""
     process: Literal["sequential", "hierarchical"] = "sequential"
+    """Whether tasks are done one after the other, or given out by a manager."""
     groups: dict[str, list[Text]] = {}
+    """Groups of people that policies name."""
     policies: dict[str, PolicyEntry] = {}
-    approvers: Annotated[ApproverSpec, BeforeValidator(approver_spec)] = THE_REQUESTER
-    cancel: Annotated[ApproverSpec, BeforeValidator(_cancellers)] = THE_REQUESTER
+    """Who decides, who must not, and how many people it takes; by name."""
+    approvers: Annotated[ApproverSpec, BeforeValidator(approver_spec, json_schema_input_type=Written)] = (
+        THE_REQUESTER
+    )
+    """Who answers its questions: `requester`, `anyone`, a policy's name, or a list of people and groups."""
+    cancel: Annotated[ApproverSpec, BeforeValidator(_cancellers, json_schema_input_type=Written)] = (
+        THE_REQUESTER
+    )
+    """Who may cancel its runs: `requester`, `anyone`, or a list of people and groups."""
     admit: list[Literal["guest", "external"]] = []
+    """Who may start it besides members of the workspace."""
     main_input: str | None = None
+    """The input that text after the crew's name is for: `/crew start demo tide mills`."""
     inputs: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], InputEntry] = {}
+    """What a run is given, by the names that agents and tasks use as `{placeholders}`."""
     tools: dict[str, ToolEntry] = {}
+    """Tools that agents and tasks name."""
     questions: QuestionsEntry = QuestionsEntry()
     limits: Limits = Limits()
     review: Review = Review()
@@ -279,8 +317,10 @@ class TaskEntry(Entry):
     context: list[str] | None = None
     tools: list[str] = []
     human_input: bool = False
-    #: Who reviews it; None: the crew's approvers.
-    approvers: Annotated[ApproverSpec | None, BeforeValidator(approver_spec)] = None
+    approvers: Annotated[
+        ApproverSpec | None, BeforeValidator(approver_spec, json_schema_input_type=Written)
+    ] = None
+    """Who reviews it; if left out, the crew's approvers."""
     async_execution: bool = False
     markdown: bool = False
     guardrail: Text | None = None

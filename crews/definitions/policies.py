@@ -47,11 +47,17 @@ class PolicyEntry(Entry):
     """One of the `policies`: who decides, who must not, and how many people it takes."""
 
     who: list[Text] = []
+    """Who decides: groups, `requester`, `anyone`, people and keys."""
     not_: Annotated[list[Text], Field(alias="not")] = []
+    """Who doesn't, although `who` names them."""
     need: Seats | None = None
+    """How many different people it takes; 1 if left out."""
     per_group: dict[str, Seats] = {}
+    """How many people of each group it takes, instead of `need`."""
     on_reject: Literal["ends", "counts"] = "ends"
+    """Whether one rejection decides, or rejections are counted until approval is out of reach."""
     if_too_few: Literal["fail", "wait"] = "fail"
+    """What a run does that asks while too few people may decide."""
 
     @model_validator(mode="after")
     def _says_who_and_how_many(self) -> Self:
@@ -269,6 +275,10 @@ class Policy(PolicyEntry):
     def definition(self) -> PolicyDefinition:
         """The policy as the core knows it."""
         return Policies(self.groups).definition(self.name, self)
+
+
+Written = Annotated[str, Field(min_length=1)] | Annotated[list[Text], Field(min_length=1)]
+"""How a file says who may decide: `requester`, `anyone`, a policy's name, or a list."""
 
 
 class ApproverSpec(Entry):

@@ -16,14 +16,16 @@ from __future__ import annotations
 # ruff: noqa: ANN401 - CrewAI says Any here
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from crewai.llms.base_llm import BaseLLM
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from crews.definitions import yaml_lines
+from crews.definitions.validation import did_you_mean
+from crews.definitions.yaml_lines import Problem
 
 SCRIPTED = "scripted"
 """The name of this model in `crew.yaml`."""
@@ -51,6 +53,27 @@ _SCRIPT = TypeAdapter(Script)
 def read_script(folder: Path) -> Script:
     """The lines in a crew's folder, by task. Raises Unreadable and ValidationError."""
     return _SCRIPT.validate_python(yaml_lines.read(folder / FILE).content)
+
+
+def script_problems(folder: Path, tasks: Iterable[str]) -> Iterator[Problem]:
+    """What is wrong with the script of a crew with these tasks."""
+    try:
+        page = yaml_lines.read(folder / FILE)
+    except yaml_lines.Unreadable as error:
+        yield error.problem
+        return
+    try:
+        script = _SCRIPT.validate_python(page.content)
+    except ValidationError as error:
+        for each in error.errors(include_url=False):
+            yield page.problem(each["loc"], each["msg"])
+    else:
+        for name in script.keys() - set(tasks):
+            yield page.problem(
+                (name,), f"{name} is no task of tasks.yaml", "unknown_name", did_you_mean(name, tasks)
+            )
+        for name in set(tasks) - {task for task, lines in script.items() if lines}:
+            yield page.problem((), f"has no lines for the task {name}", "required", "Add them.")
 
 
 class ScriptedLLM(BaseLLM):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import JsonValue, ValidationError
 
@@ -30,7 +31,52 @@ def validated(
         details = error.errors(include_url=False)
     if _took_as_text(page, at, content, details):
         return validated(kind, page, at, content)
-    return None, [page.problem((*at, *_place(each["loc"])), _words(kind, each)) for each in details]
+    return None, [_problem(kind, page, at, each) for each in details]
+
+
+def _problem(kind: type[Entry], page: Document, at: Location, error: Mapping[str, Any]) -> Problem:
+    place = _place(error["loc"])
+    match error["type"]:
+        case "extra_forbidden":
+            known = known_keys(kind, place[:-1])
+            remedy = did_you_mean(str(place[-1]), known) or "Remove it."
+            return page.problem((*at, *place), _words(known, error), "unknown_key", remedy)
+        case "missing":
+            return page.problem((*at, *place), _words([], error), "required", "Add it.")
+        case _:
+            return page.problem((*at, *place), _words([], error))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The remedy for a name that nobody has, if one of the known ones is nearly the same; empty otherwise."""
+    near = get_close_matches(name, list(known), 1)
+    return f"Did you mean {near[0]}?" if near else ""
+
+
+def known_keys(kind: type[Entry], place: Location) -> list[str]:
+    """The keys that an entry of this kind may have at a place in it; none if that is no entry."""
+    current: type[Entry] | None = kind
+    named = False  # Whether the next part of the place is a name that the author chose.
+    for part in place:
+        if named or isinstance(part, int) or current is None:
+            named = False
+            continue
+        annotation = _annotations(current).get(part)
+        current = next(_entries(annotation), None)
+        named = any(get_origin(each) is dict for each in (annotation, *get_args(annotation)))
+    return list(_annotations(current)) if current is not None and not named else []
+
+
+def _annotations(kind: type[Entry]) -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+
+
+def _entries(annotation: object) -> Iterator[type[Entry]]:
+    """The entries that a value with this annotation may be, or have in it."""
+    if isinstance(annotation, type) and issubclass(annotation, Entry):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _entries(each)
 
 
 def _took_as_text(
@@ -60,13 +106,13 @@ def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     return tuple(each for each in location if each not in branches)
 
 
-def _words(kind: type[Entry], error: Mapping[str, object]) -> str:
+def _words(known: list[str], error: Mapping[str, object]) -> str:
     match error["type"]:
         case "extra_forbidden" if error["loc"] == ("max_execution_time",):
             return "would count the time that people take; set limits.time in crew.yaml"
         case "extra_forbidden":
-            known = f" (known here: {', '.join(kind.model_fields)})" if len(error["loc"]) == 1 else ""  # type: ignore[arg-type]
-            return f"is no key that Crewdeck knows{known}"
+            named = f" (known here: {', '.join(known)})" if known else ""
+            return f"is no key that Crewdeck knows{named}"
         case "value_error":
             return str(error["msg"]).removeprefix("Value error, ")
         case "string_type" if error["input"] is None:
@@ -79,7 +125,8 @@ def _words(kind: type[Entry], error: Mapping[str, object]) -> str:
 def validated_all(kind: type[E], page: Document) -> tuple[dict[str, E], list[Problem]]:
     """All entries of a page, by name; and all problems of the others."""
     if not isinstance(page.content, dict) or not page.content:
-        return {}, [page.problem((), "must name at least one entry, each with its keys below it")]
+        why = "must name at least one entry, each with its keys below it"
+        return {}, [page.problem((), why, "required")]
     entries: dict[str, E] = {}
     problems: list[Problem] = []
     for name, content in page.content.items():

@@ -1,4 +1,4 @@
-"""YAML files with the line of each key."""
+"""YAML files with the position of each key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from crews.definitions import yaml_nodes
-from crews.definitions.yaml_nodes import Invalid, Mapping, Node, Scalar, short
+from crews.definitions.yaml_nodes import WHOLE, Invalid, Mapping, Node, Position, Scalar, short
 
 Location = tuple[str | int, ...]
 
@@ -30,6 +30,12 @@ class Problem:
     #: With dots: `inputs.tone.default`; empty if it concerns the whole file.
     key: str
     message: str
+    #: From 1; 0 if it concerns the whole file.
+    column: int = 0
+    #: What kind of problem it is, for programs.
+    code: str = "invalid_value"
+    #: What to do about it; empty where the message says so.
+    remedy: str = ""
 
     def __str__(self) -> str:
         """One line, whatever is in a name."""
@@ -54,18 +60,20 @@ class Document:
 
     file: Path
     content: JsonValue
-    lines: dict[Location, int]
+    positions: dict[Location, Position]
     #: What was written for numbers, true and false: `0123` is 123, unless text is wanted.
     written: dict[Location, str] = field(default_factory=dict)
 
-    def problem(self, location: Location, message: str) -> Problem:
+    def problem(
+        self, location: Location, message: str, code: str = "invalid_value", remedy: str = ""
+    ) -> Problem:
         """A problem at `location`, or at the nearest place around it that the file has."""
         at = location
-        while at and at not in self.lines:
+        while at and at not in self.positions:
             at = at[:-1]
-        return Problem(
-            self.file, self.lines.get(at, 0), ".".join(short(str(each)) for each in location), message
-        )
+        line, column = self.positions.get(at, WHOLE)
+        key = ".".join(short(str(each)) for each in location)
+        return Problem(self.file, line, key, message, column, code, remedy)
 
 
 def read(file: Path) -> Document:
@@ -73,16 +81,19 @@ def read(file: Path) -> Document:
     try:
         node = yaml_nodes.compose(_text(file))
     except OSError as error:
-        raise Unreadable(Problem(file, 0, "", f"can't be read: {error.strerror or error}")) from error
+        why = f"can't be read: {error.strerror or error}"
+        raise Unreadable(Problem(file, 0, "", why, code="unreadable")) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise Unreadable(Problem(file, line, "", "can't be read: it is no UTF-8 text")) from error
+        why = "can't be read: it is no UTF-8 text"
+        raise Unreadable(Problem(file, line, "", why, code="unreadable")) from error
     except Invalid as error:
-        raise Unreadable(Problem(file, error.line, "", error.message)) from error
-    document = Document(file, {}, {(): 1})
+        line, column = error.at
+        raise Unreadable(Problem(file, line, "", error.message, column, "not_yaml")) from error
+    document = Document(file, {}, {(): Position(1, 1)})
     if node is None:
         return document
-    return Document(file, _plain(document, (), node), document.lines, document.written)
+    return Document(file, _plain(document, (), node), document.positions, document.written)
 
 
 def _text(file: Path) -> str:
@@ -105,12 +116,12 @@ def _plain(document: Document, location: Location, node: Node) -> JsonValue:
         return node.value
     if isinstance(node, Mapping):
         content: dict[str, JsonValue] = {}
-        for name, (line, value) in node.entries.items():
-            document.lines[*location, name] = line
+        for name, (at, value) in node.entries.items():
+            document.positions[*location, name] = at
             content[name] = _plain(document, (*location, name), value)
         return content
     items: list[JsonValue] = []
     for index, value in enumerate(node.items):
-        document.lines[*location, index] = value.line
+        document.positions[*location, index] = value.at
         items.append(_plain(document, (*location, index), value))
     return items

@@ -1,4 +1,4 @@
-"""Parses YAML 1.2 into nodes with line numbers. Tags construct nothing; size and depth are bounded.
+"""Parses YAML 1.2 into nodes with their positions. Tags construct nothing; size and depth are bounded.
 
 ruamel.yaml reads the text; the tree is built here, from its events, since its own composer recurses, follows
 aliases to themselves, and converts values in ways that YAML 1.2 doesn't know (`1_000`).
@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, StreamMark, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     CollectionEndEvent,
@@ -51,12 +52,22 @@ def short(text: str) -> str:
     return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
 
 
-class Invalid(Exception):  # noqa: N818 - says what is wrong
-    """The text is no YAML that Crewdeck accepts. `line` counts from 1; 0 concerns the whole text."""
+class Position(NamedTuple):
+    """Where something begins in its file. Both count from 1; 0 concerns all of it."""
 
-    def __init__(self, line: int, message: str) -> None:
+    line: int
+    column: int = 0
+
+
+WHOLE = Position(0)
+
+
+class Invalid(Exception):  # noqa: N818 - says what is wrong
+    """The text is no YAML that Crewdeck accepts."""
+
+    def __init__(self, at: Position, message: str) -> None:
         super().__init__(message)
-        self.line = line
+        self.at = at
         self.message = message
 
 
@@ -64,7 +75,7 @@ class Invalid(Exception):  # noqa: N818 - says what is wrong
 class Scalar:
     """A value without parts."""
 
-    line: int
+    at: Position
     #: As it is written, without quotes and escapes.
     text: str
     value: str | int | float | bool | None
@@ -78,12 +89,12 @@ class Scalar:
 class Mapping:
     """Keys and values. A key is always text: `1:` and `"1":` are the same."""
 
-    line: int
-    entries: dict[str, tuple[int, Node]] = field(default_factory=dict)
+    at: Position
+    entries: dict[str, tuple[Position, Node]] = field(default_factory=dict)
     #: What `<<` names: its keys count where this mapping doesn't have them.
     merged: list[Mapping] = field(default_factory=list)
-    #: The key whose value comes next, and its line.
-    key: tuple[Scalar, int] | None = None
+    #: The key whose value comes next, and its position.
+    key: tuple[Scalar, Position] | None = None
     size: int = 1
     depth: int = 1
 
@@ -92,7 +103,7 @@ class Mapping:
 class Sequence:
     """Items in their order."""
 
-    line: int
+    at: Position
     items: list[Node] = field(default_factory=list)
     size: int = 1
     depth: int = 1
@@ -110,20 +121,25 @@ def compose(text: str) -> Node | None:
     return tree.root
 
 
+def _position(mark: StreamMark) -> Position:
+    return Position(mark.line + 1, mark.column + 1)
+
+
 def _events(text: str) -> Iterator[Event]:
     try:
         yield from YAML(typ="safe", pure=True).parse(text)
     except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise Invalid(line, f"is no YAML: there is a character U+{error.character:04X} in it") from error
+        before = text[: error.position]
+        at = Position(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+        raise Invalid(at, f"is no YAML: there is a character U+{error.character:04X} in it") from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise Invalid(
-            mark.line + 1 if mark else 0, f"is no YAML: {short(str(error.problem or error.context))}"
+            _position(mark) if mark else WHOLE, f"is no YAML: {short(str(error.problem or error.context))}"
         ) from error
     except (YAMLError, ValueError, OverflowError, LookupError, AttributeError, TypeError) as error:
         # The parser raises plain Python errors for some input, such as an escape beyond Unicode.
-        raise Invalid(0, f"is no YAML: {short(str(error))}") from error
+        raise Invalid(WHOLE, f"is no YAML: {short(str(error))}") from error
 
 
 class _Tree:
@@ -140,27 +156,27 @@ class _Tree:
 
     def take(self, event: Event) -> None:
         """Add the parser's next event. Raises Invalid."""
-        line = event.start_mark.line + 1
+        at = _position(event.start_mark)
         match event:
             case DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:
-                    raise Invalid(line, "has several documents; one is read from a file, so take out `---`")
+                    raise Invalid(at, "has several documents; one is read from a file, so take out `---`")
             case AliasEvent():
-                self._put(self._named(str(event.anchor), line), line)
+                self._put(self._named(str(event.anchor), at), at)
             case ScalarEvent():
-                self._put(self._name(event, _scalar(event, line)), line)
+                self._put(self._name(event, _scalar(event, at)), at)
             case CollectionStartEvent():
-                self._begin(event, line)
+                self._begin(event, at)
             case CollectionEndEvent():
                 self._end()
 
-    def _named(self, anchor: str, line: int) -> Node:
+    def _named(self, anchor: str, at: Position) -> Node:
         if anchor not in self._anchors:
-            raise Invalid(line, f"*{short(anchor)} stands for nothing: no &{short(anchor)} comes before it")
+            raise Invalid(at, f"*{short(anchor)} stands for nothing: no &{short(anchor)} comes before it")
         node = self._anchors[anchor]
         if node is None:
-            raise Invalid(line, f"*{short(anchor)} stands for something that it is in itself")
+            raise Invalid(at, f"*{short(anchor)} stands for something that it is in itself")
         return node
 
     def _name(self, event: NodeEvent, node: Node) -> Node:
@@ -168,16 +184,16 @@ class _Tree:
             self._anchors[str(event.anchor)] = node
         return node
 
-    def _begin(self, event: CollectionStartEvent, line: int) -> None:
+    def _begin(self, event: CollectionStartEvent, at: Position) -> None:
         mapping = isinstance(event, MappingStartEvent)
         if event.tag not in {None, "!", f"{_CORE}{'map' if mapping else 'seq'}"}:
-            raise Invalid(line, _unknown(event.tag))
+            raise Invalid(at, _unknown(event.tag))
         if len(self._open) >= MAX_DEPTH:
-            raise Invalid(line, _too_deep())
+            raise Invalid(at, _too_deep())
         self._names.append(None if event.anchor is None else str(event.anchor))
         if event.anchor is not None:
             self._anchors[str(event.anchor)] = None
-        self._open.append(Mapping(line) if mapping else Sequence(line))
+        self._open.append(Mapping(at) if mapping else Sequence(at))
 
     def _end(self) -> None:
         node, name = self._open.pop(), self._names.pop()
@@ -185,9 +201,9 @@ class _Tree:
             _merge(node)
         if name is not None:
             self._anchors[name] = node
-        self._put(node, node.line)
+        self._put(node, node.at)
 
-    def _put(self, node: Node, line: int) -> None:
+    def _put(self, node: Node, at: Position) -> None:
         self._seen += 1
         if not self._open:
             self.root = node
@@ -196,39 +212,39 @@ class _Tree:
         into.size += node.size
         into.depth = max(into.depth, node.depth + 1)
         if max(into.size, self._seen) > MAX_NODES:
-            raise Invalid(line, f"has more than {MAX_NODES:,} values in it, aliases counted in full")
+            raise Invalid(at, f"has more than {MAX_NODES:,} values in it, aliases counted in full")
         if len(self._open) + node.depth > MAX_DEPTH:
-            raise Invalid(line, _too_deep())
+            raise Invalid(at, _too_deep())
         if isinstance(into, Sequence):
             into.items.append(node)
         elif into.key is None:
-            into.key = (_key(node, line), line)
+            into.key = (_key(node, at), at)
         else:
             _enter(into, into.key, node)
             into.key = None
 
 
-def _key(node: Node, line: int) -> Scalar:
+def _key(node: Node, at: Position) -> Scalar:
     if not isinstance(node, Scalar):
-        raise Invalid(line, "has a key that isn't text; write `key: value`")
+        raise Invalid(at, "has a key that isn't text; write `key: value`")
     return node
 
 
-def _enter(mapping: Mapping, key: tuple[Scalar, int], node: Node) -> None:
-    name, line = key[0].text, key[1]
+def _enter(mapping: Mapping, key: tuple[Scalar, Position], node: Node) -> None:
+    name, at = key[0].text, key[1]
     if name == MERGE and key[0].plain:
-        mapping.merged += _mappings(node, line)
+        mapping.merged += _mappings(node, at)
     elif name in mapping.entries:
-        raise Invalid(line, f"{short(name)}: is there twice (also in line {mapping.entries[name][0]})")
+        raise Invalid(at, f"{short(name)}: is there twice (also in line {mapping.entries[name][0].line})")
     else:
-        mapping.entries[name] = (line, node)
+        mapping.entries[name] = (at, node)
 
 
-def _mappings(node: Node, line: int) -> list[Mapping]:
+def _mappings(node: Node, at: Position) -> list[Mapping]:
     several = node.items if isinstance(node, Sequence) else [node]
     found = [each for each in several if isinstance(each, Mapping)]
     if len(found) < len(several):
-        raise Invalid(line, "<<: takes the keys of an alias, or of a list of aliases, that stand for keys")
+        raise Invalid(at, "<<: takes the keys of an alias, or of a list of aliases, that stand for keys")
     return found
 
 
@@ -238,41 +254,41 @@ def _merge(mapping: Mapping) -> None:
             mapping.entries.setdefault(name, entry)
 
 
-def _scalar(event: ScalarEvent, line: int) -> Scalar:
-    text = _whole(event.value, line)
+def _scalar(event: ScalarEvent, at: Position) -> Scalar:
+    text = _whole(event.value, at)
     plain = event.implicit[0] and event.tag is None
-    return Scalar(line, text, _value(text, line) if plain else _tagged(event.tag, text, line), plain)
+    return Scalar(at, text, _value(text, at) if plain else _tagged(event.tag, text, at), plain)
 
 
-def _whole(text: str, line: int) -> str:
+def _whole(text: str, at: Position) -> str:
     """The text, in which two escapes may make one character, as JSON writes those beyond U+FFFF."""
     try:
         return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
-        raise Invalid(line, "has half a character in it: an escape such as \\ud83d alone") from None
+        raise Invalid(at, "has half a character in it: an escape such as \\ud83d alone") from None
 
 
-def _value(text: str, line: int) -> str | int | float | bool | None:
+def _value(text: str, at: Position) -> str | int | float | bool | None:
     """The value of unquoted text."""
     if _NULL.fullmatch(text):
         return None
     if _TRUE.fullmatch(text) or _FALSE.fullmatch(text):
         return text.lower() == "true"
     if _INTEGER.fullmatch(text):
-        return _integer(text, line)
+        return _integer(text, at)
     if _NUMBER.fullmatch(text):
         return float(re.sub(r"\.(?=[in])", "", text.lower()))
     return text
 
 
-def _integer(text: str, line: int) -> int:
+def _integer(text: str, at: Position) -> int:
     if len(text) > LONGEST_INTEGER:
-        raise Invalid(line, f"has a number of {len(text):,} digits; write it in quotes if it is text")
+        raise Invalid(at, f"has a number of {len(text):,} digits; write it in quotes if it is text")
     base = {"0o": 8, "0x": 16}.get(text[:2])
     return int(text) if base is None else int(text[2:], base)
 
 
-def _tagged(tag: str | None, text: str, line: int) -> str | int | float | bool | None:
+def _tagged(tag: str | None, text: str, at: Position) -> str | int | float | bool | None:
     """The value of quoted or tagged text."""
     if tag in {None, "!", f"{_CORE}str"}:
         return text
@@ -284,10 +300,10 @@ def _tagged(tag: str | None, text: str, line: int) -> str | int | float | bool |
     }
     kind = kinds.get(str(tag).removeprefix(_CORE))
     if kind is None or not str(tag).startswith(_CORE):
-        raise Invalid(line, _unknown(tag))
-    value = _value(text, line)
+        raise Invalid(at, _unknown(tag))
+    value = _value(text, at)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise Invalid(line, f"!!{str(tag).removeprefix(_CORE)} doesn't go with {short(text)!r}")
+        raise Invalid(at, f"!!{str(tag).removeprefix(_CORE)} doesn't go with {short(text)!r}")
     return float(value) if kind == (int, float) and value is not None else value
 
 

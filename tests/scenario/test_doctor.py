@@ -70,7 +70,7 @@ async def test_a_model_without_its_key_is_a_fault_and_so_is_a_crew_that_can_not_
     status, lines = await run(data_dir, "doctor", **extra)
     assert status == 1
     assert "OPENAI_API_KEY" in line(lines, "BROKEN", "Crew research")
-    assert "crew.yaml:1: has the tag !ENV" in line(lines, "BROKEN", "Crew waves", "crew.yaml")
+    assert "crew.yaml:1:8: has the tag !ENV" in line(lines, "BROKEN", "Crew waves", "crew.yaml")
 
 
 async def test_a_good_slack_app_is_well(data_dir: Path, redis_url: str) -> None:

@@ -229,7 +229,7 @@ inputs:
 def test_aliases_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     document = yaml_lines.read(_file(tmp_path, "\ufeffa: &x [1, 2]\nb: *x\nc: *x\n"))
     assert document.content == {"a": [1, 2], "b": [1, 2], "c": [1, 2]}
-    assert document.lines["b",] == 2
+    assert document.positions["b",] == (2, 1)
 
 
 def test_a_key_in_quotes_merges_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,255 @@
+"""Checks every crew of a catalogue by building it, and says where each mistake is and what to do about it."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue
+
+from bot.core import forms
+from bot.core.fields import Field, FieldType
+from bot.settings import Settings
+from crews.building.build import Blueprint, PythonCrew, YamlCrew, gate_problems
+from crews.building.importing import Bounded, refused
+from crews.building.loading import load
+from crews.crewai_adapter import flow
+from crews.definitions import yaml_lines
+from crews.definitions.catalog import FILES, Catalog, Definition
+from crews.definitions.exceptions import CrewBroken
+from crews.definitions.scripted import SCRIPTED, script_problems
+from crews.definitions.tool_options import declare_entry, import_class, make
+from crews.definitions.yaml_lines import Location, Problem, Unreadable
+from crews.run.failures import not_built_within
+from crews.run.threads import Outcome, Raised, Returned
+
+CORRECT = "Correct the file; docs/crews.md describes it."
+OF_THE_ENVIRONMENT = frozenset({"missing_model", "missing_key"})
+"""Codes of what is missing where the crew runs, not in its files."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a crew, and where; or that nothing is."""
+
+    crew: str
+    severity: Literal["ok", "warning", "error"] = "ok"
+    #: What kind of mistake it is; empty if there is none.
+    code: str = ""
+    message: str = ""
+    remedy: str = ""
+    #: The file, and the position in it, from 1; empty and 0 where there is none.
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    #: With dots, as `inputs.tone.default`.
+    key: str = ""
+
+    def record(self) -> dict[str, object]:
+        return asdict(self)
+
+
+Begins = Callable[[str, str], None]
+"""Told the name of a crew and what is about to be imported or built for it."""
+
+
+def check(
+    catalog: Catalog, settings: Settings, begins: Begins, skipped: Collection[str] = ()
+) -> Iterator[Finding]:
+    """Build every crew; yields all mistakes, and for a crew without any that it is right.
+
+    Crews in `skipped` are left out: building them has ended this process before.
+    """
+    for problem in catalog.problems:
+        yield _of(_crew_of(problem.file), problem)
+    flow.install()  # as in a run: this makes building a Flow fast
+    seconds = settings.build_timeout
+    for name, definition in catalog.definitions.items():
+        if name not in skipped:
+            begins(name, str(definition.folder))
+            yield from _check_yaml(YamlCrew(definition, settings.model), seconds)
+    factories = tuple(each for each in catalog.factories if each.name not in {*skipped, *catalog.definitions})
+
+    def importing(entry: EntryPoint) -> None:
+        begins(entry.name, entry.value)
+
+    loaded = load(Catalog(factories=factories), settings, importing)
+    for name, error in loaded.problems.items():
+        yield broken(name, error)
+    for name, crew in loaded.crews.items():
+        begins(name, name)
+        yield build_finding(crew, seconds)
+
+
+def _crew_of(file: Path) -> str:
+    return file.parent.name if file.name in FILES else file.name
+
+
+def _of(crew: str, problem: Problem) -> Finding:
+    return Finding(
+        crew,
+        "error",
+        problem.code,
+        problem.message,
+        problem.remedy or CORRECT,
+        str(problem.file),
+        problem.line,
+        problem.column,
+        problem.key,
+    )
+
+
+# ── folders of YAML ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_yaml(crew: YamlCrew, seconds: float) -> Iterator[Finding]:
+    definition = crew.definition
+    problems = [*_script(definition), *_references(crew, seconds)]
+    if problems:
+        yield from (_of(crew.name, each) for each in problems)
+    else:
+        yield build_finding(crew, seconds)
+
+
+def _script(definition: Definition) -> Iterator[Problem]:
+    models = {definition.crew.model, *(agent.llm for agent in definition.agents.values())}
+    if SCRIPTED in models:
+        yield from script_problems(definition.folder, definition.tasks)
+
+
+def _references(crew: YamlCrew, seconds: float) -> Iterator[Problem]:
+    """What `module:Class` names and can't be imported, and approvals that don't go with their tool."""
+    definition = crew.definition
+    for name, entry in definition.crew.tools.items():
+        if entry.use is not None:
+            found = Bounded(lambda name=name, use=entry.use: _tool(crew, name, use)).within(seconds)  # type: ignore[misc]
+            yield from _imported(found, definition.page, ("tools", name, "use"), seconds)
+    for name, task in definition.tasks.items():
+        if task.output_pydantic is not None:
+            model = task.output_pydantic
+            loaded = Bounded(lambda model=model: _class(model)).within(seconds)  # type: ignore[misc]
+            page = yaml_lines.read(definition.folder / "tasks.yaml")
+            yield from _imported(loaded, page, (name, "output_pydantic"), seconds)
+
+
+def _tool(crew: YamlCrew, name: str, use: str) -> list[Problem]:
+    tool = make(use)
+    declare_entry(tool, name)
+    return list(gate_problems(crew.definition, crew.gates, name, tool))
+
+
+def _class(reference: str) -> list[Problem]:
+    import_class(reference)
+    return []
+
+
+def _imported(
+    outcome: Outcome[list[Problem]] | None, page: yaml_lines.Document, at: Location, seconds: float
+) -> Iterator[Problem]:
+    match outcome:
+        case Returned(problems):
+            yield from problems
+        case Raised(error):
+            words = str(refused("It can't be loaded", error))
+            yield page.problem(at, words, "invalid_reference", "Correct the reference, or the module.")
+        case None:
+            yield page.problem(at, str(not_built_within(seconds)), "timeout")
+
+
+# ── building ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def build_finding(crew: Blueprint, seconds: float) -> Finding:
+    """Build the crew with sample inputs. Bounded in time."""
+
+    def build() -> None:
+        crew.build({field.name: sample(field) for field in crew.card().inputs})
+
+    match Bounded(build).within(seconds):
+        case Returned():
+            return Finding(crew.name)
+        case Raised(error):
+            problem = refused("It can't be built", error)
+            if problem is not error:
+                problem.__cause__ = error
+            return broken(crew.name, problem, crew)
+        case None:
+            return broken(crew.name, not_built_within(seconds), crew)
+
+
+def broken(name: str, error: CrewBroken, crew: Blueprint | None = None) -> Finding:
+    """The finding that a crew can't be loaded or built, where its author's code or file shows it."""
+    sentence, _, remedy = str(error).partition(". ")
+    file, line, key = _place(error, crew)
+    return Finding(
+        name,
+        "warning" if error.code in OF_THE_ENVIRONMENT else "error",
+        error.code,
+        sentence,
+        remedy or "Correct its definition; docs/crews.md describes it.",
+        file,
+        line,
+        1 if line else 0,
+        key,
+    )
+
+
+def _place(error: CrewBroken, crew: Blueprint | None) -> tuple[str, int, str]:
+    cause = error.__cause__
+    if isinstance(cause, SyntaxError) and cause.filename:
+        return cause.filename, cause.lineno or 0, ""
+    if isinstance(crew, YamlCrew):
+        return _place_in_files(crew.definition, str(error))
+    if isinstance(crew, PythonCrew) and (code := getattr(inspect.unwrap(crew.factory), "__code__", None)):
+        for frame in reversed(traceback.extract_tb(cause.__traceback__) if cause is not None else []):
+            if frame.filename == code.co_filename:
+                return frame.filename, frame.lineno or 0, ""
+        return code.co_filename, code.co_firstlineno, ""
+    return "", 0, ""
+
+
+def _place_in_files(definition: Definition, words: str) -> tuple[str, int, str]:
+    """Where the model is named that the words are about, or the top of crew.yaml."""
+    problem = definition.page.problem(("model",), words)
+    if definition.crew.model is None or definition.crew.model not in words:
+        try:
+            page = yaml_lines.read(definition.folder / "agents.yaml")
+        except Unreadable:  # removed in this moment
+            return str(problem.file), problem.line, problem.key
+        for name, agent in definition.agents.items():
+            if agent.llm is not None and agent.llm in words:
+                problem = page.problem((name, "llm"), words)
+    return str(problem.file), problem.line, problem.key
+
+
+# ── inputs to build with ────────────────────────────────────────────────────────────────────────────────
+
+
+def sample(field: Field) -> JsonValue:
+    """A valid sample value for the input."""
+    if field.default is not None:
+        return forms.default_of(field)
+    if field.type is FieldType.MULTI_CHOICE:
+        return list(field.choices[: field.min_length or 1])
+    if field.type in _SAMPLES:
+        candidates = (_SAMPLES[field.type], field.min, field.max)
+        return next(each for each in candidates if forms.fits(field, each))
+    words = field.choices[0] if field.choices else field.name
+    return words.ljust(field.min_length or 0, "x")[: field.max_length]
+
+
+_SAMPLES: dict[FieldType, JsonValue] = {
+    FieldType.INTEGER: 1,
+    FieldType.NUMBER: 1,
+    FieldType.BOOLEAN: False,
+    FieldType.DATE: "2000-01-01",
+    FieldType.TIME: "12:00",
+    FieldType.DATETIME: "2000-01-01T12:00:00Z",
+    FieldType.EMAIL: "ada@example.com",
+    FieldType.URL: "https://example.com/",
+}

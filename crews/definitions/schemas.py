@@ -1,0 +1,92 @@
+"""JSON Schemas of the files in a crew's folder, made from the models that read them.
+
+`config/schemas/` holds them as files, for editors, and a test keeps both alike: `python -m
+crews.definitions.schemas` writes them anew. A schema accepts everything that the models accept; `crewdeck
+check` finds more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bot.settings import shipped
+from crews.definitions.definition import AgentEntry, CrewFile, TaskEntry
+from crews.definitions.entry import Entry, Text
+from crews.definitions.policies import PolicyEntry
+from crews.definitions.scripted import Script
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+"""The dialect that editors' YAML extensions know best."""
+FOLDER = "schemas"
+"""Within the folder of the crews that come with Crewdeck."""
+PLAIN = ["string", "number", "boolean"]
+"""Where text is wanted, unquoted numbers and booleans are taken as they are written."""
+
+
+class _PoliciesFile(Entry):
+    """`policies.yaml`; `policies_file.py` reads it, entry by entry."""
+
+    groups: dict[str, list[Text]] = {}
+    policies: dict[str, PolicyEntry] = {}
+
+
+_KINDS: Mapping[str, tuple[str, Any]] = {
+    "crew": ("crew.yaml: what people need to know of a crew", CrewFile),
+    "agents": ("agents.yaml: the agents of a crew, by name", dict[str, AgentEntry]),
+    "tasks": ("tasks.yaml: the tasks of a crew, by name, in their order", dict[str, TaskEntry]),
+    "policies": ("policies.yaml: groups and policies for all crews of its folder", _PoliciesFile),
+    "script": ("script.yaml: the lines of the scripted model, by task", Script),
+}
+
+
+def names() -> list[str]:
+    """What there are schemas for: the names of files without `.yaml`."""
+    return list(_KINDS)
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The schema of one kind of file. Raises KeyError."""
+    title, kind = _KINDS[name]
+    made = TypeAdapter(kind).json_schema(ref_template="#/definitions/{model}")
+    made["definitions"] = made.pop("$defs", {})
+    return {"$schema": DRAFT, **_tidy(made), "title": title}
+
+
+def text(name: str) -> str:
+    """The same as it is in its file."""
+    return json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def _tidy(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema as people write it: no titles that repeat names, no defaults that are nothing."""
+    made: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in {"properties", "definitions"}:
+            made[key] = {name: _tidy(each) for name, each in value.items()}
+        elif key == "patternProperties":
+            # Which names are right is told when the file is read; in editors \\w means ASCII only.
+            made["additionalProperties"] = _tidy(next(iter(value.values())))
+        elif key == "type" and value == "string" and not {"enum", "const", "pattern"} & node.keys():
+            made[key] = PLAIN
+        elif isinstance(value, dict) and key != "default":
+            made[key] = _tidy(value)
+        elif isinstance(value, list) and key in {"anyOf", "allOf"}:
+            made[key] = [_tidy(each) for each in value]
+        elif key == "description":
+            made[key] = " ".join(value.split())
+        elif key != "title" and not (
+            key == "default" and (isinstance(value, dict) or value in (None, "", []))
+        ):
+            made[key] = value
+    return made
+
+
+if __name__ == "__main__":
+    folder = shipped("config") / FOLDER
+    folder.mkdir(exist_ok=True)
+    for each in names():
+        (folder / f"{each}.schema.json").write_text(text(each), encoding="utf-8")
