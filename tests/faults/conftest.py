@@ -9,14 +9,14 @@ import redis
 
 from bot.store.embedded import Embedded
 from tests.contract.conftest import cluster, redis_cluster, redis_server
-from tests.contract.crews.conftest import model
+from tests.contract.crews.conftest import fork_server, model
 from tests.contract.crews.deployment import Deployment
 from tests.faults.fork_server import ForkServer
 from tests.faults.process_deployment import ProcessDeployment
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import LoopbackModel
 
-__all__ = ["cluster", "model", "redis_cluster", "redis_server"]
+__all__ = ["cluster", "fork_server", "model", "redis_cluster", "redis_server"]
 _MARKS = itertools.count(1)
 
 
@@ -30,13 +30,6 @@ def worker_deployment(model: LoopbackModel, fork_server: ForkServer) -> Iterator
 async def deployment(worker_deployment: WorkerDeployment) -> AsyncIterator[Deployment]:
     async with Deployment.at(worker_deployment.redis_url, worker_deployment.story) as deployment:
         yield deployment
-
-
-@pytest.fixture(scope="session")
-def fork_server() -> Iterator[ForkServer]:
-    """Where the processes of a deployment come from: importing crewai is done once."""
-    with ForkServer.opened() as opened:
-        yield opened
 
 
 @pytest.fixture

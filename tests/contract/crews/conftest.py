@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.crews.deployment import Deployment, WorkerProcess
+from tests.faults.fork_server import ForkServer
 from tests.loopback.models import LoopbackModel
 
 TOKEN = "the-token-of-the-vault"
@@ -31,10 +32,18 @@ def model() -> Iterator[LoopbackModel]:
 
 
 @pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """Where workers come from that needn't be started as people do it: importing crewai is done once."""
+    with ForkServer.opened() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
 def worker(model: LoopbackModel) -> Iterator[WorkerProcess]:
     """A worker with a store of its own, ready for runs."""
-    settings = {"CREWDECK_LOG_LEVEL": "DEBUG", "VAULT_TOKEN": TOKEN}
-    with WorkerProcess.started(model.base_url, DEFINITIONS, **settings) as process:
+    with WorkerProcess.started(
+        model.base_url, DEFINITIONS, CREWDECK_LOG_LEVEL="DEBUG", VAULT_TOKEN=TOKEN
+    ) as process:
         process.wait_for_log("ready")
         yield process
 

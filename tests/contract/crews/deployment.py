@@ -97,8 +97,14 @@ class WorkerProcess:
     @classmethod
     @contextmanager
     def started(
-        cls, model_url: str, definitions: Path, crews: str = ENTRY_POINTS, **settings: str
+        cls,
+        model_url: str,
+        definitions: Path,
+        crews: str = ENTRY_POINTS,
+        fork_server: ForkServer | None = None,
+        **settings: str,
     ) -> Iterator[Self]:
+        """With a `fork_server` it is there at once, in place of after some seconds."""
         with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
             embedded = Embedded.attach(Path(folder) / "data")
             env = {
@@ -109,7 +115,7 @@ class WorkerProcess:
                 "OPENAI_API_BASE": model_url,
                 **settings,
             }
-            worker = cls(Path(folder), embedded, env, crews)
+            worker = cls(Path(folder), embedded, env, crews, fork_server)
             try:
                 yield worker
             finally:

@@ -18,6 +18,7 @@ from bot.core.question import Question, QuestionKind
 from bot.core.run import Run
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess
+from tests.faults.fork_server import ForkServer
 from tests.loopback.models import LoopbackModel, call, say
 
 BOX = "tests.contract.crews.askbox"
@@ -26,9 +27,9 @@ ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {BOX}:{name}" for nam
 
 
 @pytest.fixture(scope="module")
-def parking(model: LoopbackModel) -> Iterator[WorkerProcess]:
+def parking(model: LoopbackModel, fork_server: ForkServer) -> Iterator[WorkerProcess]:
     with WorkerProcess.started(
-        model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_HOT_WINDOW="0"
+        model.base_url, DEFINITIONS, ENTRY_POINTS, fork_server, CREWDECK_HOT_WINDOW="0"
     ) as process:
         process.wait_for_log("ready")
         yield process

@@ -9,6 +9,7 @@ from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess, called
+from tests.faults.fork_server import ForkServer
 from tests.loopback.models import LoopbackModel, call, say
 
 ASK = call("ask_human", question="Go on?", kind="approval")
@@ -17,9 +18,11 @@ RESTS = 0.6
 
 
 @pytest.fixture(scope="module")
-def worker(model: LoopbackModel) -> Iterator[WorkerProcess]:
+def worker(model: LoopbackModel, fork_server: ForkServer) -> Iterator[WorkerProcess]:
     """A worker on which two runs work at once."""
-    with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_WORKING="2") as process:
+    with WorkerProcess.started(
+        model.base_url, DEFINITIONS, fork_server=fork_server, CREWDECK_WORKING="2"
+    ) as process:
         process.wait_for_log("ready")
         yield process
 

@@ -9,6 +9,7 @@ from bot.core.run import RunError, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
 from tests.contract.crews.test_plain_crewai import ENTRY_POINTS, did, until
+from tests.faults.fork_server import ForkServer
 from tests.loopback.models import LoopbackModel, call, say
 
 SAID = {
@@ -22,8 +23,8 @@ PLACES = ["factory", "before", "tool", "step", "guardrail", "task", "async", "af
 
 
 @pytest.fixture(scope="module")
-def exiting(model: LoopbackModel) -> Iterator[WorkerProcess]:
-    with WorkerProcess.started(model.base_url, DEFINITIONS, crews=ENTRY_POINTS) as process:
+def exiting(model: LoopbackModel, fork_server: ForkServer) -> Iterator[WorkerProcess]:
+    with WorkerProcess.started(model.base_url, DEFINITIONS, ENTRY_POINTS, fork_server) as process:
         process.wait_for_log("ready")
         yield process
 
@@ -79,11 +80,13 @@ async def test_a_listener_that_exits_keeps_no_other_from_hearing(
     await until(lambda: len(did(exiting, *(f"heard done {number}" for number in range(3)))) == 3)
 
 
-async def test_a_worker_whose_engine_ended_gives_its_runs_back_and_exits(model: LoopbackModel) -> None:
+async def test_a_worker_whose_engine_ended_gives_its_runs_back_and_exits(
+    model: LoopbackModel, fork_server: ForkServer
+) -> None:
     model.script("engine", [call("stop_engine"), say("never")])
     model.script("asks", [call("ask_human", question="Go on?", kind="approval"), say("{last}")])
     with WorkerProcess.started(
-        model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_LEASE="60"
+        model.base_url, DEFINITIONS, ENTRY_POINTS, fork_server, CREWDECK_LEASE="60"
     ) as worker:
         worker.wait_for_log("ready")
         async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
@@ -104,10 +107,12 @@ async def test_a_worker_whose_engine_ended_gives_its_runs_back_and_exits(model: 
             )
 
 
-async def test_a_worker_with_too_many_hung_tools_is_replaced(model: LoopbackModel) -> None:
+async def test_a_worker_with_too_many_hung_tools_is_replaced(
+    model: LoopbackModel, fork_server: ForkServer
+) -> None:
     model.script("hangs", [call("sleep", seconds=600), say("never")])
     with WorkerProcess.started(
-        model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_OUTLIVED="2"
+        model.base_url, DEFINITIONS, ENTRY_POINTS, fork_server, CREWDECK_OUTLIVED="2"
     ) as worker:
         async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             for number in (1, 2):

@@ -16,6 +16,7 @@ import pytest
 from bot.core.run import RunStatus
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, environment, install_crews
+from tests.faults.fork_server import ForkServer
 
 MODULES = {
     "hangs": "import threading\nthreading.Event().wait()\n",
@@ -83,12 +84,11 @@ def another() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def worker(folder: Path) -> Iterator[WorkerProcess]:
+def worker(folder: Path, fork_server: ForkServer) -> Iterator[WorkerProcess]:
     """A worker that has all of them installed."""
     redis = Embedded.attach(folder / "data")
-    worker = WorkerProcess(
-        folder, redis, {"CREWDECK_BUILD_TIMEOUT": "3", "OPENAI_API_KEY": "sk-test-12345678"}, ENTRIES
-    )
+    settings = {"CREWDECK_BUILD_TIMEOUT": "3", "OPENAI_API_KEY": "sk-test-12345678"}
+    worker = WorkerProcess(folder, redis, settings, ENTRIES, fork_server)
     try:
         worker.wait_for_log("ready")
         yield worker
@@ -173,9 +173,11 @@ async def test_builds_that_exit_fail_their_runs_and_the_worker_goes_on(
     assert worker.process.poll() is None
 
 
-def test_a_module_that_ends_the_process_is_left_out_after_three_of_them(another: Path) -> None:
+def test_a_module_that_ends_the_process_is_left_out_after_three_of_them(
+    another: Path, fork_server: ForkServer
+) -> None:
     redis = Embedded.attach(another / "data")
-    worker = WorkerProcess(another, redis, {}, DEADLY)
+    worker = WorkerProcess(another, redis, {}, DEADLY, fork_server)
     try:
         for _ in range(3):
             assert worker.process.wait(60) == 9

@@ -11,6 +11,7 @@ import pytest
 from bot.core.run import Run, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess
+from tests.faults.fork_server import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
 
 BOX = "tests.contract.crews.plainbox"
@@ -25,8 +26,8 @@ PARKS = {"CREWDECK_HOT_WINDOW": "0"}
 
 
 @pytest.fixture(scope="module")
-def parking(model: LoopbackModel) -> Iterator[WorkerProcess]:
-    with WorkerProcess.started(model.base_url, DEFINITIONS, crews=ENTRY_POINTS, **PARKS) as process:
+def parking(model: LoopbackModel, fork_server: ForkServer) -> Iterator[WorkerProcess]:
+    with WorkerProcess.started(model.base_url, DEFINITIONS, ENTRY_POINTS, fork_server, **PARKS) as process:
         process.wait_for_log("ready")
         yield process
 
@@ -296,7 +297,8 @@ async def test_a_plan_is_found_again_by_another_process(model: LoopbackModel) ->
     plan = {"task_number": 1, "task": "work", "plan": "Follow the plan. [[elsewhere]]"}
     model.script("plan-once", [say(json.dumps({"list_of_plans_per_task": [plan]}))])
     model.script("elsewhere", [ASK, say("by plan: {last}")])
-    with WorkerProcess.started(model.base_url, DEFINITIONS, crews=ENTRY_POINTS, **PARKS) as worker:
+    # Not from a fork server: what was imported there has the same addresses in each worker.
+    with WorkerProcess.started(model.base_url, DEFINITIONS, ENTRY_POINTS, None, **PARKS) as worker:
         async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             run = await deployment.start("plans", prompt="[[plan-once]]")
             question = await deployment.question(run)
@@ -308,10 +310,12 @@ async def test_a_plan_is_found_again_by_another_process(model: LoopbackModel) ->
             assert (model.count("plan-once"), model.count("elsewhere")) == (1, 2)
 
 
-async def test_of_many_waiting_runs_the_longest_are_parked_at_once(model: LoopbackModel) -> None:
+async def test_of_many_waiting_runs_the_longest_are_parked_at_once(
+    model: LoopbackModel, fork_server: ForkServer
+) -> None:
     model.script("hot", [ASK, say("{last}")])
     with WorkerProcess.started(
-        model.base_url, DEFINITIONS, crews=ENTRY_POINTS, CREWDECK_HOT_RUNS="2"
+        model.base_url, DEFINITIONS, ENTRY_POINTS, fork_server, CREWDECK_HOT_RUNS="2"
     ) as worker:
         async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             runs, asked = [], []
