@@ -25,6 +25,7 @@ OPEN_FULL: Final = "open.full"
 BACK: Final = "step.back"
 MORE: Final = "step.more"
 STEPS: Final = frozenset({BACK, MORE})
+"""Presses that show another step."""
 #: Somebody changed a field of an open form.
 CHANGED: Final = "changed"
 #: Opens the form for the inputs that a crew still needs.
@@ -42,6 +43,8 @@ WITHDRAW: Final = "answer.withdraw"
 TICK: Final = "tick"
 APPROVE_TICKED: Final = "ticked.approve"
 REJECT_TICKED: Final = "ticked.reject"
+#: Presses that need what is filled in and ticked beside them.
+GATHERING: Final = STEPS | {APPROVE_TICKED, REJECT_TICKED}
 #: Links the person with whom a code is of; the identity to unlink, chosen from one's own.
 LINK_CONFIRM: Final = "identity.link"
 UNLINK: Final = "identity.unlink"

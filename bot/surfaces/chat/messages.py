@@ -307,6 +307,8 @@ class Audience:
     principals: tuple[str, ...]
     #: What the message is about, for whoever renders it for one reader: a `Target`, encoded.
     about: str
+    #: Others get a button that shows all of it. Not so where the message has one anyway.
+    others_open: bool = True
 
 
 @dataclass(frozen=True)

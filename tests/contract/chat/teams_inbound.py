@@ -26,7 +26,7 @@ from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.presence import Presence
 from bot.surfaces.teams import SURFACE, card_data
-from bot.surfaces.teams.connector.platform import open_platform
+from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.inbound.request_url import RequestUrl
 from bot.surfaces.teams.surface import TeamsInbound, open_verifier, teams_app
 from tests.contract.chat.memory_inbound import ADA, BOB, GREETER
@@ -50,6 +50,7 @@ class TeamsChat:
     people: Mapping[str, Person]
     #: The first message of the reply chain in which runs live.
     thread: str
+    platform: TeamsPlatform
 
     #: The thread says enough.
     answers_starts = False
@@ -250,7 +251,7 @@ async def teams_chat(redis_url: str) -> AsyncIterator[TeamsChat]:
             await store.catalogue.announce("tests", [DEMO, GREETER])
             async with served(url.routes()) as address:
                 teams.connect(f"{address}/api/messages")
-                yield TeamsChat(store, teams, inbound, channel, people, thread.id)
+                yield TeamsChat(store, teams, inbound, channel, people, thread.id, platform)
             await inbound.background.drain(1)
 
 

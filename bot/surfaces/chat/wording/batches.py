@@ -14,6 +14,7 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard
 from bot.surfaces.chat.messages import (
     Actions,
+    Audience,
     Block,
     Bold,
     Button,
@@ -29,7 +30,7 @@ from bot.surfaces.chat.messages import (
     joined,
 )
 from bot.surfaces.chat.shortening import length
-from bot.surfaces.chat.wording import gates, outcomes, policies, question_messages
+from bot.surfaces.chat.wording import gates, outcomes, policies, question_buttons, question_messages
 
 MAX_QUESTIONS = 10
 PART_UNITS = 600
@@ -46,7 +47,7 @@ def batch(cards: Sequence[QuestionCard], limits: Limits) -> Message:
     for number, card in enumerate(cards, start=1):
         blocks += _entry(number, card, limits)
     if waiting:
-        blocks += [*_deciding(cards, limits), _opening(cards), *_who(waiting)]
+        blocks += [*_deciding(cards, waiting, limits), _opening(cards), *_who(waiting)]
     first = (waiting or list(cards))[0]
     return Message((*heading, ": ", *_what(first)), tuple(blocks))
 
@@ -114,7 +115,7 @@ def _spoken(card: QuestionCard) -> str:
 # ── several at once ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _deciding(cards: Sequence[QuestionCard], limits: Limits) -> list[Block]:
+def _deciding(cards: Sequence[QuestionCard], waiting: Sequence[QuestionCard], limits: Limits) -> list[Block]:
     """Boxes to tick, and what decides all that are ticked."""
     options = tuple(
         Option(f"{number}. {_spoken(card)}", _target(card))
@@ -123,10 +124,21 @@ def _deciding(cards: Sequence[QuestionCard], limits: Limits) -> list[Block]:
     )
     if not options or not limits.ticks:
         return []
-    about = Target(cards[0].run_id).encode()
+    about, audience = _target(waiting[0]), _audience(waiting)
     approve = Button("Approve ticked", actions.APPROVE_TICKED, about, "Approve what is ticked", "primary")
     reject = Button("Reject ticked", actions.REJECT_TICKED, about, "Reject what is ticked")
-    return [Actions((Checkboxes(actions.TICK, options[: limits.ticks]),)), Actions((approve, reject))]
+    boxes = Checkboxes(actions.TICK, options[: limits.ticks])
+    return [Actions((boxes,), audience), Actions((approve, reject), audience)]
+
+
+def _audience(waiting: Sequence[QuestionCard]) -> Audience | None:
+    """Whoever may decide one of them; None, and so everybody, where that is known at the press only."""
+    each_has = [question_buttons.audience(card) for card in waiting]
+    known = [each for each in each_has if each is not None]
+    if len(known) < len(each_has):
+        return None
+    principals = dict.fromkeys(principal for each in known for principal in each.principals)
+    return Audience(tuple(principals), _target(waiting[0]), others_open=False)
 
 
 def _who(waiting: Sequence[QuestionCard]) -> list[Block]:

@@ -168,7 +168,7 @@ class Activities:
         if not target.question_id:
             return None
         actor = await self._engine.people.actor(press.reply_to.user, press.installation)
-        return await self._views.of(target, actor, press.reply_to.channel)
+        return await self._views.of(target, actor, press.reply_to.channel, press.message)
 
     # ── dialogs ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -9,14 +9,15 @@ from bot.core.actor import Actor
 from bot.core.errors import NotFound
 from bot.core.policy import can_decide
 from bot.core.ports import Store
-from bot.core.question import Question
 from bot.core.run import Run
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.delivery.rendering import offload, settled_message, size_of
+from bot.surfaces.chat.delivery.rendering import offload, size_of
+from bot.surfaces.chat.delivery.shown_questions import ShownQuestions
 from bot.surfaces.chat.inbound.commands import can_view
+from bot.surfaces.chat.message_keys import Posted, questions_at
 from bot.surfaces.chat.messages import Actions, Message
-from bot.surfaces.chat.wording import question_messages
+from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.renderer import LIMITS, Reader, render_card
 
 Json = dict[str, Any]
@@ -35,32 +36,32 @@ class QuestionViews:
     def __init__(self, store: Store, readers: Readers) -> None:
         self._store = store
         self._readers = readers
+        self._shown = ShownQuestions(store, LIMITS)
 
-    async def of(self, target: Target, actor: Actor, channel: str) -> Json | None:
-        """The question as it is now; None if there is none, or none that this person may see.
+    async def of(
+        self, target: Target, actor: Actor, channel: str, posted: Posted | None = None
+    ) -> Json | None:
+        """The question as it is now, with those that share the message at `posted`.
 
-        `actor`: with what the directory knows of them.
+        None if there is none, or none that this person may see. `actor`: with what the directory knows of
+        them.
         """
         try:
             run = await self._store.runs.get(target.run_id)
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return None
-        decides = can_decide(actor, question.policy)
+        names = (await self._store.outbox.state(SURFACE, run.id)).copies
+        sharing = questions_at(names, posted) if posted is not None else set()
+        asked = await self._store.questions.list(run.id) if len(sharing) > 1 else [question]
+        decides = any(can_decide(actor, each.policy) for each in asked if each.id in sharing | {question.id})
         if not decides and not _sees(run, actor, channel):
             return None
-        message = await _message(run, question)
+        message = await self._shown.message(run, question, names, posted)
         if decides:
             message = _for_everybody(message)
         reader = await self._readers.reader(message, channel, actor.principal)
         return await offload(lambda: render_card(message, reader), size_of(question_card(run, question)))
-
-
-async def _message(run: Run, question: Question) -> Message:
-    card = question_card(run, question)
-    if not question.open:
-        return await settled_message(card, LIMITS)
-    return await offload(lambda: question_messages.ask(card, LIMITS), size_of(card))
 
 
 def _for_everybody(message: Message) -> Message:

@@ -49,8 +49,7 @@ def row(elements: Iterable[Element], *, in_form: bool) -> list[Json]:
     """A row of elements: inputs first, then what can be pressed."""
     elements = tuple(elements)
     inputs = [_input_of(each) for each in elements if not isinstance(each, Button)]
-    gathers = any(isinstance(each, Checkboxes) for each in elements)
-    pressed = [_action(each, in_form=in_form, gathers=gathers) for each in elements if _is_pressed(each)]
+    pressed = [_action(each, in_form=in_form) for each in elements if _is_pressed(each)]
     return [*inputs, *([{"type": "ActionSet", "actions": pressed}] if pressed else [])]
 
 
@@ -81,13 +80,13 @@ def _choice_set(input_id: str, options: Iterable[Option]) -> Json:
     return {"type": "Input.ChoiceSet", "id": input_id, "choices": choices[:OPTIONS], "wrap": True}
 
 
-def _action(element: Element, *, in_form: bool, gathers: bool) -> Json:
+def _action(element: Element, *, in_form: bool) -> Json:
     match element:
         case Button() if element.url:
             return {"type": "Action.OpenUrl", "title": label(element.label), "url": element.url}
         case Button():
             action = _button(element, in_form=in_form)
-            made = action if gathers or element.action in actions.STEPS else _without_inputs(action)
+            made = action if element.action in actions.GATHERING else _without_inputs(action)
             return _confirmed(element.label, element.confirm, made) if element.confirm else made
         case Select():
             title = label(element.placeholder.removesuffix("...").strip())

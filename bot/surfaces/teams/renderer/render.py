@@ -118,7 +118,7 @@ def render_message(message: Message, reader: Reader = EVERYBODY) -> Json:
 
 def render_card(message: Message, reader: Reader = EVERYBODY) -> Json:
     """The card of a message that has blocks."""
-    shown = [_for(block, reader) for block in message.blocks]
+    shown = [made for block in message.blocks if (made := _for(block, reader)) is not None]
     summary = truncate(plain_line(message.summary, reader.members), SUMMARY_UNITS)
     card = _card(shown, reader.members, in_form=False) | {"fallbackText": summary or "-"}
     refresh = [_refresh(users, each) for each, users in _refreshed(message.blocks, reader)]
@@ -185,10 +185,12 @@ def _body(blocks: Iterable[Block], members: Members, *, in_form: bool) -> list[J
 # ── views of one's own ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _for(block: Block, reader: Reader) -> Block:
-    """A row for others: only what shows more, which decides nothing."""
+def _for(block: Block, reader: Reader) -> Block | None:
+    """A row for others: only what shows more, which decides nothing; None where the message has that too."""
     if not isinstance(block, Actions) or block.audience is None or reader.sees(block.audience):
         return block
+    if not block.audience.others_open:
+        return None
     show = Button("Show all", actions.OPEN_FULL, block.audience.about, "Show the whole question")
     return Actions((show,))
 
