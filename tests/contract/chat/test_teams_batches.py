@@ -12,7 +12,8 @@ import pytest
 from bot.core.claim import Claim
 from bot.core.feed import Feed
 from bot.core.policy import Policy
-from bot.core.question import Action, Question, Source, ToolCall
+from bot.core.question import Action, Question, Source
+from bot.core.tool_call import ToolCall
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from tests.contract.chat.memory_inbound import ADA, BOB

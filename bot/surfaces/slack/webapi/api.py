@@ -27,7 +27,7 @@ from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Capabilities, Priority
 from bot.surfaces.chat.rate_limiter import RateLimiter
 from bot.surfaces.slack import SURFACE
-from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
+from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message, with_group_ids
 from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, translated
 from bot.surfaces.slack.webapi.rate_limits import edit_interval_s, rates
 
@@ -52,6 +52,8 @@ class SlackApi:
         self.capabilities = capabilities
         self._direct: dict[str, Conversation] = {}
         self._identity: Mapping[str, Any] | None = None
+        #: The ids of user groups by their handles, as far as they were read.
+        self._group_ids: Mapping[str, str] = {}
 
     @property
     def proxy(self) -> str | None:
@@ -70,7 +72,7 @@ class SlackApi:
             thread_ts=to.thread,
             unfurl_links=False,
             unfurl_media=False,
-            **await _content(message),
+            **await self._content(message),
         )
         return Posted(str(answer["channel"]), str(answer["ts"]))
 
@@ -82,7 +84,7 @@ class SlackApi:
             channel=at.channel,
             priority=priority,
             ts=at.message_id,
-            **await _content(message),
+            **await self._content(message),
         )
 
     async def ephemeral(
@@ -95,7 +97,7 @@ class SlackApi:
             channel=channel,
             user=user,
             thread_ts=thread_ts,
-            **await _content(message),
+            **await self._content(message),
         )
 
     def thread_of(self, posted: Posted) -> Conversation:
@@ -180,6 +182,8 @@ class SlackApi:
         """usergroups.list's `usergroups` that are enabled, with their members."""
         answer = await self._call("usergroups.list", self.web.usergroups_list, include_users=True)
         groups: Sequence[Mapping[str, Any]] = answer["usergroups"]
+        enabled = [each for each in groups if not each.get("date_delete")]
+        self._group_ids = {str(each.get("handle", "")).casefold(): str(each["id"]) for each in enabled}
         return groups
 
     async def user_group_members(self, group: str) -> Sequence[str]:
@@ -234,6 +238,12 @@ class SlackApi:
             answer.data = {valid(name): valid_json(value) for name, value in answer.data.items()}
         return answer
 
+    async def _content(self, message: Message) -> dict[str, Any]:
+        """`link_names` and `parse` stay off: only what we wrote as a mention is one. Raises Unrenderable."""
+        ids = self._group_ids
+        rendered = await _rendered(lambda: render_message(with_group_ids(message, ids)), message.blocks)
+        return {**rendered, "link_names": False, "parse": "none"}
+
     def _failed(self, method: str, channel: str, error: Exception) -> PlatformFailure:
         """Count the failure. Raises the error again if it is none of Slack's or the network's."""
         failure = translated(error)
@@ -246,12 +256,6 @@ class SlackApi:
             case _:
                 self._metrics.web_api_calls.labels(method, failure.code).inc()
         return failure
-
-
-async def _content(message: Message) -> dict[str, Any]:
-    """`link_names` and `parse` stay off: only what we wrote as a mention is one. Raises Unrenderable."""
-    rendered = await _rendered(lambda: render_message(message), message.blocks)
-    return {**rendered, "link_names": False, "parse": "none"}
 
 
 async def _rendered(render: Callable[[], dict[str, Any]], blocks: Sequence[Block]) -> dict[str, Any]:

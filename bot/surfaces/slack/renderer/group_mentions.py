@@ -1,0 +1,38 @@
+"""Mentions of user groups by handle, as mentions by id: only those notify the group's members. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from bot.core.policy import is_live_group
+from bot.surfaces.chat.messages import Mention, Message
+
+Part = TypeVar("Part")
+
+
+def with_group_ids(message: Message, ids: Mapping[str, str]) -> Message:
+    """The message with groups mentioned by id where it is known. `ids`: by handle, case-folded."""
+    return _replaced(message, ids) if ids else message
+
+
+def _replaced(part: Part, ids: Mapping[str, str]) -> Part:
+    changed: Any = part
+    match part:
+        case Mention(principal=principal):
+            group = _id(principal, ids)
+            changed = replace(part, principal=f"slack::{group}") if group else part
+        case tuple():
+            changed = tuple(_replaced(each, ids) for each in part)
+        case _ if is_dataclass(part) and not isinstance(part, type):
+            parts = {each.name: _replaced(getattr(part, each.name), ids) for each in fields(part)}
+            changed = replace(part, **parts)
+        case _:
+            return part
+    return changed  # type: ignore[no-any-return]
+
+
+def _id(principal: str, ids: Mapping[str, str]) -> str:
+    handle = principal.rpartition(":")[2]
+    return ids.get(handle[1:].casefold(), "") if is_live_group(principal) and handle[:1] == "@" else ""
