@@ -298,8 +298,14 @@ class Outbox(Protocol):
     @property
     def shards(self) -> int: ...
 
-    async def lease_shard(self, surface: str, shard: int, owner: str, lease: float) -> bool:
-        """Take or renew a shard; False while another process holds it."""
+    async def lease_shard(
+        self, surface: str, shard: int, owner: str, lease: float, *, relay: bool = False
+    ) -> bool:
+        """Take or renew a shard; False while another process holds it.
+
+        `relay`: for the next week, runs that live on other surfaces are pending here after each question
+        event, too.
+        """
 
     async def release_shard(self, surface: str, shard: int, owner: str) -> None: ...
 

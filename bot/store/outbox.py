@@ -9,6 +9,8 @@ from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
 
+RELAYED_MS = 7 * 24 * 3600 * 1000
+"""For how long question events are kept for a surface that is away."""
 _COPY = "copy:"
 _ADOPTED = "adopted:"
 
@@ -21,11 +23,14 @@ class RedisOutbox:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def lease_shard(self, surface: str, shard: int, owner: str, lease: float) -> bool:
-        return bool(await self._connection.run("lease_shard", shard, surface, owner, ms(lease)))
+    async def lease_shard(
+        self, surface: str, shard: int, owner: str, lease: float, *, relay: bool = False
+    ) -> bool:
+        relayed = RELAYED_MS if relay else ""
+        return bool(await self._connection.run("lease_shard", shard, surface, owner, ms(lease), relayed))
 
     async def release_shard(self, surface: str, shard: int, owner: str) -> None:
-        await self._connection.run("lease_shard", shard, surface, owner, 0)
+        await self._connection.run("lease_shard", shard, surface, owner, 0, "")
 
     async def pending(self, surface: str, shard: int, limit: int = 100) -> list[str]:
         found: list[str] = await self._connection.run("pending", shard, surface, limit)

@@ -121,3 +121,43 @@ async def test_an_answer_before_the_place_of_its_question_is_recorded_counts(des
     await desk.shown(2, **{question.id: "C1/1700.7"})
     assert await desk.pending() == [desk.run]
     assert not (await desk.store.questions.get(desk.run, question.id)).open
+
+
+# ── relayed to other surfaces ───────────────────────────────────────────────────────────────────────────
+
+
+async def relayed(desk: Desk) -> list[str]:
+    return await desk.store.outbox.pending("teams", desk.shard)
+
+
+async def test_question_events_are_relayed_to_surfaces_that_asked_for_them(desk: Desk) -> None:
+    outbox = desk.store.outbox
+    await outbox.lease_shard("webhook:crm", desk.shard, "web", LEASE)
+    await outbox.lease_shard("teams", desk.shard, "web", LEASE, relay=True)
+    await desk.store.events.append(desk.claim, TASK)
+    assert await relayed(desk) == []
+    await desk.store.questions.ask(desk.claim, approval(desk.claim))
+    assert await relayed(desk) == [desk.run]
+    assert await outbox.pending("webhook:crm", desk.shard) == []
+    assert await outbox.mark_delivered("teams", "web", desk.run, 3, {"q1": "a/1"})
+    assert await relayed(desk) == []
+    assert (await outbox.state("teams", desk.run)).copies == {"q1": "a/1"}
+    await outbox.adopt("teams", desk.run, "q2", "a/2")
+    assert await relayed(desk) == [desk.run]
+
+
+async def test_nothing_is_relayed_of_a_run_that_lives_on_no_chat_surface(store: RedisStore) -> None:
+    claim = await claimed(store)
+    shard = shard_of(claim.run.id)
+    await store.outbox.lease_shard("teams", shard, "web", LEASE, relay=True)
+    await store.questions.ask(claim, approval(claim))
+    assert await store.outbox.pending("teams", shard) == []
+
+
+async def test_a_surface_shows_only_runs_that_live_there_or_are_relayed(desk: Desk) -> None:
+    outbox = desk.store.outbox
+    await outbox.lease_shard("teams", desk.shard, "web", LEASE)
+    await desk.store.questions.ask(desk.claim, approval(desk.claim))
+    await outbox.mark_delivered("teams", "web", desk.run, 2, {"q1": "a/1"})
+    await outbox.adopt("teams", desk.run, "q2", "a/2")
+    assert (await outbox.state("teams", desk.run)) == Delivery()

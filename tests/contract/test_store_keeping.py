@@ -55,11 +55,13 @@ async def eventful(store: RedisStore, *servers: redis.Redis) -> Claim:
     await store.runs.add_place(run_id, PLACE.model_copy(update={"ref": "D1/1.2"}))
     await store.journal.put_if_absent(claim, "t1/model/x/0", json.dumps({"result": "said"}))
     await store.events.append(claim, TASK)
+    assert await store.outbox.lease_shard("teams", shard, "web", LEASE, relay=True)
     for name, deadline in (("first", None), ("second", Deadline(after=600, remind_after=300))):
         await store.questions.ask(claim, approval(claim, name, deadline))
     await store.questions.respond(run_id, ids.part_id(run_id, "first"), response())
     for surface in (CRM, "slack"):
         assert await store.outbox.lease_shard(surface, shard, "web", LEASE)
+    await store.outbox.mark_delivered("teams", "web", run_id, 2, {"question:q:@u": "a/1"})
     await store.outbox.mark_delivered("slack", "web", run_id, 2, {"run": "C1/1.1"})
     await store.webhooks.ack_event(CRM, "web", run_id, 1, failure="410")
     await store.webhooks.nack_event(CRM, "web", run_id, tries=1, why="503", seconds=60)

@@ -30,6 +30,7 @@ from bot.settings import Settings
 from bot.store.redis import open_store
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
+from bot.surfaces.chat.delivery.recipients import Recipients
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.home import Home
@@ -61,6 +62,10 @@ class Web:
             await self.task
 
 
+async def _member(user_id: str) -> Actor:
+    return ADA.model_copy(update={"user_id": user_id})
+
+
 @dataclass
 class Outbox:
     """Everything a test needs."""
@@ -84,7 +89,14 @@ class Outbox:
         )
         async with open_api(settings, self.metrics, AckPriority()) as api:
             home = Home(self.store, api)
-            worker = OutboxWorker(self.store, self.feed, api, self.metrics, owner, on_change=home.changed)
+            worker = OutboxWorker(
+                self.store,
+                self.feed,
+                api,
+                self.metrics,
+                owner,
+                recipients=Recipients(_member, home.changed),
+            )
             web = Web(home, asyncio.create_task(_together(worker.run(), home.run())))
             try:
                 yield web

@@ -3,12 +3,11 @@
 -- ARGV: surface, id, name, reference
 allow_when_full()
 local key = run_key(ARGV[2])
-if redis.call('HGET', key, 'surface') ~= ARGV[1] then return 0 end
+if not is_shown_on(ARGV[2], ARGV[1]) then return 0 end
 local shown = key .. ':shown:' .. ARGV[1]
 if redis.call('HSETNX', shown, 'copy:' .. ARGV[3], ARGV[4]) == 0 then return 0 end
 redis.call('HSET', shown, 'adopted:' .. ARGV[3], 1)
 redis.call('HINCRBY', shown, 'adopted', 1)
-redis.call('ZADD', base .. ':outbox:' .. ARGV[1], 'NX', now(), ARGV[2])
-wake('outbox:' .. ARGV[1] .. ':' .. shard())
+add_to_outbox(ARGV[2], ARGV[1], now())
 publish()
 return 1

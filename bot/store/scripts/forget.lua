@@ -12,7 +12,9 @@ local function forget(id, barred)
   for _, place in ipairs(redis.call('SMEMBERS', key .. ':places')) do
     redis.call('ZREM', base .. ':place:' .. place, id)
   end
-  for _, surface in ipairs(surfaces_of(id)) do
+  local shown_on = surfaces_of(id)
+  for _, surface in ipairs(redis.call('SMEMBERS', key .. ':relays')) do shown_on[#shown_on + 1] = surface end
+  for _, surface in ipairs(shown_on) do
     local shown = key .. ':shown:' .. surface
     for _, field in ipairs(redis.call('HKEYS', shown)) do
       local seq = string.match(field, '^failed:(%d+)$')
@@ -28,7 +30,7 @@ local function forget(id, barred)
     redis.call('HDEL', base .. ':question_runs', question)
   end
   redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':places', key .. ':journal',
-    key .. ':answered', key .. ':inbox', key .. ':references')
+    key .. ':answered', key .. ':inbox', key .. ':references', key .. ':relays')
   if barred > 0 then redis.call('SET', tombstone_key(id), '1', 'PX', barred) end
   wake('run:' .. id)
 end

@@ -6,9 +6,9 @@ allow_when_full()
 local surface, id, cursor = ARGV[1], ARGV[3], tonumber(ARGV[4])
 if redis.call('GET', base .. ':shard:' .. surface) ~= ARGV[2] then return 0 end
 local key = run_key(id)
-local run = redis.call('HMGET', key, 'seq', 'surface')
+local newest = tonumber(redis.call('HGET', key, 'seq') or 0)
 local adopted = 0
-if run[2] == surface then
+if is_shown_on(id, surface) then
   local shown = key .. ':shown:' .. surface
   cursor = math.max(cursor, (tonumber(redis.call('HGET', shown, 'cursor') or 0) or 0))
   redis.call('HSET', shown, 'cursor', cursor)
@@ -18,5 +18,5 @@ if run[2] == surface then
   end
   adopted = tonumber(redis.call('HGET', shown, 'adopted') or 0)
 end
-if adopted == 0 and cursor >= tonumber(run[1] or 0) then redis.call('ZREM', base .. ':outbox:' .. surface, id) end
+if adopted == 0 and cursor >= newest then redis.call('ZREM', base .. ':outbox:' .. surface, id) end
 return 1

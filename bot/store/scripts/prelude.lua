@@ -82,8 +82,32 @@ local function surfaces_of(id)
   return found
 end
 
+-- Whether a surface has something to show of a run: it lives there, or its question events are relayed there.
+local function is_shown_on(id, surface)
+  local key = run_key(id)
+  return redis.call('HGET', key, 'surface') == surface or redis.call('SISMEMBER', key .. ':relays', surface) == 1
+end
+
+local function add_to_outbox(id, surface, at)
+  redis.call('ZADD', base .. ':outbox:' .. surface, 'NX', at, id)
+  wake('outbox:' .. surface .. ':' .. shard())
+end
+
+-- Add a run that lives on one chat surface to the outboxes of the others (`relays`, by until when they are listed):
+-- people may be linked there who decide the run's questions.
+local function relay(id, at)
+  local home = redis.call('HGET', run_key(id), 'surface')
+  if not home then return end
+  for _, surface in ipairs(redis.call('ZRANGE', base .. ':relays', at, '+inf', 'BYSCORE')) do
+    if surface ~= home then
+      redis.call('SADD', run_key(id) .. ':relays', surface)
+      add_to_outbox(id, surface, at)
+    end
+  end
+end
+
 -- Append an event with the next number, and add the run to the outboxes of its surfaces. A question event is also
--- added to the stream of all runs. Returns its number, and its position in that stream.
+-- added to the stream of all runs, and relayed. Returns its number, and its position in that stream.
 -- NX: a run that is in an outbox keeps its turn, and a postponed run stays postponed.
 local function append_event(id, body, at)
   local key = run_key(id)
@@ -96,11 +120,9 @@ local function append_event(id, body, at)
     position = redis.call('XADD', base .. ':inbox', '*', 'run', id, 'seq', seq)
     redis.call('RPUSH', key .. ':inbox', position)
     wake('inbox:' .. shard())
+    relay(id, at)
   end
-  for _, surface in ipairs(surfaces_of(id)) do
-    redis.call('ZADD', base .. ':outbox:' .. surface, 'NX', at, id)
-    wake('outbox:' .. surface .. ':' .. shard())
-  end
+  for _, surface in ipairs(surfaces_of(id)) do add_to_outbox(id, surface, at) end
   return seq, position
 end
 

@@ -22,6 +22,7 @@ END_AS_TEXT = "end-in-words"
 """That message is text alone, which may be cut: the whole follows as a file."""
 _ORPHANED_OPENER = "twin:"
 _UNTOLD = "untold:"
+_UNREACHED = "unreached:"
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,33 @@ def untold_in(names: Mapping[str, str]) -> dict[str, str]:
     return {
         name.removeprefix(_UNTOLD): why for name, why in names.items() if name.startswith(_UNTOLD) and why
     }
+
+
+def unreached(question_id: str) -> str:
+    """Why somebody who may decide the question was not asked here, where its run doesn't live."""
+    return f"{_UNREACHED}{question_id}"
+
+
+def unreached_in(names: Mapping[str, str]) -> list[str]:
+    """The questions of a run of which that is recorded."""
+    return [
+        name.removeprefix(_UNREACHED) for name, why in names.items() if name.startswith(_UNREACHED) and why
+    ]
+
+
+def refused_directly(question_id: str, user_id: str) -> str:
+    """Why a question could not be posted to this person."""
+    return f"refused:{question_id}:@{user_id}"
+
+
+def relayed_event(question_id: str) -> str:
+    """The newest event of the question that is shown where its run doesn't live."""
+    return f"relayed:{question_id}"
+
+
+def to_one(name: str, user_id: str) -> str:
+    """The message of this name that was posted to one person directly."""
+    return f"{name}:@{user_id}"
 
 
 def change_message(seq: int) -> str:

@@ -19,6 +19,9 @@ from bot.surfaces.chat.messages import (
 )
 from bot.surfaces.chat.shortening import beginning, one_line, short
 
+_NO_PLATFORMS = frozenset({"http", "console"})
+"""Surfaces on which people of any platform act."""
+
 
 def plain_words(line: Line) -> str:
     """The line as plain text, for places that take nothing else. Nobody is mentioned."""
@@ -54,6 +57,17 @@ def name(who: Mention) -> str:
     called = rest.partition(":")[2]
     named = who.name or (f"the API key {called.removeprefix('key:')}" if surface == "http" else called)
     return one_line(named) or "-"
+
+
+def where(here: str, who: Mention) -> str:
+    """`, in Teams`, for somebody of another chat platform than the surface `here`."""
+    surface = who.principal.partition(":")[0]
+    return "" if surface in {here, *_NO_PLATFORMS} else f", in {platform_title(surface)}"
+
+
+def platform_title(surface: str) -> str:
+    """A chat platform as people call it."""
+    return surface.capitalize()
 
 
 def utc(at: int) -> str:

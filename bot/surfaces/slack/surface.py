@@ -24,6 +24,7 @@ from bot.surfaces.chat.connection import Status, resume
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
+from bot.surfaces.chat.delivery.recipients import Recipients
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.presence import Presence
@@ -87,7 +88,13 @@ async def open_slack(
         store.directory.serve(SURFACE, UserGroups(api, inbound.installed))
         socket = _socket_mode(settings, api, dispatcher, presence)
         worker = OutboxWorker(
-            store, feed, api, metrics, owner, on_change=inbound.home.changed, peers=lambda: presence.count
+            store,
+            feed,
+            api,
+            metrics,
+            owner,
+            recipients=Recipients(inbound.people.actor, inbound.home.changed),
+            peers=lambda: presence.count,
         )
         await stack.enter_async_context(
             run_alongside(

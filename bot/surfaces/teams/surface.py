@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
@@ -27,6 +27,7 @@ from bot.surfaces.chat.connection import Status, resume
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
+from bot.surfaces.chat.delivery.recipients import Recipients
 from bot.surfaces.chat.failures import Later, ShutOut
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
@@ -109,7 +110,13 @@ async def open_teams(
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
         activities = inbound.activities(metrics, ack_priority)
         worker = OutboxWorker(
-            store, feed, platform, metrics, owner, on_change=_ignore, peers=lambda: presence.count
+            store,
+            feed,
+            platform,
+            metrics,
+            owner,
+            recipients=Recipients(inbound.people.actor),
+            peers=lambda: presence.count,
         )
         credentials = Credentials(platform.tokens)
         await stack.enter_async_context(
@@ -211,7 +218,3 @@ def _secret(settings: Settings) -> str:
 async def _begin(credentials: Credentials, store: Store, tenant: str) -> None:
     await credentials.learn()
     await resume(store.runs, tenant)
-
-
-async def _ignore(_: Iterable[str]) -> None:
-    return

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import html
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
-from bot.core.actor import Actor
+from bot.core.actor import Actor, Membership
 from bot.core.claim import Claim
 from bot.core.feed import Feed
 from bot.core.policy import Policy
@@ -24,7 +24,9 @@ from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
+from bot.surfaces.chat.delivery.recipients import Recipients
 from bot.surfaces.chat.failures import Later, Unrenderable
+from bot.surfaces.chat.inbound.ports import Unrecognised
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Actions, Button, Message
 from bot.surfaces.chat.places import ChatPlace
@@ -176,6 +178,8 @@ class Deployment:
     platform: ChatPlatform
     peer: Peer
     orphans: OrphanReconciler
+    #: People who are not members of the workspace, or of whom the platform can't say who they are.
+    memberships: dict[str, Membership | None] = field(default_factory=dict)
 
     @property
     def surface(self) -> str:
@@ -184,10 +188,17 @@ class Deployment:
     def person(self, user_id: str) -> Actor:
         return Actor(surface=self.surface, tenant=TENANT, user_id=user_id, name=user_id)
 
+    async def recognise(self, user_id: str) -> Actor:
+        membership = self.memberships.get(user_id, Membership.MEMBER)
+        if membership is None:
+            raise Unrecognised(self.surface)
+        return self.person(user_id).model_copy(update={"membership": membership})
+
     @asynccontextmanager
     async def delivering(self, owner: str = "web-1") -> AsyncIterator[None]:
         """A process that delivers, until the block ends."""
-        worker = OutboxWorker(self.store, self.feed, self.platform, Metrics(), owner, on_change=_ignore)
+        recipients = Recipients(self.recognise)
+        worker = OutboxWorker(self.store, self.feed, self.platform, Metrics(), owner, recipients=recipients)
         task = asyncio.create_task(worker.run())
         try:
             yield
@@ -243,10 +254,6 @@ class Deployment:
         """Everything that happened in the run has been shown."""
         run = await self.store.runs.get(run.id)
         return (await self.store.outbox.state(self.surface, run.id)).cursor == run.seq
-
-
-async def _ignore(_: Iterable[str]) -> None:
-    return
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ from bot.core.question import Action, Question, Source
 from bot.core.tool_call import ToolCall
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
+from bot.surfaces.chat.delivery.recipients import Recipients
 from tests.contract.chat.memory_inbound import ADA, BOB
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
 from tests.contract.examples import approval
@@ -34,8 +35,8 @@ async def chat(redis_url: str) -> AsyncIterator[TeamsChat]:
 
 @asynccontextmanager
 async def delivering(chat: TeamsChat) -> AsyncIterator[None]:
-    feed = Feed()
-    worker = OutboxWorker(chat.store, feed, chat.platform, Metrics(), "web-1", on_change=_ignore)
+    feed, recipients = Feed(), Recipients(chat.inbound.people.actor)
+    worker = OutboxWorker(chat.store, feed, chat.platform, Metrics(), "web-1", recipients=recipients)
     tasks = [asyncio.create_task(feed.follow(chat.store.events)), asyncio.create_task(worker.run())]
     try:
         yield
@@ -44,10 +45,6 @@ async def delivering(chat: TeamsChat) -> AsyncIterator[None]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-
-
-async def _ignore(_: Iterable[str]) -> None:
-    return
 
 
 async def asked(chat: TeamsChat, claim: Claim, title: str, *deciders: str) -> Question:

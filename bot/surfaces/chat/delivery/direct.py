@@ -6,7 +6,7 @@ answer can be told, that is recorded, counted and tried again for as long as the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 import structlog
 
@@ -16,12 +16,11 @@ from bot.core.ports import Store
 from bot.core.question import Question
 from bot.metrics import Metrics
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.delivery.shown_questions import ShownQuestions
+from bot.surfaces.chat.delivery.question_copies import QuestionCopies
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Rejected, ShutOut
 from bot.surfaces.chat.message_keys import Posted, direct_question, is_direct, question_message, untold
 from bot.surfaces.chat.messages import Message
-from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import ChatPlatform
 from bot.surfaces.chat.wording import question_messages
 
@@ -30,28 +29,24 @@ log = structlog.get_logger(__name__)
 MAX_ASKED = 30
 """So many members of groups get a message of their own."""
 
-PostQuestion = Callable[[RunThread, QuestionCard, str, Conversation | None], Awaitable[None]]
-"""Posts a question under a name: into the run's thread, or into a conversation."""
-
 
 class DirectQuestions:
     """Questions in direct messages to who may answer."""
 
     def __init__(
-        self, store: Store, platform: ChatPlatform, metrics: Metrics, post_question: PostQuestion
+        self, store: Store, platform: ChatPlatform, metrics: Metrics, copies: QuestionCopies
     ) -> None:
         self._store = store
         self._platform = platform
         self._metrics = metrics
-        self._post_question = post_question
-        self._shown = ShownQuestions(store, platform.capabilities.limits)
+        self._copies = copies
 
     async def ask(self, thread: RunThread, question: Question) -> None:
         """Ask everybody who may answer and was not asked yet.
 
         Raises Later, ShutOut, Superseded, StoreUnavailable.
         """
-        card = await self._shown.card(thread.run, question)
+        card = await self._copies.shown.card(thread.run, question)
         people = await self._store.directory.people(question.policy, [thread.run.requester])
         asked, refusal = False, ""
         for user_id in ("", *self._others(thread, question, people)):
@@ -85,7 +80,7 @@ class DirectQuestions:
         name = _name_where_moved(thread, question.id)
         if name not in thread.messages:
             if may_answer:
-                await self._post_question(thread, card, name, None)
+                await self._copies.post(thread, card, name, thread.conversation)
             else:
                 await thread.post(
                     question_messages.elsewhere(card, self._platform.capabilities.limits), name=name
@@ -100,7 +95,7 @@ class DirectQuestions:
             return await self._ask_requester(thread, question, card, people)
         name = direct_question(card.question_id, user_id)
         if name not in thread.messages:
-            await self._post_question(thread, card, name, await self._platform.open_direct(user_id))
+            await self._copies.post(thread, card, name, await self._platform.open_direct(user_id))
             posted = Posted.decode(thread.messages[name])
             place = thread.place.moved_to(self._platform.thread_of(posted))
             await self._store.runs.add_place(thread.run.id, place.encode())

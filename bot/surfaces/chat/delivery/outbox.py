@@ -18,7 +18,8 @@ from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.feed import Feed, Signal, outbox_topic
 from bot.core.ports import Store
 from bot.metrics import Metrics
-from bot.surfaces.chat.delivery.publisher import OnChange, ThreadPublisher
+from bot.surfaces.chat.delivery.publisher import ThreadPublisher
+from bot.surfaces.chat.delivery.recipients import Recipients
 from bot.surfaces.chat.delivery.scheduler import FairScheduler
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, Superseded
 from bot.surfaces.chat.failures import Later, Rejected, ShutOut
@@ -63,10 +64,10 @@ class OutboxWorker:
         metrics: Metrics,
         owner: str,
         *,
-        on_change: OnChange,
+        recipients: Recipients,
         peers: Callable[[], int] = lambda: 1,
     ) -> None:
-        """`peers`: how many processes deliver, this one included."""
+        """`recipients`: the platform's people; `peers`: how many processes deliver, this one included."""
         self._peers = peers
         self._store = store
         self._feed = feed
@@ -75,7 +76,7 @@ class OutboxWorker:
         self._title = platform.capabilities.title
         self._owner = owner
         recorder = DeliveryRecorder(store.outbox, self._surface, owner)
-        self._publisher = ThreadPublisher(store, platform, recorder, metrics, on_change)
+        self._publisher = ThreadPublisher(store, platform, recorder, metrics, recipients)
         self._shards: set[int] = set()
         #: Shards beyond our share: released as soon as none of their runs is being delivered.
         self._leaving: set[int] = set()
@@ -144,7 +145,9 @@ class OutboxWorker:
 
     async def _lease(self, shard: int) -> None:
         try:
-            mine = await self._store.outbox.lease_shard(self._surface, shard, self._owner, LEASE_S)
+            mine = await self._store.outbox.lease_shard(
+                self._surface, shard, self._owner, LEASE_S, relay=True
+            )
         except StoreUnavailable:
             mine = False
         (self._shards.add if mine else self._shards.discard)(shard)
@@ -313,4 +316,5 @@ class OutboxWorker:
             run = await self._store.runs.get(run_id)
         except (NotFound, UnreadableRecord):
             return None
-        return run.place.tenant if run.place else None
+        # A run that lives elsewhere goes on there.
+        return run.place.tenant if run.place and run.place.surface == self._surface else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from weakref import WeakValueDictionary
 
 import structlog
@@ -25,6 +25,8 @@ from bot.surfaces.chat.delivery.event_poster import EventPoster
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.progress import ProgressUpdater
+from bot.surfaces.chat.delivery.recipients import Recipients
+from bot.surfaces.chat.delivery.relay import QuestionRelay
 from bot.surfaces.chat.delivery.rendering import progress_message, run_card
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, RunThread, Superseded
 from bot.surfaces.chat.delivery.thread_opener import NOT_POSTED, ThreadOpener
@@ -35,9 +37,6 @@ from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform, Priority
 
 log = structlog.get_logger(__name__)
-
-OnChange = Callable[[Iterable[str]], Awaitable[None]]
-"""Called with the principals for whom something has changed."""
 
 PAGE_SIZE = 200
 UNTOLD_RETRY_DELAY_S = 60.0
@@ -56,14 +55,15 @@ class ThreadPublisher:
         platform: ChatPlatform,
         recorder: DeliveryRecorder,
         metrics: Metrics,
-        on_change: OnChange,
+        recipients: Recipients,
     ) -> None:
         self._store = store
         self._platform = platform
         self._surface = platform.capabilities.surface
         self._recorder = recorder
-        self._on_change = on_change
+        self._recipients = recipients
         links = Links(store.memory, platform)
+        self._relay = QuestionRelay(store, platform, recorder, recipients)
         self._opener = ThreadOpener(store, platform)
         self._poster = EventPoster(store, platform, links, metrics)
         self._orphans = OrphanReconciler(store, platform, links)
@@ -80,7 +80,11 @@ class ThreadPublisher:
         Raises Later, ShutOut, Superseded, StoreUnavailable, NotFound.
         """
         async with self._turn(run_id):
-            thread = await self._thread(run_id)
+            run = await self._store.runs.get(run_id)
+            if run.place is not None and run.place.surface != self._surface:
+                await self._relay.catch_up(run)
+                return
+            thread = await self._thread(run)
             if thread is None:
                 return
             placed = await self._placed(thread)
@@ -88,8 +92,8 @@ class ThreadPublisher:
             if placed:
                 await self._post_news(thread)
 
-    async def _thread(self, run_id: str) -> RunThread | None:
-        run, shown = await self._store.runs.get(run_id), await self._recorder.recorded(run_id)
+    async def _thread(self, run: Run) -> RunThread | None:
+        shown = await self._recorder.recorded(run.id)
         if run.place is None:
             return None
         thread = RunThread(
@@ -109,7 +113,7 @@ class ThreadPublisher:
         else:
             return await self._opened(thread)
         await thread.reached(run.seq)
-        await self._on_change([run.requester.principal])
+        await self._recipients.changed([run.requester.principal])
         return False
 
     async def _opened(self, thread: RunThread) -> bool:
@@ -134,7 +138,7 @@ class ThreadPublisher:
             return
         if not news[-1].last:
             self.progress.mark(thread.run.id)
-        await self._on_change(await self._concerned(thread.run, news))
+        await self._recipients.changed(await self._concerned(thread.run, news))
         if not news[-1].last and await self._untold(thread):
             # The cursor stays before the last event, so that the run is delivered again.
             raise Later(UNTOLD_RETRY_DELAY_S, "nobody who may answer a question can be told")
@@ -209,7 +213,7 @@ class ThreadPublisher:
             return
         try:
             async with turn:
-                thread = await self._thread(run_id)
+                thread = await self._thread(await self._store.runs.get(run_id))
                 if thread is not None and not thread.run.status.over:
                     await self._draw(thread, Priority.PROGRESS)
         except Later as later:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import structlog
 
-from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.errors import NotFound
 from bot.core.event import HumanInputRecorded
 from bot.core.ports import Store
 from bot.core.question import Question
-from bot.core.text import visible
 from bot.metrics import Metrics
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.cards import QuestionCard
 from bot.surfaces.chat.delivery.direct import DirectQuestions
 from bot.surfaces.chat.delivery.links import Links
-from bot.surfaces.chat.delivery.rendering import offload, open_message, settled_message, size_of
-from bot.surfaces.chat.delivery.shown_questions import ShownQuestions
+from bot.surfaces.chat.delivery.question_copies import QuestionCopies
+from bot.surfaces.chat.delivery.rendering import settled_message
 from bot.surfaces.chat.delivery.thread import RunThread
-from bot.surfaces.chat.failures import PlatformFailure, Rejected, ShutOut, Unrenderable
+from bot.surfaces.chat.failures import Rejected, ShutOut
 from bot.surfaces.chat.message_keys import Posted, question_message, untold, untold_in
 from bot.surfaces.chat.places import Conversation
-from bot.surfaces.chat.platform import ChatPlatform, Priority
-from bot.surfaces.chat.wording import question_messages, run_messages
-from bot.surfaces.chat.wording.question_messages import Fit
+from bot.surfaces.chat.platform import ChatPlatform
+from bot.surfaces.chat.wording import question_messages
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +33,9 @@ class QuestionPoster:
         self._platform = platform
         self._limits = platform.capabilities.limits
         self._links = links
-        self._shown = ShownQuestions(store, self._limits)
-        self._direct = DirectQuestions(store, platform, metrics, self._post_question)
+        self._copies = QuestionCopies(store, self._limits)
+        self._shown = self._copies.shown
+        self._direct = DirectQuestions(store, platform, metrics, self._copies)
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -56,7 +55,8 @@ class QuestionPoster:
     async def _ask_in_thread(self, thread: RunThread, question: Question, name: str) -> None:
         beside = await self._shown.joinable(thread.run, question, thread.messages) if question.open else None
         if beside is None or not await self._join(thread, question, name, beside):
-            await self._post_question(thread, await self._shown.card(thread.run, question), name)
+            card = await self._shown.card(thread.run, question)
+            await self._copies.post(thread, card, name, thread.conversation)
 
     async def _join(self, thread: RunThread, question: Question, name: str, beside: Posted) -> bool:
         """Add a question to the message of others; False if that message can't be edited."""
@@ -90,50 +90,6 @@ class QuestionPoster:
             if untold_in(thread.messages).get(question_id):
                 await self._direct.ask(thread, question)
 
-    async def _post_question(
-        self, thread: RunThread, card: QuestionCard, name: str, to: Conversation | None = None
-    ) -> None:
-        if not card.open:
-            await thread.post(await settled_message(card, self._limits), name=name, to=to)
-            return
-        try:
-            await self._upload_if_long(thread, card, to)
-            message = await offload(lambda: question_messages.ask(card, self._limits), size_of(card))
-        except (PlatformFailure, StoreUnavailable):
-            raise
-        except Exception:
-            log.exception("a question can't be rendered; asking as text", run_id=card.run_id)
-            await self._ask_as_text(thread, card, name, to)
-            return
-        try:
-            await thread.post(message, name=name, notes=_digest(card), priority=Priority.DECISION, to=to)
-        except Unrenderable as refused:
-            log.warning(
-                "a question's message is refused; asking as text", run_id=card.run_id, code=refused.code
-            )
-            await self._ask_as_text(thread, card, name, to)
-
-    async def _ask_as_text(
-        self, thread: RunThread, card: QuestionCard, name: str, to: Conversation | None
-    ) -> None:
-        await thread.note(keys.asked_in_words(card.question_id), "posted")
-        await self._upload_question(thread, card, to)
-        message = await open_message(card, self._limits, words=True)
-        await thread.post(message, name=name, notes=_digest(card), priority=Priority.DECISION, to=to)
-
-    async def _upload_if_long(self, thread: RunThread, card: QuestionCard, to: Conversation | None) -> None:
-        if await offload(lambda: question_messages.fit(card, self._limits), size_of(card)) is Fit.FILE:
-            await self._upload_question(thread, card, to)
-
-    async def _upload_question(self, thread: RunThread, card: QuestionCard, to: Conversation | None) -> None:
-        """Post all that is to be decided as a file, once in each place; again once it was edited."""
-        file_name = run_messages.file_name(card.title, card.run_id, "question")
-        text = question_messages.full_text(card, self._limits)
-        shown = await offload(lambda: visible(text), len(text))
-        version = f"{card.question_id}:{card.digest}" if card.edited else card.question_id
-        name = keys.file_of(version, to.channel if to else "")
-        await thread.upload(file_name, shown, "The whole question", name=name, to=to)
-
     # ── what changes ────────────────────────────────────────────────────────────────────────────────────
 
     async def show_progress(self, thread: RunThread, recorded: HumanInputRecorded, seq: int) -> None:
@@ -142,18 +98,18 @@ class QuestionPoster:
         if question is None or not question.open:
             return
         card = await self._shown.card(thread.run, question)
-        for channel in self._places(thread, question.id):
-            await self._upload_if_long(thread, card, channel)
+        for conversation in self._conversations(thread, question.id):
+            await self._copies.upload_if_long(thread, card, conversation)
         await self._rewrite_all(thread, question)
         await thread.note(keys.shown_digest(question.id), question.digest)
         if recorded.arguments is not None or recorded.value is not None:
             await self._tell_of_edit(thread, card, seq)
 
-    def _places(self, thread: RunThread, question_id: str) -> list[Conversation | None]:
+    def _conversations(self, thread: RunThread, question_id: str) -> list[Conversation]:
         """The run's thread, and the direct messages in which the question was asked."""
         messages = thread.messages.items()
         direct = (ref for name, ref in messages if keys.is_direct(name, question_id))
-        return [None, *(self._platform.thread_of(Posted.decode(ref)) for ref in direct)]
+        return [thread.conversation, *(self._platform.thread_of(Posted.decode(ref)) for ref in direct)]
 
     async def _tell_of_edit(self, thread: RunThread, card: QuestionCard, seq: int) -> None:
         name = keys.edit_message(seq)
@@ -175,15 +131,7 @@ class QuestionPoster:
 
     async def _rewrite_all(self, thread: RunThread, question: Question) -> None:
         for posted in thread.named(question_message(question.id)):
-            await self._rewrite(thread, question, posted)
-
-    async def _rewrite(self, thread: RunThread, question: Question, posted: Posted) -> None:
-        message = await self._shown.message(thread.run, question, thread.messages, posted)
-        otherwise = None
-        if question.open:
-            card = await self._shown.card(thread.run, question)
-            otherwise = await open_message(card, self._limits, words=True)
-        await thread.rewrite_one(posted, message, Priority.DECISION, otherwise)
+            await self._copies.rewrite(thread, question, posted)
 
     async def remind(self, thread: RunThread, question_id: str, seq: int) -> None:
         """Remind once, wherever the question was asked."""
@@ -204,8 +152,3 @@ class QuestionPoster:
             return await self._store.questions.get(thread.run.id, question_id)
         except NotFound:
             return None
-
-
-def _digest(card: QuestionCard) -> dict[str, str]:
-    """What is recorded with a question, so that a reply in words is held to what was shown."""
-    return {keys.shown_digest(card.question_id): card.digest}

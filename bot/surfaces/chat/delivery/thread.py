@@ -1,6 +1,6 @@
-"""One run's thread: posting into it and rewriting what is there, whatever the platform refuses.
+"""What a surface shows of one run: posting and rewriting its messages, whatever the platform refuses.
 
-Where the thread is closed to us the run goes on in a direct message to its requester.
+Where a run's thread is closed to us the run goes on in a direct message to its requester.
 """
 
 from __future__ import annotations
@@ -42,31 +42,18 @@ class DeliveryRecorder:
             raise Superseded
 
 
-class RunThread:
-    """A run's thread as it was shown so far. Used by one task at a time."""
+class RunMessages:
+    """The messages of one run on a surface. Used by one task at a time."""
 
-    def __init__(
-        self, platform: ChatPlatform, recorder: DeliveryRecorder, run: Run, place: ChatPlace, shown: Delivery
-    ) -> None:
+    def __init__(self, platform: ChatPlatform, recorder: DeliveryRecorder, run: Run, shown: Delivery) -> None:
         self._platform = platform
         self._recorder = recorder
         self.run = run
-        self.place = place
         self.cursor = shown.cursor
         #: What is recorded (`record`), by name: mostly where a message is.
         self.messages = dict(shown.copies)
         #: Names of orphaned messages that were adopted and are still to be reconciled.
         self.adopted = shown.adopted
-
-    @property
-    def moved(self) -> Posted | None:
-        """The direct message in which the run goes on, if its thread is closed to us."""
-        return Posted.decode(self.messages[MOVED]) if MOVED in self.messages else None
-
-    @property
-    def conversation(self) -> Conversation:
-        """Where the run's messages are posted now."""
-        return moved.thread if (moved := self.moved) else self.place.conversation
 
     def named(self, name: str) -> list[Posted]:
         """All messages recorded under this name (`name`, `name:1`, ...)."""
@@ -75,26 +62,26 @@ class RunThread:
 
     # ── posting ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def post(
+    async def post_to(
         self,
+        to: Conversation,
         message: Message,
         *,
         name: str = "",
         notes: Mapping[str, str] | None = None,
         priority: Priority = Priority.NEWS,
-        to: Conversation | None = None,
     ) -> Posted:
-        """Post a message, into the run's thread unless another conversation is given.
+        """Post a message. One with a name is recorded, together with `notes`.
 
-        One with a name is recorded, together with `notes`. Raises Later, Rejected, Superseded.
+        Raises Later, Rejected, Superseded.
         """
-        posted = await self._platform.post(to or self.conversation, message, priority=priority)
+        posted = await self._platform.post(to, message, priority=priority)
         if name:
             await self._record({name: posted.encode(), **(notes or {})})
         return posted
 
-    async def upload(
-        self, file_name: str, content: str, title: str, *, name: str, to: Conversation | None = None
+    async def upload_to(
+        self, to: Conversation, file_name: str, content: str, title: str, *, name: str
     ) -> None:
         """Share a text as a file, once for each name; in parts as messages where files are refused.
 
@@ -103,15 +90,13 @@ class RunThread:
         if name in self.messages:
             return
         try:
-            await self._platform.upload(
-                to or self.conversation, file_name, content, title=title, run_id=self.run.id
-            )
+            await self._platform.upload(to, file_name, content, title=title, run_id=self.run.id)
         except ShutOut:
             raise
         except Rejected as rejected:
             log.warning("a file can't be uploaded; posting text", run_id=self.run.id, code=rejected.code)
             for message in run_messages.in_messages(content, self._platform.capabilities.limits):
-                await self.post(message, to=to)
+                await self.post_to(to, message)
         await self.note(name, "posted")
 
     # ── rewriting ───────────────────────────────────────────────────────────────────────────────────────
@@ -125,7 +110,11 @@ class RunThread:
             await self.rewrite_one(posted, message, priority)
 
     async def rewrite_one(
-        self, posted: Posted, message: Message, priority: Priority, otherwise: Message | None = None
+        self,
+        posted: Posted,
+        message: Message,
+        priority: Priority = Priority.DECISION,
+        otherwise: Message | None = None,
     ) -> None:
         """As `rewrite`, one message; `otherwise` is shown where the message can't be rendered."""
         for form in (message, otherwise or message.without_blocks()):
@@ -165,3 +154,38 @@ class RunThread:
         """Record that everything up to this event is shown. Raises Superseded."""
         self.cursor = seq
         await self._recorder.record(self.run.id, seq)
+
+
+class RunThread(RunMessages):
+    """A run's thread, on the surface where the run lives."""
+
+    def __init__(
+        self, platform: ChatPlatform, recorder: DeliveryRecorder, run: Run, place: ChatPlace, shown: Delivery
+    ) -> None:
+        super().__init__(platform, recorder, run, shown)
+        self.place = place
+
+    @property
+    def moved(self) -> Posted | None:
+        """The direct message in which the run goes on, if its thread is closed to us."""
+        return Posted.decode(self.messages[MOVED]) if MOVED in self.messages else None
+
+    @property
+    def conversation(self) -> Conversation:
+        """Where the run's messages are posted now."""
+        return moved.thread if (moved := self.moved) else self.place.conversation
+
+    async def post(
+        self,
+        message: Message,
+        *,
+        name: str = "",
+        notes: Mapping[str, str] | None = None,
+        priority: Priority = Priority.NEWS,
+    ) -> Posted:
+        """As `post_to`, into the thread."""
+        return await self.post_to(self.conversation, message, name=name, notes=notes, priority=priority)
+
+    async def upload(self, file_name: str, content: str, title: str, *, name: str) -> None:
+        """As `upload_to`, into the thread."""
+        await self.upload_to(self.conversation, file_name, content, title, name=name)

@@ -22,7 +22,7 @@ from bot.surfaces.chat.messages import (
     Time,
     Untrusted,
 )
-from bot.surfaces.chat.plain_text import name, utc
+from bot.surfaces.chat.plain_text import name, utc, where
 from bot.surfaces.chat.shortening import ELLIPSIS, head, length, short
 
 COMMAND = "/crew"
@@ -63,7 +63,7 @@ def _mention(part: Mention) -> str:
     if user := user_id(part.principal):
         return f"<@{user}>"
     group = group_id(part.principal)
-    return f"<!subteam^{group}>" if group else _literal(name(part))
+    return f"<!subteam^{group}>" if group else f"{_literal(name(part))}{where('slack', part)}"
 
 
 def _untrusted(part: Untrusted) -> str:

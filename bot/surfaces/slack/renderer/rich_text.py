@@ -22,7 +22,7 @@ from bot.surfaces.chat.messages import (
     Time,
     Untrusted,
 )
-from bot.surfaces.chat.plain_text import name, untrusted, utc
+from bot.surfaces.chat.plain_text import name, untrusted, utc, where
 from bot.surfaces.chat.shortening import pieces
 from bot.surfaces.slack.renderer.mrkdwn import COMMAND, DATE_FORMAT, group_id, user_id
 
@@ -79,7 +79,7 @@ def _mention(part: Mention) -> Json:
         return {"type": "user", "user_id": user}
     if group := group_id(part.principal):
         return {"type": "usergroup", "usergroup_id": group}
-    return text(name(part))
+    return text(name(part) + where("slack", part))
 
 
 def text(words: str, *styles: str) -> Json:

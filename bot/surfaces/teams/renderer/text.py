@@ -26,7 +26,7 @@ from bot.surfaces.chat.messages import (
     Time,
     Untrusted,
 )
-from bot.surfaces.chat.plain_text import name, untrusted, utc
+from bot.surfaces.chat.plain_text import name, untrusted, utc, where
 from bot.surfaces.teams.conversations import is_channel
 
 Json = dict[str, Any]
@@ -194,7 +194,7 @@ def plain(part: Part, members: Members) -> str:  # noqa: PLR0911 - one for each 
             return untrusted(part) + part.suffix
         case Mention():
             member = members.get(part.principal)
-            return member.name if member else name(part)
+            return member.name if member else name(part) + where("teams", part)
         case Time():
             return utc(part.at)
         case ChannelName():

@@ -46,7 +46,7 @@ def test_a_group_of_slack_is_mentioned_by_its_id_and_others_are_named() -> None:
     assert section["elements"] == [
         {"type": "usergroup", "usergroup_id": "S0FIN"},
         {"type": "text", "text": "@finance"},
-        {"type": "text", "text": "Ada B"},
+        {"type": "text", "text": "Ada B, in Teams"},
     ]
 
 
