@@ -43,6 +43,8 @@ class Facts(Value):
     paused: str | None = None
     #: The time of the retry.
     retry_at: int | None = None
+    #: How many workers died while they ran it, since it last made progress.
+    crashes: int = 0
     #: The number of live workers that run its crew.
     workers: int = 0
     #: The limit of concurrent runs of its crew, and how many execute now.
@@ -62,6 +64,15 @@ class Wait(Value):
     ahead: int | None = None
     #: With `retry`: the time in milliseconds since the epoch.
     until: int | None = None
+
+
+SUSPECTED_CRASHES = 2
+"""After so many crashes a run is delayed, and then executed apart from others."""
+_SUSPECTED = "Two workers died while they ran it. It is tried once more in a few seconds."
+_DEFERRED = (
+    "A worker took it and gave it back, as it could not read what is recorded of it; its log says why. "
+    "It is tried again within a minute."
+)
 
 
 def wait_of(run: Run, facts: Facts) -> Wait | None:
@@ -84,7 +95,7 @@ def _out_of_line(run: Run, facts: Facts) -> Wait | None:
 
 def _suspected(facts: Facts) -> Wait | None:
     if facts.retry_at is not None:
-        words = "Two workers died while they ran it. It is tried once more in a few seconds."
+        words = _SUSPECTED if facts.crashes >= SUSPECTED_CRASHES else _DEFERRED
         return Wait(code=WaitFor.RETRY, message=words, until=facts.retry_at)
     if facts.alone:
         words = "Two workers died while they ran it. It is tried once more, by a worker of its own."

@@ -22,6 +22,7 @@ class _Standing(NamedTuple):
     queue: str | None
     retry_at: float | None
     paused: str | None
+    crashes: str | None
 
 
 class _Crowd(NamedTuple):
@@ -53,6 +54,7 @@ class Waits:
             facts = Facts(
                 paused=stands.paused,
                 retry_at=None if stands.retry_at is None else int(stands.retry_at),
+                crashes=int(stands.crashes or 0),
                 workers=sum(name in offer.crews for offer in offers),
                 limit=max(
                     (most for offer in offers if (most := offer.crews.get(name)) is not None), default=None
@@ -88,7 +90,9 @@ class Waits:
                 batch.hget(redis_keys.run(run.id), "queue")
                 batch.zscore(redis_keys.delayed(shard), run.id)
                 batch.hget(redis_keys.paused(shard), run.place.tenant if run.place else "")
-        return {run.id: _Standing(*batch.results[n * 3 : n * 3 + 3]) for n, run in enumerate(runs)}
+                batch.hget(redis_keys.run(run.id), "crash_count")
+        each = len(_Standing._fields)
+        return {run.id: _Standing(*batch.results[n * each : (n + 1) * each]) for n, run in enumerate(runs)}
 
     async def _ahead(self, runs: Sequence[Run], standing: Mapping[str, _Standing]) -> dict[str, int]:
         """The number of runs of its crew ahead of each of these, by the current turns."""

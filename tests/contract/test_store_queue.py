@@ -345,11 +345,22 @@ async def test_other_reasons(store: RedisStore) -> None:
     await die(store, 2)
     wait = (await store.runs.waits([await store.runs.get(placed)]))[placed]
     assert wait.code == "retry"
+    assert "Two workers died" in wait.message
     assert wait.until is not None
     assert wait.until > await store.clock.now() - 1000
     await asyncio.sleep(RETRY_AFTER)
     await store.clock.tick(LOST)
     assert await said(store, placed) == ("alone", None)
+
+
+async def test_a_run_that_its_worker_gave_back_says_so_and_blames_no_crash(store: RedisStore) -> None:
+    await up(store)
+    claim = await claimed(store)
+    await store.queue.defer(claim, 60)
+    wait = (await store.runs.waits([await store.runs.get(claim.run.id)]))[claim.run.id]
+    assert wait.code == "retry"
+    assert "died" not in wait.message
+    assert "could not read" in wait.message
 
 
 async def test_runs_that_are_taken_wait_for_nothing(store: RedisStore) -> None:

@@ -35,7 +35,9 @@ RUN = Run(
         ),
         (Facts(workers=1, paused="revoked"), WaitFor.PAUSED, "Its workspace is paused: revoked"),
         (Facts(workers=1, paused=""), WaitFor.PAUSED, "Its workspace is paused."),
-        (Facts(workers=1, retry_at=5), WaitFor.RETRY, "tried once more in a few seconds"),
+        (Facts(workers=1, retry_at=5, crashes=2), WaitFor.RETRY, "Two workers died"),
+        (Facts(workers=1, retry_at=5, crashes=1), WaitFor.RETRY, "could not read what is recorded"),
+        (Facts(workers=1, retry_at=5), WaitFor.RETRY, "could not read what is recorded"),
         (Facts(workers=1, alone=True), WaitFor.ALONE, "by a worker of its own"),
     ],
 )
