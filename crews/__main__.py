@@ -13,12 +13,14 @@ from pathlib import Path
 from bot import logging, settings
 from bot.core.crew import Crew
 from bot.core.errors import CrewdeckError
+from bot.core.project import Project
 from bot.processes import worker_environment
 from bot.processes.worker_process import become
 from bot.settings import Settings
 from crews.crewai_adapter import environment, version
 from crews.definitions import catalog
 from crews.projects.entering import enter
+from crews.projects.offering import offer_of
 
 USAGE = "usage: python -m crews worker | list | check [--skip=CREW ...] [FOLDER ...]"
 SKIP = "--skip="
@@ -60,6 +62,8 @@ def work(configured: Settings) -> int:
 
 def list_crews(configured: Settings) -> int:
     """Print the catalogue, a JSON object a line. Without crewai: factories are known by name only."""
+    if configured.project is not None:
+        return _list_project(configured, configured.project)
     known = catalog.read(configured.crew_dirs)
     for problem in known.problems:
         sys.stderr.write(f"{problem}\n")
@@ -72,11 +76,36 @@ def list_crews(configured: Settings) -> int:
     return 0
 
 
+def _list_project(configured: Settings, project: Project) -> int:
+    """The crews of a project are known once its code is imported; its problems are records, too."""
+    offer = offer_of(project, configured)
+    for problem in offer.problems:
+        _print({"problem": f"{problem.name}: {problem.sentence}"})
+    for crew in offer.crews.values():
+        _print(crew.card().model_dump(mode="json"))
+    return 0
+
+
+def _check_project(configured: Settings, project: Project) -> int:
+    """What follows from the CrewAI there, and a finding for each crew, which loading has built once."""
+    _print(dict(version.compare()))
+    offer = offer_of(project, configured)
+    nowhere = {"file": "", "line": 0, "column": 0, "key": ""}
+    for name in offer.crews:
+        _print({"crew": name, "severity": "ok", "code": "", "message": "", "remedy": "", **nowhere})
+    for each in offer.problems:
+        broken = {"crew": each.name, "severity": "error", "code": "crew_broken"}
+        _print({**broken, "message": each.problem, "remedy": each.remedy, **nowhere})
+    return 0
+
+
 def check(configured: Settings, arguments: Sequence[str] = ()) -> int:
     """Print what follows from the installed CrewAI, then all findings about the crews: a JSON object a line.
 
     `arguments`: the folders to look at, without any all that are configured; and names of crews to skip.
     """
+    if configured.project is not None:
+        return _check_project(configured, configured.project)
     folders = [Path(each) for each in arguments if not each.startswith(SKIP)]
     skipped = [each.removeprefix(SKIP) for each in arguments if each.startswith(SKIP)]
     known = catalog.read_only(folders) if folders else catalog.read(configured.crew_dirs)

@@ -25,7 +25,8 @@ from crews.worker.engine import Engine
 from crews.worker.slots import Slots
 
 if TYPE_CHECKING:
-    from crews.building.build import Blueprint, Offer
+    from crews.building.build import Blueprint
+    from crews.building.offer import Offer
 
 ADA = Actor(surface="http", user_id="ada", name="Ada")
 LEASE = 600.0
@@ -52,7 +53,8 @@ class Forgetful:
 
 def _offer() -> Offer:
     from bench import crews
-    from crews.building.build import Offer, PythonCrew
+    from crews.building.build import PythonCrew
+    from crews.building.offer import Offer
 
     return Offer({name: PythonCrew(name, getattr(crews, name)) for name in ("brief", "busy")})
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.commands.announcement import slack_line, teams_line
-from bot.commands.catalogue import check_crews
+from bot.commands.catalogue import check_crews, check_project
 from bot.commands.check import shown_place
 from bot.commands.extras import is_installed
 from bot.core.diagnosis import Finding
@@ -18,6 +18,7 @@ from bot.core.endpoints import Endpoint
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.journal_keys import key_id_of
 from bot.core.text import terminal_safe
+from bot.processes.projects import find_all
 from bot.settings import DOTENV, Settings, load
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
@@ -152,6 +153,8 @@ async def _crews(settings: Settings) -> list[Finding]:
         words, remedy = "this machine runs none", 'To run some: pip install "crewdeck[worker]".'
         return [Finding(subject="Crews", state="off", words=words, remedy=remedy)]
     records = await asyncio.to_thread(check_crews, settings)
+    for project in find_all(settings.projects):
+        records += await asyncio.to_thread(check_project, settings, project)
     found = [_crewai(record) for record in records if "crewai" in record]
     crews = [_crew(record) for record in records if "crew" in record]
     if not crews:

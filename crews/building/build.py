@@ -16,7 +16,6 @@ from crewai.llms.base_llm import BaseLLM
 from pydantic import JsonValue
 
 from bot.core.crew import Crew as Card
-from bot.core.crew import CrewProblem
 from bot.core.policy import Approvers
 from crews.crewai_adapter.agents import manager_texts, prepare
 from crews.crewai_adapter.flow_access import human_feedback_of
@@ -79,14 +78,6 @@ class Blueprint(Protocol):
 
     def build(self, inputs: Inputs) -> Built:
         """A new crew for a run with these inputs. Raises CrewBroken."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """The crews that a worker can run, by name, and why it can't run others."""
-
-    crews: Mapping[str, Blueprint]
-    problems: tuple[CrewProblem, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import structlog
 
 from bot.core.crew import CrewProblem
 from bot.settings import Settings
-from crews.building.build import Blueprint, Offer, YamlCrew
+from crews.building.build import Blueprint, YamlCrew
 from crews.building.importing import Bounded, import_all, refused
+from crews.building.offer import Offer
 from crews.crewai_adapter import class_cache
 from crews.crewai_adapter.openai import build_response_models
 from crews.definitions.catalog import FILES, Catalog

@@ -48,7 +48,7 @@ def _of_state(state: object) -> tuple[Field, ...]:
     """The fields of a flow's state that people can fill in; all of them have a value already."""
     if isinstance(state, BaseModel):
         names = (name for name in type(state).model_fields if name != STATE_ID)
-        found = (_of_model_field(type(state), name) for name in names)
+        found = (_of_model_field(state, name) for name in names)
         return tuple(each for each in found if each is not None)
     values = state if isinstance(state, Mapping) else {}
     return tuple(
@@ -65,15 +65,18 @@ def _of_state(state: object) -> tuple[Field, ...]:
     )
 
 
-def _of_model_field(model: type[BaseModel], name: str) -> Field | None:
+def _of_model_field(state: BaseModel, name: str) -> Field | None:
     """A field of a state as an input; None for one that no form can ask for, such as a list of objects."""
-    declared = model.model_fields[name]
+    declared = type(state).model_fields[name]
     alone: Any = create_model("State", **{name: (declared.annotation, declared)})  # type: ignore[call-overload]
     try:
         (field,) = fields_of_model(alone)
     except ValueError:
         return None
-    # CrewAI makes the state before it has inputs: what is not given keeps its value there.
+    if declared.is_required():  # a declarative flow has the values beside the schema
+        value = getattr(state, name, None)
+        default = value if isinstance(value, str | int | float) else None
+        return field.model_copy(update={"default": None if default == "" else default})
     return field.model_copy(update={"default": None}) if field.default in {"", ()} else field
 
 

@@ -15,8 +15,9 @@ from bot.core.crew import CrewProblem
 from bot.core.project import Project
 from bot.processes.projects import kebab, slug
 from bot.settings import Settings
-from crews.building.build import Blueprint, Offer, PythonCrew, YamlCrew, equipped
+from crews.building.build import Blueprint, PythonCrew, YamlCrew, equipped
 from crews.building.importing import BOUND, Bounded, Mark, refused
+from crews.building.offer import Offer
 from crews.crewai_adapter import install
 from crews.crewai_adapter.kickoff import suppress_console
 from crews.crewai_adapter.openai import build_response_models

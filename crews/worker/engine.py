@@ -18,7 +18,7 @@ from crews.run.lease import Lease
 from crews.run.store_proxy import StoreProxy
 
 if TYPE_CHECKING:
-    from crews.building.build import Offer
+    from crews.building.offer import Offer
     from crews.worker.runtime import Runtime
 
 log = structlog.get_logger(__name__)

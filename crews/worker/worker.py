@@ -28,6 +28,7 @@ from bot.settings import Settings
 from bot.store.clock import keep_time
 from bot.store.open import open_configured
 from crews.definitions.catalog import Catalog, read
+from crews.projects.offering import offer_of
 from crews.run.lease import Lease
 from crews.run.store_proxy import StoreProxy
 from crews.worker.engine import Engine
@@ -38,7 +39,7 @@ from crews.worker.slots import Slots
 from crews.worker.start_rate import StartRate
 
 if TYPE_CHECKING:
-    from crews.building.build import Offer
+    from crews.building.offer import Offer
 
 log = structlog.get_logger(__name__)
 
@@ -145,9 +146,7 @@ class Worker:
 
     def _load(self) -> Offer:
         if self._settings.project is not None:
-            from crews.projects.loading import load  # crewai
-
-            return load(self._settings.project, self._settings)
+            return offer_of(self._settings.project, self._settings)
         from crews.building.loading import offer  # crewai
 
         return offer(self._catalog, self._settings)

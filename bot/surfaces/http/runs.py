@@ -26,7 +26,7 @@ from bot.surfaces.http.operations import RequestContext, reply
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.questions import QuestionViews
 from bot.surfaces.http.questionviews import QuestionView, full
-from bot.surfaces.http.views import CrewsView, CrewView, RunsView, started, summary
+from bot.surfaces.http.views import CrewProblemView, CrewsView, CrewView, RunsView, started, summary
 from bot.surfaces.http.visibility import Visibility
 
 IDEMPOTENCY_KEY_TTL_S = 24 * 3600.0
@@ -43,8 +43,14 @@ class RunRoutes:
         self._starts = starts
 
     async def crews(self, _: RequestContext[None, None]) -> web.Response:
-        crews = await self._store.catalogue.crews()
-        return reply(CrewsView(crews=tuple(CrewView.of(crew) for crew in crews.values())))
+        catalogue = self._store.catalogue
+        crews, problems = await catalogue.crews(), await catalogue.problems()
+        return reply(
+            CrewsView(
+                crews=tuple(CrewView.of(crew) for crew in crews.values()),
+                problems=tuple(CrewProblemView(**each.model_dump()) for each in problems),
+            )
+        )
 
     async def start(self, context: RequestContext[StartBody, None]) -> web.Response:
         actor = context.caller.acting(context.body.on_behalf_of)

@@ -69,10 +69,19 @@ class CrewView(View):
         )
 
 
+class CrewProblemView(View):
+    """Why a crew, or a project, can't be offered."""
+
+    name: str
+    problem: str
+    remedy: str
+
+
 class CrewsView(View):
-    """The crews that workers have announced."""
+    """The crews that workers have announced, and why others can't be offered."""
 
     crews: tuple[CrewView, ...]
+    problems: tuple[CrewProblemView, ...]
 
 
 class WaitView(View):

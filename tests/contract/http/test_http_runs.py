@@ -5,6 +5,7 @@ import asyncio
 import pytest
 import redis
 
+from bot.core.crew import CrewProblem
 from bot.core.fields import Field, FieldType
 from bot.core.question import Action, QuestionKind
 from bot.core.run import RunError
@@ -310,9 +311,17 @@ async def test_what_is_unknown_is_404_everywhere(served: Served) -> None:
     assert (await served.get("/not-a-run/stream")).json()["code"] == "not_found"
 
 
+async def test_what_cannot_be_offered_is_listed_with_the_reason(served: Served) -> None:
+    broken = {"name": "blog", "problem": "blog/crew.py:3: no module", "remedy": "Install it."}
+    await served.store.catalogue.announce("here", [], problems=[CrewProblem(**broken)])
+    assert (await served.get("/crews")).json()["problems"] == [broken]
+
+
 async def test_crews_are_listed_with_their_inputs(served: Served) -> None:
     field = Field(name="topic", required=True, description="What it is about")
     await served.store.catalogue.announce("here", [demo(inputs=(field,), main_input="topic")])
-    [crew] = (await served.get("/crews")).json()["crews"]
+    body = (await served.get("/crews")).json()
+    assert body["problems"] == []
+    [crew] = body["crews"]
     assert (crew["name"], crew["main_input"]) == ("demo", "topic")
     assert crew["inputs"][0]["required"]

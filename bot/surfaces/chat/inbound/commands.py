@@ -127,7 +127,9 @@ class CommandHandlers:
     async def _list(self, actor: Actor) -> Reply:
         """The crews, and what waits for this person."""
         crews = (await self._known_to(actor)).values()
-        return Reply(say=private_messages.catalogue(crews, self._limits, await self._waiting(actor)))
+        problems = await self._store.catalogue.problems()
+        waiting = await self._waiting(actor)
+        return Reply(say=private_messages.catalogue(crews, self._limits, waiting, problems))
 
     async def _waiting(self, actor: Actor) -> list[QuestionCard]:
         """Open questions that this person may decide, also as a member of a group."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core import ids
-from bot.core.crew import Crew
+from bot.core.crew import Crew, CrewProblem
 from bot.core.fields import Field
 from bot.core.policy import ANYONE, Policy
 from bot.core.question import Question
@@ -113,10 +113,16 @@ def unknown_crew(problem: str, meant: str | None, crews: Iterable[str]) -> Messa
     return usage((about, " There is: ", *_names(crews), "."))
 
 
-def catalogue(crews: Iterable[Crew], limits: Limits, waiting: Sequence[QuestionCard] = ()) -> Message:
-    """All crews with their inputs, and what waits for the person who asked."""
+def catalogue(
+    crews: Iterable[Crew],
+    limits: Limits,
+    waiting: Sequence[QuestionCard] = (),
+    problems: Sequence[CrewProblem] = (),
+) -> Message:
+    """All crews with their inputs, those that can't be offered, and what waits for the person who asked."""
     lines = [line for crew in crews for line in _crew(crew)]
-    return _message([*_waiting(waiting), *(lines or [(NO_CREWS,)])], limits)
+    broken = [("⚠ ", Untrusted(each.name), ": ", _text(each.sentence)) for each in problems]
+    return _message([*_waiting(waiting), *(lines or [(NO_CREWS,)]), *broken], limits)
 
 
 def _waiting(waiting: Sequence[QuestionCard]) -> list[Line]:

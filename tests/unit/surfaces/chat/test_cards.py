@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from bot.core.actor import Actor
-from bot.core.crew import Crew
+from bot.core.crew import Crew, CrewProblem
 from bot.core.event import Event, TaskCompleted, TaskStarted
 from bot.core.fields import Field, FieldType
 from bot.core.locales import Locale
@@ -371,6 +371,7 @@ def private(question: Question, title: str, words: str, name: str) -> list[Messa
     settled = question.model_copy(update={"outcome": by_words})
     return [
         private_messages.catalogue([crew] * 3, LIMITS),
+        private_messages.catalogue([], LIMITS, (), [CrewProblem(name=name, problem=words, remedy=words)] * 3),
         private_messages.problems(crew, {name: words}, LIMITS),
         private_messages.fill_in(crew, RUN),
         private_messages.unknown_word(name, "status"),

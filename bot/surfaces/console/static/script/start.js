@@ -12,7 +12,7 @@ export function startView(context, [name]) {
   const node = h("div", { class: "view" }, h("div", {}, title, lead), body);
   const shown = name === undefined ? showCrews : showForm;
   get("/crews").then(
-    ({ crews }) => shown(crews, { title, lead, body, name: decodeURIComponent(name ?? "") }),
+    ({ crews, problems }) => shown(crews, { problems, title, lead, body, name: decodeURIComponent(name ?? "") }),
     (problem) => body.replaceChildren(h("p", { class: "problem", role: "alert" }, problem.message)),
   );
   return { node, title: "Start", close: () => {} };
@@ -20,12 +20,14 @@ export function startView(context, [name]) {
 
 const NO_WORKER = "No worker is up yet: none has announced a crew. Try again in a moment.";
 
-function showCrews(crews, { lead, body }) {
+function showCrews(crews, { lead, body, problems }) {
   write(lead, crews.length ? "Which one shall go to work?" : NO_WORKER);
   const links = crews.map((crew) =>
     h("li", {}, h("a", { href: `#/start/${encodeURIComponent(crew.name)}` }, h("h2", {}, crew.title), crew.description ? h("p", {}, crew.description) : "")),
   );
-  body.replaceChildren(h("ul", { class: "crews" }, links));
+  const broken = problems.map((each) => h("li", {}, `${each.name}: ${each.problem}.${each.remedy ? ` ${each.remedy}` : ""}`));
+  const section = h("section", { hidden: !broken.length }, h("h2", {}, "Can’t be offered"), h("ul", { class: "problem" }, broken));
+  body.replaceChildren(h("ul", { class: "crews" }, links), section);
 }
 
 function showForm(crews, { title, lead, body, name }) {
