@@ -21,6 +21,7 @@ from bot.surfaces.http.wire import (
     Change,
     EventMessage,
     Message,
+    Sink,
     notice,
     of_inbox,
 )
@@ -68,6 +69,9 @@ class InboxFollower:
             if ref.at <= cursor.positions[ref.shard]
             and (cursor.mark is None or (ref.at, ref.shard) > cursor.mark)
         )
+
+    def send_directly(self, sink: Sink) -> None:
+        """Each client has cursors of its own and sees runs of its own, so its task does the work."""
 
     async def next(self, seconds: float) -> Sequence[Message]:
         messages = await self._next(seconds)

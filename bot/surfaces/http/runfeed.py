@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -18,7 +19,7 @@ from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.event import Event, PublishedEvent
 from bot.core.feed import Feed, Signal, run_topic
 from bot.core.ports import Events, Store
-from bot.surfaces.http.wire import RECHECK_INTERVAL_S, RETRY_DELAY_S, Change, EventMessage, of_run
+from bot.surfaces.http.wire import RECHECK_INTERVAL_S, RETRY_DELAY_S, EventMessage, Sink, of_run
 
 MAX_KEPT_EVENTS = 500
 """Messages per channel that are kept for clients that lag; clients further behind read the store."""
@@ -26,6 +27,8 @@ BATCH_SIZE = 500
 """Runs per batch."""
 PAGE_SIZE = 500
 """Events of one run per batch."""
+TOLD_AT_ONCE = 64
+"""Clients that are told of an event without a pause: about a millisecond's work."""
 LINGER_S = 5.0
 """Seconds that a channel is kept after its last client has left."""
 
@@ -38,8 +41,9 @@ class Channel:
         #: The `seq` before the oldest message in the channel.
         self.start = start
         self.messages: list[EventMessage] = []
-        self.changed = Change()
-        self.followers = 0
+        self.followers: set[RunFollower] = set()
+        #: Those who have not been told yet of what is new.
+        self._untold: deque[RunFollower] = deque()
         #: When the last client left.
         self.left_at = 0.0
 
@@ -74,7 +78,16 @@ class Channel:
         gone = max(0, len(self.messages) - MAX_KEPT_EVENTS)
         del self.messages[:gone]
         self.start += gone
-        self.changed.tell()
+        if not self._untold:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._untold = deque(self.followers)
+
+    def _tell(self) -> None:
+        """Tell clients, some at a time: whoever else has something to do has a turn in between."""
+        for _ in range(min(TOLD_AT_ONCE, len(self._untold))):
+            self._untold.popleft().tell()
+        if self._untold:
+            asyncio.get_running_loop().call_soon(self._tell)
 
 
 class RunFollower:
@@ -84,23 +97,56 @@ class RunFollower:
         self._store = store
         self._channel = channel
         self._after = after
+        self._sink: Sink | None = None
+        #: While the client has all events: what wakes its task.
+        self._waiting: asyncio.Future[None] | None = None
+
+    def send_directly(self, sink: Sink) -> None:
+        self._sink = sink
 
     async def next(self, seconds: float) -> Sequence[EventMessage]:
         found = self._channel.after(self._after)
         if found is None:
             found = await self._read()
-        elif not found:
-            await self._channel.changed.wait(seconds)
+        elif not found and seconds > 0:
+            await self._wait(seconds)
             found = self._channel.after(self._after) or ()
         if found:
             self._after = found[-1].seq
         return found
+
+    def tell(self) -> None:
+        """There is something new: send it, or have the task do so. The last event is left to the task."""
+        if self._waiting is None:
+            return
+        for message in self._channel.after(self._after) or ():
+            if self._sink is None or message.last or not self._sink(message):
+                break
+            self._after = message.seq
+        if self._after < self._channel.newest and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait until the task has something to do, for at most `seconds`."""
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        timer = loop.call_later(seconds, _release, self._waiting)
+        try:
+            await self._waiting
+        finally:
+            timer.cancel()
+            self._waiting = None
 
     async def _read(self) -> Sequence[EventMessage]:
         run_id = self._channel.run_id
         if events := await self._store.read(run_id, self._after, PAGE_SIZE):
             return [of_run(event) for event in events]
         raise NotFound("run", run_id)  # it was deleted in the meantime
+
+
+def _release(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 class _Woken(Signal):
@@ -138,11 +184,12 @@ class RunFeed:
     def follow(self, run_id: str, after: int) -> Iterator[RunFollower]:
         """Register a client that reads the run's events after number `after`."""
         channel = self._open(run_id, after)
-        channel.followers += 1
+        follower = RunFollower(self._store.events, channel, after)
+        channel.followers.add(follower)
         try:
-            yield RunFollower(self._store.events, channel, after)
+            yield follower
         finally:
-            channel.followers -= 1
+            channel.followers.discard(follower)
             channel.left_at = time.monotonic()
 
     def behind(self, run_id: str, cursor: str) -> int | None:

@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.surfaces.http.bodies import StreamQuery
 from bot.surfaces.http.operations import RequestContext
-from bot.surfaces.http.streams import Streams, cut_off, open_run
+from bot.surfaces.http.streams import Streams, cut_off, open_run, send_now
 from bot.surfaces.http.wire import HEARTBEAT, RETRY_DELAY_S, SSE_COMMENT, Follower, Message
 
 HEADERS = {
@@ -60,6 +61,8 @@ class SseRoutes:
         with self._streams.entered(context.caller), suppress(ConnectionError, NotFound):
             await response.prepare(context.request)
             await self._write(context.request, response, [*first], plain=plain)
+            if context.request.version >= HttpVersion11:
+                follower.send_directly(partial(_send_now, context.request, plain=plain))
             timings = self._streams.timings
             heartbeat = time.monotonic() + timings.heartbeat
             while await self._streams.still(context.caller):
@@ -83,6 +86,12 @@ class SseRoutes:
         except TimeoutError:
             cut_off(request)
             raise ConnectionResetError("The client takes nothing any more.") from None
+
+
+def _send_now(request: web.Request, message: Message, *, plain: bool) -> bool:
+    """Send a message without waiting; False if the client hasn't taken what was sent before."""
+    chunk = message.plain_sse_chunk if plain else message.sse_chunk
+    return send_now(request, chunk)
 
 
 def _cursor(context: RequestContext[None, StreamQuery]) -> str:

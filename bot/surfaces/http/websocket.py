@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
@@ -20,7 +21,7 @@ from bot.surfaces.http.auth import Caller, KeyRateLimiter
 from bot.surfaces.http.bodies import AnswerMessage, StreamQuery
 from bot.surfaces.http.operations import RequestContext, read_json
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.streams import Streams, cut_off, open_run
+from bot.surfaces.http.streams import Streams, cut_off, open_run, send_now
 from bot.surfaces.http.wire import RETRY_DELAY_S, Follower, Message
 
 CLOSE_TIMEOUT_S = 0.5
@@ -98,6 +99,8 @@ class WebSocketRoutes:
     ) -> None:
         """Send messages until the last event, or until the caller loses access; then close."""
         messages, ended = first, follower is None
+        if follower is not None:
+            follower.send_directly(partial(_send_now, response, context.request))
         try:
             while await self._streams.still(context.caller):
                 for message in messages:
@@ -165,6 +168,11 @@ class Socket:
         if self._run_id is None:
             return await self._answers.find(self._caller, question_id)
         return await self._answers.find_in(self._caller, self._run_id, question_id)
+
+
+def _send_now(response: web.WebSocketResponse, request: web.Request, message: Message) -> bool:
+    """Send a message without waiting; False if the client hasn't taken what was sent before, or has left."""
+    return not response.closed and send_now(request, message.frame)
 
 
 def _parse(message: WSMessage) -> object:

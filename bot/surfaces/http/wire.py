@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,10 +24,33 @@ A single line without an empty line after it, because some clients treat that as
 """
 
 
+FINAL_TEXT = 0x81
+"""The first byte of a frame: a text, and all of it."""
+SHORT_FRAME = 126
+"""Shorter texts have their length in the second byte."""
+
+
 def sse(name: str, data: bytes, cursor: str = "") -> bytes:
     """Encode an SSE event. Without a cursor, clients keep their last one."""
     head = f"id: {cursor}\nevent: {name}\n" if cursor else f"event: {name}\n"
     return b"".join((head.encode(), SSE_RETRY, b"data: ", data, b"\n\n"))
+
+
+def chunk(block: bytes) -> bytes:
+    """A chunk of HTTP/1.1's chunked encoding (RFC 9112, 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(block), block)
+
+
+def text_frame(data: bytes) -> bytes:
+    """A final, unmasked text frame (RFC 6455, 5.2)."""
+    size = len(data)
+    if size < SHORT_FRAME:
+        head = struct.pack("!BB", FINAL_TEXT, size)
+    elif size < 1 << 16:
+        head = struct.pack("!BBH", FINAL_TEXT, 126, size)
+    else:
+        head = struct.pack("!BBQ", FINAL_TEXT, 127, size)
+    return head + data
 
 
 @dataclass(frozen=True)
@@ -48,6 +72,21 @@ class Message:
     def plain_sse(self) -> bytes:
         """The encoding for `/{run_id}/stream`, which uses other event names."""
         return self.sse
+
+    @cached_property
+    def sse_chunk(self) -> bytes:
+        """`sse` as a chunk of HTTP's chunked encoding."""
+        return chunk(self.sse)
+
+    @cached_property
+    def plain_sse_chunk(self) -> bytes:
+        """`plain_sse` as a chunk of HTTP's chunked encoding."""
+        return chunk(self.plain_sse)
+
+    @cached_property
+    def frame(self) -> bytes:
+        """The message as a frame of a WebSocket, from the server."""
+        return text_frame(self.data)
 
 
 @dataclass(frozen=True)
@@ -108,6 +147,14 @@ RETRY_DELAY_S = 0.5
 """The retry delay while the store is unavailable."""
 
 
+Sink = Callable[[Message], bool]
+"""Sends a message to one client at once; False if that is not possible now, and nothing was sent.
+
+It must not wait: one event is sent to all clients of a run in turn, which takes a fraction of the time that
+waking a task for each of them would.
+"""
+
+
 class Follower(Protocol):
     """The position of one client in a stream. It has no queue, so slow clients use no memory."""
 
@@ -116,6 +163,9 @@ class Follower(Protocol):
 
         Raises StoreUnavailable.
         """
+
+    def send_directly(self, sink: Sink) -> None:
+        """From now on messages may be handed to `sink` as they come; `next` has what it doesn't take."""
 
 
 class Change:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,7 +13,8 @@ import pytest
 from bot.core.event import PublishedEvent
 from bot.core.feed import Feed, run_topic
 from bot.core.ports import Store
-from bot.surfaces.http.runfeed import RunFeed, RunFollower
+from bot.surfaces.http.runfeed import TOLD_AT_ONCE, RunFeed, RunFollower
+from bot.surfaces.http.wire import EventMessage, Message
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"
 OTHER = "0d3b7c1e-3f3a-5a55-8e0e-1c6f1d9b7c22"
@@ -102,3 +104,81 @@ async def test_a_new_connection_has_everything_read(following: Following) -> Non
         await following.reads_since()
         following.fed.wake_all()
         assert await following.reads_since() == [{RUN: 3, OTHER: 0}]
+
+
+# ── sending directly ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Client:
+    """What one client was sent directly, as long as it takes something."""
+
+    sent: list[int] = field(default_factory=list)
+    takes: int = 1000
+
+    def sink(self, message: Message) -> bool:
+        if len(self.sent) >= self.takes:
+            return False
+        self.sent.append(cast("EventMessage", message).seq)
+        return True
+
+
+async def read_on(follower: RunFollower) -> list[int]:
+    """What the client's task gets, until there is nothing more for a while."""
+    found: list[int] = []
+    while messages := await follower.next(0.05):
+        found += [message.seq for message in messages]
+    return found
+
+
+async def test_who_waits_is_sent_events_as_they_come_and_the_last_one_by_its_task(
+    following: Following,
+) -> None:
+    client = Client()
+    with following.runs.follow(RUN, 3) as follower:
+        follower.send_directly(client.sink)
+        following.fed.wake((TOPIC,), (published(4),))
+        assert await seqs(follower) == [4]  # It did not wait.
+        reading = asyncio.create_task(read_on(follower))
+        await asyncio.sleep(0)
+        following.fed.wake((TOPIC,), (published(5), published(6)))
+        following.fed.wake((TOPIC,), (published(7, '{"type": "run_completed", "result": "done"}'),))
+        assert await reading == [7]
+        assert client.sent == [5, 6]
+
+
+@pytest.mark.parametrize("takes", range(6))
+async def test_whatever_a_client_takes_directly_it_gets_each_event_once_and_in_order(
+    following: Following, takes: int
+) -> None:
+    client = Client(takes=takes)
+    with following.runs.follow(RUN, 0) as follower:
+        follower.send_directly(client.sink)
+        reading = asyncio.create_task(read_on(follower))
+        for seq in range(1, 7):
+            await asyncio.sleep(0)
+            following.fed.wake((TOPIC,), (published(seq),))
+        assert client.sent == [*range(1, takes + 1)]
+        assert client.sent + await reading == [*range(1, 7)]
+
+
+async def test_many_clients_are_told_in_turns_and_one_that_leaves_meanwhile_is_left_out(
+    following: Following,
+) -> None:
+    clients = [Client() for _ in range(3 * TOLD_AT_ONCE)]
+    with ExitStack() as stack:
+        followers = [stack.enter_context(following.runs.follow(RUN, 0)) for _ in clients]
+        for follower, client in zip(followers, clients, strict=True):
+            follower.send_directly(client.sink)
+        reading = [asyncio.create_task(read_on(each)) for each in followers]
+        await asyncio.sleep(0)
+        following.fed.wake((TOPIC,), (published(1),))
+        following.fed.wake((TOPIC,), (published(2),))
+        await asyncio.sleep(0)
+        untold = [number for number, client in enumerate(clients) if not client.sent]
+        assert len(untold) == len(clients) - TOLD_AT_ONCE
+        leaves = untold[0]
+        reading.pop(leaves).cancel()
+        assert await asyncio.gather(*reading) == [[]] * len(reading)
+        assert clients.pop(leaves).sent in ([], [1, 2])  # Perhaps it was told just before it left.
+        assert all(client.sent == [1, 2] for client in clients)
