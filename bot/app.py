@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -20,13 +21,16 @@ from bot.core.errors import SettingsError
 from bot.core.feed import Feed
 from bot.core.sessions import Vouch
 from bot.core.tasks import run_alongside
+from bot.delivery import count_delivering, delivering
 from bot.metrics import Metrics
+from bot.processes.delivery_process import DeliverySupervisor
 from bot.processes.project_problems import ProjectProblems
 from bot.processes.projects import find_all
 from bot.processes.supervisor import Supervisor
 from bot.settings import Settings
 from bot.store.clock import keep_time
 from bot.store.open import open_configured
+from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.connection import Status
 from bot.surfaces.console.surface import Console, console_url
 from bot.surfaces.http.api import open_api
@@ -34,7 +38,7 @@ from bot.surfaces.http.probes import Probes
 from bot.surfaces.http.site import serving
 from bot.surfaces.throttle import WrongKeys
 from bot.surfaces.trust import LocalTrust
-from bot.surfaces.webhooks.surface import open_webhooks
+from bot.surfaces.webhooks.surface import follow_endpoints
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +66,8 @@ class App:
     feed: Feed
     metrics: Metrics
     supervisor: Supervisor
+    #: Of the delivery process; None if nothing is delivered from here, or by this process itself.
+    delivery: DeliverySupervisor | None
     #: The address for people and programs.
     url: str
     #: The chat platforms that are configured, by name.
@@ -70,6 +76,18 @@ class App:
     trust: LocalTrust
     #: Messages about the API for the operator.
     notices: Sequence[str]
+
+    def stop(self) -> None:
+        """Ask all processes that belong to this one to stop."""
+        self.supervisor.stop()
+        if self.delivery is not None:
+            self.delivery.stop()
+
+    def kill(self) -> None:
+        """End all processes that belong to this one at once."""
+        self.supervisor.kill()
+        if self.delivery is not None:
+            self.delivery.kill()
 
 
 @asynccontextmanager
@@ -93,22 +111,29 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             supervisor.run(),
         )
         await stack.enter_async_context(run_alongside(*tasks))
-        await stack.enter_async_context(open_webhooks(settings, store, feed, metrics))
+        await follow_endpoints(settings, store)
         url = url_of(listener)
-        chats = await _open_chats(stack, settings, store, feed, metrics, console_url(settings, url))
+        ack_priority, at = AckPriority(), console_url(settings, url)
+        delivery = await _open_delivery(stack, settings, store, feed, metrics, ack_priority, at)
+        chats = await _open_chats(stack, settings, store, feed, metrics, ack_priority, at)
         trust, wrong_keys = await _trust(settings, store), WrongKeys()
         console = Console(settings, store, trust, wrong_keys, _vouching(chats))
         api = await stack.enter_async_context(
             open_api(settings, store, feed, console.authenticator, trust=trust, wrong_keys=wrong_keys)
         )
-        probes = Probes(store, metrics, lambda: {name: chat.status().up for name, chat in chats.items()})
+        probes = Probes(
+            store,
+            metrics,
+            surfaces=lambda: {name: chat.status().up for name, chat in chats.items()},
+            delivering=partial(count_delivering, store.memory) if settings.delivers else None,
+        )
         routes = [
             *probes.routes(),
             *console.routes(),
             *(each for chat in chats.values() for each in chat.routes),
         ]
         await stack.enter_async_context(serving(routes, listener, api))
-        yield App(settings, store, feed, metrics, supervisor, url, chats, trust, api.notices)
+        yield App(settings, store, feed, metrics, supervisor, delivery, url, chats, trust, api.notices)
 
 
 async def _trust(settings: Settings, store: RedisStore) -> LocalTrust:
@@ -127,19 +152,49 @@ async def _trust(settings: Settings, store: RedisStore) -> LocalTrust:
         return LocalTrust(exposed_by)
 
 
+async def _open_delivery(
+    stack: AsyncExitStack,
+    settings: Settings,
+    store: RedisStore,
+    feed: Feed,
+    metrics: Metrics,
+    ack_priority: AckPriority,
+    console: str,
+) -> DeliverySupervisor | None:
+    """Have delivered what is to be delivered, in the way that the settings say."""
+    if not settings.delivers or settings.delivery == "none":
+        return None
+    if settings.delivery == "inside":
+        await stack.enter_async_context(delivering(settings, store, feed, metrics, ack_priority, console))
+        return None
+    supervisor = DeliverySupervisor(metrics, console)
+    await stack.enter_async_context(run_alongside(supervisor.run()))
+    return supervisor
+
+
 async def _open_chats(
-    stack: AsyncExitStack, settings: Settings, store: RedisStore, feed: Feed, metrics: Metrics, console: str
+    stack: AsyncExitStack,
+    settings: Settings,
+    store: RedisStore,
+    feed: Feed,
+    metrics: Metrics,
+    ack_priority: AckPriority,
+    console: str,
 ) -> dict[str, ChatSurface]:
-    """The chat platforms that are configured. Imported late, because their libraries are slow to load."""
+    """The receiving parts of the configured chat platforms. Imported late: their libraries load slowly."""
     chats: dict[str, ChatSurface] = {}
     if settings.slack_on:
         from bot.surfaces.slack.surface import open_slack
 
-        chats["slack"] = await stack.enter_async_context(open_slack(settings, store, feed, metrics, console))
+        chats["slack"] = await stack.enter_async_context(
+            open_slack(settings, store, feed, metrics, ack_priority, console)
+        )
     if settings.teams_on:
         from bot.surfaces.teams.surface import open_teams
 
-        chats["teams"] = await stack.enter_async_context(open_teams(settings, store, feed, metrics, console))
+        chats["teams"] = await stack.enter_async_context(
+            open_teams(settings, store, feed, metrics, ack_priority, console)
+        )
     return chats
 
 

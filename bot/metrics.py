@@ -1,22 +1,15 @@
-"""Prometheus metrics of this process and of the store."""
+"""Metrics of this process and of the store; Prometheus' library is loaded when somebody asks for them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from types import MappingProxyType
-
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
+from typing import NamedTuple
 
 from bot.core.lists import Totals
-from bot.core.question import Action
-from bot.core.run import RunStatus
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ACK_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
@@ -25,46 +18,117 @@ NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 NO_SURFACES: Mapping[str, bool] = MappingProxyType({})
 
 
+class Increment(NamedTuple):
+    """By how much a counter grew."""
+
+    counter: str
+    labels: tuple[str, ...]
+    by: float
+
+
+class Counter:
+    """Counts, for each combination of labels."""
+
+    def __init__(self, name: str, words: str, labels: Sequence[str] = ()) -> None:
+        self.name = name
+        self.words = words
+        self.label_names = tuple(labels)
+        self.counts: defaultdict[tuple[str, ...], float] = defaultdict(float)
+        if not labels:
+            self.counts[()] = 0.0
+
+    def inc(self, *labels: str, by: float = 1) -> None:
+        if len(labels) != len(self.label_names):
+            raise ValueError(f"{self.name} has the labels {self.label_names}")
+        self.counts[labels] += by
+
+
+class Histogram:
+    """The distribution of values, for each value of a label."""
+
+    def __init__(self, name: str, words: str, label: str, bounds: Sequence[float]) -> None:
+        self.name = name
+        self.words = words
+        self.label_name = label
+        self._bounds = tuple(bounds)
+        self._counts: dict[str, list[int]] = {}
+        self.sums: defaultdict[str, float] = defaultdict(float)
+
+    def observe(self, label: str, value: float) -> None:
+        counts = self._counts.setdefault(label, [0] * (len(self._bounds) + 1))
+        counts[bisect_left(self._bounds, value)] += 1
+        self.sums[label] += value
+
+    def buckets(self, label: str) -> list[tuple[str, float]]:
+        """Upper bounds, and how many values are not above them."""
+        bounds = [*map(str, self._bounds), "+Inf"]
+        return [*zip(bounds, map(float, accumulate(self._counts[label])), strict=True)]
+
+
 class Metrics:
     """The counters of this process, created in the composition root."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
         self.acks = Histogram(
             "crewdeck_ack_seconds",
             "Time from a surface's request to its acknowledgement.",
-            ["kind"],
-            buckets=ACK_BUCKETS,
-            registry=self.registry,
+            "kind",
+            ACK_BUCKETS,
         )
         self.web_api_calls = Counter(
             "crewdeck_web_api_calls",
             "Calls of the chat platforms' APIs by method and result; Teams' methods begin with teams.",
             ["method", "result"],
-            registry=self.registry,
         )
         self.web_api_retries = Counter(
             "crewdeck_web_api_retries",
             "Calls of the chat platforms' APIs that have to be retried.",
             ["method"],
-            registry=self.registry,
         )
         self.untold = Counter(
             "crewdeck_untold_questions",
             "Questions for which nobody who may answer could be notified.",
-            registry=self.registry,
         )
         self.webhook_tries = Counter(
             "crewdeck_webhook_tries",
             "Attempts to deliver events by endpoint and result (delivered, missed), and events given_up.",
             ["endpoint", "result"],
-            registry=self.registry,
         )
         self.worker_restarts = Counter(
             "crewdeck_worker_restarts",
             "Workers of this process that crashed and were restarted.",
-            registry=self.registry,
         )
+        self.delivery_restarts = Counter(
+            "crewdeck_delivery_restarts",
+            "Delivery processes of this process that crashed and were restarted.",
+        )
+        self.counters = (
+            self.web_api_calls,
+            self.web_api_retries,
+            self.untold,
+            self.webhook_tries,
+            self.worker_restarts,
+            self.delivery_restarts,
+        )
+        self._reported: dict[tuple[str, tuple[str, ...]], float] = {}
+
+    def increments(self) -> list[Increment]:
+        """What was counted since the last call: a delivery process reports it to its parent."""
+        found = []
+        for counter in self.counters:
+            for labels, count in counter.counts.items():
+                before = self._reported.get((counter.name, labels), 0)
+                if count > before:
+                    found.append(Increment(counter.name, labels, count - before))
+                    self._reported[counter.name, labels] = count
+        return found
+
+    def add(self, increments: Sequence[Increment]) -> None:
+        """Count what another process reported. Raises ValueError if a counter has other labels."""
+        counters = {counter.name: counter for counter in self.counters}
+        for name, labels, by in increments:
+            if name in counters:
+                counters[name].inc(*labels, by=by)
 
     def text(
         self,
@@ -72,95 +136,13 @@ class Metrics:
         now: int,
         unreadable: Mapping[str, int] = NO_COUNTS,
         surfaces: Mapping[str, bool] = NO_SURFACES,
+        delivering: int | None = None,
     ) -> bytes:
         """All metrics in Prometheus' text format. `totals=None` reports the store as unavailable.
 
         `unreadable`: the number of unreadable records by kind. `surfaces`: the enabled surfaces, and whether
-        each is connected.
+        each is connected. `delivering`: the number of processes that deliver, if it is known.
         """
-        shared = CollectorRegistry()
-        shared.register(_Unreadable(unreadable))
-        shared.register(_Surfaces(surfaces))
-        shared.register(_StoreFigures(totals, now))
-        return generate_latest(self.registry) + generate_latest(shared)
+        from bot.exposition import exposition  # late: prometheus_client is loaded once somebody asks
 
-
-class _Unreadable(Collector):
-    """The records that this process could not read."""
-
-    def __init__(self, counts: Mapping[str, int]) -> None:
-        self._counts = counts
-
-    def collect(self) -> Iterator[Metric]:
-        words = "Stored records that this process can't read."
-        family = GaugeMetricFamily("crewdeck_unreadable_records", words, labels=["kind"])
-        for kind, count in sorted(self._counts.items()):
-            family.add_metric([kind], count)
-        yield family
-
-
-class _Surfaces(Collector):
-    """Whether this process is connected to the enabled chat platforms."""
-
-    def __init__(self, up: Mapping[str, bool]) -> None:
-        self._up = up
-
-    def collect(self) -> Iterator[Metric]:
-        words = "Whether this process is connected to the surface."
-        family = GaugeMetricFamily("crewdeck_surface_up", words, labels=["surface"])
-        for name, up in sorted(self._up.items()):
-            family.add_metric([name], up)
-        yield family
-
-
-class _StoreFigures(Collector):
-    """Totals of the whole store: equal on all instances, so aggregate by maximum instead of sum."""
-
-    def __init__(self, totals: Totals | None, now: int) -> None:
-        self._totals = totals
-        self._now = now
-
-    def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily(
-            "crewdeck_store_up", "Whether the store answers.", value=self._totals is not None
-        )
-        if self._totals is not None:
-            yield from _figures(self._totals, self._now)
-
-
-def _figures(totals: Totals, now: int) -> Iterator[Metric]:
-    runs = GaugeMetricFamily("crewdeck_runs", "Stored runs by state.", labels=["state"])
-    for state in RunStatus:
-        runs.add_metric([state], totals.runs.get(state, 0))
-    yield runs
-    queued = GaugeMetricFamily(
-        "crewdeck_queued", "Queued runs by crew and kind of queue.", labels=["crew", "queue"]
-    )
-    for name, number in totals.queued.items():
-        kind, _, crew = name.partition(":")
-        queued.add_metric([crew, kind], number)
-    yield queued
-    yield GaugeMetricFamily("crewdeck_questions_open", "Open questions.", totals.questions_open)
-    oldest = totals.oldest_question_at
-    age = 0.0 if oldest is None else max(0, now - oldest) / 1000
-    yield GaugeMetricFamily("crewdeck_oldest_question_seconds", "Age of the oldest open question.", age)
-    yield GaugeMetricFamily("crewdeck_workers", "Live workers.", len(totals.workers))
-    yield GaugeMetricFamily(
-        "crewdeck_redis_replicas",
-        "Connected replicas of the primary with the fewest.",
-        totals.replicas,
-    )
-    answers = CounterMetricFamily("crewdeck_answers", "Settled questions by action.", labels=["action"])
-    for action in Action:
-        answers.add_metric([action], totals.answers.get(action, 0))
-    yield answers
-    yield _time_to_answer(totals)
-
-
-def _time_to_answer(totals: Totals) -> Metric:
-    people = sum(count for action, count in totals.answers.items() if action != Action.EXPIRE)
-    bounds = sorted(totals.answer_seconds.items(), key=lambda each: float(each[0]))
-    buckets = [(str(float(bound)), float(count)) for bound, count in bounds]
-    family = HistogramMetricFamily("crewdeck_answer_seconds", "Time until people settled a question.")
-    family.add_metric([], [*buckets, ("+Inf", float(people))], totals.answer_seconds_sum)
-    return family
+        return exposition(self, totals, now, unreadable, surfaces, delivering)

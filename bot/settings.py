@@ -108,6 +108,10 @@ class Settings(BaseSettings):
     #: Seconds that a stopping worker gives its runs. `serve` as a whole ends within 10 s.
     drain: float = Field(5, alias="CREWDECK_DRAIN", ge=0)
 
+    #: Where messages to chat platforms and webhooks are sent from: a process that `serve` starts, `serve`
+    #: itself, or other machines only (`crewdeck deliver`).
+    delivery: Literal["process", "inside", "none"] = Field("process", alias="CREWDECK_DELIVERY")
+
     #: Seconds that a run waits for people in a worker's memory before it is parked.
     hot_window: float = Field(60, alias="CREWDECK_HOT_WINDOW", ge=0)
     #: Waiting runs in memory, each of which has threads. Beyond the limit, the longest waiting are parked.
@@ -309,6 +313,11 @@ class Settings(BaseSettings):
         """Whether Teams is configured: the app, its tenant, and how it proves to Teams who it is."""
         proof = self.teams_app_password or self.teams_outbound_token or self.teams_managed_identity
         return bool(self.teams_app_id and self.teams_tenant_id and proof)
+
+    @property
+    def delivers(self) -> bool:
+        """Whether there is anything to deliver to: a chat platform, or webhooks."""
+        return bool(self.slack_on or self.teams_on or self.webhooks or self.webhook_urls)
 
     @property
     def teams_peer_is_local(self) -> bool:

@@ -102,6 +102,20 @@ def worker(
 
 
 @command(app)
+def deliver() -> int:
+    """Send to chat platforms and webhooks for the same store, on this machine or another."""
+    from bot.commands.deliver import deliver_until_stopped
+    from bot.processes.worker_environment import hide_from_processes_of_this_user
+    from bot.settings import load
+
+    hide_from_processes_of_this_user()
+    settings = load()
+    if settings.teams_on:
+        require("teams")
+    return deliver_until_stopped(settings, settings.public_url.rstrip("/"))
+
+
+@command(app)
 def doctor() -> int:
     """Check settings, Redis, Slack, Teams and every crew, and name remedies."""
     from bot.commands.doctor import examine

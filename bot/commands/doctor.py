@@ -18,11 +18,14 @@ from bot.core.endpoints import Endpoint
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.journal_keys import key_id_of
 from bot.core.text import terminal_safe
+from bot.delivery import count_delivering
 from bot.processes.projects import find_all
 from bot.settings import DOTENV, Settings, load
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
+from bot.store.open import open_configured
 from bot.store.write_concern import WriteConcern
+from bot.surfaces.chat.presence import count_present
 
 MARKS = {
     "ok": ("ok    ", "32"),
@@ -34,6 +37,8 @@ MARKS = {
 
 NO_MODEL = "missing_model"
 """The code of a crew without a model while no default is set: not configured yet, so it is no fault."""
+
+CHATS = ("slack", "teams")
 
 Check = Callable[[Settings], Awaitable[list[Finding]]]
 
@@ -54,7 +59,7 @@ def examine() -> int:
 
 async def _all(settings: Settings) -> bool:
     """Run the checks concurrently, and print their findings in a fixed order."""
-    checks: tuple[Check, ...] = (_store, _journals, _slack, _teams, _webhooks, _crews)
+    checks: tuple[Check, ...] = (_store, _journals, _slack, _teams, _webhooks, _delivery, _crews)
     broken = False
     for under_way in [asyncio.ensure_future(_safely(check, settings)) for check in checks]:
         for finding in await under_way:
@@ -146,6 +151,26 @@ def _endpoint(endpoint: Endpoint) -> Finding:
         remedy = "Take the old one out once the receiver has the new one."
         return Finding(subject=subject, state="ok", words=f"{words}; two secrets sign", remedy=remedy)
     return Finding(subject=subject, state="ok", words=words)
+
+
+async def _delivery(settings: Settings) -> list[Finding]:
+    """Whether anything delivers, if there is anything to deliver to."""
+    if not settings.delivers:
+        return []
+    async with open_configured(settings) as store:
+        processes = await count_delivering(store.memory)
+        receives = any([await count_present(each, store.memory, "web") for each in CHATS])
+    if processes:
+        words = f"{processes} process{'es' if processes > 1 else ''} send to chat platforms and webhooks"
+        return [Finding(subject="Delivery", state="ok", words=words)]
+    if not receives and settings.delivery != "none":
+        words = "nothing is sent while `crewdeck serve` doesn't run"
+        return [Finding(subject="Delivery", state="off", words=words)]
+    words, remedy = (
+        "no process sends to chat platforms and webhooks",
+        "Run `crewdeck deliver`, or see the log.",
+    )
+    return [Finding(subject="Delivery", state="warning", words=words, remedy=remedy)]
 
 
 async def _crews(settings: Settings) -> list[Finding]:

@@ -74,9 +74,9 @@ class _Serving:
         )
 
     def _stop(self, work: asyncio.Task[None]) -> None:
-        """Stop gracefully at the first signal; kill the workers at the second."""
+        """Stop gracefully at the first signal; kill workers and delivery at the second."""
         if self._app is not None:
-            self._app.supervisor.kill() if self._asked else self._app.supervisor.stop()
+            self._app.kill() if self._asked else self._app.stop()
         if not self._asked:
             self._asked = True
             log.info("Stopping")

@@ -39,6 +39,7 @@ IMPORTED = (
         "crews.building.loading",
         "bot.commands.serve",
         "bot.surfaces.slack.surface",
+        "bot.surfaces.slack.delivery",
         "crewdeck",
     ),
     *("openai.resources", "httpcore", "h11", "anyio._backends._asyncio"),

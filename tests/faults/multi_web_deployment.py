@@ -40,7 +40,8 @@ class MultiWebDeployment:
 
     def web(self, **settings: str) -> Web:
         """One more web process."""
-        slack = slack_settings(self.on.slack, "http")
+        # A machine of its own: what kills it kills its deliveries too.
+        slack = slack_settings(self.on.slack, "http") | {"CREWDECK_DELIVERY": "inside"}
         del slack["CREWDECK_CONFIG_DIR"]
         return self.processes.web(**slack | settings)
 

@@ -59,6 +59,7 @@ def test_ready_although_slack_is_away_says_so() -> None:
     with Server.started(env=env, wait="announced") as server:
         status, body = server.get("/ready")
         assert status == 200
+        assert isinstance(body.pop("delivery"), bool)
         assert body == {"ready": True, "redis": True, "worker": False, "surfaces": {"slack": False}}
         assert 'crewdeck_surface_up{surface="slack"} 0.0' in server.get("/metrics")[1]
 

@@ -1,4 +1,4 @@
-"""Which web processes are up: each one records a heartbeat in the store every second."""
+"""Which processes are up, by role: each one records a heartbeat in the store every second."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import structlog
 
@@ -20,11 +21,22 @@ TTL_S = 6.0
 """A process without a heartbeat for this long counts as gone."""
 
 
-class Presence:
-    """This process among the web processes of this store. A lost heartbeat is made up for by the next one."""
+Role = Literal["web", "delivery"]
+"""What a process does for a surface: receive (`web`), or deliver."""
 
-    def __init__(self, surface: str, memory: Memory, owner: str) -> None:
-        self._name = f"{surface}:web"
+
+async def count_present(surface: str, memory: Memory, role: Role) -> int:
+    """How many processes of a role are up. Raises StoreUnavailable."""
+    now = time.time()
+    seen = _heartbeats(await memory.recall(f"{surface}:{role}") or "{}")
+    return sum(now - at < TTL_S for at in seen.values())
+
+
+class Presence:
+    """This process among those of its role. A lost heartbeat is made up for by the next one."""
+
+    def __init__(self, surface: str, memory: Memory, owner: str, role: Role = "web") -> None:
+        self._name = f"{surface}:{role}"
         self._memory = memory
         self.owner = owner
         #: How many processes are up, this one included.
@@ -47,7 +59,7 @@ class Presence:
             log.info("the store is away: this process can't sign off")
 
     async def others_alive(self) -> frozenset[str]:
-        """The other web processes. Takes a few heartbeats to tell a living one from one that was killed."""
+        """The other processes. Takes a few heartbeats to tell a living one from one that was killed."""
         before = await self._others()
         if not before:
             return frozenset()
@@ -97,5 +109,5 @@ def _heartbeats(stored: str) -> dict[str, float]:
     try:
         return {str(owner): float(at) for owner, at in json.loads(stored).items()}
     except (ValueError, TypeError, AttributeError):
-        log.warning("the heartbeats of web processes can't be read; they are written anew")
+        log.warning("the heartbeats of processes can't be read; they are written anew")
         return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,6 +25,8 @@ class Probes:
     metrics: Metrics
     #: The enabled surfaces, and whether each is connected.
     surfaces: Callable[[], Mapping[str, bool]]
+    #: The number of processes that deliver for this store; None if there is nothing to deliver to.
+    delivering: Callable[[], Awaitable[int]] | None
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -35,23 +37,36 @@ class Probes:
     async def ready(self, _: web.Request) -> web.Response:
         """Readiness: 200 while the store answers, else 503.
 
-        Workers and chat platforms are only reported in the body, because the console and the API work without
-        them.
+        Workers, chat platforms and delivery are only reported in the body, because the console and the API
+        work without them.
         """
-        totals = await self._totals()
+        totals, delivering = await self._totals(), await self._delivering()
         ready = totals is not None
         body = {
             "ready": ready,
             "redis": ready,
             "worker": bool(totals and totals.workers),
             "surfaces": dict(self.surfaces()),
+            **({} if self.delivering is None else {"delivery": bool(delivering)}),
         }
         return web.json_response(body, status=200 if ready else 503)
 
     async def figures(self, _: web.Request) -> web.Response:
         now = round(time.time() * 1000)
-        text = self.metrics.text(await self._totals(), now, self.store.health.unreadable(), self.surfaces())
+        text = self.metrics.text(
+            await self._totals(),
+            now,
+            self.store.health.unreadable(),
+            self.surfaces(),
+            await self._delivering(),
+        )
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
+
+    async def _delivering(self) -> int | None:
+        try:
+            return None if self.delivering is None else await self.delivering()
+        except StoreUnavailable:
+            return None
 
     async def _totals(self) -> Totals | None:
         try:

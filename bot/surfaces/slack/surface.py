@@ -1,4 +1,4 @@
-"""The Slack surface: everything that runs for it, opened and closed together."""
+"""The Slack surface: everything that receives for it, opened and closed together."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.connection import Status, resume
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
-from bot.surfaces.chat.delivery.outbox import OutboxWorker
-from bot.surfaces.chat.delivery.recipients import Recipients
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.presence import Presence
@@ -70,15 +68,15 @@ class SlackSurface:
 
 @asynccontextmanager
 async def open_slack(
-    settings: Settings, store: Store, feed: Feed, metrics: Metrics, console: str
+    settings: Settings, store: Store, feed: Feed, metrics: Metrics, ack_priority: AckPriority, console: str
 ) -> AsyncIterator[SlackSurface]:
-    """Open the surface. If Slack can't be reached, connecting is retried and nothing else stops.
+    """Open the receiving part of the surface; `delivery.py` has the other one.
 
-    `console` is the address where people find the console.
+    If Slack can't be reached, connecting is retried and nothing else stops. `console` is the address where
+    people find the console.
     """
     owner = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
-        ack_priority = AckPriority()
         api = await stack.enter_async_context(open_api(settings, metrics, ack_priority))
         presence = Presence(SURFACE, store.memory, owner)
         await stack.enter_async_context(presence.announced())
@@ -87,18 +85,8 @@ async def open_slack(
         dispatcher = Dispatcher(inbound.application(settings.slack_api_url), metrics, ack_priority)
         store.directory.serve(SURFACE, UserGroups(api, inbound.installed))
         socket = _socket_mode(settings, api, dispatcher, presence)
-        worker = OutboxWorker(
-            store,
-            feed,
-            api,
-            metrics,
-            owner,
-            recipients=Recipients(inbound.people.actor, inbound.home.changed),
-            peers=lambda: presence.count,
-        )
         await stack.enter_async_context(
             run_alongside(
-                worker.run(),
                 inbound.home.run(),
                 inbound.engine.pending.run(dispatcher.replay),
                 _begin(inbound, store),

@@ -16,9 +16,9 @@ from bot.settings import Settings
 from bot.surfaces.chat.failures import Later, ShutOut
 from bot.surfaces.teams.connector.platform import TeamsApp
 from bot.surfaces.teams.connector.tokens import LOGIN_URL, Tokens
+from bot.surfaces.teams.credentials import teams_app
 from bot.surfaces.teams.inbound.request_url import PATH
 from bot.surfaces.teams.inbound.tokens import KeysUnavailable, MetadataKeys
-from bot.surfaces.teams.surface import teams_app
 
 TIMEOUT_S = 10
 SUBJECT = "Teams"

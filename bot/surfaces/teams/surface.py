@@ -1,15 +1,13 @@
-"""The Teams surface: everything that runs for it, opened and closed together."""
+"""The Teams surface: everything that receives for it, opened and closed together."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
-import structlog
 from aiohttp import web
 
 from bot.core.feed import Feed
@@ -23,19 +21,16 @@ from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.connection import Status, resume
+from bot.surfaces.chat.connection import Status
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
-from bot.surfaces.chat.delivery.outbox import OutboxWorker
-from bot.surfaces.chat.delivery.recipients import Recipients
-from bot.surfaces.chat.failures import Later, ShutOut
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.presence import Presence
 from bot.surfaces.chat.wording import question_buttons, question_messages
 from bot.surfaces.teams import SURFACE
-from bot.surfaces.teams.connector.platform import TeamsApp, TeamsPlatform, open_platform
-from bot.surfaces.teams.connector.tokens import Tokens
+from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
+from bot.surfaces.teams.credentials import Credentials, connect, teams_app
 from bot.surfaces.teams.inbound.activities import Activities
 from bot.surfaces.teams.inbound.installation import Installation
 from bot.surfaces.teams.inbound.people import TeamsActors
@@ -45,12 +40,8 @@ from bot.surfaces.teams.inbound.tokens import FETCH_TIMEOUT_S, MetadataKeys, Sig
 from bot.surfaces.teams.inbound.views import QuestionViews
 from bot.surfaces.teams.renderer import LIMITS
 
-log = structlog.get_logger(__name__)
-
 DRAIN_TIMEOUT_S = 2.0
 """How long private messages under way may take at the end."""
-REFUSED_RETRY_DELAY_S = 60.0
-"""Refused credentials are tried again: it may have been a mistake on Microsoft's side."""
 
 
 class TeamsSurface:
@@ -67,41 +58,17 @@ class TeamsSurface:
         return Status(up=not self._credentials.problem, problem=self._credentials.problem)
 
 
-class Credentials:
-    """Whether Microsoft takes the app's credentials, learnt at start-up."""
-
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
-        self.problem = "Microsoft has not answered yet"
-
-    async def learn(self) -> None:
-        """Return when a token was issued, however long that takes."""
-        while self.problem:
-            try:
-                await self._tokens.get()
-            except Later as later:
-                log.warning("Microsoft can't be reached; trying again", seconds=later.seconds)
-                await asyncio.sleep(later.seconds)
-            except ShutOut as refused:
-                self.problem = f"the credentials of TEAMS_APP_ID are refused: {refused.code}"
-                log.error("the app's credentials are refused", setting="TEAMS_APP_ID", code=refused.code)  # noqa: TRY400
-                await asyncio.sleep(REFUSED_RETRY_DELAY_S)
-            else:
-                self.problem = ""
-                log.info("connected to Microsoft Teams")
-
-
 @asynccontextmanager
 async def open_teams(
-    settings: Settings, store: Store, feed: Feed, metrics: Metrics, console: str
+    settings: Settings, store: Store, feed: Feed, metrics: Metrics, ack_priority: AckPriority, console: str
 ) -> AsyncIterator[TeamsSurface]:
-    """Open the surface. If Teams can't be reached, connecting is retried and nothing else stops.
+    """Open the receiving part of the surface; `delivery.py` has the other one.
 
-    `console` is the address where people find the console.
+    If Teams can't be reached, connecting is retried and nothing else stops. `console` is the address where
+    people find the console.
     """
     owner = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
-        ack_priority = AckPriority()
         app = teams_app(settings, console)
         platform = await stack.enter_async_context(open_platform(app, store.memory, metrics, ack_priority))
         presence = Presence(SURFACE, store.memory, owner)
@@ -109,21 +76,11 @@ async def open_teams(
         inbound = TeamsInbound(platform, store, feed, presence, settings, console)
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
         activities = inbound.activities(metrics, ack_priority)
-        worker = OutboxWorker(
-            store,
-            feed,
-            platform,
-            metrics,
-            owner,
-            recipients=Recipients(inbound.people.actor),
-            peers=lambda: presence.count,
-        )
         credentials = Credentials(platform.tokens)
         await stack.enter_async_context(
             run_alongside(
-                worker.run(),
                 inbound.engine.pending.run(activities.replay),
-                _begin(credentials, store, settings.teams_tenant_id),
+                connect(credentials, store, settings.teams_tenant_id),
             )
         )
         verifier = await stack.enter_async_context(open_verifier(settings))
@@ -180,20 +137,6 @@ class TeamsLayout:
         return question_messages.fit(question_card(run, question), LIMITS) is question_messages.Fit.MESSAGE
 
 
-def teams_app(settings: Settings, console: str) -> TeamsApp:
-    """The app that the settings describe."""
-    password, outbound = settings.teams_app_password, settings.teams_outbound_token
-    return TeamsApp(
-        settings.teams_app_id,
-        settings.teams_tenant_id,
-        password=password.get_secret_value() if password else "",
-        outbound_token=outbound.get_secret_value() if outbound else "",
-        managed_identity=settings.teams_managed_identity,
-        console=console,
-        local_peer=settings.teams_peer_is_local,
-    )
-
-
 @asynccontextmanager
 async def open_verifier(settings: Settings) -> AsyncIterator[TokenVerifier]:
     """Who verifies what arrives; fetches keys on connections of its own."""
@@ -213,8 +156,3 @@ def _secret(settings: Settings) -> str:
         if secret is not None:
             return secret.get_secret_value()
     return secrets.token_hex(32)
-
-
-async def _begin(credentials: Credentials, store: Store, tenant: str) -> None:
-    await credentials.learn()
-    await resume(store.runs, tenant)

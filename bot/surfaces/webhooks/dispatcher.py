@@ -6,12 +6,12 @@ import random
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client import Counter
 
 from bot.core.endpoints import SURFACE, Endpoint
 from bot.core.event import Event
 from bot.core.ports import Store
 from bot.core.webhooks import Outstanding
+from bot.metrics import Counter
 from bot.surfaces.webhooks.destinations import Destination
 from bot.surfaces.webhooks.sending import DeliveryFailure, Sender
 
@@ -143,4 +143,4 @@ class WebhookDispatcher:
         )
 
     def _count(self, result: str) -> None:
-        self._tries.labels(self._name, result).inc()
+        self._tries.inc(self._name, result)

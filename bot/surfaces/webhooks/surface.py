@@ -43,11 +43,10 @@ async def open_webhooks(
 ) -> AsyncIterator[None]:
     """Deliver to the endpoints of the settings during the block. Raises StoreUnavailable.
 
-    A process without endpoints keeps those in the store: their events are stored until another process
-    delivers them. The caller runs `feed`.
+    The caller runs `feed`.
     """
     timings = timings or DeliveryTimings()
-    await _follow(settings, store)
+    await follow_endpoints(settings, store)
     destinations = list(_destinations(settings, store))
     if not destinations:
         yield
@@ -61,7 +60,12 @@ async def open_webhooks(
             yield
 
 
-async def _follow(settings: Settings, store: Store) -> None:
+async def follow_endpoints(settings: Settings, store: Store) -> None:
+    """Deliver runs that start from now on to the endpoints of the settings. Raises StoreUnavailable.
+
+    A process without endpoints keeps those in the store: their events are stored until another process
+    delivers them.
+    """
     ours = [endpoint.surface for endpoint in settings.webhooks]
     left = sorted(set(await store.webhooks.following()) - set(ours))
     names = ", ".join(surface.removeprefix(SURFACE) for surface in left)

@@ -27,8 +27,9 @@ from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.presence import Presence
 from bot.surfaces.teams import SURFACE, card_data
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
+from bot.surfaces.teams.credentials import teams_app
 from bot.surfaces.teams.inbound.request_url import RequestUrl
-from bot.surfaces.teams.surface import TeamsInbound, open_verifier, teams_app
+from bot.surfaces.teams.surface import TeamsInbound, open_verifier
 from tests.contract.chat.memory_inbound import ADA, BOB, GREETER
 from tests.contract.examples import DEMO, approval, new_run
 from tests.loopback.teams import Body, Conversation, LoopbackTeams, Person, Receipt

@@ -203,6 +203,8 @@ class ChaosDeployment:
             "CREWDECK_RATE_LIMIT": "10000",
             "SLACK_API_URL": self.slack.api_url,
             "CREWDECK_SLACK_EDITS_PER_MINUTE": "6000",
+            # A process that is killed takes its deliveries with it.
+            "CREWDECK_DELIVERY": "inside",
         }
 
 

@@ -113,7 +113,7 @@ class Dispatcher:
         request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))
         with self._ack_priority.acknowledging():
             response = await self._app.async_dispatch(request)
-        self._metrics.acks.labels(KINDS[kind]).observe(perf_counter() - started)
+        self._metrics.acks.observe(KINDS[kind], perf_counter() - started)
         return response
 
     async def replay(self, payload: Mapping[str, Any]) -> int:

@@ -232,7 +232,7 @@ class SlackApi:
             answer = await call(**{name: value for name, value in arguments.items() if value is not None})
         except Exception as error:
             raise self._failed(method, channel, error) from error
-        self._metrics.web_api_calls.labels(method, "ok").inc()
+        self._metrics.web_api_calls.inc(method, "ok")
         if isinstance(answer.data, dict):
             # People's names and messages enter here; Slack passes on halves of surrogate pairs.
             answer.data = {valid(name): valid_json(value) for name, value in answer.data.items()}
@@ -249,12 +249,12 @@ class SlackApi:
         failure = translated(error)
         match failure:
             case Later() as later:
-                self._metrics.web_api_calls.labels(method, "later").inc()
-                self._metrics.web_api_retries.labels(method).inc()
+                self._metrics.web_api_calls.inc(method, "later")
+                self._metrics.web_api_retries.inc(method)
                 if later.why in RATE_LIMIT_CODES:
                     self._limiter.hold(method, channel, later.seconds)
             case _:
-                self._metrics.web_api_calls.labels(method, failure.code).inc()
+                self._metrics.web_api_calls.inc(method, failure.code)
         return failure
 
 

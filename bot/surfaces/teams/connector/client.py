@@ -51,7 +51,7 @@ class ConnectorClient:
         except PlatformFailure as failure:
             self._count(operation, failure)
             raise
-        self._metrics.web_api_calls.labels(f"teams.{operation}", "ok").inc()
+        self._metrics.web_api_calls.inc(f"teams.{operation}", "ok")
         return answer
 
     def checked(self, url: str) -> str:
@@ -97,10 +97,10 @@ class ConnectorClient:
     def _count(self, operation: str, failure: PlatformFailure) -> None:
         name = f"teams.{operation}"
         if isinstance(failure, Rejected):
-            self._metrics.web_api_calls.labels(name, failure.code).inc()
+            self._metrics.web_api_calls.inc(name, failure.code)
         else:
-            self._metrics.web_api_calls.labels(name, "later").inc()
-            self._metrics.web_api_retries.labels(name).inc()
+            self._metrics.web_api_calls.inc(name, "later")
+            self._metrics.web_api_retries.inc(name)
 
 
 async def _parsed(response: aiohttp.ClientResponse) -> object:

@@ -77,7 +77,7 @@ class Activities:
             except StoreUnavailable:
                 return Answer(503)
             finally:
-                self._metrics.acks.labels(_kind(activity)).observe(perf_counter() - started)
+                self._metrics.acks.observe(_kind(activity), perf_counter() - started)
 
     async def replay(self, payload: Mapping[str, Any]) -> int:
         """Handle a saved activity; the status of its answer, which reaches nobody."""

@@ -1,0 +1,96 @@
+"""`crewdeck deliver`: send what is to be sent to chat platforms and webhooks, until a signal arrives.
+
+`serve` runs this module as its delivery process, with the console's address as the only argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import structlog
+
+from bot import logging
+from bot.core.errors import SettingsError, StoreUnavailable
+from bot.core.feed import Feed
+from bot.core.tasks import run_alongside
+from bot.delivery import delivering
+from bot.metrics import Metrics
+from bot.processes import garbage
+from bot.processes.delivery_process import STOP_TIMEOUT_S, Reports
+from bot.processes.worker_environment import hide_from_processes_of_this_user
+from bot.processes.worker_process import Lifeline
+from bot.settings import Settings, load
+from bot.store.clock import keep_time
+from bot.store.open import open_configured
+from bot.surfaces.chat.ack_priority import AckPriority
+
+log = structlog.get_logger(__name__)
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MISTAKE = 2
+"""The exit status of errors that the operator can correct."""
+
+
+def deliver_until_stopped(settings: Settings, console: str, *, supervised: bool = False) -> int:
+    """Deliver until a signal arrives; returns the exit status.
+
+    `console`: the address where people find the console. `supervised`: by `serve`, at the other ends of
+    standard input and output. Raises SettingsError and StoreUnavailable if the start fails.
+    """
+    if not settings.delivers:
+        raise SettingsError(
+            "There is nothing to deliver to: set up Slack, Teams or CREWDECK_WEBHOOKS (docs/settings.md)."
+        )
+    logging.configure(settings)
+    return asyncio.run(_until_stopped(settings, console, supervised=supervised))
+
+
+async def _until_stopped(settings: Settings, console: str, *, supervised: bool) -> int:
+    work = asyncio.create_task(_work(settings, console, supervised=supervised))
+    for number in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    if supervised:
+        Lifeline(STOP_TIMEOUT_S)
+    try:
+        await work
+    except asyncio.CancelledError:
+        return 0
+    except BaseExceptionGroup:
+        log.exception("A background task failed; shutting down")
+        return 1
+    return 0
+
+
+async def _work(settings: Settings, console: str, *, supervised: bool) -> None:
+    feed, metrics = Feed(), Metrics()
+    reports = Reports(metrics, sys.stdout.fileno()) if supervised else None
+    try:
+        async with (
+            open_configured(settings) as store,
+            run_alongside(
+                feed.follow(store.events), keep_time(store.clock), *([reports.run()] if reports else [])
+            ),
+            delivering(settings, store, feed, metrics, AckPriority(), console),
+        ):
+            garbage.calm()
+            log.info("delivering")
+            await asyncio.Event().wait()
+    finally:
+        if reports is not None:
+            reports.send()
+
+
+def main() -> int:
+    """Be the delivery process of `serve`."""
+    hide_from_processes_of_this_user()
+    try:
+        return deliver_until_stopped(load(), sys.argv[1], supervised=True)
+    except (SettingsError, StoreUnavailable) as error:
+        sys.stderr.write(f"crewdeck: {error}\n")
+        return MISTAKE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

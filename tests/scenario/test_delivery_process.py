@@ -1,0 +1,116 @@
+"""The delivery process: what is sent when it or `serve` dies, where it runs, and who says that it lives."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import psutil
+
+from tests.loopback.slack import GENERAL
+from tests.scenario.outbox import Outbox
+from tests.scenario.server import Server, alive
+from tests.scenario.slack_deployment import serving, slack_settings
+from tests.scenario.test_doctor import line
+from tests.scenario.test_doctor import run as command
+
+WITHIN = 30.0
+
+
+def delivery_of(server: Server) -> list[psutil.Process]:
+    """The living delivery processes of a server."""
+    return [
+        child
+        for child in server.process.children()
+        if alive(child) and "bot.commands.deliver" in child.cmdline()
+    ]
+
+
+async def until_delivering(server: Server, *, delivers: bool = True) -> None:
+    """Return once `/ready` says that something delivers, or that nothing does."""
+    await asyncio.to_thread(server.wait_for, lambda: server.get("/ready")[1]["delivery"] is delivers, WITHIN)
+
+
+async def test_killed_it_is_started_again_and_everything_is_shown_once(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    async with serving(on.slack, "http", web) as server:
+        claim = await on.claimed(await on.start(topic="before"))
+        await on.sees(lambda: on.said("before"), WITHIN)
+        [killed] = delivery_of(server)
+        killed.kill()
+        await on.ask(claim, "May I go on?")
+        claims = [await on.start(topic=f"meanwhile {number}") for number in range(3)]
+        # People are acknowledged while nothing delivers, and what happened meanwhile comes later.
+        assert (await on.slack.person("U0ADA").command("/crew", "list")).ok
+        await on.sees(lambda: on.said("May I go on?"), WITHIN)
+        for number in range(len(claims)):
+            await on.sees(lambda number=number: on.said(f"meanwhile {number}"), WITHIN)  # type: ignore[misc]
+        assert on.times_said("May I go on?") == 1
+        assert [on.times_said(f"meanwhile {number}") for number in range(3)] == [1, 1, 1]
+        [successor] = delivery_of(server)
+        assert successor != killed
+        await until_delivering(server)
+        posted = 'crewdeck_web_api_calls_total{method="chat.postMessage",result="ok"}'
+        await asyncio.to_thread(server.wait_for, lambda: posted in server.get("/metrics")[1], WITHIN)
+        assert "crewdeck_delivery_restarts_total 1.0" in server.get("/metrics")[1]
+        # It has what surfaces need, and neither crewai nor anything of crews.
+        assert not [each for each in successor.memory_maps() if "crewai" in each.path]
+
+
+async def test_serve_that_is_killed_leaves_no_delivery_process_behind(
+    on: Outbox, web: dict[str, str]
+) -> None:
+    async with serving(on.slack, "http", web) as server:
+        await until_delivering(server)
+        [delivery] = delivery_of(server)
+        server.kill()
+        await asyncio.to_thread(delivery.wait, 10)
+
+
+async def test_it_can_run_elsewhere_and_serve_says_whether_it_does(
+    on: Outbox, web: dict[str, str], tmp_path: Path
+) -> None:
+    elsewhere = web | {"CREWDECK_DELIVERY": "none"}
+    async with serving(on.slack, "http", elsewhere) as server:
+        assert delivery_of(server) == []
+        await on.start(topic="somewhere else")
+        assert server.get("/ready")[1]["delivery"] is False
+        doctor = slack_settings(on.slack, "http") | elsewhere
+        (tmp_path / "doctor").mkdir()
+        _, lines = await command(tmp_path / "doctor", "doctor", **doctor)
+        assert line(lines, "Delivery", "crewdeck deliver").startswith("warn")
+        assert on.said("somewhere else") is None
+        (tmp_path / "deliver").mkdir()
+        other = Server(tmp_path / "deliver", slack_settings(on.slack, "http") | web, "deliver")
+        try:
+            await on.sees(lambda: on.said("somewhere else"), WITHIN)
+            await until_delivering(server)
+            _, lines = await command(tmp_path / "doctor", "doctor", **doctor)
+            assert line(lines, "Delivery", "1 process").startswith("ok")
+            other.stop()
+        finally:
+            other.sweep()
+        await until_delivering(server, delivers=False)
+
+
+async def test_inside_serve_there_is_one_process(on: Outbox, web: dict[str, str]) -> None:
+    async with serving(on.slack, "http", web | {"CREWDECK_DELIVERY": "inside"}) as server:
+        await on.start(channel=GENERAL, topic="inside")
+        await on.sees(lambda: on.said("inside"), WITHIN)
+        assert server.process.children() == []
+        await until_delivering(server)
+
+
+async def test_with_nothing_to_deliver_to_there_is_no_process_and_the_command_says_why(
+    web: dict[str, str], tmp_path: Path
+) -> None:
+    async with Server.start(web) as server:
+        assert delivery_of(server) == []
+        assert "delivery" not in server.get("/ready")[1]
+        assert "crewdeck_delivery_processes" not in server.get("/metrics")[1]
+    deliver = Server(tmp_path, web, "deliver")
+    assert await asyncio.to_thread(deliver.wait, 30) == 2
+    assert deliver.errors.count("\n") == 1
+    assert "nothing to deliver to" in deliver.errors
+    deliver.sweep()
