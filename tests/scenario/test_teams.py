@@ -10,9 +10,11 @@ import aiohttp
 import httpx
 import pytest
 
+from tests.loopback.slack import Message as SlackMessage
 from tests.loopback.teams import Body, Message, Receipt
 from tests.loopback.teams.cards import labels
 from tests.loopback.teams.state import words
+from tests.scenario.slack_deployment import ChannelDeployment
 from tests.scenario.teams_deployment import TeamsChannel, TeamsDeployment
 from tests.scenario.test_console_slack import browser, link
 
@@ -208,24 +210,84 @@ async def test_one_server_has_runs_in_slack_and_in_teams(
 async def test_who_is_linked_decides_with_a_link_from_slack_and_the_card_in_teams_says_so(
     teams_deployment: TeamsDeployment, in_teams: TeamsChannel
 ) -> None:
-    in_slack, ada = teams_deployment.in_slack(), in_teams.ada
+    in_slack = teams_deployment.in_slack()
     said, question = await in_teams.asked("ask tides")
     async with browser(in_slack) as page:
         signed_in = await page.post(await link(in_slack))
         assert signed_in.status_code == 303
         assert (await _approves(page, question)).status_code == 404
-        await ada.say(ada.chat, "link")
-        given = re.search(r"Your code: (\S+)\. ", (await in_teams.told(ada, "Your code")).words)
-        assert given
-        [whose] = (await in_slack.crew(f"link {given[1]}")).private
-        assert "Ada" in whose.words
-        await in_slack.ada.press(whose, "Yes, link us")
-        await in_slack.told(in_slack.ada, "Linked")
+        await _link(in_teams, in_slack)
         approved = await _approves(page, question)
         assert approved.status_code == 200, approved.text
     await in_teams.reads(HEARD, said)
     await in_teams.until(lambda: "Approved" in in_teams.now(question).words)
     assert in_teams.now(question).labels == []
+
+
+async def _link(in_teams: TeamsChannel, in_slack: ChannelDeployment) -> None:
+    """Ada of Teams and Ada of Slack become one person."""
+    await in_teams.ada.say(in_teams.ada.chat, "link")
+    given = re.search(r"Your code: (\S+)\. ", (await in_teams.told(in_teams.ada, "Your code")).words)
+    assert given
+    [whose] = (await in_slack.crew(f"link {given[1]}")).private
+    assert "Ada" in whose.words
+    await in_slack.ada.press(whose, "Yes, link us")
+    await in_slack.told(in_slack.ada, "Linked")
+
+
+async def test_what_is_asked_in_teams_is_decided_in_slack(
+    teams_deployment: TeamsDeployment, in_teams: TeamsChannel
+) -> None:
+    in_slack = teams_deployment.in_slack()
+    await _link(in_teams, in_slack)
+    said, question = await in_teams.asked("ask tides")
+    copy = await in_slack.told(in_slack.ada, "Asked in Teams", 20)
+    assert "in a run of Ada, in Teams" in copy.words
+    assert copy.labels[:2] == ["Approve", "Reject"]
+    assert not [each for each in in_slack.private(in_slack.bob) if "Asked in" in each.words]
+    await in_slack.ada.press(copy, "Approve")
+    await in_teams.reads(HEARD, said)
+    await in_teams.until(lambda: "by Ada, in Slack" in in_teams.now(question).words)
+    assert in_teams.now(question).labels == []
+    await in_slack.told(in_slack.ada, "Approved")
+    assert in_slack.now(copy).labels == []
+
+
+async def test_what_is_asked_in_slack_is_decided_in_teams(
+    teams_deployment: TeamsDeployment, in_teams: TeamsChannel
+) -> None:
+    in_slack, ada = teams_deployment.in_slack(), in_teams.ada
+    await _link(in_teams, in_slack)
+    question = await in_slack.asked("tell moons")
+    copy = await in_teams.told(ada, "Asked in Slack", 20)
+    dialog = dialog_of(await ada.press(copy, "Answer..."))
+    await ada.submit(ada.chat, dialog, {"Your answer": "They rise late"}, of=copy)
+    await in_slack.said("The crew heard: .*They rise late", question)
+    await in_slack.until(lambda: _saying(in_slack, question, "by Ada, in Teams"))
+    await in_teams.until(lambda: "They rise late" in in_teams.now(copy).words)
+    assert in_teams.now(copy).labels == []
+
+
+async def test_a_run_whose_conversation_lost_the_app_is_decided_in_slack(
+    teams_deployment: TeamsDeployment, in_teams: TeamsChannel
+) -> None:
+    in_slack = teams_deployment.in_slack()
+    await _link(in_teams, in_slack)
+    await in_teams.asked("ask tides")
+    copy = await in_slack.told(in_slack.ada, "Asked in Teams", 20)
+    in_teams.teams.close(in_teams.channel)
+    await in_teams.bob.install(in_teams.channel, added=False)
+    assert "They go on" in (await in_teams.told(in_teams.ada, "I was removed")).words
+    await in_slack.ada.press(copy, "Approve")
+    await in_teams.told(in_teams.ada, HEARD, 20)
+    await in_slack.told(in_slack.ada, "Approved")
+
+
+def _saying(in_slack: ChannelDeployment, message: SlackMessage, words: str) -> SlackMessage:
+    now = in_slack.now(message)
+    if words not in now.words:
+        raise LookupError(words)
+    return now
 
 
 async def _approves(page: httpx.AsyncClient, question: Message) -> httpx.Response:
