@@ -120,7 +120,7 @@ def ended(status: RunStatus, **more: Any) -> Run:
 def a_home() -> Message:
     link = "https://crew.slack.com/archives/C0/p1"
     mine = home.AskedQuestion(question_card(a_run(), APPROVAL), link)
-    return home.home([mine], [home.ListedRun(a_run(), link)], [CREW], more=False)
+    return home.home([mine], [home.ListedRun(a_run(), link)], [CREW], LIMITS, more=False)
 
 
 PAY = Policy(

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from bot.core.actor import Actor
 from bot.core.event import RunChanged
+from bot.core.place import Place
 from bot.core.policy import Approvers
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.core.run import RunError, RunStatus
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
+from tests.contract.examples import approval, new_run
 from tests.loopback.slack import GENERAL, SLACK_BUDGETS, Budget
 from tests.scenario.outbox import ADA, TEAM, Outbox, delivering
 
@@ -481,6 +484,30 @@ async def test_another_process_takes_over_the_shards(on: Outbox) -> None:
 
 
 # ── home ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_home_tab_offers_what_waits_on_another_surface(on: Outbox) -> None:
+    elsewhere = Actor(surface="elsewhere", tenant="E1", user_id="ada", name="Ada")
+    await on.store.directory.redeem(await on.store.directory.new_code(elsewhere), ADA)
+    place = Place(surface="elsewhere", tenant="E1", ref="c1/m1")
+    run, _ = await on.store.runs.start(new_run(by=elsewhere, place=place))
+    async with on.web() as web:
+        await web.home.opened(ADA)
+        await on.slack.wait_for(lambda: "Nothing." in on.slack.home("U0ADA").words or None)
+        [claim] = await on.store.queue.claim("worker", [run.crew.name], 1, 60)
+        await on.store.questions.ask(claim, approval(claim))
+        await on.slack.wait_for(lambda: "Publish it?" in on.slack.home("U0ADA").words)
+        assert "Answer" in on.slack.home("U0ADA").labels
+
+
+async def test_the_home_tab_shows_a_question_that_is_in_no_conversation(on: Outbox) -> None:
+    run, _ = await on.store.runs.start(new_run(by=ADA))
+    [claim] = await on.store.queue.claim("worker", [run.crew.name], 1, 60)
+    await on.store.questions.ask(claim, approval(claim))
+    async with on.web() as web:
+        await web.home.opened(ADA)
+        await on.slack.wait_for(lambda: "Publish it?" in on.slack.home("U0ADA").words)
+        assert "Show" in on.slack.home("U0ADA").labels
 
 
 async def test_the_home_tab_shows_what_is_mine_and_is_refreshed(on: Outbox) -> None:

@@ -11,18 +11,18 @@ import structlog
 from bot.core.actor import Actor, Membership
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.lists import RunFilter
-from bot.core.people import names_of
-from bot.core.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.failures import Later, Rejected
-from bot.surfaces.chat.message_keys import PROGRESS, Posted, question_message
+from bot.surfaces.chat.message_keys import PROGRESS, Posted, direct_question, question_message
 from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.open_questions import waiting_for
 from bot.surfaces.chat.wording import home
 from bot.surfaces.chat.wording.home import AskedQuestion, ListedRun
 from bot.surfaces.slack import SURFACE
+from bot.surfaces.slack.renderer import LIMITS
 from bot.surfaces.slack.webapi.api import SlackApi
 
 log = structlog.get_logger(__name__)
@@ -100,7 +100,7 @@ class Home:
     async def _view(self, principal: str) -> Message:
         membership = await self._store.memory.recall(_key(principal))
         person = await self._store.directory.known(_person(principal, membership))
-        questions = await self._mine(person)
+        questions = await waiting_for(self._store.questions, person, MAX_QUESTIONS + 1)
         runs = await self._store.runs.list(RunFilter(requester=principal, limit=MAX_RUNS))
         # Of crews that they may not start, guests are not told the names.
         crews = [
@@ -108,23 +108,18 @@ class Home:
             for crew in (await self._store.catalogue.crews()).values()
             if membership in crew.allowed_memberships
         ]
-        asked = [
-            found for each in questions[:MAX_QUESTIONS] if (found := await self._asked(each)) is not None
-        ]
+        found = [await self._asked(each, person) for each in questions[:MAX_QUESTIONS]]
+        asked = [each for each in found if each is not None]
         listed = [ListedRun(run=run, link=await self._link(run.id, PROGRESS)) for run in runs]
-        return home.home(asked, listed, crews, more=len(questions) > MAX_QUESTIONS)
+        return home.home(asked, listed, crews, LIMITS, more=len(questions) > MAX_QUESTIONS)
 
-    async def _mine(self, person: Actor) -> list[Question]:
-        """Open questions that this person may decide, also as a member of a group."""
-        named = await self._store.questions.open(MAX_QUESTIONS + 1, deciders=sorted(names_of(person)))
-        return [each for each in named if can_decide(person, each.policy)]
-
-    async def _asked(self, question: Question) -> AskedQuestion | None:
+    async def _asked(self, question: Question, person: Actor) -> AskedQuestion | None:
         try:
             run = await self._store.runs.get(question.run_id)
         except (NotFound, UnreadableRecord):
             return None
-        link = await self._link(question.run_id, question_message(question.id))
+        own = direct_question(question.id, person.user_id)
+        link = await self._link(run.id, question_message(question.id)) or await self._link(run.id, own)
         return AskedQuestion(card=question_card(run, question), link=link)
 
     async def _link(self, run_id: str, name: str) -> str | None:

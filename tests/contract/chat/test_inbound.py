@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from bot.core.actor import Actor
 from bot.core.fields import Field, FieldType
 from bot.core.lists import RunFilter
+from bot.core.place import Place
+from bot.core.policy import ANYONE, Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind
 from bot.core.run import Run, RunStatus
 from bot.surfaces.chat import actions
@@ -23,6 +27,7 @@ from tests.contract.chat.memory_inbound import (
 )
 from tests.contract.chat.slack_inbound import SlackChat, slack_chat_over_a_socket, slack_chat_over_http
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
+from tests.contract.examples import DEMO, approval, new_run
 
 Chat = MemoryChat | SlackChat | TeamsChat
 CHATS = {
@@ -37,6 +42,21 @@ CHATS = {
 async def chat(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Chat]:
     async with request.param(redis_url) as made:
         yield made
+
+
+ADA_ELSEWHERE = Actor(surface="elsewhere", tenant="E1", user_id="ada", name="Ada")
+ELSEWHERE = Place(surface="elsewhere", tenant="E1", ref="c1/m1", group="elsewhere:E1:c1")
+
+
+async def asked_elsewhere(chat: Chat, *deciders: str, **more: Any) -> Question:
+    """An open question of a run that lives on another surface, of an Ada who is linked with the one here."""
+    code = await chat.store.directory.new_code(ADA_ELSEWHERE)
+    await chat.store.directory.redeem(code, chat.person(ADA))
+    await chat.store.runs.start(new_run(by=ADA_ELSEWHERE, place=ELSEWHERE))
+    [claim] = await chat.store.queue.claim("worker", [DEMO.name], 1, 60)
+    policy = Policy(deciders=deciders or (ADA_ELSEWHERE.principal,))
+    question = approval(claim).model_copy(update={"policy": policy, **more})
+    return await chat.store.questions.ask(claim, question)
 
 
 async def runs_of(chat: Chat, user: str) -> list[Run]:
@@ -144,6 +164,28 @@ async def test_a_press_in_a_form_is_answered_in_it(chat: Chat) -> None:
     assert "Publish it?" in await chat.opens(ADA, actions.OPEN_FULL, target_of(question))
     assert "Recorded" in await chat.decides_in_form(ADA, actions.ANSWER_APPROVE, target_of(question))
     assert await chat.outcome(question) == Action.APPROVE
+
+
+@pytest.mark.parametrize("command", ["status", "list"])
+async def test_what_waits_elsewhere_is_listed_and_decided_from_the_list(chat: Chat, command: str) -> None:
+    question = await asked_elsewhere(chat)
+    listed = await chat.command(ADA, command)
+    assert "Publish it?" in listed
+    assert "Publish it?" not in await chat.command(BOB, command)
+    assert "Publish it?" in await chat.opens(ADA, f"{actions.OPEN_FULL}.1", target_of(question))
+    assert "Recorded" in await chat.decides_in_form(ADA, actions.ANSWER_APPROVE, target_of(question))
+    assert await chat.outcome(question) == Action.APPROVE
+
+
+async def test_what_anyone_may_decide_is_listed_to_everybody(chat: Chat) -> None:
+    await asked_elsewhere(chat, ANYONE)
+    for user in (ADA, BOB):
+        assert "Publish it?" in await chat.command(user, "status")
+
+
+async def test_who_may_not_decide_what_waits_elsewhere_is_not_shown_it(chat: Chat) -> None:
+    question = await asked_elsewhere(chat)
+    assert "isn't for you to see" in await chat.press(BOB, f"{actions.OPEN_FULL}.1", target_of(question))
 
 
 async def test_a_press_of_somebody_unknown_decides_nothing(chat: Chat) -> None:

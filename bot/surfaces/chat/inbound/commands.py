@@ -15,7 +15,6 @@ from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused, UnreadableRecord
 from bot.core.lists import RunFilter
 from bot.core.people import names_of
-from bot.core.policy import can_decide
 from bot.core.ports import Memory, Store
 from bot.core.run import Run
 from bot.surfaces.chat.cards import QuestionCard, question_card
@@ -39,6 +38,7 @@ from bot.surfaces.chat.inbound.ports import ActorResolver
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
 from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.open_questions import waiting_for
 from bot.surfaces.chat.places import group
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import identities, private_messages, sentences
@@ -132,13 +132,11 @@ class CommandHandlers:
         return Reply(say=private_messages.catalogue(crews, self._limits, waiting, problems))
 
     async def _waiting(self, actor: Actor) -> list[QuestionCard]:
-        """Open questions that this person may decide, also as a member of a group."""
-        named = await self._store.questions.open(MAX_LISTED_RUNS, deciders=sorted(names_of(actor)))
+        """Open questions that this person may decide."""
         found: list[QuestionCard] = []
-        for each in named:
-            if can_decide(actor, each.policy):
-                with suppress(NotFound, UnreadableRecord):
-                    found.append(question_card(await self._store.runs.get(each.run_id), each))
+        for each in await waiting_for(self._store.questions, actor, MAX_LISTED_RUNS):
+            with suppress(NotFound, UnreadableRecord):
+                found.append(question_card(await self._store.runs.get(each.run_id), each))
         return found
 
     # ── start ───────────────────────────────────────────────────────────────────────────────────────────

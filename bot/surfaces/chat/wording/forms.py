@@ -98,9 +98,14 @@ def full_text(run: Run, question: Question, limits: Limits) -> Form:
     else:
         blocks = question_messages.in_full(card, limits)
     blocks += policies.progress_blocks(card)
-    deciding = [*question_buttons.deciding(card, limits), *question_buttons.withdrawing(card)]
-    if question.open and deciding:
-        blocks += [Divider(), Actions(tuple(deciding))]
+    deciding = question_buttons.deciding(card, limits)
+    pressed = [
+        *deciding,
+        *question_buttons.replying(card, primary=not deciding),
+        *question_buttons.withdrawing(card),
+    ]
+    if question.open and pressed:
+        blocks += [Divider(), Actions(tuple(pressed))]
     target = Target(run.id, question.id, digest=question.digest).encode()
     return Form("The whole question", tuple(blocks), callback=actions.FULL, metadata=target)
 

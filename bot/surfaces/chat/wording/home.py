@@ -17,6 +17,7 @@ from bot.surfaces.chat.messages import (
     Code,
     Command,
     Heading,
+    Limits,
     Line,
     Message,
     Paragraph,
@@ -26,9 +27,10 @@ from bot.surfaces.chat.messages import (
     Untrusted,
 )
 from bot.surfaces.chat.shortening import beginning
-from bot.surfaces.chat.wording import policies
+from bot.surfaces.chat.wording import policies, question_messages
 
 SHOWN_CREWS = 20
+ELSEWHERE: Line = ("It is too long to be shown here. Decide it where its run lives, or in the console.",)
 TITLE_UNITS = 100
 PROMPT_UNITS = 500
 STATES = {
@@ -58,12 +60,17 @@ class ListedRun:
 
 
 def home(
-    asked: Sequence[AskedQuestion], runs: Sequence[ListedRun], crews: Sequence[Crew], *, more: bool
+    asked: Sequence[AskedQuestion],
+    runs: Sequence[ListedRun],
+    crews: Sequence[Crew],
+    limits: Limits,
+    *,
+    more: bool,
 ) -> Message:
     """The page: open questions, own runs, crews."""
     blocks: list[Block] = [Heading("Waiting for you")]
     for question in asked:
-        blocks += _question(question)
+        blocks += _question(question, limits)
     if not asked:
         blocks.append(Paragraph(("Nothing. Questions that are yours to answer appear here.",)))
     if more:
@@ -76,7 +83,7 @@ def home(
     return Message(("Crewdeck",), (*blocks, Heading("Start a crew"), *_crews(crews)))
 
 
-def _question(asked: AskedQuestion) -> list[Block]:
+def _question(asked: AskedQuestion, limits: Limits) -> list[Block]:
     card = asked.card
     until: Line = (". Waits until ", Time(card.deadline_at)) if card.deadline_at is not None else ()
     line = (
@@ -87,6 +94,9 @@ def _question(asked: AskedQuestion) -> list[Block]:
         *until,
     )
     link = _link(asked.link, f"question:{card.question_id}", "Answer", f"Go to: {card.prompt}")
+    if not link:
+        show = question_messages.showing(card, limits, "Show", card.question_id)
+        link = [Actions((show,))] if show is not None else [SmallPrint((ELSEWHERE,))]
     progress = policies.progress_blocks(card)
     return [Paragraph(line), Quote(beginning(card.prompt, PROMPT_UNITS)), *progress, *link]
 

@@ -39,7 +39,7 @@ from bot.surfaces.chat.messages import (
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.shortening import length, short
-from bot.surfaces.chat.wording import policies
+from bot.surfaces.chat.wording import policies, question_messages
 
 TITLE_UNITS = 100
 TEXT_UNITS = 500
@@ -122,7 +122,8 @@ def catalogue(
     """All crews with their inputs, those that can't be offered, and what waits for the person who asked."""
     lines = [line for crew in crews for line in _crew(crew)]
     broken = [("⚠ ", Untrusted(each.name), ": ", _text(each.sentence)) for each in problems]
-    return _message([*_waiting(waiting), *(lines or [(NO_CREWS,)]), *broken], limits)
+    listed = [*_waiting(waiting), *(lines or [(NO_CREWS,)]), *broken]
+    return _message(listed, limits, *_showing(waiting, limits))
 
 
 def _waiting(waiting: Sequence[QuestionCard]) -> list[Line]:
@@ -130,11 +131,21 @@ def _waiting(waiting: Sequence[QuestionCard]) -> list[Line]:
     if not waiting:
         return []
     lines: list[Line] = [(Bold("Waiting for you"),)]
-    for card in waiting:
+    for number, card in enumerate(waiting, start=1):
         run = (Untrusted(card.title, TITLE_UNITS, "bold"), ", run ", Code(ids.short(card.run_id)))
-        lines.append(("• ", *run, ": ", Untrusted(card.prompt, PROMPT_UNITS)))
+        lines.append((f"{number}. ", *run, ": ", Untrusted(card.prompt, PROMPT_UNITS)))
         lines += [("    ", *each) for each in policies.progress_lines(card)]
     return lines
+
+
+def _showing(waiting: Sequence[QuestionCard], limits: Limits) -> list[Actions]:
+    """What opens the first of them, so that they can be decided here wherever their runs live."""
+    shown = [
+        question_messages.showing(card, limits, f"Show {number}", str(number))
+        for number, card in enumerate(waiting[: limits.buttons], start=1)
+    ]
+    row = tuple(each for each in shown if each is not None)
+    return [Actions(row)] if row else []
 
 
 def _names(crews: Iterable[str]) -> Line:
@@ -273,15 +284,17 @@ def runs_state(
         lines += [run_line(run, platform.surface, waits.get(run.id)) for run in here]
     if not mine and not here:
         nothing: Line = ("You have no runs. ", Command("list"), " shows what can be started.")
-        return _message([*lines, nothing], platform.limits)
+        return _message([*lines, nothing], platform.limits, *_showing(waiting, platform.limits))
     picker = _picker("More about...", actions.PICK_STATUS, [*mine, *here], platform.limits)
-    return _message(lines, platform.limits, picker)
+    return _message(lines, platform.limits, *_showing(waiting, platform.limits), picker)
 
 
 def app_removed(runs: Sequence[Run], platform: Capabilities) -> Message:
     """The app was removed from where these runs live."""
     why = (
-        "I was removed from the conversation of these runs. They go on; answer what they ask in the console:"
+        "I was removed from the conversation of these runs. They go on: whoever may decide what they ask is "
+        "asked in a direct message, also on other platforms where they are linked, and can answer in the "
+        "console. Add me again to see them there:"
     )
     return _message([(why,), *(("• ", *run_line(run, platform.surface)) for run in runs)], platform.limits)
 

@@ -37,9 +37,12 @@ def row(card: QuestionCard, limits: Limits, *, in_full: bool) -> tuple[Element, 
     target = _target(card)
     opening = Button("Show all", actions.OPEN_FULL, target, "Show the whole question", "primary")
     elements: list[Element] = deciding(card, limits) if in_full else [opening]
-    if card.words_count:
-        elements.append(_reply_button(card, target, primary=not elements))
-    return (*elements, *withdrawing(card))
+    return (*elements, *replying(card, primary=not elements), *withdrawing(card))
+
+
+def replying(card: QuestionCard, *, primary: bool) -> list[Element]:
+    """What opens the form for words, where they are an answer."""
+    return [_reply_button(card, _target(card), primary=primary)] if card.words_count else []
 
 
 def audience(card: QuestionCard) -> Audience | None:

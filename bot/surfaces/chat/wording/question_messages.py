@@ -14,12 +14,14 @@ from enum import Enum
 
 from bot.core.question import Action, QuestionKind
 from bot.core.text import visible
-from bot.surfaces.chat import messages
+from bot.surfaces.chat import actions, messages
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import OnTimeout, QuestionCard
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
     Bold,
+    Button,
     Code,
     Command,
     Frame,
@@ -98,6 +100,17 @@ def ask(card: QuestionCard, limits: Limits) -> Message:
     blocks += [*edits(card, limits), *policies.progress_blocks(card), row]
     blocks += [*_who(card), *_small_print(card, where, limits)]
     return Message(_summary(card), tuple(blocks))
+
+
+def showing(card: QuestionCard, limits: Limits, label: str, name: str) -> Button | None:
+    """What opens all of a question from a list; `name` tells it from the others there.
+
+    None where no form holds all of it: whoever sees the list may not have the file that does.
+    """
+    if fit(card, limits) is Fit.FILE:
+        return None
+    target = Target(card.run_id, card.question_id, digest=card.digest).encode()
+    return Button(label, f"{actions.OPEN_FULL}.{name}", target, f"Show and decide: {card.prompt}")
 
 
 def elsewhere(card: QuestionCard, limits: Limits) -> Message:

@@ -119,6 +119,7 @@ def _ticked(state: State) -> Iterator[str]:
 class View(Named):
     """A modal, or a Home tab."""
 
+    type: str = ""
     callback_id: str = ""
     #: Names what it shows: another one for each step of a form.
     hash: str = ""
@@ -167,7 +168,7 @@ class BlockAction(Payload):
             reply_to=self._reply_to,
             installation=self.view.installation if self.view else "",
             message=self._message,
-            form_id=self.view.id if self.view else "",
+            form_id=self.view.id if self.view and self.view.type != "home" else "",
             form=_submission(self.view, self.team.id, self.user.id) if self.view else None,
             ticked=tuple(_ticked(self.state)),
             is_link=self.act.has_link,

@@ -312,7 +312,9 @@ def test_any_home_tab_can_be_published(asked: list[Question], title: str, about:
     run = a_run(title=title)
     link = "https://x.slack.com/archives/C0/p1"
     questions_asked = [home.AskedQuestion(question_card(run, each), link) for each in asked[:1]]
-    view = render_home(home.home(questions_asked, [home.ListedRun(run, link)], [crew] * 30, more=True))
+    view = render_home(
+        home.home(questions_asked, [home.ListedRun(run, link)], [crew] * 30, LIMITS, more=True)
+    )
     check_view(view, "home")
     assert_harmless_block(view)
 
@@ -331,11 +333,12 @@ def test_nothing_of_others_is_mrkdwn_on_a_home_tab(asked: list[Question], title:
     crew = Crew(name="demo", title=title, description=about)
     listed = [home.ListedRun(a_run(title=title), None)]
     questions_asked = [home.AskedQuestion(question_card(a_run(title=title), each), None) for each in asked]
-    page = home.home(questions_asked, listed, [crew], more=True)
+    page = home.home(questions_asked, listed, [crew], LIMITS, more=True)
     assert_nothing_of_others_is_mrkdwn(render_home(page))
 
 
 OURS = {
+    "It is too long to be shown here. Decide it where its run lives, or in the console.",
     "There are more; these are the oldest.",
     "Type one of these in a channel where I am. `/crew list` shows what each crew needs.",
 }
