@@ -16,11 +16,19 @@ async def posted(chat: SlackChat) -> str:
     return json.dumps(chat.slack.message(CHANNEL, at.message_id).body)
 
 
-async def test_a_group_is_pinged_once_its_id_was_read(redis_url: str) -> None:
+async def test_a_group_is_pinged_where_slack_says_which_it_is(redis_url: str) -> None:
     async with slack_chat_over_http(redis_url) as chat:
         chat.slack.user_group("S0FIN1234", "Finance", tuple(chat.people.values()))
-        before = await posted(chat)
-        assert "S0FIN1234" not in before
-        assert "@finance" in before
-        await chat.api.user_groups()
-        assert '"usergroup_id": "S0FIN1234"' in await posted(chat)
+        for _ in range(2):
+            assert '"usergroup_id": "S0FIN1234"' in await posted(chat)
+    assert len(chat.slack.called("usergroups.list")) == 1
+
+
+async def test_a_group_that_slack_does_not_tell_of_is_named(redis_url: str) -> None:
+    async with slack_chat_over_http(redis_url) as chat:
+        chat.slack.fail("usergroups.list", error="missing_scope", times=None)
+        for _ in range(2):
+            shown = await posted(chat)
+            assert "@finance" in shown
+            assert "usergroup_id" not in shown
+    assert len(chat.slack.called("usergroups.list")) == 1

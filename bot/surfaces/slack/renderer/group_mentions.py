@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -15,6 +15,23 @@ Part = TypeVar("Part")
 def with_group_ids(message: Message, ids: Mapping[str, str]) -> Message:
     """The message with groups mentioned by id where it is known. `ids`: by handle, case-folded."""
     return _replaced(message, ids) if ids else message
+
+
+def names_unknown_groups(message: Message, ids: Mapping[str, str]) -> bool:
+    """Whether it mentions a group by a handle whose id is not known."""
+    return any(_handle(each) not in {"", *ids} for each in _principals(message))
+
+
+def _principals(part: object) -> Iterator[str]:
+    match part:
+        case Mention(principal=principal):
+            yield principal
+        case tuple():
+            for each in part:
+                yield from _principals(each)
+        case _ if is_dataclass(part):
+            for each in fields(part):
+                yield from _principals(getattr(part, each.name))
 
 
 def _replaced(part: Part, ids: Mapping[str, str]) -> Part:
@@ -34,5 +51,10 @@ def _replaced(part: Part, ids: Mapping[str, str]) -> Part:
 
 
 def _id(principal: str, ids: Mapping[str, str]) -> str:
-    handle = principal.rpartition(":")[2]
-    return ids.get(handle[1:].casefold(), "") if is_live_group(principal) and handle[:1] == "@" else ""
+    return ids.get(_handle(principal), "")
+
+
+def _handle(principal: str) -> str:
+    """The handle by which this names a group of Slack; empty for everything else."""
+    name = principal.rpartition(":")[2]
+    return name[1:].casefold() if is_live_group(principal) and name[:1] == "@" else ""

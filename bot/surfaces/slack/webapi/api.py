@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -27,7 +29,14 @@ from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Capabilities, Priority
 from bot.surfaces.chat.rate_limiter import RateLimiter
 from bot.surfaces.slack import SURFACE
-from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message, with_group_ids
+from bot.surfaces.slack.renderer import (
+    LIMITS,
+    names_unknown_groups,
+    render_form,
+    render_home,
+    render_message,
+    with_group_ids,
+)
 from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, translated
 from bot.surfaces.slack.webapi.rate_limits import edit_interval_s, rates
 
@@ -37,6 +46,9 @@ CALL_TIMEOUT_S = 15
 PAGE_SIZE = 200
 
 Call = Callable[..., Awaitable[AsyncSlackResponse]]
+
+GROUPS_INTERVAL_S = 60.0
+"""How often the list of user groups is asked for because a message names an unknown one."""
 
 
 class SlackApi:
@@ -54,6 +66,7 @@ class SlackApi:
         self._identity: Mapping[str, Any] | None = None
         #: The ids of user groups by their handles, as far as they were read.
         self._group_ids: Mapping[str, str] = {}
+        self._groups_asked_at = -math.inf
 
     @property
     def proxy(self) -> str | None:
@@ -240,9 +253,20 @@ class SlackApi:
 
     async def _content(self, message: Message) -> dict[str, Any]:
         """`link_names` and `parse` stay off: only what we wrote as a mention is one. Raises Unrenderable."""
-        ids = self._group_ids
+        ids = await self._ids_of_groups(message)
         rendered = await _rendered(lambda: render_message(with_group_ids(message, ids)), message.blocks)
         return {**rendered, "link_names": False, "parse": "none"}
+
+    async def _ids_of_groups(self, message: Message) -> Mapping[str, str]:
+        """The ids of groups by handle. Without the scope, or while Slack limits us, groups are only named."""
+        due = time.monotonic() - self._groups_asked_at > GROUPS_INTERVAL_S
+        if due and names_unknown_groups(message, self._group_ids):
+            self._groups_asked_at = time.monotonic()
+            try:
+                await self.user_groups()
+            except PlatformFailure as failure:
+                log.info("user groups are named, not notified", why=str(failure))
+        return self._group_ids
 
     def _failed(self, method: str, channel: str, error: Exception) -> PlatformFailure:
         """Count the failure. Raises the error again if it is none of Slack's or the network's."""

@@ -1,0 +1,117 @@
+"""An operator tries a failed run again: an approval of the former run opens no gate of the new one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot.core.claim import Claim
+from bot.core.question import Action
+from bot.core.retry import retry
+from bot.core.run import Run, RunStatus
+from bot.settings import Settings
+from crews.crewai_adapter import environment
+from tests.contract.crews.test_gates import Desk
+from tests.contract.examples import LEASE
+
+if TYPE_CHECKING:
+    from crewai.tools import BaseTool
+
+    from crews.building.build import Built
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
+    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+
+
+@pytest.fixture
+def sent() -> list[dict[str, Any]]:
+    from tests.contract.crews import gatebox
+
+    gatebox.SENT.clear()
+    return gatebox.SENT
+
+
+@pytest.fixture
+async def desk(redis_url: str) -> AsyncIterator[Desk]:
+    async with Desk.at(redis_url) as desk:
+        yield desk
+
+
+def payer(within: Callable[[], object]) -> BaseTool:
+    """A tool that pays; `within` happens in it afterwards."""
+    from tests.contract.crews import gatebox
+
+    class Payer(gatebox.Sender):
+        def _run(self, to: str, amount: float) -> str:
+            said = gatebox.send(to, amount)
+            within()
+            return said
+
+    return Payer()
+
+
+def paying(amount: float, *, then: Callable[[str], str] = str, within: Callable[[], object] = str) -> Built:
+    """A flow whose method pays; `then` happens after the call."""
+    from tests.contract.crews import gatebox
+
+    return gatebox.code(lambda: then(payer(within).run(to="Acme", amount=amount)))
+
+
+def broken(*_: object) -> str:
+    raise ValueError("broken")
+
+
+async def failed(desk: Desk, build: Callable[[], Built]) -> Run:
+    """A run that asks, is approved, and fails."""
+    async with desk.running(build) as run:
+        await desk.say(await desk.question(run))
+        over = await desk.over(run)
+    assert over.status is RunStatus.FAILED
+    return over
+
+
+async def tried_again(desk: Desk, run: Run) -> Claim:
+    await retry(desk.store, run, key=uuid.uuid4().hex)
+    [claim] = await desk.store.queue.claim("here", ["gated"], 1, LEASE)
+    return claim
+
+
+async def test_a_call_whose_result_is_recorded_is_neither_made_nor_asked_about_again(
+    desk: Desk, sent: list[dict[str, Any]]
+) -> None:
+    run = await failed(desk, lambda: paying(1200, then=broken))
+    claim = await tried_again(desk, run)
+    async with desk.executing(claim, lambda: paying(1200)) as again:
+        assert await desk.result(again) == "sent 1200 to Acme"
+    assert await desk.gates(again) == []
+    assert sent == [{"to": "Acme", "amount": 1200.0}]
+
+
+async def test_a_call_that_failed_in_a_flows_own_code_is_not_made_again(
+    desk: Desk, sent: list[dict[str, Any]]
+) -> None:
+    run = await failed(desk, lambda: paying(1200, within=broken))
+    claim = await tried_again(desk, run)
+    async with desk.executing(claim, lambda: paying(1200)) as again:
+        assert (await desk.over(again)).status is RunStatus.FAILED
+    assert await desk.gates(again) == []
+    assert sent == [{"to": "Acme", "amount": 1200.0}]
+
+
+async def test_another_call_is_asked_about_although_the_former_one_is_recorded(
+    desk: Desk, sent: list[dict[str, Any]]
+) -> None:
+    run = await failed(desk, lambda: paying(1200, then=broken))
+    claim = await tried_again(desk, run)
+    async with desk.executing(claim, lambda: paying(99_000)) as again:
+        question = await desk.question(again)
+        assert question.call is not None
+        assert question.call.arguments == {"to": "Acme", "amount": 99_000.0}
+        await desk.say(question, Action.REJECT)
+        assert "rejected" in await desk.result(again)
+    assert sent == [{"to": "Acme", "amount": 1200.0}]
