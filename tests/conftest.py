@@ -12,9 +12,9 @@ import redis
 
 from bot.store.embedded import Embedded
 from tests.examples import FAST
-from tests.together import pytest_xdist_make_scheduler
+from tests.together import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
-__all__ = ["FAST", "pytest_xdist_make_scheduler"]
+__all__ = ["FAST", "pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

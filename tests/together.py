@@ -11,29 +11,54 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 ON_SHARED_SLACK = (
-    "console_slack|slack_(mentions|presses|replies|restarts|served|start|status|strangers|transport)"
+    "console_slack|"
+    "slack_(authority|decisions|forms|mentions|presses|replies|start|status|strangers|transport)"
 )
 TOGETHER = {
-    "crews": r"tests/contract/crews/",
+    "processes": r"tests/faults/test_(?!embedded|interruptible|doubts|flows|releases|resuming|retries)",
     "workers": r"tests/faults/test_(doubts|flows|releases|resuming|retries)\.py",
-    "processes": r"tests/faults/test_(?!embedded|interruptible)",
-    "storms": r"tests/faults/chaos/",
-    "terminal": r"tests/scenario/terminal/",
+    "crews": r"tests/contract/crews/",
+    "slack over a socket": rf"tests/scenario/test_({ON_SHARED_SLACK})\.py::.*\bsocket\b",
     "slack": rf"tests/scenario/test_({ON_SHARED_SLACK})\.py",
+    "terminal": r"tests/scenario/terminal/",
+    "storms": r"tests/faults/chaos/",
 }
-"""By name of what is started once: the files whose tests share it. The first that fits counts."""
+"""By name of what is started once: the tests that share it. The first that fits counts."""
+LONG = (
+    "tests/scenario/(test_doctor|test_slack_(catchup|crashes|restarts|sessions)|test_worker_secrets|workers/)"
+)
+"""Files that take the longest time of those that share nothing."""
+
+
+def scope(test: str) -> str:
+    """What a test stays together with: others that share something, or else its file."""
+    fitting = (name for name, tests in TOGETHER.items() if re.match(tests, test))
+    return next(fitting, test.partition("::")[0])
+
+
+def rank(test: str) -> int:
+    """What takes long begins early, so that at the end no process is left alone with it."""
+    names = list(TOGETHER)
+    if (where := scope(test)) in names:
+        return names.index(where)
+    return len(names) + (0 if re.match(LONG, test) else 1)
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]
-    """Tests of one file, or of files that share something, run one after the other in one process."""
+    """Tests that share something run one after the other in one process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file: str = nodeid.partition("::")[0]
-        return next((name for name, files in TOGETHER.items() if re.match(files, file)), file)
+        return scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
-    """For `pytest -n`, whatever `--dist` says. As they are collected: at the end come the small ones."""
+    """For `pytest -n`, whatever `--dist` says."""
     config.option.loadscopereorder = False
     return Together(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In each process of `pytest -n`: the order in which groups of tests are given out."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: rank(item.nodeid))
