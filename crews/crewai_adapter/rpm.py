@@ -11,10 +11,13 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
+import structlog
 from crewai import Crew
 from crewai.utilities.rpm_controller import RPMController
 
 from crews.run.context import CURRENT
+
+log = structlog.get_logger(__name__)
 
 MINUTE_S = 60.0
 POLL_INTERVAL_S = 0.1
@@ -79,6 +82,7 @@ def _wait(original: Callable[..., None]) -> Callable[..., None]:
         if run is None:
             original(controller)
             return
+        log.info("max_rpm is reached; the run waits a minute", run_id=run.run_id)
         until = time.monotonic() + MINUTE_S
         while time.monotonic() < until:
             run.before_step()

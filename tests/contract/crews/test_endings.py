@@ -105,10 +105,12 @@ async def test_the_limit_holds_for_each_try_by_itself(deployment: Deployment, mo
 async def test_working_time_is_limited_and_waiting_for_people_is_no_work(
     deployment: Deployment, model: LoopbackModel
 ) -> None:
+    """When another run, which asks nobody, has reached the limit, the first has waited for as long."""
     model.script("slowly", [ASK, call("slow", seconds=8), say("never")])
+    model.script("works", [call("slow", seconds=8), say("never")])
     run = await deployment.start("short_time", prompt="[[slowly]]")
     question = await deployment.question(run)
-    await asyncio.sleep(1.2)
+    assert (await failure(deployment, "short_time", "[[works]]")).code == "limit_time"
     assert (await deployment.store.runs.get(run.id)).status is RunStatus.INPUT_REQUIRED
     await deployment.say(question, "approve")
     done = await deployment.over(run, within=6)

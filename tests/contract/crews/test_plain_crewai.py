@@ -203,11 +203,14 @@ async def test_a_call_that_reaches_the_model_waits_for_its_minute_until_the_run_
 ) -> None:
     model.script("one-a-minute", [call("effect", what="once"), say("never")])
     run = await plain.start("paced", prompt="[[one-a-minute]]")
-    await until(lambda: bool(did(parking, "once")))
-    await asyncio.sleep(0.5)
-    assert model.count("one-a-minute") == 1, "the second call waits"
+    await until(
+        lambda: any("max_rpm is reached" in line and run.id in line for line in parking.log.splitlines())
+    )
+    assert did(parking, "once") == ["once"]
     await plain.store.runs.cancel(run.id, run.requester)
     assert (await plain.over(run, 5)).status is RunStatus.CANCELLED
+    await until(lambda: any('"done"' in line and run.id in line for line in parking.log.splitlines()))
+    assert model.count("one-a-minute") == 1, "the second call was never made"
 
 
 async def test_two_tasks_of_one_agent_at_a_time(

@@ -8,12 +8,14 @@ import pytest
 from crews.flows.completion_order import CompletionOrder
 from crews.flows.threads import in_thread
 from crews.run.threads import Threads
+from tests.virtual_time import in_virtual_time
 
 
 async def nobody(missing: tuple[int, ...]) -> None:
     raise AssertionError(missing)
 
 
+@in_virtual_time
 async def test_recorded_ends_come_in_their_order_and_new_ones_behind() -> None:
     order = CompletionOrder([1, 2, 3], nobody)
     came: list[str] = []
@@ -32,6 +34,7 @@ async def test_recorded_ends_come_in_their_order_and_new_ones_behind() -> None:
     assert came == ["a1", "a", "b2", "b", "c3", "c", "new4", "new"], "one at a time"
 
 
+@in_virtual_time
 async def test_recorded_ends_that_do_not_come_are_told_of_once() -> None:
     told: list[tuple[int, ...]] = []
 
@@ -51,9 +54,10 @@ async def test_recorded_ends_that_do_not_come_are_told_of_once() -> None:
 
 
 async def test_a_method_may_block_and_is_cancelled_where_it_awaits() -> None:
-    cancelled = threading.Event()
+    begun, cancelled = threading.Event(), threading.Event()
 
     async def waits() -> None:
+        begun.set()
         try:
             await asyncio.sleep(60)
         finally:
@@ -62,7 +66,7 @@ async def test_a_method_may_block_and_is_cancelled_where_it_awaits() -> None:
     here, threads = threading.get_ident(), Threads("run")
     assert await in_thread(threads, threading.get_ident) != here
     waiting = asyncio.create_task(in_thread(threads, waits))
-    await asyncio.sleep(0.1)
+    assert await asyncio.to_thread(begun.wait, 5)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
