@@ -32,6 +32,7 @@ from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import Credentials, connect, teams_app
 from bot.surfaces.teams.inbound.activities import Activities
+from bot.surfaces.teams.inbound.history import TeamsThreadHistory
 from bot.surfaces.teams.inbound.installation import Installation
 from bot.surfaces.teams.inbound.people import TeamsActors
 from bot.surfaces.teams.inbound.private_replies import PressAgain, TeamsMessenger
@@ -80,7 +81,7 @@ async def open_teams(
         await stack.enter_async_context(
             run_alongside(
                 inbound.engine.pending.run(activities.replay),
-                connect(credentials, store, settings.teams_tenant_id),
+                _begin(credentials, inbound, store, settings.teams_tenant_id),
             )
         )
         verifier = await stack.enter_async_context(open_verifier(settings))
@@ -117,6 +118,7 @@ class TeamsInbound:
         )
         links = ConsoleLinks(store.memory, console, _secret(settings))
         self.engine = InboundEngine(ports, store, feed, presence, self.background, links)
+        self.catch_up = self.engine.catch_up(TeamsThreadHistory(platform.history, settings.teams_app_id))
 
     def activities(self, metrics: Metrics, ack_priority: AckPriority) -> Activities:
         """Who handles what Teams tells of."""
@@ -125,6 +127,12 @@ class TeamsInbound:
         return Activities(
             self.engine, self.people, views, installation, self._platform, metrics, ack_priority
         )
+
+
+async def _begin(credentials: Credentials, inbound: TeamsInbound, store: Store, tenant: str) -> None:
+    """What waits until Microsoft has accepted the credentials."""
+    await connect(credentials, store, tenant)
+    await inbound.catch_up.run(tenant)
 
 
 class TeamsLayout:

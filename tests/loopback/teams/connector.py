@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -192,16 +193,49 @@ class Connector:
             raise ConnectorError(403, "Forbidden")
         where, thread = self._open(request.match_info["conversation"]), request.match_info.get("thread")
         found = [each for each in where.messages.values() if each["thread"] == thread]
-        return {"value": [self._as_graph(each) for each in reversed(found[-int(request.query["$top"]) :])]}
+        size, start = int(request.query["$top"]), int(request.query.get("$skiptoken", 0))
+        page = found[::-1][start : start + size]
+        listed: Body = {"value": [self._as_graph(each) for each in page]}
+        if start + size < len(found):
+            listed["@odata.nextLink"] = str(request.url.update_query({"$skiptoken": start + size}))
+        return listed
 
     def _as_graph(self, message: Body) -> Body:
         bot = message["from"]["id"] == self.tenant.bot["id"]
-        sender = {"application": {"id": self.keys.app_id}} if bot else {"user": {"id": "somebody"}}
+        by = message["from"]
+        sender = (
+            {"application": {"id": self.keys.app_id}}
+            if bot
+            else {"user": {"id": by.get("aadObjectId"), "displayName": by.get("name")}}
+        )
         cards = [
             {"contentType": each["contentType"], "content": json.dumps(each["content"])}
             for each in message.get("attachments") or ()
         ]
-        return {"id": message["id"], "from": sender, "attachments": cards}
+        return {
+            "id": message["id"],
+            "messageType": "message",
+            "createdDateTime": message["createdDateTime"],
+            "lastEditedDateTime": message.get("lastEditedDateTime"),
+            "deletedDateTime": message.get("deletedDateTime"),
+            "from": sender,
+            "attachments": cards,
+            **self._body_as_graph(str(message.get("text") or "")),
+        }
+
+    def _body_as_graph(self, text: str) -> Body:
+        """The text as HTML, with the mentions of those whom it names as activities do."""
+        accounts = [self.tenant.bot, *(user.account() for user in self.tenant.users.values())]
+        content, mentions = html.escape(text, quote=False), []
+        for number, each in enumerate(accounts):
+            name = html.escape(each["name"])
+            if f"&lt;at&gt;{name}&lt;/at&gt;" not in content:
+                continue
+            content = content.replace(f"&lt;at&gt;{name}&lt;/at&gt;", f'<at id="{number}">{name}</at>', 1)
+            kind = "user" if each.get("aadObjectId") else "application"
+            known = {"id": each.get("aadObjectId") or self.keys.app_id}
+            mentions.append({"id": number, "mentionText": each["name"], "mentioned": {kind: known}})
+        return {"body": {"contentType": "html", "content": f"<p>{content}</p>"}, "mentions": mentions}
 
     def _channels(self) -> list[Conversation]:
         return list(self.tenant.conversations.values())

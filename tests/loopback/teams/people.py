@@ -82,7 +82,7 @@ class Person:
     async def edit(self, where: Conversation, message_id: str, text: str) -> Receipt:
         """Change a message of theirs."""
         body = where.messages[message_id]
-        body["text"] = text
+        body |= {"text": text, "lastEditedDateTime": datetime.now(UTC).isoformat()}
         activity = self.activity("messageUpdate", where, body["thread"] or message_id, id=message_id)
         kind = {"eventType": "editMessage"}
         return await self.deliver(activity | {"text": text, "channelData": activity["channelData"] | kind})

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 from tests.loopback.slack.wire import Body, Json
@@ -218,6 +219,7 @@ class Tenant:
         if thread and thread not in where.messages:
             raise ConnectorError(404, "ConversationNotFound", "The reply chain is not there")
         body = copy.deepcopy(activity) | {"id": self.next_id(), "from": by, "thread": thread}
+        body["createdDateTime"] = datetime.now(UTC).isoformat()
         where.messages[body["id"]] = body
         return shown(where, body)
 

@@ -200,15 +200,19 @@ class CatchUp:
         return found
 
     async def _places(self, question: Question, tenant: str) -> list[ChatPlace]:
-        """The run's thread, or the direct messages in which it goes on and its question was asked."""
+        """The run's thread, and the direct messages in which it goes on or its question was asked."""
         try:
             run = await self._store.runs.get(question.run_id)
-            if run.place is None or run.place.surface != self._surface or run.place.tenant != tenant:
+            if run.place is None:
+                return []
+            lives_here = run.place.surface == self._surface
+            if lives_here and run.place.tenant != tenant:
                 return []
             copies = (await self._store.outbox.state(self._surface, run.id)).copies
             refs = [ref for name, ref in copies.items() if name == MOVED or is_direct(name, question.id)]
             direct = [Posted.decode(ref) for ref in refs]
-            here = [] if MOVED in copies else [ChatPlace.decode(run.place, self._surface)]
+            stays = lives_here and MOVED not in copies
+            here = [ChatPlace.decode(run.place, self._surface)] if stays else []
         except (NotFound, UnreadableRecord):
             return []
         except ValueError as error:

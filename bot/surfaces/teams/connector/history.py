@@ -1,6 +1,7 @@
-"""Whether a message arrived of which the Bot Connector's answer was lost: Microsoft Graph lists messages.
+"""Messages of conversations, which Microsoft Graph lists where the app has resource-specific consent.
 
-It does so where the app was added with resource-specific consent. A message is found by an id in its card.
+They tell whether a message of ours arrived of which the Bot Connector's answer was lost (it is found by an id
+in its card), and what people wrote while no process received it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import copy
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +29,8 @@ Json = dict[str, Any]
 LOOKS_AFTER_S = (1.0, 4.0)
 """Seconds before each look: a message that has just arrived is not listed at once."""
 PAGE_SIZE = 50
+MAX_PAGES = 20
+"""Pages of a conversation that are read for what was missed."""
 
 
 def marked(activity: Json) -> tuple[Json, str]:
@@ -67,13 +71,30 @@ class History:
                 return found
         return None
 
+    async def since(self, where: Conversation, since: float) -> list[Json]:
+        """The messages that are not older than `since` (in seconds), in their order; none of personal chats.
+
+        Of a conversation in which very much was written, the newest. Raises Later, Rejected.
+        """
+        if not self._graph_url or is_personal(where.channel):
+            return []
+        found: list[Json] = []
+        url = f"{await self._address(where)}?$top={PAGE_SIZE}"
+        for _ in range(MAX_PAGES):
+            answer = await self._client.call("history", "GET", url, resource=GRAPH)
+            page = [each for each in _listed(answer) if _written_at(each) >= since]
+            found += page
+            url = str(answer.get("@odata.nextLink") or "")
+            if not page or not url.startswith(f"{self._graph_url}/"):
+                break
+        return sorted(found, key=_written_at)
+
     async def _look(self, where: Conversation, mark: str) -> str | None:
         messages = await self._address(where)
         url = f"{messages}?$top={PAGE_SIZE}"
         answer = await self._client.call("history", "GET", url, resource=GRAPH)
-        listed = answer.get("value")
-        found = (each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict))
-        return next((str(each.get("id")) for each in found if self._is_marked(each, mark)), None)
+        found = (each for each in _listed(answer) if self._is_marked(each, mark))
+        return next((str(each.get("id")) for each in found), None)
 
     async def _address(self, where: Conversation) -> str:
         channel = quote(where.channel, safe="")
@@ -93,6 +114,19 @@ class History:
         attachments = message.get("attachments")
         cards = [str(_object(each).get("content")) for each in attachments or ()]
         return sender.get("id") == self._app_id and any(mark in each for each in cards)
+
+
+def _listed(answer: Json) -> list[Json]:
+    listed = answer.get("value")
+    return [each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict)]
+
+
+def _written_at(message: Json) -> float:
+    """In seconds; before everything where the message doesn't say it."""
+    try:
+        return datetime.fromisoformat(str(message.get("createdDateTime"))).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _object(value: object) -> Json:
