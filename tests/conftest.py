@@ -16,6 +16,8 @@ from tests.together import pytest_collection_modifyitems, pytest_xdist_make_sche
 
 __all__ = ["FAST", "pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
 
+pytest_plugins = ["crewdeck.testing.plugin"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

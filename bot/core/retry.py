@@ -31,7 +31,9 @@ _OWN = ("heard/", "diverged/")
 _STEP = 3
 """Number of parts at the end of a step's name: kind, fingerprint, occurrence."""
 
-PEOPLES_DECISIONS = frozenset({"rejected", "review_rounds", "expired", "not_answered", "not_posted"})
+PEOPLES_DECISIONS = frozenset(
+    {"rejected", "review_rounds", "edited_result", "expired", "not_answered", "not_posted"}
+)
 """Codes of failures that people's decisions caused: their messages don't suggest a retry."""
 
 

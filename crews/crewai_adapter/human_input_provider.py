@@ -5,11 +5,14 @@ from __future__ import annotations
 # ruff: noqa: SLF001 - the protocol's own names
 import re
 from contextvars import ContextVar
+from dataclasses import replace
 
+from crewai import Task
 from crewai.agents.parser import AgentFinish
 from crewai.core.providers.human_input import AsyncExecutorContext, ExecutorContext
 from pydantic import BaseModel
 
+from bot.core.question import Question
 from crews.human_input.reviews import Reviews
 from crews.run.context import AgentAtWork, RunContext
 
@@ -40,8 +43,10 @@ class HumanInputProvider:
 
     async def handle_feedback_async(self, answer: AgentFinish, context: AsyncExecutorContext) -> AgentFinish:
         for review in self._reviews.askings(AgentAtWork(context.agent, context.task)):
-            feedback = self._reviews.feedback(await self._run.questions.ask(review.asking(_text(answer))))
+            decided = await self._run.questions.ask(review.asking(_text(answer)))
+            feedback = self._reviews.feedback(decided)
             if feedback is None:
+                answer = self._approved(decided, answer, context.task)
                 break
             _request_changes(context, answer, feedback)
             answer = await context._ainvoke_loop()
@@ -51,13 +56,22 @@ class HumanInputProvider:
     def handle_feedback(self, answer: AgentFinish, context: ExecutorContext) -> AgentFinish:
         """For agents that CrewAI runs in a thread of their own."""
         for review in self._reviews.askings(AgentAtWork(context.agent, context.task)):
-            feedback = self._reviews.feedback(self._run.questions.ask_in_thread(review.asking(_text(answer))))
+            decided = self._run.questions.ask_in_thread(review.asking(_text(answer)))
+            feedback = self._reviews.feedback(decided)
             if feedback is None:
+                answer = self._approved(decided, answer, context.task)
                 break
             _request_changes(context, answer, feedback)
             answer = context._invoke_loop()
         context.ask_for_human_input = False
         return answer
+
+    def _approved(self, decided: Question, answer: AgentFinish, task: Task | None) -> AgentFinish:
+        """What is approved is what the task comes to: the reviewer may have edited it."""
+        output = self._reviews.approved(decided, answer.output, task)
+        if output is answer.output:
+            return answer
+        return replace(answer, output=output, text=output if isinstance(output, str) else answer.text)
 
     @staticmethod
     def _get_output_string(answer: AgentFinish) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from crewai import Task
+from pydantic import BaseModel, ValidationError
+
 from bot.core.policy import Policy, policy_for
 from bot.core.question import Action, Question, QuestionKind, Source
 from bot.core.run import RunError
@@ -34,6 +37,40 @@ class Reviews:
         if outcome.action is Action.RESPOND and review.round != review.rounds:
             return outcome.comment
         raise self.run.stop(_ending(review))
+
+    def approved(self, review: Question, output: str | BaseModel, task: Task | None) -> str | BaseModel:
+        """The output that was approved: the reviewer's text where they edited it. Raises Leave.
+
+        The text of a structured output is its JSON. Where what they wrote is none, the run ends: nobody has
+        approved anything else, and a model that makes JSON of it would decide what it says.
+        """
+        edited = review.outcome.value if review.outcome is not None else None
+        if not isinstance(edited, str):
+            return output
+        kind = type(output) if isinstance(output, BaseModel) else _structure_of(task)
+        if kind is None:
+            return edited
+        try:
+            structured = kind.model_validate_json(edited)
+        except ValidationError as error:
+            raise self.run.stop(_no_output(review, kind, error)) from error
+        return structured if isinstance(output, BaseModel) else edited
+
+
+def _structure_of(task: Task | None) -> type[BaseModel] | None:
+    """The model that a task's output has to fit; None for text."""
+    return (task.output_pydantic or task.output_json) if task is not None else None
+
+
+def _no_output(review: Question, kind: type[BaseModel], error: ValidationError) -> RunError:
+    by = review.outcome.by.label if review.outcome and review.outcome.by else "Somebody"
+    first = error.errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    why = f"{where}: {first['msg']}" if where else first["msg"]
+    return RunError(
+        code="edited_result",
+        message=f"{by} edited the result, and the task needs it as {kind.__name__} in JSON: {why}",
+    )
 
 
 @dataclass(frozen=True)

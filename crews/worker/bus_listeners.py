@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from crewai.events import crewai_event_bus
@@ -19,8 +19,8 @@ from crews.worker.bus_events import HumanInputCompletedEvent, HumanInputRequired
 from crews.worker.execution import Execution
 
 
-def listen(executions: Mapping[str, Execution]) -> None:
-    """Report the progress of these runs (by id) to them from now on."""
+def listen(executions: Mapping[str, Execution]) -> Callable[[], None]:
+    """Report the progress of these runs (by id) to them, until what is returned is called."""
 
     @crewai_event_bus.on(TaskStartedEvent)
     def started(source: Any, event: TaskStartedEvent) -> None:
@@ -29,6 +29,12 @@ def listen(executions: Mapping[str, Execution]) -> None:
     @crewai_event_bus.on(TaskCompletedEvent)
     def completed(source: Any, event: TaskCompletedEvent) -> None:
         _note(executions, TaskCompleted, source, event)
+
+    def stop() -> None:
+        crewai_event_bus.off(TaskStartedEvent, started)
+        crewai_event_bus.off(TaskCompletedEvent, completed)
+
+    return stop
 
 
 def _note(

@@ -73,14 +73,15 @@ class Runtime:
         #: Of runs that are over here while a thread of theirs was still alive.
         self._outlived: list[Threads] = []
         install.install()
-        bus_listeners.listen(self._executions)
+        #: Stops listening to CrewAI's events; for what makes several of these in a process.
+        self.close = bus_listeners.listen(self._executions)
 
     async def execute(self, claim: Claim, lease: Lease | None = None) -> None:
         """Execute a run and record how that ended. Never raises an Exception."""
         history = await self._readable(claim)
         if history is None:
             return
-        execution = self._open(claim, history, lease or Lease())
+        execution = self.open(claim, history, lease or Lease())
         following = asyncio.create_task(execution.progress.follow())
         try:
             ending = await self._executed(execution)
@@ -149,7 +150,7 @@ class Runtime:
 
     # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _open(self, claim: Claim, history: RunHistory, lease: Lease) -> Execution:
+    def open(self, claim: Claim, history: RunHistory, lease: Lease) -> Execution:
         loop = asyncio.get_running_loop()
         progress = Progress(loop, lambda event: self._record(context, event))
         announcer = bus_listeners.Announcer(progress, self._executions)
@@ -185,12 +186,12 @@ class Runtime:
         context = execution.context
         blueprint = self._blueprints[context.claim.run.crew.name]
         execution.enter(HumanInputProvider(context, blueprint.review_rounds))
-        built = await self._built(execution, blueprint)
+        built = await self.built(execution, blueprint)
         if built is None or isinstance(built, Raised) or context.stopped is not None:
             return Ending.unbuilt(context, built)
         execution.crew = crew = built.result
         async with self._starts:
-            work = execution.begin(partial(self._work, execution, crew, blueprint))
+            work = execution.begin(partial(self.work, execution, crew, blueprint))
             context.stopwatch.start()
             begun = asyncio.create_task(context.started.wait())
             either: tuple[asyncio.Future[Any], ...] = (work, begun, context.leaving)
@@ -199,7 +200,7 @@ class Runtime:
             begun.cancel()
         return Ending.of(context, await execution.come_to(work))
 
-    async def _built(self, execution: Execution, blueprint: Blueprint) -> Outcome[Built] | None:
+    async def built(self, execution: Execution, blueprint: Blueprint) -> Outcome[Built] | None:
         """The crew; None if the run is told to leave before."""
         async with self._starts:
             building = execution.begin(partial(blueprint.build, execution.context.claim.run.inputs))
@@ -213,7 +214,7 @@ class Runtime:
 
     # ── in the run's thread ─────────────────────────────────────────────────────────────────────────────
 
-    def _work(self, execution: Execution, crew: Built, blueprint: Blueprint) -> str:
+    def work(self, execution: Execution, crew: Built, blueprint: Blueprint) -> str:
         """Run the crew, once it is built; returns the result as text."""
         context = execution.context
         if isinstance(crew, Flow):
