@@ -23,7 +23,7 @@ SERVER := embedded
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make run      start Crewdeck on http://127.0.0.1:3000"
+	@echo "make run      start Crewdeck on http://127.0.0.1:3000: PROJECT=./my_project"
 	@echo "make test     check everything: format, lint, types, imports, tests"
 	@echo "make fast     check what takes seconds: format, lint, imports, unit tests"
 	@echo "make bench    measure, beside baselines"
@@ -36,9 +36,9 @@ help:
 
 install: $(VENV)/.dev
 
-# exec: signals reach the server itself, once.
+# exec: signals reach the server itself, once. `make run PROJECT=./my_project`: with a CrewAI project.
 run: $(VENV)/.package
-	@exec $(BIN)/crewdeck serve
+	@exec $(BIN)/crewdeck serve $(PROJECT)
 
 test: $(VENV)/.dev
 	@$(BIN)/ruff format --check .

@@ -116,6 +116,22 @@ def deliver() -> int:
 
 
 @command(app)
+def add(
+    project: Annotated[str, typer.Argument(metavar="PROJECT", help="the folder of a CrewAI project")],
+    *,
+    no_index: Annotated[bool, typer.Option("--no-index", help="use no package index")] = False,
+    find_links: Annotated[
+        list[str] | None, typer.Option("--find-links", metavar="DIR", help="find packages here; repeat it")
+    ] = None,
+) -> int:
+    """Install what a project's worker needs into the project's own environment."""
+    from bot.commands.add import add as install
+
+    links = [part for each in find_links or () for part in ("--find-links", each)]
+    return install(project, [*(["--no-index"] if no_index else []), *links])
+
+
+@command(app)
 def doctor() -> int:
     """Check settings, Redis, Slack, Teams and every crew, and name remedies."""
     from bot.commands.doctor import examine

@@ -67,7 +67,7 @@ def lacking(found: dict[str, object]) -> str:
 
 def add_command(project: Project) -> str:
     """The command that installs what is needed."""
-    return f'{shlex.quote(project.python)} -m pip install "crewdeck[worker]=={version("crewdeck")}"'
+    return f"crewdeck add {shlex.quote(project.root)}"
 
 
 async def _probe(project: Project) -> dict[str, object]:

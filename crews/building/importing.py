@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import threading
 import time
 import uuid
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import structlog
+from pydantic import ValidationError
 
+from bot.logging import MIN_SECRET_LENGTH
 from crews.building.build import PythonCrew
 from crews.definitions.exceptions import CrewBroken
 from crews.run.threads import Outcome, Raised, Returned
@@ -29,6 +32,10 @@ MAX_FATAL_IMPORTS = 3
 """A factory whose import has ended so many processes lately is left out."""
 FATAL_IMPORT_WINDOW_S = 600.0
 """Seconds."""
+_REPEATED = re.compile(r"input_value=.*?, (?=input_type=)|For further information visit \S+", re.DOTALL)
+"""What pydantic adds to its messages."""
+_SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+"""How names of variables end that hold secrets."""
 LONGEST = 300
 """Characters of what an exception says that are told."""
 
@@ -154,10 +161,22 @@ def refused(what: str, error: BaseException) -> CrewBroken:
 
 def _said(error: BaseException) -> str:
     try:
-        words = " ".join(str(error).split())
+        words = " ".join(_words(error).split())
     except Exception:  # noqa: BLE001 - authors' code may raise anything
         return ""
     return f": {words[:LONGEST]}" if words else ""
+
+
+def _words(error: BaseException) -> str:
+    """What the exception says, without the values that pydantic repeats, and without keys of providers."""
+    if isinstance(error, ValidationError):
+        details = error.errors(include_url=False, include_input=False, include_context=False)
+        return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in details)
+    words = _REPEATED.sub("", str(error))
+    for name, value in os.environ.items():
+        if _SECRET.search(name) and len(value) >= MIN_SECRET_LENGTH:
+            words = words.replace(value, "***")
+    return words
 
 
 def import_all(

@@ -189,8 +189,9 @@ class _Loading:
     def _remedy(self, error: BaseException) -> str:
         if not isinstance(error, ModuleNotFoundError):
             return ""
-        where = self._project.environment or "an environment .venv of the project"
-        return f"Install what the project needs in {where}"
+        if self._project.python:
+            return f"Install it in {self._project.environment}"
+        return f"Make an environment with what the project needs: crewdeck add {self._project.root}"
 
     def _broken(self, name: str, problem: str, remedy: str) -> None:
         self._problems.append(
@@ -224,9 +225,9 @@ def _title(key: str) -> str:
 
 def _place_in(root: Path, error: BaseException) -> str:
     """The last file and line of the project that the exception came through."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if Path(frame.filename).is_relative_to(root) and "site-packages" not in frame.filename:
             return f"{frame.filename}:{frame.lineno}"
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
     return ""

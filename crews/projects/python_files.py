@@ -14,7 +14,7 @@ MAX_FILE_BYTES = 1024 * 1024
 KICKOFFS = frozenset({"kickoff", "kickoff_async", "akickoff", "kickoff_for_each"})
 DECORATORS = frozenset({"crew", "register"})
 """Decorators of Crewdeck for factories."""
-_RELEVANT = ("CrewBase", "Flow", "Crew(")
+_RELEVANT = ("crewai", "crewdeck")
 """A file without any of these has no crew."""
 
 
@@ -54,7 +54,7 @@ class Unparsable(Exception):  # noqa: N818 - says what happened
 
 
 def read_file(file: PythonFile) -> Content:
-    """What the file defines. Raises Unparsable for one that can't be parsed and names crews or flows."""
+    """What the file defines. Raises Unparsable for one that can't be parsed and names CrewAI."""
     try:
         if file.path.stat().st_size > MAX_FILE_BYTES:
             return Content()
@@ -121,8 +121,8 @@ class _Reader:
                 return self._means(function, name)
             case ast.Name(id=written):
                 return self._imported.get(written) == name
-            case ast.Attribute(value=ast.Name(id=module), attr=attribute):
-                return attribute == name and self._imported.get(module) == ""
+            case ast.Attribute(value=module, attr=attribute):
+                return attribute == name and _root(module) in self._imported
             case _:
                 return False
 
@@ -155,7 +155,7 @@ class _Reader:
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Names that are imported from CrewAI or Crewdeck, and what they are there; "" for a module."""
+    """Names that are imported from CrewAI or Crewdeck, and what they are there; "" for a whole package."""
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(module=str(module), level=0) if _theirs(module):
@@ -172,6 +172,13 @@ def _theirs(module: str) -> bool:
 
 def _plain(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def _root(node: ast.expr) -> str:
+    """The first name of a dotted one."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return _plain(node)
 
 
 def _has_start(node: ast.ClassDef) -> bool:

@@ -1,0 +1,298 @@
+"""What is offered of a project, and how each thing that is wrong with one is told."""
+
+import gc
+import itertools
+import os
+import sys
+import textwrap
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from crewai import Crew
+from crewai.flow.flow import Flow
+
+from bot.core.fields import FieldType
+from bot.core.project import Project
+from bot.processes.projects import find
+from bot.settings import Settings
+from crews.building.offer import Offer
+from crews.crewai_adapter import version
+from crews.projects import offering
+
+NUMBERS = itertools.count()
+MODULE = """
+from crewai import Agent, Crew, Task
+from crewai.project import CrewBase, agent, crew, task
+
+@CrewBase
+class Report:
+    '''Writes a report.
+
+    In several lines.
+    '''
+
+    @agent
+    def writer(self) -> Agent:
+        return Agent(role="Writer", goal="Say {{topic}}", backstory="{backstory}")
+
+    @task
+    def draft(self) -> Task:
+        return Task(description="{description}", expected_output="A text", agent=self.writer(){more})
+
+    @crew
+    def crew(self) -> Crew:
+        return Crew(agents=self.agents, tasks=self.tasks)
+"""
+Load = Callable[..., Offer]
+
+
+def module(
+    description: str = "On {topic} for {audience}", backstory: str = "You write.", more: str = ""
+) -> str:
+    return MODULE.format(description=description, backstory=backstory, more=more)
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+    """Loads a project of these files (`__` in a name is a folder), whose package has a name of its own."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-1234567890")
+    package = f"made_{os.getpid()}_{next(NUMBERS)}"
+    settings = Settings(data_dir=tmp_path / "data", build_timeout=20)
+
+    def loaded(name: str = "project", target: str = "", **files: str) -> Offer:
+        root = tmp_path / name
+        for written, text in files.items():
+            stem, _, suffix = written.rpartition("_")
+            file = root / f"{stem.replace('__', '/').replace('pkg', package)}.{suffix}"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(textwrap.dedent(text).replace("pkg", package))
+        monkeypatch.syspath_prepend(str(root))
+        monkeypatch.chdir(root)
+        project = find(str(root)).model_copy(update={"target": target.replace("pkg", package)})
+        return offering.offer_of(project, settings)
+
+    yield loaded
+    for each in [name for name in sys.modules if name.startswith(package)]:
+        del sys.modules[each]
+
+
+def told(offer: Offer) -> list[str]:
+    assert not offer.crews
+    return [f"{each.name}: {each.sentence}" for each in offer.problems]
+
+
+def test_a_crew_is_offered_with_its_placeholders_in_order(load: Load) -> None:
+    offer = load(pkg__crew_py=module())
+    assert offer.problems == ()
+    card = offer.crews["project"].card()
+    assert [(each.name, each.required) for each in card.inputs] == [("topic", True), ("audience", True)]
+    assert (card.title, card.description, card.main_input) == ("Project", "Writes a report.", None)
+
+
+def test_braces_that_are_no_placeholders_are_no_inputs(load: Load) -> None:
+    text = module(
+        "Answer {topic} as JSON: {\\\"a\\\": 1, 'b c': {2}}", more=", output_file='out/{topic}-{year}.md'"
+    )
+    card = load(pkg__crew_py=text).crews["project"].card()
+    assert [each.name for each in card.inputs] == ["topic", "year"]
+
+
+def test_each_run_gets_a_crew_of_its_own_and_leaves_nothing(load: Load) -> None:
+    blueprint = load(pkg__crew_py=module()).crews["project"]
+    first, second = blueprint.build({}), blueprint.build({})
+    assert isinstance(first, Crew)
+    assert isinstance(second, Crew)
+    assert first.agents[0] is first.tasks[0].agent, "within a crew, a method is called once"
+    assert first.agents[0] is not second.agents[0]
+    gone = weakref.ref(first.agents[0])
+    del first
+    gc.collect()
+    assert gone() is None
+
+
+def test_crewdeck_yaml_says_more_of_inputs_rules_and_reviewers(load: Load) -> None:
+    offer = load(
+        pkg__crew_py=module(),
+        crewdeck_yaml="""
+            name: yearly
+            title: Yearly report
+            main_input: topic
+            approvers: two
+            policies: {two: {who: [U0ADALOVE1, U0BOBBOBB1], need: 2}}
+            inputs:
+              audience: {label: Readers, type: choice, choices: [all, few]}
+              from_hooks: {default: none}
+            limits: {model_calls: 7}
+            reviewers: {draft: [U0ADALOVE1]}
+        """,
+    )
+    assert offer.problems == ()
+    crew = offer.crews["yearly"]
+    card = crew.card()
+    assert [(each.name, each.type, each.required) for each in card.inputs] == [
+        ("topic", FieldType.STRING, True),
+        ("audience", FieldType.CHOICE, True),
+        ("from_hooks", FieldType.STRING, False),
+    ]
+    assert (card.title, card.main_input, card.approvers.policy is not None) == (
+        "Yearly report",
+        "topic",
+        True,
+    )
+    assert crew.limits.model_calls == 7
+    assert [each.name for each in card.policies] == ["two"]
+
+
+def test_flows_have_the_fields_of_their_state(load: Load) -> None:
+    text = """
+        from typing import Literal
+        from crewai.flow import Flow, start
+        from pydantic import BaseModel
+
+        class State(BaseModel):
+            topic: str = ""
+            pages: int = 3
+            colour: bool = False
+            tone: Literal["plain", "warm"] = "plain"
+            found: list[dict] = []
+            note: str | None = None
+
+        class Story(Flow[State]):
+            @start()
+            def begin(self):
+                return self.state.topic
+    """
+    offer = load(pkg__flow_py=text)
+    assert offer.problems == ()
+    card = offer.crews["project"].card()
+    assert [(each.name, each.type.value, each.default, each.required) for each in card.inputs] == [
+        ("topic", "string", None, False),
+        ("pages", "integer", 3, True),
+        ("colour", "boolean", False, True),
+        ("tone", "choice", "plain", True),
+        ("note", "string", None, False),
+    ]
+    assert isinstance(offer.crews["project"].build({}), Flow)
+
+
+def test_several_crews_are_named_after_their_classes_and_one_broken_stops_no_other(load: Load) -> None:
+    offer = load(
+        pkg__one_py=module(),
+        pkg__two_py=module().replace("class Report", "class YearlyAudit"),
+        pkg__bad_py=f"import not_installed_here\n{module().replace('class Report', 'class Bad')}",
+        tides__crew_yaml="title: [",
+    )
+    assert sorted(offer.crews) == ["project-report", "project-yearly-audit"]
+    [bad, *tides] = sorted(offer.problems, key=lambda each: each.name)
+    assert bad.name == "project-bad"
+    assert (
+        "bad.py:1: it can't be loaded: ModuleNotFoundError: No module named 'not_installed_here'"
+        in bad.problem
+    )
+    assert bad.remedy.startswith("Make an environment with what the project needs: crewdeck add ")
+    assert {each.name for each in tides} == {"project-tides"}
+    assert any("crew.yaml:" in each.problem for each in tides)
+
+
+def test_two_crews_of_one_name_are_not_mixed_up(load: Load) -> None:
+    offer = load(pkg__one_py=module(), pkg__two_py=module())
+    assert list(offer.crews) == ["project-report"]
+    [problem] = offer.problems
+    assert "two.py:6: it is called project-report like " in problem.problem
+
+
+def test_a_crew_of_crewdecks_own_folders_is_not_replaced(load: Load) -> None:
+    [problem] = told(load(name="demo", pkg__crew_py=module()))
+    assert "a crew of CREWDECK_CONFIG_DIR or of Crewdeck is called demo too" in problem
+    assert "another-name=" in problem
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({"README_md": "# Empty"}, "project: there is no crew and no flow in it. docs/projects.md says what"),
+        ({"pkg__crew_py": module(more="), 1/0, (")}, "crew.py:18: it can't be loaded: ZeroDivisionError"),
+        (
+            {"pkg__crew_py": f"raise SystemExit(3)\n{module()}"},
+            "crew.py:1: it can't be loaded: it tried to end",
+        ),
+        (
+            {"pkg__crew_py": f"import pkg.broken\n{module()}", "pkg__broken_py": "class ("},
+            "broken.py:1: it can't",
+        ),
+        ({"pkg__crew_py": module("{api_key}")}, "its input api_key: it asks for a secret"),
+        ({"crew_jsonc": '{"agents": ["nobody"], "tasks": []}'}, "crew.jsonc"),
+        ({"flow_yaml": "schema: crewai.flow/v1\nname: [1]\n"}, "flow.yaml: it can't be loaded"),
+        (
+            {"pkg__crew_py": module(), "crewdeck_yaml": "reviewers:\n  other: [U0ADALOVE1]\n"},
+            "crewdeck.yaml:2: reviewers.other: is no task of this crew",
+        ),
+        (
+            {"pkg__crew_py": module(), "crewdeck_yaml": "main_input: other\n"},
+            "crewdeck.yaml:1: main_input: other is no input of this crew",
+        ),
+        (
+            {"pkg__crew_py": module(), "crewdeck_yaml": "approvers: [nobody_known]\n"},
+            "crewdeck.yaml:1: approvers",
+        ),
+        (
+            {"pkg__crew_py": module(), "crewdeck_yaml": "inputs:\n  topic: {min: 3}\n"},
+            "topic",
+        ),
+    ],
+)
+def test_what_is_broken_is_told_with_its_place_and_not_offered(
+    load: Load, files: dict[str, str], problem: str
+) -> None:
+    [words] = told(load(**files))
+    assert problem in words
+    assert "\n" not in words
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        ("pkg.crew:Nothing", "there is no Nothing in it"),
+        ("pkg.crew:NUMBER", "NUMBER is no crew, no flow, and makes none"),
+        ("pkg.crew:Plain", "Plain is neither a Flow nor a class with @CrewBase"),
+        ("pkg.crew:needs", "needs needs arguments"),
+        ("pkg.crew:other", "must return a crewai Crew or Flow, not int"),
+        ("json.decoder:Report", "the name json.decoder belongs to"),
+    ],
+)
+def test_a_target_that_makes_no_crew(load: Load, target: str, problem: str) -> None:
+    text = module() + "\nNUMBER = 1\nclass Plain: ...\ndef needs(topic): ...\ndef other(): return 1\n"
+    [words] = told(load(target=target, pkg__crew_py=text, json__decoder_py=module()))
+    assert problem in words
+
+
+def test_a_target_is_all_that_is_offered(load: Load) -> None:
+    files = {"pkg__one_py": module(), "pkg__two_py": module().replace("class Report", "class Other")}
+    assert list(load(target="pkg.two:Other", **files).crews) == ["project"]
+
+
+def test_a_mistake_of_a_model_repeats_none_of_its_values(load: Load) -> None:
+    text = (
+        module()
+        + "\nfrom crewai import LLM\nAgent(role='a', goal='b', backstory='c', max_iter='sk-live-secret')\n"
+    )
+    [words] = told(load(pkg__crew_py=text))
+    assert "sk-live-secret" not in words
+    assert "max_iter" in words
+
+
+def test_a_release_of_crewai_that_is_not_supported_runs_nothing(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = version.compare("1.99.0")
+    monkeypatch.setattr(version, "compare", lambda: found)
+    [words] = told(load(pkg__crew_py=module()))
+    assert "CrewAI 1.99.0 is not supported" in words
+
+
+def test_a_project_whose_folder_is_gone_has_no_crews(tmp_path: Path) -> None:
+    project = Project(name="gone", root=str(tmp_path / "gone"))
+    offer = offering.offer_of(project, Settings(data_dir=tmp_path))
+    assert told(offer)

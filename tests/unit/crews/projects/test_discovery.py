@@ -1,0 +1,185 @@
+"""Which crews and flows are found in a project, by reading its files."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from bot.core.project import Project
+from crews.projects.discovery import Discovered, Kind, discover
+
+CREW_CLASS = """
+from crewai.project import CrewBase
+
+@CrewBase
+class {name}:
+    def crew(self): ...
+"""
+
+
+def project(root: Path, target: str = "", **files: str) -> Discovered:
+    """What is found where these files are; `__` in a name is a folder."""
+    for name, text in files.items():
+        stem, _, suffix = name.rpartition("_")
+        file = root / f"{stem.replace('__', '/')}.{suffix}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text))
+    return discover(Project(name="p", root=str(root), target=target))
+
+
+def found(what: Discovered) -> list[tuple[str, str]]:
+    return [(each.module, each.key) for each in what.candidates]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from crewai.project import CrewBase\n@CrewBase\nclass Blog: ...",
+        "from crewai.project import CrewBase as Base\n@Base\nclass Blog: ...",
+        "from crewai import project\n@project.CrewBase\nclass Blog: ...",
+        "import crewai.project\n@crewai.project.CrewBase\nclass Blog: ...",
+        "from crewai.flow import Flow, start\nclass Blog(Flow):\n    @start()\n    def a(self): ...",
+        "from crewai.flow.flow import Flow, start\nclass Blog(Flow[D]):\n @start()\n async def a(self): 1",
+        "from crewai.flow import Flow, start\nclass B(Flow): ...\nclass Blog(B):\n @start()\n def a(self): 1",
+        "from crewai import Crew\nBlog = Crew(agents=[], tasks=[])",
+        "from crewai import Crew\nBlog: Crew = Crew(agents=[], tasks=[])",
+        "from crewai import Crew\ndef Blog() -> Crew: ...",
+        "from crewai import Crew\ndef Blog(n=1):\n    return Crew(agents=[], tasks=[])",
+        "import crewdeck\n@crewdeck.crew(title='Crew(x)')\ndef Blog(inputs): ...",
+        "from crewdeck import register\n@register(title='Crew(x)')\ndef Blog(inputs): ...",
+    ],
+)
+def test_what_makes_a_crew_or_a_flow(tmp_path: Path, text: str) -> None:
+    result = project(tmp_path, src__blog__crew_py=text)
+    assert found(result) == [("blog.crew", "Blog")]
+    assert result.problems == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class Flow: ...\nclass Blog(Flow): ...",
+        "def CrewBase(c): return c\n@CrewBase\nclass Blog: ...",
+        "from crewai.flow import Flow\nclass Base(Flow): ...",
+        "from crewai import Crew\ndef build(topic):\n    return Crew(agents=[], tasks=[])",
+        "from crewai import Crew\ndef _build() -> Crew: ...",
+        "from other import Crew\nBlog = Crew()",
+        "# CrewBase, Flow and Crew( in words",
+    ],
+)
+def test_what_makes_none(tmp_path: Path, text: str) -> None:
+    assert project(tmp_path, src__blog__crew_py=text) == Discovered(())
+
+
+def test_the_crews_of_a_flow_are_its_parts_and_others_are_not(tmp_path: Path) -> None:
+    result = project(
+        tmp_path,
+        src__blog__main_py="""
+            from crewai.flow import Flow, start
+            from blog.parts import Part
+
+            class Story(Flow):
+                @start()
+                def begin(self):
+                    Part().crew().kickoff()
+        """,
+        src__blog__parts_py=CREW_CLASS.format(name="Part"),
+        src__blog__other_py=CREW_CLASS.format(name="Other"),
+    )
+    assert found(result) == [("blog.main", "Story"), ("blog.other", "Other")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "crew.kickoff()",
+        "result = crew.kickoff(inputs={})",
+        "for each in (1, 2):\n    crew.kickoff()",
+        "import asyncio\nasyncio.run(crew.kickoff_async())",
+    ],
+)
+def test_a_module_that_runs_its_crew_when_it_is_imported_is_refused_with_its_line(
+    tmp_path: Path, line: str
+) -> None:
+    result = project(tmp_path, study_py=f"from crewai import Crew\ncrew = Crew()\n{line}\n")
+    assert result.candidates == ()
+    [problem] = result.problems
+    assert problem.line >= 3
+    assert 'below `if __name__ == "__main__":`' in str(problem)
+
+
+def test_a_kickoff_in_main_or_in_a_function_is_none_at_import(tmp_path: Path) -> None:
+    text = """
+        from crewai import Crew
+        crew = Crew(agents=[], tasks=[])
+
+        def run():
+            crew.kickoff()
+
+        if __name__ == "__main__":
+            crew.kickoff()
+    """
+    result = project(tmp_path, study_py=text)
+    assert found(result) == [("study", "crew")]
+
+
+def test_a_file_that_is_no_python_is_a_problem_only_if_it_names_crews(tmp_path: Path) -> None:
+    result = project(
+        tmp_path,
+        src__a__crew_py="from crewai.project import CrewBase\nclass (\n",
+        src__a__notes_py="class (\n",
+    )
+    [problem] = result.problems
+    assert (problem.file.name, problem.line) == ("crew.py", 2)
+
+
+def test_where_nothing_is_looked_for(tmp_path: Path) -> None:
+    text = CREW_CLASS.format(name="Blog")
+    for folder in (".venv", "tests", "node_modules", "src/blog/__pycache__", "build", ".hidden", "a-b"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "crew.py").write_text(text)
+    assert project(tmp_path) == Discovered(())
+
+
+def test_definitions_of_pyproject_flows_and_folders(tmp_path: Path) -> None:
+    result = project(
+        tmp_path,
+        pyproject_toml='[tool.crewai]\ntype = "flow"\ndefinition = "src/f/flow.yaml"\n',
+        src__f__flow_yaml="schema: crewai.flow/v1\nname: A\n",
+        src__f__second_json='{"schema": "crewai.flow/v1", "name": "B"}',
+        src__f__other_yaml="schema: something/else\n",
+        tides__crew_yaml="title: Tides\n",
+        config__agents_yaml="a: {}\n",
+    )
+    assert [(each.kind, each.key) for each in result.candidates] == [
+        (Kind.FLOW_FILE, "flow"),
+        (Kind.FLOW_FILE, "second"),
+        (Kind.YAML_FOLDER, "tides"),
+    ]
+    assert result.problems == ()
+
+
+@pytest.mark.parametrize("name", ["crew.jsonc", "crew.json"])
+def test_a_crew_file_needs_no_pyproject(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}")
+    [candidate] = project(tmp_path).candidates
+    assert (candidate.kind, candidate.file.name) == (Kind.CREW_FILE, name)
+
+
+@pytest.mark.parametrize(
+    "definition", ['"../outside.yaml"', '"/etc/passwd"', '"gone.yaml"', '""', "3", '"."']
+)
+def test_a_definition_that_is_no_file_of_the_project_is_a_problem(tmp_path: Path, definition: str) -> None:
+    root = tmp_path / "project"
+    (tmp_path / "outside.yaml").write_text("schema: crewai.flow/v1\n")
+    result = project(root, pyproject_toml=f'[tool.crewai]\ntype = "flow"\ndefinition = {definition}\n')
+    assert result.candidates == ()
+    [problem] = result.problems
+    assert problem.key == "tool.crewai.definition"
+
+
+def test_a_target_means_one_thing_or_one_module(tmp_path: Path) -> None:
+    texts = {"src__a__one_py": CREW_CLASS.format(name="One"), "src__a__two_py": CREW_CLASS.format(name="Two")}
+    assert found(project(tmp_path, **texts)) == [("a.one", "One"), ("a.two", "Two")]
+    assert found(project(tmp_path, "a.two:Two")) == [("a.two", "Two")]
+    assert found(project(tmp_path, "a.two")) == [("a.two", "Two")]
