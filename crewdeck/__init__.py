@@ -7,6 +7,8 @@
 - `NotApproved`: raised where code calls such a tool and they don't.
 - `crew`: declares what people need to know of a factory (docs/crews.md). Also as `register`, since CrewAI has
   a decorator `crew`, too.
+- `current_run`: the run that code belongs to: `CurrentRun`, or None outside of runs.
+- `attach`, `progress`: give people a file, and tell them how far the crew is.
 - `idempotency_key`: inside a tool, a name for this very call, the same if the call is made again.
 - `HumanInputRequiredEvent`, `HumanInputCompletedEvent`: questions and answers on CrewAI's event bus.
 """
@@ -30,22 +32,28 @@ if TYPE_CHECKING:
         ask_human_async,
     )
     from crews.run.context import idempotency_key
+    from crews.run.current_run import CurrentRun, Requester, attach, current_run, progress
     from crews.worker.bus_events import HumanInputCompletedEvent, HumanInputRequiredEvent
 
 __all__ = [
     "ApprovalResult",
     "AskHuman",
+    "CurrentRun",
     "HumanInputCompletedEvent",
     "HumanInputRequiredEvent",
     "NotAnswered",
     "NotApproved",
     "Policy",
+    "Requester",
     "approve",
     "approve_async",
     "ask_human",
     "ask_human_async",
+    "attach",
     "crew",
+    "current_run",
     "idempotency_key",
+    "progress",
     "register",
     "requires_approval",
 ]
@@ -53,21 +61,26 @@ __all__ = [
 _LATER = {
     "ApprovalResult": "crews.human_input.functions",
     "AskHuman": "crews.human_input.ask_human",
+    "CurrentRun": "crews.run.current_run",
     "HumanInputCompletedEvent": "crews.worker.bus_events",
     "HumanInputRequiredEvent": "crews.worker.bus_events",
     "NotAnswered": "crews.definitions.exceptions",
     "NotApproved": "crews.definitions.approval",
     "Policy": "crews.definitions.policies",
+    "Requester": "crews.run.current_run",
     "approve": "crews.human_input.functions",
     "approve_async": "crews.human_input.functions",
     "ask_human": "crews.human_input.functions",
     "ask_human_async": "crews.human_input.functions",
+    "attach": "crews.run.current_run",
     "crew": "crews.definitions.decorator",
+    "current_run": "crews.run.current_run",
     "idempotency_key": "crews.run.context",
+    "progress": "crews.run.current_run",
     "register": "crews.definitions.decorator",
     "requires_approval": "crews.definitions.approval",
 }
-"""Imported on first use: what asks, the events and `idempotency_key` need crewai, of `crewdeck[worker]`."""
+"""Imported on first use: what asks, the events and what is of runs need crewai, of `crewdeck[worker]`."""
 
 
 def __getattr__(name: str) -> Any:

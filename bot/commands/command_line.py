@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ app = typer.Typer(
 )
 keys = group("Create, list and revoke API keys.", required=True)
 sessions = group("List and end browser sessions of the console.")
-runs = group("List, show, retry and delete runs.")
+runs = group("List, show, retry and delete runs, and save their files.")
 webhooks = group("List failed deliveries, and redeliver events.")
 
 
@@ -294,6 +295,20 @@ def list_runs(
 def show_run(named: RunName) -> int:
     """Show a run, its questions and what it waits for."""
     return _runs("show", named=(named,))
+
+
+@command(runs, name="files")
+def run_files(
+    named: RunName,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="write them into this folder", show_default=False)
+    ] = None,
+) -> int:
+    """List or save the files of a run."""
+    from bot.commands.run_files import run
+    from bot.settings import load
+
+    return run(load(), named, save)
 
 
 @command(runs, name="retry")

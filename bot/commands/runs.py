@@ -7,12 +7,13 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import uuid4
 
-from pydantic import field_validator
+from pydantic import JsonValue, field_validator
 
 from bot.commands.table import many, print_rows, say, say_field, tell, when
 from bot.core import ids
 from bot.core.actor import Actor
 from bot.core.errors import JournalUndecryptable, NotFound, Refused, SettingsError, UnreadableRecord
+from bot.core.files import file_of_input
 from bot.core.journal import JournalExtent
 from bot.core.lists import RunFilter
 from bot.core.question import Question
@@ -82,9 +83,9 @@ async def _with_store(settings: Settings, options: RunsOptions) -> int:
     return 0
 
 
-async def _found(store: RedisStore, words: Sequence[str]) -> list[Run]:
+async def found(store: RedisStore, words: Sequence[str]) -> list[Run]:
     """Find runs by id or prefix, without duplicates. Raises NotFound and SettingsError."""
-    found: dict[str, Run] = {}
+    runs: dict[str, Run] = {}
     for word in words:
         matching = await store.runs.find(word)
         if not matching:
@@ -96,8 +97,8 @@ async def _found(store: RedisStore, words: Sequence[str]) -> list[Run]:
             raise SettingsError(f"There is no run {word}.{short}")
         if len(matching) > 1:
             raise SettingsError(f"Several runs start with {word}: write more of the id.")
-        found[matching[0].id] = matching[0]
-    return list(found.values())
+        runs[matching[0].id] = matching[0]
+    return list(runs.values())
 
 
 async def _list(store: RedisStore, options: RunsOptions) -> None:
@@ -133,7 +134,7 @@ def _status(run: Run) -> str:
 
 
 async def _show(store: RedisStore, options: RunsOptions) -> None:
-    [run] = await _found(store, options.named)
+    [run] = await found(store, options.named)
     questions = await store.questions.list(run.id)
     extent = await store.journal.extent(run.id)
     paused = await store.runs.pause_reason(run.place.tenant) if run.place else None
@@ -149,7 +150,7 @@ async def _show(store: RedisStore, options: RunsOptions) -> None:
         ("Created", when(run.created_at)),
         ("Began", when(run.started_at) if run.started_at else ""),
         ("Ended", when(run.finished_at) if run.finished_at else ""),
-        ("Inputs", "; ".join(f"{name}={value}" for name, value in run.inputs.items())),
+        ("Inputs", "; ".join(f"{name}={_given(value)}" for name, value in run.inputs.items())),
         ("Events", str(run.seq)),
         ("Journal", _journal(extent)),
     ]
@@ -160,6 +161,12 @@ async def _show(store: RedisStore, options: RunsOptions) -> None:
         say("")
         for name, value in _asked(question):
             say_field(name, value)
+
+
+def _given(value: JsonValue) -> object:
+    """The value of an input as it is shown: of a file, its name."""
+    file = file_of_input(value)
+    return value if file is None else file.name
 
 
 def _waits_for(run: Run, questions: Sequence[Question], paused: str | None) -> str:
@@ -196,21 +203,21 @@ def _asked(question: Question) -> Sequence[tuple[str, str]]:
 
 
 async def _retry(store: RedisStore, options: RunsOptions) -> None:
-    [run] = await _found(store, options.named)
+    [run] = await found(store, options.named)
     again = await retry(store, run, key=uuid4().hex)
     tell(f"Run {ids.short(run.id)} is tried again, from where it was, as:")
     say(again.id)
 
 
 async def _delete(store: RedisStore, options: RunsOptions) -> None:
-    found = await _found(store, options.named)
-    live = [run for run in found if not run.status.over]
+    chosen = await found(store, options.named)
+    live = [run for run in chosen if not run.status.over]
     if live and not options.cancel:
         raise SettingsError(f"Run {live[0].id} is not over: add --cancel to cancel it first.")
-    if not options.yes and not _sure(found):
+    if not options.yes and not _sure(chosen):
         tell("Nothing was deleted.")
         return
-    for run in found:
+    for run in chosen:
         if not run.status.over:
             await _cancel(store, run)
         await store.runs.delete(run.id)
@@ -225,10 +232,10 @@ async def _cancel(store: RedisStore, run: Run) -> None:
             raise
 
 
-def _sure(found: Sequence[Run]) -> bool:
+def _sure(chosen: Sequence[Run]) -> bool:
     if not sys.stdin.isatty():
         raise SettingsError("delete: add --yes, for nobody can be asked here.")
-    print_rows([("RUN", "STATUS", "CREW", "REQUESTER", "STARTED"), *map(_row, found)])
+    print_rows([("RUN", "STATUS", "CREW", "REQUESTER", "STARTED"), *map(_row, chosen)])
     sys.stderr.write("They are deleted with everything that is stored of them. Sure? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -72,6 +72,41 @@ class RunChanged(Value):
     change: ValidText
 
 
+class RunProgress(Value):
+    """What the crew says of its progress; a later one replaces it."""
+
+    type: Literal["run_progress"] = "run_progress"
+    crew_id: str
+    task_id: str | None = None
+    text: ValidText
+
+
+class FileAttached(Value):
+    """The crew attached a file, or one of its tasks wrote it."""
+
+    type: Literal["file_attached"] = "file_attached"
+    crew_id: str
+    task_id: str | None = None
+    file_id: str
+    name: ValidText
+    media_type: str
+    #: In bytes.
+    size: int
+    #: `sha256:` and 64 hexadecimal digits.
+    digest: str
+    description: ValidText = ""
+
+
+class FileRefused(Value):
+    """A file that the crew made can't be attached; the run continues without it."""
+
+    type: Literal["file_refused"] = "file_refused"
+    crew_id: str
+    name: ValidText
+    #: A sentence for people.
+    reason: ValidText
+
+
 class GuardedAction(Value):
     """A tool call that waits for an approval, without secret values."""
 
@@ -233,6 +268,9 @@ Known = (
     | TaskStarted
     | TaskCompleted
     | RunChanged
+    | RunProgress
+    | FileAttached
+    | FileRefused
     | HumanInputRequired
     | HumanInputRecorded
     | HumanInputCompleted

@@ -32,9 +32,14 @@ _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\
 _LABEL = r"[^\W_](?:[^\W_]|-){0,62}"
 _EMAIL = re.compile(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+")
 _URL = re.compile(r"https?://([^\s/?#@\\]+)([/?#][^\s\\]*)?", re.IGNORECASE)
+_UPLOAD = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\W_](?:[^\W_]|[.-])*)(:\d{1,5})?")
 _TEXTS = frozenset({FieldType.STRING, FieldType.TEXT, FieldType.EMAIL, FieldType.URL})
 
+NO_UPLOAD = (
+    "is a file: upload it in the form or in the console, over the API (POST /files), or with "
+    "`crewdeck start CREW name=@path`"
+)
 EXPECTED = {
     FieldType.STRING: "text",
     FieldType.TEXT: "text",
@@ -162,6 +167,12 @@ def _url(field: Field, value: JsonValue) -> str:
     return value
 
 
+def _file(_: Field, value: JsonValue) -> str:
+    if not isinstance(value, str) or not _UPLOAD.fullmatch(value):
+        raise ValueError(NO_UPLOAD)
+    return value.lower()
+
+
 _CHECKS: dict[FieldType, Callable[[Field, JsonValue], JsonValue]] = {
     FieldType.STRING: _text,
     FieldType.TEXT: _text,
@@ -175,6 +186,7 @@ _CHECKS: dict[FieldType, Callable[[Field, JsonValue], JsonValue]] = {
     FieldType.DATETIME: _datetime,
     FieldType.EMAIL: _email,
     FieldType.URL: _url,
+    FieldType.FILE: _file,
 }
 
 

@@ -199,4 +199,5 @@ _READERS: dict[FieldType, Callable[[Field, str, Locale], JsonValue]] = {
     FieldType.DATETIME: _read_datetime,
     FieldType.EMAIL: _as_written,
     FieldType.URL: _as_written,
+    FieldType.FILE: _as_written,
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
 from bot.core.text import ValidText
 from bot.core.value import Strict
 
@@ -27,6 +29,8 @@ class FieldType(StrEnum):
     DATETIME = "datetime"
     EMAIL = "email"
     URL = "url"
+    #: The id of an upload; a run has the file's record in its place (`bot.core.files.as_input`).
+    FILE = "file"
 
 
 class Field(Strict):
@@ -47,6 +51,18 @@ class Field(Strict):
     #: The number of characters of a text, or of choices of `multi_choice`.
     min_length: int | None = None
     max_length: int | None = None
+    #: Of a file: the suffixes that it may have, in lower case and without a dot; none: any.
+    accept: tuple[str, ...] = ()
+    #: Of a file: its bytes at most.
+    max_size: int | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_files(self, plain: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        """Other fields are written as before, so that releases without files can read them."""
+        written = plain(self)
+        if self.type is not FieldType.FILE:
+            written = {name: value for name, value in written.items() if name not in {"accept", "max_size"}}
+        return written
 
     @property
     def title(self) -> str:

@@ -5,6 +5,7 @@ A crew's inputs and a question of kind `form` are both lists of fields; `validat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -14,6 +15,7 @@ from bot.core.errors import InvalidValues
 from bot.core.field_values import MAX_TEXT, check_bounds_of, check_value
 from bot.core.field_words import read_words
 from bot.core.fields import Field, FieldType
+from bot.core.files import MAX_FILE_BYTES, in_words
 from bot.core.labels import lookalikes
 from bot.core.locales import Locale
 from bot.core.secret_fields import asks_for_secret
@@ -37,6 +39,11 @@ NOT_IN_FORMS = (
     "worker's environment, or send people a link to the page where they can enter it"
 )
 """Why such a field is refused, and the way that remains."""
+NO_FILES = (
+    "a question can't ask for a file. Ask for a link to it, or let the run be started with the file: make it "
+    "one of the crew's inputs"
+)
+_SUFFIX = re.compile(r"[a-z0-9]{1,16}", re.ASCII)
 
 
 # ── validation of values ────────────────────────────────────────────────────────────────────────────────────
@@ -135,12 +142,19 @@ def check_form(fields: Iterable[Field]) -> None:
         raise ValueError(f"a form has at most {MAX_FIELDS} fields; ask for the rest in a form of its own")
     for field in listed:
         try:
-            check_field(field)
+            _check_asked(field)
         except ValueError as error:
             raise ValueError(f"the field {visible(field.name)!r}: {error}") from None
     if pair := lookalikes([field.name for field in listed]) or lookalikes([field.title for field in listed]):
         one, other = map(visible, pair)
         raise ValueError(f"two fields look alike: {one!r} and {other!r}; give them different names")
+
+
+def _check_asked(field: Field) -> None:
+    """Check a field of a question, which can't be a file."""
+    if field.type is FieldType.FILE:
+        raise ValueError(NO_FILES)
+    check_field(field)
 
 
 def check_field(field: Field) -> None:
@@ -151,8 +165,22 @@ def check_field(field: Field) -> None:
         raise ValueError(NOT_IN_FORMS)
     _check_choices(field)
     check_bounds_of(field)
+    _check_file(field)
     if field.default is not None:
         _check_default(field)
+
+
+def _check_file(field: Field) -> None:
+    if field.type is not FieldType.FILE:
+        if field.accept or field.max_size is not None:
+            raise ValueError("`accept` and `max_size` belong to `type: file`")
+        return
+    if field.default is not None:
+        raise ValueError("a file has no default")
+    if wrong := next((each for each in field.accept if not _SUFFIX.fullmatch(each)), None):
+        raise ValueError(f"its `accept` lists suffixes of names, such as pdf, and not {visible(wrong)!r}")
+    if field.max_size is not None and not 0 < field.max_size <= MAX_FILE_BYTES:
+        raise ValueError(f"its `max_size` may be {in_words(MAX_FILE_BYTES)} at most")
 
 
 def _check_choices(field: Field) -> None:

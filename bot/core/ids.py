@@ -24,6 +24,11 @@ def part_id(run: str, *path: object) -> str:
     return str(uuid5(UUID(run), "/".join(map(str, path))))
 
 
+def file_id(*path: object) -> str:
+    """The id of a file, by what it is; unique among the files of a run."""
+    return str(uuid5(NAMESPACE, "/".join(("file", *map(str, path)))))
+
+
 def event_id(run: str, seq: int) -> str:
     """The id of event number `seq` (from 1) of a run; also a cursor."""
     mark = hashlib.sha256(run.encode()).digest()[:12]

@@ -20,6 +20,7 @@ from bot.core.crew import Crew, CrewProblem
 from bot.core.decision import Ruling
 from bot.core.directory import Directory
 from bot.core.event import Body, Event, PublishedEvent
+from bot.core.files import Files
 from bot.core.inbox import Inbox
 from bot.core.journal import Journal
 from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
@@ -380,6 +381,7 @@ class Store:
     events: Events
     queue: Queue
     journal: Journal
+    files: Files
     clock: Clock
     outbox: Outbox
     memory: Memory

@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from bot.core import ids
+from bot.core import files, ids
 from bot.core.errors import Refused
 from bot.core.ports import Store
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source
@@ -53,6 +53,7 @@ async def retry(store: Store, run: Run, *, key: str) -> Run:
             "What this run had done is no longer kept (CREWDECK_JOURNAL_DAYS): start it anew instead.",
         )
     await store.journal.seed(new.id, taken)
+    await files.copy(store.files, run.id, new.id)
     started, _ = await store.runs.start(new)
     return started
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from bot.core import ids, inputs
+from bot.core import ids, input_files, inputs
 from bot.core.actor import Actor
 from bot.core.crew import Crew
-from bot.core.errors import NotFound, NoWorker, Refused
+from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.place import Place
 from bot.core.policy import policy_for
-from bot.core.ports import Catalogue
-from bot.core.run import NewRun
+from bot.core.ports import Catalogue, Store
+from bot.core.run import NewRun, Run
 
 
 async def crew_named(catalogue: Catalogue, name: str) -> Crew:
@@ -36,6 +36,23 @@ def check_can_start(crew: Crew, requester: Actor) -> None:
     """Raises Refused unless this person may start the crew."""
     if not can_start(crew, requester):
         raise Refused("not_admitted", f"{crew.title} can only be started by members of this workspace.")
+
+
+async def start(store: Store, new: NewRun) -> Run:
+    """Start a planned run with its files, or return the one that has its id.
+
+    Raises InvalidInputs, Refused (run_deleted).
+    """
+    try:
+        taken = await input_files.take(store.files, new)
+    except (InvalidInputs, NotFound):
+        try:
+            return await store.runs.get(new.id)  # It was started before its uploads expired.
+        except NotFound:
+            pass
+        raise
+    run, _ = await store.runs.start(taken)
+    return run
 
 
 def plan(

@@ -1,4 +1,4 @@
-"""Encryption of journals at rest with AES-256-GCM; without a key they are stored in plain text."""
+"""Encryption of journals and files at rest with AES-256-GCM; without a key they are stored in plain text."""
 
 from __future__ import annotations
 
@@ -27,18 +27,29 @@ class JournalCipher:
 
     def encrypt(self, run_id: str, name: str, value: str) -> str:
         """The encrypted value, bound to this run and name: it can't be decrypted under others."""
+        return value if self._current is None else self.encrypt_bytes(run_id, name, value.encode())
+
+    def encrypt_bytes(self, run_id: str, name: str, value: bytes) -> str:
+        """The same for bytes, which are text in any case: base64 where no key is set."""
         if self._current is None:
-            return value
+            return base64.b64encode(value).decode()
         nonce = os.urandom(_NONCE)
-        encrypted = self._ciphers[self._current].encrypt(
-            nonce, value.encode(), _associated_data(run_id, name)
-        )
+        encrypted = self._ciphers[self._current].encrypt(nonce, value, _associated_data(run_id, name))
         return f"{ENCRYPTED_PREFIX}{self._current}:{base64.b64encode(nonce + encrypted).decode()}"
 
     def decrypt(self, run_id: str, name: str, stored: str) -> str:
         """The plain value; a value without the prefix is returned as it is. Raises JournalUndecryptable."""
         if not stored.startswith(ENCRYPTED_PREFIX):
             return stored
+        return self._decrypted(run_id, name, stored).decode()
+
+    def decrypt_bytes(self, run_id: str, name: str, stored: str) -> bytes:
+        """The plain bytes. Raises JournalUndecryptable."""
+        if not stored.startswith(ENCRYPTED_PREFIX):
+            return base64.b64decode(stored)
+        return self._decrypted(run_id, name, stored)
+
+    def _decrypted(self, run_id: str, name: str, stored: str) -> bytes:
         key_id, _, written = stored.removeprefix(ENCRYPTED_PREFIX).partition(":")
         cipher = self._ciphers.get(key_id)
         if cipher is None:
@@ -47,7 +58,7 @@ class JournalCipher:
 
         raw = base64.b64decode(written)
         try:
-            return cipher.decrypt(raw[:_NONCE], raw[_NONCE:], _associated_data(run_id, name)).decode()
+            return cipher.decrypt(raw[:_NONCE], raw[_NONCE:], _associated_data(run_id, name))
         except InvalidTag as error:
             raise JournalUndecryptable(run_id, key_id) from error
 

@@ -13,6 +13,7 @@ from bot.store.clock import Ages, RedisClock
 from bot.store.connection import Connection, connect
 from bot.store.directory import RedisDirectory
 from bot.store.events import RedisEvents
+from bot.store.files import RedisFiles
 from bot.store.health import RedisHealth
 from bot.store.inbox import RedisInbox
 from bot.store.journal import RedisJournal
@@ -40,6 +41,7 @@ def compose(
 ) -> RedisStore:
     """The store on a connection that is open."""
     directory = RedisDirectory(connection)
+    cipher = cipher or JournalCipher()
     return RedisStore(
         connection=connection,
         catalogue=RedisCatalogue(connection),
@@ -48,7 +50,8 @@ def compose(
         directory=directory,
         events=RedisEvents(connection),
         queue=RedisQueue(connection, ages.retry_after),
-        journal=RedisJournal(connection, cipher or JournalCipher()),
+        journal=RedisJournal(connection, cipher),
+        files=RedisFiles(connection, cipher),
         clock=RedisClock(connection, ages),
         outbox=RedisOutbox(connection),
         memory=RedisMemory(connection),

@@ -113,6 +113,16 @@ def journal(run_id: str) -> str:
     return f"{run(run_id)}:journal"
 
 
+def files(owner: str) -> str:
+    """The records of the files of a run or an upload, by id: `+` (`-`: it is being written), size, JSON."""
+    return f"{run(owner)}:files"
+
+
+def file(owner: str, file_id: str) -> str:
+    """The parts of a file, by number."""
+    return f"{run(owner)}:file:{file_id}"
+
+
 def asked(run_id: str) -> str:
     """The ids of a run's questions, in their order."""
     return f"{run(run_id)}:asked"

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from bot.core.files import in_words
 from bot.core.text import terminal_safe
 from bot.terminal import decisions
 from bot.terminal.decisions import Line
 from crewdeck.client import (
     Answer,
     Event,
+    FileAttached,
+    FileRefused,
     HumanInputCompleted,
     HumanInputRecorded,
     HumanInputRequired,
@@ -20,6 +23,7 @@ from crewdeck.client import (
     RunChanged,
     RunCompleted,
     RunFailed,
+    RunProgress,
     RunStarted,
     StreamReset,
     TaskCompleted,
@@ -35,7 +39,7 @@ def one_line(text: str, longest: int = 72) -> str:
     return words if len(words) <= longest else f"{words[: longest - 1]}…"
 
 
-def of(event: Event) -> list[Line]:  # noqa: C901, PLR0911 - one for each type
+def of(event: Event) -> list[Line]:  # noqa: C901, PLR0911, PLR0912 - one for each type
     """The lines that describe an event; none for events that people don't need."""
     match event:
         case RunStarted():
@@ -47,6 +51,14 @@ def of(event: Event) -> list[Line]:  # noqa: C901, PLR0911 - one for each type
             return [[("ansicyan", "  • "), ("", _task(event)), ("ansibrightblack", agent)]]
         case RunChanged():
             return [[("ansicyan", "  • "), ("", event.change)]]
+        case RunProgress():
+            return [[("ansibrightblack", f"    {event.text}")]]
+        case FileAttached():
+            return [
+                [("ansicyan", "  + "), ("", event.name), ("ansibrightblack", f"  {in_words(event.size)}")]
+            ]
+        case FileRefused():
+            return [[("ansiyellow", "  ! "), ("", f"{event.name} can't be attached. {event.reason}")]]
         case HumanInputRequired():
             return asked(event)
         case HumanInputRecorded():

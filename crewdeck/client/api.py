@@ -14,7 +14,18 @@ from crewdeck.client.http import AsyncHttp
 from crewdeck.client.operations import AnswerParts
 from crewdeck.client.records import Record
 from crewdeck.client.streams import follow_async
-from crewdeck.client.values import Answer, Crew, Identity, LinkCode, Question, Run, RunPage, Started
+from crewdeck.client.values import (
+    Answer,
+    Crew,
+    File,
+    Identity,
+    LinkCode,
+    Question,
+    Run,
+    RunPage,
+    Started,
+    Upload,
+)
 
 
 class Client:
@@ -97,6 +108,23 @@ class Client:
     async def delete(self, run_id: str, *, cancel: bool = False) -> None:
         """Delete a run with everything in it; with `cancel` also one that is not over. Needs scope admin."""
         await self._http.call(operations.delete(run_id, cancel=cancel))
+
+    # ── files ───────────────────────────────────────────────────────────────────────────────────────────
+
+    async def files(self, run_id: str) -> tuple[File, ...]:
+        """The files of a run: those that its crew made, and those that it was started with."""
+        return await self._http.call(operations.files(run_id))
+
+    async def download(self, run_id: str, file_id: str) -> bytes:
+        """The content of a file. Raises ApiError (unknown_file)."""
+        return await self._http.call(operations.download(run_id, file_id))
+
+    async def upload(self, name: str, content: bytes) -> Upload:
+        """Upload a file for an input of type `file`: `start(crew, {"doc": uploaded.file_id})`.
+
+        It is kept for an hour, and only for this caller. Raises ApiError (file_too_large).
+        """
+        return await self._http.call(operations.upload(name, content))
 
     # ── questions ───────────────────────────────────────────────────────────────────────────────────────
 

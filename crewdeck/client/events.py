@@ -89,6 +89,36 @@ class RunChanged(Event):
     change: str = ""
 
 
+class RunProgress(Event):
+    """What the crew says of its progress; a later one replaces it."""
+
+    crew_id: str | None = None
+    task_id: str | None = None
+    text: str = ""
+
+
+class FileAttached(Event):
+    """The crew attached a file, or one of its tasks wrote it: `client.download(execution_id, file_id)`."""
+
+    crew_id: str | None = None
+    task_id: str | None = None
+    file_id: str
+    name: str = ""
+    media_type: str = "application/octet-stream"
+    #: In bytes.
+    size: int = 0
+    digest: str = ""
+    description: str = ""
+
+
+class FileRefused(Event):
+    """A file that the crew made could not be attached; the run continues without it."""
+
+    crew_id: str | None = None
+    name: str = ""
+    reason: str = ""
+
+
 class HumanInputRequired(Event):
     """The run asks people something."""
 
@@ -191,6 +221,9 @@ _TYPES: dict[str, type[Event]] = {
     "task_started": TaskStarted,
     "task_completed": TaskCompleted,
     "run_changed": RunChanged,
+    "run_progress": RunProgress,
+    "file_attached": FileAttached,
+    "file_refused": FileRefused,
     "human_input_required": HumanInputRequired,
     "human_input_recorded": HumanInputRecorded,
     "human_input_completed": HumanInputCompleted,

@@ -41,6 +41,10 @@ class Call(Generic[Result]):
     path: str
     read: Callable[[Any], Result]
     body: object = None
+    #: Sent as it is, in place of a JSON body.
+    content: bytes | None = None
+    #: The answer isn't JSON: `read` gets its bytes.
+    raw: bool = False
     query: Mapping[str, str] | None = None
     headers: Mapping[str, str] | None = None
     #: It is made again when its answer was lost. Any call is when the server says "later".
@@ -71,6 +75,7 @@ class Server:
             "method": call.method,
             "url": self.url + call.path,
             "json": call.body,
+            "content": call.content,
             "params": call.query,
             "headers": call.headers,
         }
@@ -123,7 +128,8 @@ class Http:
             tries += 1
             try:
                 with self._answered(self.server.request(call)) as response:
-                    return call.read(_json(response, response.read()))
+                    body = response.read()
+                    return call.read(body if call.raw else _json(response, body))
             except (ApiError, Unreachable) as error:
                 time.sleep(self.server.pause(error, call, tries))
 
@@ -171,7 +177,8 @@ class AsyncHttp:
             tries += 1
             try:
                 async with self._answered(self.server.request(call)) as response:
-                    return call.read(_json(response, await response.aread()))
+                    body = await response.aread()
+                    return call.read(body if call.raw else _json(response, body))
             except (ApiError, Unreachable) as error:
                 await asyncio.sleep(self.server.pause(error, call, tries))
 

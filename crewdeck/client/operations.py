@@ -17,6 +17,8 @@ from crewdeck.client.values import (
     Answer,
     Crew,
     CrewList,
+    File,
+    FileList,
     Identity,
     IdentityList,
     LinkCode,
@@ -25,6 +27,7 @@ from crewdeck.client.values import (
     Run,
     RunPage,
     Started,
+    Upload,
     Value,
 )
 
@@ -76,6 +79,28 @@ def runs(
     if active is not None:
         query["active"] = str(active).lower()
     return Call(method="GET", path="/runs", query=query, read=_reader(RunPage))
+
+
+def files(run_id: str) -> Call[tuple[File, ...]]:
+    return Call(
+        method="GET", path=f"/runs/{_id(run_id)}/files", read=lambda body: _reader(FileList)(body).files
+    )
+
+
+def download(run_id: str, file_id: str) -> Call[bytes]:
+    path = f"/runs/{_id(run_id)}/files/{_id(file_id)}"
+    return Call(method="GET", path=path, read=bytes, raw=True)
+
+
+def upload(name: str, content: bytes) -> Call[Upload]:
+    return Call(
+        method="POST",
+        path="/files",
+        query={"name": name},
+        content=content,
+        headers={"Content-Type": "application/octet-stream"},
+        read=_reader(Upload),
+    )
 
 
 def cancel(run_id: str, on_behalf_of: str | None) -> Call[Run]:

@@ -14,7 +14,18 @@ from crewdeck.client.http import Http
 from crewdeck.client.operations import AnswerParts
 from crewdeck.client.records import Record
 from crewdeck.client.streams import follow
-from crewdeck.client.values import Answer, Crew, Identity, LinkCode, Question, Run, RunPage, Started
+from crewdeck.client.values import (
+    Answer,
+    Crew,
+    File,
+    Identity,
+    LinkCode,
+    Question,
+    Run,
+    RunPage,
+    Started,
+    Upload,
+)
 
 
 class SyncClient:
@@ -79,6 +90,17 @@ class SyncClient:
 
     def delete(self, run_id: str, *, cancel: bool = False) -> None:
         self._http.call(operations.delete(run_id, cancel=cancel))
+
+    # ── files ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def files(self, run_id: str) -> tuple[File, ...]:
+        return self._http.call(operations.files(run_id))
+
+    def download(self, run_id: str, file_id: str) -> bytes:
+        return self._http.call(operations.download(run_id, file_id))
+
+    def upload(self, name: str, content: bytes) -> Upload:
+        return self._http.call(operations.upload(name, content))
 
     # ── questions ───────────────────────────────────────────────────────────────────────────────────────
 

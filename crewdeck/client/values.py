@@ -28,6 +28,9 @@ class InputField(Value):
     #: The number of characters of a text, or of choices of `multi_choice`.
     min_length: int | None = None
     max_length: int | None = None
+    #: Of files: the suffixes that may be given, and how many bytes.
+    accept: tuple[str, ...] = ()
+    max_size: int | None = None
 
 
 class Crew(Value):
@@ -39,6 +42,38 @@ class Crew(Value):
     inputs: tuple[InputField, ...] = ()
     #: The input that free text is meant for.
     main_input: str | None = None
+
+
+class File(Value):
+    """A file of a run, without its content."""
+
+    file_id: str
+    name: str
+    media_type: str = "application/octet-stream"
+    #: In bytes.
+    size: int = 0
+    #: `sha256:` and 64 hexadecimal digits.
+    digest: str = ""
+    description: str = ""
+    #: The task that wrote it.
+    task_id: str | None = None
+    #: The input that it was given as; None: the crew made it.
+    input: str | None = None
+
+
+class FileList(Value):
+    """The answer of `GET /runs/{run_id}/files`."""
+
+    files: tuple[File, ...]
+
+
+class Upload(Value):
+    """An uploaded file; its id is the value of an input of type `file`, for an hour."""
+
+    file_id: str
+    name: str = ""
+    size: int = 0
+    digest: str = ""
 
 
 class Actor(Value):

@@ -69,6 +69,32 @@ def _field_type(written: object) -> FieldType:
         raise ValueError(f"must be one of {', '.join(FieldType)}, not {written!r}") from None
 
 
+def _suffixes(written: object) -> object:
+    """Suffixes in lower case and without a dot."""
+    listed = [written] if isinstance(written, str) else written
+    if not isinstance(listed, list | tuple):
+        return listed
+    return [each.strip().lower().removeprefix(".") if isinstance(each, str) else each for each in listed]
+
+
+_SIZE = re.compile(r"(\d{1,9})\s*(kb|mb|b)?", re.ASCII | re.IGNORECASE)
+_UNIT_BYTES = {"b": 1, "kb": 1024, "mb": 1024 * 1024}
+
+
+def _bytes(written: object) -> int:
+    """The bytes of a size such as `5mb`. Raises ValueError with the expected form."""
+    found = None if isinstance(written, bool) else _SIZE.fullmatch(str(written).strip())
+    if found is None:
+        raise ValueError(f"must be a size such as 500kb or 5mb, not {written!r}")
+    return int(found[1]) * _UNIT_BYTES[(found[2] or "b").lower()]
+
+
+SIZE = r"^\s*\d{1,9}\s*([kKmM]?[bB])?\s*$"
+Size = Annotated[
+    int, BeforeValidator(_bytes, json_schema_input_type=int | Annotated[str, Field(pattern=SIZE)])
+]
+
+
 class InputEntry(Entry):
     """One of the `inputs`."""
 
@@ -92,6 +118,10 @@ class InputEntry(Entry):
     """The least number of characters, or of choices."""
     max_length: Annotated[int, Field(ge=1)] | None = None
     """The greatest number of characters, or of choices."""
+    accept: Annotated[list[str], BeforeValidator(_suffixes)] = []
+    """The suffixes of files that may be given, such as `pdf`; any if left out."""
+    max_size: Size | None = None
+    """How large a file may be, such as `5mb`."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -18,6 +18,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
+from pathlib import PurePath
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -45,9 +46,10 @@ class _Valueless(Exception):  # noqa: N818 - a signal
     """This has no value of its own."""
 
 
-def fingerprint(*content: object) -> str:
-    """A fingerprint that is the same in every process."""
-    return _digest("content", [_token(each, _Within()) for each in content])[:_LENGTH]
+def fingerprint(*content: object, neutral: Callable[[str], str] | None = None) -> str:
+    """A fingerprint that is the same in every process. `neutral` makes of a text what it counts as."""
+    within = _Within(neutral=neutral)
+    return _digest("content", [_token(each, within) for each in content])[:_LENGTH]
 
 
 def shape(kind: type[BaseModel]) -> str:
@@ -105,13 +107,20 @@ class _Within(NamedTuple):
     path: tuple[int, ...] = ()
     #: Whether an object is among them.
     object: bool = False
+    #: What a text counts as; None: itself.
+    neutral: Callable[[str], str] | None = None
 
 
 def _token(value: Any, within: _Within) -> str:
     kind = type(value)
     leaf = _LEAVES.get(kind)
     if leaf is not None:
-        return f"{kind.__name__}:{leaf(value)}"
+        read = leaf(value)
+        return f"{kind.__name__}:{within.neutral(read) if within.neutral and kind is str else read}"
+    if within.neutral is not None and isinstance(value, PurePath):
+        read = within.neutral(str(value))
+        if read != str(value):
+            return f"{_name(kind)}:{read}"
     if id(value) in within.path:
         return f"cycle:{within.path.index(id(value))}"
     if isinstance(value, _NAMED):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.core.question import Outcome
@@ -37,7 +37,11 @@ INTENDED = "?"
 class Journal:
     """The journal of one run, as it was when this worker claimed the run. Thread-safe."""
 
-    def __init__(self, stored: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, stored: Mapping[str, str] | None = None, neutral: Callable[[str], str] | None = None
+    ) -> None:
+        """`neutral` makes of a text what it is compared by: without what differs between workers."""
+        self._neutral = neutral
         self._stored = dict(stored or {})
         #: Recorded model calls that this execution has not come to yet.
         self._left = {name for name in self._stored if f"/{MODEL}/" in name and not name.startswith(KEPT)}
@@ -81,7 +85,7 @@ class Journal:
         return name
 
     def _name(self, scope: str, kind: str, *content: object) -> tuple[str, str, int]:
-        base = f"{scope}/{kind}/{fingerprint(*content)}"
+        base = f"{scope}/{kind}/{fingerprint(*content, neutral=self._neutral)}"
         number = self.occurrences.take(base)
         return f"{base}/{number}", base, number
 

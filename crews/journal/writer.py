@@ -47,8 +47,18 @@ class _Entry:
 class Writer:
     """Writes one run's journal in order, one transition after the other. Thread-safe."""
 
-    def __init__(self, claim: Claim, store: JournalStore, stop: Callable[[], object]) -> None:
-        """`stop` is called, from another thread, once nothing can be written any more."""
+    def __init__(
+        self,
+        claim: Claim,
+        store: JournalStore,
+        stop: Callable[[], object],
+        portable: Callable[[str], str] = str,
+    ) -> None:
+        """`stop` is called, from another thread, once nothing can be written any more.
+
+        `portable` makes of a value what other workers can read.
+        """
+        self._portable = portable
         self._claim = claim
         self._store = store
         self._stop = stop
@@ -77,14 +87,14 @@ class Writer:
 
     def write_at_once(self, name: str, value: str) -> None:
         """Record this without waiting for more entries. Returns at once."""
-        self._add(_Entry(name, value))
+        self._add(_Entry(name, self._portable(value)))
         with self._lock:
             self._owed = self._put
         self._begin()
 
     def write(self, name: str, value: str, deleted: Sequence[str] = ()) -> None:
         """Record this within GATHER_S, then delete all whose names start so. Returns at once."""
-        self._add(_Entry(name, value, tuple(deleted)))
+        self._add(_Entry(name, self._portable(value), tuple(deleted)))
         with self._lock:
             self._soon()
 

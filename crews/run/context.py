@@ -11,8 +11,11 @@ from crewai.agents.agent_builder.base_agent import BaseAgent
 from bot.core.claim import Claim
 from crews.definitions.definition import Limits
 from crews.definitions.gates import Gates
+from crews.run.files import RunFiles
+from crews.run.folder import RunFolder
 from crews.run.lease import Lease
 from crews.run.parking import HotRuns
+from crews.run.progress_notes import ProgressNotes
 from crews.run.questions import Announcer, Asking, HumanQuestions
 from crews.run.recorder import Recorder
 from crews.run.session import RunHistory, RunSession
@@ -39,7 +42,7 @@ INSIDE_TOOL: ContextVar[bool] = ContextVar("crewdeck_inside_tool", default=False
 class RunContext(RunSession):
     """A run's session with its questions and its recorder. Thread-safe."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a run is made of
         self,
         claim: Claim,
         limits: Limits,
@@ -48,14 +51,19 @@ class RunContext(RunSession):
         history: RunHistory | None = None,
         hot: HotRuns | None = None,
         lease: Lease | None = None,
+        folder: RunFolder | None = None,
     ) -> None:
-        super().__init__(claim, limits, store, history, hot, lease)
+        super().__init__(claim, limits, store, history, hot, lease, folder)
         #: Which tools need an approval; set by who opens the run.
         self.gates = Gates()
         #: Where questions are put to people.
         self.questions = HumanQuestions(self, store, announcer)
         #: What every model call and tool call passes through.
         self.recorder = Recorder(self, self.questions)
+        #: What it was started with, and what it makes.
+        self.files = RunFiles(self, store)
+        #: What the crew says of its progress.
+        self.notes = ProgressNotes(self, store)
 
     def asking_of(self, who: AgentAtWork | None, asking: Asking) -> Asking:
         """A question with the task and the agent that it comes from."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import uuid4
 
@@ -141,7 +141,9 @@ class HumanQuestions:
         """What identifies a question in its run."""
         if asking.key:
             return (asking.key,)
-        content = (asking.task.key if asking.task else 0, asking.kind, asking.fingerprint)
+        neutral = self.run.folder.neutral
+        words = replace(asking, prompt=neutral(asking.prompt), context=neutral(asking.context))
+        content = (asking.task.key if asking.task else 0, asking.kind, words.fingerprint)
         return (*content, self.run.history.journal.occurrences.take(content))
 
     async def _ask(self, asking: Asking, question: Question) -> Question:

@@ -19,6 +19,7 @@ from crews.journal.journal import FORM, FORMAT, Journal
 from crews.journal.writer import Writer
 from crews.run.activity import Activity
 from crews.run.exits import HandedBack, Leave, Stopped
+from crews.run.folder import RunFolder, temporary
 from crews.run.identity import RunIdentity
 from crews.run.lease import Lease
 from crews.run.parking import HotRuns, Parking
@@ -52,8 +53,11 @@ class RunSession:
         history: RunHistory | None = None,
         hot: HotRuns | None = None,
         lease: Lease | None = None,
+        folder: RunFolder | None = None,
     ) -> None:
         self.claim = claim
+        #: Its working folder; made when it is first wanted.
+        self.folder = folder or temporary().of(claim.run.id)
         self._store = store
         self.loop = loop = asyncio.get_running_loop()
         self.limits = limits
@@ -61,7 +65,7 @@ class RunSession:
         self.identity = RunIdentity(claim.run.id)
         self.history = history or RunHistory()
         #: Records what the run does, while it goes on.
-        self.writer = Writer(claim, store, self.stop)
+        self.writer = Writer(claim, store, self.stop, self.folder.hidden)
         if not self.history.journal.begun:
             self.writer.write(FORM, str(FORMAT))
         #: Whether a step is under way.
@@ -162,7 +166,8 @@ class RunSession:
 
     def note_in_thread(self, name: str, value: str) -> Any:  # noqa: ANN401 - JSON
         """Note a JSON value in the journal, unless one is there; returns what is there. Blocks its thread."""
-        return json.loads(self.wait_in_thread(self._store.note(self.claim, name, value)))
+        noted = self.wait_in_thread(self._store.note(self.claim, name, self.folder.hidden(value)))
+        return json.loads(self.folder.shown(noted))
 
     def record_executed(self, question_id: str, call: str, result: str) -> None:
         """Record that an approved call was made, once its result is written. Blocks its thread."""

@@ -14,6 +14,7 @@ from bot.core.claim import Claim
 from bot.core.errors import Refused, StoreUnavailable
 from bot.core.event import Body
 from bot.core.feed import Feed, question_topic
+from bot.core.files import StoredFile
 from bot.core.people import People
 from bot.core.policy import Policy
 from bot.core.ports import Store
@@ -91,6 +92,21 @@ class StoreProxy:
         except Refused as refused:
             return refused.code == "run_over"
         return True
+
+    async def files(self, run_id: str) -> list[StoredFile]:
+        """The run's files, complete ones only."""
+        return await self._on_control(_persistently(lambda: self._store.files.list(run_id)))
+
+    async def read_file(self, run_id: str, file_id: str) -> bytes:
+        """The content of a file. Raises NotFound, UnreadableRecord, JournalUndecryptable."""
+        return await self._on_control(_persistently(lambda: self._read_file(run_id, file_id)))
+
+    async def _read_file(self, run_id: str, file_id: str) -> bytes:
+        return b"".join([part async for part in self._store.files.read(run_id, file_id)])
+
+    async def attach(self, claim: Claim, file: StoredFile, content: bytes) -> None:
+        """Store a file, once. Raises Refused."""
+        await self._on_control(_persistently(lambda: self._store.files.attach(claim, file, content)))
 
     async def defer(self, claim: Claim, seconds: float) -> None:
         await self._on_control(_persistently(lambda: self._store.queue.defer(claim, seconds)))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.core.claim import Claim
+from crews.run.folder import Folders
 from crews.run.lease import Lease
 from crews.run.store_proxy import StoreProxy
 
@@ -34,12 +35,14 @@ class Engine:
         hot_window: float,
         hot_runs: int,
         build_timeout: float = 60.0,
+        folders: Folders | None = None,
     ) -> None:
         self._load = load
         self._store = store
         self._hot_window = hot_window
         self._hot_runs = hot_runs
         self._build_timeout = build_timeout
+        self._folders = folders
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runtime: Runtime | None = None
         self._loaded: Future[Offer] = Future()
@@ -99,7 +102,12 @@ class Engine:
 
         self._loop = asyncio.get_running_loop()
         self._runtime = Runtime(
-            offer.crews, self._store, self._hot_window, self._hot_runs, self._build_timeout
+            offer.crews,
+            self._store,
+            self._hot_window,
+            self._hot_runs,
+            self._build_timeout,
+            self._folders,
         )
         self._loaded.set_result(offer)
         await asyncio.Event().wait()

@@ -17,7 +17,9 @@ from crewai.flow.flow import Flow
 from bot.core.claim import Claim
 from bot.core.errors import JournalUndecryptable, UnreadableRecord
 from bot.core.event import TaskCompleted
+from bot.core.files import files_of_inputs
 from bot.core.ports import Fenced
+from bot.core.run import RunError
 from crews.building.build import Blueprint, Built, YamlCrew
 from crews.changes import confirm
 from crews.crewai_adapter import bus, install, rpm
@@ -31,7 +33,9 @@ from crews.journal.journal import Journal
 from crews.run import failures
 from crews.run.context import RunContext
 from crews.run.exits import Leave, Parked
+from crews.run.files import InputLost, with_paths
 from crews.run.finished_tasks import FinishedTasks
+from crews.run.folder import Folders, temporary
 from crews.run.identity import TaskIdentity
 from crews.run.lease import Lease
 from crews.run.parking import HotRuns
@@ -62,9 +66,11 @@ class Runtime:
         hot_window: float = 60.0,
         hot_runs: int = 100,
         build_timeout: float = 60.0,
+        folders: Folders | None = None,
     ) -> None:
         self._blueprints = blueprints
         self._store = store
+        self._folders = folders or temporary()
         self._hot = HotRuns(hot_window, hot_runs)
         self._build_timeout = build_timeout
         self._stopping = False
@@ -73,6 +79,7 @@ class Runtime:
         #: Of runs that are over here while a thread of theirs was still alive.
         self._outlived: list[Threads] = []
         install.install()
+        self._folders.sweep()
         #: Stops listening to CrewAI's events; for what makes several of these in a process.
         self.close = bus_listeners.listen(self._executions)
 
@@ -81,14 +88,15 @@ class Runtime:
         history = await self._readable(claim)
         if history is None:
             return
-        execution = self.open(claim, history, lease or Lease())
+        execution = self.open(with_paths(claim, self._folders.of(claim.run.id)), history, lease or Lease())
         following = asyncio.create_task(execution.progress.follow())
         try:
-            ending = await self._executed(execution)
+            ending = await self._restored(execution, claim) or await self._executed(execution)
             await execution.progress.flush()
             if ending.leave is not None:
                 await self._leave(execution.context, ending.leave)
             elif ending.recorded:
+                await execution.context.files.collect()
                 await execution.context.writer.flushed()
                 await self._store.finish(claim, ending.result, ending.error)
         except (Fenced, Leave):
@@ -97,6 +105,26 @@ class Runtime:
             following.cancel()
             await asyncio.wait({following})
             self._close(execution)
+            await asyncio.to_thread(execution.context.files.close)
+
+    async def _restored(self, execution: Execution, claim: Claim) -> Ending | None:
+        """Put the run's files into its folder; how the run ends if one is lost, else None."""
+        inputs = files_of_inputs(claim.run.inputs)
+        if not inputs and not execution.context.history.journal.begun:
+            return None
+        try:
+            await execution.context.files.restore(inputs)
+        except InputLost as error:
+            return Ending(error=RunError(code="file_lost", message=str(error)))
+        except OSError as error:
+            log.exception("a run's folder can't be written", run_id=claim.run.id)
+            why = f"The worker can't write the run's files ({error.strerror}). Its log has the details."
+            return Ending(error=RunError(code="disk", message=why))
+        except JournalUndecryptable as error:
+            log.error("a run waits until its files can be read", run_id=claim.run.id, reason=str(error))  # noqa: TRY400 - not our failure
+            await self._store.defer(claim, UNREADABLE_RETRY_S)
+            return Ending()
+        return None
 
     async def _readable(self, claim: Claim) -> RunHistory | None:
         """The recorded history; None if this worker can't continue the run, and has given it up."""
@@ -115,13 +143,15 @@ class Runtime:
         return None
 
     async def _history(self, claim: Claim) -> RunHistory:
-        journal = Journal(await self._store.journal(claim.run.id))
+        folder, stored = self._folders.of(claim.run.id), await self._store.journal(claim.run.id)
+        journal = Journal({name: folder.shown(value) for name, value in stored.items()}, folder.neutral)
         asked = await self._store.questions(claim.run.id)
         return RunHistory(journal, frozenset(question.id for question in asked))
 
     async def _leave(self, context: RunContext, why: Leave) -> None:
         """Give the run up; a step that is under way is recorded before, so that it isn't taken again."""
         await context.activity.wait_idle()
+        await context.files.collect()
         await self._store.leave(context.claim)
         if isinstance(why, Parked):
             parked = await self._store.park(context.claim, why.questions, context.worked)
@@ -155,7 +185,10 @@ class Runtime:
         progress = Progress(loop, lambda event: self._record(context, event))
         announcer = bus_listeners.Announcer(progress, self._executions)
         blueprint = self._blueprints[claim.run.crew.name]
-        context = RunContext(claim, blueprint.limits, self._store, announcer, history, self._hot, lease)
+        folder = self._folders.of(claim.run.id)
+        context = RunContext(
+            claim, blueprint.limits, self._store, announcer, history, self._hot, lease, folder
+        )
         context.gates = blueprint.gates
         KNOWN.add(blueprint.gates)
         execution = Execution(context, progress)

@@ -29,6 +29,7 @@ from bot.store.clock import keep_time
 from bot.store.open import open_configured
 from crews.definitions.catalog import Catalog, read
 from crews.projects.offering import offer_of
+from crews.run.folder import Folders
 from crews.run.lease import Lease
 from crews.run.store_proxy import StoreProxy
 from crews.worker.engine import Engine
@@ -83,7 +84,12 @@ class Worker:
         self._slots = Slots(store.queue, self._id, settings.lease, settings.working)
         proxy = StoreProxy(asyncio.get_running_loop(), store, feed, self._slots)
         self._engine = Engine(
-            self._load, proxy, settings.hot_window, settings.hot_runs, settings.build_timeout
+            self._load,
+            proxy,
+            settings.hot_window,
+            settings.hot_runs,
+            settings.build_timeout,
+            Folders(settings.data_dir / "runs"),
         )
         self._start_rate = StartRate(settings.starts_per_second, CLAIM_BATCH_SIZE)
         self._held: dict[str, LeasedRun] = {}

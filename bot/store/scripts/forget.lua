@@ -29,7 +29,8 @@ local function forget(id, barred)
     redis.call('DEL', asked, asked .. ':responses', asked .. ':versions', asked .. ':opened')
     redis.call('HDEL', base .. ':question_runs', question)
   end
-  redis.call('DEL', key, key .. ':events', key .. ':asked', key .. ':recorded', key .. ':places', key .. ':journal',
+  for _, file in ipairs(redis.call('HKEYS', key .. ':files')) do redis.call('UNLINK', key .. ':file:' .. file) end
+  redis.call('DEL', key, key .. ':files', key .. ':events', key .. ':asked', key .. ':recorded', key .. ':places', key .. ':journal',
     key .. ':answered', key .. ':inbox', key .. ':references', key .. ':relays')
   if barred > 0 then redis.call('SET', tombstone_key(id), '1', 'PX', barred) end
   wake('run:' .. id)

@@ -11,8 +11,10 @@ redis.call('HSET', key, 'version', RECORD, 'spec', ARGV[3], 'start_call', call, 
   'requester', ARGV[5], 'tenant', ARGV[12] or '', 'created_at', at, 'seq', 0, 'epoch', 0, 'open', 0)
 if ARGV[9] then redis.call('HSET', key, 'place', ARGV[9], 'surface', ARGV[11]) end
 if ARGV[13] and ARGV[13] ~= '' then redis.call('HSET', key, 'group', ARGV[13]) end
--- The journal that it was given to go on from.
+-- The journal that it was given to go on from, and its files.
 redis.call('PERSIST', key .. ':journal')
+redis.call('PERSIST', key .. ':files')
+for _, file in ipairs(redis.call('HKEYS', key .. ':files')) do redis.call('PERSIST', key .. ':file:' .. file) end
 local following = redis.call('SMEMBERS', base .. ':followers')
 if ARGV[8] ~= '' then following[#following + 1] = ARGV[8] end
 if #following > 0 then redis.call('HSET', key, 'followers', table.concat(following, ' ')) end

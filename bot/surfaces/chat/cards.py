@@ -11,7 +11,8 @@ from pydantic import JsonValue
 from bot.core import decision, ids
 from bot.core import question as questions
 from bot.core.actor import Actor
-from bot.core.event import Event, TaskCompleted, TaskStarted
+from bot.core.event import Event, RunProgress, TaskCompleted, TaskStarted
+from bot.core.files import file_of_input
 from bot.core.policy import ANYONE, Policy
 from bot.core.question import Action, Option, Outcome, Question, QuestionKind
 from bot.core.response import Approve, Response
@@ -36,6 +37,8 @@ class Progress(Value):
     """How far a run has come; built from its events, oldest first, one after the other."""
 
     tasks: tuple[Task, ...] = ()
+    #: What the crew said of it last, in the task that is being worked on.
+    note: str = ""
 
     def after(self, event: Event) -> Progress:
         match event.body:
@@ -43,7 +46,10 @@ class Progress(Value):
                 earlier = (each for each in self.tasks if each.number < body.number)
                 return Progress(tasks=(*earlier, _started(body, event.at)))
             case TaskCompleted() as body:
-                return Progress(tasks=tuple(_finished(each, body.number, event.at) for each in self.tasks))
+                tasks = tuple(_finished(each, body.number, event.at) for each in self.tasks)
+                return Progress(tasks=tasks, note=self.note)
+            case RunProgress() as body:
+                return Progress(tasks=self.tasks, note=body.text)
             case _:
                 return self
 
@@ -74,6 +80,8 @@ class RunCard(Value):
     inputs: tuple[tuple[str, str], ...]
     status: RunStatus
     tasks: tuple[Task, ...] = ()
+    #: What the crew said of its progress last.
+    note: str = ""
     #: How many of its questions are open.
     waiting: int = 0
     created_at: int
@@ -120,6 +128,7 @@ def run_card(
         inputs=tuple((name, _shown(value)) for name, value in run.inputs.items()),
         status=run.status,
         tasks=so_far.tasks,
+        note=so_far.note,
         waiting=sum(question.open for question in questions),
         created_at=run.created_at,
         started_at=run.started_at,
@@ -139,7 +148,8 @@ def _shown(value: JsonValue) -> str:
         case str():
             return value
         case _:
-            return json.dumps(value, ensure_ascii=False)
+            file = file_of_input(value)
+            return file.name if file is not None else json.dumps(value, ensure_ascii=False)
 
 
 class OnTimeout(StrEnum):

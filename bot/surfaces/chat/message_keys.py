@@ -148,6 +148,11 @@ def file_of(name: str, channel: str = "") -> str:
     return f"file:{name}" + (f":{channel}" if channel else "")
 
 
+def attachment(file_id: str) -> str:
+    """A file that the run's crew attached."""
+    return f"attachment:{file_id}"
+
+
 # ── orphaned messages ───────────────────────────────────────────────────────────────────────────────────
 
 

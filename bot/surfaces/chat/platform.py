@@ -23,6 +23,18 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True)
+class Upload:
+    """A file to be shared."""
+
+    name: str
+    content: bytes
+    #: What people read above it.
+    title: str
+    #: Its id, if the store has it among the run's files.
+    file_id: str = ""
+
+
+@dataclass(frozen=True)
 class Capabilities:
     """How a platform differs from others, as data."""
 
@@ -56,10 +68,8 @@ class ChatPlatform(Protocol):
     async def open_direct(self, user_id: str) -> Conversation:
         """The direct messages with a person."""
 
-    async def upload(
-        self, to: Conversation, file_name: str, content: str, *, title: str, run_id: str
-    ) -> None:
-        """Share a text file of a run; in another way where the platform has no files in this conversation."""
+    async def upload(self, to: Conversation, file: Upload, *, run_id: str) -> None:
+        """Share a file of a run; in another way where the platform has no files in this conversation."""
 
     async def link_to(self, at: Posted) -> str:
         """The address of a message."""

@@ -21,6 +21,7 @@ from bot.settings import Settings
 from bot.surfaces.http import docspage, openapi
 from bot.surfaces.http.answers import Answers
 from bot.surfaces.http.auth import KeyCache, KeyRateLimiter
+from bot.surfaces.http.files import FileRoutes
 from bot.surfaces.http.identities import IdentityRoutes
 from bot.surfaces.http.inboxfeed import InboxFeed
 from bot.surfaces.http.middleware import AuthMiddleware, Origins
@@ -115,6 +116,7 @@ def _handlers(
     return Handlers(
         runs=RunRoutes(store, starts, visibility, views),
         questions=QuestionRoutes(store, answers, visibility, views),
+        files=FileRoutes(store),
         identities=IdentityRoutes(store),
         poll=poll,
         streams=StreamHandlers(SseRoutes(streams), poll, WebSocketRoutes(streams, answers, rates)),

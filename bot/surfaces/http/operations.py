@@ -90,7 +90,7 @@ class Operation(Generic[B, Q]):
 
     def route(self) -> web.RouteDef:
         path = self.path
-        for name in ("run_id", "execution_id", "question_id"):
+        for name in ("run_id", "execution_id", "question_id", "file_id"):
             path = path.replace(f"{{{name}}}", f"{{{name}:{UUID_PATTERN}}}")
         return web.RouteDef(self.method, path, self.serve, {})
 

@@ -128,8 +128,7 @@ class Starts:
         (idempotency_conflict, webhook_urls_off, invalid_request).
         """
         if idempotency_key is None:
-            run, _ = await self._store.runs.start(await self._plan(body, actor, str(uuid.uuid4())))
-            return run
+            return await starting.start(self._store, await self._plan(body, actor, str(uuid.uuid4())))
         receipt = _receipt(actor, idempotency_key)
         kept = await self._store.memory.recall(receipt)
         if kept is None:
@@ -151,8 +150,7 @@ class Starts:
         try:
             return await self._store.runs.get(ids.run_id(f"http:{word}"))
         except NotFound:
-            run, _ = await self._store.runs.start(await self._plan(body, actor, word))
-            return run
+            return await starting.start(self._store, await self._plan(body, actor, word))
 
     async def _plan(self, body: StartBody, actor: Actor, word: str) -> NewRun:
         crew = await starting.crew_named(self._store.catalogue, body.crew)

@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
 """The limit for a request's body."""
+STREAMED_BODIES = frozenset({"/files"})
+"""Paths whose handlers read larger bodies themselves, within limits of their own."""
 BODY_TIMEOUT_S = 5.0
 """Seconds within which a client has to send the body."""
 IDLE_TIMEOUT_S = 75.0
@@ -128,7 +130,7 @@ async def _set_headers(request: web.Request, response: web.StreamResponse) -> No
 @web.middleware
 async def read_body(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Read the body before the handler runs, so that slow or endless bodies don't occupy handlers."""
-    if request.can_read_body:
+    if request.can_read_body and request.path not in STREAMED_BODIES:
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 await request.read()

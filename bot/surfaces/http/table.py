@@ -20,6 +20,7 @@ from bot.surfaces.http.bodies import (
     StartBody,
     UnlinkQuery,
 )
+from bot.surfaces.http.files import FileRoutes, FilesView, UploadQuery, UploadView
 from bot.surfaces.http.identities import CodeView, IdentitiesView, IdentityRoutes, IdentityView
 from bot.surfaces.http.operations import AnyOperation, Operation, RequestContext, ResponseSpec, reply
 from bot.surfaces.http.poll import PollRoutes
@@ -73,6 +74,7 @@ class Handlers:
 
     runs: RunRoutes
     questions: QuestionRoutes
+    files: FileRoutes
     identities: IdentityRoutes
     poll: PollRoutes
     streams: StreamHandlers
@@ -84,6 +86,7 @@ def operations(handlers: Handlers) -> tuple[AnyOperation, ...]:
         HEALTH,
         *_runs(handlers),
         *_questions(handlers),
+        *_files(handlers),
         *_identities(handlers),
         *stream_operations(handlers.streams),
     )
@@ -271,6 +274,43 @@ def _questions(to: Handlers) -> tuple[AnyOperation, ...]:
             problems=("unknown_run", "no_open_question", "several_open_questions", *ANSWERING),
             headers=ANSWER_KEY,
             tag="questions",
+        ),
+    )
+
+
+def _files(to: Handlers) -> tuple[AnyOperation, ...]:
+    return (
+        Operation(
+            "GET",
+            "/runs/{run_id}/files",
+            "listFiles",
+            "The files of a run: those that its crew made, and those that it was started with",
+            to.files.list,
+            {200: ResponseSpec("Files", FilesView)},
+            problems=("unknown_run",),
+            tag="files",
+        ),
+        Operation(
+            "GET",
+            "/runs/{run_id}/files/{file_id}",
+            "getFile",
+            "The content of a file, as a download",
+            to.files.content,
+            {200: ResponseSpec("Its bytes", content_type="application/octet-stream")},
+            problems=("unknown_run", "unknown_file", "journal_sealed", "unreadable_record"),
+            tag="files",
+        ),
+        Operation(
+            "POST",
+            "/files",
+            "uploadFile",
+            "Upload a file for an input of type `file`: its bytes are the body",
+            to.files.upload,
+            {201: ResponseSpec("Its id, which the caller can start a run with for an hour", UploadView)},
+            query=UploadQuery,
+            scope=Scope.START,
+            problems=("file_too_large", "unsupported_media_type", "request_timeout"),
+            tag="files",
         ),
     )
 

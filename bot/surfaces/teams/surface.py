@@ -71,7 +71,9 @@ async def open_teams(
     owner = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
         app = teams_app(settings, console)
-        platform = await stack.enter_async_context(open_platform(app, store.memory, metrics, ack_priority))
+        platform = await stack.enter_async_context(
+            open_platform(app, store.memory, store.files, metrics, ack_priority)
+        )
         presence = Presence(SURFACE, store.memory, owner)
         await stack.enter_async_context(presence.announced())
         inbound = TeamsInbound(platform, store, feed, presence, settings, console)

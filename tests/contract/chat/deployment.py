@@ -300,7 +300,7 @@ async def _teams(store: Store) -> AsyncIterator[tuple[ChatPlatform, Peer]]:
             local_peer=True,
             login_url=teams.login_url,
         )
-        async with open_platform(app, store.memory, Metrics(), AckPriority()) as platform:
+        async with open_platform(app, store.memory, store.files, Metrics(), AckPriority()) as platform:
             await platform.service_urls.record(peer.channel, teams.service_url)
             yield platform, peer
 

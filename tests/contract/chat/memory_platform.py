@@ -10,7 +10,7 @@ from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Limits, Message
 from bot.surfaces.chat.places import Conversation
-from bot.surfaces.chat.platform import Capabilities, Priority
+from bot.surfaces.chat.platform import Capabilities, Priority, Upload
 
 #: Small enough that tests reach them.
 LIMITS = Limits(
@@ -79,13 +79,11 @@ class MemoryPlatform:
     async def open_direct(self, user_id: str) -> Conversation:
         return Conversation(f"direct-{user_id}")
 
-    async def upload(
-        self, to: Conversation, file_name: str, content: str, *, title: str, run_id: str
-    ) -> None:
-        del title, run_id
+    async def upload(self, to: Conversation, file: Upload, *, run_id: str) -> None:
+        del run_id
         if to.channel in self.closed:
             raise Rejected("closed")
-        self.files[to.channel].append((file_name, content))
+        self.files[to.channel].append((file.name, file.content.decode()))
 
     async def link_to(self, at: Posted) -> str:
         return f"memory://{at.encode()}"

@@ -242,7 +242,7 @@ async def teams_chat(redis_url: str) -> AsyncIterator[TeamsChat]:
         )
         app, priority = teams_app(settings, CONSOLE), AckPriority()
         async with (
-            open_platform(app, store.memory, Metrics(), priority) as platform,
+            open_platform(app, store.memory, store.files, Metrics(), priority) as platform,
             open_verifier(settings) as verifier,
         ):
             presence = Presence(SURFACE, store.memory, "web-1")

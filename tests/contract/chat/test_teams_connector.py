@@ -29,12 +29,13 @@ from bot.surfaces.chat.messages import (
     said,
 )
 from bot.surfaces.chat.places import Conversation
-from bot.surfaces.chat.platform import Priority
+from bot.surfaces.chat.platform import Priority, Upload
 from bot.surfaces.teams.connector.failures import RateLimited, Uncertain
 from bot.surfaces.teams.connector.platform import TeamsApp, TeamsPlatform, open_platform
 from tests.loopback.teams import LoopbackTeams, Person
 
 HELLO = said("Hello")
+TIDES = Upload("result.md", b"# Tides", "The result")
 IN_CHAT = "&context=%7B%22contextType%22%3A%22chat%22%7D"
 TARGET = Target("run", "question").encode()
 
@@ -68,7 +69,7 @@ async def connected(teams: LoopbackTeams, redis_url: str, app: TeamsApp) -> Asyn
     """A platform that knows where the loopback's conversations are served."""
     async with (
         open_store(redis_url) as store,
-        open_platform(app, store.memory, Metrics(), AckPriority()) as platform,
+        open_platform(app, store.memory, store.files, Metrics(), AckPriority()) as platform,
     ):
         await platform.service_urls.record(teams.channel().id, teams.service_url)
         yield platform
@@ -284,7 +285,7 @@ async def test_where_nobody_said_who_serves_it_nothing_is_posted(
 ) -> None:
     async with (
         open_store(redis_url) as store,
-        open_platform(app_of(teams), store.memory, Metrics(), AckPriority()) as platform,
+        open_platform(app_of(teams), store.memory, store.files, Metrics(), AckPriority()) as platform,
     ):
         with pytest.raises(Rejected, match="no_service_url"):
             await platform.post(general(teams), HELLO)
@@ -404,7 +405,7 @@ async def test_a_file_is_offered_in_a_personal_chat_and_uploaded_once_it_is_want
 ) -> None:
     ada = teams.person("Ada")
     chat = await platform.open_direct(ada.object_id)
-    await platform.upload(chat, "result.md", "# Tides", title="The result", run_id="r1")
+    await platform.upload(chat, TIDES, run_id="r1")
     [offered] = teams.messages(ada.chat)
     consent = offered.body["attachments"][0]
     assert (consent["name"], consent["content"]["sizeInBytes"]) == ("result.md", 7)
@@ -421,7 +422,7 @@ async def test_a_file_is_offered_in_a_personal_chat_and_uploaded_once_it_is_want
 
 
 async def test_a_file_that_is_declined_is_not_kept(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
-    offered = await platform.files.offer("result.md", "# Tides", "The result")
+    offered = await platform.files.offer(TIDES, "r1")
     context = offered["attachments"][0]["content"]["declineContext"]
     wanted = {"context": context, "uploadInfo": {"uploadUrl": teams.upload_url("result.md")}}
     assert await platform.files.accept({**wanted, "action": "decline"}) is None
@@ -432,7 +433,7 @@ async def test_a_file_that_is_declined_is_not_kept(teams: LoopbackTeams, platfor
 async def test_a_file_whose_upload_failed_can_be_wanted_again(
     teams: LoopbackTeams, platform: TeamsPlatform
 ) -> None:
-    offered = await platform.files.offer("result.md", "# Tides", "The result")
+    offered = await platform.files.offer(TIDES, "r1")
     context = offered["attachments"][0]["content"]["acceptContext"]
     wanted = {"action": "accept", "context": context}
     url = teams.upload_url("result.md")
@@ -457,7 +458,7 @@ async def test_a_file_whose_upload_failed_can_be_wanted_again(
 async def test_a_file_goes_nowhere_but_to_storage_of_teams(
     teams: LoopbackTeams, platform: TeamsPlatform, url: str
 ) -> None:
-    offered = await platform.files.offer("result.md", "secret", "The result")
+    offered = await platform.files.offer(TIDES, "r1")
     context = offered["attachments"][0]["content"]["acceptContext"]
     with pytest.raises(Rejected):
         await platform.files.accept(
@@ -469,7 +470,7 @@ async def test_a_file_goes_nowhere_but_to_storage_of_teams(
 async def test_in_a_channel_a_file_is_a_page_of_the_console(
     teams: LoopbackTeams, platform: TeamsPlatform
 ) -> None:
-    await platform.upload(general(teams), "result.md", "# Tides", title="The result", run_id="r1")
+    await platform.upload(general(teams), TIDES, run_id="r1")
     [shown] = teams.messages(teams.channel())
     assert "https://crew.example.com/#/runs/r1" in json.dumps(shown.cards)
 
@@ -480,7 +481,7 @@ async def test_without_a_public_console_the_text_is_posted_instead(
     app = replace(app_of(teams), console="http://127.0.0.1:3000")
     async with connected(teams, redis_url, app) as platform:
         with pytest.raises(Rejected, match="no_public_console"):
-            await platform.upload(general(teams), "result.md", "# Tides", title="The result", run_id="r1")
+            await platform.upload(general(teams), TIDES, run_id="r1")
 
 
 # ── rate limits ─────────────────────────────────────────────────────────────────────────────────────────

@@ -43,6 +43,8 @@ BESIDE = {"worker": (MODEL, TOOL, WAKE_UP, INTEND, CONCLUDE), "web": (POST, EDIT
 ELSEWHERE = {
     "abandon": "of `serve`, for the workers that it started; the lease ends without it",
     "seed_journal": "of an operator, before a run is started again",
+    "begin_file": "of a worker that stores a file, of a surface before a run is started; it may come twice",
+    "write_file": "of the same; the file counts once its last part is there, and is written anew before that",
     "defer": "of a worker that can't go on with a run; its lease ends without it",
     "delete": "of an operator",
     "add_api_key": "of an operator",

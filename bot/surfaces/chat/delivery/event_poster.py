@@ -8,6 +8,8 @@ import structlog
 
 from bot.core.event import (
     Event,
+    FileAttached,
+    FileRefused,
     HumanInputCompleted,
     HumanInputRecorded,
     HumanInputReminded,
@@ -16,6 +18,7 @@ from bot.core.event import (
     RunChanged,
     RunCompleted,
     RunFailed,
+    RunProgress,
     RunStarted,
     TaskCompleted,
     TaskStarted,
@@ -24,6 +27,7 @@ from bot.core.event import (
 from bot.core.ports import Store
 from bot.metrics import Metrics
 from bot.surfaces.chat import message_keys as keys
+from bot.surfaces.chat.delivery.attachments import Attachments
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.question_poster import QuestionPoster
 from bot.surfaces.chat.delivery.rendering import rendered, run_card
@@ -44,6 +48,7 @@ class EventPoster:
         self._platform = platform
         self._limits = platform.capabilities.limits
         self._questions = QuestionPoster(store, platform, links, metrics)
+        self._attachments = Attachments(store.files)
 
     async def post(self, thread: RunThread, event: Event) -> None:
         """Show one event; in direct messages where the thread is closed to us.
@@ -94,7 +99,7 @@ class EventPoster:
 
     async def _post(self, thread: RunThread, event: Event) -> None:
         match event.body:
-            case RunStarted() | TaskStarted() | TaskCompleted() | Unknown():
+            case RunStarted() | TaskStarted() | TaskCompleted() | RunProgress() | Unknown():
                 return  # These change the progress message and nothing else.
             case RunChanged() as body:
                 await self._changed(thread, body.change, event.seq)
@@ -106,12 +111,12 @@ class EventPoster:
                 await self._questions.settle(thread, body.question_id)
             case HumanInputReminded() as body:
                 await self._questions.remind(thread, body.question_id, event.seq)
+            case FileAttached() | FileRefused() as body:
+                await self._attachments.show(thread, body, event.seq)
             case RunCompleted() as body:
                 await self._completed(thread, body.result)
-            case RunFailed():
-                await self._end(thread, run_messages.failed(await run_card(self._store, thread.run)))
-            case RunCancelled():
-                await self._end(thread, run_messages.cancelled(await run_card(self._store, thread.run)))
+            case RunFailed() | RunCancelled() as body:
+                await self._ended_early(thread, body)
             case _:
                 assert_never(event.body)
 
@@ -142,6 +147,10 @@ class EventPoster:
         if not run_messages.fits(result, self._limits) or keys.END_AS_TEXT in thread.messages:
             file_name = run_messages.file_name(card.title, card.run_id, "result")
             await thread.upload(file_name, result, "The result", name=keys.file_of(keys.END))
+
+    async def _ended_early(self, thread: RunThread, body: RunFailed | RunCancelled) -> None:
+        say = run_messages.failed if isinstance(body, RunFailed) else run_messages.cancelled
+        await self._end(thread, say(await run_card(self._store, thread.run)))
 
     async def _end(self, thread: RunThread, message: Message, text: Message | None = None) -> None:
         """Say once how the run ended; `text` says it where the message is refused."""

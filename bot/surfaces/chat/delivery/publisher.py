@@ -11,6 +11,8 @@ import structlog
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.event import (
     Event,
+    FileAttached,
+    FileRefused,
     HumanInputCompleted,
     HumanInputRecorded,
     HumanInputReminded,
@@ -247,5 +249,11 @@ def _posted_something(event: Event) -> bool:
     """Whether the event put something into the thread that must not be posted again."""
     return isinstance(
         event.body,
-        HumanInputRequired | HumanInputRecorded | HumanInputCompleted | HumanInputReminded | RunChanged,
+        HumanInputRequired
+        | HumanInputRecorded
+        | HumanInputCompleted
+        | HumanInputReminded
+        | RunChanged
+        | FileAttached
+        | FileRefused,
     )

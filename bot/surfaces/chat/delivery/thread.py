@@ -15,7 +15,7 @@ from bot.surfaces.chat.failures import Rejected, ShutOut, Unrenderable
 from bot.surfaces.chat.message_keys import MOVED, Posted
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation
-from bot.surfaces.chat.platform import ChatPlatform, Priority
+from bot.surfaces.chat.platform import ChatPlatform, Priority, Upload
 from bot.surfaces.chat.wording import run_messages
 
 log = structlog.get_logger(__name__)
@@ -90,7 +90,8 @@ class RunMessages:
         if name in self.messages:
             return
         try:
-            await self._platform.upload(to, file_name, content, title=title, run_id=self.run.id)
+            file = Upload(file_name, content.encode(), title)
+            await self._platform.upload(to, file, run_id=self.run.id)
         except ShutOut:
             raise
         except Rejected as rejected:
@@ -189,3 +190,19 @@ class RunThread(RunMessages):
     async def upload(self, file_name: str, content: str, title: str, *, name: str) -> None:
         """As `upload_to`, into the thread."""
         await self.upload_to(self.conversation, file_name, content, title, name=name)
+
+    async def share(self, file: Upload, otherwise: Message, *, name: str) -> None:
+        """Share a file of the run, once for each name; `otherwise` is said where it is refused.
+
+        Raises Later, Rejected, Superseded.
+        """
+        if name in self.messages:
+            return
+        try:
+            await self._platform.upload(self.conversation, file, run_id=self.run.id)
+        except ShutOut:
+            raise
+        except Rejected as rejected:
+            log.warning("a file can't be uploaded", run_id=self.run.id, code=rejected.code)
+            await self.post(otherwise)
+        await self.note(name, "posted")

@@ -82,8 +82,7 @@ class RunStarter:
         place = ChatPlace(self._surface, actor.tenant, draft.channel, draft.thread or None).encode()
         given = inputs.read(crew, draft.given, locale)
         new = starting.plan(crew, given, actor, key=draft.key, place=place, awaiting_thread=True)
-        run, _ = await self._store.runs.start(new)
-        return run
+        return await starting.start(self._store, new)
 
     # ── missing inputs ──────────────────────────────────────────────────────────────────────────────────
 

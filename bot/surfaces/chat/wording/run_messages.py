@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from bot.core import ids
+from bot.core.event import FileAttached, FileRefused
+from bot.core.files import in_words
 from bot.core.run import RunStatus
 from bot.core.text import visible
 from bot.surfaces.chat import actions
@@ -41,6 +43,8 @@ SHOWN_TASKS = 8
 EXCERPT_UNITS = 1500
 """How much of a result is shown whose whole is a file."""
 REASON_UNITS = 2000
+NOTE_UNITS = 300
+"""How much is shown of what the crew says of its progress."""
 DURATION_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -53,6 +57,8 @@ def progress(card: RunCard) -> Message:
     blocks: list[Block] = [Paragraph((_title(card), "\n", *status))]
     if tasks := _tasks(card):
         blocks.append(Paragraph(tasks))
+    if card.note and not card.over:
+        blocks.append(Paragraph(("💬 ", Untrusted(card.note, NOTE_UNITS, "plain"))))
     if inputs := _inputs(card):
         blocks.append(Paragraph(inputs))
     started_by = ("Started by ", Mention(card.requester.principal), " · ", *_run_name(card))
@@ -154,6 +160,23 @@ def _cancel(card: RunCard) -> Button:
 def changed(card: RunCard, change: str) -> Message:
     """One line: it goes on by itself with something that is different. `change` is a sentence."""
     return said(_title(card), ": ", Untrusted(change, REASON_UNITS, "plain"))
+
+
+# ── files ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def file_elsewhere(run_id: str, file: FileAttached) -> Message:
+    """Instead of a file that can't be shown here: where it is."""
+    return said(
+        "📎 ", Untrusted(file.name), f" ({in_words(file.size)}) can't be shown here. Get it with ",
+        Code(f"crewdeck runs files {ids.short(run_id)} --save ."), ", or in the console.",
+    )  # fmt: skip
+
+
+def file_refused(file: FileRefused) -> Message:
+    """What the crew made and nobody gets."""
+    why = Untrusted(file.reason, REASON_UNITS, "plain")
+    return said("⚠️ ", Untrusted(file.name), " can't be attached. ", why)
 
 
 # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -26,7 +26,7 @@ from bot.surfaces.chat.failures import Later, PlatformFailure, Unrenderable
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Block, Form, Message, size
 from bot.surfaces.chat.places import Conversation
-from bot.surfaces.chat.platform import Capabilities, Priority
+from bot.surfaces.chat.platform import Capabilities, Priority, Upload
 from bot.surfaces.chat.rate_limiter import RateLimiter
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.renderer import (
@@ -124,18 +124,16 @@ class SlackApi:
             self._direct[user_id] = Conversation(str(answer["channel"]["id"]))
         return self._direct[user_id]
 
-    async def upload(
-        self, to: Conversation, file_name: str, content: str, *, title: str, run_id: str
-    ) -> None:
-        """Share a text file. Slack shows it a moment later."""
+    async def upload(self, to: Conversation, file: Upload, *, run_id: str) -> None:
+        """Share a file. Slack shows it a moment later."""
         del run_id
         await self._call(
             "files.upload",
             self.web.files_upload_v2,
             channel=to.channel,
-            filename=file_name,
-            title=title,
-            content=content,
+            filename=file.name,
+            title=file.title,
+            content=file.content,
             thread_ts=to.thread,
         )
 

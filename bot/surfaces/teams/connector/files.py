@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from bot.core.addresses import is_loopback
+from bot.core.errors import NotFound
+from bot.core.files import Files
 from bot.core.ports import Memory
+from bot.core.value import Value
 from bot.surfaces.chat.failures import Later, Rejected
-from bot.surfaces.chat.messages import Line, Link, Message, said
+from bot.surfaces.chat.messages import Line, Link, Message, Untrusted, said
+from bot.surfaces.chat.platform import Upload
 
 Json = dict[str, Any]
 
@@ -25,36 +28,44 @@ _STORAGE = (".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us", ".sharepo
 """Where Teams keeps the files of people."""
 
 
-@dataclass(frozen=True)
-class OfferedFile:
-    """A file that somebody may take."""
+class Offer(Value):
+    """A file that somebody may take: one of a run's files, or a text that was made for it."""
 
-    file_name: str
-    content: str
+    name: str
+    run_id: str = ""
+    file_id: str = ""
+    text: str = ""
 
-    def card(self, offer_id: str, title: str) -> Json:
-        """The message that asks for consent."""
-        context = {NAME: {"file": offer_id}}
-        about = {"description": title, "sizeInBytes": len(self.content.encode())}
-        consent = {**about, "acceptContext": context, "declineContext": context}
-        attachment = {"contentType": CONSENT, "name": self.file_name, "content": consent}
-        return {"type": "message", "summary": title, "attachments": [attachment]}
+
+def consent_card(file: Upload, offer_id: str) -> Json:
+    """The message that asks for consent."""
+    context = {NAME: {"file": offer_id}}
+    about = {"description": file.title, "sizeInBytes": len(file.content)}
+    consent = {**about, "acceptContext": context, "declineContext": context}
+    attachment = {"contentType": CONSENT, "name": file.name, "content": consent}
+    return {"type": "message", "summary": file.title, "attachments": [attachment]}
 
 
 class FileConsents:
     """Files that were offered and wait for consent, and their upload to where the person keeps files."""
 
-    def __init__(self, http: aiohttp.ClientSession, memory: Memory, *, local_peer: bool) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, memory: Memory, files: Files, *, local_peer: bool
+    ) -> None:
         self._http = http
         self._memory = memory
+        self._files = files
         self._local_peer = local_peer
 
-    async def offer(self, file_name: str, content: str, title: str) -> Json:
-        """Keep a file, and the message that offers it. Raises StoreUnavailable."""
-        offer_id, offer = uuid.uuid4().hex, OfferedFile(file_name, content)
-        kept = json.dumps([offer.file_name, offer.content])
-        await self._memory.remember(self._key(offer_id), kept, OFFER_TTL_S)
-        return offer.card(offer_id, title)
+    async def offer(self, file: Upload, run_id: str) -> Json:
+        """Keep the offer of a file; returns the message that makes it. Raises StoreUnavailable."""
+        offer_id = uuid.uuid4().hex
+        if file.file_id:
+            offer = Offer(name=file.name, run_id=run_id, file_id=file.file_id)
+        else:
+            offer = Offer(name=file.name, text=file.content.decode())
+        await self._memory.remember(self._key(offer_id), offer.model_dump_json(), OFFER_TTL_S)
+        return consent_card(file, offer_id)
 
     async def accept(self, value: Json) -> Json | None:
         """Upload what a person consented to (the value of `fileConsent/invoke`); the message that shows it.
@@ -67,12 +78,22 @@ class FileConsents:
         if kept is None or value.get("action") != "accept":
             await self._memory.forget(key)
             return None
-        offer = OfferedFile(*json.loads(kept))
-        await self._upload(str(to.get("uploadUrl") or ""), offer.content.encode())
+        offer = _read(kept)
+        try:
+            content = await self._content(offer)
+        except NotFound:  # It was deleted with its run.
+            await self._memory.forget(key)
+            return None
+        await self._upload(str(to.get("uploadUrl") or ""), content)
         await self._memory.forget(key)
         shown = {"uniqueId": to.get("uniqueId"), "fileType": to.get("fileType")}
-        info = {"contentType": INFO, "name": offer.file_name, "contentUrl": to.get("contentUrl")}
+        info = {"contentType": INFO, "name": offer.name, "contentUrl": to.get("contentUrl")}
         return {"type": "message", "attachments": [{**info, "content": shown}]}
+
+    async def _content(self, offer: Offer) -> bytes:
+        if not offer.file_id:
+            return offer.text.encode()
+        return b"".join([part async for part in self._files.read(offer.run_id, offer.file_id)])
 
     async def _upload(self, url: str, content: bytes) -> None:
         """The address comes from a client, so that it may lead to storage of Teams only."""
@@ -105,9 +126,18 @@ def _field(of: object, name: str) -> Json:
     return value if isinstance(value, dict) else {}
 
 
-def in_console(title: str, url: str, run_id: str) -> Message:
-    """Where a text can be read that is too long for a message. Raises Rejected without a public console."""
+def _read(kept: str) -> Offer:
+    """An offer; a former release kept the name and the text in a list."""
+    stored = json.loads(kept)
+    return Offer(name=stored[0], text=stored[1]) if isinstance(stored, list) else Offer.model_validate(stored)
+
+
+def in_console(file: Upload, url: str, run_id: str) -> Message:
+    """Where a file can be read that can't be shown here. Raises Rejected without a public console."""
     if not url.startswith("https://"):
         raise Rejected("no_public_console")
-    line: Line = (f"{title}: ", Link("read all of it in the console", f"{url}/#/runs/{run_id}"))
+    page = f"{url}/#/runs/{run_id}"
+    if file.file_id:
+        return said("📎 ", Untrusted(file.title), ": ", Link("it is in the console", page))
+    line: Line = (f"{file.title}: ", Link("read all of it in the console", page))
     return said(*line)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import aiohttp
 import structlog
 
+from bot.core.files import Files
 from bot.core.ports import Memory
 from bot.metrics import Metrics
 from bot.surfaces.chat.ack_priority import AckPriority
@@ -30,7 +31,7 @@ from bot.surfaces.chat.messages import (
     size,
 )
 from bot.surfaces.chat.places import Conversation
-from bot.surfaces.chat.platform import Capabilities, Priority
+from bot.surfaces.chat.platform import Capabilities, Priority, Upload
 from bot.surfaces.chat.rate_limiter import Rate, RateLimiter
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, ConnectorClient, address
@@ -103,6 +104,7 @@ class TeamsPlatform:
         app: TeamsApp,
         http: aiohttp.ClientSession,
         memory: Memory,
+        files: Files,
         metrics: Metrics,
         ack_priority: AckPriority,
     ) -> None:
@@ -111,7 +113,7 @@ class TeamsPlatform:
         self.client = ConnectorClient(http, self.tokens, metrics, local_peer=app.local_peer)
         self.service_urls = ServiceUrls(memory)
         self.directory = Directory(self.client, memory, self.service_urls, SURFACE, app.tenant_id)
-        self.files = FileConsents(http, memory, local_peer=app.local_peer)
+        self.files = FileConsents(http, memory, files, local_peer=app.local_peer)
         graph_url = "" if app.outbound_token else app.graph_url
         self.history = History(self.client, self.service_urls, app.app_id, graph_url)
         self._limiter = RateLimiter(RATES, ack_priority=ack_priority)
@@ -166,14 +168,12 @@ class TeamsPlatform:
             self._direct[user_id] = Conversation(chat)
         return self._direct[user_id]
 
-    async def upload(
-        self, to: Conversation, file_name: str, content: str, *, title: str, run_id: str
-    ) -> None:
-        """Offer a text file in a personal chat; elsewhere lead to the run's page of the console."""
+    async def upload(self, to: Conversation, file: Upload, *, run_id: str) -> None:
+        """Offer a file in a personal chat; elsewhere lead to the run's page of the console."""
         if is_personal(to.channel):
-            await self.send(to, await self.files.offer(file_name, content, title))
+            await self.send(to, await self.files.offer(file, run_id))
         else:
-            await self.post(to, in_console(title, self._app.console, run_id))
+            await self.post(to, in_console(file, self._app.console, run_id))
 
     async def link_to(self, at: Posted) -> str:
         """The address of a message; of one in a personal chat, the chat's."""
@@ -280,9 +280,9 @@ def _lines(block: Block) -> Iterable[Line]:
 
 @asynccontextmanager
 async def open_platform(
-    app: TeamsApp, memory: Memory, metrics: Metrics, ack_priority: AckPriority
+    app: TeamsApp, memory: Memory, files: Files, metrics: Metrics, ack_priority: AckPriority
 ) -> AsyncIterator[TeamsPlatform]:
     """Teams for one app. Connections are kept open, and closed when the block ends."""
     timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=not app.local_peer) as http:
-        yield TeamsPlatform(app, http, memory, metrics, ack_priority)
+        yield TeamsPlatform(app, http, memory, files, metrics, ack_priority)

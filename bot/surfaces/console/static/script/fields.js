@@ -1,7 +1,7 @@
 // A control for each type of field: of a crew's inputs, of a form that it asks for, and of the arguments of a call.
 
 import { h, newId, write } from "./dom.js";
-import { spoken } from "./words.js";
+import { sizeOf, spoken } from "./words.js";
 
 const text = (type) => () => h("input", { type });
 const CONTROLS = {
@@ -15,6 +15,7 @@ const CONTROLS = {
   datetime: text("datetime-local"),
   email: text("email"),
   url: text("url"),
+  file: (field) => h("input", { type: "file", accept: (field.accept ?? []).map((suffix) => `.${suffix}`).join(",") }),
   json: () => h("textarea", { rows: 4, class: "code", spellcheck: "false" }),
   choice: (field) => select([...(field.required && isUnset(field.default) ? [] : [""]), ...field.choices]),
   multi_choice: (field) => h("fieldset", { class: "choices" }, field.choices.map((each) => h("label", {}, h("input", { type: "checkbox", value: each }), each))),
@@ -56,6 +57,11 @@ export class Field {
     if (this.isCheck) this.control.checked = value === true;
     else if (this.isGroup) for (const box of this.boxes) box.checked = value.includes(box.value);
     else this.control.value = this.field.type === "datetime" ? localTime(value) : String(value);
+  }
+
+  /** The file that was chosen, of an input of type `file`. */
+  get file() {
+    return this.field.type === "file" ? (this.control.files[0] ?? null) : null;
   }
 
   get value() {
@@ -157,6 +163,8 @@ function bounds(field) {
   else if (!isUnset(max)) said.push(`At most ${max}.`);
   if (least) said.push(`At least ${least} ${unit}.`);
   if (!isUnset(most)) said.push(`At most ${most} ${unit}.`);
+  if (field.accept?.length) said.push(`Types: ${field.accept.join(", ")}.`);
+  if (field.max_size) said.push(`At most ${sizeOf(field.max_size)}.`);
   if (field.type === "datetime") said.push(`In your time zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`);
   return said.join(" ");
 }

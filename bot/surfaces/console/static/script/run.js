@@ -2,15 +2,16 @@
 
 import { get, post } from "./api.js";
 import { h, write } from "./dom.js";
+import { fileLink } from "./filelink.js";
 import { nameOf } from "./outcome.js";
 import { prose } from "./markdown.js";
 import { say } from "./speak.js";
 import { follow } from "./stream.js";
 import { Timeline } from "./timeline.js";
-import { STATES, moment, spoken } from "./words.js";
+import { STATES, fileOf, moment, spoken } from "./words.js";
 
 const TYPES = [
-  "run_started", "task_started", "task_completed", "run_changed", "human_input_required", "human_input_recorded", "human_input_completed",
+  "run_started", "task_started", "task_completed", "run_changed", "run_progress", "file_attached", "file_refused", "human_input_required", "human_input_recorded", "human_input_completed",
   "run_completed", "run_failed", "run_cancelled", "stream_reset",
 ];
 /** Milliseconds between two looks at what a queued run waits for. */
@@ -117,7 +118,7 @@ export function runView({ inbox }, [id]) {
 }
 
 function factsOf(run) {
-  const rows = Object.entries(run.inputs).map(([name, value]) => [spoken(name), String(value)]);
+  const rows = Object.entries(run.inputs).map(([name, value]) => [spoken(name), fileOf(value) ? fileLink(run.run_id, { ...fileOf(value), file_id: fileOf(value).id }) : String(value)]);
   rows.push(["Started by", nameOf(run.requester)], ["Started", moment(run.created_at)]);
   if (run.finished_at) rows.push(["Ended", moment(run.finished_at)]);
   rows.push(["Id", h("code", {}, run.run_id)]);

@@ -1,6 +1,6 @@
 // Start a crew: choose one, and fill in what it needs.
 
-import { get, post, unique } from "./api.js";
+import { get, post, unique, upload } from "./api.js";
 import { h, write } from "./dom.js";
 import { Field, complainAll } from "./fields.js";
 import { say } from "./speak.js";
@@ -46,9 +46,11 @@ function inputsForm(crew) {
   // The same word with the same inputs is the same run, however often it is pressed.
   let sent = { body: "", key: "" };
   let busy = false;
+  const uploads = new Map();
 
   async function send() {
-    const inputs = Object.fromEntries(fields.map((field) => [field.name, field.value]).filter(([, value]) => value !== undefined));
+    const given = await Promise.all(fields.map(async (field) => [field.name, field.file ? await uploaded(field) : field.value]));
+    const inputs = Object.fromEntries(given.filter(([, value]) => value !== undefined));
     const body = JSON.stringify(inputs);
     if (sent.body !== body) sent = { body, key: unique() };
     const run = await post("/crew/start", { crew: crew.name, inputs }, { "Idempotency-Key": sent.key });
@@ -56,7 +58,19 @@ function inputsForm(crew) {
     location.hash = `#/runs/${run.run_id}`;
   }
 
+  /** The id of a field's file, which is uploaded once. */
+  async function uploaded(field) {
+    if (uploads.get(field)?.file !== field.file) {
+      const id = await upload(field.file).catch((problem) => {
+        throw Object.assign(problem, { errors: [{ field: field.name, reason: `could not be uploaded: ${problem.message}` }] });
+      });
+      uploads.set(field, { file: field.file, id });
+    }
+    return uploads.get(field).id;
+  }
+
   function complain(problem) {
+    if (problem.errors.some(({ field }) => uploads.delete(fields.find((each) => `inputs.${each.name}` === field)))) sent = { body: "", key: "" };
     const about = new Map(problem.errors.map(({ field, reason }) => [field.replace(/^inputs\./, ""), reason]));
     const shown = complainAll(fields, about);
     wrong.hidden = shown;

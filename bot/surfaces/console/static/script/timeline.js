@@ -3,6 +3,7 @@
 import { get } from "./api.js";
 import { Card } from "./card.js";
 import { h } from "./dom.js";
+import { fileLink } from "./filelink.js";
 import { fromEvent } from "./outcome.js";
 import { moment, spoken } from "./words.js";
 
@@ -24,6 +25,7 @@ export class Timeline {
     this.cards = new Map();
     this.asked = new Map();
     this.tasks = new Map();
+    this.note = null;
     this.node.replaceChildren();
   }
 
@@ -41,6 +43,7 @@ export class Timeline {
   }
 
   add(type, event) {
+    if (type !== "run_progress" && type.startsWith("run_") && type !== "run_started" && type !== "run_changed") this.note?.remove();
     switch (type) {
       case "run_started":
         return this.line("done", `Started${event.requester ? ` by ${event.requester}` : ""}`, event);
@@ -50,6 +53,12 @@ export class Timeline {
         return this.tasks.get(event.task_id)?.finish(event) ?? this.startTask(event).finish(event);
       case "run_changed":
         return this.line("done", event.change, event);
+      case "run_progress":
+        return this.progress(event);
+      case "file_attached":
+        return this.attach(event);
+      case "file_refused":
+        return this.line("bad", `${event.name} can't be attached. ${event.reason}`, event);
       case "human_input_required":
         return this.ask(event);
       case "human_input_recorded":
@@ -79,6 +88,17 @@ export class Timeline {
     const task = { finish: () => (node.className = "done") };
     this.tasks.set(event.task_id, task);
     return task;
+  }
+
+  /** One line says how far the crew is, where it said so last. */
+  progress(event) {
+    this.note?.remove();
+    this.note = this.line("now", event.text, event);
+  }
+
+  attach(event) {
+    const node = this.line("done", fileLink(event.execution_id, event), event);
+    if (event.description) node.append(h("div", { class: "when" }, event.description));
   }
 
   /** The place in the timeline is taken at once; what is asked is read, unless it is known. */

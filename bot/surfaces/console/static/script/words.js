@@ -69,8 +69,18 @@ export function spoken(name) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** The file that is the value of an input, or null. */
+export const fileOf = (value) => (typeof value === "object" && typeof value?.file === "object" ? value.file : null);
+
+/** A size in bytes: "1.5 MB". */
+export function sizeOf(bytes) {
+  if (bytes < 1024) return `${bytes} ${bytes === 1 ? "byte" : "bytes"}`;
+  const [unit, scale] = bytes < 1024 * 1024 ? ["kB", 1024] : ["MB", 1024 * 1024];
+  return `${Number((bytes / scale).toFixed(1))} ${unit}`;
+}
+
 /** A run's inputs in one line. */
-export const summary = (inputs) => Object.values(inputs ?? {}).filter((value) => typeof value === "string" && value).join(" · ");
+export const summary = (inputs) => Object.values(inputs ?? {}).map((value) => fileOf(value)?.name ?? value).filter((value) => typeof value === "string" && value).join(" · ");
 
 /** A JSON value as people read it. */
 export function shown(value) {
