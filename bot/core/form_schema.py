@@ -61,8 +61,6 @@ def _form_of(field: Field) -> Schema:
             return {"contentMediaType": MULTILINE}
         case FieldType.TIME:
             return {"pattern": TIME_PATTERN}
-        case FieldType.FILE:
-            return {"format": "uuid", "contentMediaType": "application/octet-stream"}
         case _:
             return {"format": _FORMATS[field.type]} if field.type in _FORMATS else {}
 

@@ -20,7 +20,7 @@ from bot.core.addresses import is_loopback
 from bot.core.errors import InvalidInputs, NoWorker
 from bot.core.text import terminal_safe
 from bot.settings import Remote
-from bot.terminal import lines, pipe, words
+from bot.terminal import lines, pipe, uploads, words
 from bot.terminal import record as record_lines
 from bot.terminal.answers import AnswerOptions, action_of
 from bot.terminal.exits import COMPLETED, FAILED, INTERRUPTED, MISTAKE, Interrupted
@@ -55,7 +55,7 @@ def start(remote: Remote, crew: str, given: Sequence[str], answers: Sequence[str
         values = words.given(chosen, given)
         if screen is not None and screen.asks:
             await _ask_missing(screen, chosen, values)
-        started = await client.start(chosen.name, values)
+        started = await client.start(chosen.name, await uploads.with_uploads(client, chosen, values))
         return await _follow(client, screen, started.run_id, answers)
 
     return _run(remote, work)
@@ -225,6 +225,9 @@ async def _ask_for(screen: Screen, field: InputField) -> str:
     choices = ("yes", "no") if field.type == "boolean" else field.choices
     if choices:
         value = choices[await screen.choose(choices)]
+    elif field.type == "file":
+        path = await screen.words(f"{field.name}: path of a file", check=uploads.problem_of)
+        value = f"{uploads.MARK}{path.removeprefix(uploads.MARK)}"
     else:
         value = await screen.words(field.name, several_lines=field.type == "text", check=words.check(field))
     screen.say([("ansigreen", "  ✓ "), ("", lines.one_line(value))])

@@ -23,6 +23,7 @@ InputType = Literal[
     "datetime",
     "email",
     "url",
+    "file",
 ]
 Duration = str
 """Such as `90s`, `24h` or `2h30m`."""
@@ -45,6 +46,9 @@ class InputSpec(TypedDict, total=False):
     #: The number of characters of a text, or of choices of `multi_choice`.
     min_length: int | None
     max_length: int | None
+    #: Files: the suffixes that may be given, and how large they may be (`5mb`).
+    accept: Sequence[str]
+    max_size: str | int | None
 
 
 class PatienceSpec(TypedDict, total=False):

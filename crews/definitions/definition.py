@@ -356,3 +356,6 @@ class TaskEntry(Entry):
     guardrail: Text | None = None
     guardrail_max_retries: Annotated[int, Field(ge=0)] | None = None
     output_pydantic: Reference | None = None
+    output_file: Text | None = None
+    """What the task writes its output into, in the run's folder; with placeholders."""
+    create_directory: bool | None = None

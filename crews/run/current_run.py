@@ -90,7 +90,8 @@ def _attach_outside(file: Path, name: str) -> None:
     with file.open("rb"):
         size = file.stat().st_size
     check_size(name, size)
-    print(f"crewdeck: {name} ({in_words(size)}) is attached: {file}", file=sys.stderr)  # noqa: T201
+    said = f"crewdeck: {name} ({in_words(size)}) is given to nobody, since this is outside of a run: {file}"
+    print(said, file=sys.stderr)  # noqa: T201
 
 
 def progress(text: str) -> None:

@@ -40,6 +40,8 @@ class Limits:
     ticks: int = 10
     #: UTF-16 units of a text that a field of a form holds.
     typed_units: int = 3000
+    #: Whether forms have fields for files.
+    files: bool = False
 
 
 # ── parts of a line ─────────────────────────────────────────────────────────────────────────────────────
@@ -195,6 +197,8 @@ class FieldType(StrEnum):
     DATETIME = "datetime"
     EMAIL = "email"
     URL = "url"
+    #: The value is the platform's reference to a file (`bot.surfaces.chat.inbound.form_files`).
+    FILE = "file"
 
 
 @dataclass(frozen=True)
@@ -215,6 +219,8 @@ class Input:
     options: tuple[Option, ...] = ()
     #: What the value is called within the field, on platforms that name both; what a change of it is called.
     action: str = "value"
+    #: Of a FILE: the suffixes that may be chosen; none: any.
+    accept: tuple[str, ...] = ()
     #: Each change is a press with what the whole form holds, on platforms that can tell.
     live: bool = False
 

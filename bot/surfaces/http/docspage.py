@@ -79,7 +79,10 @@ def _parameters(parameters: list[Mapping[str, Any]]) -> str:
 def _body(described: Mapping[str, Any]) -> str:
     if "requestBody" not in described:
         return ""
-    return f"<p>Body: {_link(described['requestBody']['content']['application/json']['schema'])}</p>"
+    content = described["requestBody"]["content"]
+    if "application/json" not in content:
+        return f"<p>Body: {escape(', '.join(content))}</p>"
+    return f"<p>Body: {_link(content['application/json']['schema'])}</p>"
 
 
 def _responses(responses: Mapping[str, Any]) -> str:

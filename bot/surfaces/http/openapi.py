@@ -94,6 +94,9 @@ def _operation(operation: AnyOperation) -> dict[str, Any]:
             "required": not operation.body_optional,
             "content": {"application/json": {"schema": _ref(operation.body)}},
         }
+    if operation.takes_bytes:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        described["requestBody"] = {"required": True, "content": {"application/octet-stream": binary}}
     if operation.public:
         described["security"] = []
     if operation.path.startswith("/ws/"):

@@ -76,6 +76,8 @@ class Operation(Generic[B, Q]):
     handler: Callable[[RequestContext[B, Q]], Awaitable[web.StreamResponse]]
     responses: Mapping[int, ResponseSpec]
     body: type[B] | None = None
+    #: The body is a file's bytes, which the handler reads.
+    takes_bytes: bool = False
     #: Requests without a body are accepted.
     body_optional: bool = False
     query: type[Q] | None = None

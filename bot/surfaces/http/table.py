@@ -308,6 +308,7 @@ def _files(to: Handlers) -> tuple[AnyOperation, ...]:
             to.files.upload,
             {201: ResponseSpec("Its id, which the caller can start a run with for an hour", UploadView)},
             query=UploadQuery,
+            takes_bytes=True,
             scope=Scope.START,
             problems=("file_too_large", "unsupported_media_type", "request_timeout"),
             tag="files",

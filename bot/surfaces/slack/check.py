@@ -55,9 +55,17 @@ def _scopes(headers: Mapping[str, Any]) -> list[Finding]:
         return [Finding(subject="Slack", state="broken", words=words, remedy=REINSTALL)]
     found = [Finding(subject="Slack", state="ok", words="the token has every scope of manifest.yml")]
     if without := sorted(_wanted_scopes("bot_optional") - granted):
-        words = f"the token lacks the optional scope {', '.join(without)}: no policy can name a user group"
+        lacking = "; ".join(f"{scope}: {_WITHOUT.get(scope, 'what needs it')}" for scope in without)
+        words = f"the token lacks optional scopes ({lacking})"
         return [Finding(subject="Slack", state="ok", words=words)]
     return found
+
+
+_WITHOUT = {
+    "files:read": "no form takes files",
+    "usergroups:read": "no policy can name a user group",
+}
+"""What doesn't work without an optional scope."""
 
 
 def _wanted_scopes(kind: str) -> set[str]:

@@ -119,6 +119,7 @@ class SlackInbound:
             ModalOpener(api, messenger),
             SlackLayout(),
             OrphanReconciler(store, api, Links(store.memory, api)),
+            api.files,
         )
         token = settings.slack_bot_token
         links = ConsoleLinks(store.memory, console, token.get_secret_value() if token else "")

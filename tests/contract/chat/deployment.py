@@ -75,6 +75,10 @@ class Peer(ABC):
     @abstractmethod
     async def close(self, channel: str) -> None: ...
 
+    def files(self, channel: str) -> list[str]:
+        """The names of the files in a channel; or messages that lead to them, where it takes no files."""
+        return [seen.words.split("\n")[0] for seen in self.messages(channel) if "📎" in seen.words]
+
 
 class MemoryPeer(Peer):
     channel = "general"
@@ -103,6 +107,9 @@ class MemoryPeer(Peer):
 
     async def close(self, channel: str) -> None:
         self._platform.closed.add(channel)
+
+    def files(self, channel: str) -> list[str]:
+        return [name for name, _ in self._platform.files[channel]]
 
 
 class SlackPeer(Peer):
@@ -136,6 +143,10 @@ class SlackPeer(Peer):
 
     async def close(self, channel: str) -> None:
         await self._slack.archive(channel)
+
+    def files(self, channel: str) -> list[str]:
+        del channel
+        return list(self._slack.files())
 
 
 class TeamsPeer(Peer):

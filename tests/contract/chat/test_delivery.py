@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bot.core import ids
+from bot.core.event import FileAttached, FileRefused, RunProgress
+from bot.core.files import stored_file
 from bot.core.question import Action, QuestionKind
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.places import ChatPlace
@@ -42,6 +45,49 @@ async def test_events_are_shown_in_order_and_the_result_last(deployment: Deploym
     assert "The tide mills of Brittany." in said[3].words
     assert len(said) == 4
     assert not any(each.buttons for each in (opener, *said))
+
+
+async def test_a_file_of_the_crew_is_given_once_whoever_delivers(deployment: Deployment) -> None:
+    run = await deployment.start()
+    content = b"# Tides"
+    file = stored_file("plan.md", content)
+    body = FileAttached(
+        crew_id=ids.part_id(run.id, "crew"),
+        file_id=file.id,
+        name=file.name,
+        media_type=file.media_type,
+        size=file.size,
+        digest=file.digest,
+    )
+    async with deployment.delivering("web-1"):
+        claim = await deployment.claim()
+        await deployment.store.files.attach(claim, file, content)
+        await deployment.store.events.append(claim, body, file.id)
+        await deployment.until(lambda: deployment.all_shown(run))
+    async with deployment.delivering("web-2"):
+        await deployment.store.events.append(
+            claim, FileRefused(crew_id="c", name="big.bin", reason="Too large.")
+        )
+        refused = await deployment.sees("big.bin")
+        await deployment.until(lambda: deployment.all_shown(run))
+    assert "can't be attached. Too large." in refused.words
+    [given] = deployment.peer.files(deployment.peer.channel)
+    assert "plan.md" in given
+
+
+async def test_the_opener_shows_what_the_crew_says_of_its_progress(deployment: Deployment) -> None:
+    run = await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        for number in (1, 2):
+            await deployment.store.events.append(
+                claim, RunProgress(crew_id="c", text=f"Fetched {number} of 2")
+            )
+        await deployment.sees("Fetched 2 of 2")
+        await deployment.store.queue.finish(claim, result="Done.")
+        await deployment.until(lambda: deployment.all_shown(run))
+    opener, _ = deployment.peer.messages(deployment.peer.channel)
+    assert "Fetched" not in opener.words
 
 
 async def test_a_settled_question_is_rewritten_wherever_it_was_asked(deployment: Deployment) -> None:

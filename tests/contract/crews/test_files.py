@@ -228,7 +228,10 @@ async def test_a_finished_task_has_its_file_whoever_goes_on(deployment: Deployme
     ended = await deployment.execute(build, at="elsewhere")
     assert ended.status is RunStatus.COMPLETED, ended.error
     assert set(seen) == {"# First"}
-    assert await deployment.texts(run) == {"first.md": "# First", "second.md": "# Second: Ada answered: that one"}
+    assert await deployment.texts(run) == {
+        "first.md": "# First",
+        "second.md": "# Second: Ada answered: that one",
+    }
     assert [each.name for each in await deployment.told(run, FileAttached)] == ["first.md", "second.md"]
 
 
@@ -409,3 +412,26 @@ async def test_the_newest_progress_is_recorded_and_not_all_of_it(deployment: Dep
     told = await deployment.told(run, RunProgress)
     assert 1 <= len(told) <= 3
     assert all("\n" not in each.text for each in told)
+
+
+# ── outside of runs ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_same_code_works_outside_of_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import crewdeck
+
+    file = tmp_path / "data.csv"
+    file.write_text("a,b")
+    assert crewdeck.current_run() is None
+    crewdeck.attach(file, name="figures.csv")
+    crewdeck.progress("Fetched 3\nof 10")
+    said = capsys.readouterr().err
+    assert "figures.csv (3 bytes) is given to nobody" in said
+    assert "crewdeck: Fetched 3 of 10\n" in said
+    assert file.read_text() == "a,b"
+    with pytest.raises(FileNotFoundError):
+        crewdeck.attach(tmp_path / "missing")
+    with file.open("wb") as large:
+        large.truncate(files.MAX_FILE_BYTES + 1)
+    with pytest.raises(ValueError, match="at most 20 MB"):
+        crewdeck.attach(file)

@@ -26,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from bot.core.fields import Field, FieldType
+from bot.core.files import stored_file
 from bot.surfaces.http.problems import STATUS
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, SECRETS, Served, bearer, demo
@@ -49,8 +50,10 @@ async def test_nothing_answers_5xx_or_what_is_not_documented(serve_with: Serve) 
     )
     over = await served.started(headers=bearer("ops"))
     question = await served.ask(over)
+    file = stored_file("a.txt", b"x")
+    await served.store.files.attach(over, file, b"x")
     await served.store.queue.finish(over, result="x")
-    ids = {"run_id": over.run.id, "execution_id": over.run.id, "question_id": question.id}
+    ids = {"run_id": over.run.id, "execution_id": over.run.id, "question_id": question.id, "file_id": file.id}
     document = (await served.get("/openapi.json")).json()
     await asyncio.to_thread(probe, document, served.url, ids)
 

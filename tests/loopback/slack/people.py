@@ -153,6 +153,14 @@ class Person:
         extra = {"subtype": "file_share", "files": files, "upload": False}
         return await self._said(workspace.channel(channel), text, thread_ts, extra)
 
+    def choose_file(self, name: str, content: bytes, at: str) -> list[Body]:
+        """A file for a `file_input`, to be given to `submit`; its content is at the loopback address `at`."""
+        upload = Upload(self._workspace.next_id("F"), name, len(content), content=content)
+        self._workspace.uploads[upload.id] = upload
+        body = file_body(self._workspace, upload, self.id)
+        path = f"/files-pri/{upload.id}/{upload.name}"
+        return [{**body, "url_private": f"{at}{path}", "url_private_download": f"{at}{path}"}]
+
     async def edit(self, message: Message, text: str) -> Delivery:
         """Edits a message (`message_changed`)."""
         where = self._workspace.channel(message.channel)

@@ -138,6 +138,7 @@ class LoopbackSlack:
         application = web.Application(client_max_size=MOST_BYTES, middlewares=self._middlewares)
         application.router.add_route("*", "/api/{method}", self._api.handle)
         application.router.add_post("/upload/v1/{file}", self._receive_file)
+        application.router.add_get("/files-pri/{file}/{name}", self._send_file)
         application.router.add_post("/response/{key}", self._lines.handle)
         application.router.add_get("/link/", self.sockets.handle)
         return application
@@ -150,6 +151,17 @@ class LoopbackSlack:
                 self._changes.notify()
                 return web.Response(text=f"OK - {len(upload.content)}")
         return web.Response(status=404, text="not found")
+
+    async def _send_file(self, request: web.Request) -> web.Response:
+        """A file's content, for a token that may read it; otherwise Slack's sign-in page."""
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        workspace = self._api.workspaces.get(token)
+        if workspace is None or "files:read" not in workspace.scopes:
+            return web.Response(text="<title>Sign in</title>", content_type="text/html")
+        upload = workspace.uploads.get(request.match_info["file"])
+        if upload is None:
+            return web.Response(status=404)
+        return web.Response(body=upload.content, content_type="application/octet-stream")
 
     # --- Who and what is there
 

@@ -100,7 +100,7 @@ def _entered(element: Body, value: Json) -> Json:
         return None if value is None else _option(element, value)
     if kind in ("checkboxes", "multi_static_select"):
         return [_option(element, each) for each in value]
-    if kind in MULTI_SELECTS or kind in ("rich_text_input", "datetimepicker"):
+    if kind in MULTI_SELECTS or kind in ("rich_text_input", "datetimepicker", "file_input"):
         return value
     return str(value)
 

@@ -1,5 +1,7 @@
 """Fields of forms: their definitions, what programs give, and what people write."""
 
+from typing import Any
+
 import pytest
 from pydantic import JsonValue, ValidationError
 
@@ -333,3 +335,51 @@ def test_a_field_stored_by_the_first_release_is_read() -> None:
         "default": 3,
     }
     assert Field.model_validate(stored) == Field(name="it", type=FieldType.INTEGER, required=True, default=3)
+
+
+# ── files ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+UPLOAD = "6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31"
+DOC = Field(name="doc", type=FieldType.FILE)
+
+
+def test_the_value_of_a_file_is_the_id_of_an_upload() -> None:
+    for strict in (True, False):
+        assert validate([DOC], {"doc": UPLOAD.upper()}, strict=strict) == {"doc": UPLOAD}
+        assert validate([DOC], {}, strict=strict) == {}
+    others: tuple[JsonValue, ...] = ("plan.pdf", "/etc/passwd", 5, {"file": {"id": UPLOAD}}, [UPLOAD])
+    for wrong in others:
+        with pytest.raises(InvalidValues, match="upload it in the form"):
+            validate([DOC], {"doc": wrong}, strict=False)
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ({"default": UPLOAD}, "has no default"),
+        ({"choices": ("a",)}, "choices"),
+        ({"min_length": 1}, "min_length"),
+        ({"min": 1}, "min"),
+        ({"accept": ("*.pdf",)}, "suffixes"),
+        ({"accept": ("PDF",)}, "suffixes"),
+        ({"max_size": 0}, "20 MB at most"),
+        ({"max_size": 21 * 1024 * 1024}, "20 MB at most"),
+        ({"type": FieldType.STRING, "accept": ("pdf",)}, "belong to `type: file`"),
+        ({"type": FieldType.URL, "max_size": 5}, "belong to `type: file`"),
+    ],
+)
+def test_a_file_has_keys_of_its_own(keys: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        check_field(DOC.model_copy(update=keys))
+
+
+def test_a_question_can_not_ask_for_a_file() -> None:
+    check_field(DOC)
+    with pytest.raises(ValueError, match="can't ask for a file"):
+        check_form([DOC])
+
+
+def test_other_fields_are_written_as_releases_without_files_read_them() -> None:
+    for kind in FieldType:
+        written = Field(name="x", type=kind).model_dump(mode="json")
+        assert ({"accept", "max_size"} <= written.keys()) is (kind is FieldType.FILE)

@@ -18,6 +18,7 @@ from bot.core.people import names_of
 from bot.core.ports import Memory, Store
 from bot.core.run import Run
 from bot.surfaces.chat.cards import QuestionCard, question_card
+from bot.surfaces.chat.delivery.rendering import run_card
 from bot.surfaces.chat.inbound.interactions import SILENT, Reply, ReplyTarget, said
 from bot.surfaces.chat.inbound.parser import (
     VERBS,
@@ -213,9 +214,10 @@ class CommandHandlers:
         waits = await self._store.runs.waits([run])
         asked = await self._store.questions.list(run.id)
         copies = (await self._store.outbox.state(self._platform.surface, run.id)).copies
+        note = "" if run.status.over else (await run_card(self._store, run)).note
         return Reply(
             say=private_messages.run_state(
-                run, asked, paused, self._platform, waits.get(run.id), untold_in(copies)
+                run, asked, paused, self._platform, waits.get(run.id), untold_in(copies), note
             )
         )
 

@@ -13,6 +13,7 @@ from bot.surfaces.chat.inbound.catchup import CatchUp, ThreadHistory
 from bot.surfaces.chat.inbound.commands import CommandHandlers, ConsoleLinks
 from bot.surfaces.chat.inbound.decisions import Decisions
 from bot.surfaces.chat.inbound.field_forms import FieldForms
+from bot.surfaces.chat.inbound.form_files import FileSource, FormFiles
 from bot.surfaces.chat.inbound.forms import FormHandlers
 from bot.surfaces.chat.inbound.known_people import KnownPeople
 from bot.surfaces.chat.inbound.pending_requests import PendingRequests
@@ -41,6 +42,8 @@ class InboundPlatform:
     forms: FormOpener
     layout: QuestionLayout
     orphans: Orphans
+    #: Where the files of forms are; None: its forms have no fields for files.
+    files: FileSource | None = None
 
 
 class InboundEngine:
@@ -70,7 +73,8 @@ class InboundEngine:
         decisions = Decisions(capabilities, store, answers)
         replies = Replies(capabilities, store, people, answers)
         self.commands = CommandHandlers(capabilities, store, people, starter, console)
-        fields = FieldForms(capabilities, store, people, answers, starter)
+        files = FormFiles(store.files, platform.files)
+        fields = FieldForms(capabilities, store, people, answers, starter, files)
         self.forms = FormHandlers(store, people, answers, decisions, fields, limits)
         self.router = MessageRouter(people, self.commands, replies, platform.orphans)
         self.presses = PressHandlers(

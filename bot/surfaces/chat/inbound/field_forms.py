@@ -13,6 +13,8 @@ from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.decision import Ruling
 from bot.core.errors import InvalidValues, Refused
+from bot.core.fields import FieldType
+from bot.core.forms import fits
 from bot.core.locales import Locale
 from bot.core.ports import Store
 from bot.core.question import Action, Question, QuestionKind
@@ -21,6 +23,7 @@ from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.form_drafts import FormDrafts
 from bot.surfaces.chat.inbound.answers import Answers
+from bot.surfaces.chat.inbound.form_files import FormFiles
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import ActorResolver
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter, filling
@@ -50,6 +53,10 @@ class Session(Protocol):
     @property
     def filling(self) -> Filling: ...
 
+    @property
+    def actor(self) -> Actor:
+        """Whose form it is."""
+
     def form(self, shown: Filling) -> Form:
         """A step of the form."""
 
@@ -76,11 +83,13 @@ class FieldForms:
         people: ActorResolver,
         answers: Answers,
         starter: RunStarter,
+        files: FormFiles,
     ) -> None:
         self._limits = platform.limits
         self._people = people
         self._answers = answers
         self._starter = starter
+        self._files = files
         self._drafts = FormDrafts(platform.surface, store.memory)
 
     async def open(self, target: Target, actor: Actor, user: str) -> Reply:
@@ -96,11 +105,13 @@ class FieldForms:
         session = await self._session(sent)
         if isinstance(session, Reply):
             return session
+        sent, unread = await self._files.received(session.filling.group, sent, session.actor)
         values = await _keep(session, sent)
         if (ended := await session.ended(values, sent.key)) is not None:
             return ended
         shown = replace(session.filling, values=values)
         try:
+            _check_read(unread)
             if shown.is_last:
                 return await session.finish(values, sent.key)
             _check(shown)
@@ -131,6 +142,7 @@ class FieldForms:
         session = await self._session(sent)
         if isinstance(session, Reply):
             return session
+        sent, _ = await self._files.received(session.filling.group, sent, session.actor)
         values = await _keep(session, sent)
         if (ended := await session.ended(values, sent.key)) is not None:
             return ended
@@ -304,7 +316,16 @@ async def _keep(session: Session, sent: FormSubmission) -> Values:
 def _with(before: Filling, sent: FormSubmission) -> dict[str, JsonValue]:
     """What was filled in before, and what the form holds now."""
     present = [field for field in before.group if actions.input_field(field.name) in sent.values]
-    return {**before.values, **fields.submitted(present, sent.values, before.locale)}
+    now = fields.submitted(present, sent.values, before.locale)
+    # A field for a file is empty again whenever it is shown: what was uploaded stays.
+    kept = {each.name for each in present if each.type is FieldType.FILE and not fits(each, now[each.name])}
+    return {**before.values, **{name: value for name, value in now.items() if name not in kept}}
+
+
+def _check_read(unread: Mapping[str, str]) -> None:
+    """Raises InvalidValues for files that can't be read."""
+    if unread:
+        raise InvalidValues(dict(unread))
 
 
 def _check(shown: Filling) -> None:

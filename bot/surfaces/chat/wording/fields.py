@@ -37,6 +37,7 @@ _WIDGETS = {
     FieldType.DATETIME: messages.FieldType.DATETIME,
     FieldType.EMAIL: messages.FieldType.EMAIL,
     FieldType.URL: messages.FieldType.URL,
+    FieldType.FILE: messages.FieldType.FILE,
 }
 _TYPED = frozenset({FieldType.STRING, FieldType.TEXT, FieldType.EMAIL, FieldType.URL})
 """Types whose fields can show any text, also a wrong one."""
@@ -66,6 +67,8 @@ def blocks(fields: Sequence[Field], values: Values, limits: Limits, locale: Loca
 
 
 def _blocks(field: Field, values: Values, limits: Limits, locale: Locale) -> list[Block]:
+    if field.type is FieldType.FILE:
+        return [_file(field, values, limits)]
     given = values.get(field.name)
     widget = messages.Input(
         name=actions.input_field(field.name),
@@ -84,6 +87,24 @@ def _blocks(field: Field, values: Values, limits: Limits, locale: Locale) -> lis
     choices = "\n".join(f"{number}. {each}" for number, each in enumerate(offered, start=1))
     heading = Paragraph((Untrusted(field.title, style="bold", suffix=":"),))
     return [heading, Frame(choices), widget]
+
+
+def _file(field: Field, values: Values, limits: Limits) -> Block:
+    """The field for a file; where there are none, what to do instead."""
+    if not limits.files:
+        title = Untrusted(field.title, style="bold", suffix=":")
+        return Paragraph((title, " files can't be given here. Start this crew in the console."))
+    has_file = bool(values.get(field.name))
+    hint = "A file is uploaded. Choose another one to replace it. " if has_file else ""
+    return messages.Input(
+        name=actions.input_field(field.name),
+        action=actions.CHANGED,
+        label=field.title,
+        type=messages.FieldType.FILE,
+        hint=f"{hint}{field.description}",
+        required=field.required and not has_file,
+        accept=field.accept,
+    )
 
 
 def _widget(field: Field, locale: Locale) -> messages.FieldType:
@@ -144,6 +165,8 @@ def in_words(field: Field, values: Values) -> str:
     """The value, or else the default, in a few words; empty if there is none."""
     value = values.get(field.name)
     value = default_of(field) if value is None else value
+    if field.type is FieldType.FILE:
+        return "uploaded" if value else ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

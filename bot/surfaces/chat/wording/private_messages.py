@@ -249,9 +249,15 @@ def run_state(
     platform: Capabilities,
     wait: Wait | None = None,
     untold: Mapping[str, str] = NOBODY,
+    note: str = "",
 ) -> Message:
-    """One run, in full. `untold`: why nobody could be told of a question who may answer it."""
+    """One run, in full. `untold`: why nobody could be told of a question who may answer it.
+
+    `note`: what its crew said of its progress last.
+    """
     lines = [run_line(run, platform.surface)]
+    if note:
+        lines.append(("• 💬 ", Untrusted(note, PROMPT_UNITS, "plain")))
     if wait is not None and wait.code is not WaitFor.PAUSED:
         lines.append(("• ", _text(wait.message)))
     for question in (each for each in asked if each.open):

@@ -16,6 +16,7 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.interactions import FormSubmission, IncomingMessage, Press, ReplyTarget
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.slack.inbound import emoji, words
+from bot.surfaces.slack.webapi.files import SlackFile
 
 log = structlog.get_logger(__name__)
 
@@ -229,6 +230,9 @@ def _value(name: str, answered: Mapping[str, Mapping[str, Any]]) -> str:
     chosen = [element.get("selected_option") or {}, *(element.get("selected_options") or ())]
     picked = (element.get(f"selected_{kind}") for kind in ("date", "time", "date_time"))
     options = ",".join(str(each["value"]) for each in chosen if "value" in each)
+    if element.get("type") == "file_input":
+        files = element.get("files") or ()
+        return SlackFile.model_validate(files[0]).model_dump_json() if files else ""
     value = options or str(next(filter(None, picked), None) or element.get("value") or "")
     # A modal carries the names of emoji; words are read as their writer saw them.
     typed = name == actions.REPLY_FIELD or element.get("type") == "plain_text_input"

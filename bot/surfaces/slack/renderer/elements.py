@@ -117,6 +117,9 @@ def _input(of: Input) -> Json:
             return _several_of(of)
         case FieldType.DATE | FieldType.TIME | FieldType.DATETIME:
             return _picker(of)
+        case FieldType.FILE:
+            accepted = {"filetypes": list(of.accept)} if of.accept else {}
+            return {"type": "file_input", "action_id": of.action, "max_files": 1, **accepted}
         case _:
             return _typed(of)
 

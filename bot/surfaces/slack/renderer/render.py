@@ -44,6 +44,7 @@ LIMITS = Limits(
     rows=20,
     ticks=elements.TICKS,
     typed_units=elements.TYPED_UNITS,
+    files=True,
 )
 """What fits into a message, a modal and a label of Slack's."""
 

@@ -38,6 +38,7 @@ from bot.surfaces.slack.renderer import (
     with_group_ids,
 )
 from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, translated
+from bot.surfaces.slack.webapi.files import SlackFiles
 from bot.surfaces.slack.webapi.rate_limits import edit_interval_s, rates
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,8 @@ class SlackApi:
     ) -> None:
         #: For Socket Mode, which brings its own calls.
         self.web = web
+        #: What people chose in modals.
+        self.files = SlackFiles(web)
         self._metrics = metrics
         self._limiter = limiter
         self.capabilities = capabilities

@@ -174,6 +174,8 @@ def _input(of: Input) -> Json:  # noqa: PLR0911 - one for each type
             return _filled({"type": "Input.Text", "placeholder": "2026-03-31 09:30"}, of.value)
         case FieldType.EMAIL | FieldType.URL:
             return _filled({"type": "Input.Text", "style": of.type.value}, of.value)
+        case FieldType.FILE:
+            raise ValueError("Teams has no fields for files (Limits.files)")
 
 
 def _number(of: Input) -> Json:
