@@ -28,8 +28,8 @@ from bot.settings import DOTENV, Remote, Settings, load
 PIPE = "CREWDECK_SECRETS_FD"
 """The variable with the number of the descriptor from which a worker reads its secrets."""
 WORKERS_SECRETS = ("CREWDECK_REDIS_URL", "CREWDECK_JOURNAL_KEY")
-NOT_DELIVERYS = frozenset({"CREWDECK_JOURNAL_KEY", "CREWDECK_API_KEYS"})
-"""Secrets that the delivery process doesn't need."""
+NOT_DELIVERYS = frozenset({"CREWDECK_API_KEYS"})
+"""Secrets that the delivery process doesn't need. It does need the journal key, which encrypts files, too."""
 SURFACES = ("SLACK_", "TEAMS_")
 """Prefixes of variables that belong to surfaces."""
 OURS = "CREWDECK_"

@@ -36,7 +36,9 @@ async def open_teams_delivery(
     owner = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
         app = teams_app(settings, console)
-        platform = await stack.enter_async_context(open_platform(app, store.memory, metrics, ack_priority))
+        platform = await stack.enter_async_context(
+            open_platform(app, store.memory, store.files, metrics, ack_priority)
+        )
         presence = Presence(SURFACE, store.memory, owner, "delivery")
         await stack.enter_async_context(presence.announced())
         background = BackgroundTasks()
