@@ -144,11 +144,12 @@ def stored_file(name: str, content: bytes, **more: Any) -> StoredFile:
 
 def check_size(name: str, size: int, most: int = MAX_FILE_BYTES) -> None:
     """Raises Refused (file_too_large)."""
-    if size > most:
-        raise Refused(
-            "file_too_large",
-            f"{file_name(name)} has {in_words(size)}, and a file may have at most {in_words(most)}.",
-        )
+    if size <= most:
+        return
+    has, may = in_words(size), in_words(most)
+    if has == may:  # It is only a little too large.
+        has, may = f"{size} bytes", f"{most}"
+    raise Refused("file_too_large", f"{file_name(name)} has {has}, and a file may have at most {may}.")
 
 
 def in_words(size: int) -> str:

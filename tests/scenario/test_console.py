@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, Response, expect
+from playwright.async_api import Browser, FilePayload, Locator, Page, Response, expect
 
 from tests.scenario.browser import Window, chromium, window
 from tests.scenario.server import Server
@@ -204,6 +204,42 @@ async def test_every_type_of_input_has_its_control(ada: Window) -> None:
     await page.get_by_label("Topic").fill("tides")
     await page.get_by_role("button", name="Start Form").click()
     await expect(await result(page)).to_contain_text("0.5, True, playful, 2026-03-31")
+
+
+async def test_a_crew_is_started_with_a_file_and_its_own_file_is_saved(ada: Window) -> None:
+    page = ada.page
+    await page.get_by_role("link", name="Start", exact=True).click()
+    await page.locator("a[href='#/start/reader']").click()
+    await choose(page, "plan.txt", b"PLAN")
+    await page.get_by_role("button", name="Start Reader").click()
+    await expect(page.get_by_role("link", name="plan.txt")).to_be_visible()
+    async with page.expect_download() as saving:
+        await page.get_by_role("link", name="report-tides.md").click()
+    path = await (await saving.value).path()
+    assert path.read_text().endswith("inputs/doc/plan.txt")
+
+
+async def test_a_wrong_file_is_refused_at_its_field_and_another_one_is_taken(
+    server: Server, browser: Browser
+) -> None:
+    async with window(browser, server.url, calm=False) as here:
+        page = here.page
+        await here.go("#/start/reader")
+        for name, content, wrong in (
+            ("plan.pdf", b"x", "of type txt"),
+            ("plan.txt", b"x" * 1025, "has 1025 bytes"),
+        ):
+            await choose(page, name, content)
+            await page.get_by_role("button", name="Start Reader").click()
+            await expect(page.get_by_text(wrong)).to_be_visible()
+        await choose(page, "plan.txt", b"PLAN")
+        await page.get_by_role("button", name="Start Reader").click()
+        await expect(page.get_by_role("link", name="plan.txt")).to_be_visible()
+
+
+async def choose(page: Page, name: str, content: bytes) -> None:
+    file = FilePayload(name=name, mimeType="application/octet-stream", buffer=content)
+    await page.get_by_label("Document").set_input_files(file)
 
 
 async def test_a_run_can_be_cancelled(ada: Window) -> None:

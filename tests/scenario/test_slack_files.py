@@ -30,7 +30,7 @@ async def test_a_wrong_file_is_refused_at_its_field_and_another_one_is_taken(
     deployment: ChannelDeployment,
 ) -> None:
     view = await form(deployment)
-    for name, content, why in (("plan.pdf", b"x", "of type txt"), ("plan.txt", b"x" * 1025, "at most 1 kB")):
+    for name, content, why in (("plan.pdf", b"x", "of type txt"), ("plan.txt", b"x" * 1025, "at most 1024")):
         chosen = deployment.ada.choose_file(name, content, deployment.slack.url)
         refused = await deployment.ada.submit(view, {"Document": chosen})
         assert why in refused.field_errors["input.doc"]

@@ -310,7 +310,7 @@ async def test_what_can_not_be_attached_fails_the_call_and_not_the_run(
     assert said == ["ValueError", "FileNotFoundError", "IsADirectoryError"]
     [refused] = await deployment.told(run, FileRefused)
     assert refused.name == "large.bin"
-    assert "at most 20 MB" in refused.reason
+    assert "at most 20971520" in refused.reason
     assert await deployment.store.files.list(run.id) == []
 
 
@@ -433,5 +433,5 @@ def test_the_same_code_works_outside_of_runs(tmp_path: Path, capsys: pytest.Capt
         crewdeck.attach(tmp_path / "missing")
     with file.open("wb") as large:
         large.truncate(files.MAX_FILE_BYTES + 1)
-    with pytest.raises(ValueError, match="at most 20 MB"):
+    with pytest.raises(ValueError, match="at most 20971520"):
         crewdeck.attach(file)

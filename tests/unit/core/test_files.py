@@ -92,9 +92,13 @@ def test_a_file_is_known_by_its_name_and_content() -> None:
 
 def test_too_large_a_file_says_how_much_is_allowed() -> None:
     check_size("a.bin", MAX_FILE_BYTES)
-    with pytest.raises(Refused, match=r"a\.bin has 20 MB, and a file may have at most 20 MB") as refused:
+    with pytest.raises(
+        Refused, match=r"a\.bin has 20971521 bytes, and a file may have at most 20971520\."
+    ) as refused:
         check_size("dir/a.bin", MAX_FILE_BYTES + 1)
     assert refused.value.code == "file_too_large"
+    with pytest.raises(Refused, match="has 2 kB, and a file may have at most 1 kB"):
+        check_size("a.bin", 2048, 1024)
 
 
 @pytest.mark.parametrize(
