@@ -7,12 +7,13 @@ def test_the_note_is_published_when_ada_approves():
 """
 
 from crews.testing.people import ScriptedAnswer, approve, choose, expire, reject, reply, submit, withdraw
-from crews.testing.result import AskedQuestion, CrewResult, ToolCall
+from crews.testing.result import AskedQuestion, AttachedFile, CrewResult, ToolCall
 from crews.testing.run import run_crew, run_crew_async
 from crews.testing.script import ModelAnswer, ModelCall, ModelScript, call
 
 __all__ = [
     "AskedQuestion",
+    "AttachedFile",
     "CrewResult",
     "ModelAnswer",
     "ModelCall",

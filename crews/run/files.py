@@ -23,6 +23,7 @@ from bot.core.files import (
     files_of_inputs,
     stored_file,
 )
+from bot.core.run import RunError
 from bot.core.text import valid
 from crews.run.folder import RunFolder
 from crews.run.session import RunSession
@@ -70,8 +71,12 @@ class RunFiles:
 
     @property
     def folder(self) -> Path:
-        """The run's folder, which is made when it is first wanted."""
-        self._open()
+        """The run's folder, which is made when it is first wanted. Raises Leave if it can't be."""
+        try:
+            self._open()
+        except OSError as error:
+            log.exception("a run's folder can't be made", run_id=self._run.run_id)
+            raise self._run.stop(disk_error(error)) from error
         return self._run.folder.path
 
     # ── at the start ────────────────────────────────────────────────────────────────────────────────────
@@ -175,6 +180,12 @@ class RunFiles:
         """Remove the folder, unless another worker of this machine has the run by now."""
         if self._opened:
             self._run.folder.remove(str(self._run.claim.epoch))
+
+
+def disk_error(error: OSError) -> RunError:
+    """The worker can't write the run's files."""
+    why = f"The worker can't write the run's files ({error.strerror}). Its log has the details."
+    return RunError(code="disk", message=why)
 
 
 def _attached(run: RunSession, file: StoredFile) -> FileAttached:

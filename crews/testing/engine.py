@@ -15,6 +15,7 @@ from bot.core.answering import explain
 from bot.core.claim import Claim
 from bot.core.decision import Ruling, Verdict
 from bot.core.feed import Feed
+from bot.core.input_files import take
 from bot.core.question import Action, Question
 from bot.core.run import RunStatus
 from crews.building.build import Blueprint, Built
@@ -25,9 +26,10 @@ from crews.run.recorder import Approval, Recorder
 from crews.run.session import RunHistory
 from crews.run.store_proxy import StoreProxy
 from crews.run.threads import Outcome, Raised
+from crews.testing.files import uploaded
 from crews.testing.model import NO_ANSWER, AnsweringModel
 from crews.testing.people import ScriptedAnswer, actor_of
-from crews.testing.result import AskedQuestion, CrewResult, ToolCall
+from crews.testing.result import AskedQuestion, AttachedFile, CrewResult, ToolCall
 from crews.testing.script import ModelScript, Script
 from crews.testing.store import MemoryQuestions, MemoryStore
 from crews.testing.targets import Target
@@ -64,7 +66,7 @@ async def execute(test: ScriptedRun) -> CrewResult:
     seen = _Observed(store)
     runtime.observed = seen
     replaced_model.install()
-    claim = _started(test, store)
+    claim = await _started(test, store)
     answering = _Answering(list(test.people), store)
     try:
         with replaced_model.replaced(AnsweringModel.of(script) if test.model is not None else None):
@@ -75,10 +77,11 @@ async def execute(test: ScriptedRun) -> CrewResult:
     return _result(seen, script)
 
 
-def _started(test: ScriptedRun, store: MemoryStore) -> Claim:
+async def _started(test: ScriptedRun, store: MemoryStore) -> Claim:
     card, requester = test.target.blueprint.card(), actor_of(test.requester)
     declared = test.inputs if test.target.declared else {}
-    new = starting.plan(card, declared, requester, key=uuid4().hex)
+    given = await uploaded(store.files, card, declared, requester)
+    new = await take(store.files, starting.plan(card, given, requester, key=uuid4().hex))
     if not test.target.declared:
         new = new.model_copy(update={"inputs": dict(test.inputs)})
     return store.start(new)
@@ -139,6 +142,11 @@ def _result(seen: _Observed, script: Script) -> CrewResult:
         events=tuple(event.public() for event in store.log),
         tool_calls=tuple(seen.calls),
         model_calls=tuple(script.calls),
+        files=tuple(
+            AttachedFile(file.name, content, file.description)
+            for file, content in store.files.contents(run.id)
+            if not file.input
+        ),
         exception=seen.exception if run.status is RunStatus.FAILED else None,
     )
 

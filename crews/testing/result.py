@@ -88,6 +88,15 @@ class AskedQuestion:
 
 
 @dataclass(frozen=True)
+class AttachedFile:
+    """A file that the crew gave to people."""
+
+    name: str
+    content: bytes
+    description: str = ""
+
+
+@dataclass(frozen=True)
 class CrewResult:
     """The run, once it is over."""
 
@@ -104,6 +113,8 @@ class CrewResult:
     tool_calls: tuple[ToolCall, ...]
     #: What the scripted model was asked; empty where the crew called models of its own.
     model_calls: tuple[ModelCall, ...]
+    #: What the crew attached, and what its tasks wrote.
+    files: tuple[AttachedFile, ...] = ()
     #: What the crew of a failed run raised, if it did.
     exception: BaseException | None = None
 

@@ -26,6 +26,7 @@ from bot.core.question_events import completed_event, recorded_event, required_e
 from bot.core.response import Response
 from bot.core.run import NewRun, Run, RunError, RunStatus
 from bot.core.text import valid
+from crews.testing.files import MemoryFiles
 from crews.testing.people import actor_of
 
 WORKER = "crewdeck.testing"
@@ -44,6 +45,7 @@ class MemoryStore:
         #: The question that a response of this key has answered.
         self.answered: dict[tuple[str, str], str] = {}
         self.journal: dict[str, str] = {}
+        self.files = MemoryFiles(self.check)
         #: Set when a question was asked or settled.
         self.asked_anew = asyncio.Event()
         self._groups = {
@@ -68,6 +70,7 @@ class MemoryStore:
             "events": _Events(self),
             "queue": _Queue(self),
             "journal": _Journal(self),
+            "files": self.files,
             "directory": _Directory(self),
         }
         return Store(**{each.name: known.get(each.name) or _Missing(each.name) for each in fields(Store)})

@@ -33,7 +33,7 @@ from crews.journal.journal import Journal
 from crews.run import failures
 from crews.run.context import RunContext
 from crews.run.exits import Leave, Parked
-from crews.run.files import InputLost, with_paths
+from crews.run.files import InputLost, disk_error, with_paths
 from crews.run.finished_tasks import FinishedTasks
 from crews.run.folder import Folders, temporary
 from crews.run.identity import TaskIdentity
@@ -118,8 +118,7 @@ class Runtime:
             return Ending(error=RunError(code="file_lost", message=str(error)))
         except OSError as error:
             log.exception("a run's folder can't be written", run_id=claim.run.id)
-            why = f"The worker can't write the run's files ({error.strerror}). Its log has the details."
-            return Ending(error=RunError(code="disk", message=why))
+            return Ending(error=disk_error(error))
         except JournalUndecryptable as error:
             log.error("a run waits until its files can be read", run_id=claim.run.id, reason=str(error))  # noqa: TRY400 - not our failure
             await self._store.defer(claim, UNREADABLE_RETRY_S)

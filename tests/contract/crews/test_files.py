@@ -235,6 +235,44 @@ async def test_a_finished_task_has_its_file_whoever_goes_on(deployment: Deployme
     assert [each.name for each in await deployment.told(run, FileAttached)] == ["first.md", "second.md"]
 
 
+async def test_a_worker_without_room_for_files_says_so(deployment: Deployment) -> None:
+    from tests.contract.crews import filebox
+
+    (deployment.root / "data").write_text("no folder")
+    await deployment.start()
+    with capture_logs():
+        ended = await deployment.execute(lambda _: filebox.crew("{topic}.md"))
+    assert ended.error is not None
+    assert (ended.error.code, str(deployment.root) in ended.error.message) == ("disk", False)
+
+
+async def test_a_file_that_its_worker_could_not_announce_is_announced_by_the_next_one(
+    deployment: Deployment,
+) -> None:
+    from tests.contract.crews import filebox
+
+    run = await deployment.start()
+    [claim] = await deployment.store.queue.claim("dies", [NAME], 1, LEASE)
+    file = stored_file("tides.md", b"# Tides", path="tides.md")
+    await deployment.store.files.attach(claim, file, b"# Tides")
+    await deployment.store.journal.put_if_absent(claim, "format", "2")
+    await deployment.store.queue.release(claim)
+    seen: list[bool] = []
+
+    def says(*_: Any) -> str:
+        import crewdeck
+
+        run = crewdeck.current_run()
+        assert run is not None
+        seen.append((run.folder / "tides.md").exists())
+        return "# Tides"
+
+    ended = await deployment.execute(lambda _: filebox.crew("{topic}.md", says=says))
+    assert ended.status is RunStatus.COMPLETED, ended.error
+    assert seen == [True]
+    assert [each.name for each in await deployment.told(run, FileAttached)] == ["tides.md"]
+
+
 # ── attach ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -462,3 +462,47 @@ def test_an_authors_test_needs_no_store_and_no_network(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir() if not each.name.startswith((".", "__"))] == [
         "test_demo.py"
     ]
+
+
+# ── files ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_files_go_in_as_paths_and_come_out_with_their_contents(tmp_path: Path) -> None:
+    @register(
+        title="Reader",
+        inputs={
+            "doc": {"type": "file", "accept": ["txt"], "required": True},
+            "topic": {"default": "tides"},
+        },
+    )
+    def reader(inputs: dict[str, Any]) -> Crew:
+        crew = crew_of(topic_tool(inputs["doc"]))
+        crew.tasks[0].output_file = "out/report.md"
+        return crew
+
+    def topic_tool(path: str) -> object:
+        from crewai.tools import tool
+
+        import crewdeck
+
+        @tool
+        def read() -> str:
+            """Reads the document."""
+            crewdeck.attach(path, name="copy.txt", description="As it was")
+            return Path(path).read_text()
+
+        return read
+
+    document = tmp_path / "plan.txt"
+    document.write_text("PLAN")
+    result = run_crew(reader, {"doc": str(document)}, model=[call("read"), "# Done"])
+    assert result.status == "completed", result.error
+    assert [(file.name, file.content) for file in result.files] == [
+        ("copy.txt", b"PLAN"),
+        ("report.md", b"# Done"),
+    ]
+    assert [each["type"] for each in result.events].count("file_attached") == 2
+    with pytest.raises(InvalidInputs, match="of type txt"):
+        run_crew(reader, {"doc": __file__}, model=[])
+    with pytest.raises(InvalidInputs, match="can't be read"):
+        run_crew(reader, {"doc": str(tmp_path / "missing.txt")}, model=[])
