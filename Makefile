@@ -12,7 +12,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--only-binary :all: --no-emit-index-url --no-header
 
 # Tests mostly wait for servers; those that share one stay together (tests/together.py).
-PARALLEL := -n 3
+PARALLEL := -n 4
+
+# Tests start some hundred processes: what is imported is compiled once, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 
 # A storm: how long, which one, and on what (embedded or redis-server).
 SECONDS := 60
@@ -52,7 +55,7 @@ fast: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest $(PARALLEL) --hypothesis-profile=fast -m "not slow" tests/unit tests/golden
+	@$(BIN)/python -m pytest -n 2 --hypothesis-profile=fast -m "not slow" tests/unit tests/golden
 
 # Some rows, in another size: `PARKED=10000 FINISHED=500 make bench ROWS=parked`.
 SIZES := $(if $(PARKED),--parked $(PARKED)) $(if $(FINISHED),--finished $(FINISHED)) $(if $(CREWS),--crews $(CREWS))

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ import redis
 from bot.store.embedded import Embedded
 from tests.examples import FAST
 from tests.together import pytest_collection_modifyitems, pytest_xdist_make_scheduler
+
+ROOM = 2**30
+"""Bytes that all stores of a session never need."""
 
 __all__ = ["FAST", "pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
 
@@ -37,6 +41,13 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def memory_folder() -> Path | None:
+    """A folder in memory with room for stores: they write each change through, and would wait for a disk."""
+    folder = Path("/dev/shm")  # noqa: S108 - the folders made in it are private
+    roomy = folder.is_mount() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ROOM
+    return folder if roomy else None
+
+
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """A folder of this test alone, with a path short enough for sockets in it."""
@@ -47,7 +58,7 @@ def data_dir() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[str]:
     """The address of a real Valkey that runs for the whole session."""
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
+    with tempfile.TemporaryDirectory(prefix="crewdeck-", dir=memory_folder()) as folder:
         server = Embedded.attach(Path(folder))
         yield server.url
         server.detach()

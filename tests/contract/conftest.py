@@ -13,6 +13,7 @@ import redis
 
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, open_store
+from tests.conftest import memory_folder
 from tests.contract import servers
 from tests.contract.examples import RETRY_AFTER
 
@@ -23,7 +24,7 @@ def redis_server() -> Iterator[str]:
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("no redis-server on PATH")
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
+    with tempfile.TemporaryDirectory(prefix="crewdeck-", dir=memory_folder()) as folder:
         socket = Path(folder) / "redis.sock"
         command = [binary, "--port", "0", "--unixsocket", str(socket), "--dir", folder, "--appendonly", "yes"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

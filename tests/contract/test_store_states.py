@@ -171,7 +171,10 @@ class Play:
             await self.store.queue.abandon(worker, LOST)
         for number in range(len(self.runs)):
             await self.do(("bind place", number))
+        live = await self._live()
         for _ in range(6):
+            if not live:
+                break
             await asyncio.sleep(RETRY_AFTER + 0.02)
             await self.store.clock.tick(LOST)
             for number in range(len(self.runs)):
@@ -179,8 +182,11 @@ class Play:
             for alone in (False, True):
                 for claim in await self.store.queue.claim("well", [DEMO.name], 50, LEASE, isolated=alone):
                     await self.store.queue.finish(claim, result="done")
-        live = [run_id for run_id in self.runs if not await self._over(run_id)]
+            live = await self._live()
         assert live == []
+
+    async def _live(self) -> list[str]:
+        return [run_id for run_id in self.runs if not await self._over(run_id)]
 
     async def _over(self, run_id: str) -> bool:
         try:

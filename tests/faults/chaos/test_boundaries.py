@@ -30,7 +30,7 @@ from tests.faults.fork_server import ForkServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(600)]
 
-SAMPLE = 6
+SAMPLE = 4
 """Rounds of one run of the tests; all of them are about twenty."""
 DEPLOYMENTS = 2
 DEPLOYMENTS_FOR_ALL = 5
