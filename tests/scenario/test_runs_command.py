@@ -11,6 +11,7 @@ import pytest
 
 from bot.commands.main import main
 from bot.core.claim import Claim
+from bot.core.files import stored_file
 from bot.core.lists import RunFilter
 from bot.core.question import Action
 from bot.core.run import RunError, RunStatus
@@ -173,3 +174,25 @@ async def test_an_encrypted_journal_needs_its_key(
         status, out, _ = await crewdeck("retry", claim.run.id)
         assert status == 0
         assert await sealing.journal.read(out.strip()) == {"kept/t1/tool/x/0": '{"result": "secret"}'}
+
+
+async def test_files_are_listed_and_saved_and_overwrite_nothing(
+    store: RedisStore, crewdeck: Crewdeck, tmp_path: Path
+) -> None:
+    claim = await claimed(store)
+    for name, content in (("report.md", b"# Tides"), ("report.md", b"# Wind"), ("Makefile", b"all:")):
+        await store.files.attach(claim, stored_file(name, content), content)
+    status, out, _ = await crewdeck("files", claim.run.id[:8])
+    assert (status, out.count("report.md")) == (0, 2)
+    assert "7 bytes" in out
+    folder = tmp_path / "saved"
+    for _ in range(2):
+        assert (await crewdeck("files", claim.run.id, "--save", str(folder)))[0] == 0
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "Makefile", "Makefile (2)", "report (2).md", "report (3).md", "report (4).md", "report.md",
+    ]  # fmt: skip
+    assert {path.read_bytes() for path in folder.glob("report*")} == {b"# Tides", b"# Wind"}
+    status, _, err = await crewdeck("files", claim.run.id, "--save", str(folder / "Makefile"))
+    assert (status, "--save" in err) == (2, True)
+    other = await claimed(store)
+    assert "no files" in (await crewdeck("files", other.run.id))[2]

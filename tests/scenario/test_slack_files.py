@@ -61,3 +61,15 @@ async def test_without_the_scope_the_form_says_what_is_missing(deployment: Chann
 async def test_a_file_is_not_given_in_words(deployment: ChannelDeployment) -> None:
     done = await deployment.crew("start reader doc=plan.txt")
     assert "upload it in the form" in done.private[0].words
+
+
+async def test_a_file_may_be_left_out_and_the_form_is_there_for_who_has_one(
+    deployment: ChannelDeployment,
+) -> None:
+    await deployment.crew("start keeper wind")
+    parent = await deployment.slack.wait_for(lambda: deployment.runs()[0])
+    assert "Kept what is about wind" in await deployment.said("is done", parent)
+    view = await form(deployment, "keeper")
+    assert not (await deployment.ada.submit(view, {})).field_errors
+    parent = await deployment.slack.wait_for(lambda: deployment.runs()[1])
+    assert "Kept what is about tides" in await deployment.said("is done", parent)

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
+from bot.core.files import stored_file
 from bot.metrics import Metrics
 from bot.store.redis import open_store
 from bot.surfaces.chat import actions
@@ -32,6 +33,7 @@ from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Priority, Upload
 from bot.surfaces.teams.connector.failures import RateLimited, Uncertain
 from bot.surfaces.teams.connector.platform import TeamsApp, TeamsPlatform, open_platform
+from tests.contract.examples import claimed
 from tests.loopback.teams import LoopbackTeams, Person
 
 HELLO = said("Hello")
@@ -419,6 +421,33 @@ async def test_a_file_is_offered_in_a_personal_chat_and_uploaded_once_it_is_want
     assert shown is not None
     assert shown["attachments"][0]["content"] == {"uniqueId": "u1", "fileType": "md"}
     assert await platform.files.accept(accepted) is None
+
+
+async def test_a_file_of_a_run_is_offered_as_long_as_its_run_is_there(
+    teams: LoopbackTeams, redis_url: str
+) -> None:
+    content = bytes(range(256)) * 1000
+    async with open_store(redis_url) as store, connected(teams, redis_url, app_of(teams)) as platform:
+        claim = await claimed(store)
+        file = stored_file("tides.bin", content)
+        await store.files.attach(claim, file, content)
+        offers = [
+            await platform.files.offer(Upload(file.name, content, file.name, file.id), claim.run.id)
+            for _ in range(2)
+        ]
+        wanted = [
+            {
+                "action": "accept",
+                "context": offer["attachments"][0]["content"]["acceptContext"],
+                "uploadInfo": {"uploadUrl": teams.upload_url("tides.bin")},
+            }
+            for offer in offers
+        ]
+        assert await platform.files.accept(wanted[0]) is not None
+        assert teams.uploads == {"tides.bin": content}
+        await store.queue.finish(claim, result="done")
+        await store.runs.delete(claim.run.id)
+        assert await platform.files.accept(wanted[1]) is None
 
 
 async def test_a_file_that_is_declined_is_not_kept(teams: LoopbackTeams, platform: TeamsPlatform) -> None:

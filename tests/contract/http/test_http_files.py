@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from bot.core.errors import InvalidInputs
 from bot.core.fields import Field, FieldType
 from bot.core.files import MAX_FILE_BYTES, stored_file
 from bot.store.files import PART_BYTES
+from bot.terminal.uploads import problem_of, with_uploads
+from crewdeck.client import ApiError, Client, SyncClient
 from tests.contract.examples import DEMO
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, Served, bearer
@@ -143,3 +148,45 @@ async def test_a_file_is_known_in_its_own_run_only(served: Served) -> None:
         assert (answer.status_code, answer.json()["code"]) == (404, "unknown_file")
     assert (await served.get(f"/runs/{file.id}/files")).json()["code"] == "unknown_run"
     assert (await served.get(f"/runs/{other}/files")).json() == {"files": []}
+
+
+# ── clients ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_client_uploads_lists_and_downloads(served: Served) -> None:
+    await served.store.catalogue.announce("here", [DEMO, READER])
+    async with Client(served.url) as client:
+        given = await client.upload("dir/plan.txt", b"PLAN")
+        assert (given.name, given.size) == ("plan.txt", 4)
+        started = await client.start("reader", {"doc": given.file_id})
+        [file] = await client.files(started.run_id)
+        assert (file.name, file.input, file.digest) == ("plan.txt", "doc", given.digest)
+        assert await client.download(started.run_id, file.file_id) == b"PLAN"
+        with pytest.raises(ApiError) as refused:
+            await client.download(started.run_id, started.run_id)
+        assert refused.value.code == "unknown_file"
+
+    def blocking() -> bytes:
+        with SyncClient(served.url) as client:
+            again = client.start("reader", {"doc": client.upload("plan.txt", b"SYNC").file_id})
+            return client.download(again.run_id, client.files(again.run_id)[0].file_id)
+
+    assert await asyncio.to_thread(blocking) == b"SYNC"
+
+
+async def test_the_terminal_uploads_what_is_named_with_an_at_sign(served: Served, tmp_path: Path) -> None:
+    await served.store.catalogue.announce("here", [DEMO, READER])
+    plan = tmp_path / "plan.txt"
+    plan.write_text("PLAN")
+    async with Client(served.url) as client:
+        [crew] = [each for each in await client.crews() if each.name == "reader"]
+        assert [(each.accept, each.max_size) for each in crew.inputs] == [(("txt",), 1000), ((), None)]
+        values = await with_uploads(client, crew, {"doc": f"@{plan}", "other": "@home"})
+        assert values["other"] == "@home"
+        started = await client.start("reader", {"doc": values["doc"]})
+        assert [file.name for file in await client.files(started.run_id)] == ["plan.txt"]
+        for path in (tmp_path / "missing.txt", tmp_path):
+            with pytest.raises(InvalidInputs, match="doc: can't be read"):
+                await with_uploads(client, crew, {"doc": f"@{path}"})
+    assert problem_of(str(plan)) == ""
+    assert "No such file" in problem_of("@missing.txt")

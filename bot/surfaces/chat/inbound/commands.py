@@ -13,6 +13,7 @@ from bot.core import inputs, sessions, starting
 from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused, UnreadableRecord
+from bot.core.fields import FieldType
 from bot.core.lists import RunFilter
 from bot.core.people import names_of
 from bot.core.ports import Memory, Store
@@ -179,7 +180,8 @@ class CommandHandlers:
             thread=context.reply_to.thread,
             by=context.actor.principal,
         )
-        if missing:
+        takes_files = self._limits.files and any(each.type is FieldType.FILE for each in crew.inputs)
+        if missing or (takes_files and not values):
             return await self._starter.ask_for_inputs(draft, crew, context.form_handle, locale)
         run = await self._starter.start(draft, crew, context.actor, locale)
         started = private_messages.started(run) if context.says_started else None

@@ -1,5 +1,6 @@
 """Fields of forms: what people see in them, and what they filled in."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,3 +123,29 @@ def widgets(values: dict[str, JsonValue]) -> dict[str, messages.Input]:
     blocks = fields.blocks(FORM, values, LIMITS, GERMAN)
     shown = [block for block in blocks if isinstance(block, messages.Input)]
     return {field.name: widget for field, widget in zip(FORM, shown, strict=True)}
+
+
+# ── files ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+DOC = Field(name="doc", type=FieldType.FILE, required=True, description="The plan.", accept=("pdf",))
+UPLOAD = "6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31"
+
+
+def test_a_file_is_chosen_where_forms_have_fields_for_files() -> None:
+    takes_files = replace(LIMITS, files=True)
+    [empty] = fields.blocks([DOC], {}, takes_files, Locale())
+    assert isinstance(empty, messages.Input)
+    assert (empty.type, empty.required, empty.live, empty.accept) == (
+        messages.FieldType.FILE, True, False, ("pdf",),
+    )  # fmt: skip
+    [given] = fields.blocks([DOC], {"doc": UPLOAD}, takes_files, Locale())
+    assert isinstance(given, messages.Input)
+    assert (given.required, given.value) == (False, "")
+    assert given.hint == "A file is uploaded. Choose another one to replace it. The plan."
+    assert fields.in_words(DOC, {"doc": UPLOAD}) == "uploaded"
+
+
+def test_elsewhere_the_form_says_where_to_give_it() -> None:
+    [block] = fields.blocks([DOC], {}, replace(LIMITS, files=False), Locale())
+    assert isinstance(block, messages.Paragraph)
+    assert "Start this crew in the console" in str(block.line)
