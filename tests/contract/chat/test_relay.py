@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -16,7 +19,12 @@ from bot.core.question import Action, Question, QuestionKind, Source
 from bot.core.response import make_response
 from bot.core.tool_call import ToolCall
 from bot.store.redis_keys import shard_of
+from bot.surfaces.chat.inbound.interactions import IncomingMessage, ReplyTarget
+from bot.surfaces.chat.message_keys import Posted, direct_question, shown_digest
+from bot.surfaces.chat.places import ChatPlace
 from tests.contract.chat.deployment import Deployment, Seen
+from tests.contract.chat.memory_inbound import SURFACE as MEMORY
+from tests.contract.chat.memory_inbound import memory_chat, person
 from tests.contract.examples import LEASE, approval, new_run
 
 ELSEWHERE = "elsewhere"
@@ -361,6 +369,46 @@ async def test_a_deleted_run_leaves_no_trace_on_any_surface(deployment: Deployme
     assert claim.run.id not in await deployment.store.outbox.pending(
         deployment.surface, shard_of(claim.run.id)
     )
+
+
+async def test_a_reply_to_a_copy_that_was_missed_is_read_afterwards(redis_url: str) -> None:
+    async with memory_chat(redis_url) as chat:
+        here = person("ada")
+        await chat.store.directory.redeem(await chat.store.directory.new_code(ADA), here)
+        run, _ = await chat.store.runs.start(new_run(by=ADA, place=HOME))
+        await chat.store.outbox.lease_shard(MEMORY, shard_of(run.id), "web-1", LEASE, relay=True)
+        [claim] = await chat.store.queue.claim("worker", [run.crew.name], 1, 60)
+        words = {"kind": QuestionKind.TEXT, "options": ()}
+        question = await chat.store.questions.ask(claim, approval(claim).model_copy(update=words))
+        copy = Posted("direct-ada", "m1")
+        names = {
+            direct_question(question.id, "ada"): copy.encode(),
+            shown_digest(question.id): question.digest,
+        }
+        await chat.store.outbox.mark_delivered(MEMORY, "web-1", run.id, run.seq, names)
+        place = ChatPlace(MEMORY, here.tenant, copy.channel, copy.message_id)
+        await chat.store.runs.add_place(run.id, place.encode())
+        said = replace(
+            chat.message("ada", "They go out", thread="m1"),
+            reply_to=ReplyTarget(here.tenant, "ada", copy.channel, copy.message_id),
+        )
+        catching_up = asyncio.create_task(chat.engine.catch_up(History({place: [said]})).run(here.tenant))
+        async with asyncio.timeout(15):
+            while await chat.outcome(question) == "":  # noqa: ASYNC110 - the store is asked, nothing tells
+                await asyncio.sleep(0.02)
+        catching_up.cancel()
+        assert await chat.outcome(question) == Action.RESPOND
+
+
+@dataclass(frozen=True)
+class History:
+    """What was written in each thread."""
+
+    said: Mapping[ChatPlace, Sequence[IncomingMessage]]
+
+    async def replies(self, place: ChatPlace, since: float) -> Sequence[IncomingMessage]:
+        del since
+        return self.said.get(place, ())
 
 
 class Group:
