@@ -7,81 +7,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pytest
 from pydantic import JsonValue
 
-from bot.core.actor import Actor, Membership
-from bot.core.claim import Claim
-from bot.core.directory import GroupUnreadable
 from bot.core.place import Place
-from bot.core.policy import ANYONE, Policy
-from bot.core.question import Action, Question, QuestionKind, Source
+from bot.core.policy import Policy
+from bot.core.question import Action, QuestionKind, Source
 from bot.core.response import make_response
 from bot.core.tool_call import ToolCall
 from bot.store.redis_keys import shard_of
 from bot.surfaces.chat.inbound.interactions import IncomingMessage, ReplyTarget
 from bot.surfaces.chat.message_keys import Posted, direct_question, shown_digest
 from bot.surfaces.chat.places import ChatPlace
-from tests.contract.chat.deployment import Deployment, Seen
+from tests.contract.chat.deployment import Deployment
 from tests.contract.chat.memory_inbound import SURFACE as MEMORY
 from tests.contract.chat.memory_inbound import memory_chat, person
+from tests.contract.chat.relaying import (
+    ADA,
+    BOB,
+    DECIDING,
+    HOME,
+    asked,
+    caught_up,
+    claimed,
+    direct,
+    is_asked,
+    linked,
+    settled,
+)
 from tests.contract.examples import LEASE, approval, new_run
-
-ELSEWHERE = "elsewhere"
-HOME = Place(surface=ELSEWHERE, tenant="E1", ref="c1/m1", group="elsewhere:E1:c1")
-ADA = Actor(surface=ELSEWHERE, tenant="E1", user_id="ada", name="Ada")
-BOB = Actor(surface=ELSEWHERE, tenant="E1", user_id="bob", name="Bob")
-DECIDING = ("Approve", "Reject")
-ASKED = "Publish it?"
-
-
-async def claimed(deployment: Deployment) -> Claim:
-    """A run of Ada's that lives elsewhere, while this surface is known to be there."""
-    store = deployment.store
-    run, _ = await store.runs.start(new_run(by=ADA, place=HOME))
-    await store.outbox.lease_shard(deployment.surface, shard_of(run.id), "web-1", LEASE, relay=True)
-    [claim] = await store.queue.claim("worker", [run.crew.name], 1, 60)
-    return claim
-
-
-async def linked(deployment: Deployment, elsewhere: Actor, user_id: str) -> Actor:
-    """Somebody of this surface who is the same person as somebody elsewhere."""
-    here = deployment.person(user_id)
-    code = await deployment.store.directory.new_code(elsewhere)
-    await deployment.store.directory.redeem(code, here)
-    return here
-
-
-async def asked(deployment: Deployment, claim: Claim, *deciders: str, **more: Any) -> Question:
-    policy = more.pop("policy", None) or Policy(deciders=deciders or (ADA.principal,))
-    prompt = str(more.get("prompt", ASKED))
-    question = approval(claim, prompt).model_copy(update={"prompt": prompt, "policy": policy, **more})
-    return await deployment.store.questions.ask(claim, question)
-
-
-async def settled(deployment: Deployment, question: Question, by: Actor, key: str = "press") -> None:
-    now = await deployment.store.questions.get(question.run_id, question.id)
-    said = make_response(Action.APPROVE, by, key=key, digest=now.digest)
-    await deployment.store.questions.respond(question.run_id, question.id, said)
-
-
-def direct(deployment: Deployment, user_id: str, words: str = ASKED) -> list[Seen]:
-    return deployment.all_saying(words, deployment.peer.direct_channel(user_id))
-
-
-async def is_asked(deployment: Deployment, user_id: str, words: str = ASKED) -> Seen:
-    return await deployment.sees(words, deployment.peer.direct_channel(user_id))
-
-
-async def caught_up(deployment: Deployment, question: Question) -> None:
-    """All that happened so far has been shown here."""
-
-    async def there() -> bool:
-        store = deployment.store
-        run = await store.runs.get(question.run_id)
-        return (await store.outbox.state(deployment.surface, run.id)).cursor >= run.seq
-
-    await deployment.until(there)
 
 
 async def test_a_linked_decider_is_asked_here_and_told_the_outcome(deployment: Deployment) -> None:
@@ -92,6 +45,7 @@ async def test_a_linked_decider_is_asked_here_and_told_the_outcome(deployment: D
         copy = await is_asked(deployment, "U0ADA")
         assert copy.buttons[:2] == DECIDING
         assert "Asked in Elsewhere" in copy.words
+        assert "U0ADA" in copy.words
         await settled(deployment, question, ADA)
         now = await is_asked(deployment, "U0ADA", "Approved")
         assert now.posted == copy.posted
@@ -115,45 +69,6 @@ async def test_who_decides_here_settles_it_for_everybody(deployment: Deployment)
     assert outcome is not None
     assert outcome.by is not None
     assert outcome.by.principal == here.principal
-
-
-async def test_somebody_whom_the_policy_names_by_this_surface_is_asked_without_a_link(
-    deployment: Deployment,
-) -> None:
-    claim = await claimed(deployment)
-    async with deployment.delivering():
-        await asked(deployment, claim, ADA.principal, f"{deployment.surface}::U0BOB")
-        await is_asked(deployment, "U0BOB")
-    assert not direct(deployment, "U0ADA")
-
-
-@pytest.mark.parametrize("policy", [Policy(deciders=(ANYONE,)), Policy(deciders=(BOB.principal,))])
-async def test_nobody_is_asked_whom_the_policy_does_not_name(deployment: Deployment, policy: Policy) -> None:
-    await linked(deployment, ADA, "U0ADA")
-    claim = await claimed(deployment)
-    async with deployment.delivering():
-        await caught_up(deployment, await asked(deployment, claim, policy=policy))
-    assert not direct(deployment, "U0ADA")
-
-
-async def test_who_is_excluded_in_any_identity_is_not_asked(deployment: Deployment) -> None:
-    await linked(deployment, ADA, "U0ADA")
-    policy = Policy(deciders=(deployment.person("U0ADA").principal, BOB.principal), excluded=(ADA.principal,))
-    claim = await claimed(deployment)
-    async with deployment.delivering():
-        await caught_up(deployment, await asked(deployment, claim, policy=policy))
-    assert not direct(deployment, "U0ADA")
-
-
-async def test_a_guest_is_not_asked_what_members_decide(deployment: Deployment) -> None:
-    await linked(deployment, ADA, "U0ADA")
-    await linked(deployment, BOB, "U0BOB")
-    deployment.memberships["U0ADA"] = Membership.GUEST
-    claim = await claimed(deployment)
-    async with deployment.delivering():
-        await asked(deployment, claim, ADA.principal, BOB.principal)
-        await is_asked(deployment, "U0BOB")
-    assert not direct(deployment, "U0ADA")
 
 
 async def test_what_is_settled_before_its_delivery_is_asked_of_nobody(deployment: Deployment) -> None:
@@ -201,90 +116,6 @@ async def test_an_edit_is_told_to_those_who_were_asked(deployment: Deployment) -
         assert "13" in copy.words
         await settled(deployment, question, deployment.person("U0ADA"))
         await is_asked(deployment, "U0ADA", "Edited and approved")
-
-
-async def test_who_unlinked_decides_nothing_and_learns_nothing_more(deployment: Deployment) -> None:
-    here = await linked(deployment, ADA, "U0ADA")
-    claim = await claimed(deployment)
-    async with deployment.delivering():
-        question = await asked(deployment, claim)
-        copy = await is_asked(deployment, "U0ADA")
-        assert await deployment.store.directory.unlink(ADA, here.principal)
-        said = make_response(Action.APPROVE, here, key="late", digest=question.digest)
-        ruling = await deployment.store.questions.respond(question.run_id, question.id, said)
-        assert ruling.code == "not_allowed"
-        await settled(deployment, question, ADA)
-        now = await is_asked(deployment, "U0ADA", "no longer yours")
-    assert now.posted == copy.posted
-    assert now.buttons == ()
-    assert ASKED not in now.words
-    assert "Approved" not in now.words
-
-
-async def test_who_has_left_the_group_learns_nothing_more(deployment: Deployment) -> None:
-    await linked(deployment, BOB, "U0BOB")
-    group = Group({BOB.principal, ADA.principal})
-    deployment.store.directory.serve("slack", group)
-    claim = await claimed(deployment)
-    policy = Policy(deciders=("slack::@finance",), need=2, who=("@finance",))
-    async with deployment.delivering():
-        question = await asked(deployment, claim, policy=policy)
-        await is_asked(deployment, "U0BOB")
-        group.members_now.discard(BOB.principal)
-        await deployment.store.directory.refresh(["slack::@finance"])
-        await settled(deployment, question, ADA)
-        assert (await is_asked(deployment, "U0BOB", "no longer yours")).buttons == ()
-
-
-async def test_while_a_group_is_unreadable_copies_stay_as_they_may_be_pressed_later(
-    deployment: Deployment,
-) -> None:
-    await linked(deployment, BOB, "U0BOB")
-    group = Group({BOB.principal, ADA.principal})
-    deployment.store.directory.serve("slack", group)
-    claim = await claimed(deployment)
-    policy = Policy(deciders=("slack::@finance", ADA.principal), need=2, who=("@finance", "ada"))
-    async with deployment.delivering():
-        question = await asked(deployment, claim, policy=policy)
-        await is_asked(deployment, "U0BOB")
-        group.readable = False
-        await deployment.store.directory.refresh(["slack::@finance"])
-        await settled(deployment, question, ADA)
-        await caught_up_or_retrying(deployment, question)
-        assert "no longer yours" not in (await is_asked(deployment, "U0BOB", "it")).words
-
-
-async def test_a_restart_between_the_copies_asks_everybody_once(deployment: Deployment) -> None:
-    await linked(deployment, ADA, "U0ADA")
-    await linked(deployment, BOB, "U0BOB")
-    claim = await claimed(deployment)
-    deployment.memberships["U0BOB"] = None
-    async with deployment.delivering("web-1"):
-        question = await asked(deployment, claim, ADA.principal, BOB.principal)
-        await is_asked(deployment, "U0ADA")
-        await caught_up_or_retrying(deployment, question)
-    del deployment.memberships["U0BOB"]
-    assert not direct(deployment, "U0BOB")
-    await deployment.store.outbox.postpone(deployment.surface, question.run_id, 0)
-    async with deployment.delivering("web-2"):
-        await is_asked(deployment, "U0BOB")
-        await caught_up(deployment, question)
-        await settled(deployment, question, BOB)
-        for user_id in ("U0ADA", "U0BOB"):
-            assert (await is_asked(deployment, user_id, "Approved")).buttons == ()
-            assert len(direct(deployment, user_id)) == 1
-
-
-async def test_who_can_not_be_written_to_delays_nobody(deployment: Deployment) -> None:
-    await linked(deployment, ADA, "U0ADA")
-    await linked(deployment, BOB, "U0BOB")
-    await deployment.peer.close(deployment.peer.direct_channel("U0ADA"))
-    claim = await claimed(deployment)
-    async with deployment.delivering():
-        question = await asked(deployment, claim, ADA.principal, BOB.principal)
-        await is_asked(deployment, "U0BOB")
-        await caught_up(deployment, question)
-    assert not direct(deployment, "U0ADA")
 
 
 async def test_what_is_rate_limited_is_asked_later_and_once(deployment: Deployment) -> None:
@@ -409,29 +240,3 @@ class History:
     async def replies(self, place: ChatPlace, since: float) -> Sequence[IncomingMessage]:
         del since
         return self.said.get(place, ())
-
-
-class Group:
-    """A user group whose members change."""
-
-    def __init__(self, members: set[str]) -> None:
-        self.members_now = members
-        self.readable = True
-
-    async def members(self, group: str) -> frozenset[str]:
-        if not self.readable:
-            raise GroupUnreadable(f"{group} can't be read.")
-        return frozenset(self.members_now)
-
-
-async def caught_up_or_retrying(deployment: Deployment, question: Question) -> None:
-    """The run was looked at, and waits for another try if somebody could not be recognised."""
-
-    async def there() -> bool:
-        store = deployment.store
-        run = await store.runs.get(question.run_id)
-        done = (await store.outbox.state(deployment.surface, run.id)).cursor >= run.seq - 1
-        waiting = await store.outbox.pending(deployment.surface, shard_of(run.id))
-        return done and run.id not in waiting
-
-    await deployment.until(there)

@@ -35,10 +35,11 @@ from bot.surfaces.chat.delivery.thread import DeliveryRecorder, RunMessages
 from bot.surfaces.chat.failures import Later, Rejected, ShutOut
 from bot.surfaces.chat.inbound.ports import Unrecognised
 from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.messages import Mention, Message
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform
 from bot.surfaces.chat.wording import question_messages, relayed
+from bot.surfaces.chat.wording.relayed import KnownHere
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +55,28 @@ class Recipient:
     #: None: that can't be found out now.
     may_decide: bool | None
     actor: Actor | None = None
+
+
+@dataclass(frozen=True)
+class RelayedQuestion:
+    """A question, and what is to be shown of it."""
+
+    question: Question
+    #: What has happened to it since it was shown last.
+    events: Sequence[Event]
+    #: A message that was posted twice is to be drawn like the other one.
+    orphaned: bool
+    known: KnownHere
+
+    @property
+    def asked_now(self) -> bool:
+        return any(isinstance(each.body, HumanInputRequired) for each in self.events)
+
+    @property
+    def changed(self) -> bool:
+        """Whether copies that are there look different by now."""
+        unchanged = HumanInputRequired | HumanInputReminded
+        return self.orphaned or any(not isinstance(each.body, unchanged) for each in self.events)
 
 
 class QuestionRelay:
@@ -78,49 +101,63 @@ class QuestionRelay:
         """Show what is new in the questions of this run."""
         messages = RunMessages(self._platform, self._recorder, run, await self._recorder.recorded(run.id))
         news = await self._store.events.read(run.id, messages.cursor)
-        for question_id, events in _by_question(news, keys.unreached_in(messages.messages)).items():
-            await self._show(messages, question_id, events)
-        await self._reconcile(messages)
+        orphaned = {keys.question_of(name): name for name in sorted(messages.adopted)}
+        waiting = (*keys.unreached_in(messages.messages), *orphaned)
+        for question_id, events in _by_question(news, waiting).items():
+            await self._show(messages, question_id, events, orphaned=question_id in orphaned)
+        for name in messages.adopted:
+            await messages.note(name, messages.messages[name])
         if not news:
             return
         if keys.unreached_in(messages.messages):
             # The cursor stays before the last event, so that the run is delivered again.
             await messages.reached(max(messages.cursor, news[-1].seq - 1))
-            raise Later(UNREACHED_RETRY_DELAY_S, "it is not known who somebody is that may decide")
+            raise Later(UNREACHED_RETRY_DELAY_S, "it can't be found out now who may decide a question")
         await messages.reached(news[-1].seq)
 
-    async def _show(self, messages: RunMessages, question_id: str, events: Sequence[Event]) -> None:
+    async def _show(
+        self, messages: RunMessages, question_id: str, events: Sequence[Event], *, orphaned: bool
+    ) -> None:
         try:
             question = await self._store.questions.get(messages.run.id, question_id)
         except NotFound:
             return
         shown = keys.relayed_event(question_id)
-        events = [each for each in events if each.seq > int(messages.messages.get(shown, 0))]
-        people = await self._store.directory.people(question.policy, [messages.run.requester])
-        recipients = await self._concerned(messages, question, people)
+        recipients, people = await self._concerned(messages, question)
+        relayed_question = RelayedQuestion(
+            question,
+            [each for each in events if each.seq > int(messages.messages.get(shown, 0))],
+            orphaned,
+            _known(recipients, people),
+        )
         asked = _asked(messages, question_id)
         for recipient in recipients:
             if recipient.user in asked:
-                await self._update(messages, question, recipient, asked[recipient.user], events)
+                await self._update(messages, relayed_question, recipient, asked[recipient.user])
             elif question.open:
-                await self._ask(messages, question, recipient)
-        if events:
-            await messages.note(shown, str(events[-1].seq))
+                await self._ask(messages, relayed_question, recipient)
+        if relayed_question.events:
+            await messages.note(shown, str(relayed_question.events[-1].seq))
             await self._recipients.changed(people.expand(question.policy.deciders))
-        unreached = question.open and any(each.may_decide is None for each in recipients)
+        unknown = any(each.may_decide is None for each in recipients)
+        unreached = question.open and (unknown or bool(people.unreadable))
         if unreached or question_id in keys.unreached_in(messages.messages):
-            await messages.note(keys.unreached(question_id), "unrecognised" if unreached else "")
+            await messages.note(keys.unreached(question_id), "unknown" if unreached else "")
 
     # ── who ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _concerned(self, messages: RunMessages, question: Question, people: People) -> list[Recipient]:
-        """Who may decide and is known here, and who was asked already."""
+    async def _concerned(
+        self, messages: RunMessages, question: Question
+    ) -> tuple[Sequence[Recipient], People]:
+        """Who may decide and is known here, and who was asked already; and what is known of people."""
+        people = await self._store.directory.people(question.policy, [messages.run.requester])
         named = _named(self._surface, question.policy, people)[:MAX_ASKED] if question.open else []
         users = dict.fromkeys([*named, *_asked(messages, question.id)])
         found = [await self._recipient(user) for user in users]
         actors = [each.actor for each in found if each.actor is not None]
-        people = await self._store.directory.people(question.policy, actors) if actors else people
-        return [_judged(each, question.policy, people) for each in found]
+        if actors:
+            people = await self._store.directory.people(question.policy, [messages.run.requester, *actors])
+        return [_judged(each, question.policy, people) for each in found], people
 
     async def _recipient(self, user: str) -> Recipient:
         try:
@@ -135,14 +172,14 @@ class QuestionRelay:
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _ask(self, messages: RunMessages, question: Question, recipient: Recipient) -> None:
+    async def _ask(self, messages: RunMessages, asking: RelayedQuestion, recipient: Recipient) -> None:
         """Ask somebody who may decide, once. Who can't be written to is not asked again."""
-        refused = keys.refused_directly(question.id, recipient.user)
+        refused = keys.refused_directly(asking.question.id, recipient.user)
         if not recipient.may_decide or refused in messages.messages:
             return
-        card = await self._copies.shown.card(messages.run, question)
-        name = keys.direct_question(question.id, recipient.user)
-        change = partial(relayed.relayed, run=messages.run)
+        card = await self._copies.shown.card(messages.run, asking.question)
+        name = keys.direct_question(asking.question.id, recipient.user)
+        change = partial(relayed.relayed, run=messages.run, known=asking.known)
         try:
             to = await self._platform.open_direct(recipient.user)
             await self._copies.post(messages, card, name, to, change)
@@ -164,55 +201,48 @@ class QuestionRelay:
             await self._store.runs.add_place(messages.run.id, moved.encode())
 
     async def _update(
-        self,
-        messages: RunMessages,
-        question: Question,
-        recipient: Recipient,
-        asked: Posted,
-        events: Sequence[Event],
+        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, asked: Posted
     ) -> None:
         """Show how the question stands to somebody who was asked; nothing of it to who may not decide it."""
-        copies = [each for each in messages.named(keys.question_message(question.id)) if _beside(each, asked)]
+        named = messages.named(keys.question_message(shown.question.id))
+        copies = [each for each in named if each.channel == asked.channel]
         if recipient.may_decide is False:
-            for posted in copies if events else ():
+            for posted in copies if shown.events or shown.orphaned else ():
                 await messages.rewrite_one(posted, relayed.not_yours_any_more())
             return
-        if any(isinstance(each.body, HumanInputRequired) for each in events):
+        if shown.asked_now:
             await self._add_place(messages, recipient, asked)  # A crash may have prevented it.
-        if any(not isinstance(each.body, HumanInputRequired | HumanInputReminded) for each in events):
-            for posted in copies:
-                await self._rewrite(messages, question, posted)
-        if question.open:
-            await self._tell_news(messages, question, recipient, asked, events)
+        for posted in copies if shown.changed else ():
+            await self._rewrite(messages, shown, posted)
+        if shown.question.open:
+            await self._tell_news(messages, shown, recipient, asked)
 
-    async def _rewrite(self, messages: RunMessages, question: Question, posted: Posted) -> None:
-        if question.open:
-            card = await self._copies.shown.card(messages.run, question)
+    async def _rewrite(self, messages: RunMessages, shown: RelayedQuestion, posted: Posted) -> None:
+        if shown.question.open:
+            card = await self._copies.shown.card(messages.run, shown.question)
             await self._copies.upload_if_long(messages, card, self._platform.thread_of(posted))
-        await self._copies.rewrite(messages, question, posted, partial(relayed.relayed, run=messages.run))
+        change = partial(relayed.relayed, run=messages.run, known=shown.known)
+        await self._copies.rewrite(messages, shown.question, posted, change)
 
     async def _tell_news(
-        self,
-        messages: RunMessages,
-        question: Question,
-        recipient: Recipient,
-        asked: Posted,
-        events: Sequence[Event],
+        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, asked: Posted
     ) -> None:
         """Tell of edits, which make approvals void, and remind."""
-        card = await self._copies.shown.card(messages.run, question)
-        link = await self._links.to(asked)
-        for event in events:
+        card = await self._copies.shown.card(messages.run, shown.question)
+        for event in shown.events:
             match event.body:
                 case HumanInputRecorded(arguments=None, value=None):
                     continue
                 case HumanInputRecorded():
-                    name, news = keys.edit_message(event.seq), question_messages.edited(card, link)
+                    name = keys.edit_message(event.seq)
+                    news = question_messages.edited(card, await self._links.to(asked))
                 case HumanInputReminded():
-                    name, news = keys.reminder(event.seq), question_messages.reminder(card, link)
+                    name = keys.reminder(event.seq)
+                    news = question_messages.reminder(card, await self._links.to(asked))
                 case _:
                     continue
-            await self._tell(messages, asked, keys.to_one(name, recipient.user), news)
+            told = relayed.as_known(news, shown.known)
+            await self._tell(messages, asked, keys.to_one(name, recipient.user), told)
 
     async def _tell(self, messages: RunMessages, asked: Posted, name: str, news: Message) -> None:
         if name in messages.messages:
@@ -223,18 +253,6 @@ class QuestionRelay:
             raise
         except Rejected as rejected:
             log.warning("a decider can't be told", run_id=messages.run.id, code=rejected.code)
-
-    async def _reconcile(self, messages: RunMessages) -> None:
-        """Rewrite messages that were posted twice, each once."""
-        for name in sorted(messages.adopted):
-            ref, question_id = messages.messages[name], keys.question_of(name)
-            try:
-                question = await self._store.questions.get(messages.run.id, question_id)
-            except NotFound:
-                continue
-            if not question.open or question.progress.counted:
-                await self._rewrite(messages, question, Posted.decode(ref))
-            await messages.note(name, ref)
 
 
 def _by_question(news: Iterable[Event], also: Iterable[str]) -> dict[str, list[Event]]:
@@ -277,6 +295,11 @@ def _asked(messages: RunMessages, question_id: str) -> dict[str, Posted]:
     }
 
 
-def _beside(posted: Posted, asked: Posted) -> bool:
-    """Whether it is in the same direct messages: this one, or one that was posted twice."""
-    return posted.channel == asked.channel
+def _known(recipients: Iterable[Recipient], people: People) -> KnownHere:
+    """How those are mentioned here who are asked here, by all of their names."""
+    return {
+        name: Mention(each.actor.principal, each.actor.label)
+        for each in recipients
+        if each.actor is not None
+        for name in people.same_person(each.actor.principal)
+    }

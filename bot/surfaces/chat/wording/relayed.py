@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.core.run import Run
-from bot.surfaces.chat.messages import Actions, Line, Mention, Message, SmallPrint, said
+from bot.surfaces.chat.messages import (
+    Actions,
+    Block,
+    Line,
+    Mention,
+    Message,
+    Notice,
+    Paragraph,
+    SmallPrint,
+    said,
+)
 from bot.surfaces.chat.plain_text import platform_title
 
+KnownHere = Mapping[str, Mention]
+"""Those who were asked here, by all of their principals, as they are mentioned on this surface."""
 
-def relayed(message: Message, run: Run) -> Message:
+
+def relayed(message: Message, run: Run, known: KnownHere) -> Message:
     """A question's message for one of its deciders, who has a use for all that can be pressed in it."""
-    origin = _origin(run)
-    if not message.blocks:
-        return Message((*message.summary, "\n", *origin))
-    rows = (replace(each, audience=None) if isinstance(each, Actions) else each for each in message.blocks)
-    return replace(message, blocks=(*rows, SmallPrint((origin,))))
+    shown, origin = as_known(message, known), _origin(run)
+    if not shown.blocks:
+        return Message((*shown.summary, "\n", *origin))
+    return replace(shown, blocks=(*map(_for_everybody, shown.blocks), SmallPrint((origin,))))
+
+
+def as_known(message: Message, known: KnownHere) -> Message:
+    """The message with those mentioned as members of this platform whom it names as members of another.
+
+    Who acted there stays so.
+    """
+    blocks = tuple(_named(each, known) for each in message.blocks)
+    return Message(_line(message.summary, known), blocks)
 
 
 def not_yours_any_more() -> Message:
@@ -30,5 +52,28 @@ def _origin(run: Run) -> Line:
         where,
         ", in a run of ",
         by,
-        ". It is settled for everybody by whoever decides it, here or there.",
+        ". Whoever decides it, here or there, settles it for everybody.",
+    )
+
+
+def _for_everybody(block: Block) -> Block:
+    return replace(block, audience=None) if isinstance(block, Actions) else block
+
+
+def _named(block: Block, known: KnownHere) -> Block:
+    match block:
+        case Paragraph() | Notice():
+            return replace(block, line=_line(block.line, known))
+        case SmallPrint():
+            lines = tuple(_line(each, known) for each in block.lines)
+            return SmallPrint(lines, _line(block.literal, known))
+        case _:
+            return block
+
+
+def _line(line: Line, known: KnownHere) -> Line:
+    """A mention with a name is of somebody who acted."""
+    return tuple(
+        known.get(part.principal, part) if isinstance(part, Mention) and not part.name else part
+        for part in line
     )
