@@ -102,8 +102,8 @@ def read_project_dotenv(settings: Settings) -> list[str]:
     secrets, reserved = _secrets(settings), (*_reserved(settings), OURS)
     left_out = []
     for name, value in written.items():
-        if value is None or not name:
-            continue
+        if value is None or (not value and os.environ.get(name)):
+            continue  # an empty line is for somebody to fill in
         if name.upper() == "REDIS_URL" or _withheld(name, value, secrets, reserved):
             left_out.append(name)
         else:

@@ -17,7 +17,9 @@ def prepare(settings: Settings) -> None:
     os.environ["CREWAI_DISABLE_TELEMETRY"] = "true"
     os.environ["CREWAI_TRACING_ENABLED"] = "false"
     os.environ["CREWAI_DISABLE_VERSION_CHECK"] = "true"
-    os.environ["CREWAI_STORAGE_DIR"] = str(settings.data_dir.expanduser().absolute() / "crewai")
+    # Memories and knowledge of projects don't mix, as they don't under `crewai run`.
+    own = f"crewai-{settings.project.name}" if settings.project is not None else "crewai"
+    os.environ["CREWAI_STORAGE_DIR"] = str(settings.data_dir.expanduser().absolute() / own)
     # CrewAI would use distributed locks for a local file: ten times slower, and blocking the loop.
     os.environ.pop("REDIS_URL", None)
     for name in VENDORS:
