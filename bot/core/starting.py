@@ -35,7 +35,10 @@ def can_start(crew: Crew, requester: Actor) -> bool:
 def check_can_start(crew: Crew, requester: Actor) -> None:
     """Raises Refused unless this person may start the crew."""
     if not can_start(crew, requester):
-        raise Refused("not_admitted", f"{crew.title} can only be started by members of this workspace.")
+        raise Refused(
+            "not_admitted",
+            f"{crew.title} can only be started by members, not by guests and people from elsewhere.",
+        )
 
 
 async def start(store: Store, new: NewRun) -> Run:

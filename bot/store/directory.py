@@ -146,4 +146,6 @@ def _as_groups(members: dict[str, Members]) -> dict[str, object]:
 
 def _check_linkable(actor: Actor) -> None:
     if not actor.at_home or not linkable(actor):
-        raise Refused("not_linkable", "Only members of this workspace can link their identities.")
+        raise Refused(
+            "not_linkable", "Only members can link their identities, not guests and people from elsewhere."
+        )

@@ -10,7 +10,7 @@ from tests.scenario.slack_deployment import ChannelDeployment, grow_old, over_bo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-GUESTS = "Guests and people of other workspaces"
+GUESTS = "Guests and people from elsewhere"
 INACTIVE = "whose account in Slack is active"
 
 
@@ -182,7 +182,7 @@ async def test_the_picker_of_runs_tells_nothing_of_others(deployment: ChannelDep
     told = await deployment.slack.wait_for(
         lambda: deployment.slack.ephemerals(otto.id) or deployment.slack.messages(otto.im)
     )
-    assert "neither yours nor in this channel" in told[-1].words
+    assert "neither yours nor in this conversation" in told[-1].words
     assert "secrets" not in told[-1].words
 
 

@@ -296,7 +296,7 @@ async def test_replies_are_heard_where_a_run_goes_on_after_its_channel_was_archi
         await on.slack.archive(GENERAL)
         second = await on.ask(claim, "Second?")
         moved = await on.sees(lambda: on.said("Second?", direct), 20)
-        assert "by a reply in this thread" in moved.words
+        assert "by a reply here" in moved.words
         await on.answer(first)
         assert moved.thread_ts
         assert (await ada(on).reply(direct, moved.thread_ts, "approve")).ok

@@ -41,7 +41,7 @@ async def test_status_shows_my_runs_and_those_of_the_channel(deployment: Channel
     told = (await deployment.crew("status")).private[0]
     assert "*Your runs*" in told.words
     assert "*Ask*" in told.words
-    assert "*Other runs in this channel*" in told.words
+    assert "*Other runs here*" in told.words
     assert "*Vote*" in told.words
 
 

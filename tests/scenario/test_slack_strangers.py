@@ -24,7 +24,7 @@ def stranger(request: pytest.FixtureRequest, deployment: ChannelDeployment) -> P
 
 async def test_they_cannot_start_a_crew(deployment: ChannelDeployment, stranger: Person) -> None:
     done = await deployment.crew("start ask tides", stranger)
-    assert "can only be started by members of this workspace" in done.private[0].words
+    assert "can only be started by members, not by guests" in done.private[0].words
     assert not deployment.slack.messages(deployment.channel)
 
 
@@ -32,7 +32,7 @@ async def test_they_cannot_start_a_crew(deployment: ChannelDeployment, stranger:
 async def test_they_cannot_answer_with_a_button(deployment: ChannelDeployment, stranger: Person) -> None:
     question = await deployment.asked("vote tides")
     assert (await stranger.press(question, "Approve")).ok
-    await deployment.told(stranger, "Guests and people of other workspaces")
+    await deployment.told(stranger, "Guests and people from elsewhere")
     assert "Approve" in deployment.now(question).labels
 
 
@@ -40,7 +40,7 @@ async def test_they_cannot_answer_in_words(deployment: ChannelDeployment, strang
     question = await deployment.asked("vote tides")
     assert question.thread_ts
     await stranger.reply(deployment.channel, question.thread_ts, "Approve")
-    await deployment.told(stranger, "Guests and people of other workspaces")
+    await deployment.told(stranger, "Guests and people from elsewhere")
     assert "Approve" in deployment.now(question).labels
 
 
@@ -53,7 +53,7 @@ async def test_a_crew_that_admits_them_is_theirs_too(deployment: ChannelDeployme
 @over_both
 async def test_they_get_no_link_into_the_console(deployment: ChannelDeployment, stranger: Person) -> None:
     [told] = (await deployment.crew("console", stranger)).private
-    assert "for members of this workspace" in told.words
+    assert "for members, not for guests" in told.words
     assert "/console/link/" not in str(told.body)
 
 

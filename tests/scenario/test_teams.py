@@ -163,7 +163,7 @@ async def test_a_group_chat_is_one_conversation(in_teams: TeamsChannel) -> None:
 async def test_status_and_cancel(in_teams: TeamsChannel) -> None:
     said, question = await in_teams.asked("tell tides")
     await in_teams.say("status", in_teams.bob)
-    assert "Other runs in this channel" in (await in_teams.told(in_teams.bob, "Tell")).words
+    assert "Other runs here" in (await in_teams.told(in_teams.bob, "Tell")).words
     [progress] = [each for each in in_teams.thread(said) if "Cancel" in each.labels]
     assert "isn't yours" in (await in_teams.bob.press(progress, "Cancel the run")).body["value"]
     await in_teams.say("cancel", in_teams.ada)

@@ -104,7 +104,7 @@ async def test_wrong_inputs_are_explained_and_start_nothing(chat: Chat) -> None:
 async def test_status_shows_ones_own_runs_and_those_of_the_channel(chat: Chat) -> None:
     claim = await chat.claimed()
     assert claim.run.id[:8] in await chat.command(ADA, "status")
-    assert "Other runs in this channel" in await chat.command(BOB, "status")
+    assert "Other runs here" in await chat.command(BOB, "status")
     assert "running" in await chat.command(ADA, f"status {claim.run.id[:8]}")
 
 

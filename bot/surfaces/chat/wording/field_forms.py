@@ -96,7 +96,7 @@ def question_form(question: Question, filling: Filling, limits: Limits) -> Form:
     if question.context.strip():
         about.append(Frame(question.context[:PROMPT_CHARACTERS]))
     if max(len(question.prompt), len(question.context)) > PROMPT_CHARACTERS:
-        about.append(Notice(("This is only the beginning: all of it is in the thread.",)))
+        about.append(Notice(("This is only the beginning: the question's message has all of it.",)))
     whole = Form("Fill in", tuple(about), callback=actions.FORM, submit="Send")
     return _step(whole, Target(question.run_id, question.id, digest=question.digest), filling, limits)
 

@@ -84,11 +84,11 @@ def _wrong(why: str) -> Paragraph:
 def full_text(run: Run, question: Question, limits: Limits) -> Form:
     """All of a question, with the buttons that decide it at the end.
 
-    A question that is settled has none. One that is too long for a form is read in the thread's file.
+    A question that is settled has none. One that is too long for a form is read in the file beside it.
     """
     card = question_card(run, question)
     if question_messages.fit(card, limits) is Fit.FILE:
-        too_long = "This is too long for a window: all of it is in the file in the thread. It begins:"
+        too_long = "This is too long for a window: all of it is in the file beside the question. It begins:"
         text = question_messages.full_text(card, limits)
         blocks: list[Block] = [
             SmallPrint(((question_messages.THE_CREW_WRITES,),)),
@@ -123,6 +123,6 @@ def told(title: str, message: Message) -> Form:
 def decided(refused: Message | None) -> Form:
     """What became of a press in "Show all"."""
     if refused is None:
-        recorded = Paragraph(("Recorded. The message in the thread shows it.",))
+        recorded = Paragraph(("Recorded. The question's message shows it.",))
         return Form("Thank you", (recorded,))
     return Form(sentences.NOT_COUNTED, refused.blocks)

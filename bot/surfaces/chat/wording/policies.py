@@ -20,7 +20,7 @@ MAX_NAMED = 5
 NAME_UNITS = 60
 REASON_UNITS = 500
 COMMENT_UNITS = 300
-NOT_ADMITTED = "Guests and people of other workspaces can't answer here: this crew doesn't admit them."
+NOT_ADMITTED = "Guests and people from elsewhere can't answer here: this crew doesn't admit them."
 
 
 def who(policy: Policy) -> Line:

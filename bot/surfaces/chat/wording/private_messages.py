@@ -60,7 +60,7 @@ STATES = {
 USAGE: tuple[Line, ...] = (
     (
         "• ", Command("start <crew> [name=value ...] [what it is about]"),
-        " starts a crew, in a thread of its own",
+        " starts a crew",
     ),
     ("• ", Command("list"), " shows the crews and what they need"),
     ("• ", Command("status [run]"), " shows your runs, or one"),
@@ -71,7 +71,7 @@ USAGE: tuple[Line, ...] = (
         "Or mention me: ", Code('@Crewdeck start demo topic="tide mills"'),
         "; in a thread, the run lives in that thread.",
     ),
-    ("Answer a crew's question with its buttons, or in words, in its thread.",),
+    ("Answer a crew's question with its buttons, or reply to it in words.",),
 )  # fmt: skip
 
 NO_CREWS = "No worker is up yet: none has announced a crew. Please try again in a moment."
@@ -231,7 +231,7 @@ def not_yours_to_cancel(run: Run) -> Message:
 def deciders(policy: Policy) -> Line:
     """Who may decide."""
     if ANYONE in policy.deciders and not policy.who:
-        return ("anyone in this workspace",)
+        return ("anyone here",)
     return policies.who(policy)
 
 
@@ -286,7 +286,7 @@ def runs_state(
     if mine:
         lines += [(Bold("Your runs"),), *(run_line(run, platform.surface, waits.get(run.id)) for run in mine)]
     if here:
-        lines.append((Bold("Other runs in this channel"),))
+        lines.append((Bold("Other runs here"),))
         lines += [run_line(run, platform.surface, waits.get(run.id)) for run in here]
     if not mine and not here:
         nothing: Line = ("You have no runs. ", Command("list"), " shows what can be started.")

@@ -192,11 +192,7 @@ def edits(card: QuestionCard, limits: Limits) -> list[Block]:
 
 def _who(card: QuestionCard) -> list[Block]:
     """Who may decide, by what rule, and how."""
-    how = (
-        "with the buttons or by a reply in this thread."
-        if card.words_count
-        else "with the buttons, not in words."
-    )
+    how = "with the buttons or by a reply here." if card.words_count else "with the buttons, not in words."
     line = SmallPrint(((*deciders(card), f" can answer, {how}"),))
     return [Paragraph(policies.rule(card.policy)), line] if policies.applies(card.policy) else [line]
 
@@ -286,9 +282,9 @@ def edited(card: QuestionCard, link: str | None) -> Message:
 def in_words(card: QuestionCard, limits: Limits) -> Message:
     """The question as text alone, answered by replies. All of it is in a file: text has markup."""
     labels = " / ".join(each.label for each in card.options if each.id != Action.RESPOND)
-    how: Line = ("Reply in this thread:",)
+    how: Line = ("Reply here:",)
     if labels:
-        how = ("Reply in this thread with one of: ", Untrusted(labels, 960, lines=True), ". Or")
+        how = ("Reply here with one of: ", Untrusted(labels, 960, lines=True), ". Or")
     if not card.words_count:
         return _in_console(card, limits)
     asked = Untrusted(full_text(card, limits), SHORTENED_UNITS, lines=True)

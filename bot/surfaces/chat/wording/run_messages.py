@@ -85,7 +85,7 @@ def _status(card: RunCard) -> Line:
     status: dict[RunStatus, Line] = {
         RunStatus.QUEUED: ("⏳ Waiting for a worker",),
         RunStatus.RUNNING: ("▶️ Working", *_since(card)),
-        RunStatus.INPUT_REQUIRED: (f"🙋 Waiting for {_answers(card)} in this thread",),
+        RunStatus.INPUT_REQUIRED: (f"🙋 Waiting for {_answers(card)} here",),
         RunStatus.COMPLETED: (f"✅ Done{_took(card)}",),
         RunStatus.FAILED: (f"❌ Failed{_took(card)}",),
         RunStatus.CANCELLED: ("🚫 Cancelled", *_by(card), _took(card)),
@@ -283,6 +283,6 @@ def why_not_placed(reason: Reason, code: str, app: str, platform: Capabilities) 
     """Why a run's thread can't be opened, and what helps. Plain text; `app` is our name."""
     if reason is Reason.NOT_A_MEMBER:
         what_helps = platform.admission.format(app=app)
-        return f"I'm not a member of that channel. {what_helps}, then start it again."
+        return f"I'm not a member of that conversation. {what_helps}, then start it again."
     why = NOT_PLACED.get(reason, f"I can't post there ({platform.title} says: {code}).")
     return f"{why} Nothing was started."

@@ -24,7 +24,8 @@ FORM_SENT: Final = "Thank you. The conversation shows what comes of it."
 
 OTHER_INSTALLATION: Final = "This belongs to another workspace's installation of the app: nothing was done."
 CONSOLE_FOR_MEMBERS: Final = (
-    "The console is for members of this workspace. What is yours to answer, you can answer here."
+    "The console is for members, not for guests and people from elsewhere. "
+    "What is yours to answer, you can answer here."
 )
 
 
@@ -42,20 +43,20 @@ def account_inactive(platform: str) -> str:
 
 QUESTION_GONE: Final = "This question is no longer there: its run ended some time ago."
 SHOW_ALL_FIRST: Final = (
-    "Only the beginning of this question fits into the thread, so nothing was decided. "
+    "Only the beginning of this question fits into its message, so nothing was decided. "
     "Press “Show all”: you decide at the end of it."
 )
 CHANGED_MEANWHILE: Final = (
     "What is asked has changed since you were shown it, so nothing was counted. "
     "Look at the question as it stands now, and decide again."
 )
-QUESTION_HIDDEN: Final = "This isn't for you to see: its run is neither yours nor in this channel."
+QUESTION_HIDDEN: Final = "This isn't for you to see: its run is neither yours nor in this conversation."
 
 NOT_TAKEN_AS_ANSWER: Final = (
     "I left that to the people it names: it was not taken as an answer. If it is one, mention me in it, "
     "or press a button of the question."
 )
-REPLY_FORGOTTEN: Final = "I no longer have those words. Please reply in the thread again."
+REPLY_FORGOTTEN: Final = "I no longer have those words. Please reply once more."
 REPLY_USED: Final = "Those words were already passed on to another question."
 REPLY_PASSED_ON: Final = "Thank you, passed on."
 
@@ -89,7 +90,7 @@ def group_refused(name: str, platform: str, code: str) -> str:
 # ── crews and runs ──────────────────────────────────────────────────────────────────────────────────────────
 
 RUN_GONE: Final = "This run is no longer there: it ended some time ago."
-RUN_HIDDEN: Final = "This run is neither yours nor in this channel."
+RUN_HIDDEN: Final = "This run is neither yours nor in this conversation."
 NOT_UNDERSTOOD: Final = "I don't know that."
 
 
@@ -100,7 +101,7 @@ def no_such_crew(name: str) -> str:
 
 def no_such_run(prefix: str) -> str:
     """No run that this person may know of begins with what they typed."""
-    return f"There is no run {prefix!r} of yours or in this channel."
+    return f"There is no run {prefix!r} of yours or in this conversation."
 
 
 # ── forms ───────────────────────────────────────────────────────────────────────────────────────────────────
