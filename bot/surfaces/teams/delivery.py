@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from bot.core.actor import Actor
 from bot.core.feed import Feed
 from bot.core.ports import Store
 from bot.core.tasks import run_alongside
@@ -15,9 +16,11 @@ from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.delivery.recipients import Recipients
+from bot.surfaces.chat.failures import Rejected, ShutOut
+from bot.surfaces.chat.inbound.ports import Unrecognised
 from bot.surfaces.chat.presence import Presence
-from bot.surfaces.teams import SURFACE
-from bot.surfaces.teams.connector.platform import open_platform
+from bot.surfaces.teams import SURFACE, TITLE
+from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import Credentials, connect, teams_app
 from bot.surfaces.teams.inbound.people import TeamsActors
 
@@ -50,9 +53,33 @@ async def open_teams_delivery(
             platform,
             metrics,
             owner,
-            recipients=Recipients(people.actor),
+            recipients=Recipients(recognising(people, platform)),
             peers=lambda: presence.count,
         )
         connecting = connect(Credentials(platform.tokens), store, settings.teams_tenant_id)
         await stack.enter_async_context(run_alongside(worker.run(), connecting))
         yield
+
+
+def recognising(people: TeamsActors, platform: TeamsPlatform) -> Callable[[str], Awaitable[Actor]]:
+    """Who somebody is to whom a message is to be sent, by their object id.
+
+    Teams says it where they have acted before; of somebody who has not, in their personal chat with the app.
+    """
+
+    async def actor(user: str) -> Actor:
+        """Raises Unrecognised, Barred, Later, ShutOut, StoreUnavailable."""
+        try:
+            return await people.actor(user)
+        except Unrecognised:
+            return await people.actor(user, await personal_chat(user))
+
+    async def personal_chat(user: str) -> str:
+        try:
+            return (await platform.open_direct(user)).channel
+        except ShutOut:
+            raise
+        except Rejected as rejected:
+            raise Unrecognised(TITLE) from rejected
+
+    return actor

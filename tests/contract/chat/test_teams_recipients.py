@@ -1,0 +1,64 @@
+"""Who somebody of Teams is to whom a question is to be sent, also if they have never written to the app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from bot.core.actor import Actor, Membership
+from bot.metrics import Metrics
+from bot.store.redis import open_store
+from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.background import BackgroundTasks
+from bot.surfaces.chat.inbound.ports import Unrecognised
+from bot.surfaces.teams.connector.platform import TeamsApp, open_platform
+from bot.surfaces.teams.delivery import recognising
+from bot.surfaces.teams.inbound.people import TeamsActors
+from tests.loopback.teams import LoopbackTeams
+
+Recognise = Callable[[str], Awaitable[Actor]]
+
+
+@pytest.fixture
+async def teams() -> AsyncIterator[LoopbackTeams]:
+    async with LoopbackTeams() as peer:
+        yield peer
+
+
+@pytest.fixture
+async def recognise(teams: LoopbackTeams, redis_url: str) -> AsyncIterator[Recognise]:
+    tenant = teams.tenant.id
+    app = TeamsApp(teams.app_id, tenant, teams.app_password, local_peer=True, login_url=teams.login_url)
+    async with (
+        open_store(redis_url) as store,
+        open_platform(app, store.memory, store.files, Metrics(), AckPriority()) as platform,
+    ):
+        await platform.service_urls.record(teams.channel().id, teams.service_url)
+        people = TeamsActors(tenant, platform.directory, store.memory, BackgroundTasks())
+        yield recognising(people, platform)
+
+
+@pytest.mark.parametrize(("guest", "membership"), [(False, Membership.MEMBER), (True, Membership.GUEST)])
+async def test_somebody_who_never_wrote_is_looked_up_in_their_personal_chat(
+    teams: LoopbackTeams, recognise: Recognise, *, guest: bool, membership: Membership
+) -> None:
+    zoe = teams.person("Zoe", guest=guest)
+    actor = await recognise(zoe.object_id)
+    assert (actor.user_id, actor.name, actor.membership) == (zoe.object_id, "Zoe", membership)
+    assert len(teams.called("create_conversation")) == 1
+
+
+async def test_somebody_in_whose_chat_the_app_is_not_is_not_recognised(
+    teams: LoopbackTeams, recognise: Recognise
+) -> None:
+    zoe = teams.person("Zoe")
+    teams.fail("create_conversation", 403, error="BotNotInConversationRoster")
+    with pytest.raises(Unrecognised):
+        await recognise(zoe.object_id)
+    assert (await recognise(zoe.object_id)).name == "Zoe"
+
+
+async def test_who_is_nobody_of_the_tenant_is_not_recognised(recognise: Recognise) -> None:
+    with pytest.raises(Unrecognised):
+        await recognise("00000000-0000-4000-8000-000000000000")
