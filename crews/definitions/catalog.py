@@ -228,8 +228,8 @@ def _task_problems(definition: Definition, page: Document, agents: Iterable[str]
     """`agents`: all that agents.yaml names."""
     for name, task in definition.tasks.items():
         yield from _unknown_tools(definition, page, name, task.tools)
-        for key in ("description", "expected_output"):
-            yield from _placeholders(definition, page, (name, key), getattr(task, key))
+        for key in ("description", "expected_output", "output_file"):
+            yield from _placeholders(definition, page, (name, key), getattr(task, key) or "")
         if task.agent is None:
             if definition.crew.process == "sequential":
                 yield page.problem((name, "agent"), "is missing", "required", "Add it.")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from bot.core import forms
 from bot.core.actor import Membership
@@ -338,6 +338,21 @@ class AgentEntry(Entry):
     date_format: Text | None = None
 
 
+_NOT_IN_PATHS = frozenset("|><&;")
+
+
+def _output_file(path: str) -> str:
+    """A path that CrewAI takes. Raises ValueError with what is wrong."""
+    if ".." in path or path.startswith(("~", "$")):
+        raise ValueError("must be a path in the run's folder: without .., and without ~ or $ at its start")
+    if wrong := sorted(_NOT_IN_PATHS & set(path)):
+        raise ValueError(f"can't have the character {wrong[0]} in it")
+    names = [part.split("}")[0] for part in path.split("{")[1:]]
+    if wrong := [name for name in names if not name.isidentifier()]:
+        raise ValueError(f"has a placeholder that is no name of an input: {{{wrong[0]}}}")
+    return path
+
+
 class TaskEntry(Entry):
     """One task of `tasks.yaml`; CrewAI's own words."""
 
@@ -356,6 +371,6 @@ class TaskEntry(Entry):
     guardrail: Text | None = None
     guardrail_max_retries: Annotated[int, Field(ge=0)] | None = None
     output_pydantic: Reference | None = None
-    output_file: Text | None = None
+    output_file: Annotated[Text, AfterValidator(_output_file)] | None = None
     """What the task writes its output into, in the run's folder; with placeholders."""
     create_directory: bool | None = None

@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -33,6 +34,11 @@ log = structlog.get_logger(__name__)
 
 INPUTS = "inputs"
 """The part of a run's folder that holds what it was started with: `inputs/<name of the input>/<file>`."""
+
+
+MAX_COLLECTED = 20
+"""Files that are attached because they are left in the folder, each time that a run leaves its worker."""
+MAX_LOOKED_AT = 1000
 
 
 class InputLost(Exception):  # noqa: N818 - what happened
@@ -152,14 +158,24 @@ class RunFiles:
         """Attach what is new in the folder. Raises Fenced."""
         if not self._opened:
             return
-        for path in await asyncio.to_thread(lambda: list(_files_in(self._run.folder.path))):
-            try:
-                content = await asyncio.to_thread(_read, path)
-                file = stored_file(path.name, content, path=self._run.folder.relative(path))
-                if file.id not in self._attached:
-                    await self._attach(file, content)
-            except (OSError, Refused) as error:
-                await self._refuse(path, error)
+        folder, number = self._run.folder.path, 0
+        for path in await asyncio.to_thread(lambda: list(islice(_files_in(folder), MAX_LOOKED_AT))):
+            if number == MAX_COLLECTED:
+                await self._refuse_others()
+                return
+            number += await self._collect(path)
+
+    async def _collect(self, path: Path) -> bool:
+        """Attach a file of the folder; False if it is attached already."""
+        try:
+            content = await asyncio.to_thread(_read, path)
+            file = stored_file(path.name, content, path=self._run.folder.relative(path))
+            if file.id in self._attached:
+                return False
+            await self._attach(file, content)
+        except (OSError, Refused) as error:
+            await self._refuse(path, error)
+        return True
 
     async def _attach(self, file: StoredFile, content: bytes) -> None:
         await self._store.attach(self._run.claim, file, content)
@@ -168,7 +184,14 @@ class RunFiles:
         log.info("a file is attached", run_id=self._run.run_id, file=file.name, size=file.size)
 
     async def _refuse(self, path: Path, error: OSError | Refused) -> None:
-        name, why = file_name(path.name), str(error) if isinstance(error, Refused) else _reason(error)
+        why = str(error) if isinstance(error, Refused) else _reason(error)
+        await self._say_refused(file_name(path.name), why)
+
+    async def _refuse_others(self) -> None:
+        why = f"Of what is left in a run's folder, {MAX_COLLECTED} files are attached. Pack them into one."
+        await self._say_refused("Further files", why)
+
+    async def _say_refused(self, name: str, why: str) -> None:
         if (name, why) in self._refused:
             return
         self._refused.add((name, why))

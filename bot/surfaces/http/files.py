@@ -6,10 +6,12 @@ import asyncio
 from typing import Annotated
 from urllib.parse import quote
 
+import structlog
 from aiohttp import web
 from pydantic import Field
 
 from bot.core import input_files
+from bot.core.errors import CrewdeckError
 from bot.core.files import MAX_FILE_BYTES, Files, StoredFile, check_size
 from bot.core.ports import Store
 from bot.surfaces.http.bodies import Request
@@ -17,9 +19,11 @@ from bot.surfaces.http.operations import RequestContext, reply
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.views import View
 
-MAX_CONCURRENT_UPLOADS = 4
+log = structlog.get_logger(__name__)
+
+MAX_CONCURRENT_UPLOADS = 8
 """Each holds a file in memory."""
-UPLOAD_TIMEOUT_S = 120.0
+UPLOAD_TIMEOUT_S = 60.0
 """Seconds within which a client has to send a file."""
 CHUNK_BYTES = 64 * 1024
 
@@ -93,10 +97,15 @@ class FileRoutes:
         response = web.StreamResponse(headers=_headers(file))
         response.content_length = file.size
         await response.prepare(context.request)
-        await response.write(first)
-        async for part in parts:
-            await response.write(part)
-        await response.write_eof()
+        try:
+            await response.write(first)
+            async for part in parts:
+                await response.write(part)
+            await response.write_eof()
+        except CrewdeckError as error:
+            log.warning("a download broke off", run_id=run.id, file_id=file.id, reason=str(error))
+            if context.request.transport is not None:  # The client must not take it for complete.
+                context.request.transport.abort()
         return response
 
     async def upload(self, context: RequestContext[None, UploadQuery]) -> web.Response:

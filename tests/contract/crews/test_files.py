@@ -323,6 +323,22 @@ async def test_what_is_left_in_the_folder_is_given_to_people(deployment: Deploym
     assert not (deployment.root / "data" / "runs" / run.id).exists()
 
 
+async def test_a_folder_full_of_files_is_not_given_file_by_file(deployment: Deployment) -> None:
+    from crews.run.files import MAX_COLLECTED
+    from tests.contract.crews import filebox
+
+    def work() -> None:
+        for number in range(MAX_COLLECTED + 5):
+            filebox.note(f"{number:02}.txt", str(number))
+
+    run = await deployment.start()
+    ended = await deployment.execute(lambda _: filebox.flow(work))
+    assert ended.status is RunStatus.COMPLETED, ended.error
+    assert sorted(await deployment.texts(run)) == [f"{number:02}.txt" for number in range(MAX_COLLECTED)]
+    [refused] = await deployment.told(run, FileRefused)
+    assert (refused.name, "Pack them into one" in refused.reason) == ("Further files", True)
+
+
 async def test_what_can_not_be_attached_fails_the_call_and_not_the_run(
     deployment: Deployment, tmp_path: Path
 ) -> None:

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx
 import pytest
 
 from bot.core.errors import InvalidInputs
 from bot.core.fields import Field, FieldType
 from bot.core.files import MAX_FILE_BYTES, stored_file
+from bot.store import redis_keys
 from bot.store.files import PART_BYTES
 from bot.terminal.uploads import problem_of, with_uploads
 from crewdeck.client import ApiError, Client, SyncClient
@@ -137,6 +139,20 @@ async def test_a_download_is_never_shown_as_a_page(served: Served) -> None:
     assert got.headers["X-Content-Type-Options"] == "nosniff"
     assert got.headers["Content-Security-Policy"].startswith("sandbox")
     assert got.headers["Content-Length"] == str(len(content))
+
+
+async def test_a_damaged_file_is_no_complete_download(served: Served) -> None:
+    claim, content = await served.started(), secrets.token_bytes(3 * PART_BYTES)
+    file = stored_file("a.bin", content)
+    await served.store.files.attach(claim, file, content)
+    redis = served.store.connection.redis
+    key = redis_keys.file(claim.run.id, file.id)
+    await redis.hdel(key, "2")
+    with pytest.raises(httpx.HTTPError):
+        await served.get(f"/runs/{claim.run.id}/files/{file.id}")
+    await redis.hdel(key, "0")
+    gone = await served.get(f"/runs/{claim.run.id}/files/{file.id}")
+    assert (gone.status_code, gone.json()["code"]) == (404, "unknown_file")
 
 
 async def test_a_file_is_known_in_its_own_run_only(served: Served) -> None:

@@ -206,6 +206,21 @@ def test_what_is_wrong_in_agents_yaml(tmp_path: Path, old: str, new: str, proble
             "about {theme}",
             "tasks.yaml:2: first.description: {theme} is no input of this crew",
         ),
+        (
+            "  context:",
+            "  output_file: ../x.md\n  context:",
+            "tasks.yaml:9: second.output_file: must be a path in the run's folder",
+        ),
+        (
+            "  context:",
+            "  output_file: a;b\n  context:",
+            "tasks.yaml:9: second.output_file: can't have the character ;",
+        ),
+        (
+            "  context:",
+            "  output_file: report-{theme}.md\n  context:",
+            "tasks.yaml:9: second.output_file: {theme} is no input of this crew",
+        ),
         ("[first]", "[third]", "tasks.yaml:9: second.context.0: third is no task of tasks.yaml"),
         ("[first]", "[second]", "tasks.yaml:9: second.context.0: second doesn't come before second"),
         ("[first]", "first", "tasks.yaml:9: second.context: input should be a valid list"),
