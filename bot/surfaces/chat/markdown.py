@@ -2,7 +2,8 @@
 
 It is parsed as CommonMark says, and nothing that is to be read gets lost: a link is shown as its text and all
 of its target, code as it stands, with the words behind its fence, and a table with its source. Only marks of
-Markdown itself are left out, where they have their effect. Definitions of links are shown as they stand.
+Markdown itself are left out, where they have their effect. Definitions of links are shown as they stand, and
+addresses in the text, such as those of sources, can be followed.
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ MarkdownBlock = TextBlock | CodeBlock | Table
 
 DEEPEST = 20
 """Nested brackets and blocks that are looked into; the parser takes square time to look into all."""
+_BARE_ADDRESS = re.compile(r"https?://[^\s<>\"'\]]{1,2000}")
+_PUNCTUATION = ".,;:!?*"
+"""What ends a sentence or a clause, and no address."""
 _ADDRESS = re.compile(r"https?://[\w.~:/?#\[\]@!$&'()*+,;=%-]{1,2000}", re.ASCII)
 _STYLES: dict[str, Style] = {"strong": "bold", "em": "italic", "s": "strike"}
 _RULE = "────────"
@@ -250,7 +254,28 @@ def _leaf(token: Token, styles: frozenset[Style]) -> list[StyledText]:
             words = _text(token.content, styles)
             return [words, *_target(token, token.content)]
         case _:
-            return [_text(token.content, styles)]
+            return _with_addresses(token.content, styles)
+
+
+def _with_addresses(words: str, styles: frozenset[Style]) -> list[StyledText]:
+    """Text in which addresses that stand there as such lead where they say, such as those of sources."""
+    spans: list[StyledText] = []
+    at = 0
+    for found in _BARE_ADDRESS.finditer(words):
+        address = _without_punctuation(found[0])
+        if _ADDRESS.fullmatch(address):
+            spans += [_text(words[at : found.start()], styles), StyledText(address, styles, address)]
+            at = found.start() + len(address)
+    return [*spans, _text(words[at:], styles)]
+
+
+def _without_punctuation(address: str) -> str:
+    """An address without the punctuation of its sentence, and without a bracket that was opened before it."""
+    end = len(address.rstrip(_PUNCTUATION))
+    unopened = address.count(")", 0, end) - address.count("(", 0, end)
+    while unopened > 0 and address[end - 1] == ")":
+        end, unopened = len(address[: end - 1].rstrip(_PUNCTUATION)), unopened - 1
+    return address[:end]
 
 
 def _target(token: Token, words: str) -> list[StyledText]:

@@ -31,3 +31,30 @@ def test_a_table_whose_rows_lose_words_is_its_source(source: str) -> None:
 
 def test_a_frame_is_just_as_it_is() -> None:
     assert parsed("```\na  b\n\n  *c*\n```") == [CodeBlock("a  b\n\n  *c*")]
+
+
+def links(source: str) -> list[str]:
+    """The addresses that can be followed, each of which is its own text."""
+    spans = [span for block in parsed(source) if isinstance(block, TextBlock) for span in block.spans]
+    assert all(span.url in {"", span.text} for span in spans)
+    return [span.url for span in spans if span.url]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("Tides [1].\n\n[1]: https://a.example/one", ["https://a.example/one"]),
+        ('[1]: https://a.example "Title"\n[2]: http://b.example', ["https://a.example", "http://b.example"]),
+        ("[^3]: See https://c.example/three.", ["https://c.example/three"]),
+        ("1. https://a.example/x,\n2. https://b.example/y!", ["https://a.example/x", "https://b.example/y"]),
+        ("(https://a.example/x)", ["https://a.example/x"]),
+        ("(see https://a.example/x_(y))", ["https://a.example/x_(y)"]),
+        ("**https://a.example/x**", ["https://a.example/x"]),
+        ("[https://a.example](https://a.example)", ["https://a.example"]),
+        ("<https://a.example/x>", ["https://a.example/x"]),
+        ("`https://a.example/x`", []),
+        ("https://ex\u0430mple.com ftp://a.example javascript:alert(1) https://", []),
+    ],
+)
+def test_addresses_of_sources_lead_where_they_say(source: str, found: list[str]) -> None:
+    assert links(source) == found
