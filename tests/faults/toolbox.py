@@ -9,7 +9,7 @@ from typing import Any
 from crewai.tools import BaseTool
 from pydantic import BaseModel
 
-from crewdeck import idempotency_key
+from crewdeck import attach, current_run, idempotency_key
 
 
 def leave_trace(mark: str, what: str) -> None:
@@ -35,6 +35,21 @@ class Keyed(BaseTool):
         leave_trace(mark, idempotency_key())
         time.sleep(seconds)
         return idempotency_key()
+
+
+class Writes(BaseTool):
+    name: str = "writes"
+    description: str = "Writes a file into the run's folder and attaches it; lists what is there."
+
+    def _run(self, mark: str, name: str) -> str:
+        leave_trace(mark, name)
+        run = current_run()
+        assert run is not None
+        path = run.folder / name
+        path.write_text(f"about {Path(str(run.inputs['doc'])).read_text()}")
+        attach(path)
+        found = (each for each in run.folder.rglob("*") if each.is_file())
+        return " ".join(sorted(each.relative_to(run.folder).as_posix() for each in found))
 
 
 class Failing(BaseTool):
