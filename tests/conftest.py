@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from bot.processes import garbage
 from bot.store.embedded import Embedded
 from tests.examples import FAST
 from tests.together import pytest_collection_modifyitems, pytest_xdist_make_scheduler
@@ -39,6 +40,12 @@ def pytest_configure() -> None:
     """Processes inherit an ignored SIGINT (a script's `make test &`); those of tests must hear Ctrl-C."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    garbage.seldom()
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay until the end: no collection of garbage visits them again."""
+    garbage.calm()
 
 
 def memory_folder() -> Path | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from bot.processes import garbage
+
 MISTAKE = 2
 """The exit status of errors that the operator can correct; the same as Typer's."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
+    garbage.seldom()
     try:
         import typer
     except ModuleNotFoundError:

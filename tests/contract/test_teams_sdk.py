@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from types import ModuleType
 
 import pytest
 
@@ -16,10 +17,15 @@ from bot.surfaces.teams.inbound.payloads import Activity
 from bot.surfaces.teams.renderer import render_card, render_message
 from tests.loopback.teams import Body, LoopbackTeams, Person
 
-sdk = pytest.importorskip("microsoft_teams.api")
-
 BUTTON = Button("Approve", actions.ANSWER_APPROVE, "run question")
 ASKED = Message(("May it go on?",), (Paragraph(("May it go on?",)), Actions((BUTTON,))))
+
+
+@pytest.fixture(scope="module")
+def sdk() -> ModuleType:
+    """Imported by who needs it: that takes a second."""
+    imported: ModuleType = pytest.importorskip("microsoft_teams.api")
+    return imported
 
 
 @pytest.fixture
@@ -50,7 +56,9 @@ def activities(teams: LoopbackTeams, ada: Person) -> list[Body]:
     ]
 
 
-async def test_the_activities_of_the_loopback_are_microsofts_and_ours(teams: LoopbackTeams) -> None:
+async def test_the_activities_of_the_loopback_are_microsofts_and_ours(
+    teams: LoopbackTeams, sdk: ModuleType
+) -> None:
     for given in activities(teams, teams.person("Ada")):
         theirs, ours = sdk.ActivityTypeAdapter.validate_python(given), Activity.model_validate(given)
         assert theirs.type == ours.type
@@ -59,14 +67,14 @@ async def test_the_activities_of_the_loopback_are_microsofts_and_ours(teams: Loo
         assert theirs.from_.aad_object_id == ours.sender.object_id
 
 
-def test_messages_are_what_the_sdk_would_send() -> None:
+def test_messages_are_what_the_sdk_would_send(sdk: ModuleType) -> None:
     for message in (ASKED, said("Hello")):
         sent = sdk.MessageActivityInput.model_validate(render_message(message))
         assert sent.type == "message"
         assert sent.text or sent.attachments
 
 
-async def test_answers_to_presses_are_what_the_sdk_would_give() -> None:
+async def test_answers_to_presses_are_what_the_sdk_would_give(sdk: ModuleType) -> None:
     async def current() -> Body:
         # Microsoft's documentation has `Full`, its types have `full`; Teams takes both.
         return render_card(ASKED) | {"msteams": {"width": "full"}}
@@ -79,7 +87,7 @@ async def test_answers_to_presses_are_what_the_sdk_would_give() -> None:
         assert any(_reads(each, answer.body) for each in types), answer.body
 
 
-async def test_dialogs_are_what_the_sdk_would_open() -> None:
+async def test_dialogs_are_what_the_sdk_would_open(sdk: ModuleType) -> None:
     form = Form("Answer", (Paragraph(("Your answer",)),), callback="reply", metadata="run", submit="Send")
     answer = DialogAnswer()
     for reply in (Reply(form=form), Reply(say=said("Too late.")), Reply()):
