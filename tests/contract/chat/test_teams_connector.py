@@ -23,6 +23,7 @@ from bot.surfaces.chat.messages import (
     Actions,
     Audience,
     Button,
+    ChannelName,
     Mention,
     Message,
     Paragraph,
@@ -527,3 +528,31 @@ async def test_progress_does_not_wait_for_room_that_a_decision_needs(
         await platform.update(posted, HELLO)
     with pytest.raises(Later, match="no room for progress"):
         await platform.update(posted, HELLO, priority=Priority.PROGRESS)
+
+
+# ── channels ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def named(teams: LoopbackTeams, platform: TeamsPlatform, *channels: str) -> str:
+    """The words of a message that names these channels."""
+    line = tuple(part for each in channels for part in (" in ", ChannelName(each)))
+    await platform.post(general(teams), Message(line, (Paragraph(line),)))
+    return teams.messages(teams.channel())[-1].words
+
+
+@pytest.mark.parametrize(("name", "shown"), [("Payments", "in Payments"), ("", "in General")])
+async def test_channels_are_called_by_their_names(
+    teams: LoopbackTeams, platform: TeamsPlatform, name: str, shown: str
+) -> None:
+    teams.channel().name = name
+    for _ in range(2):
+        assert shown in await named(teams, platform, teams.channel().id)
+    assert len(teams.called("channels")) == 1
+
+
+async def test_what_cannot_be_named_is_a_channel_or_a_chat(
+    teams: LoopbackTeams, platform: TeamsPlatform
+) -> None:
+    teams.fail("channels", 403, error="Forbidden")
+    unknown = await named(teams, platform, teams.channel().id, "19:other@thread.tacv2", "a:chat")
+    assert "in a channel in a channel in a chat" in unknown

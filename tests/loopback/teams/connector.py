@@ -71,6 +71,7 @@ class Connector:
             ("GET", f"{one}/members/{{member}}", self.member),
             ("GET", f"{one}/pagedmembers", self.members),
             ("GET", f"{REGION}/v3/teams/{{team}}", self.team),
+            ("GET", f"{REGION}/v3/teams/{{team}}/conversations", self.channels),
             ("GET", in_channel, self.history),
             ("GET", f"{in_channel}/{{thread}}/replies", self.history),
             ("GET", "/graph/v1.0/chats/{conversation}/messages", self.history),
@@ -186,6 +187,14 @@ class Connector:
         if not any(each.kind == "channel" and team == (each.team or each.id) for each in self._channels()):
             raise ConnectorError(404, "TeamNotFound")
         return {"id": team, "name": "A team", "aadGroupId": GROUP}
+
+    async def channels(self, request: web.Request, _body: Body) -> Body:
+        """The channels of a team: the first one has no name."""
+        team = request.match_info["team"]
+        found = [each for each in self._channels() if team == (each.team or each.id)]
+        if not found:
+            raise ConnectorError(404, "TeamNotFound")
+        return {"conversations": [{"id": each.id, "name": each.name or None} for each in found]}
 
     async def history(self, request: web.Request, _body: Body) -> Body:
         """Microsoft Graph: the newest messages, the last one first."""

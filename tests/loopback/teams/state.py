@@ -74,6 +74,8 @@ class Conversation:
     #: Why the bot may not write here; empty: it may.
     closed: str = ""
     team: str = ""
+    #: Of a channel; the first one of a team has none.
+    name: str = ""
 
     def member(self, member_id: str) -> User:
         """By the id in conversations or by object id."""

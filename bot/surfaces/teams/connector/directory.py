@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable, Mapping
 
 from bot.core.ports import Memory
-from bot.surfaces.chat.failures import Rejected, ShutOut
+from bot.surfaces.chat.failures import PlatformFailure, Rejected, ShutOut
 from bot.surfaces.chat.shortening import short
 from bot.surfaces.teams.connector.client import ConnectorClient, Json, address
-from bot.surfaces.teams.conversations import ServiceUrls
+from bot.surfaces.teams.conversations import ServiceUrls, is_channel
 from bot.surfaces.teams.renderer import Member
 
 TTL_S = 24 * 3600.0
@@ -20,6 +20,8 @@ MAX_LOOKUPS = 10
 """Lookups of one message at a time."""
 ABSENT = "-"
 NAME_UNITS = 100
+FIRST_CHANNEL = "General"
+"""What Teams calls a team's first channel, of which the Bot Connector lists no name."""
 NAME_TTL_S = 400 * 24 * 3600.0
 """How long somebody's name is known in conversations that they are not in, or have left."""
 
@@ -47,6 +49,15 @@ class Directory:
         ours = [each for each in dict.fromkeys(principals) if each.startswith(prefixes)]
         found = await asyncio.gather(*(self._member(channel, self.object_id(each)) for each in ours))
         return {who: member for who, member in zip(ours, found, strict=True) if member.name}
+
+    async def channels(self, channels: Iterable[str]) -> Mapping[str, Member]:
+        """What these channels are called, as `Member`s without an id; those without a name are left out.
+
+        Raises StoreUnavailable.
+        """
+        ours = [each for each in dict.fromkeys(channels) if is_channel(each)]
+        found = await asyncio.gather(*map(self._channel, ours))
+        return {channel: Member("", name) for channel, name in zip(ours, found, strict=True) if name}
 
     def object_id(self, principal: str) -> str:
         return principal.removeprefix(self._prefix).removeprefix(self._of_our_own)
@@ -82,11 +93,40 @@ class Directory:
             return Member(*json.loads(known))
         return Member("", await self._memory.recall(self._name_key(object_id)) or "")
 
+    async def _channel(self, channel: str) -> str:
+        known = await self._memory.recall(self._channel_key(channel))
+        if known is None:
+            team = await self._service_urls.team(channel)
+            names = await self._team(channel, team)
+            for each, name in names.items():
+                await self._memory.remember(self._channel_key(each), name, TTL_S)
+            known = names.get(channel, "")
+            if not known:
+                await self._memory.remember(self._channel_key(channel), known, ABSENT_TTL_S)
+        return known
+
+    async def _team(self, channel: str, team: str) -> Mapping[str, str]:
+        """The names of a team's channels. A name is no reason to wait: what can't be read is left out."""
+        service_url = await self._service_urls.of(channel)
+        if service_url is None:
+            return {}
+        try:
+            async with self._lookups:
+                url = address(service_url, "teams", team, "conversations")
+                listed = (await self._client.call("channels", "GET", url)).get("conversations")
+        except PlatformFailure:
+            return {}
+        found = [each for each in listed or () if isinstance(each, dict) and each.get("id")]
+        return {str(each["id"]): _name(each) or FIRST_CHANNEL for each in found}
+
     async def _look_up(self, channel: str, object_id: str) -> str:
         profile = await self.profile(channel, object_id)
         if not profile or not profile.get("id"):
             return ABSENT
         return json.dumps([str(profile["id"]), _name(profile)])
+
+    def _channel_key(self, channel: str) -> str:
+        return f"{self._prefix}channel:{channel}"
 
     def _name_key(self, object_id: str) -> str:
         return f"{self._prefix}name:{object_id}"

@@ -22,6 +22,7 @@ from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
+    ChannelName,
     Line,
     Mention,
     Message,
@@ -205,6 +206,7 @@ class TeamsPlatform:
     async def reader(self, message: Message, channel: str, alone: str = "") -> Reader:
         """Who reads a message, and who of them can be mentioned. Raises Later, ShutOut."""
         members = await self.directory.members(channel, set(_principals(message)))
+        members = {**members, **await self.directory.channels(_channels(message))}
         return Reader(members, alone, personal=is_personal(channel))
 
     def thread_of(self, posted: Posted) -> Conversation:
@@ -262,6 +264,12 @@ def _principals(message: Message) -> Iterator[str]:
             yield from block.audience.principals
         for line in _lines(block):
             yield from _mentions(line)
+
+
+def _channels(message: Message) -> Iterator[str]:
+    """The channels that a message names."""
+    for line in (message.summary, *(line for block in message.blocks for line in _lines(block))):
+        yield from (part.id for part in line if isinstance(part, ChannelName))
 
 
 def _mentions(line: Line) -> Iterator[str]:

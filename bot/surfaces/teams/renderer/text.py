@@ -198,6 +198,8 @@ def plain(part: Part, members: Members) -> str:  # noqa: PLR0911 - one for each 
         case Time():
             return utc(part.at)
         case ChannelName():
+            if known := members.get(part.id):
+                return known.name
             return "a channel" if is_channel(part.id) else "a chat"
 
 
