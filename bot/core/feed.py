@@ -40,6 +40,9 @@ def outbox_topic(surface: str, shard: int) -> str:
 CANCELLED_TOPIC = "cancelled"
 """The topic of runs that their workers have lost: cancelled, or with an expired lease."""
 
+CREWS_TOPIC = "crews"
+"""The topic of the catalogue."""
+
 Topics = set[str]
 
 

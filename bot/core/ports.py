@@ -51,8 +51,8 @@ class Catalogue(Protocol):
         announced before stay known. Workers repeat this every minute.
         """
 
-    async def crews(self) -> dict[str, Crew]:
-        """All announced crews by name, sorted by name.
+    async def crews(self, *, newest: bool = False) -> dict[str, Crew]:
+        """All announced crews by name, sorted by name; `newest`: also one announced a moment ago elsewhere.
 
         A crew stays known for a week without workers: runs that are started meanwhile wait for them.
         """

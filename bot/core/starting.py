@@ -18,13 +18,16 @@ from bot.core.run import NewRun, Run
 
 async def crew_named(catalogue: Catalogue, name: str) -> Crew:
     """Find a crew by name, ignoring case. Raises NotFound, or NoWorker while no crew is announced."""
-    crews = await catalogue.crews()
-    if not crews:
-        raise NoWorker
-    for crew in crews.values():
-        if crew.name.casefold() == name.casefold():
-            return crew
-    raise NotFound("crew", name)
+    if (crew := _named(await catalogue.crews(), name)) is not None:
+        return crew
+    crews = await catalogue.crews(newest=True)
+    if (crew := _named(crews, name)) is not None:
+        return crew
+    raise NotFound("crew", name) if crews else NoWorker
+
+
+def _named(crews: Mapping[str, Crew], name: str) -> Crew | None:
+    return next((crew for crew in crews.values() if crew.name.casefold() == name.casefold()), None)
 
 
 def can_start(crew: Crew, requester: Actor) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from bot.core.crew import Crew, CrewProblem
+from bot.core.feed import CREWS_TOPIC, RECHECK_INTERVAL_S
+from bot.core.ports import Wakeup
 from bot.store import redis_keys
 from bot.store.codec import dump, ms, new_call
 from bot.store.connection import Connection
@@ -32,6 +35,18 @@ class RedisCatalogue:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._catalogue = _Version(None, {})
+        #: Whether this process hears of announcements; how many it has heard of; and until when the version
+        #: needs no other look.
+        self._hears = False
+        self._heard = 0
+        self._current_until = 0.0
+
+    def heard(self, wakeup: Wakeup | None) -> None:
+        """Told of each wake-up of this process; None: it hears of none any more."""
+        self._hears = wakeup is not None
+        if wakeup is None or not wakeup.topics or CREWS_TOPIC in wakeup.topics:
+            self._heard += 1
+            self._current_until = 0.0
 
     async def announce(
         self,
@@ -54,21 +69,30 @@ class RedisCatalogue:
             *cards,
         )
 
-    async def crews(self) -> dict[str, Crew]:
-        return dict((await self._current()).crews)
+    async def crews(self, *, newest: bool = False) -> dict[str, Crew]:
+        return dict((await self._current(newest=newest)).crews)
 
     async def problems(self) -> tuple[CrewProblem, ...]:
         return (await self._current()).problems
 
-    async def _current(self) -> _Version:
-        # It is read often and changes seldom, so it is cached by version.
+    async def _current(self, *, newest: bool = False) -> _Version:
+        # It is read often and changes seldom. So it is cached by version, and the version is looked at after
+        # an announcement, and now and then: older releases announce without a word.
+        if not newest and time.monotonic() < self._current_until:
+            return self._catalogue
+        heard = self._heard
+        await self._read()
+        if self._hears and heard == self._heard:
+            self._current_until = time.monotonic() + RECHECK_INTERVAL_S
+        return self._catalogue
+
+    async def _read(self) -> None:
         version = await self._connection.do(self._connection.redis.hget(redis_keys.CREWS, "version"))
         if version != self._catalogue.version:
             stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.CREWS))
             self._catalogue = _Version(
                 stored.get("version"), self._known_crews(stored), self._known_problems(stored)
             )
-        return self._catalogue
 
     def _known_crews(self, stored: dict[str, str]) -> dict[str, Crew]:
         """The crews by name. If several sources announce a crew, the latest announcement counts."""

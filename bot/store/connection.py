@@ -18,7 +18,7 @@ from bot.store.pools import sentinel_pool, server_pool
 from bot.store.redis_errors import translate_errors
 from bot.store.servers import Call, Commands, OnePrimary, Reply, Result, Servers
 from bot.store.unreadable import Unreadable
-from bot.store.write_concern import DEFAULT_WRITE_CONCERN, DurableRunner, WriteConcern
+from bot.store.write_concern import DEFAULT_WRITE_CONCERN, Command, DurableRunner, WriteConcern
 
 log = structlog.get_logger(__name__)
 
@@ -61,11 +61,19 @@ class Connection:
         If that takes too long it raises StoreUnavailable although the transition has happened: it has to be
         safe to run again, and the second time waits likewise.
         """
-        return await self._run_durably(lua.script(script), redis_keys.base(shard), args)
+        reply, _ = await self._run_durably(lua.script(script), redis_keys.base(shard), args)
+        return reply
+
+    async def run_durably_and_read(
+        self, script: str, shard: int, *args: str | float, then: Command
+    ) -> tuple[Reply, Reply]:
+        """As `run_durably`, and read a key of the shard right after it: both replies, in one round trip."""
+        return await self._run_durably(lua.script(script), redis_keys.base(shard), args, then)
 
     async def run_unsharded_durably(self, script: str, key: str, *args: str | float) -> Reply:
         """Run a script on one key outside of the shards, and wait for its write concern."""
-        return await self._run_durably(lua.unsharded(script), key, args)
+        reply, _ = await self._run_durably(lua.unsharded(script), key, args)
+        return reply
 
     async def wait_durable(self, shard: int) -> None:
         """Wait until all writes to a shard so far satisfy the write concern."""
@@ -114,11 +122,13 @@ class Connection:
     async def close(self) -> None:
         await self._servers.close()
 
-    async def _run_durably(self, script: lua.Script, key: str, args: tuple[str | float, ...]) -> Reply:
+    async def _run_durably(
+        self, script: lua.Script, key: str, args: tuple[str | float, ...], then: Command | None = None
+    ) -> tuple[Reply, Reply]:
         words = _encoded(args)
         with translate_errors(self.address.secrets):
             return await self._servers.with_owner(
-                key, lambda redis: self._durable.run(redis, script, key, words)
+                key, lambda redis: self._durable.run(redis, script, key, words, then)
             )
 
     async def _run(self, script: lua.Script, key: str, args: tuple[str | float, ...]) -> Reply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 from redis.asyncio.client import PubSub
 
@@ -24,11 +24,16 @@ PING_AFTER_S = 5.0
 """After this time without a message the wake-up connection is pinged."""
 
 
+Heard = Callable[[Wakeup | None], None]
+
+
 class RedisEvents:
     """The port `bot.core.ports.Events`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, heard: Heard) -> None:
+        """`heard` is told of each wake-up first, and of the end of each connection by None."""
         self._connection = connection
+        self._heard = heard
 
     async def append(self, claim: Claim, event: Body, key: str | None = None) -> Event:
         body = dump(event)
@@ -61,8 +66,10 @@ class RedisEvents:
         while True:
             try:
                 async for wakeup in self._listen():
+                    self._heard(wakeup)
                     yield wakeup
             except StoreUnavailable:
+                self._heard(None)
                 _honour_cancellation()
                 await asyncio.sleep(RECONNECT_DELAY_S)
 

@@ -40,15 +40,15 @@ def compose(
     connection: Connection, ages: Ages = DEFAULT_AGES, cipher: JournalCipher | None = None
 ) -> RedisStore:
     """The store on a connection that is open."""
-    directory = RedisDirectory(connection)
+    directory, catalogue = RedisDirectory(connection), RedisCatalogue(connection)
     cipher = cipher or JournalCipher()
     return RedisStore(
         connection=connection,
-        catalogue=RedisCatalogue(connection),
+        catalogue=catalogue,
         runs=RedisRuns(connection, directory),
         questions=RedisQuestions(connection, directory),
         directory=directory,
-        events=RedisEvents(connection),
+        events=RedisEvents(connection, catalogue.heard),
         queue=RedisQueue(connection, ages.retry_after),
         journal=RedisJournal(connection, cipher),
         files=RedisFiles(connection, cipher),

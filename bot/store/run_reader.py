@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from bot.core.errors import NotFound, UnreadableRecord
@@ -9,6 +10,7 @@ from bot.core.run import Run
 from bot.store import redis_keys
 from bot.store.codec import RUN_FIELDS, read_run
 from bot.store.connection import Connection
+from bot.store.write_concern import Command
 
 
 class RunReader:
@@ -22,11 +24,20 @@ class RunReader:
         stored = await self._connection.do(
             self._connection.redis.hmget(redis_keys.run(run_id), list(RUN_FIELDS))
         )
+        return self.parse(run_id, stored)
+
+    def parse(self, run_id: str, stored: Sequence[str | None]) -> Run:
+        """The run, from the reply to `command`. Raises NotFound."""
         with self._connection.unreadable.noted():
             run = read_run(run_id, stored)
         if run is None:
             raise NotFound("run", run_id)
         return run
+
+    @staticmethod
+    def command(run_id: str) -> Command:
+        """What reads a run."""
+        return ("HMGET", redis_keys.run(run_id), *RUN_FIELDS)
 
     async def read(self, run_ids: list[str]) -> list[Run]:
         """The runs with these ids in this order; those that are gone, or can't be read here, are left out."""

@@ -43,7 +43,7 @@ class RedisRuns:
         self._references = References(connection)
 
     async def start(self, new: NewRun) -> tuple[Run, bool]:
-        fresh = await self._connection.run_durably(
+        fresh, stored = await self._connection.run_durably_and_read(
             "start",
             redis_keys.shard_of(new.id),
             new.id,
@@ -55,10 +55,11 @@ class RedisRuns:
             dump(_started(new)),
             " ".join(place.surface for place in new.followers),
             *_place_words(new.place),
+            then=self._reader.command(new.id),
         )
         if fresh == -1:
             raise Refused("run_deleted", "The run that this started has been deleted.")
-        return await self.get(new.id), bool(fresh)
+        return self._reader.parse(new.id, stored), bool(fresh)
 
     async def get(self, run_id: str) -> Run:
         return await self._reader.get(run_id)

@@ -30,6 +30,8 @@ MARKER_WRITE = "redis.call('DEL', KEYS[1]) return redis.call('SET', KEYS[1], 1)"
 """A write that a full Redis accepts, because it starts with a deletion (see prelude.lua)."""
 
 Reply = Any
+Command = tuple[Any, ...]
+"""A command in Redis' own words."""
 
 
 @dataclass(frozen=True)
@@ -54,39 +56,49 @@ class DurableRunner:
         #: How many replicas each server had when it was last asked.
         self._online: WeakKeyDictionary[Redis, int] = WeakKeyDictionary()
 
-    async def run(self, redis: Redis, script: Script, key: str, args: Sequence[str]) -> Reply:
-        """Run a transition on the server that owns the key; returns its reply."""
-        reply = await self._attempt(redis, key, ("EVALSHA", script.sha, 1, key, *args))
-        if isinstance(reply, NoScriptError):
-            reply = await self._attempt(redis, key, ("EVAL", script.text, 1, key, *args))
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+    async def run(
+        self, redis: Redis, script: Script, key: str, args: Sequence[str], then: Command | None = None
+    ) -> tuple[Reply, Reply]:
+        """Run a transition on the server that owns the key; returns its reply, and that of `then`.
+
+        `then` reads a key of the same shard right after the transition, without a round trip of its own.
+        """
+        replies = await self._attempt(redis, key, ("EVALSHA", script.sha, 1, key, *args), then)
+        if isinstance(replies[0], NoScriptError):
+            replies = await self._attempt(redis, key, ("EVAL", script.text, 1, key, *args), then)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
 
     async def wait(self, redis: Redis, key: str) -> None:
         """Wait until all writes to this server so far satisfy the write concern."""
         await self._attempt(redis, key)
 
-    async def _attempt(self, redis: Redis, key: str, command: tuple[Any, ...] | None = None) -> Reply:
+    async def _attempt(
+        self, redis: Redis, key: str, command: Command | None = None, then: Command | None = None
+    ) -> tuple[Reply, Reply]:
+        """The replies of both commands; None for one that there isn't. An error of `command` is a reply."""
         replicas = self._needed(redis)
         check = self._servers.succession(redis, key)
         pipe = redis.pipeline(transaction=False)
-        if command is not None:
-            pipe.execute_command(*command)
+        for each in filter(None, (command, then)):
+            pipe.execute_command(*each)
         self._add_wait(pipe, key, replicas)
         pipe.info("replication")
         replies = await pipe.execute(raise_on_error=False)
         reply = replies.pop(0) if command is not None else None
+        read = replies.pop(0) if then is not None else None
         if isinstance(reply, Exception):
-            return reply
+            return reply, read
         if not self._judge(redis, replicas, replies):
             # A replica connected meanwhile. The transition is repeated: there may have been a failover too.
-            again = await self._attempt(redis, key, command)
-            return again if isinstance(again, Exception) else reply
+            again, _ = await self._attempt(redis, key, command)
+            return (again if isinstance(again, Exception) else reply), read
         if not self._online[redis]:
             # A primary without replicas may have been replaced without knowing it yet.
             await check()
-        return reply
+        return reply, read
 
     def _needed(self, redis: Redis) -> int:
         if self._wanted.replicas is not None:

@@ -6,6 +6,8 @@ import json
 import redis
 
 from bot.core.crew import Crew, CrewProblem
+from bot.core.feed import CREWS_TOPIC
+from bot.core.starting import crew_named
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.examples import DEMO
@@ -169,3 +171,39 @@ async def test_what_a_former_release_kept_there_is_thrown_away(
     await store.catalogue.announce("a", [DEMO])
     assert set(await store.catalogue.crews()) == {"demo"}
     assert set(server.hkeys(redis_keys.CREWS)) == {"crew a demo", "source a", "version"}
+
+
+async def test_while_announcements_are_heard_of_looking_costs_nothing(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    wakeups = store.events.wakeups()
+    assert not (await anext(wakeups)).topics
+    await store.catalogue.announce("a", [DEMO])
+    async with asyncio.timeout(5):
+        while CREWS_TOPIC not in (await anext(wakeups)).topics:
+            continue
+    assert set(await store.catalogue.crews()) == {"demo"}
+    calls(server)
+    for _ in range(10):
+        await store.catalogue.crews()
+    assert "hget" not in calls(server)
+    # Heard of, it is known, and asked for by name it is known even before.
+    await store.catalogue.announce("b", [PYTHON])
+    assert (await crew_named(store.catalogue, "from_python")).name == "from_python"
+    async with asyncio.timeout(5):
+        while CREWS_TOPIC not in (await anext(wakeups)).topics:
+            continue
+    assert set(await store.catalogue.crews()) == {"demo", "from_python"}
+    # A repeated announcement changes nothing, and wakes nobody.
+    await store.catalogue.announce("b", [PYTHON])
+    calls(server)
+    await store.catalogue.crews()
+    assert "hgetall" not in calls(server)
+    await wakeups.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_process_that_hears_of_no_announcements_looks_each_time(store: RedisStore) -> None:
+    await store.catalogue.announce("a", [DEMO])
+    assert set(await store.catalogue.crews()) == {"demo"}
+    await store.catalogue.announce("b", [PYTHON])
+    assert set(await store.catalogue.crews()) == {"demo", "from_python"}

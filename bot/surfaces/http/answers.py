@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from bot.core.labels import label_key
 from bot.core.ports import Store
 from bot.core.question import Action, Question
 from bot.core.response import Response, UnexpectedParts, make_response
+from bot.core.run import Run
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.questionviews import AnswerView
@@ -67,10 +69,11 @@ class Answers:
 
     async def find(self, caller: Caller, question_id: str) -> Question:
         """Find a question by id, in any run. Raises NotFound."""
-        question = await self._store.questions.get(
-            await self._store.questions.run_of(question_id), question_id
+        run_id = await self._store.questions.run_of(question_id)
+        question, run = await asyncio.gather(
+            self._store.questions.get(run_id, question_id), self._store.runs.get(run_id)
         )
-        return await self._seen(caller, question)
+        return await self._seen(caller, run, question)
 
     async def find_in(self, caller: Caller, run_id: str, question_id: str | None) -> Question:
         """Find a question of this run: the named one, or the only open one.
@@ -79,7 +82,8 @@ class Answers:
         """
         run = await self._store.runs.get(run_id)
         if question_id is not None:
-            return await self._seen(caller, await self._store.questions.get(run_id, question_id.lower()))
+            question = await self._store.questions.get(run_id, question_id.lower())
+            return await self._seen(caller, run, question)
         asked = await self._store.questions.list(run_id)
         caller = await self._visibility.recognised(caller)
         seen = [question for question in asked if self._visibility.of_question(caller, run, question)]
@@ -119,8 +123,7 @@ class Answers:
             )
         return await self._record(question, content, actor, said.digest, key)
 
-    async def _seen(self, caller: Caller, question: Question) -> Question:
-        run = await self._store.runs.get(question.run_id)
+    async def _seen(self, caller: Caller, run: Run, question: Question) -> Question:
         if self._visibility.of_question(caller, run, question):
             return question
         if self._visibility.of_question(await self._visibility.recognised(caller), run, question):

@@ -69,6 +69,9 @@ for _, each in ipairs(sources) do
     forget('problems ' .. each)
   end
 end
-if changed then redis.call('HSET', KEYS[1], 'version', ARGV[2]) end
+if changed then
+  redis.call('HSET', KEYS[1], 'version', ARGV[2])
+  redis.call('PUBLISH', 'crewdeck:wake', 'crews')
+end
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return 1
