@@ -29,7 +29,7 @@ help:
 	@echo "make run      start Crewdeck on http://127.0.0.1:3000: PROJECT=./my_project"
 	@echo "make test     check everything: format, lint, types, imports, tests"
 	@echo "make fast     check what takes seconds: format, lint, imports, unit tests"
-	@echo "make bench    measure, beside baselines"
+	@echo "make bench    measure, beside baselines; AGAINST=../other: beside another checkout"
 	@echo "make chaos    kill everything at random, then at every boundary, and look whether it holds: SECONDS=60 SEED=1"
 	@echo "make canary   try the newest CrewAI in a scratch environment, and say what breaks: SUITES=..."
 	@echo "make format   format and mend what can be mended"
@@ -57,11 +57,13 @@ fast: $(VENV)/.dev
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest -n 2 --hypothesis-profile=fast -m "not slow" tests/unit tests/golden
 
-# Some rows, in another size: `PARKED=10000 FINISHED=500 make bench ROWS=parked`.
+# Some rows, in another size: `PARKED=10000 FINISHED=500 make bench ROWS=parked`. Two checkouts in turns:
+# `make bench AGAINST=../other ROWS="acknowledge streams" ROUNDS=5`.
+AGAINST_OPTIONS := $(if $(AGAINST),--against $(AGAINST)) $(if $(ROUNDS),--rounds $(ROUNDS))
 SIZES := $(if $(PARKED),--parked $(PARKED)) $(if $(FINISHED),--finished $(FINISHED)) $(if $(CREWS),--crews $(CREWS))
 
 bench: $(VENV)/.dev
-	@exec $(BIN)/python -m bench $(ROWS) $(SIZES)
+	@exec $(BIN)/python -m bench $(ROWS) $(SIZES) $(AGAINST_OPTIONS)
 
 chaos: $(VENV)/.dev
 	@$(BIN)/python -m tests.faults.chaos $(SECONDS) $(SEED) $(SERVER)

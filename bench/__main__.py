@@ -1,4 +1,4 @@
-"""`python -m bench [--quick] [NAME ...]`: measure, beside baselines, and print a table."""
+"""`python -m bench [--quick] [--against CHECKOUT] [NAME ...]`: measure beside baselines, print a table."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import argparse
 import asyncio
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from bench import (
     acknowledge,
     answers,
     crew_time,
+    growth,
     journal,
+    memory,
     parked,
     pickup,
     recycled,
@@ -24,6 +28,7 @@ from bench import (
     throughput,
     waiting,
 )
+from bench.compare import compare
 from bench.effort import FULL, QUICK, Effort
 from bench.table import Figure, table
 
@@ -40,6 +45,8 @@ MEASUREMENTS: dict[str, Callable[[Effort], Awaitable[list[Figure]]]] = {
     "pickup": pickup.measure,
     "throughput": throughput.measure,
     "recycled": recycled.measure,
+    "growth": growth.measure,
+    "memory": memory.measure,
 }
 
 SIZES = {
@@ -71,12 +78,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(MEASUREMENTS)}")
     parser.add_argument("--quick", action="store_true", help="under a minute; the figures are rough")
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="measure it too, in turns")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="of both checkouts (5)")
+    parser.add_argument("--full", action="store_true", help="of both checkouts: long rounds")
     for size, what in SIZES.items():
         parser.add_argument(f"--{size}", type=int, metavar="N", help=what)
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(MEASUREMENTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
     print(machine(), flush=True)
+    if arguments.against is not None:
+        try:
+            other = arguments.against.resolve()
+            print(compare(other, arguments.names, arguments.rounds, full=arguments.full))
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            parser.exit(1, f"{error}\n")
+        return
     sizes = {size: getattr(arguments, size) for size in SIZES}
     effort = (QUICK if arguments.quick else FULL).sized(sizes)
     print(table(asyncio.run(measured(arguments.names or list(MEASUREMENTS), effort))))

@@ -120,6 +120,6 @@ async def measure(effort: Effort) -> list[Figure]:
         answers = Answers(running)
         ours, baseline = await taking_turns(effort, lambda: answers.round(many), lambda: bare.round(many))
     return [
-        Figure("answer accepted -> tool returns", ours, baseline, aims=(Within(5),)),
+        Figure("answer accepted -> tool returns", ours, baseline, aims=(Within(4), Within(4, "p99"))),
         Figure("answer sent -> tool returns", Spread.of(answers.from_sent), baseline),
     ]

@@ -22,7 +22,7 @@ async def measure(effort: Effort) -> list[Figure]:
             return [float(each) for each in answer["milliseconds"]]
 
         spreads = await taking_turns(effort, lambda: _ours(running, many), baseline)
-    return [Figure("crew: claimed -> finished", *spreads, aims=(Within(1.2),))]
+    return [Figure("crew: claimed -> finished", *spreads, aims=(Within(1.05),))]
 
 
 async def _ours(running: Deployment, many: int) -> list[float]:

@@ -27,6 +27,8 @@ class Effort:
     samples: int
     #: Up to how many runs wait for people at once.
     waiting: tuple[int, ...]
+    #: How many runs live at once: the first is the baseline of the others.
+    live: tuple[int, ...]
     #: How many clients follow a run at once.
     clients: tuple[int, ...]
     #: How many runs are parked, and for the end of how many of them one waits once all are answered.
@@ -55,6 +57,7 @@ FULL = Effort(
     load_seconds=5,
     samples=100,
     waiting=(1, 100, 500),
+    live=(100, 1000, 10_000),
     clients=(1, 1000),
     parked=2000,
     finished=100,
@@ -68,6 +71,7 @@ QUICK = Effort(
     load_seconds=1,
     samples=20,
     waiting=(1, 50),
+    live=(50, 500),
     clients=(1, 200),
     parked=200,
     finished=30,

@@ -17,7 +17,7 @@ SHARE = 10
 """A crew takes long; a tenth of the samples will do."""
 # Of the second, each call of the tool is announced before it is made: it may not be repeated.
 CREWS: dict[str, tuple[str, tuple[Aim, ...]]] = {
-    "brief": ("two tasks, one call of a tool", (Within(1.1),)),
+    "brief": ("two tasks, one call of a tool", (Within(1.05),)),
     "busy": ("one task, 20 calls of a tool", ()),
 }
 

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from bench.deployment import ADA, Deployment, deployed, until
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
-from bench.table import Figure, Spread, Within
+from bench.table import Aim, Beyond, Figure, Spread, Within
 from bot.core.decision import Verdict
 from bot.core.question import Action
 from bot.core.response import make_response
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 SHARE = 10
 """Reviving takes long; a tenth of the samples will do."""
 PARKED_WITHIN = 60.0
-CREWS = {
-    "bench_counsel": ("counsel", "a parked run of a provider's model"),
-    "bench_asks": ("asks", "a parked run without one"),
+CREWS: dict[str, tuple[str, str, Aim]] = {
+    "bench_counsel": ("counsel", "a parked run of a provider's model", Within(2)),
+    "bench_asks": ("asks", "a parked run without one", Beyond(25)),
 }
 
 
@@ -80,11 +80,11 @@ async def measure(effort: Effort) -> list[Figure]:
             Redis.from_url(running.server.store_url) as redis,
         ):
             await bare.heard()
-            for crew, (factory, name) in CREWS.items():
+            for crew, (factory, name, aim) in CREWS.items():
                 revivals = Revivals(running, redis, crew)
                 await revivals.round(2)
                 spreads = await _beside(bare, factory, revivals, effort.brief(), many)
-                figures.append(Figure(f"{name}: answered -> tool returns", *spreads, aims=(Within(2),)))
+                figures.append(Figure(f"{name}: answered -> tool returns", *spreads, aims=(aim,)))
     return figures
 
 

@@ -25,7 +25,7 @@ from bench.deployment import ADA
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.peers.clients import TRANSPORTS, Transport
-from bench.table import Figure, Spread, Within
+from bench.table import Below, Figure, Spread, Within
 from bot.core import ids, starting
 from bot.core.claim import Claim
 from bot.core.crew import Crew
@@ -225,10 +225,16 @@ async def _figures(
     for each in both:
         await each.close()
     whom = "1 client" if many == 1 else f"{many:,} clients"
-    figures = [Figure(f"event recorded -> received, {transport}, {whom}", *spreads, aims=(Within(3),))]
+    name = f"event recorded -> received, {transport}, {whom}"
     if many == 1:
-        return [*figures, Figure("  on disk -> received", Spread.of(ours.from_kept), spreads[1])]
-    return [*figures, Figure("  memory a client", Spread(grown[0]), Spread(grown[1]), "KB")]
+        return [
+            Figure(name, *spreads),
+            Figure("  on disk -> received", Spread.of(ours.from_kept), spreads[1], aims=(Within(2),)),
+        ]
+    return [
+        Figure(name, *spreads, aims=(Within(1.5), Within(2, "p99"))),
+        Figure("  memory a client", Spread(grown[0]), Spread(grown[1]), "KB", (Below(15),)),
+    ]
 
 
 def _told(run_id: str, mark: str) -> TaskStarted:

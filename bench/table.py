@@ -69,6 +69,21 @@ class Below:
 
 
 @dataclass(frozen=True)
+class Beyond:
+    """Of a figure, so much more than its baseline at most, in its unit."""
+
+    most: float
+    of: Quantile = "p50"
+
+    def met(self, ours: Spread, baseline: Spread | None) -> bool:
+        mine, theirs = getattr(ours, self.of), getattr(baseline, self.of, None)
+        return mine is not None and theirs is not None and mine - theirs <= self.most
+
+    def __str__(self) -> str:
+        return f"{self.of} at most {self.most:g} more"
+
+
+@dataclass(frozen=True)
 class Figure:
     """One line of the table. Times are in milliseconds and memory in MB, unless the unit says otherwise."""
 
@@ -98,12 +113,17 @@ HEADINGS = ("figure", "ours p50 / p99", "baseline p50 / p99", "ratio", "aim", "m
 
 
 def table(figures: Iterable[Figure]) -> str:
-    """The figures as a table, which is Markdown too."""
-    rows = [HEADINGS, *(figure.cells() for figure in figures)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """The figures as a table."""
+    return rows(HEADINGS, (figure.cells() for figure in figures))
+
+
+def rows(headings: Sequence[str], lines_of_cells: Iterable[Sequence[str]]) -> str:
+    """A table, which is Markdown too."""
+    listed = [headings, *lines_of_cells]
+    widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
     lines = [
         f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
-        for row in rows
+        for row in listed
     ]
     rule = "|".join("-" * (width + 2) for width in widths)
     return "\n".join([lines[0], f"|{rule}|", *lines[1:]])
