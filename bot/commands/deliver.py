@@ -22,7 +22,6 @@ from bot.processes.delivery_process import STOP_TIMEOUT_S, Reports
 from bot.processes.worker_environment import hide_from_processes_of_this_user
 from bot.processes.worker_process import Lifeline
 from bot.settings import Settings, load
-from bot.store.clock import keep_time
 from bot.store.open import open_configured
 from bot.surfaces.chat.ack_priority import AckPriority
 
@@ -69,9 +68,8 @@ async def _work(settings: Settings, console: str, *, supervised: bool) -> None:
     try:
         async with (
             open_configured(settings) as store,
-            run_alongside(
-                feed.follow(store.events), keep_time(store.clock), *([reports.run()] if reports else [])
-            ),
+            # The clock is kept by web processes and workers.
+            run_alongside(feed.follow(store.events), *([reports.run()] if reports else [])),
             delivering(settings, store, feed, metrics, AckPriority(), console),
         ):
             garbage.calm()

@@ -167,7 +167,8 @@ class HumanQuestions:
             settled = await self._settled(asked)
         if settled.outcome is None or settled.outcome.action is Action.CANCEL:
             raise self.run.stop()
-        await self._tell(settled)
+        # The crew goes on with the answer at once: who listens to its bus needs nothing of that.
+        self.run.do_afterwards(self._tell(settled))
         return settled
 
     async def _satisfiable(self, question: Question) -> Question:

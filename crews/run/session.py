@@ -13,6 +13,7 @@ from bot.core import ids
 from bot.core.actor import Actor
 from bot.core.claim import Claim
 from bot.core.event import Body
+from bot.core.ports import Fenced
 from bot.core.run import RunError
 from crews.definitions.definition import Limits
 from crews.journal.journal import FORM, FORMAT, Journal
@@ -88,6 +89,7 @@ class RunSession:
         self._stopped: Leave | None = None
         self._handing_back = False
         self._waits: set[asyncio.Task[Any]] = set()
+        self._afterwards: set[asyncio.Task[None]] = set()
 
     @property
     def run_id(self) -> str:
@@ -176,6 +178,22 @@ class RunSession:
     async def _executed(self, question_id: str, call: str, result: str) -> None:
         await self.writer.flushed()
         await self._store.executed(self.claim, question_id, call, result)
+
+    def do_afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin something that the crew need not wait for; it ends before the run does. On its loop."""
+        task = asyncio.create_task(self._unless_fenced(work))
+        self._afterwards.add(task)
+        task.add_done_callback(self._afterwards.discard)
+
+    async def done_afterwards(self) -> None:
+        """Return when all of that has ended."""
+        await asyncio.gather(*self._afterwards)
+
+    async def _unless_fenced(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Fenced:
+            self.stop()
 
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Await something slow, from any loop, that ends at once when the run leaves. Raises Leave."""

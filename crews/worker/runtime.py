@@ -92,6 +92,7 @@ class Runtime:
         following = asyncio.create_task(execution.progress.follow())
         try:
             ending = await self._restored(execution, claim) or await self._executed(execution)
+            await execution.context.done_afterwards()
             await execution.progress.flush()
             if ending.leave is not None:
                 await self._leave(execution.context, ending.leave)

@@ -27,4 +27,4 @@ def test_what_is_printed_is_read() -> None:
 
 def test_what_is_no_figure_is_left_out() -> None:
     assert read_table("") == {}
-    assert read_table("| figure | ours |\n|---|---|\n| broken | - | - | - | - | - |\n| odd | 3 miles | - |") == {}
+    assert read_table("| figure | ours |\n|---|---|\n| broken | - | - | - |\n| odd | 3 miles | - |") == {}

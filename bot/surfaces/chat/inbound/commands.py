@@ -15,6 +15,7 @@ from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused, UnreadableRecord
 from bot.core.fields import FieldType
 from bot.core.lists import RunFilter
+from bot.core.locales import Locale
 from bot.core.people import names_of
 from bot.core.ports import Memory, Store
 from bot.core.run import Run
@@ -166,7 +167,8 @@ class CommandHandlers:
     async def _begin(self, context: CommandContext, crew: Crew, values: dict[str, JsonValue]) -> Reply:
         """Start the run, or ask for what is missing. Raises InvalidInputs."""
         missing = {field.name for field in inputs.missing(crew, values)}
-        locale = await self._people.locale(context.reply_to.user)
+        # Where nothing was given and nothing is asked for, nobody's way of writing matters.
+        locale = await self._people.locale(context.reply_to.user) if values or missing else Locale()
         try:
             inputs.validate(crew, values, locale=locale)
         except InvalidInputs as wrong:

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 from bot.core import ids, inputs, starting
 from bot.core.actor import Actor
 from bot.core.crew import Crew
-from bot.core.feed import Feed, run_topic
+from bot.core.feed import RECHECK_INTERVAL_S, Feed, run_topic
 from bot.core.locales import Locale
 from bot.core.ports import Store
 from bot.core.run import Run, RunStatus
@@ -27,6 +27,8 @@ from bot.surfaces.chat.wording.field_forms import Filling
 DRAFT_TTL_S = 24 * 3600.0
 PLACE_TIMEOUT_S = 15 * 60.0
 """Twice as long as platforms let us answer a command in private."""
+FIRST_LOOK_S = 1.0
+"""Seconds until it is looked whether a thread was opened before anybody listened for that."""
 
 
 class Draft(Value):
@@ -130,9 +132,9 @@ class RunStarter:
 
     async def _placed(self, run: Run) -> Run:
         with self._feed.watch(run_topic(run.id)) as signal:
+            seconds = FIRST_LOOK_S
             while run.awaiting_thread and not run.status.over:
+                await signal.wait(seconds)
                 signal.clear()
-                run = await self._store.runs.get(run.id)
-                if run.awaiting_thread and not run.status.over:
-                    await signal.wait()
+                run, seconds = await self._store.runs.get(run.id), RECHECK_INTERVAL_S
         return run
