@@ -13,7 +13,6 @@ from aiohttp import web
 
 from bot.core import ids
 from bot.core.ports import Runs, Store
-from bot.core.run import Run
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.inboxfeed import InboxFeed, InboxFollower
 from bot.surfaces.http.problems import Problem
@@ -109,26 +108,20 @@ class Streams:
 
 
 class Opening(NamedTuple):
-    """The starting position of a client in a run."""
+    """The starting position of a client in a run. A stream keeps it, so the run is no part of it."""
 
-    run: Run
     #: The client has the events up to this number.
     after: int
     #: Messages to send first.
     first: tuple[Message, ...]
-
-    @property
-    def finished(self) -> bool:
-        """Whether the client has the run's last event."""
-        return self.run.status.over and self.after >= self.run.seq
+    #: Whether the client has the run's last event.
+    finished: bool
 
 
 async def open_run(runs: Runs, run_id: str, cursor: str) -> Opening:
     """The position after the event `cursor`, or before the first event. Raises NotFound."""
     run = await runs.get(run_id)
-    if not cursor:
-        return Opening(run, 0, ())
-    seq = ids.event_seq(run_id, cursor)
-    if seq is None or seq > run.seq:
-        return Opening(run, 0, (RESET,))
-    return Opening(run, seq, ())
+    seq = ids.event_seq(run_id, cursor) if cursor else 0
+    known = seq is not None and seq <= run.seq
+    after = seq if seq is not None and known else 0
+    return Opening(after, () if known else (RESET,), finished=run.status.over and after >= run.seq)

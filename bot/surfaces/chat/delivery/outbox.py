@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -83,8 +84,9 @@ class OutboxWorker:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._scheduler = FairScheduler(MAX_CONCURRENT_RUNS, MAX_CONCURRENT_RUNS_PER_CHANNEL)
         self._limit = WorkLimit(MAX_WORKING_RUNS)
-        #: The channel of each pending run.
-        self._channels: dict[str, str] = {}
+        #: By shard: the pending runs that were found there when it was looked at, with their channels.
+        self._found: dict[int, dict[str, str]] = {}
+        self._looked_everywhere_at = 0.0
         #: How many pending runs of each shard are looked at.
         self._page_sizes: dict[int, int] = {}
         #: The shard of each run that is being delivered.
@@ -125,8 +127,8 @@ class OutboxWorker:
         while True:
             before = set(self._shards)
             await self._take_share(self._peers())
-            if self._shards - before:
-                self._signal.set(())
+            if gained := self._shards - before:
+                self._signal.set(map(self._topic, gained))
                 self._gained.set()
             await asyncio.sleep(LEASE_RENEWAL_S)
 
@@ -178,49 +180,58 @@ class OutboxWorker:
                 log.exception("progress messages could not be recovered")
 
     async def _poll(self) -> None:
-        topics = [outbox_topic(self._surface, shard) for shard in range(self._store.outbox.shards)]
+        topics = {self._topic(shard): shard for shard in range(self._store.outbox.shards)}
         for topic in topics:
             self._feed.add(self._signal, topic)
         try:
             while True:
-                self._signal.clear()
-                await self._begin_pending()
+                woken = {topics[topic] for topic in self._signal.clear() if topic in topics}
+                if time.monotonic() - self._looked_everywhere_at >= POLL_S:
+                    woken, self._looked_everywhere_at = set(topics.values()), time.monotonic()
+                await self._begin_pending(woken)
                 await self._signal.wait(POLL_S)
                 await asyncio.sleep(DEBOUNCE_S)
         finally:
             for topic in topics:
                 self._feed.drop(self._signal, topic)
 
-    async def _begin_pending(self) -> None:
+    async def _begin_pending(self, woken: Iterable[int]) -> None:
+        """Look into these shards, and begin what has its turn, in whichever shard it was found."""
         if self._scheduler.full:
+            self._looked_everywhere_at = 0.0  # What is missed now is found once there is room.
             return
         try:
-            waiting = await self._pending()
+            for shard in sorted(self._shards.intersection(woken)):
+                await self._look(shard)
         except StoreUnavailable:
             log.info("the store is away: nothing can be delivered")
+            self._looked_everywhere_at = 0.0
             return
-        self._channels = {run_id: channel for run_id, (_, channel) in waiting.items()}
-        open_ = {
-            run_id: channel for run_id, channel in self._channels.items() if not self._congested(channel)
+        waiting = {
+            run_id: (shard, channel)
+            for shard in sorted(self._shards)
+            for run_id, channel in self._found.get(shard, {}).items()
+            if run_id not in self._busy
         }
+        open_ = {run_id: channel for run_id, (_, channel) in waiting.items() if not self._congested(channel)}
         for run_id in self._scheduler.next(open_):
             self._begin(run_id, waiting[run_id][0])
 
-    async def _pending(self) -> dict[str, tuple[int, str]]:
-        """Pending runs, the oldest first: each with its shard and its channel."""
-        found: dict[str, tuple[int, str]] = {}
-        for shard in sorted(self._shards):
-            limit = self._page_sizes.get(shard, PAGE_SIZE)
-            pending = await self._store.outbox.pending(self._surface, shard, limit)
-            waiting = [run_id for run_id in pending if run_id not in self._busy]
-            found |= {run_id: (shard, await self._channel(run_id)) for run_id in waiting}
-            # Behind a full page there may be runs of channels that could have a turn.
-            self._page_sizes[shard] = min(MAX_PAGE_SIZE, 2 * limit) if len(pending) == limit else PAGE_SIZE
-        return {run_id: each for run_id, each in found.items() if each[0] in self._shards}
+    async def _look(self, shard: int) -> None:
+        """Find the pending runs of a shard, the oldest first."""
+        known = self._found.get(shard, {})
+        limit = self._page_sizes.get(shard, PAGE_SIZE)
+        pending = await self._store.outbox.pending(self._surface, shard, limit)
+        self._found[shard] = {
+            run_id: known[run_id] if run_id in known else await self._channel(run_id) for run_id in pending
+        }
+        # Behind a full page there may be runs of channels that could have a turn.
+        self._page_sizes[shard] = min(MAX_PAGE_SIZE, 2 * limit) if len(pending) == limit else PAGE_SIZE
+
+    def _topic(self, shard: int) -> str:
+        return outbox_topic(self._surface, shard)
 
     async def _channel(self, run_id: str) -> str:
-        if run_id in self._channels:
-            return self._channels[run_id]
         try:
             place = (await self._store.runs.get(run_id)).place
             return ChatPlace.decode(place, self._surface).channel if place is not None else ""
@@ -239,8 +250,10 @@ class OutboxWorker:
     def _ended(self, run_id: str) -> None:
         """Look again: more may have happened meanwhile."""
         self._scheduler.ended(run_id)
-        del self._busy[run_id], self._busy_in[run_id]
-        self._signal.set(())
+        shard = self._busy_in.pop(run_id)
+        del self._busy[run_id]
+        self._found.get(shard, {}).pop(run_id, None)
+        self._signal.set((self._topic(shard),))
 
     # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
 
