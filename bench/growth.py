@@ -119,8 +119,10 @@ class Growing:
     async def claimed(self) -> Claim:
         """A new run, which we hold as a worker does."""
         await self.store.runs.start(starting.plan(CREW, {}, ADA, key=uuid.uuid4().hex))
-        [claim] = await self.store.queue.claim(SOURCE, [CREW.name], 1, LEASE)
-        return claim
+        while True:
+            # One shard after the other is looked at, so others may be faster everywhere.
+            for claim in await self.store.queue.claim(SOURCE, [CREW.name], 1, LEASE):
+                return claim
 
     async def park(self, many: int) -> None:
         """So many more runs live: each waits for an answer, and no worker holds it."""
