@@ -13,6 +13,7 @@ from bot.core.policy import Group, Policy
 from bot.core.question import Action, Question, QuestionKind, Source, options_for
 from bot.core.tool_call import ToolCall
 from bot.surfaces.chat import actions
+from bot.surfaces.chat.inbound.interactions import Press, ReplyTarget
 from bot.surfaces.chat.wording.decision_forms import TEXT_FIELD, argument_field
 from tests.contract.chat.memory_inbound import (
     ADA,
@@ -294,6 +295,22 @@ async def test_of_a_batch_exactly_what_is_ticked_is_decided(chat: MemoryChat) ->
     assert [await chat.outcome(each) for each in questions] == [Action.APPROVE, Action.REJECT, "", ""]
     assert "Tick" in await chat.press(ADA, actions.APPROVE_TICKED, about)
     assert await chat.press(ADA, actions.TICK, about) == ""
+
+
+@pytest.mark.parametrize("strange", ["", "another release's value of five parts", "r q o !"])
+async def test_a_tick_that_is_not_understood_is_said_and_stops_no_other(
+    chat: MemoryChat, strange: str
+) -> None:
+    claim = await chat.claimed()
+    questions = [await asked(chat, claim, f"q{n}", policy=claim.run.approvers, **GATE) for n in range(2)]
+    ticked = (target_of(questions[0]).encode(), strange, target_of(questions[1]).encode())
+    press = Press(
+        "strange", actions.APPROVE_TICKED, ticked[0], ReplyTarget("T1", ADA, "C1", "th1"), ticked=ticked
+    )
+    reply = await chat.engine.presses.handle(press)
+    assert "Approved 2 of 3" in text_of(reply.say)
+    assert "can't tell what this is about" in text_of(reply.say)
+    assert [await chat.outcome(each) for each in questions] == [Action.APPROVE, Action.APPROVE]
 
 
 async def test_ticks_of_somebody_who_may_not_decide_nothing(chat: MemoryChat) -> None:

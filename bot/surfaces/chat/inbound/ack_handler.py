@@ -124,7 +124,7 @@ class AckHandler:
     async def _finish(self, request: InboundRequest, task: asyncio.Task[Reply], *, saved: bool) -> None:
         reply = await task
         if reply.instead is not None and not request.form_id:
-            reply = Reply(say=reply.instead, then=reply.then)
+            reply = Reply(say=await reply.instead(), then=reply.then)
         elif reply.errors:
             reply = said(" ".join(reply.errors.values()))
         await self.follow_up(request, reply)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bot.core.actor import Actor
 from bot.core.decision import Ruling
-from bot.core.errors import NotFound
+from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.ports import Store
 from bot.core.question import Action, Question
 from bot.core.response import Response, make_response
@@ -74,20 +74,26 @@ class Decisions:
         counted = 0
         refused: list[tuple[str, Line]] = []
         for value in dict.fromkeys(press.ticked):
-            about, why = await self._one(Target.decode(value), action, actor, press.key)
+            about, why = await self._one(value, action, actor, press.key)
             counted += not why
             refused += [(about, why)] if why else []
         return Reply(say=answer_messages.counted_of(action, counted, refused))
 
-    async def _one(self, target: Target, action: Action, actor: Actor, key: str) -> tuple[str, Line]:
-        """What one decision is about, and why it did not count."""
+    async def _one(self, ticked: str, action: Action, actor: Actor, key: str) -> tuple[str, Line]:
+        """What one decision is about, and why it did not count. What fails here leaves the others decided."""
+        about = answer_messages.TICKED
         try:
+            target = Target.decode(ticked)
             question = await self._store.questions.get(target.run_id, target.question_id)
+            about = gates.what(question.call) if question.call is not None else question.prompt
+            said = make_response(action, actor, key=f"{key}:{question.id}", digest=target.digest)
+            return about, refusal(await self._answers.respond(question, said), question)
+        except ValueError:
+            return about, (sentences.TICK_UNKNOWN,)
         except NotFound:
-            return target.question_id, (sentences.QUESTION_GONE,)
-        said = make_response(action, actor, key=f"{key}:{question.id}", digest=target.digest)
-        why = refusal(await self._answers.respond(question, said), question)
-        return gates.what(question.call) if question.call is not None else question.prompt, why
+            return about, (sentences.QUESTION_GONE,)
+        except StoreUnavailable:
+            return about, (sentences.NOT_SAVED,)
 
 
 Objections = Mapping[str, str]

@@ -135,7 +135,9 @@ class FieldForms:
         values = await _keep(session, sent)
         ended = await session.ended(values, sent.key)
         has_text = bool(unsent.typed(session.filling.fields, values))
-        return Reply(say=ended.instead) if ended is not None and has_text else SILENT
+        if ended is None or ended.instead is None or not has_text:
+            return SILENT
+        return Reply(say=await ended.instead())
 
     async def turn(self, sent: FormSubmission, steps: int) -> Reply:
         """Show the step that is so many steps further, or back, with what was filled in there."""
@@ -288,10 +290,11 @@ class QuestionForm:
         """This can't be sent any more: why, and all that this person filled in, in whatever step."""
         text = unsent.typed(self.question.form, typed)
         everything = unsent.everything(Target(self.question.run_id, self.question.id))
-        return Reply(
-            form=unsent.window(why, text, self.limits),
-            instead=unsent.message(why, text, self.limits, everything),
-        )
+
+        async def instead() -> Message:
+            return unsent.message(why, text, self.limits, everything)
+
+        return Reply(form=unsent.window(why, text, self.limits), instead=instead)
 
     def _refusal(self, ruling: Ruling) -> str:
         settled = ruling.question.outcome if ruling.question is not None else None

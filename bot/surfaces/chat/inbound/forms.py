@@ -43,7 +43,7 @@ class FormHandlers:
         reply = await self._handled(sent)
         if not reply.errors or reply.instead is not None:
             return reply
-        return replace(reply, instead=await self._instead(sent, reply.errors))
+        return replace(reply, instead=lambda: self._instead(sent, reply.errors))
 
     async def _instead(self, sent: FormSubmission, errors: Mapping[str, str]) -> Message:
         """What is wrong and what was filled in, for who has no form in front of them any more."""
@@ -52,9 +52,10 @@ class FormHandlers:
             if sent.callback in CALLBACKS:
                 return await self._fields.wrong(sent, why)
             form = await self.filled(sent, {})
-        except CrewdeckError:
+        except (CrewdeckError, ValueError):
             form = None
-        return unsent.wrong(why, unsent.typed_in(form) if form else "", self._limits)
+        text = unsent.typed_in(form) if form else "\n".join(filter(None, sent.values.values()))
+        return unsent.wrong(why, text, self._limits)
 
     async def _handled(self, sent: FormSubmission) -> Reply:
         try:

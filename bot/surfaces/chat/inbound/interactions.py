@@ -41,7 +41,7 @@ class Reply:
     #: A form to show: in the open one that was pressed in or submitted, else a new one.
     form: Form | None = None
     #: What the person is told instead of both where the form that they acted in is closed by then.
-    instead: Message | None = None
+    instead: Callable[[], Awaitable[Message]] | None = None
     #: Runs after the acknowledgement, once for a request however often it arrives.
     then: Callable[[], Awaitable[None]] | None = None
 

@@ -219,7 +219,7 @@ class PressHandlers:
     def _refused(self, press: Press, target: Target, reply: Reply) -> Reply:
         """A settled question that could be pressed on: its message still has to show the outcome."""
         posted = press.message
-        if (reply.say or reply.instead) is None or posted is None:
+        if (reply.say is None and reply.instead is None) or posted is None:
             return reply
         show = self.orphans.show_outcome
         return replace(reply, then=lambda: show(target.run_id, target.question_id, posted))

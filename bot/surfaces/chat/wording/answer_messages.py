@@ -33,6 +33,7 @@ from bot.surfaces.chat.wording import policies
 from bot.surfaces.chat.wording.private_messages import PROMPT_UNITS, STATES, TEXT_UNITS, crew_title, named
 
 QUOTED_UNITS = 300
+TICKED = "What you ticked"
 NOTHING_TICKED = "Tick what you mean first, or open one of them to decide it alone."
 
 

@@ -41,6 +41,7 @@ def account_inactive(platform: str) -> str:
 
 # ── questions ───────────────────────────────────────────────────────────────────────────────────────────────
 
+TICK_UNKNOWN: Final = "I can't tell what this is about, so it was not decided. Open it to decide it alone."
 QUESTION_GONE: Final = "This question is no longer there: its run ended some time ago."
 SHOW_ALL_FIRST: Final = (
     "Only the beginning of this question fits into its message, so nothing was decided. "
