@@ -11,7 +11,7 @@ import ctypes
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -89,26 +89,33 @@ def _of_project(settings: Settings, project: Project) -> dict[str, str]:
 
 
 def read_project_dotenv(settings: Settings) -> list[str]:
-    """Set the variables of the project's `.env`, over others, as `crewai run` does.
+    """Set the variables of the project's `.env`, over others, as `crewai run` does; the names left out.
 
-    Variables of Crewdeck and of its surfaces, and values with one of our secrets, are left out: their names.
     Raises SettingsError if the file can't be read.
     """
-    file = Path(DOTENV)
+    file, withheld = Path(DOTENV), withheld_from_projects(settings)
     try:
         written = _written_in(file) if file.is_file() else {}
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file.absolute()} can't be read: {error}") from error
-    secrets, reserved = _secrets(settings), (*_reserved(settings), OURS)
     left_out = []
     for name, value in written.items():
         if value is None or (not value and os.environ.get(name)):
             continue  # an empty line is for somebody to fill in
-        if name.upper() == "REDIS_URL" or _withheld(name, value, secrets, reserved):
+        if withheld(name, value):
             left_out.append(name)
         else:
             os.environ[name] = value
     return left_out
+
+
+def withheld_from_projects(settings: Settings) -> Callable[[str, str], bool]:
+    """Whether a project's files may not set this variable to this value.
+
+    Variables of Crewdeck and of its surfaces, `REDIS_URL`, and values with one of our secrets are withheld.
+    """
+    secrets, reserved = _secrets(settings), (*_reserved(settings), OURS)
+    return lambda name, value: name.upper() == "REDIS_URL" or _withheld(name, value, secrets, reserved)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import itertools
 import shlex
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -63,7 +63,9 @@ class EnvironmentDeployment(Deployment):
                     return
                 await asyncio.sleep(0.2)
 
-    async def crewdeck(self, line: str) -> subprocess.CompletedProcess[str]:
+    async def crewdeck(
+        self, line: str, more: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command as it is shown to people."""
         program, *arguments = shlex.split(line)
         assert program == "crewdeck"
@@ -71,7 +73,7 @@ class EnvironmentDeployment(Deployment):
             subprocess.run,
             [sys.executable, "-m", "bot", *arguments],
             cwd=self.folder,
-            env=environment(self.folder) | {"PYTHONPATH": ""},
+            env=environment(self.folder) | {"PYTHONPATH": "", **(more or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -162,6 +164,21 @@ async def test_what_can_not_run_is_said_in_a_line_and_stops_no_other(on: Environ
     assert status == 200
     assert {each["name"] for each in body["problems"]} == {"broken", "gone", "own"}
     assert "demo" in {each["name"] for each in body["crews"]}
+
+
+async def test_doctor_and_the_list_of_crews_say_the_same(on: EnvironmentDeployment) -> None:
+    named = {"CREWDECK_PROJECTS": f"{on.folder}/broken,{on.folder}/gone", "OPENAI_API_KEY": "sk-loopback"}
+    listed = await on.crewdeck("crewdeck crews", named)
+    assert listed.returncode == 0
+    assert "demo" in listed.stdout
+    for name in ("broken", "gone"):
+        problem = (await on.problem(name)).problem
+        assert f"crewdeck: {name}: {problem}" in listed.stderr
+    examined = await on.crewdeck("crewdeck doctor", named)
+    assert examined.returncode == 1
+    lines = [line for line in examined.stdout.splitlines() if line.startswith("BROKEN")]
+    assert [line.partition(": ")[0] for line in lines] == ["BROKEN  Crew broken", "BROKEN  Crew gone"]
+    assert "guide.py:1: it can't be loaded: ModuleNotFoundError" in lines[0]
 
 
 async def test_the_command_that_is_named_makes_it_run_in_its_own_environment(

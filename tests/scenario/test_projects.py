@@ -67,6 +67,9 @@ async def on(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ProjectD
             f"MODEL=openai/gpt-4o-mini\nHELP_SIGNATURE=The clerks\nOPENAI_BASE_URL={model.base_url}\n"
             "SLACK_BOT_TOKEN=xoxb-of-the-project\nCREWDECK_LEASE=1\n"
         )
+        (folder / "newsroom" / "paper.env").write_text(
+            "PAPER=The Daily Moss\nSLACK_BOT_TOKEN=xoxb-of-the-project\n"
+        )
         settings = {
             "OPENAI_API_KEY": "sk-loopback",
             "OPENAI_BASE_URL": model.base_url,
@@ -88,7 +91,7 @@ async def test_a_class_with_yaml_and_a_tool_of_its_own(on: ProjectDeployment) ->
     result = await on.result(await on.start("newsroom", subject="canals", year="2026"))
     assert "Write a piece on canals" in result
     sent = str([each.body["messages"] for each in on.model.requests])
-    assert "Printed before on Rye to Hove: one page in 1987." in sent
+    assert "The Daily Moss on Rye to Hove: one page in 1987. (no token)" in sent, "load_dotenv() is as it was"
 
 
 async def test_a_crew_in_jsonc(on: ProjectDeployment) -> None:

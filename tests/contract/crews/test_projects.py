@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import subprocess
 import sys
 import textwrap
 import weakref
@@ -290,6 +291,50 @@ def test_a_release_of_crewai_that_is_not_supported_runs_nothing(
     monkeypatch.setattr(version, "compare", lambda: found)
     [words] = told(load(pkg__crew_py=module()))
     assert "CrewAI 1.99.0 is not supported" in words
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "inputs"),
+    [
+        (["crew"], set()),
+        (["crew", "--classic"], {"topic", "current_year"}),
+        (["flow"], {"topic", "outline", "draft", "final_post"}),
+        (["flow", "--declarative"], {"topic"}),
+    ],
+    ids=" ".join,
+)
+def test_what_crewais_own_generator_makes_is_offered(
+    kind: list[str], inputs: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no person at the terminal, and without an index."""
+    name = f"generated_{os.getpid()}_{next(NUMBERS)}"
+    what, *options = kind
+    done = subprocess.run(
+        [Path(sys.prefix) / "bin" / "crewai", "create", what, name, *options],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "CREWAI_DISABLE_TELEMETRY": "true",
+            "CREWAI_DMN": "True",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    if not (tmp_path / name / "pyproject.toml").exists():
+        pytest.skip(f"CrewAI's generator doesn't work here: {done.stderr[-200:]}")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-1234567890")
+    monkeypatch.syspath_prepend(str(tmp_path / name / "src"))
+    monkeypatch.chdir(tmp_path / name)
+    offer = offering.offer_of(find(str(tmp_path / name)), Settings(data_dir=tmp_path / "data"))
+    assert offer.problems == ()
+    [crew] = offer.crews.values()
+    assert crew.name == name
+    assert inputs <= {each.name for each in crew.card().inputs}
 
 
 def test_a_project_whose_folder_is_gone_has_no_crews(tmp_path: Path) -> None:

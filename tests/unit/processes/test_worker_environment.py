@@ -10,10 +10,12 @@ import pytest
 from pydantic import SecretStr
 
 from bot.core.errors import SettingsError
+from bot.core.project import Project
 from bot.processes.worker_environment import (
     PIPE,
     WORKERS_SECRETS,
     handed_over,
+    read_project_dotenv,
     received,
     seal,
     worker_environment,
@@ -160,3 +162,44 @@ def test_another_process_of_the_user_can_not_read_what_it_was_started_with() -> 
         [sys.executable, "-c", PEEK], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["True", "False"]
+
+
+def test_a_project_gets_its_place_and_its_own_programs_first(tmp_path: Path) -> None:
+    settings = Settings(config_dirs="crews:/else/where")
+    project = Project(name="blog", root="/p", python="/p/.venv/bin/python")
+    variables = worker_environment(settings, project=project)
+    assert Project.model_validate_json(variables["CREWDECK_PROJECT"]) == project
+    assert variables["CREWDECK_CONFIG_DIR"] == f"{tmp_path}/crews:/else/where"
+    assert variables["VIRTUAL_ENV"] == "/p/.venv"
+    assert variables["PATH"].split(os.pathsep)[0] == "/p/.venv/bin"
+    assert "VIRTUAL_ENV" not in worker_environment(settings, project=Project(name="blog", root="/p"))
+
+
+def test_a_projects_dotenv_sets_its_own_variables_and_none_of_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("PROVIDER_KEY", "EMPTY", "NEW", "COPY", "REDIS_URL", "crewdeck_lease"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PROVIDER_KEY", "sk-of-the-server")
+    monkeypatch.setenv("EMPTY", "kept")
+    settings = Settings(slack_bot_token=SecretStr("xoxb-of-crewdeck"))
+    (tmp_path / ".env").write_text(
+        "PROVIDER_KEY=sk-of-the-project\nEMPTY=\nNEW='two words'\nCOPY=x-xoxb-of-crewdeck\n"
+        "SLACK_BOT_TOKEN=xoxb-other\ncrewdeck_lease=1\nCREWDECK_ALONE=1\nREDIS_URL=redis://h\n"
+    )
+    left_out = read_project_dotenv(settings)
+    assert sorted(left_out) == ["COPY", "CREWDECK_ALONE", "REDIS_URL", "SLACK_BOT_TOKEN", "crewdeck_lease"]
+    assert {name: os.environ.get(name) for name in ("PROVIDER_KEY", "EMPTY", "NEW")} == {
+        "PROVIDER_KEY": "sk-of-the-project",
+        "EMPTY": "kept",
+        "NEW": "two words",
+    }
+    assert not set(left_out) & set(os.environ)
+    monkeypatch.delenv("NEW")
+
+
+def test_a_worker_of_a_project_passes_nothing_of_the_projects_file_on_as_settings(tmp_path: Path) -> None:
+    """Its working directory is the project: the process that isolates a run is started from there."""
+    (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=xoxb-of-the-project\nCREWDECK_LEASE=1\nMODEL=m\n")
+    settings = Settings(_env_file=None, project=Project(name="blog", root=str(tmp_path)))
+    assert not {"SLACK_BOT_TOKEN", "CREWDECK_LEASE", "MODEL"} & set(worker_environment(settings))

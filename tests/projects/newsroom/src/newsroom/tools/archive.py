@@ -1,7 +1,11 @@
+import os
 from typing import Type
 
 from crewai.tools import BaseTool
+from dotenv import load_dotenv
 from pydantic import BaseModel, Field
+
+load_dotenv("paper.env")
 
 
 class ArchiveInput(BaseModel):
@@ -14,4 +18,5 @@ class ArchiveTool(BaseTool):
     args_schema: Type[BaseModel] = ArchiveInput
 
     def _run(self, words: str) -> str:
-        return f"Printed before on {words}: one page in 1987."
+        token = "a token" if "SLACK_BOT_TOKEN" in os.environ else "no token"
+        return f"{os.environ['PAPER']} on {words}: one page in 1987. ({token})"
