@@ -150,6 +150,19 @@ async def test_approve_waits_until_all_that_is_folded_was_opened(ada: Window, st
     assert (opened.by.user_id, opened.by.authentication) == ("key:ada", "session")
 
 
+async def test_an_edit_that_somebody_else_was_faster_than_stays_to_be_copied(
+    ada: Window, store: RedisStore
+) -> None:
+    question = await gate(store, "?", call=call("R-310"))
+    shown = card(ada.page, "Pay").filter(has_text="R-310")
+    await shown.get_by_role("button", name="Edit and approve").click()
+    await shown.get_by_label("reference").fill("R-310 as Ada would have it")
+    faster = make_response(Action.REJECT, person("bob"), key="bob", comment="No", digest=question.digest)
+    await store.questions.respond(question.run_id, question.id, faster)
+    await expect(shown).to_contain_text("Rejected by bob")
+    await expect(shown).to_contain_text("R-310 as Ada would have it")
+
+
 async def test_a_reviews_text_is_edited_and_its_difference_shown(ada: Window, store: RedisStore) -> None:
     question = await ask(
         store, "Shall this be published?", QuestionKind.REVIEW, context="The old mill turns."

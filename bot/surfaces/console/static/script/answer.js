@@ -186,7 +186,8 @@ export class AnswerForm {
 
   /** What was written here, to be kept when somebody else was first: pairs of a label and a text. */
   written() {
-    const filled = this.fields.filter((field) => field.value !== undefined && field.value !== false).map((field) => [field.field.label || spoken(field.name), shown(field.value)]);
+    const fields = [...this.fields, ...(this.editor?.fields ?? [])];
+    const filled = fields.filter((field) => field.value !== undefined && field.value !== false).map((field) => [field.field.label || spoken(field.name), shown(field.value)]);
     const edited = this.editor?.text ? [["Your text", this.editor.text.value]] : [];
     return [...filled, ...edited, ["Your words", this.words.value.trim()]].filter(([, text]) => text);
   }
