@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
 from pydantic import JsonValue
 
+from bot.core.fields import Field
 from bot.core.place import Place
 from bot.core.policy import Policy
-from bot.core.question import Action, QuestionKind, Source
+from bot.core.question import Action, QuestionKind, Source, options_for
 from bot.core.response import make_response
 from bot.core.tool_call import ToolCall
 from bot.store.redis_keys import shard_of
@@ -52,6 +54,58 @@ async def test_a_linked_decider_is_asked_here_and_told_the_outcome(deployment: D
         assert now.buttons == ()
         assert "Ada, in Elsewhere" in now.words or deployment.surface == "memory"
     assert not direct(deployment, "U0BOB")
+
+
+KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "form": (
+        {"kind": QuestionKind.FORM, "options": (), "form": (Field(name="town", required=True),)},
+        ("Fill in...", "Decline..."),
+    ),
+    "choice": (
+        {"kind": QuestionKind.CHOICE, "options": options_for(QuestionKind.CHOICE, ("Tea", "Coffee"))},
+        ("Tea", "Coffee"),
+    ),
+    "words": ({"kind": QuestionKind.TEXT, "options": ()}, ("Answer...",)),
+    "review": (
+        {
+            "kind": QuestionKind.REVIEW,
+            "options": options_for(QuestionKind.REVIEW, ()),
+            "context": "All of the text.",
+        },
+        ("Approve", "Edit and approve...", "Reject", "Request changes..."),
+    ),
+    "in a window": ({"context": "All of this is to be read. " * 600}, ("Show all",)),
+    "in a file": ({"context": "All of this is to be read. " * 6000}, ("Show all",)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_question_of_any_kind_is_asked_here_with_all_that_decides_it(
+    deployment: Deployment, kind: str
+) -> None:
+    await linked(deployment, ADA, "U0ADA")
+    claim = await claimed(deployment)
+    more, buttons = KINDS[kind]
+    async with deployment.delivering():
+        question = await asked(deployment, claim, **more)
+        copy = await is_asked(deployment, "U0ADA")
+        await caught_up(deployment, question)
+    assert set(buttons) <= set(copy.buttons)
+    if kind.startswith("in a"):
+        assert not set(DECIDING) & set(copy.buttons), "what is not seen in full is not decided"
+    assert ("in the file above" in copy.words) == (kind == "in a file")
+
+
+async def test_each_approval_of_one_turn_has_a_copy_of_its_own(deployment: Deployment) -> None:
+    here = await linked(deployment, ADA, "U0ADA")
+    claim = await claimed(deployment)
+    async with deployment.delivering():
+        questions = [await asked(deployment, claim, prompt=f"Pay {number}?") for number in (1, 2)]
+        for number in (1, 2):
+            assert (await is_asked(deployment, "U0ADA", f"Pay {number}?")).buttons[:2] == DECIDING
+        await settled(deployment, questions[0], here)
+        assert (await is_asked(deployment, "U0ADA", "Approved")).words.count("Pay 1?")
+        assert direct(deployment, "U0ADA", "Pay 2?")[0].buttons[:2] == DECIDING
 
 
 async def test_who_decides_here_settles_it_for_everybody(deployment: Deployment) -> None:
