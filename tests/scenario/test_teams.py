@@ -123,10 +123,10 @@ async def test_missing_inputs_are_asked_for_with_errors_at_their_fields(in_teams
     await ada.say(ada.chat, "start form")
     asked = await in_teams.told(ada, "needs some more")
     dialog = dialog_of(await ada.press(asked, "Fill in..."))
-    filled = {"Topic": "tides", "Body": "long", "Count": "many"}
+    filled = {"Topic (required)": "tides", "Body (required)": "long", "Count (required)": "many"}
     wrong = dialog_of(await ada.submit(ada.chat, dialog, filled, "Start", of=asked))
     assert "must be a whole number" in words([wrong])
-    more = dialog_of(await ada.submit(ada.chat, wrong, {"Count": "3"}, "More...", of=asked))
+    more = dialog_of(await ada.submit(ada.chat, wrong, {"Count (required)": "3"}, "More...", of=asked))
     first = dialog_of(await ada.submit(ada.chat, more, {}, "Back", of=asked))
     assert {"tides", "long", 3} <= {each.get("value") for each in first["body"]}
     await ada.submit(ada.chat, first, {}, "Start", of=asked)
