@@ -268,6 +268,22 @@ async def test_what_is_asked_in_slack_is_decided_in_teams(
     assert in_teams.now(copy).labels == []
 
 
+async def test_what_was_asked_before_somebody_linked_is_decided_from_the_list(
+    teams_deployment: TeamsDeployment, in_teams: TeamsChannel
+) -> None:
+    in_slack, ada = teams_deployment.in_slack(), in_teams.ada
+    question = await in_slack.asked("ask moons")
+    await _link(in_teams, in_slack)
+    await ada.say(ada.chat, "status")
+    listed = await in_teams.told(ada, "Waiting for you")
+    assert "May moons go on?" in listed.words
+    dialog = dialog_of(await ada.press(listed, "Show 1"))
+    decided = await ada.submit(ada.chat, dialog, {}, "Approve", of=listed)
+    assert "Recorded" in words([dialog_of(decided)])
+    await in_slack.said(HEARD, question)
+    await in_slack.until(lambda: _saying(in_slack, question, "by Ada, in Teams"))
+
+
 async def test_a_run_whose_conversation_lost_the_app_is_decided_in_slack(
     teams_deployment: TeamsDeployment, in_teams: TeamsChannel
 ) -> None:
