@@ -56,9 +56,12 @@ def main(arguments: list[str]) -> int:
 
 def work(configured: Settings) -> int:
     """Be a worker until stopped or recycled; 1 if it broke, so that whoever supervises it starts another."""
-    from crews.worker.worker import serve  # imports the store's client, which the other commands don't need
+    from crews.worker.serving import End, serve  # imports the store's client, which other commands don't need
 
-    return 0 if asyncio.run(serve(configured)) else 1
+    end = asyncio.run(serve(configured))
+    if end is End.OUTDATED:
+        become(configured, project=configured.project)
+    return 1 if end is End.BROKEN else 0
 
 
 def list_crews(configured: Settings) -> int:

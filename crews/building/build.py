@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from crewai import LLM, Agent, Crew, Process, Task
 from crewai.flow.flow import Flow
 from crewai.llms.base_llm import BaseLLM
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from bot.core.crew import Crew as Card
 from bot.core.policy import Approvers
@@ -35,7 +35,7 @@ from crews.definitions.definition import (
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import Gates
 from crews.definitions.policies import Policies
-from crews.definitions.scripted import SCRIPTED, ScriptedLLM, read_script
+from crews.definitions.scripted import SCRIPTED, Script, ScriptedLLM, read_script
 from crews.definitions.tool_options import (
     declare,
     declare_entry,
@@ -44,7 +44,7 @@ from crews.definitions.tool_options import (
     import_class,
     make,
 )
-from crews.definitions.yaml_lines import Problem
+from crews.definitions.yaml_lines import Problem, Unreadable
 from crews.flows.human_feedback import feedback_spec_of
 from crews.human_input.arguments import Parameters
 from crews.human_input.ask_human import AskHuman
@@ -87,6 +87,16 @@ class YamlCrew:
     definition: Definition
     #: The model of crews that name none.
     default_model: str | None = None
+    #: The lines of the scripted model as they were read with the files; None: they are read for each run.
+    script: Script | None = None
+
+    @classmethod
+    def read(cls, definition: Definition, default_model: str | None) -> YamlCrew:
+        """The crew with its script, so that a later edit of it changes nothing."""
+        try:
+            return cls(definition, default_model, read_script(definition.folder))
+        except (Unreadable, ValidationError):  # Building the crew reports it, if it needs one.
+            return cls(definition, default_model)
 
     @property
     def name(self) -> str:
@@ -121,7 +131,7 @@ class YamlCrew:
                 check_gate(self.definition, self.gates, name, tool)
 
     def build(self, inputs: Inputs) -> Crew:
-        return _Builder(self.definition, self.default_model, inputs).crew()
+        return _Builder(self.definition, self.default_model, inputs, self.script).crew()
 
 
 @dataclass(frozen=True)
@@ -206,8 +216,11 @@ def _flow(of: str, flow: Flow[Any]) -> Flow[Any]:
 class _Builder:
     """Builds one crew. Models that its agents share are created once."""
 
-    def __init__(self, definition: Definition, default_model: str | None, inputs: Inputs) -> None:
+    def __init__(
+        self, definition: Definition, default_model: str | None, inputs: Inputs, script: Script | None
+    ) -> None:
         self._definition = definition
+        self._script = script
         self._default_model = default_model
         self._inputs = inputs
         self._models: dict[str, BaseLLM] = {}
@@ -285,7 +298,8 @@ class _Builder:
 
     def _new_model(self, name: str) -> BaseLLM:
         if name == SCRIPTED:
-            return ScriptedLLM.of(read_script(self._definition.folder), self._inputs)
+            script = self._script or read_script(self._definition.folder)
+            return ScriptedLLM.of(script, self._inputs)
         try:
             model: BaseLLM = LLM(model=name)
         except Exception as error:

@@ -72,7 +72,7 @@ def check(
     for name, definition in catalog.definitions.items():
         if name not in skipped:
             begins(name, str(definition.folder))
-            yield from _check_yaml(YamlCrew(definition, settings.model), seconds)
+            yield from yaml_findings(YamlCrew(definition, settings.model), seconds)
     factories = tuple(each for each in catalog.factories if each.name not in {*skipped, *catalog.definitions})
 
     def importing(entry: EntryPoint) -> None:
@@ -107,7 +107,8 @@ def _of(crew: str, problem: Problem) -> Finding:
 # ── folders of YAML ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_yaml(crew: YamlCrew, seconds: float) -> Iterator[Finding]:
+def yaml_findings(crew: YamlCrew, seconds: float) -> Iterator[Finding]:
+    """All mistakes of a crew in YAML, or that it is right. What it names is imported."""
     definition = crew.definition
     problems = [*_script(definition), *_references(crew, seconds)]
     if problems:

@@ -43,12 +43,12 @@ def offer(catalog: Catalog, settings: Settings) -> Offer:
     loaded = load(catalog, settings)
     for name, problem in loaded.problems.items():
         log.error("a crew can't be loaded", crew=name, problem=str(problem))
-    broken = [CrewProblem(name=_name_of(each), problem=str(each)) for each in catalog.problems]
+    broken = [CrewProblem(name=name_of(each), problem=str(each)) for each in catalog.problems]
     broken += [CrewProblem(name=name, problem=str(each)) for name, each in loaded.problems.items()]
     return Offer(loaded.crews, tuple(broken))
 
 
-def _name_of(problem: Problem) -> str:
+def name_of(problem: Problem) -> str:
     """The crew that a problem is about, or its file."""
     return problem.file.parent.name if problem.file.name in FILES else problem.file.name
 
@@ -61,7 +61,7 @@ def load(
     class_cache.install()  # before classes are decorated
     loaded = Loaded({}, {})
     for name, each in catalog.definitions.items():
-        crew = YamlCrew(each, settings.model)
+        crew = YamlCrew.read(each, settings.model)
         problem = _gates_problem(crew, settings.build_timeout)
         if problem is None:
             loaded.crews[name] = crew

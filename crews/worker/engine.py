@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from crews.run.lease import Lease
 from crews.run.store_proxy import StoreProxy
 
 if TYPE_CHECKING:
+    from crews.building.build import Blueprint
     from crews.building.offer import Offer
     from crews.worker.runtime import Runtime
 
@@ -73,6 +74,11 @@ class Engine:
         """End a run that is over, or another worker's."""
         loop, runtime = self._ready()
         loop.call_soon_threadsafe(runtime.stop, run_id)
+
+    def replace(self, crews: Mapping[str, Blueprint]) -> None:
+        """Use these crews for runs that are executed from now on."""
+        loop, runtime = self._ready()
+        loop.call_soon_threadsafe(runtime.replace, crews)
 
     def hand_back(self) -> None:
         """Park or give back all runs, each as soon as it can."""

@@ -13,7 +13,7 @@ import structlog
 from bot.core.ports import Fenced
 from bot.core.run import RunError
 from bot.core.text import valid
-from crews.building.build import Built
+from crews.building.build import Blueprint, Built
 from crews.crewai_adapter import kickoff
 from crews.crewai_adapter.human_input_provider import HumanInputProvider
 from crews.run import failures
@@ -72,6 +72,8 @@ class Execution:
 
     context: RunContext
     progress: Progress
+    #: The crew as it was when the run came here: edits are for runs that come later.
+    blueprint: Blueprint
     crew: Built | None = None
     #: CrewAI's tasks that were started in its course.
     tasks: list[Any] = field(default_factory=list)

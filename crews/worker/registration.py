@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Never
 
 from bot.core.crew import Crew, CrewProblem
@@ -35,6 +36,9 @@ class Registration:
         #: What is run here once it is loaded, and each crew's limit.
         self._limits: Mapping[str, int | None] = {}
         self._loaded = asyncio.Event()
+        #: Set when there is something to announce before it is time again.
+        self._changed = asyncio.Event()
+        self._retired = False
         #: Set once the crews were announced for the first time.
         self.announced = asyncio.Event()
 
@@ -44,13 +48,18 @@ class Registration:
         limits: Mapping[str, int | None],
         problems: Sequence[CrewProblem] = (),
     ) -> None:
-        """All crews are loaded: these, by name with the limit of each; and why others can't be run."""
+        """All crews are loaded, perhaps again: these, with their limits; and why others can't be run."""
         self._cards, self._limits, self._problems = cards, limits, problems
         self._loaded.set()
+        self._changed.set()
+
+    def retire(self) -> None:
+        """This worker claims no more, so it announces nothing: its successor may know other crews."""
+        self._retired = True
 
     async def renew(self) -> None:
         """Renew the worker's offer for another lease. Raises StoreUnavailable."""
-        if self._loaded.is_set() and not self._settings.alone:
+        if self._loaded.is_set() and not self._settings.alone and not self._retired:
             await self._store.queue.register_worker(self._worker, self._limits, self._settings.lease)
 
     async def announce(self) -> Never:
@@ -58,16 +67,20 @@ class Registration:
         source = self._source()
         while True:
             complete = self._loaded.is_set()
+            self._changed.clear()
             try:
-                await self._store.catalogue.announce(
-                    source, self._cards, complete=complete, problems=self._problems
-                )
+                if not self._retired:
+                    await self._store.catalogue.announce(
+                        source, self._cards, complete=complete, problems=self._problems
+                    )
             except StoreUnavailable as error:
                 self._outage.began(error)
                 await asyncio.sleep(STORE_RETRY_S)
             else:
                 self.announced.set()
-                await (asyncio.sleep(ANNOUNCE_INTERVAL_S) if complete else self._loaded.wait())
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(ANNOUNCE_INTERVAL_S if complete else None):
+                        await self._changed.wait()
 
     def _source(self) -> str:
         """What announces: this machine with its folders, or with the project."""

@@ -83,6 +83,10 @@ class Runtime:
         #: Stops listening to CrewAI's events; for what makes several of these in a process.
         self.close = bus_listeners.listen(self._executions)
 
+    def replace(self, blueprints: Mapping[str, Blueprint]) -> None:
+        """Runs that come from now on use these. Those of removed crews stay for claims under way."""
+        self._blueprints = {**self._blueprints, **blueprints}
+
     async def execute(self, claim: Claim, lease: Lease | None = None) -> None:
         """Execute a run and record how that ended. Never raises an Exception."""
         history = await self._readable(claim)
@@ -191,7 +195,7 @@ class Runtime:
         )
         context.gates = blueprint.gates
         KNOWN.add(blueprint.gates)
-        execution = Execution(context, progress)
+        execution = Execution(context, progress, blueprint)
         if self._stopping:
             context.hand_back()
         self._executions[claim.run.id] = execution
@@ -217,7 +221,7 @@ class Runtime:
 
     async def _executed(self, execution: Execution) -> Ending:
         context = execution.context
-        blueprint = self._blueprints[context.claim.run.crew.name]
+        blueprint = execution.blueprint
         execution.enter(HumanInputProvider(context, blueprint.review_rounds))
         built = await self.built(execution, blueprint)
         if built is None or isinstance(built, Raised) or context.stopped is not None:

@@ -6,12 +6,10 @@ Everything here runs on the control loop, in the main thread, which a blocked cr
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +24,12 @@ from bot.processes import garbage
 from bot.processes.worker_process import Lifeline
 from bot.settings import Settings
 from bot.store.clock import keep_time
-from bot.store.open import open_configured
-from crews.definitions.catalog import Catalog, read
+from crews.definitions.catalog import Catalog
 from crews.projects.offering import offer_of
 from crews.run.folder import Folders
 from crews.run.lease import Lease
 from crews.run.store_proxy import StoreProxy
+from crews.worker.edits import Edits
 from crews.worker.engine import Engine
 from crews.worker.isolation import Isolation
 from crews.worker.outage import Outage
@@ -100,6 +98,14 @@ class Worker:
         self._max_leaked_threads = settings.leaked_threads
         self._stopping = asyncio.Event()
         self._broken = False
+        #: Of the crews that it claims runs of; changed in place.
+        self._names: list[str] = []
+        self._edits = Edits(settings, self._use_edited)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the code of its crews was edited, so that another process has to run them."""
+        return self._edits.outdated
 
     def stop(self) -> None:
         """Claim no more; what is held gets `settings.drain` seconds."""
@@ -125,30 +131,41 @@ class Worker:
         return not self._broken
 
     async def _live(self, group: asyncio.TaskGroup) -> None:
+        if not self._settings.alone:
+            await self._edits.begin()
         loading = asyncio.create_task(self._engine.start())
         if not await self._unless_stopped(loading):
             return
         offer = await loading
-        blueprints = offer.crews
-        limits = {name: blueprint.limits.runs for name, blueprint in blueprints.items()}
-        self._slots.limits = {name: most for name, most in limits.items() if most is not None}
-        self._registration.loaded(
-            [blueprint.card() for blueprint in blueprints.values()], limits, offer.problems
-        )
+        self._use(offer)
         garbage.calm()
-        log.info("ready", worker=self._id, crews=sorted(blueprints))
+        log.info("ready", worker=self._id, crews=self._names)
         with suppress(StoreUnavailable):  # The next heartbeat reports it.
             await self._registration.renew()
-        names = sorted(blueprints)
         watching = group.create_task(self._watch())
+        following = group.create_task(self._edits.follow(offer))
         isolation = Isolation(self._settings, self._store, self._id, self._stopping)
-        isolating = None if self._settings.alone else group.create_task(isolation.keep(names))
-        await self._claim(names)
+        isolating = None if self._settings.alone else group.create_task(isolation.keep(self._names))
+        await self._claim(self._names)
+        self._registration.retire()
+        following.cancel()
         await self._drain()
         watching.cancel()
         if isolating is not None:
             self._stopping.set()
             await asyncio.wait({isolating})
+
+    def _use(self, offer: Offer) -> None:
+        """Offer these crews from now on."""
+        limits = {name: blueprint.limits.runs for name, blueprint in offer.crews.items()}
+        self._slots.limits = {name: most for name, most in limits.items() if most is not None}
+        cards = [blueprint.card() for blueprint in offer.crews.values()]
+        self._registration.loaded(cards, limits, offer.problems)
+        self._names[:] = sorted(offer.crews)
+
+    def _use_edited(self, offer: Offer) -> None:
+        self._engine.replace(offer.crews)
+        self._use(offer)
 
     def _load(self) -> Offer:
         if self._settings.project is not None:
@@ -203,11 +220,14 @@ class Worker:
         """
         if self._engine.leaked_threads >= self._max_leaked_threads:
             return await self._replaced()
-        if self._claimed < self._settings.recycle_after:
-            return False
+        if self.outdated:
+            return not self._held if self._lifeline is None else await self._may_retire(self._lifeline)
+        if self._edits.keeps_last_good:  # Nobody else can run what it runs.
+            self._most = max(self._most, self._claimed + self._settings.recycle_after)
         if self._lifeline is None or self._settings.alone:
-            return not self._held or self._claimed >= self._most
-        if self._claimed < self._most:
+            enough = self._claimed >= self._settings.recycle_after
+            return self._claimed >= self._most or (enough and not self._held)
+        if self._claimed < max(self._most, self._settings.recycle_after):
             return False
         retires = await self._may_retire(self._lifeline)
         if not retires:
@@ -362,45 +382,3 @@ class Worker:
         except Fenced:
             return  # The run has already left this worker.
         log.warning("given back at an unfinished step, since the worker ends", run_id=claim.run.id)
-
-
-async def serve(settings: Settings) -> bool:
-    """Be a worker until SIGTERM, SIGINT or recycling; False if it broke. Raises SettingsError."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    lifeline = Lifeline(settings.drain + RELEASE_TIMEOUT_S) if settings.worker_id is not None else None
-    known = read(settings.crew_dirs) if settings.project is None else Catalog()
-    for problem in known.problems:
-        log.error("a crew's definition is broken", problem=str(problem))
-    async with _store(settings, stopped) as store:
-        if store is not None:
-            worker = Worker(settings, store, Feed(), known, lifeline)
-            telling = asyncio.create_task(_tell(worker, stopped))
-            sound = await worker.run()
-            telling.cancel()
-            return sound
-    return True
-
-
-async def _tell(worker: Worker, stopped: asyncio.Event) -> None:
-    await stopped.wait()
-    worker.stop()
-
-
-@asynccontextmanager
-async def _store(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[Store | None]:
-    """The store, however long it takes to come up; None if we are stopped before."""
-    outage = Outage()
-    async with AsyncExitStack() as stack:
-        while not stopped.is_set():
-            try:
-                store = await stack.enter_async_context(open_configured(settings))
-            except StoreUnavailable as error:
-                outage.began(error)
-                await asyncio.sleep(STORE_RETRY_S)
-            else:
-                yield store
-                return
-        yield None

@@ -1,0 +1,118 @@
+"""The files that a worker's crews are made from, and which of them were edited."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import bot
+import crewdeck
+import crews
+from bot.core.project import Project
+from bot.settings import Settings
+from crews.definitions.catalog import FILES
+from crews.definitions.policies_file import FILE as POLICIES
+from crews.projects.discovery import SKIPPED, discover
+
+CREW_FILES = (*FILES, "script.yaml")
+SUFFIXES = frozenset({".py", ".yaml", ".yml", ".jsonc"})
+"""Of a project's files. Others, such as JSON, may be what its runs write."""
+NAMES = frozenset({"crew.json", "pyproject.toml", ".env"})
+MAX_FILES = 5000
+"""Of a project."""
+
+Stamps = Mapping[str, tuple[int, int]]
+"""By path: when a file was changed (ns), and its size."""
+
+
+class WatchedFiles:
+    """The files of a worker's crews. Methods read folders, so they are called in a thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folders = settings.crew_dirs
+        self._project = settings.project
+        self._declared = _files_of(settings.project) if settings.project is not None else ()
+        self._modules: set[str] = set()
+        self._seen = 0
+
+    def stamps(self) -> dict[str, tuple[int, int]]:
+        """The state of each file that is there now."""
+        found: dict[str, tuple[int, int]] = {}
+        for path in (*self._own(), *self._imported()):
+            try:
+                status = os.stat(path)  # noqa: PTH116 - called for every file, every second
+            except OSError:
+                continue
+            found[path] = (status.st_mtime_ns, status.st_size)
+        return found
+
+    def edited(self, before: Stamps, now: Stamps) -> set[str]:
+        """What was changed, added or removed. A module that was only imported since is no edit."""
+        own = set(self._own())
+        changed = {path for path in before.keys() & now.keys() if before[path] != now[path]}
+        return (
+            changed
+            | (before.keys() - now.keys())
+            | {path for path in now.keys() - before.keys() if path in own}
+        )
+
+    def _own(self) -> Iterator[str]:
+        if self._project is not None:
+            yield from _in_project(Path(self._project.root))
+            yield from self._declared
+            return
+        for folder in self._folders:
+            yield str(folder / POLICIES)
+            try:
+                homes = [each.path for each in os.scandir(folder) if each.is_dir()]
+            except OSError:
+                continue
+            yield from (os.path.join(home, name) for home in homes for name in CREW_FILES)  # noqa: PTH118 - as above
+
+    def _imported(self) -> set[str]:
+        """The files of modules that authors wrote: neither Python's, nor installed, nor Crewdeck's."""
+        if len(sys.modules) != self._seen:
+            self._seen = len(sys.modules)
+            files = (getattr(each, "__file__", None) for each in tuple(sys.modules.values()))
+            self._modules = {each for each in files if isinstance(each, str) and _is_authors(each)}
+        return self._modules
+
+
+_OTHERS = tuple(
+    f"{os.path.realpath(each)}{os.sep}"
+    for each in {
+        *(
+            path
+            for name, path in sysconfig.get_paths().items()
+            if name in {"stdlib", "platstdlib", "purelib", "platlib"}
+        ),
+        *site.getsitepackages(),
+        *(str(Path(each.__file__ or "").parent) for each in (bot, crews, crewdeck)),
+    }
+)
+"""Folders whose modules no author of crews edits."""
+
+
+def _is_authors(file: str) -> bool:
+    return file.endswith(".py") and not os.path.realpath(file).startswith(_OTHERS)
+
+
+def _in_project(root: Path) -> Iterator[str]:
+    looked_at = 0
+    for folder, folders, files in os.walk(root):
+        folders[:] = [each for each in folders if each not in SKIPPED and not each.startswith(".")]
+        for name in files:
+            looked_at += 1
+            if looked_at > MAX_FILES:
+                return
+            if name in NAMES or os.path.splitext(name)[1] in SUFFIXES:  # noqa: PTH122 - as above
+                yield os.path.join(folder, name)  # noqa: PTH118 - as above
+
+
+def _files_of(project: Project) -> tuple[str, ...]:
+    """What its crews and flows are declared in, whatever the suffix."""
+    return tuple(str(each.file) for each in discover(project).candidates)
