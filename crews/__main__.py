@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,6 +25,8 @@ from crews.projects.offering import offer_of
 
 USAGE = "usage: python -m crews worker | list | check [--skip=CREW ...] [FOLDER ...]"
 SKIP = "--skip="
+PLACE = re.compile(r"(?P<file>/[^:\n]+):(?P<line>\d+): (?P<message>.+)", re.DOTALL)
+"""The beginning of a problem that has a place."""
 
 
 def main(arguments: list[str]) -> int:
@@ -98,8 +101,13 @@ def _check_project(configured: Settings, project: Project) -> int:
     for name in offer.crews:
         _print({"crew": name, "severity": "ok", "code": "", "message": "", "remedy": "", **nowhere})
     for each in offer.problems:
-        broken = {"crew": each.name, "severity": "error", "code": "crew_broken"}
-        _print({**broken, "message": each.problem, "remedy": each.remedy, **nowhere})
+        found = {"crew": each.name, "severity": "error", "code": "crew_broken", **nowhere}
+        if place := PLACE.match(each.problem):
+            where = {"file": place["file"], "line": int(place["line"]), "message": place["message"]}
+        else:
+            where = {"message": each.problem}
+        remedy = each.remedy or "Correct it; docs/projects.md describes it."
+        _print({**found, **where, "remedy": remedy})
     return 0
 
 

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bot.commands.catalogue import check_crews
+from bot.commands.catalogue import check_crews, check_project
 from bot.commands.table import many, say
 from bot.core.text import terminal_safe
+from bot.processes.projects import find_all
 from bot.settings import Settings
 
+CREW_FILES = ("crew.yaml", "agents.yaml", "tasks.yaml")
 KEYS = ("file", "line", "column", "key", "severity", "code", "message", "remedy", "crew")
 """What each finding has in JSON, in this order."""
 
@@ -23,13 +25,34 @@ def check(settings: Settings, folders: Sequence[str], *, as_json: bool) -> int:
 
     Raises SettingsError if they can't be checked at all.
     """
-    records = [record for record in check_crews(settings, folders) if "crew" in record]
+    records = [record for record in _records(settings, folders) if "crew" in record]
     found = sorted((each for each in records if each["severity"] != "ok"), key=_order)
     if as_json:
         sys.stdout.write(f"{json.dumps([{key: each[key] for key in KEYS} for each in found], indent=2)}\n")
     else:
         _print(found, crews=len({record["crew"] for record in records}))
     return 1 if any(each["severity"] == "error" for each in found) else 0
+
+
+def _records(settings: Settings, named: Sequence[str]) -> list[dict[str, Any]]:
+    """The findings about what was named: folders of crews together, and each project in its environment."""
+    folders = [each for each in named if _has_crews(Path(each).expanduser())]
+    projects = find_all([each for each in named if each not in folders] if named else settings.projects)
+    records = check_crews(settings, folders) if folders or not named else []
+    for project in projects:
+        records += check_project(settings, project)
+    return records
+
+
+def _has_crews(folder: Path) -> bool:
+    """Whether it is a crew, or a folder of crews, in YAML; otherwise it is a project."""
+    if any((folder / file).is_file() for file in CREW_FILES):
+        return True
+    try:
+        homes = [each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")]
+    except OSError:
+        return False
+    return any((home / file).is_file() for home in homes for file in CREW_FILES)
 
 
 def _order(record: dict[str, Any]) -> tuple[object, ...]:

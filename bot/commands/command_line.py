@@ -155,7 +155,7 @@ def crews() -> int:
 def check(
     folders: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FOLDER", help="a crew, or a folder of crews; without: all crews"),
+        typer.Argument(metavar="FOLDER", help="a crew, a folder of crews, or a project; without: all"),
     ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="print a JSON array, for editors")] = False,
@@ -180,7 +180,7 @@ def new_crew(
 
 @command(app, name="schema")
 def print_schema(
-    name: Annotated[str, typer.Argument(help="crew, agents, tasks, policies or script")] = "crew",
+    name: Annotated[str, typer.Argument(help="crew, agents, tasks, policies, script or crewdeck")] = "crew",
 ) -> int:
     """Print the JSON Schema of a file of crews, for editors."""
     from bot.commands.new import schema

@@ -13,7 +13,7 @@ from bot.settings import Settings
 from crews.building.build import Blueprint, YamlCrew
 from crews.building.importing import Bounded, import_all, refused
 from crews.building.offer import Offer
-from crews.crewai_adapter import class_cache
+from crews.crewai_adapter import class_cache, project_config
 from crews.crewai_adapter.openai import build_response_models
 from crews.definitions.catalog import FILES, Catalog
 from crews.definitions.exceptions import CrewBroken
@@ -59,6 +59,7 @@ def load(
     """All crews that can be loaded. YAML goes before Python. `begins` is called before each import."""
     build_response_models()
     class_cache.install()  # before classes are decorated
+    project_config.install()  # likewise
     loaded = Loaded({}, {})
     for name, each in catalog.definitions.items():
         crew = YamlCrew.read(each, settings.model)

@@ -14,6 +14,7 @@ from crews.crewai_adapter import (
     llm,
     openai,
     output_files,
+    project_config,
     rpm,
     tool_hooks,
     tools,
@@ -34,6 +35,7 @@ PATCHES = (
     openai,
     bus,
     class_cache,
+    project_config,
 )
 
 

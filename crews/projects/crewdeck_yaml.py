@@ -15,7 +15,7 @@ from crews.definitions import yaml_lines
 from crews.definitions.catalog import AS_WRITTEN
 from crews.definitions.definition import CrewFile
 from crews.definitions.entry import Text
-from crews.definitions.policies import ApproverSpec, Policies, approver_spec
+from crews.definitions.policies import ApproverSpec, Policies, Written, approver_spec
 from crews.definitions.policies_file import read_policies
 from crews.definitions.validation import validated
 from crews.definitions.yaml_lines import Document, Location, Problem, Unreadable
@@ -24,19 +24,25 @@ FILE = "crewdeck.yaml"
 CREWS = "crews"
 
 
+OF_THE_CODE = ("model", "process")
+"""Keys of `crew.yaml` that say what a project's own code says."""
+
+
 class ProjectCrewEntry(CrewFile):
     """What the file says of one crew: the keys of `crew.yaml`, but for those that its code has."""
 
     title: str = ""
-    #: What people call it; without, it is named after the project or its class.
     name: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)] = None
-    #: Who reviews tasks with `human_input`, by the names of the tasks; others are reviewed by the approvers.
-    reviewers: dict[Text, Annotated[ApproverSpec, BeforeValidator(approver_spec)]] = Field({})
+    """What people call it; if left out, it is named after the project or its class."""
+    reviewers: dict[
+        Text, Annotated[ApproverSpec, BeforeValidator(approver_spec, json_schema_input_type=Written)]
+    ] = Field({})
+    """Who reviews tasks with `human_input`, by their names; of others the approvers are the reviewers."""
 
     @model_validator(mode="before")
     @classmethod
     def _has_no_keys_of_code(cls, written: Any) -> Any:  # noqa: ANN401 - as it was read
-        for key in ("model", "process"):
+        for key in OF_THE_CODE:
             if isinstance(written, Mapping) and key in written:
                 raise ValueError(f"`{key}` is for crews in YAML; this one has it in its own code")
         return written

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -276,3 +277,20 @@ async def test_without_folders_all_crews_are_checked_and_no_store_is_needed(tmp_
         "announcement",
     }
     assert not (tmp_path / "data" / "valkey").exists()
+
+
+@pytest.mark.slow
+async def test_a_project_is_checked_like_crews(tmp_path: Path) -> None:
+    project = tmp_path / "press"
+    shutil.copytree(Path(__file__).parents[2] / "projects" / "newsroom", project)
+    source = project / "src" / "newsroom" / "crew.py"
+    source.write_text(source.read_text().replace("class Newsroom:", "class Newsroom(:"))
+    line = source.read_text().splitlines().index("class Newsroom(:") + 1
+    crew(tmp_path, crew=CREW + "titel: x\n")
+    status, told = await crewdeck(tmp_path, "check", "--json", "press", "crews")
+    assert status == 1
+    assert {(each["file"], each["line"], each["crew"]) for each in json.loads(told)} == {
+        (str(source), line, "newsroom"),
+        (str(tmp_path / "crews" / "tides" / "crew.yaml"), 8, "tides"),
+    }
+    assert (await crewdeck(tmp_path, "check", "nowhere"))[0] == 2

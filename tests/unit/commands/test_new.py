@@ -7,10 +7,10 @@ import pytest
 
 from bot.commands.new import new, schema
 from bot.core.errors import SettingsError
-from crews.definitions import schemas
 from crews.definitions.catalog import read
 from crews.definitions.scripted import script_problems
 from crews.definitions.yaml_lines import read as read_yaml
+from crews.projects import schemas
 
 
 @pytest.mark.parametrize("name", ["hello", "Hello-World_2", "2024", "on", "a"])
@@ -76,7 +76,7 @@ def test_schemas_are_printed(name: str, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_an_unknown_schema_names_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match="agents, crew, policies, script, tasks"):
+    with pytest.raises(SettingsError, match="agents, crew, crewdeck, policies, script, tasks"):
         schema("crews")
 
 

@@ -7,8 +7,9 @@ import jsonschema_rs
 import pytest
 
 from bot.settings import shipped
-from crews.definitions import schemas, yaml_lines
+from crews.definitions import yaml_lines
 from crews.definitions.catalog import FILES, read
+from crews.projects import schemas
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 CONFIG = shipped("config")
@@ -29,7 +30,7 @@ def crew(**more: Any) -> dict[str, Any]:
 
 def test_the_files_hold_what_the_models_say() -> None:
     files = {each.name: each.read_text(encoding="utf-8") for each in (CONFIG / schemas.FOLDER).iterdir()}
-    # If this fails: python -m crews.definitions.schemas
+    # If this fails: python -m crews.projects.schemas
     assert files == {f"{name}.schema.json": schemas.text(name) for name in schemas.names()}
 
 
@@ -72,6 +73,10 @@ def test_every_crew_that_can_be_read_is_right_for_editors_too(home: Path) -> Non
         ("policies", {"polices": {}}, ""),
         ("policies", {"policies": {"pay": {"whom": ["anyone"]}}}, "policies/pay"),
         ("script", {"write": [{"sya": "x"}]}, "write/0"),
+        ("crewdeck", {"model": "openai/gpt-5.4-mini"}, ""),
+        ("crewdeck", {"inputs": {"topic": {"type": "strin"}}}, "inputs/topic/type"),
+        ("crewdeck", {"reviewers": {"write": {}}}, "reviewers/write"),
+        ("crewdeck", {"crews": {"Blog": {"process": "sequential"}}}, "crews/Blog"),
     ],
 )  # fmt: skip
 def test_mistakes_are_seen_in_the_editor(name: str, content: object, where: str) -> None:
@@ -99,6 +104,14 @@ def test_mistakes_are_seen_in_the_editor(name: str, content: object, where: str)
 )
 def test_every_way_to_write_it_is_right_for_editors(more: dict[str, Any]) -> None:
     assert refused("crew", crew(**more)) == []
+
+
+OF_PROJECTS = sorted(REPOSITORY.glob("tests/projects/*/crewdeck.yaml"))
+
+
+@pytest.mark.parametrize("file", OF_PROJECTS, ids=lambda each: each.parent.name)
+def test_what_projects_say_is_right_for_editors_too(file: Path) -> None:
+    assert refused("crewdeck", yaml_lines.read(file).content) == []
 
 
 def test_editors_can_show_what_each_key_of_a_crew_is_for() -> None:

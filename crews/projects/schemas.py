@@ -1,7 +1,7 @@
-"""JSON Schemas of the files in a crew's folder, made from the models that read them.
+"""JSON Schemas of the files of crews and projects, made from the models that read them.
 
 `config/schemas/` holds them as files, for editors, and a test keeps both alike: `python -m
-crews.definitions.schemas` writes them anew. A schema accepts everything that the models accept; `crewdeck
+crews.projects.schemas` writes them anew. A schema accepts everything that the models accept; `crewdeck
 check` finds more.
 """
 
@@ -11,13 +11,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from bot.settings import shipped
 from crews.definitions.definition import AgentEntry, CrewFile, TaskEntry
 from crews.definitions.entry import Entry, Text
 from crews.definitions.policies import PolicyEntry
 from crews.definitions.scripted import Script
+from crews.projects.crewdeck_yaml import OF_THE_CODE, ProjectCrewEntry, ProjectFile
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 """The dialect that editors' YAML extensions know best."""
@@ -30,8 +31,8 @@ PLAIN = ["string", "number", "boolean"]
 class _PoliciesFile(Entry):
     """`policies.yaml`; `policies_file.py` reads it, entry by entry."""
 
-    groups: dict[str, list[Text]] = {}
-    policies: dict[str, PolicyEntry] = {}
+    groups: dict[str, list[Text]] = Field({})
+    policies: dict[str, PolicyEntry] = Field({})
 
 
 _KINDS: Mapping[str, tuple[str, Any]] = {
@@ -40,6 +41,7 @@ _KINDS: Mapping[str, tuple[str, Any]] = {
     "tasks": ("tasks.yaml: the tasks of a crew, by name, in their order", dict[str, TaskEntry]),
     "policies": ("policies.yaml: groups and policies for all crews of its folder", _PoliciesFile),
     "script": ("script.yaml: the lines of the scripted model, by task", Script),
+    "crewdeck": ("crewdeck.yaml: what Crewdeck can't see of a project's crews", ProjectFile),
 }
 
 
@@ -53,6 +55,10 @@ def schema(name: str) -> dict[str, Any]:
     title, kind = _KINDS[name]
     made = TypeAdapter(kind).json_schema(ref_template="#/definitions/{model}")
     made["definitions"] = made.pop("$defs", {})
+    if kind is ProjectFile:
+        for each in (made, made["definitions"][ProjectCrewEntry.__name__]):
+            for key in OF_THE_CODE:
+                del each["properties"][key]
     return {"$schema": DRAFT, **_tidy(made), "title": title}
 
 
