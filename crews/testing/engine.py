@@ -183,6 +183,9 @@ class _Answering:
                 self.problem += f" It has {', '.join(map(str, self.left))}, meant for other questions."
             return
         self.left.remove(found)
+        if found.action is Action.EXPIRE and question.deadline.after is None:
+            self.problem = f"expire() can't be: the crew gives no deadline to {AskedQuestion(question)}"
+            return
         if found.action is Action.EXPIRE:
             await questions.expire(question)
             return

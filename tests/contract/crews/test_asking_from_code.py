@@ -6,6 +6,7 @@ The worker parks each run as soon as it waits, so what a flow asks is asked agai
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -16,6 +17,8 @@ import crewdeck
 from bot.core import ids
 from bot.core.question import Question, QuestionKind
 from bot.core.run import Run
+from crewdeck.testing import call as tool
+from crewdeck.testing import expire, reject, reply, run_crew, submit
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.faults.fork_server import ForkServer
@@ -64,20 +67,6 @@ async def test_a_tool_asks_in_the_name_of_its_agent(people: Deployment, model: L
     assert await people.result(run) == "paid: ApprovalResult(approved=True, comment='', by='Ada')"
 
 
-async def test_words_and_rejections_are_no_approvals(people: Deployment, model: LoopbackModel) -> None:
-    model.script("unpaid", [call("pay", amount=5), call("pay", amount=6), say("{last}")])
-    run = await people.start("pays", prompt="[[unpaid]]")
-    await people.submit(await asked(people, run, "Whom?"), {"customer": "Bo", "amount": 5})
-    await people.say(await asked(people, run, "Pay 5 to Bo?"), "yes, go ahead")
-    await people.submit(await asked(people, run, "Whom?"), {"customer": "Cy", "amount": 6})
-    await people.reject(await asked(people, run, "Pay 6 to Cy?"), "too much")
-    assert await people.result(run) == (
-        "not paid: ApprovalResult(approved=False, comment='too much', by='Ada')"
-    )
-    said = "not paid: ApprovalResult(approved=False, comment='yes, go ahead', by='Ada')"
-    assert said in json.dumps(model.requests[-1].body)
-
-
 async def test_a_flow_gets_its_answers_typed_from_its_journal_as_well(people: Deployment) -> None:
     run = await people.start("asks", prompt="-")
     words = await asked(people, run, "What?")
@@ -102,71 +91,93 @@ async def test_a_flow_gets_its_answers_typed_from_its_journal_as_well(people: De
     assert len(await people.store.questions.list(run.id)) == 7, "nobody was asked twice"
 
 
-async def test_a_choice_may_be_answered_in_words(people: Deployment) -> None:
-    run = await people.start("asks", prompt="-")
-    await people.say(await asked(people, run, "What?"), "tides")
-    await people.say(await asked(people, run, "Which tone?"), "neither of them")
-    await people.reject(await asked(people, run, "How much?"), "ask Bob")
-    over = await people.over(run)
-    assert over.error is not None
+# ── in one process ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def box(name: str) -> Any:  # noqa: ANN401 - a factory
+    """A factory of the module that the worker imports, too; it needs crewai."""
+    return getattr(importlib.import_module(BOX), name)
+
+
+def test_words_and_rejections_are_no_approvals() -> None:
+    result = run_crew(
+        box("pays"),
+        {"prompt": "-"},
+        model=[tool("pay", amount=5), tool("pay", amount=6), "Done."],
+        people=[
+            submit({"customer": "Bo", "amount": 5}, to="Whom?"),
+            reply("yes, go ahead", to="Pay 5 to Bo?"),
+            submit({"customer": "Cy", "amount": 6}, to="Whom?"),
+            reject("too much", to="Pay 6 to Cy?"),
+        ],
+    )
+    assert [each.result for each in result.calls_of("pay")] == [
+        "not paid: ApprovalResult(approved=False, comment='yes, go ahead', by='Ada')",
+        "not paid: ApprovalResult(approved=False, comment='too much', by='Ada')",
+    ]
+    assert "comment='yes, go ahead'" in result.model_calls[1].prompt
+
+
+def test_a_choice_may_be_answered_in_words() -> None:
+    people = [reply("tides", to="What?"), reply("neither of them"), reject("ask Bob", to="How much?")]
+    result = run_crew(box("asks"), {"prompt": "-"}, people=people)
+    assert result.error is not None
     said = "Ada declined to fill in the form. Their words: ask Bob"
-    assert (over.error.code, over.error.message) == ("not_answered", said)
-    events = [event.body for event in await people.events(run) if event.body.type == "human_input_completed"]
-    assert len(events) == 3
+    assert (result.error.code, result.error.message) == ("not_answered", said)
+    assert [each["type"] for each in result.events].count("human_input_completed") == 3
 
 
-async def test_what_the_model_refuses_is_asked_again_with_what_was_filled_in(people: Deployment) -> None:
-    run = await people.start("fills_in", prompt="-")
-    first = await people.question(run)
+def test_what_the_model_refuses_is_asked_again_with_what_was_filled_in() -> None:
+    result = run_crew(
+        box("fills_in"),
+        {"prompt": "-"},
+        people=[
+            submit({"customer": "nobody", "amount": 120.5}),
+            submit({"customer": "Bo", "amount": 120.5}),
+            submit({"customer": "Bo", "amount": 120.5, "due": "2026-03-31"}),
+        ],
+    )
+    first, second, third = result.questions
     assert (first.prompt, first.context) == ("What is ordered?", "For the shop.")
     assert [(field.name, field.title, field.default) for field in first.form] == [
         ("customer", "Customer", None),
         ("amount", "How much?", None),
         ("due", "Due", None),
     ]
-    await people.submit(first, {"customer": "nobody", "amount": 120.5})
-    second = await again(people, run, first)
     assert second.context == "For the shop.\nThis was not accepted:\n- Customer: is no customer"
     assert {field.name: field.default for field in second.form} == {
         "customer": "nobody",
         "amount": 120.5,
         "due": None,
     }
-    await people.submit(second, {"customer": "Bo", "amount": 120.5})
-    third = await again(people, run, second)
     assert third.context == "For the shop.\nThis was not accepted:\n- large orders have a due date"
-    await people.submit(third, {"customer": "Bo", "amount": 120.5, "due": "2026-03-31"})
-    ordered = "Order(customer='Bo', amount=Decimal('120.5'), due=datetime.date(2026, 3, 31))"
-    assert await people.result(run) == ordered
+    assert result.output == "Order(customer='Bo', amount=Decimal('120.5'), due=datetime.date(2026, 3, 31))"
 
 
-async def again(people: Deployment, run: Run, before: Question) -> Question:
-    """The question that is asked after another one."""
-    while True:
-        question = await people.question(run)
-        if question.id != before.id:
-            return question
-        await asyncio.sleep(0.02)
+def test_a_form_that_is_never_right_is_given_up() -> None:
+    people = [submit({"customer": "nobody", "amount": number}) for number in range(5)]
+    result = run_crew(box("fills_in"), {"prompt": "-"}, people=people)
+    assert result.output == "not answered: Asked 5 times, and what was filled in was never right."
 
 
-async def test_a_form_that_is_never_right_is_given_up(people: Deployment) -> None:
-    run = await people.start("fills_in", prompt="-")
-    question = await people.question(run)
-    for number in range(5):
-        await people.submit(question, {"customer": "nobody", "amount": number})
-        if number < 4:
-            question = await again(people, run, question)
-    assert await people.result(run) == (
-        "not answered: Asked 5 times, and what was filled in was never right."
-    )
+def test_a_declined_form_raises_what_people_said() -> None:
+    result = run_crew(box("fills_in"), {"prompt": "-"}, people=[reject("Ask Bob")])
+    assert result.output == "not answered: Ada declined to fill in the form. Their words: Ask Bob"
 
 
-async def test_a_declined_form_raises_what_people_said(people: Deployment) -> None:
-    run = await people.start("fills_in", prompt="-")
-    await people.reject(await people.question(run), "Ask Bob")
-    assert await people.result(run) == (
-        "not answered: Ada declined to fill in the form. Their words: Ask Bob"
-    )
+def test_a_model_is_told_that_people_declined() -> None:
+    people = [reject("Ask Bob", to="Whom?")]
+    result = run_crew(box("pays"), {"prompt": "-"}, model=[tool("pay", amount=5), "Undone."], people=people)
+    told = "Ada declined to fill in the form. Their words: Ask Bob"
+    assert told in result.model_calls[1].prompt
+    assert len(result.questions) == 1
+
+
+def test_a_passed_deadline_is_no_answer() -> None:
+    result = run_crew(box("impatient"), {"prompt": "-"}, people=[expire(), expire(), expire()])
+    nobody = "Nobody answered before the deadline."
+    rejected = "ApprovalResult(approved=False, comment='No answer before the deadline.', by=None)"
+    assert result.output == f"{rejected} / {nobody} / {nobody}"
 
 
 # ── without a run ───────────────────────────────────────────────────────────────────────────────────────────
@@ -211,18 +222,3 @@ async def test_an_approval_that_was_not_awaited_is_none() -> None:
         await asyncio.create_task(crewdeck.approve_async("Pay?"))
     assert not crewdeck.ApprovalResult(approved=False, comment="yes")
     assert crewdeck.ApprovalResult(approved=True)
-
-
-async def test_a_model_is_told_that_people_declined(people: Deployment, model: LoopbackModel) -> None:
-    model.script("undone", [call("pay", amount=5), say("{last}")])
-    run = await people.start("pays", prompt="[[undone]]")
-    await people.reject(await asked(people, run, "Whom?"), "Ask Bob")
-    assert "Ada declined to fill in the form. Their words: Ask Bob" in await people.result(run)
-    assert len(await people.store.questions.list(run.id)) == 1
-
-
-async def test_a_passed_deadline_is_no_answer(people: Deployment) -> None:
-    run = await people.start("impatient", prompt="-")
-    nobody = "Nobody answered before the deadline."
-    rejected = "ApprovalResult(approved=False, comment='No answer before the deadline.', by=None)"
-    assert await people.result(run) == f"{rejected} / {nobody} / {nobody}"

@@ -62,7 +62,12 @@ def crew_of(*tools: object, human_input: bool = False, llm: object = None) -> Cr
     return Crew(agents=[writer], tasks=[task])
 
 
-@register(title="Asks", inputs={"topic": {"required": True}}, main_input="topic")
+@register(
+    title="Asks",
+    inputs={"topic": {"required": True}},
+    main_input="topic",
+    questions={"approval": {"deadline": "2h"}},
+)
 def asks(_inputs: dict[str, Any]) -> Crew:
     return crew_of()
 
@@ -259,6 +264,7 @@ APPROVAL = call("ask_human", question="Go on?", kind="approval")
         ([APPROVAL, "Done."], [approve(as_="eve")], r"approve\(as_='eve'\) is refused \(not_allowed\)"),
         ([APPROVAL, "Done."], [approve(refused="stale")], r"counts, and the test says that it is refused"),
         ([APPROVAL, "Done."], [approve(), approve()], r"nobody was asked for the answer approve\(\)"),
+        ([call("ask_human", question="Q"), "Done."], [expire()], r"gives no deadline to text 'Q'"),
         (["Done.", "Again."], [], r"the model wasn't called for its answer Again\."),
         (
             [APPROVAL],
