@@ -53,7 +53,7 @@ def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
     release, *found = found
     assert (release["crewai"], release["state"]) == (PROVEN, "ok")
     by_name = {finding["crew"]: finding for finding in found}
-    sound = {name for name, finding in by_name.items() if finding["ok"]}
+    sound = {name for name, finding in by_name.items() if finding["severity"] == "ok"}
     assert sound == {
         *(
             "announcement",
@@ -74,11 +74,13 @@ def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
         "python",
         "steady",
     }
-    assert "unreadable/crew.yaml:9: on_deadlin" in by_name["unreadable"]["problem"]
+    wrong = by_name["unreadable"]
+    assert (Path(wrong["file"]).parts[-2:], wrong["line"]) == (("unreadable", "crew.yaml"), 9)
+    assert "on_deadlin" in wrong["key"]
     assert by_name["keyless"]["remedy"] == "Set OPENROUTER_API_KEY for the workers."
-    assert "Nowhere" in by_name["broken_tool"]["problem"]
-    assert "nothing_there" in by_name["missing"]["problem"]
-    assert all(finding["remedy"] for finding in found if not finding["ok"])
+    assert "Nowhere" in by_name["broken_tool"]["message"]
+    assert "nothing_there" in by_name["missing"]["message"]
+    assert all(finding["remedy"] for finding in found if finding["severity"] != "ok")
     assert key not in json.dumps(found)
 
 
