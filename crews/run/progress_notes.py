@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -16,8 +17,10 @@ from bot.core.errors import CrewdeckError
 from bot.core.event import RunProgress
 from bot.core.ports import Fenced
 from bot.core.text import valid
-from crews.run.session import RunSession
-from crews.run.store_proxy import StoreProxy
+
+if TYPE_CHECKING:  # They import crewai.
+    from crews.run.session import RunSession
+    from crews.run.store_proxy import StoreProxy
 
 log = structlog.get_logger(__name__)
 

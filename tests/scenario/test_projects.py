@@ -118,13 +118,16 @@ async def test_a_flow_with_two_crews_that_are_its_parts(on: ProjectDeployment) -
 async def test_knowledge_dotenv_and_kickoff_hooks_as_under_crewai_run(on: ProjectDeployment) -> None:
     crew = (await on.announced("help_center"))["help_center"]
     assert (crew.title, crew.main_input) == ("Help center", "letter")
-    result = await on.result(await on.start("help_center", letter="When are you open?"))
+    run = await on.start("help_center", letter="When are you open?")
+    result = await on.result(run)
     assert 'Answer the letter "When are you open?" and sign as The clerks' in result
     assert result.endswith("-- The clerks")
     prompts = [str(each.body["messages"]) for each in on.model.requests]
     assert any("On Fridays it closes at noon" in each for each in prompts)
     [logged] = [each for each in on.server.log if each.get("names") == ["CREWDECK_LEASE", "SLACK_BOT_TOKEN"]]
     assert logged["message"] == "Variables of the project's .env that its worker doesn't get"
+    [letter] = await on.store.files.list(run.id)
+    assert (letter.name, letter.path) == ("letter.md", "answers/letter.md")
 
 
 async def test_a_module_with_a_plain_crew_and_a_manager(on: ProjectDeployment) -> None:

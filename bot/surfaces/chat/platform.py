@@ -23,7 +23,7 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True)
-class Upload:
+class SharedFile:
     """A file to be shared."""
 
     name: str
@@ -68,7 +68,7 @@ class ChatPlatform(Protocol):
     async def open_direct(self, user_id: str) -> Conversation:
         """The direct messages with a person."""
 
-    async def upload(self, to: Conversation, file: Upload, *, run_id: str) -> None:
+    async def upload(self, to: Conversation, file: SharedFile, *, run_id: str) -> None:
         """Share a file of a run; in another way where the platform has no files in this conversation."""
 
     async def link_to(self, at: Posted) -> str:

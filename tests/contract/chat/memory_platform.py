@@ -10,7 +10,7 @@ from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Limits, Message
 from bot.surfaces.chat.places import Conversation
-from bot.surfaces.chat.platform import Capabilities, Priority, Upload
+from bot.surfaces.chat.platform import Capabilities, Priority, SharedFile
 
 #: Small enough that tests reach them.
 LIMITS = Limits(
@@ -79,7 +79,7 @@ class MemoryPlatform:
     async def open_direct(self, user_id: str) -> Conversation:
         return Conversation(f"direct-{user_id}")
 
-    async def upload(self, to: Conversation, file: Upload, *, run_id: str) -> None:
+    async def upload(self, to: Conversation, file: SharedFile, *, run_id: str) -> None:
         del run_id
         if to.channel in self.closed:
             raise Rejected("closed")

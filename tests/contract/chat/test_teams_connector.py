@@ -31,14 +31,14 @@ from bot.surfaces.chat.messages import (
     said,
 )
 from bot.surfaces.chat.places import Conversation
-from bot.surfaces.chat.platform import Priority, Upload
+from bot.surfaces.chat.platform import Priority, SharedFile
 from bot.surfaces.teams.connector.failures import RateLimited, Uncertain
 from bot.surfaces.teams.connector.platform import TeamsApp, TeamsPlatform, open_platform
 from tests.contract.examples import claimed
 from tests.loopback.teams import LoopbackTeams, Person
 
 HELLO = said("Hello")
-TIDES = Upload("result.md", b"# Tides", "The result")
+TIDES = SharedFile("result.md", b"# Tides", "The result")
 IN_CHAT = "&context=%7B%22contextType%22%3A%22chat%22%7D"
 TARGET = Target("run", "question").encode()
 
@@ -433,7 +433,7 @@ async def test_a_file_of_a_run_is_offered_as_long_as_its_run_is_there(
         file = stored_file("tides.bin", content)
         await store.files.attach(claim, file, content)
         offers = [
-            await platform.files.offer(Upload(file.name, content, file.name, file.id), claim.run.id)
+            await platform.files.offer(SharedFile(file.name, content, file.name, file.id), claim.run.id)
             for _ in range(2)
         ]
         wanted = [

@@ -136,6 +136,7 @@ async def test_a_download_is_never_shown_as_a_page(served: Served) -> None:
     assert got.headers["Content-Disposition"] == (
         "attachment; filename=\"_ber_gr__e.html\"; filename*=UTF-8''%C3%9Cber_gr%C3%B6%C3%9Fe.html"
     )
+    assert got.headers["Content-Type"] == "application/octet-stream"
     assert got.headers["X-Content-Type-Options"] == "nosniff"
     assert got.headers["Content-Security-Policy"].startswith("sandbox")
     assert got.headers["Content-Length"] == str(len(content))

@@ -71,3 +71,22 @@ def test_a_change_that_a_run_goes_on_with_is_a_line() -> None:
 
 def test_an_event_of_an_unknown_type_is_no_line() -> None:
     assert lines.of(parse('{"type":"crew_rested"}', "")) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ('{"type":"run_progress","text":"Fetched 3 of 10"}', "Fetched 3 of 10"),
+        (
+            '{"type":"file_attached","file_id":"f","name":"report.md","size":1536}',
+            "report.md  1.5 kB",
+        ),
+        (
+            '{"type":"file_refused","name":"big.bin","reason":"It is too large."}',
+            "big.bin can't be attached. It is too large.",
+        ),
+    ],
+)
+def test_progress_and_files_are_lines(event: str, said: str) -> None:
+    [line] = lines.of(parse(event, ""))
+    assert said in "".join(text for _, text in line)

@@ -9,7 +9,7 @@ from bot.core.event import FileAttached, FileRefused
 from bot.core.files import Files
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.delivery.thread import RunThread
-from bot.surfaces.chat.platform import Upload
+from bot.surfaces.chat.platform import SharedFile
 from bot.surfaces.chat.wording import run_messages
 
 log = structlog.get_logger(__name__)
@@ -39,5 +39,5 @@ class Attachments:
             log.warning("a file can't be read", run_id=thread.run.id, code=error.code)
             await thread.post(run_messages.file_elsewhere(thread.run.id, attached), name=name)
             return
-        file = Upload(attached.name, content, attached.description or attached.name, attached.file_id)
+        file = SharedFile(attached.name, content, attached.description or attached.name, attached.file_id)
         await thread.share(file, run_messages.file_elsewhere(thread.run.id, attached), name=name)

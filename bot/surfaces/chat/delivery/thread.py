@@ -15,7 +15,7 @@ from bot.surfaces.chat.failures import Rejected, ShutOut, Unrenderable
 from bot.surfaces.chat.message_keys import MOVED, Posted
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation
-from bot.surfaces.chat.platform import ChatPlatform, Priority, Upload
+from bot.surfaces.chat.platform import ChatPlatform, Priority, SharedFile
 from bot.surfaces.chat.wording import run_messages
 
 log = structlog.get_logger(__name__)
@@ -90,7 +90,7 @@ class RunMessages:
         if name in self.messages:
             return
         try:
-            file = Upload(file_name, content.encode(), title)
+            file = SharedFile(file_name, content.encode(), title)
             await self._platform.upload(to, file, run_id=self.run.id)
         except ShutOut:
             raise
@@ -191,7 +191,7 @@ class RunThread(RunMessages):
         """As `upload_to`, into the thread."""
         await self.upload_to(self.conversation, file_name, content, title, name=name)
 
-    async def share(self, file: Upload, otherwise: Message, *, name: str) -> None:
+    async def share(self, file: SharedFile, otherwise: Message, *, name: str) -> None:
         """Share a file of the run, once for each name; `otherwise` is said where it is refused.
 
         Raises Later, Rejected, Superseded.

@@ -26,7 +26,7 @@ from bot.surfaces.chat.failures import Later, PlatformFailure, Unrenderable
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Block, Form, Message, size
 from bot.surfaces.chat.places import Conversation
-from bot.surfaces.chat.platform import Capabilities, Priority, Upload
+from bot.surfaces.chat.platform import Capabilities, Priority, SharedFile
 from bot.surfaces.chat.rate_limiter import RateLimiter
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.renderer import (
@@ -127,7 +127,7 @@ class SlackApi:
             self._direct[user_id] = Conversation(str(answer["channel"]["id"]))
         return self._direct[user_id]
 
-    async def upload(self, to: Conversation, file: Upload, *, run_id: str) -> None:
+    async def upload(self, to: Conversation, file: SharedFile, *, run_id: str) -> None:
         """Share a file. Slack shows it a moment later."""
         del run_id
         await self._call(

@@ -16,7 +16,7 @@ from bot.core.ports import Memory
 from bot.core.value import Value
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.messages import Line, Link, Message, Untrusted, said
-from bot.surfaces.chat.platform import Upload
+from bot.surfaces.chat.platform import SharedFile
 
 Json = dict[str, Any]
 
@@ -37,7 +37,7 @@ class Offer(Value):
     text: str = ""
 
 
-def consent_card(file: Upload, offer_id: str) -> Json:
+def consent_card(file: SharedFile, offer_id: str) -> Json:
     """The message that asks for consent."""
     context = {NAME: {"file": offer_id}}
     about = {"description": file.title, "sizeInBytes": len(file.content)}
@@ -57,7 +57,7 @@ class FileConsents:
         self._files = files
         self._local_peer = local_peer
 
-    async def offer(self, file: Upload, run_id: str) -> Json:
+    async def offer(self, file: SharedFile, run_id: str) -> Json:
         """Keep the offer of a file; returns the message that makes it. Raises StoreUnavailable."""
         offer_id = uuid.uuid4().hex
         if file.file_id:
@@ -132,7 +132,7 @@ def _read(kept: str) -> Offer:
     return Offer(name=stored[0], text=stored[1]) if isinstance(stored, list) else Offer.model_validate(stored)
 
 
-def in_console(file: Upload, url: str, run_id: str) -> Message:
+def in_console(file: SharedFile, url: str, run_id: str) -> Message:
     """Where a file can be read that can't be shown here. Raises Rejected without a public console."""
     if not url.startswith("https://"):
         raise Rejected("no_public_console")

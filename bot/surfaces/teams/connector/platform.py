@@ -32,7 +32,7 @@ from bot.surfaces.chat.messages import (
     size,
 )
 from bot.surfaces.chat.places import Conversation
-from bot.surfaces.chat.platform import Capabilities, Priority, Upload
+from bot.surfaces.chat.platform import Capabilities, Priority, SharedFile
 from bot.surfaces.chat.rate_limiter import Rate, RateLimiter
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, ConnectorClient, address
@@ -169,7 +169,7 @@ class TeamsPlatform:
             self._direct[user_id] = Conversation(chat)
         return self._direct[user_id]
 
-    async def upload(self, to: Conversation, file: Upload, *, run_id: str) -> None:
+    async def upload(self, to: Conversation, file: SharedFile, *, run_id: str) -> None:
         """Offer a file in a personal chat; elsewhere lead to the run's page of the console."""
         if is_personal(to.channel):
             await self.send(to, await self.files.offer(file, run_id))
