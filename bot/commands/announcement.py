@@ -21,6 +21,7 @@ def announcement(
         **_http_lines(url, console, notices),
         "Trusted": trusted,
         **({"Webhooks": webhooks} if (webhooks := webhooks_line(settings)) else {}),
+        **({"Delivery": delivery} if (delivery := delivery_line(settings)) else {}),
         "Store": _store_line(settings),
         "Workers": str(settings.workers)
         if settings.workers
@@ -28,6 +29,15 @@ def announcement(
     }
     table = "\n".join(f"  {name:<8} {line}" for name, line in lines.items())
     return f"Crewdeck {version} is up: {url}\n\n{table}\n\nCtrl-C stops everything it started.\n"
+
+
+def delivery_line(settings: Settings) -> str:
+    """Where messages are sent from, unless that is as usual; empty then."""
+    if not settings.delivers or settings.delivery == "process":
+        return ""
+    if settings.delivery == "inside":
+        return "by this process"
+    return "none here: start it with `crewdeck deliver`"
 
 
 def trusted_line(settings: Settings, *, plain: bool, token: bool, keys: bool) -> str:

@@ -74,6 +74,7 @@ async def test_it_can_run_elsewhere_and_serve_says_whether_it_does(
     elsewhere = web | {"CREWDECK_DELIVERY": "none"}
     async with serving(on.slack, "http", elsewhere) as server:
         assert delivery_of(server) == []
+        assert "none here: start it with `crewdeck deliver`" in server.output
         await on.start(topic="somewhere else")
         assert server.get("/ready")[1]["delivery"] is False
         doctor = slack_settings(on.slack, "http") | elsewhere
