@@ -64,6 +64,8 @@ FORM: Final = "form"
 FULL: Final = "full"
 EDIT: Final = "edit"
 REJECT: Final = "reject"
+#: The forms whose drafts are kept when they are closed, besides those of typed fields.
+DRAFTED: Final = frozenset({REPLY, EDIT, REJECT})
 
 #: The field of the reply form.
 REPLY_FIELD: Final = "words"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,9 @@ from bot.core.question import Action, Outcome, Question, QuestionKind
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target, input_field
 from bot.surfaces.chat.form_drafts import FormDrafts
+from bot.surfaces.chat.wording import decision_forms
+from bot.surfaces.chat.wording.decision_forms import TEXT_FIELD
+from bot.surfaces.slack.renderer import LIMITS
 from tests.contract.chat.memory_inbound import ADA, BOB, target_of
 from tests.contract.chat.slack_inbound import SlackChat, slack_chat_over_a_socket, slack_chat_over_http
 from tests.loopback.slack import Person
@@ -121,6 +125,40 @@ async def test_changes_and_closing_keep_the_draft(chat: SlackChat) -> None:
     _, again = await opened(chat, BOB, question)
     assert values_in(again)[AMOUNT] == "4"
     assert values_in(again)[NOTE] == "closed"
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [(actions.OPEN_REPLY, QuestionKind.TEXT), (actions.OPEN_REJECT, QuestionKind.APPROVAL)],
+)
+async def test_words_in_a_form_that_is_closed_are_kept_for_their_writer(
+    chat: SlackChat, action: str, kind: QuestionKind
+) -> None:
+    more: dict[str, Any] = {"options": ()} if kind is QuestionKind.TEXT else {}
+    question = await chat.asking("ok", ADA, BOB, kind=kind, **more)
+    await chat.opens(BOB, action, target_of(question))
+    bob = chat.people[BOB]
+    await bob.close(bob.typed(chat.slack.view(bob.id), {actions.REPLY_FIELD: "half a thought"}))
+    await chat.inbound.background.drain(2)
+    await chat.opens(BOB, action, target_of(question))
+    assert values_in(chat.slack.view(bob.id)) == {actions.REPLY_FIELD: "half a thought"}
+    await chat.opens(ADA, action, target_of(question))
+    assert values_in(chat.slack.view(chat.people[ADA].id)) == {actions.REPLY_FIELD: ""}
+    assert await chat.outcome(question) == ""
+
+
+async def test_an_edit_is_kept_until_something_else_is_asked(chat: SlackChat) -> None:
+    more: dict[str, Any] = {"kind": QuestionKind.REVIEW, "options": (), "context": "A draft"}
+    question = await chat.asking("ok", ADA, BOB, **more)
+    bob = chat.people[BOB]
+    await chat.opens(BOB, actions.OPEN_EDIT, target_of(question))
+    await bob.close(bob.typed(chat.slack.view(bob.id), {TEXT_FIELD: "A better draft"}))
+    await chat.inbound.background.drain(2)
+    await chat.opens(BOB, actions.OPEN_EDIT, target_of(question))
+    assert values_in(chat.slack.view(bob.id)) == {TEXT_FIELD: "A better draft"}
+    form = decision_forms.edit_form(question.model_copy(update={"digest": f"sha256:{'0' * 64}"}), LIMITS)
+    assert form is not None
+    assert await chat.inbound.engine.forms.with_draft(form, chat.person(BOB)) == form
 
 
 async def test_a_redelivered_step_changes_nothing_and_no_step_passes_for_another(chat: SlackChat) -> None:

@@ -75,7 +75,7 @@ class InboundEngine:
         self.commands = CommandHandlers(capabilities, store, people, starter, console)
         files = FormFiles(store.files, platform.files)
         fields = FieldForms(capabilities, store, people, answers, starter, files)
-        self.forms = FormHandlers(store, people, answers, decisions, fields, limits)
+        self.forms = FormHandlers(capabilities, store, people, answers, decisions, fields)
         self.router = MessageRouter(people, self.commands, replies, platform.orphans)
         self.presses = PressHandlers(
             store,

@@ -10,12 +10,14 @@ from bot.core.errors import CrewdeckError, NotFound, StoreUnavailable
 from bot.core.ports import Store
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.form_drafts import FormDrafts
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.decisions import Decisions
 from bot.surfaces.chat.inbound.field_forms import CALLBACKS, FieldForms
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import ActorResolver
-from bot.surfaces.chat.messages import Form, Limits, Message, said
+from bot.surfaces.chat.messages import Form, Input, Message, said
+from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import forms, sentences, unsent
 
 
@@ -24,14 +26,15 @@ class FormHandlers:
 
     def __init__(
         self,
+        platform: Capabilities,
         store: Store,
         people: ActorResolver,
         answers: Answers,
         decisions: Decisions,
         fields: FieldForms,
-        limits: Limits,
     ) -> None:
-        self._limits = limits
+        self._limits = platform.limits
+        self._drafts = FormDrafts(platform.surface, store.memory)
         self._store = store
         self._decisions = decisions
         self._people = people
@@ -104,8 +107,20 @@ class FormHandlers:
         return SILENT
 
     async def close(self, sent: FormSubmission) -> Reply:
-        """A form was closed without being sent."""
-        return await self._fields.close(sent) if sent.callback in CALLBACKS else SILENT
+        """A form was closed without being sent: what was typed is kept for its writer."""
+        if sent.callback in CALLBACKS:
+            return await self._fields.close(sent)
+        if sent.callback in actions.DRAFTED:
+            actor = await self._people.actor(sent.reply_to.user, sent.installation)
+            await self._drafts.save(_draft(sent.callback, sent.metadata), actor, sent.values)
+        return SILENT
+
+    async def with_draft(self, form: Form, actor: Actor) -> Form:
+        """A form with what this person had typed when they closed it, unless it asks something else now."""
+        values = await self._drafts.of(_draft(form.callback, form.metadata), actor)
+        typed = {name: value for name, value in values.items() if isinstance(value, str)}
+        offered = {each.name: each.value for each in form.blocks if isinstance(each, Input)}
+        return forms.filled(form, offered | typed, {}) if any(typed.values()) else form
 
     async def turn(self, sent: FormSubmission, steps: int) -> Reply:
         """Another step of an open form."""
@@ -124,6 +139,15 @@ class FormHandlers:
         target = Target.decode(sent.metadata)
         actor = await self._people.actor(sent.reply_to.user, sent.installation)
         return await self._answers.by_form(target, words, actor, key=sent.key)
+
+
+def _draft(callback: str, metadata: str) -> str:
+    """What the draft of an answer is called. Raises ValueError.
+
+    An edited question has another digest, and with it a draft of its own.
+    """
+    about = Target.decode(metadata)
+    return f"{about.question_id}:{callback}:{about.digest}"
 
 
 def _wrong(why: str) -> Reply:

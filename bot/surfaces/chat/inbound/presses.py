@@ -102,7 +102,7 @@ class PressHandlers:
             return self._refused(press, target, kept or found)
         if found.kind is QuestionKind.FORM:
             return await self.forms.open(target, actor, press.reply_to.user)
-        return Reply(form=forms.reply_form(found))
+        return Reply(form=await self.forms.with_draft(forms.reply_form(found), actor))
 
     async def _open_unsent(self, _press: Press, target: Target, actor: Actor) -> Reply:
         """Show all that this person had filled in when somebody else was first."""
@@ -113,7 +113,10 @@ class PressHandlers:
         """Open the form for a reason or an edit, for who may decide."""
         await self._adopt(press, target)
         callback = actions.EDIT if press.action == actions.OPEN_EDIT else actions.REJECT
-        return self._in_form(press, target, await self.decisions.open(callback, target, actor))
+        reply = await self.decisions.open(callback, target, actor)
+        if reply.form is not None:
+            reply = replace(reply, form=await self.forms.with_draft(reply.form, actor))
+        return self._in_form(press, target, reply)
 
     async def _withdraw(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Take one's own response back."""

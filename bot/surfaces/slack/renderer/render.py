@@ -67,7 +67,7 @@ def render_form(form: Form) -> Json:
     }
     if form.callback:
         view |= {"callback_id": form.callback, "private_metadata": form.metadata}
-    if any(isinstance(block, Input) and block.live for block in form.blocks):
+    if any(isinstance(block, Input) for block in form.blocks):
         view["notify_on_close"] = True
     return view | ({"submit": plain(form.submit, elements.TITLE_UNITS)} if form.submit else {})
 
