@@ -17,6 +17,7 @@ import crewai.project.annotations  # noqa: F401 - loads the module that is patch
 from crewai.project import utils
 
 _CACHE = "_crewdeck_class_cache"
+_MAKES_CREW = "_crewdeck_makes_crew"
 
 
 def install() -> None:
@@ -42,7 +43,15 @@ def memoize(method: Callable[..., Any]) -> Callable[..., Any]:
             cache[key] = await method(instance, *args, **kwargs)
         return cache[key]
 
-    return once_async if inspect.iscoroutinefunction(method) else once
+    chosen: Callable[..., Any] = once_async if inspect.iscoroutinefunction(method) else once
+    code = getattr(method, "__code__", None)  # of CrewAI's own wrapper, where the decorator is `@crew`
+    setattr(chosen, _MAKES_CREW, getattr(code, "co_qualname", "") == "crew.<locals>.wrapper")
+    return chosen
+
+
+def crew_method(decorated: type[Any]) -> str:
+    """The method with `@crew` of a `@CrewBase` class, which CrewAI doesn't mark; empty if there is none."""
+    return next((name for name, each in vars(decorated).items() if getattr(each, _MAKES_CREW, False)), "")
 
 
 def _place(

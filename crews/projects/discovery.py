@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from bot.core.project import Project
@@ -20,11 +21,11 @@ SKIPPED = frozenset(
 )
 """Folders without crews of the project; neither are those whose names begin with a dot."""
 MAX_FILES = 5000
-"""Files and folders that are looked at."""
+"""Files that are looked at."""
 FLOW_FILES = (".yaml", ".yml", ".json")
 CREW_FILES = ("crew.jsonc", "crew.json")
 YAML_CREW = "crew.yaml"
-_FLOW_SCHEMA = re.compile(rb"""(?m)^[\s{]*["']?schema["']?\s*:\s*["']?crewai\.flow/""")
+_FLOW_SCHEMA = re.compile(rb"""(?m)^[ \t{]*["']?schema["']?[ \t]*:[ \t]*["']?crewai\.flow/""")
 _HEAD_BYTES = 4096
 
 
@@ -77,7 +78,13 @@ def discover(project: Project) -> Discovered:
 def _everything(root: Path) -> Discovered:
     settings, problems = pyproject.read(root)
     modules, flows, folders = [], [], []
-    for path in _walk(root):
+    paths = list(islice(_walk(root), MAX_FILES + 1))
+    if len(paths) > MAX_FILES:
+        too_many = (
+            f"has more than {MAX_FILES} files, and not all were looked at; name what you mean: module:Name"
+        )
+        problems.append(Problem(root, 0, "", too_many))
+    for path in paths[:MAX_FILES]:
         if path.suffix == ".py" and (module := _module(root, path)):
             modules.append(PythonFile(path, module))
         elif path.name == YAML_CREW:
@@ -126,13 +133,9 @@ def _python(files: list[PythonFile]) -> Discovered:
 
 def _walk(root: Path) -> Iterator[Path]:
     """The files of the project, in a fixed order."""
-    looked_at = 0
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(each for each in folders if each not in SKIPPED and not each.startswith("."))
         for name in sorted(files):
-            looked_at += 1
-            if looked_at > MAX_FILES:
-                return
             yield Path(folder) / name
 
 

@@ -14,13 +14,14 @@ from crewai.flow.flow import Flow
 from crewai.project.crew_loader import load_crew
 from pydantic import JsonValue
 
+from crews.crewai_adapter.class_cache import crew_method
 from crews.crewai_adapter.flow_access import description_of
 from crews.definitions.decorator import MARK
 from crews.definitions.exceptions import CrewBroken
 from crews.projects.discovery import Candidate, Kind
 
 CREW_METHOD = "crew"
-"""What `crewai create` and all of CrewAI's examples call the method with `@crew`."""
+"""What `crewai create` calls the method with `@crew`; also where a base class has it."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,12 @@ def _of_class(candidate: Candidate, found: type[Any]) -> Callable[[], object]:
         return found
     if not getattr(found, "is_crew_class", False):
         raise CrewBroken(f"{candidate.place}: {candidate.key} is neither a Flow nor a class with @CrewBase.")
-    if not callable(getattr(found, CREW_METHOD, None)):
-        raise CrewBroken(f"{candidate.place}: {candidate.key} has no method `{CREW_METHOD}` with @crew.")
+    method = crew_method(found) or CREW_METHOD
+    if not callable(getattr(found, method, None)):
+        raise CrewBroken(f"{candidate.place}: {candidate.key} has no method with @crew.")
 
     def make() -> object:
-        return found().crew()  # a new instance, which has the state of one run
+        return getattr(found(), method)()  # a new instance, which has the state of one run
 
     return make
 

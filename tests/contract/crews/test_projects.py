@@ -92,6 +92,16 @@ def test_a_crew_is_offered_with_its_placeholders_in_order(load: Load) -> None:
     assert (card.title, card.description, card.main_input) == ("Project", "Writes a report.", None)
 
 
+def test_the_method_of_a_crew_may_have_any_name(load: Load) -> None:
+    text = module().replace("def crew(self)", "def the_whole_team(self)")
+    assert isinstance(load(pkg__crew_py=text).crews["project"].build({}), Crew)
+
+
+def test_a_class_without_a_method_for_its_crew(load: Load) -> None:
+    [problem] = told(load(pkg__crew_py=module().replace("@crew\n    def crew", "def build")))
+    assert "Report has no method with @crew" in problem
+
+
 def test_braces_that_are_no_placeholders_are_no_inputs(load: Load) -> None:
     text = module(
         "Answer {topic} as JSON: {\\\"a\\\": 1, 'b c': {2}}", more=", output_file='out/{topic}-{year}.md'"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.project import Project
+from crews.projects import discovery
 from crews.projects.discovery import Discovered, Kind, discover
 
 CREW_CLASS = """
@@ -176,6 +177,16 @@ def test_a_definition_that_is_no_file_of_the_project_is_a_problem(tmp_path: Path
     assert result.candidates == ()
     [problem] = result.problems
     assert problem.key == "tool.crewai.definition"
+
+
+def test_a_project_with_too_many_files_is_not_cut_off_unseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "MAX_FILES", 2)
+    result = project(tmp_path, a_txt="", b__crew_py=CREW_CLASS.format(name="B"), c__crew_py="")
+    assert found(result) == [("b.crew", "B")]
+    [problem] = result.problems
+    assert "has more than 2 files" in str(problem)
 
 
 def test_a_target_means_one_thing_or_one_module(tmp_path: Path) -> None:
