@@ -10,15 +10,14 @@ import structlog
 
 from bot.core.actor import Actor, Membership
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.lists import RunFilter
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.failures import Later, Rejected
+from bot.surfaces.chat.listings import runs_of, waiting_for
 from bot.surfaces.chat.message_keys import PROGRESS, Posted, direct_question, question_message
 from bot.surfaces.chat.messages import Message
-from bot.surfaces.chat.open_questions import waiting_for
 from bot.surfaces.chat.wording import home
 from bot.surfaces.chat.wording.home import AskedQuestion, ListedRun
 from bot.surfaces.slack import SURFACE
@@ -101,7 +100,7 @@ class Home:
         membership = await self._store.memory.recall(_key(principal))
         person = await self._store.directory.known(_person(principal, membership))
         questions = await waiting_for(self._store.questions, person, MAX_QUESTIONS + 1)
-        runs = await self._store.runs.list(RunFilter(requester=principal, limit=MAX_RUNS))
+        runs = await runs_of(self._store.runs, person, MAX_RUNS)
         # Of crews that they may not start, guests are not told the names.
         crews = [
             crew

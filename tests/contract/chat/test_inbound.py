@@ -177,6 +177,16 @@ async def test_what_waits_elsewhere_is_listed_and_decided_from_the_list(chat: Ch
     assert await chat.outcome(question) == Action.APPROVE
 
 
+async def test_ones_runs_of_another_surface_are_listed_and_can_be_cancelled(chat: Chat) -> None:
+    question = await asked_elsewhere(chat)
+    short = question.run_id[:8]
+    assert short in await chat.command(ADA, "status")
+    assert "Which run do you want to cancel?" in await chat.command(ADA, "cancel")
+    assert "Cancelled" in await chat.command(ADA, f"cancel {short}")
+    assert (await chat.store.runs.get(question.run_id)).status is RunStatus.CANCELLED
+    assert short not in await chat.command(BOB, "status")
+
+
 async def test_what_anyone_may_decide_is_listed_to_everybody(chat: Chat) -> None:
     await asked_elsewhere(chat, ANYONE)
     for user in (ADA, BOB):

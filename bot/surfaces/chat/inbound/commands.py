@@ -39,9 +39,9 @@ from bot.surfaces.chat.inbound.parser import (
 )
 from bot.surfaces.chat.inbound.ports import ActorResolver
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
+from bot.surfaces.chat.listings import runs_of, waiting_for
 from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.chat.messages import Message
-from bot.surfaces.chat.open_questions import waiting_for
 from bot.surfaces.chat.places import group
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import identities, private_messages, sentences
@@ -280,9 +280,7 @@ class CommandHandlers:
     # ── finding ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _own(self, actor: Actor, *, active: bool | None = None) -> list[Run]:
-        return await self._store.runs.list(
-            RunFilter(requester=actor.principal, active=active, limit=MAX_LISTED_RUNS)
-        )
+        return await runs_of(self._store.runs, actor, MAX_LISTED_RUNS, active=active)
 
     async def _find(self, context: CommandContext, prefix: str) -> Run | Reply:
         """The one run whose id begins like that, of those that this person may know of."""

@@ -1,12 +1,14 @@
-"""What waits for somebody, wherever its run lives."""
+"""What waits for somebody, and what they started, wherever the runs live."""
 
 from __future__ import annotations
 
 from bot.core.actor import Actor
+from bot.core.lists import RunFilter
 from bot.core.people import names_of
 from bot.core.policy import ANYONE, can_decide
-from bot.core.ports import Questions
+from bot.core.ports import Questions, Runs
 from bot.core.question import Question
+from bot.core.run import Run
 
 
 async def waiting_for(questions: Questions, person: Actor, limit: int) -> list[Question]:
@@ -18,3 +20,12 @@ async def waiting_for(questions: Questions, person: Actor, limit: int) -> list[Q
     anyones = await questions.open(limit, deciders=[ANYONE]) if len(named) < limit else []
     found = {each.id: each for each in (*named, *anyones) if can_decide(person, each.policy)}
     return list(found.values())[:limit]
+
+
+async def runs_of(runs: Runs, person: Actor, limit: int, *, active: bool | None = None) -> list[Run]:
+    """The newest runs that this person started, in whichever of their identities."""
+    found: dict[str, Run] = {}
+    for principal in person.principals:
+        which = RunFilter(requester=principal, active=active, limit=limit)
+        found |= {run.id: run for run in await runs.list(which)}
+    return sorted(found.values(), key=lambda run: run.created_at, reverse=True)[:limit]
