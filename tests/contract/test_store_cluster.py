@@ -60,9 +60,11 @@ async def sooner_or_later(work: Callable[[], Awaitable[Result]]) -> Result:
 
 async def test_the_address_of_one_node_will_do(nodes: Cluster) -> None:
     async with open_store(nodes.primaries[2].url) as store:
-        runs = [await started(store) for _ in range(8)]
-        assert {nodes.owner(redis_keys.run(run.id)) for run in runs} == set(nodes.primaries)
-        assert len(await store.queue.claim("w", [DEMO.name], 8, LEASE)) == 8
+        owners: list[Server] = []
+        while set(owners) != set(nodes.primaries):  # where a run lives is decided by its id
+            assert len(owners) < 100
+            owners.append(nodes.owner(redis_keys.run((await started(store)).id)))
+        assert len(await store.queue.claim("w", [DEMO.name], len(owners), LEASE)) == len(owners)
 
 
 async def test_a_numbered_database_of_a_node_names_the_right_address(nodes: Cluster) -> None:
