@@ -83,7 +83,7 @@ class Gates:
         if made_from is not None and made_from.approval is not None:
             return made_from.approval
         for name, entry in self.tools.items():
-            by_name = entry.use is None and _same_name(tool, name)
+            by_name = entry.use is None and same_name(tool, name)
             by_class = entry.use is not None and made_from is None and is_made_by(tool, entry.use)
             if entry.approval is not None and (by_name or by_class):
                 return entry.approval
@@ -126,7 +126,7 @@ class KnownGates:
 KNOWN = KnownGates()
 
 
-def _same_name(tool: Any, name: str) -> bool:
+def same_name(tool: Any, name: str) -> bool:
     """Whether a tool has this name, as models and people write it."""
     return _plain(str(getattr(tool, "name", ""))) == _plain(name)
 

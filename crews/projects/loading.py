@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -23,12 +23,12 @@ from crews.crewai_adapter.kickoff import suppress_console
 from crews.crewai_adapter.openai import build_response_models
 from crews.definitions.catalog import read_crew
 from crews.definitions.exceptions import CrewBroken
-from crews.definitions.yaml_lines import Problem
 from crews.projects import crewdeck_yaml, pyproject
 from crews.projects.crewdeck_yaml import ProjectDeclarations
 from crews.projects.discovery import Candidate, Discovered, Kind, discover
 from crews.projects.inputs import inputs_of, merged
 from crews.projects.making import Made, import_candidate
+from crews.projects.mistakes import mistakes
 from crews.projects.project_crew import ProjectCrew
 from crews.run.threads import Raised, Returned
 
@@ -153,7 +153,7 @@ class _Loading:
             }
         )
         crew = ProjectCrew(name, made.make, entry, declarations.groups)
-        for problem in _mistakes(crew, built, declarations, at):
+        for problem in mistakes(crew, built, declarations, at):
             raise CrewBroken(str(problem))
         crew.card()
         return crew
@@ -197,26 +197,6 @@ class _Loading:
         self._problems.append(
             CrewProblem(name=name, problem=problem.rstrip("."), remedy=remedy and f"{remedy.rstrip('.')}.")
         )
-
-
-def _mistakes(
-    crew: ProjectCrew, built: object, declarations: ProjectDeclarations, at: tuple[str | int, ...]
-) -> Iterator[Problem]:
-    """What doesn't fit in what `crewdeck.yaml` says of this crew."""
-    page = declarations.page
-    if page is None:
-        return
-    entry = crew.entry
-    if entry.main_input is not None and entry.main_input not in entry.inputs:
-        yield page.problem((*at, "main_input"), f"{entry.main_input} is no input of this crew")
-    yield from (page.problem((*at, *where), what) for where, what in entry.mistakes(declarations.groups))
-    tasks = {each.name for each in getattr(built, "tasks", ())}
-    named = entry.named(declarations.groups)
-    for task, choice in entry.reviewers.items():
-        if task not in tasks:
-            yield page.problem((*at, "reviewers", task), "is no task of this crew")
-        elif wrong := choice.mistake(named):
-            yield page.problem((*at, "reviewers", task, *wrong[0]), wrong[1])
 
 
 def _title(key: str) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from crewai import Crew
 
 from bot.core.crew import Crew as Card
 from bot.core.policy import Approvers
 from crews.building.build import Built, Inputs, equipped
 from crews.crewai_adapter.kickoff import suppress_console
 from crews.definitions.definition import Limits, ToolEntry
-from crews.definitions.gates import Gates
+from crews.definitions.gates import Gates, same_name
 from crews.definitions.policies import Policies
+from crews.definitions.tool_options import declare
 from crews.projects.crewdeck_yaml import ProjectCrewEntry
 
 Make = Callable[[], object]
@@ -52,4 +56,21 @@ class ProjectCrew:
 
     def build(self, inputs: Inputs) -> Built:  # noqa: ARG002 - CrewAI takes them at the kickoff
         suppress_console()
-        return equipped(self.name, self.make(), self.tools, lambda task: self.reviewers.get(task or ""))
+        built = equipped(self.name, self.make(), self.tools, lambda task: self.reviewers.get(task or ""))
+        if isinstance(built, Crew):
+            self._declare_by_name(built)
+        return built
+
+    def _declare_by_name(self, crew: Crew) -> None:
+        """Entries with `use` are stored with the tools of their class already."""
+        named = [(name, entry) for name, entry in self.entry.tools.items() if entry.use is None]
+        for tool in tools_of(crew):
+            for name, entry in named:
+                if same_name(tool, name):
+                    declare(tool, entry.on_interrupted)
+
+
+def tools_of(crew: Crew) -> list[Any]:
+    """All tools that the crew's agents and tasks have before it runs."""
+    holders: list[Any] = [*crew.agents, *crew.tasks, *([crew.manager_agent] if crew.manager_agent else [])]
+    return [tool for each in holders for tool in each.tools or ()]

@@ -20,6 +20,7 @@ from bot.processes.projects import find
 from bot.settings import Settings
 from crews.building.offer import Offer
 from crews.crewai_adapter import version
+from crews.definitions.tool_options import declared
 from crews.projects import offering
 
 NUMBERS = itertools.count()
@@ -90,6 +91,57 @@ def test_a_crew_is_offered_with_its_placeholders_in_order(load: Load) -> None:
     card = offer.crews["project"].card()
     assert [(each.name, each.required) for each in card.inputs] == [("topic", True), ("audience", True)]
     assert (card.title, card.description, card.main_input) == ("Project", "Writes a report.", None)
+
+
+TOOL = """
+from crewai.tools import tool as made
+
+@made("Send mail")
+def send(recipient: str, subject: str) -> str:
+    '''Sends.'''
+    return recipient
+
+"""
+GUARDED = f"{TOOL}{module()}".replace('backstory="You write.")', 'backstory="You write.", tools=[send])')
+
+
+def test_an_approval_guards_a_tool_of_the_project_by_its_name(load: Load) -> None:
+    rules = """
+        tools:
+          send_mail: {on_interrupted: fail, approval: {edit: [subject], title: "Mail to {recipient}"}}
+    """
+    offer = load(pkg__crew_py=GUARDED, crewdeck_yaml=rules)
+    assert offer.problems == ()
+    blueprint = offer.crews["project"]
+    built = blueprint.build({})
+    assert isinstance(built, Crew)
+    tool = next(each for each in built.agents[0].tools or () if each.name != "ask_human")
+    gate = blueprint.gates.of(tool)
+    assert gate is not None
+    assert (gate.title, tuple(gate.edit)) == ("Mail to {recipient}", ("subject",))
+    assert declared(tool) == "fail"
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        (
+            "send_mial: {approval: {}}",
+            "crewdeck.yaml:2: tools.send_mial: is no tool of this crew, so nothing",
+        ),
+        (
+            "send_mail: {approval: {edit: [sum]}}",
+            "tools.send_mail.approval.edit: sum is no argument of the tool",
+        ),
+        ("send_mail: {approval: {when: args.sum > 1}}", "tools.send_mail.approval.when: "),
+        ("send_mail: {approval: {policy: nobody}}", "tools.send_mail.approval.policy"),
+    ],
+)
+def test_an_approval_that_would_guard_nothing_keeps_the_crew_from_being_offered(
+    load: Load, rules: str, problem: str
+) -> None:
+    [words] = told(load(pkg__crew_py=GUARDED, crewdeck_yaml=f"tools:\n  {rules}\n"))
+    assert problem in words
 
 
 def test_the_method_of_a_crew_may_have_any_name(load: Load) -> None:

@@ -1,0 +1,68 @@
+"""What doesn't fit in what `crewdeck.yaml` says of a crew, once the crew is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from crewai import Crew
+
+from crews.building.build import Built
+from crews.definitions.definition import ToolEntry
+from crews.definitions.gates import Gates
+from crews.definitions.yaml_lines import Document, Location, Problem
+from crews.human_input.arguments import Parameters
+from crews.projects.crewdeck_yaml import ProjectDeclarations
+from crews.projects.project_crew import ProjectCrew, tools_of
+
+
+def mistakes(
+    crew: ProjectCrew, built: Built, declarations: ProjectDeclarations, at: Location
+) -> Iterator[Problem]:
+    """All of them, with their places; `at` is where the file speaks of this crew. Raises CrewBroken."""
+    page, entry = declarations.page, crew.entry
+    if page is None:
+        return
+    if entry.main_input is not None and entry.main_input not in entry.inputs:
+        yield page.problem((*at, "main_input"), f"{entry.main_input} is no input of this crew")
+    yield from (page.problem((*at, *where), what) for where, what in entry.mistakes(declarations.groups))
+    yield from _reviewers(crew, built, page, at)
+    for name, each in entry.tools.items():
+        if each.approval is not None:
+            yield from _approval(crew, built, name, each, page, (*at, "tools", name))
+
+
+def _reviewers(crew: ProjectCrew, built: Built, page: Document, at: Location) -> Iterator[Problem]:
+    tasks = {each.name for each in built.tasks} if isinstance(built, Crew) else set()
+    named = crew.entry.named(crew.shared)
+    for task, choice in crew.entry.reviewers.items():
+        if task not in tasks:
+            yield page.problem((*at, "reviewers", task), "is no task of this crew")
+        elif wrong := choice.mistake(named):
+            yield page.problem((*at, "reviewers", task, *wrong[0]), wrong[1])
+
+
+def _approval(
+    crew: ProjectCrew, built: Built, name: str, entry: ToolEntry, page: Document, at: Location
+) -> Iterator[Problem]:
+    """An approval of a tool that isn't there would guard nothing; which tools a flow makes can't be known."""
+    if not isinstance(built, Crew):
+        return
+    tools, alone = tools_of(built), Gates({name: entry})
+    guarded = [tool for tool in tools if alone.declared(tool) is not None]
+    if not guarded and not _gets_more_tools(built):
+        there_are = ", ".join(dict.fromkeys(str(tool.name) for tool in tools)) or "none"
+        yield page.problem(at, f"is no tool of this crew, so nothing would be asked (its tools: {there_are})")
+    for tool in guarded:
+        gate = crew.gates.of(tool)
+        if gate is not None:
+            parameters = Parameters(tool.name, getattr(tool, "args_schema", None), gate.hide)
+            for where, what in gate.mistakes(parameters.json_schema, parameters.secrets):
+                yield page.problem((*at, "approval", *where), what)
+
+
+def _gets_more_tools(crew: Crew) -> bool:
+    """Whether CrewAI adds tools when the crew runs: of MCP servers and applications, and for memories."""
+    sources = ("mcps", "apps", "memory", "multimodal", "allow_code_execution")
+    agents: list[Any] = [*crew.agents, *([crew.manager_agent] if crew.manager_agent is not None else [])]
+    return bool(crew.memory) or any(vars(each).get(name) for each in agents for name in sources)
