@@ -106,6 +106,25 @@ async def test_two_people_decide_and_everybody_sees_how_far_it_is(
     assert len((await settled(store, question)).outcome.responses) == 2  # type: ignore[union-attr]
 
 
+async def test_who_decided_in_chat_is_named_with_where_they_did(ada: Window, store: RedisStore) -> None:
+    people = [
+        Actor(surface=surface, tenant="T1", user_id=f"{name}1", name=name)
+        for surface, name in (("slack", "Cleo"), ("teams", "Dan"))
+    ]
+    both = policy(ADA, *(each.principal for each in people), need=2)
+    question = await gate(store, "?", call=call("R-250"), policy=both)
+    shown = card(ada.page, "Pay").filter(has_text="R-250")
+    await expect(shown).to_be_visible()
+    for by in people:
+        said = make_response(Action.APPROVE, by, key=by.name, digest=question.digest)
+        await store.questions.respond(question.run_id, question.id, said)
+    words = "Approved by Cleo, in Slack and Dan, in Teams"
+    await expect(shown).to_contain_text(words)
+    await ada.go(f"#/runs/{question.run_id}")
+    await expect(ada.page.get_by_role("main")).to_contain_text(words)
+    await ada.go()
+
+
 async def test_an_edit_is_shown_as_a_difference_and_voids_earlier_approvals(
     ada: Window, bob: Window, store: RedisStore
 ) -> None:

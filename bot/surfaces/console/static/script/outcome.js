@@ -3,11 +3,16 @@
 import { h } from "./dom.js";
 import { decided, moment, shown, spoken } from "./words.js";
 
+/** Chat platforms, after the name of somebody who decided there. */
+const PLATFORMS = { slack: ", in Slack", teams: ", in Teams" };
+const whereFrom = (surface) => PLATFORMS[surface] ?? "";
+
 /** From the API's `outcome`. */
 export const fromOutcome = (outcome) => ({
   action: outcome.action,
   said: outcome.action === "choose" ? outcome.human_feedback : outcome.comment,
   by: outcome.answered_by ? nameOf(outcome.answered_by) : "",
+  where: whereFrom(outcome.answered_by?.surface),
   at: outcome.answered_at,
   ...details(outcome),
 });
@@ -17,6 +22,7 @@ export const fromEvent = (event) => ({
   action: event.action,
   said: ["submit"].includes(event.action) ? "" : event.human_feedback.replace(/^(Approve|Reject)(: |$)/, ""),
   by: event.answered_by ?? "",
+  where: whereFrom(event.surface),
   at: event.timestamp,
   ...details(event),
 });
@@ -36,9 +42,10 @@ export function headline(outcome, kind) {
 
 /** All who said what was decided, the one whose response settled it last. */
 function people(outcome) {
-  const same = (outcome.responses ?? []).filter((each) => each.action === outcome.action).map((each) => each.answered_by);
-  const others = [...new Set(same)].filter((name) => !outcome.by.startsWith(name));
-  return others.length ? `${others.join(", ")} and ${outcome.by}` : outcome.by;
+  const same = (outcome.responses ?? []).filter((each) => each.action === outcome.action && !outcome.by.startsWith(each.answered_by));
+  const others = [...new Set(same.map((each) => each.answered_by + whereFrom(each.surface)))];
+  const last = outcome.by + (outcome.where ?? "");
+  return others.length ? `${others.join(", ")} and ${last}` : last;
 }
 
 /** As an element; it takes the focus that the form had. */
