@@ -364,7 +364,7 @@ def test_a_release_of_crewai_that_is_not_supported_runs_nothing(
         (["flow"], {"topic", "outline", "draft", "final_post"}),
         (["flow", "--declarative"], {"topic"}),
     ],
-    ids=" ".join,
+    ids=["crew", "crew --classic", "flow", "flow --declarative"],
 )
 def test_what_crewais_own_generator_makes_is_offered(
     kind: list[str], inputs: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
