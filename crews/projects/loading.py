@@ -194,9 +194,10 @@ class _Loading:
         return f"Make an environment with what the project needs: crewdeck add {self._project.root}"
 
     def _broken(self, name: str, problem: str, remedy: str) -> None:
-        self._problems.append(
-            CrewProblem(name=name, problem=problem.rstrip("."), remedy=remedy and f"{remedy.rstrip('.')}.")
-        )
+        remedy = remedy and f"{remedy.rstrip('.')}."
+        found = CrewProblem(name=name, problem=problem.rstrip("."), remedy=remedy)
+        log.error("A crew of the project can't be offered", crew=name, problem=found.sentence)
+        self._problems.append(found)
 
 
 def _title(key: str) -> str:

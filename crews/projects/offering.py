@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import structlog
+
 from bot.core.crew import CrewProblem
 from bot.core.project import Project
 from bot.settings import Settings
 from crews.building.offer import Offer
 from crews.crewai_adapter import version
+
+log = structlog.get_logger(__name__)
 
 
 def offer_of(project: Project, settings: Settings) -> Offer:
@@ -17,7 +21,9 @@ def offer_of(project: Project, settings: Settings) -> Offer:
     found = version.compare()
     if found["state"] == "broken":
         words = f"{project.environment or project.root}: CrewAI {found['words']}"
-        return Offer({}, (CrewProblem(name=project.name, problem=words, remedy=found["remedy"]),))
+        problem = CrewProblem(name=project.name, problem=words, remedy=found["remedy"])
+        log.error("A project can't be run", project=project.name, problem=problem.sentence)
+        return Offer({}, (problem,))
     from crews.projects.loading import load  # crewai
 
     return load(project, settings)

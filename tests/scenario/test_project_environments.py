@@ -160,6 +160,8 @@ async def test_what_can_not_run_is_said_in_a_line_and_stops_no_other(on: Environ
     assert sorted(each["project"] for each in logged) == ["gone", "own"], (
         "each once, however often it is tried"
     )
+    [line] = [each for each in on.server.log if each["message"] == "A crew of the project can't be offered"]
+    assert (line["crew"], line["problem"]) == ("broken", broken.sentence)
     status, body = await asyncio.to_thread(on.server.get, "/crews")
     assert status == 200
     assert {each["name"] for each in body["problems"]} == {"broken", "gone", "own"}

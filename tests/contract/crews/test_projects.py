@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -120,6 +121,23 @@ def test_an_approval_guards_a_tool_of_the_project_by_its_name(load: Load) -> Non
     assert gate is not None
     assert (gate.title, tuple(gate.edit)) == ("Mail to {recipient}", ("subject",))
     assert declared(tool) == "fail"
+
+
+def test_the_examples_of_the_documentation_are_right(load: Load) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "projects.md").read_text()
+    one, several = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    more = GUARDED.replace("On {topic} for {audience}", "On {topic} in {year}")
+    offer = load(pkg__crew_py=more, crewdeck_yaml=one)
+    assert offer.problems == ()
+    assert list(offer.crews) == ["project"]
+    other = load(
+        name="two",
+        one__crew_py=module().replace("class Report", "class ReportCrew"),
+        two__crew_py=module().replace("class Report", "class AuditFlow"),
+        crewdeck_yaml=several,
+    )
+    assert other.problems == ()
+    assert sorted(other.crews) == ["audit", "two-report-crew"]
 
 
 @pytest.mark.parametrize(
