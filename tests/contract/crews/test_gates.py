@@ -461,6 +461,27 @@ async def test_too_few_people_are_told_when_it_asks(desk: Desk, sent: list[dict[
     assert sent == []
 
 
+async def test_a_policy_that_only_a_decorator_gives_is_checked_when_it_asks(
+    desk: Desk, sent: list[dict[str, Any]]
+) -> None:
+    from crewdeck import Policy, requires_approval
+    from tests.contract.crews import gatebox
+
+    policy = Policy(who=["requester", "U1"], need=2)  # the requester is U1
+
+    def build() -> Built:
+        tool = requires_approval(policy=policy)(gatebox.Plain().model_copy(update={"name": "marked"}))
+        return gatebox.code(lambda: tool.run(**gatebox.PAY))
+
+    assert desk.blueprint(build).card().policies == (), "it is not announced with the crew"
+    async with desk.running(build) as run:
+        failed = await desk.over(run)
+    assert failed.error is not None
+    assert failed.error.code == "policy_unsatisfiable"
+    assert "it needs 2 people, and 1 may decide" in failed.error.message
+    assert sent == []
+
+
 async def test_too_few_people_are_waited_for_where_the_policy_says_so(desk: Desk) -> None:
     keys = two(who=["requester", "U1"], need=2, if_too_few="wait")
     async with desk.running(plainly, **keys) as run:
