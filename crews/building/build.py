@@ -39,6 +39,7 @@ from crews.definitions.scripted import SCRIPTED, Script, ScriptedLLM, read_scrip
 from crews.definitions.tool_options import (
     declare,
     declare_entry,
+    declare_not_asking,
     declare_reviewers,
     declare_tools,
     import_class,
@@ -48,6 +49,7 @@ from crews.definitions.yaml_lines import Problem, Unreadable
 from crews.flows.human_feedback import feedback_spec_of
 from crews.human_input.arguments import Parameters
 from crews.human_input.ask_human import AskHuman
+from crews.run.context import AskHumanFor
 
 Inputs = Mapping[str, JsonValue]
 Built = Crew | Flow[Any]
@@ -73,6 +75,10 @@ class Blueprint(Protocol):
     @property
     def gates(self) -> Gates:
         """Which of its tools need an approval."""
+
+    @property
+    def ask_human(self) -> AskHumanFor:
+        """Which of its agents have the tool ask_human."""
 
     def card(self) -> Card: ...
 
@@ -118,6 +124,10 @@ class YamlCrew:
     def gates(self) -> Gates:
         crew = self.definition.crew
         return Gates(crew.tools, self.definition.policies, crew.input_types)
+
+    @property
+    def ask_human(self) -> AskHumanFor:
+        return self.definition.crew.ask_human is not False  # Agents that don't have it are marked.
 
     def card(self) -> Card:
         return self.definition.card()
@@ -170,13 +180,33 @@ class PythonCrew:
         crew = self._declared
         return Gates(crew.tools, crew.named(Policies()), crew.input_types)
 
+    @property
+    def ask_human(self) -> AskHumanFor:
+        chosen = self._declared.ask_human
+        return chosen if isinstance(chosen, bool) else tuple(chosen)
+
     def card(self) -> Card:
         return card_of(self.name, self.factory)
 
     def build(self, inputs: Inputs) -> Built:
         suppress_console()
         built = self.factory(dict(inputs))
-        return equipped(self.name, built, self.tools, lambda task: reviewers_by(self.factory, task))
+        made = equipped(self.name, built, self.tools, lambda task: reviewers_by(self.factory, task))
+        check_ask_human(self.name, made, self.ask_human)
+        return made
+
+
+def check_ask_human(name: str, built: Built, to: AskHumanFor) -> None:
+    """Raises CrewBroken if `ask_human` names a role that no agent of the crew has."""
+    if not isinstance(built, Crew) or not isinstance(to, tuple):
+        return
+    roles = [each.role.strip() for each in (*built.agents, built.manager_agent) if each is not None]
+    for role in to:
+        if role.strip() not in roles:
+            raise CrewBroken(
+                f"`ask_human` of {name} names {role!r}, and no agent has that role (there are: "
+                f"{', '.join(roles)}). Correct it."
+            )
 
 
 def equipped(
@@ -227,7 +257,7 @@ class _Builder:
         self._gates = YamlCrew(definition).gates
 
     def crew(self) -> Crew:
-        agents = {name: self._agent(entry) for name, entry in self._definition.agents.items()}
+        agents = {name: self._agent(name, entry) for name, entry in self._definition.agents.items()}
         tasks: dict[str, Task] = {}
         for name, entry in self._definition.tasks.items():
             tasks[name] = self._task(name, entry, agents, tasks)
@@ -243,12 +273,15 @@ class _Builder:
         )
         return without_task_output_storage(crew)
 
-    def _agent(self, entry: AgentEntry) -> Agent:
-        options = entry.model_dump(exclude={"llm", "tools"}, exclude_none=True)
+    def _agent(self, name: str, entry: AgentEntry) -> Agent:
+        options = entry.model_dump(exclude={"llm", "tools", "ask_human"}, exclude_none=True)
         options["llm"] = self._model(entry.llm)
-        options["tools"] = [*self._tools(entry.tools), AskHuman()]
+        asks = self._definition.asks_people(name)
+        options["tools"] = [*self._tools(entry.tools), *([AskHuman()] if asks else ())]
         agent = Agent(**options)
         prepare(agent)
+        if not asks:
+            declare_not_asking(agent)
         return agent
 
     def _manager(self) -> Agent:
@@ -256,6 +289,8 @@ class _Builder:
         manager = Agent(**manager_texts(), llm=self._model(None))
         manager.allow_delegation = True
         prepare(manager)
+        if self._definition.crew.ask_human is not True:
+            declare_not_asking(manager)
         return manager
 
     def _task(
@@ -269,7 +304,8 @@ class _Builder:
         if entry.output_pydantic is not None:
             options["output_pydantic"] = import_class(entry.output_pydantic)
         if entry.tools:
-            options["tools"] = [*self._tools(entry.tools), AskHuman()]
+            asks = entry.agent is None or self._definition.asks_people(entry.agent)
+            options["tools"] = [*self._tools(entry.tools), *([AskHuman()] if asks else ())]
         task = Task(name=name, agent=agents[entry.agent] if entry.agent else None, **options)
         if entry.approvers is not None:
             declare_reviewers(task, entry.approvers.approvers(self._definition.policies))

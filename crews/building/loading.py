@@ -10,6 +10,7 @@ import structlog
 
 from bot.core.crew import CrewProblem
 from bot.settings import Settings
+from crews import terminal
 from crews.building.build import Blueprint, YamlCrew
 from crews.building.importing import Bounded, import_all, refused
 from crews.building.offer import Offer
@@ -57,6 +58,7 @@ def load(
     catalog: Catalog, settings: Settings, begins: Callable[[EntryPoint], None] = lambda _: None
 ) -> Loaded:
     """All crews that can be loaded. YAML goes before Python. `begins` is called before each import."""
+    terminal.switch_off()  # Modules and factories of authors are called from here on.
     build_response_models()
     class_cache.install()  # before classes are decorated
     project_config.install()  # likewise

@@ -18,12 +18,14 @@ from crewai import Agent, Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 from crewai.agents.tools_handler import ToolsHandler
 from crewai.tasks.task_output import TaskOutput
+from crewai.tools import BaseTool
 from crewai.utilities.i18n import get_i18n
 
 from bot.core.ports import Fenced
 from crews.crewai_adapter import task_outputs
-from crews.definitions.tool_options import declare_tools
-from crews.flows.replay import FLOW_REPLAY
+from crews.definitions.definition import ASK_HUMAN
+from crews.definitions.tool_options import declare_tools, is_not_asking
+from crews.human_input.ask_human import AskHuman
 from crews.run import failures
 from crews.run.context import CURRENT
 from crews.run.exits import Leave
@@ -38,9 +40,9 @@ def install() -> None:
     """Let agents ask people, work on several tasks at once, and end with their run."""
     if getattr(Agent, "_crewdeck_installed", False):
         return
-    for name in ("create_agent_executor", "_prepare_kickoff"):
-        setattr(Agent, name, _equipped(getattr(Agent, name)))
     agent: Any = Agent
+    agent.create_agent_executor = _equipped(_with_ask_human_among(agent.create_agent_executor))
+    agent._prepare_kickoff = _equipped(_with_ask_human(agent._prepare_kickoff))  # noqa: SLF001 - a seam
     agent.execute_task = _side_by_side(agent.execute_task)
     task: Any = Task
     task._execute_task_async = _ending(task._execute_task_async)  # noqa: SLF001 - a seam
@@ -49,18 +51,57 @@ def install() -> None:
 
 
 def _equipped(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Prepare an agent that a flow's method created like one of a crew."""
+    """Prepare an agent that a crew's or a flow's own code created like one of the crew."""
 
     @wraps(original)
     def equipped(agent: Agent, *args: Any, **kwargs: Any) -> Any:
-        replay = FLOW_REPLAY.get()
-        if replay is not None:
+        run = CURRENT.get()
+        if run is not None:
             prepare(agent)
             given: Iterable[Any] = [*(agent.tools or ()), *(kwargs.get("tools") or ())]
-            declare_tools(given, replay.tools)
+            declare_tools(given, run.gates.tools.values())
         return original(agent, *args, **kwargs)
 
     return equipped
+
+
+def _with_ask_human_among(original: Callable[..., None]) -> Callable[..., None]:
+    """Give an agent ask_human for a task. A task's own tools take the place of its agent's."""
+
+    @wraps(original)
+    def create(agent: Agent, tools: list[BaseTool] | None = None, task: Task | None = None) -> None:
+        given = tools if tools is not None else agent.tools or []
+        original(agent, [*given, AskHuman()] if _lacks_ask_human(agent, given) else given, task)
+
+    return create
+
+
+def _with_ask_human(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Give an agent ask_human for its own `kickoff`, which takes the tools that the agent has."""
+
+    @wraps(original)
+    def prepare_kickoff(agent: Agent, *args: Any, **kwargs: Any) -> Any:
+        if not _lacks_ask_human(agent, agent.tools or []):
+            return original(agent, *args, **kwargs)
+        asks = AskHuman()
+        agent.tools = [*(agent.tools or []), asks]
+        try:
+            return original(agent, *args, **kwargs)
+        finally:
+            agent.tools = [each for each in agent.tools if each is not asks]
+
+    return prepare_kickoff
+
+
+def _lacks_ask_human(agent: Agent, tools: Iterable[BaseTool]) -> bool:
+    """Whether the run gives ask_human to this agent, and it isn't among its tools already."""
+    run = CURRENT.get()
+    if run is None or run.ask_human is False or is_not_asking(agent):
+        return False
+    roles = {agent.role.strip(), (agent._original_role or agent.role).strip()}  # noqa: SLF001 - with placeholders
+    if run.ask_human is not True and roles.isdisjoint(map(str.strip, run.ask_human)):
+        return False
+    return all(each.name != ASK_HUMAN for each in tools)
 
 
 class _Busy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crews import terminal
 from crews.crewai_adapter import (
     agents,
     arguments,
@@ -41,5 +42,6 @@ PATCHES = (
 
 def install() -> None:
     """Apply them. Again, it does nothing. Raises AttributeError where CrewAI lacks a name that is patched."""
+    terminal.switch_off()
     for each in PATCHES:
         each.install()

@@ -1,21 +1,23 @@
 """Approvals in front of tools: what authors write, in YAML and in Python. Needs no crewai.
 
-`requires_approval` only says so; `crews/crewai_adapter/tool_steps.py` asks. Where that isn't at work,
-because code calls a tool outside of a run, the call is refused.
+`requires_approval` only says so; `crews/crewai_adapter/tool_steps.py` asks. Where that isn't at work, because
+code calls a tool outside of a run, the person at the terminal approves it, or the call is refused.
 """
 
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - functions of any kind
+import asyncio
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ValidationError, model_validator
 
+from crews import terminal
 from crews.definitions.entry import Entry, Text
 from crews.definitions.placeholders import PLACEHOLDER
 from crews.definitions.policies import ApproverSpec, Written, approver_spec
@@ -108,7 +110,8 @@ def requires_approval(
         @requires_approval(policy="pay", title="Pay {amount} to {recipient}")
         def send_money(amount: float, recipient: str) -> str: ...
 
-    Outside of a run, what is decorated raises NotApproved. Raises ValueError for arguments that aren't right.
+    Outside of runs the person at the terminal is shown the call and approves it; where there is no terminal,
+    NotApproved is raised. Raises ValueError for arguments that aren't right.
     """
     given: dict[str, object] = {"when": when, "edit": tuple(edit), "title": title, "hide": tuple(hide)}
     if policy is not None:
@@ -144,12 +147,14 @@ def _guarded(function: Callable[..., Any], needed: Approval) -> Callable[..., An
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        _check(needed, function, args)
+        if not _is_let_through(needed, args):
+            _approve_outside_of_runs(needed, function, args, kwargs)
         return function(*args, **kwargs)
 
     @wraps(function)
     async def awaited(*args: Any, **kwargs: Any) -> Any:
-        _check(needed, function, args)
+        if not _is_let_through(needed, args):
+            await asyncio.to_thread(_approve_outside_of_runs, needed, function, args, kwargs)
         return await function(*args, **kwargs)
 
     guarded = awaited if inspect.iscoroutinefunction(function) else call
@@ -157,15 +162,59 @@ def _guarded(function: Callable[..., Any], needed: Approval) -> Callable[..., An
     return guarded
 
 
-def _check(needed: Approval, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    """Raises NotApproved unless the approved call is under way."""
+def _is_let_through(needed: Approval, args: tuple[Any, ...]) -> bool:
+    """Whether the approved call is under way, or something else asks."""
     if GUARDED is not None and args and isinstance(args[0], GUARDED):
-        return  # A method of a tool: the tool's own gate asks.
-    if not any(each is needed for each in APPROVED_CALLS.get()):
+        return True  # A method of a tool: the tool's own gate asks.
+    return any(each is needed for each in APPROVED_CALLS.get())
+
+
+def _approve_outside_of_runs(
+    needed: Approval, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> None:
+    """Raises NotApproved unless the person at the terminal approves this call."""
+    name = function.__qualname__
+    if not terminal.switched_on():
         raise NotApproved(
-            f"{function.__qualname__} needs an approval, so it is called as a tool (`tool.run()`) in a run "
-            "that Crewdeck started. A test can call `__wrapped__`."
+            f"{name} needs an approval, so it is called as a tool (`tool.run()`) in a run that Crewdeck "
+            "started. A test can call `__wrapped__`."
         )
+    try:
+        approved = terminal.confirm(name, _shown(needed, function, args, kwargs))
+    except terminal.NoTerminal as error:
+        raise NotApproved(f"{name} needs an approval. {error} A test can call `__wrapped__`.") from error
+    if not approved:
+        raise NotApproved(f"The call of {name} was rejected at the terminal.")
+
+
+def _shown(
+    needed: Approval, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Iterator[str]:
+    """The complete call. Without a run there are no inputs for `when`, so the person is always asked."""
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise NotApproved(f"{function.__qualname__} can't be called so: {error}") from error
+    bound.apply_defaults()
+    yield f"May {function.__qualname__} be called with these arguments?"
+    for name, value in bound.arguments.items():
+        if name != "self":
+            yield f"  {name}: {_redacted(value, (name,), needed.hide)!r}"
+    if needed.policy is not None:
+        yield "  In Crewdeck a policy says who decides; here you alone do."
+
+
+def _redacted(value: Any, path: tuple[str, ...], hide: Sequence[str]) -> Any:
+    """The value without what is hidden in it."""
+    if ".".join(path) in hide:
+        return "(hidden)"
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    if isinstance(value, Mapping):
+        return {key: _redacted(each, (*path, str(key)), hide) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(each, path, hide) for each in value]
+    return value
 
 
 def needed_by(tool: Any) -> Approval | None:

@@ -59,6 +59,12 @@ class Definition:
         """All groups and policies that the crew can name."""
         return self.crew.named(self.shared)
 
+    def asks_people(self, agent: str) -> bool:
+        """Whether this agent has the tool ask_human."""
+        chosen = self.crew.ask_human
+        listed = chosen if isinstance(chosen, bool) else agent in chosen
+        return listed and self.agents[agent].ask_human
+
     @property
     def limits(self) -> Limits:
         return self.crew.limits
@@ -181,6 +187,7 @@ def _checked(
         return None, problems
     definition = Definition(folder.name, folder, crew, agents, tasks, crew_page, shared)
     problems += _crew_problems(definition, crew_page)
+    problems += _ask_human_problems(definition, crew_page)
     problems += _agent_problems(definition, agents_page)
     problems += _task_problems(definition, tasks_page, _names(agents_page))
     return (None if problems else definition), problems
@@ -213,8 +220,18 @@ def _crew_problems(definition: Definition, page: Document) -> Iterator[Problem]:
     yield from (page.problem(at, what) for at, what in crew.mistakes(definition.shared))
 
 
+def _ask_human_problems(definition: Definition, page: Document) -> Iterator[Problem]:
+    """What is wrong with the list of agents that have ask_human."""
+    chosen = definition.crew.ask_human
+    for index, name in enumerate(chosen if isinstance(chosen, list) else ()):
+        if name not in definition.agents:
+            yield page.problem(("ask_human", index), f"{name} is no agent of agents.yaml")
+
+
 def _agent_problems(definition: Definition, page: Document) -> Iterator[Problem]:
     for name, agent in definition.agents.items():
+        if ASK_HUMAN in agent.tools and not definition.asks_people(name):
+            yield page.problem((name, "tools"), f"names {ASK_HUMAN}, and `ask_human` says that it has none")
         yield from _unknown_tools(definition, page, name, agent.tools)
         for key in ("role", "goal", "backstory"):
             yield from _placeholders(definition, page, (name, key), getattr(agent, key))

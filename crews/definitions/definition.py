@@ -252,6 +252,8 @@ class CrewFile(Entry):
     """What a run is given, by the names that agents and tasks use as `{placeholders}`."""
     tools: dict[str, ToolEntry] = {}
     """Tools that agents and tasks name."""
+    ask_human: bool | list[Text] = True
+    """Which agents have the tool ask_human: all, none, or these (in YAML their names, in Python their roles)."""
     questions: QuestionsEntry = QuestionsEntry()
     limits: Limits = Limits()
     review: Review = Review()
@@ -329,6 +331,7 @@ class AgentEntry(Entry):
     backstory: Text
     llm: Text | None = None
     tools: list[str] = []
+    ask_human: bool = True
     allow_delegation: bool = False
     max_iter: Annotated[int, Field(ge=1)] | None = None
     max_rpm: Annotated[int, Field(ge=1)] | None = None

@@ -14,6 +14,7 @@ OnInterrupted = Literal["retry", "ask", "fail"]
 _NAME = "_crewdeck_on_interrupted"
 _ENTRY = "_crewdeck_entry"
 _REVIEWERS = "_crewdeck_reviewers"
+_NOT_ASKING = "_crewdeck_not_asking"
 
 
 def declare(tool: object, what: OnInterrupted) -> None:
@@ -44,6 +45,16 @@ def declare_reviewers(task: object, approvers: Approvers) -> None:
 def reviewers_of(task: object) -> Approvers | None:
     """Who reviews the task; None: the crew's approvers."""
     return cast("Approvers | None", getattr(task, _REVIEWERS, None))
+
+
+def declare_not_asking(agent: object) -> None:
+    """Store with the agent that it doesn't have the tool ask_human."""
+    object.__setattr__(agent, _NOT_ASKING, True)
+
+
+def is_not_asking(agent: object) -> bool:
+    """Whether the crew says that the agent doesn't have the tool ask_human."""
+    return bool(getattr(agent, _NOT_ASKING, False))
 
 
 def make(reference: str) -> Any:  # noqa: ANN401 - CrewAI has several classes of tools

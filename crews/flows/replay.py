@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -20,7 +20,6 @@ from pydantic import BaseModel
 
 from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.retry import BEGUN, DONE, KEPT
-from crews.definitions.definition import ToolEntry
 from crews.flows.completion_order import POLL_INTERVAL_S, QUIET_POLLS, CompletionOrder
 from crews.flows.history import FED, STATE, FlowHistory, MethodCall, record_of
 from crews.flows.output_text import text_of
@@ -63,12 +62,8 @@ class ReplayedFlow(Protocol):
 class FlowReplay:
     """The replay of one run. Used on the flow's loop, which is in the run's thread."""
 
-    def __init__(
-        self, run: RunContext, flow: ReplayedFlow, tell: Tell, tools: Sequence[ToolEntry] = ()
-    ) -> None:
+    def __init__(self, run: RunContext, flow: ReplayedFlow, tell: Tell) -> None:
         self._flow = flow
-        #: What the factory declares of tools that its methods give to agents.
-        self.tools = tools
         self._run = run
         self._tell = tell
         self._recorded = FlowHistory(run.history.journal, run.identity)

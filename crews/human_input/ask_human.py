@@ -14,6 +14,7 @@ from bot.core.forms import check_form
 from bot.core.labels import label_key, lookalikes, reserved
 from bot.core.question import Action, Outcome, Question, QuestionKind, ReasonFlags, infer_kind
 from bot.core.text import drop_invisible, visible
+from crews.human_input.terminal_questions import ask_outside_of_runs
 from crews.journal.serialization import in_valid_text
 from crews.run.context import AGENT, CURRENT
 from crews.run.questions import Asking
@@ -181,7 +182,10 @@ def _never_cached(_args: object = None, _result: object = None) -> bool:
 
 
 class AskHuman(BaseTool):
-    """The tool `ask_human`. It blocks its thread, which is one of the run's, until people have answered."""
+    """The tool `ask_human`. It blocks its thread, which is one of the run's, until people have answered.
+
+    Outside of runs, as under `crewai run`, the person at the terminal is asked.
+    """
 
     name: str = NAME
     description: str = DESCRIPTION
@@ -192,7 +196,7 @@ class AskHuman(BaseTool):
         args = AskHumanArgs.model_validate(arguments)
         run = CURRENT.get()
         if run is None:
-            raise RuntimeError("ask_human reaches people only in a run that Crewdeck started.")
+            return told(ask_outside_of_runs(args.asking(), NAME))
         return told(run.questions.ask_in_thread(run.asking_of(AGENT.get(), args.asking())))
 
 

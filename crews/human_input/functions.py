@@ -5,6 +5,7 @@ Each has a variant to await. What is asked, and what an answer means, is the sam
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -16,6 +17,7 @@ from bot.core.question import Action, Outcome, Question, QuestionKind
 from crews.definitions.exceptions import NotAnswered
 from crews.human_input.ask_human import AskHumanArgs, told
 from crews.human_input.forms import Dialogue, model_dialogue, values_of
+from crews.human_input.terminal_questions import ask_outside_of_runs
 from crews.run.context import AGENT, CURRENT, RunContext
 from crews.run.questions import Asking
 
@@ -77,7 +79,8 @@ def approve(question: str, *, context: str = "") -> ApprovalResult:
     """Have people approve something, and wait for it. Blocks its thread, which must be one of the run's.
 
     `context`: all that they need to know, such as the complete text; what isn't in it was not approved.
-    Words are no approval. Raises NotAnswered if the deadline passes, RuntimeError outside of a run.
+    Words are no approval. Raises NotAnswered if the deadline passes. Outside of
+    runs the person at the terminal is asked; RuntimeError is raised where there is none.
     """
     return _asked("approve", _approval(question, context))
 
@@ -130,7 +133,7 @@ def ask_human(
     Returns their words; with `options` the label of one of them, or words if people answered in words
     instead; with `fields` the values by name, as JSON; with `form` an instance of that pydantic model.
     Raises NotAnswered if people decline a form or the deadline passes, ValueError for what can't be asked,
-    RuntimeError outside of a run.
+    RuntimeError where nobody can be asked: outside of runs, without a terminal.
     """
     return _asked("ask_human", _dialogue(question, context, options, kind, fields, form))
 
@@ -237,9 +240,9 @@ def _approval_result(outcome: Outcome) -> ApprovalResult:
 def _asked(name: str, dialogue: Dialogue[T]) -> T:
     try:
         asking = next(dialogue)
-        run = _run(name)
+        run = CURRENT.get()
         while True:
-            asking = dialogue.send(run.questions.ask_in_thread(_from_here(run, asking)))
+            asking = dialogue.send(_ask(name, run, asking))
     except StopIteration as done:
         answer: T = done.value
         return answer
@@ -247,9 +250,12 @@ def _asked(name: str, dialogue: Dialogue[T]) -> T:
 
 async def _awaited(name: str, dialogue: Dialogue[T]) -> T:
     asking = next(dialogue)
-    run = _run(name)
+    run = CURRENT.get()
     while True:
-        answered = await run.questions.ask(_from_here(run, asking))
+        if run is None:
+            answered = await asyncio.to_thread(_ask, name, None, asking)
+        else:
+            answered = await run.questions.ask(_from_here(run, asking))
         try:
             asking = dialogue.send(answered)
         except StopIteration as done:
@@ -257,14 +263,11 @@ async def _awaited(name: str, dialogue: Dialogue[T]) -> T:
             return answer
 
 
-def _run(name: str) -> RunContext:
-    run = CURRENT.get()
+def _ask(name: str, run: RunContext | None, asking: Asking) -> Question:
+    """Ask the run's people, or outside of runs the person at the terminal."""
     if run is None:
-        raise RuntimeError(
-            f"crewdeck.{name} needs a run that Crewdeck started: it works in tools and flow methods, and in "
-            "threads and tasks that have their context (contextvars.copy_context())."
-        )
-    return run
+        return ask_outside_of_runs(asking, f"crewdeck.{name}")
+    return run.questions.ask_in_thread(_from_here(run, asking))
 
 
 def _from_here(run: RunContext, asking: Asking) -> Asking:

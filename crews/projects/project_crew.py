@@ -10,13 +10,14 @@ from crewai import Crew
 
 from bot.core.crew import Crew as Card
 from bot.core.policy import Approvers
-from crews.building.build import Built, Inputs, equipped
+from crews.building.build import Built, Inputs, check_ask_human, equipped
 from crews.crewai_adapter.kickoff import suppress_console
 from crews.definitions.definition import Limits, ToolEntry
 from crews.definitions.gates import Gates, same_name
 from crews.definitions.policies import Policies
 from crews.definitions.tool_options import declare
 from crews.projects.crewdeck_yaml import ProjectCrewEntry
+from crews.run.context import AskHumanFor
 
 Make = Callable[[], object]
 
@@ -48,6 +49,11 @@ class ProjectCrew:
         return Gates(self.entry.tools, self.entry.named(self.shared), self.entry.input_types)
 
     @property
+    def ask_human(self) -> AskHumanFor:
+        chosen = self.entry.ask_human
+        return chosen if isinstance(chosen, bool) else tuple(chosen)
+
+    @property
     def reviewers(self) -> Mapping[str, Approvers]:
         return self.entry.reviewers_by(self.entry.named(self.shared))
 
@@ -57,6 +63,7 @@ class ProjectCrew:
     def build(self, inputs: Inputs) -> Built:  # noqa: ARG002 - CrewAI takes them at the kickoff
         suppress_console()
         built = equipped(self.name, self.make(), self.tools, lambda task: self.reviewers.get(task or ""))
+        check_ask_human(self.name, built, self.ask_human)
         if isinstance(built, Crew):
             self._declare_by_name(built)
         return built

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
@@ -39,6 +40,12 @@ INSIDE_TOOL: ContextVar[bool] = ContextVar("crewdeck_inside_tool", default=False
 """Whether this is the work of a tool that was called, and no agent's that works for it."""
 
 
+AskHumanFor = bool | tuple[str, ...]
+"""Which agents of a crew have the tool ask_human: all, none, or those with these roles."""
+GIVEN = "ask_human"
+"""The entry of the journal that says which agents of a run have it."""
+
+
 class RunContext(RunSession):
     """A run's session with its questions and its recorder. Thread-safe."""
 
@@ -56,6 +63,8 @@ class RunContext(RunSession):
         super().__init__(claim, limits, store, history, hot, lease, folder)
         #: Which tools need an approval; set by who opens the run.
         self.gates = Gates()
+        #: Which agents have the tool ask_human without naming it; set by `give_ask_human`.
+        self.ask_human: AskHumanFor = False
         #: Where questions are put to people.
         self.questions = HumanQuestions(self, store, announcer)
         #: What every model call and tool call passes through.
@@ -64,6 +73,20 @@ class RunContext(RunSession):
         self.files = RunFiles(self, store)
         #: What the crew says of its progress.
         self.notes = ProgressNotes(self, store)
+
+    def give_ask_human(self, to: AskHumanFor) -> None:
+        """Give these agents the tool ask_human, for as long as the run lives.
+
+        A run keeps what it began with, also where the crew said otherwise then, or an earlier release gave it
+        to nobody: its recorded model calls were made with those tools.
+        """
+        journal = self.history.journal
+        if not journal.begun:
+            self.writer.write(GIVEN, json.dumps(to))
+            self.ask_human = to
+            return
+        for _, given in journal.under(GIVEN):
+            self.ask_human = given if isinstance(given, bool) else tuple(given)
 
     def asking_of(self, who: AgentAtWork | None, asking: Asking) -> Asking:
         """A question with the task and the agent that it comes from."""

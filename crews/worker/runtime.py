@@ -195,6 +195,7 @@ class Runtime:
         )
         context.gates = blueprint.gates
         KNOWN.add(blueprint.gates)
+        context.give_ask_human(blueprint.ask_human)
         execution = Execution(context, progress, blueprint)
         if self._stopping:
             context.hand_back()
@@ -256,7 +257,7 @@ class Runtime:
         context = execution.context
         if isinstance(crew, Flow):
             # If the flow was changed, recorded methods don't come up.
-            replay = self._replay(execution, crew, blueprint)
+            replay = self._replay(execution, crew)
             FLOW_REPLAY.set(replay)
             return replay.kick_off(dict(context.claim.run.inputs))
         confirm.confirm_changes(context, crew, literal=isinstance(blueprint, YamlCrew))
@@ -268,10 +269,10 @@ class Runtime:
         return kick_off(crew, kickoff_inputs(context.claim.run.crew, context.claim.run.inputs))
 
     @staticmethod
-    def _replay(execution: Execution, flow: Flow[Any], blueprint: Blueprint) -> FlowReplay:
+    def _replay(execution: Execution, flow: Flow[Any]) -> FlowReplay:
         numbers = itertools.count()
 
         def tell(kind: type[Progressed], part: TaskIdentity) -> None:
             execution.progress.note(next(numbers), execution.progressed(kind, part))
 
-        return FlowReplay(execution.context, FlowAccess(flow), tell, blueprint.tools)
+        return FlowReplay(execution.context, FlowAccess(flow), tell)
