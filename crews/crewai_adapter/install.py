@@ -11,13 +11,13 @@ from crews.crewai_adapter import (
     class_cache,
     executor,
     flow,
+    hooks,
     interpolation,
     llm,
     openai,
     output_files,
     project_config,
     rpm,
-    tool_hooks,
     tools,
 )
 
@@ -25,7 +25,7 @@ PATCHES = (
     llm,
     arguments,
     tools,
-    tool_hooks,
+    hooks,
     rpm,
     interpolation,
     output_files,

@@ -141,7 +141,7 @@ def test_what_the_model_is_told(kind: QuestionKind, outcome: Outcome, words: str
 def test_outside_of_a_run_the_tool_says_that_it_reaches_nobody() -> None:
     from crewdeck import AskHuman
 
-    with pytest.raises(RuntimeError, match="only in a run that Crewdeck started"):
+    with pytest.raises(RuntimeError, match="needs a run that Crewdeck started"):
         AskHuman().run(question="Hello?")
 
 

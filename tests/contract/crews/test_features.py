@@ -1,0 +1,403 @@
+"""What CrewAI offers, in Crewdeck: the rows of docs/crewai.md. Each run is parked and taken up again."""
+
+import asyncio
+import itertools
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.core.question import QuestionKind
+from bot.core.run import Run
+from tests.contract.crews import featurebox, mcpbox
+from tests.contract.crews.conftest import DEFINITIONS
+from tests.contract.crews.deployment import Deployment, WorkerProcess
+from tests.contract.crews.features import shows
+from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
+
+BOX = "tests.contract.crews.featurebox"
+CREWS = [name for name, each in vars(featurebox).items() if hasattr(each, "__crewdeck_crew__")]
+ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {BOX}:{name}" for name in CREWS)
+PARKS = {"CREWDECK_HOT_WINDOW": "0"}
+ASK = call("ask_human", question="Go on?", kind="approval")
+APPROVED = "Ada approved."
+
+
+@pytest.fixture(scope="module")
+def worker(model: LoopbackModel) -> Iterator[WorkerProcess]:
+    with WorkerProcess.started(model.base_url, DEFINITIONS, crews=ENTRY_POINTS, **PARKS) as process:
+        process.wait_for_log("ready")
+        yield process
+
+
+@pytest.fixture
+async def plain(worker: WorkerProcess) -> AsyncIterator[Deployment]:
+    async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
+        yield deployment
+
+
+async def until(there: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        for _ in itertools.count():
+            if there():
+                return
+            await asyncio.sleep(0.02)
+
+
+def parks(worker: WorkerProcess, run: Run) -> int:
+    """How often the run has left the worker's memory."""
+    return sum('"parked"' in line and run.id in line for line in worker.log.splitlines())
+
+
+async def settled(deployment: Deployment, worker: WorkerProcess, run: Run, *answers: str) -> str:
+    """Answer the run's questions, each once it has been parked; what the run comes to."""
+    for number, answer in enumerate(answers or ("approve",), start=1):
+        question = await deployment.question(run)
+        await until(lambda number=number: parks(worker, run) >= number)  # type: ignore[misc]
+        await deployment.say(question, answer)
+    return await deployment.result(run)
+
+
+def did(worker: WorkerProcess, *what: str) -> list[str]:
+    """Of this, what was done, in order."""
+    return [each["did"] for each in worker.heard() if each.get("did") in what]
+
+
+def asked(model: LoopbackModel, *markers: str) -> list[list[dict[str, Any]]]:
+    """The messages of each request with these markers."""
+    return [each.body["messages"] for each in model.requests if each.marker in markers]
+
+
+def assert_asked_once(model: LoopbackModel, *markers: str) -> None:
+    """No request was made twice: the run was taken up without asking a model again."""
+    made = Counter(json.dumps(messages) for messages in asked(model, *markers))
+    assert made
+    assert set(made.values()) == {1}
+
+
+def tools_of(model: LoopbackModel, marker: str) -> list[set[str]]:
+    """The tools that each request offered."""
+    return [
+        {each["function"]["name"] for each in request.body.get("tools") or ()}
+        for request in model.requests
+        if request.marker == marker
+    ]
+
+
+# ── people ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@shows("ask_human")
+async def test_agents_of_a_factory_ask_without_naming_the_tool(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("asks", [call("effect", what="before asking"), ASK, say("{last}")])
+    run = await plain.start("asks", prompt="[[asks]]")
+    assert await settled(plain, worker, run) == APPROVED
+    assert did(worker, "before asking") == ["before asking"]
+    assert tools_of(model, "asks") == [{"effect", "ask_human"}] * 3
+    assert_asked_once(model, "asks")
+
+
+@shows("ask_human")
+async def test_a_crew_says_which_of_its_agents_ask(plain: Deployment, model: LoopbackModel) -> None:
+    model.script("asks-nobody", [say("done")])
+    model.script("one-asks", [say("done")])
+    assert await plain.result(await plain.start("asks_nobody", prompt="[[asks-nobody]]")) == "done"
+    assert await plain.result(await plain.start("one_asks", prompt="[[one-asks]]")) == "done"
+    assert tools_of(model, "asks-nobody") == [{"effect"}]
+    assert tools_of(model, "one-asks") == [{"effect", "ask_human"}, {"effect"}]
+
+
+@shows("human_input")
+async def test_a_task_with_human_input_is_reviewed(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("reviewed", [say("first draft"), say("second draft")])
+    run = await plain.start("reviewed", prompt="[[reviewed]]")
+    assert (await plain.question(run)).kind is QuestionKind.REVIEW
+    assert await settled(plain, worker, run, "Write more.", "approve") == "second draft"
+    assert_asked_once(model, "reviewed")
+
+
+@shows("Hooks")
+async def test_hooks_ask_people_before_models_and_tools_are_called(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("hooked", [call("effect", what="hooked effect"), say("{last}")])
+    run = await plain.start("hooked", prompt="[[hooked]]")
+    assert await settled(plain, worker, run, "ask it", "go") == "did hooked effect"
+    assert did(worker, "hooked effect") == ["hooked effect"]
+    refused = await plain.start("hooked", prompt="[[hooked]]")
+    assert "blocked" in await settled(plain, worker, refused, "ask it", "no")
+    assert did(worker, "hooked effect") == ["hooked effect"]
+
+
+# ── what agents know ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@shows("Knowledge")
+async def test_knowledge_of_agents_and_crews_reaches_the_prompt_once(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    def answer(conversation: Conversation) -> Turn:
+        if not conversation.body.get("tools"):
+            return say("What is asked? [[knows]]")  # CrewAI has a model word the search.
+        return say(conversation.results[-1]) if conversation.answered else ASK
+
+    model.script("knows", answer)
+    run = await plain.start("knows", prompt="[[knows]]")
+    assert await settled(plain, worker, run) == APPROVED
+    prompts = str(asked(model, "knows"))
+    assert "The agent's mill stands in Rupelmonde." in prompts
+    assert "The crew's mill stands in Doel." in prompts
+    assert_asked_once(model, "knows")
+
+
+@shows("Memory")
+async def test_what_a_crew_remembers_is_there_in_its_next_run(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    def answer(conversation: Conversation) -> Turn:
+        prompt = text_of(conversation.messages[0])
+        if "memor" in prompt.lower() and not conversation.body.get("tools"):
+            return say(json.dumps({"memories": ["The ferry leaves at nine."]}))
+        return ASK if not conversation.answered else say("The ferry leaves at nine. [[remembers]]")
+
+    model.script("remembers", answer)
+    for _ in range(2):
+        run = await plain.start("remembers", prompt="[[remembers]] When does the ferry leave?")
+        await settled(plain, worker, run)
+    prompts = [text_of(each) for messages in asked(model, "remembers") for each in messages[:2]]
+    assert any("ferry leaves at nine" in prompt for prompt in prompts)
+
+
+@shows("Skills")
+async def test_a_skill_is_loaded_once(plain: Deployment, worker: WorkerProcess, model: LoopbackModel) -> None:
+    model.script("skilled", [call("load_skill", skill_name="milling"), ASK, say("done")])
+    run = await plain.start("skilled", prompt="[[skilled]]")
+    assert await settled(plain, worker, run) == "done"
+    assert "Open the sluice at high water." in str(asked(model, "skilled")[-1])
+    assert_asked_once(model, "skilled")
+
+
+@pytest.fixture(scope="module")
+def mcp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """An MCP server that speaks HTTP: its address, and its folder."""
+    folder = tmp_path_factory.mktemp("mcp")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    process = subprocess.Popen([sys.executable, mcpbox.__file__ or "", "http", str(port)], cwd=folder)
+    for _ in range(600):
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        assert process.poll() is None
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}/mcp", folder
+    process.kill()
+    process.wait(10)
+
+
+@shows("MCP servers")
+async def test_tools_of_mcp_servers_are_called_once(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel, mcp_server: tuple[str, Path]
+) -> None:
+    """Also one that fails; over standard input and output, and over HTTP."""
+    url, folder = mcp_server
+
+    def answer(conversation: Conversation) -> Turn:
+        offered = [each["function"] for each in conversation.body["tools"]]
+        turns = [
+            call(each["name"], what="remotely")
+            for does in ("Does something far away.", "Fails.")
+            for each in offered
+            if does in each["description"]
+        ]
+        last = conversation.results[-1] if conversation.results else ""
+        return [*turns, ASK, say(last)][conversation.answered]
+
+    model.script("remote", answer)
+    run = await plain.start("remote", prompt="[[remote]]", url=url)
+    assert await settled(plain, worker, run) == APPROVED
+    assert did(worker, "near remotely", "near failed remotely") == ["near remotely", "near failed remotely"]
+    heard = [json.loads(line)["did"] for line in (folder / "heard.jsonl").read_text().splitlines()]
+    assert heard == ["far remotely", "far failed remotely"]
+    assert_asked_once(model, "remote")
+
+
+# ── tasks ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@shows("Guardrails")
+async def test_guardrails_send_a_task_back_without_repeating_its_tools(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("guarded-one", [call("effect", what="guarded effect"), ASK, say("short"), say("long")])
+    model.script("guarded-many", [say("long"), say("long, please")])
+    model.script("guarded-text", [say("kind")])
+    model.script("guardrail", [say(json.dumps({"valid": True, "feedback": None}))])
+
+    def one(conversation: Conversation) -> Turn:
+        if "It has to be long" in str(conversation.messages):
+            return say("long")
+        return [call("effect", what="guarded effect"), ASK, say("short")][min(conversation.answered, 2)]
+
+    def many(conversation: Conversation) -> Turn:
+        return say("long, please" if "It has to be polite" in str(conversation.messages) else "long")
+
+    model.script("guarded-one", one)
+    model.script("guarded-many", many)
+    run = await plain.start("guarded", prompt="-")
+    assert await settled(plain, worker, run) == "kind"
+    assert did(worker, "guarded effect") == ["guarded effect"]
+    assert len(await plain.store.questions.list(run.id)) == 1
+    assert model.count("guardrail") >= 1
+
+
+@shows("Structured output")
+async def test_output_is_parsed_and_written(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    report = say(json.dumps({"title": "Tides", "pages": 3}))
+    model.script("out-pydantic", [ASK, report])
+    model.script("out-json", [report])
+    model.script("out-file", [ASK, say("the report")])
+    run = await plain.start("structured", prompt="-")
+    assert await settled(plain, worker, run, "approve", "approve") == "the report"
+    assert_asked_once(model, "out-pydantic", "out-json", "out-file")
+    [written] = [*worker.folder.rglob("report.md")]
+    assert written.read_text() == "the report"
+
+
+@shows("Callbacks")
+async def test_callbacks_are_called(plain: Deployment, worker: WorkerProcess, model: LoopbackModel) -> None:
+    model.script("called-back", [ASK, say("done")])
+    run = await plain.start("called_back", prompt="[[called-back]]")
+    assert await settled(plain, worker, run) == "done"
+    called = did(worker, "agent step", "task", "crew task")
+    assert (called.count("task"), called.count("crew task")) == (1, 1)
+    assert "agent step" in called
+
+
+@shows("before_kickoff and after_kickoff", "@CrewBase and its YAML")
+async def test_a_crew_base_with_its_kickoff_methods(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    """`before` is called whenever the run is taken up; `after` at its end."""
+    model.script("kickoffs", [ASK, say("written")])
+    run = await plain.start("kickoffs", prompt="tides")
+    assert await settled(plain, worker, run) == "after: written"
+    assert did(worker, "after kickoff") == ["after kickoff"]
+    assert did(worker, "before kickoff") == ["before kickoff"] * 2
+    assert "evening writer" in str(asked(model, "kickoffs"))
+    assert_asked_once(model, "kickoffs")
+
+
+@shows("ConditionalTask")
+async def test_a_conditional_task_is_decided_by_what_came_before(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("cond-first", [say("nothing")])
+    model.script("cond-never", [say("never")])
+    model.script("cond-second", [ASK, say("go on")])
+    model.script("cond-then", [ASK, say("went on")])
+    run = await plain.start("conditional", prompt="-")
+    assert await settled(plain, worker, run, "approve", "approve") == "went on"
+    assert model.count("cond-never") == 0
+    assert_asked_once(model, "cond-first", "cond-second", "cond-then")
+
+
+# ── crews ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def delegated(marker: str) -> Callable[[Conversation], Turn]:
+    """Whoever may delegate hands the work to the other agent, who asks people."""
+
+    def answer(conversation: Conversation) -> Turn:
+        offered = {each["function"]["name"] for each in conversation.body.get("tools") or ()}
+        system = text_of(conversation.messages[0])
+        if "delegate_work_to_coworker" in offered and ("First" in system or "effect" not in offered):
+            if conversation.answered:
+                return say(f"handed over: {conversation.results[-1]}")
+            to = "Second" if "First" in system else "Writer"
+            return call("delegate_work_to_coworker", task=f"Do it. [[{marker}]]", context="-", coworker=to)
+        return [call("effect", what=f"{marker} effect"), ASK, say("done by another")][conversation.answered]
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("crew", "marker"), [("managed", "own-manager"), ("managed", "its-manager"), ("delegates", "delegates")]
+)
+@shows("Hierarchical crews", "Delegation")
+async def test_work_that_is_delegated_is_done_once(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel, crew: str, marker: str
+) -> None:
+    model.script(marker, delegated(marker))
+    run = await plain.start(crew, prompt=f"[[{marker}]]")
+    assert await settled(plain, worker, run) == "handed over: done by another"
+    assert did(worker, f"{marker} effect") == [f"{marker} effect"]
+    assert_asked_once(model, marker)
+
+
+@shows("Models and their settings")
+async def test_an_agent_has_a_model_of_its_own_with_its_settings(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("own-models", [ASK, say("done")])
+    run = await plain.start("own_models", prompt="[[own-models]]", url=model.base_url)
+    assert await settled(plain, worker, run) == "done"
+    request = next(each for each in model.requests if each.marker == "own-models")
+    assert request.authorization == "Bearer sk-of-this-agent"
+    given = {name: request.body.get(name) for name in ("model", "temperature", "top_p", "max_tokens", "seed")}
+    assert given == {
+        "model": "own-model",
+        "temperature": 0.25,
+        "top_p": 0.5,
+        "max_tokens": 77,
+        "seed": 7,
+    }
+    assert_asked_once(model, "own-models")
+
+
+@shows("Templates")
+async def test_templates_shape_the_prompt(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("templates", [ASK, say("done")])
+    run = await plain.start("templates", prompt="[[templates]]")
+    assert await settled(plain, worker, run) == "done"
+    prompt = str(asked(model, "templates")[0])
+    assert "<system>" in prompt
+    assert "<prompt>" in prompt
+    assert_asked_once(model, "templates")
+
+
+@shows("Tools with arguments")
+async def test_tools_are_made_with_arguments(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("made-with", [call("greeting", what="hello"), ASK, say("done")])
+    run = await plain.start("made_with_arguments", prompt="[[made-with]]")
+    assert await settled(plain, worker, run) == "done"
+    assert did(worker, "Dutch 3 hello") == ["Dutch 3 hello"]
+    assert tools_of(model, "made-with")[0] == {"greeting", "ask_human"}
+
+
+@shows("Multimodal agents")
+async def test_an_agent_that_sees_looks_at_an_image_once(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("sees", [ASK, say("done")])
+    run = await plain.start("sees", prompt="[[sees]]")
+    assert await settled(plain, worker, run) == "done"
+    assert_asked_once(model, "sees")
