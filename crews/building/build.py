@@ -17,6 +17,7 @@ from pydantic import JsonValue, ValidationError
 
 from bot.core.crew import Crew as Card
 from bot.core.policy import Approvers
+from crews.building.durability import examine
 from crews.crewai_adapter.agents import manager_texts, prepare
 from crews.crewai_adapter.flow_access import human_feedback_of
 from crews.crewai_adapter.kickoff import suppress_console
@@ -216,12 +217,13 @@ def equipped(
 
     `tools` and `reviewers` (by the names of tasks): what is declared for it. Raises CrewBroken.
     """
-    if isinstance(built, Flow):
-        return _flow(name, built)
-    if not isinstance(built, Crew):
+    if not isinstance(built, Crew | Flow):
         raise CrewBroken(
             f"The factory of {name} must return a crewai Crew or Flow, not {type(built).__name__}."
         )
+    examine(name, built)
+    if isinstance(built, Flow):
+        return _flow(name, built)
     for agent in built.agents:
         prepare(agent)
     given = [each.tools or [] for each in built.agents] + [each.tools or [] for each in built.tasks]

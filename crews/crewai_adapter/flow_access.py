@@ -22,6 +22,11 @@ def description_of(flow: Flow[Any]) -> str:
     return str(flow._definition.description or "")
 
 
+def is_conversational(flow: Flow[Any]) -> bool:
+    """Whether the flow takes one message of a conversation at a time (`handle_turn`)."""
+    return flow._is_conversational_enabled()
+
+
 class FlowAccess:
     """The flow of one run, for its replay (`crews.flows.replay.ReplayedFlow`)."""
 

@@ -38,6 +38,7 @@ def crew(  # noqa: PLR0913 - one for each key of crew.yaml
     groups: Mapping[str, Sequence[str]] | None = None,
     policies: Mapping[str, PolicySpec] | None = None,
     tools: Mapping[str, ToolSpec] | None = None,
+    ask_human: bool | Sequence[str] = True,
     admit: Sequence[Literal["guest", "external"]] = (),
     questions: QuestionsSpec | None = None,
     limits: LimitsSpec | None = None,
@@ -47,7 +48,7 @@ def crew(  # noqa: PLR0913 - one for each key of crew.yaml
 
     The arguments are the keys of `crew.yaml` (docs/crews.md). Wherever a policy is named, it may be a
     `crewdeck.Policy`. `reviewers` says by the names of tasks who reviews them, as `approvers` of a task in
-    YAML:
+    YAML. `ask_human` says whether agents have the tool ask_human, or by their roles which ones:
 
         @crew(title="Tide report", inputs={"topic": {"required": True}}, main_input="topic")
         def tides(inputs): ...
@@ -65,6 +66,7 @@ def crew(  # noqa: PLR0913 - one for each key of crew.yaml
         "groups": groups,
         "policies": policies,
         "tools": tools,
+        "ask_human": ask_human,
         "admit": admit,
         "questions": questions,
         "limits": limits,

@@ -16,6 +16,7 @@ from bot.core.project import Project
 from bot.processes.projects import kebab, slug
 from bot.settings import Settings
 from crews.building.build import Blueprint, PythonCrew, YamlCrew, equipped
+from crews.building.durability import notices_of
 from crews.building.importing import BOUND, Bounded, Mark, refused
 from crews.building.offer import Offer
 from crews.crewai_adapter import install
@@ -139,6 +140,8 @@ class _Loading:
             return factory
         suppress_console()
         built = equipped(name, made.make(), (), lambda _: None)
+        for notice in notices_of(built):
+            log.warning("not everything of a crew is durable", crew=name, notice=notice)
         entry, at = declarations.of(candidate.key, only=only)
         try:
             inputs = merged(inputs_of(built, made.defaults), entry.inputs)

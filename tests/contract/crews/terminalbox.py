@@ -1,4 +1,6 @@
-"""A plain program of CrewAI, as `crewai run` starts one: nothing of Crewdeck runs, and it asks at the terminal."""
+"""A plain program of CrewAI, as `crewai run` starts one: it asks at the terminal."""
+
+# ruff: noqa: ANN401 - functions of any kind
 
 import asyncio
 import json
@@ -48,8 +50,13 @@ def approved(question: str) -> list[Any]:
 
 
 def crew() -> str:
-    who: dict[str, Any] = {"role": "Author", "goal": "Write", "backstory": "You write."}
-    agent = Agent(**who, llm="openai/gpt-5.4-mini", tools=[crewdeck.AskHuman()])
+    who: dict[str, Any] = {
+        "role": "Author",
+        "goal": "Write",
+        "backstory": "You write.",
+        "tools": [crewdeck.AskHuman()],
+    }
+    agent = Agent(**who, llm="openai/gpt-5.4-mini")
     task = Task(description="Do this: [[terminal]]", expected_output="Words", agent=agent)
     output: Any = Crew(agents=[agent], tasks=[task]).kickoff()
     return str(output.raw)

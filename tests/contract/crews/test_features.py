@@ -16,15 +16,19 @@ import pytest
 
 from bot.core.question import QuestionKind
 from bot.core.run import Run
-from tests.contract.crews import featurebox, mcpbox
+from tests.contract.crews import featurebox, featureflows, mcpbox
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.contract.crews.features import shows
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
 
-BOX = "tests.contract.crews.featurebox"
-CREWS = [name for name, each in vars(featurebox).items() if hasattr(each, "__crewdeck_crew__")]
-ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {BOX}:{name}" for name in CREWS)
+CREWS = {
+    name: f"{box.__name__}:{name}"
+    for box in (featurebox, featureflows)
+    for name, each in vars(box).items()
+    if hasattr(each, "__crewdeck_crew__")
+}
+ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {place}" for name, place in CREWS.items())
 PARKS = {"CREWDECK_HOT_WINDOW": "0"}
 ASK = call("ask_human", question="Go on?", kind="approval")
 APPROVED = "Ada approved."
@@ -401,3 +405,57 @@ async def test_an_agent_that_sees_looks_at_an_image_once(
     run = await plain.start("sees", prompt="[[sees]]")
     assert await settled(plain, worker, run) == "done"
     assert_asked_once(model, "sees")
+
+
+# ── flows ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@shows("Flow state", "@persist", "Routers", "@human_feedback", "Flow.ask")
+async def test_a_flow_with_state_persistence_and_routers(plain: Deployment, worker: WorkerProcess) -> None:
+    run = await plain.start("writes", prompt="-")
+    said = await settled(plain, worker, run, "children", "not_yet", "good")
+    assert said == "published draft 2 for children"
+    assert did(worker, "researched", "counted") == ["researched", "counted", "counted"]
+
+
+@shows("Crews and agents in flows")
+async def test_crews_and_agents_in_the_methods_of_a_flow_ask_people(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("flow-crew", [call("effect", what="in a flow"), ASK, say("the crew: {last}")])
+    model.script("flow-agent", [call("ask_human", question="Really?"), say("the agent: {last}")])
+    run = await plain.start("crews_in_flow", prompt="[[flow-crew]]")
+    came = await settled(plain, worker, run, "approve", "really")
+    assert came == f"the crew: {APPROVED}, the agent: Ada answered: really"
+    assert did(worker, "in a flow") == ["in a flow"]
+    assert_asked_once(model, "flow-crew", "flow-agent")
+
+
+# ── what is said when a crew is loaded ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("conversational", "is a conversational flow"),
+        ("a2a", "has `a2a`: what agents elsewhere do isn't recorded"),
+        ("input_files", "without the package crewai-files"),
+    ],
+)
+@shows("Conversational flows", "A2A", "input_files")
+def test_what_can_not_be_durable_is_refused_when_it_is_built(what: str, words: str) -> None:
+    from crews.building.build import PythonCrew
+    from crews.definitions.exceptions import CrewBroken
+
+    with pytest.raises(CrewBroken, match=words):
+        PythonCrew("crew", lambda _inputs: featureflows.not_durable(what)).build({})
+
+
+@shows("max_execution_time")
+def test_what_is_not_applied_is_told() -> None:
+    from crews.building.build import PythonCrew
+    from crews.building.durability import notices_of
+
+    built = PythonCrew("crew", lambda _inputs: featureflows.not_durable("time")).build({})
+    [notice] = notices_of(built)
+    assert "`max_execution_time` isn't applied" in notice

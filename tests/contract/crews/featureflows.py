@@ -1,0 +1,100 @@
+"""Flows that use what CrewAI offers them, for the rows of docs/crewai.md."""
+
+# ruff: noqa: ANN401 - as CrewAI has it
+from typing import Any
+
+from crewai import Agent, Crew, Task
+from crewai.flow.flow import Flow, listen, or_, router, start
+from crewai.flow.human_feedback import human_feedback
+from crewai.flow.persistence import persist
+from pydantic import BaseModel
+
+from crewdeck import crew
+from tests.contract.crews.featurebox import DECLARED, MODEL, Effect, one_task, trace, worker
+
+
+class Story(BaseModel):
+    id: str = ""
+    prompt: str = ""
+    drafts: int = 0
+    lines: list[str] = []
+
+
+@persist()
+class Writes(Flow[Story]):
+    """A state with fields, which is persisted; a loop through a router; people in three places."""
+
+    @start()
+    def research(self) -> str:
+        self.state.lines.append(Effect().run(what="researched"))
+        self.state.lines.append(str(self.ask("Who is it for?")))
+        return "researched"
+
+    @router(or_(research, "again"))
+    def count(self) -> str:
+        trace("counted")
+        self.state.drafts += 1
+        return "draft" if self.state.drafts < 3 else "enough"
+
+    @listen("draft")
+    @human_feedback(message="Is it good?", emit=["good", "not_yet"], llm=MODEL)
+    def drafted(self) -> str:
+        return f"draft {self.state.drafts} for {self.state.lines[-1]}"
+
+    @router("not_yet")
+    def rewritten(self) -> str:
+        return "again"
+
+    @listen(or_("good", "enough"))
+    def published(self) -> str:
+        return f"published draft {self.state.drafts} for {self.state.lines[-1]}"
+
+
+@crew(title="Writes", **DECLARED)
+def writes(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Writes()
+
+
+class Plain(Flow[dict[str, Any]]):
+    """A state without fields, and a crew, an agent and a model inside of methods."""
+
+    @start()
+    def crew(self) -> str:
+        output: Any = one_task(worker()).kickoff({"prompt": self.state["prompt"]})
+        self.state["crew"] = output.raw
+        return str(output.raw)
+
+    @listen(crew)
+    async def agent(self) -> str:
+        output: Any = await worker("Alone").kickoff_async(f"{self.state['prompt']} [[flow-agent]]")
+        return f"{self.state['crew']}, {output.raw}"
+
+
+@crew(title="Crews and agents in a flow", **DECLARED)
+def crews_in_flow(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Plain()
+
+
+class Chats(Flow[Any]):
+    conversational = True
+
+
+class Remote(Agent):
+    """Its field takes what CrewAI's own takes only where its extra `a2a` is installed."""
+
+    a2a: Any = None
+
+
+def not_durable(what: str) -> Any:
+    """What is refused, or told, when it is loaded."""
+    who: dict[str, Any] = {"role": "Worker", "goal": "Work", "backstory": "You work.", "llm": MODEL}
+    work: dict[str, Any] = {"description": "Do it", "expected_output": "Words"}
+    if what == "conversational":
+        return Chats()
+    if what == "a2a":
+        agent: Agent = Remote(**who, a2a={"endpoint": "http://127.0.0.1:9"})
+    else:
+        agent = Agent(**who | ({"max_execution_time": 5} if what == "time" else {}))
+    if what == "input_files":
+        work["input_files"] = {"picture": "picture.png"}
+    return Crew(agents=[agent], tasks=[Task(**work, agent=agent)])
