@@ -10,21 +10,22 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Literal
 
-from pydantic import JsonValue
-
-from bot.core import forms
-from bot.core.fields import Field, FieldType
 from bot.settings import Settings
-from crews.building.build import Blueprint, PythonCrew, YamlCrew, gate_problems
+from crews.building.build import Blueprint, PythonCrew, YamlCrew
+from crews.building.durability import notices_of
 from crews.building.importing import Bounded, refused
 from crews.building.loading import load
+from crews.building.samples import samples
+from crews.building.yaml_builder import gate_problems, made_tool
 from crews.crewai_adapter import flow
 from crews.definitions import yaml_lines
 from crews.definitions.catalog import FILES, Catalog, Definition
+from crews.definitions.definition import AgentEntry, YamlToolEntry
+from crews.definitions.entry import is_reference
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.scripted import SCRIPTED, script_problems
-from crews.definitions.tool_options import declare_entry, import_class, make
-from crews.definitions.yaml_lines import Location, Problem, Unreadable
+from crews.definitions.tool_options import import_class
+from crews.definitions.yaml_lines import Location, Problem
 from crews.run.failures import not_built_within
 from crews.run.threads import Outcome, Raised, Returned
 
@@ -118,9 +119,15 @@ def yaml_findings(crew: YamlCrew, seconds: float) -> Iterator[Finding]:
 
 
 def _script(definition: Definition) -> Iterator[Problem]:
-    models = {definition.crew.model, *(agent.llm for agent in definition.agents.values())}
+    models = {definition.crew.model, *map(_model, definition.agents.values())}
     if SCRIPTED in models:
         yield from script_problems(definition.folder, definition.tasks)
+
+
+def _model(agent: AgentEntry) -> str | None:
+    """The name of an agent's own model."""
+    name = agent.llm.get("model") if isinstance(agent.llm, dict) else agent.llm
+    return name if isinstance(name, str) else None
 
 
 def _references(crew: YamlCrew, seconds: float) -> Iterator[Problem]:
@@ -128,19 +135,17 @@ def _references(crew: YamlCrew, seconds: float) -> Iterator[Problem]:
     definition = crew.definition
     for name, entry in definition.crew.tools.items():
         if entry.use is not None:
-            found = Bounded(lambda name=name, use=entry.use: _tool(crew, name, use)).within(seconds)  # type: ignore[misc]
+            found = Bounded(lambda name=name, entry=entry: _tool(crew, name, entry)).within(seconds)  # type: ignore[misc]
             yield from _imported(found, definition.page, ("tools", name, "use"), seconds)
     for name, task in definition.tasks.items():
-        if task.output_pydantic is not None:
-            model = task.output_pydantic
-            loaded = Bounded(lambda model=model: _class(model)).within(seconds)  # type: ignore[misc]
-            page = yaml_lines.read(definition.folder / "tasks.yaml")
-            yield from _imported(loaded, page, (name, "output_pydantic"), seconds)
+        model = task.crewai.get("output_pydantic")
+        if is_reference(model):
+            loaded = Bounded(lambda model=model: _class(str(model))).within(seconds)  # type: ignore[misc]
+            yield from _imported(loaded, definition.tasks_page, (name, "output_pydantic"), seconds)
 
 
-def _tool(crew: YamlCrew, name: str, use: str) -> list[Problem]:
-    tool = make(use)
-    declare_entry(tool, name)
+def _tool(crew: YamlCrew, name: str, entry: YamlToolEntry) -> list[Problem]:
+    tool = made_tool(crew.definition, name, entry)
     return list(gate_problems(crew.definition, crew.gates, name, tool))
 
 
@@ -155,6 +160,8 @@ def _imported(
     match outcome:
         case Returned(problems):
             yield from problems
+        case Raised(CrewBroken(problem=Problem() as problem)):
+            yield problem
         case Raised(error):
             words = str(refused("It can't be loaded", error))
             yield page.problem(at, words, "invalid_reference", "Correct the reference, or the module.")
@@ -167,11 +174,10 @@ def _imported(
 
 def build_finding(crew: Blueprint, seconds: float) -> Finding:
     """Build the crew with sample inputs. Bounded in time."""
-
-    def build() -> None:
-        crew.build({field.name: sample(field) for field in crew.card().inputs})
-
-    match Bounded(build).within(seconds):
+    match Bounded(lambda: crew.build(samples(crew.card().inputs))).within(seconds):
+        case Returned(built) if notices := notices_of(built):
+            remedy = "docs/crewai.md says what is durable."
+            return Finding(crew.name, "warning", "not_durable", "; ".join(notices), remedy)
         case Returned():
             return Finding(crew.name)
         case Raised(error):
@@ -185,6 +191,8 @@ def build_finding(crew: Blueprint, seconds: float) -> Finding:
 
 def broken(name: str, error: CrewBroken, crew: Blueprint | None = None) -> Finding:
     """The finding that a crew can't be loaded or built, where its author's code or file shows it."""
+    if error.problem is not None:
+        return _of(name, error.problem)
     sentence, _, remedy = str(error).partition(". ")
     file, line, key = _place(error, crew)
     return Finding(
@@ -218,39 +226,7 @@ def _place_in_files(definition: Definition, words: str) -> tuple[str, int, str]:
     """Where the model is named that the words are about, or the top of crew.yaml."""
     problem = definition.page.problem(("model",), words)
     if definition.crew.model is None or definition.crew.model not in words:
-        try:
-            page = yaml_lines.read(definition.folder / "agents.yaml")
-        except Unreadable:  # removed in this moment
-            return str(problem.file), problem.line, problem.key
         for name, agent in definition.agents.items():
-            if agent.llm is not None and agent.llm in words:
-                problem = page.problem((name, "llm"), words)
+            if (model := _model(agent)) is not None and model in words:
+                problem = definition.agents_page.problem((name, "llm"), words)
     return str(problem.file), problem.line, problem.key
-
-
-# ── inputs to build with ────────────────────────────────────────────────────────────────────────────────
-
-
-def sample(field: Field) -> JsonValue:
-    """A valid sample value for the input."""
-    if field.default is not None:
-        return forms.default_of(field)
-    if field.type is FieldType.MULTI_CHOICE:
-        return list(field.choices[: field.min_length or 1])
-    if field.type in _SAMPLES:
-        candidates = (_SAMPLES[field.type], field.min, field.max)
-        return next(each for each in candidates if forms.fits(field, each))
-    words = field.choices[0] if field.choices else field.name
-    return words.ljust(field.min_length or 0, "x")[: field.max_length]
-
-
-_SAMPLES: dict[FieldType, JsonValue] = {
-    FieldType.INTEGER: 1,
-    FieldType.NUMBER: 1,
-    FieldType.BOOLEAN: False,
-    FieldType.DATE: "2000-01-01",
-    FieldType.TIME: "12:00",
-    FieldType.DATETIME: "2000-01-01T12:00:00Z",
-    FieldType.EMAIL: "ada@example.com",
-    FieldType.URL: "https://example.com/",
-}

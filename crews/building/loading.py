@@ -12,8 +12,10 @@ from bot.core.crew import CrewProblem
 from bot.settings import Settings
 from crews import terminal
 from crews.building.build import Blueprint, YamlCrew
+from crews.building.durability import notices_of
 from crews.building.importing import Bounded, import_all, refused
 from crews.building.offer import Offer
+from crews.building.samples import samples
 from crews.crewai_adapter import class_cache, project_config
 from crews.crewai_adapter.openai import build_response_models
 from crews.definitions.catalog import FILES, Catalog
@@ -65,7 +67,9 @@ def load(
     loaded = Loaded({}, {})
     for name, each in catalog.definitions.items():
         crew = YamlCrew.read(each, settings.model)
-        problem = _gates_problem(crew, settings.build_timeout)
+        problem = _gates_problem(crew, settings.build_timeout) or _values_problem(
+            crew, settings.build_timeout
+        )
         if problem is None:
             loaded.crews[name] = crew
         else:
@@ -96,3 +100,20 @@ def _gates_problem(crew: YamlCrew, seconds: float) -> CrewBroken | None:
             return refused("Its tools can't be loaded", error)
         case None:
             return not_built_within(seconds)
+
+
+def _values_problem(crew: YamlCrew, seconds: float) -> CrewBroken | None:
+    """What CrewAI refuses of a crew's files; it is built once to see that. None if nothing."""
+    if not crew.definition.has_keys_of_crewai:
+        return None
+    match Bounded(lambda: crew.build(samples(crew.card().inputs))).within(seconds):
+        case Returned(built):
+            for notice in notices_of(built):
+                log.warning("not everything of a crew is durable", crew=crew.name, notice=notice)
+        case Raised(CrewBroken(code="missing_model" | "missing_key")):
+            return None  # It can be there when a run begins, which says so otherwise.
+        case Raised(error):
+            return refused("It can't be built", error)
+        case None:
+            return not_built_within(seconds)
+    return None

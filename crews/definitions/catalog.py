@@ -16,7 +16,8 @@ from pathlib import Path
 
 from bot.core.crew import Crew
 from crews.definitions import yaml_lines
-from crews.definitions.definition import ASK_HUMAN, AgentEntry, CrewFile, Limits, TaskEntry
+from crews.definitions.definition import ASK_HUMAN, AgentEntry, Limits, TaskEntry, YamlCrewFile
+from crews.definitions.entry import is_reference
 from crews.definitions.placeholders import PLACEHOLDER
 from crews.definitions.policies import Policies
 from crews.definitions.policies_file import read_policies
@@ -38,11 +39,13 @@ class Definition:
 
     name: str
     folder: Path
-    crew: CrewFile
+    crew: YamlCrewFile
     agents: Mapping[str, AgentEntry]
     tasks: Mapping[str, TaskEntry]
-    #: `crew.yaml` with the positions of its keys.
+    #: `crew.yaml`, `agents.yaml` and `tasks.yaml` with the positions of their keys.
     page: Document
+    agents_page: Document
+    tasks_page: Document
     #: Those of its folder.
     shared: Policies = field(default_factory=Policies)
 
@@ -64,6 +67,16 @@ class Definition:
         chosen = self.crew.ask_human
         listed = chosen if isinstance(chosen, bool) else agent in chosen
         return listed and self.agents[agent].ask_human
+
+    @property
+    def has_keys_of_crewai(self) -> bool:
+        """Whether it has values that only CrewAI, or a tool's class, can check."""
+        entries = (self.crew, *self.agents.values(), *self.tasks.values())
+        return (
+            any(each.crewai for each in entries)
+            or any(isinstance(each.llm, dict) for each in self.agents.values())
+            or any(each.with_ for each in self.crew.tools.values())
+        )
 
     @property
     def limits(self) -> Limits:
@@ -170,7 +183,7 @@ def read_crew(folder: Path, shared: Policies | None = None) -> tuple[Definition 
 def _page_problems(page: Document) -> list[Problem]:
     """What is wrong with one of the files, whatever the others have."""
     if page.file.name == FILES[0]:
-        return validated(CrewFile, _with_declared_defaults(page), (), page.content)[1]
+        return validated(YamlCrewFile, _with_declared_defaults(page), (), page.content)[1]
     if page.file.name == FILES[1]:
         return validated_all(AgentEntry, page)[1]
     return validated_all(TaskEntry, page)[1]
@@ -179,13 +192,14 @@ def _page_problems(page: Document) -> list[Problem]:
 def _checked(
     folder: Path, shared: Policies, crew_page: Document, agents_page: Document, tasks_page: Document
 ) -> tuple[Definition | None, list[Problem]]:
-    crew, problems = validated(CrewFile, _with_declared_defaults(crew_page), (), crew_page.content)
+    crew, problems = validated(YamlCrewFile, _with_declared_defaults(crew_page), (), crew_page.content)
     agents, of_agents = validated_all(AgentEntry, agents_page)
     tasks, of_tasks = validated_all(TaskEntry, tasks_page)
     problems += of_agents + of_tasks
     if crew is None:
         return None, problems
-    definition = Definition(folder.name, folder, crew, agents, tasks, crew_page, shared)
+    pages = (crew_page, agents_page, tasks_page)
+    definition = Definition(folder.name, folder, crew, agents, tasks, *pages, shared)
     problems += _crew_problems(definition, crew_page)
     problems += _ask_human_problems(definition, crew_page)
     problems += _agent_problems(definition, agents_page)
@@ -270,7 +284,7 @@ def _unknown_tools(
     definition: Definition, page: Document, name: str, tools: Iterable[str]
 ) -> Iterator[Problem]:
     for index, tool in enumerate(tools):
-        if tool == ASK_HUMAN:
+        if tool == ASK_HUMAN or is_reference(tool):
             continue
         known = definition.crew.tools
         if tool not in known:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, field_validator, model_validator
 
 from bot.core import forms
 from bot.core.actor import Membership
@@ -16,6 +16,7 @@ from bot.core.policy import Approvers, PolicyDefinition
 from bot.core.question import Deadline, QuestionKind
 from crews.definitions.approval import GateEntry
 from crews.definitions.conditions import invalid, type_of_input
+from crews.definitions.crewai_keys import AGENT_KEYS, CREW_KEYS, TASK_KEYS, WithCrewaiKeys
 from crews.definitions.entry import Entry, Reference, Text
 from crews.definitions.policies import (
     THE_REQUESTER,
@@ -253,7 +254,7 @@ class CrewFile(Entry):
     tools: dict[str, ToolEntry] = {}
     """Tools that agents and tasks name."""
     ask_human: bool | list[Text] = True
-    """Which agents have the tool ask_human: all, none, or these (in YAML their names, in Python their roles)."""
+    """Which agents have the tool ask_human: all, none, or a list: of names in YAML, of roles in Python."""
     questions: QuestionsEntry = QuestionsEntry()
     limits: Limits = Limits()
     review: Review = Review()
@@ -323,13 +324,50 @@ class CrewFile(Entry):
         )
 
 
-class AgentEntry(Entry):
+class YamlToolEntry(ToolEntry):
+    """One of the `tools` of `crew.yaml`, which says how the tool is made."""
+
+    #: The arguments that the class is made with.
+    with_: dict[str, JsonValue] = Field(default={}, alias="with")
+
+    @model_validator(mode="after")
+    def _is_made(self) -> Self:
+        if self.with_ and self.use is None:
+            raise ValueError("`with` are the arguments of the class that `use` names")
+        return self
+
+
+class YamlCrewFile(WithCrewaiKeys, CrewFile):
+    """`crew.yaml` in a folder of YAML, with keys of CrewAI's crews."""
+
+    crewai_keys = CREW_KEYS
+
+    tools: dict[str, YamlToolEntry] = {}  # type: ignore[assignment]  # nobody adds to it
+    """Tools that agents and tasks name."""
+
+
+def _model(written: object) -> object:
+    match written:
+        case None | str():
+            return written
+        case dict() if isinstance(written.get("model", ""), str):
+            return written
+    raise ValueError("must be the name of a model, or its settings, such as model and temperature")
+
+
+Model = Annotated[Any, BeforeValidator(_model, json_schema_input_type=str | dict[str, Any] | None)]
+"""A model by its name, or its settings; those without `model` are settings of the crew's model."""
+
+
+class AgentEntry(WithCrewaiKeys):
     """One agent of `agents.yaml`; CrewAI's own words."""
+
+    crewai_keys = AGENT_KEYS
 
     role: Text
     goal: Text
     backstory: Text
-    llm: Text | None = None
+    llm: Model = None
     tools: list[str] = []
     ask_human: bool = True
     allow_delegation: bool = False
@@ -356,8 +394,10 @@ def _output_file(path: str) -> str:
     return path
 
 
-class TaskEntry(Entry):
+class TaskEntry(WithCrewaiKeys):
     """One task of `tasks.yaml`; CrewAI's own words."""
+
+    crewai_keys = TASK_KEYS
 
     description: Text
     expected_output: Text
@@ -371,9 +411,6 @@ class TaskEntry(Entry):
     """Who reviews it; if left out, the crew's approvers."""
     async_execution: bool = False
     markdown: bool = False
-    guardrail: Text | None = None
-    guardrail_max_retries: Annotated[int, Field(ge=0)] | None = None
-    output_pydantic: Reference | None = None
     output_file: Annotated[Text, AfterValidator(_output_file)] | None = None
     """What the task writes its output into, in the run's folder; with placeholders."""
     create_directory: bool | None = None

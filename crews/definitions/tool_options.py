@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, cast
 
 from bot.core.policy import Approvers
@@ -57,11 +57,16 @@ def is_not_asking(agent: object) -> bool:
     return bool(getattr(agent, _NOT_ASKING, False))
 
 
-def make(reference: str) -> Any:  # noqa: ANN401 - CrewAI has several classes of tools
-    """A new tool: an instance of the class, or a copy of the tool that it names. Raises CrewBroken."""
+def make(reference: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - several classes
+    """A new tool: an instance of the class, or a copy of the tool that it names.
+
+    Raises CrewBroken, and what the class raises if it doesn't take the arguments.
+    """
     found = import_class(reference)
     if isinstance(found, type):
-        return found()
+        return found(**(arguments or {}))
+    if arguments:
+        raise CrewBroken(f"{reference} is a tool and no class, so it takes no arguments.")
     if not hasattr(found, "model_copy"):
         raise CrewBroken(f"{reference} is neither a class of tools nor a tool.")
     copy = found.model_copy()

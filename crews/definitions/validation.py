@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import JsonValue, ValidationError
 
+from crews.definitions.crewai_keys import OTHERS, REFUSED, WithCrewaiKeys
 from crews.definitions.entry import Entry
 from crews.definitions.yaml_lines import Document, Location, Problem
 
@@ -37,6 +38,10 @@ def validated(
 def _problem(kind: type[Entry], page: Document, at: Location, error: Mapping[str, Any]) -> Problem:
     place = _place(error["loc"])
     match error["type"]:
+        case "extra_forbidden" if (
+            len(place) == 1 and place[0] in REFUSED and issubclass(kind, WithCrewaiKeys)
+        ):
+            return page.problem((*at, *place), REFUSED[str(place[0])], "unknown_key", "Remove it.")
         case "extra_forbidden":
             known = known_keys(kind, place[:-1])
             remedy = did_you_mean(str(place[-1]), known) or "Remove it."
@@ -68,7 +73,11 @@ def known_keys(kind: type[Entry], place: Location) -> list[str]:
 
 
 def _annotations(kind: type[Entry]) -> dict[str, Any]:
-    return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+    """The keys of an entry, with what each may be."""
+    own = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+    if not issubclass(kind, WithCrewaiKeys):
+        return own
+    return {key: each for key, each in own.items() if key != OTHERS} | dict.fromkeys(sorted(kind.crewai_keys))
 
 
 def _entries(annotation: object) -> Iterator[type[Entry]]:
@@ -108,8 +117,6 @@ def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
 
 def _words(known: list[str], error: Mapping[str, object]) -> str:
     match error["type"]:
-        case "extra_forbidden" if error["loc"] == ("max_execution_time",):
-            return "would count the time that people take; set limits.time in crew.yaml"
         case "extra_forbidden":
             named = f" (known here: {', '.join(known)})" if known else ""
             return f"is no key that Crewdeck knows{named}"

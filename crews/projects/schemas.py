@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field, TypeAdapter
 
 from bot.settings import shipped
-from crews.definitions.definition import AgentEntry, CrewFile, TaskEntry
+from crews.definitions.definition import AgentEntry, TaskEntry, YamlCrewFile
 from crews.definitions.entry import Entry, Text
 from crews.definitions.policies import PolicyEntry
 from crews.definitions.scripted import Script
@@ -36,7 +36,7 @@ class _PoliciesFile(Entry):
 
 
 _KINDS: Mapping[str, tuple[str, Any]] = {
-    "crew": ("crew.yaml: what people need to know of a crew", CrewFile),
+    "crew": ("crew.yaml: what people need to know of a crew", YamlCrewFile),
     "agents": ("agents.yaml: the agents of a crew, by name", dict[str, AgentEntry]),
     "tasks": ("tasks.yaml: the tasks of a crew, by name, in their order", dict[str, TaskEntry]),
     "policies": ("policies.yaml: groups and policies for all crews of its folder", _PoliciesFile),

@@ -342,3 +342,30 @@ def made_with_arguments(_inputs: dict[str, Any]) -> Crew:
 @crew(title="Sees", **DECLARED)
 def sees(_inputs: dict[str, Any]) -> Crew:
     return one_task(worker(multimodal=True))
+
+
+# ── named in feature_definitions ────────────────────────────────────────────────────────────────────────────
+
+HANDBOOK = StringKnowledgeSource(content="The handbook says that mills need tides.")
+
+
+def yaml_task_callback(_output: TaskOutput) -> None:
+    trace("yaml task callback")
+
+
+def yaml_step_callback(_step: object) -> None:
+    trace("yaml step callback")
+
+
+def yaml_before_kickoff(inputs: dict[str, Any] | None) -> dict[str, Any] | None:
+    trace("yaml before kickoff")
+    return inputs
+
+
+def yaml_guardrail(output: TaskOutput) -> tuple[bool, Any]:
+    trace("yaml guardrail")
+    return True, output
+
+
+def yaml_condition(output: TaskOutput) -> bool:
+    return "never" in output.raw

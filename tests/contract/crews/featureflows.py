@@ -1,7 +1,7 @@
 """Flows that use what CrewAI offers them, for the rows of docs/crewai.md."""
 
 # ruff: noqa: ANN401 - as CrewAI has it
-from typing import Any
+from typing import Any, ClassVar
 
 from crewai import Agent, Crew, Task
 from crewai.flow.flow import Flow, listen, or_, router, start
@@ -76,7 +76,7 @@ def crews_in_flow(_inputs: dict[str, Any]) -> Flow[Any]:
 
 
 class Chats(Flow[Any]):
-    conversational = True
+    conversational: ClassVar[bool] = True
 
 
 class Remote(Agent):

@@ -17,9 +17,9 @@ import pytest
 from bot.core.question import QuestionKind
 from bot.core.run import Run
 from tests.contract.crews import featurebox, featureflows, mcpbox
-from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.contract.crews.features import shows
+from tests.faults.fork_server import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
 
 CREWS = {
@@ -29,14 +29,15 @@ CREWS = {
     if hasattr(each, "__crewdeck_crew__")
 }
 ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {place}" for name, place in CREWS.items())
+IN_YAML = Path(__file__).parent / "feature_definitions"
 PARKS = {"CREWDECK_HOT_WINDOW": "0"}
 ASK = call("ask_human", question="Go on?", kind="approval")
 APPROVED = "Ada approved."
 
 
 @pytest.fixture(scope="module")
-def worker(model: LoopbackModel) -> Iterator[WorkerProcess]:
-    with WorkerProcess.started(model.base_url, DEFINITIONS, crews=ENTRY_POINTS, **PARKS) as process:
+def worker(model: LoopbackModel, fork_server: ForkServer) -> Iterator[WorkerProcess]:
+    with WorkerProcess.started(model.base_url, IN_YAML, ENTRY_POINTS, fork_server, **PARKS) as process:
         process.wait_for_log("ready")
         yield process
 
@@ -340,7 +341,13 @@ def delegated(marker: str) -> Callable[[Conversation], Turn]:
 
 
 @pytest.mark.parametrize(
-    ("crew", "marker"), [("managed", "own-manager"), ("managed", "its-manager"), ("delegates", "delegates")]
+    ("crew", "marker"),
+    [
+        ("managed", "own-manager"),
+        ("managed", "its-manager"),
+        ("managed_yaml", "in-yaml"),
+        ("delegates", "delegates"),
+    ],
 )
 @shows("Hierarchical crews", "Delegation")
 async def test_work_that_is_delegated_is_done_once(
@@ -405,6 +412,40 @@ async def test_an_agent_that_sees_looks_at_an_image_once(
     run = await plain.start("sees", prompt="[[sees]]")
     assert await settled(plain, worker, run) == "done"
     assert_asked_once(model, "sees")
+
+
+# ── YAML ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@shows("Crews in YAML", "Tools with arguments")
+async def test_a_folder_of_yaml_takes_the_keys_of_crewai(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    def first(conversation: Conversation) -> Turn:
+        if not conversation.body.get("tools"):
+            return say("What is asked? [[yaml-first]]")  # CrewAI has a model word the search.
+        turns = [call("greeting", what="hello"), call("effect", what="yaml effect"), ASK]
+        report = say(json.dumps({"title": "Tides", "pages": 3}))
+        return [*turns, report][conversation.answered]
+
+    model.script("yaml-first", first)
+    model.script("yaml-never", [say("never")])
+    model.script("yaml-last", [say("done")])
+    model.script("yaml-guardrail", [say(json.dumps({"valid": True, "feedback": None}))])
+    run = await plain.start("everything", prompt="-")
+    assert await settled(plain, worker, run) == "done"
+    once = ["Dutch 2 hello", "yaml effect", "yaml guardrail"]
+    assert did(worker, *once) == once
+    assert did(worker, "yaml task callback")
+    assert did(worker, "yaml step callback")
+    assert did(worker, "yaml before kickoff") == ["yaml before kickoff"] * 2
+    assert model.count("yaml-never") == 0
+    request = next(each for each in model.requests if each.marker == "yaml-first" and each.body.get("tools"))
+    given = {name: request.body.get(name) for name in ("model", "temperature", "max_tokens")}
+    assert given == {"model": "yaml-model", "temperature": 0.5, "max_tokens": 55}
+    prompt = str(asked(model, "yaml-first"))
+    for part in ("<system>", "<prompt>", "mills need tides", "How tide mills are run."):
+        assert part in prompt
 
 
 # ── flows ───────────────────────────────────────────────────────────────────────────────────────────────────
