@@ -42,6 +42,8 @@ CREW_KEYS = frozenset(
         "stream task_callback tool_failure_policy trained_agents_file verbose"
     ).split()
 )
+IN_EDITORS = "A key of CrewAI, which checks its value when the crew is built."
+"""The description of each in the JSON Schema."""
 REFUSED: Mapping[str, str] = {
     "max_execution_time": "would count the time that people take; set limits.time in crew.yaml",
     "a2a": "isn't supported: what agents elsewhere do isn't recorded, so it would be done again",
@@ -84,5 +86,5 @@ class WithCrewaiKeys(Entry):
         """With each key of CrewAI, which checks its values when the crew is built."""
         made = handler.resolve_ref_schema(handler(core))
         made["properties"].pop(OTHERS, None)
-        made["properties"] |= {key: {} for key in sorted(cls.crewai_keys)}
+        made["properties"] |= {key: {"description": IN_EDITORS} for key in sorted(cls.crewai_keys)}
         return made
