@@ -97,4 +97,5 @@ def not_durable(what: str) -> Any:
         agent = Agent(**who | ({"max_execution_time": 5} if what == "time" else {}))
     if what == "input_files":
         work["input_files"] = {"picture": "picture.png"}
-    return Crew(agents=[agent], tasks=[Task(**work, agent=agent)])
+    more: dict[str, Any] = {what: True} if what in {"checkpoint", "memory"} else {}
+    return Crew(agents=[agent], tasks=[Task(**work, agent=agent)], **more)

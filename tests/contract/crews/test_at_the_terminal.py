@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.contract.crews.deployment import environment
+from tests.contract.crews.features import shows
 from tests.contract.crews.terminalbox import ASKED
 from tests.loopback.models import LoopbackModel, call, say
 
@@ -68,6 +69,7 @@ def at_a_terminal(model: LoopbackModel, tmp_path_factory: pytest.TempPathFactory
     return shown.decode().replace("\r\n", "\n")
 
 
+@shows("Outside of Crewdeck")
 def test_answers_are_what_they_are_in_a_run(at_a_terminal: str) -> None:
     came = results(at_a_terminal)
     assert "answered: Playful" in came["crew"]
@@ -77,6 +79,7 @@ def test_answers_are_what_they_are_in_a_run(at_a_terminal: str) -> None:
     assert came["awaited"] == "me"
 
 
+@shows("Outside of Crewdeck")
 def test_only_the_word_approves(at_a_terminal: str) -> None:
     came = results(at_a_terminal)
     assert came["approved"] == [True, ""]
@@ -93,6 +96,7 @@ def test_what_is_approved_is_shown_completely_and_literally(at_a_terminal: str) 
     assert "1234" not in at_a_terminal
 
 
+@shows("Outside of Crewdeck")
 def test_without_a_terminal_nobody_is_asked_and_nothing_is_approved(
     model: LoopbackModel, tmp_path: Path
 ) -> None:

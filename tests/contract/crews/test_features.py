@@ -1,6 +1,7 @@
 """What CrewAI offers, in Crewdeck: the rows of docs/crewai.md. Each run is parked and taken up again."""
 
 import asyncio
+import importlib
 import itertools
 import json
 import socket
@@ -18,7 +19,7 @@ from bot.core.question import QuestionKind
 from bot.core.run import Run
 from tests.contract.crews import featurebox, featureflows, mcpbox
 from tests.contract.crews.deployment import Deployment, WorkerProcess
-from tests.contract.crews.features import shows
+from tests.contract.crews.features import SHOWN_BY, rows, shows
 from tests.faults.fork_server import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
 
@@ -492,11 +493,33 @@ def test_what_can_not_be_durable_is_refused_when_it_is_built(what: str, words: s
         PythonCrew("crew", lambda _inputs: featureflows.not_durable(what)).build({})
 
 
-@shows("max_execution_time")
-def test_what_is_not_applied_is_told() -> None:
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("time", "`max_execution_time` isn't applied"),
+        ("checkpoint", "`checkpoint` isn't used"),
+        ("memory", "is kept on the worker's machine"),
+    ],
+)
+@shows("max_execution_time", "Checkpoints", "Memory")
+def test_what_is_not_durable_or_not_applied_is_told(
+    what: str, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from crews.building.build import PythonCrew
     from crews.building.durability import notices_of
 
-    built = PythonCrew("crew", lambda _inputs: featureflows.not_durable("time")).build({})
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("CREWAI_STORAGE_DIR", str(tmp_path))
+    built = PythonCrew("crew", lambda _inputs: featureflows.not_durable(what)).build({})
     [notice] = notices_of(built)
-    assert "`max_execution_time` isn't applied" in notice
+    assert words in notice
+
+
+# ── the page ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_each_row_of_the_page_is_shown_by_a_test() -> None:
+    for neighbour in ("test_plain_crewai", "test_at_the_terminal"):
+        importlib.import_module(f"tests.contract.crews.{neighbour}")
+    assert set(rows()) == set(SHOWN_BY)
+    assert len(rows()) == len(set(rows()))

@@ -11,6 +11,7 @@ import pytest
 from bot.core.run import Run, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess
+from tests.contract.crews.features import shows
 from tests.faults.fork_server import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
 
@@ -79,6 +80,7 @@ async def test_crews_that_block_before_they_begin_delay_no_other(
         assert await plain.result(run) == "done"
 
 
+@shows("Streaming")
 async def test_a_stream_comes_to_its_result(
     plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
@@ -88,6 +90,7 @@ async def test_a_stream_comes_to_its_result(
     assert did(parking, "chunk  streamed")
 
 
+@shows("Planning")
 async def test_a_crew_that_plans_its_tasks_goes_on_with_its_plan(
     plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
@@ -184,6 +187,7 @@ async def test_knowledge_reaches_the_prompt(plain: Deployment, model: LoopbackMo
     assert any("The mill stands in Rupelmonde." in prompt for prompt in prompts)
 
 
+@shows("max_rpm")
 async def test_what_is_replayed_does_not_count_for_max_rpm(
     plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
@@ -213,6 +217,7 @@ async def test_a_call_that_reaches_the_model_waits_for_its_minute_until_the_run_
     assert model.count("one-a-minute") == 1, "the second call was never made"
 
 
+@shows("async_execution")
 async def test_two_tasks_of_one_agent_at_a_time(
     plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
@@ -240,6 +245,7 @@ async def test_two_tasks_of_one_agent_at_a_time(
     assert "second: Ada approved." in outputs
 
 
+@shows("Reasoning")
 async def test_steps_of_a_plan_that_are_taken_side_by_side(
     plain: Deployment, parking: WorkerProcess, model: LoopbackModel
 ) -> None:
