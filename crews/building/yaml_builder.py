@@ -65,14 +65,19 @@ class YamlBuilder:
         for name, entry in definition.tasks.items():
             tasks[name] = self._task(name, entry, agents, tasks)
         options = self._values(written.crewai, definition.page, ())
-        manager = self._manager(options, agents) if written.process == "hierarchical" else None
-        options = {"memory": False, "verbose": False, **options, "manager_agent": manager}
+        if written.process == "hierarchical":
+            options["manager_agent"] = self._manager(options, agents)
+        elif named := options.keys() & {"manager_agent", "manager_llm"}:
+            raise self._broken(definition.page, (min(named),), "is for `process: hierarchical`")
+        if options.get("planning"):
+            options.setdefault("planning_llm", self._model(None))
+        options = {"memory": False, "verbose": False, **options}
         return self._made(
             definition.page,
             (),
             lambda: Crew(
                 name=definition.name,
-                agents=[agent for agent in agents.values() if agent is not manager],
+                agents=[agent for agent in agents.values() if agent is not options.get("manager_agent")],
                 tasks=[*tasks.values()],
                 process=Process(written.process),
                 **options,
@@ -99,8 +104,13 @@ class YamlBuilder:
             if named not in agents:
                 at = ("manager_agent",)
                 raise self._broken(self._definition.page, at, f"{named} is no agent of agents.yaml")
+            if self._definition.agents[str(named)].tools:
+                of_tools = (str(named), "tools")
+                raise self._broken(
+                    self._definition.agents_page, of_tools, "CrewAI refuses a manager with tools"
+                )
             manager = agents[str(named)]
-            manager.tools = []  # CrewAI refuses a manager with tools; ask_human is given to it when it works.
+            manager.tools = []  # ask_human is given to it when it works
         else:
             manager = Agent(**manager_texts(), llm=model or self._model(None))
             if self._definition.crew.ask_human is not True:

@@ -286,6 +286,37 @@ async def test_a_rebuilt_run_asks_under_the_same_ids_in_whatever_order() -> None
     assert len({question_id for _, question_id in first}) == 3
 
 
+@pytest.mark.parametrize(
+    ("recorded", "given"),
+    [
+        ({}, True),
+        ({"format": "2"}, False),  # begun by a release that gave it to nobody
+        ({"format": "2", "ask_human": "true"}, True),
+        ({"format": "2", "ask_human": '["Writer"]'}, ("Writer",)),
+        ({"format": "2", "kept/ask_human": "true"}, True),  # the retry of such a run
+        ({"format": "2", "ask_human": "false", "kept/ask_human": "true"}, False),
+    ],
+)
+async def test_a_run_keeps_the_agents_that_ask_with_which_it_began(
+    recorded: dict[str, str], given: object
+) -> None:
+    from crews.definitions.definition import Limits
+    from crews.journal.journal import Journal
+    from crews.run.context import RunContext
+    from crews.run.session import RunHistory
+
+    history = RunHistory(Journal(recorded))
+    run = RunContext(_claim(card_of_demo(), ids.run_id("one")), Limits(), Unanswered(), Silent(), history)
+    run.give_ask_human(True)
+    assert run.ask_human == given
+
+
+def card_of_demo() -> Crew:
+    definition, _ = read_crew(DEMO)
+    assert definition is not None
+    return definition.card()
+
+
 async def test_cancelled_runs_leave_nothing_behind() -> None:
     """CrewAI keeps every crew that was cancelled in a task, unless told not to; threads keep the last one."""
     from crews.building.build import YamlCrew

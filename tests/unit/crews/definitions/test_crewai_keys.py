@@ -89,6 +89,7 @@ def read(at: Path) -> Definition:
         ),
         ({"tasks": TASK + "  callback: {python: os.nothing}\n"}, "tasks.yaml:5: write.callback: os:nothing"),
         ({"tasks": TASK + "  type: Other\n"}, "tasks.yaml:5: write.type"),
+        ({"crew": CREW + "manager_llm: openai/gpt-5.4-mini\n"}, "crew.yaml:2: manager_llm: is for"),
         ({"crew": CREW + "max_rpm: fast\n"}, "crew.yaml:2: max_rpm"),
         (
             {
