@@ -307,7 +307,7 @@ async def test_a_run_keeps_the_agents_that_ask_with_which_it_began(
 
     history = RunHistory(Journal(recorded))
     run = RunContext(_claim(card_of_demo(), ids.run_id("one")), Limits(), Unanswered(), Silent(), history)
-    run.give_ask_human(True)
+    run.give_ask_human(to=True)
     assert run.ask_human == given
 
 
