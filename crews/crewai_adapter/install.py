@@ -8,6 +8,7 @@ from crews.crewai_adapter import (
     arguments,
     attempts,
     bus,
+    checkpoints,
     class_cache,
     executor,
     flow,
@@ -37,6 +38,7 @@ PATCHES = (
     bus,
     class_cache,
     project_config,
+    checkpoints,
 )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from bot.core import forms
 from bot.core.actor import Membership
@@ -328,7 +328,7 @@ class YamlToolEntry(ToolEntry):
     """One of the `tools` of `crew.yaml`, which says how the tool is made."""
 
     #: The arguments that the class is made with.
-    with_: dict[str, JsonValue] = Field(default={}, alias="with")
+    with_: dict[str, Any] = Field(default={}, alias="with")
 
     @model_validator(mode="after")
     def _is_made(self) -> Self:

@@ -443,7 +443,7 @@ async def test_a_folder_of_yaml_takes_the_keys_of_crewai(
     assert model.count("yaml-never") == 0
     request = next(each for each in model.requests if each.marker == "yaml-first" and each.body.get("tools"))
     given = {name: request.body.get(name) for name in ("model", "temperature", "max_tokens")}
-    assert given == {"model": "yaml-model", "temperature": 0.5, "max_tokens": 55}
+    assert given == {"model": "gpt-4o-mini", "temperature": 0.5, "max_tokens": 55}
     prompt = str(asked(model, "yaml-first"))
     for part in ("<system>", "<prompt>", "mills need tides", "How tide mills are run."):
         assert part in prompt
@@ -507,7 +507,9 @@ def test_what_is_not_durable_or_not_applied_is_told(
 ) -> None:
     from crews.building.build import PythonCrew
     from crews.building.durability import notices_of
+    from crews.crewai_adapter import checkpoints
 
+    checkpoints.install()
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.setenv("CREWAI_STORAGE_DIR", str(tmp_path))
     built = PythonCrew("crew", lambda _inputs: featureflows.not_durable(what)).build({})

@@ -1,0 +1,22 @@
+"""CrewAI's checkpoints, switched off: runs go on from Crewdeck's journal.
+
+Once any crew of the process has `checkpoint`, CrewAI hears every event of all others, and keeps what they are
+about for as long as the process lives.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crewai.state import checkpoint_listener
+
+
+def install() -> None:
+    """Let no crew register CrewAI's listener for checkpoints."""
+    module: Any = checkpoint_listener
+    if module._ensure_handlers_registered is not _never:  # noqa: SLF001 - AttributeError where it is gone
+        module._ensure_handlers_registered = _never  # noqa: SLF001 - a seam
+
+
+def _never() -> None:
+    """What a crew with `checkpoint` registers."""
