@@ -1,6 +1,7 @@
 """What CrewAI offers, in Crewdeck: the rows of docs/crewai.md. Each run is parked and taken up again."""
 
 import asyncio
+import contextvars
 import importlib
 import itertools
 import json
@@ -489,8 +490,9 @@ def test_what_can_not_be_durable_is_refused_when_it_is_built(what: str, words: s
     from crews.building.build import PythonCrew
     from crews.definitions.exceptions import CrewBroken
 
+    crew = PythonCrew("crew", lambda _inputs: featureflows.not_durable(what))
     with pytest.raises(CrewBroken, match=words):
-        PythonCrew("crew", lambda _inputs: featureflows.not_durable(what)).build({})
+        contextvars.copy_context().run(crew.build, {})  # CrewAI keeps what is made in a context
 
 
 @pytest.mark.parametrize(
@@ -512,7 +514,8 @@ def test_what_is_not_durable_or_not_applied_is_told(
     checkpoints.install()
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.setenv("CREWAI_STORAGE_DIR", str(tmp_path))
-    built = PythonCrew("crew", lambda _inputs: featureflows.not_durable(what)).build({})
+    crew = PythonCrew("crew", lambda _inputs: featureflows.not_durable(what))
+    built = contextvars.copy_context().run(crew.build, {})
     [notice] = notices_of(built)
     assert words in notice
 
