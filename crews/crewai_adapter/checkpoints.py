@@ -1,7 +1,6 @@
 """CrewAI's checkpoints, switched off: runs go on from Crewdeck's journal.
 
-Once any crew of the process has `checkpoint`, CrewAI hears every event of all others, and keeps what they are
-about for as long as the process lives.
+Once any crew of a process has `checkpoint`, CrewAI looks at every event of all others.
 """
 
 from __future__ import annotations
