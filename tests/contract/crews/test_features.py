@@ -281,8 +281,9 @@ async def test_output_is_parsed_and_written(
     run = await plain.start("structured", prompt="-")
     assert await settled(plain, worker, run, "approve", "approve") == "the report"
     assert_asked_once(model, "out-pydantic", "out-json", "out-file")
-    [written] = [*worker.folder.rglob("report.md")]
-    assert written.read_text() == "the report"
+    [file] = await plain.store.files.list(run.id)
+    parts = [part async for part in plain.store.files.read(run.id, file.id)]
+    assert (file.name, b"".join(parts)) == ("report.md", b"the report")
 
 
 @shows("Callbacks")
