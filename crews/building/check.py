@@ -169,6 +169,12 @@ def _imported(
             yield page.problem(at, str(not_built_within(seconds)), "timeout")
 
 
+def is_sound(crew: Blueprint, seconds: float) -> bool:
+    """Whether nothing is wrong with a crew as this process has it. What it names is imported."""
+    found = yaml_findings(crew, seconds) if isinstance(crew, YamlCrew) else (build_finding(crew, seconds),)
+    return all(each.severity != "error" for each in found)
+
+
 # ── building ────────────────────────────────────────────────────────────────────────────────────────────
 
 

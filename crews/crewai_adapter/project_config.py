@@ -1,4 +1,4 @@
-"""The YAML files of a `@CrewBase` class are read once in a process.
+"""The files in which projects declare agents, tasks, crews and flows are read once in a process.
 
 CrewAI reads them for each crew that it builds, so that an edit would be in new runs of a worker that was
 started before, also a broken one. A worker that starts later has the edit.
@@ -6,35 +6,58 @@ started before, also a broken one. A worker that starts later has the edit.
 
 from __future__ import annotations
 
-# ruff: noqa: SLF001 - the seam is private
+# ruff: noqa: ANN401, SLF001 - CrewAI says Any here, and the seams are private
 import copy
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from crewai.project import crew_base
+from crewai.flow.flow_definition import FlowDefinition
+from crewai.project import crew_base, json_loader
 
 
 def install() -> None:
     """Once per process, before classes are decorated."""
-    if getattr(crew_base, "_crewdeck_reads_once", False):
+    crews: Any = crew_base
+    if getattr(crews, "_crewdeck_reads_once", False):
         return
-    injected: Any = crew_base
-    ours = staticmethod(_read_once(crew_base.load_yaml))
-    injected._METHODS_TO_INJECT = tuple(
+    crews._crewdeck_reads_once = True
+    ours = staticmethod(_once(crew_base.load_yaml))
+    crews._METHODS_TO_INJECT = tuple(
         ours if isinstance(each, staticmethod) and each.__func__ is crew_base.load_yaml else each
         for each in crew_base._METHODS_TO_INJECT
     )
-    injected._crewdeck_reads_once = True
+    loader: Any = json_loader
+    loader.load_jsonc_file = _once(json_loader.load_jsonc_file)
+    flows: Any = FlowDefinition
+    flows.from_declaration = classmethod(
+        _from_declaration(FlowDefinition.__dict__["from_declaration"].__func__)
+    )
 
 
-def _read_once(read: Callable[[Path], dict[str, Any]]) -> Callable[[Path], dict[str, Any]]:
-    contents: dict[Path, dict[str, Any]] = {}
+def _once(read: Callable[[Path], Any]) -> Callable[[str | Path], Any]:
+    contents: dict[Path, Any] = {}
 
-    def load_yaml(config_path: Path) -> dict[str, Any]:
-        """A copy of what the file had when it was read first: classes change what they get."""
-        if config_path not in contents:
-            contents[config_path] = read(config_path)
-        return copy.deepcopy(contents[config_path])
+    @wraps(read)
+    def read_once(source: str | Path) -> Any:
+        """A copy of what the file had when it was read first: what is built from it changes it."""
+        path = Path(source).expanduser().absolute()
+        if path not in contents:
+            contents[path] = read(path)
+        return copy.deepcopy(contents[path])
 
-    return load_yaml
+    return read_once
+
+
+def _from_declaration(theirs: Callable[..., FlowDefinition]) -> Callable[..., FlowDefinition]:
+    read = _once(lambda path: theirs(FlowDefinition, path=path))
+
+    def from_declaration(
+        cls: type[FlowDefinition], *, contents: Any = None, path: Any = None
+    ) -> FlowDefinition:
+        if contents is None and path is not None:
+            return read(path)  # type: ignore[no-any-return]
+        return theirs(cls, contents=contents, path=path)
+
+    return from_declaration

@@ -29,6 +29,8 @@ POLL_INTERVAL_S = 0.5
 """Seconds between two looks at the files."""
 SETTLE_S = 0.3
 """Seconds without a change after which an edit is complete: editors and git write several times."""
+RETRY_DELAY_S = 5.0
+"""Seconds after which an edit that couldn't be looked at is looked at again."""
 CHECK_TIMEOUT_S = 120.0
 """Seconds, in addition to `settings.build_timeout`."""
 
@@ -46,8 +48,13 @@ class Edits:
         self._since = _clock()
         #: Whether this worker is to be replaced by one that has the edited code.
         self.outdated = False
-        #: Whether a successor couldn't run what this worker can, so that it isn't recycled.
-        self.keeps_last_good = False
+        #: Why a successor couldn't run what this worker can, by crew, where code was edited.
+        self._broken_code: tuple[CrewProblem, ...] = ()
+
+    @property
+    def keeps_last_good(self) -> bool:
+        """Whether a successor couldn't run what this worker can, so that it isn't recycled."""
+        return bool(self._broken_code) or any(each.name in self._offer.crews for each in self._offer.problems)
 
     async def begin(self) -> None:
         """Note the state of the files, before the crews are loaded from them."""
@@ -61,13 +68,23 @@ class Edits:
             now: Stamps = await asyncio.to_thread(files.stamps)
             if files.edited(self._before, now):
                 now = await self._settled(files, now)
-            edited, self._before = files.edited(self._before, now), now
-            if edited:
-                try:
-                    await self._take(edited)
-                except Exception:
-                    log.exception("edited crews could not be taken over")
-            await asyncio.sleep(POLL_INTERVAL_S)
+            edited = files.edited(self._before, now)
+            if not edited or await self._taken(edited):
+                self._before = now
+                await asyncio.sleep(POLL_INTERVAL_S)
+            else:
+                await asyncio.sleep(RETRY_DELAY_S)
+
+    async def _taken(self, edited: set[str]) -> bool:
+        """Whether it is known what the edit means; otherwise it is looked at again."""
+        try:
+            await self._take(edited)
+        except (OSError, TimeoutError, ValueError) as error:
+            log.error("edited crews can't be checked", reason=str(error) or type(error).__name__)  # noqa: TRY400
+            return False
+        except Exception:
+            log.exception("edited crews could not be taken over")
+        return True
 
     async def _settled(self, files: WatchedFiles, now: Stamps) -> Stamps:
         while True:
@@ -93,36 +110,38 @@ class Edits:
         self._offer = offer
         if not offer.problems:
             self._since = _clock()
-        self._use(offer)
+        self._use(self._told())
         log.info(
             "crews were read again", crews=sorted(offer.crews), broken=[each.name for each in offer.problems]
         )
 
     async def _check(self) -> None:
-        """Look in another process whether a successor can run what this worker runs."""
-        try:
-            found = await self._findings()
-        except (OSError, TimeoutError, ValueError) as error:
-            log.error("edited crews can't be checked", reason=str(error) or type(error).__name__)  # noqa: TRY400
-            return
-        broken = [each for each in found if self._is_lost(each)]
-        self.keeps_last_good, self.outdated = bool(broken), not broken
+        """Look in another process whether a successor can run what this worker runs.
+
+        Raises OSError, TimeoutError and ValueError if that can't be done.
+        """
+        found = [each for each in await self._findings() if self._is_lost(each)]
+        broken = [each for each in found if await asyncio.to_thread(self._works, each["crew"])]
+        self.outdated = not broken
         if not broken:
+            self._broken_code = ()
             log.info("the code of crews was edited: another worker takes over")
             return
         from crews.building.reloading import problem_of_edit  # crewai
 
-        problems = [problem_of_edit(each["crew"], _told(each), self._since) for each in broken]
+        problems = [problem_of_edit(each["crew"], _words(each), self._since) for each in broken]
         for problem in problems:
             log.error(
                 "an edited crew is broken", crew=problem.name, problem=problem.problem, runs_use=self._since
             )
-        self._use(Offer(self._offer.crews, (*problems, *self._others(problems))))
+        self._broken_code = tuple(problems)
+        self._use(self._told())
 
-    def _others(self, problems: list[CrewProblem]) -> list[CrewProblem]:
-        """The problems of crews that were broken before."""
-        names = {problem.name for problem in problems}
-        return [each for each in self._offer.problems if each.name not in names]
+    def _told(self) -> Offer:
+        """What is offered, with all problems: of code, and others of other crews."""
+        names = {problem.name for problem in self._broken_code}
+        others = (each for each in self._offer.problems if each.name not in names)
+        return Offer(self._offer.crews, (*self._broken_code, *others))
 
     def _is_lost(self, finding: dict[str, Any]) -> bool:
         """Whether this says that a crew which can be run here couldn't be run by a successor."""
@@ -132,6 +151,13 @@ class Edits:
         return finding["crew"] in self._offer.crews or (
             project is not None and finding["crew"] == project.name and bool(self._offer.crews)
         )
+
+    def _works(self, crew: str) -> bool:
+        """Whether the crew can be built as this worker has it; if not, the edit hasn't broken it."""
+        from crews.building.check import is_sound  # crewai
+
+        blueprint = self._offer.crews.get(crew)
+        return blueprint is None or is_sound(blueprint, self._settings.build_timeout)
 
     async def _findings(self) -> list[dict[str, Any]]:
         """What `python -m crews check` finds. Raises OSError, TimeoutError and ValueError."""
@@ -173,7 +199,7 @@ def _died(records: list[dict[str, Any]], status: int) -> dict[str, Any]:
     }
 
 
-def _told(finding: dict[str, Any]) -> str:
+def _words(finding: dict[str, Any]) -> str:
     where = f"{finding['file']}:{finding['line']}" if finding["line"] else finding["file"]
     key = f"{finding['key']}: " if finding["key"] else ""
     return f"{where}: {key}{finding['message']}" if where else f"{key}{finding['message']}"
