@@ -33,7 +33,7 @@ class Crew(Value):
 
 
 class CrewProblem(Value):
-    """Why a crew, or all crews of a project, can't be offered; announced beside the crews that can."""
+    """Why a crew, or all crews of a project, can't be offered, or only as it was before an edit."""
 
     #: The crew's name, or the project's where none of its crews is known.
     name: ValidText
