@@ -1,6 +1,6 @@
 """How much slower lists, commands and streams become with thousands of live runs, or hundreds of crews.
 
-The baseline of each line is the same figure with few of them, in the same processes, just before.
+The baseline of each line is the same figure of a second server that has few of them, taken in turns.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from tests.scenario.server import Server
 CREW = Crew(name="bench_parked", title="Parked")
 SOURCE = "bench"
 LEASE = 600.0
+PAGE_SIZE = 50
+WARM_UP = 5
+TOLD = "The task of this benchmark."
 PAUSE_S = 0.02
 """Between two requests: nothing queues behind another one."""
 SETTLED_S = 1.0
@@ -56,22 +59,14 @@ class Growing:
     @property
     def measures(self) -> dict[str, Measure]:
         return {
-            "GET /runs": lambda: self._got("/runs"),
-            "GET /questions": lambda: self._got("/questions"),
+            # Pages of one size, however many there are.
+            "GET /runs": lambda: self._got(f"/runs?limit={PAGE_SIZE}"),
+            "GET /questions": lambda: self._got(f"/questions?limit={PAGE_SIZE}"),
             "/crew list": lambda: self._commanded("list"),
             "/crew status": lambda: self._commanded("status"),
             "/crew start": lambda: self._commanded(f"start {CREW.name}"),
+            "event -> received, SSE": self._streamed,
         }
-
-    async def spreads(self, samples: int) -> dict[str, Spread]:
-        """Every measure, taken in turns with all others."""
-        took: dict[str, list[float]] = {name: [] for name in self.measures}
-        for _ in range(samples):
-            for name, measure in self.measures.items():
-                await asyncio.sleep(PAUSE_S)
-                took[name].append(await measure())
-        took["event -> received, SSE"] = await self._streamed(samples)
-        return {name: Spread.of([each]) for name, each in took.items()}
 
     async def _got(self, path: str) -> float:
         sent = time.perf_counter()
@@ -95,23 +90,20 @@ class Growing:
         assert answer.status == 200, text
         return took
 
-    async def _streamed(self, samples: int) -> list[float]:
+    async def _streamed(self) -> float:
         """Milliseconds from the call that records an event until a client of its run has it."""
         claim = await self.claimed()
-        took = []
         async with self.session.get(f"{self.server.url}/events/human-input/{claim.run.id}") as stream:
             async for line in stream.content:
                 if line.startswith(b"data:"):
                     break
-            for number in range(samples):
-                await asyncio.sleep(PAUSE_S)
-                sent = time.perf_counter()
-                recording = asyncio.create_task(self.store.events.append(claim, _told(claim, number)))
-                async for line in stream.content:
-                    if f"number {number}.".encode() in line:
-                        break
-                took.append((time.perf_counter() - sent) * 1000)
-                await recording
+            sent = time.perf_counter()
+            recording = asyncio.create_task(self.store.events.append(claim, _told(claim)))
+            async for line in stream.content:
+                if TOLD.encode() in line:
+                    break
+            took = (time.perf_counter() - sent) * 1000
+            await recording
         return took
 
     # ── growing ─────────────────────────────────────────────────────────────────────────────────────────
@@ -151,32 +143,37 @@ class Growing:
 
 
 async def measure(effort: Effort) -> list[Figure]:
-    async with _growing() as growing:
-        await growing.announce(FEW_CREWS)
-        await growing.park(effort.live[0])
-        await growing.spreads(max(3, effort.samples // 5))
-        few = await growing.spreads(effort.samples)
+    few, *more = effort.live
+    async with _growing() as growing, _growing() as small:
+        for each in (growing, small):
+            await each.announce(FEW_CREWS)
+            await each.park(few)
+        await _in_turns(growing, small, WARM_UP)
         await growing.announce(MANY_CREWS)
-        figures = _figures(
-            f"{MANY_CREWS} crews", await growing.spreads(effort.samples), few, f"{FEW_CREWS}", CREWS_AIM
-        )
+        crews = await _in_turns(growing, small, effort.samples)
+        figures = _figures(f"{MANY_CREWS} crews beside {FEW_CREWS}", crews, CREWS_AIM)
         await growing.announce(FEW_CREWS)
-        live = effort.live[0]
-        for many in effort.live[1:]:
-            await growing.park(many - live)
-            live = many
-            now = await growing.spreads(effort.samples)
-            figures += _figures(f"{many:,} live runs", now, few, f"{effort.live[0]:,}", RUNS_AIM)
+        for before, many in zip(effort.live, more, strict=False):
+            await growing.park(many - before)
+            runs = await _in_turns(growing, small, effort.samples)
+            figures += _figures(f"{many:,} live runs beside {few:,}", runs, RUNS_AIM)
     return figures
 
 
-def _figures(
-    what: str, now: dict[str, Spread], few: dict[str, Spread], beside: str, aims: tuple[Within, ...]
-) -> list[Figure]:
-    return [
-        Figure(f"{name}, {what} beside {beside}", spread, few[name], aims=aims)
-        for name, spread in now.items()
-    ]
+async def _in_turns(growing: Growing, small: Growing, samples: int) -> dict[str, tuple[Spread, Spread]]:
+    """Every measure of both servers, one sample after the other."""
+    both = growing.measures, small.measures
+    took: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in both[0]}
+    for number in range(samples):
+        for name, lists in took.items():
+            for side in (0, 1) if number % 2 else (1, 0):
+                await asyncio.sleep(PAUSE_S)
+                lists[side].append(await both[side][name]())
+    return {name: (Spread.of([ours]), Spread.of([theirs])) for name, (ours, theirs) in took.items()}
+
+
+def _figures(what: str, found: dict[str, tuple[Spread, Spread]], aims: tuple[Within, ...]) -> list[Figure]:
+    return [Figure(f"{name}, {what}", *spreads, aims=aims) for name, spreads in found.items()]
 
 
 @asynccontextmanager
@@ -191,12 +188,7 @@ async def _growing() -> AsyncIterator[Growing]:
         yield Growing(server, store, session, str(where["api_url"]).removesuffix("/api/"))
 
 
-def _told(claim: Claim, number: int) -> TaskStarted:
+def _told(claim: Claim) -> TaskStarted:
     run_id = claim.run.id
-    return TaskStarted(
-        crew_id=ids.part_id(run_id, "crew"),
-        task_id=ids.part_id(run_id, "task", number),
-        task=f"number {number}.",
-        number=number,
-        total=number,
-    )
+    crew_id, task_id = ids.part_id(run_id, "crew"), ids.part_id(run_id, "task", 1)
+    return TaskStarted(crew_id=crew_id, task_id=task_id, task=TOLD, number=1, total=1)
