@@ -78,7 +78,12 @@ async def test_back_brings_what_was_just_typed_though_something_required_is_miss
     assert "Step 2 of 2" in words([second])
     back = await pressed(chat, BOB, second, "Back", {"input.more": "typed just now"})
     assert values_in(back)["input.note_1"] == "early"
-    again = await pressed(chat, BOB, back, "Next")
+    wrong = await pressed(chat, BOB, back, "Next", {"input.amount": "a dozen", "input.due": "tomorrow"})
+    assert (values_in(wrong)["input.amount"], values_in(wrong)["input.due"]) == ("a dozen", "tomorrow")
+    reopened = values_in(await opened(chat, BOB, question))
+    assert (reopened["input.amount"], reopened["input.due"]) == ("a dozen", "tomorrow")
+    right = {"input.amount": "12", "input.due": "2026-12-24T18:30+01:00"}
+    again = await pressed(chat, BOB, wrong, "Next", right)
     assert values_in(again)["input.more"] == "typed just now"
     wrong = await pressed(chat, BOB, again, "Send")
     assert "⚠" in words([wrong])

@@ -39,8 +39,8 @@ _WIDGETS = {
     FieldType.URL: messages.FieldType.URL,
     FieldType.FILE: messages.FieldType.FILE,
 }
-_TYPED = frozenset({FieldType.STRING, FieldType.TEXT, FieldType.EMAIL, FieldType.URL})
-"""Types whose fields can show any text, also a wrong one."""
+_CHOSEN = frozenset({FieldType.BOOLEAN, FieldType.CHOICE, FieldType.MULTI_CHOICE, FieldType.FILE})
+"""Types whose fields show only what they offer; what was typed into others is shown again."""
 _YES, _NO = Option("Yes", "yes"), Option("No", "no")
 
 Values = Mapping[str, JsonValue]
@@ -137,13 +137,13 @@ def _options(field: Field, limits: Limits) -> tuple[Option, ...]:
 
 
 def _shown(field: Field, value: JsonValue, locale: Locale) -> str:
-    """The value as its field shows it; what it can't show is left out."""
+    """The value as its field shows it; text that is no such value as it was typed."""
     if value is None or value == "":
         return ""
     try:
         read = parse(_unbounded(field), value, locale=locale)
     except ValueError:
-        return valid(str(value)) if field.type in _TYPED else ""
+        return "" if field.type in _CHOSEN else valid(str(value))
     match field.type:
         case FieldType.BOOLEAN:
             return "yes" if read else "no"

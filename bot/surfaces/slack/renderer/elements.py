@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
+from datetime import date, datetime, time
 from typing import Any
 
 from bot.core.text import visible
@@ -126,10 +127,22 @@ def _input(of: Input) -> Json:
 
 def _typed(of: Input) -> Json:
     words = truncate(of.value, TYPED_UNITS)
+    if of.type in _NUMBERS and not _is_number(words):
+        words = ""  # Slack refuses a form whose number is none.
     element: Json = {**_TYPED[of.type], **_filled(of, "initial_value", words)}
     if of.live:
         element["dispatch_action_config"] = {"trigger_actions_on": ["on_character_entered"]}
     return element
+
+
+_NUMBERS = frozenset({FieldType.INTEGER, FieldType.NUMBER})
+
+
+def _is_number(words: str) -> bool:
+    try:
+        return math.isfinite(float(words))
+    except ValueError:
+        return False
 
 
 _TYPED: dict[FieldType, Json] = {
@@ -162,12 +175,22 @@ def _several_of(of: Input) -> Json:
 
 def _picker(of: Input) -> Json:
     if of.type is FieldType.DATE:
-        return {"type": "datepicker", **_filled(of, "initial_date", of.value)}
+        return {"type": "datepicker", **_filled(of, "initial_date", _read(of, date))}
     if of.type is FieldType.TIME:
         # A picker has no seconds.
-        return {"type": "timepicker", **_filled(of, "initial_time", of.value[:5])}
-    seconds = int(datetime.fromisoformat(of.value).timestamp()) if of.value else None
+        return {"type": "timepicker", **_filled(of, "initial_time", _read(of, time)[:5])}
+    at = _read(of, datetime)
+    seconds = int(datetime.fromisoformat(at).timestamp()) if at else None
     return {"type": "datetimepicker", **_filled(of, "initial_date_time", seconds)}
+
+
+def _read(of: Input, kind: type[date | time]) -> str:
+    """The value in ISO 8601; empty if it is none: pickers show nothing else."""
+    try:
+        kind.fromisoformat(of.value)
+    except ValueError:
+        return ""
+    return of.value
 
 
 def _filled(of: Input, key: str, known: str | int | None) -> Json:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from datetime import date, time
 from typing import Any
 
 from bot.core.text import visible
@@ -167,15 +168,25 @@ def _input(of: Input) -> Json:  # noqa: PLR0911 - one for each type
             choices = {**_choice_set(of.name, of.options), "isMultiSelect": True}
             return _filled(choices, ",".join(known))
         case FieldType.DATE:
-            return _filled({"type": "Input.Date"}, of.value)
+            return _picker("Input.Date", of.value, of.value, date)
         case FieldType.TIME:
-            return _filled({"type": "Input.Time"}, of.value[:5])
+            return _picker("Input.Time", of.value, of.value[:5], time)
         case FieldType.DATETIME:
             return _filled({"type": "Input.Text", "placeholder": "2026-03-31 09:30"}, of.value)
         case FieldType.EMAIL | FieldType.URL:
             return _filled({"type": "Input.Text", "style": of.type.value}, of.value)
         case FieldType.FILE:
             raise ValueError("Teams has no fields for files (Limits.files)")
+
+
+def _picker(element: str, value: str, shown: str, kind: type[date | time]) -> Json:
+    """A picker; a field for text where what was typed is nothing that a picker can show."""
+    try:
+        if value:
+            kind.fromisoformat(value)
+    except ValueError:
+        return {"type": "Input.Text", "value": value}
+    return _filled({"type": element}, shown)
 
 
 def _number(of: Input) -> Json:

@@ -11,11 +11,14 @@ from bot.core.forms import validate
 from bot.core.locales import Locale
 from bot.surfaces.chat import messages
 from bot.surfaces.chat.actions import START, input_field
-from bot.surfaces.chat.messages import Frame
+from bot.surfaces.chat.messages import Form, Frame
 from bot.surfaces.chat.wording import fields
 from bot.surfaces.slack.inbound.payloads import Submission
-from bot.surfaces.slack.renderer import LIMITS
+from bot.surfaces.slack.renderer import LIMITS, render_form
 from bot.surfaces.slack.renderer.elements import field as rendered
+from bot.surfaces.teams import renderer as teams
+from tests.loopback.slack.blocks import check_view
+from tests.loopback.teams.cards import problem
 
 GERMAN = Locale(tag="de-DE", timezone="Europe/Berlin")
 LONG = "x" * 200
@@ -90,10 +93,12 @@ def test_fields_left_empty_are_empty_and_not_their_default() -> None:
 
 
 @pytest.mark.parametrize(("kind", "value"), [(FieldType.INTEGER, "many"), (FieldType.DATE, "soon")])
-def test_what_a_field_can_not_show_is_left_out(kind: FieldType, value: str) -> None:
+def test_what_a_field_of_slack_can_not_show_is_left_out(kind: FieldType, value: str) -> None:
     [shown] = fields.blocks((Field(name="it", type=kind),), {"it": value}, LIMITS, Locale())
     assert isinstance(shown, messages.Input)
-    assert shown.value == ""
+    assert shown.value == value
+    element = rendered(shown)["element"]
+    assert not element.keys() & {"initial_value", "initial_date"}
 
 
 def test_problems_are_shown_at_their_fields() -> None:
@@ -149,3 +154,22 @@ def test_elsewhere_the_form_says_where_to_give_it() -> None:
     [block] = fields.blocks([DOC], {}, replace(LIMITS, files=False), Locale())
     assert isinstance(block, messages.Paragraph)
     assert "Start this crew in the console" in str(block.line)
+
+
+WRONG = ["tomorrow", "12,5,5", "1e999", "nan", "-", "2026-13-40", "25:99", "\u202e", "x" * 5000]
+WRITTEN = [
+    each for each in FieldType if each not in {FieldType.CHOICE, FieldType.MULTI_CHOICE, FieldType.FILE}
+]
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+@pytest.mark.parametrize("tag", ["en-US", "de-DE"])
+@pytest.mark.parametrize("typed", WRONG)
+def test_whatever_was_typed_can_be_shown_again_on_each_platform(
+    kind: FieldType, tag: str, typed: str
+) -> None:
+    made, locale = Field(name="a", type=kind), Locale(tag=tag)
+    shown = fields.blocks([made], {"a": typed}, LIMITS, locale)
+    check_view(render_form(Form("Fill in", tuple(shown), "form", "r", "Send")), "modal")
+    shown = fields.blocks([made], {"a": typed}, teams.LIMITS, locale)
+    assert problem(teams.render_form(Form("Fill in", tuple(shown), "form", "r", "Send"))) == ""
