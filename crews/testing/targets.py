@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 from crewai import Crew
 from crewai.flow.flow import Flow
+from dotenv import dotenv_values
 
 from bot.processes.projects import find, source_folders
 from bot.settings import Settings
@@ -73,6 +75,9 @@ def _of_project(reference: str, crew: str | None, settings: Settings) -> Bluepri
     for folder in map(str, source_folders(Path(project.root))):
         if folder not in sys.path:
             sys.path.append(folder)
+    for name, value in dotenv_values(Path(project.root) / ".env").items():
+        if value is not None:
+            os.environ.setdefault(name, value)
     offered = load(project, settings)
     problems = "\n".join(each.sentence for each in offered.problems)
     found = offered.crews

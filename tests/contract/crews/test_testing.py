@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -335,9 +336,13 @@ def test_what_is_run_may_be_a_crew_a_class_a_function_or_a_folder() -> None:
         run_crew(7, model=[])  # type: ignore[arg-type]
 
 
-def test_a_project_is_run_unchanged() -> None:
+def test_a_project_is_run_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PAPER", raising=False)
+    project = tmp_path / "newsroom"
+    shutil.copytree(NEWSROOM, project)
+    (project / ".env").write_text("PAPER=The Daily Moss\n")
     result = run_crew(
-        NEWSROOM,
+        project,
         {"subject": "tides", "year": "1987"},
         model={
             "research": [call("archive", words="tides"), "A page in 1987"],
@@ -345,7 +350,8 @@ def test_a_project_is_run_unchanged() -> None:
         },
     )
     assert result.output == "Printed."
-    assert result.calls_of("archive")[0].result == "Printed before on tides: one page in 1987."
+    assert result.calls_of("archive")[0].result.startswith("The Daily Moss on tides: one page in 1987.")
+    monkeypatch.delenv("PAPER")
     assert result.model_calls[0].agent == "Reporter for tides"
 
 
