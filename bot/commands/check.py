@@ -35,7 +35,11 @@ def check(settings: Settings, folders: Sequence[str], *, as_json: bool) -> int:
 
 
 def _records(settings: Settings, named: Sequence[str]) -> list[dict[str, Any]]:
-    """The findings about what was named: folders of crews together, and each project in its environment."""
+    """The findings about what was named: folders of crews together, and each project in its environment.
+
+    Where nothing is named, the crews in the current folder are meant; if it has none, those of the settings.
+    """
+    named = named or ([str(Path.cwd())] if _has_crews(Path.cwd()) else [])
     folders = [each for each in named if _has_crews(Path(each).expanduser())]
     projects = find_all([each for each in named if each not in folders] if named else settings.projects)
     records = check_crews(settings, folders) if folders or not named else []

@@ -155,7 +155,9 @@ def crews() -> int:
 def check(
     folders: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FOLDER", help="a crew, a folder of crews, or a project; without: all"),
+        typer.Argument(
+            metavar="FOLDER", help="a crew, a folder of crews, or a project; without: this folder, or all"
+        ),
     ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="print a JSON array, for editors")] = False,

@@ -247,6 +247,9 @@ async def test_the_command_tells_people_and_editors(tmp_path: Path) -> None:
     assert "the crew deadly, ends the process (status 7)" in told
     assert told.splitlines()[-1] == "3 crews checked: 2 errors."
 
+    status, told = await crewdeck(tmp_path / "crews" / "tides", "check")
+    assert (status, told.splitlines()[-1]) == (1, "1 crew checked: 1 error.")
+
     status, told = await crewdeck(tmp_path, "check", "--json", "crews/tides")
     assert status == 1
     [finding] = json.loads(told)
