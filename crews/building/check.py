@@ -19,8 +19,9 @@ from crews.building.samples import samples
 from crews.building.yaml_builder import gate_problems, made_tool
 from crews.crewai_adapter import flow
 from crews.definitions import yaml_lines
+from crews.definitions.agents_and_tasks import AgentEntry
 from crews.definitions.catalog import FILES, Catalog, Definition
-from crews.definitions.definition import AgentEntry, YamlToolEntry
+from crews.definitions.definition import YamlToolEntry
 from crews.definitions.entry import is_reference
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.scripted import SCRIPTED, script_problems

@@ -17,8 +17,9 @@ from crews.building.yaml_values import resolved
 from crews.crewai_adapter.agents import manager_texts, prepare
 from crews.crewai_adapter.openai import lacks_key
 from crews.crewai_adapter.tasks import class_of_task
+from crews.definitions.agents_and_tasks import AgentEntry, TaskEntry
 from crews.definitions.catalog import Definition
-from crews.definitions.definition import ASK_HUMAN, AgentEntry, TaskEntry, YamlToolEntry
+from crews.definitions.definition import ASK_HUMAN, YamlToolEntry
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import Gates
 from crews.definitions.scripted import SCRIPTED, Script, ScriptedLLM, read_script

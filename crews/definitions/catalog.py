@@ -16,7 +16,8 @@ from pathlib import Path
 
 from bot.core.crew import Crew
 from crews.definitions import yaml_lines
-from crews.definitions.definition import ASK_HUMAN, AgentEntry, Limits, TaskEntry, YamlCrewFile
+from crews.definitions.agents_and_tasks import AgentEntry, TaskEntry
+from crews.definitions.definition import ASK_HUMAN, Limits, YamlCrewFile
 from crews.definitions.entry import is_reference
 from crews.definitions.placeholders import PLACEHOLDER
 from crews.definitions.policies import Policies

@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import Field, TypeAdapter
 
 from bot.settings import shipped
-from crews.definitions.definition import AgentEntry, TaskEntry, YamlCrewFile
+from crews.definitions.agents_and_tasks import AgentEntry, TaskEntry
+from crews.definitions.definition import YamlCrewFile
 from crews.definitions.entry import Entry, Text
 from crews.definitions.policies import PolicyEntry
 from crews.definitions.scripted import Script
