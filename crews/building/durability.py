@@ -9,7 +9,7 @@ from typing import Any
 from crewai import Crew
 from crewai.flow.flow import Flow
 
-from crews.crewai_adapter.flow_access import is_conversational
+from crews.crewai_adapter.flow_access import is_conversational, missing_conversation_fields
 from crews.definitions.exceptions import CrewBroken
 
 _NOTICES = "_crewdeck_notices"
@@ -18,10 +18,10 @@ _NOTICES = "_crewdeck_notices"
 def examine(name: str, built: Crew | Flow[Any]) -> None:
     """Store with a crew what is told of it (`notices_of`). Raises CrewBroken for what isn't run at all."""
     if isinstance(built, Flow):
-        if is_conversational(built):
+        if is_conversational(built) and (missing := missing_conversation_fields(built)):
             raise CrewBroken(
-                f"{name} is a conversational flow, whose turns are kept on one machine. Use a plain flow, "
-                "and self.ask(...) for what people say next."
+                f"{name} is a conversational flow, and its state has no {', '.join(missing)}. Derive the "
+                "state from crewai.flow.conversational.ConversationState."
             )
         return
     for each in _agents(built):

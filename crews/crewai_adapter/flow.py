@@ -32,6 +32,7 @@ def install() -> None:
         ("_resolve_input_provider", _resolve_input_provider),
         ("ask", _ask),
         ("_flow_post_init", _post_init),
+        ("_is_public_turn_result", _is_public_turn_result),
     ):
         setattr(Flow, name, replaced(getattr(Flow, name)))
     Flow._skip_auto_memory = True  # type: ignore[attr-defined]  # noqa: SLF001 - CrewAI's own mark
@@ -73,6 +74,23 @@ def _execute_method(original: Callable[..., Any]) -> Callable[..., Any]:
             return await original(flow, name, body, *args, **kwargs)
 
     return execute
+
+
+def _is_public_turn_result(original: Callable[..., bool]) -> Callable[..., bool]:
+    """Compare results by their texts.
+
+    CrewAI compares objects, and a recorded result is another object than the one that a method kept private.
+    """
+
+    @wraps(original)
+    def is_public(flow: Flow[Any], result: Any) -> bool:
+        if _replay_of(flow) is not None:
+            text = flow._stringify_result(result)  # noqa: SLF001 - as CrewAI does
+            if any(flow._stringify_result(each) == text for each in flow._turn_recorded_results):  # noqa: SLF001
+                return False
+        return original(flow, result)
+
+    return is_public
 
 
 def _run_human_feedback_step(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.retry import BEGUN, DONE, KEPT
 from crews.flows.completion_order import POLL_INTERVAL_S, QUIET_POLLS, CompletionOrder
+from crews.flows.conversation import Reply, converse
 from crews.flows.history import FED, STATE, FlowHistory, MethodCall, record_of
 from crews.flows.output_text import text_of
 from crews.flows.threads import in_thread
@@ -49,8 +50,24 @@ class ReplayedFlow(Protocol):
     @property
     def state(self) -> Any: ...
 
+    @property
+    def conversational(self) -> bool:
+        """Whether the flow is run turn by turn."""
+
     async def kickoff(self, inputs: dict[str, Any], state_id: str) -> Any:
         """Run the flow, with this id for its state; what its last method returned."""
+
+    async def take_turn(self, message: str, inputs: dict[str, Any], state_id: str) -> Reply:
+        """Run the flow for one message of a conversation."""
+
+    async def end_conversation(self) -> None:
+        """No turn follows."""
+
+    def turn_progress(self) -> dict[str, Any]:
+        """What the flow keeps of the current turn outside of its state, as JSON; empty if nothing."""
+
+    def restore_turn_progress(self, progress: dict[str, Any]) -> None:
+        """Replace it."""
 
     def restore_state(self, state: Any) -> None:
         """Replace the state."""
@@ -87,10 +104,20 @@ class FlowReplay:
 
     async def _kicked_off(self, inputs: dict[str, Any]) -> str:
         # The id of the state is the same in each process.
-        result = await self._flow.kickoff(inputs, self._run.run_id)
+        if self._flow.conversational:
+            result: Any = await converse(self._run, self._turn, inputs)
+        else:
+            result = await self._flow.kickoff(inputs, self._run.run_id)
         if self._unseen:
             await self._missing_calls(self._unseen)
+        if self._flow.conversational:
+            await self._flow.end_conversation()
         return text_of(result)
+
+    async def _turn(self, message: str, inputs: dict[str, Any]) -> Reply:
+        # A turn changes the state outside of methods, too: its first completion records it in any case.
+        self._state = None
+        return await self._flow.take_turn(message, inputs, self._run.run_id)
 
     def at_work(self) -> bool:
         """Whether a method is working and not waiting for people."""
@@ -196,7 +223,7 @@ class FlowReplay:
         }
         deleted = [f"{part.scope}/", f"{KEPT}{part.scope}/"]
         try:
-            record |= {"result": write(result)} | self._changed_state()
+            record |= {"result": write(result)} | self._changed_state() | self._turn_progress()
         except Unwritable as error:
             # It will be called again, with its recorded steps.
             log.warning(
@@ -244,8 +271,14 @@ class FlowReplay:
         self._state = written
         return {"state": written}
 
+    def _turn_progress(self) -> dict[str, Any]:
+        progress = self._flow.turn_progress()
+        return {"turn": progress} if progress else {}
+
     def _restore(self, record: Mapping[str, Any]) -> None:
-        """Restore the state of this completion, if it changed there."""
+        """Restore the state of this completion, if it changed there, and what it had come to in its turn."""
+        if "turn" in record:
+            self._flow.restore_turn_progress(record["turn"])
         if "state" in record:
             self._state = record["state"]
             self._flow.restore_state(read(self._state))

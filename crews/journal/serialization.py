@@ -81,9 +81,26 @@ def in_valid_text(value: T) -> T:
     return value
 
 
-def encode(value: Any) -> Any:
-    """`value` as JSON, exact where possible; `decode` returns what models and callers receive."""
-    return _write(value, exact=False)
+def encode(value: Any, expected: type[BaseModel] | None = None) -> Any:
+    """`value` as JSON, exact where possible; `decode` returns what models and callers receive.
+
+    A model of the class that the caller `expected` may be of one that can't be imported.
+    """
+    written = _write_expected(value, expected) if expected is not None and type(value) is expected else None
+    return _write(value, exact=False) if written is None else written
+
+
+def _write_expected(value: BaseModel, expected: type[BaseModel]) -> Any:
+    """A model of a class that can't be imported; None if it can, or if its fields don't make it again."""
+    of = name_of(expected)
+    if _class(of) is expected:
+        return None
+    fields = {name: _write(each, exact=False) for name, each in value.model_dump().items()}
+    written = {"of": of, "model": fields}
+    try:
+        return written if decode(written, expected) == value else None
+    except Unreadable:
+        return None
 
 
 def decode(written: Any, expected: type[BaseModel] | None = None) -> Any:

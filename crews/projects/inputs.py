@@ -13,6 +13,7 @@ from bot.core.fields import Field
 from bot.core.form_reading import fields_of_model
 from bot.core.forms import check_field
 from crews.building.build import Built
+from crews.crewai_adapter.flow_access import CONVERSATION_FIELDS, is_conversational
 from crews.definitions.definition import InputEntry
 from crews.definitions.placeholders import PLACEHOLDER
 
@@ -23,7 +24,10 @@ STATE_ID = "id"
 def inputs_of(built: Built, defaults: Mapping[str, Any]) -> tuple[Field, ...]:
     """What a crew or a flow takes. `defaults`: values that the project declares for its placeholders."""
     if isinstance(built, Flow):
-        return _of_state(built.state)
+        found = _of_state(built.state)
+        if is_conversational(built):
+            return tuple(field for field in found if field.name not in CONVERSATION_FIELDS)
+        return found
     return tuple(_placeholder(name, defaults.get(name)) for name in _placeholders(built))
 
 

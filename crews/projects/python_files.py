@@ -101,7 +101,8 @@ class _Reader:
                     yield self._at(node, node.name)
                 case ast.ClassDef() if any(self._is_flow(base, flows) for base in node.bases):
                     flows.add(node.name)
-                    if _has_start(node) or any(_plain(base) in flows for base in node.bases):
+                    inherits = any(_plain(base) in flows for base in node.bases)
+                    if inherits or _has_start(node) or self._is_conversational(node):
                         yield self._at(node, node.name, is_flow=True)
                 case ast.FunctionDef() if self._is_factory(node):
                     yield self._at(node, node.name)
@@ -129,6 +130,19 @@ class _Reader:
     def _is_flow(self, base: ast.expr, flows: set[str]) -> bool:
         plain = base.value if isinstance(base, ast.Subscript) else base
         return self._means(plain, "Flow") or _plain(plain) in flows
+
+    def _is_conversational(self, node: ast.ClassDef) -> bool:
+        """Whether CrewAI adds the methods of a conversation to a flow."""
+        if any(self._means(each, "ConversationConfig") for each in node.decorator_list):
+            return True
+        for each in node.body:
+            match each:
+                case (
+                    ast.Assign(targets=[ast.Name(id="conversational")], value=ast.Constant(value=True))
+                    | ast.AnnAssign(target=ast.Name(id="conversational"), value=ast.Constant(value=True))
+                ):
+                    return True
+        return False
 
     def _is_factory(self, node: ast.FunctionDef) -> bool:
         """Whether a function makes a crew: without arguments, or as Crewdeck declares it."""

@@ -364,7 +364,7 @@ class Recorder:
         now: bool = False,
     ) -> Any:
         """Record the result and return it as a replay would return it."""
-        written = self._note(step.name, {"result": encode(result), **(more or {})}, now=now)
+        written = self._note(step.name, {"result": encode(result, expected), **(more or {})}, now=now)
         return RecordedStep(step.name, written).result(expected)
 
     def _note(self, name: str, value: dict[str, Any], *, now: bool = False) -> Any:

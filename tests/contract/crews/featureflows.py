@@ -4,6 +4,7 @@
 from typing import Any, ClassVar
 
 from crewai import Agent, Crew, Task
+from crewai.flow.conversational import ConversationConfig, ConversationState
 from crewai.flow.flow import Flow, listen, or_, router, start
 from crewai.flow.human_feedback import human_feedback
 from crewai.flow.persistence import persist
@@ -75,7 +76,63 @@ def crews_in_flow(_inputs: dict[str, Any]) -> Flow[Any]:
     return Plain()
 
 
-class Chats(Flow[Any]):
+@ConversationConfig(llm=MODEL)
+class Chats(Flow[ConversationState]):
+    """A conversation that a model routes: to an effect, and to what an agent keeps to itself."""
+
+    @listen("act")
+    def acted(self) -> str:
+        """Does what is asked."""
+        return str(Effect().run(what=f"chatted {self.state.current_user_message}"))
+
+    @listen("look")
+    def looked(self) -> str:
+        """Looks something up."""
+        found = str(Effect().run(what="looked"))
+        self.append_agent_result("clerk", found)
+        return found
+
+    @listen(looked)
+    def confirm(self, found: str) -> str:
+        trace("confirmed")
+        self.ask("May I keep that?")
+        return found
+
+
+@crew(title="Chats", **DECLARED)
+def chats(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Chats()
+
+
+@persist()
+@ConversationConfig(llm=MODEL, default_intents=["converse", "praise"], intent_llm=MODEL)
+class Classified(Flow[Any]):
+    """A conversation whose intents a model names before the methods are called; CrewAI makes its state."""
+
+    @listen("praise")
+    def praised(self) -> str:
+        return "Thank you."
+
+
+@crew(title="Classified")
+def classified(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Classified()
+
+
+class Bare(Flow[Any]):
+    """A conversation without a model."""
+
+    conversational: ClassVar[bool] = True
+
+
+@crew(title="Bare", questions={"deadline": "1h"})
+def bare(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Bare()
+
+
+class Forgets(Flow[Story]):
+    """A conversation whose state has no place for it."""
+
     conversational: ClassVar[bool] = True
 
 
@@ -84,7 +141,7 @@ def not_durable(what: str) -> Any:
     who: dict[str, Any] = {"role": "Worker", "goal": "Work", "backstory": "You work.", "llm": MODEL}
     work: dict[str, Any] = {"description": "Do it", "expected_output": "Words"}
     if what == "conversational":
-        return Chats()
+        return Forgets()
     agent = Agent(**who | ({"max_execution_time": 5} if what == "time" else {}))
     if what == "a2a":  # CrewAI's own check of it needs its extra `a2a`
         object.__setattr__(agent, "a2a", {"endpoint": "http://127.0.0.1:9"})

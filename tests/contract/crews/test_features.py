@@ -18,6 +18,7 @@ import pytest
 
 from bot.core.question import QuestionKind
 from bot.core.run import Run
+from crewdeck.testing import expire, reply, run_crew
 from tests.contract.crews import featurebox, featureflows, mcpbox
 from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.contract.crews.features import SHOWN_BY, rows, shows
@@ -475,13 +476,85 @@ async def test_crews_and_agents_in_the_methods_of_a_flow_ask_people(
     assert_asked_once(model, "flow-crew", "flow-agent")
 
 
+def routed(conversation: Conversation) -> Turn:
+    """The router chooses by the last message; the assistant repeats it."""
+    words = text_of(conversation.messages[-1])
+    if not conversation.body.get("response_format"):
+        return say(f"You said {words}")
+    routing = json.loads(words)
+    first = str(routing["current_user_message"]).split()[0]
+    return say(json.dumps({"intent": first if first in routing["available_routes"] else "converse"}))
+
+
+@shows("Conversational flows")
+async def test_each_turn_of_a_conversational_flow_is_a_question(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("chats", routed)
+    run = await plain.start("chats", prompt="[[chats]]")
+    turns = (
+        ("You said [[chats]]", "act now"),
+        ("did chatted act now", "look it up"),
+        ("May I keep that?", "yes"),
+        ("There is no reply to that. What next?", "Hello"),  # what an agent has found is private
+        ("You said Hello", "end"),
+    )
+    for number, (shown, said) in enumerate(turns, start=1):
+        question = await plain.question(run)
+        assert (question.kind, question.prompt) == (QuestionKind.TEXT, shown)
+        await until(lambda number=number: parks(worker, run) >= number)  # type: ignore[misc]
+        await plain.say(question, said)
+    assert await plain.result(run) == "Conversation ended."
+    assert did(worker, "chatted act now", "looked") == ["chatted act now", "looked"]
+    assert_asked_once(model, "chats")
+    history = json.loads(text_of(asked(model, "chats")[-1][-1]))["message_history"]
+    assert [f"{each['role']}: {each['content']}" for each in history] == [
+        "user: [[chats]]",
+        "assistant: You said [[chats]]",
+        "user: act now",
+        "assistant: did chatted act now",
+        "user: look it up",
+        "user: Hello",
+        "assistant: You said Hello",
+        "user: end",
+    ]
+
+
+@shows("Conversational flows")
+async def test_a_conversation_begins_with_a_question_and_ends_when_somebody_says_so(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    def answer(conversation: Conversation) -> Turn:
+        words = text_of(conversation.messages[-1])
+        if conversation.body.get("response_format"):
+            return say(json.dumps({"outcome": "praise" if "Well done" in words else "converse"}))
+        return say(f"You said {words}")
+
+    model.script("classified", answer)
+    run = await plain.start("classified")
+    assert (await plain.question(run)).prompt == "What would you like to say to Classified?"
+    said = await settled(plain, worker, run, "[[classified]]", "Well done", "Exit")
+    assert said == "Thank you."
+    assert_asked_once(model, "classified")
+    assert len(asked(model, "classified")) == 3
+
+
+@shows("Conversational flows")
+def test_a_conversation_ends_when_nobody_replies_in_time() -> None:
+    result = run_crew(featureflows.bare, people=[reply("Hello"), expire()])
+    assert result.output == "I can continue the conversation once an LLM is configured."
+
+
 # ── what is said when a crew is loaded ──────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("conversational", "is a conversational flow"),
+        (
+            "conversational",
+            "conversational flow, and its state has no agent_threads, current_",
+        ),
         ("a2a", "has `a2a`: what agents elsewhere do isn't recorded"),
         ("input_files", "without the package crewai-files"),
     ],

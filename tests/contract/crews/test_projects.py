@@ -258,6 +258,21 @@ def test_flows_have_the_fields_of_their_state(load: Load) -> None:
     assert isinstance(offer.crews["project"].build({}), Flow)
 
 
+def test_a_conversation_itself_is_no_input(load: Load) -> None:
+    text = """
+        from crewai.flow import ConversationConfig, ConversationState, Flow
+
+        class State(ConversationState):
+            topic: str = ""
+
+        @ConversationConfig()
+        class Chat(Flow[State]): ...
+    """
+    offer = load(pkg__flow_py=text)
+    assert offer.problems == ()
+    assert [each.name for each in offer.crews["project"].card().inputs] == ["topic"]
+
+
 def test_several_crews_are_named_after_their_classes_and_one_broken_stops_no_other(load: Load) -> None:
     offer = load(
         pkg__one_py=module(),

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from crews.journal.serialization import (
     Unreadable,
@@ -129,6 +129,23 @@ def test_a_model_is_read_as_the_class_that_is_wanted() -> None:
     assert decode(encode(Outer(hidden="x")), Wanted) == Wanted(hidden="x")
     with pytest.raises(Unreadable, match="Inner has changed"):
         decode(encode(Outer(hidden="x")), Inner)
+
+
+def test_a_model_of_a_class_without_a_place_is_read_as_the_class_that_is_wanted() -> None:
+    created = create_model("Created", said=(str, ...), inner=(Inner, ...))
+    value = created(said="x", inner=Inner(when=datetime(2026, 1, 2, tzinfo=UTC)))
+    written = json.loads(json.dumps(encode(value, created)))
+    assert decode(written, created) == value
+    with pytest.raises(Unreadable):
+        decode(written)
+    with pytest.raises(Unreadable, match="Created has changed"):
+        decode(written, create_model("Created", said=(int, ...)))
+
+
+def test_what_would_not_come_back_as_the_class_that_is_wanted_is_text() -> None:
+    class Louder(Shouting): ...
+
+    assert decode(encode(Louder(text="c"), Louder), Louder) == "text='c!'"
 
 
 def test_arguments_stay_the_same_unless_their_text_is_not_valid() -> None:
