@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from crewai import LLM, Agent, Crew, Task
+from crewai.flow.conversational import ConversationConfig, ConversationState
 from crewai.flow.flow import Flow, and_, listen, or_, router, start
 from crewai.flow.human_feedback import HumanFeedbackResult, human_feedback
 from pydantic import BaseModel
@@ -271,3 +272,26 @@ class Sending(Flow[dict[str, Any]]):
 @crew(title="Sending", inputs={"mark": {"required": True}}, main_input="mark")
 def sending(_inputs: dict[str, Any]) -> Flow[Any]:
     return Sending()
+
+
+@ConversationConfig(llm=MODEL)
+class Chat(Flow[ConversationState]):
+    """A conversation with a route of its own, which replies before it has ended."""
+
+    def route_turn(self, context: dict[str, Any]) -> str:
+        return "work" if str(context["current_user_message"]).startswith("work ") else "converse"
+
+    @listen("work")
+    def worked(self) -> str:
+        self.append_assistant_message("It is under way.")
+        leave_trace(str(self.state.current_user_message).removeprefix("work "), "worked")
+        return "worked"
+
+    @listen(worked)
+    def confirmed(self, _result: str) -> str:
+        return f"the answer was {self.ask('Is it done?')}"
+
+
+@crew(title="Chat", inputs={"prompt": {"required": True}}, main_input="prompt")
+def chat(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Chat()

@@ -107,6 +107,24 @@ async def test_methods_side_by_side(
     await once(deployment, run)
 
 
+async def test_turns_of_a_conversation(
+    worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel, leave: Leave
+) -> None:
+    mark = f"chat-{leave.__name__}"
+    model.script(mark, lambda said: say(f"{said.answered} {text_of(said.messages[-1])}"))
+    run = await deployment.start("chat", prompt=f"[[{mark}]]")
+    shown = (f"0 [[{mark}]]", "Is it done?", "It is under way.", "2 Thanks")
+    for number, said in enumerate((f"work {mark}", "yes", "Thanks", "exit")):
+        question = await deployment.question(run)
+        assert question.prompt == shown[number]
+        await leave(run)
+        await deployment.say(question, said)
+    assert await deployment.result(run) == "2 Thanks"
+    assert model.count(mark) == 2
+    assert worker_deployment.effects(mark) == ["worked"]
+    await once(deployment, run)
+
+
 async def test_who_was_first_stays_so(worker_deployment: WorkerDeployment, deployment: Deployment) -> None:
     """And a deadline that passes while the run is out of memory isn't an approval, whatever is declared."""
     run = await deployment.start("racing", mark="-")

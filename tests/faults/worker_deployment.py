@@ -32,6 +32,7 @@ silent = tests.faults.flowbox:silent
 reworked = tests.faults.flowbox:reworked
 shortened = tests.faults.flowbox:shortened
 sending = tests.faults.flowbox:sending
+chat = tests.faults.flowbox:chat
 native = tests.faults.attempts:native
 written = tests.faults.attempts:written
 guarded = tests.faults.attempts:guarded
