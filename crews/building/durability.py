@@ -9,6 +9,7 @@ from typing import Any
 from crewai import Crew
 from crewai.flow.flow import Flow
 
+from crews.crewai_adapter import a2a
 from crews.crewai_adapter.flow_access import is_conversational, missing_conversation_fields
 from crews.definitions.exceptions import CrewBroken
 
@@ -25,11 +26,8 @@ def examine(name: str, built: Crew | Flow[Any]) -> None:
             )
         return
     for each in _agents(built):
-        if getattr(each, "a2a", None):
-            raise CrewBroken(
-                f"The agent {each.role.strip()!r} of {name} has `a2a`: what agents elsewhere do isn't "
-                "recorded, so it would be done again. Remove `a2a`, and call them in a tool."
-            )
+        if (pushed := a2a.pushed_to(each)) is not None:
+            raise CrewBroken(a2a.PUSHED.format(f"The A2A agent {pushed} of {each.role.strip()!r} in {name}"))
     for task in built.tasks:
         if getattr(task, "input_files", None) and find_spec("crewai_files") is None:
             raise CrewBroken(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crews import terminal
 from crews.crewai_adapter import (
+    a2a,
     agents,
     arguments,
     attempts,
@@ -33,6 +34,7 @@ PATCHES = (
     flow,
     attempts,
     agents,
+    a2a,
     executor,
     openai,
     bus,

@@ -77,6 +77,33 @@ def step_of(tool: BaseTool | CrewStructuredTool, *, only_gates: bool = False) ->
     return ToolStep(run, tool, gate)
 
 
+async def made_from_thread(
+    made: Callable[[Callable[[], Any]], Any],
+    call: Callable[..., Awaitable[Any]],
+    arguments: Callable[[], tuple[Any, ...]] = tuple,
+) -> Any:
+    """What `made` returns, from a thread that may block; the call that it makes runs on the caller's loop.
+
+    The `arguments` of that call come right before it, from the thread.
+    """
+    loop = asyncio.get_running_loop()
+    under_way: list[Future[Any]] = []
+
+    async def awaited(*given: Any) -> Any:
+        return await call(*given)
+
+    def wait() -> Any:
+        under_way.append(asyncio.run_coroutine_threadsafe(awaited(*arguments()), loop))
+        return under_way[-1].result()
+
+    try:
+        return await asyncio.to_thread(contextvars.copy_context().run, made, wait)
+    except asyncio.CancelledError:
+        for each in under_way:
+            each.cancel()
+        raise
+
+
 def _never_cached(_args: object = None, _result: object = None) -> bool:
     """An approval holds for one call: the next one with the same arguments is another."""
     return False
@@ -206,22 +233,7 @@ class _Call:
 
         Its `arguments` come right before it, from a thread that may block.
         """
-        loop = asyncio.get_running_loop()
-        under_way: list[Future[Any]] = []
-
-        async def awaited(*given: Any) -> Any:
-            return await call(*given)
-
-        def wait() -> Any:
-            under_way.append(asyncio.run_coroutine_threadsafe(awaited(*arguments()), loop))
-            return under_way[-1].result()
-
-        try:
-            return await asyncio.to_thread(contextvars.copy_context().run, self.made, wait)
-        except asyncio.CancelledError:
-            for each in under_way:
-                each.cancel()
-            raise
+        return await made_from_thread(self.made, call, arguments)
 
     def _inside(self, call: Callable[[], Any]) -> Any:
         original = _original(self._tool)

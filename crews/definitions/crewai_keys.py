@@ -19,7 +19,7 @@ from crews.definitions.entry import Entry
 
 AGENT_KEYS = frozenset(
     (
-        "allow_code_execution apps cache callbacks code_execution_mode embedder executor_class "
+        "a2a allow_code_execution apps cache callbacks code_execution_mode embedder executor_class "
         "from_repository function_calling_llm guardrail guardrail_max_retries i18n knowledge_config "
         "knowledge_sources max_reasoning_attempts max_tokens mcps memory multimodal planning "
         "planning_config prompt_template reasoning response_template security_config skills "
@@ -46,7 +46,6 @@ IN_EDITORS = "A key of CrewAI, which checks its value when the crew is built."
 """The description of each in the JSON Schema."""
 REFUSED: Mapping[str, str] = {
     "max_execution_time": "would count the time that people take; set limits.time in crew.yaml",
-    "a2a": "isn't supported: what agents elsewhere do isn't recorded, so it would be done again",
     "checkpoint": "isn't supported: runs go on from Crewdeck's journal, step by step",
 }
 """Keys of CrewAI that are an error here, and why."""

@@ -143,8 +143,6 @@ def not_durable(what: str) -> Any:
     if what == "conversational":
         return Forgets()
     agent = Agent(**who | ({"max_execution_time": 5} if what == "time" else {}))
-    if what == "a2a":  # CrewAI's own check of it needs its extra `a2a`
-        object.__setattr__(agent, "a2a", {"endpoint": "http://127.0.0.1:9"})
     if what == "input_files":
         work["input_files"] = {"picture": "picture.png"}
     more: dict[str, Any] = {what: True} if what in {"checkpoint", "memory"} else {}

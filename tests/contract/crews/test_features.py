@@ -555,11 +555,10 @@ def test_a_conversation_ends_when_nobody_replies_in_time() -> None:
             "conversational",
             "conversational flow, and its state has no agent_threads, current_",
         ),
-        ("a2a", "has `a2a`: what agents elsewhere do isn't recorded"),
         ("input_files", "without the package crewai-files"),
     ],
 )
-@shows("Conversational flows", "A2A", "input_files")
+@shows("Conversational flows", "input_files")
 def test_what_can_not_be_durable_is_refused_when_it_is_built(what: str, words: str) -> None:
     from crews.building.build import PythonCrew
     from crews.definitions.exceptions import CrewBroken
@@ -598,7 +597,7 @@ def test_what_is_not_durable_or_not_applied_is_told(
 
 
 def test_each_row_of_the_page_is_shown_by_a_test() -> None:
-    for neighbour in ("test_plain_crewai", "test_at_the_terminal"):
+    for neighbour in ("test_plain_crewai", "test_at_the_terminal", "test_a2a"):
         importlib.import_module(f"tests.contract.crews.{neighbour}")
     assert set(rows()) == set(SHOWN_BY)
     assert len(rows()) == len(set(rows()))

@@ -50,7 +50,6 @@ def folder(at: Path, crew: str = CREW, agents: str = AGENT, tasks: str = TASK) -
             {"agents": AGENT + "  max_execution_time: 5\n"},
             "agents.yaml:5: writer.max_execution_time: would",
         ),
-        ({"agents": AGENT + "  a2a: {}\n"}, "agents.yaml:5: writer.a2a: isn't supported"),
         ({"agents": AGENT + "  guardrails: x\n"}, "agents.yaml:5: writer.guardrails: is no key"),
         ({"tasks": TASK + "  memory: true\n"}, "tasks.yaml:5: write.memory: is no key"),
         ({"crew": CREW + "agents: []\n"}, "crew.yaml:2: agents: is no key"),
