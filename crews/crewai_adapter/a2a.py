@@ -10,7 +10,8 @@ from __future__ import annotations
 # ruff: noqa: ANN401 - CrewAI says Any here
 import asyncio
 import importlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
@@ -112,6 +113,20 @@ def _shown(endpoint: str) -> str:
     return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def _named(configs: Iterable[Any]) -> str:
+    return f"A2A agent {', '.join(_shown(each.endpoint) for each in configs)}"
+
+
+@contextmanager
+def _failing_like_a_tool(name: str) -> Iterator[None]:
+    """What goes wrong ends the run. Its requester reads which agent it was, and a retry calls that again."""
+    try:
+        yield
+    except Exception as error:
+        failure = ToolFailureRecord(tool_name=name, failure=failure_from_exception(error))
+        raise error from ToolExecutionFailedError(failure)
+
+
 # ── exchanges ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -156,11 +171,8 @@ class _Exchange:
             return result.dump_python(call(), mode="json", by_alias=True)
 
         said = {each: self._given.get(each) for each in _SAID}
-        try:
+        with _failing_like_a_tool(name):
             recorded = self._run.recorder.tool_call(name, said, begin)
-        except Exception as error:  # It ends the task, so the run, whose retry then makes the call again.
-            failure = ToolFailureRecord(tool_name=name, failure=failure_from_exception(error))
-            raise error from ToolExecutionFailedError(failure)
         return self._skipped(recorded) if isinstance(recorded, str) else result.validate_python(recorded)
 
     def _skipped(self, why: str) -> dict[str, Any]:
@@ -191,7 +203,11 @@ def _cards(original: Callable[[Any], _Fetched]) -> Callable[[Any], _Fetched]:
         if run is None:
             return original(a2a_agents)
         name, found = _find_cards(run, a2a_agents)
-        return _read_cards(found if found is not None else _record_cards(run, name, original(a2a_agents)))
+        if found is None:
+            with _failing_like_a_tool(_named(a2a_agents)):
+                fetched = original(a2a_agents)
+            found = _record_cards(run, name, fetched)
+        return _read_cards(found)
 
     return fetch
 
@@ -204,7 +220,9 @@ def _cards_async(original: Callable[[Any], Awaitable[_Fetched]]) -> Callable[[An
             return await original(a2a_agents)
         name, found = await asyncio.to_thread(_find_cards, run, a2a_agents)
         if found is None:
-            found = await asyncio.to_thread(_record_cards, run, name, await original(a2a_agents))
+            with _failing_like_a_tool(_named(a2a_agents)):
+                fetched = await original(a2a_agents)
+            found = await asyncio.to_thread(_record_cards, run, name, fetched)
         return _read_cards(found)
 
     return fetch

@@ -58,6 +58,8 @@ class Peer:
     heard: list[str] = field(default_factory=list)
     #: Its answers wait for this.
     answers: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Whether it fails to say what it is.
+    down: bool = False
     #: The extension of A2A that it insists on.
     requires: str = ""
     url: str = ""
@@ -79,6 +81,8 @@ class Peer:
 
     async def _card(self, _request: web.Request) -> web.Response:
         self.called["card"] += 1
+        if self.down:
+            raise web.HTTPServiceUnavailable
         extensions = [{"uri": self.requires, "required": True}] if self.requires else []
         skill = {"id": "tides", "name": "Tides", "description": "Knows tides.", "tags": ["sea"]}
         return web.json_response(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
+from bot.core.retry import retry
 from tests.contract.crews import a2abox
 from tests.contract.crews.a2abox import Peer
 from tests.contract.crews.deployment import Deployment, WorkerProcess
@@ -132,7 +133,6 @@ async def test_push_notifications_are_refused_before_anybody_is_asked(
 async def test_a_call_that_can_not_be_made_ends_the_run_like_a_tool_that_failed(
     plain: Deployment, model: LoopbackModel, peer: Peer
 ) -> None:
-    """So a retry of the run makes it again."""
     peer.requires = "urn:example:unknown"
     model.script("refused", delegating(peer.url, "When?"))
     done = await plain.over(
@@ -141,6 +141,24 @@ async def test_a_call_that_can_not_be_made_ends_the_run_like_a_tool_that_failed(
     assert done.error is not None
     assert done.error.code == "tool_error"
     assert f"A2A agent {peer.url.removeprefix('http://')} failed" in done.error.message
+
+
+@shows("A2A")
+@pytest.mark.parametrize("crew", ["crew_of_one", "flow"])
+async def test_an_agent_that_was_down_is_asked_when_the_run_is_retried(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel, peer: Peer, crew: str
+) -> None:
+    marker = f"down-{crew.replace('_', '-')}"
+    peer.down = True
+    model.script(marker, delegating(peer.url, "When?"))
+    done = await plain.over(await plain.start(crew, prompt=f"[[{marker}]]", url=peer.url, how="streamed"))
+    assert done.error is not None
+    assert done.error.code == "tool_error"
+    assert not peer.heard
+    peer.down = False
+    again = await retry(plain.store, done, key="again")
+    assert await settled(plain, worker, again) == f"{APPROVED} told"
+    assert peer.heard == ["When?"]
 
 
 MISSING = """
