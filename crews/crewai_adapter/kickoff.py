@@ -7,6 +7,7 @@ from typing import Any
 from crewai import Crew
 from crewai.core.providers.human_input import set_provider
 from crewai.crews.utils import enable_agent_streaming
+from crewai.events import crewai_event_bus
 from crewai.events.base_events import reset_emission_counter
 from crewai.events.utils.console_formatter import set_suppress_console_output
 from crewai.execution import set_execution_uuid
@@ -16,6 +17,8 @@ from crews.crewai_adapter.human_input_provider import HumanInputProvider
 
 def enter(run_id: str, provider: HumanInputProvider) -> None:
     """Let CrewAI find these in the current context."""
+    # Where a module made a crew when it was imported, all contexts share what CrewAI registers crews in.
+    crewai_event_bus.reset_runtime_state()
     set_provider(provider)
     set_execution_uuid(run_id)
     suppress_console()

@@ -9,7 +9,8 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial, wraps
 from pathlib import Path
@@ -70,7 +71,8 @@ def run_crew(  # noqa: PLR0913 - what a test can script
     """
     __tracebackhide__ = True
     given = _Call(what, crew, dict(inputs or {}), model, people, requester, groups or {}, timeout)
-    return _in_thread(partial(contextvars.copy_context().run, _run, given))
+    with _quiet():
+        return _in_thread(partial(contextvars.copy_context().run, _run, given))
 
 
 def _to_await(function: Callable[P, CrewResult]) -> Callable[P, Coroutine[Any, Any, CrewResult]]:
@@ -111,9 +113,20 @@ def _prepared() -> Settings:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     settings = Settings.model_construct(data_dir=Path(folder))
     environment.prepare(settings)
-    if not structlog.is_configured():
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     return settings
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Print only errors during a run, unless the test has configured structlog itself."""
+    if structlog.is_configured():
+        yield
+        return
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
 
 
 def _in_thread(call: Callable[[], CrewResult]) -> CrewResult:

@@ -122,8 +122,12 @@ def catalogue(
     """All crews with their inputs, those that can't be offered, and what waits for the person who asked."""
     lines = [line for crew in crews for line in _crew(crew)]
     broken = [("⚠ ", Untrusted(each.name), ": ", _text(each.sentence)) for each in problems]
-    listed = [*_waiting(waiting), *(lines or [(NO_CREWS,)]), *broken]
-    return _message(listed, limits, *_showing(waiting, limits))
+    known = _message([*(lines or [(NO_CREWS,)]), *broken], limits)
+    if not waiting:
+        return known
+    # Paragraphs of their own: however much waits, no crew is left out for it.
+    asked = _message(_waiting(waiting), limits, *_showing(waiting, limits))
+    return Message((*asked.summary, "\n", *known.summary), (*asked.blocks, *known.blocks))
 
 
 def _waiting(waiting: Sequence[QuestionCard]) -> list[Line]:
