@@ -106,12 +106,12 @@ def tools_of(model: LoopbackModel, marker: str) -> list[set[str]]:
 async def test_agents_of_a_factory_ask_without_naming_the_tool(
     plain: Deployment, worker: WorkerProcess, model: LoopbackModel
 ) -> None:
-    model.script("asks", [call("effect", what="before asking"), ASK, say("{last}")])
-    run = await plain.start("asks", prompt="[[asks]]")
+    model.script("factory-asks", [call("effect", what="before asking"), ASK, say("{last}")])
+    run = await plain.start("asks", prompt="[[factory-asks]]")
     assert await settled(plain, worker, run) == APPROVED
     assert did(worker, "before asking") == ["before asking"]
-    assert tools_of(model, "asks") == [{"effect", "ask_human"}] * 3
-    assert_asked_once(model, "asks")
+    assert tools_of(model, "factory-asks") == [{"effect", "ask_human"}] * 3
+    assert_asked_once(model, "factory-asks")
 
 
 @shows("ask_human")
