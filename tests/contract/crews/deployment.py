@@ -171,6 +171,15 @@ def install_crews(folder: Path, crews: str = ENTRY_POINTS) -> None:
     (package / "entry_points.txt").write_text(crews)
 
 
+async def until(there: Callable[[], bool]) -> None:
+    """Return once it is so; raises TimeoutError."""
+    async with asyncio.timeout(30):
+        for _ in itertools.count():
+            if there():
+                return
+            await asyncio.sleep(0.02)
+
+
 class Deployment:
     """A store and its workers, as people see them: it starts runs, sees questions, answers them."""
 

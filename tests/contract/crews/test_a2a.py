@@ -11,7 +11,7 @@ import pytest
 from bot.core.retry import retry
 from tests.contract.crews import a2abox
 from tests.contract.crews.a2abox import Peer
-from tests.contract.crews.deployment import Deployment, WorkerProcess
+from tests.contract.crews.deployment import Deployment, WorkerProcess, until
 from tests.contract.crews.features import shows
 from tests.contract.crews.test_features import (
     APPROVED,
@@ -20,7 +20,6 @@ from tests.contract.crews.test_features import (
     PARKS,
     assert_asked_once,
     settled,
-    until,
 )
 from tests.faults.fork_server import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, say, text_of

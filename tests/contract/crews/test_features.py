@@ -1,9 +1,7 @@
 """What CrewAI offers, in Crewdeck: the rows of docs/crewai.md. Each run is parked and taken up again."""
 
-import asyncio
 import contextvars
 import importlib
-import itertools
 import json
 import socket
 import subprocess
@@ -20,7 +18,7 @@ from bot.core.question import QuestionKind
 from bot.core.run import Run
 from crewdeck.testing import expire, reply, run_crew
 from tests.contract.crews import featurebox, featureflows, mcpbox
-from tests.contract.crews.deployment import Deployment, WorkerProcess
+from tests.contract.crews.deployment import Deployment, WorkerProcess, until
 from tests.contract.crews.features import SHOWN_BY, rows, shows
 from tests.faults.fork_server import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
@@ -49,14 +47,6 @@ def worker(model: LoopbackModel, fork_server: ForkServer) -> Iterator[WorkerProc
 async def plain(worker: WorkerProcess) -> AsyncIterator[Deployment]:
     async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
         yield deployment
-
-
-async def until(there: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        for _ in itertools.count():
-            if there():
-                return
-            await asyncio.sleep(0.02)
 
 
 def parks(worker: WorkerProcess, run: Run) -> int:

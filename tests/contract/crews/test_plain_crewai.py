@@ -1,16 +1,15 @@
 """What works in plain CrewAI works the same here, before and after a run was parked."""
 
 import asyncio
-import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from bot.core.run import Run, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
-from tests.contract.crews.deployment import Deployment, WorkerProcess
+from tests.contract.crews.deployment import Deployment, WorkerProcess, until
 from tests.contract.crews.features import shows
 from tests.faults.fork_server import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
@@ -37,14 +36,6 @@ def parking(model: LoopbackModel, fork_server: ForkServer) -> Iterator[WorkerPro
 async def plain(parking: WorkerProcess) -> AsyncIterator[Deployment]:
     async with Deployment.at(parking.redis_url, lambda: parking.log) as deployment:
         yield deployment
-
-
-async def until(there: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        for _ in itertools.count():
-            if there():
-                return
-            await asyncio.sleep(0.02)
 
 
 async def parked(worker: WorkerProcess, run: Run) -> None:
