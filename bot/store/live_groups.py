@@ -50,7 +50,7 @@ class LiveGroups:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._readers: dict[str, GroupReader] = {}
-        #: Reads in progress, which others join.
+        #: Reads for decisions that are in progress, which other decisions join.
         self._reads: dict[str, asyncio.Task[Members]] = {}
 
     def serve(self, surface: str, reader: GroupReader) -> None:
@@ -117,8 +117,7 @@ class LiveGroups:
 
     async def _current(self, group: str, known: Members | None, now: int) -> Members:
         if self._reader(group):
-            fresh = known is not None and now - known.at <= FRESH_MS
-            return known if known is not None and fresh else await self._read(group, now)
+            return known if known is not None and _is_fresh(known, now) else await self._joined(group, now)
         if known is not None and now - known.at <= MAX_AGE_MS:
             return known
         return await self._awaited(group, now)
@@ -136,15 +135,20 @@ class LiveGroups:
             f"{group.partition(':')[0].capitalize()} has told its members.",
         )
 
-    async def _read(self, group: str, now: int) -> Members:
-        """Read a group now, or join the read that is in progress."""
+    async def _joined(self, group: str, now: int) -> Members:
+        """Read a group for a decision, or join the read that is in progress."""
         if group not in self._reads:
-            task = asyncio.create_task(self._read_and_store(group, now))
+            task = asyncio.create_task(self._read_unless_fresh(group, now))
             self._reads[group] = task
             task.add_done_callback(lambda _: self._reads.pop(group, None))
         return await asyncio.shield(self._reads[group])
 
-    async def _read_and_store(self, group: str, now: int) -> Members:
+    async def _read_unless_fresh(self, group: str, now: int) -> Members:
+        # Another decision may have read it after this one looked.
+        known = (await self.stored([group]))[group]
+        return known if known is not None and _is_fresh(known, now) else await self._read(group, now)
+
+    async def _read(self, group: str, now: int) -> Members:
         members = await self._members(group, now)
         await self._connection.do(
             self._connection.redis.set(redis_keys.live_group(group), members.model_dump_json(), px=WANTED_MS)
@@ -168,6 +172,10 @@ class LiveGroups:
 
     def _reader(self, group: str) -> GroupReader | None:
         return self._readers.get(group.partition(":")[0])
+
+
+def _is_fresh(members: Members, now: int) -> bool:
+    return now - members.at <= FRESH_MS
 
 
 def _shown(group: str) -> str:

@@ -11,7 +11,7 @@ from bot.core.policy import Policy, can_decide
 from bot.core.sessions import person_at_console
 from bot.store import live_groups, redis_keys
 from bot.store.link_codes import MAX_CODES, MAX_TRIES
-from bot.store.live_groups import FRESH_MS, MAX_AGE_MS, Members
+from bot.store.live_groups import FRESH_MS, MAX_AGE_MS, LiveGroups, Members
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import ADA, BOB
 
@@ -191,6 +191,17 @@ async def test_a_group_is_read_once_for_decisions_at_the_same_time(store: RedisS
     reader.members_now = frozenset({BOB.principal})
     await aged(store, FRESH_MS + 1)
     assert (await store.directory.people(FINANCE)).groups == {GROUP: frozenset({BOB.principal})}
+
+
+async def test_a_decision_that_looked_before_another_read_a_group_takes_what_was_read(
+    store: RedisStore,
+) -> None:
+    reader, groups = Reader(ADA), LiveGroups(store.connection)
+    groups.serve("slack", reader)
+    now = await store.connection.now()
+    found = [await groups.at_decision([GROUP], [None], now) for _ in range(2)]
+    assert [set(each[GROUP].members) for each in found] == [{ADA.principal}] * 2
+    assert reader.reads == 1
 
 
 @pytest.mark.parametrize("wrong", [GroupUnreadable("Slack is away."), RuntimeError("oops")])
