@@ -22,10 +22,10 @@ from bench.peer import Peer
 from bench.puppet import concurrently
 from bench.table import Figure, Spread, Within
 from bot.core import ids, starting
-from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.event import TaskStarted
 from bot.core.question import Deadline, Question, QuestionKind
+from bot.core.run import Claim
 from bot.store.redis import RedisStore, open_store
 from tests.loopback.slack import LoopbackSlack, sign
 from tests.loopback.slack.payloads import slash_command

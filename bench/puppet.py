@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bot.core import ids
-from bot.core.claim import Claim
 from bot.core.event import Body, TaskStarted
 from bot.core.ports import Store
 from bot.core.question import Question
-from bot.core.run import Run
+from bot.core.run import Claim, Run
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -1,9 +1,9 @@
-"""Prometheus' text format."""
+"""Metrics of this process and of the store, in Prometheus' text format."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -17,20 +17,26 @@ from prometheus_client.registry import Collector
 from bot.core.lists import Totals
 from bot.core.question import Action
 from bot.core.run import RunStatus
+from bot.metrics import Histogram, Metrics
 
-if TYPE_CHECKING:
-    from bot.metrics import Histogram, Metrics
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+NO_COUNTS: Mapping[str, int] = MappingProxyType({})
+NO_SURFACES: Mapping[str, bool] = MappingProxyType({})
 
 
 def exposition(
     metrics: Metrics,
     totals: Totals | None,
     now: int,
-    unreadable: Mapping[str, int],
-    surfaces: Mapping[str, bool],
-    delivering: int | None,
+    unreadable: Mapping[str, int] = NO_COUNTS,
+    surfaces: Mapping[str, bool] = NO_SURFACES,
+    delivering: int | None = None,
 ) -> bytes:
-    """What `Metrics.text` returns."""
+    """All metrics as text. `totals=None` reports the store as unavailable.
+
+    `unreadable`: the number of unreadable records by kind. `surfaces`: the enabled surfaces, and whether
+    each is connected. `delivering`: the number of processes that deliver, if it is known.
+    """
     families = [
         *_counted(metrics),
         _unreadable(unreadable),

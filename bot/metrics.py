@@ -1,21 +1,15 @@
-"""Metrics of this process and of the store; Prometheus' library is loaded when somebody asks for them."""
+"""Counters of this process. `bot.exposition` writes them in Prometheus' format."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
-from types import MappingProxyType
 from typing import NamedTuple
 
-from bot.core.lists import Totals
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ACK_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 """Seconds. Slack's limit is 3."""
-NO_COUNTS: Mapping[str, int] = MappingProxyType({})
-NO_SURFACES: Mapping[str, bool] = MappingProxyType({})
 
 
 class Increment(NamedTuple):
@@ -129,20 +123,3 @@ class Metrics:
         for name, labels, by in increments:
             if name in counters:
                 counters[name].inc(*labels, by=by)
-
-    def text(
-        self,
-        totals: Totals | None,
-        now: int,
-        unreadable: Mapping[str, int] = NO_COUNTS,
-        surfaces: Mapping[str, bool] = NO_SURFACES,
-        delivering: int | None = None,
-    ) -> bytes:
-        """All metrics in Prometheus' text format. `totals=None` reports the store as unavailable.
-
-        `unreadable`: the number of unreadable records by kind. `surfaces`: the enabled surfaces, and whether
-        each is connected. `delivering`: the number of processes that deliver, if it is known.
-        """
-        from bot.exposition import exposition  # late: prometheus_client is loaded once somebody asks
-
-        return exposition(self, totals, now, unreadable, surfaces, delivering)

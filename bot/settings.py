@@ -26,7 +26,7 @@ from bot.core.access import ApiKey, parse_keys
 from bot.core.addresses import is_loopback
 from bot.core.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secrets
 from bot.core.errors import SettingsError
-from bot.core.journal_keys import parse_journal_keys
+from bot.core.journal import parse_journal_keys
 from bot.core.project import Project
 
 DOTENV = ".env"

@@ -13,10 +13,10 @@ from bench.peers import line
 from bot import settings
 from bot.core import starting
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.feed import Feed
 from bot.core.journal import Journal
 from bot.core.ports import Store
+from bot.core.run import Claim
 from bot.store.redis import open_store
 from crews.crewai_adapter import environment
 from crews.run.lease import Lease

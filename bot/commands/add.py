@@ -15,10 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from bot.commands.table import say, tell
+from bot.commands.output import say, tell
 from bot.core.errors import SettingsError
 from bot.core.project import Project
-from bot.processes.project_check import problem_of
+from bot.processes.project_problems import problem_of
 from bot.processes.projects import find
 
 WORKER = "crewdeck[worker]"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
-from bot.commands.table import say, tell
+from bot.commands.output import say, tell
 from bot.core.access import ApiKey, digest, new_secret, parse_scopes, valid_name
 from bot.core.errors import SettingsError
 from bot.settings import Settings

@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any
 
-from bot.commands.table import tell
+from bot.commands.output import tell
 from bot.core.crew import Crew, CrewProblem
 from bot.core.errors import SettingsError
 from bot.core.fields import Field
 from bot.core.project import Project
 from bot.core.text import terminal_safe
-from bot.processes.project_check import problem_of
+from bot.processes.project_problems import problem_of
 from bot.processes.projects import find_all
 from bot.processes.worker_environment import handed_over, worker_environment
 from bot.processes.worker_process import command

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.commands.catalogue import check_crews, check_project
-from bot.commands.table import many, say
+from bot.commands.output import many, say
 from bot.core.text import terminal_safe
 from bot.processes.projects import find_all
 from bot.settings import Settings

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
 from bot.commands.client_commands import clients
-from bot.commands.extras import require
 from bot.commands.operator_commands import keys, runs, sessions, webhooks
-from bot.commands.registration import command
+from bot.commands.registration import command, require
+from bot.core.errors import SettingsError
 
 
 def _end(status: int, **_: object) -> None:
@@ -87,14 +88,17 @@ def worker(
     ] = None,
 ) -> int:
     """Run one more worker for the same store, on this machine or another."""
+    from bot.processes.project_problems import problem_of
+    from bot.processes.projects import find
     from bot.processes.worker_process import become
     from bot.settings import load
 
     if project is None:
         return become(load())
-    from bot.commands.project_worker import become_worker_of
-
-    return become_worker_of(load(), project)
+    found = find(project)
+    if problem := asyncio.run(problem_of(found)):
+        raise SettingsError(problem.sentence)
+    return become(load(), project=found)
 
 
 @command(app)
@@ -139,7 +143,7 @@ def doctor() -> int:
 def crews() -> int:
     """List the crews."""
     from bot.commands.catalogue import table
-    from bot.commands.table import say
+    from bot.commands.output import say
     from bot.settings import load
 
     say(table(load()))

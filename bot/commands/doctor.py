@@ -12,11 +12,11 @@ from typing import Any
 from bot.commands.announcement import slack_line, teams_line
 from bot.commands.catalogue import check_crews, check_project
 from bot.commands.check import shown_place
-from bot.commands.extras import is_installed
-from bot.core.diagnosis import Finding
+from bot.commands.registration import is_installed
 from bot.core.endpoints import Endpoint
 from bot.core.errors import SettingsError, StoreUnavailable
-from bot.core.journal_keys import key_id_of
+from bot.core.finding import Finding
+from bot.core.journal import key_id_of
 from bot.core.text import terminal_safe
 from bot.delivery import count_delivering
 from bot.processes.projects import find_all

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except Exception as error:
-        from bot.commands.table import tell
+        from bot.commands.output import tell
         from bot.core.errors import SettingsError, StoreUnavailable
 
         if not isinstance(error, SettingsError | StoreUnavailable):

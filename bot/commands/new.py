@@ -9,7 +9,7 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
-from bot.commands.table import say
+from bot.commands.output import say
 from bot.core.errors import SettingsError
 from bot.settings import shipped
 

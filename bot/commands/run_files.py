@@ -6,8 +6,8 @@ import asyncio
 import os
 from pathlib import Path
 
+from bot.commands.output import print_rows, say, tell
 from bot.commands.runs import found
-from bot.commands.table import print_rows, say, tell
 from bot.core.errors import JournalUndecryptable, NotFound, SettingsError, UnreadableRecord
 from bot.core.files import StoredFile, file_name, in_words
 from bot.settings import Settings

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from pydantic import JsonValue, field_validator
 
-from bot.commands.table import many, print_rows, say, say_field, tell, when
+from bot.commands.output import many, print_rows, say, say_field, tell, when
 from bot.core import ids
 from bot.core.actor import Actor
 from bot.core.errors import JournalUndecryptable, NotFound, Refused, SettingsError, UnreadableRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from bot.commands.table import many, print_rows, tell, when
+from bot.commands.output import many, print_rows, tell, when
 from bot.core import sessions
 from bot.core.errors import SettingsError
 from bot.core.sessions import Session

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from bot.commands.table import many, print_rows, say, tell, when
+from bot.commands.output import many, print_rows, say, tell, when
 from bot.core import ids
 from bot.core.actor import principal
 from bot.core.endpoints import PER_RUN_ENDPOINT, SURFACE, Endpoint, derived, surface_of

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from pydantic import JsonValue
 
 from bot.core import ids
-from bot.core.claim import Claim
 from bot.core.errors import Refused
+from bot.core.run import Claim
 from bot.core.text import ValidText, drop_invisible
 from bot.core.value import Value
 

@@ -15,7 +15,6 @@ from pydantic import Field
 
 from bot.core.access import ApiKeys
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.crew import Crew, CrewProblem
 from bot.core.decision import Ruling
 from bot.core.directory import Directory
@@ -28,7 +27,7 @@ from bot.core.place import Place
 from bot.core.question import Question
 from bot.core.record import Record
 from bot.core.response import Response
-from bot.core.run import NewRun, Run, RunError
+from bot.core.run import Claim, NewRun, Run, RunError
 from bot.core.value import Value
 from bot.core.waiting import Wait
 from bot.core.webhooks import Webhooks

@@ -94,3 +94,11 @@ def can_view(actor: Actor, run: Run) -> bool:
         return True
     admitted = run.crew.allowed_memberships
     return any(can_decide(actor, resolve(each, run.requester, admitted)) for each in run.crew.policies)
+
+
+class Claim(Value):
+    """A worker's claim on a run. `epoch` is the fencing token that invalidates earlier claims."""
+
+    run: Run
+    worker: str
+    epoch: int

@@ -7,8 +7,8 @@ from typing import Literal
 
 from redis.asyncio import Redis
 
-from bot.core.diagnosis import Finding
 from bot.core.errors import StoreUnavailable
+from bot.core.finding import Finding
 from bot.store.addresses import Kind
 from bot.store.connection import Connection, connect
 from bot.store.write_concern import DEFAULT_WRITE_CONCERN, WriteConcern, online_replicas

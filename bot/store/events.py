@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 from redis.asyncio.client import PubSub
 
-from bot.core.claim import Claim
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.event import UNREADABLE, Body, Event, PublishedEvent, Unknown, parse_body
 from bot.core.ports import Fenced, Wakeup
+from bot.core.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import dump
 from bot.store.connection import Connection

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 
 from pydantic import ValidationError
 
-from bot.core.claim import Claim
 from bot.core.errors import NotFound, Refused, UnreadableRecord
 from bot.core.files import MAX_RUN_BYTES, MAX_RUN_FILES, UPLOAD_TTL_S, StoredFile, file_name, in_words
 from bot.core.ports import Fenced
+from bot.core.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import dump, ms
 from bot.store.connection import Connection

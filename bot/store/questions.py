@@ -9,7 +9,6 @@ from contextlib import suppress
 
 from bot.core import decision
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.decision import Ruling
 from bot.core.errors import NotFound, UnreadableRecord
 from bot.core.lists import QuestionPage
@@ -18,6 +17,7 @@ from bot.core.question import Question
 from bot.core.question_events import completed_event, required_event
 from bot.core.record import Executed, Opened, Record
 from bot.core.response import Response
+from bot.core.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import (
     QUESTION_FIELDS,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.core.claim import Claim
 from bot.core.event import Body, RunCompleted, RunFailed
 from bot.core.fair_queue import USUAL, QueueKind
 from bot.core.ports import Fenced
-from bot.core.run import RunError, RunStatus
+from bot.core.run import Claim, RunError, RunStatus
 from bot.core.text import valid
 from bot.core.waiting import Offer
 from bot.store import redis_keys

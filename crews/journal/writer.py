@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 import structlog
 
-from bot.core.claim import Claim
 from bot.core.ports import Fenced
+from bot.core.run import Claim
 
 log = structlog.get_logger(__name__)
 GATHER_S = 0.02

@@ -13,7 +13,6 @@ from pathlib import Path
 import structlog
 from pydantic import JsonValue
 
-from bot.core.claim import Claim
 from bot.core.errors import NotFound, Refused, UnreadableRecord
 from bot.core.event import FileAttached, FileRefused
 from bot.core.files import (
@@ -24,7 +23,7 @@ from bot.core.files import (
     files_of_inputs,
     stored_file,
 )
-from bot.core.run import RunError
+from bot.core.run import Claim, RunError
 from bot.core.text import valid
 from crews.run.folder import RunFolder
 from crews.run.session import RunSession

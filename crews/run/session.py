@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 
 from bot.core import ids
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.event import Body
 from bot.core.ports import Fenced
-from bot.core.run import RunError
+from bot.core.run import Claim, RunError
 from crews.definitions.definition import Limits
 from crews.journal.journal import FORM, FORMAT, Journal
 from crews.journal.writer import Writer

@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 import structlog
 
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.errors import Refused, StoreUnavailable
 from bot.core.event import Body
 from bot.core.feed import Feed, question_topic
@@ -19,7 +18,7 @@ from bot.core.people import People
 from bot.core.policy import Policy
 from bot.core.ports import Store
 from bot.core.question import Question
-from bot.core.run import RunError
+from bot.core.run import Claim, RunError
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")

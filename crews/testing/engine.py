@@ -12,12 +12,11 @@ from pydantic import JsonValue
 
 from bot.core import starting
 from bot.core.answering import explain
-from bot.core.claim import Claim
 from bot.core.decision import Ruling, Verdict
 from bot.core.feed import Feed
 from bot.core.input_files import take
 from bot.core.question import Action, Question
-from bot.core.run import RunStatus
+from bot.core.run import Claim, RunStatus
 from crews.building.build import Blueprint, Built
 from crews.crewai_adapter import replaced_model
 from crews.definitions.tool_options import OnInterrupted

@@ -10,11 +10,11 @@ from pydantic import JsonValue
 
 from bot.core import input_files
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs, NotFound, Refused
 from bot.core.fields import FieldType
 from bot.core.files import Files, StoredFile
+from bot.core.run import Claim
 
 
 class MemoryFiles:

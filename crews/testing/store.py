@@ -13,7 +13,6 @@ from typing import Any
 
 from bot.core import decision, ids
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.decision import Ruling, Verdict
 from bot.core.errors import NotFound, Refused
 from bot.core.event import Body, Event, RunCancelled, RunCompleted, RunFailed, RunStarted
@@ -24,7 +23,7 @@ from bot.core.ports import Fenced, Store
 from bot.core.question import Outcome, Question
 from bot.core.question_events import completed_event, recorded_event, required_event
 from bot.core.response import Response
-from bot.core.run import NewRun, Run, RunError, RunStatus
+from bot.core.run import Claim, NewRun, Run, RunError, RunStatus
 from bot.core.text import valid
 from crews.testing.files import MemoryFiles
 from crews.testing.people import actor_of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bot.core.claim import Claim
+from bot.core.run import Claim
 from crews.run.folder import Folders
 from crews.run.lease import Lease
 from crews.run.store_proxy import StoreProxy

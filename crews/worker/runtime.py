@@ -14,12 +14,11 @@ from typing import Any
 import structlog
 from crewai.flow.flow import Flow
 
-from bot.core.claim import Claim
 from bot.core.errors import JournalUndecryptable, UnreadableRecord
 from bot.core.event import TaskCompleted
 from bot.core.files import files_of_inputs
 from bot.core.ports import Fenced
-from bot.core.run import RunError
+from bot.core.run import Claim, RunError
 from crews.building.build import Blueprint, Built, YamlCrew
 from crews.changes import confirm
 from crews.crewai_adapter import bus, install, rpm

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bot.core.claim import Claim
 from bot.core.errors import StoreUnavailable
 from bot.core.feed import CANCELLED_TOPIC, Feed, Signal, queue_topic
 from bot.core.ports import Fenced, Store
-from bot.core.run import RunError
+from bot.core.run import Claim, RunError
 from bot.processes import garbage
 from bot.processes.worker_process import Lifeline
 from bot.settings import Settings

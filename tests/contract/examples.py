@@ -5,14 +5,13 @@ import itertools
 
 from bot.core import ids
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.place import Place
 from bot.core.policy import Policy, policy_for
 from bot.core.ports import Store
 from bot.core.question import APPROVAL_OPTIONS, Action, Deadline, Option, Question, QuestionKind
 from bot.core.response import Response, make_response
-from bot.core.run import NewRun, Run, RunError
+from bot.core.run import Claim, NewRun, Run, RunError
 
 ADA = Actor(surface="slack", tenant="T1", user_id="U1", name="Ada")
 BOB = Actor(surface="slack", tenant="T1", user_id="U2", name="Bob")

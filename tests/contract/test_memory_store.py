@@ -5,13 +5,13 @@ import itertools
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.core.claim import Claim
 from bot.core.decision import Ruling
 from bot.core.feed import Feed
 from bot.core.policy import OnReject, Policy
 from bot.core.ports import Fenced, Store
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import Response, make_response
+from bot.core.run import Claim
 from bot.store.redis import RedisStore, open_store
 from crews.testing.store import MemoryQuestions, MemoryStore
 from tests.contract.examples import ADA, BOB, DEMO, LEASE, approval, choice, new_run

@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 import redis
 
-from bot.core.claim import Claim
 from bot.core.event import TaskStarted
 from bot.core.ports import Fenced
-from bot.core.run import RunStatus
+from bot.core.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.examples import DEMO, LEASE, LOST, RETRY_AFTER, approval, claimed, started

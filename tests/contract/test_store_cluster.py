@@ -12,11 +12,10 @@ from redis.crc import key_slot
 from redis.exceptions import ClusterDownError
 
 from bot.commands.main import main
-from bot.core.claim import Claim
 from bot.core.decision import Verdict
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.feed import Feed
-from bot.core.run import RunError, RunStatus
+from bot.core.run import Claim, RunError, RunStatus
 from bot.store import redis_keys
 from bot.store.peers import View, check_owner, disproves, needed, vouches
 from bot.store.redis import RedisStore, open_store

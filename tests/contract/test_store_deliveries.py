@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from bot.core.claim import Claim
 from bot.core.event import TaskStarted
 from bot.core.ports import Delivery
+from bot.core.run import Claim
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of
 from tests.contract.examples import LEASE, PLACE, approval, claimed, response, started

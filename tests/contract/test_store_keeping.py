@@ -9,13 +9,12 @@ import pytest
 import redis
 
 from bot.core import ids
-from bot.core.claim import Claim
 from bot.core.errors import JournalUndecryptable, NotFound, Refused
 from bot.core.event import TaskStarted
 from bot.core.lists import RunFilter
 from bot.core.ports import Fenced
 from bot.core.question import Deadline
-from bot.core.run import RunStatus
+from bot.core.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose, open_store

@@ -6,7 +6,6 @@ import pytest
 
 from bot.core import decision
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.decision import Ruling, Verdict
 from bot.core.directory import GroupUnreadable
 from bot.core.event import HumanInputCompleted, HumanInputRecorded, HumanInputReminded
@@ -15,7 +14,7 @@ from bot.core.policy import Objection, OnReject, Policy
 from bot.core.ports import Fenced
 from bot.core.question import Action, Deadline, Question, QuestionKind, Source
 from bot.core.response import Approve, Reject, Response, Withdraw
-from bot.core.run import RunStatus
+from bot.core.run import Claim, RunStatus
 from bot.core.tool_call import ToolCall, call_digest
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import ADA, BOB, LOST, approval, claimed, told

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from bot.core import decision
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.decision import Verdict
 from bot.core.errors import Refused
 from bot.core.event import HumanInputCompleted, HumanInputRequired
@@ -18,6 +17,7 @@ from bot.core.policy import OnReject, Policy
 from bot.core.ports import Fenced
 from bot.core.question import Action, Deadline, Question, Source
 from bot.core.response import Approve, Choose, Reject, Reply, Response, Withdraw, make_response
+from bot.core.run import Claim
 from bot.core.tool_call import ToolCall
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import ADA, BOB, LOST, approval, claimed

@@ -6,10 +6,9 @@ import itertools
 import redis
 
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.feed import queue_topic
-from bot.core.run import RunStatus
+from bot.core.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.examples import (

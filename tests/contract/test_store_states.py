@@ -8,10 +8,10 @@ import redis
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.core.claim import Claim
 from bot.core.errors import NotFound, Refused
 from bot.core.place import Place
 from bot.core.ports import Fenced
+from bot.core.run import Claim
 from bot.store import redis_keys
 from bot.store.clock import Ages
 from bot.store.codec import new_call

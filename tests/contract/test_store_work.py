@@ -5,12 +5,11 @@ import asyncio
 import pytest
 
 from bot.core import ids
-from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.event import TaskStarted
 from bot.core.ports import Fenced
 from bot.core.question import Deadline
-from bot.core.run import RunStatus
+from bot.core.run import Claim, RunStatus
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose
 from tests.contract.examples import (

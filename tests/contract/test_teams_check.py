@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from appPackage.build import write
-from bot.core.diagnosis import Finding
+from bot.core.finding import Finding
 from bot.settings import Settings
 from bot.surfaces.teams.check import check
 from tests.loopback.teams import LoopbackTeams

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from crewai.flow.flow import Flow, start
 from crewai.tools import BaseTool
 
-from bot.core.claim import Claim
 from bot.core.feed import Feed
 from bot.core.question import Question
+from bot.core.run import Claim
 from bot.settings import Settings
 from bot.store.redis import open_store
 from crewdeck import crew, requires_approval

@@ -11,10 +11,10 @@ from typing import Any
 from bot.core import ids
 from bot.core.access import ApiKey, Scope, digest
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.policy import Approvers, Policy
 from bot.core.question import Question, QuestionKind, Source, options_for
+from bot.core.run import Claim
 from bot.core.starting import plan
 from bot.core.tool_call import ToolCall
 from bot.store.redis import RedisStore

@@ -14,7 +14,6 @@ from typing import Any
 
 from bot.core import starting
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.feed import Feed
@@ -24,7 +23,7 @@ from bot.core.policy import Approvers, policy_for
 from bot.core.ports import Store
 from bot.core.question import Action, Deadline, Question, QuestionKind, options_for
 from bot.core.response import make_response
-from bot.core.run import Run, RunError
+from bot.core.run import Claim, Run, RunError
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store

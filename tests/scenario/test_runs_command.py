@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from bot.commands.main import main
-from bot.core.claim import Claim
 from bot.core.files import stored_file
 from bot.core.lists import RunFilter
 from bot.core.question import Action
-from bot.core.run import RunError, RunStatus
+from bot.core.run import Claim, RunError, RunStatus
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose, open_store
 from tests.contract.examples import ADA, PLACE, RETRY_AFTER, approval, claimed, response, started

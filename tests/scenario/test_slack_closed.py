@@ -9,6 +9,7 @@ import pytest
 from bot.core.actor import Actor
 from bot.core.policy import Approvers
 from bot.core.question import Question
+from bot.exposition import exposition
 from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
@@ -136,7 +137,7 @@ async def test_nobody_told_is_not_told_and_tried_again(on: Outbox) -> None:
         on.slack.fail("conversations.open", error="messages_tab_disabled", times=None)
         question = await on.ask(claim, "First?", approvers=THEIRS)
         await on.until(lambda: is_untold(on, question))
-        assert "crewdeck_untold_questions_total 1.0" in on.metrics.text(None, 0).decode()
+        assert "crewdeck_untold_questions_total 1.0" in exposition(on.metrics, None, 0).decode()
         assert not await caught_up(on, run.id)
         on.slack.heal()
         await on.until(lambda: caught_up_when_retried(on, run.id))

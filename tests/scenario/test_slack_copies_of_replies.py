@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from bot.core.claim import Claim
 from bot.core.ports import Store
 from bot.core.question import QuestionKind
-from bot.core.run import Run
+from bot.core.run import Claim, Run
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store

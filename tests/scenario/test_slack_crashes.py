@@ -9,11 +9,10 @@ import asyncio
 import signal
 from collections.abc import Mapping
 
-from bot.core.claim import Claim
 from bot.core.lists import RunFilter
 from bot.core.ports import Delivery as Shown
 from bot.core.question import Question
-from bot.core.run import Run
+from bot.core.run import Claim, Run
 from bot.surfaces.chat.message_keys import Posted, orphaned_opener
 from tests.loopback.slack import GENERAL, Delivery, Message, Person
 from tests.scenario.outbox import Outbox

@@ -18,11 +18,11 @@ from pydantic import JsonValue
 from redis.asyncio import Redis
 
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.feed import Feed
 from bot.core.policy import Group, Policy, PolicyDefinition, resolve
 from bot.core.ports import Store
 from bot.core.question import Outcome, Question, Source
+from bot.core.run import Claim
 from bot.core.tool_call import ToolCall
 from bot.store import redis_keys
 from bot.store.redis import open_store

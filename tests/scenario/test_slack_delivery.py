@@ -15,6 +15,7 @@ from bot.core.place import Place
 from bot.core.policy import Approvers
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.core.run import RunError, RunStatus
+from bot.exposition import exposition
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
 from tests.contract.examples import approval, new_run
@@ -312,7 +313,7 @@ async def test_rate_limits_and_server_errors_delay_and_lose_nothing(on: Outbox) 
         await on.sees(lambda: on.said("✅ Done"))
     assert on.times_said("May I go on?") == 1
     assert on.times_said("The result.") == 1
-    assert b"crewdeck_web_api_retries_total" in on.metrics.text(None, 0)
+    assert b"crewdeck_web_api_retries_total" in exposition(on.metrics, None, 0)
 
 
 async def test_while_slack_is_down_everything_waits_in_order(on: Outbox) -> None:

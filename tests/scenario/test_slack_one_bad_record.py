@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from bot.core.claim import Claim
 from bot.core.question import Question, QuestionKind
+from bot.core.run import Claim
 from bot.store import redis_keys
 from tests.loopback.slack import Message
 from tests.scenario.outbox import ADA, Outbox

@@ -6,9 +6,9 @@ import asyncio
 
 import redis
 
-from bot.core.claim import Claim
 from bot.core.event import TaskStarted
 from bot.core.ids import part_id
+from bot.core.run import Claim
 from bot.surfaces.chat.delivery.outbox import MAX_CONCURRENT_RUNS
 from tests.loopback.slack import GENERAL
 from tests.scenario.outbox import Outbox, delivering

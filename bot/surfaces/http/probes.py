@@ -12,7 +12,7 @@ from aiohttp import web
 from bot.core.errors import StoreUnavailable
 from bot.core.lists import Totals
 from bot.core.ports import Store
-from bot.metrics import CONTENT_TYPE, Metrics
+from bot.metrics import Metrics
 from bot.surfaces.http.operations import RequestContext, reply
 from bot.surfaces.http.views import HealthView
 
@@ -52,8 +52,11 @@ class Probes:
         return web.json_response(body, status=200 if ready else 503)
 
     async def figures(self, _: web.Request) -> web.Response:
+        from bot.exposition import CONTENT_TYPE, exposition  # loads Prometheus' library, once somebody asks
+
         now = round(time.time() * 1000)
-        text = self.metrics.text(
+        text = exposition(
+            self.metrics,
             await self._totals(),
             now,
             self.store.health.unreadable(),

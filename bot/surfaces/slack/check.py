@@ -10,7 +10,7 @@ import yaml
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.core.diagnosis import Finding
+from bot.core.finding import Finding
 from bot.settings import Settings, shipped
 
 API_TIMEOUT_S = 10

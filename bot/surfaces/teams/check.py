@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bot.core.diagnosis import Finding
+from bot.core.finding import Finding
 from bot.settings import Settings
 from bot.surfaces.chat.failures import Later, ShutOut
 from bot.surfaces.teams.connector.platform import TeamsApp

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from bot.core.actor import Actor, Membership
-from bot.core.claim import Claim
 from bot.core.feed import Feed
 from bot.core.policy import Policy
 from bot.core.ports import Store
 from bot.core.question import Question
-from bot.core.run import Run
+from bot.core.run import Claim, Run
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.feed import Feed
 from bot.core.fields import Field, FieldType
@@ -19,7 +18,7 @@ from bot.core.place import Place
 from bot.core.policy import Policy
 from bot.core.ports import Store
 from bot.core.question import Question
-from bot.core.run import Run
+from bot.core.run import Claim, Run
 from bot.store.redis import open_store
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.background import BackgroundTasks

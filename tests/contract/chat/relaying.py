@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.directory import GroupUnreadable
 from bot.core.place import Place
 from bot.core.policy import Policy
 from bot.core.question import Action, Question
 from bot.core.response import make_response
+from bot.core.run import Claim
 from bot.store.redis_keys import shard_of
 from tests.contract.chat.deployment import Deployment, Seen
 from tests.contract.examples import LEASE, approval, new_run

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.feed import Feed
 from bot.core.policy import Policy
 from bot.core.ports import Store
 from bot.core.question import Question
+from bot.core.run import Claim
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store

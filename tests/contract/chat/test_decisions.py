@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.core.claim import Claim
 from bot.core.directory import GroupUnreadable
 from bot.core.policy import Group, Policy
 from bot.core.question import Action, Question, QuestionKind, Source, options_for
+from bot.core.run import Claim
 from bot.core.tool_call import ToolCall
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.inbound.interactions import Press, ReplyTarget

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from bot.core.claim import Claim
 from bot.core.policy import Policy
 from bot.core.question import Action, Question, Source
 from bot.core.response import make_response
+from bot.core.run import Claim
 from bot.core.tool_call import ToolCall
 from tests.contract.chat.deployment import Deployment, Seen
 from tests.contract.examples import approval

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bot.core.claim import Claim
 from bot.core.feed import Feed
 from bot.core.policy import Policy
 from bot.core.question import Action, Question, Source
+from bot.core.run import Claim
 from bot.core.tool_call import ToolCall
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.outbox import OutboxWorker

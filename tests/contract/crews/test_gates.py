@@ -17,13 +17,12 @@ from pydantic import field_validator
 
 from bot.core import starting
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.decision import Ruling, Verdict
 from bot.core.feed import Feed
 from bot.core.question import Action, Question, QuestionKind, Source
 from bot.core.response import make_response
-from bot.core.run import Run, RunStatus
+from bot.core.run import Claim, Run, RunStatus
 from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
 from crews.crewai_adapter import environment

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.core.claim import Claim
 from bot.core.question import Action
 from bot.core.retry import retry
-from bot.core.run import Run, RunStatus
+from bot.core.run import Claim, Run, RunStatus
 from bot.settings import Settings
 from crews.crewai_adapter import environment
 from tests.contract.crews.test_gates import Desk

@@ -20,13 +20,12 @@ from structlog.testing import capture_logs
 
 from bot.core import ids
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.event import Body
 from bot.core.people import UNKNOWN, People
 from bot.core.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
-from bot.core.run import Run, RunStatus
+from bot.core.run import Claim, Run, RunStatus
 from bot.settings import Settings
 from crews.crewai_adapter import environment
 from crews.definitions.catalog import read, read_crew

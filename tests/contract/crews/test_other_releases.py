@@ -16,9 +16,8 @@ from pydantic import JsonValue
 from structlog.testing import capture_logs
 
 from bot.core import starting
-from bot.core.claim import Claim
 from bot.core.feed import Feed
-from bot.core.run import RunStatus
+from bot.core.run import Claim, RunStatus
 from bot.settings import Settings
 from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store

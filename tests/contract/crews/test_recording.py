@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.core.claim import Claim
 from bot.core.feed import Feed
-from bot.core.run import RunStatus
+from bot.core.run import Claim, RunStatus
 from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
 from crews.crewai_adapter import environment

@@ -14,11 +14,11 @@ import httpx
 
 from bot.core import ids
 from bot.core.actor import Actor, Membership
-from bot.core.claim import Claim
 from bot.core.crew import Crew
 from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.feed import Feed
 from bot.core.question import Deadline, Option, Question, QuestionKind, options_for
+from bot.core.run import Claim
 from bot.settings import Settings
 from bot.store.redis import RedisStore
 from bot.surfaces.console.surface import Console

@@ -11,10 +11,10 @@ import websockets
 from bot.core import sessions
 from bot.core.access import Scope
 from bot.core.actor import Actor
-from bot.core.claim import Claim
 from bot.core.fields import Field, FieldType
 from bot.core.policy import Group, OnReject, Policy
 from bot.core.question import Question, QuestionKind, Source
+from bot.core.run import Claim
 from bot.core.tool_call import ToolCall, call_digest
 from bot.store.redis import RedisStore
 from bot.surfaces.console.authenticator import COOKIE_NAME

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.claim import Claim
-from bot.core.run import RunError
+from bot.core.run import Claim, RunError
 from bot.store.clock import Ages
 from bot.store.redis import compose
 from tests.contract.http.following import TRANSPORTS, Follow, Sent, some_of

@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.core import ids
-from bot.core.claim import Claim
 from bot.core.event import TaskCompleted
+from bot.core.run import Claim
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams import StreamTimings
 from tests.contract.examples import DEMO

@@ -13,8 +13,7 @@ import websockets
 from httpx_sse import aconnect_sse
 
 from bot.core import ids
-from bot.core.claim import Claim
-from bot.core.run import RunError
+from bot.core.run import Claim, RunError
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams import StreamTimings
 from tests.contract.examples import DEMO

@@ -12,6 +12,7 @@ import redis
 from bot.core import ids
 from bot.core.event import TaskStarted, encode
 from bot.core.webhooks import GivenUp
+from bot.exposition import exposition
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose
 from bot.surfaces.webhooks.dispatcher import RetrySchedule
@@ -116,7 +117,7 @@ async def test_what_fails_is_sent_again_under_the_same_id(
         assert await _settled(store)
     assert len({each.id for each in receiver.requests}) == 1
     assert [each.status for each in receiver.requests] == [500, 302, 429, 204]
-    text = webhooks.metrics.text(None, 0).decode()
+    text = exposition(webhooks.metrics, None, 0).decode()
     assert 'crewdeck_webhook_tries_total{endpoint="crm",result="missed"} 3.0' in text
     assert 'crewdeck_webhook_tries_total{endpoint="crm",result="delivered"} 1.0' in text
 

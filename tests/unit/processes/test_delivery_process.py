@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bot.exposition import exposition
 from bot.metrics import Increment, Metrics
 from bot.processes.delivery_process import INCREMENTS_PER_LINE, Reports
 
@@ -43,7 +44,7 @@ def test_increments_are_reported_once_and_add_up_in_the_parent(pipe: tuple[int, 
         reports.send()
         parent.add(received(pipe[0]))
     parent.web_api_calls.inc("chat.postMessage", "ok")
-    text = parent.text(None, 0).decode()
+    text = exposition(parent, None, 0).decode()
     assert 'crewdeck_web_api_calls_total{method="chat.postMessage",result="ok"} 6.0' in text
     assert "crewdeck_untold_questions_total 5.0" in text
 

@@ -1,4 +1,4 @@
-"""Output of the operator commands, with terminal control characters made visible."""
+"""Output of the commands: sentences, fields and tables, with terminal control characters made visible."""
 
 from __future__ import annotations
 
