@@ -20,6 +20,7 @@ from crews.crewai_adapter import (
     output_files,
     project_config,
     rpm,
+    tool_schemas,
     tools,
 )
 
@@ -27,6 +28,7 @@ PATCHES = (
     llm,
     arguments,
     tools,
+    tool_schemas,
     hooks,
     rpm,
     interpolation,
