@@ -87,6 +87,9 @@ class Inbox(Protocol):
     async def snapshot(self) -> Snapshot:
         """The open questions and the position of each shard's stream at that moment; consistent per shard."""
 
+    async def newest(self) -> Positions:
+        """The position of each shard's stream."""
+
     async def trimmed(self) -> Positions:
         """The newest trimmed position of each shard. A cursor before it has missed events."""
 

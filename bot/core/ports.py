@@ -72,6 +72,9 @@ class Runs(Protocol):
     async def get(self, run_id: str) -> Run:
         """Raises NotFound."""
 
+    async def read(self, run_ids: Sequence[str]) -> builtins.list[Run]:
+        """The runs with these ids in this order; those that are gone, or can't be read here, are left out."""
+
     async def list(self, which: RunFilter) -> builtins.list[Run]:
         """The first page, newest first."""
 

@@ -28,6 +28,14 @@ class RedisInbox:
         found = [ref for _, ref in self._connection.unreadable.readable("open question", waiting, _ref)]
         return Snapshot(tuple(_position(newest) for newest, _ in shards), tuple(sorted(found)))
 
+    async def newest(self) -> Positions:
+        async with self._connection.pipeline() as batch:
+            for shard in range(redis_keys.SHARDS):
+                batch.xrevrange(redis_keys.inbox(shard), count=1)
+                batch.get(redis_keys.inbox_trimmed(shard))
+        pairs = zip(batch.results[0::2], batch.results[1::2], strict=True)
+        return tuple(_position(last[0][0] if last else trimmed or "0-0") for last, trimmed in pairs)
+
     async def trimmed(self) -> Positions:
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):

@@ -31,10 +31,9 @@ from bot.store.codec import (
 )
 from bot.store.connection import Connection
 from bot.store.directory import RedisDirectory
+from bot.store.merged import Position, merged
 from bot.store.responses import Responses
 
-MAX_QUESTIONS_PER_MS = 64
-"""More questions than a shard gets in a millisecond, since a cursor may point into one."""
 MAX_OPENED = 1000
 """Entries that are kept of who had a question before them."""
 
@@ -97,22 +96,17 @@ class RedisQuestions:
     async def open_page(
         self, limit: int = 200, deciders: Sequence[str] = (), after: str | None = None
     ) -> QuestionPage:
-        start = _position(after) if after else (0, "")
-        waiting = await self._asked(limit + 1 + MAX_QUESTIONS_PER_MS, deciders, start[0])
-        following = [each for each in waiting if each > start]
-        page = following[:limit]
-        more = f"{page[-1][0]}:{page[-1][1]}" if len(following) > limit else None
-        return QuestionPage(await self._read(_names(name for _, name in page)), more)
-
-    async def _asked(self, count: int, deciders: Sequence[str], since: int) -> builtins.list[tuple[int, str]]:
-        """Times and names of open questions, asked at `since` or later: `count` of each list."""
         lists = [f":for:{decider}" for decider in deciders] or [""]
-        async with self._connection.pipeline() as batch:
-            for shard in range(redis_keys.SHARDS):
-                for each in lists:
-                    index = f"{redis_keys.open_questions(shard)}{each}"
-                    batch.zrange(index, since, "+inf", byscore=True, offset=0, num=count, withscores=True)
-        return sorted({(int(at), name) for found in batch.results for name, at in found})
+        indexes = [
+            f"{redis_keys.open_questions(shard)}{each}"
+            for shard in range(redis_keys.SHARDS)
+            for each in lists
+        ]
+        start = _position(after) if after else None
+        waiting = await merged(self._connection, indexes, limit + 1, start)
+        page = waiting[:limit]
+        more = f"{page[-1][0]}:{page[-1][1]}" if len(waiting) > limit else None
+        return QuestionPage(await self._read(_names(name for _, name in page)), more)
 
     async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
         """Returns a ruling even if the run is deleted meanwhile."""
@@ -207,7 +201,7 @@ async def check_questions(connection: Connection, run_id: str) -> None:
             read_question(question_id, stored)
 
 
-def _position(cursor: str) -> tuple[int, str]:
+def _position(cursor: str) -> Position:
     at, _, name = cursor.partition(":")
     return (int(at) if at.isascii() and at.isdigit() else 0), name
 

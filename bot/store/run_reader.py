@@ -39,7 +39,7 @@ class RunReader:
         """What reads a run."""
         return ("HMGET", redis_keys.run(run_id), *RUN_FIELDS)
 
-    async def read(self, run_ids: list[str]) -> list[Run]:
+    async def read(self, run_ids: Sequence[str]) -> list[Run]:
         """The runs with these ids in this order; those that are gone, or can't be read here, are left out."""
         if not run_ids:
             return []

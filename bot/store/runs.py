@@ -64,6 +64,9 @@ class RedisRuns:
     async def get(self, run_id: str) -> Run:
         return await self._reader.get(run_id)
 
+    async def read(self, run_ids: Sequence[str]) -> builtins.list[Run]:
+        return await self._reader.read(run_ids)
+
     async def list(self, which: RunFilter) -> builtins.list[Run]:
         return (await self.page(which)).runs
 

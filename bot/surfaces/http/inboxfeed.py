@@ -51,15 +51,15 @@ class InboxFollower:
         """Move to the cursor `text`, or to a new snapshot if it is empty. Raises StoreUnavailable."""
         cursor = Cursor.decode(text, self._inbox.shards) if text else None
         start = await self._inbox.trimmed()
+        if cursor is not None and cursor.mark is None and not behind(cursor.positions, start):
+            # It goes on where it was, however many questions are open.
+            self._positions, self._snapshot = list(cursor.positions), False
+            return
         now = await self._inbox.snapshot()
         if text and (cursor is None or behind(cursor.positions, start)):
             self._first.append(RESET)
-            self._begin(now.open, Cursor(start))
-        elif cursor is not None:
-            self._begin(now.open if cursor.mark else (), cursor)
-            self._snapshot = cursor.mark is not None
-        else:
-            self._begin(now.open, Cursor(now.positions))
+            cursor = Cursor(start)
+        self._begin(now.open, cursor or Cursor(now.positions))
 
     def _begin(self, waiting: Sequence[Ref], cursor: Cursor) -> None:
         self._positions = list(cursor.positions)
@@ -190,7 +190,7 @@ class InboxFeed:
             await self._needed.wait()
             try:
                 if not self._positions:
-                    self._positions = dict(enumerate((await self._inbox.snapshot()).positions))
+                    self._positions = dict(enumerate(await self._inbox.newest()))
                     self.changed.tell()
                 await self._woken.wait(RECHECK_INTERVAL_S)
                 self._woken.clear()

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+import redis
 
 from bot.core.run import Claim, RunError
 from bot.store.clock import Ages
@@ -131,3 +132,18 @@ async def test_a_waiting_poll_is_woken_by_a_question_of_any_run(served: Served) 
     for poll in waiting:
         [event] = (await asyncio.wait_for(poll, 2)).json()["events"]
         assert event["question_id"] == question.id
+
+
+async def test_a_client_that_goes_on_needs_no_look_at_what_is_open(
+    served: Served, server: redis.Redis
+) -> None:
+    many = 50
+    claim = await served.started()
+    for number in range(many):
+        await served.ask(claim, f"{number}?")
+    cursor = (await served.get("/poll/human-input")).json()["events"][-1]["cursor"]
+    server.config_resetstat()
+    answer = await served.get("/poll/human-input", params={"last_event_id": cursor})
+    assert answer.json() == {"events": []}
+    read = server.info("commandstats").get("cmdstat_hmget", {"calls": 0})
+    assert read["calls"] < many

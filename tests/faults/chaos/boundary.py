@@ -55,6 +55,7 @@ ELSEWHERE = {
     "add_place": "when a thread has gone",
     "postpone": "when Slack refuses a call",
     "inbox_snapshot": "reads",
+    "match_runs": "reads",
     "read_queues": "reads",
     "acquire_slots": "of a worker, for crews with a limit; the place ends with the lease",
     "release_slots": "of a worker, for crews with a limit; the place ends with the lease",

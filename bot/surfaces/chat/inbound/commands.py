@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -12,7 +11,7 @@ from pydantic import JsonValue
 from bot.core import inputs, sessions, starting
 from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew
-from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused, UnreadableRecord
+from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.fields import FieldType
 from bot.core.lists import RunFilter
 from bot.core.locales import Locale
@@ -136,11 +135,9 @@ class CommandHandlers:
 
     async def _waiting(self, actor: Actor) -> list[QuestionCard]:
         """Open questions that this person may decide."""
-        found: list[QuestionCard] = []
-        for each in await waiting_for(self._store.questions, actor, MAX_LISTED_RUNS):
-            with suppress(NotFound, UnreadableRecord):
-                found.append(question_card(await self._store.runs.get(each.run_id), each))
-        return found
+        asked = await waiting_for(self._store.questions, actor, MAX_LISTED_RUNS)
+        runs = {run.id: run for run in await self._store.runs.read([each.run_id for each in asked])}
+        return [question_card(runs[each.run_id], each) for each in asked if each.run_id in runs]
 
     # ── start ───────────────────────────────────────────────────────────────────────────────────────────
 
