@@ -13,6 +13,7 @@ from typing import Literal
 from bot.settings import Settings
 from crews.building.build import Blueprint, PythonCrew, YamlCrew
 from crews.building.durability import notices_of
+from crews.building.guarded import guarding_nothing, named_only
 from crews.building.importing import Bounded, refused
 from crews.building.loading import load
 from crews.building.samples import samples
@@ -185,6 +186,10 @@ def build_finding(crew: Blueprint, seconds: float) -> Finding:
         case Returned(built) if notices := notices_of(built):
             remedy = "docs/crewai.md says what is durable."
             return Finding(crew.name, "warning", "not_durable", "; ".join(notices), remedy)
+        case Returned(built) if unused := list(guarding_nothing(named_only(crew.gates.tools), built)):
+            # Other than a file's, a factory's tools may be made by its code, in any call.
+            words = "; ".join(f"the approval of {name}: it {wrong}" for name, wrong in unused)
+            return Finding(crew.name, "warning", "invalid_approval", words, "Check the name.")
         case Returned():
             return Finding(crew.name)
         case Raised(error):

@@ -104,8 +104,12 @@ def _gates_problem(crew: YamlCrew, seconds: float) -> CrewBroken | None:
 
 
 def _values_problem(crew: YamlCrew, seconds: float) -> CrewBroken | None:
-    """What CrewAI refuses of a crew's files; it is built once to see that. None if nothing."""
-    if not crew.definition.has_keys_of_crewai:
+    """What CrewAI refuses of a crew's files, or an approval that guards nothing; None if nothing.
+
+    The crew is built once to see that.
+    """
+    approvals_by_name = any(each.approval is not None and each.use is None for each in crew.tools)
+    if not crew.definition.has_keys_of_crewai and not approvals_by_name:
         return None
     match Bounded(lambda: crew.build(samples(crew.card().inputs))).within(seconds):
         case Returned(built):

@@ -13,6 +13,7 @@ from crewai import LLM, Agent, Crew, Process, Task
 from crewai.llms.base_llm import BaseLLM
 from pydantic import JsonValue, ValidationError
 
+from crews.building.guarded import guarding_nothing, named_only
 from crews.building.yaml_values import resolved
 from crews.crewai_adapter.agents import manager_texts, prepare
 from crews.crewai_adapter.openai import lacks_key
@@ -73,7 +74,7 @@ class YamlBuilder:
         if options.get("planning"):
             options.setdefault("planning_llm", self._model(None))
         options = {"memory": False, "verbose": False, **options}
-        return self._made(
+        crew = self._made(
             definition.page,
             (),
             lambda: Crew(
@@ -84,6 +85,10 @@ class YamlBuilder:
                 **options,
             ),
         )
+        for name, wrong in guarding_nothing(named_only(written.tools), crew):
+            problem = definition.page.problem(("tools", name), wrong, "invalid_approval")
+            raise CrewBroken(f"{problem}.", problem=problem)
+        return crew
 
     def _agent(self, name: str, entry: AgentEntry) -> Agent:
         page = self._definition.agents_page

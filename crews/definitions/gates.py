@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI has several classes of tools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -127,8 +128,20 @@ KNOWN = KnownGates()
 
 
 def same_name(tool: Any, name: str) -> bool:
-    """Whether a tool has this name, as models and people write it."""
-    return _plain(str(getattr(tool, "name", ""))) == _plain(name)
+    """Whether a tool has this name, as models, people, or the MCP server that it belongs to write it.
+
+    CrewAI puts the server's name before those of its tools.
+    """
+    theirs = (getattr(tool, "name", None), getattr(tool, "original_tool_name", None))
+    return any(not _forms(each).isdisjoint(_forms(name)) for each in theirs if isinstance(each, str))
+
+
+_WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def _forms(name: str) -> frozenset[str]:
+    """A name with underscores; to models CrewAI writes `sendMoney` as `send_money`."""
+    return frozenset(filter(None, (_plain(name), _plain(_WORD_BEGINS.sub("_", name)))))
 
 
 def _plain(name: str) -> str:

@@ -8,12 +8,11 @@ from typing import Any
 from crewai import Crew
 
 from crews.building.build import Built
-from crews.definitions.definition import ToolEntry
-from crews.definitions.gates import Gates
+from crews.building.guarded import guarded_by, guarding_nothing
 from crews.definitions.yaml_lines import Document, Location, Problem
 from crews.human_input.arguments import Parameters
 from crews.projects.crewdeck_yaml import ProjectDeclarations
-from crews.projects.project_crew import ProjectCrew, tools_of
+from crews.projects.project_crew import ProjectCrew
 
 
 def mistakes(
@@ -27,9 +26,11 @@ def mistakes(
         yield page.problem((*at, "main_input"), f"{entry.main_input} is no input of this crew")
     yield from (page.problem((*at, *where), what) for where, what in entry.mistakes(declarations.groups))
     yield from _reviewers(crew, built, page, at)
+    for name, wrong in guarding_nothing(entry.tools, built):
+        yield page.problem((*at, "tools", name), wrong)
     for name, each in entry.tools.items():
-        if each.approval is not None:
-            yield from _approval(crew, built, name, each, page, (*at, "tools", name))
+        if each.approval is not None and isinstance(built, Crew):
+            yield from _approval(crew, guarded_by(name, each, built), page, (*at, "tools", name))
 
 
 def _reviewers(crew: ProjectCrew, built: Built, page: Document, at: Location) -> Iterator[Problem]:
@@ -42,27 +43,11 @@ def _reviewers(crew: ProjectCrew, built: Built, page: Document, at: Location) ->
             yield page.problem((*at, "reviewers", task, *wrong[0]), wrong[1])
 
 
-def _approval(
-    crew: ProjectCrew, built: Built, name: str, entry: ToolEntry, page: Document, at: Location
-) -> Iterator[Problem]:
-    """An approval of a tool that isn't there would guard nothing; which tools a flow makes can't be known."""
-    if not isinstance(built, Crew):
-        return
-    tools, alone = tools_of(built), Gates({name: entry})
-    guarded = [tool for tool in tools if alone.declared(tool) is not None]
-    if not guarded and not _gets_more_tools(built):
-        there_are = ", ".join(dict.fromkeys(str(tool.name) for tool in tools)) or "none"
-        yield page.problem(at, f"is no tool of this crew, so nothing would be asked (its tools: {there_are})")
+def _approval(crew: ProjectCrew, guarded: list[Any], page: Document, at: Location) -> Iterator[Problem]:
+    """What doesn't go with the tools that an approval stands before."""
     for tool in guarded:
         gate = crew.gates.of(tool)
         if gate is not None:
             parameters = Parameters(tool.name, getattr(tool, "args_schema", None), gate.hide)
             for where, what in gate.mistakes(parameters.json_schema, parameters.secrets):
                 yield page.problem((*at, "approval", *where), what)
-
-
-def _gets_more_tools(crew: Crew) -> bool:
-    """Whether CrewAI adds tools when the crew runs: of MCP servers and applications, and for memories."""
-    sources = ("mcps", "apps", "memory", "multimodal", "allow_code_execution")
-    agents: list[Any] = [*crew.agents, *([crew.manager_agent] if crew.manager_agent is not None else [])]
-    return bool(crew.memory) or any(vars(each).get(name) for each in agents for name in sources)

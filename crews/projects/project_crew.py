@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from crewai import Crew
 
 from bot.core.crew import Crew as Card
 from bot.core.policy import Approvers
 from crews.building.build import Built, Inputs, check_ask_human, equipped
+from crews.building.guarded import tools_of
 from crews.crewai_adapter.kickoff import suppress_console
 from crews.definitions.definition import Limits, ToolEntry
 from crews.definitions.gates import Gates, same_name
@@ -75,9 +75,3 @@ class ProjectCrew:
             for name, entry in named:
                 if same_name(tool, name):
                     declare(tool, entry.on_interrupted)
-
-
-def tools_of(crew: Crew) -> list[Any]:
-    """All tools that the crew's agents and tasks have before it runs."""
-    holders: list[Any] = [*crew.agents, *crew.tasks, *([crew.manager_agent] if crew.manager_agent else [])]
-    return [tool for each in holders for tool in each.tools or ()]

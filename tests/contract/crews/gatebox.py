@@ -143,7 +143,9 @@ class Client:
 
 
 def mcp_tool() -> MCPNativeTool:
-    return MCPNativeTool(Client, "pay", {"args_schema": Pay, "description": "Far away."}, "bank")
+    """One that CrewAI found on a server: it puts the server before the name, and rewrites it."""
+    schema = {"args_schema": Pay, "description": "Far away."}
+    return MCPNativeTool(Client, "wire_money", schema, "npx_bank_stdio", original_tool_name="wireMoney")
 
 
 # ── code that calls tools ───────────────────────────────────────────────────────────────────────────────
@@ -305,7 +307,7 @@ AGENTS: dict[str, Callable[[], Crew]] = {
     "delegation": delegating,
     "a plan": lambda: one_task(agent(planned, Sender(), planning_config=PLANNING)),
     "a task's own tools": lambda: one_task(agent(then(calls(("send", PAY)))), tools=[Sender()]),
-    "an MCP server": lambda: one_task(agent(then(calls(("bank_pay", PAY))), mcp_tool())),
+    "an MCP server": lambda: one_task(agent(then(calls(("npx_bank_stdio_wire_money", PAY))), mcp_tool())),
     "an async tool": lambda: one_task(agent(then(calls(("send_later", PAY))), by_coroutine)),
     "a tool's tool": lambda: one_task(agent(then(calls(("outer", PAY))), Outer())),
     "an async task": lambda: one_task(agent(then(calls(("send", PAY))), Sender()), async_execution=True),
@@ -314,5 +316,5 @@ AGENTS: dict[str, Callable[[], Crew]] = {
 
 DECLARED: dict[str, Any] = {
     "plain": {"use": "tests.contract.crews.gatebox:Plain", "approval": {}},
-    "bank_pay": {"approval": {"title": "Pay {to}"}},
+    "wireMoney": {"approval": {"title": "Pay {to}"}},
 }

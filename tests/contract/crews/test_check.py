@@ -109,6 +109,10 @@ def test_a_crew_without_a_mistake_is_right(tmp_path: Path, settings: Settings) -
             ("crew.yaml", 7, 65, "tools.pay.approval.edit", "invalid_approval"),
         ),
         (
+            {"crew": CREW + "  send_mony: {approval: {}}\n"},
+            ("crew.yaml", 8, 3, "tools.send_mony", "invalid_approval"),
+        ),
+        (
             {"agents": AGENTS.replace("{topic}", "{topics}")},
             ("agents.yaml", 3, 3, "writer.goal", "unknown_name"),
         ),

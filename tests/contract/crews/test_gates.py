@@ -677,6 +677,26 @@ def test_what_does_not_go_with_a_tool_is_found_when_the_crew_is_loaded(
     assert problem in str(loaded.problems["pays"])
 
 
+@pytest.mark.parametrize(("named", "offered"), [("send", True), ("sendd", False)])
+def test_an_approval_by_name_that_would_guard_nothing_keeps_the_crew_from_being_offered(
+    tmp_path: Path, *, named: str, offered: bool
+) -> None:
+    from crews.building import loading
+
+    home = tmp_path / "pays"
+    home.mkdir()
+    tools = f'  pay: {{use: "tests.contract.crews.gatebox:Sender"}}\n  {named}: {{approval: {{}}}}\n'
+    (home / "crew.yaml").write_text(f"title: Pays\nmodel: scripted\ntools:\n{tools}")
+    (home / "script.yaml").write_text("work:\n  - say: done\n")
+    (home / "agents.yaml").write_text(AGENT)
+    (home / "tasks.yaml").write_text(TASK)
+    loaded = loading.load(read([tmp_path]), Settings(data_dir=tmp_path))
+    assert ("pays" in loaded.crews) is offered
+    if not offered:
+        told = str(loaded.problems["pays"])
+        assert "crew.yaml:5: tools.sendd: is no tool of this crew, so nothing would be asked" in told
+
+
 def test_a_tool_under_crewais_decorator_may_be_named() -> None:
     from crews.definitions.tool_options import make
     from tests.contract.crews import gatebox

@@ -10,7 +10,7 @@ from crews.definitions.approval import approved_call, needed_by
 from crews.definitions.catalog import read
 from crews.definitions.definition import CrewFile
 from crews.definitions.exceptions import CrewBroken
-from crews.definitions.gates import Gates
+from crews.definitions.gates import Gates, same_name
 from crews.definitions.tool_options import declare_entry
 from tests.unit.crews.definitions.test_catalog import CREW, folder, problems
 
@@ -156,6 +156,27 @@ def test_a_name_holds_for_whatever_has_it() -> None:
     mine = Search()
     declare_entry(mine, "mine")
     assert Gates(crew.tools).of(mine) is not None
+
+
+@pytest.mark.parametrize(
+    ("named", "same"),
+    [
+        ("npx_bank_wire_money", True),
+        ("wire_money", True),
+        ("wireMoney", True),
+        ("wire-money", True),
+        ("wire", False),
+        ("money", False),
+        ("bank_wire_money", False),
+        ("", False),
+    ],
+)
+def test_a_tool_of_an_mcp_server_goes_by_the_servers_name_for_it_too(*, named: str, same: bool) -> None:
+    class Remote(Search):
+        name = "npx_bank_wire_money"
+        original_tool_name = "wireMoney"
+
+    assert same_name(Remote(), named) is same
 
 
 def test_a_crew_and_an_author_together() -> None:
