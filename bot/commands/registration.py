@@ -14,7 +14,7 @@ from bot.core.errors import SettingsError
 P = ParamSpec("P")
 
 
-MODULE_OF_EXTRA = {"server": "slack_sdk", "teams": "msal", "worker": "crewai"}
+MODULE_OF_EXTRA = {"server": "slack_bolt", "teams": "msal", "worker": "crewai"}
 """A module that is installed with an extra, and only with it."""
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
 
 from aiohttp import web
+from slack_bolt.app.async_app import AsyncApp
 
 from bot.core.feed import Feed
 from bot.core.ports import Memory, Store
@@ -30,18 +30,16 @@ from bot.surfaces.chat.wording import question_buttons, question_messages
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.groups import UserGroups, keep_announced
 from bot.surfaces.slack.home import Home
-from bot.surfaces.slack.inbound.dispatcher import Dispatcher
+from bot.surfaces.slack.inbound.bolt import Dispatcher, application
 from bot.surfaces.slack.inbound.history import SlackThreadHistory
 from bot.surfaces.slack.inbound.listeners import Listeners
 from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.inbound.private_replies import ModalOpener, SlackMessenger
 from bot.surfaces.slack.inbound.request_url import RequestUrl
+from bot.surfaces.slack.inbound.socket_mode import SocketMode
 from bot.surfaces.slack.renderer import LIMITS
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
 from bot.surfaces.slack.webapi.installed import Installed
-
-if TYPE_CHECKING:
-    from bot.surfaces.slack.inbound.socket_mode import SocketMode
 
 DRAIN_TIMEOUT_S = 2.0
 """How long private messages under way may take at the end."""
@@ -84,7 +82,7 @@ async def open_slack(
         await stack.enter_async_context(presence.announced())
         inbound = SlackInbound(api, store, feed, presence, settings, console)
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
-        dispatcher = Dispatcher(inbound.listeners.by_kind(), metrics, ack_priority)
+        dispatcher = Dispatcher(inbound.application(settings.slack_api_url), metrics, ack_priority)
         store.directory.serve(SURFACE, UserGroups(api, inbound.installed))
         socket = _socket_mode(settings, api, dispatcher, presence)
         await stack.enter_async_context(
@@ -108,6 +106,7 @@ class SlackInbound:
     def __init__(
         self, api: SlackApi, store: Store, feed: Feed, presence: Presence, settings: Settings, console: str
     ) -> None:
+        self._runs = store.runs
         self.background = BackgroundTasks()
         self.installed = Installed(api)
         self.home = Home(store, api)
@@ -125,8 +124,13 @@ class SlackInbound:
         token = settings.slack_bot_token
         links = ConsoleLinks(store.memory, console, token.get_secret_value() if token else "")
         self.engine = InboundEngine(platform, store, feed, presence, self.background, links)
-        self.listeners = Listeners(self.engine, self.installed, self.people, store.runs, self.home)
         self.catch_up = self.engine.catch_up(SlackThreadHistory(api, self.installed))
+
+    def application(self, api_url: str) -> AsyncApp:
+        """A Bolt application with all listeners."""
+        app = application(self.installed, api_url)
+        Listeners(self.engine, self.installed, self.people, self._runs, self.home).register(app)
+        return app
 
 
 class SlackLayout:
@@ -151,9 +155,6 @@ def _socket_mode(
 ) -> SocketMode | None:
     if settings.slack_app_token is None:
         return None
-    # Late: the SDK's WebSockets are of no use behind a request URL.
-    from bot.surfaces.slack.inbound.socket_mode import SocketMode
-
     return SocketMode(settings.slack_app_token.get_secret_value(), api.web, dispatcher, presence)
 
 

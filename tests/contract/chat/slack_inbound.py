@@ -24,7 +24,7 @@ from bot.surfaces.chat.messages import said
 from bot.surfaces.chat.places import ChatPlace, Conversation
 from bot.surfaces.chat.presence import Presence
 from bot.surfaces.slack import SURFACE
-from bot.surfaces.slack.inbound.dispatcher import Dispatcher
+from bot.surfaces.slack.inbound.bolt import Dispatcher
 from bot.surfaces.slack.inbound.request_url import PATH, RequestUrl
 from bot.surfaces.slack.inbound.socket_mode import SocketMode
 from bot.surfaces.slack.surface import SlackInbound
@@ -268,7 +268,7 @@ async def _slack_chat(redis_url: str, *, socket: bool) -> AsyncIterator[SlackCha
             presence = Presence(SURFACE, store.memory, "web-1")
             inbound = SlackInbound(api, store, Feed(), presence, settings, CONSOLE)
             await inbound.installed.learn()
-            dispatcher = Dispatcher(inbound.listeners.by_kind(), Metrics(), priority)
+            dispatcher = Dispatcher(inbound.application(slack.api_url), Metrics(), priority)
             await store.catalogue.announce("tests", [DEMO, GREETER])
             over = _over_a_socket if socket else _over_http
             async with over(slack, api, dispatcher, presence, store):

@@ -22,7 +22,7 @@ def test_both_extras_name_a_library_the_same_way() -> None:
 
 
 def test_authors_and_clients_load_no_library_of_an_extra() -> None:
-    libraries = ["crewai", "redis", "slack_sdk", "structlog", "pydantic_settings", "yaml", "ruamel"]
+    libraries = ["crewai", "redis", "slack_bolt", "structlog", "pydantic_settings", "yaml", "ruamel"]
     script = (
         "import sys, crewdeck, crewdeck.client\n"
         "crewdeck.crew(title='Tides')(lambda inputs: None)\n"

@@ -1,27 +1,28 @@
-"""The listeners: they read payloads, hand what people did to the inbound engine, and acknowledge.
-
-A payload that lacks what every one of its kind has raises pydantic's ValidationError.
-"""
+"""Bolt's listeners: they read payloads, hand what people did to the inbound engine, and acknowledge."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import wraps
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.response import BoltResponse
 
 from bot.core.ports import Runs
-from bot.surfaces.chat.inbound.ack_handler import ACK_TIMEOUT_S, Work
+from bot.surfaces.chat.inbound.ack_handler import ACK_TIMEOUT_S, Acknowledge, Work
 from bot.surfaces.chat.inbound.commands import CommandContext
 from bot.surfaces.chat.inbound.engine import InboundEngine
 from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Reply, ReplyTarget
 from bot.surfaces.chat.wording import sentences
+from bot.surfaces.chat.wording.forms import WHOLE_FORM
 from bot.surfaces.slack.home import Home
-from bot.surfaces.slack.inbound import acknowledgement, words
-from bot.surfaces.slack.inbound.acknowledgement import NOTHING, SEND_AGAIN, Ack, Acknowledgement, Carry
-from bot.surfaces.slack.inbound.dispatcher import Listener
+from bot.surfaces.slack.inbound import words
 from bot.surfaces.slack.inbound.payloads import (
     BlockAction,
     Changed,
@@ -32,14 +33,33 @@ from bot.surfaces.slack.inbound.payloads import (
     Submission,
 )
 from bot.surfaces.slack.inbound.people import SlackActors
+from bot.surfaces.slack.renderer import render_form, render_message
 from bot.surfaces.slack.webapi.installed import Installed
 
 log = structlog.get_logger(__name__)
 
+SEND_AGAIN = 503
+
+Listener = Callable[[AsyncAck, dict[str, Any]], Awaitable[BoltResponse | None]]
+
+
+def checked(listener: Listener) -> Listener:
+    """Refuse a signed payload that lacks what every one of its kind has."""
+
+    @wraps(listener)
+    async def listen(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        try:
+            return await listener(ack, body)
+        except ValidationError as error:
+            log.warning("a payload has not Slack's shape", problems=error.error_count())
+            return BoltResponse(status=400, body="not something that Slack sends")
+
+    return listen
+
 
 @dataclass(frozen=True)
 class Listeners:
-    """One listener for each kind of payload."""
+    """Registers all listeners; the first one that matches takes a request."""
 
     engine: InboundEngine
     installed: Installed
@@ -47,21 +67,29 @@ class Listeners:
     runs: Runs
     home: Home
 
-    def by_kind(self) -> Mapping[str, Listener]:
-        return {
-            "command": self.command,
-            "event_callback": self.event,
-            "block_actions": self.press,
-            "view_submission": self.submission,
-            "view_closed": self.closed,
-        }
+    def register(self, app: AsyncApp) -> None:
+        anything = re.compile(r".*")
+        # Whatever an administrator called our command, there is one.
+        app.command(re.compile(r".+"))(checked(self.command))
+        app.action(anything)(checked(self.press))
+        app.view(anything)(checked(self.submission))
+        app.view_closed(anything)(checked(self.closed))
+        app.event("app_mention")(checked(self.mention))
+        app.event("message")(checked(self.message))
+        app.event("app_home_opened")(checked(self.home_opened))
+        app.event("tokens_revoked")(checked(self.tokens_revoked))
+        app.event("app_uninstalled")(checked(self.app_uninstalled))
+        app.event("user_change")(checked(self.user_change))
+        # Last: everything else is acknowledged, so that Slack does not send it again.
+        app.event(anything)(_ignored)
 
     # ── interactions ────────────────────────────────────────────────────────────────────────────────────
 
-    async def command(self, body: Mapping[str, Any]) -> Acknowledgement:
+    async def command(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         given = Command.model_validate(body)
         request = InboundRequest(given.key, given.reply_to, body, form_handle=given.trigger_id)
-        return await self._interaction(request, self._command(given), acknowledgement.of_command)
+        await self.engine.ack_handler.handle_interaction(request, self._command(given), _with_text(ack))
+        return None
 
     async def _command(self, given: Command) -> Reply:
         actor = await self.engine.people.actor(given.user_id)
@@ -70,67 +98,52 @@ class Listeners:
             CommandContext(text, actor, given.key, given.reply_to, form_handle=given.trigger_id)
         )
 
-    async def press(self, body: Mapping[str, Any]) -> Acknowledgement:
+    async def press(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         pressed = BlockAction.model_validate(body)
         press = pressed.press()
         request = InboundRequest(press.key, press.reply_to, body, pressed.trigger_id, press.form_id)
-        return await self._interaction(request, self.engine.presses.handle(press), acknowledgement.of_press)
+        await self.engine.ack_handler.handle_interaction(
+            request, self.engine.presses.handle(press), _empty(ack)
+        )
+        return None
 
-    async def submission(self, body: Mapping[str, Any]) -> Acknowledgement:
+    async def submission(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         submission = Submission.model_validate(body)
         sent = submission.form_submission()
         request = InboundRequest(sent.key, sent.reply_to, body, submission.trigger_id)
-        carry = partial(acknowledgement.of_modal, first_input=submission.view.first_input)
-        return await self._interaction(request, self.engine.forms.handle(sent), carry)
+        acknowledge = _in_modal(ack, submission.view.first_input)
+        await self.engine.ack_handler.handle_interaction(request, self.engine.forms.handle(sent), acknowledge)
+        return None
 
-    async def closed(self, body: Mapping[str, Any]) -> Acknowledgement:
+    async def closed(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         """Somebody closed a modal without sending it: what they had filled in is kept."""
         sent = Submission.model_validate(body).form_submission()
         request = InboundRequest(f"{sent.key}:closed", sent.reply_to, body)
-        return await self._interaction(request, self.engine.forms.close(sent), acknowledgement.of_press)
-
-    async def _interaction(self, request: InboundRequest, work: Work, carry: Carry) -> Acknowledgement:
-        ack = Ack(carry)
-        await self.engine.ack_handler.handle_interaction(request, work, ack)
-        return ack.given
-
-    # ── events ──────────────────────────────────────────────────────────────────────────────────────────
-
-    async def event(self, body: Mapping[str, Any]) -> Acknowledgement:
-        """Events that nothing is done about are acknowledged, so that Slack does not send them again."""
-        event = Event.model_validate(body)
-        listeners = {
-            "app_mention": self._mention,
-            "message": self._message,
-            "app_home_opened": self._home_opened,
-            "tokens_revoked": self._tokens_revoked,
-            "app_uninstalled": self._app_uninstalled,
-            "user_change": self._user_change,
-        }
-        listener = listeners.get(str(event.event.get("type")))
-        return await listener(event, body) if listener else NOTHING
+        await self.engine.ack_handler.handle_interaction(request, self.engine.forms.close(sent), _empty(ack))
+        return None
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _mention(self, event: Event, body: Mapping[str, Any]) -> Acknowledgement:
-        message = event.incoming(self.installed.team, self.installed.user)
+    async def mention(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        message = Event.model_validate(body).incoming(self.installed.team, self.installed.user)
         # A key other than the same message's event, so that each may have something to say.
         request = InboundRequest(f"{message.key}:mention", message.reply_to, body)
-        return await self._event(request, self.engine.router.mention(message))
+        return await self._event(request, self.engine.router.mention(message), ack)
 
-    async def _message(self, event: Event, body: Mapping[str, Any]) -> Acknowledgement:
-        message = event.incoming(self.installed.team, self.installed.user)
+    async def message(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        message = Event.model_validate(body).incoming(self.installed.team, self.installed.user)
         request = InboundRequest(message.key, message.reply_to, body)
         if (work := await self.engine.router.orphan(message)) is not None:
-            return await self._event(request, work, ack_timeout_s=0)
-        return await self._event(request, self.engine.router.message(message))
+            return await self._event(request, work, ack, ack_timeout_s=0)
+        return await self._event(request, self.engine.router.message(message), ack)
 
     # ── the app in its workspace ────────────────────────────────────────────────────────────────────────
 
-    async def _home_opened(self, event: Event, body: Mapping[str, Any]) -> Acknowledgement:
+    async def home_opened(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        event = Event.model_validate(body)
         opened = Opened.model_validate(event.event)
         request = InboundRequest(event.key, ReplyTarget(event.team, opened.user), body)
-        return await self._event(request, self._open_home(event.team, opened))
+        return await self._event(request, self._open_home(event.team, opened), ack)
 
     async def _open_home(self, team: str, opened: Opened) -> Reply:
         if opened.tab != "home":
@@ -138,42 +151,89 @@ class Listeners:
         actor = await self.engine.people.actor(opened.user, team)
         return Reply(then=lambda: self.home.opened(actor))
 
-    async def _tokens_revoked(self, event: Event, body: Mapping[str, Any]) -> Acknowledgement:
+    async def tokens_revoked(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        event = Event.model_validate(body)
         # Tokens of single people are none of ours.
         ours = bool(Revoked.model_validate(event.event).tokens.bot)
         work = self._pause(event.team, sentences.ACCESS_REVOKED) if ours else _nothing()
-        return await self._event(_of_nobody(event, body), work)
+        return await self._event(_of_nobody(event, body), work, ack)
 
-    async def _app_uninstalled(self, event: Event, body: Mapping[str, Any]) -> Acknowledgement:
-        return await self._event(_of_nobody(event, body), self._pause(event.team, sentences.APP_REMOVED))
+    async def app_uninstalled(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        event = Event.model_validate(body)
+        return await self._event(_of_nobody(event, body), self._pause(event.team, sentences.APP_REMOVED), ack)
 
     async def _pause(self, team: str, reason: str) -> Reply:
         await self.runs.pause_tenant(team, reason)
         log.error("a workspace is paused", team=team, reason=reason)
         return SILENT
 
-    async def _user_change(self, event: Event, body: Mapping[str, Any]) -> Acknowledgement:
+    async def user_change(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+        event = Event.model_validate(body)
         changed = Changed.model_validate(event.event)
-        return await self._event(_of_nobody(event, body), self._forget(changed.user.id))
+        return await self._event(_of_nobody(event, body), self._forget(changed.user.id), ack)
 
     async def _forget(self, user: str) -> Reply:
         await self.people.changed(user)
         return SILENT
 
     async def _event(
-        self, request: InboundRequest, work: Work, ack_timeout_s: float = ACK_TIMEOUT_S
-    ) -> Acknowledgement:
-        handled = await self.engine.ack_handler.handle_event(request, work, _on_return, ack_timeout_s)
-        return NOTHING if handled else SEND_AGAIN
+        self, request: InboundRequest, work: Work, ack: AsyncAck, ack_timeout_s: float = ACK_TIMEOUT_S
+    ) -> BoltResponse | None:
+        handled = await self.engine.ack_handler.handle_event(request, work, ack, ack_timeout_s)
+        return None if handled else BoltResponse(status=SEND_AGAIN, body="")
 
 
-async def _on_return() -> None:
-    """An event is acknowledged by what its listener returns."""
+# ── acknowledgements ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _with_text(ack: AsyncAck) -> Acknowledge:
+    """A command's acknowledgement shows its text to the person."""
+
+    async def acknowledge(reply: Reply) -> Reply:
+        if reply.say is None:
+            await ack()
+        else:
+            rendered = render_message(reply.say)
+            await ack(text=rendered["text"], blocks=rendered["blocks"] or None, response_type="ephemeral")
+        return replace(reply, say=None)
+
+    return acknowledge
+
+
+def _empty(ack: AsyncAck) -> Acknowledge:
+    """A press is acknowledged with nothing."""
+
+    async def acknowledge(reply: Reply) -> Reply:
+        await ack()
+        return reply
+
+    return acknowledge
+
+
+def _in_modal(ack: AsyncAck, first_input: str) -> Acknowledge:
+    """A modal stays open with what is wrong in it, shows another form, or closes."""
+
+    async def acknowledge(reply: Reply) -> Reply:
+        if reply.errors:
+            at_fields = {first_input if at == WHOLE_FORM else at: why for at, why in reply.errors.items()}
+            await ack(response_action="errors", errors=at_fields)
+            return SILENT
+        if reply.form is not None:
+            await ack(response_action="update", view=render_form(reply.form))
+            return replace(reply, form=None, instead=None)
+        await ack()
+        return reply
+
+    return acknowledge
+
+
+async def _ignored(ack: AsyncAck) -> None:
+    await ack()
 
 
 async def _nothing() -> Reply:
     return SILENT
 
 
-def _of_nobody(event: Event, body: Mapping[str, Any]) -> InboundRequest:
+def _of_nobody(event: Event, body: dict[str, Any]) -> InboundRequest:
     return InboundRequest(event.key, ReplyTarget(event.team, ""), body)

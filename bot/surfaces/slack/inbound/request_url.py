@@ -7,12 +7,12 @@ import time
 
 import structlog
 from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
 
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Memory
 from bot.surfaces.slack.inbound import guard
-from bot.surfaces.slack.inbound.acknowledgement import Acknowledgement
-from bot.surfaces.slack.inbound.dispatcher import Dispatcher
+from bot.surfaces.slack.inbound.bolt import Dispatcher
 
 log = structlog.get_logger(__name__)
 
@@ -54,10 +54,10 @@ class RequestUrl:
         if not await self._first(name):
             log.warning("a request of Slack's was sent again with the same signature: nothing is done")
             return web.Response()
-        given = await self._dispatcher.dispatch(checked.payload)
-        if given.status >= web.HTTPInternalServerError.status_code:
+        response = await self._dispatcher.dispatch(checked.payload)
+        if response.status >= web.HTTPInternalServerError.status_code:
             await self._forget(name)
-        return _response(given)
+        return await to_aiohttp_response(response)
 
     async def _first(self, name: str) -> bool:
         """True while the store is away: then the request fails, and the person is told so."""
@@ -74,9 +74,3 @@ class RequestUrl:
                 await self._memory.forget(name)
         except (StoreUnavailable, TimeoutError):
             log.info("the store is away: a request is not taken with the same signature again")
-
-
-def _response(given: Acknowledgement) -> web.Response:
-    if isinstance(given.body, str):
-        return web.Response(status=given.status, text=given.body)
-    return web.json_response(given.body, status=given.status)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
+from slack_bolt.adapter.socket_mode.async_internals import send_async_response
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
-from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.surfaces.chat.presence import Presence
-from bot.surfaces.slack.inbound.acknowledgement import OK, Acknowledgement
-from bot.surfaces.slack.inbound.dispatcher import ENVELOPES, Dispatcher, kind_of
+from bot.surfaces.slack.inbound.bolt import ENVELOPES, Dispatcher, kind_of
 
 log = structlog.get_logger(__name__)
 
@@ -93,12 +93,12 @@ class SocketMode:
     async def _receive(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
         if self._leaving:
             return
+        started = time.time()
         self._under_way += 1
         self._idle.clear()
         try:
-            given = await self._dispatcher.dispatch(_payload_of(request))
-            if given.status == OK:
-                await client.send_socket_mode_response(_response(request, given))
+            response = await self._dispatcher.dispatch(_payload_of(request))
+            await send_async_response(client, request, response, started)
         finally:
             self._under_way -= 1
             if not self._under_way:
@@ -142,10 +142,6 @@ def _payload_of(request: SocketModeRequest) -> dict[str, Any]:
     if kind_of(payload) in ENVELOPES.get(request.type, frozenset()):
         return payload
     return {}
-
-
-def _response(request: SocketModeRequest, given: Acknowledgement) -> SocketModeResponse:
-    return SocketModeResponse(request.envelope_id, given.body or None)
 
 
 async def _leave(client: SocketModeClient) -> None:

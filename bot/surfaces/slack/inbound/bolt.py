@@ -1,0 +1,121 @@
+"""Bolt: one application behind both transports, authorized without a call to Slack.
+
+Bolt answers once a listener has ended (`process_before_response`); otherwise it would look for an
+acknowledgement every 10 ms only. `guard` verifies signatures.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.core.text import valid, valid_json
+from bot.metrics import Metrics
+from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.slack.inbound.payloads import BlockAction, Command, Event, Payload, Submission
+from bot.surfaces.slack.webapi.installed import Installed
+
+log = structlog.get_logger(__name__)
+
+KINDS = {
+    "command": "command",
+    "event_callback": "event",
+    "block_actions": "press",
+    "view_submission": "modal",
+    "view_closed": "modal",
+}
+"""Labels of the metrics."""
+
+SHAPES: Mapping[str, type[Payload]] = {
+    "command": Command,
+    "event_callback": Event,
+    "block_actions": BlockAction,
+    "view_submission": Submission,
+    "view_closed": Submission,
+}
+"""What is taken in; everything else is acknowledged."""
+
+
+def application(installed: Installed, api_url: str) -> AsyncApp:
+    """A Bolt application without listeners."""
+
+    async def authorize(team_id: str | None, enterprise_id: str | None) -> AuthorizeResult:
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=team_id,
+            bot_user_id=installed.user or None,
+            bot_id=installed.bot or None,
+        )
+
+    # Below errors, Bolt speaks of listeners and tokens that are ours to decide, or quotes bodies.
+    logger = logging.getLogger("crewdeck.bolt")
+    logger.setLevel(logging.ERROR)
+    return AsyncApp(
+        name="crewdeck",
+        logger=logger,
+        client=AsyncWebClient(base_url=api_url),
+        authorize=authorize,
+        process_before_response=True,
+        request_verification_enabled=False,
+        ssl_check_enabled=False,
+        url_verification_enabled=False,
+        ignoring_self_events_enabled=False,
+        attaching_function_token_enabled=False,
+        attaching_conversation_kwargs_enabled=False,
+    )
+
+
+ENVELOPES: Mapping[str, frozenset[str]] = {
+    "slash_commands": frozenset({"command"}),
+    "events_api": frozenset({"event_callback"}),
+    "interactive": frozenset({"block_actions", "view_submission", "view_closed"}),
+}
+"""What each kind of envelope of Socket Mode may hold."""
+
+
+def kind_of(payload: Mapping[str, Any]) -> str:
+    """`command`, or Slack's `type`."""
+    return "command" if "command" in payload else str(payload.get("type"))
+
+
+class Dispatcher:
+    """Hands verified payloads to Bolt, and measures how long their acknowledgement takes."""
+
+    def __init__(self, app: AsyncApp, metrics: Metrics, ack_priority: AckPriority) -> None:
+        self._app = app
+        self._ack_priority = ack_priority
+        self._metrics = metrics
+
+    async def dispatch(self, payload: Mapping[str, Any]) -> BoltResponse:
+        """The acknowledgement of one request; 400 for what has not Slack's shape."""
+        started = perf_counter()
+        payload = {valid(name): valid_json(value) for name, value in payload.items()}
+        kind = kind_of(payload)
+        if kind not in SHAPES:
+            return BoltResponse(status=200, body="")  # of no use here, and not to be sent again
+        try:
+            # Bolt takes it for granted that a payload has the parts of its kind.
+            SHAPES[kind].model_validate(payload)
+        except ValidationError as error:
+            log.warning("a payload has not Slack's shape", problems=error.error_count())
+            return BoltResponse(status=400, body="not something that Slack sends")
+        # Bolt's mode for payloads that are parsed already; it says nothing of the transport.
+        request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))
+        with self._ack_priority.acknowledging():
+            response = await self._app.async_dispatch(request)
+        self._metrics.acks.observe(KINDS[kind], perf_counter() - started)
+        return response
+
+    async def replay(self, payload: Mapping[str, Any]) -> int:
+        """Handle a saved payload; the status of its acknowledgement, which reaches nobody."""
+        return (await self.dispatch(payload)).status
