@@ -19,7 +19,7 @@ from crews.building.yaml_builder import YamlBuilder, check_gate, made_tool
 from crews.crewai_adapter.agents import prepare
 from crews.crewai_adapter.flow_access import human_feedback_of
 from crews.crewai_adapter.kickoff import suppress_console
-from crews.crewai_adapter.task_outputs import without_task_output_storage
+from crews.crewai_adapter.tasks import without_task_output_storage
 from crews.definitions.catalog import Definition
 from crews.definitions.decorator import card_of, declared_by, reviewers_by
 from crews.definitions.definition import (

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from crewai import LLM, Agent, Crew, Process, Task
@@ -14,13 +15,14 @@ from crewai.llms.base_llm import BaseLLM
 from pydantic import JsonValue, ValidationError
 
 from crews.building.guarded import guarding_nothing, named_only
-from crews.building.yaml_values import resolved
 from crews.crewai_adapter.agents import manager_texts, prepare
 from crews.crewai_adapter.openai import lacks_key
 from crews.crewai_adapter.tasks import class_of_task
 from crews.definitions.agents_and_tasks import AgentEntry, TaskEntry
 from crews.definitions.catalog import Definition
+from crews.definitions.crewai_keys import REFERENCES
 from crews.definitions.definition import ASK_HUMAN, YamlToolEntry
+from crews.definitions.entry import is_reference
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import Gates
 from crews.definitions.scripted import SCRIPTED, Script, ScriptedLLM, read_script
@@ -29,6 +31,7 @@ from crews.definitions.tool_options import (
     declare_entry,
     declare_not_asking,
     declare_reviewers,
+    import_class,
     make,
 )
 from crews.definitions.yaml_lines import Document, Location, Problem
@@ -151,7 +154,7 @@ class YamlBuilder:
         folder = self._definition.folder
         found: dict[str, Any] = {}
         for key, value in written.items():
-            read = self._model if key in MODELS else partial(resolved, key, folder=folder)
+            read = self._model if key in MODELS else partial(resolve_references, key, folder=folder)
             found[key] = self._made(page, (*at, key), partial(read, value))
         return found
 
@@ -260,3 +263,42 @@ def _unusable(name: str, said: str, kind: str = "") -> CrewBroken:
     if package := _PACKAGE.search(said):
         return CrewBroken(f"The model {name} needs a package. Install {package[0]} for the workers.")
     return CrewBroken(f"CrewAI can't use the model {name} ({kind}). Correct `model:`, or CREWDECK_MODEL.")
+
+
+def resolve_references(key: str, value: JsonValue, folder: Path) -> Any:
+    """The value of one of CrewAI's keys, with what its references name. Raises CrewBroken.
+
+    `folder`: the crew's, to which paths of skills are relative.
+    """
+    if key == "skills" and isinstance(value, list):
+        return [_path(each, folder) for each in value]
+    if key in REFERENCES and isinstance(value, list):
+        return [resolve_references(key, each, folder) for each in value]
+    if key in REFERENCES and is_reference(value):
+        return import_class(str(value))
+    return _with_references(value)
+
+
+def _path(value: JsonValue, folder: Path) -> Any:
+    if isinstance(value, str) and (folder / value).exists():
+        return folder / value
+    return _with_references(value)
+
+
+def _with_references(value: JsonValue) -> Any:
+    """References as CrewAI's own files have them: `{python: package.module.name}`."""
+    match value:
+        case dict() if [*value] == ["python"]:
+            return _named(str(value["python"]))
+        case dict():
+            return {key: _with_references(each) for key, each in value.items()}
+        case list():
+            return [_with_references(each) for each in value]
+    return value
+
+
+def _named(name: str) -> Any:
+    module, _, attribute = name.strip().rpartition(".")
+    if not is_reference(f"{module}:{attribute}"):
+        raise CrewBroken(f"{name!r} must be the name of something in Python, such as package.module.name")
+    return import_class(f"{module}:{attribute}")

@@ -22,7 +22,7 @@ from crewai.tools import BaseTool
 from crewai.utilities.i18n import get_i18n
 
 from bot.core.ports import Fenced
-from crews.crewai_adapter import task_outputs
+from crews.crewai_adapter import tasks
 from crews.definitions.definition import ASK_HUMAN
 from crews.definitions.tool_options import declare_tools, is_not_asking
 from crews.human_input.ask_human import AskHuman
@@ -46,7 +46,7 @@ def install() -> None:
     agent.execute_task = _side_by_side(agent.execute_task)
     task: Any = Task
     task._execute_task_async = _ending(task._execute_task_async)  # noqa: SLF001 - a seam
-    task_outputs.install()
+    tasks.install()
     agent._crewdeck_installed = True  # noqa: SLF001 - a seam
 
 

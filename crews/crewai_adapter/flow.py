@@ -7,14 +7,16 @@ CrewAI's own flows, such as the executor of agents, are left alone.
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
+import threading
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
 from crewai.flow.flow import Flow
 from crewai.flow.flow_definition import FlowHumanFeedbackDefinition
+from crewai.memory.unified_memory import Memory
+from crewai.memory.utils import sanitize_scope_name
 
-from crews.crewai_adapter.flow_memory import LazyMemory
 from crews.flows.human_feedback import InputProvider, feedback_on, feedback_spec_of, review_of, within
 from crews.flows.replay import FLOW_REPLAY, FlowReplay
 from crews.run.context import CURRENT, RunContext
@@ -136,3 +138,29 @@ def _ask(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(flow, message, None, metadata)
 
     return ask
+
+
+class LazyMemory:
+    """A placeholder for the `Memory` that CrewAI would create for every Flow: created on first use.
+
+    The first one in a process takes seconds, since it imports a database; few flows use it.
+    """
+
+    #: CrewAI saves lists only in what is a `Memory`.
+    __class__ = Memory  # type: ignore[assignment]
+    #: Asked for by CrewAI before it waits for what is being saved: nothing is, as long as nobody used it.
+    _memory = None
+
+    def __init__(self, flow_name: str) -> None:
+        self._scope = f"/flow/{sanitize_scope_name(flow_name)}"
+        self._made: Memory | None = None
+        self._making = threading.Lock()
+
+    def drain_writes(self) -> None:
+        if self._made is not None:
+            self._made.drain_writes()
+
+    def __getattr__(self, name: str) -> Any:
+        with self._making:
+            self._made = self._made or Memory(root_scope=self._scope)
+        return getattr(self._made, name)

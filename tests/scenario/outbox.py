@@ -29,8 +29,8 @@ from bot.settings import Settings
 from bot.store.redis import open_store
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
-from bot.surfaces.chat.delivery.recipients import Recipients
 from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.platform import Recipients
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.webapi.api import open_api

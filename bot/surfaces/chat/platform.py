@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from bot.core.actor import Actor
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Limits, Message
 from bot.surfaces.chat.places import Conversation
@@ -90,3 +92,18 @@ class ChatPlatform(Protocol):
 
     async def yield_to_acks(self) -> None:
         """Return when nobody waits for an acknowledgement."""
+
+
+async def ignore(_principals: Iterable[str]) -> None:
+    """Nothing but messages depends on what has changed."""
+
+
+@dataclass(frozen=True)
+class Recipients:
+    """What delivery needs to know of people, and tells of them."""
+
+    #: Who somebody is, by the platform's id. Raises Unrecognised, StoreUnavailable, or another CrewdeckError:
+    #: this person may do nothing.
+    actor: Callable[[str], Awaitable[Actor]]
+    #: Called with the principals for whom something has changed.
+    changed: Callable[[Iterable[str]], Awaitable[None]] = ignore

@@ -15,7 +15,7 @@ from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.connection import resume
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
-from bot.surfaces.chat.delivery.recipients import Recipients
+from bot.surfaces.chat.platform import Recipients
 from bot.surfaces.chat.presence import Presence
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.groups import UserGroups

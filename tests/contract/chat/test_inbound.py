@@ -17,7 +17,7 @@ from bot.core.question import Action, Outcome, Question, QuestionKind
 from bot.core.run import Run, RunStatus
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target, input_field
-from bot.surfaces.chat.form_drafts import FormDrafts
+from bot.surfaces.chat.inbound.form_drafts import FormDrafts
 from tests.contract.chat.memory_inbound import (
     ADA,
     BOB,

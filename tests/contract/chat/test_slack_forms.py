@@ -12,7 +12,7 @@ from bot.core.fields import Field, FieldType
 from bot.core.question import Action, Outcome, Question, QuestionKind
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target, input_field
-from bot.surfaces.chat.form_drafts import FormDrafts
+from bot.surfaces.chat.inbound.form_drafts import FormDrafts
 from bot.surfaces.chat.wording import decision_forms
 from bot.surfaces.chat.wording.decision_forms import TEXT_FIELD
 from bot.surfaces.slack.renderer import LIMITS

@@ -16,7 +16,7 @@ from bot.core.run import Claim
 from bot.core.tool_call import ToolCall
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
-from bot.surfaces.chat.delivery.recipients import Recipients
+from bot.surfaces.chat.platform import Recipients
 from tests.contract.chat.memory_inbound import ADA, BOB
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
 from tests.contract.examples import approval

@@ -20,12 +20,11 @@ from bot.core.feed import Feed, Signal, outbox_topic
 from bot.core.ports import Store
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.publisher import ThreadPublisher
-from bot.surfaces.chat.delivery.recipients import Recipients
 from bot.surfaces.chat.delivery.scheduler import FairScheduler
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, Superseded
 from bot.surfaces.chat.failures import Later, Rejected, ShutOut
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.chat.platform import ChatPlatform
+from bot.surfaces.chat.platform import ChatPlatform, Recipients
 from bot.surfaces.chat.work_limit import WorkLimit
 
 log = structlog.get_logger(__name__)

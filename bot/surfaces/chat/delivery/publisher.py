@@ -27,7 +27,6 @@ from bot.surfaces.chat.delivery.event_poster import EventPoster
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.progress import ProgressUpdater
-from bot.surfaces.chat.delivery.recipients import Recipients
 from bot.surfaces.chat.delivery.relay import QuestionRelay
 from bot.surfaces.chat.delivery.rendering import progress_message, run_card
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, RunThread, Superseded
@@ -36,7 +35,7 @@ from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.message_keys import DRAWN, PROGRESS, untold_in
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.chat.platform import ChatPlatform, Priority
+from bot.surfaces.chat.platform import ChatPlatform, Priority, Recipients
 
 log = structlog.get_logger(__name__)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from bot.core.actor import Actor
+from bot.core.directory import Directory
 from bot.core.feed import Feed
+from bot.core.locales import Locale
 from bot.core.ports import Store
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.ack_handler import AckHandler
@@ -15,7 +19,6 @@ from bot.surfaces.chat.inbound.decisions import Decisions
 from bot.surfaces.chat.inbound.field_forms import FieldForms
 from bot.surfaces.chat.inbound.form_files import FileSource, FormFiles
 from bot.surfaces.chat.inbound.forms import FormHandlers
-from bot.surfaces.chat.inbound.known_people import KnownPeople
 from bot.surfaces.chat.inbound.pending_requests import PendingRequests
 from bot.surfaces.chat.inbound.ports import (
     ActorResolver,
@@ -93,3 +96,23 @@ class InboundEngine:
     def catch_up(self, history: ThreadHistory) -> CatchUp:
         """Reads what was written while no process received it."""
         return CatchUp(self._surface, self._store, history, self._presence, self.ack_handler, self.router)
+
+
+class KnownPeople:
+    """A platform's people as the rest of the engine sees them. Implements the port `ActorResolver`."""
+
+    def __init__(self, people: ActorResolver, directory: Directory) -> None:
+        self._people = people
+        self._directory = directory
+
+    async def actor(self, user: str, installation: str = "") -> Actor:
+        """Raises what the platform's people raise, and StoreUnavailable."""
+        return await self._directory.known(await self._people.actor(user, installation))
+
+    async def locale(self, user: str, /) -> Locale:
+        """How this user writes numbers and dates."""
+        return await self._people.locale(user)
+
+    async def names(self, users: Iterable[str]) -> Mapping[str, str]:
+        """What these users are called."""
+        return await self._people.names(users)

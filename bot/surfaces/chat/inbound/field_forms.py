@@ -21,8 +21,8 @@ from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import make_response
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.form_drafts import FormDrafts
 from bot.surfaces.chat.inbound.answers import Answers
+from bot.surfaces.chat.inbound.form_drafts import FormDrafts
 from bot.surfaces.chat.inbound.form_files import FormFiles
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import ActorResolver
