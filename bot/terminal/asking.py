@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import JsonValue
 
-from bot.terminal import decisions, editing, forms, lines
+from bot.terminal import decisions, editing, form_prompts, lines
 from bot.terminal.exits import Withdrawn
 from bot.terminal.screen import Screen
 from crewdeck.client import (
@@ -171,7 +171,7 @@ class Asking:
 
     async def _filled_in(self, question: Question) -> Reply:
         draft = self._drafts.setdefault(question.question_id, {})
-        values = await forms.fill_in(self._screen, question, draft)
+        values = await form_prompts.fill_in(self._screen, question, draft)
         if values is None:
             return Reply("reject", comment=await self._screen.words("why (optional)", several_lines=False))
         return Reply("submit", values=values)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, JsonValue
 from bot.core.question import Action, Outcome, Question, QuestionKind
 from crews.definitions.exceptions import NotAnswered
 from crews.human_input.ask_human import AskHumanArgs, told
-from crews.human_input.forms import Dialogue, model_dialogue, values_of
+from crews.human_input.model_forms import Dialogue, model_dialogue, values_of
 from crews.human_input.terminal_questions import ask_outside_of_runs
 from crews.run.context import AGENT, CURRENT, RunContext
 from crews.run.questions import Asking

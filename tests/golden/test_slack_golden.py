@@ -38,14 +38,14 @@ from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.wording import (
     batches,
     decision_forms,
-    field_forms,
-    forms,
+    form_steps,
     home,
     outcomes,
+    question_forms,
     question_messages,
     run_messages,
 )
-from bot.surfaces.chat.wording.field_forms import Filling
+from bot.surfaces.chat.wording.form_steps import Filling
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
 
 HERE = Path(__file__).parent / "slack"
@@ -222,8 +222,8 @@ CARDS: dict[str, Message | Form] = {
     "reminder": question_messages.reminder(
         question_card(a_run(), APPROVAL), "https://crew.slack.com/archives/C0/p1"
     ),
-    "form_reply": forms.reply_form(APPROVAL),
-    "form_start": field_forms.start_form(
+    "form_reply": question_forms.reply_form(APPROVAL),
+    "form_start": form_steps.start_form(
         CREW, RUN, Filling(CREW.inputs, {"topic": "tide mills"}, Locale()), LIMITS
     ),
     "gate": asked(GATE),
@@ -242,8 +242,8 @@ CARDS: dict[str, Message | Form] = {
     "form_edit": edit_form(GATE),
     "form_edit_review": edit_form(REVIEW),
     "form_reject": decision_forms.reject_form(GATE),
-    "window_gate": forms.full_text(a_run(), LONG_GATE, LIMITS),
-    "window_full": forms.full_text(a_run(), REVIEW, LIMITS),
+    "window_gate": question_forms.full_text(a_run(), LONG_GATE, LIMITS),
+    "window_full": question_forms.full_text(a_run(), REVIEW, LIMITS),
     "home": a_home(),
 }
 

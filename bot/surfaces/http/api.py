@@ -25,6 +25,7 @@ from bot.surfaces.http.files import FileRoutes
 from bot.surfaces.http.identities import IdentityRoutes
 from bot.surfaces.http.inboxfeed import InboxFeed
 from bot.surfaces.http.middleware import AuthMiddleware, Origins
+from bot.surfaces.http.operation_table import Handlers, operations
 from bot.surfaces.http.operations import AnyOperation
 from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.questions import QuestionRoutes, QuestionViews
@@ -33,7 +34,6 @@ from bot.surfaces.http.runs import RunRoutes, Starts
 from bot.surfaces.http.sse import SseRoutes
 from bot.surfaces.http.stream_table import StreamHandlers
 from bot.surfaces.http.streams import Streams, StreamTimings
-from bot.surfaces.http.table import Handlers, operations
 from bot.surfaces.http.visibility import Visibility
 from bot.surfaces.http.websocket import WebSocketRoutes
 from bot.surfaces.throttle import WrongKeys

@@ -18,7 +18,7 @@ from bot.surfaces.chat.inbound.commands import CommandHandlers, ConsoleLinks
 from bot.surfaces.chat.inbound.decisions import Decisions
 from bot.surfaces.chat.inbound.field_forms import FieldForms
 from bot.surfaces.chat.inbound.form_files import FileSource, FormFiles
-from bot.surfaces.chat.inbound.forms import FormHandlers
+from bot.surfaces.chat.inbound.form_handlers import FormHandlers
 from bot.surfaces.chat.inbound.pending_requests import PendingRequests
 from bot.surfaces.chat.inbound.ports import (
     ActorResolver,

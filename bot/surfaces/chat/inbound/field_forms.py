@@ -31,14 +31,14 @@ from bot.surfaces.chat.messages import Button, Form, Limits, Message, Paragraph
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import (
     answer_messages,
-    field_forms,
     fields,
-    forms,
+    form_steps,
     private_messages,
+    question_forms,
     sentences,
     unsent,
 )
-from bot.surfaces.chat.wording.field_forms import Filling, step_of
+from bot.surfaces.chat.wording.form_steps import Filling, step_of
 
 MAX_ERROR_LENGTH = 150
 CALLBACKS = frozenset({actions.START, actions.FORM})
@@ -255,7 +255,7 @@ class QuestionForm:
 
     def form(self, shown: Filling) -> Form:
         asked = self.question.model_copy(update={"digest": self.target.digest or self.question.digest})
-        return field_forms.question_form(asked, shown, self.limits)
+        return form_steps.question_form(asked, shown, self.limits)
 
     async def save(self, values: Values) -> None:
         if not self._is_mine(self.question):
@@ -348,4 +348,4 @@ def _wrong_at(session: Session, shown: Filling, problems: Mapping[str, str]) -> 
 
 
 def _whole(why: str) -> Reply:
-    return Reply(errors={forms.WHOLE_FORM: why[:MAX_ERROR_LENGTH]})
+    return Reply(errors={question_forms.WHOLE_FORM: why[:MAX_ERROR_LENGTH]})

@@ -18,13 +18,13 @@ from bot.surfaces.chat.delivery.rendering import offload
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view
 from bot.surfaces.chat.inbound.decisions import Decisions
-from bot.surfaces.chat.inbound.forms import FormHandlers
+from bot.surfaces.chat.inbound.form_handlers import FormHandlers
 from bot.surfaces.chat.inbound.interactions import SILENT, Press, Reply
 from bot.surfaces.chat.inbound.ports import ActorResolver, Orphans
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.inbound.starting import RunStarter, filling
 from bot.surfaces.chat.messages import Limits
-from bot.surfaces.chat.wording import forms, private_messages, sentences
+from bot.surfaces.chat.wording import private_messages, question_forms, sentences
 
 Handler = Callable[[Press, Target, Actor], Awaitable[Reply]]
 
@@ -102,7 +102,7 @@ class PressHandlers:
             return self._refused(press, target, kept or found)
         if found.kind is QuestionKind.FORM:
             return await self.forms.open(target, actor, press.reply_to.user)
-        return Reply(form=await self.forms.with_draft(forms.reply_form(found), actor))
+        return Reply(form=await self.forms.with_draft(question_forms.reply_form(found), actor))
 
     async def _open_unsent(self, _press: Press, target: Target, actor: Actor) -> Reply:
         """Show all that this person had filled in when somebody else was first."""
@@ -123,7 +123,7 @@ class PressHandlers:
         await self._adopt(press, target)
         reply = await self.answers.withdraw(target, actor, key=press.key)
         if press.form_id and reply.say is not None:
-            return Reply(form=forms.told("Your answer", reply.say))
+            return Reply(form=question_forms.told("Your answer", reply.say))
         return self._refused(press, target, reply)
 
     async def _ticked(self, press: Press, _target: Target, actor: Actor) -> Reply:
@@ -140,8 +140,8 @@ class PressHandlers:
         if not can_decide(actor, question.policy) and not _sees(press, run, actor):
             return Reply(say=private_messages.words(sentences.QUESTION_HIDDEN))
         size = len(question.prompt) + len(question.context)
-        form = await offload(lambda: forms.full_text(run, question, self.limits), size)
-        complete = await offload(lambda: forms.is_complete(run, question, self.limits), size)
+        form = await offload(lambda: question_forms.full_text(run, question, self.limits), size)
+        complete = await offload(lambda: question_forms.is_complete(run, question, self.limits), size)
         return Reply(form=form, then=lambda: self._opened(question, actor) if complete else nothing())
 
     async def _opened(self, question: Question, actor: Actor) -> None:
@@ -217,7 +217,7 @@ class PressHandlers:
         """What was done in a form is answered there."""
         if not press.form_id or reply.form is not None:
             return self._refused(press, target, reply)
-        return Reply(form=forms.decided(reply.say))
+        return Reply(form=question_forms.decided(reply.say))
 
     def _refused(self, press: Press, target: Target, reply: Reply) -> Reply:
         """A settled question that could be pressed on: its message still has to show the outcome."""

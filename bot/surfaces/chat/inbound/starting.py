@@ -21,8 +21,8 @@ from bot.surfaces.chat.message_keys import unplaced_notice
 from bot.surfaces.chat.messages import Form
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.wording import field_forms, private_messages
-from bot.surfaces.chat.wording.field_forms import Filling
+from bot.surfaces.chat.wording import form_steps, private_messages
+from bot.surfaces.chat.wording.form_steps import Filling
 
 DRAFT_TTL_S = 24 * 3600.0
 PLACE_TIMEOUT_S = 15 * 60.0
@@ -98,7 +98,7 @@ class RunStarter:
 
     def form(self, draft: Draft, crew: Crew, filled: Filling) -> Form:
         """A step of the form for a draft's inputs."""
-        return field_forms.start_form(crew, draft.id, filled, self._limits)
+        return form_steps.start_form(crew, draft.id, filled, self._limits)
 
     async def save(self, draft: Draft) -> None:
         """Keep a draft for a day from now."""

@@ -20,7 +20,7 @@ from bot.surfaces.chat.inbound.commands import CommandContext
 from bot.surfaces.chat.inbound.engine import InboundEngine
 from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Reply, ReplyTarget
 from bot.surfaces.chat.wording import sentences
-from bot.surfaces.chat.wording.forms import WHOLE_FORM
+from bot.surfaces.chat.wording.question_forms import WHOLE_FORM
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.inbound import words
 from bot.surfaces.slack.inbound.payloads import (

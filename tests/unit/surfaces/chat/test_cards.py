@@ -36,15 +36,15 @@ from bot.surfaces.chat.messages import Actions, Form, Message
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import (
     answer_messages,
-    field_forms,
-    forms,
+    form_steps,
     home,
     private_messages,
+    question_forms,
     question_messages,
     run_messages,
 )
 from bot.surfaces.chat.wording import outcomes as settled_questions
-from bot.surfaces.chat.wording.field_forms import Filling
+from bot.surfaces.chat.wording.form_steps import Filling
 from bot.surfaces.chat.wording.question_messages import Fit
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
@@ -184,7 +184,7 @@ def outcomes(question: Question) -> list[Outcome]:
 def test_nothing_can_be_decided_by_button_before_it_can_be_read_in_full(question: Question) -> None:
     card = question_card(a_run(), question)
     blocks = blocks_of(question_messages.ask(card, LIMITS))
-    view = render_form(forms.full_text(a_run(), question, LIMITS))
+    view = render_form(question_forms.full_text(a_run(), question, LIMITS))
     whole = visible(question_messages.full_text(card, LIMITS))
     assert all(visible(part).strip() in whole for part in (question.prompt, question.context))
     match question_messages.fit(card, LIMITS):
@@ -272,9 +272,9 @@ def test_a_crews_words_cant_leave_their_frame() -> None:
 @settings(max_examples=examples(60), deadline=None)
 @given(questions())
 def test_any_question_can_be_opened_in_a_window(question: Question) -> None:
-    check_view(render_form(forms.full_text(a_run(), question, LIMITS)), "modal")
-    check_view(render_form(forms.reply_form(question)), "modal")
-    assert_harmless_block(render_form(forms.reply_form(question)))
+    check_view(render_form(question_forms.full_text(a_run(), question, LIMITS)), "modal")
+    check_view(render_form(question_forms.reply_form(question)), "modal")
+    assert_harmless_block(render_form(question_forms.reply_form(question)))
 
 
 @settings(max_examples=examples(60), deadline=None)
@@ -404,7 +404,7 @@ def test_any_crews_form_can_be_opened(title: str, choices: list[str], about: str
     known: dict[str, JsonValue] = {"string": about, "choice": choices[0], "boolean": True, "integer": 3}
     filled = Filling(crew.inputs, known, Locale(), problems={"string": about})
     for step in range(filled.steps):
-        form = field_forms.start_form(crew, RUN, replace(filled, step=step), LIMITS)
+        form = form_steps.start_form(crew, RUN, replace(filled, step=step), LIMITS)
         check_view(render_form(form), "modal")
 
 
@@ -464,8 +464,8 @@ def test_every_card_is_drawn_in_linear_time(unit: str) -> None:
             render_message(settled_questions.settled(card, LIMITS))
             render_message(question_messages.in_words(card, LIMITS))
             render_message(question_messages.reminder(card, None))
-            render_form(forms.full_text(a_run(), question, LIMITS))
-            render_form(forms.reply_form(question))
+            render_form(question_forms.full_text(a_run(), question, LIMITS))
+            render_form(question_forms.reply_form(question))
         shown = run_card(a_run(title=text, inputs={"topic": text}), progress(events(2, text)))
         render_message(run_messages.progress(shown))
         render_message(run_messages.completed(shown, text, LIMITS))

@@ -22,7 +22,7 @@ from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.messages import Actions, Checkboxes, Input
-from bot.surfaces.chat.wording import batches, decision_forms, forms, question_messages
+from bot.surfaces.chat.wording import batches, decision_forms, question_forms, question_messages
 from bot.surfaces.chat.wording.question_messages import Fit
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_message
 from tests.loopback.slack.blocks import check_message_blocks, check_view
@@ -110,7 +110,7 @@ def test_all_of_a_call_can_be_read_before_it_can_be_approved(call: ToolCall) -> 
     question = gate(call)
     message = render_message(question_messages.ask(card(question), LIMITS))
     check_message_blocks(message["blocks"])
-    form = render_form(forms.full_text(a_run(), question, LIMITS))
+    form = render_form(question_forms.full_text(a_run(), question, LIMITS))
     check_view(form, "modal")
     fit = question_messages.fit(card(question), LIMITS)
     ids = [
@@ -134,7 +134,7 @@ def test_nothing_of_a_call_can_pass_for_our_words(call: ToolCall) -> None:
     question = gate(call)
     rendered = [
         render_message(question_messages.ask(card(question), LIMITS))["blocks"],
-        render_form(forms.full_text(a_run(), question, LIMITS))["blocks"],
+        render_form(question_forms.full_text(a_run(), question, LIMITS))["blocks"],
         render_message(batches.batch([card(question), card(question)], LIMITS))["blocks"],
     ]
     for blocks in rendered:

@@ -18,7 +18,7 @@ from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import ActorResolver
 from bot.surfaces.chat.messages import Form, Input, Message, said
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.wording import forms, sentences, unsent
+from bot.surfaces.chat.wording import question_forms, sentences, unsent
 
 
 class FormHandlers:
@@ -81,16 +81,16 @@ class FormHandlers:
         None where it can no longer be made. Raises StoreUnavailable.
         """
         if sent.callback in CALLBACKS:
-            return forms.filled(await self._fields.shown(sent), sent.values, errors)
+            return question_forms.filled(await self._fields.shown(sent), sent.values, errors)
         target = Target.decode(sent.metadata)
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return None
         if sent.callback not in {actions.EDIT, actions.REJECT}:
-            return forms.filled(forms.reply_form(question), sent.values, errors)
+            return question_forms.filled(question_forms.reply_form(question), sent.values, errors)
         form = self._decisions.form(sent.callback, question)
-        return forms.filled(form, sent.values, errors) if form is not None else None
+        return question_forms.filled(form, sent.values, errors) if form is not None else None
 
     async def open(self, target: Target, actor: Actor, user: str) -> Reply:
         """The form of a question, for who may answer it."""
@@ -120,7 +120,7 @@ class FormHandlers:
         values = await self._drafts.of(_draft(form.callback, form.metadata), actor)
         typed = {name: value for name, value in values.items() if isinstance(value, str)}
         offered = {each.name: each.value for each in form.blocks if isinstance(each, Input)}
-        return forms.filled(form, offered | typed, {}) if any(typed.values()) else form
+        return question_forms.filled(form, offered | typed, {}) if any(typed.values()) else form
 
     async def turn(self, sent: FormSubmission, steps: int) -> Reply:
         """Another step of an open form."""
@@ -129,7 +129,7 @@ class FormHandlers:
         reply = await self._fields.turn(sent, steps)
         if not reply.errors:
             return reply
-        return Reply(form=forms.told(sentences.NOT_COUNTED, said(" ".join(reply.errors.values()))))
+        return Reply(form=question_forms.told(sentences.NOT_COUNTED, said(" ".join(reply.errors.values()))))
 
     async def _reply(self, sent: FormSubmission) -> Reply:
         """An answer in words. Whether this person may answer is checked again, by the store."""
@@ -151,4 +151,4 @@ def _draft(callback: str, metadata: str) -> str:
 
 
 def _wrong(why: str) -> Reply:
-    return Reply(errors={forms.WHOLE_FORM: why})
+    return Reply(errors={question_forms.WHOLE_FORM: why})
