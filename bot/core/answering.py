@@ -65,14 +65,14 @@ def ambiguous(question: Question, words: str, *, numbered: bool = False) -> str:
     return f"“{words.strip()}” may mean {labels}, so nothing was decided. Press the one that you mean."
 
 
-def explain(ruling: Ruling, deciders: str) -> str:
+def explain(ruling: Ruling, who_may: str) -> str:
     """Explain to a person why their answer was refused.
 
-    `deciders` names those who may answer, in the surface's notation.
+    `who_may` names those who may answer, in the surface's notation.
     """
     match ruling.code:
         case "not_allowed":
-            return f"This isn't yours to decide. Ask {deciders}."
+            return f"This isn't yours to decide. Ask {who_may}."
         case "settled" if ruling.question is not None and ruling.question.outcome is not None:
             return _already(ruling.question, ruling.question.outcome)
         case "stale":

@@ -7,11 +7,9 @@ reply was lost. Times are milliseconds since the epoch by the store's clock; dur
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
-
-from pydantic import Field
 
 from bot.core.access import ApiKeys
 from bot.core.actor import Actor
@@ -23,12 +21,13 @@ from bot.core.files import Files
 from bot.core.inbox import Inbox
 from bot.core.journal import Journal
 from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
+from bot.core.outbox import Outbox
 from bot.core.place import Place
 from bot.core.question import Question
+from bot.core.queue import Queue
 from bot.core.record import Record
 from bot.core.response import Response
 from bot.core.run import Claim, NewRun, Run, RunError
-from bot.core.value import Value
 from bot.core.waiting import Wait
 from bot.core.webhooks import Webhooks
 
@@ -196,79 +195,6 @@ class Events(EventReader, Protocol):
         """The next events (at most `limit`) of each run after its `seq`; runs without any are left out."""
 
 
-class Queue(Protocol):
-    """What workers do: claims, leases, slots. Methods that take a claim raise Fenced once it is lost."""
-
-    @property
-    def shards(self) -> int:
-        """How many wake-up topics the queue has."""
-
-    async def claim(
-        self,
-        worker: str,
-        crews: Sequence[str],
-        limit: int,
-        lease: float,
-        *,
-        most: Mapping[str, int] | None = None,
-        isolated: bool = False,
-    ) -> list[Claim]:
-        """Claim up to `limit` queued runs of these crews for `lease` seconds, as `fair_queue` orders them.
-
-        `most` is the concurrency limit of a crew; a claimed run of such a crew holds a slot
-        (`acquire_slots`). `isolated` claims only runs that crashed two workers; otherwise these are skipped,
-        as are runs of paused workspaces. If the reply to a claim was lost, this worker's next claim returns
-        what that one took as well.
-        """
-
-    async def suspected(self, crews: Sequence[str]) -> list[str]:
-        """Ids of queued runs of these crews that crashed two workers, in the order of their turns."""
-
-    async def acquire_slots(
-        self, worker: str, crew: str, run_ids: Sequence[str], most: int | None, lease: float
-    ) -> set[str]:
-        """Those of these runs that may execute while at most `most` of the crew do.
-
-        Slots are held for `lease` seconds. `most=None` renews them, whatever the limit is by now.
-        """
-
-    async def release_slots(self, worker: str, crew: str, run_ids: Sequence[str]) -> None:
-        """These runs no longer execute on this worker: their slots are free."""
-
-    async def register_worker(self, worker: str, crews: Mapping[str, int | None], lease: float) -> None:
-        """This worker runs these crews, each with its concurrency limit, for another lease."""
-
-    async def heartbeat(
-        self, worker: str, claims: Iterable[Claim], lease: float, worked: Mapping[str, int] | None = None
-    ) -> set[str]:
-        """Renew the leases; returns the ids of runs that this worker has lost (cancelled, over, or taken).
-
-        `worked`: for how many milliseconds each run has executed. It never decreases.
-        """
-
-    async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
-        """End the run, with its result or its error."""
-
-    async def park(self, claim: Claim, questions: Sequence[str], worked: int = 0) -> bool:
-        """Give the run up until one of these questions is settled, which queues it again.
-
-        False if one was settled meanwhile: then it is queued already.
-        """
-
-    async def release(self, claim: Claim, worked: int = 0) -> None:
-        """Give the run back to the queue: this worker stops."""
-
-    async def defer(self, claim: Claim, seconds: float) -> None:
-        """Give up a run that this worker can't continue; it is queued again after `seconds`."""
-
-    async def abandon(self, worker: str, given_up: RunError) -> list[str]:
-        """Queue again all runs that this dead worker holds; returns their ids.
-
-        After a second crash without a new event in between a run is queued a little later. After the third
-        it fails with `given_up`.
-        """
-
-
 class Clock(Protocol):
     """Everything that happens at a time; any process may call it, as often as it likes."""
 
@@ -284,54 +210,6 @@ class Clock(Protocol):
     async def now(self) -> int: ...
 
 
-class Delivery(Value):
-    """How far a run has been shown on a surface."""
-
-    #: `seq` of the newest event that was shown.
-    cursor: int = 0
-    #: Where each message was posted: name -> the surface's reference.
-    copies: dict[str, str] = Field(default_factory=dict)
-    #: Names of adopted messages that were not updated yet.
-    adopted: frozenset[str] = frozenset()
-
-
-class Outbox(Protocol):
-    """What surfaces have still to show. A shard is leased to one process, which keeps each run's order."""
-
-    @property
-    def shards(self) -> int: ...
-
-    async def lease_shard(
-        self, surface: str, shard: int, owner: str, lease: float, *, relay: bool = False
-    ) -> bool:
-        """Take or renew a shard; False while another process holds it.
-
-        `relay`: for the next week, runs that live on other surfaces are pending here after each question
-        event, too.
-        """
-
-    async def release_shard(self, surface: str, shard: int, owner: str) -> None: ...
-
-    async def pending(self, surface: str, shard: int, limit: int = 100) -> list[str]:
-        """The ids of runs with events to show now, the longest waiting first."""
-
-    async def state(self, surface: str, run_id: str) -> Delivery: ...
-
-    async def mark_delivered(
-        self, surface: str, owner: str, run_id: str, cursor: int, copies: Mapping[str, str] | None = None
-    ) -> bool:
-        """Record what was shown; False if another process holds the shard by now (then stop)."""
-
-    async def postpone(self, surface: str, run_id: str, seconds: float) -> None:
-        """Keep this run out of `pending` for a while. No wake-up follows when that ends."""
-
-    async def adopt(self, surface: str, run_id: str, name: str, ref: str) -> None:
-        """Record an orphaned message, unless one of that name is recorded.
-
-        The run is pending then until `mark_delivered` records that name.
-        """
-
-
 class Memory(Protocol):
     """Small values that all processes share and that survive restarts."""
 
@@ -340,7 +218,7 @@ class Memory(Protocol):
 
     async def remember(self, key: str, value: str, ttl: float) -> None: ...
 
-    async def put_if_absent(self, key: str, value: str, ttl: float) -> str:
+    async def set_if_absent(self, key: str, value: str, ttl: float) -> str:
         """Remember a value unless there is one; returns the remembered value: the first write wins."""
 
     async def recall(self, key: str) -> str | None: ...
@@ -391,10 +269,3 @@ class Store:
     api_keys: ApiKeys
     webhooks: Webhooks
     health: Health
-
-
-class Fenced(BaseException):
-    """The claim is no longer this worker's: the run was cancelled, is over, or another worker has it.
-
-    Not an `Exception`, because CrewAI retries on those.
-    """

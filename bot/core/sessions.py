@@ -127,7 +127,7 @@ async def offer_link(memory: Memory, person: Actor, secret: str) -> Link:
     enough to use the link. Raises StoreUnavailable.
     """
     fresh = f"{secrets.token_hex(16)} {time.time() + LINK_TTL_S:.0f}"
-    kept = await memory.put_if_absent(_offered(person.principal), fresh, LINK_TTL_S)
+    kept = await memory.set_if_absent(_offered(person.principal), fresh, LINK_TTL_S)
     until = float(kept.partition(" ")[2])
     token = hmac.new(secret.encode(), f"{person.principal} {kept}".encode(), hashlib.sha256).hexdigest()
     seconds = max(1.0, until - time.time())

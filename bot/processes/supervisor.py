@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.core.ports import Queue
 from bot.core.project import Project
+from bot.core.queue import Queue
 from bot.metrics import Metrics
 from bot.processes.project_problems import ProjectProblems
 from bot.processes.worker_environment import worker_environment

@@ -10,7 +10,8 @@ from redis.asyncio.client import PubSub
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.event import UNREADABLE, Body, Event, PublishedEvent, Unknown, parse_body
-from bot.core.ports import Fenced, Wakeup
+from bot.core.ports import Wakeup
+from bot.core.queue import Fenced
 from bot.core.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import dump

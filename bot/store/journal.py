@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bot.core.journal import JournalExtent
-from bot.core.ports import Fenced
+from bot.core.queue import Fenced
 from bot.core.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import ms

@@ -33,9 +33,9 @@ class RedisMemory:
             self._references.note_memory(key, value),
         )
 
-    async def put_if_absent(self, key: str, value: str, ttl: float) -> str:
+    async def set_if_absent(self, key: str, value: str, ttl: float) -> str:
         kept, _ = await asyncio.gather(
-            self._connection.run_unsharded("put_if_absent", redis_keys.memory(key), value, ms(ttl)),
+            self._connection.run_unsharded("set_if_absent", redis_keys.memory(key), value, ms(ttl)),
             self._references.note_memory(key, value),
         )
         return str(kept)

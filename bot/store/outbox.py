@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.core.ports import Delivery
+from bot.core.outbox import DeliveryState
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
 
 RELAYED_MS = 7 * 24 * 3600 * 1000
 """For how long question events are kept for a surface that is away."""
-_COPY = "copy:"
+_MESSAGE = "copy:"
 _ADOPTED = "adopted:"
 
 
 class RedisOutbox:
-    """The port `bot.core.ports.Outbox`."""
+    """The port `bot.core.outbox.Outbox`."""
 
     shards = redis_keys.SHARDS
 
@@ -39,19 +39,21 @@ class RedisOutbox:
             await self._connection.wait_durable(shard)
         return found
 
-    async def state(self, surface: str, run_id: str) -> Delivery:
+    async def state(self, surface: str, run_id: str) -> DeliveryState:
         stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.shown(run_id, surface)))
-        copies = {name.removeprefix(_COPY): ref for name, ref in stored.items() if name.startswith(_COPY)}
+        messages = {
+            name.removeprefix(_MESSAGE): ref for name, ref in stored.items() if name.startswith(_MESSAGE)
+        }
         adopted = frozenset(name.removeprefix(_ADOPTED) for name in stored if name.startswith(_ADOPTED))
         cursor = stored.get("cursor", "")
         # From the beginning again where that is damaged: what is recorded as posted isn't posted twice.
         at = int(cursor) if cursor.isascii() and cursor.isdigit() else 0
-        return Delivery(cursor=at, copies=copies, adopted=adopted)
+        return DeliveryState(cursor=at, messages=messages, adopted=adopted)
 
     async def mark_delivered(
-        self, surface: str, owner: str, run_id: str, cursor: int, copies: Mapping[str, str] | None = None
+        self, surface: str, owner: str, run_id: str, cursor: int, messages: Mapping[str, str] | None = None
     ) -> bool:
-        pairs = [word for pair in (copies or {}).items() for word in pair]
+        pairs = [word for pair in (messages or {}).items() for word in pair]
         return bool(
             await self._connection.run(
                 "mark_delivered", redis_keys.shard_of(run_id), surface, owner, run_id, cursor, *pairs

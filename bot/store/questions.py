@@ -12,9 +12,9 @@ from bot.core.actor import Actor
 from bot.core.decision import Ruling
 from bot.core.errors import NotFound, UnreadableRecord
 from bot.core.lists import QuestionPage
-from bot.core.ports import Fenced
 from bot.core.question import Question
 from bot.core.question_events import completed_event, required_event
+from bot.core.queue import Fenced
 from bot.core.record import Executed, Opened, Record
 from bot.core.response import Response
 from bot.core.run import Claim

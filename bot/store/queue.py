@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core.event import Body, RunCompleted, RunFailed
 from bot.core.fair_queue import USUAL, QueueKind
-from bot.core.ports import Fenced
+from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError, RunStatus
 from bot.core.text import valid
 from bot.core.waiting import Offer
@@ -29,7 +29,7 @@ MAX_SUSPECTED = 8
 
 
 class RedisQueue:
-    """The port `bot.core.ports.Queue`."""
+    """The port `bot.core.queue.Queue`."""
 
     shards = redis_keys.SHARDS
 

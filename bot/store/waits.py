@@ -16,8 +16,8 @@ LEASE_GRACE_S = 1.0
 """Time beyond its lease after which a worker counts as dead."""
 
 
-class _Standing(NamedTuple):
-    """The position of a queued run."""
+class _QueueState(NamedTuple):
+    """Where a queued run is, and what holds it up."""
 
     queue: str | None
     retry_at: float | None
@@ -46,21 +46,21 @@ class Waits:
         now = await self._connection.now()
         offers = await self._offers(now)
         working = await self._working(crews, now)
-        standing = await self._standing(queued)
-        ahead = await self._ahead(queued, standing)
+        states = await self._queue_states(queued)
+        ahead = await self._ahead(queued, states)
         found: dict[str, Wait] = {}
         for run in queued:
-            stands, name = standing[run.id], run.crew.name
+            state, name = states[run.id], run.crew.name
             facts = Facts(
-                paused=stands.paused,
-                retry_at=None if stands.retry_at is None else int(stands.retry_at),
-                crashes=int(stands.crashes or 0),
+                paused=state.paused,
+                retry_at=None if state.retry_at is None else int(state.retry_at),
+                crashes=int(state.crashes or 0),
                 workers=sum(name in offer.crews for offer in offers),
                 limit=max(
                     (most for offer in offers if (most := offer.crews.get(name)) is not None), default=None
                 ),
                 working=working[name],
-                alone=stands.queue is not None and stands.queue.startswith(f"{QueueKind.ISOLATED}:"),
+                alone=state.queue is not None and state.queue.startswith(f"{QueueKind.ISOLATED}:"),
                 ahead=ahead.get(run.id, 0),
             )
             if (wait := wait_of(run, facts)) is not None:
@@ -83,7 +83,7 @@ class Waits:
             for crew, places in zip(crews, batch.results, strict=True)
         }
 
-    async def _standing(self, runs: Sequence[Run]) -> dict[str, _Standing]:
+    async def _queue_states(self, runs: Sequence[Run]) -> dict[str, _QueueState]:
         async with self._connection.pipeline() as batch:
             for run in runs:
                 shard = redis_keys.shard_of(run.id)
@@ -91,12 +91,12 @@ class Waits:
                 batch.zscore(redis_keys.delayed(shard), run.id)
                 batch.hget(redis_keys.paused(shard), run.place.tenant if run.place else "")
                 batch.hget(redis_keys.run(run.id), "crash_count")
-        each = len(_Standing._fields)
-        return {run.id: _Standing(*batch.results[n * each : (n + 1) * each]) for n, run in enumerate(runs)}
+        each = len(_QueueState._fields)
+        return {run.id: _QueueState(*batch.results[n * each : (n + 1) * each]) for n, run in enumerate(runs)}
 
-    async def _ahead(self, runs: Sequence[Run], standing: Mapping[str, _Standing]) -> dict[str, int]:
+    async def _ahead(self, runs: Sequence[Run], states: Mapping[str, _QueueState]) -> dict[str, int]:
         """The number of runs of its crew ahead of each of these, by the current turns."""
-        in_queue = [(run, queue) for run in runs if (queue := standing[run.id].queue) is not None]
+        in_queue = [(run, queue) for run in runs if (queue := states[run.id].queue) is not None]
         if not in_queue:
             return {}
         again = {run.crew.name: f"{QueueKind.RESUMED}:{run.crew.name}" for run, _ in in_queue}

@@ -118,12 +118,12 @@ class Import:
         self._mark = Mark(folder, f"{entry.name} {entry.value}")
         self._call: Bounded[PythonCrew] | None = None
 
-    def begin(self, patience: float) -> None:
+    def begin(self, timeout_s: float) -> None:
         """Start the import; return when it is done, or after SLOW_IMPORT_S."""
         if self._mark.deaths() < MAX_FATAL_IMPORTS:
             self._mark.set()
             self._call = Bounded(self._loaded)
-            self._call.within(patience)
+            self._call.within(timeout_s)
 
     def within(self, seconds: float) -> PythonCrew:
         """The crew of the factory. Raises CrewBroken."""

@@ -21,7 +21,7 @@ from crewai.tasks.task_output import TaskOutput
 from crewai.tools import BaseTool
 from crewai.utilities.i18n import get_i18n
 
-from bot.core.ports import Fenced
+from bot.core.queue import Fenced
 from crews.crewai_adapter import tasks
 from crews.definitions.definition import ASK_HUMAN
 from crews.definitions.tool_options import declare_tools, is_not_asking

@@ -17,7 +17,7 @@ from crewai.tools import BaseTool
 from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from crewai.tools.structured_tool import CrewStructuredTool
 
-from bot.core.ports import Fenced
+from bot.core.queue import Fenced
 from crews.definitions.approval import APPROVED_CALLS, NotApproved, approved_call, needed_by
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import KNOWN, Gate

@@ -51,7 +51,7 @@ class InputSpec(TypedDict, total=False):
     max_size: str | int | None
 
 
-class PatienceSpec(TypedDict, total=False):
+class DeadlineSpec(TypedDict, total=False):
     """How long a question waits."""
 
     deadline: Duration
@@ -60,14 +60,14 @@ class PatienceSpec(TypedDict, total=False):
     remind_after: Duration
 
 
-class QuestionsSpec(PatienceSpec, total=False):
+class QuestionsSpec(DeadlineSpec, total=False):
     """`questions`: what holds for all kinds, and what for some of them."""
 
-    approval: PatienceSpec
-    choice: PatienceSpec
-    text: PatienceSpec
-    form: PatienceSpec
-    review: PatienceSpec
+    approval: DeadlineSpec
+    choice: DeadlineSpec
+    text: DeadlineSpec
+    form: DeadlineSpec
+    review: DeadlineSpec
 
 
 class LimitsSpec(TypedDict, total=False):

@@ -156,7 +156,7 @@ class ToolEntry(Entry):
     the crew's approvers."""
 
 
-class Patience(Entry):
+class DeadlineEntry(Entry):
     """How long a question waits; None: what the crew says for all kinds."""
 
     deadline: Seconds | None = None
@@ -173,7 +173,7 @@ class Patience(Entry):
             raise ValueError(f"silence can't {outcome}; use expire, reject, or an option of the question")
         return outcome
 
-    def over(self, general: Patience) -> Deadline:
+    def over(self, general: DeadlineEntry) -> Deadline:
         """These values, with those for all kinds as defaults."""
         return Deadline(
             after=self.deadline or general.deadline,
@@ -182,14 +182,14 @@ class Patience(Entry):
         )
 
 
-class QuestionsEntry(Patience):
+class QuestionsEntry(DeadlineEntry):
     """`questions`: what holds for all kinds, and what for some of them."""
 
-    approval: Patience | None = None
-    choice: Patience | None = None
-    text: Patience | None = None
-    form: Patience | None = None
-    review: Patience | None = None
+    approval: DeadlineEntry | None = None
+    choice: DeadlineEntry | None = None
+    text: DeadlineEntry | None = None
+    form: DeadlineEntry | None = None
+    review: DeadlineEntry | None = None
 
     def deadlines(self) -> dict[str, Deadline]:
         """Deadlines by kind; the key "" is the default."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from bot.core.ports import Fenced
+from bot.core.queue import Fenced
 from bot.core.run import Claim
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from bot.core import ids
 from bot.core.actor import Actor
 from bot.core.event import Body
-from bot.core.ports import Fenced
+from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError
 from crews.definitions.definition import Limits
 from crews.journal.journal import FORM, FORMAT, Journal

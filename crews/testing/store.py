@@ -19,9 +19,10 @@ from bot.core.event import Body, Event, RunCancelled, RunCompleted, RunFailed, R
 from bot.core.feed import Feed, question_topic
 from bot.core.people import People
 from bot.core.policy import Policy, can_decide, is_live_group, member
-from bot.core.ports import Fenced, Store
+from bot.core.ports import Store
 from bot.core.question import Outcome, Question
 from bot.core.question_events import completed_event, recorded_event, required_event
+from bot.core.queue import Fenced
 from bot.core.response import Response
 from bot.core.run import Claim, NewRun, Run, RunError, RunStatus
 from bot.core.text import valid

@@ -17,7 +17,7 @@ from crewai.flow.flow import Flow
 from bot.core.errors import JournalUndecryptable, UnreadableRecord
 from bot.core.event import TaskCompleted
 from bot.core.files import files_of_inputs
-from bot.core.ports import Fenced
+from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError
 from crews.building.build import Blueprint, Built, YamlCrew
 from crews.changes import confirm

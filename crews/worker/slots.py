@@ -15,7 +15,7 @@ from typing import Never
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Queue
+from bot.core.queue import Queue
 from bot.core.run import Claim
 
 log = structlog.get_logger(__name__)

@@ -17,7 +17,8 @@ import structlog
 
 from bot.core.errors import StoreUnavailable
 from bot.core.feed import CANCELLED_TOPIC, Feed, Signal, queue_topic
-from bot.core.ports import Fenced, Store
+from bot.core.ports import Store
+from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError
 from bot.processes import garbage
 from bot.processes.worker_process import Lifeline

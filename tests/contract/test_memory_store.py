@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from bot.core.decision import Ruling
 from bot.core.feed import Feed
 from bot.core.policy import OnReject, Policy
-from bot.core.ports import Fenced, Store
+from bot.core.ports import Store
 from bot.core.question import Action, Question, QuestionKind
+from bot.core.queue import Fenced
 from bot.core.response import Response, make_response
 from bot.core.run import Claim
 from bot.store.redis import RedisStore, open_store

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from bot.core.event import TaskStarted
-from bot.core.ports import Fenced
+from bot.core.queue import Fenced
 from bot.core.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore

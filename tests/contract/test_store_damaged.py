@@ -158,4 +158,4 @@ async def test_copies_and_places_of_another_form_are_read_as_they_are(
     run = await started(store, place=PLACE)
     server.hset(redis_keys.shown(run.id, "slack"), mapping={"cursor": "far", "copy:run": "C1/1.2"})
     shown = await store.outbox.state("slack", run.id)
-    assert (shown.cursor, shown.copies) == (0, {"run": "C1/1.2"})
+    assert (shown.cursor, shown.messages) == (0, {"run": "C1/1.2"})

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.core.event import TaskStarted
-from bot.core.ports import Delivery
+from bot.core.outbox import DeliveryState
 from bot.core.run import Claim
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of
@@ -27,8 +27,8 @@ class Desk:
     async def pending(self) -> list[str]:
         return await self.store.outbox.pending("slack", self.shard)
 
-    async def shown(self, cursor: int, **copies: str) -> bool:
-        return await self.store.outbox.mark_delivered("slack", self.owner, self.run, cursor, copies)
+    async def shown(self, cursor: int, **messages: str) -> bool:
+        return await self.store.outbox.mark_delivered("slack", self.owner, self.run, cursor, messages)
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ async def test_a_run_is_pending_until_its_newest_event_is_shown(desk: Desk) -> N
     assert await desk.lease()
     assert await desk.shown(1, parent="C1/1700.1")
     assert await desk.pending() == []
-    assert await desk.store.outbox.state("slack", desk.run) == Delivery(
-        cursor=1, copies={"parent": "C1/1700.1"}
+    assert await desk.store.outbox.state("slack", desk.run) == DeliveryState(
+        cursor=1, messages={"parent": "C1/1700.1"}
     )
     await desk.store.events.append(desk.claim, TASK)
     assert await desk.pending() == [desk.run]
@@ -60,7 +60,9 @@ async def test_a_late_report_does_not_turn_the_cursor_back(desk: Desk) -> None:
     await desk.store.events.append(desk.claim, TASK)
     await desk.shown(2)
     await desk.shown(1, q="C1/1700.2")
-    assert await desk.store.outbox.state("slack", desk.run) == Delivery(cursor=2, copies={"q": "C1/1700.2"})
+    assert await desk.store.outbox.state("slack", desk.run) == DeliveryState(
+        cursor=2, messages={"q": "C1/1700.2"}
+    )
     assert await desk.pending() == []
 
 
@@ -96,7 +98,7 @@ async def test_a_shard_is_one_processs_until_given_back_or_expired(desk: Desk) -
 async def test_a_copy_that_turns_up_is_adopted_unless_one_is_known(desk: Desk) -> None:
     await desk.store.outbox.adopt("slack", desk.run, "q1", "C1/1700.5")
     await desk.store.outbox.adopt("slack", desk.run, "q1", "C1/1700.6")
-    assert (await desk.store.outbox.state("slack", desk.run)).copies == {"q1": "C1/1700.5"}
+    assert (await desk.store.outbox.state("slack", desk.run)).messages == {"q1": "C1/1700.5"}
 
 
 async def test_an_adopted_copy_keeps_its_run_pending_until_it_is_looked_after(desk: Desk) -> None:
@@ -141,7 +143,7 @@ async def test_question_events_are_relayed_to_surfaces_that_asked_for_them(desk:
     assert await outbox.pending("webhook:crm", desk.shard) == []
     assert await outbox.mark_delivered("teams", "web", desk.run, 3, {"q1": "a/1"})
     assert await relayed(desk) == []
-    assert (await outbox.state("teams", desk.run)).copies == {"q1": "a/1"}
+    assert (await outbox.state("teams", desk.run)).messages == {"q1": "a/1"}
     await outbox.adopt("teams", desk.run, "q2", "a/2")
     assert await relayed(desk) == [desk.run]
 
@@ -160,4 +162,4 @@ async def test_a_surface_shows_only_runs_that_live_there_or_are_relayed(desk: De
     await desk.store.questions.ask(desk.claim, approval(desk.claim))
     await outbox.mark_delivered("teams", "web", desk.run, 2, {"q1": "a/1"})
     await outbox.adopt("teams", desk.run, "q2", "a/2")
-    assert (await outbox.state("teams", desk.run)) == Delivery()
+    assert (await outbox.state("teams", desk.run)) == DeliveryState()

@@ -9,7 +9,8 @@ import redis
 from bot.core import files, ids
 from bot.core.errors import JournalUndecryptable, NotFound, Refused
 from bot.core.files import MAX_FILE_BYTES, MAX_RUN_BYTES, MAX_RUN_FILES, StoredFile, stored_file
-from bot.core.ports import Fenced, Store
+from bot.core.ports import Store
+from bot.core.queue import Fenced
 from bot.store.clock import Ages
 from bot.store.files import PART_BYTES
 from bot.store.journal_cipher import JournalCipher

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.core.ports import Fenced
 from bot.core.question import Deadline
+from bot.core.queue import Fenced
 from bot.core.run import RunStatus
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose

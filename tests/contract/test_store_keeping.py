@@ -12,8 +12,8 @@ from bot.core import ids
 from bot.core.errors import JournalUndecryptable, NotFound, Refused
 from bot.core.event import TaskStarted
 from bot.core.lists import RunFilter
-from bot.core.ports import Fenced
 from bot.core.question import Deadline
+from bot.core.queue import Fenced
 from bot.core.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.clock import Ages
@@ -69,8 +69,8 @@ async def eventful(store: RedisStore, *servers: redis.Redis) -> Claim:
     await store.memory.once(f"told:{run_id}")
     await store.memory.save_pending("todo", "press", json.dumps({"run": run_id}))
     await store.memory.save_pending("another", run_id, "{}")
-    await store.memory.put_if_absent(f"kept:{run_id}", "x", 60)
-    await store.memory.put_if_absent("kept", f"of {run_id}", 60)
+    await store.memory.set_if_absent(f"kept:{run_id}", "x", 60)
+    await store.memory.set_if_absent("kept", f"of {run_id}", 60)
     assert run_id in traces(run_id, *servers)
     return claim
 

@@ -11,8 +11,8 @@ from bot.core.directory import GroupUnreadable
 from bot.core.event import HumanInputCompleted, HumanInputRecorded, HumanInputReminded
 from bot.core.people import names_of
 from bot.core.policy import Objection, OnReject, Policy
-from bot.core.ports import Fenced
 from bot.core.question import Action, Deadline, Question, QuestionKind, Source
+from bot.core.queue import Fenced
 from bot.core.response import Approve, Reject, Response, Withdraw
 from bot.core.run import Claim, RunStatus
 from bot.core.tool_call import ToolCall, call_digest

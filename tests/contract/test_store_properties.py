@@ -14,8 +14,8 @@ from bot.core.decision import Verdict
 from bot.core.errors import Refused
 from bot.core.event import HumanInputCompleted, HumanInputRequired
 from bot.core.policy import OnReject, Policy
-from bot.core.ports import Fenced
 from bot.core.question import Action, Deadline, Question, Source
+from bot.core.queue import Fenced
 from bot.core.response import Approve, Choose, Reject, Reply, Response, Withdraw, make_response
 from bot.core.run import Claim
 from bot.core.tool_call import ToolCall

@@ -7,8 +7,8 @@ import pytest
 from bot.core.actor import Membership
 from bot.core.decision import Verdict
 from bot.core.policy import Policy
-from bot.core.ports import Fenced
 from bot.core.question import Action, Deadline, digest_of
+from bot.core.queue import Fenced
 from bot.core.response import Choose
 from bot.core.run import RunStatus
 from bot.store import redis_keys

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.core.errors import NotFound, Refused
 from bot.core.place import Place
-from bot.core.ports import Fenced
+from bot.core.queue import Fenced
 from bot.core.run import Claim
 from bot.store import redis_keys
 from bot.store.clock import Ages

@@ -9,7 +9,8 @@ import redis
 from bot.core import feed
 from bot.core.event import Event, TaskStarted
 from bot.core.feed import Feed, Signal
-from bot.core.ports import Fenced, Wakeup
+from bot.core.ports import Wakeup
+from bot.core.queue import Fenced
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import SHARDS, shard_of
 from tests.contract.examples import ADA, LEASE, PLACE, approval, claimed, response, started

@@ -7,8 +7,8 @@ import pytest
 from bot.core import ids
 from bot.core.crew import Crew
 from bot.core.event import TaskStarted
-from bot.core.ports import Fenced
 from bot.core.question import Deadline
+from bot.core.queue import Fenced
 from bot.core.run import Claim, RunStatus
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose

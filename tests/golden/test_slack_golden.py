@@ -29,7 +29,7 @@ from bot.core.question import (
     Source,
     options_for,
 )
-from bot.core.question import Progress as Standing
+from bot.core.question import Progress as QuestionProgress
 from bot.core.response import Approve
 from bot.core.run import Run, RunError, RunStatus
 from bot.core.tool_call import ToolCall
@@ -154,12 +154,12 @@ GATE = a_question(
 ).model_copy(update={"policy": PAY})
 BOBS = Counted(by=BOB, action=Action.APPROVE, at=NOON)
 COUNTED_GATE = GATE.model_copy(
-    update={"progress": Standing(approved=1, need=2, missing=("finance", "U0CFO"), counted=(BOBS,))}
+    update={"progress": QuestionProgress(approved=1, need=2, missing=("finance", "U0CFO"), counted=(BOBS,))}
 )
 EDITED_GATE = GATE.model_copy(
     update={
         "call": CALL.edited({"reference": "Invoice 8", "note": "First line\namount: 2"}),
-        "progress": Standing(
+        "progress": QuestionProgress(
             approved=1,
             need=2,
             missing=("finance",),

@@ -121,7 +121,7 @@ async def test_who_can_be_told_is_told_though_others_cannot(on: Outbox) -> None:
         await on.ask(claim, "First?", approvers=THEIRS)
         await seen(on, EVE, "First?")
         await on.until(lambda: caught_up(on, run.id))
-    assert untold_in((await on.store.outbox.state(SURFACE, run.id)).copies) == {}
+    assert untold_in((await on.store.outbox.state(SURFACE, run.id)).messages) == {}
 
 
 async def caught_up(on: Outbox, run_id: str) -> bool:
@@ -147,7 +147,7 @@ async def test_nobody_told_is_not_told_and_tried_again(on: Outbox) -> None:
 
 
 async def is_untold(on: Outbox, question: Question) -> bool:
-    return question.id in untold_in((await on.store.outbox.state(SURFACE, question.run_id)).copies)
+    return question.id in untold_in((await on.store.outbox.state(SURFACE, question.run_id)).messages)
 
 
 async def test_a_channel_that_opens_again_is_used_again(on: Outbox) -> None:

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Mapping
 
 from bot.core.lists import RunFilter
-from bot.core.ports import Delivery as Shown
+from bot.core.outbox import DeliveryState as Shown
 from bot.core.question import Question
 from bot.core.run import Claim, Run
 from bot.surfaces.chat.message_keys import Posted, orphaned_opener
@@ -93,7 +93,7 @@ async def recorded(on: Outbox, run_id: str, messages: int) -> bool:
 
 
 def recorded_at(shown: Shown) -> set[str]:
-    return {shown.copies[name] for name in recorded_names(shown.copies)}
+    return {shown.messages[name] for name in recorded_names(shown.messages)}
 
 
 def recorded_names(copies: Mapping[str, str]) -> set[str]:
@@ -159,7 +159,7 @@ async def test_a_first_message_that_was_posted_twice_points_to_the_thread(
         claim = await on.claimed(run)
         await on.ask(claim)
         asked = await on.sees(lambda: on.said("May I go on?"))
-    copies = (await on.store.outbox.state("slack", run.id)).copies
+    copies = (await on.store.outbox.state("slack", run.id)).messages
     assert len(recorded_names(copies)) == 3, "what was recorded at once is not adopted"
     assert "posted twice" in on.slack.message(GENERAL, orphan.ts).words
     assert first.ts.replace(".", "") in on.slack.message(GENERAL, orphan.ts).words

@@ -55,7 +55,7 @@ async def threads_recorded(on: Outbox, many: int) -> None:
         while True:
             runs = await on.store.runs.list(RunFilter(limit=10))
             states = [await on.store.outbox.state(SURFACE, run.id) for run in runs]
-            if sum(PROGRESS in state.copies for state in states) == many:
+            if sum(PROGRESS in state.messages for state in states) == many:
                 return
             await asyncio.sleep(0.05)
 

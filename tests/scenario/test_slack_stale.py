@@ -95,7 +95,7 @@ async def test_what_is_shown_carries_its_digest_and_ids_alone(on: Outbox) -> Non
             assert {target.digest for target in targets} == {question.digest}
 
         async def noted() -> bool:
-            copies = (await on.store.outbox.state("slack", claim.run.id)).copies
+            copies = (await on.store.outbox.state("slack", claim.run.id)).messages
             return all(copies.get(f"digest:{question.id}") == question.digest for question in asked)
 
         await on.until(noted)

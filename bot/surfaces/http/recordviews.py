@@ -104,7 +104,7 @@ class OpenedView(View):
     digest: str
 
 
-class Standing(StrEnum):
+class ResponseState(StrEnum):
     """What became of a response."""
 
     #: It counts for the outcome, or for the progress.
@@ -132,7 +132,7 @@ class RecordedResponseView(View):
     arguments: dict[str, JsonValue] | None = Field(description="Gates: the edited arguments.")
     digest: str = Field(description="The digest of what they were shown; empty if they didn't say.")
     override: bool
-    standing: Standing
+    standing: ResponseState
 
 
 class ExecutedView(View):
@@ -238,24 +238,24 @@ def _responses(question: Question, responses: Sequence[Response]) -> tuple[Recor
             arguments=each.arguments if isinstance(each, Approve) else None,
             digest=each.digest,
             override=bool(getattr(each, "override", False)),
-            standing=_standing(question, each, responses[number:]),
+            standing=_response_state(question, each, responses[number:]),
         )
         for number, each in enumerate(responses, start=1)
     )
 
 
-def _standing(question: Question, response: Response, later: Sequence[Response]) -> Standing:
+def _response_state(question: Question, response: Response, later: Sequence[Response]) -> ResponseState:
     if isinstance(response, Withdraw):
-        return Standing.WITHDRAWAL
+        return ResponseState.WITHDRAWAL
     outcome, progress = question.outcome, question.progress
     if _among(response, outcome.responses if outcome else progress.counted):
-        return Standing.COUNTED
+        return ResponseState.COUNTED
     mine = set(response.actor.principals)
     by_them = next((each for each in later if not mine.isdisjoint(each.actor.principals)), None)
     if by_them is not None:
-        return Standing.TAKEN_BACK if isinstance(by_them, Withdraw) else Standing.REPLACED
+        return ResponseState.TAKEN_BACK if isinstance(by_them, Withdraw) else ResponseState.REPLACED
     outdated = isinstance(response, Approve) and response.digest not in {"", question.digest}
-    return Standing.OUTDATED if outdated else Standing.FELL_OUT
+    return ResponseState.OUTDATED if outdated else ResponseState.FELL_OUT
 
 
 def _among(response: Response, counted: Sequence[Counted]) -> bool:

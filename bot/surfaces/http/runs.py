@@ -135,7 +135,7 @@ class Starts:
             # Validated before the key is stored, so that a refused request can be corrected and sent again.
             await self._plan(body, actor, receipt)
             # Random, so that the same key starts another run after it has expired.
-            kept = await self._store.memory.put_if_absent(
+            kept = await self._store.memory.set_if_absent(
                 receipt, json.dumps([str(uuid.uuid4()), _digest(body)]), IDEMPOTENCY_KEY_TTL_S
             )
         word, digest = json.loads(kept)

@@ -122,9 +122,9 @@ class Home:
         return AskedQuestion(card=question_card(run, question), link=link)
 
     async def _link(self, run_id: str, name: str) -> str | None:
-        copies = (await self._store.outbox.state(SURFACE, run_id)).copies
+        messages = (await self._store.outbox.state(SURFACE, run_id)).messages
         try:
-            return await self._links.to(Posted.decode(copies[name])) if name in copies else None
+            return await self._links.to(Posted.decode(messages[name])) if name in messages else None
         except ValueError:
             self._store.health.report_unreadable("copy", f"{name} of run {run_id}", "it names no message")
             return None

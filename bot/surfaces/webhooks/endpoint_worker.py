@@ -9,7 +9,7 @@ import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.feed import RECHECK_INTERVAL_S, Feed, Signal, outbox_topic
-from bot.core.ports import Outbox
+from bot.core.outbox import Outbox
 from bot.surfaces.webhooks.dispatcher import WebhookDispatcher
 
 log = structlog.get_logger(__name__)

@@ -200,7 +200,7 @@ class TeamsChat:
 
     async def is_adopted(self, question: Question, posted: Posted) -> bool:
         state = await self.store.outbox.state(SURFACE, question.run_id)
-        return posted.encode() in state.copies.values()
+        return posted.encode() in state.messages.values()
 
     async def shows_outcome(self, posted: Posted) -> bool:
         return "Approved" in self.teams.message(self.channel, posted.message_id).words

@@ -173,12 +173,12 @@ async def test_an_orphaned_opener_points_to_the_runs_thread(deployment: Deployme
         [orphan] = [
             each.posted
             for each in deployment.all_saying("Demo")
-            if each.posted.encode() not in state.copies.values()
+            if each.posted.encode() not in state.messages.values()
         ]
         await deployment.orphans.adopt(run.id, "", orphan)
         shown = await deployment.sees("posted twice")
     assert shown.posted == orphan
     assert shown.buttons == ()
     assert claim.run.place is not None
-    assert claim.run.place.ref in state.copies.values()
+    assert claim.run.place.ref in state.messages.values()
     assert Posted.decode(claim.run.place.ref) != orphan

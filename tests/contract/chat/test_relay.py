@@ -250,7 +250,7 @@ async def test_a_deleted_run_leaves_no_trace_on_any_surface(deployment: Deployme
         await is_asked(deployment, "U0ADA", "Withdrawn")
         await caught_up(deployment, question)
     await deployment.store.runs.delete(claim.run.id)
-    assert (await deployment.store.outbox.state(deployment.surface, claim.run.id)).copies == {}
+    assert (await deployment.store.outbox.state(deployment.surface, claim.run.id)).messages == {}
     assert claim.run.id not in await deployment.store.outbox.pending(
         deployment.surface, shard_of(claim.run.id)
     )

@@ -82,7 +82,7 @@ class OrphanReconciler:
             await self._store.outbox.adopt(self._surface, run_id, name, posted.encode())
 
     async def _recorded(self, run_id: str, posted: Posted) -> bool:
-        return posted.encode() in (await self._store.outbox.state(self._surface, run_id)).copies.values()
+        return posted.encode() in (await self._store.outbox.state(self._surface, run_id)).messages.values()
 
     async def show_outcome(self, run_id: str, question_id: str, posted: Posted) -> None:
         """Show a settled question's outcome in this message. Best effort; the next press retries."""
@@ -92,7 +92,7 @@ class OrphanReconciler:
         except NotFound:
             return
         if not question.open:
-            names = (await self._store.outbox.state(self._surface, run_id)).copies
+            names = (await self._store.outbox.state(self._surface, run_id)).messages
             await self._update(posted, await self._shown.message(run, question, names, posted))
 
     async def _update(self, posted: Posted, message: Message) -> None:

@@ -198,7 +198,7 @@ class ThreadPublisher:
 
     async def _recover(self, run: Run) -> None:
         shown = await self._recorder.recorded(run.id)
-        if PROGRESS not in shown.copies or int(shown.copies.get(DRAWN, 0)) >= shown.cursor:
+        if PROGRESS not in shown.messages or int(shown.messages.get(DRAWN, 0)) >= shown.cursor:
             return
         try:
             await self._recorder.record(run.id, shown.cursor)

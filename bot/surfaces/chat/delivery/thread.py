@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from bot.core.ports import Delivery, Outbox
+from bot.core.outbox import DeliveryState, Outbox
 from bot.core.run import Run
 from bot.surfaces.chat.failures import Rejected, ShutOut, Unrenderable
 from bot.surfaces.chat.message_keys import MOVED, Posted
@@ -33,7 +33,7 @@ class DeliveryRecorder:
         self._surface = surface
         self._owner = owner
 
-    async def recorded(self, run_id: str) -> Delivery:
+    async def recorded(self, run_id: str) -> DeliveryState:
         return await self._outbox.state(self._surface, run_id)
 
     async def record(self, run_id: str, cursor: int, messages: Mapping[str, str] | None = None) -> None:
@@ -45,13 +45,15 @@ class DeliveryRecorder:
 class RunMessages:
     """The messages of one run on a surface. Used by one task at a time."""
 
-    def __init__(self, platform: ChatPlatform, recorder: DeliveryRecorder, run: Run, shown: Delivery) -> None:
+    def __init__(
+        self, platform: ChatPlatform, recorder: DeliveryRecorder, run: Run, shown: DeliveryState
+    ) -> None:
         self._platform = platform
         self._recorder = recorder
         self.run = run
         self.cursor = shown.cursor
         #: What is recorded (`record`), by name: mostly where a message is.
-        self.messages = dict(shown.copies)
+        self.messages = dict(shown.messages)
         #: Names of orphaned messages that were adopted and are still to be reconciled.
         self.adopted = shown.adopted
 
@@ -161,7 +163,12 @@ class RunThread(RunMessages):
     """A run's thread, on the surface where the run lives."""
 
     def __init__(
-        self, platform: ChatPlatform, recorder: DeliveryRecorder, run: Run, place: ChatPlace, shown: Delivery
+        self,
+        platform: ChatPlatform,
+        recorder: DeliveryRecorder,
+        run: Run,
+        place: ChatPlace,
+        shown: DeliveryState,
     ) -> None:
         super().__init__(platform, recorder, run, shown)
         self.place = place

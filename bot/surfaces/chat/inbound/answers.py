@@ -89,7 +89,7 @@ class Answers:
         if await self._decides_unseen(question, actor, words):
             return (sentences.SHOW_ALL_FIRST,)
         shown = await self._store.outbox.state(self._surface, question.run_id)
-        digest = shown.copies.get(shown_digest(question.id), "")
+        digest = shown.messages.get(shown_digest(question.id), "")
         said = self._in_words(question, actor, words, key, digest)
         return refusal(await self.respond(question, said), question)
 
@@ -147,7 +147,7 @@ class Answers:
         if self._layout.is_complete(run, question):
             return False
         shown = await self._store.outbox.state(self._surface, run.id)
-        return asked_in_words(question.id) not in shown.copies
+        return asked_in_words(question.id) not in shown.messages
 
     async def respond(self, question: Question, said: Response) -> Ruling:
         """What the store makes of a response."""

@@ -108,7 +108,7 @@ class CatchUp:
     async def _open_round(self, alive: frozenset[str]) -> None:
         fresh = Round(id=uuid.uuid4().hex, by=self._presence.owner)
         kept = self._round(
-            await self._store.memory.put_if_absent(self._round_key, fresh.model_dump_json(), ROUND_TTL_S)
+            await self._store.memory.set_if_absent(self._round_key, fresh.model_dump_json(), ROUND_TTL_S)
         )
         if kept is None or (kept.id != fresh.id and kept.by not in alive):
             # The round of an earlier gap. Its position doesn't matter: more was written since, anywhere.
@@ -149,7 +149,7 @@ class CatchUp:
 
     async def _acquire(self) -> bool:
         mine = self._presence.owner
-        if await self._store.memory.put_if_absent(self._holder_key, mine, LEASE_S) != mine:
+        if await self._store.memory.set_if_absent(self._holder_key, mine, LEASE_S) != mine:
             return False
         await self._store.memory.remember(self._holder_key, mine, LEASE_S)
         return True
@@ -208,10 +208,10 @@ class CatchUp:
             lives_here = run.place.surface == self._surface
             if lives_here and run.place.tenant != tenant:
                 return []
-            copies = (await self._store.outbox.state(self._surface, run.id)).copies
-            refs = [ref for name, ref in copies.items() if name == MOVED or is_direct(name, question.id)]
+            messages = (await self._store.outbox.state(self._surface, run.id)).messages
+            refs = [ref for name, ref in messages.items() if name == MOVED or is_direct(name, question.id)]
             direct = [Posted.decode(ref) for ref in refs]
-            stays = lives_here and MOVED not in copies
+            stays = lives_here and MOVED not in messages
             here = [ChatPlace.decode(run.place, self._surface)] if stays else []
         except (NotFound, UnreadableRecord):
             return []

@@ -214,11 +214,11 @@ class CommandHandlers:
         paused = await self._store.runs.pause_reason(run.place.tenant) if run.place else None
         waits = await self._store.runs.waits([run])
         asked = await self._store.questions.list(run.id)
-        copies = (await self._store.outbox.state(self._platform.surface, run.id)).copies
+        messages = (await self._store.outbox.state(self._platform.surface, run.id)).messages
         note = "" if run.status.over else (await run_card(self._store, run)).note
         return Reply(
             say=private_messages.run_state(
-                run, asked, paused, self._platform, waits.get(run.id), untold_in(copies), note
+                run, asked, paused, self._platform, waits.get(run.id), untold_in(messages), note
             )
         )
 

@@ -107,7 +107,7 @@ class Replies:
         """Whether this is the first that a person wrote in the thread since one of these was asked."""
         here, at = f"{message.reply_to.channel}:{message.reply_to.thread}", f"{message.sent_at:.6f}"
         kept = [
-            await self._store.memory.put_if_absent(
+            await self._store.memory.set_if_absent(
                 f"{self._surface}:first:{question.id}:{here}", at, FIRST_REPLY_TTL_S
             )
             for _, question in asked
@@ -141,7 +141,7 @@ class Replies:
 
     async def _routed(self, key: str, question: Question) -> str:
         """The route of a message: to this question, unless it has gone to another one already."""
-        return await self._store.memory.put_if_absent(f"{key}:question", _route(question), ROUTE_TTL_S)
+        return await self._store.memory.set_if_absent(f"{key}:question", _route(question), ROUTE_TTL_S)
 
     async def _ask_which(
         self, message: IncomingMessage, words: str, asked: list[Asked], actor: Actor

@@ -10,7 +10,7 @@ them is handled.
 | any other mention in a thread of ours | `message`: it may be an answer |
 | any other mention | `mention`: help |
 | a reply in a thread of ours | `message` |
-| on a platform that delivers each message once | `only`, by the same rules |
+| on a platform that delivers each message once | `message_or_mention`, by the same rules |
 | by the app itself, with buttons | `orphan`: it is adopted unless it is recorded |
 """
 
@@ -61,7 +61,7 @@ class MessageRouter:
             return SILENT
         return await self._command(message, None if message.addressed else HELP)
 
-    async def only(self, message: IncomingMessage) -> Reply:
+    async def message_or_mention(self, message: IncomingMessage) -> Reply:
         """A message of a platform that delivers each one once, whether or not it mentions the app.
 
         Where everything is said to the app (`direct`), a misspelt command may as well be an answer.

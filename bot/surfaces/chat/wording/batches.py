@@ -143,6 +143,6 @@ def _audience(waiting: Sequence[QuestionCard]) -> Audience | None:
 
 def _who(waiting: Sequence[QuestionCard]) -> list[Block]:
     """Who may decide; the rule of each policy once."""
-    line = SmallPrint(((*question_messages.deciders(waiting[0]), " can answer, with the buttons."),))
+    line = SmallPrint(((*question_messages.mention_deciders(waiting[0]), " can answer, with the buttons."),))
     rules = {policies.rule(each.policy): None for each in waiting if policies.applies(each.policy)}
     return [*([Paragraph(joined(list(rules)))] if rules else []), line]

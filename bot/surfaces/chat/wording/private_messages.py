@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from bot.core import ids
 from bot.core.crew import Crew, CrewProblem
 from bot.core.fields import Field
-from bot.core.policy import ANYONE, Policy
 from bot.core.question import Question
 from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
@@ -229,14 +228,7 @@ def over(run: Run) -> Message:
 
 def not_yours_to_cancel(run: Run) -> Message:
     """The answer to who may not."""
-    return said(*named(run), " isn't yours to cancel. Ask ", *deciders(run.cancellers), ".")
-
-
-def deciders(policy: Policy) -> Line:
-    """Who may decide."""
-    if ANYONE in policy.deciders and not policy.who:
-        return ("anyone here",)
-    return policies.who(policy)
+    return said(*named(run), " isn't yours to cancel. Ask ", *policies.who(run.cancellers), ".")
 
 
 def run_line(run: Run, surface: str, wait: Wait | None = None) -> Line:
@@ -266,7 +258,7 @@ def run_state(
         lines.append(("• ", _text(wait.message)))
     for question in (each for each in asked if each.open):
         prompt = Untrusted(question.prompt, PROMPT_UNITS)
-        lines.append(("• waits for ", *deciders(question.policy), ": ", prompt))
+        lines.append(("• waits for ", *policies.who(question.policy), ": ", prompt))
         lines += [("    ", *each) for each in policies.progress_lines(question_card(run, question))]
         if why := untold.get(question.id):
             lines.append(("  ⚠️ None of them could be told (", _text(why), "). It is tried again."))

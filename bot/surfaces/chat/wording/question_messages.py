@@ -116,7 +116,7 @@ def showing(card: QuestionCard, limits: Limits, label: str, name: str) -> Button
 def elsewhere(card: QuestionCard, limits: Limits) -> Message:
     """The question for somebody who may not answer it, while others were asked directly."""
     where = fit(card, limits)
-    who = SmallPrint(((*deciders(card), " can answer, and was asked in a direct message."),))
+    who = SmallPrint(((*mention_deciders(card), " can answer, and was asked in a direct message."),))
     partial = [] if where is Fit.MESSAGE else [SmallPrint((("This is only the beginning.",),))]
     shown = (*body(card, where, limits), *partial, *edits(card, limits), *policies.progress_blocks(card))
     return Message(_summary(card), (Paragraph(headline(card)), *shown, who))
@@ -193,11 +193,11 @@ def edits(card: QuestionCard, limits: Limits) -> list[Block]:
 def _who(card: QuestionCard) -> list[Block]:
     """Who may decide, by what rule, and how."""
     how = "with the buttons or by a reply here." if card.words_count else "with the buttons, not in words."
-    line = SmallPrint(((*deciders(card), f" can answer, {how}"),))
+    line = SmallPrint(((*mention_deciders(card), f" can answer, {how}"),))
     return [Paragraph(policies.rule(card.policy)), line] if policies.applies(card.policy) else [line]
 
 
-def deciders(card: QuestionCard) -> Line:
+def mention_deciders(card: QuestionCard) -> Line:
     """Who may answer: mentioned, so that they are told."""
     if card.anyone:
         return ("Anyone here",)
@@ -263,7 +263,7 @@ def reminder(card: QuestionCard, link: str | None) -> Message:
     """One mention in the thread, with a link to the question, and who is still needed."""
     about = Link("this question", link) if link else "the question above"
     until = (" It waits until ", Time(card.deadline_at), ".") if card.deadline_at is not None else ()
-    notice = (*deciders(card), ": ", about, " is still open.", *until)
+    notice = (*mention_deciders(card), ": ", about, " is still open.", *until)
     summary = (*notice, " “", Untrusted(card.prompt, 300, lines=True), "”")
     return Message(summary, (Notice(notice), *policies.progress_blocks(card), Quote(short(card.prompt, 300))))
 
@@ -291,7 +291,7 @@ def in_words(card: QuestionCard, limits: Limits) -> Message:
     return Message(
         (
             *headline(card), f"\n\n{THE_CREW_WRITES} ", asked, "\n\n", Bold(IN_FILE_ALONE), "\n\n",
-            *deciders(card), ": ", *how, " answer in words.",
+            *mention_deciders(card), ": ", *how, " answer in words.",
         )
     )  # fmt: skip
 

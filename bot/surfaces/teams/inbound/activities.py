@@ -91,7 +91,8 @@ class Activities:
             case "message" if card_data.is_ours(activity.value):
                 return await self._pressed_message(payload, activity)
             case "message":
-                return await self._event(payload, activity, self._engine.router.only(activity.incoming()))
+                work = self._engine.router.message_or_mention(activity.incoming())
+                return await self._event(payload, activity, work)
             case "invoke":
                 return await self._invoke(payload, activity)
             case "installationUpdate":

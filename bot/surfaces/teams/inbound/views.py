@@ -51,7 +51,7 @@ class QuestionViews:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return None
-        names = (await self._store.outbox.state(SURFACE, run.id)).copies
+        names = (await self._store.outbox.state(SURFACE, run.id)).messages
         sharing = questions_at(names, posted) if posted is not None else set()
         asked = await self._store.questions.list(run.id) if len(sharing) > 1 else [question]
         decides = any(can_decide(actor, each.policy) for each in asked if each.id in sharing | {question.id})

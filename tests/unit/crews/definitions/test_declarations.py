@@ -19,9 +19,9 @@ from crews.definitions.approval import Approval
 from crews.definitions.decorator import declared_by
 from crews.definitions.definition import (
     CrewFile,
+    DeadlineEntry,
     InputEntry,
     Limits,
-    Patience,
     QuestionsEntry,
     Review,
     ToolEntry,
@@ -64,7 +64,9 @@ def test_everything_that_crew_yaml_has_can_be_declared_with_types() -> None:
     assert declared.limits == Limits.model_validate({"time": "10m", "model_calls": 50, "runs": 2})
     assert declared.policies["pay"].not_ == ["key:erp"]
     assert declared.tools["notify"].approval == Approval()
-    assert declared.questions.review == Patience.model_validate({"deadline": "2h", "on_deadline": "reject"})
+    assert declared.questions.review == DeadlineEntry.model_validate(
+        {"deadline": "2h", "on_deadline": "reject"}
+    )
     # The factory keeps its type.
     assert_type(refunds({}), str)
 
@@ -101,7 +103,7 @@ def test_a_key_that_does_not_exist_is_no_argument() -> None:
     ("spec", "model"),
     [
         (declarations.InputSpec, InputEntry),
-        (declarations.PatienceSpec, Patience),
+        (declarations.DeadlineSpec, DeadlineEntry),
         (declarations.QuestionsSpec, QuestionsEntry),
         (declarations.LimitsSpec, Limits),
         (declarations.ReviewSpec, Review),

@@ -1,0 +1,58 @@
+"""The outbox: what surfaces have still to show of runs, and what they have shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pydantic import Field
+
+from bot.core.value import Value
+
+
+class DeliveryState(Value):
+    """How far a run has been shown on a surface."""
+
+    #: `seq` of the newest event that was shown.
+    cursor: int = 0
+    #: Where each message was posted: name -> the surface's reference.
+    messages: dict[str, str] = Field(default_factory=dict)
+    #: Names of adopted messages that were not updated yet.
+    adopted: frozenset[str] = frozenset()
+
+
+class Outbox(Protocol):
+    """What surfaces have still to show. A shard is leased to one process, which keeps each run's order."""
+
+    @property
+    def shards(self) -> int: ...
+
+    async def lease_shard(
+        self, surface: str, shard: int, owner: str, lease: float, *, relay: bool = False
+    ) -> bool:
+        """Take or renew a shard; False while another process holds it.
+
+        `relay`: for the next week, runs that live on other surfaces are pending here after each question
+        event, too.
+        """
+
+    async def release_shard(self, surface: str, shard: int, owner: str) -> None: ...
+
+    async def pending(self, surface: str, shard: int, limit: int = 100) -> list[str]:
+        """The ids of runs with events to show now, the longest waiting first."""
+
+    async def state(self, surface: str, run_id: str) -> DeliveryState: ...
+
+    async def mark_delivered(
+        self, surface: str, owner: str, run_id: str, cursor: int, messages: Mapping[str, str] | None = None
+    ) -> bool:
+        """Record what was shown; False if another process holds the shard by now (then stop)."""
+
+    async def postpone(self, surface: str, run_id: str, seconds: float) -> None:
+        """Keep this run out of `pending` for a while. No wake-up follows when that ends."""
+
+    async def adopt(self, surface: str, run_id: str, name: str, ref: str) -> None:
+        """Record an orphaned message, unless one of that name is recorded.
+
+        The run is pending then until `mark_delivered` records that name.
+        """
