@@ -99,11 +99,6 @@ class UnexpectedParts(ValueError):  # noqa: N818 - what it says, as its kin in c
 Response = Annotated[Approve | Reject | Choose | Reply | Submit | Withdraw, Field(discriminator="action")]
 _ADAPTER: TypeAdapter[Response] = TypeAdapter(Response)
 
-Sendable = Literal[
-    Action.APPROVE, Action.REJECT, Action.CHOOSE, Action.RESPOND, Action.SUBMIT, Action.WITHDRAW
-]
-"""The actions that people can send; the other actions are outcomes only."""
-
 
 def make_response(  # noqa: PLR0913 - the parts of all kinds of responses
     action: Action,

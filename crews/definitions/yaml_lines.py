@@ -16,8 +16,6 @@ Location = tuple[str | int, ...]
 
 MAX_FILE_BYTES = 512 * 1024
 """Of one file. Texts of crews are pages, not books."""
-MAX_MESSAGE_LENGTH = 400
-"""Characters. Messages repeat what is in the file."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
-from bot.surfaces.slack.inbound.payloads import Said, incoming
+from bot.surfaces.slack.inbound.event_payloads import MessageEvent, incoming
 from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.surface import SlackLayout
 from bot.surfaces.slack.webapi.api import open_api
@@ -69,7 +69,7 @@ async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies,
 
 def message(words: str = "blue") -> IncomingMessage:
     """A reply that was written in a moment, so that it is later than whatever is asked here."""
-    said = Said(
+    said = MessageEvent(
         type="message",
         channel=GENERAL,
         ts=f"{time.time() + 60:.6f}",

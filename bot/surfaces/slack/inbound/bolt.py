@@ -22,7 +22,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.core.text import valid, valid_json
 from bot.metrics import Metrics
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.slack.inbound.payloads import BlockAction, Command, Event, Payload, Submission
+from bot.surfaces.slack.inbound.event_payloads import Event
+from bot.surfaces.slack.inbound.payloads import BlockAction, Command, Payload, Submission
 from bot.surfaces.slack.webapi.installed import Installed
 
 log = structlog.get_logger(__name__)

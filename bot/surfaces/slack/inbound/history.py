@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.interactions import IncomingMessage
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.slack.inbound.payloads import Said, incoming
+from bot.surfaces.slack.inbound.event_payloads import MessageEvent, incoming
 from bot.surfaces.slack.webapi.installed import Installed
 
 log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ class SlackThreadHistory:
     def _messages(self, place: ChatPlace, messages: Sequence[Mapping[str, Any]]) -> Iterable[IncomingMessage]:
         for message in messages:
             try:
-                said = Said.model_validate({**message, "channel": place.channel, "type": "message"})
+                said = MessageEvent.model_validate({**message, "channel": place.channel, "type": "message"})
             except ValidationError as error:
                 log.warning("a message has not Slack's shape", problems=error.error_count())
                 continue

@@ -23,15 +23,8 @@ from bot.surfaces.chat.wording import sentences
 from bot.surfaces.chat.wording.question_forms import WHOLE_FORM
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.inbound import words
-from bot.surfaces.slack.inbound.payloads import (
-    BlockAction,
-    Changed,
-    Command,
-    Event,
-    Opened,
-    Revoked,
-    Submission,
-)
+from bot.surfaces.slack.inbound.event_payloads import AppHomeOpened, Event, TokensRevoked, UserChanged
+from bot.surfaces.slack.inbound.payloads import BlockAction, Command, Submission
 from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.renderer import render_form, render_message
 from bot.surfaces.slack.webapi.installed import Installed
@@ -141,11 +134,11 @@ class Listeners:
 
     async def home_opened(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         event = Event.model_validate(body)
-        opened = Opened.model_validate(event.event)
+        opened = AppHomeOpened.model_validate(event.event)
         request = InboundRequest(event.key, ReplyTarget(event.team, opened.user), body)
         return await self._event(request, self._open_home(event.team, opened), ack)
 
-    async def _open_home(self, team: str, opened: Opened) -> Reply:
+    async def _open_home(self, team: str, opened: AppHomeOpened) -> Reply:
         if opened.tab != "home":
             return SILENT
         actor = await self.engine.people.actor(opened.user, team)
@@ -154,7 +147,7 @@ class Listeners:
     async def tokens_revoked(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         event = Event.model_validate(body)
         # Tokens of single people are none of ours.
-        ours = bool(Revoked.model_validate(event.event).tokens.bot)
+        ours = bool(TokensRevoked.model_validate(event.event).tokens.bot)
         work = self._pause(event.team, sentences.ACCESS_REVOKED) if ours else _nothing()
         return await self._event(_of_nobody(event, body), work, ack)
 
@@ -169,7 +162,7 @@ class Listeners:
 
     async def user_change(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         event = Event.model_validate(body)
-        changed = Changed.model_validate(event.event)
+        changed = UserChanged.model_validate(event.event)
         return await self._event(_of_nobody(event, body), self._forget(changed.user.id), ack)
 
     async def _forget(self, user: str) -> Reply:
