@@ -125,7 +125,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             store,
             metrics,
             surfaces=lambda: {name: chat.status().up for name, chat in chats.items()},
-            delivering=partial(count_delivering, store.memory) if settings.delivers else None,
+            delivering=partial(count_delivering, store.key_values) if settings.delivers else None,
         )
         routes = [
             *probes.routes(),

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from bot.core.feed import Feed
-from bot.core.ports import Memory, Store
+from bot.core.ports import KeyValueStore, Store
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
@@ -32,7 +32,7 @@ async def delivering(
     slow to load.
     """
     async with AsyncExitStack() as stack:
-        presence = Presence(ALL, store.memory, uuid.uuid4().hex, "delivery")
+        presence = Presence(ALL, store.key_values, uuid.uuid4().hex, "delivery")
         await stack.enter_async_context(presence.announced())
         if settings.webhooks or settings.webhook_urls:
             await stack.enter_async_context(open_webhooks(settings, store, feed, metrics))
@@ -49,6 +49,6 @@ async def delivering(
         yield
 
 
-async def count_delivering(memory: Memory) -> int:
+async def count_delivering(key_values: KeyValueStore) -> int:
     """How many processes deliver for this store, on all machines. Raises StoreUnavailable."""
-    return await count_present(ALL, memory, "delivery")
+    return await count_present(ALL, key_values, "delivery")

@@ -158,8 +158,8 @@ async def _delivery(settings: Settings) -> list[Finding]:
     if not settings.delivers:
         return []
     async with open_configured(settings) as store:
-        processes = await count_delivering(store.memory)
-        receives = any([await count_present(each, store.memory, "web") for each in CHATS])
+        processes = await count_delivering(store.key_values)
+        receives = any([await count_present(each, store.key_values, "web") for each in CHATS])
     if processes:
         words = f"{processes} process{'es' if processes > 1 else ''} send to chat platforms and webhooks"
         return [Finding(subject="Delivery", state="ok", words=words)]

@@ -27,7 +27,7 @@ async def _with_store(settings: Settings, action: str, named: Sequence[str], *, 
     if action == "end" and bool(named) == everybody:
         raise SettingsError("sessions end: name people or sessions, or give --all.")
     async with open_configured(settings) as store:
-        found = await sessions.open_sessions(store.memory)
+        found = await sessions.open_sessions(store.key_values)
         if action == "list":
             _list(found)
             return 0
@@ -60,7 +60,7 @@ async def _end(store: RedisStore, found: Sequence[Session], named: Sequence[str]
         chosen += matching
     ending = {each.id for each in chosen}
     for session_id in ending:
-        await sessions.end_session(store.memory, session_id)
+        await sessions.end_session(store.key_values, session_id)
     tell(f"{many(len(ending), 'session')} ended.")
     return 0
 

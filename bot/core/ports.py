@@ -210,20 +210,20 @@ class Clock(Protocol):
     async def now(self) -> int: ...
 
 
-class Memory(Protocol):
+class KeyValueStore(Protocol):
     """Small values that all processes share and that survive restarts."""
 
     async def once(self, key: str, ttl: float = 7 * 24 * 3600) -> bool:
         """True for the first caller with this key."""
 
-    async def remember(self, key: str, value: str, ttl: float) -> None: ...
+    async def set(self, key: str, value: str, ttl: float) -> None: ...
 
     async def set_if_absent(self, key: str, value: str, ttl: float) -> str:
-        """Remember a value unless there is one; returns the remembered value: the first write wins."""
+        """Set a value unless there is one; returns the value that is there: the first write wins."""
 
-    async def recall(self, key: str) -> str | None: ...
+    async def get(self, key: str) -> str | None: ...
 
-    async def forget(self, key: str) -> None: ...
+    async def delete(self, key: str) -> None: ...
 
     async def save_pending(self, kind: str, key: str, value: str) -> None:
         """Keep work to be done until it is removed; no failover loses it."""
@@ -264,7 +264,7 @@ class Store:
     files: Files
     clock: Clock
     outbox: Outbox
-    memory: Memory
+    key_values: KeyValueStore
     inbox: Inbox
     api_keys: ApiKeys
     webhooks: Webhooks

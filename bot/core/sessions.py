@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from bot.core.access import ApiKey, Scope, digest
 from bot.core.actor import Actor, Membership
-from bot.core.ports import Memory
+from bot.core.ports import KeyValueStore
 from bot.core.value import Strict
 
 SESSION_TTL_S = 12 * 3600.0
@@ -65,34 +65,34 @@ class SessionAuthenticator(Protocol):
 
 
 async def open_session(
-    memory: Memory, actor: Actor, scopes: tuple[Scope, ...], key: str = "", *, local: bool = False
+    key_values: KeyValueStore, actor: Actor, scopes: tuple[Scope, ...], key: str = "", *, local: bool = False
 ) -> str:
     """Open a session; returns its token. Raises StoreUnavailable."""
     token = secrets.token_urlsafe(32)
     session = Session(
         id=digest(token), actor=actor, scopes=scopes, key=key, local=local, opened_at=time.time()
     )
-    await open_sessions(memory)  # removes expired sessions
-    await memory.save_pending(SESSIONS_SHELF, session.id, session.model_dump_json())
-    await memory.remember(_session(session.id), session.model_dump_json(), SESSION_TTL_S)
+    await open_sessions(key_values)  # removes expired sessions
+    await key_values.save_pending(SESSIONS_SHELF, session.id, session.model_dump_json())
+    await key_values.set(_session(session.id), session.model_dump_json(), SESSION_TTL_S)
     return token
 
 
-async def find_session(memory: Memory, session_id: str) -> Session | None:
+async def find_session(key_values: KeyValueStore, session_id: str) -> Session | None:
     """The open session with this token digest; None if there is none, or if it can't be read.
 
     Raises StoreUnavailable.
     """
-    return _read(await memory.recall(_session(session_id)))
+    return _read(await key_values.get(_session(session_id)))
 
 
-async def open_sessions(memory: Memory) -> list[Session]:
+async def open_sessions(key_values: KeyValueStore) -> list[Session]:
     """All open sessions, newest first. Raises StoreUnavailable."""
     found: list[Session] = []
-    for session_id in await memory.pending(SESSIONS_SHELF):
-        kept = await memory.recall(_session(session_id))
+    for session_id in await key_values.pending(SESSIONS_SHELF):
+        kept = await key_values.get(_session(session_id))
         if kept is None:
-            await memory.remove_pending(SESSIONS_SHELF, session_id)
+            await key_values.remove_pending(SESSIONS_SHELF, session_id)
         elif (session := _read(kept)) is not None:
             found.append(session)
     return sorted(found, key=lambda each: each.opened_at, reverse=True)
@@ -106,10 +106,10 @@ def _read(kept: str | None) -> Session | None:
         return None
 
 
-async def end_session(memory: Memory, session_id: str) -> None:
+async def end_session(key_values: KeyValueStore, session_id: str) -> None:
     """End the session with this token digest. Raises StoreUnavailable."""
-    await memory.forget(_session(session_id))
-    await memory.remove_pending(SESSIONS_SHELF, session_id)
+    await key_values.delete(_session(session_id))
+    await key_values.remove_pending(SESSIONS_SHELF, session_id)
 
 
 class Link(NamedTuple):
@@ -120,34 +120,34 @@ class Link(NamedTuple):
     seconds: float
 
 
-async def offer_link(memory: Memory, person: Actor, secret: str) -> Link:
+async def offer_link(key_values: KeyValueStore, person: Actor, secret: str) -> Link:
     """Create a token that signs this person in once; until it is used, the same token is returned.
 
     The token is derived from `secret`, which is not in the store, so that read access to the store is not
     enough to use the link. Raises StoreUnavailable.
     """
     fresh = f"{secrets.token_hex(16)} {time.time() + LINK_TTL_S:.0f}"
-    kept = await memory.set_if_absent(_offered(person.principal), fresh, LINK_TTL_S)
+    kept = await key_values.set_if_absent(_offered(person.principal), fresh, LINK_TTL_S)
     until = float(kept.partition(" ")[2])
     token = hmac.new(secret.encode(), f"{person.principal} {kept}".encode(), hashlib.sha256).hexdigest()
     seconds = max(1.0, until - time.time())
-    await memory.remember(_link(token), person.model_dump_json(), seconds)
+    await key_values.set(_link(token), person.model_dump_json(), seconds)
     return Link(token, seconds)
 
 
-async def link_works(memory: Memory, token: str) -> bool:
+async def link_works(key_values: KeyValueStore, token: str) -> bool:
     """Whether a link is still valid. Raises StoreUnavailable."""
-    return await memory.recall(_link(token)) is not None
+    return await key_values.get(_link(token)) is not None
 
 
-async def use_link(memory: Memory, token: str) -> Actor | None:
+async def use_link(key_values: KeyValueStore, token: str) -> Actor | None:
     """Use a link; returns the person, or None if it has expired or was used. Raises StoreUnavailable."""
-    kept = await memory.recall(_link(token))
-    if kept is None or not await memory.once(f"{_link(token)}:used", 2 * LINK_TTL_S):
+    kept = await key_values.get(_link(token))
+    if kept is None or not await key_values.once(f"{_link(token)}:used", 2 * LINK_TTL_S):
         return None
     person = Actor.model_validate_json(kept)
-    await memory.forget(_link(token))
-    await memory.forget(_offered(person.principal))
+    await key_values.delete(_link(token))
+    await key_values.delete(_offered(person.principal))
     return person
 
 

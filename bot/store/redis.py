@@ -18,7 +18,7 @@ from bot.store.health import RedisHealth
 from bot.store.inbox import RedisInbox
 from bot.store.journal import RedisJournal
 from bot.store.journal_cipher import JournalCipher
-from bot.store.memory import RedisMemory
+from bot.store.key_values import RedisKeyValues
 from bot.store.outbox import RedisOutbox
 from bot.store.questions import RedisQuestions
 from bot.store.queue import RedisQueue
@@ -54,7 +54,7 @@ def compose(
         files=RedisFiles(connection, cipher),
         clock=RedisClock(connection, ages),
         outbox=RedisOutbox(connection),
-        memory=RedisMemory(connection),
+        key_values=RedisKeyValues(connection),
         inbox=RedisInbox(connection),
         api_keys=RedisApiKeys(connection),
         webhooks=RedisWebhooks(connection),

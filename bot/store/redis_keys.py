@@ -218,7 +218,7 @@ def wanted_groups() -> str:
     return f"{DIRECTORY}:wanted"
 
 
-def memory(key: str) -> str:
+def key_value(key: str) -> str:
     """A remembered value; belongs to no shard."""
     return f"{PREFIX}:memory:{key}"
 

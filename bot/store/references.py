@@ -23,7 +23,7 @@ class References:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def note_memory(self, key: str, value: str = "") -> None:
+    async def note_key_value(self, key: str, value: str = "") -> None:
         """Record the runs that a remembered value mentions."""
         await self._note(("memory", key), key, value)
 
@@ -43,14 +43,14 @@ class References:
                 if kind != "memory":
                     kept.hget(redis_keys.pending(where[0]), where[1])
                 else:
-                    kept.get(redis_keys.memory(where[0]))
+                    kept.get(redis_keys.key_value(where[0]))
         stored = zip(noted, kept.results, strict=True)
         speaking = [where for where, value in stored if run_id in where[-1] or run_id in (value or "")]
         for kind, *where in speaking:
             if kind != "memory":
                 await self._connection.do(self._connection.redis.hdel(redis_keys.pending(where[0]), where[1]))
             else:
-                await self._connection.do(self._connection.redis.delete(redis_keys.memory(where[0])))
+                await self._connection.do(self._connection.redis.delete(redis_keys.key_value(where[0])))
 
     async def _note(self, where: Where, *texts: str) -> None:
         mentioned = sorted({found for text in texts for found in _ID.findall(text)})

@@ -99,12 +99,12 @@ async def test_after_the_death_of_a_primary_its_replica_goes_on_with_every_answe
     question = await store.questions.ask(claim, approval(claim))
     shelf = next(name for name in "abcdefgh" if nodes.owner(redis_keys.pending(name)) is nodes.primaries[0])
     assert (await store.questions.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
-    await store.memory.save_pending(shelf, "press", "to be worked on")
+    await store.key_values.save_pending(shelf, "press", "to be worked on")
     nodes.primaries[0].kill()
     assert await told(store, elsewhere.run.id) == ["run_started"]
     events = await sooner_or_later(lambda: told(store, claim.run.id))
     assert events[-1] == "human_input_completed"
-    assert await store.memory.pending(shelf) == {"press": "to be worked on"}
+    assert await store.key_values.pending(shelf) == {"press": "to be worked on"}
     another = await store.questions.ask(claim, approval(claim, "another"))
     assert another.open
 
@@ -165,8 +165,8 @@ async def test_a_run_is_tried_again_and_deleted_wherever_its_traces_are(
         servers = [stack.enter_context(node.asked()) for node in nodes.primaries]
         claim = await eventful(store, *servers)
         for number in range(9):
-            await store.memory.remember(f"noted {number}", claim.run.id, 60)
-            await store.memory.save_pending(f"todo {number}", "press", claim.run.id)
+            await store.key_values.set(f"noted {number}", claim.run.id, 60)
+            await store.key_values.save_pending(f"todo {number}", "press", claim.run.id)
         await store.queue.finish(claim, error=RunError(code="quarantined", message="Three workers died."))
         assert await asyncio.to_thread(main, ["runs", "retry", claim.run.id[:8]]) == 0
         [again] = [run for run in await store.runs.at(PLACE) if run.retry_of == claim.run.id]

@@ -138,18 +138,18 @@ async def test_what_stands_in_a_list_and_is_gone_holds_up_nothing(
 
 @pytest.mark.parametrize("bad", BAD)
 async def test_other_sessions_go_on(bad: str, store: RedisStore, server: redis.Redis) -> None:
-    token = await sessions.open_session(store.memory, ADA, (Scope.READ,))
-    [session] = await sessions.open_sessions(store.memory)
-    other = digest(await sessions.open_session(store.memory, ADA, (Scope.READ,)))
+    token = await sessions.open_session(store.key_values, ADA, (Scope.READ,))
+    [session] = await sessions.open_sessions(store.key_values)
+    other = digest(await sessions.open_session(store.key_values, ADA, (Scope.READ,)))
     for text in (
         bad,
         session.model_copy(update={"id": other}).model_dump_json()[:-1] + ', "only": "reading"}',
     ):
-        server.set(redis_keys.memory(f"session:{other}"), text)
-        assert await sessions.open_sessions(store.memory) == [session]
-        assert await sessions.find_session(store.memory, digest(token)) == session
-        assert await sessions.find_session(store.memory, other) is None
-        assert other in await store.memory.pending(sessions.SESSIONS_SHELF)
+        server.set(redis_keys.key_value(f"session:{other}"), text)
+        assert await sessions.open_sessions(store.key_values) == [session]
+        assert await sessions.find_session(store.key_values, digest(token)) == session
+        assert await sessions.find_session(store.key_values, other) is None
+        assert other in await store.key_values.pending(sessions.SESSIONS_SHELF)
 
 
 async def test_copies_and_places_of_another_form_are_read_as_they_are(

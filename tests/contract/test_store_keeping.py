@@ -65,12 +65,12 @@ async def eventful(store: RedisStore, *servers: redis.Redis) -> Claim:
     await store.webhooks.ack_event(CRM, "web", run_id, 1, failure="410")
     await store.webhooks.nack_event(CRM, "web", run_id, tries=1, why="503", seconds=60)
     await store.webhooks.resend(CRM, run_id, [1])
-    await store.memory.remember("noted", f"{run_id} and more", 60)
-    await store.memory.once(f"told:{run_id}")
-    await store.memory.save_pending("todo", "press", json.dumps({"run": run_id}))
-    await store.memory.save_pending("another", run_id, "{}")
-    await store.memory.set_if_absent(f"kept:{run_id}", "x", 60)
-    await store.memory.set_if_absent("kept", f"of {run_id}", 60)
+    await store.key_values.set("noted", f"{run_id} and more", 60)
+    await store.key_values.once(f"told:{run_id}")
+    await store.key_values.save_pending("todo", "press", json.dumps({"run": run_id}))
+    await store.key_values.save_pending("another", run_id, "{}")
+    await store.key_values.set_if_absent(f"kept:{run_id}", "x", 60)
+    await store.key_values.set_if_absent("kept", f"of {run_id}", 60)
     assert run_id in traces(run_id, *servers)
     return claim
 
@@ -109,7 +109,7 @@ async def test_a_deletion_names_the_keys_of_its_run(store: RedisStore, server: r
     others = [await claimed(store) for _ in range(20)]
     for other in others:
         await store.questions.ask(other, approval(other))
-        await store.memory.remember(f"of {other.run.id}", other.run.id, 60)
+        await store.key_values.set(f"of {other.run.id}", other.run.id, 60)
     await store.runs.cancel(claim.run.id, ADA)
     server.config_resetstat()
     await store.runs.delete(claim.run.id)
@@ -124,11 +124,11 @@ async def test_a_deletion_names_the_keys_of_its_run(store: RedisStore, server: r
 
 async def test_what_is_remembered_of_another_run_by_now_stays(store: RedisStore) -> None:
     first, second = await claimed(store), await claimed(store)
-    await store.memory.remember("newest", first.run.id, 60)
-    await store.memory.remember("newest", second.run.id, 60)
+    await store.key_values.set("newest", first.run.id, 60)
+    await store.key_values.set("newest", second.run.id, 60)
     await store.queue.finish(first, result="done")
     await store.runs.delete(first.run.id)
-    assert await store.memory.recall("newest") == second.run.id
+    assert await store.key_values.get("newest") == second.run.id
 
 
 @pytest.mark.parametrize("how", ["deleted", "forgotten"])

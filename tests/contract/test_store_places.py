@@ -36,9 +36,9 @@ async def test_a_forgotten_run_leaves_its_places(store_url: str, server: redis.R
 
 
 async def test_what_is_shelved_stays_there_until_it_is_taken_off(store: RedisStore) -> None:
-    await store.memory.save_pending("deliveries", "a", "first")
-    await store.memory.save_pending("deliveries", "a", "second")
-    await store.memory.save_pending("deliveries", "b", "other")
-    await store.memory.remove_pending("deliveries", "b")
-    assert await store.memory.pending("deliveries") == {"a": "second"}
-    assert await store.memory.pending("elsewhere") == {}
+    await store.key_values.save_pending("deliveries", "a", "first")
+    await store.key_values.save_pending("deliveries", "a", "second")
+    await store.key_values.save_pending("deliveries", "b", "other")
+    await store.key_values.remove_pending("deliveries", "b")
+    assert await store.key_values.pending("deliveries") == {"a": "second"}
+    assert await store.key_values.pending("elsewhere") == {}

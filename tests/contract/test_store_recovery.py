@@ -112,10 +112,10 @@ async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
         assert (await store.runs.cancel(waiting.id, ADA)).status is RunStatus.CANCELLED
         assert (await store.runs.bind_place(held.id, PLACE)).place == PLACE
         assert await store.outbox.mark_delivered("slack", "web", answered.run.id, 3)
-        assert await store.memory.once("press 1")
-        assert not await store.memory.once("press 1")
-        await store.memory.remember("profile", "Ada", 60)
-        await store.memory.save_pending("shelf", "delivery", "{}")
+        assert await store.key_values.once("press 1")
+        assert not await store.key_values.once("press 1")
+        await store.key_values.set("profile", "Ada", 60)
+        await store.key_values.save_pending("shelf", "delivery", "{}")
         assert await store.clock.tick(LOST) == 1
         assert (await store.runs.get(expiring.run.id)).status is RunStatus.RUNNING
         taken = await store.queue.claim("w2", [DEMO.name], 5, LEASE)
@@ -208,5 +208,5 @@ async def test_a_flushed_script_cache_loses_nothing_on_the_way_of_an_answer(
     server.script_flush()
     assert (await store.questions.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
     server.script_flush()
-    assert await store.memory.once("after a flush")
+    assert await store.key_values.once("after a flush")
     assert (await store.runs.cancel(claim.run.id, ADA)).status is RunStatus.CANCELLED

@@ -61,7 +61,7 @@ async def test_an_answer_that_no_replica_has_is_not_confirmed(store: RedisStore,
     servers.replica.freeze()
     shown = store.outbox.pending("slack", shard_of(claim.run.id))
     intended = store.journal.write(claim, [("1/tool/mail/0?", "{}")])
-    kept = store.memory.save_pending("todo", "press", "to be worked on")
+    kept = store.key_values.save_pending("todo", "press", "to be worked on")
     confirmed = [settled(store, question), store.runs.start(new_run("one")), shown, intended, kept]
     for outcome in await asyncio.gather(*confirmed, return_exceptions=True):
         assert isinstance(outcome, StoreUnavailable)

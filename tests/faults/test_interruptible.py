@@ -40,11 +40,11 @@ async def test_a_cancelled_task_ends_wherever_it_was(
 @pytest.mark.parametrize("kind", ["redis_url", "redis_cluster"])
 async def test_the_connection_is_of_use_afterwards(kind: str, request: pytest.FixtureRequest) -> None:
     async with open_store(request.getfixturevalue(kind)) as store:
-        await store.memory.remember("word", "kept", ttl=60)
+        await store.key_values.set("word", "kept", ttl=60)
         for steps in range(30):
             task = asyncio.create_task(store.clock.now())
             for _ in range(steps):
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            assert await store.memory.recall("word") == "kept"
+            assert await store.key_values.get("word") == "kept"

@@ -278,8 +278,8 @@ async def test_what_it_kept_is_there_after_a_restart(tmp_path: Path) -> None:
             Server.start(env=WEB_ONLY, folder=tmp_path) as server,
             open_store(server.store_url) as store,
         ):
-            assert await store.memory.recall("kept") == expected
-            await store.memory.remember("kept", "yes", ttl=60)
+            assert await store.key_values.get("kept") == expected
+            await store.key_values.set("kept", "yes", ttl=60)
 
 
 async def test_without_its_redis_it_waits_and_says_so(data_dir: Path) -> None:

@@ -71,9 +71,9 @@ async def all_settled(on: Outbox, questions: list[Question]) -> None:
 
 async def both_hear(on: Outbox) -> bool:
     """Two processes are up, and both have found out whether there was a gap."""
-    owners = json.loads(await on.store.memory.recall("slack:web") or "{}")
+    owners = json.loads(await on.store.key_values.get("slack:web") or "{}")
     return len(owners) == 2 and all(
-        [await on.store.memory.recall(f"slack:web:hears:{each}") for each in owners]
+        [await on.store.key_values.get(f"slack:web:hears:{each}") for each in owners]
     )
 
 

@@ -55,7 +55,7 @@ async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies,
         far = await stack.enter_async_context(open_store(line.url))
 
         async def made(store: Store) -> Replies:
-            people = SlackActors(api, store.memory, BackgroundTasks(), installed)
+            people = SlackActors(api, store.key_values, BackgroundTasks(), installed)
             await people.actor(ADA.user_id)
             return Replies(
                 api.capabilities,

@@ -53,7 +53,7 @@ async def test_a_press_that_a_killed_process_had_acknowledged_still_counts(
         await on.sees(lambda: on.said("*Approved* by <@U0ADA>"), TAKEN_OVER)
         assert (await ada(on).redeliver(pressed)).ok
     assert on.times_said("*Approved*") == 1
-    assert await on.store.memory.pending("slack:deliveries") == {}
+    assert await on.store.key_values.pending("slack:deliveries") == {}
 
 
 async def test_words_that_a_stopped_process_had_acknowledged_still_count(
@@ -181,7 +181,7 @@ async def test_a_message_that_was_told_to_a_process_which_died_of_it_is_not_forg
 
 
 async def nothing_is_left_to_do(on: Outbox) -> bool:
-    return not await on.store.memory.pending("slack:deliveries")
+    return not await on.store.key_values.pending("slack:deliveries")
 
 
 async def test_cancel_on_a_first_message_that_nobody_recorded_rewrites_both(

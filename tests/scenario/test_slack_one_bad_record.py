@@ -98,7 +98,7 @@ async def test_a_process_that_starts_reads_what_it_can(
     for key, text in bad.items():
         server.hset(shelf, key, text)
     for name in ("slack:web", "slack:catchup"):
-        server.set(redis_keys.memory(name), "{")
+        server.set(redis_keys.key_value(name), "{")
     ada = on.slack.person(ADA.user_id)
     assert not (await ada.reply(shown.channel, shown.thread_ts or "", "blue")).ok
     async with serving(on.slack, "http", web) as running:

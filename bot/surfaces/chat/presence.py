@@ -12,7 +12,7 @@ from typing import Literal
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Memory
+from bot.core.ports import KeyValueStore
 
 log = structlog.get_logger(__name__)
 
@@ -25,19 +25,19 @@ Role = Literal["web", "delivery"]
 """What a process does for a surface: receive (`web`), or deliver."""
 
 
-async def count_present(surface: str, memory: Memory, role: Role) -> int:
+async def count_present(surface: str, key_values: KeyValueStore, role: Role) -> int:
     """How many processes of a role are up. Raises StoreUnavailable."""
     now = time.time()
-    seen = _heartbeats(await memory.recall(f"{surface}:{role}") or "{}")
+    seen = _heartbeats(await key_values.get(f"{surface}:{role}") or "{}")
     return sum(now - at < TTL_S for at in seen.values())
 
 
 class Presence:
     """This process among those of its role. A lost heartbeat is made up for by the next one."""
 
-    def __init__(self, surface: str, memory: Memory, owner: str, role: Role = "web") -> None:
+    def __init__(self, surface: str, key_values: KeyValueStore, owner: str, role: Role = "web") -> None:
         self._name = f"{surface}:{role}"
-        self._memory = memory
+        self._key_values = key_values
         self.owner = owner
         #: How many processes are up, this one included.
         self.count = 1
@@ -53,7 +53,7 @@ class Presence:
             finally:
                 heartbeat.cancel()
         try:
-            await self._memory.forget(self._receiving(self.owner))
+            await self._key_values.delete(self._receiving(self.owner))
             await self._write({})
         except StoreUnavailable:
             log.info("the store is away: this process can't sign off")
@@ -70,11 +70,11 @@ class Presence:
     async def mark_receiving(self) -> None:
         """From now on nothing is missed as long as this process is up: others may rely on it."""
         self._receives = True
-        await self._memory.remember(self._receiving(self.owner), "1", TTL_S)
+        await self._key_values.set(self._receiving(self.owner), "1", TTL_S)
 
     async def any_receiving(self, owners: Iterable[str]) -> bool:
         """Whether one of these processes has marked itself as receiving."""
-        return any([await self._memory.recall(self._receiving(owner)) for owner in owners])
+        return any([await self._key_values.get(self._receiving(owner)) for owner in owners])
 
     async def owners(self) -> frozenset[str]:
         """Who is up, this process included; a killed one for some more seconds. Raises StoreUnavailable."""
@@ -93,10 +93,10 @@ class Presence:
     async def _write(self, own: dict[str, float]) -> None:
         present = await self._others() | own
         self.count = max(1, len(present))
-        await self._memory.remember(self._name, json.dumps(present), TTL_S)
+        await self._key_values.set(self._name, json.dumps(present), TTL_S)
 
     async def _others(self) -> dict[str, float]:
-        seen = _heartbeats(await self._memory.recall(self._name) or "{}")
+        seen = _heartbeats(await self._key_values.get(self._name) or "{}")
         now = time.time()
         return {owner: at for owner, at in seen.items() if owner != self.owner and now - at < TTL_S}
 

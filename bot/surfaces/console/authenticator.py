@@ -10,7 +10,7 @@ from aiohttp import web
 from bot.core import sessions
 from bot.core.access import digest
 from bot.core.errors import CrewdeckError, StoreUnavailable
-from bot.core.ports import Memory
+from bot.core.ports import KeyValueStore
 from bot.core.sessions import SESSION_TTL_S, Session, Vouch
 from bot.surfaces.console.files import HOME, PATH_PREFIX
 from bot.surfaces.trust import scheme_of
@@ -55,9 +55,9 @@ class Cookies:
 class ConsoleAuthenticator:
     """Implements `bot.core.sessions.SessionAuthenticator` with sessions in the store."""
 
-    def __init__(self, memory: Memory, vouch: Vouch | None) -> None:
+    def __init__(self, key_values: KeyValueStore, vouch: Vouch | None) -> None:
         """`vouch` looks up people who signed in by a link; without it their sessions are invalid."""
-        self._memory = memory
+        self._key_values = key_values
         self._vouch = vouch
 
     def public(self, path: str) -> bool:
@@ -78,10 +78,10 @@ class ConsoleAuthenticator:
             return False
 
     async def _find(self, session_id: str) -> Session | None:
-        session = await sessions.find_session(self._memory, session_id)
+        session = await sessions.find_session(self._key_values, session_id)
         if session is None or await self._stands(session):
             return session
-        await sessions.end_session(self._memory, session_id)
+        await sessions.end_session(self._key_values, session_id)
         return None
 
     async def _stands(self, session: Session) -> bool:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.core import sessions
 from bot.core.access import LOCAL, ApiKey, Scope, digest, matching
-from bot.core.ports import Memory, Store
+from bot.core.ports import KeyValueStore, Store
 from bot.surfaces.console import pages
 from bot.surfaces.console.authenticator import Cookies, token_in
 from bot.surfaces.console.files import HOME
@@ -69,7 +69,7 @@ class SignIn:
             return self._wrong(request, secret, WRONG)
         actor = sessions.key_at_console(key)
         return self._enter(
-            request, await sessions.open_session(self._store.memory, actor, key.scopes, key.digest)
+            request, await sessions.open_session(self._store.key_values, actor, key.scopes, key.digest)
         )
 
     async def local_form(self, _: web.Request) -> web.Response:
@@ -85,7 +85,7 @@ class SignIn:
         if not self._trust.knows(token):
             return self._wrong(request, token, WRONG_LINK)
         return self._enter(
-            request, await sessions.open_session(self._store.memory, LOCAL, tuple(Scope), local=True)
+            request, await sessions.open_session(self._store.key_values, LOCAL, tuple(Scope), local=True)
         )
 
     async def sign_out(self, request: web.Request) -> web.Response:
@@ -93,7 +93,7 @@ class SignIn:
             return pages.sign_in(FOREIGN, 403)
         token = token_in(request.cookies)
         if token:
-            await sessions.end_session(self._store.memory, digest(token))
+            await sessions.end_session(self._store.key_values, digest(token))
         response = web.Response(status=303, headers={"Location": HOME})
         self._cookies.take(request, response)
         return response
@@ -135,8 +135,8 @@ async def read_field(request: web.Request, name: str) -> str | None:
 class SignInLinks:
     """Single-use links from where people are known already: GET asks for a confirmation, POST signs in."""
 
-    def __init__(self, memory: Memory, cookies: Cookies, public_url: str) -> None:
-        self._memory = memory
+    def __init__(self, key_values: KeyValueStore, cookies: Cookies, public_url: str) -> None:
+        self._key_values = key_values
         self._cookies = cookies
         self._public_url = public_url
 
@@ -144,18 +144,18 @@ class SignInLinks:
         return [web.get(LINK_ADDRESS, self.show), web.post(LINK_ADDRESS, self.use)]
 
     async def show(self, request: web.Request) -> web.Response:
-        if await sessions.link_works(self._memory, request.match_info["token"]):
+        if await sessions.link_works(self._key_values, request.match_info["token"]):
             return pages.confirm(request.path)
         return pages.stale()
 
     async def use(self, request: web.Request) -> web.Response:
         if not is_own_origin(request, self._public_url):
             return pages.confirm(request.path)
-        person = await sessions.use_link(self._memory, request.match_info["token"])
+        person = await sessions.use_link(self._key_values, request.match_info["token"])
         if person is None:
             return pages.stale()
         actor = sessions.person_at_console(person)
-        token = await sessions.open_session(self._memory, actor, LINK_SCOPES)
+        token = await sessions.open_session(self._key_values, actor, LINK_SCOPES)
         response = web.Response(status=303, headers={"Location": HOME})
         self._cookies.give(request, response, token)
         return response

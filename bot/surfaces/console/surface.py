@@ -28,12 +28,12 @@ class Console:
     ) -> None:
         public = settings.public_url
         cookies = Cookies(secure=public.startswith("https://"))
-        self.authenticator = ConsoleAuthenticator(store.memory, vouch)
+        self.authenticator = ConsoleAuthenticator(store.key_values, vouch)
         self._files = Files.shipped()
         self._sign_in = SignIn(
             store, settings.api_keys, cookies, trust=trust, wrong_keys=wrong_keys, public_url=public
         )
-        self._links = SignInLinks(store.memory, cookies, public)
+        self._links = SignInLinks(store.key_values, cookies, public)
 
     def routes(self) -> list[web.RouteDef]:
         return [*self._files.routes(), *self._sign_in.routes(), *self._links.routes()]

@@ -130,12 +130,12 @@ class Starts:
         if idempotency_key is None:
             return await starting.start(self._store, await self._plan(body, actor, str(uuid.uuid4())))
         receipt = _receipt(actor, idempotency_key)
-        kept = await self._store.memory.recall(receipt)
+        kept = await self._store.key_values.get(receipt)
         if kept is None:
             # Validated before the key is stored, so that a refused request can be corrected and sent again.
             await self._plan(body, actor, receipt)
             # Random, so that the same key starts another run after it has expired.
-            kept = await self._store.memory.set_if_absent(
+            kept = await self._store.key_values.set_if_absent(
                 receipt, json.dumps([str(uuid.uuid4()), _digest(body)]), IDEMPOTENCY_KEY_TTL_S
             )
         word, digest = json.loads(kept)

@@ -36,11 +36,11 @@ async def open_slack_delivery(
     owner = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(open_api(settings, metrics, ack_priority))
-        presence = Presence(SURFACE, store.memory, owner, "delivery")
+        presence = Presence(SURFACE, store.key_values, owner, "delivery")
         await stack.enter_async_context(presence.announced())
         background, installed, home = BackgroundTasks(), Installed(api), Home(store, api)
         stack.push_async_callback(background.drain, DRAIN_TIMEOUT_S)
-        people = SlackActors(api, store.memory, background, installed)
+        people = SlackActors(api, store.key_values, background, installed)
         store.directory.serve(SURFACE, UserGroups(api, installed))
         worker = OutboxWorker(
             store,

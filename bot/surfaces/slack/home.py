@@ -40,20 +40,20 @@ class Home:
     def __init__(self, store: Store, api: SlackApi) -> None:
         self._store = store
         self._api = api
-        self._links = Links(store.memory, api)
+        self._links = Links(store.key_values, api)
         #: When each principal's tab is due.
         self._due: dict[str, float] = {}
         self._marked = asyncio.Event()
 
     async def opened(self, actor: Actor) -> None:
         """Somebody looks at their tab. Raises nothing of Slack's: publishing is retried."""
-        await self._store.memory.remember(_key(actor.principal), actor.membership, REFRESHED_FOR_S)
+        await self._store.key_values.set(_key(actor.principal), actor.membership, REFRESHED_FOR_S)
         self._mark(actor.principal, 0.0)
 
     async def changed(self, principals: Iterable[str]) -> None:
         """Publish these people's tabs again soon. Raises StoreUnavailable."""
         for principal in set(principals):
-            if principal.startswith(f"{SURFACE}:") and await self._store.memory.recall(_key(principal)):
+            if principal.startswith(f"{SURFACE}:") and await self._store.key_values.get(_key(principal)):
                 self._mark(principal, DEBOUNCE_S)
 
     def _mark(self, principal: str, after: float) -> None:
@@ -97,7 +97,7 @@ class Home:
             log.exception("a Home tab can't be drawn", principal=principal)
 
     async def _view(self, principal: str) -> Message:
-        membership = await self._store.memory.recall(_key(principal))
+        membership = await self._store.key_values.get(_key(principal))
         person = await self._store.directory.known(_person(principal, membership))
         questions = await waiting_for(self._store.questions, person, MAX_QUESTIONS + 1)
         runs = await runs_of(self._store.runs, person, MAX_RUNS)

@@ -10,7 +10,7 @@ from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.core.feed import Feed
-from bot.core.ports import Memory, Store
+from bot.core.ports import KeyValueStore, Store
 from bot.core.question import Question
 from bot.core.run import Run
 from bot.core.sessions import Vouch
@@ -78,7 +78,7 @@ async def open_slack(
     owner = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(open_api(settings, metrics, ack_priority))
-        presence = Presence(SURFACE, store.memory, owner)
+        presence = Presence(SURFACE, store.key_values, owner)
         await stack.enter_async_context(presence.announced())
         inbound = SlackInbound(api, store, feed, presence, settings, console)
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
@@ -96,7 +96,7 @@ async def open_slack(
         if socket is not None:
             await stack.enter_async_context(socket.connected())
         yield SlackSurface(
-            _routes(settings, dispatcher, store.memory), inbound.installed, socket, inbound.people.vouch
+            _routes(settings, dispatcher, store.key_values), inbound.installed, socket, inbound.people.vouch
         )
 
 
@@ -110,7 +110,7 @@ class SlackInbound:
         self.background = BackgroundTasks()
         self.installed = Installed(api)
         self.home = Home(store, api)
-        self.people = SlackActors(api, store.memory, self.background, self.installed)
+        self.people = SlackActors(api, store.key_values, self.background, self.installed)
         messenger = SlackMessenger(api)
         platform = InboundPlatform(
             api.capabilities,
@@ -118,11 +118,11 @@ class SlackInbound:
             messenger,
             ModalOpener(api, messenger),
             SlackLayout(),
-            OrphanReconciler(store, api, Links(store.memory, api)),
+            OrphanReconciler(store, api, Links(store.key_values, api)),
             api.files,
         )
         token = settings.slack_bot_token
-        links = ConsoleLinks(store.memory, console, token.get_secret_value() if token else "")
+        links = ConsoleLinks(store.key_values, console, token.get_secret_value() if token else "")
         self.engine = InboundEngine(platform, store, feed, presence, self.background, links)
         self.catch_up = self.engine.catch_up(SlackThreadHistory(api, self.installed))
 
@@ -143,11 +143,11 @@ class SlackLayout:
         return question_messages.fit(question_card(run, question), LIMITS) is question_messages.Fit.MESSAGE
 
 
-def _routes(settings: Settings, dispatcher: Dispatcher, memory: Memory) -> list[web.RouteDef]:
+def _routes(settings: Settings, dispatcher: Dispatcher, key_values: KeyValueStore) -> list[web.RouteDef]:
     """The request URL; none in Socket Mode, where Slack has no use for it."""
     if settings.socket_mode or settings.slack_signing_secret is None:
         return []
-    return RequestUrl(settings.slack_signing_secret.get_secret_value(), dispatcher, memory).routes()
+    return RequestUrl(settings.slack_signing_secret.get_secret_value(), dispatcher, key_values).routes()
 
 
 def _socket_mode(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.ports import Memory
+from bot.core.ports import KeyValueStore
 from bot.surfaces.chat.places import Conversation
 
 CHAT = "chat"
@@ -38,8 +38,8 @@ def full_id(where: Conversation) -> str:
 class ServiceUrls:
     """Where the Bot Connector serves each conversation: it says so with every activity of it."""
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
+    def __init__(self, key_values: KeyValueStore) -> None:
+        self._key_values = key_values
         #: What this process has recorded, so that only changes are written.
         self._recorded: dict[str, str] = {}
 
@@ -55,16 +55,16 @@ class ServiceUrls:
 
     async def _record(self, key: str, value: str) -> None:
         if self._recorded.get(key) != value:
-            await self._memory.remember(key, value, SERVICE_URL_TTL_S)
+            await self._key_values.set(key, value, SERVICE_URL_TTL_S)
             self._recorded[key] = value
 
     async def of(self, channel: str) -> str | None:
         """The URL of this conversation; of one that is new, the tenant's latest. Raises StoreUnavailable."""
-        return await self._memory.recall(self._key(channel)) or await self._memory.recall(self._key(""))
+        return await self._key_values.get(self._key(channel)) or await self._key_values.get(self._key(""))
 
     async def team(self, channel: str) -> str:
         """The team of a channel; that of a team's first channel has its id. Raises StoreUnavailable."""
-        return await self._memory.recall(self._team_key(channel)) or channel
+        return await self._key_values.get(self._team_key(channel)) or channel
 
     def _team_key(self, channel: str) -> str:
         return f"teams:team:{channel}"

@@ -40,13 +40,13 @@ async def open_teams_delivery(
     async with AsyncExitStack() as stack:
         app = teams_app(settings, console)
         platform = await stack.enter_async_context(
-            open_platform(app, store.memory, store.files, metrics, ack_priority)
+            open_platform(app, store.key_values, store.files, metrics, ack_priority)
         )
-        presence = Presence(SURFACE, store.memory, owner, "delivery")
+        presence = Presence(SURFACE, store.key_values, owner, "delivery")
         await stack.enter_async_context(presence.announced())
         background = BackgroundTasks()
         stack.push_async_callback(background.drain, DRAIN_TIMEOUT_S)
-        people = TeamsActors(settings.teams_tenant_id, platform.directory, store.memory, background)
+        people = TeamsActors(settings.teams_tenant_id, platform.directory, store.key_values, background)
         worker = OutboxWorker(
             store,
             feed,

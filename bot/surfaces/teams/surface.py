@@ -72,9 +72,9 @@ async def open_teams(
     async with AsyncExitStack() as stack:
         app = teams_app(settings, console)
         platform = await stack.enter_async_context(
-            open_platform(app, store.memory, store.files, metrics, ack_priority)
+            open_platform(app, store.key_values, store.files, metrics, ack_priority)
         )
-        presence = Presence(SURFACE, store.memory, owner)
+        presence = Presence(SURFACE, store.key_values, owner)
         await stack.enter_async_context(presence.announced())
         inbound = TeamsInbound(platform, store, feed, presence, settings, console)
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
@@ -108,7 +108,9 @@ class TeamsInbound:
         self._platform = platform
         self._store = store
         self.background = BackgroundTasks()
-        self.people = TeamsActors(settings.teams_tenant_id, platform.directory, store.memory, self.background)
+        self.people = TeamsActors(
+            settings.teams_tenant_id, platform.directory, store.key_values, self.background
+        )
         self._messenger = TeamsMessenger(platform)
         ports = InboundPlatform(
             platform.capabilities,
@@ -116,9 +118,9 @@ class TeamsInbound:
             self._messenger,
             PressAgain(self._messenger),
             TeamsLayout(),
-            OrphanReconciler(store, platform, Links(store.memory, platform)),
+            OrphanReconciler(store, platform, Links(store.key_values, platform)),
         )
-        links = ConsoleLinks(store.memory, console, _secret(settings))
+        links = ConsoleLinks(store.key_values, console, _secret(settings))
         self.engine = InboundEngine(ports, store, feed, presence, self.background, links)
         self.catch_up = self.engine.catch_up(TeamsThreadHistory(platform.history, settings.teams_app_id))
 

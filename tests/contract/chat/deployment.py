@@ -271,7 +271,7 @@ async def deployed(kind: str, redis_url: str) -> AsyncIterator[Deployment]:
     async with open_store(redis_url) as store, _platform(kind, store) as (platform, peer):
         feed = Feed()
         following = asyncio.create_task(feed.follow(store.events))
-        orphans = OrphanReconciler(store, platform, Links(store.memory, platform))
+        orphans = OrphanReconciler(store, platform, Links(store.key_values, platform))
         try:
             yield Deployment(store, feed, platform, peer, orphans)
         finally:
@@ -309,7 +309,7 @@ async def _teams(store: Store) -> AsyncIterator[tuple[ChatPlatform, Peer]]:
             local_peer=True,
             login_url=teams.login_url,
         )
-        async with open_platform(app, store.memory, store.files, Metrics(), AckPriority()) as platform:
+        async with open_platform(app, store.key_values, store.files, Metrics(), AckPriority()) as platform:
             await platform.service_urls.record(peer.channel, teams.service_url)
             yield platform, peer
 

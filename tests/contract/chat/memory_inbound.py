@@ -343,8 +343,8 @@ async def memory_chat(redis_url: str) -> AsyncIterator[MemoryChat]:
     async with open_store(redis_url) as store:
         platform, background = MemoryPorts(), BackgroundTasks()
         ports = InboundPlatform(CAPABILITIES, platform, platform, platform, platform, platform)
-        presence = Presence(SURFACE, store.memory, "web-1")
-        console = ConsoleLinks(store.memory, "http://127.0.0.1:3000", "secret")
+        presence = Presence(SURFACE, store.key_values, "web-1")
+        console = ConsoleLinks(store.key_values, "http://127.0.0.1:3000", "secret")
         engine = InboundEngine(ports, store, Feed(), presence, background, console)
         await store.catalogue.announce("tests", [DEMO, GREETER])
         yield MemoryChat(store, platform, engine, background)

@@ -265,7 +265,7 @@ async def _slack_chat(redis_url: str, *, socket: bool) -> AsyncIterator[SlackCha
         )
         priority = AckPriority()
         async with open_api(settings, Metrics(), priority) as api:
-            presence = Presence(SURFACE, store.memory, "web-1")
+            presence = Presence(SURFACE, store.key_values, "web-1")
             inbound = SlackInbound(api, store, Feed(), presence, settings, CONSOLE)
             await inbound.installed.learn()
             dispatcher = Dispatcher(inbound.application(slack.api_url), Metrics(), priority)
@@ -282,7 +282,7 @@ async def _slack_chat(redis_url: str, *, socket: bool) -> AsyncIterator[SlackCha
 async def _over_http(
     slack: LoopbackSlack, _api: SlackApi, dispatcher: Dispatcher, _presence: Presence, store: Store
 ) -> AsyncIterator[None]:
-    async with served(RequestUrl(SECRET, dispatcher, store.memory).routes()) as address:
+    async with served(RequestUrl(SECRET, dispatcher, store.key_values).routes()) as address:
         slack.connect_http(f"{address}{PATH}", SECRET)
         yield
 

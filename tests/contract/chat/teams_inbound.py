@@ -242,10 +242,10 @@ async def teams_chat(redis_url: str) -> AsyncIterator[TeamsChat]:
         )
         app, priority = teams_app(settings, CONSOLE), AckPriority()
         async with (
-            open_platform(app, store.memory, store.files, Metrics(), priority) as platform,
+            open_platform(app, store.key_values, store.files, Metrics(), priority) as platform,
             open_verifier(settings) as verifier,
         ):
-            presence = Presence(SURFACE, store.memory, "web-1")
+            presence = Presence(SURFACE, store.key_values, "web-1")
             inbound = TeamsInbound(platform, store, Feed(), presence, settings, CONSOLE)
             dispatch = inbound.activities(Metrics(), priority).dispatch
             url = RequestUrl(verifier, settings.teams_tenant_id, dispatch, local=True)

@@ -352,7 +352,7 @@ async def test_what_was_filled_in_is_kept_for_who_wrote_it(chat: Chat) -> None:
     wrong = await chat.submit(ADA, actions.FORM, about, **{AMOUNT: "1", LAST: "abc"})
     assert wrong.keys() == {LAST}
     ada = chat.person(ADA)
-    drafts = FormDrafts(ada.surface, chat.store.memory)
+    drafts = FormDrafts(ada.surface, chat.store.key_values)
     assert await drafts.of(question.id, ada) == {"amount": "1", "note_5": "abc"}
     assert await drafts.of(question.id, chat.person(BOB)) == {}
     assert await chat.submit(ADA, actions.FORM, about, **{AMOUNT: "1", LAST: "abcde"}) == {}

@@ -118,7 +118,7 @@ async def test_changes_and_closing_keep_the_draft(chat: SlackChat) -> None:
     bob, first = await opened(chat, BOB, question)
     await bob.change(bob.typed(first, {AMOUNT: "3"}), AMOUNT)
     await chat.inbound.background.drain(2)
-    drafts = FormDrafts(chat.person(BOB).surface, chat.store.memory)
+    drafts = FormDrafts(chat.person(BOB).surface, chat.store.key_values)
     assert (await drafts.of(question.id, chat.person(BOB)))["amount"] == "3"
     await bob.close(bob.typed(first, {AMOUNT: "4", NOTE: "closed"}))
     await chat.inbound.background.drain(2)

@@ -72,7 +72,7 @@ async def connected(teams: LoopbackTeams, redis_url: str, app: TeamsApp) -> Asyn
     """A platform that knows where the loopback's conversations are served."""
     async with (
         open_store(redis_url) as store,
-        open_platform(app, store.memory, store.files, Metrics(), AckPriority()) as platform,
+        open_platform(app, store.key_values, store.files, Metrics(), AckPriority()) as platform,
     ):
         await platform.service_urls.record(teams.channel().id, teams.service_url)
         yield platform
@@ -288,7 +288,7 @@ async def test_where_nobody_said_who_serves_it_nothing_is_posted(
 ) -> None:
     async with (
         open_store(redis_url) as store,
-        open_platform(app_of(teams), store.memory, store.files, Metrics(), AckPriority()) as platform,
+        open_platform(app_of(teams), store.key_values, store.files, Metrics(), AckPriority()) as platform,
     ):
         with pytest.raises(Rejected, match="no_service_url"):
             await platform.post(general(teams), HELLO)

@@ -32,10 +32,10 @@ async def recognise(teams: LoopbackTeams, redis_url: str) -> AsyncIterator[Recog
     app = TeamsApp(teams.app_id, tenant, teams.app_password, local_peer=True, login_url=teams.login_url)
     async with (
         open_store(redis_url) as store,
-        open_platform(app, store.memory, store.files, Metrics(), AckPriority()) as platform,
+        open_platform(app, store.key_values, store.files, Metrics(), AckPriority()) as platform,
     ):
         await platform.service_urls.record(teams.channel().id, teams.service_url)
-        people = TeamsActors(tenant, platform.directory, store.memory, BackgroundTasks())
+        people = TeamsActors(tenant, platform.directory, store.key_values, BackgroundTasks())
         yield recognising(people, platform)
 
 

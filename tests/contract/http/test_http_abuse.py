@@ -140,7 +140,7 @@ async def test_the_socket_of_all_runs_says_nothing_of_hidden_ones(store: RedisSt
         await served.post(f"/questions/{question.id}/answer", {"action": "approve"}, headers=bearer("ops"))
         eve = Actor(surface="slack", tenant="T1", user_id="UEVE", name="Eve", membership=Membership.MEMBER)
         scopes = (Scope.READ, Scope.ANSWER)
-        token = await sessions.open_session(store.memory, sessions.person_at_console(eve), scopes)
+        token = await sessions.open_session(store.key_values, sessions.person_at_console(eve), scopes)
         headers = {"Cookie": f"crewdeck_session={token}", "Origin": served.url}
         async with websockets.connect(
             f"{served.ws_url}/ws/human-input", additional_headers=headers

@@ -523,7 +523,7 @@ ADA = Actor(surface="slack", tenant="T1", user_id="UADA", name="Ada")
 
 async def signed_in(store: RedisStore, person: Actor = ADA) -> dict[str, str]:
     scopes = (Scope.READ, Scope.START, Scope.ANSWER)
-    token = await sessions.open_session(store.memory, sessions.person_at_console(person), scopes)
+    token = await sessions.open_session(store.key_values, sessions.person_at_console(person), scopes)
     return {"Cookie": f"{COOKIE_NAME}={token}"}
 
 

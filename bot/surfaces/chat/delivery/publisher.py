@@ -63,7 +63,7 @@ class ThreadPublisher:
         self._surface = platform.capabilities.surface
         self._recorder = recorder
         self._recipients = recipients
-        links = Links(store.memory, platform)
+        links = Links(store.key_values, platform)
         self._relay = QuestionRelay(store, platform, recorder, recipients)
         self._opener = ThreadOpener(store, platform)
         self._poster = EventPoster(store, platform, links, metrics)

@@ -93,7 +93,7 @@ class QuestionRelay:
         self._surface = platform.capabilities.surface
         self._recorder = recorder
         self._recipients = recipients
-        self._links = Links(store.memory, platform)
+        self._links = Links(store.key_values, platform)
         self._copies = QuestionCopies(store, platform.capabilities.limits)
 
     async def catch_up(self, run: Run) -> None:

@@ -88,8 +88,8 @@ class ThreadOpener:
         """Whoever is first tells the requester, and keeps trying."""
         key = unplaced_notice(surface, run.id)
         ours = f"{key}:direct"
-        if await self._store.memory.recall(ours) is None:
-            if not await self._store.memory.once(key):
+        if await self._store.key_values.get(ours) is None:
+            if not await self._store.key_values.once(key):
                 return False
-            await self._store.memory.remember(ours, "1", NOTICE_TTL_S)
+            await self._store.key_values.set(ours, "1", NOTICE_TTL_S)
         return True

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from bot.core.errors import CrewdeckError, StoreUnavailable
-from bot.core.ports import Memory
+from bot.core.ports import KeyValueStore
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Reply, said
 from bot.surfaces.chat.inbound.pending_requests import PendingRequests
@@ -45,14 +45,14 @@ class AckHandler:
         background: BackgroundTasks,
         messenger: PrivateMessenger,
         forms: FormOpener,
-        memory: Memory,
+        key_values: KeyValueStore,
         pending: PendingRequests,
     ) -> None:
         self._surface = surface
         self._forms = forms
         self._background = background
         self._messenger = messenger
-        self._memory = memory
+        self._key_values = key_values
         self._pending = pending
 
     async def handle_interaction(
@@ -134,7 +134,7 @@ class AckHandler:
     async def _first(self, request: InboundRequest) -> bool:
         """While the store is away, telling somebody twice is better than not at all."""
         try:
-            return await self._memory.once(f"{self._surface}:told:{request.key}")
+            return await self._key_values.once(f"{self._surface}:told:{request.key}")
         except StoreUnavailable:
             log.warning("the store is away: a reply may be given twice", request=request.key)
             return True

@@ -108,11 +108,11 @@ class CatchUp:
     async def _open_round(self, alive: frozenset[str]) -> None:
         fresh = Round(id=uuid.uuid4().hex, by=self._presence.owner)
         kept = self._round(
-            await self._store.memory.set_if_absent(self._round_key, fresh.model_dump_json(), ROUND_TTL_S)
+            await self._store.key_values.set_if_absent(self._round_key, fresh.model_dump_json(), ROUND_TTL_S)
         )
         if kept is None or (kept.id != fresh.id and kept.by not in alive):
             # The round of an earlier gap. Its position doesn't matter: more was written since, anywhere.
-            await self._store.memory.remember(self._round_key, fresh.model_dump_json(), ROUND_TTL_S)
+            await self._store.key_values.set(self._round_key, fresh.model_dump_json(), ROUND_TTL_S)
 
     # ── working on a round ──────────────────────────────────────────────────────────────────────────────
 
@@ -131,10 +131,10 @@ class CatchUp:
             await self._release()
 
     async def _open(self) -> Round | None:
-        kept = await self._store.memory.recall(self._round_key)
+        kept = await self._store.key_values.get(self._round_key)
         current = self._round(kept) if kept else None
         return (
-            None if current is None or await self._store.memory.recall(self._done_key(current)) else current
+            None if current is None or await self._store.key_values.get(self._done_key(current)) else current
         )
 
     def _round(self, kept: str) -> Round | None:
@@ -149,16 +149,16 @@ class CatchUp:
 
     async def _acquire(self) -> bool:
         mine = self._presence.owner
-        if await self._store.memory.set_if_absent(self._holder_key, mine, LEASE_S) != mine:
+        if await self._store.key_values.set_if_absent(self._holder_key, mine, LEASE_S) != mine:
             return False
-        await self._store.memory.remember(self._holder_key, mine, LEASE_S)
+        await self._store.key_values.set(self._holder_key, mine, LEASE_S)
         return True
 
     async def _release(self) -> None:
         """Let another process go on at once; without the store the lease ends by itself."""
         with suppress(StoreUnavailable):
-            if await self._store.memory.recall(self._holder_key) == self._presence.owner:
-                await self._store.memory.forget(self._holder_key)
+            if await self._store.key_values.get(self._holder_key) == self._presence.owner:
+                await self._store.key_values.delete(self._holder_key)
 
     @asynccontextmanager
     async def _holding_lease(self) -> AsyncIterator[None]:
@@ -177,7 +177,7 @@ class CatchUp:
                 raise _LeaseLost
 
     async def _read_all(self, current: Round, tenant: str) -> None:
-        after = await self._store.memory.recall(self._position_key(current))
+        after = await self._store.key_values.get(self._position_key(current))
         read: set[ChatPlace] = set()
         while await self._open() == current:
             page = await self._store.questions.open_page(PAGE_SIZE, after=after)
@@ -186,10 +186,10 @@ class CatchUp:
                     await self._catch_up(place, oldest)
                     read.add(place)
             if page.next is None:
-                await self._store.memory.remember(self._done_key(current), "1", ROUND_TTL_S)
+                await self._store.key_values.set(self._done_key(current), "1", ROUND_TTL_S)
                 return
             after = page.next
-            await self._store.memory.remember(self._position_key(current), after, ROUND_TTL_S)
+            await self._store.key_values.set(self._position_key(current), after, ROUND_TTL_S)
 
     async def _threads_of(self, questions: Sequence[Question], tenant: str) -> dict[ChatPlace, float]:
         """Where these are asked, and when (in seconds) the first of them was asked there."""

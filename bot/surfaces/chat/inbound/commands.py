@@ -16,7 +16,7 @@ from bot.core.fields import FieldType
 from bot.core.lists import RunFilter
 from bot.core.locales import Locale
 from bot.core.people import names_of
-from bot.core.ports import Memory, Store
+from bot.core.ports import KeyValueStore, Store
 from bot.core.run import Run
 from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.delivery.rendering import run_card
@@ -66,8 +66,8 @@ class CommandContext:
 class ConsoleLinks:
     """Makes private links that open the console at `url` as the person who asked."""
 
-    def __init__(self, memory: Memory, url: str, secret: str) -> None:
-        self._memory = memory
+    def __init__(self, key_values: KeyValueStore, url: str, secret: str) -> None:
+        self._key_values = key_values
         self._url = url
         self._secret = secret
 
@@ -75,7 +75,7 @@ class ConsoleLinks:
         """A link for this person alone: the same one until it was used. Raises StoreUnavailable."""
         if person.membership is not Membership.MEMBER:
             return said(sentences.CONSOLE_FOR_MEMBERS)
-        token, seconds = await sessions.offer_link(self._memory, person, self._secret)
+        token, seconds = await sessions.offer_link(self._key_values, person, self._secret)
         link = f"{self._url}{sessions.LINK_PATH}{token}"
         minutes = math.ceil(seconds / 60)
         local = self._url.startswith(("http://127.", "http://[::1]"))

@@ -69,7 +69,7 @@ class InboundEngine:
         self._presence = presence
         self.pending = PendingRequests(surface, store, presence)
         self.ack_handler = AckHandler(
-            surface, background, platform.messenger, platform.forms, store.memory, self.pending
+            surface, background, platform.messenger, platform.forms, store.key_values, self.pending
         )
         starter = RunStarter(capabilities, store, feed, platform.messenger)
         answers = Answers(surface, store, platform.layout)

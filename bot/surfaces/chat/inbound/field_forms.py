@@ -90,7 +90,7 @@ class FieldForms:
         self._answers = answers
         self._starter = starter
         self._files = files
-        self._drafts = FormDrafts(platform.surface, store.memory)
+        self._drafts = FormDrafts(platform.surface, store.key_values)
 
     async def open(self, target: Target, actor: Actor, user: str) -> Reply:
         """The form of a question, with what this person filled in before, for who may answer it."""

@@ -34,7 +34,7 @@ class FormHandlers:
         fields: FieldForms,
     ) -> None:
         self._limits = platform.limits
-        self._drafts = FormDrafts(platform.surface, store.memory)
+        self._drafts = FormDrafts(platform.surface, store.key_values)
         self._store = store
         self._decisions = decisions
         self._people = people

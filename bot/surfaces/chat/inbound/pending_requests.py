@@ -46,7 +46,7 @@ class PendingRequests:
         saved = json.dumps({"owner": self._presence.owner, "payload": dict(request.payload)})
         try:
             async with asyncio.timeout(SAVE_TIMEOUT_S):
-                await self._store.memory.save_pending(self._shelf, request.key, saved)
+                await self._store.key_values.save_pending(self._shelf, request.key, saved)
         except (StoreUnavailable, TimeoutError):
             log.warning("the store is away: a pending request can't be saved", request=request.key)
             return False
@@ -54,7 +54,7 @@ class PendingRequests:
 
     async def remove(self, request: InboundRequest) -> None:
         """The request was handled, and the person knows what came of it. Raises StoreUnavailable."""
-        await self._store.memory.remove_pending(self._shelf, request.key)
+        await self._store.key_values.remove_pending(self._shelf, request.key)
         self._replayed.discard(request.key)
 
     async def run(self, dispatch: Dispatch) -> None:
@@ -67,7 +67,7 @@ class PendingRequests:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _take_over(self, dispatch: Dispatch) -> None:
-        pending = await self._store.memory.pending(self._shelf)
+        pending = await self._store.key_values.pending(self._shelf)
         alive = await self._presence.owners() if pending else frozenset()
         for key, text in pending.items():
             if (saved := self._read(key, text)) is None:
@@ -91,4 +91,4 @@ class PendingRequests:
             self._replayed.add(key)
         elif status == HTTP_BAD_REQUEST:
             log.warning("a pending request is given up: this release can't read it", request=key)
-            await self._store.memory.remove_pending(self._shelf, key)
+            await self._store.key_values.remove_pending(self._shelf, key)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from bot.core.actor import Membership
 from bot.core.locales import Locale
-from bot.core.ports import Memory
+from bot.core.ports import KeyValueStore
 from bot.core.value import Value
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.failures import Later, Rejected
@@ -50,7 +50,7 @@ class Profiles:
         title: str,
         key: Callable[[str], str],
         fetch: Callable[[str], Awaitable[Profile]],
-        memory: Memory,
+        key_values: KeyValueStore,
         background: BackgroundTasks,
     ) -> None:
         """`title` names the platform for people, `key` a profile in the store.
@@ -60,13 +60,13 @@ class Profiles:
         self._title = title
         self._key = key
         self._fetch = fetch
-        self._memory = memory
+        self._key_values = key_values
         self._background = background
         self._asked: dict[str, asyncio.Task[Profile]] = {}
 
     async def of(self, user: str) -> Profile:
         """What the platform said of this user in the last minutes. Raises Unrecognised, StoreUnavailable."""
-        kept = await self._memory.recall(self._key(user))
+        kept = await self._key_values.get(self._key(user))
         return Profile.model_validate_json(kept) if kept else await asyncio.shield(self._ask(user))
 
     async def soon(self, user: str) -> Profile:
@@ -90,8 +90,8 @@ class Profiles:
     async def forget(self, user: str) -> None:
         """Something about this user is different: what was known no longer holds. Raises StoreUnavailable."""
         # In this order: an answer that is on its way finds either the mark, or that it is forgotten after it.
-        await self._memory.remember(self._mark(user), secrets.token_hex(8), 2 * PROFILE_TTL_S)
-        await self._memory.forget(self._key(user))
+        await self._key_values.set(self._mark(user), secrets.token_hex(8), 2 * PROFILE_TTL_S)
+        await self._key_values.delete(self._key(user))
 
     def _ask(self, user: str) -> asyncio.Task[Profile]:
         """One question to the platform at a time for each person."""
@@ -104,12 +104,12 @@ class Profiles:
 
     async def _learn(self, user: str) -> Profile:
         while True:
-            before = await self._memory.recall(self._mark(user))
+            before = await self._key_values.get(self._mark(user))
             profile = await self._patiently(user)
-            await self._memory.remember(self._key(user), profile.model_dump_json(), PROFILE_TTL_S)
-            if await self._memory.recall(self._mark(user)) == before:
+            await self._key_values.set(self._key(user), profile.model_dump_json(), PROFILE_TTL_S)
+            if await self._key_values.get(self._mark(user)) == before:
                 return profile
-            await self._memory.forget(self._key(user))  # It changed while the platform was answering.
+            await self._key_values.delete(self._key(user))  # It changed while the platform was answering.
 
     async def _patiently(self, user: str) -> Profile:
         deadline = time.monotonic() + PROFILE_TIMEOUT_S

@@ -70,7 +70,7 @@ class Replies:
     async def pass_on(self, target: Target, actor: Actor, channel: str) -> Reply:
         """The person said which question their message, `target.option_id`, was for."""
         key = f"{self._surface}:{actor.tenant}:message:{channel}:{target.option_id}"
-        kept = await self._store.memory.recall(f"{key}:words")
+        kept = await self._store.key_values.get(f"{key}:words")
         said = json.loads(kept) if kept else None
         if said is None or said["user"] != actor.user_id:
             return Reply(say=private_messages.words(sentences.REPLY_FORGOTTEN))
@@ -87,7 +87,7 @@ class Replies:
 
     async def _asked(self, runs: list[Run], message: IncomingMessage) -> list[Asked]:
         """The open questions of the thread; if this message arrived before, the one it was taken for."""
-        if routed := await self._store.memory.recall(f"{message.key}:question"):
+        if routed := await self._store.key_values.get(f"{message.key}:question"):
             run_id, question_id = routed.split()
             return [
                 (run, await self._store.questions.get(run_id, question_id))
@@ -107,7 +107,7 @@ class Replies:
         """Whether this is the first that a person wrote in the thread since one of these was asked."""
         here, at = f"{message.reply_to.channel}:{message.reply_to.thread}", f"{message.sent_at:.6f}"
         kept = [
-            await self._store.memory.set_if_absent(
+            await self._store.key_values.set_if_absent(
                 f"{self._surface}:first:{question.id}:{here}", at, FIRST_REPLY_TTL_S
             )
             for _, question in asked
@@ -141,7 +141,7 @@ class Replies:
 
     async def _routed(self, key: str, question: Question) -> str:
         """The route of a message: to this question, unless it has gone to another one already."""
-        return await self._store.memory.set_if_absent(f"{key}:question", _route(question), ROUTE_TTL_S)
+        return await self._store.key_values.set_if_absent(f"{key}:question", _route(question), ROUTE_TTL_S)
 
     async def _ask_which(
         self, message: IncomingMessage, words: str, asked: list[Asked], actor: Actor
@@ -150,7 +150,7 @@ class Replies:
         if not theirs:
             return await self._answer(message, words, asked[-1][1], actor)
         kept = json.dumps({"user": actor.user_id, "words": words})
-        await self._store.memory.remember(f"{message.key}:words", kept, ROUTE_TTL_S)
+        await self._store.key_values.set(f"{message.key}:words", kept, ROUTE_TTL_S)
         return Reply(say=answer_messages.which(theirs, words, message.id, self._limits))
 
     async def _nothing_asked(self, runs: list[Run], message: IncomingMessage, actor: Actor) -> Reply:
@@ -177,7 +177,7 @@ class Replies:
         return False
 
     async def _explain_once(self, about: str, actor: Actor, why: Line) -> Reply:
-        first = await self._store.memory.once(f"{self._surface}:explained:{about}:{actor.principal}")
+        first = await self._store.key_values.once(f"{self._surface}:explained:{about}:{actor.principal}")
         return Reply(say=private_messages.explained(why)) if first else SILENT
 
 

@@ -102,11 +102,11 @@ class RunStarter:
 
     async def save(self, draft: Draft) -> None:
         """Keep a draft for a day from now."""
-        await self._store.memory.remember(self._key(draft.id), draft.model_dump_json(), DRAFT_TTL_S)
+        await self._store.key_values.set(self._key(draft.id), draft.model_dump_json(), DRAFT_TTL_S)
 
     async def draft(self, draft_id: str) -> tuple[Draft, Crew] | None:
         """A saved draft and its crew; None once it is too old, or the crew is gone."""
-        stored = await self._store.memory.recall(self._key(draft_id))
+        stored = await self._store.key_values.get(self._key(draft_id))
         draft = Draft.model_validate_json(stored) if stored else None
         crew = (await self._store.catalogue.crews()).get(draft.crew) if draft else None
         return (draft, crew) if draft and crew else None
@@ -126,7 +126,7 @@ class RunStarter:
         if (
             run.status is RunStatus.FAILED
             and run.error is not None
-            and await self._store.memory.once(unplaced_notice(self._surface, run.id))
+            and await self._store.key_values.once(unplaced_notice(self._surface, run.id))
         ):
             await self._messenger.tell(reply_to, private_messages.words(run.error.message))
 

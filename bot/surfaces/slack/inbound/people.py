@@ -16,7 +16,7 @@ import structlog
 from bot.core.actor import Actor, Membership
 from bot.core.errors import CrewdeckError
 from bot.core.locales import Locale
-from bot.core.ports import Memory
+from bot.core.ports import KeyValueStore
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.ports import Unrecognised
@@ -68,10 +68,12 @@ class Home(Protocol):
 class SlackActors:
     """The people of one workspace."""
 
-    def __init__(self, lookup: UserLookup, memory: Memory, background: BackgroundTasks, home: Home) -> None:
+    def __init__(
+        self, lookup: UserLookup, key_values: KeyValueStore, background: BackgroundTasks, home: Home
+    ) -> None:
         self._lookup = lookup
         self._home = home
-        self._profiles = Profiles(TITLE, self._key, self._fetch, memory, background)
+        self._profiles = Profiles(TITLE, self._key, self._fetch, key_values, background)
 
     async def actor(self, user: str, installation: str = "") -> Actor:
         """The actor that this user is. `installation`: for whom Slack says that it sent what they did.

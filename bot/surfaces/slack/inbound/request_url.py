@@ -10,7 +10,7 @@ from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Memory
+from bot.core.ports import KeyValueStore
 from bot.surfaces.slack.inbound import guard
 from bot.surfaces.slack.inbound.bolt import Dispatcher
 
@@ -26,10 +26,10 @@ STORE_TIMEOUT_S = 0.5
 class RequestUrl:
     """Accepts what Slack signed, once, and nothing else."""
 
-    def __init__(self, signing_secret: str, dispatcher: Dispatcher, memory: Memory) -> None:
+    def __init__(self, signing_secret: str, dispatcher: Dispatcher, key_values: KeyValueStore) -> None:
         self._secret = signing_secret
         self._dispatcher = dispatcher
-        self._memory = memory
+        self._key_values = key_values
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(PATH, self.receive)]
@@ -63,7 +63,7 @@ class RequestUrl:
         """True while the store is away: then the request fails, and the person is told so."""
         try:
             async with asyncio.timeout(STORE_TIMEOUT_S):
-                return await self._memory.once(name, SIGNATURE_TTL_S)
+                return await self._key_values.once(name, SIGNATURE_TTL_S)
         except (StoreUnavailable, TimeoutError):
             return True
 
@@ -71,6 +71,6 @@ class RequestUrl:
         """It was not handled: it may be sent again with the same signature."""
         try:
             async with asyncio.timeout(STORE_TIMEOUT_S):
-                await self._memory.forget(name)
+                await self._key_values.delete(name)
         except (StoreUnavailable, TimeoutError):
             log.info("the store is away: a request is not taken with the same signature again")

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping
 
-from bot.core.ports import Memory
+from bot.core.ports import KeyValueStore
 from bot.surfaces.chat.failures import PlatformFailure, Rejected, ShutOut
 from bot.surfaces.chat.shortening import short
 from bot.surfaces.teams.connector.client import ConnectorClient, Json, address
@@ -30,10 +30,15 @@ class Directory:
     """Who people are in conversations, by principal."""
 
     def __init__(
-        self, client: ConnectorClient, memory: Memory, service_urls: ServiceUrls, surface: str, tenant_id: str
+        self,
+        client: ConnectorClient,
+        key_values: KeyValueStore,
+        service_urls: ServiceUrls,
+        surface: str,
+        tenant_id: str,
     ) -> None:
         self._client = client
-        self._memory = memory
+        self._key_values = key_values
         self._service_urls = service_urls
         self._prefix = f"{surface}:{tenant_id}:"
         #: Of principals as policies name them: without a tenant, hence of our own.
@@ -79,30 +84,30 @@ class Directory:
         except Rejected:
             return None
         if name := _name(found):
-            await self._memory.remember(self._name_key(object_id), name, NAME_TTL_S)
+            await self._key_values.set(self._name_key(object_id), name, NAME_TTL_S)
         return found
 
     async def _member(self, channel: str, object_id: str) -> Member:
         key = f"{self._prefix}member:{channel}:{object_id}"
-        known = await self._memory.recall(key)
+        known = await self._key_values.get(key)
         if known is None:
             async with self._lookups:
                 known = await self._look_up(channel, object_id)
-            await self._memory.remember(key, known, TTL_S if known != ABSENT else ABSENT_TTL_S)
+            await self._key_values.set(key, known, TTL_S if known != ABSENT else ABSENT_TTL_S)
         if known != ABSENT:
             return Member(*json.loads(known))
-        return Member("", await self._memory.recall(self._name_key(object_id)) or "")
+        return Member("", await self._key_values.get(self._name_key(object_id)) or "")
 
     async def _channel(self, channel: str) -> str:
-        known = await self._memory.recall(self._channel_key(channel))
+        known = await self._key_values.get(self._channel_key(channel))
         if known is None:
             team = await self._service_urls.team(channel)
             names = await self._team(channel, team)
             for each, name in names.items():
-                await self._memory.remember(self._channel_key(each), name, TTL_S)
+                await self._key_values.set(self._channel_key(each), name, TTL_S)
             known = names.get(channel, "")
             if not known:
-                await self._memory.remember(self._channel_key(channel), known, ABSENT_TTL_S)
+                await self._key_values.set(self._channel_key(channel), known, ABSENT_TTL_S)
         return known
 
     async def _team(self, channel: str, team: str) -> Mapping[str, str]:

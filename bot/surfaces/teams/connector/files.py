@@ -12,7 +12,7 @@ import aiohttp
 from bot.core.addresses import is_loopback
 from bot.core.errors import NotFound
 from bot.core.files import Files
-from bot.core.ports import Memory
+from bot.core.ports import KeyValueStore
 from bot.core.value import Value
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.messages import Line, Link, Message, Untrusted, said
@@ -50,10 +50,10 @@ class FileConsents:
     """Files that were offered and wait for consent, and their upload to where the person keeps files."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, memory: Memory, files: Files, *, local_peer: bool
+        self, http: aiohttp.ClientSession, key_values: KeyValueStore, files: Files, *, local_peer: bool
     ) -> None:
         self._http = http
-        self._memory = memory
+        self._key_values = key_values
         self._files = files
         self._local_peer = local_peer
 
@@ -64,7 +64,7 @@ class FileConsents:
             offer = Offer(name=file.name, run_id=run_id, file_id=file.file_id)
         else:
             offer = Offer(name=file.name, text=file.content.decode())
-        await self._memory.remember(self._key(offer_id), offer.model_dump_json(), OFFER_TTL_S)
+        await self._key_values.set(self._key(offer_id), offer.model_dump_json(), OFFER_TTL_S)
         return consent_card(file, offer_id)
 
     async def accept(self, value: Json) -> Json | None:
@@ -74,18 +74,18 @@ class FileConsents:
         failed. Raises Later, Rejected, StoreUnavailable.
         """
         key = self._key(str(_field(_field(value, "context"), NAME).get("file") or ""))
-        kept, to = await self._memory.recall(key), _field(value, "uploadInfo")
+        kept, to = await self._key_values.get(key), _field(value, "uploadInfo")
         if kept is None or value.get("action") != "accept":
-            await self._memory.forget(key)
+            await self._key_values.delete(key)
             return None
         offer = _read(kept)
         try:
             content = await self._content(offer)
         except NotFound:  # It was deleted with its run.
-            await self._memory.forget(key)
+            await self._key_values.delete(key)
             return None
         await self._upload(str(to.get("uploadUrl") or ""), content)
-        await self._memory.forget(key)
+        await self._key_values.delete(key)
         shown = {"uniqueId": to.get("uniqueId"), "fileType": to.get("fileType")}
         info = {"contentType": INFO, "name": offer.name, "contentUrl": to.get("contentUrl")}
         return {"type": "message", "attachments": [{**info, "content": shown}]}

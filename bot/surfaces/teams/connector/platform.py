@@ -13,7 +13,7 @@ import aiohttp
 import structlog
 
 from bot.core.files import Files
-from bot.core.ports import Memory
+from bot.core.ports import KeyValueStore
 from bot.metrics import Metrics
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.delivery.rendering import offload
@@ -104,7 +104,7 @@ class TeamsPlatform:
         self,
         app: TeamsApp,
         http: aiohttp.ClientSession,
-        memory: Memory,
+        key_values: KeyValueStore,
         files: Files,
         metrics: Metrics,
         ack_priority: AckPriority,
@@ -112,9 +112,9 @@ class TeamsPlatform:
         self._app = app
         self.tokens = Tokens(app.issuer(http))
         self.client = ConnectorClient(http, self.tokens, metrics, local_peer=app.local_peer)
-        self.service_urls = ServiceUrls(memory)
-        self.directory = Directory(self.client, memory, self.service_urls, SURFACE, app.tenant_id)
-        self.files = FileConsents(http, memory, files, local_peer=app.local_peer)
+        self.service_urls = ServiceUrls(key_values)
+        self.directory = Directory(self.client, key_values, self.service_urls, SURFACE, app.tenant_id)
+        self.files = FileConsents(http, key_values, files, local_peer=app.local_peer)
         graph_url = "" if app.outbound_token else app.graph_url
         self.history = History(self.client, self.service_urls, app.app_id, graph_url)
         self._limiter = RateLimiter(RATES, ack_priority=ack_priority)
@@ -288,9 +288,9 @@ def _lines(block: Block) -> Iterable[Line]:
 
 @asynccontextmanager
 async def open_platform(
-    app: TeamsApp, memory: Memory, files: Files, metrics: Metrics, ack_priority: AckPriority
+    app: TeamsApp, key_values: KeyValueStore, files: Files, metrics: Metrics, ack_priority: AckPriority
 ) -> AsyncIterator[TeamsPlatform]:
     """Teams for one app. Connections are kept open, and closed when the block ends."""
     timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=not app.local_peer) as http:
-        yield TeamsPlatform(app, http, memory, files, metrics, ack_priority)
+        yield TeamsPlatform(app, http, key_values, files, metrics, ack_priority)

@@ -14,7 +14,7 @@ import structlog
 from bot.core.actor import Actor, Membership
 from bot.core.errors import CrewdeckError
 from bot.core.locales import Locale
-from bot.core.ports import Memory
+from bot.core.ports import KeyValueStore
 from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.profiles import Profile, Profiles
@@ -53,11 +53,13 @@ class Roster(Protocol):
 class TeamsActors:
     """The people of one tenant."""
 
-    def __init__(self, tenant: str, roster: Roster, memory: Memory, background: BackgroundTasks) -> None:
+    def __init__(
+        self, tenant: str, roster: Roster, key_values: KeyValueStore, background: BackgroundTasks
+    ) -> None:
         self._tenant = tenant
         self._roster = roster
-        self._memory = memory
-        self._profiles = Profiles(TITLE, self._key, self._fetch, memory, background)
+        self._key_values = key_values
+        self._profiles = Profiles(TITLE, self._key, self._fetch, key_values, background)
         #: Where this process has recorded that somebody acted last.
         self._met: dict[str, str] = {}
 
@@ -69,7 +71,7 @@ class TeamsActors:
         if not user:
             raise NotAdmitted
         if installation and self._met.get(user) != installation:
-            await self._memory.remember(self._met_key(user), installation, MET_TTL_S)
+            await self._key_values.set(self._met_key(user), installation, MET_TTL_S)
             self._met[user] = installation
         profile = await self._profiles.of(user)
         if profile.barred:
@@ -85,7 +87,7 @@ class TeamsActors:
 
     async def locale(self, user: str) -> Locale:
         """As their client said it when they acted last: rosters don't say it. Raises StoreUnavailable."""
-        kept = await self._memory.recall(self._locale_key(user))
+        kept = await self._key_values.get(self._locale_key(user))
         return Locale.model_validate_json(kept) if kept else Locale()
 
     async def record_locale(self, user: str, locale: Locale) -> None:
@@ -93,7 +95,7 @@ class TeamsActors:
         before = await self.locale(user)
         now = Locale(tag=locale.tag or before.tag, timezone=locale.timezone or before.timezone)
         if now != before:
-            await self._memory.remember(self._locale_key(user), now.model_dump_json(), MET_TTL_S)
+            await self._key_values.set(self._locale_key(user), now.model_dump_json(), MET_TTL_S)
 
     async def names(self, users: Iterable[str]) -> dict[str, str]:
         return await self._profiles.names(users)
@@ -106,7 +108,7 @@ class TeamsActors:
         return None if profile.barred else profile.membership
 
     async def _fetch(self, user: str) -> Profile:
-        channel = await self._memory.recall(self._met_key(user))
+        channel = await self._key_values.get(self._met_key(user))
         member = await self._roster.profile(channel, user) if channel else None
         if member is None:
             raise Rejected("no_member")

@@ -12,8 +12,8 @@ from bot.store.references import References
 WEEK_S = 7 * 24 * 3600
 
 
-class RedisMemory:
-    """The port `bot.core.ports.Memory`."""
+class RedisKeyValues:
+    """The port `bot.core.ports.KeyValueStore`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -22,30 +22,30 @@ class RedisMemory:
     async def once(self, key: str, ttl: float = WEEK_S) -> bool:
         name = f"once:{key}"
         first, _ = await asyncio.gather(
-            self._connection.run_unsharded("once", redis_keys.memory(name), new_call(), ms(ttl)),
-            self._references.note_memory(name),
+            self._connection.run_unsharded("once", redis_keys.key_value(name), new_call(), ms(ttl)),
+            self._references.note_key_value(name),
         )
         return bool(first)
 
-    async def remember(self, key: str, value: str, ttl: float) -> None:
+    async def set(self, key: str, value: str, ttl: float) -> None:
         await asyncio.gather(
-            self._connection.run_unsharded("remember", redis_keys.memory(key), value, ms(ttl)),
-            self._references.note_memory(key, value),
+            self._connection.run_unsharded("set", redis_keys.key_value(key), value, ms(ttl)),
+            self._references.note_key_value(key, value),
         )
 
     async def set_if_absent(self, key: str, value: str, ttl: float) -> str:
         kept, _ = await asyncio.gather(
-            self._connection.run_unsharded("set_if_absent", redis_keys.memory(key), value, ms(ttl)),
-            self._references.note_memory(key, value),
+            self._connection.run_unsharded("set_if_absent", redis_keys.key_value(key), value, ms(ttl)),
+            self._references.note_key_value(key, value),
         )
         return str(kept)
 
-    async def recall(self, key: str) -> str | None:
-        value: str | None = await self._connection.do(self._connection.redis.get(redis_keys.memory(key)))
+    async def get(self, key: str) -> str | None:
+        value: str | None = await self._connection.do(self._connection.redis.get(redis_keys.key_value(key)))
         return value
 
-    async def forget(self, key: str) -> None:
-        await self._connection.do(self._connection.redis.delete(redis_keys.memory(key)))
+    async def delete(self, key: str) -> None:
+        await self._connection.do(self._connection.redis.delete(redis_keys.key_value(key)))
 
     async def save_pending(self, kind: str, key: str, value: str) -> None:
         await asyncio.gather(
