@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from tests.scenario.server import environment
 
-LONGEST_LINE = 16 * 1024 * 1024
+MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Peer:
                 env=environment(Path(folder)) | dict(env or {}),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                limit=LONGEST_LINE,
+                limit=MAX_LINE_BYTES,
             )
             try:
                 yield cls(process)

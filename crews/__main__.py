@@ -15,7 +15,7 @@ from bot import logging, settings
 from bot.core.crew import Crew
 from bot.core.errors import CrewdeckError
 from bot.core.project import Project
-from bot.processes import garbage, worker_environment
+from bot.processes import garbage_collector, worker_environment
 from bot.processes.worker_process import become
 from bot.settings import Settings
 from crews.crewai_adapter import environment, version
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] != ["check"] and (len(arguments) != 1 or arguments[0] not in commands):
         sys.stderr.write(f"{USAGE}\n")
         return 2
-    garbage.seldom()
+    garbage_collector.tune()
     try:
         configured = worker_environment.received() or settings.load()
         worker_environment.seal(configured)

@@ -29,7 +29,7 @@ SUITES = (
     "tests/faults/test_resuming.py",
 )
 PROCESSES = "3"
-LONGEST_REASON = 200
+MAX_REASON_LENGTH = 200
 PATCHES = "from crews.crewai_adapter.install import install; install()"
 
 
@@ -116,7 +116,7 @@ def _tried(python: Path, scratch: Path, suites: Sequence[str]) -> tuple[int, lis
 
 
 def _reason(message: str) -> str:
-    return " ".join(message.split())[:LONGEST_REASON]
+    return " ".join(message.split())[:MAX_REASON_LENGTH]
 
 
 def _report(version: str, tests: int, failed: Sequence[tuple[str, str]]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from bot.processes import garbage
+from bot.processes import garbage_collector
 from bot.store.embedded import Embedded
 from tests.examples import FAST
 from tests.together import pytest_collection_modifyitems, pytest_xdist_make_scheduler
@@ -40,12 +40,12 @@ def pytest_configure() -> None:
     """Processes inherit an ignored SIGINT (a script's `make test &`); those of tests must hear Ctrl-C."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    garbage.seldom()
+    garbage_collector.tune()
 
 
 def pytest_collection_finish() -> None:
     """Thousands of tests stay until the end: no collection of garbage visits them again."""
-    garbage.calm()
+    garbage_collector.freeze()
 
 
 def memory_folder() -> Path | None:

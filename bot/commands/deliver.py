@@ -17,7 +17,7 @@ from bot.core.feed import Feed
 from bot.core.tasks import run_alongside
 from bot.delivery import delivering
 from bot.metrics import Metrics
-from bot.processes import garbage
+from bot.processes import garbage_collector
 from bot.processes.delivery_process import STOP_TIMEOUT_S, Reports
 from bot.processes.worker_environment import hide_from_processes_of_this_user
 from bot.processes.worker_process import Lifeline
@@ -72,7 +72,7 @@ async def _work(settings: Settings, console: str, *, supervised: bool) -> None:
             run_alongside(feed.follow(store.events), *([reports.run()] if reports else [])),
             delivering(settings, store, feed, metrics, AckPriority(), console),
         ):
-            garbage.calm()
+            garbage_collector.freeze()
             log.info("delivering")
             await asyncio.Event().wait()
     finally:

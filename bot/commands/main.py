@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bot.processes import garbage
+from bot.processes import garbage_collector
 
 MISTAKE = 2
 """The exit status of errors that the operator can correct; the same as Typer's."""
@@ -13,7 +13,7 @@ MISTAKE = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
-    garbage.seldom()
+    garbage_collector.tune()
     try:
         import typer
     except ModuleNotFoundError:

@@ -15,7 +15,7 @@ from bot.settings import shipped
 
 SCHEMAS = "schemas"
 """The folder of the JSON Schemas among the crews that come with Crewdeck."""
-LONGEST_NAME = 60
+MAX_NAME_LENGTH = 60
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.IGNORECASE)
 _FILES = ("crew.yaml", "agents.yaml", "tasks.yaml", "script.yaml")
 
@@ -50,10 +50,10 @@ def new(name: str, into: str) -> int:
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
         raise SettingsError(
             f"{name!r} can't be the name of a crew: it has letters, digits, - and _, begins with a letter or "
-            f"digit, and is no longer than {LONGEST_NAME}."
+            f"digit, and is no longer than {MAX_NAME_LENGTH}."
         )
     if (shipped("config") / name.lower()).exists():
         raise SettingsError(f"{name} comes with Crewdeck; a crew of that name would replace it. Use another.")

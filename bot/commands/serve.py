@@ -11,7 +11,7 @@ import structlog
 from bot import logging
 from bot.app import App, running
 from bot.commands.announcement import announcement, trusted_line
-from bot.processes import garbage
+from bot.processes import garbage_collector
 from bot.settings import Settings
 from bot.surfaces.console.surface import local_url
 
@@ -58,7 +58,7 @@ class _Serving:
         async with running(self._settings) as self._app:
             sys.stdout.write(await self._announcement(self._app))
             sys.stdout.flush()
-            garbage.calm()
+            garbage_collector.freeze()
             await asyncio.Event().wait()
 
     async def _announcement(self, app: App) -> str:

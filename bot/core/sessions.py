@@ -23,7 +23,7 @@ SESSION = "session"
 """`Actor.authentication` of people who have signed in."""
 LINK_PATH = "/console/link/"
 """The path of sign-in links below the console's address; the token follows."""
-SESSIONS_SHELF = "sessions"
+SESSIONS_KIND = "sessions"
 
 Vouch = Callable[[Actor], Awaitable[Membership | None]]
 """Look up a person's current membership in their workspace; None if they may no longer act.
@@ -73,7 +73,7 @@ async def open_session(
         id=digest(token), actor=actor, scopes=scopes, key=key, local=local, opened_at=time.time()
     )
     await open_sessions(key_values)  # removes expired sessions
-    await key_values.save_pending(SESSIONS_SHELF, session.id, session.model_dump_json())
+    await key_values.save_pending(SESSIONS_KIND, session.id, session.model_dump_json())
     await key_values.set(_session(session.id), session.model_dump_json(), SESSION_TTL_S)
     return token
 
@@ -89,10 +89,10 @@ async def find_session(key_values: KeyValueStore, session_id: str) -> Session | 
 async def open_sessions(key_values: KeyValueStore) -> list[Session]:
     """All open sessions, newest first. Raises StoreUnavailable."""
     found: list[Session] = []
-    for session_id in await key_values.pending(SESSIONS_SHELF):
+    for session_id in await key_values.pending(SESSIONS_KIND):
         kept = await key_values.get(_session(session_id))
         if kept is None:
-            await key_values.remove_pending(SESSIONS_SHELF, session_id)
+            await key_values.remove_pending(SESSIONS_KIND, session_id)
         elif (session := _read(kept)) is not None:
             found.append(session)
     return sorted(found, key=lambda each: each.opened_at, reverse=True)
@@ -109,7 +109,7 @@ def _read(kept: str | None) -> Session | None:
 async def end_session(key_values: KeyValueStore, session_id: str) -> None:
     """End the session with this token digest. Raises StoreUnavailable."""
     await key_values.delete(_session(session_id))
-    await key_values.remove_pending(SESSIONS_SHELF, session_id)
+    await key_values.remove_pending(SESSIONS_KIND, session_id)
 
 
 class Link(NamedTuple):

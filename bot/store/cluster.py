@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 MOVES = 4
 """How often a command is sent elsewhere, at most, before it is given up."""
-LOOK_WITHIN = 2.0
+LAYOUT_TIMEOUT_S = 2.0
 """Seconds for one node to say which has what; then the next one is asked."""
 _LOST = (Disconnected, TookTooLong, ClusterDownError, OSError)
 
@@ -182,7 +182,7 @@ class Cluster:
             failure: Exception = ClusterDownError("none of its nodes answers")
             for node in [*known, *([last] if last else [])]:
                 try:
-                    async with asyncio.timeout(LOOK_WITHIN):
+                    async with asyncio.timeout(LAYOUT_TIMEOUT_S):
                         self._layout = await self._layout_of(node)
                 except (RedisError, OSError, TimeoutError) as error:
                     failure = error

@@ -31,20 +31,20 @@ from redis.retry import Retry
 
 from bot.core.errors import StoreUnavailable
 
-START_WITHIN = 30.0
+START_TIMEOUT_S = 30.0
 """Seconds for the server to answer: it reads its append-only file first."""
 
-STOP_WITHIN = 8.0
+STOP_TIMEOUT_S = 8.0
 ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Variables that the server gets."""
-POLL = 0.01
+POLL_INTERVAL_S = 0.01
 
 CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
 
-LONGEST_SOCKET_PATH = 100
+MAX_SOCKET_PATH_BYTES = 100
 """Bytes. The kernels' own limits are 108 (Linux) and 104 (macOS)."""
 
 SETTINGS = {
@@ -103,14 +103,14 @@ class Embedded:
     """
 
     def __init__(
-        self, data_dir: Path, find: Callable[[], Path | None], start_within: float, memory: int | None
+        self, data_dir: Path, find: Callable[[], Path | None], start_timeout_s: float, memory: int | None
     ) -> None:
         """Describe the server of `data_dir`; nothing is touched. Use `attach`."""
         self._memory = memory
         self._data_dir = data_dir.expanduser().absolute()
         self._home = self._data_dir / "valkey"
         self._find = find
-        self._start_within = start_within
+        self._start_within = start_timeout_s
         self._socket = _socket_path(self._home)
         self._lease: int | None = None
         self._client = redis.Redis(
@@ -126,7 +126,7 @@ class Embedded:
         cls,
         data_dir: Path,
         find: Callable[[], Path | None] = find_server,
-        start_within: float = START_WITHIN,
+        start_timeout_s: float = START_TIMEOUT_S,
         memory: int | None = None,
     ) -> Self:
         """Use the server of `data_dir`, which is started if it doesn't run. It answers when this returns.
@@ -137,7 +137,7 @@ class Embedded:
             raise StoreUnavailable(
                 "The embedded Valkey runs on Linux and macOS. Here, set CREWDECK_REDIS_URL to a Redis server."
             )
-        embedded = cls(data_dir, find, start_within, memory)
+        embedded = cls(data_dir, find, start_timeout_s, memory)
         with _translated("prepare", embedded._home):
             _make_private(embedded._home)
         with embedded._starting_or_stopping():
@@ -202,7 +202,7 @@ class Embedded:
                     f"The embedded Valkey (process {self._pid()}) does not answer on {self._socket}. "
                     f"{self._last_words()}"
                 )
-            time.sleep(POLL)
+            time.sleep(POLL_INTERVAL_S)
 
     def _start(self, server_lock: int) -> None:
         binary = self._find()
@@ -244,13 +244,13 @@ class Embedded:
     def _stop(self) -> None:
         # Everything acknowledged is in the append-only file already. No server at all is fine too.
         self._client.shutdown(nosave=True)
-        deadline = time.monotonic() + STOP_WITHIN
+        deadline = time.monotonic() + STOP_TIMEOUT_S
         while (free := _try_lock(self._home / "server.lock")) is None:
             if time.monotonic() > deadline:
                 raise StoreUnavailable(
                     f"The embedded Valkey (process {self._pid()}) does not stop. {self._last_words()}"
                 )
-            time.sleep(POLL)
+            time.sleep(POLL_INTERVAL_S)
         os.close(free)
         if self._socket.parent != self._home:
             with contextlib.suppress(OSError):
@@ -289,7 +289,7 @@ def _translated(doing: str, home: Path) -> Iterator[None]:
 
 def _socket_path(home: Path) -> Path:
     inside = home / "valkey.sock"
-    if len(os.fsencode(inside)) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(inside)) <= MAX_SOCKET_PATH_BYTES:
         return inside
     # Not tempfile.gettempdir(): every process must come to the same path, whatever its TMPDIR.
     name = f"crewdeck-{os.geteuid()}-{hashlib.sha256(os.fsencode(home)).hexdigest()[:16]}"

@@ -16,7 +16,7 @@ from redis.exceptions import ClusterDownError, RedisError
 
 from bot.store.servers import execute
 
-WITHIN = 1.0
+ANSWER_TIMEOUT_S = 1.0
 """Seconds for a node to say who has what. A person waits meanwhile."""
 
 Nodes = Mapping[str, Mapping[str, Any]]
@@ -114,5 +114,5 @@ async def _view_or_none(node: Redis, slot: int) -> View | None:
 
 
 async def _view(node: Redis, slot: int) -> View:
-    async with asyncio.timeout(WITHIN):
+    async with asyncio.timeout(ANSWER_TIMEOUT_S):
         return read_view(await execute(node, "CLUSTER NODES"), slot)

@@ -26,9 +26,11 @@ SILENCE_TIMEOUT_S = 15.0
 MAX_TRIES = 4
 """How often a call is made whose answer was lost, or that was told to come back later."""
 RETRY_DELAY_S = 0.2
-LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE})
-LONGEST_WAIT = 30.0
-SHORTEST_WAIT = 0.2
+RETRIED_STATUSES = frozenset(
+    {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
+)
+MAX_WAIT_S = 30.0
+MIN_WAIT_S = 0.2
 
 Result = TypeVar("Result")
 
@@ -93,7 +95,7 @@ class Server:
         if tries >= MAX_TRIES:
             raise error
         if isinstance(error, ApiError):
-            if error.status not in LATER:
+            if error.status not in RETRIED_STATUSES:
                 raise error
             return wait_of(error)
         if not call.repeatable or isinstance(error.__cause__, httpx.ConnectError):
@@ -210,7 +212,7 @@ def wait_of(error: ApiError) -> float:
         seconds = float(error.problem.get("retry_after", 1))
     except (TypeError, ValueError):
         seconds = 1.0
-    return min(LONGEST_WAIT, max(SHORTEST_WAIT, seconds if math.isfinite(seconds) else 1.0))
+    return min(MAX_WAIT_S, max(MIN_WAIT_S, seconds if math.isfinite(seconds) else 1.0))
 
 
 def _json(response: httpx.Response, body: bytes) -> Any:  # noqa: ANN401 - JSON

@@ -12,9 +12,9 @@ from httpx_sse import EventSource, ServerSentEvent
 
 from crewdeck.client.errors import ApiError, Unreachable
 from crewdeck.client.events import Event, parse
-from crewdeck.client.http import LATER, AsyncHttp, Http, wait_of
+from crewdeck.client.http import RETRIED_STATUSES, AsyncHttp, Http, wait_of
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
+FIRST_RECONNECT_DELAY_S, MAX_RECONNECT_DELAY_S = 0.1, 5.0
 """Before the first attempt to come back, and, after many, before each further one."""
 SERVER_ERROR = 500
 HEARTBEAT = "heartbeat"
@@ -57,12 +57,12 @@ class StreamPosition:
 
     def _backoff(self) -> float:
         self._failures += 1
-        longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**self._failures)
+        longest = min(MAX_RECONNECT_DELAY_S, FIRST_RECONNECT_DELAY_S * 2**self._failures)
         return random.uniform(longest / 2, longest)  # noqa: S311 - so that not all come back at once
 
 
 def _passes(error: ApiError) -> bool:
-    return error.status in LATER or error.status >= SERVER_ERROR
+    return error.status in RETRIED_STATUSES or error.status >= SERVER_ERROR
 
 
 def follow(http: Http, path: str, after: str, patience: float, lost: Callable[[], None]) -> Generator[Event]:

@@ -36,7 +36,7 @@ _REPEATED = re.compile(r"input_value=.*?, (?=input_type=)|For further informatio
 """What pydantic adds to its messages."""
 _SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 """How names of variables end that hold secrets."""
-LONGEST = 300
+MAX_ERROR_LENGTH = 300
 """Characters of what an exception says that are told."""
 
 
@@ -164,7 +164,7 @@ def _said(error: BaseException) -> str:
         words = " ".join(_words(error).split())
     except Exception:  # noqa: BLE001 - authors' code may raise anything
         return ""
-    return f": {words[:LONGEST]}" if words else ""
+    return f": {words[:MAX_ERROR_LENGTH]}" if words else ""
 
 
 def _words(error: BaseException) -> str:

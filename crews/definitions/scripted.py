@@ -30,7 +30,7 @@ from crews.definitions.yaml_lines import Problem
 SCRIPTED = "scripted"
 """The name of this model in `crew.yaml`."""
 FILE = "script.yaml"
-LONGEST_PAUSE = 10.0
+MAX_PAUSE_S = 10.0
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
@@ -160,6 +160,6 @@ def _filled_all(value: Any, known: Mapping[str, Any]) -> Any:
 
 def _seconds(pause: str) -> float:
     try:
-        return min(max(float(pause), 0.0), LONGEST_PAUSE)
+        return min(max(float(pause), 0.0), MAX_PAUSE_S)
     except ValueError:
         return 0.0

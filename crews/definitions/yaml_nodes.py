@@ -41,15 +41,15 @@ _NUMBER = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
 
-LONGEST_INTEGER = 100
+MAX_INTEGER_LENGTH = 100
 """Digits. Python refuses to read 4,300; nobody means a hundred."""
-LONGEST_QUOTE = 60
+MAX_QUOTE_LENGTH = 60
 """Characters of the file that a message repeats in one place."""
 
 
 def short(text: str) -> str:
     """A text shortened for a message."""
-    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
+    return text if len(text) <= MAX_QUOTE_LENGTH else f"{text[: MAX_QUOTE_LENGTH - 1]}…"
 
 
 class Position(NamedTuple):
@@ -282,7 +282,7 @@ def _value(text: str, at: Position) -> str | int | float | bool | None:
 
 
 def _integer(text: str, at: Position) -> int:
-    if len(text) > LONGEST_INTEGER:
+    if len(text) > MAX_INTEGER_LENGTH:
         raise Invalid(at, f"has a number of {len(text):,} digits; write it in quotes if it is text")
     base = {"0o": 8, "0x": 16}.get(text[:2])
     return int(text) if base is None else int(text[2:], base)

@@ -67,29 +67,29 @@ class Writer:
         #: How many entries were put here, and how many of them are written.
         self._put = self._written = 0
         #: How many of them have to be written before a model is asked.
-        self._owed = 0
+        self._last_urgent = 0
         self._waiting: deque[tuple[int, Future[None]]] = deque()
         self._writing: Future[None] | None = None
         self._due = False
         self._failure: BaseException | None = None
 
     @property
-    def behind(self) -> int:
+    def unwritten(self) -> int:
         """The number of entries that are not written yet."""
         with self._lock:
             return self._put - self._written
 
     @property
-    def owing(self) -> bool:
+    def has_urgent(self) -> bool:
         """Whether an entry of `write_at_once`, which can't be reproduced, is not written yet."""
         with self._lock:
-            return self._written < self._owed
+            return self._written < self._last_urgent
 
     def write_at_once(self, name: str, value: str) -> None:
         """Record this without waiting for more entries. Returns at once."""
         self._add(_Entry(name, self._portable(value)))
         with self._lock:
-            self._owed = self._put
+            self._last_urgent = self._put
         self._begin()
 
     def write(self, name: str, value: str, deleted: Sequence[str] = ()) -> None:
@@ -100,12 +100,12 @@ class Writer:
 
     def flush(self) -> None:
         """Return once everything is written. Blocks its thread. Raises Fenced."""
-        if self.behind or self._failure:
+        if self.unwritten or self._failure:
             self._flushed().result()
 
     async def flushed(self) -> None:
         """The same for those who can await."""
-        if self.behind or self._failure:
+        if self.unwritten or self._failure:
             await asyncio.wrap_future(self._flushed())
 
     def _flushed(self) -> Future[None]:

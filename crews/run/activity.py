@@ -46,7 +46,7 @@ class Activity:
     def idle(self) -> float | None:
         """Seconds since the last step ended; None while one is under way or being recorded."""
         with self._lock:
-            under_way = self._under_way or self._writer.behind
+            under_way = self._under_way or self._writer.unwritten
             return None if under_way else time.monotonic() - self._idle_since
 
     async def wait_idle(self) -> None:

@@ -168,7 +168,7 @@ class HumanQuestions:
         if settled.outcome is None or settled.outcome.action is Action.CANCEL:
             raise self.run.stop()
         # The crew goes on with the answer at once: who listens to its bus needs nothing of that.
-        self.run.do_afterwards(self._tell(settled))
+        self.run.start_background(self._tell(settled))
         return settled
 
     async def _satisfiable(self, question: Question) -> Question:

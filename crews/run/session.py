@@ -88,7 +88,7 @@ class RunSession:
         self._stopped: Leave | None = None
         self._handing_back = False
         self._waits: set[asyncio.Task[Any]] = set()
-        self._afterwards: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     @property
     def run_id(self) -> str:
@@ -178,15 +178,15 @@ class RunSession:
         await self.writer.flushed()
         await self._store.executed(self.claim, question_id, call, result)
 
-    def do_afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+    def start_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin something that the crew need not wait for; it ends before the run does. On its loop."""
         task = asyncio.create_task(self._unless_fenced(work))
-        self._afterwards.add(task)
-        task.add_done_callback(self._afterwards.discard)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
-    async def done_afterwards(self) -> None:
+    async def wait_background(self) -> None:
         """Return when all of that has ended."""
-        await asyncio.gather(*self._afterwards)
+        await asyncio.gather(*self._background)
 
     async def _unless_fenced(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -93,7 +93,7 @@ class Execution:
         """Call this in a thread of the run's own, one after the other."""
         return self.context.threads.start(call, self.variables)
 
-    async def come_to(
+    async def outcome_of(
         self, work: asyncio.Future[Outcome[T]], within: float | None = None
     ) -> Outcome[T] | None:
         """The outcome of the work, or None after so many seconds.

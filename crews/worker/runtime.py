@@ -95,7 +95,7 @@ class Runtime:
         following = asyncio.create_task(execution.progress.follow())
         try:
             ending = await self._restored(execution, claim) or await self._executed(execution)
-            await execution.context.done_afterwards()
+            await execution.context.wait_background()
             await execution.progress.flush()
             if ending.leave is not None:
                 await self._leave(execution.context, ending.leave)
@@ -235,16 +235,16 @@ class Runtime:
             # Likewise: a `before_kickoff` may block for any time.
             await asyncio.wait(either, timeout=SLOW_START_S, return_when=asyncio.FIRST_COMPLETED)
             begun.cancel()
-        return Ending.of(context, await execution.come_to(work))
+        return Ending.of(context, await execution.outcome_of(work))
 
     async def built(self, execution: Execution, blueprint: Blueprint) -> Outcome[Built] | None:
         """The crew; None if the run is told to leave before."""
         async with self._starts:
             building = execution.begin(partial(blueprint.build, execution.context.claim.run.inputs))
             # A build that takes longer is waiting for something; other runs start meanwhile.
-            built = await execution.come_to(building, within=min(SLOW_START_S, self._build_timeout))
+            built = await execution.outcome_of(building, within=min(SLOW_START_S, self._build_timeout))
         if built is None and execution.context.stopped is None:
-            built = await execution.come_to(building, within=self._build_timeout - SLOW_START_S)
+            built = await execution.outcome_of(building, within=self._build_timeout - SLOW_START_S)
         if built is None and execution.context.stopped is None:
             return Raised(failures.not_built_within(self._build_timeout))
         return built

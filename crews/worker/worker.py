@@ -20,7 +20,7 @@ from bot.core.feed import CANCELLED_TOPIC, Feed, Signal, queue_topic
 from bot.core.ports import Store
 from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError
-from bot.processes import garbage
+from bot.processes import garbage_collector
 from bot.processes.worker_process import Lifeline
 from bot.settings import Settings
 from bot.store.clock import keep_time
@@ -138,7 +138,7 @@ class Worker:
             return
         offer = await loading
         self._use(offer)
-        garbage.calm()
+        garbage_collector.freeze()
         log.info("ready", worker=self._id, crews=self._names)
         with suppress(StoreUnavailable):  # The next heartbeat reports it.
             await self._registration.renew()

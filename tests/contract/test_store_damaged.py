@@ -149,7 +149,7 @@ async def test_other_sessions_go_on(bad: str, store: RedisStore, server: redis.R
         assert await sessions.open_sessions(store.key_values) == [session]
         assert await sessions.find_session(store.key_values, digest(token)) == session
         assert await sessions.find_session(store.key_values, other) is None
-        assert other in await store.key_values.pending(sessions.SESSIONS_SHELF)
+        assert other in await store.key_values.pending(sessions.SESSIONS_KIND)
 
 
 async def test_copies_and_places_of_another_form_are_read_as_they_are(

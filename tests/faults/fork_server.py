@@ -261,10 +261,10 @@ def _move_in(wish: dict[str, Any], wakeup: tuple[int, int]) -> None:
 
 def main() -> None:
     from bot import settings
-    from bot.processes import garbage
+    from bot.processes import garbage_collector
     from crews.crewai_adapter import environment
 
-    garbage.seldom()
+    garbage_collector.tune()
     environment.prepare(settings.load())
     for module in IMPORTED:
         importlib.import_module(module)

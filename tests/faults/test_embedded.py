@@ -267,7 +267,7 @@ def test_no_second_server_writes_the_file_of_one_whose_socket_is_lost(data_dir: 
     process = psutil.Process(pid_of(server.url))
     Path(server.url.removeprefix("unix://")).unlink()
     with pytest.raises(StoreUnavailable, match=str(process.pid)):
-        Embedded.attach(data_dir, start_within=0.5)
+        Embedded.attach(data_dir, start_timeout_s=0.5)
     assert is_alive(process)
     process.terminate()
     wait_until_dead(process)

@@ -64,7 +64,7 @@ class Table:
 
 MarkdownBlock = TextBlock | CodeBlock | Table
 
-DEEPEST = 20
+MAX_NESTING = 20
 """Nested brackets and blocks that are looked into; the parser takes square time to look into all."""
 _BARE_ADDRESS = re.compile(r"https?://[^\s<>\"'\]]{1,2000}")
 _PUNCTUATION = ".,;:!?*"
@@ -103,7 +103,7 @@ class _Parser(MarkdownIt):
 
 @cache
 def _parser() -> MarkdownIt:
-    parser = _Parser("commonmark", {"html": False, "maxNesting": DEEPEST})
+    parser = _Parser("commonmark", {"html": False, "maxNesting": MAX_NESTING})
     parser.enable(["table", "strikethrough"]).disable("reference")
     return parser
 

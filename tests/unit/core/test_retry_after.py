@@ -12,7 +12,7 @@ from aiohttp import web
 from bot.core.retry_after import MIN_RETRY_AFTER_S, parse_retry_after
 from bot.surfaces.slack.webapi.failures import DEFAULT_RETRY_DELAY_S, MAX_RETRY_DELAY_S, retry_after
 from crewdeck.client import ApiError, Client
-from crewdeck.client.http import LONGEST_WAIT, SHORTEST_WAIT, wait_of
+from crewdeck.client.http import MAX_WAIT_S, MIN_WAIT_S, wait_of
 
 NOW = 1_780_000_000.0
 NONSENSE = (
@@ -70,10 +70,10 @@ def test_slack_is_asked_again_in_the_end() -> None:
 @pytest.mark.parametrize(
     ("said", "wait"),
     [
-        (0, SHORTEST_WAIT),
-        (-5, SHORTEST_WAIT),
+        (0, MIN_WAIT_S),
+        (-5, MIN_WAIT_S),
         (2, 2),
-        (10**9, LONGEST_WAIT),
+        (10**9, MAX_WAIT_S),
         ("soon", 1),
         (None, 1),
         (float("nan"), 1),
@@ -86,7 +86,12 @@ def test_the_client_waits_a_moment_and_not_for_ever(said: object, wait: float) -
 
 @pytest.mark.parametrize(
     ("said", "least", "most"),
-    [("0", 2 * SHORTEST_WAIT, 3), ("past", 2 * SHORTEST_WAIT, 3), ("nonsense", 2, 5), ("soon", 0.3, 5)],
+    [
+        ("0", 2 * MIN_WAIT_S, 3),
+        ("past", 2 * MIN_WAIT_S, 3),
+        ("nonsense", 2, 5),
+        ("soon", 0.3, 5),
+    ],
 )
 async def test_the_client_pauses_between_its_tries(said: str, least: float, most: float) -> None:
     """The server says "later" twice, then answers."""

@@ -16,13 +16,13 @@ Reference counts free most objects at once; the collector is only for cycles. Py
 """
 
 
-def seldom() -> None:
+def tune() -> None:
     """Call before much is imported: with Python's own values collections take a fifth of crewai's import."""
     gc.set_threshold(*THRESHOLDS)
 
 
-def calm() -> None:
+def freeze() -> None:
     """Call once what the process needs is loaded: that is never visited again."""
     gc.collect()
     gc.freeze()
-    seldom()
+    tune()
