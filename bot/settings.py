@@ -22,8 +22,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot.core.access import ApiKey, parse_keys
 from bot.core.addresses import is_loopback
+from bot.core.api_keys import ApiKey, parse_keys
 from bot.core.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secrets
 from bot.core.errors import SettingsError
 from bot.core.journal import parse_journal_keys

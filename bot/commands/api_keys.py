@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from bot.commands.output import say, tell
-from bot.core.access import ApiKey, digest, new_secret, parse_scopes, valid_name
+from bot.core.api_keys import ApiKey, digest, new_secret, parse_scopes, valid_name
 from bot.core.errors import SettingsError
 from bot.settings import Settings
 from bot.store.open import open_configured

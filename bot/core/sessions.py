@@ -9,8 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from bot.core.access import ApiKey, Scope, digest
 from bot.core.actor import Actor, Membership
+from bot.core.api_keys import ApiKey, Scope, digest
 from bot.core.ports import KeyValueStore
 from bot.core.value import Strict
 

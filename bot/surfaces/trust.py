@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from bot.core.access import digest
+from bot.core.api_keys import digest
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from bot.core.addresses import is_loopback
 from bot.core.errors import InvalidInputs, NoWorker
 from bot.core.text import terminal_safe
 from bot.settings import Remote
-from bot.terminal import lines, pipe, uploads, words
+from bot.terminal import inputs, lines, pipe, uploads
 from bot.terminal import record as record_lines
 from bot.terminal.answers import AnswerOptions, action_of
 from bot.terminal.exits import COMPLETED, FAILED, INTERRUPTED, MISTAKE, Interrupted
@@ -52,7 +52,7 @@ def start(remote: Remote, crew: str, given: Sequence[str], answers: Sequence[str
 
     async def work(client: Client, screen: Screen | None) -> int:
         chosen = await _crew(client, crew)
-        values = words.given(chosen, given)
+        values = inputs.given(chosen, given)
         if screen is not None and screen.asks:
             await _ask_missing(screen, chosen, values)
         started = await client.start(chosen.name, await uploads.with_uploads(client, chosen, values))
@@ -72,9 +72,9 @@ def inbox(remote: Remote, *, live: bool, after: str | None) -> int:
     async def work(client: Client, screen: Screen | None) -> int:
         if screen is None or not screen.asks:
             return await pipe.inbox(client, live=live, after=after)
-        from bot.terminal.box import Box
+        from bot.terminal.inbox import Inbox
 
-        return await Box(client, screen).run(after)
+        return await Inbox(client, screen).run(after)
 
     status = _run(remote, work)
     return COMPLETED if status == INTERRUPTED else status
@@ -215,7 +215,7 @@ async def _crew(client: Client, name: str) -> Crew:
 
 
 async def _ask_missing(screen: Screen, crew: Crew, values: dict[str, JsonValue]) -> None:
-    for field in words.missing(crew, values):
+    for field in inputs.missing(crew, values):
         about = f"  {field.description}" if field.description else ""
         screen.say([("bold", field.name), ("ansibrightblack", about)])
         values[field.name] = await _ask_for(screen, field)
@@ -229,7 +229,7 @@ async def _ask_for(screen: Screen, field: InputField) -> str:
         path = await screen.words(f"{field.name}: path of a file", check=uploads.problem_of)
         value = f"{uploads.MARK}{path.removeprefix(uploads.MARK)}"
     else:
-        value = await screen.words(field.name, several_lines=field.type == "text", check=words.check(field))
+        value = await screen.words(field.name, several_lines=field.type == "text", check=inputs.check(field))
     screen.say([("ansigreen", "  ✓ "), ("", lines.one_line(value))])
     return value
 

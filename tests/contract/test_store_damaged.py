@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from bot.core import sessions
-from bot.core.access import ApiKey, Scope, digest
+from bot.core.api_keys import ApiKey, Scope, digest
 from bot.core.event import UNREADABLE, TaskStarted
 from bot.core.question import Deadline
 from bot.store import redis_keys

@@ -9,8 +9,8 @@ import itertools
 from typing import Any
 
 from bot.core import ids
-from bot.core.access import ApiKey, Scope, digest
 from bot.core.actor import Actor
+from bot.core.api_keys import ApiKey, Scope, digest
 from bot.core.crew import Crew
 from bot.core.policy import Approvers, Policy
 from bot.core.question import Question, QuestionKind, Source, options_for

@@ -14,8 +14,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from bot.core import ids
-from bot.core.access import ApiKey, Scope, digest
 from bot.core.actor import Actor
+from bot.core.api_keys import ApiKey, Scope, digest
 from bot.core.crew import Crew
 from bot.core.policy import Approvers
 from bot.core.question import Question, QuestionKind, options_for

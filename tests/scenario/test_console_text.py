@@ -13,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from bot.core import ids
-from bot.core.access import LOCAL
+from bot.core.api_keys import LOCAL
 from bot.core.crew import Crew
 from bot.core.policy import Approvers
 from bot.core.question import Option, Question, QuestionKind, options_for

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from bot.core import sessions
-from bot.core.access import digest
+from bot.core.api_keys import digest
 from bot.core.errors import CrewdeckError, StoreUnavailable
 from bot.core.ports import KeyValueStore
 from bot.core.sessions import SESSION_TTL_S, Session, Vouch

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from bot.core import sessions
-from bot.core.access import LOCAL, ApiKey, Scope, digest, matching
+from bot.core.api_keys import LOCAL, ApiKey, Scope, digest, matching
 from bot.core.ports import KeyValueStore, Store
 from bot.surfaces.console import pages
 from bot.surfaces.console.authenticator import Cookies, token_in

@@ -21,7 +21,7 @@ from bot.core.response import Response, UnexpectedParts, make_response
 from bot.core.run import Run
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.questionviews import AnswerView
+from bot.surfaces.http.question_views import AnswerView
 from bot.surfaces.http.refusals import invalid_answer, needs_action, refused
 from bot.surfaces.http.visibility import Visibility
 

@@ -18,18 +18,18 @@ from bot.core.ports import Store
 from bot.core.sessions import SessionAuthenticator
 from bot.core.tasks import run_alongside
 from bot.settings import Settings
-from bot.surfaces.http import docspage, openapi
+from bot.surfaces.http import docs_page, openapi
 from bot.surfaces.http.answers import Answers
 from bot.surfaces.http.auth import KeyCache, KeyRateLimiter
 from bot.surfaces.http.files import FileRoutes
 from bot.surfaces.http.identities import IdentityRoutes
-from bot.surfaces.http.inboxfeed import InboxFeed
+from bot.surfaces.http.inbox_feed import InboxFeed
 from bot.surfaces.http.middleware import AuthMiddleware, Origins
 from bot.surfaces.http.operation_table import Handlers, operations
 from bot.surfaces.http.operations import AnyOperation
 from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.questions import QuestionRoutes, QuestionViews
-from bot.surfaces.http.runfeed import RunFeed
+from bot.surfaces.http.run_feed import RunFeed
 from bot.surfaces.http.runs import RunRoutes, Starts
 from bot.surfaces.http.sse import SseRoutes
 from bot.surfaces.http.stream_table import StreamHandlers
@@ -132,8 +132,8 @@ def _routes(table: Sequence[AnyOperation]) -> list[web.RouteDef]:
         return web.Response(body=encode(document()), content_type="application/json")
 
     async def docs(_: web.Request) -> web.Response:
-        headers = {"Content-Security-Policy": docspage.POLICY}
-        return web.Response(text=docspage.page(document()), content_type="text/html", headers=headers)
+        headers = {"Content-Security-Policy": docs_page.POLICY}
+        return web.Response(text=docs_page.page(document()), content_type="text/html", headers=headers)
 
     return [
         *(operation.route() for operation in table),

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bot.core import access
-from bot.core.access import KEYS_TOPIC, ApiKey, ApiKeys, Scope, matching
+from bot.core import api_keys
 from bot.core.actor import Actor
+from bot.core.api_keys import KEYS_TOPIC, ApiKey, ApiKeys, Scope, matching
 from bot.core.errors import StoreUnavailable
 from bot.core.feed import Feed, Signal
 from bot.core.sessions import SESSION, Session
@@ -64,7 +64,7 @@ class Caller:
         return self.actor.model_copy(update={"on_behalf_of": on_behalf_of or ""})
 
 
-LOCAL = Caller(access.LOCAL, frozenset(Scope))
+LOCAL = Caller(api_keys.LOCAL, frozenset(Scope))
 """The local user."""
 NOBODY = Caller(Actor(surface="http", user_id="nobody"), frozenset())
 """The caller of public operations."""

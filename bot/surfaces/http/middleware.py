@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from bot.core.access import Scope
 from bot.core.addresses import is_loopback
+from bot.core.api_keys import Scope
 from bot.core.sessions import SessionAuthenticator
 from bot.surfaces.http.auth import (
     CALLER,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bot.core.access import Scope
+from bot.core.api_keys import Scope
 from bot.surfaces.http.bodies import (
     AnswerBody,
     CancelBody,
@@ -25,9 +25,9 @@ from bot.surfaces.http.identities import CodeView, IdentitiesView, IdentityRoute
 from bot.surfaces.http.operations import AnyOperation, Operation, RequestContext, ResponseSpec, reply
 from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.probes import health
+from bot.surfaces.http.question_views import AnswerView, QuestionsView, QuestionView, RunView
 from bot.surfaces.http.questions import QuestionRoutes
-from bot.surfaces.http.questionviews import AnswerView, QuestionsView, QuestionView, RunView
-from bot.surfaces.http.recordviews import RecordView
+from bot.surfaces.http.record_views import RecordView
 from bot.surfaces.http.runs import RunRoutes
 from bot.surfaces.http.stream_table import StreamHandlers, stream_operations
 from bot.surfaces.http.views import (

@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from bot.core.access import Scope
+from bot.core.api_keys import Scope
 from bot.core.event import encode
 from bot.core.text import valid_json
 from bot.surfaces.http.auth import CALLER, NOBODY, Caller

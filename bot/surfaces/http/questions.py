@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from bot.core.access import Scope
+from bot.core.api_keys import Scope
 from bot.core.lists import QuestionPage
 from bot.core.people import UNKNOWN, People, names_of
 from bot.core.policy import ANYONE, can_decide
@@ -17,8 +17,8 @@ from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import AnswerBody, InputBody, OpenedBody, QuestionsQuery
 from bot.surfaces.http.operations import RequestContext, reply
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.questionviews import QuestionsView, QuestionView
-from bot.surfaces.http.recordviews import RecordView
+from bot.surfaces.http.question_views import QuestionsView, QuestionView
+from bot.surfaces.http.record_views import RecordView
 from bot.surfaces.http.visibility import Visibility
 
 

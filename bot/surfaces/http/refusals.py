@@ -9,7 +9,7 @@ from bot.core.question import Action, Question
 from bot.core.question_events import policy_view
 from bot.core.response import Approve, Response, Submit
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.questionviews import outcome_of
+from bot.surfaces.http.question_views import outcome_of
 
 DECIDERS = "somebody whom its crew names"
 

@@ -24,8 +24,8 @@ from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import CancelBody, DeleteQuery, RunsQuery, StartBody
 from bot.surfaces.http.operations import RequestContext, reply
 from bot.surfaces.http.problems import Problem
+from bot.surfaces.http.question_views import QuestionView, full
 from bot.surfaces.http.questions import QuestionViews
-from bot.surfaces.http.questionviews import QuestionView, full
 from bot.surfaces.http.views import CrewProblemView, CrewsView, CrewView, RunsView, started, summary
 from bot.surfaces.http.visibility import Visibility
 

@@ -14,9 +14,9 @@ from aiohttp import web
 from bot.core import ids
 from bot.core.ports import Runs, Store
 from bot.surfaces.http.auth import Caller
-from bot.surfaces.http.inboxfeed import InboxFeed, InboxFollower
+from bot.surfaces.http.inbox_feed import InboxFeed, InboxFollower
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.runfeed import RunFeed
+from bot.surfaces.http.run_feed import RunFeed
 from bot.surfaces.http.visibility import Visibility
 from bot.surfaces.http.wire import RESET, Message
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from bot.core.access import Scope
+from bot.core.api_keys import Scope
 from bot.core.errors import NotFound
 from bot.core.event import Event
 from bot.core.policy import can_decide

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import ValidationError
 
-from bot.core.access import Scope
+from bot.core.api_keys import Scope
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.event import encode
 from bot.core.question import Question

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bot.core import sessions
-from bot.core.access import Scope, parse_keys
 from bot.core.actor import Actor, Membership
+from bot.core.api_keys import Scope, parse_keys
 from bot.core.errors import SettingsError
 from bot.core.starting import plan
 from bot.store.redis import RedisStore

@@ -9,8 +9,8 @@ import pytest
 import websockets
 
 from bot.core import sessions
-from bot.core.access import Scope
 from bot.core.actor import Actor
+from bot.core.api_keys import Scope
 from bot.core.fields import Field, FieldType
 from bot.core.policy import Group, OnReject, Policy
 from bot.core.question import Question, QuestionKind, Source

@@ -8,8 +8,8 @@ import pytest
 import websockets
 from httpx_sse import aconnect_sse
 
-from bot.core.access import ApiKey, Scope, digest, new_secret
 from bot.core.actor import Actor
+from bot.core.api_keys import ApiKey, Scope, digest, new_secret
 from bot.core.policy import Approvers
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams import StreamTimings

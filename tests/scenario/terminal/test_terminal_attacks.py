@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.core import ids
-from bot.core.access import LOCAL
+from bot.core.api_keys import LOCAL
 from bot.core.crew import Crew
 from bot.core.fields import Field
 from bot.core.policy import Approvers

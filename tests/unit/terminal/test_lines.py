@@ -3,7 +3,7 @@
 import pytest
 
 from bot.core.errors import InvalidInputs
-from bot.terminal import lines, words
+from bot.terminal import inputs, lines
 from crewdeck.client import Crew, InputField
 from crewdeck.client.events import parse
 
@@ -30,26 +30,26 @@ NOTE = Crew(
     ],
 )
 def test_pairs_are_inputs_and_free_text_is_the_main_one(typed: list[str], values: dict[str, str]) -> None:
-    assert words.given(NOTE, typed) == values
+    assert inputs.given(NOTE, typed) == values
 
 
 @pytest.mark.parametrize("typed", [["pace=1", "pace=2"], ["topic=a", "b"]])
 def test_nothing_is_given_twice(typed: list[str]) -> None:
     with pytest.raises(InvalidInputs, match="given twice"):
-        words.given(NOTE, typed)
+        inputs.given(NOTE, typed)
 
 
 def test_free_text_needs_a_place() -> None:
     with pytest.raises(InvalidInputs, match="takes no free text"):
-        words.given(NOTE.model_copy(update={"main_input": None}), ["tide mills"])
+        inputs.given(NOTE.model_copy(update={"main_input": None}), ["tide mills"])
 
 
 def test_only_what_is_required_and_has_no_default_is_asked_for() -> None:
-    assert [field.name for field in words.missing(NOTE, {"topic": " "})] == ["topic", "pace"]
+    assert [field.name for field in inputs.missing(NOTE, {"topic": " "})] == ["topic", "pace"]
 
 
 def test_what_is_typed_is_checked_by_its_type() -> None:
-    check = words.check(NOTE.inputs[1])
+    check = inputs.check(NOTE.inputs[1])
     assert check("1.5") == ""
     assert check("soon") == "It must be a number, not 'soon'"
     assert check(" ") == "A value is needed"

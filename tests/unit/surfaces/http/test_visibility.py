@@ -3,8 +3,8 @@
 import pytest
 
 from bot.core import ids
-from bot.core.access import Scope
 from bot.core.actor import Actor
+from bot.core.api_keys import Scope
 from bot.core.crew import Crew
 from bot.core.policy import Policy
 from bot.core.ports import Store

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.core import access
-from bot.core.access import ApiKey, Scope, digest, matching, new_secret, parse_keys
+from bot.core import api_keys
+from bot.core.api_keys import ApiKey, Scope, digest, matching, new_secret, parse_keys
 
 SECRET = "0123456789abcdef"
 
@@ -47,7 +47,7 @@ def test_a_revoked_or_unknown_secret_opens_nothing() -> None:
 def test_secrets_are_long_and_differ() -> None:
     made = {new_secret() for _ in range(100)}
     assert len(made) == 100
-    assert all(len(secret) >= 43 + len(access.KEY_PREFIX) for secret in made)
+    assert all(len(secret) >= 43 + len(api_keys.KEY_PREFIX) for secret in made)
 
 
 def test_admin_covers_everything_and_the_rest_only_themselves() -> None:

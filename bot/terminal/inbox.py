@@ -21,7 +21,7 @@ from crewdeck.client import (
 TITLE = "What waits for an answer (Ctrl-C leaves)"
 
 
-class Box:
+class Inbox:
     """The open questions of all runs, and the prompt for one of them."""
 
     def __init__(self, client: Client, screen: Screen) -> None:

@@ -13,7 +13,7 @@ import pytest
 from bot.core.event import PublishedEvent
 from bot.core.feed import Feed, run_topic
 from bot.core.ports import Store
-from bot.surfaces.http.runfeed import TOLD_AT_ONCE, RunFeed, RunFollower
+from bot.surfaces.http.run_feed import TOLD_AT_ONCE, RunFeed, RunFollower
 from bot.surfaces.http.wire import EventMessage, Message
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"
