@@ -11,8 +11,6 @@ CrewdeckError
 from __future__ import annotations
 
 # ruff: noqa: N818 - these names say what happened, and that reads well behind `raise` and `except`
-import asyncio
-from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import ClassVar
 
@@ -70,18 +68,3 @@ class ShutOut(Rejected):
     """The workspace doesn't let the app in at all: its credentials are refused."""
 
     default_reason = Reason.SHUT_OUT
-
-
-async def with_retries(
-    call: Callable[[], Awaitable[None]],
-    attempts: int,
-    max_delay_s: float,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> None:
-    """Call again after each Later, in the seconds that it names or `max_delay_s`. Raises the last one."""
-    for _ in range(attempts - 1):
-        try:
-            return await call()
-        except Later as later:
-            await sleep(min(later.seconds, max_delay_s))
-    return await call()

@@ -18,7 +18,7 @@ from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.rendering import progress_message, run_card
 from bot.surfaces.chat.delivery.shown_questions import ShownQuestions
 from bot.surfaces.chat.delivery.thread import RunThread
-from bot.surfaces.chat.failures import Later, Rejected, Unrenderable, with_retries
+from bot.surfaces.chat.failures import Later, Rejected, Unrenderable
 from bot.surfaces.chat.message_keys import (
     PROGRESS,
     Posted,
@@ -30,6 +30,7 @@ from bot.surfaces.chat.message_keys import (
 )
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.platform import ChatPlatform, Priority
+from bot.surfaces.chat.retries import with_retries
 from bot.surfaces.chat.wording import run_messages
 
 log = structlog.get_logger(__name__)

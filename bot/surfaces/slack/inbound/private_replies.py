@@ -10,9 +10,10 @@ import aiohttp
 import structlog
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.surfaces.chat.failures import Later, Rejected, with_retries
+from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
 from bot.surfaces.chat.messages import Form, Message
+from bot.surfaces.chat.retries import with_retries
 from bot.surfaces.chat.wording import private_messages, sentences
 from bot.surfaces.slack.renderer import render_message
 from bot.surfaces.slack.webapi.api import SlackApi

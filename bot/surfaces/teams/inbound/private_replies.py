@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from bot.surfaces.chat.failures import Later, Rejected, with_retries
+from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
 from bot.surfaces.chat.messages import Form, Input, Mention, Message, said
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import ChatPlatform, Priority
+from bot.surfaces.chat.retries import with_retries
 from bot.surfaces.chat.wording import private_messages, sentences
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.conversations import is_personal

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bot.surfaces.chat.failures import Later, PlatformFailure, Rejected, with_retries
+from bot.surfaces.chat.failures import Later, PlatformFailure, Rejected
+from bot.surfaces.chat.retries import with_retries
 
 
 class Calls:
