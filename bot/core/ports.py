@@ -49,14 +49,16 @@ class Catalogue(Protocol):
         announced before stay known. Workers repeat this every minute.
         """
 
-    async def crews(self, *, newest: bool = False) -> dict[str, Crew]:
+    async def crews(self, *, newest: bool = False) -> Mapping[str, Crew]:
         """All announced crews by name, sorted by name; `newest`: also one announced a moment ago elsewhere.
+
+        The same object until they change, so that what is made of them can be kept.
 
         A crew stays known for a week without workers: runs that are started meanwhile wait for them.
         """
 
     async def problems(self) -> tuple[CrewProblem, ...]:
-        """Why crews that somebody configured can't be offered, sorted by name."""
+        """Why crews that somebody configured can't be offered, sorted by name. The same object likewise."""
 
 
 class Runs(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from bot.core.crew import Crew, CrewProblem
@@ -25,7 +26,7 @@ class _Version(NamedTuple):
     """The catalogue as it was at a version."""
 
     version: str | None
-    crews: dict[str, Crew]
+    crews: Mapping[str, Crew]
     problems: tuple[CrewProblem, ...] = ()
 
 
@@ -69,8 +70,8 @@ class RedisCatalogue:
             *cards,
         )
 
-    async def crews(self, *, newest: bool = False) -> dict[str, Crew]:
-        return dict((await self._current(newest=newest)).crews)
+    async def crews(self, *, newest: bool = False) -> Mapping[str, Crew]:
+        return (await self._current(newest=newest)).crews
 
     async def problems(self) -> tuple[CrewProblem, ...]:
         return (await self._current()).problems
@@ -94,7 +95,7 @@ class RedisCatalogue:
                 stored.get("version"), self._known_crews(stored), self._known_problems(stored)
             )
 
-    def _known_crews(self, stored: dict[str, str]) -> dict[str, Crew]:
+    def _known_crews(self, stored: dict[str, str]) -> Mapping[str, Crew]:
         """The crews by name. If several sources announce a crew, the latest announcement counts."""
         readable = self._connection.unreadable.readable
         sources = [
@@ -111,7 +112,7 @@ class RedisCatalogue:
         ]
         named = ((f"{name} of {source}", value) for _, source, name, value in sorted(cards))
         crews = {crew.name: crew for _, crew in readable("crew", named, Crew.model_validate_json)}
-        return dict(sorted(crews.items()))
+        return MappingProxyType(dict(sorted(crews.items())))
 
     def _known_problems(self, stored: dict[str, str]) -> tuple[CrewProblem, ...]:
         """The problems of all sources, each once: several workers of a machine may have the same."""

@@ -6,10 +6,12 @@ Plain strings are Crewdeck's own words. Text of people and models is a part of i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal, TypeVar
+
+Written = TypeVar("Written")
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,23 @@ class Link:
     url: str
 
 
-Part = str | Bold | Code | Command | Untrusted | Mention | Time | ChannelName | Link
+@dataclass(frozen=True)
+class Passage:
+    """Parts that are shown often as they are, such as the crews. How a platform writes them is kept here."""
+
+    line: Line
+    _written: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def written(self, form: str, write: Callable[[Line], Written]) -> Written:
+        """The parts in this form, written once. Nobody may change it."""
+        if form not in self._written:
+            self._written[form] = write(self.line)
+        known: Written = self._written[form]
+        return known
+
+
+SimplePart = str | Bold | Code | Command | Untrusted | Mention | Time | ChannelName | Link
+Part = SimplePart | Passage
 Line = tuple[Part, ...]
 
 
@@ -379,10 +397,3 @@ def said(*parts: Part) -> Message:
 def joined(lines: Sequence[Line]) -> Line:
     """The lines one below the other."""
     return tuple(part for at, each in enumerate(lines) for part in (("\n", *each) if at else each))
-
-
-def size(blocks: Sequence[Block]) -> int:
-    """About how many characters there are to render."""
-    long = [block.text for block in blocks if isinstance(block, Quote | Frame | Markdown)]
-    long += [span.text for block in blocks if isinstance(block, Difference) for span in block.spans]
-    return sum(map(len, long))

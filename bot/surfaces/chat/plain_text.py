@@ -13,7 +13,8 @@ from bot.surfaces.chat.messages import (
     Line,
     Link,
     Mention,
-    Part,
+    Passage,
+    SimplePart,
     Time,
     Untrusted,
 )
@@ -25,10 +26,19 @@ _NO_PLATFORMS = frozenset({"http", "console"})
 
 def plain_words(line: Line) -> str:
     """The line as plain text, for places that take nothing else. Nobody is mentioned."""
-    return "".join(map(_plain, line))
+    return "".join(map(_plain, without_passages(line)))
 
 
-def _plain(part: Part) -> str:
+def without_passages(line: Line) -> tuple[SimplePart, ...]:
+    """The line with the parts of passages in their place."""
+    return tuple(
+        each
+        for part in line
+        for each in (without_passages(part.line) if isinstance(part, Passage) else (part,))
+    )
+
+
+def _plain(part: SimplePart) -> str:
     match part:
         case str():
             return part

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from aiohttp import web
 
 from bot.core import ids, starting
 from bot.core.actor import Actor
+from bot.core.crew import Crew, CrewProblem
 from bot.core.endpoints import StartUrls
 from bot.core.errors import NotFound, Refused
 from bot.core.event import encode
@@ -33,6 +35,14 @@ IDEMPOTENCY_KEY_TTL_S = 24 * 3600.0
 """How long an `Idempotency-Key` is remembered."""
 
 
+class _Listed(NamedTuple):
+    """The list of a catalogue, encoded once."""
+
+    crews: Mapping[str, Crew] | None = None
+    problems: tuple[CrewProblem, ...] = ()
+    body: bytes = b""
+
+
 class RunRoutes:
     """The handlers of runs."""
 
@@ -41,16 +51,18 @@ class RunRoutes:
         self._views = views
         self._visibility = visibility
         self._starts = starts
+        self._listed = _Listed()
 
     async def crews(self, _: RequestContext[None, None]) -> web.Response:
         catalogue = self._store.catalogue
         crews, problems = await catalogue.crews(), await catalogue.problems()
-        return reply(
-            CrewsView(
+        if crews is not self._listed.crews or problems is not self._listed.problems:
+            view = CrewsView(
                 crews=tuple(CrewView.of(crew) for crew in crews.values()),
                 problems=tuple(CrewProblemView(**each.model_dump()) for each in problems),
             )
-        )
+            self._listed = _Listed(crews, problems, encode(view.model_dump(mode="json")))
+        return web.Response(body=self._listed.body, content_type="application/json")
 
     async def start(self, context: RequestContext[StartBody, None]) -> web.Response:
         actor = context.caller.acting(context.body.on_behalf_of)

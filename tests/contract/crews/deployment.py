@@ -207,7 +207,7 @@ class Deployment:
         run, _ = await self.store.runs.start(starting.plan(crews[crew], inputs, ADA, key=uuid.uuid4().hex))
         return run
 
-    async def announced(self, name: str) -> dict[str, Crew]:
+    async def announced(self, name: str) -> Mapping[str, Crew]:
         async with asyncio.timeout(WITHIN):
             for _ in itertools.count():
                 crews = await self.store.catalogue.crews()

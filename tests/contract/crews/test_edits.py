@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -153,7 +153,7 @@ async def test_a_worker_takes_edits_over_at_once_and_its_runs_go_on(
 ) -> None:
     catalogue = deployment.store.catalogue
 
-    async def known(condition: Callable[[dict[str, Crew]], bool]) -> None:
+    async def known(condition: Callable[[Mapping[str, Crew]], bool]) -> None:
         async with asyncio.timeout(30):
             for _ in itertools.count():
                 if condition(await catalogue.crews()):

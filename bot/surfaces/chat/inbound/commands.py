@@ -20,6 +20,7 @@ from bot.core.ports import KeyValueStore, Store
 from bot.core.run import Run
 from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.delivery.rendering import run_card
+from bot.surfaces.chat.inbound.crew_lists import CrewLists
 from bot.surfaces.chat.inbound.interactions import SILENT, Reply, ReplyTarget, said
 from bot.surfaces.chat.inbound.parser import (
     VERBS,
@@ -99,6 +100,7 @@ class CommandHandlers:
         self._store = store
         self._console = console
         self._starter = starter
+        self._crew_lists = CrewLists(platform.limits)
 
     async def execute(self, context: CommandContext) -> Reply:  # noqa: PLR0911 - one for each command
         """Carry out a command. Raises StoreUnavailable."""
@@ -128,10 +130,9 @@ class CommandHandlers:
 
     async def _list(self, actor: Actor) -> Reply:
         """The crews, and what waits for this person."""
-        crews = (await self._known_to(actor)).values()
-        problems = await self._store.catalogue.problems()
-        waiting = await self._waiting(actor)
-        return Reply(say=private_messages.catalogue(crews, self._limits, waiting, problems))
+        crews, problems = await self._store.catalogue.crews(), await self._store.catalogue.problems()
+        known = self._crew_lists.shown(crews, problems, actor)
+        return Reply(say=private_messages.catalogue(known, self._limits, await self._waiting(actor)))
 
     async def _waiting(self, actor: Actor) -> list[QuestionCard]:
         """Open questions that this person may decide."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core import ids
-from bot.core.crew import Crew, CrewProblem
-from bot.core.fields import Field
+from bot.core.crew import Crew
 from bot.core.question import Question
 from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
@@ -73,8 +72,6 @@ USAGE: tuple[Line, ...] = (
     ("Answer a crew's question with its buttons, or reply to it in words.",),
 )  # fmt: skip
 
-NO_CREWS = "No worker is up yet: none has announced a crew. Please try again in a moment."
-
 
 def words(text: str) -> Message:
     """Plain words."""
@@ -112,16 +109,8 @@ def unknown_crew(problem: str, meant: str | None, crews: Iterable[str]) -> Messa
     return usage((about, " There is: ", *_names(crews), "."))
 
 
-def catalogue(
-    crews: Iterable[Crew],
-    limits: Limits,
-    waiting: Sequence[QuestionCard] = (),
-    problems: Sequence[CrewProblem] = (),
-) -> Message:
-    """All crews with their inputs, those that can't be offered, and what waits for the person who asked."""
-    lines = [line for crew in crews for line in _crew(crew)]
-    broken = [("⚠ ", Untrusted(each.name), ": ", _text(each.sentence)) for each in problems]
-    known = _message([*(lines or [(NO_CREWS,)]), *broken], limits)
+def catalogue(known: Message, limits: Limits, waiting: Sequence[QuestionCard] = ()) -> Message:
+    """What waits for the person who asked, and the crews that are `known` to them (`crew_list.shown`)."""
     if not waiting:
         return known
     # Paragraphs of their own: however much waits, no crew is left out for it.
@@ -159,7 +148,7 @@ def _names(crews: Iterable[str]) -> Line:
 def problems(crew: Crew, wrong: Mapping[str, str], limits: Limits) -> Message:
     """Why a crew was not started."""
     lines: list[Line] = [("I can't start ", crew_title(crew), ":")]
-    lines += [("• ", Untrusted(name), " ", _text(why)) for name, why in wrong.items()]
+    lines += [("• ", Untrusted(name), " ", short_text(why)) for name, why in wrong.items()]
     return _message(lines, limits)
 
 
@@ -180,27 +169,9 @@ def crew_title(crew: Crew) -> Untrusted:
     return Untrusted(crew.title, TITLE_UNITS, "bold")
 
 
-def _text(text: str) -> Untrusted:
+def short_text(text: str) -> Untrusted:
+    """A description, a reason or an error of others."""
     return Untrusted(text, TEXT_UNITS, "plain")
-
-
-def _crew(crew: Crew) -> list[Line]:
-    description: Line = (": ", _text(crew.description)) if crew.description.strip() else ()
-    lines: list[Line] = [(crew_title(crew), " (", Untrusted(crew.name), ")", *description)]
-    return lines + [("    • ", *_input(field, crew.main_input)) for field in crew.inputs]
-
-
-def _input(field: Field, main_input: str | None) -> Line:
-    about: list[Line] = [(_text(" | ".join(field.choices) or field.type.value),)]
-    if field.required and field.default is None:
-        about.append(("required",))
-    if field.default is not None:
-        about.append(("default ", _text(str(field.default))))
-    if field.name == main_input:
-        about.append(("free text goes here",))
-    described = [part for at, each in enumerate(about) for part in ((", ", *each) if at else each)]
-    description: Line = (": ", _text(field.description)) if field.description.strip() else ()
-    return (Untrusted(field.name), " (", *described, ")", *description)
 
 
 # ── runs ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -233,7 +204,7 @@ def not_yours_to_cancel(run: Run) -> Message:
 
 def run_line(run: Run, surface: str, wait: Wait | None = None) -> Line:
     """A run in a line, with where it is, and what it waits for to be taken."""
-    why: Line = (". ", _text(wait.message)) if wait else ()
+    why: Line = (". ", short_text(wait.message)) if wait else ()
     by = (Time(run.created_at), " by ", Mention(run.requester.principal))
     return (*named(run), f": {STATES[run.status]}", *_where(run, surface), ", started ", *by, *why)
 
@@ -255,15 +226,15 @@ def run_state(
     if note:
         lines.append(("• 💬 ", Untrusted(note, PROMPT_UNITS, "plain")))
     if wait is not None and wait.code is not WaitFor.PAUSED:
-        lines.append(("• ", _text(wait.message)))
+        lines.append(("• ", short_text(wait.message)))
     for question in (each for each in asked if each.open):
         prompt = Untrusted(question.prompt, PROMPT_UNITS)
         lines.append(("• waits for ", *policies.who(question.policy), ": ", prompt))
         lines += [("    ", *each) for each in policies.progress_lines(question_card(run, question))]
         if why := untold.get(question.id):
-            lines.append(("  ⚠️ None of them could be told (", _text(why), "). It is tried again."))
+            lines.append(("  ⚠️ None of them could be told (", short_text(why), "). It is tried again."))
     if run.error is not None:
-        lines.append(("• ", _text(run.error.message)))
+        lines.append(("• ", short_text(run.error.message)))
     if paused and not run.status.over:
         lines.append(_paused(paused))
     return _message([*lines, ("Run ", Code(run.id))], platform.limits)
@@ -317,7 +288,7 @@ def ambiguous(runs: Sequence[Run], platform: Capabilities) -> Message:
 
 
 def _paused(reason: str) -> Line:
-    return "⏸️ ", Bold("Paused:"), " ", _text(reason)
+    return "⏸️ ", Bold("Paused:"), " ", short_text(reason)
 
 
 def _where(run: Run, surface: str) -> Line:
@@ -358,11 +329,12 @@ def console_link(url: str, minutes: int, *, local: bool) -> Message:
 
 def _message(lines: Sequence[Line], limits: Limits, *rows: Block) -> Message:
     """Lines, and what can be pressed below them; as many lines as a list may have."""
-    line = joined(_fitting(lines, limits.list_units))
+    line = joined(fitting(lines, limits.list_units))
     return Message(line, (Paragraph(line), *rows))
 
 
-def _fitting(lines: Sequence[Line], limit: int) -> list[Line]:
+def fitting(lines: Sequence[Line], limit: int) -> list[Line]:
+    """As many lines as a list may have."""
     kept: list[Line] = []
     units = 0
     for number, line in enumerate(lines):

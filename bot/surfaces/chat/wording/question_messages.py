@@ -14,7 +14,7 @@ from enum import Enum
 
 from bot.core.question import Action, QuestionKind
 from bot.core.text import visible
-from bot.surfaces.chat import actions, messages
+from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import OnTimeout, QuestionCard
 from bot.surfaces.chat.messages import (
@@ -38,7 +38,7 @@ from bot.surfaces.chat.messages import (
     Time,
     Untrusted,
 )
-from bot.surfaces.chat.shortening import beginning, length, short
+from bot.surfaces.chat.shortening import beginning, length, short, size
 from bot.surfaces.chat.wording import gates, policies, question_buttons
 
 SHORTENED_UNITS = 1500
@@ -186,7 +186,7 @@ def _prompt(card: QuestionCard) -> str:
 def edits(card: QuestionCard, limits: Limits) -> list[Block]:
     """What was edited; where the difference is too long for the message, that it was."""
     blocks = gates.edits(card) if card.edited else []
-    fits = messages.size(blocks) + len(full_text(card, limits)) <= limits.message_units
+    fits = size(blocks) + len(full_text(card, limits)) <= limits.message_units
     return blocks if fits else blocks[:1]
 
 

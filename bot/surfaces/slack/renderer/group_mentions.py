@@ -43,7 +43,9 @@ def _replaced(part: Part, ids: Mapping[str, str]) -> Part:
         case tuple():
             changed = tuple(_replaced(each, ids) for each in part)
         case _ if is_dataclass(part) and not isinstance(part, type):
-            parts = {each.name: _replaced(getattr(part, each.name), ids) for each in fields(part)}
+            parts = {
+                each.name: _replaced(getattr(part, each.name), ids) for each in fields(part) if each.init
+            }
             changed = replace(part, **parts)
         case _:
             return part

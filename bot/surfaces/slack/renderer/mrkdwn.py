@@ -8,6 +8,7 @@ notifications, and for small print, which takes nothing else.
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from bot.core.text import visible
 from bot.surfaces.chat.messages import (
@@ -18,7 +19,8 @@ from bot.surfaces.chat.messages import (
     Line,
     Link,
     Mention,
-    Part,
+    Passage,
+    SimplePart,
     Time,
     Untrusted,
 )
@@ -34,10 +36,14 @@ _MARKS = re.compile("[*_~`]")
 
 def mrkdwn(line: Line, *, styled: bool) -> str:
     """The line, with or without the styles of our own words. Nobody else's words have a style."""
-    return "".join(_part(part, styled=styled) for part in line)
+    again = partial(mrkdwn, styled=styled)
+    return "".join(
+        part.written(f"mrkdwn {styled}", again) if isinstance(part, Passage) else _part(part, styled=styled)
+        for part in line
+    )
 
 
-def _part(part: Part, *, styled: bool) -> str:  # noqa: PLR0911 - one for each kind
+def _part(part: SimplePart, *, styled: bool) -> str:  # noqa: PLR0911 - one for each kind
     match part:
         case str():
             return escape(part)

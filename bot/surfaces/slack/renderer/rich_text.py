@@ -17,7 +17,8 @@ from bot.surfaces.chat.messages import (
     Line,
     Link,
     Mention,
-    Part,
+    Passage,
+    SimplePart,
     Span,
     Time,
     Untrusted,
@@ -42,16 +43,23 @@ _CHANGES: dict[str, tuple[str, ...]] = {"kept": (), "removed": ("strike",), "add
 
 def paragraph(line: Line) -> Json:
     """A paragraph; a dash for nothing, which Slack refuses."""
-    elements = [made for part in line if (made := _element(part)).get("text", "-")]
+    elements = [made for made in _elements(line) if made.get("text", "-")]
     return block([{"type": "rich_text_section", "elements": elements or [text("-")]}])
 
 
 def plain_words(line: Line) -> str:
     """The line as plain text."""
-    return "".join(made.get("text") or made.get("fallback") or "" for made in map(_element, line))
+    return "".join(made.get("text") or made.get("fallback") or "" for made in _elements(line))
 
 
-def _element(part: Part) -> Json:  # noqa: PLR0911 - one for each kind
+def _elements(line: Line) -> list[Json]:
+    made: list[Json] = []
+    for part in line:
+        made += part.written("rich text", _elements) if isinstance(part, Passage) else [_element(part)]
+    return made
+
+
+def _element(part: SimplePart) -> Json:  # noqa: PLR0911 - one for each kind
     match part:
         case str():
             return text(visible(part))

@@ -29,11 +29,11 @@ from bot.surfaces.chat.messages import (
     Notice,
     Paragraph,
     SmallPrint,
-    size,
 )
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Capabilities, Priority, SharedFile
 from bot.surfaces.chat.rate_limiter import Rate, RateLimiter
+from bot.surfaces.chat.shortening import size
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, ConnectorClient, address
 from bot.surfaces.teams.connector.directory import Directory

@@ -22,14 +22,15 @@ from bot.surfaces.chat.messages import (
     Line,
     Link,
     Mention,
-    Part,
+    SimplePart,
     Time,
     Untrusted,
 )
-from bot.surfaces.chat.plain_text import name, untrusted, utc, where
+from bot.surfaces.chat.plain_text import name, untrusted, utc, where, without_passages
 from bot.surfaces.teams.conversations import is_channel
 
 Json = dict[str, Any]
+SimpleLine = tuple[SimplePart, ...]
 
 TAB = "    "
 APP = "@Crewdeck"
@@ -87,23 +88,23 @@ def paragraph(line: Line, members: Members, style: Json | None = None) -> list[J
     return [made[0], *({**block, "spacing": "None"} for block in made[1:])]
 
 
-def _split(line: Line) -> list[Line]:
+def _split(line: Line) -> list[SimpleLine]:
     """The line where our own words have line feeds."""
-    lines: list[Line] = [()]
-    for part in line:
+    lines: list[SimpleLine] = [()]
+    for part in without_passages(line):
         first, *rest = part.split("\n") if isinstance(part, str) else [part]
         lines[-1] = (*lines[-1], first)
         lines += [(each,) for each in rest]
     return [tuple(part for part in each if part != "") for each in lines]
 
 
-def _block(line: Line, members: Members, style: Json) -> Json:
+def _block(line: SimpleLine, members: Members, style: Json) -> Json:
     if any(isinstance(part, Time | Link) or _mentioned(part, members) for part in line):
         return {"type": "TextBlock", "text": markdown(line, members), "wrap": True, **style}
     return rich_text([run for part in line for run in _runs(part, members, style)])
 
 
-def _runs(part: Part, members: Members, style: Json) -> list[Json]:
+def _runs(part: SimplePart, members: Members, style: Json) -> list[Json]:
     if isinstance(part, Untrusted):
         return literal(untrusted(part) + part.suffix, {**style, **_STYLES[part.style]})
     more: Json = {}
@@ -116,10 +117,10 @@ def _runs(part: Part, members: Members, style: Json) -> list[Json]:
 
 def markdown(line: Line, members: Members) -> str:
     """The line for a TextBlock."""
-    return _one_line("".join(_markdown(part, members) for part in line))
+    return _one_line("".join(_markdown(part, members) for part in without_passages(line)))
 
 
-def _markdown(part: Part, members: Members) -> str:
+def _markdown(part: SimplePart, members: Members) -> str:
     match part:
         case Bold():
             return f"**{escape(part.words)}**"
@@ -167,7 +168,7 @@ def entities(found: list[Member]) -> list[Json]:
     ]
 
 
-def _mentioned(part: Part, members: Members) -> Member | None:
+def _mentioned(part: SimplePart, members: Members) -> Member | None:
     """Whom a part mentions. A name with markup in it is shown literally instead."""
     member = members.get(part.principal) if isinstance(part, Mention) else None
     return member if member and member.id and _MENTIONABLE.fullmatch(member.name) else None
@@ -175,13 +176,13 @@ def _mentioned(part: Part, members: Members) -> Member | None:
 
 def mentioned(line: Line, members: Members) -> list[Member]:
     """Whom a line mentions."""
-    return [member for part in line if (member := _mentioned(part, members))]
+    return [member for part in without_passages(line) if (member := _mentioned(part, members))]
 
 
 # ── text alone ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def plain(part: Part, members: Members) -> str:  # noqa: PLR0911 - one for each kind
+def plain(part: SimplePart, members: Members) -> str:  # noqa: PLR0911 - one for each kind
     """A part as plain text."""
     match part:
         case str():
@@ -205,7 +206,7 @@ def plain(part: Part, members: Members) -> str:  # noqa: PLR0911 - one for each 
 
 def plain_line(line: Line, members: Members) -> str:
     """A line as plain text."""
-    return "".join(plain(part, members) for part in line)
+    return "".join(plain(part, members) for part in without_passages(line))
 
 
 def xml(line: Line, members: Members) -> str:
@@ -214,6 +215,6 @@ def xml(line: Line, members: Members) -> str:
         at_name(member)
         if (member := _mentioned(part, members))
         else html_escape(plain(part, members), quote=False).replace("\n", "<br/>")
-        for part in line
+        for part in without_passages(line)
     ]
     return "".join(shown)

@@ -36,6 +36,7 @@ from bot.surfaces.chat.messages import Actions, Form, Message
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import (
     answer_messages,
+    crew_list,
     form_steps,
     home,
     private_messages,
@@ -373,8 +374,8 @@ def private(question: Question, title: str, words: str, name: str) -> list[Messa
     by_words = Outcome(action=Action.RESPOND, comment=words, by=ADA)
     settled = question.model_copy(update={"outcome": by_words})
     return [
-        private_messages.catalogue([crew] * 3, LIMITS),
-        private_messages.catalogue([], LIMITS, (), [CrewProblem(name=name, problem=words, remedy=words)] * 3),
+        private_messages.catalogue(crew_list.shown([crew] * 3, LIMITS), LIMITS),
+        crew_list.shown([], LIMITS, [CrewProblem(name=name, problem=words, remedy=words)] * 3),
         private_messages.problems(crew, {name: words}, LIMITS),
         private_messages.fill_in(crew, RUN),
         private_messages.unknown_word(name, "status"),

@@ -1,0 +1,39 @@
+"""The crews that can be started, with their inputs, and those that can't be offered. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bot.core.crew import Crew, CrewProblem
+from bot.core.fields import Field
+from bot.surfaces.chat.messages import Limits, Line, Message, Paragraph, Passage, Untrusted, joined
+from bot.surfaces.chat.wording.private_messages import crew_title, fitting, short_text
+
+NO_CREWS = "No worker is up yet: none has announced a crew. Please try again in a moment."
+
+
+def shown(crews: Iterable[Crew], limits: Limits, problems: Sequence[CrewProblem] = ()) -> Message:
+    """All crews with their inputs, and those that can't be offered. Made once, it may be shown often."""
+    lines = [line for crew in crews for line in _crew(crew)]
+    broken = [("⚠ ", Untrusted(each.name), ": ", short_text(each.sentence)) for each in problems]
+    line = (Passage(joined(fitting([*(lines or [(NO_CREWS,)]), *broken], limits.list_units))),)
+    return Message(line, (Paragraph(line),))
+
+
+def _crew(crew: Crew) -> list[Line]:
+    description: Line = (": ", short_text(crew.description)) if crew.description.strip() else ()
+    lines: list[Line] = [(crew_title(crew), " (", Untrusted(crew.name), ")", *description)]
+    return lines + [("    • ", *_input(field, crew.main_input)) for field in crew.inputs]
+
+
+def _input(field: Field, main_input: str | None) -> Line:
+    about: list[Line] = [(short_text(" | ".join(field.choices) or field.type.value),)]
+    if field.required and field.default is None:
+        about.append(("required",))
+    if field.default is not None:
+        about.append(("default ", short_text(str(field.default))))
+    if field.name == main_input:
+        about.append(("free text goes here",))
+    described = [part for at, each in enumerate(about) for part in ((", ", *each) if at else each)]
+    description: Line = (": ", short_text(field.description)) if field.description.strip() else ()
+    return (Untrusted(field.name), " (", *described, ")", *description)

@@ -1,0 +1,30 @@
+"""The list of crews is made once for each catalogue, and for each kind of person."""
+
+from bot.core.actor import Actor, Membership
+from bot.core.crew import Crew, CrewProblem
+from bot.surfaces.chat.inbound.crew_lists import CrewLists
+from bot.surfaces.slack.renderer import LIMITS, render_message
+
+ADA = Actor(surface="slack", tenant="T0", user_id="U0ADA")
+GUEST = ADA.model_copy(update={"membership": Membership.GUEST})
+OPEN = Crew.model_validate({"name": "open", "title": "Open", "admits": ["member", "guest"]})
+CLOSED = Crew(name="closed", title="Closed")
+CREWS = {"open": OPEN, "closed": CLOSED}
+
+
+def test_the_same_catalogue_is_listed_once_and_another_one_anew() -> None:
+    lists = CrewLists(LIMITS)
+    first = lists.shown(CREWS, (), ADA)
+    assert lists.shown(CREWS, (), ADA) is first
+    assert "closed" not in render_message(lists.shown({"open": OPEN}, (), ADA))["text"]
+    broken = (CrewProblem(name="broken", problem="A mistake.", remedy="Mend it."),)
+    assert "broken" in render_message(lists.shown(CREWS, broken, ADA))["text"]
+
+
+def test_nobody_gets_the_list_of_others() -> None:
+    lists = CrewLists(LIMITS)
+    assert "closed" in render_message(lists.shown(CREWS, (), ADA))["text"]
+    assert "closed" not in render_message(lists.shown(CREWS, (), GUEST))["text"]
+    assert (
+        "closed" in render_message(lists.shown(CREWS, (), GUEST.model_copy(update={"admin": True})))["text"]
+    )

@@ -1,0 +1,59 @@
+"""A passage is shown as its parts are."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bot.surfaces.chat.messages import (
+    Bold,
+    ChannelName,
+    Code,
+    Command,
+    Line,
+    Link,
+    Mention,
+    Message,
+    Notice,
+    Paragraph,
+    Passage,
+    Time,
+    Untrusted,
+)
+from bot.surfaces.chat.plain_text import plain_words
+from bot.surfaces.slack.renderer import render_message as for_slack
+from bot.surfaces.slack.renderer import with_group_ids
+from bot.surfaces.teams.renderer import render_message as for_teams
+
+PARTS: Line = (
+    Bold("Crews"),
+    "\n",
+    Untrusted("<!here> *demo*"),
+    " and\n",
+    Code("7f3a"),
+    Command("list"),
+    Mention("slack:T0:U0ADA", "Ada"),
+    Time(1_700_000_000_000),
+    ChannelName("C0"),
+    Link("more", "https://example.com/a"),
+)
+
+
+def message(*parts: Any) -> Message:
+    return Message(parts, (Paragraph(parts), Notice(parts)))
+
+
+@pytest.mark.parametrize("render", [for_slack, for_teams])
+def test_it_is_written_as_its_parts_are_each_time(render: Callable[[Message], dict[str, Any]]) -> None:
+    passage = Passage(PARTS)
+    plain = render(message("First ", *PARTS, " last"))
+    assert [render(message("First ", passage, " last")) for _ in range(2)] == [plain, plain]
+    alone = Message(("First ", Passage((passage,))))
+    assert render(alone) == render(Message(("First ", *PARTS)))
+    assert plain_words((passage,)) == plain_words(PARTS)
+
+
+def test_what_is_kept_of_it_is_not_shown_once_its_parts_are_others() -> None:
+    passage = Passage((Mention("slack::@legal"),))
+    assert "@legal" in for_slack(message(passage))["text"]
+    assert for_slack(with_group_ids(message(passage), {"legal": "S0LEGAL"}))["text"] == "<!subteam^S0LEGAL>"
