@@ -20,7 +20,6 @@ from bot.core.addresses import is_every_address, is_loopback
 from bot.core.errors import SettingsError
 from bot.core.feed import Feed
 from bot.core.sessions import Vouch
-from bot.core.tasks import run_alongside
 from bot.delivery import count_delivering, delivering
 from bot.metrics import Metrics
 from bot.processes.delivery_process import DeliverySupervisor
@@ -39,6 +38,7 @@ from bot.surfaces.http.site import serving
 from bot.surfaces.throttle import WrongKeys
 from bot.surfaces.trust import LocalTrust
 from bot.surfaces.webhooks.surface import follow_endpoints
+from bot.tasks import run_alongside
 
 log = structlog.get_logger(__name__)
 

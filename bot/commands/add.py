@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from bot.commands.output import say, tell
+from bot.commands.output import print_text, print_to_stderr
 from bot.core.errors import SettingsError
 from bot.core.project import Project
 from bot.processes.project_problems import problem_of
@@ -36,12 +36,12 @@ def add(reference: str, options: Sequence[str]) -> int:
         _make_environment(root, options)
         project = find(reference)
     if not project.python:
-        say(f"{project.root} uses the environment that Crewdeck runs in: there is nothing to install.")
+        print_text(f"{project.root} uses the environment that Crewdeck runs in: there is nothing to install.")
     elif asyncio.run(problem_of(project)) is None:
-        say(f"{project.environment} has all that a worker needs.")
+        print_text(f"{project.environment} has all that a worker needs.")
     else:
         _install(project, options)
-    say(f"Run it: crewdeck serve {shlex.quote(reference)}")
+    print_text(f"Run it: crewdeck serve {shlex.quote(reference)}")
     return 0
 
 
@@ -99,7 +99,7 @@ def _wheel(source: Path, folder: Path) -> Path:
 
 
 def _run(command: Sequence[str]) -> None:
-    tell(f"$ {shlex.join(command)}")
+    print_to_stderr(f"$ {shlex.join(command)}")
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise SettingsError(f"That failed with status {done.returncode}; what it said is above.")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
-from bot.commands.output import say, tell
+from bot.commands.output import print_text, print_to_stderr
 from bot.core.api_keys import ApiKey, digest, new_secret, parse_scopes, valid_name
 from bot.core.errors import SettingsError
 from bot.settings import Settings
@@ -39,10 +39,10 @@ async def _add(store: RedisStore, _: Settings, name: str, words: Sequence[str]) 
         raise SettingsError(f"--scope: {error}.") from error
     secret = new_secret()
     if not await store.api_keys.add(ApiKey(name=name, scopes=scopes, digest=digest(secret))):
-        tell(f"crewdeck: there is a key {name} already. Revoke it first, or choose another name.")
+        print_to_stderr(f"crewdeck: there is a key {name} already. Revoke it first, or choose another name.")
         return 1
-    tell(f"Key {name} ({'+'.join(scopes)}). It is shown this once; only its hash is kept:")
-    say(secret)
+    print_to_stderr(f"Key {name} ({'+'.join(scopes)}). It is shown this once; only its hash is kept:")
+    print_text(secret)
     return 0
 
 
@@ -50,7 +50,7 @@ async def _list(store: RedisStore, settings: Settings, _: str, __: Sequence[str]
     rows = [(key, "CREWDECK_API_KEYS") for key in settings.api_keys]
     rows += [(key, _state(key)) for key in await store.api_keys.list()]
     for key, state in rows:
-        say(f"{key.name}\t{'+'.join(key.scopes)}\t{state}")
+        print_text(f"{key.name}\t{'+'.join(key.scopes)}\t{state}")
     if not rows:
         locked = await store.api_keys.locked()
         words = (
@@ -58,18 +58,18 @@ async def _list(store: RedisStore, settings: Settings, _: str, __: Sequence[str]
             if locked
             else "only this machine may call"
         )
-        tell(f"There are no keys: {words}.")
+        print_to_stderr(f"There are no keys: {words}.")
     return 0
 
 
 async def _revoke(store: RedisStore, settings: Settings, name: str, _: Sequence[str]) -> int:
     if any(key.name == name for key in settings.api_keys):
-        tell(f"crewdeck: {name} is fixed by CREWDECK_API_KEYS: take it out there, and restart.")
+        print_to_stderr(f"crewdeck: {name} is fixed by CREWDECK_API_KEYS: take it out there, and restart.")
         return 1
     if not await store.api_keys.revoke(name):
-        tell(f"crewdeck: there is no key {name}.")
+        print_to_stderr(f"crewdeck: there is no key {name}.")
         return 1
-    tell(f"Key {name} is revoked.")
+    print_to_stderr(f"Key {name} is revoked.")
     return 0
 
 

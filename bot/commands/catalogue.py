@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any
 
-from bot.commands.output import tell
+from bot.commands.output import print_to_stderr
 from bot.core.crew import Crew, CrewProblem
 from bot.core.errors import SettingsError
 from bot.core.fields import Field
@@ -131,7 +131,7 @@ def table(settings: Settings) -> str:
         records = list(chain.from_iterable(pool.map(lambda each: _records(settings, each), projects)))
     for record in records:
         if PROBLEM in record:
-            tell(f"crewdeck: {record[PROBLEM]}")
+            print_to_stderr(f"crewdeck: {record[PROBLEM]}")
     crews = [Crew.model_validate(record) for record in records if PROBLEM not in record]
     if not crews:
         return "There are no crews: see docs/crews.md."

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.commands.catalogue import check_crews, check_project
-from bot.commands.output import many, say
+from bot.commands.output import format_count, print_text
 from bot.core.text import terminal_safe
 from bot.processes.projects import find_all
 from bot.settings import Settings
@@ -68,11 +68,11 @@ def _print(found: Sequence[dict[str, Any]], crews: int) -> None:
         where = shown_place(each) or f"crew {each['crew']}"
         key = f"{each['key']}: " if each["key"] else ""
         line = f"{where}: {each['severity']}: {key}{each['message']} [{each['code']}]"
-        say(terminal_safe(line, one_line=True))
-        say(terminal_safe(f"    -> {each['remedy']}", one_line=True))
+        print_text(terminal_safe(line, one_line=True))
+        print_text(terminal_safe(f"    -> {each['remedy']}", one_line=True))
     count = Counter(each["severity"] for each in found)
-    told = [many(count[each], each) for each in ("error", "warning") if count[each]]
-    say(f"{many(crews, 'crew')} checked: {' and '.join(told) or 'nothing is wrong'}.")
+    told = [format_count(count[each], each) for each in ("error", "warning") if count[each]]
+    print_text(f"{format_count(crews, 'crew')} checked: {' and '.join(told) or 'nothing is wrong'}.")
 
 
 def shown_place(record: dict[str, Any]) -> str:

@@ -143,10 +143,10 @@ def doctor() -> int:
 def crews() -> int:
     """List the crews."""
     from bot.commands.catalogue import table
-    from bot.commands.output import say
+    from bot.commands.output import print_text
     from bot.settings import load
 
-    say(table(load()))
+    print_text(table(load()))
     return 0
 
 

@@ -14,7 +14,6 @@ import structlog
 from bot import logging
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.feed import Feed
-from bot.core.tasks import run_alongside
 from bot.delivery import delivering
 from bot.metrics import Metrics
 from bot.processes import garbage_collector
@@ -24,6 +23,7 @@ from bot.processes.worker_process import Lifeline
 from bot.settings import Settings, load
 from bot.store.open import open_configured
 from bot.surfaces.chat.ack_priority import AckPriority
+from bot.tasks import run_alongside
 
 log = structlog.get_logger(__name__)
 

@@ -27,11 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except Exception as error:
-        from bot.commands.output import tell
+        from bot.commands.output import print_to_stderr
         from bot.core.errors import SettingsError, StoreUnavailable
 
         if not isinstance(error, SettingsError | StoreUnavailable):
             raise
-        tell(f"crewdeck: {error}")
+        print_to_stderr(f"crewdeck: {error}")
         return MISTAKE
     return 0

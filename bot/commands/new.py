@@ -9,7 +9,7 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
-from bot.commands.output import say
+from bot.commands.output import print_text
 from bot.core.errors import SettingsError
 from bot.settings import shipped
 
@@ -45,7 +45,7 @@ def new(name: str, into: str) -> int:
             made.rename(folder)
     except OSError as error:
         raise SettingsError(f"{folder} can't be made: {error.strerror or error}.") from error
-    say(NEXT.format(folder=shlex.quote(str(folder)), files=", ".join(_FILES), name=name))
+    print_text(NEXT.format(folder=shlex.quote(str(folder)), files=", ".join(_FILES), name=name))
     return 0
 
 
@@ -83,5 +83,5 @@ def schema(name: str) -> int:
     wanted = name.removesuffix(".yaml")
     if wanted not in known:
         raise SettingsError(f"There is no schema {name!r}; there are {', '.join(known)}.")
-    say((folder / f"{wanted}.schema.json").read_text(encoding="utf-8").rstrip())
+    print_text((folder / f"{wanted}.schema.json").read_text(encoding="utf-8").rstrip())
     return 0

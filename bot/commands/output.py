@@ -12,20 +12,20 @@ FIELD_WIDTH = 11
 """Columns for a name and its colon."""
 
 
-def say(text: str) -> None:
+def print_text(text: str) -> None:
     """Print text on standard output. It may have several lines."""
     sys.stdout.write(f"{terminal_safe(text)}\n")
 
 
-def tell(text: str) -> None:
+def print_to_stderr(text: str) -> None:
     """Print text on standard error."""
     sys.stderr.write(f"{terminal_safe(text)}\n")
 
 
-def say_field(name: str, value: str) -> None:
+def print_field(name: str, value: str) -> None:
     """Print a name and its value, with further lines indented, so that they can't imitate a field."""
     indent = " " * FIELD_WIDTH
-    say(f"{name + ':':<{FIELD_WIDTH}}" + terminal_safe(value).replace("\n", f"\n{indent}"))
+    print_text(f"{name + ':':<{FIELD_WIDTH}}" + terminal_safe(value).replace("\n", f"\n{indent}"))
 
 
 def print_rows(rows: Sequence[Sequence[str]]) -> None:
@@ -37,11 +37,11 @@ def print_rows(rows: Sequence[Sequence[str]]) -> None:
         sys.stdout.write("  ".join([*padded, row[-1]]).rstrip() + "\n")
 
 
-def when(at: int) -> str:
+def format_time(at: int) -> str:
     """Format a time of the store, to the minute."""
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def many(number: int, what: str) -> str:
+def format_count(number: int, what: str) -> str:
     """Format a count: `1 event`, `2 events`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -6,7 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from bot.commands.output import print_rows, say, tell
+from bot.commands.output import print_rows, print_text, print_to_stderr
 from bot.commands.runs import found
 from bot.core.errors import JournalUndecryptable, NotFound, SettingsError, UnreadableRecord
 from bot.core.files import StoredFile, file_name, in_words
@@ -25,7 +25,7 @@ async def _run(settings: Settings, named: str, save: Path | None) -> int:
         [of] = await found(store, (named,))
         files = await store.files.list(of.id)
         if not files:
-            tell("This run has no files.")
+            print_to_stderr("This run has no files.")
         elif save is None:
             print_rows([("NAME", "SIZE", "TYPE", "FROM"), *map(_row, files)])
         else:
@@ -43,7 +43,7 @@ async def _save_all(store: RedisStore, run_id: str, files: list[StoredFile], fol
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         for file in files:
             content = b"".join([part async for part in store.files.read(run_id, file.id)])
-            say(str(_save(folder, file.name, content)))
+            print_text(str(_save(folder, file.name, content)))
     except OSError as error:
         raise SettingsError(f"--save: {error.filename or folder}: {error.strerror}.") from error
     except (NotFound, JournalUndecryptable, UnreadableRecord) as error:

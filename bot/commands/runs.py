@@ -9,7 +9,14 @@ from uuid import uuid4
 
 from pydantic import JsonValue, field_validator
 
-from bot.commands.output import many, print_rows, say, say_field, tell, when
+from bot.commands.output import (
+    format_count,
+    format_time,
+    print_field,
+    print_rows,
+    print_text,
+    print_to_stderr,
+)
 from bot.core import ids
 from bot.core.actor import Actor
 from bot.core.errors import JournalUndecryptable, NotFound, Refused, SettingsError, UnreadableRecord
@@ -115,15 +122,15 @@ async def _list(store: RedisStore, options: RunsOptions) -> None:
         rows += [_row(run) for run in page.runs]
         before, more = page.next, page.next is not None
     if not rows:
-        tell("There are no such runs.")
+        print_to_stderr("There are no such runs.")
         return
     print_rows([("RUN", "STATUS", "CREW", "REQUESTER", "STARTED"), *rows])
     if more:
-        tell(f"There are more: these are the newest {len(rows)}.")
+        print_to_stderr(f"There are more: these are the newest {len(rows)}.")
 
 
 def _row(run: Run) -> tuple[str, ...]:
-    return run.id, _status(run), run.crew.name, run.requester.label, when(run.created_at)
+    return run.id, _status(run), run.crew.name, run.requester.label, format_time(run.created_at)
 
 
 def _status(run: Run) -> str:
@@ -147,20 +154,20 @@ async def _show(store: RedisStore, options: RunsOptions) -> None:
         ("Requester", f"{run.requester.label} ({run.requester.principal})"),
         ("Place", run.place.key if run.place else ""),
         ("Retry of", run.retry_of or ""),
-        ("Created", when(run.created_at)),
-        ("Began", when(run.started_at) if run.started_at else ""),
-        ("Ended", when(run.finished_at) if run.finished_at else ""),
+        ("Created", format_time(run.created_at)),
+        ("Began", format_time(run.started_at) if run.started_at else ""),
+        ("Ended", format_time(run.finished_at) if run.finished_at else ""),
         ("Inputs", "; ".join(f"{name}={_given(value)}" for name, value in run.inputs.items())),
         ("Events", str(run.seq)),
         ("Journal", _journal(extent)),
     ]
     for name, value in lines:
         if value:
-            say_field(name, value)
+            print_field(name, value)
     for question in questions:
-        say("")
+        print_text("")
         for name, value in _asked(question):
-            say_field(name, value)
+            print_field(name, value)
 
 
 def _given(value: JsonValue) -> object:
@@ -176,7 +183,7 @@ def _waits_for(run: Run, questions: Sequence[Question], paused: str | None) -> s
         return f"its workspace, which is paused: {paused}"
     waiting = sum(question.open for question in questions)
     if waiting:
-        return many(waiting, "answer")
+        return format_count(waiting, "answer")
     if run.awaiting_thread:
         return "its thread to be opened"
     return "a worker that runs its crew" if run.status is RunStatus.QUEUED else ""
@@ -185,15 +192,15 @@ def _waits_for(run: Run, questions: Sequence[Question], paused: str | None) -> s
 def _journal(extent: JournalExtent) -> str:
     if extent.expired:
         return "no longer kept"
-    return f"{many(extent.entries, 'step')}, {many(extent.bytes, 'byte')}"
+    return f"{format_count(extent.entries, 'step')}, {format_count(extent.bytes, 'byte')}"
 
 
 def _asked(question: Question) -> Sequence[tuple[str, str]]:
     """The lines that show a question and its outcome."""
-    asked = ("Asked", f"{question.prompt} ({question.kind}, {when(question.created_at)})")
+    asked = ("Asked", f"{question.prompt} ({question.kind}, {format_time(question.created_at)})")
     outcome = question.outcome
     if outcome is None:
-        until = f" Until {when(question.deadline_at)}." if question.deadline_at else ""
+        until = f" Until {format_time(question.deadline_at)}." if question.deadline_at else ""
         return asked, ("Answer", f"open.{until} Deciders: {', '.join(question.policy.deciders)}")
     by = f" ({outcome.by.label})" if outcome.by else ""
     return asked, ("Answer", f"{outcome.text(question.options)}{by}")
@@ -205,8 +212,8 @@ def _asked(question: Question) -> Sequence[tuple[str, str]]:
 async def _retry(store: RedisStore, options: RunsOptions) -> None:
     [run] = await found(store, options.named)
     again = await retry(store, run, key=uuid4().hex)
-    tell(f"Run {ids.short(run.id)} is tried again, from where it was, as:")
-    say(again.id)
+    print_to_stderr(f"Run {ids.short(run.id)} is tried again, from where it was, as:")
+    print_text(again.id)
 
 
 async def _delete(store: RedisStore, options: RunsOptions) -> None:
@@ -215,13 +222,13 @@ async def _delete(store: RedisStore, options: RunsOptions) -> None:
     if live and not options.cancel:
         raise SettingsError(f"Run {live[0].id} is not over: add --cancel to cancel it first.")
     if not options.yes and not _sure(chosen):
-        tell("Nothing was deleted.")
+        print_to_stderr("Nothing was deleted.")
         return
     for run in chosen:
         if not run.status.over:
             await _cancel(store, run)
         await store.runs.delete(run.id)
-        say(f"{run.id} is deleted.")
+        print_text(f"{run.id} is deleted.")
 
 
 async def _cancel(store: RedisStore, run: Run) -> None:

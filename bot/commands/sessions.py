@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from bot.commands.output import many, print_rows, tell, when
+from bot.commands.output import format_count, format_time, print_rows, print_to_stderr
 from bot.core import sessions
 from bot.core.errors import SettingsError
 from bot.core.sessions import Session
@@ -36,7 +36,7 @@ async def _with_store(settings: Settings, action: str, named: Sequence[str], *, 
 
 def _list(found: Sequence[Session]) -> None:
     if not found:
-        tell("Nobody is signed in to the console.")
+        print_to_stderr("Nobody is signed in to the console.")
         return
     rows = [("SESSION", "WHO", "NAME", "BY", "OPENED", "ENDS")]
     print_rows([*rows, *(_row(each) for each in found)])
@@ -44,7 +44,7 @@ def _list(found: Sequence[Session]) -> None:
 
 def _row(session: Session) -> tuple[str, ...]:
     by = "key" if session.key else "serve" if session.local else "link"
-    opened, ends = when(round(session.opened_at * 1000)), when(round(session.ends_at * 1000))
+    opened, ends = format_time(round(session.opened_at * 1000)), format_time(round(session.ends_at * 1000))
     return session.id[:ID_LENGTH], session.actor.user_id, session.actor.name, by, opened, ends
 
 
@@ -55,13 +55,13 @@ async def _end(store: RedisStore, found: Sequence[Session], named: Sequence[str]
         whose = {each.actor.principals[-1] for each in matching}
         if len(whose) != 1:
             why = "several people are called so: name a session" if whose else "nobody is signed in so"
-            tell(f"crewdeck: {word}: {why}. Nothing was ended.")
+            print_to_stderr(f"crewdeck: {word}: {why}. Nothing was ended.")
             return 1
         chosen += matching
     ending = {each.id for each in chosen}
     for session_id in ending:
         await sessions.end_session(store.key_values, session_id)
-    tell(f"{many(len(ending), 'session')} ended.")
+    print_to_stderr(f"{format_count(len(ending), 'session')} ended.")
     return 0
 
 

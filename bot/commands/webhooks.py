@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from bot.commands.output import many, print_rows, say, tell, when
+from bot.commands.output import format_count, format_time, print_rows, print_text, print_to_stderr
 from bot.core import ids
 from bot.core.actor import principal
 from bot.core.endpoints import PER_RUN_ENDPOINT, SURFACE, Endpoint, derived, surface_of
@@ -62,7 +62,7 @@ async def _with_store(
         try:
             return await command(_WebhookCommands(store, settings), options)
         except (NotFound, UnreadableRecord) as error:
-            tell(f"crewdeck: {error}")
+            print_to_stderr(f"crewdeck: {error}")
             return 1
 
 
@@ -71,7 +71,7 @@ def _secret(settings: Settings, key: str) -> int:
     if not settings.webhook_secrets:
         raise SettingsError("CREWDECK_WEBHOOK_SECRET is not set: see docs/webhooks.md.")
     who = principal("http", "", f"key:{key}" if key else "local")
-    say(derived(settings.webhook_secrets[0], who).get_secret_value())
+    print_text(derived(settings.webhook_secrets[0], who).get_secret_value())
     return 0
 
 
@@ -86,7 +86,7 @@ class _WebhookCommands:
         names = self._names()
         unknown = await self._unknown()
         if not names and not unknown:
-            tell("There are no endpoints: see docs/webhooks.md.")
+            print_to_stderr("There are no endpoints: see docs/webhooks.md.")
             return 0
         disabled = await self._store.webhooks.disabled()
         failing = {name: await self._store.webhooks.failing(surface_of(name)) for name in names}
@@ -128,15 +128,15 @@ class _WebhookCommands:
                 taken = await self._taken(name, run_id, seqs)
                 sent += await self._store.webhooks.resend(surface, run_id, taken)
         if not sent:
-            tell("crewdeck: there is nothing to send: no endpoint follows that, or wants it.")
+            print_to_stderr("crewdeck: there is nothing to send: no endpoint follows that, or wants it.")
             return 1
-        say(f"{many(sent, 'event')} will be sent again.")
+        print_text(f"{format_count(sent, 'event')} will be sent again.")
         return 0
 
     async def enable(self, options: WebhooksOptions) -> int:
         self._check([options.name])
         await self._store.webhooks.enable(surface_of(options.name))
-        say(f"{options.name} gets webhooks again.")
+        print_text(f"{options.name} gets webhooks again.")
         return 0
 
     async def forget(self, options: WebhooksOptions) -> int:
@@ -153,7 +153,7 @@ class _WebhookCommands:
             if surface != surface_of(options.name)
         ]
         await self._store.webhooks.follow(kept)
-        say(f"{options.name} is forgotten: it gets no runs that start from now on.")
+        print_text(f"{options.name} is forgotten: it gets no runs that start from now on.")
         return 0
 
     async def _unknown(self) -> Sequence[str]:
@@ -223,18 +223,24 @@ def _state(
     off = disabled.get(endpoint.surface)
     if off is None or off.fingerprint != endpoint.fingerprint:
         return _count(failing, given_up)
-    return f"off since {when(off.at)}: {off.why}; `crewdeck webhooks enable {endpoint.name}` turns it on"
+    return (
+        f"off since {format_time(off.at)}: {off.why}; `crewdeck webhooks enable {endpoint.name}` turns it on"
+    )
 
 
 def _count(failing: Sequence[Failing], given_up: Sequence[GivenUp]) -> str:
-    parts = [f"{many(len(failing), 'run')} waiting since {when(failing[0].since)}"] if failing else []
-    parts += [f"{many(len(given_up), 'event')} given up"] if given_up else []
+    parts = (
+        [f"{format_count(len(failing), 'run')} waiting since {format_time(failing[0].since)}"]
+        if failing
+        else []
+    )
+    parts += [f"{format_count(len(given_up), 'event')} given up"] if given_up else []
     return "; ".join(parts) or "ok"
 
 
 def _print_failing(failing: dict[str, list[Failing]]) -> None:
     rows = [
-        (each.run_id, name, when(each.since), str(each.tries), each.why)
+        (each.run_id, name, format_time(each.since), str(each.tries), each.why)
         for name, found in failing.items()
         for each in found
     ]
@@ -243,7 +249,7 @@ def _print_failing(failing: dict[str, list[Failing]]) -> None:
 
 def _print_given_up(given_up: dict[str, list[GivenUp]]) -> None:
     rows = [
-        (ids.event_id(each.run_id, each.seq), name, each.run_id, when(each.at), each.why)
+        (ids.event_id(each.run_id, each.seq), name, each.run_id, format_time(each.at), each.why)
         for name, found in given_up.items()
         for each in found
     ]
@@ -253,7 +259,7 @@ def _print_given_up(given_up: dict[str, list[GivenUp]]) -> None:
 def _print_more(rows: Sequence[Sequence[str]]) -> None:
     if len(rows) == 1:
         return
-    say("")
+    print_text("")
     print_rows(rows[: MAX_ROWS + 1])
     if (left := len(rows) - 1 - MAX_ROWS) > 0:
-        say(f"and {left} more")
+        print_text(f"and {left} more")

@@ -16,7 +16,6 @@ from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage
 from bot.surfaces.chat.inbound.replies import Replies
@@ -27,6 +26,7 @@ from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.surface import SlackLayout
 from bot.surfaces.slack.webapi.api import open_api
 from bot.surfaces.slack.webapi.installed import Installed
+from bot.tasks import BackgroundTasks
 from tests.contract.lossy import LossyLine, lossy_line
 from tests.loopback.slack import GENERAL
 from tests.scenario.outbox import ADA, TEAM, Outbox

@@ -16,7 +16,6 @@ from bot.core.event import encode
 from bot.core.feed import Feed
 from bot.core.ports import Store
 from bot.core.sessions import SessionAuthenticator
-from bot.core.tasks import run_alongside
 from bot.settings import Settings
 from bot.surfaces.http import docs_page, openapi
 from bot.surfaces.http.answers import Answers
@@ -38,6 +37,7 @@ from bot.surfaces.http.visibility import Visibility
 from bot.surfaces.http.websocket import WebSocketRoutes
 from bot.surfaces.throttle import WrongKeys
 from bot.surfaces.trust import LocalTrust
+from bot.tasks import run_alongside
 
 HSTS_MAX_AGE_S = 365 * 24 * 3600
 """How long browsers use https only, if the public address does."""

@@ -8,11 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from bot.core.feed import Feed
 from bot.core.ports import Store
-from bot.core.tasks import run_alongside
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.connection import resume
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.platform import Recipients
@@ -23,6 +21,7 @@ from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.webapi.api import open_api
 from bot.surfaces.slack.webapi.installed import Installed
+from bot.tasks import BackgroundTasks, run_alongside
 
 DRAIN_TIMEOUT_S = 1.0
 """How long profiles that are being read may take at the end."""

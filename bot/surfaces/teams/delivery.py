@@ -9,11 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from bot.core.actor import Actor
 from bot.core.feed import Feed
 from bot.core.ports import Store
-from bot.core.tasks import run_alongside
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.failures import Rejected, ShutOut
 from bot.surfaces.chat.inbound.ports import Unrecognised
@@ -23,6 +21,7 @@ from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import Credentials, connect, teams_app
 from bot.surfaces.teams.inbound.people import TeamsActors
+from bot.tasks import BackgroundTasks, run_alongside
 
 DRAIN_TIMEOUT_S = 1.0
 """How long profiles that are being read may take at the end."""

@@ -15,11 +15,9 @@ from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run
 from bot.core.sessions import Vouch
-from bot.core.tasks import run_alongside
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.connection import Status
 from bot.surfaces.chat.delivery.links import Links
@@ -40,6 +38,7 @@ from bot.surfaces.teams.inbound.request_url import RequestUrl
 from bot.surfaces.teams.inbound.tokens import FETCH_TIMEOUT_S, MetadataKeys, SigningKeys, TokenVerifier
 from bot.surfaces.teams.inbound.views import QuestionViews
 from bot.surfaces.teams.renderer import LIMITS
+from bot.tasks import BackgroundTasks, run_alongside
 
 DRAIN_TIMEOUT_S = 2.0
 """How long private messages under way may take at the end."""

@@ -13,13 +13,13 @@ import structlog
 from bot.core.endpoints import SURFACE
 from bot.core.feed import RECHECK_INTERVAL_S, Feed
 from bot.core.ports import Store
-from bot.core.tasks import run_alongside
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.webhooks.destinations import ConfiguredEndpoint, Destination, PerRunEndpoint
 from bot.surfaces.webhooks.dispatcher import RetrySchedule, WebhookDispatcher
 from bot.surfaces.webhooks.endpoint_worker import MAX_CONCURRENT_REQUESTS, EndpointWorker
 from bot.surfaces.webhooks.sending import REQUEST_TIMEOUT_S, Sender, open_sender
+from bot.tasks import run_alongside
 
 log = structlog.get_logger(__name__)
 

@@ -21,7 +21,6 @@ from bot.core.question import Question
 from bot.core.run import Claim, Run
 from bot.store.redis import open_store
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.ack_handler import Work
 from bot.surfaces.chat.inbound.commands import CommandContext, ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
@@ -37,6 +36,7 @@ from bot.surfaces.chat.inbound.ports import Unrecognised
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.presence import Presence
+from bot.tasks import BackgroundTasks
 from tests.contract.chat.memory_platform import CAPABILITIES
 from tests.contract.examples import DEMO, approval, new_run
 

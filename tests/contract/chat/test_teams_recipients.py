@@ -10,11 +10,11 @@ from bot.core.actor import Actor, Membership
 from bot.metrics import Metrics
 from bot.store.redis import open_store
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.ports import Unrecognised
 from bot.surfaces.teams.connector.platform import TeamsApp, open_platform
 from bot.surfaces.teams.delivery import recognising
 from bot.surfaces.teams.inbound.people import TeamsActors
+from bot.tasks import BackgroundTasks
 from tests.loopback.teams import LoopbackTeams
 
 Recognise = Callable[[str], Awaitable[Actor]]

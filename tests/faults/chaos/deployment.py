@@ -18,8 +18,8 @@ from typing import Self
 
 from aiohttp.typedefs import Middleware
 
-from bot.core.tasks import run_alongside
 from bot.store.redis import RedisStore, open_store
+from bot.tasks import run_alongside
 from tests.faults.chaos.balancer import Balancer
 from tests.faults.chaos.effects import Effects
 from tests.faults.chaos.servers import RedisServer

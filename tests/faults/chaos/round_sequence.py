@@ -16,8 +16,8 @@ import redis
 import redis.asyncio
 
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.tasks import run_alongside
 from bot.store import redis_keys
+from bot.tasks import run_alongside
 from tests.faults.chaos.boundary import CONCLUDE, EDIT, INTEND, MODEL, POST, TOOL, Boundary
 from tests.faults.chaos.deployment import ChaosDeployment
 from tests.faults.chaos.invariants import Invariants

@@ -20,8 +20,8 @@ import redis
 import redis.asyncio
 
 from bot.core import ids
-from bot.core.tasks import run_alongside
 from bot.store import redis_keys
+from bot.tasks import run_alongside
 from tests.faults.chaos.deployment import KEY, REDIS, ChaosDeployment
 from tests.faults.chaos.invariants import ENDED, GAPLESS, Invariants
 from tests.faults.chaos.patience import patiently

@@ -14,12 +14,12 @@ import structlog
 
 from bot.core.errors import CrewdeckError, StoreUnavailable
 from bot.core.ports import KeyValueStore
-from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Reply, said
 from bot.surfaces.chat.inbound.pending_requests import PendingRequests
 from bot.surfaces.chat.inbound.ports import FormOpener, PrivateMessenger
 from bot.surfaces.chat.messages import Form
 from bot.surfaces.chat.wording import sentences
+from bot.tasks import BackgroundTasks
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,6 @@ from bot.core.directory import Directory
 from bot.core.feed import Feed
 from bot.core.locales import Locale
 from bot.core.ports import Store
-from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.inbound.ack_handler import AckHandler
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.catchup import CatchUp, ThreadHistory
@@ -33,6 +32,7 @@ from bot.surfaces.chat.inbound.routing import MessageRouter
 from bot.surfaces.chat.inbound.starting import RunStarter
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.presence import Presence
+from bot.tasks import BackgroundTasks
 
 
 @dataclass(frozen=True)

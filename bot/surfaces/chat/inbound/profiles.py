@@ -17,9 +17,9 @@ from bot.core.actor import Membership
 from bot.core.locales import Locale
 from bot.core.ports import KeyValueStore
 from bot.core.value import Value
-from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.ports import Unrecognised
+from bot.tasks import BackgroundTasks
 
 log = structlog.get_logger(__name__)
 

@@ -15,11 +15,11 @@ from bot.core.actor import Actor, Membership
 from bot.core.errors import CrewdeckError
 from bot.core.locales import Locale
 from bot.core.ports import KeyValueStore
-from bot.surfaces.chat.background import BackgroundTasks
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.profiles import Profile, Profiles
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.teams import SURFACE, TITLE
+from bot.tasks import BackgroundTasks
 
 log = structlog.get_logger(__name__)
 

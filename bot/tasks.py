@@ -1,9 +1,10 @@
-"""Background tasks with an owner: what is still to do once a request was acknowledged."""
+"""Tasks with an owner: scoped to a block, or kept until they end. None fails unnoticed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -13,6 +14,26 @@ from bot.core.errors import CrewdeckError
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+
+@asynccontextmanager
+async def run_alongside(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run these tasks during the block and cancel them at its end.
+
+    If one of them fails, the block is cancelled, so that the process doesn't continue in part.
+    """
+    failure: CrewdeckError | None = None
+    async with asyncio.TaskGroup() as group:
+        started = [group.create_task(task) for task in tasks]
+        try:
+            yield
+        except CrewdeckError as error:
+            failure = error  # Re-raised below: not wrapped in an exception group.
+        finally:
+            for task in started:
+                task.cancel()
+    if failure is not None:
+        raise failure
 
 
 class BackgroundTasks:
