@@ -209,7 +209,6 @@ class Settings(BaseSettings):
 
     @property
     def api_keys(self) -> tuple[ApiKey, ...]:
-        """The API keys of the settings."""
         return parse_keys(self.api_keys_text.get_secret_value())
 
     @field_validator("teams_app_id", "teams_tenant_id", mode="before")

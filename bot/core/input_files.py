@@ -82,7 +82,6 @@ async def take(files: Files, new: NewRun) -> NewRun:
 
 
 async def _store(files: Files, run_id: str, name: str, upload_id: str, file: StoredFile) -> StoredFile:
-    """Store an upload as the file of an input of the run."""
     content = b"".join([part async for part in files.read(upload_id, file.id)])
     given = stored_file(file.name, content, input=name)
     await files.seed(run_id, given, content)

@@ -24,7 +24,6 @@ class People(Value):
     unreadable: dict[str, str] = Field(default_factory=dict)
 
     def same_person(self, name: str) -> frozenset[str]:
-        """All names of this person."""
         return self.identities.get(name) or frozenset((name, without_tenant(name)))
 
     def ever_same_person(self, name: str) -> frozenset[str]:

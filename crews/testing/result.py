@@ -119,5 +119,4 @@ class CrewResult:
     exception: BaseException | None = None
 
     def calls_of(self, tool: str) -> list[ToolCall]:
-        """The calls of one tool."""
         return [each for each in self.tool_calls if each.tool == tool]

@@ -216,7 +216,6 @@ class _Page:
         self._line = []
 
     def finished(self) -> list[MarkdownBlock]:
-        """All of it."""
         self._end_text()
         return self._blocks
 
