@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
@@ -88,6 +87,8 @@ def worker(
     ] = None,
 ) -> int:
     """Run one more worker for the same store, on this machine or another."""
+    import asyncio
+
     from bot.processes.project_problems import problem_of
     from bot.processes.projects import find
     from bot.processes.worker_process import become
