@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -39,6 +40,7 @@ def is_address(host: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=64)  # asked of every request, mostly of the same
 def is_loopback(host: str) -> bool:
     """Whether this address or name refers to this machine only."""
     name = host.strip("[]").partition("%")[0].lower()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -225,7 +226,7 @@ class AuthMiddleware:
             raise Problem("forwarded", "Without API keys, requests that were forwarded are refused.")
         if request.remote is not None and request.remote != "" and not is_loopback(request.remote):
             raise Problem("not_local", "Without API keys only this machine may call.")
-        if not is_loopback(_hostname(f"//{request.headers.get('Host', '')}")):
+        if not _names_this_machine(request.headers.get("Host", "")):
             raise Problem("wrong_host", "Without API keys, call 127.0.0.1 or localhost by that name.")
         self._check_origin(request)
 
@@ -259,8 +260,9 @@ def _is_forwarded(request: web.Request) -> bool:
     return any(name in FORWARDING_HEADERS or name.startswith(FORWARDING_HEADER_PREFIXES) for name in names)
 
 
-def _hostname(url: str) -> str:
+@lru_cache(maxsize=64)
+def _names_this_machine(host: str) -> bool:
     try:
-        return urlsplit(url).hostname or ""
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
     except ValueError:
-        return ""
+        return False

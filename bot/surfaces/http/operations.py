@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 from aiohttp import web
@@ -149,9 +150,14 @@ def _no_number(word: str) -> float:
     raise ValueError(f"{word} is no number in JSON")
 
 
+@cache  # making one takes longer than using it
+def _adapter(model: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(model)
+
+
 def _validated(model: type[M], given: object) -> M:
     try:
-        return TypeAdapter(model).validate_python(given)
+        return cast("M", _adapter(cast("Hashable", model)).validate_python(given))
     except ValidationError as error:
         raise invalid(error) from error
 

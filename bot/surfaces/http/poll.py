@@ -16,6 +16,7 @@ from bot.surfaces.http.wire import Follower, Message, of_run
 
 PAGE_SIZE = 500
 """Events per response; a client continues after the last one."""
+HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
 class PollRoutes:
@@ -71,4 +72,4 @@ async def _collect(follower: Follower, seconds: float) -> Sequence[Message]:
 def _page(messages: Sequence[Message]) -> web.Response:
     """The same encoded events as on the other transports."""
     body = b'{"events":[' + b",".join(message.data for message in messages) + b"]}"
-    return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+    return web.Response(body=body, headers=HEADERS)

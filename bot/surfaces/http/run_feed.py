@@ -56,6 +56,12 @@ class Channel:
         """Whether the newest message is the run's last event."""
         return bool(self.messages) and self.messages[-1].last
 
+    def seq_of(self, cursor: str) -> int | None:
+        """The `seq` of the event `cursor`; None if it isn't an event of this run."""
+        if self.messages and self.messages[-1].cursor == cursor:
+            return self.newest  # Most clients have the newest.
+        return ids.event_seq(self.run_id, cursor)
+
     def after(self, seq: int) -> Sequence[EventMessage] | None:
         """The messages after `seq`; None if some of them are not in the channel."""
         return self.messages[seq - self.start :] if seq >= self.start else None
@@ -198,8 +204,10 @@ class RunFeed:
         None if only the store can tell whether the run, the event or later events exist.
         """
         channel = self._channels.get(run_id)
-        seq = ids.event_seq(run_id, cursor)
-        if channel is None or seq is None or not channel.start <= seq <= channel.newest:
+        if channel is None:
+            return None
+        seq = channel.seq_of(cursor)
+        if seq is None or not channel.start <= seq <= channel.newest:
             return None
         return None if channel.ended and seq == channel.newest else seq
 
