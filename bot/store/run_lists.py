@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 
 from bot.core.lists import RunFilter, RunPage
 from bot.core.place import Place
@@ -28,13 +29,15 @@ class RunLists:
         self._reader = RunReader(connection)
 
     async def page(self, which: RunFilter) -> RunPage:
-        found: list[Run] = []
         before = _position(which.before) if which.before else None
+        if which.crew is not None or which.status is not None or which.active is False:
+            return await self._scanned(which, before)
+        indexes = [f"{redis_keys.base(shard)}{_list(which)}" for shard in range(redis_keys.SHARDS)]
+        found: list[Run] = []
         scanned, size = 0, which.limit + 1
         while scanned < MAX_SCANNED_RUNS:
-            window = await self._window(which, before, size)
-            fitting = await self._fitting(which, [name for _, name in window])
-            runs = await self._reader.read(fitting)
+            window = await merged(self._connection, indexes, size, before, newest_first=True)
+            runs = await self._reader.read([name for _, name in window])
             found += [run for run in runs if _fits(run, which)]
             if len(found) > which.limit:
                 return RunPage(found[: which.limit], found[which.limit - 1].cursor)
@@ -42,7 +45,35 @@ class RunLists:
                 return RunPage(found, None)
             before = window[-1]
             scanned, size = scanned + size, SCANNED_AT_ONCE
-        return RunPage(found, f"{before[0]}:{before[1]}" if before else None)
+        return RunPage(found, before and _cursor(before))
+
+    async def _scanned(self, which: RunFilter, before: Position | None) -> RunPage:
+        """A page that no index covers: each shard looks for what fits, at so many runs at most."""
+        since = ("+inf", "") if before is None else (str(before[0]), before[1])
+        statuses = " ".join(each for each in RunStatus if _may_be(each, which))
+        replies = await asyncio.gather(
+            *(
+                self._connection.run(
+                    "find_runs",
+                    shard,
+                    _list(which),
+                    *since,
+                    which.limit + 1,
+                    MAX_SCANNED_RUNS // redis_keys.SHARDS,
+                    which.crew or "",
+                    statuses,
+                )
+                for shard in range(redis_keys.SHARDS)
+            )
+        )
+        # Behind the first place where a shard has stopped, another run of it may fit.
+        stopped = max(((int(at), name) for at, name, *_ in replies if name), default=None)
+        found = sorted((each for reply in replies for each in _positions(reply[2:])), reverse=True)
+        certain = [each for each in found if stopped is None or each >= stopped]
+        page = certain[: which.limit]
+        runs = await self._reader.read([name for _, name in page])
+        last = page[-1] if len(certain) > which.limit else stopped
+        return RunPage([run for run in runs if _fits(run, which)], last and _cursor(last))
 
     async def at(self, place: Place) -> list[Run]:
         async with self._connection.pipeline() as batch:
@@ -68,36 +99,22 @@ class RunLists:
         matching = [run_id for ids_ in batch.results for run_id in ids_]
         return await self._reader.read(matching[:MAX_FOUND])
 
-    async def _window(self, which: RunFilter, before: Position | None, size: int) -> list[Position]:
-        """The `size` newest of an index before a position, newest first."""
-        indexes = [_index(shard, which) for shard in range(redis_keys.SHARDS)]
-        return await merged(self._connection, indexes, size, before, newest_first=True)
 
-    async def _fitting(self, which: RunFilter, run_ids: list[str]) -> list[str]:
-        """Those of these runs whose records are worth reading: no index is by crew, or by status."""
-        if which.crew is None and which.status is None and which.active is not False:
-            return run_ids
-        statuses = [each for each in RunStatus if _may_be(each, which)]
-        by_shard: dict[int, list[str]] = {}
-        for run_id in run_ids:
-            by_shard.setdefault(redis_keys.shard_of(run_id), []).append(run_id)
-        matching = await asyncio.gather(
-            *(
-                self._connection.run("match_runs", shard, which.crew or "", " ".join(statuses), *listed)
-                for shard, listed in by_shard.items()
-            )
-        )
-        kept = {run_id for each in matching for run_id in each}
-        return [run_id for run_id in run_ids if run_id in kept]
-
-
-def _index(shard: int, which: RunFilter) -> str:
-    kind = "active" if which.active else "runs"
+def _list(which: RunFilter) -> str:
+    """The list, as a part of its keys, that has fewest runs beside those that fit."""
+    live = which.active or (which.status is not None and not which.status.over)
+    kind = "active" if live else "runs"
     if which.requester is not None:
-        return f"{redis_keys.base(shard)}:{kind}:by:{which.requester}"
-    if which.group is not None:
-        return f"{redis_keys.base(shard)}:{kind}:in:{which.group}"
-    return f"{redis_keys.base(shard)}:{kind}"
+        return f":{kind}:by:{which.requester}"
+    return f":{kind}" if which.group is None else f":{kind}:in:{which.group}"
+
+
+def _positions(words: Sequence[str]) -> list[Position]:
+    return [(int(at), name) for at, name in zip(words[::2], words[1::2], strict=True)]
+
+
+def _cursor(position: Position) -> str:
+    return f"{position[0]}:{position[1]}"
 
 
 def _position(cursor: str) -> Position:

@@ -1,16 +1,19 @@
 """Lists that are spread over the shards come in pages: complete, in order, and each entry once."""
 
+import asyncio
+
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.core.crew import Crew
 from bot.core.lists import RunFilter
 from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.merged import Position, merged
 from bot.store.redis import RedisStore
-from tests.contract.examples import ADA, claimed, started
+from tests.contract.examples import ADA, DEMO, claimed, started
 from tests.examples import examples
 
 KEYS = [f"{redis_keys.base(shard)}:open{each}" for shard in (0, 3, 7) for each in ("", ":for:ada")]
@@ -68,6 +71,21 @@ async def test_a_filter_without_an_index_finds_what_fits(store: RedisStore) -> N
     assert {run.id for run in await store.runs.list(RunFilter(active=False))} == {run.id for run in over}
     assert await store.runs.list(RunFilter(active=False, status=RunStatus.QUEUED)) == []
     assert await store.runs.list(RunFilter(crew="of another name")) == []
+
+
+@pytest.mark.everywhere
+@pytest.mark.parametrize("limit", [1, 3, 20])
+async def test_pages_of_what_fits_are_complete(store: RedisStore, limit: int) -> None:
+    other = Crew(name="other", title="Other")
+    # Together, so that several begin in the same millisecond.
+    runs = await asyncio.gather(*(started(store, crew=other if n % 3 else DEMO) for n in range(40)))
+    expected = sorted(((run.created_at, run.id) for run in runs if run.crew.name == "other"), reverse=True)
+    found: list[tuple[int, str]] = []
+    page = await store.runs.page(RunFilter(crew="other", limit=limit))
+    while page.next is not None:
+        found += [(run.created_at, run.id) for run in page.runs]
+        page = await store.runs.page(RunFilter(crew="other", limit=limit, before=page.next))
+    assert [*found, *((run.created_at, run.id) for run in page.runs)] == expected
 
 
 async def test_a_page_costs_the_same_however_long_the_list_is(store: RedisStore, server: redis.Redis) -> None:

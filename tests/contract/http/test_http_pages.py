@@ -73,8 +73,9 @@ async def test_what_is_rare_is_found_however_far_back_it_is(store: RedisStore, s
     old = [(await store.runs.start(new_run(crew=rare)))[0].id for _ in range(2)]
     # Two thousand newer ones, as the list keeps them; they were forgotten just now, which a list passes over.
     soon = round(time.time() * 1000) + 1000
-    newer = {str(uuid.uuid4()): soon + n for n in range(run_lists.MAX_SCANNED_RUNS + 100)}
-    await store.connection.redis.zadd(f"{redis_keys.base(0)}:runs", newer)
+    for number in range(run_lists.MAX_SCANNED_RUNS + 100):
+        shard, newer = number % redis_keys.SHARDS, {str(uuid.uuid4()): soon + number}
+        await store.connection.redis.zadd(f"{redis_keys.base(shard)}:runs", newer)
     page = await store.runs.page(RunFilter(crew="rare", limit=20))
     assert (page.runs, page.next is None) == ([], False)
     found = await pages(served, "/runs", "runs", crew="rare")
