@@ -60,7 +60,7 @@ fast: $(VENV)/.dev
 # Some rows, in another size: `PARKED=10000 FINISHED=500 make bench ROWS=parked`. Two checkouts in turns:
 # `make bench AGAINST=../other ROWS="acknowledge streams" ROUNDS=5`.
 AGAINST_OPTIONS := $(if $(AGAINST),--against $(AGAINST)) $(if $(ROUNDS),--rounds $(ROUNDS))
-SIZES := $(if $(PARKED),--parked $(PARKED)) $(if $(FINISHED),--finished $(FINISHED)) $(if $(CREWS),--crews $(CREWS))
+SIZES := $(if $(PARKED),--parked $(PARKED)) $(if $(FINISHED),--finished $(FINISHED)) $(if $(CREWS),--crews $(CREWS)) $(if $(LIVE),--live $(LIVE))
 
 bench: $(VENV)/.dev
 	@exec $(BIN)/python -m bench $(ROWS) $(SIZES) $(AGAINST_OPTIONS)

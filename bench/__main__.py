@@ -83,6 +83,9 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="of both checkouts: long rounds")
     for size, what in SIZES.items():
         parser.add_argument(f"--{size}", type=int, metavar="N", help=what)
+    parser.add_argument(
+        "--live", type=int, nargs="+", metavar="N", help="runs that live at once: few, and then more"
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(MEASUREMENTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
@@ -94,7 +97,7 @@ def main() -> None:
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             parser.exit(1, f"{error}\n")
         return
-    sizes = {size: getattr(arguments, size) for size in SIZES}
+    sizes = {size: getattr(arguments, size) for size in (*SIZES, "live")}
     effort = (QUICK if arguments.quick else FULL).sized(sizes)
     print(table(asyncio.run(measured(arguments.names or list(MEASUREMENTS), effort))))
 

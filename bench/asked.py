@@ -61,6 +61,7 @@ class Asked:
             "GET /runs": lambda: self._got(f"/runs?limit={PAGE_SIZE}"),
             "GET /runs?active=true": lambda: self._got(f"/runs?active=true&limit={PAGE_SIZE}"),
             "GET /questions": lambda: self._got(f"/questions?limit={PAGE_SIZE}"),
+            "GET /runs?status=running": lambda: self._got(f"/runs?status=running&limit={PAGE_SIZE}"),
             "GET /crews": lambda: self._got("/crews"),
             "/crew help": lambda: self._commanded("help"),
             "/crew list": lambda: self._commanded("list"),
@@ -144,9 +145,14 @@ class Asked:
 
     # ── growing ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def begin(self) -> None:
-        """A worker holds a run, and a client follows all runs."""
+    async def hold(self) -> None:
+        """A worker holds a run."""
         self._held = await self._claimed()
+
+    async def follow(self) -> None:
+        """A client follows all runs from now on."""
+        if self._all is not None:
+            self._all.close()
         path = f"{self.server.url}/events/human-input"
         self._all = await self.session.get(path, timeout=aiohttp.ClientTimeout(total=None))
         self._cursor = await _until(self._all, "snapshot_complete")

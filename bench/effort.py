@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,7 +46,7 @@ class Effort:
         """Fewer rounds, for what takes seconds each."""
         return replace(self, rounds=min(self.rounds, BRIEF_ROUNDS))
 
-    def sized(self, sizes: Mapping[str, int | None]) -> Effort:
+    def sized(self, sizes: Mapping[str, int | Sequence[int] | None]) -> Effort:
         """The same with other sizes; None leaves one as it is."""
         given: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
         return replace(self, **given)

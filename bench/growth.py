@@ -44,6 +44,8 @@ async def _with_runs(effort: Effort) -> list[Figure]:
     async with _pair(effort) as (growing, small):
         for before, many in zip(effort.live, effort.live[1:], strict=False):
             await growing.park(many - before)
+            # Whoever did not read meanwhile was disconnected.
+            await growing.follow()
             found = await _in_turns(growing, small, effort.samples)
             figures += _figures(f"{many:,} live runs beside {few:,}", found, RUNS_AIM)
     return figures
@@ -56,7 +58,8 @@ async def _pair(effort: Effort) -> AsyncIterator[tuple[Asked, Asked]]:
         for each in (growing, small):
             await each.announce(FEW_CREWS)
             await each.park(effort.live[0])
-            await each.begin()
+            await each.hold()
+            await each.follow()
         await _in_turns(growing, small, WARM_UP)
         yield growing, small
 
