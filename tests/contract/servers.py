@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +13,12 @@ import redis
 from redis.crc import key_slot
 
 from bot.store.embedded import find_server
+from tests.ports import HOST, reserved
+from tests.waiting import WITHIN
 
-HOST = "127.0.0.1"
 SLOTS = 16384
 Answer = Any
 """What a server says."""
-WITHIN = 30.0
-"""Seconds; a loaded machine takes its time to elect."""
 SERVICE = "crews"
 NODE_TIMEOUT = 1500
 """Milliseconds after which nodes take one for dead."""
@@ -40,15 +38,6 @@ def until(happens: Callable[[], object], what: str) -> None:
 def command(client: redis.Redis, *words: str | int) -> Answer:
     """Any command, in the server's own words."""
     return client.execute_command(*words)  # type: ignore[no-untyped-call]
-
-
-def free_ports(many: int) -> list[int]:
-    """Ports of which none is taken now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(many)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 class Server:
@@ -151,7 +140,7 @@ class Pair:
     """A primary with a replica, and a sentinel that promotes it."""
 
     def __init__(self, folder: Path, stack: ExitStack, patience: int) -> None:
-        first, second, third = free_ports(3)
+        first, second, third = stack.enter_context(reserved(3))
         # Failovers and full copies without the pauses that help large servers.
         quick = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
         self.primary = stack.enter_context(Server(folder, first, *quick))
@@ -183,7 +172,7 @@ class Cluster:
     """Three primaries; the first has a replica."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
-        ports = free_ports(8)
+        ports = stack.enter_context(reserved(8))
         self.nodes = [
             stack.enter_context(Server(folder, port, *_in_a_cluster(bus)))
             for port, bus in zip(ports[:4], ports[4:], strict=True)

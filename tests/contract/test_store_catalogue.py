@@ -11,6 +11,7 @@ from bot.core.starting import crew_named
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.examples import DEMO
+from tests.waiting import WITHIN
 
 PYTHON = Crew(name="from_python", title="From Python")
 MINUTE = 60_000
@@ -179,7 +180,7 @@ async def test_while_announcements_are_heard_of_looking_costs_nothing(
     wakeups = store.events.wakeups()
     assert not (await anext(wakeups)).topics
     await store.catalogue.announce("a", [DEMO])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         while CREWS_TOPIC not in (await anext(wakeups)).topics:
             continue
     assert set(await store.catalogue.crews()) == {"demo"}
@@ -190,7 +191,7 @@ async def test_while_announcements_are_heard_of_looking_costs_nothing(
     # Heard of, it is known, and asked for by name it is known even before.
     await store.catalogue.announce("b", [PYTHON])
     assert (await crew_named(store.catalogue, "from_python")).name == "from_python"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         while CREWS_TOPIC not in (await anext(wakeups)).topics:
             continue
     assert set(await store.catalogue.crews()) == {"demo", "from_python"}

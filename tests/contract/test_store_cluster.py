@@ -20,8 +20,10 @@ from bot.store import redis_keys
 from bot.store.peers import View, check_owner, disproves, needed, vouches
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import DEMO, LEASE, PLACE, approval, claimed, response, started, told
-from tests.contract.servers import HOST, SLOTS, WITHIN, Cluster, Server, empty
+from tests.contract.servers import SLOTS, Cluster, Server, empty
 from tests.contract.test_store_keeping import eventful, traces
+from tests.ports import HOST
+from tests.waiting import WITHIN
 
 Result = TypeVar("Result")
 

@@ -10,6 +10,7 @@ from bot.core.errors import StoreUnavailable
 from bot.store.redis import RedisStore, open_store
 from bot.store.redis_errors import translate_errors
 from tests.contract.examples import new_run
+from tests.waiting import WITHIN
 
 COMMANDS = 60
 
@@ -63,7 +64,7 @@ async def test_wake_ups_go_on(redis_url: str) -> None:
             await asyncio.sleep(0)
         cutting.cancel()
         await asyncio.wait({cutting})
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WITHIN):
             while not woken.is_set():
                 await store.runs.start(new_run())
                 await asyncio.sleep(0.05)

@@ -10,6 +10,7 @@ from bot.core.run import Claim
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of
 from tests.contract.examples import LEASE, PLACE, approval, claimed, response, started
+from tests.waiting import eventually
 
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
 
@@ -67,11 +68,11 @@ async def test_a_late_report_does_not_turn_the_cursor_back(desk: Desk) -> None:
 
 
 async def test_a_postponed_run_is_silent_whatever_happens_in_it(desk: Desk) -> None:
-    await desk.store.outbox.postpone("slack", desk.run, 0.03)
+    await desk.store.outbox.postpone("slack", desk.run, LEASE)
     await desk.store.events.append(desk.claim, TASK)
     assert await desk.pending() == []
-    await asyncio.sleep(0.04)
-    assert await desk.pending() == [desk.run]
+    await desk.store.outbox.postpone("slack", desk.run, 0.01)
+    assert await eventually(desk.pending) == [desk.run]
 
 
 async def test_a_run_without_a_place_is_nobodys_to_show(store: RedisStore) -> None:

@@ -25,6 +25,7 @@ from tests.contract.examples import (
     response,
     started,
 )
+from tests.waiting import WITHIN
 
 OTHER = Crew(name="other", title="Other")
 BOTH = ["demo", "other"]
@@ -187,7 +188,7 @@ async def test_who_waits_for_a_place_is_woken_when_one_is_free(store: RedisStore
     wakeups = store.events.wakeups()
     await anext(wakeups)
     await store.queue.release_slots("w", "demo", [run_id])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         assert queue_topic(redis_keys.shard_of("demo")) in (await anext(wakeups)).topics
     await wakeups.aclose()  # type: ignore[attr-defined]
 

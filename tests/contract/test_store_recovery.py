@@ -1,7 +1,6 @@
 """Redis in trouble for a while: nothing is half done, and everything goes on by itself afterwards."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +35,8 @@ from tests.contract.examples import (
 from tests.contract.lossy import LossyLine, lossy_line
 
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
-IMPATIENT = "?socket_timeout=0.2"
+IMPATIENT = 1.0
+"""Seconds that the store waits for an answer here."""
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def line(data_dir: Path, redis_url: str) -> AsyncIterator[LossyLine]:
 
 @pytest.fixture
 async def far(line: LossyLine) -> AsyncIterator[RedisStore]:
-    async with open_store(line.url + IMPATIENT) as store:
+    async with open_store(f"{line.url}?socket_timeout={IMPATIENT}") as store:
         yield store
 
 
@@ -176,10 +176,9 @@ async def test_on_connections_that_are_half_open_an_answer_counts_once(
     claim = await claimed(far)
     question = await far.questions.ask(claim, approval(claim))
     line.half_open()
-    before = time.monotonic()
-    ruling = await far.questions.respond(claim.run.id, question.id, response())
+    async with asyncio.timeout(15 * IMPATIENT):
+        ruling = await far.questions.respond(claim.run.id, question.id, response())
     assert ruling.verdict is Verdict.SETTLED
-    assert time.monotonic() - before < 3
     assert len(await far.questions.responses(claim.run.id, question.id)) == 1
 
 
@@ -188,9 +187,9 @@ async def test_a_slow_server_is_waited_for_and_one_that_is_too_slow_is_not(
 ) -> None:
     claim = await claimed(far)
     question = await far.questions.ask(claim, approval(claim))
-    line.delay = 0.05
+    line.delay = IMPATIENT / 10
     assert (await far.runs.get(claim.run.id)).id == claim.run.id
-    line.delay = 0.3
+    line.delay = IMPATIENT * 3
     with pytest.raises(StoreUnavailable, match="does not answer in time"):
         await far.questions.respond(claim.run.id, question.id, response())
     line.delay = 0

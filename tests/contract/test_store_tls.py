@@ -16,7 +16,8 @@ from bot.store.redis import open_store
 from tests.contract import certificates
 from tests.contract.certificates import Certificates
 from tests.contract.examples import started
-from tests.contract.servers import HOST, SERVICE, SLOTS, Server, free_ports, until
+from tests.contract.servers import SERVICE, SLOTS, Server, until
+from tests.ports import HOST, reserved
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +64,9 @@ def files() -> Iterator[Certificates]:
 @pytest.fixture(scope="module")
 def ports(binary: str, files: Certificates) -> Iterator[tuple[int, int, int]]:
     """Of a server, of a sentinel that watches it, and of a cluster of one."""
-    alone, watching, together, bus = free_ports(4)
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as name, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="crewdeck-") as name, reserved(4) as free, ExitStack() as stack:
         folder = Path(name)
+        alone, watching, together, bus = free
         stack.enter_context(TlsServer(folder, alone, files, binary=binary))
         over_tls = ("--tls-replication", "yes")
         sentinel = stack.enter_context(TlsSentinel(folder, watching, files, *over_tls, binary=binary))

@@ -14,10 +14,9 @@ from bot.core.queue import Fenced
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import SHARDS, shard_of
 from tests.contract.examples import ADA, LEASE, PLACE, approval, claimed, response, started
+from tests.waiting import WITHIN
 
 pytestmark = pytest.mark.everywhere
-
-SOON = 2.0
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ async def followed(store: RedisStore) -> AsyncIterator[Feed]:
     fed = Feed()
     with fed.watch("ready") as ready:
         following = asyncio.create_task(fed.follow(store.events))
-        assert await ready.wait(SOON)
+        assert await ready.wait(WITHIN)
     yield fed
     following.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -34,7 +33,7 @@ async def followed(store: RedisStore) -> AsyncIterator[Feed]:
 
 
 async def heard(signal: Signal) -> bool:
-    woken = await signal.wait(SOON)
+    woken = await signal.wait(WITHIN)
     signal.clear()
     return woken
 
@@ -86,7 +85,7 @@ async def test_events_are_followed_without_gap_while_the_connection_is_cut(
     async def follow() -> None:
         seen.extend([event async for event in followed.events(store.events, claim.run.id)])
 
-    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(WITHIN), asyncio.TaskGroup() as tasks:
         tasks.create_task(follow())
         for number in range(12):
             if number % 3 == 0:
@@ -100,7 +99,7 @@ async def test_events_are_followed_without_gap_while_the_connection_is_cut(
 async def test_after_a_cut_everybody_looks_again(followed: Feed, server: redis.Redis) -> None:
     with followed.watch("anything") as signal:
         server.client_kill_filter(_type="pubsub")
-        assert await signal.wait(SOON)
+        assert await signal.wait(WITHIN)
         assert signal.clear() == set()
 
 
@@ -134,7 +133,7 @@ async def test_wake_ups_carry_the_events_that_were_appended(store: RedisStore) -
     await store.events.append(claim, large)
     small = await store.events.append(claim, large.model_copy(update={"task": "x"}))
     carried: list[Event] = []
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(WITHIN):
         while small not in carried:
             wakeup = await anext(wakeups)
             carried += [each.parse() for each in wakeup.events]

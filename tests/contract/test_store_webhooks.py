@@ -1,7 +1,5 @@
 """What followers of runs have still to get: on each server that is at hand."""
 
-import asyncio
-
 import pytest
 
 from bot.core import ids
@@ -13,6 +11,7 @@ from bot.core.webhooks import Outstanding
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of
 from tests.contract.examples import LEASE, PLACE, claimed, new_run, started
+from tests.waiting import eventually
 
 CRM, OPS = "webhook:crm", "webhook:ops"
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
@@ -70,13 +69,13 @@ async def test_only_who_holds_the_shard_may_say_so(store: RedisStore, run: Run) 
 async def test_what_failed_waits_and_is_listed(store: RedisStore, run: Run) -> None:
     for _ in range(2):
         assert await store.webhooks.nack_event(
-            CRM, "web", run.id, tries=1, why="it answered 500", seconds=0.1
+            CRM, "web", run.id, tries=1, why="it answered 500", seconds=LEASE
         )
     assert not await _pending(store, run)
     [failing] = await store.webhooks.failing(CRM)
     assert (failing.run_id, failing.tries, failing.why) == (run.id, 1, "it answered 500")
-    await asyncio.sleep(0.12)
-    assert await _pending(store, run)
+    await store.webhooks.nack_event(CRM, "web", run.id, tries=1, why="it answered 500", seconds=0.01)
+    assert await eventually(lambda: _pending(store, run))
     assert (await store.webhooks.outstanding(CRM, run.id)).tries == 1
     await store.webhooks.ack_event(CRM, "web", run.id, 1)
     assert await store.webhooks.failing(CRM) == []

@@ -22,11 +22,10 @@ from bot.core.run import Run
 from bot.store import redis_keys
 from tests.contract.crews.deployment import environment
 from tests.faults.fork_server import SERVE, WORKER, Child, Command, ForkServer
+from tests.waiting import WITHIN
 
 DEFINITIONS = Path(__file__).parent / "definitions"
 LEASE = 2.0
-WITHIN = 45.0
-"""Seconds for what takes a moment on a machine that has nothing else to do."""
 ANNOUNCED = re.compile(r"http://127\.0\.0\.1:\d+")
 
 

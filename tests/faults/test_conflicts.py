@@ -99,10 +99,10 @@ async def _told_in_slack(multi_web: MultiWebDeployment, user: str, outcome: Outc
 async def test_an_answer_that_races_the_deadline_counts_or_is_told_that_it_does_not(
     multi_web: MultiWebDeployment,
 ) -> None:
-    """Many questions with a deadline of a second, answered about then."""
+    """Many questions with a deadline of two seconds, answered about then; a few are in time for certain."""
     on, chosen = multi_web.on, random.Random(1)
     claim = await on.claimed(await on.start())
-    silence = Deadline(after=1, outcome="reject")
+    silence = Deadline(after=2, outcome="reject")
     questions = [
         await on.ask(claim, f"Question {n}?", kind=QuestionKind.TEXT, approvers=ANYONE, deadline=silence)
         for n in range(30)
@@ -111,7 +111,8 @@ async def test_an_answer_that_races_the_deadline_counts_or_is_told_that_it_does_
     async def answer(question: Question) -> int:
         assert question.deadline_at is not None
         left = (question.deadline_at - await on.store.clock.now()) / 1000
-        await asyncio.sleep(max(0, left + chosen.uniform(-0.08, 0.08)))
+        early = 2 if question in questions[-3:] else 0.08
+        await asyncio.sleep(max(0, left + chosen.uniform(-early, 0.08)))
         return (await over_http(chosen.choice(multi_web.webs), question, "in time")).status_code
 
     said = await asyncio.gather(*map(answer, questions))

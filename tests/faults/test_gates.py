@@ -16,6 +16,7 @@ from bot.store.redis import RedisStore, open_store
 from tests.contract.crews.deployment import environment
 from tests.contract.examples import ADA, LOST, new_run
 from tests.faults.fork_server import Child, Command, ForkServer
+from tests.waiting import WITHIN
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -23,7 +24,6 @@ SURE = ("before ask", "after ask", "after answer", "before intent", "after resul
 """Where it is certain whether the call was made."""
 UNSURE = ("after intent", "before call", "after call", "before result")
 """Where the call may have happened: a person says how to go on, as for all tools."""
-WITHIN = 60
 
 
 class Scene:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.store.redis import RedisStore, open_store
+from tests.waiting import WITHIN
 
 
 async def ask_for_ever(store: RedisStore) -> None:
@@ -32,7 +33,7 @@ async def test_a_cancelled_task_ends_wherever_it_was(
             for _ in range(steps):
                 await asyncio.sleep(0)
             task.cancel()
-            done, _ = await asyncio.wait({task}, timeout=2)
+            done, _ = await asyncio.wait({task}, timeout=WITHIN)
             assert done, f"cancelled after {steps} steps, it goes on"
             await asking
 

@@ -147,7 +147,7 @@ async def test_presses_behind_a_slow_line_are_acknowledged_in_time_and_count(
         line.to_server.latency, line.to_client.latency = (0.05, 0.1), (0.2, 0.5)
         pressed = [await (await multi_web.at(far, ada.press(each, "Approve"))) for each in shown]
         assert all(each.ok for each in pressed)
-        await on.slack.wait_for(lambda: on.times_said("*Approved*") == 3, 30)
+        await on.slack.wait_for(lambda: on.times_said("*Approved*") == 3)
         for question in questions:
             settled = await on.store.questions.get(claim.run.id, question.id)
             assert settled.outcome is not None

@@ -20,6 +20,7 @@ from tests.faults.fork_server import ForkServer
 from tests.faults.mortal import gone
 from tests.faults.process_deployment import LEASE, ProcessDeployment, Web
 from tests.loopback.models import LoopbackModel, call, say
+from tests.waiting import WITHIN
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -47,7 +48,7 @@ async def staffed(processes: ProcessDeployment, model: LoopbackModel, mark: str)
 async def answer(web: Web, people: Deployment, run: Run) -> None:
     """Answer what the run asks over HTTP, again and again until that is confirmed. Then it is there."""
     question = await patiently(people.question, run)
-    async with http_client(web.url, 30) as client:
+    async with http_client(web.url, WITHIN) as client:
         for _ in itertools.count():
             said = await client.post(f"/{run.id}/input", json={"response": "yes", "question_id": question.id})
             if said.status_code == 200:
@@ -81,7 +82,7 @@ async def test_redis_that_is_killed_under_load_costs_nothing_but_time(
         await asyncio.gather(*answering)
         for number, run in enumerate(runs):
             assert await patiently(people.result, run) == "did two"
-            await ended_once(people, run)
+            await patiently(ended_once, people, run)
             assert processes.effects(f"{mark}-{number}") == ["one", "two"]
             assert model.count(f"{mark}-{number}") == 4
 
@@ -116,7 +117,7 @@ async def test_when_a_replica_takes_over_no_confirmed_answer_is_lost(
             await asyncio.gather(*answering)
             for number, run in enumerate(runs):
                 assert await patiently(people.result, run) == "did two"
-                await ended_once(people, run)
+                await patiently(ended_once, people, run)
                 assert set(processes.effects(f"{mark}-{number}")) == {"one", "two"}
 
 

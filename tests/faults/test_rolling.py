@@ -13,8 +13,9 @@ from bot.core.run import Run
 from tests.contract.crews.deployment import Deployment
 from tests.contract.http.served import http_client
 from tests.faults.checks import ended_once
-from tests.faults.process_deployment import WITHIN, ProcessDeployment, Web, announced, until
+from tests.faults.process_deployment import ProcessDeployment, Web, announced, until
 from tests.loopback.models import LoopbackModel, call, say
+from tests.waiting import WITHIN
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 

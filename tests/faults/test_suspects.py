@@ -9,9 +9,10 @@ from bot.core.run import Run, RunStatus
 from bot.store.clock import QUARANTINED, Ages
 from bot.store.redis import RedisStore, open_store
 from tests.contract.crews.deployment import Deployment
-from tests.faults.process_deployment import WITHIN, Machine, ProcessDeployment, until
+from tests.faults.process_deployment import Machine, ProcessDeployment, until
 from tests.loopback.models import LoopbackModel, call, say
 from tests.scenario.server import alive
+from tests.waiting import WITHIN
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -21,6 +21,7 @@ from bot.store import redis_keys
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import WorkerProcess
 from tests.faults.fork_server import ForkServer
+from tests.waiting import WITHIN
 
 DEFINITIONS = Path(__file__).parent / "definitions"
 PYTHON = """\
@@ -148,7 +149,7 @@ class WorkerDeployment:
         """Returns once tools have done so much under this mark."""
         await asyncio.to_thread(self._wait_for, lambda: len(self.effects(mark)) >= many)
 
-    def _wait_for(self, condition: Callable[[], bool], within: float = 60.0) -> None:
+    def _wait_for(self, condition: Callable[[], bool], within: float = WITHIN) -> None:
         deadline = time.monotonic() + within
         while not condition():
             assert time.monotonic() < deadline, self.story()

@@ -20,6 +20,8 @@ import axe_playwright_python
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright, expect
 
+from tests.waiting import WITHIN
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 SERIOUS = {"serious", "critical"}
@@ -36,7 +38,7 @@ def executable() -> str:
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     path = executable()
-    expect.set_options(timeout=10_000)
+    expect.set_options(timeout=WITHIN * 1000)
     # Containers have no user namespaces for its sandbox, and it only sees our own pages.
     arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
     async with async_playwright() as playwright:

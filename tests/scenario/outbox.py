@@ -35,6 +35,7 @@ from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.webapi.api import open_api
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message
+from tests.waiting import WITHIN
 
 TEAM = "T0CREW"
 ADA = Actor(surface="slack", tenant=TEAM, user_id="U0ADA", name="Ada")
@@ -130,7 +131,7 @@ class Outbox:
 
     async def until(self, there: Callable[[], Awaitable[bool]]) -> None:
         """Wait until something is so in the store."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WITHIN):
             so = await there()
             while not so:
                 await asyncio.sleep(0.02)
@@ -180,7 +181,7 @@ class Outbox:
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def sees(self, find: Callable[[], Message | None], within: float = 10.0) -> Message:
+    async def sees(self, find: Callable[[], Message | None], within: float = WITHIN) -> Message:
         """The message, once people see it."""
         found = await self.slack.wait_for(find, within)
         assert found is not None

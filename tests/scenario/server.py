@@ -36,10 +36,10 @@ import psutil
 
 from bot import local_token
 from bot.store.embedded import Embedded
+from tests.waiting import WITHIN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-UP_WITHIN = 60.0
-STOPPED_WITHIN = 10.0
+STOPPED_WITHIN = 30.0
 Wait = Literal["announced", "ready"]
 ANNOUNCED = re.compile(r"http://\S+:\d+")
 
@@ -153,9 +153,9 @@ class Server:
                 return _answer(error.code, error.headers, error.read())
 
     def wait_until_up(self, wait: Wait = "ready") -> None:
-        self.wait_for(lambda: ANNOUNCED.search(self.output), UP_WITHIN)
+        self.wait_for(lambda: ANNOUNCED.search(self.output), WITHIN)
         if wait == "ready":
-            self.wait_for(self._ready, UP_WITHIN)
+            self.wait_for(self._ready, WITHIN)
 
     def _ready(self) -> bool:
         _, parts = self.get("/ready")
@@ -163,7 +163,7 @@ class Server:
         up = parts["redis"] and all(parts["surfaces"].values())
         return bool(up and (parts["worker"] or not needs_worker))
 
-    def wait_for(self, there: Callable[[], object], within: float = 10.0) -> None:
+    def wait_for(self, there: Callable[[], object], within: float = WITHIN) -> None:
         """Wait until something is the case; fails loudly when the process dies or the time is up."""
         deadline = time.monotonic() + within
         while not there():

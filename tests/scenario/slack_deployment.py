@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 
 from tests.loopback.slack import Delivery, LoopbackSlack, Message, Person
 from tests.scenario.server import Server
+from tests.waiting import WITHIN
 
 Transport = Literal["http", "socket"]
 
@@ -43,7 +44,7 @@ class SlackDeployment:
         deployment = self.in_a_channel()
         try:
             parent = await deployment.started("tell tides")
-            await deployment.until(lambda: deployment.open_questions(parent)[-1], 90)
+            await deployment.until(lambda: deployment.open_questions(parent)[-1])
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.server.story()}") from None
 
@@ -133,7 +134,7 @@ class ChannelDeployment:
 
     async def question(self, parent: Message) -> Message:
         """The open question of a thread: the newest message in which something can be pressed."""
-        return await self.until(lambda: self.open_questions(parent)[-1], 20)
+        return await self.until(lambda: self.open_questions(parent)[-1])
 
     def open_questions(self, parent: Message) -> list[Message]:
         """All messages of a thread that have something to answer."""
@@ -157,7 +158,7 @@ class ChannelDeployment:
         thread = self.slack.thread(message.channel, message.thread_ts or message.ts)
         return "\n".join(each.words for each in thread)
 
-    async def until(self, there: Callable[[], Message], seconds: float = 10) -> Message:
+    async def until(self, there: Callable[[], Message], seconds: float = WITHIN) -> Message:
         """Wait until something is there to be seen."""
         return await self.slack.wait_for(there, seconds)
 
@@ -166,7 +167,7 @@ class ChannelDeployment:
         await self.slack.wait_for(lambda: re.search(text, self.thread(message)), seconds)
         return self.thread(message)
 
-    async def told(self, person: Person, text: str, seconds: float = 10) -> Message:
+    async def told(self, person: Person, text: str, seconds: float = WITHIN) -> Message:
         """Wait until a person is told something (a regular expression) in private."""
         return await self.until(
             lambda: next(each for each in self.private(person) if re.search(text, each.words)), seconds

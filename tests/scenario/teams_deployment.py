@@ -16,6 +16,7 @@ from tests.loopback.slack import LoopbackSlack
 from tests.loopback.teams import Body, Conversation, LoopbackTeams, Message, Person, Receipt
 from tests.scenario.server import Server
 from tests.scenario.slack_deployment import ChannelDeployment, connect, slack_settings
+from tests.waiting import WITHIN
 
 T = TypeVar("T")
 _NUMBERS = itertools.count(1)
@@ -128,7 +129,7 @@ class TeamsChannel:
         await self.until(lambda: re.search(text, self.words(said)), seconds)
         return self.words(said)
 
-    async def told(self, person: Person, text: str, seconds: float = 10) -> Message:
+    async def told(self, person: Person, text: str, seconds: float = WITHIN) -> Message:
         """Wait until a person is told something (a regular expression) in their own chat."""
         return await self.until(
             lambda: next(m for m in self.private(person) if re.search(text, m.words)), seconds
@@ -138,7 +139,7 @@ class TeamsChannel:
         """What the app wrote to a person alone."""
         return [each for each in self.teams.messages(person.chat) if each.from_bot]
 
-    async def until(self, there: Callable[[], T], seconds: float = 10) -> T:
+    async def until(self, there: Callable[[], T], seconds: float = WITHIN) -> T:
         """Wait until something is there to be seen."""
         return await self.teams.wait_for(there, seconds)
 

@@ -145,7 +145,7 @@ async def test_two_people_see_each_others_decisions_at_once(
         await expect(bob.page.get_by_role("status")).to_contain_text("New question from Ask")
         await his.get_by_label("Add words").focus()
         await hers.get_by_role("button", name="Reject").click()
-        await expect(his).to_contain_text("Rejected by local", timeout=2000)
+        await expect(his).to_contain_text("Rejected by local")
         await expect(his.locator(".outcome")).to_be_focused()
 
 

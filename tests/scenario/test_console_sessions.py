@@ -23,6 +23,7 @@ from bot.core.starting import plan
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.browser import chromium, window
 from tests.scenario.server import Server
+from tests.waiting import WITHIN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -166,7 +167,7 @@ async def test_a_browsers_own_event_source_follows_a_run_to_its_end(server: Serv
         await expect(ada.page.get_by_text("Live")).to_be_visible()
         following = asyncio.ensure_future(ada.page.evaluate(FOLLOWED, question.run_id))
         await store.runs.cancel(question.run_id, LOCAL)
-        heard = await asyncio.wait_for(following, 30)
+        heard = await asyncio.wait_for(following, WITHIN)
         events = await store.events.read(question.run_id)
         assert heard == [[event.body.type, event.id] for event in events]
 
@@ -191,7 +192,7 @@ async def test_a_session_ends_when_its_key_is_revoked(server: Server, browser: B
             await sign_in(eve.page, EVE)
             await expect(eve.page.get_by_text("Live")).to_be_visible()
             await store.api_keys.revoke("eve")
-            await expect(eve.page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=15_000)
+            await expect(eve.page.get_by_role("heading", name="Sign in")).to_be_visible()
             await expect(eve.page.get_by_role("alert")).to_contain_text("Your session has ended")
 
 
@@ -241,7 +242,7 @@ async def test_a_restart_underneath_loses_no_word(browser: Browser, data_dir: Pa
             await card.get_by_role("button", name="Approve").click()
             await expect(card.get_by_role("alert")).to_contain_text("does not answer just now")
             async with Server.start(env, data_dir) as second:
-                await expect(ada.page.get_by_text("Live")).to_be_visible(timeout=15_000)
+                await expect(ada.page.get_by_text("Live")).to_be_visible()
                 async with open_store(second.store_url) as store:
                     await asked(store, "Is it live again?")
                 await expect(ada.page.get_by_role("article", name="Is it live again?")).to_be_visible()

@@ -13,8 +13,7 @@ from tests.scenario.server import Server, alive
 from tests.scenario.slack_deployment import serving, slack_settings
 from tests.scenario.test_doctor import line
 from tests.scenario.test_doctor import run as command
-
-WITHIN = 30.0
+from tests.waiting import WITHIN
 
 
 def delivery_of(server: Server) -> list[psutil.Process]:

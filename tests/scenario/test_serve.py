@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -154,7 +155,7 @@ def test_help_is_there_at_once(tmp_path: Path) -> None:
         finally:
             print(*sys.modules, file=sys.stderr)
     """
-    started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-c", script],
         env=environment(tmp_path),
@@ -163,7 +164,8 @@ def test_help_is_there_at_once(tmp_path: Path) -> None:
         check=True,
         timeout=30,
     )
-    assert time.monotonic() - started < 2  # of a busy machine; by itself it takes a fifth of a second
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1  # it takes a fifth
     for command in ("serve", "worker", "doctor", "crews"):
         assert command in done.stdout
     assert set(done.stderr.split()).isdisjoint({"pydantic", "asyncio", "aiohttp", "redis", "crewai", "yaml"})
@@ -234,7 +236,7 @@ async def test_a_killed_worker_is_replaced_and_its_run_goes_on(
     [question] = await store.questions.list(run.id)
     [worker] = working_server.workers
     worker.kill()
-    working_server.wait_for(lambda: [w for w in working_server.workers if w != worker], within=20)
+    working_server.wait_for(lambda: [w for w in working_server.workers if w != worker])
     assert "crewdeck_worker_restarts_total 1.0" in working_server.get("/metrics")[1]
     await store.questions.respond(
         run.id, question.id, make_response(Action.APPROVE, run.requester, key="press")
@@ -252,7 +254,7 @@ async def test_a_killed_valkey_is_back_by_itself_with_everything_in_it(
     killed = valkey_of(working_server)
     killed.kill()
     working_server.wait_for(lambda: not alive(killed))
-    working_server.wait_for(lambda: working_server.get("/ready")[0] == 200, within=15)
+    working_server.wait_for(lambda: working_server.get("/ready")[0] == 200)
     assert valkey_of(working_server) != killed
     [question] = await store.questions.list(run.id)
     assert question.open
@@ -288,9 +290,9 @@ async def test_without_its_redis_it_waits_and_says_so(data_dir: Path) -> None:
         stack.callback(theirs.detach)
         async with Server.start(env=WEB_ONLY | {"CREWDECK_REDIS_URL": theirs.url}) as server:
             theirs.detach()
-            server.wait_for(lambda: server.get("/ready")[1]["redis"] is False, within=15)
+            server.wait_for(lambda: server.get("/ready")[1]["redis"] is False)
             assert server.get("/health")[0] == 200
             assert "crewdeck_store_up 0.0" in server.get("/metrics")[1]
             back = Embedded.attach(data_dir)
             stack.callback(back.detach)
-            server.wait_for(lambda: server.get("/ready")[1]["redis"] is True, within=15)
+            server.wait_for(lambda: server.get("/ready")[1]["redis"] is True)

@@ -17,6 +17,7 @@ from tests.loopback.slack import GENERAL, Person
 from tests.scenario.outbox import ADA, CREW, TEAM, Outbox
 from tests.scenario.server import Server
 from tests.scenario.slack_deployment import Transport, connect, slack_settings
+from tests.waiting import WITHIN
 
 TRANSPORTS: tuple[Transport, ...] = ("http", "socket")
 MANY = 230
@@ -62,7 +63,7 @@ async def settled(on: Outbox, questions: list[Question]) -> int:
 
 
 async def all_settled(on: Outbox, questions: list[Question]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WITHIN):
         done = await settled(on, questions)
         while done < len(questions):
             await asyncio.sleep(0.2)
@@ -98,7 +99,7 @@ async def test_another_one_goes_on_if_the_one_that_reads_is_killed(
     questions = [await asked_and_answered(on, ada, number) for number in range(60)]
     on.slack.delay("conversations.replies", 0.1)
     async with two_at_once(on, "http", web) as servers:
-        await on.slack.wait_for(lambda: len(on.slack.called("conversations.replies")) > 5, 30)
+        await on.slack.wait_for(lambda: len(on.slack.called("conversations.replies")) > 5)
         await asyncio.to_thread(servers[first].kill)
         on.slack.heal()
         await all_settled(on, questions)
@@ -110,7 +111,7 @@ async def test_after_a_second_gap_all_of_it_is_read_again(on: Outbox, web: dict[
     on.slack.delay("conversations.replies", 0.3)
     settings = slack_settings(on.slack, "http") | web
     async with Server.start(settings) as server:
-        await on.slack.wait_for(lambda: len(on.slack.called("conversations.replies")) > 2, 30)
+        await on.slack.wait_for(lambda: len(on.slack.called("conversations.replies")) > 2)
         await asyncio.to_thread(server.kill)
     on.slack.heal()
     later = [await asked_and_answered(on, ada, number) for number in range(8, 12)]

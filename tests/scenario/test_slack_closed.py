@@ -41,7 +41,7 @@ def people(on: Outbox) -> None:
 
 
 async def seen(on: Outbox, user: str, words: str) -> Message:
-    return await on.sees(lambda: on.said(words, im(on, user)), 20)
+    return await on.sees(lambda: on.said(words, im(on, user)))
 
 
 @pytest.mark.parametrize("how", ["archived", "left", "gone"])

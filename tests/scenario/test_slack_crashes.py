@@ -294,14 +294,14 @@ async def test_replies_are_heard_where_a_run_goes_on_after_its_channel_was_archi
         claim, first, _ = await asked(on, "First?")
         await on.slack.archive(GENERAL)
         second = await on.ask(claim, "Second?")
-        moved = await on.sees(lambda: on.said("Second?", direct), 20)
+        moved = await on.sees(lambda: on.said("Second?", direct))
         assert "by a reply here" in moved.words
         await on.answer(first)
         assert moved.thread_ts
         assert (await ada(on).reply(direct, moved.thread_ts, "approve")).ok
         await on.until(lambda: settled(on, second))
         third = await on.ask(claim, "Third?")
-        await on.sees(lambda: on.said("Third?", direct), 20)
+        await on.sees(lambda: on.said("Third?", direct))
     assert not (await ada(on).reply(direct, moved.thread_ts, "missed, but not lost")).ok
     async with serving(on.slack, "http", web):
         await on.until(lambda: settled(on, third))

@@ -31,6 +31,7 @@ from tests.loopback.slack import Delivery, Message, Person
 from tests.loopback.slack.state import UserGroup
 from tests.scenario.outbox import CREW, Outbox
 from tests.scenario.slack_deployment import ChannelDeployment, over_both
+from tests.waiting import WITHIN
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -97,7 +98,7 @@ class Payments:
 
 async def claimed(store: Store) -> Claim:
     """The run in the test's hands, as soon as it is queued. No worker of the server knows its crew."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN):
         while True:
             for claim in await store.queue.claim("worker", [TREASURY.name], 1, 600):
                 return claim

@@ -184,7 +184,7 @@ async def test_a_reply_after_the_end_is_explained_once(deployment: ChannelDeploy
 async def test_with_two_open_questions_the_person_says_which_one(deployment: ChannelDeployment) -> None:
     question = await deployment.asked("tell tides")
     await deployment.ada.mention(deployment.channel, "start pick colours", question.thread_ts)
-    await deployment.slack.wait_for(lambda: len(deployment.open_questions(question)) == 2, 20)
+    await deployment.slack.wait_for(lambda: len(deployment.open_questions(question)) == 2)
     await reply(deployment, question, "deep blue")
     told = await deployment.told(deployment.ada, "Which question is that for")
     assert "deep blue" in told.words

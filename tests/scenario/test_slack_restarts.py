@@ -64,7 +64,7 @@ async def deployment_of(
     slack: LoopbackSlack, server: Server, transport: Transport = "http"
 ) -> ChannelDeployment:
     if transport == "socket":
-        await slack.wait_for(lambda: slack.sockets.open, 30)
+        await slack.wait_for(lambda: slack.sockets.open)
     return SlackDeployment(slack, server, transport).in_a_channel()
 
 
@@ -124,14 +124,14 @@ async def test_a_ghost_connection_is_warned_of(on: Outbox, web: dict[str, str]) 
         session.ws_connect(on.slack.sockets.new_url()),
         serving(on.slack, "socket", web) as server,
     ):
-        server.wait_for(lambda: warned(server), 20)
+        server.wait_for(lambda: warned(server))
         [warning] = warned(server)
     assert (warning["connections"], warning["web_processes"]) == (2, 1)
 
 
 async def test_a_connection_that_slack_asked_to_replace_is_no_ghost(on: Outbox, web: dict[str, str]) -> None:
     async with serving(on.slack, "socket", web) as server:
-        await on.slack.wait_for(lambda: on.slack.sockets.open, 30)
+        await on.slack.wait_for(lambda: on.slack.sockets.open)
         before = list(on.slack.sockets.open)
         await on.slack.sockets.refresh()
         await on.slack.wait_for(lambda: on.slack.sockets.open and on.slack.sockets.open != before)
@@ -150,10 +150,10 @@ async def test_slack_being_away_stops_no_start(
     await slack.go_down()
     server = Server(data_dir, slack_settings(slack, transport) | web)
     try:
-        server.wait_for(lambda: "http://" in server.output, 30)
+        server.wait_for(lambda: "http://" in server.output)
         assert server.get("/health")[0] == 200
         await slack.come_up()
-        await slack.wait_for(lambda: slack.called("auth.test"), 30)
+        await slack.wait_for(lambda: slack.called("auth.test"))
         connect(slack, server, transport)
         deployment = await deployment_of(slack, server, transport)
         assert (await deployment.crew("help")).ok

@@ -93,7 +93,7 @@ async def test_runs_that_can_not_be_shown_take_no_place_from_others(
             server.hset(key, "spec", '{"of": "another release"}')
     async with serving(on.slack, "http", web):
         await on.claimed(await on.start(topic="still shown"))
-        await on.sees(lambda: on.said("still shown"), 20)
+        await on.sees(lambda: on.said("still shown"))
 
 
 async def test_a_text_that_took_a_parser_long_is_shown_and_acknowledged_at_once(

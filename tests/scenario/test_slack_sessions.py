@@ -19,6 +19,7 @@ import pytest_asyncio
 from tests.scenario.server import Server
 from tests.scenario.slack_deployment import ChannelDeployment, SlackDeployment, grow_old, slack_deployed
 from tests.scenario.test_console_slack import browser, link
+from tests.waiting import WITHIN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,7 +52,7 @@ async def test_a_session_ends_when_its_person_is_no_longer_who_they_were(
         await deployment.slack.change(deployment.ada, **change)
         assert (await ada.post("/crew/start", json=start)).status_code == 401
         assert (await ada.get("/me")).status_code == 401
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WITHIN):
             async for _ in stream.aiter_lines():
                 pass
 

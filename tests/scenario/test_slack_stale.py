@@ -50,7 +50,7 @@ async def test_a_press_on_what_is_no_longer_asked_decides_nothing(
 ) -> None:
     async with serving(on.slack, transport, web):
         if transport == "socket":
-            await on.slack.wait_for(lambda: on.slack.sockets.open, 30)
+            await on.slack.wait_for(lambda: on.slack.sockets.open)
         ada = on.slack.person(ADA.user_id)
         question = await on.ask(await on.claimed(await on.start()), "Pay 10?")
         shown: Message = await on.sees(lambda: on.said("Pay 10?"))

@@ -71,4 +71,4 @@ async def test_while_the_store_is_away(own_store: Embedded, transport: Transport
             assert event.status == (503 if transport == "http" else None)
         assert (await on.store.questions.get(claim.run.id, question.id)).open
         assert (await ada.redeliver(event)).ok
-        await on.sees(lambda: on.said(">a reply that Slack delivers again"), 20)
+        await on.sees(lambda: on.said(">a reply that Slack delivers again"))

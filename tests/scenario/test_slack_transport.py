@@ -271,5 +271,5 @@ async def test_a_lost_socket_comes_back(
     if slack_deployment.transport == "http":
         pytest.skip("there are no sockets over HTTP")
     await slack_deployment.slack.sockets.drop()
-    await slack_deployment.slack.wait_for(lambda: slack_deployment.slack.sockets.open, 20)
+    await slack_deployment.slack.wait_for(lambda: slack_deployment.slack.sockets.open)
     assert (await deployment.crew("list")).ok

@@ -151,7 +151,7 @@ async def test_a_personal_chat_needs_no_mention(in_teams: TeamsChannel) -> None:
 async def test_a_group_chat_is_one_conversation(in_teams: TeamsChannel) -> None:
     chat = in_teams.teams.group_chat(in_teams.ada, in_teams.bob)
     await in_teams.ada.say(chat, "start tell tides", mention=True)
-    await in_teams.until(lambda: next(m for m in in_teams.teams.messages(chat) if m.refresh), 20)
+    await in_teams.until(lambda: next(m for m in in_teams.teams.messages(chat) if m.refresh))
     await in_teams.bob.say(chat, "is it high?")
     await in_teams.told(in_teams.bob, "isn't yours")
     await in_teams.ada.say(chat, "very high")

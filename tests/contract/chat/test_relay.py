@@ -37,6 +37,7 @@ from tests.contract.chat.relaying import (
     settled,
 )
 from tests.contract.examples import LEASE, approval, new_run
+from tests.waiting import WITHIN
 
 
 async def test_a_linked_decider_is_asked_here_and_told_the_outcome(deployment: Deployment) -> None:
@@ -278,7 +279,7 @@ async def test_a_reply_to_a_copy_that_was_missed_is_read_afterwards(redis_url: s
             reply_to=ReplyTarget(here.tenant, "ada", copy.channel, copy.message_id),
         )
         catching_up = asyncio.create_task(chat.engine.catch_up(History({place: [said]})).run(here.tenant))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(WITHIN):
             while await chat.outcome(question) == "":  # noqa: ASYNC110 - the store is asked, nothing tells
                 await asyncio.sleep(0.02)
         catching_up.cancel()

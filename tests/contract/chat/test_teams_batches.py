@@ -22,6 +22,7 @@ from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
 from tests.contract.examples import approval
 from tests.loopback.teams import Message
 from tests.loopback.teams.state import inputs, labels, words
+from tests.waiting import WITHIN
 
 EVE = "eve"
 
@@ -58,7 +59,7 @@ async def asked(chat: TeamsChat, claim: Claim, title: str, *deciders: str) -> Qu
 
 async def shared(chat: TeamsChat, there: Callable[[Message], bool]) -> Message:
     """The message with the approvals, as soon as it is so."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(WITHIN):
         while True:
             asking = [each for each in chat.teams.messages(chat.channel) if "Acme" in each.words]
             if asking and there(asking[0]):

@@ -13,6 +13,7 @@ from bot.surfaces.teams.connector.history import History
 from bot.surfaces.teams.inbound.history import TeamsThreadHistory
 from tests.contract.chat.memory_inbound import ADA, BOB
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
+from tests.waiting import WITHIN
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def wrote(chat: TeamsChat, user: str, text: str) -> str:
 
 async def comment(chat: TeamsChat, question: Question) -> str:
     """The words that settled it, as soon as some have."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(WITHIN):
         while await chat.outcome(question) == "":  # noqa: ASYNC110 - the store is asked, nothing tells
             await asyncio.sleep(0.02)
     outcome = (await chat.store.questions.get(question.run_id, question.id)).outcome

@@ -31,11 +31,10 @@ from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
 from tests.faults.fork_server import WORKER, Child, ForkServer
 from tests.loopback.models import LoopbackModel
+from tests.waiting import WITHIN
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ADA = Actor(surface="http", user_id="ada", name="Ada")
-WITHIN = 45.0
-"""Seconds; importing crewai takes many where much else is going on."""
 
 METADATA = "Metadata-Version: 2.1\nName: crewdeck-test-crews\nVersion: 1\n"
 ENTRY_POINTS = """\
@@ -127,7 +126,7 @@ class WorkerProcess:
     def log(self) -> str:
         return self._log.read_text()
 
-    def wait_for_log(self, message: str, within: float = 90.0) -> None:
+    def wait_for_log(self, message: str, within: float = WITHIN) -> None:
         deadline = time.monotonic() + within
         while f'"message": "{message}"' not in self.log:
             assert self.process.poll() is None, self.log
@@ -173,7 +172,7 @@ def install_crews(folder: Path, crews: str = ENTRY_POINTS) -> None:
 
 async def until(there: Callable[[], bool]) -> None:
     """Return once it is so; raises TimeoutError."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN):
         for _ in itertools.count():
             if there():
                 return

@@ -30,6 +30,8 @@ from crews.run.context import CURRENT
 
 TRACE = Path("heard.jsonl")
 """What was done, in the worker's folder."""
+STARTS = Path("starts")
+"""What starts slowly waits until this is there."""
 MODEL = "openai/gpt-5.4-mini"
 PROMPT: Any = {"prompt": {"required": True}}
 
@@ -165,11 +167,12 @@ def plain(_inputs: dict[str, Any]) -> Crew:
 
 @crew(title="Slow start", inputs=PROMPT, main_input="prompt")
 def slow_start(_inputs: dict[str, Any]) -> Crew:
-    def sleep(given: dict[str, Any] | None) -> dict[str, Any] | None:
-        time.sleep(6)
+    def wait(given: dict[str, Any] | None) -> dict[str, Any] | None:
+        while not STARTS.exists():
+            time.sleep(0.01)
         return given
 
-    return one_task(agent(), before_kickoff_callbacks=[sleep])
+    return one_task(agent(), before_kickoff_callbacks=[wait])
 
 
 @crew(title="Streams", inputs=PROMPT, main_input="prompt")

@@ -11,6 +11,7 @@ from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess, called
 from tests.faults.fork_server import ForkServer
 from tests.loopback.models import LoopbackModel, call, say
+from tests.waiting import WITHIN
 
 ASK = call("ask_human", question="Go on?", kind="approval")
 RESTS = 0.6
@@ -29,7 +30,7 @@ def worker(model: LoopbackModel, fork_server: ForkServer) -> Iterator[WorkerProc
 
 async def waited(deployment: Deployment, run: Run) -> Wait:
     """What the run is queued for."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WITHIN):
         while run.id not in (  # noqa: ASYNC110
             found := await deployment.store.runs.waits([await deployment.store.runs.get(run.id)])
         ):
@@ -45,11 +46,12 @@ async def ended(deployment: Deployment, *runs: Run) -> list[str]:
 
 
 async def test_an_answered_run_waits_until_another_has_ended_and_goes_before_new_ones(
-    deployment: Deployment, model: LoopbackModel
+    deployment: Deployment, worker: WorkerProcess, model: LoopbackModel
 ) -> None:
     model.script("rests", [ASK, say("{last}")])
-    for number, seconds in enumerate((3, 3.5, 0.1)):
-        model.script(f"slow-{number}", [call("slow", seconds=seconds), say("ended")])
+    for number in range(2):
+        model.script(f"slow-{number}", [call("slow", until=f"go-{number}"), say("ended")])
+    model.script("slow-2", [call("slow"), say("ended")])
     rests = await deployment.start("solo", prompt="[[rests]]")
     question = await deployment.question(rests)
     await asyncio.sleep(RESTS)
@@ -62,14 +64,19 @@ async def test_an_answered_run_waits_until_another_has_ended_and_goes_before_new
     await deployment.until(rests, lambda now: now.status is RunStatus.QUEUED)
     assert (await waited(deployment, new)).ahead == 1
     assert model.count("rests") == 1, "it took no step"
+    (worker.folder / "go-0").touch()
+    await deployment.over(new)
+    (worker.folder / "go-1").touch()
     order = await ended(deployment, rests, new, *working)
     assert order.index(working[0].id) == 0
     assert order.index(rests.id) < order.index(new.id)
 
 
-async def test_so_many_runs_of_a_crew_work_at_once(deployment: Deployment, model: LoopbackModel) -> None:
+async def test_so_many_runs_of_a_crew_work_at_once(
+    deployment: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
     model.script("one", [ASK, say("{last}")])
-    model.script("two", [call("slow", seconds=2.5), say("ended")])
+    model.script("two", [call("slow", until="go-two"), say("ended")])
     model.script("three", [say("ended")])
     one = await deployment.start("single", prompt="[[one]]")
     question = await deployment.question(one)
@@ -80,4 +87,5 @@ async def test_so_many_runs_of_a_crew_work_at_once(deployment: Deployment, model
     assert (wait.code, wait.ahead) == ("limit", 0)
     assert wait.message.startswith("1 of at most 1 runs of this crew are working.")
     await deployment.say(question, "approve")
+    (worker.folder / "go-two").touch()
     assert await ended(deployment, one, two, three) == [two.id, one.id, three.id]

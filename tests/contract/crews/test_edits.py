@@ -19,6 +19,7 @@ from crews.crewai_adapter import environment
 from crews.definitions.catalog import read_only
 from crews.worker.watching import WatchedFiles
 from tests.contract.crews.deployment import Deployment, WorkerProcess
+from tests.waiting import WITHIN
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ async def test_a_worker_takes_edits_over_at_once_and_its_runs_go_on(
     catalogue = deployment.store.catalogue
 
     async def known(condition: Callable[[Mapping[str, Crew]], bool]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WITHIN):
             for _ in itertools.count():
                 if condition(await catalogue.crews()):
                     return
@@ -164,7 +165,7 @@ async def test_a_worker_takes_edits_over_at_once_and_its_runs_go_on(
         await known(lambda crews: crews["hello"].title == title)
 
     async def told(many: int) -> list[CrewProblem]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WITHIN):
             for _ in itertools.count():
                 found = [each for each in await catalogue.problems() if each.name == "hello"]
                 if len(found) == many:

@@ -22,6 +22,7 @@ from tests.contract.crews.deployment import Deployment, WorkerProcess, until
 from tests.contract.crews.features import SHOWN_BY, rows, shows
 from tests.faults.fork_server import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
+from tests.ports import HOST, reserved
 
 CREWS = {
     name: f"{box.__name__}:{name}"
@@ -190,19 +191,17 @@ async def test_a_skill_is_loaded_once(plain: Deployment, worker: WorkerProcess, 
 def mcp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """An MCP server that speaks HTTP: its address, and its folder."""
     folder = tmp_path_factory.mktemp("mcp")
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    process = subprocess.Popen([sys.executable, mcpbox.__file__ or "", "http", str(port)], cwd=folder)
-    for _ in range(600):
-        with socket.socket() as tried:
-            if tried.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert process.poll() is None
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}/mcp", folder
-    process.kill()
-    process.wait(10)
+    with reserved(1) as [port]:
+        process = subprocess.Popen([sys.executable, mcpbox.__file__ or "", "http", str(port)], cwd=folder)
+        for _ in range(1200):
+            with socket.socket() as tried:
+                if tried.connect_ex((HOST, port)) == 0:
+                    break
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield f"http://{HOST}:{port}/mcp", folder
+        process.kill()
+        process.wait(10)
 
 
 @shows("MCP servers")

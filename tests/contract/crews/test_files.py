@@ -33,11 +33,11 @@ from crews.run.folder import Folders
 from crews.run.store_proxy import StoreProxy
 from crews.worker.slots import Slots
 from tests.contract.examples import ADA, LEASE
+from tests.waiting import WITHIN
 
 if TYPE_CHECKING:
     from crews.building.build import Built
 
-WITHIN = 30
 NAME = "writing"
 
 

@@ -30,13 +30,13 @@ from crews.definitions.catalog import read
 from crews.run.store_proxy import StoreProxy
 from crews.worker.slots import Slots
 from tests.contract.examples import ADA, BOB, LEASE, LOST, new_run
+from tests.waiting import WITHIN
 
 if TYPE_CHECKING:
     from crews.building.build import Blueprint, Built, PythonCrew
 
 EVE = Actor(surface="slack", tenant="T1", user_id="U3", name="Eve")
 OVERRIDING = Actor(surface="http", user_id="key:admin", name="Admin", admin=True)
-WITHIN = 30
 CONFIG = Path(__file__).parents[3] / "config"
 
 

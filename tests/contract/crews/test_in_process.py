@@ -30,6 +30,7 @@ from bot.settings import Settings
 from crews.crewai_adapter import environment
 from crews.definitions.catalog import read, read_crew
 from crews.run.store_proxy import StoreProxy
+from tests.waiting import WITHIN
 
 if TYPE_CHECKING:
     import crewai
@@ -318,7 +319,7 @@ def card_of_demo() -> Crew:
 
 async def left(made: list[weakref.ref[Any]], most: int) -> None:
     """Return once so many of them are left: the threads of runs that were cancelled take a moment to end."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WITHIN):
         while sum(each() is not None for each in made) > most:
             await asyncio.sleep(0.05)
             gc.collect()
@@ -347,7 +348,7 @@ async def test_cancelled_runs_leave_nothing_behind() -> None:
         executing = asyncio.create_task(runtime.execute(claim))
         await line.asked.wait()
         runtime.stop(claim.run.id)
-        await asyncio.wait_for(executing, 1)
+        await asyncio.wait_for(executing, WITHIN)
         await asyncio.sleep(0.2)
     assert len(built) == 3
     await left(built, 1)
@@ -402,7 +403,7 @@ async def test_cancelled_flows_leave_nothing_behind() -> None:
         await line.asked.wait()
         await asyncio.sleep(0.5)  # for the other question
         runtime.stop(claim.run.id)
-        await asyncio.wait_for(executing, 1)
+        await asyncio.wait_for(executing, WITHIN)
         await asyncio.sleep(0.2)
     assert len(kept) == 6
     await left(kept, 2)
@@ -441,7 +442,7 @@ async def test_a_flow_is_parked_once_none_of_its_methods_is_at_work() -> None:
     line = Remembered()
     blueprint = PythonCrew("busy", lambda _inputs: Busy())
     runtime = Runtime({"busy": blueprint}, line, hot_window=0.1)
-    await asyncio.wait_for(runtime.execute(_claim(blueprint.card(), ids.run_id("busy"))), 10)
+    await asyncio.wait_for(runtime.execute(_claim(blueprint.card(), ids.run_id("busy"))), WITHIN)
     assert line.names == ["done/m:works:0/", "parked"]
 
 
@@ -469,7 +470,7 @@ async def test_parked_is_said_of_runs_that_are(kind: type[Remembered], said: boo
     blueprint = PythonCrew("asks", lambda _inputs: Asks())
     runtime = Runtime({"asks": blueprint}, line, hot_window=0)
     with capture_logs() as logs:
-        await asyncio.wait_for(runtime.execute(_claim(blueprint.card(), ids.run_id(kind.__name__))), 10)
+        await asyncio.wait_for(runtime.execute(_claim(blueprint.card(), ids.run_id(kind.__name__))), WITHIN)
     assert line.names == ["parked"]
     assert any(each["event"] == "parked" for each in logs) is said
 
@@ -535,7 +536,7 @@ async def test_a_flow_that_a_method_kicks_off_asks_the_same_people() -> None:
     runtime = Runtime({"outer": blueprint}, line)
     claim = _claim(blueprint.card(), ids.run_id("outer"))
     executing = asyncio.create_task(runtime.execute(claim))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WITHIN):
         while len(line.questions_asked) < 2:
             line.asked.clear()
             await line.asked.wait()
@@ -544,7 +545,7 @@ async def test_a_flow_that_a_method_kicks_off_asks_the_same_people() -> None:
     assert inside.task_id == ids.part_id(claim.run.id, "method", "kicks_off", 0)
     assert outside.deadline.after == 90
     runtime.stop(claim.run.id)
-    await asyncio.wait_for(executing, 5)
+    await asyncio.wait_for(executing, WITHIN)
 
 
 def _claim(card: Crew, run_id: str) -> Claim:

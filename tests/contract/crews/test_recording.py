@@ -23,6 +23,7 @@ from crews.run.store_proxy import StoreProxy
 from crews.worker.slots import Slots
 from tests.contract.crews.deployment import ADA
 from tests.contract.examples import LEASE, new_run
+from tests.waiting import WITHIN
 
 if TYPE_CHECKING:
     from crews.building.build import Inputs, PythonCrew
@@ -103,11 +104,11 @@ class Place:
             yield task
         finally:
             self.gate.open()
-            await asyncio.wait_for(task, 20)
+            await asyncio.wait_for(task, WITHIN)
 
     async def did(self, *what: str) -> None:
         """Returns once the run has done just this."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WITHIN):
             for _ in itertools.count():
                 if len(self.done) >= len(what):
                     break

@@ -44,10 +44,12 @@ class Lookup(BaseTool):
 
 class Slow(BaseTool):
     name: str = "slow"
-    description: str = "Takes a while."
+    description: str = "Takes a while: some seconds, or until a file is in the worker's folder."
 
-    def _run(self, seconds: float) -> str:
+    def _run(self, seconds: float = 0, until: str = "") -> str:
         time.sleep(seconds)
+        while until and not Path(until).exists():
+            time.sleep(0.01)
         return "done"
 
 

@@ -23,10 +23,11 @@ from bot.settings import Settings
 from bot.store.redis import RedisStore
 from bot.surfaces.console.surface import Console
 from bot.surfaces.http.api import open_api
-from bot.surfaces.http.site import IDLE_TIMEOUT_S, serving
+from bot.surfaces.http.site import IDLE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, serving
 from bot.surfaces.http.streams import StreamTimings
 from bot.surfaces.throttle import WrongKeys
 from bot.surfaces.trust import LocalTrust
+from tests.waiting import WITHIN
 
 LEASE = 60.0
 SECRETS = {"reader": "r" * 40, "ci": "c" * 40, "other": "o" * 40, "ops": "a" * 40}
@@ -141,6 +142,7 @@ async def serve(
     timings: StreamTimings | None = None,
     idle_for: float = IDLE_TIMEOUT_S,
     *,
+    finish_within: float = SHUTDOWN_TIMEOUT_S,
     console: bool = False,
 ) -> AsyncIterator[Served]:
     """The API on this store, and the `console` if wanted; `settings` are named as in the environment."""
@@ -156,8 +158,8 @@ async def serve(
         authenticator = pages.authenticator if pages else None
         async with (
             open_api(configured, store, feed, authenticator, timings=timings, wrong_keys=wrong_keys) as api,
-            serving(pages.routes() if pages else (), listener, api, idle_for),
-            http_client(url, 10) as client,
+            serving(pages.routes() if pages else (), listener, api, idle_for, finish_within),
+            http_client(url, WITHIN) as client,
         ):
             yield Served(url, store, client)
         following.cancel()

@@ -130,7 +130,7 @@ async def test_a_waiting_poll_is_woken_by_a_question_of_any_run(served: Served) 
     await asyncio.sleep(0.1)
     question = await served.ask(claim)
     for poll in waiting:
-        [event] = (await asyncio.wait_for(poll, 2)).json()["events"]
+        [event] = (await asyncio.wait_for(poll, 25)).json()["events"]
         assert event["question_id"] == question.id
 
 

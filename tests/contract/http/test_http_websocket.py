@@ -10,13 +10,14 @@ from websockets.asyncio.client import ClientConnection
 
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, SECRETS, Served, bearer
+from tests.waiting import WITHIN
 
 
 async def say(socket: ClientConnection, message: object) -> dict[str, Any]:
     """Say something; the answer, events left out."""
     await socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
     while True:
-        heard: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 5))
+        heard: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), WITHIN))
         if heard["type"] in {"accepted", "error"}:
             return heard
 
@@ -41,7 +42,7 @@ async def test_an_answer_is_accepted_and_comes_as_an_event(everywhere: bool, ser
 async def test_a_ping_is_answered(served: Served) -> None:
     claim = await served.started()
     async with websockets.connect(f"{served.ws_url}/ws/human-input/{claim.run.id}") as socket:
-        assert await asyncio.wait_for(await socket.ping("are you there?"), 5) < 5
+        assert await asyncio.wait_for(await socket.ping("are you there?"), WITHIN) < WITHIN
 
 
 async def test_words_and_choices_go_in_the_value(served: Served) -> None:

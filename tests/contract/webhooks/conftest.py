@@ -15,10 +15,11 @@ from bot.store.redis import RedisStore, open_store
 from bot.surfaces.webhooks.dispatcher import RetrySchedule
 from bot.surfaces.webhooks.surface import DeliveryTimings, open_webhooks
 from tests.contract.webhooks.receiver import Receiver, receiving
+from tests.waiting import WITHIN
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OLD_SECRET = "whsec_" + "b2xk" * 8
-QUICK = DeliveryTimings(RetrySchedule(first=0.05, factor=1.0, total=60.0), within=2.0, every=0.05)
+QUICK = DeliveryTimings(RetrySchedule(first=0.05, factor=1.0, total=60.0), within=WITHIN, every=0.05)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,15 @@
 import asyncio
 import json
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
 from standardwebhooks import Webhook
 
-T = TypeVar("T")
+from tests.waiting import WITHIN
 
 
 @dataclass(frozen=True)
@@ -73,24 +73,12 @@ class Receiver:
             found[each.event["execution_id"]].append(each.event["seq"])
         return dict(found)
 
-    async def until(self, done: Callable[[], object], seconds: float = 5.0) -> None:
+    async def until(self, done: Callable[[], object]) -> None:
         """Wait until requests have made it so."""
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(WITHIN):
             while not done():
                 self._arrived.clear()
                 await self._arrived.wait()
-
-
-async def eventually(look: Callable[[], Awaitable[T]], seconds: float = 5.0) -> T:
-    """Look until there is something to see."""
-    async with asyncio.timeout(seconds):
-        while not (seen := await look()):
-            await _moment()
-    return seen
-
-
-async def _moment() -> None:
-    await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -15,7 +15,8 @@ from bot.surfaces.webhooks.sending import DeliveryFailure, open_sender
 from bot.surfaces.webhooks.surface import DeliveryTimings
 from tests.contract.examples import started
 from tests.contract.webhooks.conftest import SECRET, Opens, settings_for
-from tests.contract.webhooks.receiver import Receiver, eventually
+from tests.contract.webhooks.receiver import Receiver
+from tests.waiting import WITHIN, eventually
 
 EVENT = Event(run_id="a" * 36, seq=1, at=0, body=RunCompleted(result="ok"))
 PRIVATE = "its address is on a private network; CREWDECK_WEBHOOK_ALLOW_PRIVATE allows that"
@@ -119,7 +120,7 @@ async def test_an_answer_without_end_is_not_read() -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         assert await _sent(f"http://127.0.0.1:{port}/", private=True) is None
-        await asyncio.wait_for(closed.wait(), 2)
+        await asyncio.wait_for(closed.wait(), WITHIN)
 
 
 async def test_nobody_at_home_is_said_without_the_address() -> None:

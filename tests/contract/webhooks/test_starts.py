@@ -12,7 +12,8 @@ from bot.store.redis import RedisStore
 from tests.contract.examples import DEMO
 from tests.contract.http.served import KEYS, Served, bearer, serve
 from tests.contract.webhooks.conftest import OLD_SECRET, SECRET, Opens, settings_for
-from tests.contract.webhooks.receiver import Receiver, eventually, receiving
+from tests.contract.webhooks.receiver import Receiver, receiving
+from tests.waiting import eventually
 
 ALLOWED = {
     "CREWDECK_WEBHOOK_URLS": "1",

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -26,6 +25,7 @@ from tests.faults.chaos.servers import RedisServer
 from tests.faults.fork_server import REPOSITORY, SERVE, Child, Command, ForkServer
 from tests.loopback.models import LoopbackModel
 from tests.loopback.slack import LoopbackSlack
+from tests.ports import reserved
 
 DEFINITIONS = Path(__file__).parent / "definitions"
 SECRET = "a-signing-secret"
@@ -78,6 +78,7 @@ class ChaosDeployment:
     #: Called when a process or Redis has been killed, before anything is started again.
     on_death: list[Callable[[str], Awaitable[None]]] = field(default_factory=list)
     _dying: set[str] = field(default_factory=set)
+    _ports: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
     @asynccontextmanager
@@ -98,6 +99,7 @@ class ChaosDeployment:
             await stack.enter_async_context(model)
             store = await stack.enter_async_context(open_store(f"unix://{server.socket}"))
             made = cls(folder, fork_server, server, slack, model, store, Effects(folder / "effects.jsonl"))
+            stack.enter_context(made._ports)
             balancer = await stack.enter_async_context(Balancer.open(made.ports))
             slack.connect_http(f"{balancer.url}/slack/events", SECRET)
             made.url = balancer.url
@@ -186,7 +188,7 @@ class ChaosDeployment:
             "HOME": str(folder),
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(REPOSITORY),
-            "PORT": str(_free_port()),
+            "PORT": str(self._ports.enter_context(reserved(1))[0]),
             "CREWDECK_DATA_DIR": str(folder / "data"),
             "CREWDECK_LOG_FORMAT": "json",
             "CREWDECK_CONFIG_DIR": str(DEFINITIONS),
@@ -210,9 +212,3 @@ class ChaosDeployment:
 
 def _given(peers: Mapping[str, Middleware], name: str) -> Sequence[Middleware]:
     return (peers[name],) if name in peers else ()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -26,6 +26,7 @@ from tests.loopback.slack.state import Channel, Clock, Kind, User, UserGroup, Wo
 from tests.loopback.slack.transport import Http, Parcel, Receipt
 from tests.loopback.slack.web_api import WebApi
 from tests.loopback.slack.wire import Body
+from tests.waiting import WITHIN
 
 T = TypeVar("T")
 
@@ -362,7 +363,7 @@ class LoopbackSlack:
         """Everything Slack told the app, in order of its acknowledgement."""
         return self._post.deliveries
 
-    async def wait_for(self, predicate: Callable[[], T], within: float = 10.0) -> T:
+    async def wait_for(self, predicate: Callable[[], T], within: float = WITHIN) -> T:
         """The predicate's first truthy value; it is asked again when something happens, not in a loop.
 
         A LookupError or StopIteration in it means "not yet". Fails with the last Web API calls.

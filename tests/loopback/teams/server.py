@@ -20,6 +20,7 @@ from tests.loopback.teams.connector import BOT_TOKEN, REGION, Call, Connector
 from tests.loopback.teams.keys import ISSUER, Keys
 from tests.loopback.teams.people import Person, Receipt
 from tests.loopback.teams.state import Conversation, Message, Tenant, User, shown
+from tests.waiting import WITHIN
 
 T = TypeVar("T")
 
@@ -250,7 +251,7 @@ class LoopbackTeams:
         """The message as it is now; raises LookupError."""
         return shown(where, where.messages[message_id])
 
-    async def wait_for(self, predicate: Callable[[], T], within: float = 10.0) -> T:
+    async def wait_for(self, predicate: Callable[[], T], within: float = WITHIN) -> T:
         """The predicate's first truthy value; it is asked again when something happens.
 
         A LookupError or StopIteration in it means "not yet".

@@ -25,10 +25,10 @@ from pathlib import Path
 import pyte
 
 from tests.scenario.server import environment
+from tests.waiting import WITHIN
 
 UP, DOWN, ENTER, CTRL_C = "\x1b[A", "\x1b[B", "\r", "\x03"
 WIDTH, HEIGHT = 110, 45
-WITHIN = 45.0
 AS_A_SHELL_DOES = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C on this terminal is for us

@@ -16,8 +16,9 @@ from bot.surfaces.webhooks.dispatcher import RetrySchedule
 from bot.surfaces.webhooks.surface import DeliveryTimings
 from tests.contract.examples import claimed, started
 from tests.contract.webhooks.conftest import SECRET, Opens, settings_for
-from tests.contract.webhooks.receiver import Receiver, eventually
+from tests.contract.webhooks.receiver import Receiver
 from tests.scenario.server import environment
+from tests.waiting import eventually
 
 HASTY = DeliveryTimings(RetrySchedule(total=0.0), every=0.05)
 CRM = "webhook:crm"

@@ -10,6 +10,7 @@ from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
 from tests.loopback.models import LoopbackModel, call, say
 from tests.scenario.server import Server
+from tests.waiting import WITHIN
 
 ASK = call("ask_human", question="Go on?", kind="approval")
 
@@ -23,7 +24,7 @@ def ready_at(worker: WorkerProcess) -> float:
 
 async def tool_begun(deployment: Deployment, run: Run) -> None:
     """Return once the run is about to call a tool: it says so in its journal before."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WITHIN):
         while not any(  # noqa: ASYNC110
             "/tool/" in name and name.endswith(INTENDED)
             for name in await deployment.store.journal.read(run.id)
