@@ -164,6 +164,7 @@ async def test_a_run_is_found_by_the_beginning_of_its_id(store: RedisStore) -> N
 
 async def test_a_paused_workspace_waits_and_goes_on_where_it_stood(store: RedisStore) -> None:
     paused = await started(store, place=PLACE)
+    await asyncio.sleep(0.002)  # in a millisecond of its own
     free = await started(store)
     await store.runs.pause_tenant("T1", "The app was uninstalled")
     assert await store.runs.pause_reason("T1") == "The app was uninstalled"

@@ -55,6 +55,7 @@ async def test_it_lists_runs(store: RedisStore, crewdeck: Crewdeck) -> None:
     assert (await crewdeck())[0] == 0
     waiting = await claimed(store)
     await store.questions.ask(waiting, approval(waiting))
+    await asyncio.sleep(0.002)  # the next one begins in another millisecond
     broken = await failed(store)
     status, out, _ = await crewdeck()
     assert status == 0

@@ -39,6 +39,7 @@ from bot.surfaces.chat.presence import Presence
 from bot.tasks import BackgroundTasks
 from tests.contract.chat.memory_platform import CAPABILITIES
 from tests.contract.examples import DEMO, approval, new_run
+from tests.waiting import WITHIN
 
 SURFACE = "memory"
 TENANT = "T1"
@@ -272,7 +273,7 @@ class MemoryChat:
             return replace(reply, say=None)
 
         await self.engine.ack_handler.handle_interaction(request, work, acknowledge)
-        await self.background.drain(2)
+        await self.background.drain(WITHIN)
         return carried[0]
 
     # ── what the crew does ──────────────────────────────────────────────────────────────────────────────
@@ -348,4 +349,4 @@ async def memory_chat(redis_url: str) -> AsyncIterator[MemoryChat]:
         engine = InboundEngine(ports, store, Feed(), presence, background, console)
         await store.catalogue.announce("tests", [DEMO, GREETER])
         yield MemoryChat(store, platform, engine, background)
-        await background.drain(1)
+        await background.drain(WITHIN)

@@ -20,6 +20,7 @@ from tests.contract.chat.memory_inbound import ADA, BOB, target_of
 from tests.contract.chat.slack_inbound import SlackChat, slack_chat_over_a_socket, slack_chat_over_http
 from tests.loopback.slack import Person
 from tests.loopback.slack.shown import View
+from tests.waiting import WITHIN
 
 CHATS = {"http": slack_chat_over_http, "socket": slack_chat_over_a_socket}
 ORDER = (
@@ -80,7 +81,7 @@ async def test_back_keeps_what_was_just_typed_even_where_it_is_wrong(chat: Slack
     second = await submitted(chat, bob, {AMOUNT: "12.5", NOTE: "early"})
     assert "Step 2 of 2" in second.words
     await bob.press(bob.typed(second, {LAST: "typed just now"}), actions.BACK)
-    await chat.inbound.background.drain(2)
+    await chat.inbound.background.drain(WITHIN)
     first = chat.slack.view(bob.id)
     assert "Step 1 of 2" in first.words
     assert values_in(first)[AMOUNT] == "12.5"
@@ -105,11 +106,11 @@ async def test_more_shows_the_next_step_of_a_start_with_what_was_typed(chat: Sla
     ada = chat.people[ADA]
     first = chat.slack.view(ada.id)
     await ada.press(ada.typed(first, {input_field("topic"): "mills"}), actions.MORE)
-    await chat.inbound.background.drain(2)
+    await chat.inbound.background.drain(WITHIN)
     second = chat.slack.view(ada.id)
     assert "Step 2 of 2" in second.words
     await ada.press(second, actions.BACK)
-    await chat.inbound.background.drain(2)
+    await chat.inbound.background.drain(WITHIN)
     assert values_in(chat.slack.view(ada.id))[input_field("topic")] == "mills"
 
 
@@ -117,11 +118,11 @@ async def test_changes_and_closing_keep_the_draft(chat: SlackChat) -> None:
     question = await asked(chat)
     bob, first = await opened(chat, BOB, question)
     await bob.change(bob.typed(first, {AMOUNT: "3"}), AMOUNT)
-    await chat.inbound.background.drain(2)
+    await chat.inbound.background.drain(WITHIN)
     drafts = FormDrafts(chat.person(BOB).surface, chat.store.key_values)
     assert (await drafts.of(question.id, chat.person(BOB)))["amount"] == "3"
     await bob.close(bob.typed(first, {AMOUNT: "4", NOTE: "closed"}))
-    await chat.inbound.background.drain(2)
+    await chat.inbound.background.drain(WITHIN)
     _, again = await opened(chat, BOB, question)
     assert values_in(again)[AMOUNT] == "4"
     assert values_in(again)[NOTE] == "closed"
@@ -139,7 +140,7 @@ async def test_words_in_a_form_that_is_closed_are_kept_for_their_writer(
     await chat.opens(BOB, action, target_of(question))
     bob = chat.people[BOB]
     await bob.close(bob.typed(chat.slack.view(bob.id), {actions.REPLY_FIELD: "half a thought"}))
-    await chat.inbound.background.drain(2)
+    await chat.inbound.background.drain(WITHIN)
     await chat.opens(BOB, action, target_of(question))
     assert values_in(chat.slack.view(bob.id)) == {actions.REPLY_FIELD: "half a thought"}
     await chat.opens(ADA, action, target_of(question))
@@ -153,7 +154,7 @@ async def test_an_edit_is_kept_until_something_else_is_asked(chat: SlackChat) ->
     bob = chat.people[BOB]
     await chat.opens(BOB, actions.OPEN_EDIT, target_of(question))
     await bob.close(bob.typed(chat.slack.view(bob.id), {TEXT_FIELD: "A better draft"}))
-    await chat.inbound.background.drain(2)
+    await chat.inbound.background.drain(WITHIN)
     await chat.opens(BOB, actions.OPEN_EDIT, target_of(question))
     assert values_in(chat.slack.view(bob.id)) == {TEXT_FIELD: "A better draft"}
     form = decision_forms.edit_form(question.model_copy(update={"digest": f"sha256:{'0' * 64}"}), LIMITS)
@@ -206,7 +207,7 @@ async def test_who_turns_a_page_too_late_sees_it_as_well(chat: SlackChat, action
         late = await submitted(chat, bob, {AMOUNT: "12.5", NOTE: "first"})
     else:
         await bob.press(bob.typed(second, {LAST: "mine"}), action)
-        await chat.inbound.background.drain(2)
+        await chat.inbound.background.drain(WITHIN)
         late = chat.slack.view(bob.id)
         assert "mine" in late.words
     assert "Ada was first" in late.words
@@ -219,7 +220,7 @@ async def test_who_closes_the_modal_too_late_is_told_privately_what_they_typed(c
     second = await submitted(chat, bob, {AMOUNT: "12.5", NOTE: "first step"})
     await settled_by_ada(chat, question)
     await bob.close(bob.typed(second, {LAST: "last step"}))
-    await chat.inbound.background.drain(2)
+    await chat.inbound.background.drain(WITHIN)
     told = chat.slack.messages(bob.im)[-1].words
     for words in ("Ada was first", "12.5", "first step", "last step"):
         assert words in told
@@ -244,11 +245,11 @@ async def test_a_long_text_is_given_back_whole_behind_a_button(chat: SlackChat) 
     ada, hers = await opened(chat, ADA, question)
     assert not (await ada.submit(hers, {})).field_errors
     await bob.close(bob.typed(first, {input_field("essay"): essay, input_field("more"): more}))
-    await chat.inbound.background.drain(2)
+    await chat.inbound.background.drain(WITHIN)
     told = chat.slack.messages(bob.im)[-1]
     assert "END" not in told.words
     await bob.press(told, actions.OPEN_UNSENT)
-    await chat.inbound.background.drain(2)
+    await chat.inbound.background.drain(WITHIN)
     assert "END" in chat.slack.view(bob.id).words
 
 
@@ -276,7 +277,7 @@ async def test_a_submission_that_takes_too_long_is_answered_privately(chat: Slac
     told = chat.slack.messages(bob.im)[-1]
     assert "amount" in told.words.lower()
     await bob.press(told, actions.OPEN_REPLY)
-    await chat.inbound.background.drain(2)
+    await chat.inbound.background.drain(WITHIN)
     assert values_in(chat.slack.view(bob.id)) == {AMOUNT: "-1", PIECES: "7"}
 
 

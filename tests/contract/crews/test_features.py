@@ -148,16 +148,16 @@ async def test_knowledge_of_agents_and_crews_reaches_the_prompt_once(
 ) -> None:
     def answer(conversation: Conversation) -> Turn:
         if not conversation.body.get("tools"):
-            return say("What is asked? [[knows]]")  # CrewAI has a model word the search.
+            return say("What is asked? [[mills]]")  # CrewAI has a model word the search.
         return say(conversation.results[-1]) if conversation.answered else ASK
 
-    model.script("knows", answer)
-    run = await plain.start("knows", prompt="[[knows]]")
+    model.script("mills", answer)
+    run = await plain.start("knows", prompt="[[mills]]")
     assert await settled(plain, worker, run) == APPROVED
-    prompts = str(asked(model, "knows"))
+    prompts = str(asked(model, "mills"))
     assert "The agent's mill stands in Rupelmonde." in prompts
     assert "The crew's mill stands in Doel." in prompts
-    assert_asked_once(model, "knows")
+    assert_asked_once(model, "mills")
 
 
 @shows("Memory")

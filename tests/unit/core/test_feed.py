@@ -9,9 +9,9 @@ from bot.core.errors import NotFound
 from bot.core.event import Event, RunCompleted, TaskStarted
 from bot.core.feed import Feed, run_topic
 from bot.core.ports import Wakeup
+from tests.waiting import WITHIN
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"
-SOON = 1.0
 
 
 class Story:
@@ -46,8 +46,8 @@ async def test_a_signal_says_what_woke_it_and_stays_set_until_cleared() -> None:
     with feed.watch("one", "two") as signal, feed.watch("other") as other:
         feed.wake(["one"])
         feed.wake(["two", "unknown"])
-        assert await signal.wait(SOON)
-        assert await signal.wait(SOON)
+        assert await signal.wait(WITHIN)
+        assert await signal.wait(WITHIN)
         assert signal.clear() == {"one", "two"}
         assert not await signal.wait(0.01)
         assert not await other.wait(0.01)
@@ -67,7 +67,7 @@ async def test_the_stores_wakeups_are_passed_on_to_all() -> None:
     with feed.watch("one") as named, feed.watch("else") as unnamed:
         await feed.follow(Story())
         assert named.clear() == {"one"}
-        assert await unnamed.wait(SOON)
+        assert await unnamed.wait(WITHIN)
         assert unnamed.clear() == set()
 
 
@@ -79,7 +79,7 @@ async def test_events_are_followed_live_to_the_last_one() -> None:
     async def follow() -> None:
         seen.extend([event.seq async for event in feed.events(story, RUN)])
 
-    async with asyncio.timeout(SOON), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(WITHIN), asyncio.TaskGroup() as tasks:
         tasks.create_task(follow())
         for last in (False, True):
             await asyncio.sleep(0)
@@ -93,7 +93,7 @@ async def test_a_long_story_is_read_page_by_page_without_waiting() -> None:
     for _ in range(6):
         story.tell()
     story.tell(last=True)
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(WITHIN):
         assert [event.seq async for event in Feed().events(story, RUN, after=1)] == [2, 3, 4, 5, 6, 7]
 
 

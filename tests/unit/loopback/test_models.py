@@ -12,6 +12,7 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam, ChatCompletionMessageToolCall
 
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say
+from tests.waiting import WITHIN
 
 ROOT = Path(__file__).parents[3]
 
@@ -139,7 +140,7 @@ async def test_it_runs_as_a_process_of_its_own_from_a_script_file(tmp_path: Path
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        async with timeout(30):
+        async with timeout(WITHIN):
             base_url = (await process.stdout.readline()).decode().strip()
         answer = (await ask(base_url, prompt("[[tides]]"))).choices[0].message
         assert [c.function.name for c in answer.tool_calls or [] if c.type == "function"] == ["ask_human"]

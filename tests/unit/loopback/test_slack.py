@@ -36,6 +36,7 @@ from tests.loopback.slack import (
     sign,
     typed,
 )
+from tests.waiting import WITHIN
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 Body = dict[str, Any]
@@ -865,7 +866,7 @@ async def test_a_real_bolt_app_takes_all_of_it_over_socket_mode(slack: LoopbackS
         assert press.private[0].text == "Off it goes"
         await ada.reply(GENERAL, ready.ts, "words")
         # Bolt drops the app's own messages, which came before.
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN):
             assert await heard.get() == "words"
     finally:
         await handler.close_async()  # type: ignore[no-untyped-call]

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.surfaces.chat.work_limit import WorkLimit, resting
+from tests.waiting import WITHIN
 
 
 async def test_who_rests_leaves_the_slot_to_others_and_takes_one_again() -> None:
@@ -21,7 +22,7 @@ async def test_who_rests_leaves_the_slot_to_others_and_takes_one_again() -> None
                 async with resting():
                     await asyncio.sleep(0.001)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         await asyncio.gather(*(deliver() for _ in range(20)))
     assert most == 2
 
@@ -33,7 +34,7 @@ async def test_all_may_rest_at_once() -> None:
         async with limit.working(), resting():
             await all_rest.wait()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         await asyncio.gather(*(deliver() for _ in range(10)))
 
 

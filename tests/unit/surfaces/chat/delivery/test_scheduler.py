@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.surfaces.chat.delivery.progress import ProgressUpdater
 from bot.surfaces.chat.delivery.scheduler import FairScheduler
+from tests.waiting import WITHIN
 
 
 def test_a_quiet_channel_comes_right_after_a_busy_ones_first() -> None:
@@ -73,7 +74,7 @@ async def test_a_redraw_that_is_due_now_comes_before_one_that_is_due_later() -> 
     updater.mark("later", 0.3)
     await asyncio.sleep(0)
     updater.mark("now")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         await both.wait()
     drawing.cancel()
     assert drawn == ["now", "later"]
@@ -95,7 +96,7 @@ async def test_a_redraw_that_becomes_due_earlier_is_not_held_up_by_what_was_know
     updater.mark("run", 3600)
     await asyncio.sleep(0)
     updater.mark("run")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         await done.wait()
     drawing.cancel()
     assert drawn == ["run"]
