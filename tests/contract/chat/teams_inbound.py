@@ -34,7 +34,6 @@ from tests.contract.chat.memory_inbound import ADA, BOB, GREETER
 from tests.contract.examples import DEMO, approval, new_run
 from tests.loopback.teams import Body, Conversation, LoopbackTeams, Person, Receipt
 from tests.loopback.teams.state import inputs, words
-from tests.waiting import WITHIN
 
 CONSOLE = "http://127.0.0.1:3000"
 WRONG = "⚠"
@@ -103,7 +102,7 @@ class TeamsChat:
     async def _submitted(self, user: str, callback: str, metadata: str, values: Mapping[str, str]) -> Receipt:
         data = card_data.form(callback, metadata) | dict(values)
         answered = await self._invoke(user, "task/submit", {"data": data})
-        await self.inbound.background.drain(WITHIN)
+        await self.inbound.background.drain(2)
         return answered
 
     async def says(
@@ -144,7 +143,7 @@ class TeamsChat:
 
     async def _dialog(self, user: str, name: str, data: Body) -> Body:
         answered = await self._invoke(user, name, {"data": data})
-        await self.inbound.background.drain(WITHIN)
+        await self.inbound.background.drain(2)
         card: Body = answered.body["task"]["value"]["card"]["content"]
         return card
 
@@ -163,7 +162,7 @@ class TeamsChat:
         before = {each.id for each in self.teams.messages(chat)}
         answered: Receipt = await act
         assert answered.status == 200, (answered.status, answered.body)
-        await self.inbound.background.drain(WITHIN)
+        await self.inbound.background.drain(2)
         private = [m.words for m in self.teams.messages(chat) if m.from_bot and m.id not in before]
         return " ".join([*_said(answered.body), *private])
 
@@ -254,7 +253,7 @@ async def teams_chat(redis_url: str) -> AsyncIterator[TeamsChat]:
             async with served(url.routes()) as address:
                 teams.connect(f"{address}/api/messages")
                 yield TeamsChat(store, teams, inbound, channel, people, thread.id, platform)
-            await inbound.background.drain(WITHIN)
+            await inbound.background.drain(1)
 
 
 @asynccontextmanager

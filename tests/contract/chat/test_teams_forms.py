@@ -17,7 +17,6 @@ from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
 from tests.loopback.teams import Body
 from tests.loopback.teams.people import data_of
 from tests.loopback.teams.state import inputs, words
-from tests.waiting import WITHIN
 
 ORDER = (
     Field(name="amount", type=FieldType.NUMBER, required=True, min=0),
@@ -44,7 +43,7 @@ async def sent(chat: TeamsChat, user: str, name: str, data: Body) -> Body:
     activity = who.activity("invoke", chat.channel, chat.thread, name=name, value={"data": data})
     answered = await chat.teams.deliver(activity)
     assert answered.status == 200
-    await chat.inbound.background.drain(WITHIN)
+    await chat.inbound.background.drain(2)
     shown = answered.body["task"]["value"]
     card: Body = shown["card"]["content"] if isinstance(shown, dict) else {"body": [], "words": shown}
     return card

@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 from bot.core.retry import retry
-from tests.contract.crews import a2abox
-from tests.contract.crews.a2abox import Peer
+from tests.contract.crews.a2a_peer import Peer
 from tests.contract.crews.deployment import Deployment, WorkerProcess, until
 from tests.contract.crews.features import shows
 from tests.contract.crews.test_features import (
@@ -25,7 +24,7 @@ from tests.faults.fork_server import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, say, text_of
 
 ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(
-    f"{name} = {a2abox.__name__}:{name}" for name in ("crew_of_one", "flow")
+    f"{name} = tests.contract.crews.a2abox:{name}" for name in ("crew_of_one", "flow")
 )
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from tests.contract.crews.deployment import environment
 from tests.contract.crews.features import shows
-from tests.contract.crews.terminalbox import ASKED
 from tests.loopback.models import LoopbackModel, call, say
 
 ANSWERS = {
@@ -54,10 +53,10 @@ def at_a_terminal(model: LoopbackModel, tmp_path_factory: pytest.TempPathFactory
     model.script("terminal", [call("ask_human", question="Which tone?"), say("{last}")])
     ours, theirs = pty.openpty()
     process = started(
-        [*ASKED], model, tmp_path_factory.mktemp("plain"), stdin=theirs, stdout=theirs, stderr=theirs
+        [*ANSWERS], model, tmp_path_factory.mktemp("plain"), stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
-    os.write(ours, "".join(f"{line}\n" for name in ASKED for line in ANSWERS[name]).encode())
+    os.write(ours, "".join(f"{line}\n" for lines in ANSWERS.values() for line in lines).encode())
     shown = b""
     while b"RESULTS" not in shown or not shown.endswith(b"\n"):
         try:
@@ -101,7 +100,7 @@ def test_without_a_terminal_nobody_is_asked_and_nothing_is_approved(
     model: LoopbackModel, tmp_path: Path
 ) -> None:
     model.script("terminal", [call("ask_human", question="Which tone?"), say("{last}")])
-    asked = [name for name in ASKED if name != "declined"]
+    asked = [name for name in ANSWERS if name != "declined"]
     process = started(
         asked, model, tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

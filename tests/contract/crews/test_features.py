@@ -17,29 +17,35 @@ import pytest
 from bot.core.question import QuestionKind
 from bot.core.run import Run
 from crewdeck.testing import expire, reply, run_crew
-from tests.contract.crews import featurebox, featureflows, mcpbox
 from tests.contract.crews.deployment import Deployment, WorkerProcess, until
 from tests.contract.crews.features import SHOWN_BY, rows, shows
 from tests.faults.fork_server import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
 from tests.ports import HOST, reserved
 
-CREWS = {
-    name: f"{box.__name__}:{name}"
-    for box in (featurebox, featureflows)
-    for name, each in vars(box).items()
-    if hasattr(each, "__crewdeck_crew__")
-}
-ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {place}" for name, place in CREWS.items())
-IN_YAML = Path(__file__).parent / "feature_definitions"
+HERE = Path(__file__).parent
+IN_YAML = HERE / "feature_definitions"
 PARKS = {"CREWDECK_HOT_WINDOW": "0"}
 ASK = call("ask_human", question="Go on?", kind="approval")
 APPROVED = "Ada approved."
 
 
+def entry_points() -> str:
+    """Those of all crews of these tests. Their modules import crewai, which takes seconds."""
+    from tests.contract.crews import featurebox, featureflows
+
+    crews = [
+        f"{name} = {box.__name__}:{name}"
+        for box in (featurebox, featureflows)
+        for name, each in vars(box).items()
+        if hasattr(each, "__crewdeck_crew__")
+    ]
+    return "\n".join(["[crewdeck.crews]", *crews])
+
+
 @pytest.fixture(scope="module")
 def worker(model: LoopbackModel, fork_server: ForkServer) -> Iterator[WorkerProcess]:
-    with WorkerProcess.started(model.base_url, IN_YAML, ENTRY_POINTS, fork_server, **PARKS) as process:
+    with WorkerProcess.started(model.base_url, IN_YAML, entry_points(), fork_server, **PARKS) as process:
         process.wait_for_log("ready")
         yield process
 
@@ -192,7 +198,7 @@ def mcp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, 
     """An MCP server that speaks HTTP: its address, and its folder."""
     folder = tmp_path_factory.mktemp("mcp")
     with reserved(1) as [port]:
-        process = subprocess.Popen([sys.executable, mcpbox.__file__ or "", "http", str(port)], cwd=folder)
+        process = subprocess.Popen([sys.executable, str(HERE / "mcpbox.py"), "http", str(port)], cwd=folder)
         for _ in range(1200):
             with socket.socket() as tried:
                 if tried.connect_ex((HOST, port)) == 0:
@@ -530,6 +536,8 @@ async def test_a_conversation_begins_with_a_question_and_ends_when_somebody_says
 
 @shows("Conversational flows")
 def test_a_conversation_ends_when_nobody_replies_in_time() -> None:
+    from tests.contract.crews import featureflows
+
     result = run_crew(featureflows.bare, people=[reply("Hello"), expire()])
     assert result.output == "I can continue the conversation once an LLM is configured."
 
@@ -551,6 +559,7 @@ def test_a_conversation_ends_when_nobody_replies_in_time() -> None:
 def test_what_can_not_be_durable_is_refused_when_it_is_built(what: str, words: str) -> None:
     from crews.building.build import PythonCrew
     from crews.definitions.exceptions import CrewBroken
+    from tests.contract.crews import featureflows
 
     crew = PythonCrew("crew", lambda _inputs: featureflows.not_durable(what))
     with pytest.raises(CrewBroken, match=words):
@@ -572,6 +581,7 @@ def test_what_is_not_durable_or_not_applied_is_told(
     from crews.building.build import PythonCrew
     from crews.building.durability import notices_of
     from crews.crewai_adapter import checkpoints
+    from tests.contract.crews import featureflows
 
     checkpoints.install()
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")

@@ -1,5 +1,7 @@
 """What is offered of a project, and how each thing that is wrong with one is told."""
 
+from __future__ import annotations
+
 import gc
 import itertools
 import os
@@ -10,10 +12,9 @@ import textwrap
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from crewai import Crew
-from crewai.flow.flow import Flow
 
 from bot.core.fields import FieldType
 from bot.core.project import Project
@@ -23,6 +24,11 @@ from crews.building.offer import Offer
 from crews.crewai_adapter import version
 from crews.definitions.tool_options import declared
 from crews.projects import offering
+
+if TYPE_CHECKING:
+    from crewai import Crew
+
+    from crews.building.build import Blueprint
 
 NUMBERS = itertools.count()
 MODULE = """
@@ -55,6 +61,15 @@ def module(
     description: str = "On {topic} for {audience}", backstory: str = "You write.", more: str = ""
 ) -> str:
     return MODULE.format(description=description, backstory=backstory, more=more)
+
+
+def crew_of(blueprint: Blueprint) -> Crew:
+    """What is built for a run. Importing crewai takes seconds, and not all processes of tests need it."""
+    from crewai import Crew
+
+    built = blueprint.build({})
+    assert isinstance(built, Crew)
+    return built
 
 
 @pytest.fixture
@@ -114,8 +129,7 @@ def test_an_approval_guards_a_tool_of_the_project_by_its_name(load: Load) -> Non
     offer = load(pkg__crew_py=GUARDED, crewdeck_yaml=rules)
     assert offer.problems == ()
     blueprint = offer.crews["project"]
-    built = blueprint.build({})
-    assert isinstance(built, Crew)
+    built = crew_of(blueprint)
     tool = next(each for each in built.agents[0].tools or () if each.name != "ask_human")
     gate = blueprint.gates.of(tool)
     assert gate is not None
@@ -164,7 +178,7 @@ def test_an_approval_that_would_guard_nothing_keeps_the_crew_from_being_offered(
 
 def test_the_method_of_a_crew_may_have_any_name(load: Load) -> None:
     text = module().replace("def crew(self)", "def the_whole_team(self)")
-    assert isinstance(load(pkg__crew_py=text).crews["project"].build({}), Crew)
+    assert crew_of(load(pkg__crew_py=text).crews["project"])
 
 
 def test_a_class_without_a_method_for_its_crew(load: Load) -> None:
@@ -182,9 +196,7 @@ def test_braces_that_are_no_placeholders_are_no_inputs(load: Load) -> None:
 
 def test_each_run_gets_a_crew_of_its_own_and_leaves_nothing(load: Load) -> None:
     blueprint = load(pkg__crew_py=module()).crews["project"]
-    first, second = blueprint.build({}), blueprint.build({})
-    assert isinstance(first, Crew)
-    assert isinstance(second, Crew)
+    first, second = crew_of(blueprint), crew_of(blueprint)
     assert first.agents[0] is first.tasks[0].agent, "within a crew, a method is called once"
     assert first.agents[0] is not second.agents[0]
     gone = weakref.ref(first.agents[0])
@@ -255,6 +267,8 @@ def test_flows_have_the_fields_of_their_state(load: Load) -> None:
         ("tone", "choice", "plain", True),
         ("note", "string", None, False),
     ]
+    from crewai.flow.flow import Flow
+
     assert isinstance(offer.crews["project"].build({}), Flow)
 
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
+import crewdeck
 from bot.commands.new import new
 from bot.core.errors import InvalidInputs
-from crewdeck import Policy, ask_human, register, requires_approval
-from crewdeck import approve as ask_to_approve
+from crewdeck import Policy, register, requires_approval
 from crewdeck.testing import (
     CrewResult,
     ModelScript,
@@ -322,7 +322,7 @@ def test_what_is_run_may_be_a_crew_a_class_a_function_or_a_folder() -> None:
     class Steps(Flow[Any]):
         @start()
         def begin(self) -> str:
-            return ask_human("Which?", options=["a", "b"])
+            return crewdeck.ask_human("Which?", options=["a", "b"])
 
         def close(self) -> None: ...
 
@@ -362,7 +362,7 @@ def test_code_that_asks_people_is_answered() -> None:
         @tool
         def settle(amount: int) -> str:
             """Settles."""
-            return "settled" if ask_to_approve(f"Settle {amount}?") else "left"
+            return "settled" if crewdeck.approve(f"Settle {amount}?") else "left"
 
         return crew_of(settle)
 
