@@ -178,7 +178,7 @@ def test_an_approval_that_would_guard_nothing_keeps_the_crew_from_being_offered(
 
 def test_the_method_of_a_crew_may_have_any_name(load: Load) -> None:
     text = module().replace("def crew(self)", "def the_whole_team(self)")
-    assert crew_of(load(pkg__crew_py=text).crews["project"])
+    assert len(crew_of(load(pkg__crew_py=text).crews["project"]).tasks) == 1
 
 
 def test_a_class_without_a_method_for_its_crew(load: Load) -> None:
