@@ -12,7 +12,8 @@ from crewai.tools import BaseTool
 from pydantic import JsonValue
 
 from crewdeck import AskHuman, crew
-from crews.definitions.scripted import Line, ScriptedLLM
+from crews.definitions.script import Line
+from crews.definitions.scripted import ScriptedLLM
 
 Inputs = dict[str, JsonValue]
 

@@ -30,7 +30,7 @@ from crews.definitions.definition import (
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import Gates
 from crews.definitions.policies import Policies
-from crews.definitions.scripted import Script, read_script
+from crews.definitions.script import Script, read_script
 from crews.definitions.tool_options import (
     declare_reviewers,
     declare_tools,

@@ -25,7 +25,7 @@ from crews.definitions.catalog import FILES, Catalog, Definition
 from crews.definitions.definition import YamlToolEntry
 from crews.definitions.entry import is_reference
 from crews.definitions.exceptions import CrewBroken
-from crews.definitions.scripted import SCRIPTED, script_problems
+from crews.definitions.script import SCRIPTED, script_problems
 from crews.definitions.tool_options import import_class
 from crews.definitions.yaml_lines import Location, Problem
 from crews.run.failures import not_built_within

@@ -25,7 +25,8 @@ from crews.definitions.definition import ASK_HUMAN, YamlToolEntry
 from crews.definitions.entry import is_reference
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import Gates
-from crews.definitions.scripted import SCRIPTED, Script, ScriptedLLM, read_script
+from crews.definitions.script import SCRIPTED, Script, read_script
+from crews.definitions.scripted import ScriptedLLM
 from crews.definitions.tool_options import (
     declare,
     declare_entry,

@@ -18,7 +18,7 @@ from crews.definitions.agents_and_tasks import AgentEntry, TaskEntry
 from crews.definitions.definition import YamlCrewFile
 from crews.definitions.entry import Entry, Text
 from crews.definitions.policies import PolicyEntry
-from crews.definitions.scripted import Script
+from crews.definitions.script import Script
 from crews.projects.crewdeck_yaml import OF_THE_CODE, ProjectCrewEntry, ProjectFile
 
 DRAFT = "http://json-schema.org/draft-07/schema#"

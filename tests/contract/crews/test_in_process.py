@@ -192,7 +192,8 @@ def test_executors_share_one_class_of_state() -> None:
 
 
 def test_the_scripted_model_goes_on_where_the_conversation_is() -> None:
-    from crews.definitions.scripted import Line, ScriptedLLM
+    from crews.definitions.script import Line
+    from crews.definitions.scripted import ScriptedLLM
 
     class Task:
         name = "publish"
@@ -362,7 +363,8 @@ async def test_cancelled_flows_leave_nothing_behind() -> None:
 
     from crewdeck import AskHuman
     from crews.building.build import PythonCrew
-    from crews.definitions.scripted import ScriptedLLM, read_script
+    from crews.definitions.script import read_script
+    from crews.definitions.scripted import ScriptedLLM
     from crews.worker.runtime import Runtime
 
     kept: list[weakref.ref[Any]] = []

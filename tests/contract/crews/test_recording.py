@@ -121,7 +121,8 @@ class Place:
 
         from crewdeck import crew
         from crews.building.build import PythonCrew
-        from crews.definitions.scripted import Line, ScriptedLLM
+        from crews.definitions.script import Line
+        from crews.definitions.scripted import ScriptedLLM
 
         place, done = self, self.done
 
