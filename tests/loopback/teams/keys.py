@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import jwt
@@ -32,12 +33,18 @@ class SigningKey:
         return key | {"kid": self.kid, "x5t": self.kid, "use": "sig", "endorsements": ["msteams"]}
 
 
+@cache
+def first_key() -> SigningKey:
+    """What signs at first, at each loopback of this process: making a key takes longer than many a test."""
+    return SigningKey.generate()
+
+
 @dataclass
 class Keys:
     """What is published, and the key that signs now."""
 
     app_id: str
-    signing: SigningKey = field(default_factory=SigningKey.generate)
+    signing: SigningKey = field(default_factory=first_key)
     published: list[SigningKey] = field(default_factory=list)
 
     def __post_init__(self) -> None:
