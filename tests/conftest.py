@@ -71,9 +71,14 @@ def embedded() -> Iterator[str]:
         server.detach()
 
 
-@pytest.fixture
-def redis_url(embedded: str) -> str:
-    """The address of a real, empty Valkey."""
+@pytest.fixture(scope="session")
+def embedded_client(embedded: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(embedded) as client:
-        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def redis_url(embedded: str, embedded_client: redis.Redis) -> str:
+    """The address of a real, empty Valkey."""
+    embedded_client.flushall()
     return embedded

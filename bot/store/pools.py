@@ -13,6 +13,7 @@ from redis.asyncio.sentinel import (
     SentinelManagedSSLConnection,
 )
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.driver_info import DriverInfo
 
 from bot.core.errors import SettingsError
 from bot.store.addresses import FORMS, Address, Node
@@ -26,6 +27,8 @@ MAX_RETRIES = 2
 """How often a command is sent again when the connection broke. So every transition may run twice."""
 SENTINEL_TIMEOUT_S = 1.0
 """Timeout of one reply of a sentinel; then the next one is asked."""
+DRIVER = DriverInfo()
+"""What servers are told of the client. Without it, each connection reads its version from the disk."""
 
 
 def server_pool(address: Address, node: Node | None = None) -> BlockingConnectionPool:
@@ -90,6 +93,7 @@ def _options(address: Address) -> dict[str, Any]:
         "socket_connect_timeout": 2.0,
         "health_check_interval": 15,
         "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), MAX_RETRIES),
+        "driver_info": DRIVER,
         **address.options,
     }
 
