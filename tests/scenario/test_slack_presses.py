@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.loopback.slack import Message
 from tests.scenario.slack_deployment import ChannelDeployment, over_both
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -90,8 +91,14 @@ async def test_of_two_presses_at_once_one_counts(deployment: ChannelDeployment) 
     assert all(done.ok for done in both)
     words = await deployment.said("The crew heard", question)
     assert ("approved" in words) != ("Bob rejected" in words)
-    late = [*deployment.private(deployment.ada), *deployment.private(deployment.bob)]
-    assert len([each for each in late if "already settled" in each.words]) == 1
+    await deployment.slack.wait_for(lambda: told_late(deployment))
+    assert len(told_late(deployment)) == 1
+
+
+def told_late(deployment: ChannelDeployment) -> list[Message]:
+    """What Ada and Bob were told who came too late."""
+    told = [*deployment.private(deployment.ada), *deployment.private(deployment.bob)]
+    return [each for each in told if "already settled" in each.words]
 
 
 @over_both

@@ -147,7 +147,7 @@ class WorkerProcess:
     def stop(self) -> int:
         """SIGTERM, and the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(WITHIN)
 
 
 def environment(folder: Path) -> dict[str, str]:

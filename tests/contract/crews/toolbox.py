@@ -34,6 +34,12 @@ def _hear(line: str) -> None:
         heard.write(json.dumps(json.loads(line)) + "\n")
 
 
+def wait_for(file: str) -> None:
+    """Return once this file is in the worker's folder; at once if none is named."""
+    while file and not Path(file).exists():
+        time.sleep(0.01)
+
+
 class Lookup(BaseTool):
     name: str = "lookup"
     description: str = "Looks something up."
@@ -48,8 +54,7 @@ class Slow(BaseTool):
 
     def _run(self, seconds: float = 0, until: str = "") -> str:
         time.sleep(seconds)
-        while until and not Path(until).exists():
-            time.sleep(0.01)
+        wait_for(until)
         return "done"
 
 
@@ -113,12 +118,12 @@ def own_key(_inputs: dict[str, Any]) -> Crew:
 
 
 class Steady(Flow[Any]):
-    """Two methods, each of which takes a while."""
+    """Two methods, of which the first waits for the file that the prompt names, in the worker's folder."""
 
     @start()
     def first(self) -> str:
         _hear('{"method": "first"}')
-        time.sleep(0.8)
+        wait_for(self.state["prompt"])
         return "first"
 
     @listen(first)

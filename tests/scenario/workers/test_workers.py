@@ -37,7 +37,7 @@ async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_wor
 ) -> None:
     """It also holds the leases of runs whose crews block their loop for longer than that."""
     model.script("long", [call("block", seconds=2.5), say("held")])
-    model.script("works", [call("slow", seconds=3), say("ended")])
+    model.script("works", [call("slow", until="go"), say("ended")])
     model.script("hangs", [call("slow", seconds=30), say("never")])
     model.script("waits", [ASK, say("{last}")])
     with WorkerProcess.started(
@@ -53,11 +53,14 @@ async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_wor
             hangs = await deployment.start("solo", prompt="[[hangs]]")
             await called(model, "works")
             await called(model, "hangs")
-            steady = await deployment.start("steady", prompt="-")
+            steady = await deployment.start("steady", prompt="go")
             await deployment.until(steady, lambda now: now.seq >= 2)  # its first method is begun
             for each in (works, hangs):
                 await tool_begun(deployment, each)
-            assert await asyncio.to_thread(worker.stop) == 0, worker.log
+            stopping = asyncio.create_task(asyncio.to_thread(worker.stop))
+            await asyncio.to_thread(worker.wait_for_log, "stopping")
+            (worker.folder / "go").touch()
+            assert await stopping == 0, worker.log
             assert (await deployment.store.runs.get(waits.id)).status is RunStatus.INPUT_REQUIRED
             for each in (works, hangs, steady):
                 assert (await deployment.store.runs.get(each.id)).status is RunStatus.QUEUED
@@ -94,7 +97,7 @@ async def test_who_is_recycled_finishes_its_runs_and_its_successor_takes_the_nex
         "OPENAI_API_BASE": model.base_url,
     }
     async with Server.start(env, wait="announced") as server, Deployment.at(redis_url) as deployment:
-        await asyncio.to_thread(server.wait_for, lambda: server.workers, 30)
+        await asyncio.to_thread(server.wait_for, lambda: server.workers)
         [recycled] = server.workers
         first = [await deployment.start("solo", prompt="[[waits]]") for _ in range(2)]
         asked = [await deployment.question(run) for run in first]
@@ -108,7 +111,7 @@ async def test_who_is_recycled_finishes_its_runs_and_its_successor_takes_the_nex
             await deployment.say(question, "approve")
             assert await deployment.result(run) == "Ada approved."
             assert (await deployment.store.runs.get(run.id)).epoch == 1, "it stayed where it was"
-        await asyncio.to_thread(server.wait_for, lambda: recycled not in server.workers, 30)
+        await asyncio.to_thread(server.wait_for, lambda: recycled not in server.workers)
         for question, run in zip(asked[2:], later, strict=True):
             await deployment.say(question, "approve")
             assert await deployment.result(run) == "Ada approved."
@@ -129,14 +132,14 @@ async def test_a_worker_that_nobody_replaces_before_it_ends_goes_on_until_it_hol
             for question, run in zip(asked, runs, strict=True):
                 await deployment.say(question, "approve")
                 assert await deployment.result(run) == "Ada approved."
-            assert await asyncio.to_thread(worker.process.wait, 10) == 0
+            assert await asyncio.to_thread(worker.process.wait, WITHIN) == 0
             assert (await deployment.store.runs.get(left.id)).status is RunStatus.QUEUED
             worker.start()
             question = await deployment.question(left)
             last = await deployment.start("solo", prompt="[[waits]]")
             for each in (question, await deployment.question(last)):
                 await deployment.say(each, "approve")
-            assert await asyncio.to_thread(worker.process.wait, 10) == 0, "nothing was held any more"
+            assert await asyncio.to_thread(worker.process.wait, WITHIN) == 0, "nothing was held any more"
 
 
 async def test_crews_of_python_stay_known_while_their_only_worker_is_replaced(model: LoopbackModel) -> None:
@@ -146,7 +149,7 @@ async def test_crews_of_python_stay_known_while_their_only_worker_is_replaced(mo
             await asyncio.to_thread(worker.wait_for_log, "ready")
             await deployment.announced("steady")
             assert await asyncio.to_thread(worker.stop) == 0, worker.log
-            run = await deployment.start("steady", prompt="-")
+            run = await deployment.start("steady", prompt=".")
             worker.start()
             ended = asyncio.create_task(deployment.result(run))
             while not ended.done():
