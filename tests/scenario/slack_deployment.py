@@ -162,7 +162,7 @@ class ChannelDeployment:
         """Wait until something is there to be seen."""
         return await self.slack.wait_for(there, seconds)
 
-    async def said(self, text: str, message: Message, seconds: float = 15) -> str:
+    async def said(self, text: str, message: Message, seconds: float = WITHIN) -> str:
         """Wait until the thread of a message says something (a regular expression); all words of it."""
         await self.slack.wait_for(lambda: re.search(text, self.thread(message)), seconds)
         return self.thread(message)

@@ -113,7 +113,7 @@ class TeamsChannel:
         """Press a button of one's own view."""
         return await person.press_on([await self.view(person, message)], label, of=message)
 
-    async def question(self, said: Receipt, seconds: float = 20) -> Message:
+    async def question(self, said: Receipt, seconds: float = WITHIN) -> Message:
         """The newest message of a reply chain that asks something."""
         return await self.until(lambda: [m for m in self.thread(said) if _asks(m)][-1], seconds)
 
@@ -124,7 +124,7 @@ class TeamsChannel:
     def words(self, said: Receipt) -> str:
         return "\n".join(each.words for each in self.thread(said))
 
-    async def reads(self, text: str, said: Receipt, seconds: float = 15) -> str:
+    async def reads(self, text: str, said: Receipt, seconds: float = WITHIN) -> str:
         """Wait until the reply chain says something (a regular expression); all words of it."""
         await self.until(lambda: re.search(text, self.words(said)), seconds)
         return self.words(said)

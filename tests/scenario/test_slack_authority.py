@@ -97,7 +97,7 @@ async def test_what_waited_for_slack_is_decided_once_it_answers(deployment: Chan
     deployment.slack.rate_limit("users.info", retry_after=1, times=4)
     pressed = await deployment.ada.press(question, "Approve")
     assert pressed.ok
-    assert "Ada approved" in await deployment.said("The crew heard", question, 20)
+    assert "Ada approved" in await deployment.said("The crew heard", question)
 
 
 @over_both

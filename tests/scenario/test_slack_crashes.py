@@ -265,7 +265,7 @@ async def test_all_that_was_acknowledged_has_its_effect_when_the_process_is_stop
     async with serving(on.slack, "http", web) as server:
         claim, _, _ = await asked(on)
         questions = [await on.ask(claim, f"Question {n}?", task_id=f"t{n}") for n in range(4)]
-        shown = [await on.sees(lambda n=n: on.said(f"Question {n}?"), 20) for n in range(4)]  # type: ignore[misc]
+        shown = [await on.sees(lambda n=n: on.said(f"Question {n}?")) for n in range(4)]  # type: ignore[misc]
         await ada(on).command("/crew", "list")
         acts = [each.command("/crew", "start demo", GENERAL) for each in people]
         acts += [ada(on).press(each, "Approve") for each in shown]

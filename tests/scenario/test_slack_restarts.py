@@ -83,7 +83,7 @@ async def test_replies_that_were_written_meanwhile_are_answers(
     missed = await deployment.ada.reply(deployment.channel, question.thread_ts, "blue")
     assert not missed.ok
     async with serving(on.slack, transport, web) as server:
-        await deployment.said(">blue", question, 30)
+        await deployment.said(">blue", question)
         read = [call.arguments["ts"] for call in on.slack.called("conversations.replies")]
         assert read == [question.thread_ts]
         # Slack delivers it once more, now that there is somebody.

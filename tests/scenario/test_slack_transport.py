@@ -194,7 +194,7 @@ async def test_everything_is_acknowledged_while_slack_is_slow(deployment: Channe
     )
     assert all(done.ok and done.elapsed < PROMPT for done in acts), [(d.status, d.elapsed) for d in acts]
     deployment.slack.heal()
-    assert "Eve approved" in await deployment.said("The crew heard", question, 30)
+    assert "Eve approved" in await deployment.said("The crew heard", question)
 
 
 @over_both
@@ -213,12 +213,11 @@ async def test_everything_is_acknowledged_while_slack_fails(
     assert pressed.ok
     assert max(started.elapsed, pressed.elapsed) < PROMPT
     deployment.slack.heal()
-    await deployment.said("The crew heard", question, 30)
+    await deployment.said("The crew heard", question)
     await deployment.until(
         lambda: next(
             m for m in deployment.slack.messages(deployment.channel) if "What about later?" in m.words
         ),
-        30,
     )
 
 

@@ -130,7 +130,7 @@ async def test_missing_inputs_are_asked_for_with_errors_at_their_fields(in_teams
     first = dialog_of(await ada.submit(ada.chat, more, {}, "Back", of=asked))
     assert {"tides", "long", 3} <= {each.get("value") for each in first["body"]}
     await ada.submit(ada.chat, first, {}, "Start", of=asked)
-    await in_teams.told(ada, "tides, long, 3", 20)
+    await in_teams.told(ada, "tides, long, 3")
 
 
 # ── chats ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -142,9 +142,9 @@ async def test_a_personal_chat_needs_no_mention(in_teams: TeamsChannel) -> None:
     await in_teams.told(ada, "Did you mean list")
     started = await ada.say(ada.chat, "start tell tides")
     await in_teams.teams.redeliver(started)
-    await in_teams.told(ada, "What about tides", 20)
+    await in_teams.told(ada, "What about tides")
     await ada.say(ada.chat, "listen to them")
-    await in_teams.told(ada, "The crew heard: .*listen to them", 20)
+    await in_teams.told(ada, "The crew heard: .*listen to them")
     assert sum("What about tides" in each.words for each in in_teams.private(ada)) == 1
 
 
@@ -241,7 +241,7 @@ async def test_what_is_asked_in_teams_is_decided_in_slack(
     in_slack = teams_deployment.in_slack()
     await _link(in_teams, in_slack)
     said, question = await in_teams.asked("ask tides")
-    copy = await in_slack.told(in_slack.ada, "Asked in Teams", 20)
+    copy = await in_slack.told(in_slack.ada, "Asked in Teams")
     assert "in a run of Ada, in Teams" in copy.words
     assert copy.labels[:2] == ["Approve", "Reject"]
     assert not [each for each in in_slack.private(in_slack.bob) if "Asked in" in each.words]
@@ -259,7 +259,7 @@ async def test_what_is_asked_in_slack_is_decided_in_teams(
     in_slack, ada = teams_deployment.in_slack(), in_teams.ada
     await _link(in_teams, in_slack)
     question = await in_slack.asked("tell moons")
-    copy = await in_teams.told(ada, "Asked in Slack", 20)
+    copy = await in_teams.told(ada, "Asked in Slack")
     dialog = dialog_of(await ada.press(copy, "Answer..."))
     await ada.submit(ada.chat, dialog, {"Your answer": "They rise late"}, of=copy)
     await in_slack.said("The crew heard: .*They rise late", question)
@@ -290,12 +290,12 @@ async def test_a_run_whose_conversation_lost_the_app_is_decided_in_slack(
     in_slack = teams_deployment.in_slack()
     await _link(in_teams, in_slack)
     await in_teams.asked("ask tides")
-    copy = await in_slack.told(in_slack.ada, "Asked in Teams", 20)
+    copy = await in_slack.told(in_slack.ada, "Asked in Teams")
     in_teams.teams.close(in_teams.channel)
     await in_teams.bob.install(in_teams.channel, added=False)
     assert "They go on" in (await in_teams.told(in_teams.ada, "I was removed")).words
     await in_slack.ada.press(copy, "Approve")
-    await in_teams.told(in_teams.ada, HEARD, 20)
+    await in_teams.told(in_teams.ada, HEARD)
     await in_slack.told(in_slack.ada, "Approved")
 
 
