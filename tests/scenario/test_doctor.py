@@ -11,6 +11,7 @@ import redis
 
 from tests.loopback.slack import LoopbackSlack
 from tests.scenario.server import environment
+from tests.waiting import WITHIN
 
 
 async def run(folder: Path, command: str, **extra: str) -> tuple[int, list[str]]:
@@ -24,7 +25,7 @@ async def run(folder: Path, command: str, **extra: str) -> tuple[int, list[str]]
         capture_output=True,
         text=True,
         check=False,
-        timeout=90,
+        timeout=WITHIN * 2,
     )
     assert "Traceback" not in done.stdout + done.stderr
     return done.returncode, done.stdout.splitlines()

@@ -9,6 +9,7 @@ import httpx
 from httpx_sse import aconnect_sse
 
 from tests.scenario.server import Server
+from tests.waiting import WITHIN
 
 START = {"crew": "demo", "inputs": {"topic": "tide mills", "pace": 0}}
 
@@ -43,7 +44,7 @@ def keys(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | server.env,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WITHIN,
         check=False,
     )
 

@@ -25,7 +25,7 @@ from bot.core.api_keys import ApiKey, Scope, digest, new_secret
 from bot.store.redis import open_store
 from tests.scenario.browser import chromium, window
 from tests.scenario.server import Server, environment
-from tests.waiting import eventually
+from tests.waiting import WITHIN, eventually
 
 WEB_ONLY = {"CREWDECK_WORKERS": "0"}
 EXPOSED = {
@@ -150,7 +150,7 @@ def _inbox(server: Server, data_dir: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=WITHIN,
     )
 
 
@@ -253,6 +253,6 @@ def test_processes_that_start_together_make_one_token(data_dir: Path) -> None:
     together = [
         subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(data_dir)) for _ in range(6)
     ]
-    made = {process.communicate(timeout=60)[0] for process in together}
+    made = {process.communicate(timeout=WITHIN)[0] for process in together}
     assert len(made) == 1
     assert [path.name for path in data_dir.iterdir()] == [local_token.FILE_NAME]

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import WITHIN
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 SECRETS = {
@@ -44,7 +46,7 @@ def written(script: str, **extra: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=WITHIN,
     )
     assert done.stdout == ""
     return done.stderr
@@ -65,7 +67,9 @@ def test_programs_get_json_with_the_run_and_the_question() -> None:
 def test_people_at_a_terminal_get_text() -> None:
     ours, theirs = pty.openpty()
     script = PREAMBLE + 'log.info("Stopping", run_id="r1")'
-    subprocess.run([sys.executable, "-c", script], env=environment(), stderr=theirs, check=True, timeout=30)
+    subprocess.run(
+        [sys.executable, "-c", script], env=environment(), stderr=theirs, check=True, timeout=WITHIN
+    )
     os.close(theirs)
     line = os.read(ours, 65536).decode()
     os.close(ours)

@@ -23,6 +23,7 @@ from bot.core.run import Run, RunStatus
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.server import Server, alive, environment
+from tests.waiting import WITHIN
 
 ADA = Actor(surface="slack", tenant="T0", user_id="U0ADA", name="Ada")
 LOOKS_INSIDE = pytest.mark.skipif(
@@ -69,7 +70,7 @@ def run_command(folder: Path, *arguments: str, **extra: str) -> subprocess.Compl
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=WITHIN,
     )
 
 
@@ -162,7 +163,7 @@ def test_help_is_there_at_once(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=WITHIN,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1  # it takes a fifth

@@ -109,7 +109,7 @@ def command(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | server.env | {"CREWDECK_REDIS_URL": server.store_url},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WITHIN,
         check=False,
     )
 

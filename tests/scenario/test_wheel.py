@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenario.server import Server, environment
+from tests.waiting import WITHIN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OFFLINE = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
@@ -52,7 +53,7 @@ def run_in(home: Path, folder: Path, *arguments: str, **env: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=WITHIN,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

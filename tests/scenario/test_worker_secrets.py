@@ -11,6 +11,7 @@ import pytest
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import Deployment
 from tests.scenario.server import Server, environment
+from tests.waiting import WITHIN
 
 KEY = "admin-key-0123456789abcdef0123456789abcdef"
 SECRET = "whsec_" + "bmV3" * 8
@@ -128,7 +129,7 @@ def test_modules_in_the_folder_stand_in_for_none(shadowed: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=90,
+            timeout=WITHIN * 2,
         )
         assert "of the folder was imported" not in done.stdout + done.stderr
         assert "demo" in done.stdout

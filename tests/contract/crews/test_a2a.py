@@ -22,6 +22,7 @@ from tests.contract.crews.test_features import (
 )
 from tests.faults.fork_server import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, say, text_of
+from tests.waiting import WITHIN
 
 ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(
     f"{name} = tests.contract.crews.a2abox:{name}" for name in ("crew_of_one", "flow")
@@ -189,7 +190,7 @@ def test_without_the_extra_of_crewai_it_is_said_what_to_install() -> None:
         env=os.environ | {"OPENAI_API_KEY": "sk-test"},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=WITHIN * 2,
         check=True,
     )
     assert done.stdout.startswith("The agent 'Asks' has `a2a`, which needs packages")

@@ -13,6 +13,7 @@ import pytest
 from tests.contract.crews.deployment import environment
 from tests.contract.crews.features import shows
 from tests.loopback.models import LoopbackModel, call, say
+from tests.waiting import WITHIN
 
 ANSWERS = {
     "crew": ["Playful"],
@@ -104,7 +105,7 @@ def test_without_a_terminal_nobody_is_asked_and_nothing_is_approved(
     process = started(
         asked, model, tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    output, _ = process.communicate(b"approve\n" * 40, timeout=100)
+    output, _ = process.communicate(b"approve\n" * 40, timeout=WITHIN * 2)
     for name, came in results(output.decode()).items():
         assert "Nobody was asked, and nothing is approved" in came, (name, came)
         assert name == "crew" or came.startswith(("NoTerminal", "NotApproved")), came

@@ -17,6 +17,7 @@ from bot.core.run import RunStatus
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, environment, install_crews
 from tests.faults.fork_server import ForkServer
+from tests.waiting import WITHIN
 
 MODULES = {
     "hangs": "import threading\nthreading.Event().wait()\n",
@@ -200,7 +201,7 @@ def test_the_doctor_names_the_module_that_ends_its_process_and_those_that_hang(a
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=WITHIN * 2,
         )
         assert done.returncode == 1
         assert "Traceback" not in done.stdout + done.stderr

@@ -24,6 +24,7 @@ from crews.building.offer import Offer
 from crews.crewai_adapter import version
 from crews.definitions.tool_options import declared
 from crews.projects import offering
+from tests.waiting import WITHIN
 
 if TYPE_CHECKING:
     from crewai import Crew
@@ -432,7 +433,7 @@ def test_what_crewais_own_generator_makes_is_offered(
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=WITHIN * 2,
     )
     if not (tmp_path / name / "pyproject.toml").exists():
         pytest.skip(f"CrewAI's generator doesn't work here: {done.stderr[-200:]}")

@@ -36,6 +36,7 @@ from crewdeck.testing import (
     submit,
     withdraw,
 )
+from tests.waiting import WITHIN
 
 if TYPE_CHECKING:
     from crewai import Crew
@@ -467,7 +468,7 @@ def test_an_authors_test_needs_no_store_and_no_network(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=WITHIN * 2,
     )
     assert done.returncode == 0, done.stdout
     assert re.search(r"1 passed", done.stdout)

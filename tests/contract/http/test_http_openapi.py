@@ -30,6 +30,7 @@ from bot.core.files import stored_file
 from bot.surfaces.http.problems import STATUS
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, SECRETS, Served, bearer, demo
+from tests.waiting import WITHIN
 
 ENDLESS = {"/events/human-input", "/ws/human-input", "/ws/human-input/{execution_id}"}
 """What doesn't end by itself; the tests of streams see to it."""
@@ -149,7 +150,7 @@ async def test_curl_follows_a_run_to_its_end(served: Served) -> None:
     claim = await served.started()
     command = ["curl", "--silent", "--no-buffer", "--noproxy", "*", f"{served.url}/{claim.run.id}/stream"]
     curl = asyncio.create_task(
-        asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=20, check=True)
+        asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=WITHIN, check=True)
     )
     await asyncio.sleep(random.Random(1).random() / 5)
     await served.ask(claim)

@@ -13,6 +13,7 @@ import pytest
 from crews.crewai_adapter.version import PROVEN
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import environment, install_crews
+from tests.waiting import WITHIN
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def crews(folder: Path, command: str, **env: str) -> tuple[list[dict[str, Any]],
         capture_output=True,
         text=True,
         check=True,
-        timeout=110,
+        timeout=WITHIN * 2,
     )
     printed = [json.loads(line) for line in done.stdout.splitlines()]
     return [each for each in printed if "importing" not in each], done.stderr

@@ -19,6 +19,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from tests.waiting import WITHIN
+
 REPOSITORY = Path(__file__).parents[4]
 SCHEMA = Path(__file__).with_name("teams-manifest-1.29.schema.json")
 APP_ID = "11111111-2222-4333-8444-555555555555"
@@ -33,7 +35,7 @@ def build(package: Path, **environment: str) -> subprocess.CompletedProcess[str]
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=WITHIN,
     )
 
 
