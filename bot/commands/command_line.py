@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
+from bot.commands import servers
 from bot.commands.client_commands import clients
+from bot.commands.installation import version
 from bot.commands.operator_commands import keys, runs, sessions, webhooks
-from bot.commands.registration import command, require
+from bot.commands.registration import command
 from bot.core.errors import SettingsError
 
 
@@ -27,16 +28,9 @@ app = typer.Typer(
 )
 
 
-def _version() -> str:
-    try:
-        return version("crewdeck")
-    except PackageNotFoundError:
-        return "(not installed)"
-
-
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - how Typer calls it
     if wanted:
-        typer.echo(f"crewdeck {_version()}")
+        typer.echo(f"crewdeck {version()}")
         raise typer.Exit
 
 
@@ -64,19 +58,7 @@ def serve(
     ] = None,
 ) -> int:
     """Run Crewdeck: its surfaces, and workers for the crews and for these projects."""
-    from bot.commands.serve import serve_until_stopped
-    from bot.processes.projects import find_all
-    from bot.processes.worker_environment import hide_from_processes_of_this_user
-    from bot.settings import load
-
-    hide_from_processes_of_this_user()
-    settings = load().with_projects(projects or ())
-    find_all(settings.projects)
-    if settings.workers:
-        require("worker", ", or let it start none: CREWDECK_WORKERS=0")
-    if settings.teams_on:
-        require("teams")
-    return serve_until_stopped(settings, _version())
+    return servers.serve(projects or ())
 
 
 @command(app, extra="worker")
@@ -105,15 +87,7 @@ def worker(
 @command(app)
 def deliver() -> int:
     """Send to chat platforms and webhooks for the same store, on this machine or another."""
-    from bot.commands.deliver import deliver_until_stopped
-    from bot.processes.worker_environment import hide_from_processes_of_this_user
-    from bot.settings import load
-
-    hide_from_processes_of_this_user()
-    settings = load()
-    if settings.teams_on:
-        require("teams")
-    return deliver_until_stopped(settings, settings.public_url.rstrip("/"))
+    return servers.deliver()
 
 
 @command(app)

@@ -1,7 +1,4 @@
-"""`crewdeck deliver`: send what is to be sent to chat platforms and webhooks, until a signal arrives.
-
-`serve` runs this module as its delivery process, with the console's address as the only argument.
-"""
+"""`crewdeck deliver`: send what is to be sent to chat platforms and webhooks, until a signal arrives."""
 
 from __future__ import annotations
 
@@ -12,15 +9,14 @@ import sys
 import structlog
 
 from bot import logging
-from bot.core.errors import SettingsError, StoreUnavailable
+from bot.core.errors import SettingsError
 from bot.core.feed import Feed
 from bot.delivery import delivering
 from bot.metrics import Metrics
 from bot.processes import garbage_collector
 from bot.processes.delivery_process import STOP_TIMEOUT_S, Reports
-from bot.processes.worker_environment import hide_from_processes_of_this_user
 from bot.processes.worker_process import Lifeline
-from bot.settings import Settings, load
+from bot.settings import Settings
 from bot.store.open import open_configured
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.tasks import run_alongside
@@ -28,8 +24,6 @@ from bot.tasks import run_alongside
 log = structlog.get_logger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-MISTAKE = 2
-"""The exit status of errors that the operator can correct."""
 
 
 def deliver_until_stopped(settings: Settings, console: str, *, supervised: bool = False) -> int:
@@ -78,17 +72,3 @@ async def _work(settings: Settings, console: str, *, supervised: bool) -> None:
     finally:
         if reports is not None:
             reports.send()
-
-
-def main() -> int:
-    """Be the delivery process of `serve`."""
-    hide_from_processes_of_this_user()
-    try:
-        return deliver_until_stopped(load(), sys.argv[1], supervised=True)
-    except (SettingsError, StoreUnavailable) as error:
-        sys.stderr.write(f"crewdeck: {error}\n")
-        return MISTAKE
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,7 +12,7 @@ from typing import Any
 from bot.commands.announcement import slack_line, teams_line
 from bot.commands.catalogue import check_crews, check_project
 from bot.commands.check import shown_place
-from bot.commands.registration import is_installed
+from bot.commands.installation import is_installed
 from bot.core.endpoints import Endpoint
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.finding import Finding

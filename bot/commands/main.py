@@ -1,10 +1,11 @@
-"""The entry point of `crewdeck`. It reports missing extras of the package."""
+"""The entry point of `crewdeck`. It reports missing extras of the package, and errors of the operator."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
+from bot.commands import servers
 from bot.processes import garbage_collector
 
 MISTAKE = 2
@@ -15,6 +16,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     garbage_collector.tune()
     try:
+        return _run(sys.argv[1:] if arguments is None else arguments)
+    except Exception as error:
+        from bot.core.errors import SettingsError, StoreUnavailable
+
+        if not isinstance(error, SettingsError | StoreUnavailable):
+            raise
+        from bot.commands.output import print_to_stderr
+
+        print_to_stderr(f"crewdeck: {error}")
+        return MISTAKE
+
+
+def _run(words: Sequence[str]) -> int:
+    """Servers run for months, so they are started without the library of the command line (5 MB).
+
+    It is there for their options: `--help`.
+    """
+    match words:
+        case ["serve", *projects] if not any(each.startswith("-") for each in projects):
+            return servers.serve(projects)
+        case ["deliver"]:
+            return servers.deliver()
+        case _:
+            return _run_with_typer(words)
+
+
+def _run_with_typer(words: Sequence[str]) -> int:
+    try:
         import typer
     except ModuleNotFoundError:
         sys.stderr.write('crewdeck: this needs the extra "server": pip install "crewdeck[server]"\n')
@@ -23,15 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from bot.commands.command_line import app
 
     try:
-        typer.main.get_command(app).main(arguments, "crewdeck")
+        typer.main.get_command(app).main(words, "crewdeck")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
-    except Exception as error:
-        from bot.commands.output import print_to_stderr
-        from bot.core.errors import SettingsError, StoreUnavailable
-
-        if not isinstance(error, SettingsError | StoreUnavailable):
-            raise
-        print_to_stderr(f"crewdeck: {error}")
-        return MISTAKE
     return 0

@@ -37,7 +37,7 @@ Process = asyncio.subprocess.Process
 
 def command(console: str) -> tuple[str, ...]:
     """Its command line. `-P`: files in the current folder can't shadow modules."""
-    return (sys.executable, "-P", "-m", "bot.commands.deliver", console)
+    return (sys.executable, "-P", "-m", "bot.commands.supervised_delivery", console)
 
 
 class DeliverySupervisor:

@@ -21,7 +21,7 @@ def delivery_of(server: Server) -> list[psutil.Process]:
     return [
         child
         for child in server.process.children()
-        if alive(child) and "bot.commands.deliver" in child.cmdline()
+        if alive(child) and "bot.commands.supervised_delivery" in child.cmdline()
     ]
 
 

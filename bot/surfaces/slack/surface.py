@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
@@ -34,11 +35,13 @@ from bot.surfaces.slack.inbound.listeners import Listeners
 from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.inbound.private_replies import ModalOpener, SlackMessenger
 from bot.surfaces.slack.inbound.request_url import RequestUrl
-from bot.surfaces.slack.inbound.socket_mode import SocketMode
 from bot.surfaces.slack.renderer import LIMITS
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
 from bot.surfaces.slack.webapi.installed import Installed
 from bot.tasks import BackgroundTasks, run_alongside
+
+if TYPE_CHECKING:
+    from bot.surfaces.slack.inbound.socket_mode import SocketMode
 
 DRAIN_TIMEOUT_S = 2.0
 """How long private messages under way may take at the end."""
@@ -154,6 +157,9 @@ def _socket_mode(
 ) -> SocketMode | None:
     if settings.slack_app_token is None:
         return None
+    # Late: the SDK's WebSockets are of no use behind a request URL.
+    from bot.surfaces.slack.inbound.socket_mode import SocketMode
+
     return SocketMode(settings.slack_app_token.get_secret_value(), api.web, dispatcher, presence)
 
 

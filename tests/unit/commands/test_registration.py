@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.commands import registration
+from bot.commands import installation
 from bot.commands.main import main
 
 REPOSITORY = Path(__file__).parents[3]
@@ -47,7 +47,7 @@ def test_authors_and_clients_load_no_library_of_an_extra() -> None:
 def test_a_command_says_which_extra_it_needs(
     command: list[str], extra: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(registration, "find_spec", lambda _name: None)
+    monkeypatch.setattr(installation, "find_spec", lambda _name: None)
     assert main(command) == 2
     said = capsys.readouterr()
     assert said.out == ""
@@ -60,7 +60,7 @@ def test_a_server_that_would_start_workers_says_that_it_can_not(
     def find_spec(name: str) -> ModuleSpec | None:
         return None if name == "crewai" else ModuleSpec(name, None)
 
-    monkeypatch.setattr(registration, "find_spec", find_spec)
+    monkeypatch.setattr(installation, "find_spec", find_spec)
     monkeypatch.chdir(tmp_path)
     assert main(["serve"]) == 2
     (line,) = capsys.readouterr().err.splitlines()

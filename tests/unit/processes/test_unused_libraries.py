@@ -1,0 +1,51 @@
+"""Libraries that are kept out while servers are imported, and only then."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.processes.unused_libraries import UNUSED, kept_out
+
+SCRIPT = """
+import sys
+from bot.processes.unused_libraries import UNUSED, kept_out
+with kept_out():
+    import redis, structlog
+print(*(name for name in UNUSED if name in sys.modules))
+"""
+
+
+def test_those_who_would_load_them_do_without() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout == "\n"
+
+
+def test_they_can_be_imported_afterwards() -> None:
+    script = SCRIPT + "import rich.console, opentelemetry.trace; print('both')"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout.endswith("both\n")
+
+
+def test_what_is_loaded_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = type(sys)("rich")
+    monkeypatch.setitem(sys.modules, "rich", loaded)
+    with kept_out():
+        assert sys.modules["rich"] is loaded
+        assert set(UNUSED) <= set(sys.modules)
+    assert sys.modules["rich"] is loaded
