@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from bot.core.event import encode
 from bot.core.feed import Feed
@@ -49,7 +48,6 @@ class Api:
 
     routes: Sequence[web.RouteDef]
     #: Authentication, which precedes every route of the site.
-    middlewares: Sequence[Middleware]
     auth: AuthMiddleware
     streams: Streams
     #: Messages for the operator at start-up.
@@ -105,7 +103,7 @@ async def open_api(
     table = operations(_handlers(store, streams, rates, visibility, Starts(store, settings.start_urls)))
     notices = await _notices(trust, keys)
     async with run_alongside(runs.run(), inbox.run()):
-        yield Api(_routes(table), (auth.middleware,), auth, streams, notices, _headers(settings))
+        yield Api(_routes(table), auth, streams, notices, _headers(settings))
 
 
 def _handlers(

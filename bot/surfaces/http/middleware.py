@@ -9,13 +9,11 @@ suggest one, only the local user's token is accepted (`LocalTrust`). Requests to
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from bot.core.addresses import is_loopback
 from bot.core.api_keys import Scope
@@ -34,8 +32,6 @@ from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.visibility import Visibility
 from bot.surfaces.throttle import WrongKeys
 from bot.surfaces.trust import LocalTrust, is_own_origin
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ALWAYS_OPEN_PATHS = frozenset({"/health"})
 """Paths that need no authentication."""
@@ -93,17 +89,14 @@ class AuthMiddleware:
         self._wrong_keys = wrong_keys
         self._origins = origins
 
-    @property
-    def middleware(self) -> Middleware:
-        @web.middleware
-        async def auth(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.path not in ALWAYS_OPEN_PATHS and not request.path.startswith(SIGNED_PREFIXES):
-                if self._is_preflight(request):
-                    return web.Response(status=204)
-                await self._admit(request)
-            return await handler(request)
-
-        return auth
+    async def admit(self, request: web.Request) -> web.StreamResponse | None:
+        """Authenticate the caller. Raises Problem. What has no handler is answered here."""
+        if request.path in ALWAYS_OPEN_PATHS or request.path.startswith(SIGNED_PREFIXES):
+            return None
+        if self._is_preflight(request):
+            return web.Response(status=204)
+        await self._admit(request)
+        return None
 
     async def add_cors(self, request: web.Request, response: web.StreamResponse) -> None:
         """Add CORS headers for the configured origins."""

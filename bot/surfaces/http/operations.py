@@ -99,12 +99,15 @@ class Operation(Generic[B, Q]):
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Authorise, validate and handle a request. Raises Problem and errors of the core."""
+        # Nothing is kept here: the handler of a stream may run for days.
+        return await self.handler(await self._read(request))
+
+    async def _read(self, request: web.Request) -> RequestContext[B, Q]:
         caller = NOBODY if self.public else request[CALLER]
         if not self.public:
             caller.require(self.scope)
         query = self._read_query(request)
-        body = await self._read_body(request)
-        return await self.handler(RequestContext(request, caller, body, query))
+        return RequestContext(request, caller, await self._read_body(request), query)
 
     def _read_query(self, request: web.Request) -> Q:
         if self.query is None:

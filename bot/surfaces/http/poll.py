@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from aiohttp import web
 
@@ -25,17 +25,21 @@ class PollRoutes:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    async def of_run(self, context: RequestContext[None, PollQuery]) -> web.Response:
-        run_id, query = context.id("execution_id"), context.query
+    def of_run(self, context: RequestContext[None, PollQuery]) -> Awaitable[web.Response]:
+        """Keeps nothing of the request's context, since many clients may wait."""
+        caller, run_id, query = context.caller, context.id("execution_id"), context.query
         after = self._streams.runs.behind(run_id, query.last_event_id) if query.wait else None
-        if after is not None:
-            # All clients that poll a run return after each event: served from the feed, without the store.
-            return _page(await self._follow(context.caller, run_id, after, query.wait))
-        opening = await open_run(self._streams.store.runs, run_id, query.last_event_id)
+        if after is None:
+            return self._open(caller, run_id, query.last_event_id, query.wait)
+        # All clients that poll a run return after each event: served from the feed, without the store.
+        return self._follow(caller, run_id, after, query.wait)
+
+    async def _open(self, caller: Caller, run_id: str, cursor: str, wait: float) -> web.Response:
+        opening = await open_run(self._streams.store.runs, run_id, cursor)
         messages = await self._read(run_id, opening, PAGE_SIZE)
-        if not messages and not opening.finished and query.wait:
-            messages = await self._follow(context.caller, run_id, opening.after, query.wait)
-        return _page(messages)
+        if messages or opening.finished or not wait:
+            return _page(messages)
+        return await self._follow(caller, run_id, opening.after, wait)
 
     async def of_all(self, context: RequestContext[None, PollQuery]) -> web.Response:
         with self._streams.entered(context.caller), self._streams.follow_all(context.caller) as follower:
@@ -47,9 +51,9 @@ class PollRoutes:
         opening = await open_run(self._streams.store.runs, run_id, context.query.last_event_id)
         return _page(await self._read(run_id, opening, context.query.limit))
 
-    async def _follow(self, caller: Caller, run_id: str, after: int, wait: float) -> Sequence[Message]:
+    async def _follow(self, caller: Caller, run_id: str, after: int, wait: float) -> web.Response:
         with self._streams.entered(caller), self._streams.runs.follow(run_id, after) as follower:
-            return await _collect(follower, wait)
+            return _page(await _collect(follower, wait))
 
     async def _read(self, run_id: str, opening: Opening, most: int) -> Sequence[Message]:
         events: Sequence[Event] = await self._streams.store.events.read(run_id, opening.after, most)

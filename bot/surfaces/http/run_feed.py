@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
 
 from bot.core import ids
 from bot.core.errors import NotFound, StoreUnavailable
@@ -97,7 +97,9 @@ class Channel:
 
 
 class RunFollower:
-    """The position of one client in a run."""
+    """The position of one client in a run, from entering to leaving the block."""
+
+    __slots__ = ("_after", "_channel", "_sink", "_store", "_waiting")
 
     def __init__(self, store: Events, channel: Channel, after: int) -> None:
         self._store = store
@@ -107,6 +109,14 @@ class RunFollower:
         #: While the client has all events: what wakes its task.
         self._waiting: asyncio.Future[None] | None = None
 
+    def __enter__(self) -> Self:
+        self._channel.followers.add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.followers.discard(self)
+        self._channel.left_at = time.monotonic()
+
     def send_directly(self, sink: Sink) -> None:
         self._sink = sink
 
@@ -115,7 +125,14 @@ class RunFollower:
         if found is None:
             found = await self._read()
         elif not found and seconds > 0:
-            await self._wait(seconds)
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_later(seconds, _release, self._waiting)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
             found = self._channel.after(self._after) or ()
         if found:
             self._after = found[-1].seq
@@ -131,17 +148,6 @@ class RunFollower:
             self._after = message.seq
         if self._after < self._channel.newest and not self._waiting.done():
             self._waiting.set_result(None)
-
-    async def _wait(self, seconds: float) -> None:
-        """Wait until the task has something to do, for at most `seconds`."""
-        loop = asyncio.get_running_loop()
-        self._waiting = loop.create_future()
-        timer = loop.call_later(seconds, _release, self._waiting)
-        try:
-            await self._waiting
-        finally:
-            timer.cancel()
-            self._waiting = None
 
     async def _read(self) -> Sequence[EventMessage]:
         run_id = self._channel.run_id
@@ -186,17 +192,9 @@ class RunFeed:
         self._channels: dict[str, Channel] = {}
         self._woken = _Woken(self._channels)
 
-    @contextmanager
-    def follow(self, run_id: str, after: int) -> Iterator[RunFollower]:
-        """Register a client that reads the run's events after number `after`."""
-        channel = self._open(run_id, after)
-        follower = RunFollower(self._store.events, channel, after)
-        channel.followers.add(follower)
-        try:
-            yield follower
-        finally:
-            channel.followers.discard(follower)
-            channel.left_at = time.monotonic()
+    def follow(self, run_id: str, after: int) -> RunFollower:
+        """A client that reads the run's events after number `after`. To be entered at once."""
+        return RunFollower(self._store.events, self._open(run_id, after), after)
 
     def behind(self, run_id: str, cursor: str) -> int | None:
         """The `seq` of the event `cursor` if all later events are, or will be, in a channel.

@@ -11,9 +11,11 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.typedefs import Middleware
 
 from bot.surfaces.http import problems
 from bot.surfaces.http.api import Api
+from bot.surfaces.http.middleware import AuthMiddleware
 from bot.surfaces.http.problems import Problem
 
 log = structlog.get_logger(__name__)
@@ -66,6 +68,8 @@ async def serving(
 class Connection(web.RequestHandler):
     """A client connection. Malformed requests are answered here, before the application."""
 
+    __slots__ = ()
+
     def __init__(self, runner: web.AppRunner, loop: asyncio.AbstractEventLoop, idle_for: float) -> None:
         if runner.server is None:
             raise RuntimeError("The site is not set up.")
@@ -76,6 +80,16 @@ class Connection(web.RequestHandler):
             access_log_class=Silent,
             auto_decompress=False,  # no client compresses, and so none can send a decompression bomb
         )
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the response, and free it: aiohttp keeps it for as long as a client waits for its next one."""
+        sent, reset = await super().finish_response(request, resp, start_time)
+        sent.headers.clear()
+        if isinstance(sent, web.Response):
+            sent.body = None
+        return sent, reset
 
     def handle_error(
         self,
@@ -110,9 +124,7 @@ class Silent(AbstractAccessLogger):
 
 def application(routes: Iterable[web.AbstractRouteDef], api: Api) -> web.Application:
     """The application with all routes, authentication, limits and response headers."""
-    site = web.Application(
-        client_max_size=MAX_BODY_BYTES, middlewares=[answer_errors, *api.middlewares, read_body]
-    )
+    site = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guarded(api.auth)])
     site[EXTRA_HEADERS] = api.headers
     site.on_response_prepare.extend([_set_headers, api.auth.add_cors])
     site.on_shutdown.append(api.close_streams)
@@ -128,8 +140,7 @@ async def _set_headers(request: web.Request, response: web.StreamResponse) -> No
     response.headers.setdefault("Referrer-Policy", REFERRER_POLICY)
 
 
-@web.middleware
-async def read_body(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def read_body(request: web.Request) -> None:
     """Read the body before the handler runs, so that slow or endless bodies don't occupy handlers."""
     if request.can_read_body and request.path not in STREAMED_BODIES:
         try:
@@ -139,20 +150,31 @@ async def read_body(request: web.Request, handler: Handler) -> web.StreamRespons
             raise web.HTTPRequestTimeout from None
         except web.RequestPayloadError:
             raise web.HTTPBadRequest from None
-    return await handler(request)
 
 
-@web.middleware
-async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+def guarded(auth: AuthMiddleware) -> Middleware:
+    """What precedes every handler, in one middleware: each one more is a frame in memory for each stream."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            if (answered := await auth.admit(request)) is not None:
+                return answered
+            await read_body(request)
+            return await handler(request)
+        except ConnectionError:
+            return web.Response(status=HTTPStatus.BAD_REQUEST)  # the client has disconnected
+        except Exception as error:  # noqa: BLE001 - it is logged, or raised again
+            return _answer_to(request, error)
+
+    return guard
+
+
+def _answer_to(request: web.Request, error: Exception) -> web.StreamResponse:
     """Turn every error into a problem with a stable code; internal details are not shown."""
-    try:
-        return await handler(request)
-    except ConnectionError:
-        return web.Response(status=HTTPStatus.BAD_REQUEST)  # the client has disconnected
-    except Exception as error:
-        if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
-            raise
-        if (problem := problems.of(error)) is None:
-            log.exception("A request failed", method=request.method, path=request.path)
-            problem = Problem("internal_error", "Something went wrong here. It has been logged.")
-        return problem.response()
+    if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
+        raise error
+    if (problem := problems.of(error)) is None:
+        log.error("A request failed", method=request.method, path=request.path, exc_info=error)
+        problem = Problem("internal_error", "Something went wrong here. It has been logged.")
+    return problem.response()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from operator import attrgetter
+from typing import NamedTuple
 
 from aiohttp import HttpVersion11, web
 
 from bot.core.errors import NotFound, StoreUnavailable
+from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import StreamQuery
 from bot.surfaces.http.operations import RequestContext
-from bot.surfaces.http.streams import Streams, cut_off, open_run, send_now
+from bot.surfaces.http.streams import Streams, cut_off, forget_head, open_run, send_now, takes_at_once
 from bot.surfaces.http.wire import HEARTBEAT, RETRY_DELAY_S, SSE_COMMENT, Follower, Message
 
 HEADERS = {
@@ -23,75 +26,93 @@ HEADERS = {
 }
 
 
+class Encoding(NamedTuple):
+    """How messages are written to a client."""
+
+    block: Callable[[Message], bytes]
+    #: Sends a message without waiting; False if the client hasn't taken what was sent before.
+    send_now: Callable[[web.Request, Message], bool]
+
+
+EVENTS = Encoding(attrgetter("sse"), lambda request, message: send_now(request, message.sse_chunk))
+PLAIN = Encoding(attrgetter("plain_sse"), lambda request, message: send_now(request, message.plain_sse_chunk))
+
+
 class SseRoutes:
     """The handlers of event streams."""
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    async def of_run(self, context: RequestContext[None, StreamQuery]) -> web.StreamResponse:
-        return await self._run(context, context.id("execution_id"), plain=False)
+    # These two and `_run` keep nothing of the request's context: a client's stream may be open for days.
 
-    async def plain(self, context: RequestContext[None, StreamQuery]) -> web.StreamResponse:
-        return await self._run(context, context.id("run_id"), plain=True)
+    def of_run(self, context: RequestContext[None, StreamQuery]) -> Awaitable[web.StreamResponse]:
+        run_id = context.id("execution_id")
+        return self._run(context.request, context.caller, run_id, _cursor(context), EVENTS)
+
+    def plain(self, context: RequestContext[None, StreamQuery]) -> Awaitable[web.StreamResponse]:
+        run_id = context.id("run_id")
+        return self._run(context.request, context.caller, run_id, _cursor(context), PLAIN)
 
     async def of_all(self, context: RequestContext[None, StreamQuery]) -> web.StreamResponse:
         with self._streams.follow_all(context.caller) as follower:
             await follower.open(_cursor(context))
-            return await self._send(context, follower, (), plain=False)
+            return await self._send(context.request, context.caller, follower, (), EVENTS)
 
     async def _run(
-        self, context: RequestContext[None, StreamQuery], run_id: str, *, plain: bool
+        self, request: web.Request, caller: Caller, run_id: str, cursor: str, encoding: Encoding
     ) -> web.StreamResponse:
-        opening = await open_run(self._streams.store.runs, run_id, _cursor(context))
+        opening = await open_run(self._streams.store.runs, run_id, cursor)
         if opening.finished:
             return web.Response(status=204)  # an EventSource doesn't reconnect after 204
         with self._streams.runs.follow(run_id, opening.after) as follower:
-            return await self._send(context, follower, opening.first, plain=plain)
+            return await self._send(request, caller, follower, opening.first, encoding)
 
     async def _send(
         self,
-        context: RequestContext[None, StreamQuery],
+        request: web.Request,
+        caller: Caller,
         follower: Follower,
         first: Sequence[Message],
-        *,
-        plain: bool,
+        encoding: Encoding,
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers=HEADERS)
-        with self._streams.entered(context.caller), suppress(ConnectionError, NotFound):
-            await response.prepare(context.request)
-            await self._write(context.request, response, [*first], plain=plain)
-            if context.request.version >= HttpVersion11:
-                follower.send_directly(partial(_send_now, context.request, plain=plain))
+        with self._streams.entered(caller), suppress(ConnectionError, NotFound):
+            await response.prepare(request)
+            forget_head(response)
+            await self._write(request, response, [*first], encoding)
+            if request.version >= HttpVersion11:
+                follower.send_directly(partial(encoding.send_now, request))
             timings = self._streams.timings
             heartbeat = time.monotonic() + timings.heartbeat
-            while await self._streams.still(context.caller):
+            while await self._streams.still(caller):
                 messages = await _next(follower, min(timings.quiet, heartbeat - time.monotonic()))
                 if time.monotonic() >= heartbeat:
                     heartbeat += timings.heartbeat
                     messages = [*messages, HEARTBEAT]
-                await self._write(context.request, response, messages, plain=plain)
+                await self._write(request, response, messages, encoding)
                 if any(message.last for message in messages):
                     break
         return response
 
     async def _write(
-        self, request: web.Request, response: web.StreamResponse, messages: Sequence[Message], *, plain: bool
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        messages: Sequence[Message],
+        encoding: Encoding,
     ) -> None:
         """Send messages, or a comment if there are none. A client that doesn't read is disconnected."""
-        block = b"".join(message.plain_sse if plain else message.sse for message in messages) or SSE_COMMENT
+        block = b"".join(map(encoding.block, messages)) or SSE_COMMENT
+        if takes_at_once(request, len(block)):
+            await response.write(block)
+            return
         try:
             async with asyncio.timeout(self._streams.timings.send_within):
                 await response.write(block)
         except TimeoutError:
             cut_off(request)
             raise ConnectionResetError("The client takes nothing any more.") from None
-
-
-def _send_now(request: web.Request, message: Message, *, plain: bool) -> bool:
-    """Send a message without waiting; False if the client hasn't taken what was sent before."""
-    chunk = message.plain_sse_chunk if plain else message.sse_chunk
-    return send_now(request, chunk)
 
 
 def _cursor(context: RequestContext[None, StreamQuery]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,6 +19,9 @@ from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.run_feed import RunFeed
 from bot.surfaces.http.visibility import Visibility
 from bot.surfaces.http.wire import RESET, Message
+
+SMALL_BYTES = 32 * 1024
+"""What a client's empty buffer takes at once: half of what asyncio lets it hold."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,17 @@ def send_now(request: web.Request, data: bytes) -> bool:
     return True
 
 
+def takes_at_once(request: web.Request, size: int) -> bool:
+    """Whether sending so many bytes will not have to wait for the client."""
+    transport = request.transport
+    return transport is not None and not transport.get_write_buffer_size() and size < SMALL_BYTES
+
+
+def forget_head(response: web.StreamResponse) -> None:
+    """Free the headers, which have been sent: a stream may be open for days."""
+    response.headers.clear()
+
+
 @dataclass(frozen=True)
 class Streams:
     """The streams of this process."""
@@ -75,36 +89,63 @@ class Streams:
         """Register a client of the stream of all runs that this caller may view."""
         return self.inbox.follow(self.visibility.of(caller))
 
-    @contextmanager
-    def entered(self, caller: Caller) -> Iterator[None]:
+    def entered(self, caller: Caller) -> AbstractContextManager[None]:
         """Register the current task as a stream of this caller during the block.
 
         Raises Problem (too_many_streams). The local user has no limit.
         """
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("A stream is served by a task.")
-        holder = caller.key.name if caller.key else caller.actor.principal
+        return _Entry(self, caller)
+
+    def enter(self, caller: Caller) -> None:
+        """Raises Problem (too_many_streams)."""
+        holder = _holder(caller)
         if not caller.local and self._by_holder[holder] >= self.most_per_key:
             raise Problem(
                 "too_many_streams",
                 f"At most {self.most_per_key} streams and waiting polls may be open with one key.",
                 headers={"Retry-After": "5"},
             )
-        self._open.add(task)
+        self._open.add(_current_task())
         self._by_holder[holder] += 1
-        try:
-            yield
-        finally:
-            self._open.discard(task)
-            self._by_holder[holder] -= 1
-            if not self._by_holder[holder]:
-                del self._by_holder[holder]
+
+    def leave(self, caller: Caller) -> None:
+        holder = _holder(caller)
+        self._open.discard(_current_task())
+        self._by_holder[holder] -= 1
+        if not self._by_holder[holder]:
+            del self._by_holder[holder]
 
     def close(self) -> None:
         """Close all streams at shutdown; clients resume with their cursors."""
         for task in tuple(self._open):
             task.cancel()
+
+
+class _Entry:
+    """A class, since there is one for each client: a generator takes several times as much memory."""
+
+    __slots__ = ("_caller", "_streams")
+
+    def __init__(self, streams: Streams, caller: Caller) -> None:
+        self._streams = streams
+        self._caller = caller
+
+    def __enter__(self) -> None:
+        self._streams.enter(self._caller)
+
+    def __exit__(self, *_: object) -> None:
+        self._streams.leave(self._caller)
+
+
+def _holder(caller: Caller) -> str:
+    return caller.key.name if caller.key else caller.actor.principal
+
+
+def _current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("A stream is served by a task.")
+    return task
 
 
 class Opening(NamedTuple):

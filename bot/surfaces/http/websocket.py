@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from bot.surfaces.http.auth import Caller, KeyRateLimiter
 from bot.surfaces.http.bodies import AnswerMessage, StreamQuery
 from bot.surfaces.http.operations import RequestContext, read_json
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.streams import Streams, cut_off, open_run, send_now
+from bot.surfaces.http.streams import Streams, cut_off, forget_head, open_run, send_now, takes_at_once
 from bot.surfaces.http.wire import RETRY_DELAY_S, Follower, Message
 
 CLOSE_TIMEOUT_S = 0.5
@@ -43,24 +43,29 @@ class WebSocketRoutes:
         self._answers = answers
         self._rates = rates
 
-    async def of_run(self, context: RequestContext[None, StreamQuery]) -> web.StreamResponse:
-        run_id = context.id("execution_id")
-        opening = await open_run(self._streams.store.runs, run_id, _cursor(context))
-        socket = Socket(self._answers, self._rates, context.caller, run_id)
+    def of_run(self, context: RequestContext[None, StreamQuery]) -> Awaitable[web.StreamResponse]:
+        """Keeps nothing of the request's context: a client's stream may be open for days."""
+        return self._run(context.request, context.caller, context.id("execution_id"), _cursor(context))
+
+    async def _run(
+        self, request: web.Request, caller: Caller, run_id: str, cursor: str
+    ) -> web.StreamResponse:
+        opening = await open_run(self._streams.store.runs, run_id, cursor)
+        socket = Socket(self._answers, self._rates, caller, run_id)
         if opening.finished:  # the run is over and the client has all events: open and close
-            return await self._serve(context, socket, None, opening.first)
+            return await self._serve(request, socket, None, opening.first)
         with self._streams.runs.follow(run_id, opening.after) as follower:
-            return await self._serve(context, socket, follower, opening.first)
+            return await self._serve(request, socket, follower, opening.first)
 
     async def of_all(self, context: RequestContext[None, StreamQuery]) -> web.StreamResponse:
         with self._streams.follow_all(context.caller) as follower:
             await follower.open(_cursor(context))
             socket = Socket(self._answers, self._rates, context.caller, None)
-            return await self._serve(context, socket, follower, ())
+            return await self._serve(context.request, socket, follower, ())
 
     async def _serve(
         self,
-        context: RequestContext[None, StreamQuery],
+        request: web.Request,
         socket: Socket,
         follower: Follower | None,
         first: Sequence[Message],
@@ -71,47 +76,49 @@ class WebSocketRoutes:
             compress=False,
             timeout=CLOSE_TIMEOUT_S,
         )
-        with self._streams.entered(context.caller):
-            await response.prepare(context.request)
+        with self._streams.entered(socket.caller):
+            await response.prepare(request)
+            forget_head(response)
             try:
                 async with asyncio.TaskGroup() as group:
-                    sending = group.create_task(self._send(response, context, follower, first))
-                    await self._receive(response, context.caller, socket)
+                    sending = group.create_task(self._send(response, request, socket.caller, follower, first))
+                    await self._receive(response, request, socket)
                     sending.cancel()
             finally:
-                await _close(response, context.request, WSCloseCode.GOING_AWAY)
+                await _close(response, request, WSCloseCode.GOING_AWAY)
         return response
 
-    async def _receive(self, response: web.WebSocketResponse, caller: Caller, socket: Socket) -> None:
+    async def _receive(self, response: web.WebSocketResponse, request: web.Request, socket: Socket) -> None:
         """Answer the client's messages until it disconnects."""
         with suppress(ConnectionError):
             async for message in response:
-                if message.type is WSMsgType.ERROR or not await self._streams.still(caller):
+                if message.type is WSMsgType.ERROR or not await self._streams.still(socket.caller):
                     break
-                await self._put(response, encode(await socket.answer(message)))
+                await self._put(response, request, encode(await socket.answer(message)))
 
     async def _send(
         self,
         response: web.WebSocketResponse,
-        context: RequestContext[None, StreamQuery],
+        request: web.Request,
+        caller: Caller,
         follower: Follower | None,
         first: Sequence[Message],
     ) -> None:
         """Send messages until the last event, or until the caller loses access; then close."""
         messages, ended = first, follower is None
         if follower is not None:
-            follower.send_directly(partial(_send_now, response, context.request))
+            follower.send_directly(partial(_send_now, response, request))
         try:
-            while await self._streams.still(context.caller):
+            while await self._streams.still(caller):
                 for message in messages:
-                    await self._put(response, message.data)
+                    await self._put(response, request, message.data)
                     ended = ended or message.last
                 if follower is None or ended:
                     break
                 messages = await self._next(follower)
-            await _close(response, context.request, WSCloseCode.OK if ended else WSCloseCode.POLICY_VIOLATION)
+            await _close(response, request, WSCloseCode.OK if ended else WSCloseCode.POLICY_VIOLATION)
         except (ConnectionError, NotFound):
-            cut_off(context.request)  # also ends `_receive`
+            cut_off(request)  # also ends `_receive`
 
     async def _next(self, follower: Follower) -> Sequence[Message]:
         try:
@@ -120,8 +127,11 @@ class WebSocketRoutes:
             await asyncio.sleep(RETRY_DELAY_S)
             return ()
 
-    async def _put(self, response: web.WebSocketResponse, data: bytes) -> None:
+    async def _put(self, response: web.WebSocketResponse, request: web.Request, data: bytes) -> None:
         """Send a text message. A client that doesn't read is disconnected."""
+        if takes_at_once(request, len(data)):
+            await response.send_frame(data, WSMsgType.TEXT)
+            return
         try:
             async with asyncio.timeout(self._streams.timings.send_within):
                 await response.send_frame(data, WSMsgType.TEXT)
@@ -132,10 +142,12 @@ class WebSocketRoutes:
 class Socket:
     """Handles the messages of one client."""
 
+    __slots__ = ("_answers", "_rates", "_run_id", "caller")
+
     def __init__(self, answers: Answers, rates: KeyRateLimiter, caller: Caller, run_id: str | None) -> None:
         self._answers = answers
         self._rates = rates
-        self._caller = caller
+        self.caller = caller
         self._run_id = run_id
 
     async def answer(self, message: WSMessage) -> dict[str, Any]:
@@ -156,18 +168,18 @@ class Socket:
             asked = AnswerMessage.model_validate(said)
         except ValidationError as error:
             raise problems.invalid(error) from error
-        self._caller.require(Scope.ANSWER)
-        if self._caller.key is not None:
-            self._rates.take(self._caller.key.name)
+        self.caller.require(Scope.ANSWER)
+        if self.caller.key is not None:
+            self._rates.take(self.caller.key.name)
         question = await self._find(asked.question_id.lower())
-        actor = self._caller.acting(asked.on_behalf_of)
+        actor = self.caller.acting(asked.on_behalf_of)
         answer = await self._answers.give(question, actor, asked, asked.idempotency_key)
         return answer.model_dump(mode="json")
 
     async def _find(self, question_id: str) -> Question:
         if self._run_id is None:
-            return await self._answers.find(self._caller, question_id)
-        return await self._answers.find_in(self._caller, self._run_id, question_id)
+            return await self._answers.find(self.caller, question_id)
+        return await self._answers.find_in(self.caller, self._run_id, question_id)
 
 
 def _send_now(response: web.WebSocketResponse, request: web.Request, message: Message) -> bool:
