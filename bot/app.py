@@ -30,7 +30,7 @@ from bot.settings import Settings
 from bot.store.clock import keep_time
 from bot.store.open import open_configured
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.connection import Status
+from bot.surfaces.chat.connection import ConnectionStatus
 from bot.surfaces.console.surface import Console, console_url
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.probes import Probes
@@ -53,7 +53,7 @@ class ChatSurface(Protocol):
     #: How people of the platform stand who have signed in to the console.
     vouch: Vouch
 
-    def status(self) -> Status:
+    def status(self) -> ConnectionStatus:
         """Whether the platform is connected."""
 
 

@@ -69,7 +69,7 @@ class _Serving:
             app.url,
             self._version,
             console=f"{app.url}/" if keys else local_url(app.url, trust),
-            trusted=trusted_line(self._settings, plain=trust.plain, token=bool(trust.token), keys=keys),
+            trusted=trusted_line(self._settings, plain=trust.local_only, token=bool(trust.token), keys=keys),
             notices=app.notices,
         )
 

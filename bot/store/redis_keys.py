@@ -163,7 +163,7 @@ def shown(run_id: str, surface: str) -> str:
     return f"{run(run_id)}:shown:{surface}"
 
 
-def troubles(shard: int, kind: str, surface: str) -> str:
+def webhook_failures(shard: int, kind: str, surface: str) -> str:
     """The runs that can't be delivered to a follower (`failing`), and the events given up (`failed`)."""
     return f"{base(shard)}:{kind}:{surface}"
 

@@ -110,6 +110,6 @@ class RedisWebhooks:
         """The members of a list of all shards with their times, oldest first."""
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):
-                batch.zrange(redis_keys.troubles(shard, kind, surface), 0, -1, withscores=True)
+                batch.zrange(redis_keys.webhook_failures(shard, kind, surface), 0, -1, withscores=True)
         merged = [(int(at), name) for found in batch.results for name, at in found]
         return [(name, at) for at, name in sorted(merged)]

@@ -20,16 +20,16 @@ class LocalTrust:
     token: str = field(default="", repr=False)
 
     @property
-    def plain(self) -> bool:
+    def local_only(self) -> bool:
         """Whether clients at this machine need nothing."""
         return not self.exposed_by
 
     @property
-    def nobody(self) -> bool:
+    def trusts_nobody(self) -> bool:
         """Whether nobody at all can be known without keys."""
-        return not self.plain and not self.token
+        return not self.local_only and not self.token
 
-    def knows(self, secret: str) -> bool:
+    def is_local_user(self, secret: str) -> bool:
         """Whether this is the local user's token."""
         return bool(self.token) and hmac.compare_digest(digest(secret), digest(self.token))
 

@@ -22,12 +22,12 @@ OPEN_REPLY: Final = "open.reply"
 #: Opens the form with the question in full.
 OPEN_FULL: Final = "open.full"
 #: Go to the former and to the next step of a form, with what was filled in so far.
-BACK: Final = "step.back"
-MORE: Final = "step.more"
-STEPS: Final = frozenset({BACK, MORE})
+PREVIOUS_STEP: Final = "step.back"
+NEXT_STEP: Final = "step.more"
+STEPS: Final = frozenset({PREVIOUS_STEP, NEXT_STEP})
 """Presses that show another step."""
 #: Somebody changed a field of an open form.
-CHANGED: Final = "changed"
+FIELD_CHANGED: Final = "changed"
 #: Opens the form for the inputs that a crew still needs.
 OPEN_START: Final = "open.start"
 #: Opens the form in which what is to be approved is edited.
@@ -44,16 +44,16 @@ TICK: Final = "tick"
 APPROVE_TICKED: Final = "ticked.approve"
 REJECT_TICKED: Final = "ticked.reject"
 #: Presses that need what is filled in and ticked beside them.
-GATHERING: Final = STEPS | {APPROVE_TICKED, REJECT_TICKED}
+WITH_INPUTS: Final = STEPS | {APPROVE_TICKED, REJECT_TICKED}
 #: Links the person with whom a code is of; the identity to unlink, chosen from one's own.
 LINK_CONFIRM: Final = "identity.link"
 UNLINK: Final = "identity.unlink"
 RUN_CANCEL: Final = "run.cancel"
 #: The private question which one is meant: `which.<question id>`.
-WHICH: Final = "which"
+CHOOSE_QUESTION: Final = "which"
 #: One's own runs to choose from.
-PICK_STATUS: Final = "pick.status"
-PICK_CANCEL: Final = "pick.cancel"
+SHOW_RUN: Final = "pick.status"
+CHOOSE_RUN_TO_CANCEL: Final = "pick.cancel"
 #: A button that is a link: the platform opens it, and may report the press all the same.
 LINK: Final = "link"
 
@@ -65,12 +65,12 @@ FULL: Final = "full"
 EDIT: Final = "edit"
 REJECT: Final = "reject"
 #: The forms whose drafts are kept when they are closed, besides those of typed fields.
-DRAFTED: Final = frozenset({REPLY, EDIT, REJECT})
+FORMS_WITH_DRAFTS: Final = frozenset({REPLY, EDIT, REJECT})
 
 #: The field of the reply form.
 REPLY_FIELD: Final = "words"
 #: What the fields begin with in which something is edited.
-EDITED: Final = "edit."
+EDITED_FIELD_PREFIX: Final = "edit."
 
 _SHA256: Final = "sha256:"
 _SHORT: Final = re.compile("[0-9A-Za-z_-]{43}")
@@ -79,7 +79,7 @@ _SHORT: Final = re.compile("[0-9A-Za-z_-]{43}")
 ANSWERS: Final = re.compile(r"answer\.(approve|reject|select|choose\..+)")
 
 #: Every `action_id` with which a message of ours shows what it is about: a question, or a run.
-ABOUT_ONE: Final = re.compile(rf"{ANSWERS.pattern}|open\.(reply|full|edit|reject)|run\.cancel")
+WITH_TARGET: Final = re.compile(rf"{ANSWERS.pattern}|open\.(reply|full|edit|reject)|run\.cancel")
 
 
 def choose(option_id: str) -> str:
@@ -89,7 +89,7 @@ def choose(option_id: str) -> str:
 
 def which(question_id: str) -> str:
     """The action of the button that says: that question."""
-    return f"{WHICH}.{question_id}"
+    return f"{CHOOSE_QUESTION}.{question_id}"
 
 
 def link(name: str) -> str:

@@ -16,14 +16,14 @@ RETRY_DELAY_S = 2.0
 
 
 @dataclass(frozen=True)
-class Status:
+class ConnectionStatus:
     """Whether the platform's side is in order, and if not, why."""
 
     up: bool
     problem: str = ""
 
 
-async def resume(runs: Runs, tenant: str) -> None:
+async def resume_workspace(runs: Runs, tenant: str) -> None:
     """The platform takes the app's credentials: a paused workspace goes on, once the store is there."""
     while True:
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.platform import Priority
-from bot.surfaces.chat.work_limit import resting
+from bot.surfaces.chat.work_limit import slot_released
 
 MAX_BUCKETS = 1000
 
@@ -138,7 +138,7 @@ class RateLimiter:
         ticket = bucket.join(priority, channel)
         try:
             if (seconds := bucket.wait(ticket, self._clock())) > 0:
-                async with resting():
+                async with slot_released():
                     await self._admitted(bucket, ticket, seconds)
         finally:
             bucket.leave(ticket)

@@ -29,13 +29,13 @@ _slot: ContextVar[_Slot | None] = ContextVar("slot", default=None)
 
 
 class WorkLimit:
-    """At most `most` tasks are within `working` and not within `resting`."""
+    """At most `most` tasks are within `slot` and not within `slot_released`."""
 
     def __init__(self, most: int) -> None:
         self._free = asyncio.Semaphore(most)
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[None]:
         """Wait for a slot, and hold it during the block."""
         slot = _Slot(self._free)
         await slot.take()
@@ -48,7 +48,7 @@ class WorkLimit:
 
 
 @asynccontextmanager
-async def resting() -> AsyncIterator[None]:
+async def slot_released() -> AsyncIterator[None]:
     """The block only waits, so another task has this one's slot. Without one, nothing happens."""
     slot = _slot.get()
     if slot is None:

@@ -82,7 +82,7 @@ class SignIn:
         token = await read_field(request, "token")
         if token is None:
             return pages.sign_in(FOREIGN, 400)
-        if not self._trust.knows(token):
+        if not self._trust.is_local_user(token):
             return self._wrong(request, token, WRONG_LINK)
         return self._enter(
             request, await sessions.open_session(self._store.key_values, LOCAL, tuple(Scope), local=True)

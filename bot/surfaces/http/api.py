@@ -148,7 +148,7 @@ def _headers(settings: Settings) -> Mapping[str, str]:
 
 async def _notices(trust: LocalTrust, keys: KeyCache) -> tuple[str, ...]:
     if not await keys.locked():
-        return (trust.keys_required,) if trust.nobody else ()
+        return (trust.keys_required,) if trust.trusts_nobody else ()
     if not keys.usable:
         return (
             "The API is locked: keys were in use here, and none is left. Make one: `crewdeck keys add NAME`.",

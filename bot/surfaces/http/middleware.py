@@ -129,7 +129,7 @@ class AuthMiddleware:
                 caller.require(Scope.READ)
 
     async def _admit_without_keys(self, request: web.Request) -> None:
-        if self._trust.plain:
+        if self._trust.local_only:
             self._check_local(request)
             request[CALLER] = await self._visitor(request) or LOCAL
             return
@@ -149,7 +149,7 @@ class AuthMiddleware:
     def _local_user(self, request: web.Request) -> Caller | None:
         """The local user, if the request carries their token."""
         secret = secret_of(request)
-        if self._trust.knows(secret):
+        if self._trust.is_local_user(secret):
             return LOCAL
         if secret:
             self._count_wrong(request)

@@ -11,7 +11,7 @@ from bot.core.ports import Store
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.connection import resume
+from bot.surfaces.chat.connection import resume_workspace
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.platform import Recipients
 from bot.surfaces.chat.presence import Presence
@@ -57,4 +57,4 @@ async def open_slack_delivery(
 async def _begin(installed: Installed, store: Store) -> None:
     """What was paused since Slack refused the token goes on once it takes it."""
     await installed.learn()
-    await resume(store.runs, installed.team)
+    await resume_workspace(store.runs, installed.team)

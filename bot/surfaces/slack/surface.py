@@ -19,7 +19,7 @@ from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.connection import Status, resume
+from bot.surfaces.chat.connection import ConnectionStatus, resume_workspace
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
@@ -59,13 +59,13 @@ class SlackSurface:
         self._installed = installed
         self._socket = socket
 
-    def status(self) -> Status:
+    def status(self) -> ConnectionStatus:
         """Up: the token works, and what people do reaches us."""
         if not self._installed.known:
-            return Status(up=False, problem=self._installed.problem)
+            return ConnectionStatus(up=False, problem=self._installed.problem)
         if self._socket is not None and not self._socket.up:
-            return Status(up=False, problem="Socket Mode is not connected")
-        return Status(up=True)
+            return ConnectionStatus(up=False, problem="Socket Mode is not connected")
+        return ConnectionStatus(up=True)
 
 
 @asynccontextmanager
@@ -166,5 +166,5 @@ def _socket_mode(
 async def _begin(inbound: SlackInbound, store: Store) -> None:
     """What waits until Slack has accepted the token."""
     await inbound.installed.learn()
-    await resume(store.runs, inbound.installed.team)
+    await resume_workspace(store.runs, inbound.installed.team)
     await inbound.catch_up.run(inbound.installed.team)

@@ -8,7 +8,7 @@ import structlog
 
 from bot.core.ports import Store
 from bot.settings import Settings
-from bot.surfaces.chat.connection import resume
+from bot.surfaces.chat.connection import resume_workspace
 from bot.surfaces.chat.failures import Later, ShutOut
 from bot.surfaces.teams.connector.platform import TeamsApp
 from bot.surfaces.teams.connector.tokens import Tokens
@@ -46,7 +46,7 @@ class Credentials:
 async def connect(credentials: Credentials, store: Store, tenant: str) -> None:
     """What was paused since Microsoft refused the credentials goes on once it takes them."""
     await credentials.learn()
-    await resume(store.runs, tenant)
+    await resume_workspace(store.runs, tenant)
 
 
 def teams_app(settings: Settings, console: str) -> TeamsApp:

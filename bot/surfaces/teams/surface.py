@@ -19,7 +19,7 @@ from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.connection import Status
+from bot.surfaces.chat.connection import ConnectionStatus
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
@@ -53,9 +53,9 @@ class TeamsSurface:
         self.vouch = vouch
         self._credentials = credentials
 
-    def status(self) -> Status:
+    def status(self) -> ConnectionStatus:
         """Up: Microsoft takes the app's credentials."""
-        return Status(up=not self._credentials.problem, problem=self._credentials.problem)
+        return ConnectionStatus(up=not self._credentials.problem, problem=self._credentials.problem)
 
 
 @asynccontextmanager

@@ -80,7 +80,7 @@ async def test_back_keeps_what_was_just_typed_even_where_it_is_wrong(chat: Slack
     bob, _ = await opened(chat, BOB, question)
     second = await submitted(chat, bob, {AMOUNT: "12.5", NOTE: "early"})
     assert "Step 2 of 2" in second.words
-    await bob.press(bob.typed(second, {LAST: "typed just now"}), actions.BACK)
+    await bob.press(bob.typed(second, {LAST: "typed just now"}), actions.PREVIOUS_STEP)
     await chat.inbound.background.drain(WITHIN)
     first = chat.slack.view(bob.id)
     assert "Step 1 of 2" in first.words
@@ -105,11 +105,11 @@ async def test_more_shows_the_next_step_of_a_start_with_what_was_typed(chat: Sla
     await chat.command(ADA, f"start {crew.name}")
     ada = chat.people[ADA]
     first = chat.slack.view(ada.id)
-    await ada.press(ada.typed(first, {input_field("topic"): "mills"}), actions.MORE)
+    await ada.press(ada.typed(first, {input_field("topic"): "mills"}), actions.NEXT_STEP)
     await chat.inbound.background.drain(WITHIN)
     second = chat.slack.view(ada.id)
     assert "Step 2 of 2" in second.words
-    await ada.press(second, actions.BACK)
+    await ada.press(second, actions.PREVIOUS_STEP)
     await chat.inbound.background.drain(WITHIN)
     assert values_in(chat.slack.view(ada.id))[input_field("topic")] == "mills"
 
@@ -197,7 +197,7 @@ async def test_who_is_late_sees_who_was_first_and_all_that_they_typed(chat: Slac
     assert outcome.values == {"amount": 1, "pieces": 1, "note_5": "hers"}
 
 
-@pytest.mark.parametrize("action", [actions.BACK, "next"])
+@pytest.mark.parametrize("action", [actions.PREVIOUS_STEP, "next"])
 async def test_who_turns_a_page_too_late_sees_it_as_well(chat: SlackChat, action: str) -> None:
     question = await asked(chat)
     bob, first = await opened(chat, BOB, question)

@@ -259,7 +259,7 @@ class OutboxWorker:
     async def _deliver(self, run_id: str) -> None:
         """Show one run, or see that it is retried. What goes wrong with it doesn't stop the others."""
         try:
-            async with self._limit.working():
+            async with self._limit.slot():
                 await self._attempt(run_id)
         except StoreUnavailable:
             await asyncio.sleep(POLL_S)

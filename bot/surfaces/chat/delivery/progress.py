@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from bot.surfaces.chat.work_limit import resting
+from bot.surfaces.chat.work_limit import slot_released
 
 REMEMBER_DRAWN_S = 3600.0
 
@@ -52,7 +52,7 @@ class ProgressUpdater:
         """Return when it may be drawn again."""
         seconds = self._drawn.get(run_id, -self._interval_s) + self._interval_s - self._clock()
         if seconds > 0:
-            async with resting():
+            async with slot_released():
                 await asyncio.sleep(seconds)
 
     async def run(self) -> None:

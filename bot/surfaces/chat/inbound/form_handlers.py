@@ -110,7 +110,7 @@ class FormHandlers:
         """A form was closed without being sent: what was typed is kept for its writer."""
         if sent.callback in CALLBACKS:
             return await self._fields.close(sent)
-        if sent.callback in actions.DRAFTED:
+        if sent.callback in actions.FORMS_WITH_DRAFTS:
             actor = await self._people.actor(sent.reply_to.user, sent.installation)
             await self._drafts.save(_draft(sent.callback, sent.metadata), actor, sent.values)
         return SILENT

@@ -48,7 +48,7 @@ class PressHandlers:
         """Do what the button says."""
         if press.is_link or press.action == actions.TICK:
             return SILENT
-        if press.action == actions.CHANGED:
+        if press.action == actions.FIELD_CHANGED:
             return await self.forms.change(press.form) if press.form else SILENT
         try:
             target = Target.decode(press.value)
@@ -60,7 +60,7 @@ class PressHandlers:
     def _handler(self, action: str) -> Handler:
         if actions.ANSWERS.fullmatch(action):
             return self._decide
-        if action.startswith(f"{actions.WHICH}."):
+        if action.startswith(f"{actions.CHOOSE_QUESTION}."):
             return self._which
         if action.startswith(f"{actions.OPEN_FULL}."):
             return self._open_full
@@ -74,13 +74,13 @@ class PressHandlers:
             actions.WITHDRAW: self._withdraw,
             actions.APPROVE_TICKED: self._ticked,
             actions.REJECT_TICKED: self._ticked,
-            actions.BACK: self._turn,
-            actions.MORE: self._turn,
+            actions.PREVIOUS_STEP: self._turn,
+            actions.NEXT_STEP: self._turn,
             actions.RUN_CANCEL: self._cancel,
             actions.LINK_CONFIRM: self._link,
             actions.UNLINK: self._unlink,
-            actions.PICK_STATUS: self._pick_status,
-            actions.PICK_CANCEL: self._pick_cancel,
+            actions.SHOW_RUN: self._pick_status,
+            actions.CHOOSE_RUN_TO_CANCEL: self._pick_cancel,
         }
         return handlers.get(action, _unknown)
 
@@ -175,7 +175,7 @@ class PressHandlers:
 
     async def _turn(self, press: Press, _target: Target, _actor: Actor) -> Reply:
         """Show another step of the form that was pressed in."""
-        steps = 1 if press.action == actions.MORE else -1
+        steps = 1 if press.action == actions.NEXT_STEP else -1
         return await self.forms.turn(press.form, steps) if press.form else SILENT
 
     async def _cancel(self, press: Press, target: Target, actor: Actor) -> Reply:

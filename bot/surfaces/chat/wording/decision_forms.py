@@ -39,8 +39,8 @@ LONG_LINE_UNITS = 80
 """A text of more units, or of several lines, gets a field of several lines."""
 WHOLE_FORM = ""
 """The field at which something is said that concerns all of a form."""
-TEXT_FIELD = f"{actions.EDITED}text"
-_ARGUMENT = f"{actions.EDITED}argument."
+TEXT_FIELD = f"{actions.EDITED_FIELD_PREFIX}text"
+_ARGUMENT = f"{actions.EDITED_FIELD_PREFIX}argument."
 _BOOLEANS = {"yes": True, "no": False}
 EMPTY: Mapping[str, JsonValue] = {}
 

@@ -72,7 +72,7 @@ def _blocks(field: Field, values: Values, limits: Limits, locale: Locale) -> lis
     given = values.get(field.name)
     widget = messages.Input(
         name=actions.input_field(field.name),
-        action=actions.CHANGED,
+        action=actions.FIELD_CHANGED,
         label=field.title,
         type=_widget(field, locale),
         hint=field.description,
@@ -98,7 +98,7 @@ def _file(field: Field, values: Values, limits: Limits) -> Block:
     hint = "A file is uploaded. Choose another one to replace it. " if has_file else ""
     return messages.Input(
         name=actions.input_field(field.name),
-        action=actions.CHANGED,
+        action=actions.FIELD_CHANGED,
         label=field.title,
         type=messages.FieldType.FILE,
         hint=f"{hint}{field.description}",

@@ -127,13 +127,15 @@ def _step(whole: Form, target: Target, filling: Filling, limits: Limits) -> Form
 def _other_steps(filling: Filling, metadata: str) -> list[Block]:
     """The ways to the other steps; and what those hold that needn't be looked at."""
     blocks: list[Block] = []
-    buttons = [Button("Back", actions.BACK, metadata, "Back to the former step")] if filling.step else []
+    buttons = (
+        [Button("Back", actions.PREVIOUS_STEP, metadata, "Back to the former step")] if filling.step else []
+    )
     if filling.rest and filling.is_last:
         rest = [f"{each.title}: {widgets.in_words(each, filling.values) or '-'}" for each in filling.rest]
         blocks.append(
             SmallPrint((("In the next step, if you like:",),), (Untrusted("; ".join(rest), REST_UNITS),))
         )
-        buttons.append(Button("More...", actions.MORE, metadata, "Go to the next step"))
+        buttons.append(Button("More...", actions.NEXT_STEP, metadata, "Go to the next step"))
     return [*blocks, Actions(tuple(buttons))] if buttons else blocks
 
 

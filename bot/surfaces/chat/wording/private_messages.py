@@ -258,7 +258,7 @@ def runs_state(
     if not mine and not here:
         nothing: Line = ("You have no runs. ", Command("list"), " shows what can be started.")
         return _message([*lines, nothing], platform.limits, *_showing(waiting, platform.limits))
-    picker = _picker("More about...", actions.PICK_STATUS, [*mine, *here], platform.limits)
+    picker = _picker("More about...", actions.SHOW_RUN, [*mine, *here], platform.limits)
     return _message(lines, platform.limits, *_showing(waiting, platform.limits), picker)
 
 
@@ -276,7 +276,7 @@ def cancellable(runs: Sequence[Run], limits: Limits) -> Message:
     """One's own active runs, to choose which one to cancel."""
     if not runs:
         return said("You have no run to cancel.")
-    picker = _picker("Cancel...", actions.PICK_CANCEL, runs, limits)
+    picker = _picker("Cancel...", actions.CHOOSE_RUN_TO_CANCEL, runs, limits)
     return _message([("Which run do you want to cancel?",)], limits, picker)
 
 

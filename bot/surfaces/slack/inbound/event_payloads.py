@@ -130,7 +130,7 @@ def _target_of(said: MessageEvent) -> Target | None:
         action_id, options = str(element.get("action_id", "")), element.get("options") or [{}]
         value = str(element.get("value") or options[0].get("value") or "")
         try:
-            if actions.ABOUT_ONE.fullmatch(action_id):
+            if actions.WITH_TARGET.fullmatch(action_id):
                 return Target.decode(value)
         except ValueError:
             log.info("a button of ours holds something else", action_id=action_id)

@@ -87,7 +87,7 @@ def _action(element: Element, *, in_form: bool) -> Json:
             return {"type": "Action.OpenUrl", "title": label(element.label), "url": element.url}
         case Button():
             action = _button(element, in_form=in_form)
-            made = action if element.action in actions.GATHERING else _without_inputs(action)
+            made = action if element.action in actions.WITH_INPUTS else _without_inputs(action)
             return _confirmed(element.label, element.confirm, made) if element.confirm else made
         case Select():
             title = label(element.placeholder.removesuffix("...").strip())

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.surfaces.chat.work_limit import WorkLimit, resting
+from bot.surfaces.chat.work_limit import WorkLimit, slot_released
 from tests.waiting import WITHIN
 
 
@@ -13,13 +13,13 @@ async def test_who_rests_leaves_the_slot_to_others_and_takes_one_again() -> None
 
     async def deliver() -> None:
         nonlocal working, most
-        async with limit.working():
+        async with limit.slot():
             for _ in range(3):
                 working += 1
                 most = max(most, working)
                 await asyncio.sleep(0)
                 working -= 1
-                async with resting():
+                async with slot_released():
                     await asyncio.sleep(0.001)
 
     async with asyncio.timeout(WITHIN):
@@ -31,7 +31,7 @@ async def test_all_may_rest_at_once() -> None:
     limit, all_rest = WorkLimit(1), asyncio.Barrier(10)
 
     async def deliver() -> None:
-        async with limit.working(), resting():
+        async with limit.slot(), slot_released():
             await all_rest.wait()
 
     async with asyncio.timeout(WITHIN):
@@ -43,11 +43,11 @@ async def test_cancelled_while_it_wants_its_slot_back_a_delivery_gives_none_away
     working: list[str] = []
 
     async def rest_once() -> None:
-        async with limit.working(), resting():
+        async with limit.slot(), slot_released():
             await rested.wait()
 
     async def block(name: str) -> None:
-        async with limit.working():
+        async with limit.slot():
             working.append(name)
             await blocked.wait()
 
@@ -72,5 +72,5 @@ async def test_cancelled_while_it_wants_its_slot_back_a_delivery_gives_none_away
 
 
 async def test_without_a_slot_resting_is_only_waiting() -> None:
-    async with resting():
+    async with slot_released():
         await asyncio.sleep(0)
