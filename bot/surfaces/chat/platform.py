@@ -8,9 +8,11 @@ from enum import IntEnum
 from typing import Protocol
 
 from bot.core.actor import Actor
+from bot.core.errors import CrewdeckError
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Limits, Message
 from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.wording import sentences
 
 
 class Priority(IntEnum):
@@ -92,6 +94,15 @@ class ChatPlatform(Protocol):
 
     async def yield_to_acks(self) -> None:
         """Return when nobody waits for an acknowledgement."""
+
+
+class Unrecognised(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
+    """The platform could not be asked who somebody is. Nothing was done."""
+
+    code = "unrecognised"
+
+    def __init__(self, platform: str) -> None:
+        super().__init__(sentences.unrecognised(platform))
 
 
 async def ignore(_principals: Iterable[str]) -> None:

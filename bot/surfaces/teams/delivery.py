@@ -14,8 +14,7 @@ from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.failures import Rejected, ShutOut
-from bot.surfaces.chat.inbound.ports import Unrecognised
-from bot.surfaces.chat.platform import Recipients
+from bot.surfaces.chat.platform import Recipients, Unrecognised
 from bot.surfaces.chat.presence import Presence
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform

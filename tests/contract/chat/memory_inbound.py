@@ -32,9 +32,9 @@ from bot.surfaces.chat.inbound.interactions import (
     Reply,
     ReplyTarget,
 )
-from bot.surfaces.chat.inbound.ports import Unrecognised
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Form, Message
+from bot.surfaces.chat.platform import Unrecognised
 from bot.surfaces.chat.presence import Presence
 from bot.tasks import BackgroundTasks
 from tests.contract.chat.memory_platform import CAPABILITIES

@@ -10,7 +10,7 @@ from bot.core.actor import Actor, Membership
 from bot.metrics import Metrics
 from bot.store.redis import open_store
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.inbound.ports import Unrecognised
+from bot.surfaces.chat.platform import Unrecognised
 from bot.surfaces.teams.connector.platform import TeamsApp, open_platform
 from bot.surfaces.teams.delivery import recognising
 from bot.surfaces.teams.inbound.people import TeamsActors

@@ -31,11 +31,11 @@ from bot.metrics import Metrics
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.question_poster import QuestionPoster
-from bot.surfaces.chat.delivery.rendering import rendered, run_card
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Rejected, ShutOut, Unrenderable
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.platform import ChatPlatform, SharedFile
+from bot.surfaces.chat.rendering import rendered, run_card
 from bot.surfaces.chat.wording import run_messages
 
 log = structlog.get_logger(__name__)

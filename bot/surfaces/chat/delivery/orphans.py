@@ -15,7 +15,6 @@ import structlog
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.ports import Store
 from bot.surfaces.chat.delivery.links import Links
-from bot.surfaces.chat.delivery.rendering import progress_message, run_card
 from bot.surfaces.chat.delivery.shown_questions import ShownQuestions
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Later, Rejected, Unrenderable
@@ -30,6 +29,7 @@ from bot.surfaces.chat.message_keys import (
 )
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.platform import ChatPlatform, Priority
+from bot.surfaces.chat.rendering import progress_message, run_card
 from bot.surfaces.chat.retries import with_retries
 from bot.surfaces.chat.wording import run_messages
 

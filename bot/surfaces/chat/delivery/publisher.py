@@ -28,7 +28,6 @@ from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.progress import ProgressUpdater
 from bot.surfaces.chat.delivery.relay import QuestionRelay
-from bot.surfaces.chat.delivery.rendering import progress_message, run_card
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, RunThread, Superseded
 from bot.surfaces.chat.delivery.thread_opener import NOT_POSTED, ThreadOpener
 from bot.surfaces.chat.failures import Later, Rejected
@@ -36,6 +35,7 @@ from bot.surfaces.chat.message_keys import DRAWN, PROGRESS, untold_in
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform, Priority, Recipients
+from bot.surfaces.chat.rendering import progress_message, run_card
 
 log = structlog.get_logger(__name__)
 

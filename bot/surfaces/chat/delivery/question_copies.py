@@ -12,7 +12,6 @@ from bot.core.question import Question
 from bot.core.text import visible
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.delivery.rendering import offload, open_message, settled_message, size_of
 from bot.surfaces.chat.delivery.shown_questions import ShownQuestions
 from bot.surfaces.chat.delivery.thread import RunMessages
 from bot.surfaces.chat.failures import PlatformFailure, Unrenderable
@@ -20,6 +19,7 @@ from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Limits, Message
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Priority
+from bot.surfaces.chat.rendering import offload, open_message, settled_message, size_of
 from bot.surfaces.chat.wording import question_messages, run_messages
 from bot.surfaces.chat.wording.question_messages import Fit
 

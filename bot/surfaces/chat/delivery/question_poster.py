@@ -14,12 +14,12 @@ from bot.surfaces.chat.cards import QuestionCard
 from bot.surfaces.chat.delivery.direct import DirectQuestions
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.question_copies import QuestionCopies
-from bot.surfaces.chat.delivery.rendering import settled_message
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Rejected, ShutOut
 from bot.surfaces.chat.message_keys import Posted, question_message, untold, untold_in
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import ChatPlatform
+from bot.surfaces.chat.rendering import settled_message
 from bot.surfaces.chat.wording import question_messages
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,6 @@ from bot.core.ports import Store
 from bot.core.question import Question, QuestionKind
 from bot.core.run import Run
 from bot.surfaces.chat.cards import QuestionCard, question_card
-from bot.surfaces.chat.delivery.rendering import open_message, rendered, settled_message, size_of
 from bot.surfaces.chat.message_keys import (
     Posted,
     asked_in_words,
@@ -17,6 +16,7 @@ from bot.surfaces.chat.message_keys import (
     questions_at,
 )
 from bot.surfaces.chat.messages import Limits, Message
+from bot.surfaces.chat.rendering import open_message, rendered, settled_message, size_of
 from bot.surfaces.chat.wording import batches, policies, question_messages
 
 BATCH_WINDOW_MS = 60_000

@@ -6,12 +6,12 @@ import structlog
 
 from bot.core.ports import Store
 from bot.core.run import Run, RunError
-from bot.surfaces.chat.delivery.rendering import progress_message, run_card
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Later, Rejected, ShutOut, Unrenderable
 from bot.surfaces.chat.message_keys import PROGRESS, Posted, orphaned_openers, unplaced_notice
 from bot.surfaces.chat.places import ChatPlace, Conversation
 from bot.surfaces.chat.platform import ChatPlatform, Priority
+from bot.surfaces.chat.rendering import progress_message, run_card
 from bot.surfaces.chat.wording import run_messages
 
 log = structlog.get_logger(__name__)

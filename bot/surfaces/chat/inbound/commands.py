@@ -19,7 +19,6 @@ from bot.core.people import names_of
 from bot.core.ports import KeyValueStore, Store
 from bot.core.run import Run
 from bot.surfaces.chat.cards import QuestionCard, question_card
-from bot.surfaces.chat.delivery.rendering import run_card
 from bot.surfaces.chat.inbound.crew_lists import CrewLists
 from bot.surfaces.chat.inbound.interactions import SILENT, Reply, ReplyTarget, said
 from bot.surfaces.chat.inbound.parser import (
@@ -44,6 +43,7 @@ from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import group
 from bot.surfaces.chat.platform import Capabilities
+from bot.surfaces.chat.rendering import run_card
 from bot.surfaces.chat.wording import identities, private_messages, sentences
 
 MAX_LISTED_RUNS = 10

@@ -6,23 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from bot.core.actor import Actor
-from bot.core.errors import CrewdeckError
 from bot.core.locales import Locale
 from bot.core.question import Question
 from bot.core.run import Run
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Form, Message
-from bot.surfaces.chat.wording import sentences
-
-
-class Unrecognised(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
-    """The platform could not be asked who somebody is. Nothing was done."""
-
-    code = "unrecognised"
-
-    def __init__(self, platform: str) -> None:
-        super().__init__(sentences.unrecognised(platform))
 
 
 class ActorResolver(Protocol):

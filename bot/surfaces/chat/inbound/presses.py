@@ -14,7 +14,6 @@ from bot.core.question import Action, Question, QuestionKind
 from bot.core.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.delivery.rendering import offload
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view
 from bot.surfaces.chat.inbound.decisions import Decisions
@@ -24,6 +23,7 @@ from bot.surfaces.chat.inbound.ports import ActorResolver, Orphans
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.inbound.starting import RunStarter, filling
 from bot.surfaces.chat.messages import Limits
+from bot.surfaces.chat.rendering import offload
 from bot.surfaces.chat.wording import private_messages, question_forms, sentences
 
 Handler = Callable[[Press, Target, Actor], Awaitable[Reply]]

@@ -18,7 +18,7 @@ from bot.core.locales import Locale
 from bot.core.ports import KeyValueStore
 from bot.core.value import Value
 from bot.surfaces.chat.failures import Later, Rejected
-from bot.surfaces.chat.inbound.ports import Unrecognised
+from bot.surfaces.chat.platform import Unrecognised
 from bot.tasks import BackgroundTasks
 
 log = structlog.get_logger(__name__)

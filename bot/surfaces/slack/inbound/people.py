@@ -18,8 +18,8 @@ from bot.core.errors import CrewdeckError
 from bot.core.locales import Locale
 from bot.core.ports import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
-from bot.surfaces.chat.inbound.ports import Unrecognised
 from bot.surfaces.chat.inbound.profiles import PROFILE_TIMEOUT_S, SHORT_TIMEOUT_S, Profile, Profiles
+from bot.surfaces.chat.platform import Unrecognised
 from bot.surfaces.chat.wording import sentences
 from bot.tasks import BackgroundTasks
 

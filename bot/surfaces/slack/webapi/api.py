@@ -21,13 +21,13 @@ from bot.core.text import valid, valid_json
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.delivery.rendering import offload
 from bot.surfaces.chat.failures import Later, PlatformFailure, Unrenderable
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Block, Form, Message
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Capabilities, Priority, SharedFile
 from bot.surfaces.chat.rate_limiter import RateLimiter
+from bot.surfaces.chat.rendering import offload
 from bot.surfaces.chat.shortening import size
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.renderer import (

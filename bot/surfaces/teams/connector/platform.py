@@ -16,7 +16,6 @@ from bot.core.files import Files
 from bot.core.ports import KeyValueStore
 from bot.metrics import Metrics
 from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.delivery.rendering import offload
 from bot.surfaces.chat.failures import Later, Rejected, Unrenderable
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import (
@@ -33,6 +32,7 @@ from bot.surfaces.chat.messages import (
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Capabilities, Priority, SharedFile
 from bot.surfaces.chat.rate_limiter import Rate, RateLimiter
+from bot.surfaces.chat.rendering import offload
 from bot.surfaces.chat.shortening import size
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, ConnectorClient, address

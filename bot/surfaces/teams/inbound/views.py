@@ -12,11 +12,11 @@ from bot.core.ports import Store
 from bot.core.run import Run
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.delivery.rendering import offload, size_of
 from bot.surfaces.chat.delivery.shown_questions import ShownQuestions
 from bot.surfaces.chat.inbound.commands import can_view
 from bot.surfaces.chat.message_keys import Posted, questions_at
 from bot.surfaces.chat.messages import Actions, Message
+from bot.surfaces.chat.rendering import offload, size_of
 from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.renderer import LIMITS, Reader, render_card
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from bot.surfaces.chat.delivery.rendering import MAX_CHARACTERS_ON_LOOP, offload, rendered
 from bot.surfaces.chat.messages import Message, said
+from bot.surfaces.chat.rendering import MAX_CHARACTERS_ON_LOOP, offload, rendered
 from bot.surfaces.chat.wording import question_messages
 
 FALLBACK = question_messages.bare("6f2b7c0e")
