@@ -107,6 +107,6 @@ async def keep_time(clock: Clock) -> Never:
             if wait <= 0:
                 await clock.tick(QUARANTINED)
         except StoreUnavailable as error:
-            log.debug("The clock waits for the store", reason=str(error))
+            log.debug("The store is away: the clock is checked later", reason=str(error))
             wait = UNAVAILABLE_INTERVAL_S
         await asyncio.sleep(max(wait, MIN_INTERVAL_S))

@@ -96,7 +96,7 @@ class LiveGroups:
                 if self._readers:
                     await self._read_old()
             except StoreUnavailable as error:
-                log.debug("Live groups wait for the store", reason=str(error))
+                log.debug("The store is away: live groups are read later", reason=str(error))
             await asyncio.sleep(KEEP_INTERVAL_S)
 
     async def _read_old(self) -> None:

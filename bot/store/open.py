@@ -59,7 +59,7 @@ async def _warn(url: str, write_concern: WriteConcern) -> None:
     """Say loudly that this Redis may forget. The embedded one doesn't."""
     for finding in await inspect(url, write_concern):
         if finding.state != "ok":
-            log.warning("This Redis is a risk", why=finding.words, remedy=finding.remedy)
+            log.warning("The settings of Redis are a risk", why=finding.words, remedy=finding.remedy)
 
 
 @asynccontextmanager

@@ -288,7 +288,9 @@ class FlowReplay:
         try:
             yield
         except (Unreadable, ValueError) as error:
-            log.warning("what is recorded can't be read", run_id=self._run.run_id, reason=str(error))
+            log.warning(
+                "the record of a flow's method can't be read", run_id=self._run.run_id, reason=str(error)
+            )
             raise self._run.stop(
                 system_questions.nondeterminism_error(f"what “{part.name}” came to can't be read.")
             ) from error

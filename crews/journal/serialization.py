@@ -223,7 +223,7 @@ def _write_somehow(value: Any) -> Any:
         if _same(_write_of_class(read(written), exact=False), written):
             return written
     except (Unwritable, Unreadable):
-        log.debug("a value is recorded as its text", kind=name_of(type(value)))
+        log.debug("a value can't be serialized, and is recorded as text", kind=name_of(type(value)))
     if isinstance(value, Mapping):
         return _write_dict(value, exact=False)
     if isinstance(value, list | tuple):

@@ -99,7 +99,7 @@ class Engine:
         try:
             asyncio.run(self._work(offer))
         except BaseException:
-            log.exception("the crews' loop has ended")
+            log.exception("the event loop of the worker's engine has ended")
         finally:
             self._ended.set_result(None)
 

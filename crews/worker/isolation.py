@@ -65,7 +65,7 @@ class Isolation:
 
     async def _try(self, run_id: str) -> None:
         worker = f"{self._worker}-alone-{uuid.uuid4().hex[:8]}"
-        log.warning("a run of which two workers died gets a process of its own", run_id=run_id, worker=worker)
+        log.warning("a run that crashed two workers gets a process of its own", run_id=run_id, worker=worker)
         try:
             process = await WorkerProcess.start(
                 worker, worker_environment(self._settings, worker) | ISOLATED_ENVIRONMENT
@@ -77,7 +77,7 @@ class Isolation:
             await self._unless_stopped(process.wait())
         finally:
             status = await self._stopped(process)
-        log.info("its process ended", worker=worker, status=status)
+        log.info("the process of an isolated run ended", worker=worker, status=status)
         await process.abandon(self._store.queue, ABANDON_TIMEOUT_S)
 
     async def _stopped(self, process: WorkerProcess) -> int:

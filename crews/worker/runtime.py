@@ -104,7 +104,7 @@ class Runtime:
                 await execution.context.writer.flushed()
                 await self._store.finish(claim, ending.result, ending.error)
         except (Fenced, Leave):
-            log.info("let go", run_id=claim.run.id)
+            log.info("a run left the worker", run_id=claim.run.id)
         finally:
             following.cancel()
             await asyncio.wait({following})
@@ -142,7 +142,7 @@ class Runtime:
             log.error("a run waits until it can be read", run_id=claim.run.id, reason=str(error))  # noqa: TRY400 - not our failure
             await self._store.defer(claim, UNREADABLE_RETRY_S)
         except Fenced:
-            log.info("let go", run_id=claim.run.id)
+            log.info("a run left the worker", run_id=claim.run.id)
         return None
 
     async def _history(self, claim: Claim) -> RunHistory:
@@ -161,7 +161,7 @@ class Runtime:
             log.info("parked" if parked else "answered while it was being parked", run_id=context.run_id)
         else:
             await self._store.release(context.claim, context.worked)
-            log.info("handed back", run_id=context.run_id)
+            log.info("a run was given back to the queue", run_id=context.run_id)
 
     def hand_back(self) -> None:
         """The worker stops: waiting runs are parked, the others leave before their next step."""

@@ -100,7 +100,7 @@ class Slots:
                     if claim.run.id not in self._working:
                         await self._queue.release_slots(self._worker, claim.run.crew.name, [claim.run.id])
             except StoreUnavailable as error:
-                log.debug("a place could not be given back", run_id=claim.run.id, reason=str(error))
+                log.debug("a concurrency slot could not be released", run_id=claim.run.id, reason=str(error))
             finally:
                 self._left.task_done()
 

@@ -301,7 +301,7 @@ class Worker:
                 raise
             await self._release(claim)  # The loop that executes runs has ended.
         except Exception:
-            log.exception("a run broke the worker's own code", run_id=claim.run.id)
+            log.exception("the worker failed to execute a run", run_id=claim.run.id)
             await self._fail(claim)
         finally:
             self._slots.free_slot(claim)
@@ -312,7 +312,7 @@ class Worker:
         try:
             await self._store.queue.finish(claim, error=BROKEN)
         except (StoreUnavailable, Fenced):
-            log.warning("could not be recorded", run_id=claim.run.id, code=BROKEN.code)
+            log.warning("a run's failure could not be recorded", run_id=claim.run.id, code=BROKEN.code)
 
     # ── leases ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -371,7 +371,7 @@ class Worker:
                 for each in held:
                     await self._release(each.claim)
         except (StoreUnavailable, TimeoutError):
-            log.warning("what is held could not be given back; its leases will run out", runs=len(held))
+            log.warning("runs could not be given back; their leases will expire", runs=len(held))
         for each in held:
             if not self._broken:
                 self._engine.stop(each.claim.run.id)
@@ -381,4 +381,4 @@ class Worker:
             await self._store.queue.release(claim)
         except Fenced:
             return  # The run has already left this worker.
-        log.warning("given back at an unfinished step, since the worker ends", run_id=claim.run.id)
+        log.warning("a run was given back during a step, because the worker stops", run_id=claim.run.id)

@@ -29,7 +29,7 @@ async def resume_workspace(runs: Runs, tenant: str) -> None:
         try:
             if await runs.pause_reason(tenant) is not None:
                 await runs.pause_tenant(tenant, None)
-                log.info("the workspace's runs go on", tenant=tenant)
+                log.info("the workspace's runs continue", tenant=tenant)
         except StoreUnavailable:
             await asyncio.sleep(RETRY_DELAY_S)
         else:

@@ -58,7 +58,7 @@ class EndpointWorker:
                     try:
                         await self._look(shard, signal, group)
                     except StoreUnavailable as error:
-                        log.debug("Webhooks wait for the store", reason=str(error))
+                        log.debug("The store is away: webhooks are sent later", reason=str(error))
                     await signal.wait(self._every)
             finally:
                 # If this fails, the leases expire by themselves.
@@ -82,7 +82,7 @@ class EndpointWorker:
         except NotFound:
             log.debug("A run was deleted before its webhooks were sent", run_id=run_id)
         except StoreUnavailable as error:
-            log.debug("Webhooks wait for the store", run_id=run_id, reason=str(error))
+            log.debug("The store is away: webhooks are sent later", run_id=run_id, reason=str(error))
         except Exception as error:  # noqa: BLE001 - an error of one run must not affect the others
             await self._set_aside(run_id, error)
         else:

@@ -42,7 +42,7 @@ async def test_a_run_that_waits_is_cancelled_at_once(
     await deployment.store.runs.cancel(run.id, ADA)
     while (
         f'"run_id": "{run.id}", "level": "info", "logger": "crews.worker.worker"'
-        not in worker.log.split("let go")[-1]
+        not in worker.log.split("a run left the worker")[-1]
     ):
         assert time.monotonic() - before < 4, worker.log  # before it next renews its lease
         await asyncio.sleep(0.01)

@@ -80,7 +80,9 @@ class EventPoster:
         except ShutOut:
             raise
         except Rejected as failure:
-            log.warning("a run's thread is closed", run_id=thread.run.id, seq=event.seq, code=failure.code)
+            log.warning(
+                "a run's thread can't be posted to", run_id=thread.run.id, seq=event.seq, code=failure.code
+            )
             await self._questions.ask_directly(thread)
 
     async def _move(self, thread: RunThread, rejected: Rejected) -> None:
@@ -160,7 +162,11 @@ class EventPoster:
         try:
             await thread.post(message, name=keys.END)
         except Unrenderable as refused:
-            log.warning("an end can't be rendered; posting text", run_id=thread.run.id, code=refused.code)
+            log.warning(
+                "a run's result can't be rendered; plain text is posted",
+                run_id=thread.run.id,
+                code=refused.code,
+            )
             if text is not None:
                 await thread.note(keys.END_AS_TEXT, "posted")
             await thread.post(text or message.without_blocks(), name=keys.END)

@@ -284,14 +284,14 @@ class OutboxWorker:
             log.info("another process delivers this run now", run_id=run_id)
             self._shards.clear()  # Until the next renewal says which are ours.
         except NotFound:
-            log.debug("a run is forgotten", run_id=run_id)
+            log.debug("a run was deleted: nothing is left to deliver", run_id=run_id)
         except Later as later:
-            log.info("a run's news have to wait", run_id=run_id, seconds=later.seconds, why=later.why)
+            log.info("messages of a run are postponed", run_id=run_id, seconds=later.seconds, why=later.why)
             await self._back_off(run_id, later.seconds)
         except ShutOut as refused:
             await self._pause_workspace(run_id, refused.code)
         except Rejected as rejected:
-            log.error("a run's news are refused", run_id=run_id, code=rejected.code)  # noqa: TRY400
+            log.error("the platform refuses a message of a run", run_id=run_id, code=rejected.code)  # noqa: TRY400
             await self._store.outbox.postpone(self._surface, run_id, SHUT_OUT_RETRY_DELAY_S)
         else:
             self._failures.pop(run_id, None)
@@ -320,7 +320,7 @@ class OutboxWorker:
         if not self._shut_out or (team := await self._team(run_id)) not in self._shut_out:
             return
         self._shut_out.discard(team)
-        log.info("the app's token is taken again: the workspace's runs go on", team=team)
+        log.info("the app's token is accepted again: the workspace's runs continue", team=team)
         await self._store.runs.pause_tenant(team, None)
 
     async def _team(self, run_id: str) -> str | None:

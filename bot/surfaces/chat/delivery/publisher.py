@@ -223,7 +223,7 @@ class ThreadPublisher:
             log.info("a progress message could not be drawn", run_id=run_id, code=failure.code)
             self.progress.mark(run_id, FAILED_REDRAW_DELAY_S)
         except NotFound:
-            log.debug("a run is forgotten", run_id=run_id)
+            log.debug("a run was deleted: nothing is left to deliver", run_id=run_id)
         except Superseded:
             log.debug("another process draws this run now", run_id=run_id)
         except Exception as error:  # noqa: BLE001 - the others are drawn all the same

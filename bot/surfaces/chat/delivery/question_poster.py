@@ -86,7 +86,9 @@ class QuestionPoster:
             except ShutOut:
                 raise
             except Rejected as rejected:
-                log.info("a thread is still closed", run_id=thread.run.id, code=rejected.code)
+                log.info(
+                    "a run's thread can still not be posted to", run_id=thread.run.id, code=rejected.code
+                )
             if untold_in(thread.messages).get(question_id):
                 await self._direct.ask(thread, question)
 

@@ -165,7 +165,9 @@ class QuestionRelay:
         except Unrecognised:
             return Recipient(user, None)
         except CrewdeckError as barred:
-            log.info("somebody who was to be asked may do nothing here", user=user, code=barred.code)
+            log.info(
+                "a decider may do nothing on this platform, and is not asked", user=user, code=barred.code
+            )
             return Recipient(user, may_decide=False)
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
@@ -250,7 +252,9 @@ class QuestionRelay:
         except ShutOut:
             raise
         except Rejected as rejected:
-            log.warning("a decider can't be told", run_id=messages.run.id, code=rejected.code)
+            log.warning(
+                "a direct message to a decider can't be posted", run_id=messages.run.id, code=rejected.code
+            )
 
 
 def _by_question(news: Iterable[Event], also: Iterable[str]) -> dict[str, list[Event]]:

@@ -84,7 +84,7 @@ class Profiles:
             try:
                 found[user] = (await self.soon(user)).name
             except Unrecognised:
-                log.info("somebody who was named is known by id alone", user=user)
+                log.info("the name of a user is unknown; the id is shown", user=user)
         return {user: name for user, name in found.items() if name}
 
     async def forget(self, user: str) -> None:

@@ -108,7 +108,7 @@ class Dispatcher:
             # Bolt takes it for granted that a payload has the parts of its kind.
             SHAPES[kind].model_validate(payload)
         except ValidationError as error:
-            log.warning("a payload has not Slack's shape", problems=error.error_count())
+            log.warning("a payload doesn't have Slack's format", problems=error.error_count())
             return BoltResponse(status=400, body="not something that Slack sends")
         # Bolt's mode for payloads that are parsed already; it says nothing of the transport.
         request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))

@@ -133,7 +133,7 @@ def _target_of(said: MessageEvent) -> Target | None:
             if actions.WITH_TARGET.fullmatch(action_id):
                 return Target.decode(value)
         except ValueError:
-            log.info("a button of ours holds something else", action_id=action_id)
+            log.info("a button of the app has an unknown value", action_id=action_id)
     return None
 
 

@@ -44,7 +44,7 @@ class SlackThreadHistory:
             try:
                 said = MessageEvent.model_validate({**message, "channel": place.channel, "type": "message"})
             except ValidationError as error:
-                log.warning("a message has not Slack's shape", problems=error.error_count())
+                log.warning("a message doesn't have Slack's format", problems=error.error_count())
                 continue
             yield incoming(said, place.tenant, self._installed.user)
 

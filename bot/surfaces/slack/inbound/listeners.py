@@ -44,7 +44,7 @@ def checked(listener: Listener) -> Listener:
         try:
             return await listener(ack, body)
         except ValidationError as error:
-            log.warning("a payload has not Slack's shape", problems=error.error_count())
+            log.warning("a payload doesn't have Slack's format", problems=error.error_count())
             return BoltResponse(status=400, body="not something that Slack sends")
 
     return listen

@@ -82,7 +82,7 @@ class SlackActors:
         """
         await self._at_home()
         if not self._home.org_wide and installation not in {"", self._home.team}:
-            log.warning("something came for another installation", installation=installation)
+            log.warning("a request is for another installation of the app", installation=installation)
             raise OtherWorkspace
         profile = await self.profile(user)
         if profile.barred:

@@ -87,7 +87,12 @@ async def _deliver(way: Way, to: ReplyTarget, message: Message) -> bool:
     try:
         await with_retries(lambda: way(to, message), MAX_ATTEMPTS, MAX_RETRY_DELAY_S)
     except (Later, Rejected) as failure:
-        log.info("a way to a person failed", way=way.__name__, why=str(failure), user=to.user)
+        log.info(
+            "a private message could not be sent in this way",
+            way=way.__name__,
+            why=str(failure),
+            user=to.user,
+        )
         return False
     return True
 

@@ -39,7 +39,7 @@ class RequestUrl:
         try:
             checked = guard.check(self._secret, request.headers, await request.read(), time.time())
         except guard.Unacceptable as wrong:
-            log.info("a request was turned away", status=wrong.status, why=str(wrong))
+            log.info("a request was refused", status=wrong.status, why=str(wrong))
             return web.Response(status=wrong.status, text=str(wrong))
         match checked.payload:
             case {"type": "url_verification", **rest}:

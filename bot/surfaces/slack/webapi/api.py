@@ -267,7 +267,9 @@ class SlackApi:
             try:
                 await self.user_groups()
             except PlatformFailure as failure:
-                log.info("user groups are named, not notified", why=str(failure))
+                log.info(
+                    "the handles of user groups could not be read: groups are not notified", why=str(failure)
+                )
         return self._group_ids
 
     def _failed(self, method: str, channel: str, error: Exception) -> PlatformFailure:

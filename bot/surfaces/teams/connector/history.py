@@ -64,10 +64,10 @@ class History:
             try:
                 found = await self._look(where, mark)
             except PlatformFailure as failure:
-                log.info("it can't be found out whether a message arrived", why=str(failure))
+                log.info("the conversation could not be searched for a message", why=str(failure))
                 return None
             if found:
-                log.info("a message had arrived although its answer was lost", message=found)
+                log.info("a message was posted although the reply was lost", message=found)
                 return found
         return None
 

@@ -72,7 +72,7 @@ class Activities:
                     await self._people.record_locale(activity.user, activity.client_locale)
                 return await self._handled(payload, activity)
             except Unacceptable as wrong:
-                log.warning("an activity has not Teams' shape", kind=activity.type, name=activity.name)
+                log.warning("an activity doesn't have Teams' format", kind=activity.type, name=activity.name)
                 return Answer(wrong.status)
             except StoreUnavailable:
                 return Answer(503)
@@ -110,7 +110,7 @@ class Activities:
                 await self._event(payload, activity, self._file(activity))
                 return Answer(body=invokes.ACCEPTED)
             case _:
-                log.info("an invoke is not known", name=activity.name)
+                log.info("an unknown invoke was received", name=activity.name)
                 return Answer(501, {})
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────

@@ -55,7 +55,7 @@ class TeamsThreadHistory:
                 if activity is not None:
                     yield Activity.model_validate(activity).incoming()
             except ValidationError as error:
-                log.warning("a message has not the shape of Graph's", problems=error.error_count())
+                log.warning("a message doesn't have Microsoft Graph's format", problems=error.error_count())
 
     async def _read(self, where: Conversation, since: float) -> Sequence[Json]:
         while where.thread is not None:

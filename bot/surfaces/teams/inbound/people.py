@@ -137,6 +137,6 @@ def profile_of(tenant: str, user: str, member: Mapping[str, Any]) -> Profile:
     if role == GUEST or _GUEST_ACCOUNT in account:
         return Profile(name=name, membership=Membership.GUEST)
     if role not in MEMBERS:
-        log.warning("somebody has a role that is not known: they may do nothing", user=user, role=role)
+        log.warning("a user has an unknown role, and may do nothing", user=user, role=role)
         return Profile(name=name, membership=Membership.EXTERNAL, barred=True)
     return Profile(name=name, membership=Membership.MEMBER)

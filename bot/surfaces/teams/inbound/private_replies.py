@@ -57,7 +57,7 @@ class TeamsMessenger:
         try:
             await with_retries(way, MAX_ATTEMPTS, MAX_RETRY_DELAY_S)
         except (Later, Rejected) as failure:
-            log.info("a way to a person failed", why=str(failure), user=to.user)
+            log.info("a private message could not be sent in this way", why=str(failure), user=to.user)
             return False
         return True
 

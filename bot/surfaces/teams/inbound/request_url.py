@@ -65,12 +65,12 @@ class RequestUrl:
             payload = parsed(await request.read())
             activity = self.admitted(payload, verified)
         except Unauthorized as wrong:
-            log.info("a request was turned away", status=401, why=str(wrong))
+            log.info("a request was refused", status=401, why=str(wrong))
             return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
         except KeysUnavailable:
             return web.Response(status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
         except Unacceptable as wrong:
-            log.info("a request was turned away", status=wrong.status, why=str(wrong))
+            log.info("a request was refused", status=wrong.status, why=str(wrong))
             return web.Response(status=wrong.status, text=str(wrong))
         answer = await self._dispatch(payload, activity)
         if answer.body is None:
@@ -107,5 +107,5 @@ def read(payload: Mapping[str, Any]) -> Activity:
     try:
         return Activity.model_validate(payload)
     except ValidationError as error:
-        log.warning("an activity has not Teams' shape", problems=error.error_count())
+        log.warning("an activity doesn't have Teams' format", problems=error.error_count())
         raise Unacceptable(400, "not an activity that Teams sends") from error
