@@ -81,3 +81,13 @@ def test_the_house_is_drawn_as_it_is() -> None:
     drawn = set(house())
     assert {path for path in drawn if not (REPOSITORY / path).is_dir()} == set()
     assert packages() - drawn == set()
+
+
+def test_every_log_message_that_operators_are_told_of_is_written_somewhere() -> None:
+    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    table = page.split("Log messages that need attention:", 1)[1].split("\n\n", 2)[1]
+    messages = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    modules = (path for top in ("bot", "crews") for path in (REPOSITORY / top).rglob("*.py"))
+    code = "".join(path.read_text() for path in modules)
+    assert len(messages) > 10
+    assert [each for each in messages if f'"{each}' not in code] == []
