@@ -8,8 +8,9 @@ from types import ModuleType
 import pytest
 
 from bot.surfaces.chat import actions
+from bot.surfaces.chat.elements import Button
 from bot.surfaces.chat.inbound.interactions import Reply
-from bot.surfaces.chat.messages import Actions, Button, Form, Message, Paragraph, said
+from bot.surfaces.chat.messages import Actions, Form, Message, Paragraph, said
 from bot.surfaces.teams import card_data
 from bot.surfaces.teams.inbound import invokes
 from bot.surfaces.teams.inbound.invokes import DialogAnswer, PressAnswer

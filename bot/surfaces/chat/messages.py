@@ -6,12 +6,11 @@ Plain strings are Crewdeck's own words. Text of people and models is a part of i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Literal
 
-Written = TypeVar("Written")
+from bot.surfaces.chat.elements import Element, Input
+from bot.surfaces.chat.lines import Line, Part
 
 
 @dataclass(frozen=True)
@@ -44,203 +43,6 @@ class Limits:
     typed_units: int = 3000
     #: Whether forms have fields for files.
     files: bool = False
-
-
-# ── parts of a line ─────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Bold:
-    """Our own words, in bold."""
-
-    words: str
-
-
-@dataclass(frozen=True)
-class Code:
-    """Our own words that can be typed or looked up, such as a run's id."""
-
-    words: str
-
-
-@dataclass(frozen=True)
-class Command:
-    """One of our commands, which a platform shows as it is typed there: `/crew list`, `@Crewdeck list`."""
-
-    words: str
-
-
-@dataclass(frozen=True)
-class Untrusted:
-    """A name or a short text that is not ours, shown literally.
-
-    It is one line, framed so that it can't pass for our words; `strong` is the same in bold. `bold` and
-    `plain` are for what the operator named (a crew's title, an input) and for whole sentences. `lines` keeps
-    its line ends.
-    """
-
-    text: str
-    #: UTF-16 units that are shown; None: all of it, with its line ends.
-    limit: int | None = 200
-    style: Literal["framed", "strong", "bold", "plain"] = "framed"
-    lines: bool = False
-    #: Our own punctuation, in the same style.
-    suffix: str = ""
-
-
-@dataclass(frozen=True)
-class Mention:
-    """A principal. A person or group of the platform is mentioned, and so notified; others are named."""
-
-    principal: str
-    #: What others are called, who can't be mentioned: their own words, shown literally in one line.
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class Time:
-    """A moment, in milliseconds since the epoch, in the reader's own time zone where the platform can."""
-
-    at: int
-
-
-@dataclass(frozen=True)
-class ChannelName:
-    """A channel, by its platform's id."""
-
-    id: str
-
-
-@dataclass(frozen=True)
-class Link:
-    """Our own words that lead to an address of ours."""
-
-    words: str
-    url: str
-
-
-@dataclass(frozen=True)
-class Passage:
-    """Parts that are shown often as they are, such as the crews. How a platform writes them is kept here."""
-
-    line: Line
-    _written: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
-
-    def written(self, form: str, write: Callable[[Line], Written]) -> Written:
-        """The parts in this form, written once. Nobody may change it."""
-        if form not in self._written:
-            self._written[form] = write(self.line)
-        known: Written = self._written[form]
-        return known
-
-
-SimplePart = str | Bold | Code | Command | Untrusted | Mention | Time | ChannelName | Link
-Part = SimplePart | Passage
-Line = tuple[Part, ...]
-
-
-# ── what can be pressed ─────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Confirm:
-    """A dialog before a press counts. All of it is our own words."""
-
-    title: str
-    text: str
-    confirm: str
-    deny: str
-
-
-@dataclass(frozen=True)
-class Button:
-    """Something to press. `value` holds ids and digests, never authority: that is checked at the press."""
-
-    label: str
-    action: str
-    value: str = ""
-    #: What a screen reader says: enough to press it unseen.
-    spoken: str = ""
-    style: Literal["primary", "danger"] | None = None
-    confirm: Confirm | None = None
-    #: An address that it opens.
-    url: str = ""
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of a select."""
-
-    label: str
-    value: str
-
-
-@dataclass(frozen=True)
-class Select:
-    """One of several options to choose; the choice counts as a press."""
-
-    placeholder: str
-    action: str
-    options: tuple[Option, ...]
-
-
-@dataclass(frozen=True)
-class Checkboxes:
-    """Options to tick, none at first. A tick is no press: `Press.ticked` has the values of what was ticked.
-
-    At most `Limits.ticks` options. What each one means stands in the blocks above.
-    """
-
-    action: str
-    options: tuple[Option, ...]
-
-
-Element = Button | Select | Checkboxes
-
-
-# ── fields of a form ────────────────────────────────────────────────────────────────────────────────────
-
-
-class FieldType(StrEnum):
-    """How a value is typed or chosen."""
-
-    LINE = "line"
-    TEXT = "text"
-    INTEGER = "integer"
-    NUMBER = "number"
-    CHOICE = "choice"
-    MULTI_CHOICE = "multi_choice"
-    DATE = "date"
-    TIME = "time"
-    DATETIME = "datetime"
-    EMAIL = "email"
-    URL = "url"
-    #: The value is the platform's reference to a file (`bot.surfaces.chat.inbound.form_files`).
-    FILE = "file"
-
-
-@dataclass(frozen=True)
-class Input:
-    """A labelled field. A submission gives its value, a string, under `name`; empty fields are left out.
-
-    Dates and times are in ISO 8601; a DATETIME may come back as seconds since the epoch. The value of a
-    CHOICE is its option's, that of a MULTI_CHOICE those of several options with commas between them.
-    """
-
-    name: str
-    label: str
-    type: FieldType
-    hint: str = ""
-    required: bool = True
-    #: What is filled in already.
-    value: str = ""
-    options: tuple[Option, ...] = ()
-    #: What the value is called within the field, on platforms that name both; what a change of it is called.
-    action: str = "value"
-    #: Of a FILE: the suffixes that may be chosen; none: any.
-    accept: tuple[str, ...] = ()
-    #: Each change is a press with what the whole form holds, on platforms that can tell.
-    live: bool = False
 
 
 # ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -392,8 +194,3 @@ class Form:
 def said(*parts: Part) -> Message:
     """A message of one paragraph."""
     return Message(summary=parts, blocks=(Paragraph(parts),))
-
-
-def joined(lines: Sequence[Line]) -> Line:
-    """The lines one below the other."""
-    return tuple(part for at, each in enumerate(lines) for part in (("\n", *each) if at else each))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bot.core.text import visible
-from bot.surfaces.chat.messages import (
+from bot.surfaces.chat.lines import (
     Bold,
     ChannelName,
     Code,

@@ -23,9 +23,10 @@ from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
+from bot.surfaces.chat.elements import Button
 from bot.surfaces.chat.failures import Later, Unrenderable
 from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import Actions, Button, Message
+from bot.surfaces.chat.messages import Actions, Message
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform, Recipients, Unrecognised
 from bot.surfaces.slack.webapi.api import open_api

@@ -17,19 +17,11 @@ from bot.store.redis import open_store
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.elements import Button
 from bot.surfaces.chat.failures import Later, Reason, Rejected, ShutOut, Unrenderable
+from bot.surfaces.chat.lines import ChannelName, Mention
 from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import (
-    Actions,
-    Audience,
-    Button,
-    ChannelName,
-    Mention,
-    Message,
-    Paragraph,
-    Quote,
-    said,
-)
+from bot.surfaces.chat.messages import Actions, Audience, Message, Paragraph, Quote, said
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Priority, SharedFile
 from bot.surfaces.teams.connector.failures import RateLimited, Uncertain

@@ -32,8 +32,9 @@ from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.question_copies import QuestionCopies
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, RunMessages
 from bot.surfaces.chat.failures import Later, Rejected, ShutOut
+from bot.surfaces.chat.lines import Mention
 from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import Mention, Message
+from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform, Recipients, Unrecognised
 from bot.surfaces.chat.wording import question_messages, relayed

@@ -14,8 +14,8 @@ from bot.surfaces.chat.actions import REPLY_FIELD, Target
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.inbound.interactions import SILENT, Reply
 from bot.surfaces.chat.inbound.ports import QuestionLayout
+from bot.surfaces.chat.lines import Line
 from bot.surfaces.chat.message_keys import asked_in_words, shown_digest
-from bot.surfaces.chat.messages import Line
 from bot.surfaces.chat.plain_text import plain_words
 from bot.surfaces.chat.wording import answer_messages, policies, private_messages, sentences
 

@@ -14,7 +14,8 @@ from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers, refusal
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Press, Reply
-from bot.surfaces.chat.messages import Form, Line
+from bot.surfaces.chat.lines import Line
+from bot.surfaces.chat.messages import Form
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.rendering import offload
 from bot.surfaces.chat.wording import answer_messages, decision_forms, gates, private_messages, sentences

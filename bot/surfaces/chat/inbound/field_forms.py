@@ -21,13 +21,14 @@ from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import make_response
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.elements import Button
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.form_drafts import FormDrafts
 from bot.surfaces.chat.inbound.form_files import FormFiles
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import ActorResolver
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter, filling
-from bot.surfaces.chat.messages import Button, Form, Limits, Message, Paragraph
+from bot.surfaces.chat.messages import Form, Limits, Message, Paragraph
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import (
     answer_messages,

@@ -10,13 +10,14 @@ from bot.core.errors import CrewdeckError, NotFound, StoreUnavailable
 from bot.core.ports import Store
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.elements import Input
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.decisions import Decisions
 from bot.surfaces.chat.inbound.field_forms import CALLBACKS, FieldForms
 from bot.surfaces.chat.inbound.form_drafts import FormDrafts
 from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
 from bot.surfaces.chat.inbound.ports import ActorResolver
-from bot.surfaces.chat.messages import Form, Input, Message, said
+from bot.surfaces.chat.messages import Form, Message, said
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import question_forms, sentences, unsent
 

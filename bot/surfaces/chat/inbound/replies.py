@@ -14,7 +14,7 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
 from bot.surfaces.chat.inbound.ports import ActorResolver
-from bot.surfaces.chat.messages import Line
+from bot.surfaces.chat.lines import Line
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import Capabilities, Unrecognised
 from bot.surfaces.chat.wording import answer_messages, private_messages, sentences

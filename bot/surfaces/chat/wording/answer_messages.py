@@ -12,21 +12,9 @@ from bot.core.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.messages import (
-    Actions,
-    Block,
-    Bold,
-    Button,
-    Limits,
-    Line,
-    Mention,
-    Message,
-    Paragraph,
-    Quote,
-    Untrusted,
-    joined,
-    said,
-)
+from bot.surfaces.chat.elements import Button
+from bot.surfaces.chat.lines import Bold, Line, Mention, Untrusted, joined
+from bot.surfaces.chat.messages import Actions, Block, Limits, Message, Paragraph, Quote, said
 from bot.surfaces.chat.plain_text import plain_words
 from bot.surfaces.chat.shortening import beginning
 from bot.surfaces.chat.wording import policies

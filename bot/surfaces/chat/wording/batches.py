@@ -12,23 +12,9 @@ from bot.core.text import visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.messages import (
-    Actions,
-    Audience,
-    Block,
-    Bold,
-    Button,
-    Checkboxes,
-    Limits,
-    Line,
-    Message,
-    Option,
-    Paragraph,
-    SmallPrint,
-    Time,
-    Untrusted,
-    joined,
-)
+from bot.surfaces.chat.elements import Button, Checkboxes, Option
+from bot.surfaces.chat.lines import Bold, Line, Time, Untrusted, joined
+from bot.surfaces.chat.messages import Actions, Audience, Block, Limits, Message, Paragraph, SmallPrint
 from bot.surfaces.chat.shortening import length
 from bot.surfaces.chat.wording import gates, outcomes, policies, question_buttons, question_messages
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from bot.core.crew import Crew, CrewProblem
 from bot.core.fields import Field
-from bot.surfaces.chat.messages import Limits, Line, Message, Paragraph, Passage, Untrusted, joined
+from bot.surfaces.chat.lines import Line, Passage, Untrusted, joined
+from bot.surfaces.chat.messages import Limits, Message, Paragraph
 from bot.surfaces.chat.wording.private_messages import crew_title, fitting, short_text
 
 NO_CREWS = "No worker is up yet: none has announced a crew. Please try again in a moment."

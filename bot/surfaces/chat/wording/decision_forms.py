@@ -16,20 +16,9 @@ from bot.core.question import Question, QuestionKind
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.messages import (
-    Block,
-    Command,
-    FieldType,
-    Form,
-    Input,
-    Limits,
-    Message,
-    Option,
-    Paragraph,
-    Quote,
-    Untrusted,
-    said,
-)
+from bot.surfaces.chat.elements import FieldType, Input, Option
+from bot.surfaces.chat.lines import Command, Untrusted
+from bot.surfaces.chat.messages import Block, Form, Limits, Message, Paragraph, Quote, said
 from bot.surfaces.chat.shortening import length, truncate
 from bot.surfaces.chat.wording import gates
 from bot.surfaces.chat.wording.policies import listed

@@ -14,8 +14,10 @@ from bot.core.fields import Field, FieldType
 from bot.core.forms import MAX_CHOICE_UNITS, default_of, parse
 from bot.core.locales import Locale
 from bot.core.text import valid, visible
-from bot.surfaces.chat import actions, messages
-from bot.surfaces.chat.messages import Block, Bold, Frame, Limits, Option, Paragraph, Untrusted
+from bot.surfaces.chat import actions, elements
+from bot.surfaces.chat.elements import Option
+from bot.surfaces.chat.lines import Bold, Untrusted
+from bot.surfaces.chat.messages import Block, Frame, Limits, Paragraph
 from bot.surfaces.chat.shortening import length, short
 
 STEP_FIELDS = 6
@@ -25,19 +27,19 @@ NO_ANSWER = "-"
 """The option that leaves a choice empty. The others are numbered."""
 
 _WIDGETS = {
-    FieldType.STRING: messages.FieldType.LINE,
-    FieldType.TEXT: messages.FieldType.TEXT,
-    FieldType.INTEGER: messages.FieldType.INTEGER,
-    FieldType.NUMBER: messages.FieldType.NUMBER,
-    FieldType.BOOLEAN: messages.FieldType.CHOICE,
-    FieldType.CHOICE: messages.FieldType.CHOICE,
-    FieldType.MULTI_CHOICE: messages.FieldType.MULTI_CHOICE,
-    FieldType.DATE: messages.FieldType.DATE,
-    FieldType.TIME: messages.FieldType.TIME,
-    FieldType.DATETIME: messages.FieldType.DATETIME,
-    FieldType.EMAIL: messages.FieldType.EMAIL,
-    FieldType.URL: messages.FieldType.URL,
-    FieldType.FILE: messages.FieldType.FILE,
+    FieldType.STRING: elements.FieldType.LINE,
+    FieldType.TEXT: elements.FieldType.TEXT,
+    FieldType.INTEGER: elements.FieldType.INTEGER,
+    FieldType.NUMBER: elements.FieldType.NUMBER,
+    FieldType.BOOLEAN: elements.FieldType.CHOICE,
+    FieldType.CHOICE: elements.FieldType.CHOICE,
+    FieldType.MULTI_CHOICE: elements.FieldType.MULTI_CHOICE,
+    FieldType.DATE: elements.FieldType.DATE,
+    FieldType.TIME: elements.FieldType.TIME,
+    FieldType.DATETIME: elements.FieldType.DATETIME,
+    FieldType.EMAIL: elements.FieldType.EMAIL,
+    FieldType.URL: elements.FieldType.URL,
+    FieldType.FILE: elements.FieldType.FILE,
 }
 _CHOSEN = frozenset({FieldType.BOOLEAN, FieldType.CHOICE, FieldType.MULTI_CHOICE, FieldType.FILE})
 """Types whose fields show only what they offer; what was typed into others is shown again."""
@@ -70,7 +72,7 @@ def _blocks(field: Field, values: Values, limits: Limits, locale: Locale) -> lis
     if field.type is FieldType.FILE:
         return [_file(field, values, limits)]
     given = values.get(field.name)
-    widget = messages.Input(
+    widget = elements.Input(
         name=actions.input_field(field.name),
         action=actions.FIELD_CHANGED,
         label=field.title,
@@ -96,20 +98,20 @@ def _file(field: Field, values: Values, limits: Limits) -> Block:
         return Paragraph((title, " files can't be given here. Start this crew in the console."))
     has_file = bool(values.get(field.name))
     hint = "A file is uploaded. Choose another one to replace it. " if has_file else ""
-    return messages.Input(
+    return elements.Input(
         name=actions.input_field(field.name),
         action=actions.FIELD_CHANGED,
         label=field.title,
-        type=messages.FieldType.FILE,
+        type=elements.FieldType.FILE,
         hint=f"{hint}{field.description}",
         required=field.required and not has_file,
         accept=field.accept,
     )
 
 
-def _widget(field: Field, locale: Locale) -> messages.FieldType:
+def _widget(field: Field, locale: Locale) -> elements.FieldType:
     if field.type is FieldType.NUMBER and locale.decimal_comma:
-        return messages.FieldType.LINE  # Fields for numbers take a decimal point only.
+        return elements.FieldType.LINE  # Fields for numbers take a decimal point only.
     return _WIDGETS[field.type]
 
 

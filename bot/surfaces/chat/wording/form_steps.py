@@ -14,10 +14,11 @@ from bot.core.locales import Locale
 from bot.core.question import Question
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.elements import Button
+from bot.surfaces.chat.lines import Untrusted
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
-    Button,
     Form,
     Frame,
     Limits,
@@ -25,7 +26,6 @@ from bot.surfaces.chat.messages import (
     PlainText,
     Quote,
     SmallPrint,
-    Untrusted,
 )
 from bot.surfaces.chat.wording import fields as widgets
 from bot.surfaces.chat.wording import question_messages

@@ -15,17 +15,8 @@ from bot.core.difference import word_difference
 from bot.core.text import visible
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat.cards import QuestionCard, is_edited
-from bot.surfaces.chat.messages import (
-    Block,
-    Difference,
-    Frame,
-    Line,
-    Paragraph,
-    Span,
-    Time,
-    Untrusted,
-    joined,
-)
+from bot.surfaces.chat.lines import Line, Time, Untrusted, joined
+from bot.surfaces.chat.messages import Block, Difference, Frame, Paragraph, Span
 from bot.surfaces.chat.shortening import beginning, length
 from bot.surfaces.chat.wording import policies
 

@@ -7,22 +7,9 @@ from collections.abc import Sequence
 from bot.core.actor import Actor
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.messages import (
-    Actions,
-    Block,
-    Bold,
-    Button,
-    Code,
-    Command,
-    Line,
-    Message,
-    Option,
-    Paragraph,
-    Select,
-    Untrusted,
-    joined,
-    said,
-)
+from bot.surfaces.chat.elements import Button, Option, Select
+from bot.surfaces.chat.lines import Bold, Code, Command, Line, Untrusted, joined
+from bot.surfaces.chat.messages import Actions, Block, Message, Paragraph, said
 
 SURFACES = {"slack": "Slack", "teams": "Teams", "http": "the API", "console": "the console"}
 NAME_UNITS = 60

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bot.core.question import Action, QuestionKind
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.messages import Block, Bold, Limits, Line, Message, Paragraph, Quote, Time, Untrusted
+from bot.surfaces.chat.lines import Bold, Line, Time, Untrusted
+from bot.surfaces.chat.messages import Block, Limits, Message, Paragraph, Quote
 from bot.surfaces.chat.shortening import beginning
 from bot.surfaces.chat.wording import policies, question_messages
 

@@ -13,7 +13,8 @@ from bot.core.people import without_tenant
 from bot.core.policy import ANYONE, Objection, OnReject, Policy, is_live_group, member
 from bot.core.question import Action, Counted
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.messages import Block, Bold, Line, Mention, Paragraph, Part, Time, Untrusted, joined
+from bot.surfaces.chat.lines import Bold, Line, Mention, Part, Time, Untrusted, joined
+from bot.surfaces.chat.messages import Block, Paragraph
 
 MAX_NAMED = 5
 """So many people or groups are named; of more the number is said."""

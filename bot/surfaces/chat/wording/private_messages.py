@@ -12,28 +12,21 @@ from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard, question_card
-from bot.surfaces.chat.messages import (
-    Actions,
-    Block,
+from bot.surfaces.chat.elements import Button, Option, Select
+from bot.surfaces.chat.lines import (
     Bold,
-    Button,
     ChannelName,
     Code,
     Command,
-    Limits,
     Line,
     Link,
     Mention,
-    Message,
-    Option,
-    Paragraph,
     Part,
-    Select,
     Time,
     Untrusted,
     joined,
-    said,
 )
+from bot.surfaces.chat.messages import Actions, Block, Limits, Message, Paragraph, said
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.shortening import length, short

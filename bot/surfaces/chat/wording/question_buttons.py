@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from bot.core.question import Action, Option, QuestionKind
 from bot.core.text import visible
-from bot.surfaces.chat import actions, messages
+from bot.surfaces.chat import actions, elements
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.messages import Audience, Button, Element, Limits, Select
+from bot.surfaces.chat.elements import Button, Element, Select
+from bot.surfaces.chat.messages import Audience, Limits
 from bot.surfaces.chat.shortening import length
 from bot.surfaces.chat.wording import gates
 
@@ -120,7 +121,7 @@ def _choices(card: QuestionCard, limits: Limits) -> list[Element]:
     labels = _button_labels(card, limits)
     if len(card.options) > limits.buttons:
         offered = tuple(
-            messages.Option(label, _target(card, each.id))
+            elements.Option(label, _target(card, each.id))
             for each, label in zip(card.options, labels, strict=True)
         )
         return [Select("Choose...", actions.ANSWER_SELECT, offered[: limits.options])]

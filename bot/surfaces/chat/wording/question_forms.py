@@ -10,22 +10,20 @@ from bot.core.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card
+from bot.surfaces.chat.elements import FieldType, Input
+from bot.surfaces.chat.lines import Bold, Untrusted
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
-    Bold,
     Divider,
-    FieldType,
     Form,
     Frame,
-    Input,
     Limits,
     Message,
     Notice,
     Paragraph,
     Quote,
     SmallPrint,
-    Untrusted,
 )
 from bot.surfaces.chat.shortening import truncate
 from bot.surfaces.chat.wording import policies, question_buttons, question_messages, sentences

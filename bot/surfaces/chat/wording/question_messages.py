@@ -17,26 +17,18 @@ from bot.core.text import visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import OnTimeout, QuestionCard
+from bot.surfaces.chat.elements import Button
+from bot.surfaces.chat.lines import Bold, Code, Command, Line, Link, Mention, Part, Time, Untrusted
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
-    Bold,
-    Button,
-    Code,
-    Command,
     Frame,
     Limits,
-    Line,
-    Link,
-    Mention,
     Message,
     Notice,
     Paragraph,
-    Part,
     Quote,
     SmallPrint,
-    Time,
-    Untrusted,
 )
 from bot.surfaces.chat.shortening import beginning, length, short, size
 from bot.surfaces.chat.wording import gates, policies, question_buttons

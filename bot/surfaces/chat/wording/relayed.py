@@ -6,17 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.core.run import Run
-from bot.surfaces.chat.messages import (
-    Actions,
-    Block,
-    Line,
-    Mention,
-    Message,
-    Notice,
-    Paragraph,
-    SmallPrint,
-    said,
-)
+from bot.surfaces.chat.lines import Line, Mention
+from bot.surfaces.chat.messages import Actions, Block, Message, Notice, Paragraph, SmallPrint, said
 from bot.surfaces.chat.plain_text import platform_title
 
 KnownHere = Mapping[str, Mention]

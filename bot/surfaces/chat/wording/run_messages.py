@@ -12,27 +12,10 @@ from bot.core.text import visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import RunCard, Task
+from bot.surfaces.chat.elements import Button, Confirm
 from bot.surfaces.chat.failures import Reason
-from bot.surfaces.chat.messages import (
-    Actions,
-    Block,
-    Button,
-    ChannelName,
-    Code,
-    Confirm,
-    Limits,
-    Line,
-    Link,
-    Markdown,
-    Mention,
-    Message,
-    Paragraph,
-    SmallPrint,
-    Time,
-    Untrusted,
-    joined,
-    said,
-)
+from bot.surfaces.chat.lines import ChannelName, Code, Line, Link, Mention, Time, Untrusted, joined
+from bot.surfaces.chat.messages import Actions, Block, Limits, Markdown, Message, Paragraph, SmallPrint, said
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.shortening import length, pieces
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from bot.core import forms
 from bot.core.fields import Field
 from bot.core.text import visible
-from bot.surfaces.chat import actions, messages
+from bot.surfaces.chat import actions, elements
 from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.elements import Button
+from bot.surfaces.chat.lines import Untrusted
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
-    Button,
     Form,
     Frame,
     Limits,
@@ -20,7 +21,6 @@ from bot.surfaces.chat.messages import (
     Paragraph,
     PlainText,
     SmallPrint,
-    Untrusted,
     said,
 )
 from bot.surfaces.chat.shortening import head
@@ -41,11 +41,11 @@ def typed(fields: Sequence[Field], values: widgets.Values) -> str:
 
 def typed_in(form: Form) -> str:
     """The same of a form that holds what was filled in."""
-    filled = [each for each in form.blocks if isinstance(each, messages.Input) and each.value.strip()]
+    filled = [each for each in form.blocks if isinstance(each, elements.Input) and each.value.strip()]
     return "\n".join(f"{each.label}: {_value(each)}" for each in filled)
 
 
-def _value(field: messages.Input) -> str:
+def _value(field: elements.Input) -> str:
     chosen = field.value.split(",")
     labels = [each.label for each in field.options if each.value in chosen]
     return ", ".join(labels) if field.options else field.value

@@ -7,7 +7,8 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from bot.core.policy import is_live_group
-from bot.surfaces.chat.messages import Mention, Message
+from bot.surfaces.chat.lines import Mention
+from bot.surfaces.chat.messages import Message
 
 Part = TypeVar("Part")
 

@@ -11,7 +11,7 @@ import re
 from functools import partial
 
 from bot.core.text import visible
-from bot.surfaces.chat.messages import (
+from bot.surfaces.chat.lines import (
     Bold,
     ChannelName,
     Code,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bot.surfaces.chat.elements import Input
+from bot.surfaces.chat.lines import Line
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
@@ -12,9 +14,7 @@ from bot.surfaces.chat.messages import (
     Form,
     Frame,
     Heading,
-    Input,
     Limits,
-    Line,
     Markdown,
     Message,
     Notice,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.core.text import visible
-from bot.surfaces.chat.messages import (
+from bot.surfaces.chat.lines import (
     Bold,
     ChannelName,
     Code,
@@ -19,10 +19,10 @@ from bot.surfaces.chat.messages import (
     Mention,
     Passage,
     SimplePart,
-    Span,
     Time,
     Untrusted,
 )
+from bot.surfaces.chat.messages import Span
 from bot.surfaces.chat.plain_text import name, untrusted, utc, where
 from bot.surfaces.chat.shortening import pieces
 from bot.surfaces.slack.renderer.mrkdwn import COMMAND, DATE_FORMAT, group_id, user_id

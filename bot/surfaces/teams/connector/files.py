@@ -15,7 +15,8 @@ from bot.core.files import Files
 from bot.core.ports import KeyValueStore
 from bot.core.value import Value
 from bot.surfaces.chat.failures import Later, Rejected
-from bot.surfaces.chat.messages import Line, Link, Message, Untrusted, said
+from bot.surfaces.chat.lines import Line, Link, Untrusted
+from bot.surfaces.chat.messages import Message, said
 from bot.surfaces.chat.platform import SharedFile
 
 Json = dict[str, Any]

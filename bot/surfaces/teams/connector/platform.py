@@ -17,18 +17,9 @@ from bot.core.ports import KeyValueStore
 from bot.metrics import Metrics
 from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.failures import Later, Rejected, Unrenderable
+from bot.surfaces.chat.lines import ChannelName, Line, Mention
 from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import (
-    Actions,
-    Block,
-    ChannelName,
-    Line,
-    Mention,
-    Message,
-    Notice,
-    Paragraph,
-    SmallPrint,
-)
+from bot.surfaces.chat.messages import Actions, Block, Message, Notice, Paragraph, SmallPrint
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import Capabilities, Priority, SharedFile
 from bot.surfaces.chat.rate_limiter import Rate, RateLimiter

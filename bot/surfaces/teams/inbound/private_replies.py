@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from bot.surfaces.chat.elements import Input
 from bot.surfaces.chat.failures import Later, Rejected
 from bot.surfaces.chat.inbound.interactions import ReplyTarget
-from bot.surfaces.chat.messages import Form, Input, Mention, Message, said
+from bot.surfaces.chat.lines import Mention
+from bot.surfaces.chat.messages import Form, Message, said
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import ChatPlatform, Priority
 from bot.surfaces.chat.retries import with_retries

@@ -13,16 +13,7 @@ from typing import Any
 
 from bot.core.text import visible
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.messages import (
-    Button,
-    Checkboxes,
-    Confirm,
-    Element,
-    FieldType,
-    Input,
-    Option,
-    Select,
-)
+from bot.surfaces.chat.elements import Button, Checkboxes, Confirm, Element, FieldType, Input, Option, Select
 from bot.surfaces.chat.shortening import truncate
 from bot.surfaces.teams import card_data
 from bot.surfaces.teams.renderer.text import literal, rich_text

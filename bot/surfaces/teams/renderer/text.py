@@ -14,7 +14,7 @@ from html import escape as html_escape
 from typing import Any
 
 from bot.core.text import visible
-from bot.surfaces.chat.messages import (
+from bot.surfaces.chat.lines import (
     Bold,
     ChannelName,
     Code,

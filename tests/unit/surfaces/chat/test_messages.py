@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.surfaces.chat.messages import (
+from bot.surfaces.chat.lines import (
     Bold,
     ChannelName,
     Code,
@@ -13,13 +13,11 @@ from bot.surfaces.chat.messages import (
     Line,
     Link,
     Mention,
-    Message,
-    Notice,
-    Paragraph,
     Passage,
     Time,
     Untrusted,
 )
+from bot.surfaces.chat.messages import Message, Notice, Paragraph
 from bot.surfaces.chat.plain_text import plain_words
 from bot.surfaces.slack.renderer import render_message as for_slack
 from bot.surfaces.slack.renderer import with_group_ids

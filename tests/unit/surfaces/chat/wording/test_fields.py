@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from bot.core.fields import Field, FieldType
 from bot.core.forms import validate
 from bot.core.locales import Locale
-from bot.surfaces.chat import messages
+from bot.surfaces.chat import elements, messages
 from bot.surfaces.chat.actions import START, input_field
 from bot.surfaces.chat.messages import Form, Frame
 from bot.surfaces.chat.wording import fields
@@ -95,7 +95,7 @@ def test_fields_left_empty_are_empty_and_not_their_default() -> None:
 @pytest.mark.parametrize(("kind", "value"), [(FieldType.INTEGER, "many"), (FieldType.DATE, "soon")])
 def test_what_a_field_of_slack_can_not_show_is_left_out(kind: FieldType, value: str) -> None:
     [shown] = fields.blocks((Field(name="it", type=kind),), {"it": value}, LIMITS, Locale())
-    assert isinstance(shown, messages.Input)
+    assert isinstance(shown, elements.Input)
     assert shown.value == value
     element = rendered(shown)["element"]
     assert not element.keys() & {"initial_value", "initial_date"}
@@ -124,9 +124,9 @@ def test_more_than_six_fields_are_asked_in_steps() -> None:
     assert fields.step_of(FORM, {"mail": "is wrong", "nothing": "is"}) == 1
 
 
-def widgets(values: dict[str, JsonValue]) -> dict[str, messages.Input]:
+def widgets(values: dict[str, JsonValue]) -> dict[str, elements.Input]:
     blocks = fields.blocks(FORM, values, LIMITS, GERMAN)
-    shown = [block for block in blocks if isinstance(block, messages.Input)]
+    shown = [block for block in blocks if isinstance(block, elements.Input)]
     return {field.name: widget for field, widget in zip(FORM, shown, strict=True)}
 
 
@@ -139,12 +139,12 @@ UPLOAD = "6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31"
 def test_a_file_is_chosen_where_forms_have_fields_for_files() -> None:
     takes_files = replace(LIMITS, files=True)
     [empty] = fields.blocks([DOC], {}, takes_files, Locale())
-    assert isinstance(empty, messages.Input)
+    assert isinstance(empty, elements.Input)
     assert (empty.type, empty.required, empty.live, empty.accept) == (
-        messages.FieldType.FILE, True, False, ("pdf",),
+        elements.FieldType.FILE, True, False, ("pdf",),
     )  # fmt: skip
     [given] = fields.blocks([DOC], {"doc": UPLOAD}, takes_files, Locale())
-    assert isinstance(given, messages.Input)
+    assert isinstance(given, elements.Input)
     assert (given.required, given.value) == (False, "")
     assert given.hint == "A file is uploaded. Choose another one to replace it. The plan."
     assert fields.in_words(DOC, {"doc": UPLOAD}) == "uploaded"

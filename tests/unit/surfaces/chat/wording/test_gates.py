@@ -21,7 +21,8 @@ from bot.core.tool_call import ToolCall
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard, question_card
-from bot.surfaces.chat.messages import Actions, Checkboxes, Input
+from bot.surfaces.chat.elements import Checkboxes, Input
+from bot.surfaces.chat.messages import Actions
 from bot.surfaces.chat.wording import batches, decision_forms, question_forms, question_messages
 from bot.surfaces.chat.wording.question_messages import Fit
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_message

@@ -7,7 +7,9 @@ import pytest
 from bot.core.actor import Actor
 from bot.core.place import Place
 from bot.core.run import Run, RunStatus
-from bot.surfaces.chat.messages import Actions, Audience, Button, Mention, Message, Paragraph, SmallPrint
+from bot.surfaces.chat.elements import Button
+from bot.surfaces.chat.lines import Mention
+from bot.surfaces.chat.messages import Actions, Audience, Message, Paragraph, SmallPrint
 from bot.surfaces.chat.plain_text import plain_words, where
 from bot.surfaces.chat.wording.relayed import as_known, relayed
 from tests.contract.examples import new_run

@@ -6,16 +6,9 @@ import json
 
 import pytest
 
-from bot.surfaces.chat.messages import (
-    Actions,
-    Button,
-    Mention,
-    Message,
-    Paragraph,
-    Quote,
-    SmallPrint,
-    Untrusted,
-)
+from bot.surfaces.chat.elements import Button
+from bot.surfaces.chat.lines import Mention, Untrusted
+from bot.surfaces.chat.messages import Actions, Message, Paragraph, Quote, SmallPrint
 from bot.surfaces.slack.renderer import render_message, with_group_ids
 
 IDS = {"finance": "S0123ABCD"}

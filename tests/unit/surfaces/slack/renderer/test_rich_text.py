@@ -6,16 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.text import visible
-from bot.surfaces.chat.messages import (
-    Actions,
-    Checkboxes,
-    Difference,
-    Mention,
-    Message,
-    Option,
-    Span,
-    Untrusted,
-)
+from bot.surfaces.chat.elements import Checkboxes, Option
+from bot.surfaces.chat.lines import Mention, Untrusted
+from bot.surfaces.chat.messages import Actions, Difference, Message, Span
 from bot.surfaces.slack.renderer import render_message
 from bot.surfaces.slack.renderer.rich_text import difference, paragraph
 from tests.loopback.slack.blocks import check_message_blocks

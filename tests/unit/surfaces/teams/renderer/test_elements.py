@@ -7,18 +7,8 @@ from typing import Any
 import pytest
 
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.messages import (
-    Actions,
-    Button,
-    Checkboxes,
-    FieldType,
-    Form,
-    Input,
-    Markdown,
-    Message,
-    Option,
-    Select,
-)
+from bot.surfaces.chat.elements import Button, Checkboxes, FieldType, Input, Option, Select
+from bot.surfaces.chat.messages import Actions, Form, Markdown, Message
 from bot.surfaces.teams import card_data
 from bot.surfaces.teams.renderer import render_card, render_form
 from tests.loopback.teams import cards

@@ -1,0 +1,108 @@
+"""Lines of text and their parts, which no platform owns. Pure; renderers make their JSON of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+Written = TypeVar("Written")
+
+
+@dataclass(frozen=True)
+class Bold:
+    """Our own words, in bold."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """Our own words that can be typed or looked up, such as a run's id."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """One of our commands, which a platform shows as it is typed there: `/crew list`, `@Crewdeck list`."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class Untrusted:
+    """A name or a short text that is not ours, shown literally.
+
+    It is one line, framed so that it can't pass for our words; `strong` is the same in bold. `bold` and
+    `plain` are for what the operator named (a crew's title, an input) and for whole sentences. `lines` keeps
+    its line ends.
+    """
+
+    text: str
+    #: UTF-16 units that are shown; None: all of it, with its line ends.
+    limit: int | None = 200
+    style: Literal["framed", "strong", "bold", "plain"] = "framed"
+    lines: bool = False
+    #: Our own punctuation, in the same style.
+    suffix: str = ""
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A principal. A person or group of the platform is mentioned, and so notified; others are named."""
+
+    principal: str
+    #: What others are called, who can't be mentioned: their own words, shown literally in one line.
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Time:
+    """A moment, in milliseconds since the epoch, in the reader's own time zone where the platform can."""
+
+    at: int
+
+
+@dataclass(frozen=True)
+class ChannelName:
+    """A channel, by its platform's id."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """Our own words that lead to an address of ours."""
+
+    words: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Parts that are shown often as they are, such as the crews. How a platform writes them is kept here."""
+
+    line: Line
+    _written: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def written(self, form: str, write: Callable[[Line], Written]) -> Written:
+        """The parts in this form, written once. Nobody may change it."""
+        if form not in self._written:
+            self._written[form] = write(self.line)
+        known: Written = self._written[form]
+        return known
+
+
+SimplePart = str | Bold | Code | Command | Untrusted | Mention | Time | ChannelName | Link
+
+
+Part = SimplePart | Passage
+
+
+Line = tuple[Part, ...]
+
+
+def joined(lines: Sequence[Line]) -> Line:
+    """The lines one below the other."""
+    return tuple(part for at, each in enumerate(lines) for part in (("\n", *each) if at else each))
