@@ -19,7 +19,7 @@ from bot.core.actor import Actor, Membership
 from bot.core.addresses import is_every_address, is_loopback
 from bot.core.errors import SettingsError
 from bot.core.feed import Feed
-from bot.core.sessions import Vouch
+from bot.core.sessions import MembershipLookup
 from bot.delivery import count_delivering, delivering
 from bot.metrics import Metrics
 from bot.processes.delivery_process import DeliverySupervisor
@@ -51,7 +51,7 @@ class ChatSurface(Protocol):
 
     routes: list[web.RouteDef]
     #: How people of the platform stand who have signed in to the console.
-    vouch: Vouch
+    current_membership: MembershipLookup
 
     def status(self) -> ConnectionStatus:
         """Whether the platform is connected."""
@@ -117,7 +117,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         delivery = await _open_delivery(stack, settings, store, feed, metrics, ack_priority, at)
         chats = await _open_chats(stack, settings, store, feed, metrics, ack_priority, at)
         trust, wrong_keys = await _trust(settings, store), WrongKeys()
-        console = Console(settings, store, trust, wrong_keys, _vouching(chats))
+        console = Console(settings, store, trust, wrong_keys, _membership_lookup(chats))
         api = await stack.enter_async_context(
             open_api(settings, store, feed, console.authenticator, trust=trust, wrong_keys=wrong_keys)
         )
@@ -198,16 +198,16 @@ async def _open_chats(
     return chats
 
 
-def _vouching(chats: Mapping[str, ChatSurface]) -> Vouch | None:
+def _membership_lookup(chats: Mapping[str, ChatSurface]) -> MembershipLookup | None:
     """People are vouched for by the platform that they signed in from, as long as it is configured."""
 
-    async def vouch(person: Actor) -> Membership | None:
+    async def current_membership(person: Actor) -> Membership | None:
         # Who has signed in acts in the console; as whom they did so is their identity.
         surfaces = (each.partition(":")[0] for each in person.identities)
         chat = next((chats[each] for each in surfaces if each in chats), None)
-        return await chat.vouch(person) if chat else None
+        return await chat.current_membership(person) if chat else None
 
-    return vouch if chats else None
+    return current_membership if chats else None
 
 
 def listen(host: str, port: int) -> socket.socket:

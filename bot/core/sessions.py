@@ -25,7 +25,7 @@ LINK_PATH = "/console/link/"
 """The path of sign-in links below the console's address; the token follows."""
 SESSIONS_KIND = "sessions"
 
-Vouch = Callable[[Actor], Awaitable[Membership | None]]
+MembershipLookup = Callable[[Actor], Awaitable[Membership | None]]
 """Look up a person's current membership in their workspace; None if they may no longer act.
 
 Raises CrewdeckError while it can't be determined.
@@ -58,9 +58,9 @@ class SessionAuthenticator(Protocol):
         """Whether this path is accessible without authentication, because signing in needs it."""
 
     async def session(self, cookies: Mapping[str, str]) -> Session | None:
-        """The session of these cookies. Raises StoreUnavailable, and what `Vouch` raises."""
+        """The session of these cookies. Raises StoreUnavailable, and what `MembershipLookup` raises."""
 
-    async def still(self, session: Session) -> bool:
+    async def still_valid(self, session: Session) -> bool:
         """Whether the session is still valid. While the store is unavailable, it is."""
 
 

@@ -104,7 +104,7 @@ class Cluster:
                 raise reply
         return replies
 
-    async def anyone(self) -> Redis:
+    async def any_server(self) -> Redis:
         primaries = await self.primaries()
         return random.choice(primaries)  # noqa: S311 - spreads load, keeps no secret
 
@@ -113,7 +113,7 @@ class Cluster:
             await self._look(self._layout)
         return [self._client(node) for node in self._layout.primaries]
 
-    async def everywhere(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
+    async def on_every_primary(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
         # Those that have none of our keys are replaced without a command of ours noticing.
         await self._look(self._layout)
         for _ in range(MOVES):
@@ -126,7 +126,7 @@ class Cluster:
                     raise
         raise ClusterDownError("its primaries change all the time")
 
-    def succession(self, redis: Redis, key: str) -> Check:
+    def ownership_check(self, redis: Redis, key: str) -> Check:
         async def check() -> None:
             others = [each for each in await self.primaries() if each is not redis]
             await check_owner(redis, others, key_slot(key.encode()))

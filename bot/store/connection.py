@@ -106,7 +106,7 @@ class Connection:
     @asynccontextmanager
     async def listener(self) -> AsyncIterator[PubSub]:
         """A separate Pub/Sub connection. It raises the errors of redis-py."""
-        async with (await self._servers.anyone()).pubsub() as listener:
+        async with (await self._servers.any_server()).pubsub() as listener:
             yield listener
 
     async def primaries(self) -> Sequence[Redis]:
@@ -114,10 +114,10 @@ class Connection:
         with translate_errors(self.address.secrets):
             return await self._servers.primaries()
 
-    async def everywhere(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
+    async def on_every_primary(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
         """The replies of all primaries."""
         with translate_errors(self.address.secrets):
-            return await self._servers.everywhere(ask)
+            return await self._servers.on_every_primary(ask)
 
     async def close(self) -> None:
         await self._servers.close()
@@ -219,7 +219,7 @@ async def _upgrade_pending(connection: Connection) -> None:
     async def keys(redis: Redis) -> list[str]:
         return [key async for key in redis.scan_iter(match=f"{old}*")]
 
-    for key in (each for found in await connection.everywhere(keys) for each in found):
+    for key in (each for found in await connection.on_every_primary(keys) for each in found):
         stored = await connection.do(connection.redis.hgetall(key))
         renamed = redis_keys.pending(key.removeprefix(old))
         for name, value in stored.items():

@@ -58,7 +58,7 @@ class RedisHealth:
             questions_open=sum(shards[3::_COMMANDS_PER_SHARD]),
             oldest_question_at=min(oldest, default=None),
             workers={name: int(seen) for name, seen in workers},
-            replicas=min(await self._connection.everywhere(_replicas)),
+            replicas=min(await self._connection.on_every_primary(_replicas)),
         )
 
 

@@ -52,8 +52,8 @@ def _has(ranges: Iterable[Sequence[str]], slot: int) -> bool:
     return any(int(each[0]) <= slot <= int(each[-1]) for each in ranges)
 
 
-def needed(others: int) -> int:
-    """How many of the other primaries have to vouch for one.
+def confirmations_needed(others: int) -> int:
+    """How many of the other primaries have to confirm one.
 
     A replica takes over by the votes of more than half of all primaries. Among so many others there is one of
     the voters at least, who knows. A cluster in which fewer can be reached takes no writes anyhow.
@@ -61,12 +61,12 @@ def needed(others: int) -> int:
     return min(others, max(1, others // 2))
 
 
-def disproves(view: View, own: View) -> bool:
+def contradicts(view: View, own: View) -> bool:
     """Whether `view` shows that the node with the view `own` was replaced. It may also be older than that."""
     return view.owner not in (None, own.by) and view.epoch > own.epoch
 
 
-def vouches(view: View, own: View) -> bool:
+def confirms(view: View, own: View) -> bool:
     """Whether it is the word of another primary for the node with the view `own`."""
     return view.primary and view.owner == own.by
 
@@ -80,15 +80,15 @@ async def check_owner(owner: Redis, others: Sequence[Redis], slot: int) -> None:
     own = await _view(owner, slot)
     if own.owner != own.by:
         raise ClusterDownError("a node that took this is no longer the primary")
-    missing = needed(len(others)) if own.heirs else 0
+    missing = confirmations_needed(len(others)) if own.heirs else 0
     if not missing:
         return
     async with _asked(others, slot) as answers:
         for answer in asyncio.as_completed(answers):
             view = await answer
-            if view is not None and disproves(view, own):
+            if view is not None and contradicts(view, own):
                 raise ClusterDownError("a node that took this was replaced as the primary")
-            missing -= view is not None and vouches(view, own)
+            missing -= view is not None and confirms(view, own)
             if not missing:
                 return
     raise ClusterDownError("too few nodes answer whether the one that took this is still the primary")

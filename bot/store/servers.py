@@ -67,16 +67,16 @@ class Servers(Protocol):
     async def send(self, calls: Sequence[Call]) -> list[Reply]:
         """Send reading commands at once; raises the first error."""
 
-    async def anyone(self) -> Redis:
+    async def any_server(self) -> Redis:
         """A server that receives messages published on any of them."""
 
     async def primaries(self) -> Sequence[Redis]:
         """All primaries."""
 
-    async def everywhere(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
+    async def on_every_primary(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
         """Call `ask` with each primary. All are asked again if one of them was replaced."""
 
-    def succession(self, redis: Redis, key: str) -> Check:
+    def ownership_check(self, redis: Redis, key: str) -> Check:
         """What checks, later, that others than itself hold the server of a key for the primary still.
 
         Made before it is written to: by then a client may speak to the next one.
@@ -106,16 +106,16 @@ class OnePrimary:
             call.add_to(pipe)
         return await pipe.execute()
 
-    async def anyone(self) -> Redis:
+    async def any_server(self) -> Redis:
         return self._redis
 
     async def primaries(self) -> Sequence[Redis]:
         return [self._redis]
 
-    async def everywhere(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
+    async def on_every_primary(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
         return [await ask(self._redis)]
 
-    def succession(self, redis: Redis, key: str) -> Check:  # noqa: ARG002
+    def ownership_check(self, redis: Redis, key: str) -> Check:  # noqa: ARG002
         pool = redis.connection_pool
         if isinstance(pool, SentinelPool):
             return partial(_check_with_sentinels, pool, pool.master_address)

@@ -80,7 +80,7 @@ class DurableRunner:
     ) -> tuple[Reply, Reply]:
         """The replies of both commands; None for one that there isn't. An error of `command` is a reply."""
         replicas = self._needed(redis)
-        check = self._servers.succession(redis, key)
+        check = self._servers.ownership_check(redis, key)
         pipe = redis.pipeline(transaction=False)
         for each in filter(None, (command, then)):
             pipe.execute_command(*each)

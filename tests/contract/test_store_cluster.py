@@ -17,7 +17,7 @@ from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.feed import Feed
 from bot.core.run import Claim, RunError, RunStatus
 from bot.store import redis_keys
-from bot.store.peers import View, check_owner, disproves, needed, vouches
+from bot.store.peers import View, check_owner, confirmations_needed, confirms, contradicts
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import DEMO, LEASE, PLACE, approval, claimed, response, started, told
 from tests.contract.servers import SLOTS, Cluster, Server, empty
@@ -140,7 +140,7 @@ async def test_a_primary_is_believed_that_enough_others_vouch_for(nodes: Cluster
                 await check_owner(first, others, 0)
         with pytest.raises(ClusterDownError, match="no longer"):
             await check_owner(replica, [second, third], 0)
-    assert [needed(others) for others in range(8)] == [0, 1, 1, 1, 2, 2, 3, 3]
+    assert [confirmations_needed(others) for others in range(8)] == [0, 1, 1, 1, 2, 2, 3, 3]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_what_another_node_says_of_a_primary(
 ) -> None:
     own = View("a", primary=True, owner="a", epoch=3)
     other = View("c", primary=True, owner=owner, epoch=epoch)
-    assert (disproves(other, own), vouches(other, own)) == judged
+    assert (contradicts(other, own), confirms(other, own)) == judged
 
 
 async def test_a_run_is_tried_again_and_deleted_wherever_its_traces_are(

@@ -11,7 +11,7 @@ from bot.core import sessions
 from bot.core.api_keys import digest
 from bot.core.errors import CrewdeckError, StoreUnavailable
 from bot.core.ports import KeyValueStore
-from bot.core.sessions import SESSION_TTL_S, Session, Vouch
+from bot.core.sessions import SESSION_TTL_S, MembershipLookup, Session
 from bot.surfaces.console.files import HOME, PATH_PREFIX
 from bot.surfaces.trust import scheme_of
 
@@ -55,10 +55,10 @@ class Cookies:
 class ConsoleAuthenticator:
     """Implements `bot.core.sessions.SessionAuthenticator` with sessions in the store."""
 
-    def __init__(self, key_values: KeyValueStore, vouch: Vouch | None) -> None:
-        """`vouch` looks up people who signed in by a link; without it their sessions are invalid."""
+    def __init__(self, key_values: KeyValueStore, current_membership: MembershipLookup | None) -> None:
+        """`current_membership`: of people who signed in by a link; without it their sessions are invalid."""
         self._key_values = key_values
-        self._vouch = vouch
+        self._membership_of = current_membership
 
     def public(self, path: str) -> bool:
         """The page and its files are public; their data comes from the API."""
@@ -68,7 +68,7 @@ class ConsoleAuthenticator:
         token = token_in(cookies)
         return await self._find(digest(token)) if token else None
 
-    async def still(self, session: Session) -> bool:
+    async def still_valid(self, session: Session) -> bool:
         """Whether the session is valid; False while the person's membership can't be determined."""
         try:
             return await self._find(session.id) is not None
@@ -88,4 +88,7 @@ class ConsoleAuthenticator:
         """Whether a person with a session by link is still a member. The API checks all other sessions."""
         if session.key or session.local:
             return True
-        return self._vouch is not None and await self._vouch(session.actor) is session.actor.membership
+        return (
+            self._membership_of is not None
+            and await self._membership_of(session.actor) is session.actor.membership
+        )

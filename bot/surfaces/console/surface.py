@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from bot.core.ports import Store
-from bot.core.sessions import Vouch
+from bot.core.sessions import MembershipLookup
 from bot.settings import Settings
 from bot.surfaces.console.authenticator import ConsoleAuthenticator, Cookies
 from bot.surfaces.console.files import Files
@@ -24,11 +24,11 @@ class Console:
         store: Store,
         trust: LocalTrust,
         wrong_keys: WrongKeys,
-        vouch: Vouch | None,
+        current_membership: MembershipLookup | None,
     ) -> None:
         public = settings.public_url
         cookies = Cookies(secure=public.startswith("https://"))
-        self.authenticator = ConsoleAuthenticator(store.key_values, vouch)
+        self.authenticator = ConsoleAuthenticator(store.key_values, current_membership)
         self._files = Files.shipped()
         self._sign_in = SignIn(
             store, settings.api_keys, cookies, trust=trust, wrong_keys=wrong_keys, public_url=public

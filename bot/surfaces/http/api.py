@@ -95,7 +95,7 @@ async def open_api(
         store,
         runs,
         inbox,
-        auth.still,
+        auth.still_valid,
         visibility,
         timings or StreamTimings(),
         most_per_key=settings.streams_per_key,

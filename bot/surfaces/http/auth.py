@@ -121,7 +121,7 @@ class KeyCache:
         await self._refresh()
         return next((key for key in self._all if key.digest == digest and key.revoked_at is None), None)
 
-    async def still(self, caller: Caller) -> bool:
+    async def still_valid(self, caller: Caller) -> bool:
         """Whether the caller's credentials are still valid: keys may be revoked while streams are open.
 
         While the store is unavailable the cached keys decide; streams deliver nothing new then.

@@ -161,11 +161,15 @@ class AuthMiddleware:
             return True
         return path == READY_PATH and "HOST" not in self._trust.exposed_by
 
-    async def still(self, caller: Caller) -> bool:
+    async def still_valid(self, caller: Caller) -> bool:
         """Whether the caller is still authenticated: keys and sessions may end while streams are open."""
-        if (caller.local or caller.key is not None) and not await self._keys.still(caller):
+        if (caller.local or caller.key is not None) and not await self._keys.still_valid(caller):
             return False
-        return caller.session is None or self._sessions is None or await self._sessions.still(caller.session)
+        return (
+            caller.session is None
+            or self._sessions is None
+            or await self._sessions.still_valid(caller.session)
+        )
 
     def _public(self, path: str) -> bool:
         return path in DOCUMENT_PATHS or (self._sessions is not None and self._sessions.public(path))

@@ -85,7 +85,7 @@ class SseRoutes:
                 follower.send_directly(partial(encoding.send_now, request))
             timings = self._streams.timings
             heartbeat = time.monotonic() + timings.heartbeat
-            while await self._streams.still(caller):
+            while await self._streams.still_valid(caller):
                 messages = await _next(follower, min(timings.quiet, heartbeat - time.monotonic()))
                 if time.monotonic() >= heartbeat:
                     heartbeat += timings.heartbeat

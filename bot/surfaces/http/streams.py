@@ -77,7 +77,7 @@ class Streams:
     runs: RunFeed
     inbox: InboxFeed
     #: Whether a caller is still authenticated: keys may be revoked while streams are open.
-    still: Callable[[Caller], Awaitable[bool]]
+    still_valid: Callable[[Caller], Awaitable[bool]]
     visibility: Visibility
     timings: StreamTimings = StreamTimings()
     #: The limit of open streams and waiting polls per key, or per person with a session.

@@ -92,7 +92,7 @@ class WebSocketRoutes:
         """Answer the client's messages until it disconnects."""
         with suppress(ConnectionError):
             async for message in response:
-                if message.type is WSMsgType.ERROR or not await self._streams.still(socket.caller):
+                if message.type is WSMsgType.ERROR or not await self._streams.still_valid(socket.caller):
                     break
                 await self._put(response, request, encode(await socket.answer(message)))
 
@@ -109,7 +109,7 @@ class WebSocketRoutes:
         if follower is not None:
             follower.send_directly(partial(_send_now, response, request))
         try:
-            while await self._streams.still(caller):
+            while await self._streams.still_valid(caller):
                 for message in messages:
                     await self._put(response, request, message.data)
                     ended = ended or message.last

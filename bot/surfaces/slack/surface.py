@@ -14,7 +14,7 @@ from bot.core.feed import Feed
 from bot.core.ports import KeyValueStore, Store
 from bot.core.question import Question
 from bot.core.run import Run
-from bot.core.sessions import Vouch
+from bot.core.sessions import MembershipLookup
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
@@ -51,11 +51,15 @@ class SlackSurface:
     """The part of the surface that the rest of the process uses."""
 
     def __init__(
-        self, routes: list[web.RouteDef], installed: Installed, socket: SocketMode | None, vouch: Vouch
+        self,
+        routes: list[web.RouteDef],
+        installed: Installed,
+        socket: SocketMode | None,
+        current_membership: MembershipLookup,
     ) -> None:
         self.routes = routes
         #: How people of Slack stand who have signed in to the console.
-        self.vouch = vouch
+        self.current_membership = current_membership
         self._installed = installed
         self._socket = socket
 
@@ -98,7 +102,10 @@ async def open_slack(
         if socket is not None:
             await stack.enter_async_context(socket.connected())
         yield SlackSurface(
-            _routes(settings, dispatcher, store.key_values), inbound.installed, socket, inbound.people.vouch
+            _routes(settings, dispatcher, store.key_values),
+            inbound.installed,
+            socket,
+            inbound.people.current_membership,
         )
 
 

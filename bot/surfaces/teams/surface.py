@@ -14,7 +14,7 @@ from bot.core.feed import Feed
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run
-from bot.core.sessions import Vouch
+from bot.core.sessions import MembershipLookup
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.ack_priority import AckPriority
@@ -47,10 +47,12 @@ DRAIN_TIMEOUT_S = 2.0
 class TeamsSurface:
     """The part of the surface that the rest of the process uses."""
 
-    def __init__(self, routes: list[web.RouteDef], credentials: Credentials, vouch: Vouch) -> None:
+    def __init__(
+        self, routes: list[web.RouteDef], credentials: Credentials, current_membership: MembershipLookup
+    ) -> None:
         self.routes = routes
         #: How people of Teams stand who have signed in to the console.
-        self.vouch = vouch
+        self.current_membership = current_membership
         self._credentials = credentials
 
     def status(self) -> ConnectionStatus:
@@ -89,7 +91,7 @@ async def open_teams(
         url = RequestUrl(
             verifier, settings.teams_tenant_id, activities.dispatch, local=settings.teams_peer_is_local
         )
-        yield TeamsSurface(url.routes(), credentials, inbound.people.vouch)
+        yield TeamsSurface(url.routes(), credentials, inbound.people.current_membership)
 
 
 class TeamsInbound:

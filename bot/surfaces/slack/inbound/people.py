@@ -114,8 +114,8 @@ class SlackActors:
             return {}
         return await self._profiles.names(users)
 
-    async def vouch(self, person: Actor) -> Membership | None:
-        """`bot.core.sessions.Vouch`. Raises Unrecognised, StoreUnavailable."""
+    async def current_membership(self, person: Actor) -> Membership | None:
+        """`bot.core.sessions.MembershipLookup`. Raises Unrecognised, StoreUnavailable."""
         if person.tenant != self._home.team:
             return None
         profile = await self._profiles.soon(person.user_id)

@@ -100,8 +100,8 @@ class TeamsActors:
     async def names(self, users: Iterable[str]) -> dict[str, str]:
         return await self._profiles.names(users)
 
-    async def vouch(self, person: Actor) -> Membership | None:
-        """`bot.core.sessions.Vouch`. Raises Unrecognised, StoreUnavailable."""
+    async def current_membership(self, person: Actor) -> Membership | None:
+        """`bot.core.sessions.MembershipLookup`. Raises Unrecognised, StoreUnavailable."""
         if person.tenant != self._tenant:
             return None
         profile = await self._profiles.soon(person.user_id)
