@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from bot.core.question import Action, QuestionKind
-from bot.core.text import visible
+from bot.core.text import named, visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import OnTimeout, QuestionCard
@@ -69,7 +69,12 @@ def full_text(card: QuestionCard, limits: Limits) -> str:
     """All that is to be decided, as plain text."""
     called = gates.as_text(card.call) if card.call is not None else ""
     parts = (_prompt(card), card.context, called, question_buttons.listed_options(card, limits))
-    return "\n\n".join(part for part in parts if _has_content(part))
+    return "\n\n".join(_without_open_end(part) for part in parts if _has_content(part))
+
+
+def _without_open_end(text: str) -> str:
+    """The text; a carriage return at its end is named, or it would be part of the line break after it."""
+    return f"{text[:-1]}{named(text[-1])}" if text.endswith("\r") else text
 
 
 def _has_content(text: str) -> bool:

@@ -180,6 +180,19 @@ def outcomes(question: Question) -> list[Outcome]:
     ]
 
 
+def test_a_carriage_return_at_the_end_of_a_prompt_is_seen_in_front_of_the_context() -> None:
+    question = Question(
+        id="b3b0a5a2-9f7b-5f7e-8a39-6a4c0a3c0f11",
+        run_id=RUN,
+        kind=QuestionKind.TEXT,
+        prompt="Pay\r",
+        context="Acme",
+        policy=POLICY,
+    )
+    shown = visible(question_messages.full_text(question_card(a_run(), question), LIMITS))
+    assert shown == "Pay[U+000D]\n\nAcme"
+
+
 @settings(max_examples=examples(60), deadline=None)
 @given(questions())
 def test_nothing_can_be_decided_by_button_before_it_can_be_read_in_full(question: Question) -> None:
