@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from bot.core.fair_queue import QueueKind
@@ -44,9 +46,9 @@ class Waits:
             return {}
         crews = sorted({run.crew.name for run in queued})
         now = await self._connection.now()
-        offers = await self._offers(now)
-        working = await self._working(crews, now)
-        states = await self._queue_states(queued)
+        offers, working, states = await asyncio.gather(
+            self._offers(now), self._working(crews, now), self._queue_states(queued)
+        )
         ahead = await self._ahead(queued, states)
         found: dict[str, Wait] = {}
         for run in queued:
@@ -100,8 +102,9 @@ class Waits:
         if not in_queue:
             return {}
         again = {run.crew.name: f"{QueueKind.RESUMED}:{run.crew.name}" for run, _ in in_queue}
-        crowds = await self._crowds({*(queue for _, queue in in_queue), *again.values()})
-        own = await self._own_before(in_queue)
+        crowds, own = await asyncio.gather(
+            self._crowds({*(queue for _, queue in in_queue), *again.values()}), self._own_before(in_queue)
+        )
         found: dict[str, int] = {}
         for run, queue in in_queue:
             found[run.id] = _before(crowds[queue], run.requester.principal, own[run.id])
@@ -113,7 +116,8 @@ class Waits:
         """By queue and requester, over all shards."""
         names = sorted(queues)
         merged: dict[str, dict[str, _Crowd]] = {name: {} for name in names}
-        for shard in await self._connection.each_shard("read_queues", *names):
+        shards = (self._connection.run("read_queues", shard, *names) for shard in range(redis_keys.SHARDS))
+        for shard in await asyncio.gather(*shards):
             for name, found in zip(names, shard, strict=True):
                 _add(merged[name], found)
         return merged
@@ -139,7 +143,12 @@ class Waits:
 def _offer(stored: str) -> tuple[int, Offer]:
     """When a worker registered, and its crews."""
     at, _, offer = stored.partition(" ")
-    return int(at), Offer.model_validate_json(offer)
+    return int(at), _read_offer(offer)
+
+
+@lru_cache(maxsize=64)  # workers register the same again and again
+def _read_offer(offer: str) -> Offer:
+    return Offer.model_validate_json(offer)
 
 
 def _until(stored: str) -> int:
