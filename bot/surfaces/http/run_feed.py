@@ -28,7 +28,10 @@ BATCH_SIZE = 500
 PAGE_SIZE = 500
 """Events of one run per batch."""
 TOLD_AT_ONCE = 64
-"""Clients that are told of an event without a pause: about a millisecond's work."""
+"""Clients to whom an event is sent without a pause: about a millisecond's work."""
+WOKEN_AT_ONCE = 256
+"""Tasks that are woken without a pause. Who polls comes back at once with the next request: with much fewer,
+those who are back would be served before those who still wait."""
 LINGER_S = 5.0
 """Seconds that a channel is kept after its last client has left."""
 
@@ -90,8 +93,12 @@ class Channel:
 
     def _tell(self) -> None:
         """Tell clients, some at a time: whoever else has something to do has a turn in between."""
-        for _ in range(min(TOLD_AT_ONCE, len(self._untold))):
-            self._untold.popleft().tell()
+        sent = woken = 0
+        while self._untold and sent < TOLD_AT_ONCE and woken < WOKEN_AT_ONCE:
+            if self._untold.popleft().tell():
+                sent += 1
+            else:
+                woken += 1
         if self._untold:
             asyncio.get_running_loop().call_soon(self._tell)
 
@@ -138,16 +145,21 @@ class RunFollower:
             self._after = found[-1].seq
         return found
 
-    def tell(self) -> None:
-        """There is something new: send it, or have the task do so. The last event is left to the task."""
+    def tell(self) -> bool:
+        """There is something new: send it, or have the task do so. The last event is left to the task.
+
+        Returns whether something was sent.
+        """
         if self._waiting is None:
-            return
+            return False
+        before = self._after
         for message in self._channel.after(self._after) or ():
             if self._sink is None or message.last or not self._sink(message):
                 break
             self._after = message.seq
         if self._after < self._channel.newest and not self._waiting.done():
             self._waiting.set_result(None)
+        return self._after > before
 
     async def _read(self) -> Sequence[EventMessage]:
         run_id = self._channel.run_id

@@ -13,7 +13,7 @@ import pytest
 from bot.core.event import PublishedEvent
 from bot.core.feed import Feed, run_topic
 from bot.core.ports import Store
-from bot.surfaces.http.run_feed import TOLD_AT_ONCE, RunFeed, RunFollower
+from bot.surfaces.http.run_feed import TOLD_AT_ONCE, WOKEN_AT_ONCE, RunFeed, RunFollower
 from bot.surfaces.http.wire import EventMessage, Message
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"
@@ -160,6 +160,21 @@ async def test_whatever_a_client_takes_directly_it_gets_each_event_once_and_in_o
             following.fed.wake((TOPIC,), (published(seq),))
         assert client.sent == [*range(1, takes + 1)]
         assert client.sent + await reading == [*range(1, 7)]
+
+
+async def test_many_who_poll_are_woken_in_larger_turns(following: Following) -> None:
+    with ExitStack() as stack:
+        followers = [stack.enter_context(following.runs.follow(RUN, 0)) for _ in range(2 * WOKEN_AT_ONCE)]
+        polls = [asyncio.create_task(each.next(60)) for each in followers]
+        await asyncio.sleep(0)
+        following.fed.wake((TOPIC,), (published(1),))
+        # In the first turn of the loop they are woken, in the second they answer.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert sum(poll.done() for poll in polls) == WOKEN_AT_ONCE
+        assert [[event.seq for event in found] for found in await asyncio.gather(*polls)] == [[1]] * len(
+            polls
+        )
 
 
 async def test_many_clients_are_told_in_turns_and_one_that_leaves_meanwhile_is_left_out(
