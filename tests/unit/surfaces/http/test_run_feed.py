@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -123,12 +123,25 @@ class Client:
         return True
 
 
-async def read_on(follower: RunFollower) -> list[int]:
-    """What the client's task gets, until there is nothing more for a while."""
+async def read_on(follower: RunFollower, found: list[int]) -> None:
+    """What the client's task does: add to `found` what it gets, until it is cancelled."""
+    while True:
+        found += [message.seq for message in await follower.next(3600)]
+
+
+@contextmanager
+def reading(follower: RunFollower) -> Iterator[list[int]]:
+    """What the client's task gets."""
     found: list[int] = []
-    while messages := await follower.next(0.05):
-        found += [message.seq for message in messages]
-    return found
+    task = asyncio.create_task(read_on(follower, found))
+    yield found
+    task.cancel()
+
+
+async def everybody_told() -> None:
+    """The loop has had more turns than it takes to tell all clients."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def test_who_waits_is_sent_events_as_they_come_and_the_last_one_by_its_task(
@@ -139,11 +152,12 @@ async def test_who_waits_is_sent_events_as_they_come_and_the_last_one_by_its_tas
         follower.send_directly(client.sink)
         following.fed.wake((TOPIC,), (published(4),))
         assert await seqs(follower) == [4]  # It did not wait.
-        reading = asyncio.create_task(read_on(follower))
-        await asyncio.sleep(0)
-        following.fed.wake((TOPIC,), (published(5), published(6)))
-        following.fed.wake((TOPIC,), (published(7, '{"type": "run_completed", "result": "done"}'),))
-        assert await reading == [7]
+        with reading(follower) as read:
+            await asyncio.sleep(0)
+            following.fed.wake((TOPIC,), (published(5), published(6)))
+            following.fed.wake((TOPIC,), (published(7, '{"type": "run_completed", "result": "done"}'),))
+            await everybody_told()
+        assert read == [7]
         assert client.sent == [5, 6]
 
 
@@ -152,14 +166,14 @@ async def test_whatever_a_client_takes_directly_it_gets_each_event_once_and_in_o
     following: Following, takes: int
 ) -> None:
     client = Client(takes=takes)
-    with following.runs.follow(RUN, 0) as follower:
+    with following.runs.follow(RUN, 0) as follower, reading(follower) as read:
         follower.send_directly(client.sink)
-        reading = asyncio.create_task(read_on(follower))
         for seq in range(1, 7):
             await asyncio.sleep(0)
             following.fed.wake((TOPIC,), (published(seq),))
         assert client.sent == [*range(1, takes + 1)]
-        assert client.sent + await reading == [*range(1, 7)]
+        await everybody_told()
+        assert client.sent + read == [*range(1, 7)]
 
 
 async def test_many_who_poll_are_woken_in_larger_turns(following: Following) -> None:
@@ -185,7 +199,8 @@ async def test_many_clients_are_told_in_turns_and_one_that_leaves_meanwhile_is_l
         followers = [stack.enter_context(following.runs.follow(RUN, 0)) for _ in clients]
         for follower, client in zip(followers, clients, strict=True):
             follower.send_directly(client.sink)
-        reading = [asyncio.create_task(read_on(each)) for each in followers]
+        read: list[int] = []
+        tasks = [asyncio.create_task(read_on(each, read)) for each in followers]
         await asyncio.sleep(0)
         following.fed.wake((TOPIC,), (published(1),))
         following.fed.wake((TOPIC,), (published(2),))
@@ -193,7 +208,10 @@ async def test_many_clients_are_told_in_turns_and_one_that_leaves_meanwhile_is_l
         untold = [number for number, client in enumerate(clients) if not client.sent]
         assert len(untold) == len(clients) - TOLD_AT_ONCE
         leaves = untold[0]
-        reading.pop(leaves).cancel()
-        assert await asyncio.gather(*reading) == [[]] * len(reading)
+        tasks[leaves].cancel()
+        await everybody_told()
+        assert read == []
+        for task in tasks:
+            task.cancel()
         assert clients.pop(leaves).sent in ([], [1, 2])  # Perhaps it was told just before it left.
         assert all(client.sent == [1, 2] for client in clients)
