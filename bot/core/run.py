@@ -102,3 +102,5 @@ class Claim(Value):
     run: Run
     worker: str
     epoch: int
+    #: Whether steps or questions of it may be recorded; False: none are.
+    begun: bool = True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from bot.core.fair_queue import Pick, QueueKind
 from bot.store import redis_keys
-from bot.store.codec import ms
+from bot.store.codec import RUN_FIELDS, ms
 from bot.store.connection import Connection
 from bot.store.crew_queues import CrewQueues
 
@@ -39,6 +40,16 @@ class ConcurrencySlots:
         await self._connection.run("release_slots", redis_keys.shard_of(crew), crew, self._worker, *run_ids)
 
 
+class Held(NamedTuple):
+    """A run that a claim holds."""
+
+    run_id: str
+    #: Its RUN_FIELDS.
+    stored: Sequence[str | None]
+    #: Whether steps or questions of it are recorded.
+    begun: bool
+
+
 class Claiming:
     """One claim. Repeating a `call` whose reply was lost finds the runs that it took."""
 
@@ -53,23 +64,24 @@ class Claiming:
         self._queues = CrewQueues(connection)
         worker, call, lease = how
         self._slots = ConcurrencySlots(connection, worker, lease)
-        self._how = (worker, call, ms(lease))
+        self._how = (worker, call, ms(lease), len(RUN_FIELDS), *RUN_FIELDS)
         self._most = most
-        self._holds: dict[int, list[str]] = {}
+        #: By shard.
+        self._holds: dict[int, list[Held]] = {}
 
     async def recover(self) -> None:
         """Find the runs that this call has taken."""
         for shard in range(redis_keys.SHARDS):
             await self._visit(shard, ())
 
-    async def take(self, crews: Iterable[str], limit: int, kinds: Sequence[QueueKind]) -> list[str]:
-        """Take runs in their order until this call holds `limit`, or nothing waits; the ids of all it holds.
+    async def take(self, crews: Iterable[str], limit: int, kinds: Sequence[QueueKind]) -> list[Held]:
+        """Take runs in their order until this call holds `limit`, or nothing waits; returns all it holds.
 
         Ends because no run is tried twice: it is taken, set aside, or was taken by somebody else.
         """
         tried: set[str] = set()
         open_ = set(crews)
-        while open_ and (room := limit - len(self._held())) > 0:
+        while open_ and (room := limit - len(self._held())) > 0 and not self._queues.exhausted:
             picks = await self._queues.next(open_, room, kinds, tried)
             if not picks:
                 break
@@ -94,7 +106,7 @@ class Claiming:
         at = 0
         for shard, run_ids in by_shard.items():
             at = max(at, await self._visit(shard, run_ids))
-        held = set(self._held())
+        held = {each.run_id for each in self._held()}
         await self._queues.took_turns([pick for pick in picks if pick.run.id in held], at)
         limited = [pick for pick in picks if pick.queue.crew in self._most]
         for crew, run_ids in _by_crew(pick for pick in limited if pick.run.id in held).items():
@@ -104,11 +116,15 @@ class Claiming:
 
     async def _visit(self, shard: int, run_ids: Collection[str]) -> int:
         # Durable: a failover that lost a claim would let two workers hold the same epoch.
-        at, self._holds[shard] = await self._connection.run_durably("claim", shard, *self._how, *run_ids)
+        at, held, known = await self._connection.run_durably("claim", shard, *self._how, *run_ids)
+        self._holds[shard] = [
+            Held(run_id, stored, begun=bool(begun))
+            for run_id, (stored, begun) in zip(held, known, strict=True)
+        ]
         return int(at)
 
-    def _held(self) -> list[str]:
-        return [run_id for held in self._holds.values() for run_id in held]
+    def _held(self) -> list[Held]:
+        return [each for held in self._holds.values() for each in held]
 
 
 def _by_crew(picks: Iterable[Pick]) -> dict[str, list[str]]:

@@ -22,11 +22,14 @@ class CrewQueues:
         self._connection = connection
         #: Whether more than one requester or queue was found, so that turns must be recorded.
         self._contested = False
+        #: Whether the last call of `next` returned all that waited then.
+        self.exhausted = False
 
     async def next(
         self, crews: Collection[str], room: int, kinds: Sequence[QueueKind], tried: Collection[str] = ()
     ) -> list[Pick]:
         """The next `room` runs of these crews, without those in `tried`."""
+        self.exhausted = False
         turns = await self.queues(crews)
         served = {name: turn for name, turn in turns.items() if _parsed(name)[0] in kinds}
         if not served:
@@ -45,7 +48,10 @@ class CrewQueues:
             room,
             kinds,
         )
-        return choose(await self._with_runs(candidates, fronts, room, tried), room, kinds)
+        picks = choose(await self._with_runs(candidates, fronts, room, tried), room, kinds)
+        # With fewer requesters than `room`, these are all who wait.
+        self.exhausted = len(candidates) < room and len(picks) < room
+        return picks
 
     async def suspected(self, crews: Collection[str], limit: int) -> list[str]:
         """The next isolated runs of these crews."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from bot.core import decision
 from bot.core.actor import Actor
@@ -85,10 +85,8 @@ class RedisQuestions:
         raise NotFound("question", question_id)
 
     async def list(self, run_id: str, *, strict: bool = False) -> builtins.list[Question]:
-        if strict:
-            await check_questions(self._connection, run_id)
         asked = await self._connection.do(self._connection.redis.lrange(redis_keys.asked(run_id), 0, -1))
-        return await self._read([(run_id, question_id) for question_id in asked])
+        return await self._read([(run_id, question_id) for question_id in asked], strict=strict)
 
     async def open(self, limit: int = 200, deciders: Sequence[str] = ()) -> builtins.list[Question]:
         return (await self.open_page(limit, deciders)).questions
@@ -169,8 +167,10 @@ class RedisQuestions:
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _read(self, names: builtins.list[tuple[str, str]]) -> builtins.list[Question]:
-        """These questions; deleted and unreadable ones are left out."""
+    async def _read(
+        self, names: builtins.list[tuple[str, str]], *, strict: bool = False
+    ) -> builtins.list[Question]:
+        """These questions; deleted ones are left out, and unreadable ones unless `strict`."""
         if not names:
             return []
         async with self._connection.pipeline() as batch:
@@ -178,7 +178,7 @@ class RedisQuestions:
                 batch.hmget(redis_keys.question(run_id, question_id), list(QUESTION_FIELDS))
         found: builtins.list[Question] = []
         for (_, question_id), stored in zip(names, batch.results, strict=True):
-            with suppress(UnreadableRecord):
+            with nullcontext() if strict else suppress(UnreadableRecord):
                 question = self._one(question_id, stored)
                 found += [question] if question is not None else []
         return found

@@ -56,13 +56,17 @@ class RedisQueue:
         try:
             if unanswered:
                 await claiming.recover()
-            run_ids = await claiming.take(crews, limit, (QueueKind.ISOLATED,) if isolated else USUAL)
-            runs = await self._runs.read(run_ids)
-            await self._defer_unreadable(set(run_ids) - {run.id for run in runs})
+            held = await claiming.take(crews, limit, (QueueKind.ISOLATED,) if isolated else USUAL)
+            found = [(self._runs.readable(each.run_id, each.stored), each) for each in held]
+            await self._defer_unreadable(each.run_id for run, each in found if run is None)
         except BaseException:
             self._unanswered[worker] = call
             raise
-        return [Claim(run=run, worker=worker, epoch=run.epoch) for run in runs]
+        return [
+            Claim(run=run, worker=worker, epoch=run.epoch, begun=each.begun)
+            for run, each in found
+            if run is not None
+        ]
 
     async def _defer_unreadable(self, run_ids: Iterable[str]) -> None:
         """Defer runs that this release can't read; a deferred run is not counted as crashed."""

@@ -46,9 +46,11 @@ class RunReader:
         async with self._connection.pipeline() as batch:
             for run_id in run_ids:
                 batch.hmget(redis_keys.run(run_id), list(RUN_FIELDS))
-        found: list[Run] = []
-        for run_id, stored in zip(run_ids, batch.results, strict=True):
-            with suppress(UnreadableRecord), self._connection.unreadable.noted():
-                run = read_run(run_id, stored)
-                found += [run] if run is not None else []
-        return found
+        runs = (self.readable(*each) for each in zip(run_ids, batch.results, strict=True))
+        return [run for run in runs if run is not None]
+
+    def readable(self, run_id: str, stored: Sequence[str | None]) -> Run | None:
+        """The run of these RUN_FIELDS; None if it is gone, or can't be read here."""
+        with suppress(UnreadableRecord), self._connection.unreadable.noted():
+            return read_run(run_id, stored)
+        return None

@@ -91,7 +91,7 @@ class RunFiles:
 
         Raises InputLost, JournalUndecryptable, Fenced.
         """
-        stored = {file.id: file for file in await self._store.files(self._run.run_id)}
+        stored = {file.id: file for file in self._run.history.files}
         for name, file in inputs.items():
             if file.id not in stored:
                 raise InputLost(f"The file {file.name} of the input {name} is no longer there.")

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from bot.core import ids
 from bot.core.actor import Actor
 from bot.core.event import Body
+from bot.core.files import StoredFile
 from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError
 from crews.definitions.definition import Limits
@@ -40,6 +41,8 @@ class RunHistory:
     journal: Journal = field(default_factory=Journal)
     #: The questions that were put to people.
     asked: frozenset[str] = frozenset()
+    #: Its files that are stored.
+    files: tuple[StoredFile, ...] = ()
 
 
 class RunSession:

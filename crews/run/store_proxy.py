@@ -54,12 +54,16 @@ class StoreProxy:
     async def record(self, claim: Claim, event: Body, key: str | None = None) -> None:
         await self._on_control(_persistently(lambda: self._store.events.append(claim, event, key)))
 
-    async def journal(self, run_id: str) -> dict[str, str]:
-        return await self._on_control(_persistently(lambda: self._store.journal.read(run_id)))
+    async def history(self, run_id: str) -> tuple[dict[str, str], list[Question], list[StoredFile]]:
+        """The run's journal, questions and complete files. Raises JournalUndecryptable, UnreadableRecord."""
+        return await self._on_control(_persistently(lambda: self._history(run_id)))
 
-    async def questions(self, run_id: str) -> list[Question]:
-        """All questions of the run. Raises UnreadableRecord."""
-        return await self._on_control(_persistently(lambda: self._store.questions.list(run_id, strict=True)))
+    async def _history(self, run_id: str) -> tuple[dict[str, str], list[Question], list[StoredFile]]:
+        return await asyncio.gather(
+            self._store.journal.read(run_id),
+            self._store.questions.list(run_id, strict=True),
+            self._store.files.list(run_id),
+        )
 
     async def note(self, claim: Claim, name: str, value: str) -> str:
         return await self._on_control(
@@ -91,10 +95,6 @@ class StoreProxy:
         except Refused as refused:
             return refused.code == "run_over"
         return True
-
-    async def files(self, run_id: str) -> list[StoredFile]:
-        """The run's files, complete ones only."""
-        return await self._on_control(_persistently(lambda: self._store.files.list(run_id)))
 
     async def read_file(self, run_id: str, file_id: str) -> bytes:
         """The content of a file. Raises NotFound, UnreadableRecord, JournalUndecryptable."""

@@ -146,10 +146,12 @@ class Runtime:
         return None
 
     async def _history(self, claim: Claim) -> RunHistory:
-        folder, stored = self._folders.of(claim.run.id), await self._store.journal(claim.run.id)
+        folder = self._folders.of(claim.run.id)
+        if not claim.begun and not files_of_inputs(claim.run.inputs):
+            return RunHistory(Journal(neutral=folder.neutral))
+        stored, asked, files = await self._store.history(claim.run.id)
         journal = Journal({name: folder.shown(value) for name, value in stored.items()}, folder.neutral)
-        asked = await self._store.questions(claim.run.id)
-        return RunHistory(journal, frozenset(question.id for question in asked))
+        return RunHistory(journal, frozenset(question.id for question in asked), tuple(files))
 
     async def _leave(self, context: RunContext, why: Leave) -> None:
         """Give the run up; a step that is under way is recorded before, so that it isn't taken again."""

@@ -7,7 +7,7 @@ from bot.core.queue import Fenced
 from bot.core.run import RunStatus
 from bot.store.clock import Ages
 from bot.store.redis import RedisStore, compose
-from tests.contract.examples import ADA, DEMO, LEASE, LOST, approval, claimed, response, told
+from tests.contract.examples import ADA, DEMO, LEASE, LOST, approval, claimed, new_run, response, told
 
 
 async def test_the_first_result_of_a_step_stays(store: RedisStore) -> None:
@@ -44,6 +44,30 @@ async def test_the_journal_goes_with_its_run(store: RedisStore) -> None:
     assert await store.journal.read(claim.run.id)
     await compose(store.connection, Ages(retention=0.0)).clock.tick(LOST)
     assert await store.journal.read(claim.run.id) == {}
+
+
+async def test_a_claim_says_whether_anything_is_recorded(store: RedisStore) -> None:
+    new = await claimed(store)
+    assert not new.begun
+    await store.queue.release(new)
+    [untouched] = await store.queue.claim("w2", [DEMO.name], 9, LEASE)
+    assert not untouched.begun
+    await store.journal.write(untouched, [("t1/model/x/0", "said")])
+    await store.queue.release(untouched)
+    [begun] = await store.queue.claim("w3", [DEMO.name], 9, LEASE)
+    assert begun.begun
+    assert await store.journal.read(begun.run.id) == {"t1/model/x/0": "said"}
+
+
+async def test_a_claim_says_that_a_question_or_an_earlier_run_is_recorded(store: RedisStore) -> None:
+    asking = await claimed(store)
+    await store.questions.ask(asking, approval(asking))
+    await store.queue.release(asking)
+    retry = new_run()
+    assert await store.journal.seed(retry.id, {"kept/t1/model/x/0": "said"})
+    await store.runs.start(retry)
+    again = await store.queue.claim("w2", [DEMO.name], 9, LEASE)
+    assert {each.run.id: each.begun for each in again} == {asking.run.id: True, retry.id: True}
 
 
 async def test_an_answer_revives_a_parked_run(store: RedisStore) -> None:

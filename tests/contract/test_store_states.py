@@ -95,7 +95,8 @@ class Play:
         """A worker claims what it has seen in a line a moment ago, wherever that is by now."""
         run_id = self._run(number)
         connection = self.store.connection
-        await connection.run("claim", redis_keys.shard_of(run_id), "late", new_call(), 60_000, run_id)
+        how = ("late", new_call(), 60_000, 1, "status")
+        await connection.run("claim", redis_keys.shard_of(run_id), *how, run_id)
 
     async def _abandon(self, worker: int) -> None:
         await self.store.queue.abandon(WORKERS[worker], LOST)

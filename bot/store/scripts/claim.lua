@@ -1,7 +1,8 @@
 -- Claim these runs, if they are still queued. Runs of a paused workspace are moved to `paused`.
 -- The queue and the requester of a claimed run have had their turn.
--- Returns {time, the ids of all runs of this call in this shard}: a repeated call (its reply was lost) finds its runs.
--- ARGV: worker, call, lease (ms), id ...
+-- Returns {time, the ids of all runs of this call in this shard, what is known of each}: a repeated call (its reply was
+-- lost) finds its runs. What is known is these fields, and whether steps or questions are recorded.
+-- ARGV: worker, call, lease (ms), number of fields, field ..., id ...
 allow_when_full()
 local worker, call, lease = ARGV[1], ARGV[2], ARGV[3]
 local at = now()
@@ -36,7 +37,13 @@ local function take(id)
   held[#held + 1] = id
 end
 
-for n = 4, #ARGV do take(ARGV[n]) end
+local last = 4 + ARGV[4]
+for n = last + 1, #ARGV do take(ARGV[n]) end
 if #held > 0 then redis.call('PEXPIRE', taken, lease) end
 publish()
-return { at, held }
+local known = {}
+for n, id in ipairs(held) do
+  local key = run_key(id)
+  known[n] = { redis.call('HMGET', key, unpack(ARGV, 5, last)), redis.call('EXISTS', key .. ':journal', key .. ':asked') }
+end
+return { at, held, known }

@@ -22,6 +22,7 @@ from bot.core import ids
 from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.event import Body
+from bot.core.files import StoredFile
 from bot.core.people import UNKNOWN, People
 from bot.core.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
@@ -222,11 +223,8 @@ class Unanswered(StoreProxy):
     async def record(self, claim: Claim, event: Body, key: str | None = None) -> None:
         """Nobody reads it."""
 
-    async def journal(self, run_id: str) -> dict[str, str]:  # noqa: ARG002
-        return {}
-
-    async def questions(self, run_id: str) -> list[Question]:  # noqa: ARG002
-        return []
+    async def history(self, run_id: str) -> tuple[dict[str, str], list[Question], list[StoredFile]]:  # noqa: ARG002
+        return {}, [], []
 
     async def note(self, claim: Claim, name: str, value: str) -> str:  # noqa: ARG002
         return value
