@@ -6,7 +6,8 @@ import asyncio
 import sys
 import time
 import uuid
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from bench.peers import line
@@ -14,8 +15,9 @@ from bot import settings
 from bot.core import starting
 from bot.core.actor import Actor
 from bot.core.feed import Feed
-from bot.core.journal import Journal
+from bot.core.journal import Change, Journal, NewEvent
 from bot.core.ports import Store
+from bot.core.queue import Queue
 from bot.core.run import Claim
 from bot.store.redis import open_store
 from crews.crewai_adapter import environment
@@ -32,23 +34,40 @@ ADA = Actor(surface="http", user_id="ada", name="Ada")
 LEASE = 600.0
 HOT_WINDOW, HOT_RUNS = 60.0, 100
 WITHOUT = "without"
-WRITES = {verb for verb in vars(Journal) if not verb.startswith("_")} - {"read", "put_if_absent"}
-"""Methods of a journal that return nothing here."""
 
 
+@dataclass(frozen=True)
 class Forgetful:
-    """A journal that records nothing."""
+    """A journal that records events alone."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    journal: Journal
 
-    def __getattr__(self, verb: str) -> Any:  # noqa: ANN401 - every verb
-        return self._nothing if verb in WRITES else getattr(self._journal, verb)
+    async def read(self, run_id: str) -> dict[str, str]:
+        return await self.journal.read(run_id)
 
     async def put_if_absent(self, _claim: Claim, _name: str, value: str) -> str:
         return value
 
-    async def _nothing(self, *_: object) -> None: ...
+    async def write(self, claim: Claim, changes: Sequence[Change]) -> None:
+        if events := _events(changes):
+            await self.journal.write(claim, events)
+
+
+@dataclass(frozen=True)
+class ForgetfulQueue:
+    """A queue of which runs end without the last entries of their journals."""
+
+    queue: Queue
+
+    def __getattr__(self, verb: str) -> Any:  # noqa: ANN401 - every other verb
+        return getattr(self.queue, verb)
+
+    async def finish(self, claim: Claim, changes: Sequence[Change] = (), **how: Any) -> None:
+        await self.queue.finish(claim, changes=_events(changes), **how)
+
+
+def _events(changes: Sequence[Change]) -> list[Change]:
+    return [each for each in changes if isinstance(each, NewEvent)]
 
 
 def _offer() -> Offer:
@@ -64,9 +83,7 @@ async def main(url: str, journal: str) -> None:
     async with open_store(url) as store:
         feed = Feed()
         following = asyncio.create_task(feed.follow(store.events))
-        kept = (
-            replace(store, journal=cast("Journal", Forgetful(store.journal))) if journal == WITHOUT else store
-        )
+        kept = _without_journal(store) if journal == WITHOUT else store
         slots = Slots(kept.queue, "bench", lease=60, most=50)
         proxy = StoreProxy(asyncio.get_running_loop(), kept, feed, slots)
         crews = Engine(_offer, proxy, HOT_WINDOW, HOT_RUNS)
@@ -77,6 +94,11 @@ async def main(url: str, journal: str) -> None:
             took = [await _milliseconds(store, crews, blueprint) for _ in range(asked["many"])]
             line.say(milliseconds=took)
         following.cancel()
+
+
+def _without_journal(store: Store) -> Store:
+    journal, queue = cast("Journal", Forgetful(store.journal)), cast("Queue", ForgetfulQueue(store.queue))
+    return replace(store, journal=journal, queue=queue)
 
 
 async def _milliseconds(store: Store, crews: Engine, blueprint: Blueprint) -> float:

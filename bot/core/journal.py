@@ -6,8 +6,10 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from bot.core.event import Body
 from bot.core.run import Claim
 from bot.core.value import Value
 
@@ -45,6 +47,30 @@ class JournalExtent(Value):
     expired: bool
 
 
+@dataclass(frozen=True)
+class Removal:
+    """All entries whose names start with one of these have become superfluous."""
+
+    prefixes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """Something happened in the run. An event with this key and of this type is recorded once."""
+
+    body: Body
+    key: str | None = None
+
+
+Change = tuple[str, str] | Removal | NewEvent
+"""What a run does: an entry of its journal (name and value), or one of these."""
+
+
+def announces(change: Change) -> bool:
+    """Whether this says that a step is about to be taken."""
+    return isinstance(change, tuple) and change[0].endswith("?")
+
+
 class Journal(Protocol):
     """What a run has done, by step, so that no worker does it again."""
 
@@ -63,11 +89,9 @@ class Journal(Protocol):
     async def put_if_absent(self, claim: Claim, name: str, value: str) -> str:
         """Record one entry; returns the recorded value: the first write wins. Raises Fenced."""
 
-    async def write(
-        self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str] = ()
-    ) -> None:
-        """Record these entries, all or none, then remove all whose names start with one of `deleted`.
+    async def write(self, claim: Claim, changes: Sequence[Change]) -> None:
+        """Record these changes in their order, all or none.
 
-        A name that ends with `?` announces a step. Under any other the first value stays, and the
-        announcement is removed. Raises Fenced.
+        The name of an entry that ends with `?` announces a step. Under any other the first value stays, and
+        the announcement is removed. Raises Fenced.
         """

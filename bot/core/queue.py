@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from bot.core.journal import Change
 from bot.core.run import Claim, RunError
 
 
@@ -58,8 +59,15 @@ class Queue(Protocol):
         `worked`: for how many milliseconds each run has executed. It never decreases.
         """
 
-    async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
-        """End the run, with its result or its error."""
+    async def finish(
+        self,
+        claim: Claim,
+        *,
+        result: str | None = None,
+        error: RunError | None = None,
+        changes: Sequence[Change] = (),
+    ) -> None:
+        """Record what the run did last, and end it with its result or its error: all or nothing."""
 
     async def park(self, claim: Claim, questions: Sequence[str], worked: int = 0) -> bool:
         """Give the run up until one of these questions is settled, which queues it again.

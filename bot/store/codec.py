@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from uuid import uuid4
 from pydantic import BaseModel, ValidationError
 
 from bot.core.errors import UnreadableRecord
+from bot.core.event import Body
 from bot.core.question import Question
 from bot.core.response import Response, parse_response
 from bot.core.run import Run
@@ -45,6 +47,11 @@ def new_call() -> str:
 def dump(value: BaseModel, **how: Any) -> str:
     """A value as JSON."""
     return value.model_dump_json(**how)
+
+
+def event_name(event: Body, written: str, key: str | None) -> str:
+    """What an event of a run is known by, so that it is recorded once."""
+    return f"{event.type}:{key or hashlib.sha256(written.encode()).hexdigest()[:32]}"
 
 
 def read_run(run_id: str, stored: Sequence[str | None]) -> Run | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 from redis.asyncio.client import PubSub
@@ -14,7 +13,7 @@ from bot.core.ports import Wakeup
 from bot.core.queue import Fenced
 from bot.core.run import Claim
 from bot.store import redis_keys
-from bot.store.codec import dump
+from bot.store.codec import dump, event_name
 from bot.store.connection import Connection
 from bot.store.redis_errors import translate_errors
 from bot.store.unreadable import Unreadable
@@ -38,7 +37,7 @@ class RedisEvents:
 
     async def append(self, claim: Claim, event: Body, key: str | None = None) -> Event:
         body = dump(event)
-        name = f"{event.type}:{key or hashlib.sha256(body.encode()).hexdigest()[:32]}"
+        name = event_name(event, body, key)
         recorded = await self._connection.run(
             "append_event", redis_keys.shard_of(claim.run.id), claim.run.id, claim.epoch, name, body
         )

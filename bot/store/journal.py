@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from bot.core.journal import JournalExtent
+from bot.core.journal import Change, JournalExtent, NewEvent, Removal, announces
 from bot.core.queue import Fenced
 from bot.core.run import Claim
 from bot.store import redis_keys
-from bot.store.codec import ms
+from bot.store.codec import dump, event_name, ms
 from bot.store.connection import Connection
 from bot.store.journal_cipher import JournalCipher
 
@@ -59,19 +59,31 @@ class RedisJournal:
             raise Fenced
         return self._cipher.decrypt(claim.run.id, name, stored)
 
-    async def write(
-        self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str] = ()
-    ) -> None:
-        named = [word for name, value in entries for word in (name, self._encrypted(claim, name, value))]
+    async def write(self, claim: Claim, changes: Sequence[Change]) -> None:
         # Durable: if a failover lost the announcement, the tool could be called twice without asking.
-        intended = any(name.endswith("?") for name, _ in entries)
-        run = self._connection.run_durably if intended else self._connection.run
+        run = self._connection.run_durably if any(map(announces, changes)) else self._connection.run
+        words = words_of(claim, changes, self._cipher)
         shard = redis_keys.shard_of(claim.run.id)
-        if not await run("write_journal", shard, claim.run.id, claim.epoch, len(entries), *named, *deleted):
+        if not await run("write_journal", shard, claim.run.id, claim.epoch, *words):
             raise Fenced
 
     def _encrypted(self, claim: Claim, name: str, value: str) -> str:
         return self._cipher.encrypt(claim.run.id, name, value)
+
+
+def words_of(claim: Claim, changes: Iterable[Change], cipher: JournalCipher) -> Iterator[str | int]:
+    """Changes of a run as `scripts/changes.lua` reads them."""
+    for change in changes:
+        match change:
+            case Removal(prefixes):
+                yield "remove"
+                yield len(prefixes)
+                yield from prefixes
+            case NewEvent(body, key):
+                written = dump(body)
+                yield from ("event", event_name(body, written, key), written)
+            case name, value:
+                yield from ("entry", name, cipher.encrypt(claim.run.id, name, value))
 
 
 def _parts(entries: Mapping[str, str]) -> Iterator[list[str]]:

@@ -10,7 +10,13 @@ from typing import NamedTuple
 from bot.store import redis_keys
 
 _SHARED = ("prelude",)
-_MORE = {"tick": ("forget",), "delete": ("forget",)}
+_MORE = {
+    "tick": ("forget",),
+    "delete": ("forget",),
+    "append_event": ("changes",),
+    "write_journal": ("changes",),
+    "finish": ("changes",),
+}
 """Further parts of some transitions."""
 
 

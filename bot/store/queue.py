@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core.event import Body, RunCompleted, RunFailed
 from bot.core.fair_queue import USUAL, QueueKind
+from bot.core.journal import Change
 from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError, RunStatus
 from bot.core.text import valid
@@ -16,6 +17,8 @@ from bot.store.claims import Claiming, ConcurrencySlots
 from bot.store.codec import dump, ms, new_call
 from bot.store.connection import Connection
 from bot.store.crew_queues import CrewQueues
+from bot.store.journal import words_of
+from bot.store.journal_cipher import JournalCipher
 from bot.store.run_reader import RunReader
 
 WORKER_TTL_S = 24 * 3600
@@ -33,8 +36,11 @@ class RedisQueue:
 
     shards = redis_keys.SHARDS
 
-    def __init__(self, connection: Connection, retry_after: float = SUSPECTED_DELAY_S) -> None:
+    def __init__(
+        self, connection: Connection, cipher: JournalCipher, retry_after: float = SUSPECTED_DELAY_S
+    ) -> None:
         self._connection = connection
+        self._cipher = cipher
         self._retry_after = retry_after
         self._runs = RunReader(connection)
         #: By worker: the call whose reply was lost. The next claim repeats it to find the runs that it took.
@@ -108,7 +114,14 @@ class RedisQueue:
         await self._seen(worker)
         return lost
 
-    async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
+    async def finish(
+        self,
+        claim: Claim,
+        *,
+        result: str | None = None,
+        error: RunError | None = None,
+        changes: Sequence[Change] = (),
+    ) -> None:
         result = valid(result or "")
         body: Body = RunFailed(error=error) if error else RunCompleted(result=result)
         ended = await self._connection.run(
@@ -120,6 +133,7 @@ class RedisQueue:
             "error" if error else "result",
             dump(error) if error else result,
             dump(body),
+            *words_of(claim, changes, self._cipher),
         )
         if not ended:
             raise Fenced

@@ -49,7 +49,7 @@ def compose(
         questions=RedisQuestions(connection, directory),
         directory=directory,
         events=RedisEvents(connection, catalogue.heard),
-        queue=RedisQueue(connection, ages.retry_after),
+        queue=RedisQueue(connection, cipher, ages.retry_after),
         journal=RedisJournal(connection, cipher),
         files=RedisFiles(connection, cipher),
         clock=RedisClock(connection, ages),

@@ -1,7 +1,7 @@
-"""Write-behind for the journal: a step's result is recorded while the run continues.
+"""Write-behind for what a run does: its steps and events are recorded while it continues, and its end last.
 
 Before a visible effect, or one that must not happen twice, the run waits until everything is written.
-Entries are written in order, so a run that is cut off only loses its newest steps.
+All is written in order, so a run that is cut off only loses its newest steps.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Any, Protocol
 
 import structlog
 
+from bot.core.event import Body
+from bot.core.journal import Change, NewEvent, Removal, announces
 from bot.core.queue import Fenced
-from bot.core.run import Claim
+from bot.core.run import Claim, RunError
 
 log = structlog.get_logger(__name__)
 GATHER_S = 0.02
@@ -25,10 +27,15 @@ GATHER_S = 0.02
 
 
 class JournalStore(Protocol):
-    """The part of the store that a journal is written to."""
+    """The part of the store that a run is recorded in."""
 
-    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str]) -> None:
-        """Record the entries, then delete all whose names start with one of `deleted`. Raises Fenced."""
+    async def write(self, claim: Claim, changes: Sequence[Change]) -> None:
+        """Record these changes in their order, all or none. Raises Fenced."""
+
+    async def finish(
+        self, claim: Claim, result: str | None, error: RunError | None, changes: Sequence[Change] = ()
+    ) -> None:
+        """The same, and end the run. Raises Fenced."""
 
     def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run this on the store's loop. From any thread."""
@@ -38,14 +45,15 @@ class JournalStore(Protocol):
 
 
 @dataclass(frozen=True)
-class _Entry:
-    name: str
-    value: str
-    deleted: tuple[str, ...] = ()
+class _End:
+    """How the run ended."""
+
+    result: str | None
+    error: RunError | None
 
 
 class Writer:
-    """Writes one run's journal in order, one transition after the other. Thread-safe."""
+    """Writes what one run does in order, one transition after the other. Thread-safe."""
 
     def __init__(
         self,
@@ -63,9 +71,13 @@ class Writer:
         self._store = store
         self._stop = stop
         self._lock = threading.Lock()
-        self._entries: deque[_Entry] = deque()
+        #: Each has changes that belong together.
+        self._entries: deque[tuple[Change, ...]] = deque()
+        self._end: _End | None = None
         #: How many entries were put here, and how many of them are written.
         self._put = self._written = 0
+        #: How many of those that are not written are steps.
+        self._steps = 0
         #: How many of them have to be written before a model is asked.
         self._last_urgent = 0
         self._waiting: deque[tuple[int, Future[None]]] = deque()
@@ -80,6 +92,12 @@ class Writer:
             return self._put - self._written
 
     @property
+    def unwritten_steps(self) -> int:
+        """The number of those among them that are no events."""
+        with self._lock:
+            return self._steps
+
+    @property
     def has_urgent(self) -> bool:
         """Whether an entry of `write_at_once`, which can't be reproduced, is not written yet."""
         with self._lock:
@@ -87,16 +105,30 @@ class Writer:
 
     def write_at_once(self, name: str, value: str) -> None:
         """Record this without waiting for more entries. Returns at once."""
-        self._add(_Entry(name, self._portable(value)))
+        self._add((name, self._portable(value)))
         with self._lock:
             self._last_urgent = self._put
         self._begin()
 
     def write(self, name: str, value: str, deleted: Sequence[str] = ()) -> None:
         """Record this within GATHER_S, then delete all whose names start so. Returns at once."""
-        self._add(_Entry(name, self._portable(value), tuple(deleted)))
+        removed = (Removal(tuple(deleted)),) if deleted else ()
+        self._add((name, self._portable(value)), *removed)
         with self._lock:
             self._soon()
+
+    def record(self, event: Body, key: str) -> None:
+        """Record an event, once, after all that led to it. Returns at once."""
+        self._add(NewEvent(event, key))
+        self._begin()
+
+    def end(self, result: str | None, error: RunError | None) -> None:
+        """End the run, after all that it did. Returns at once."""
+        with self._lock:
+            if self._failure is None:
+                self._end = _End(result, error)
+                self._put += 1
+        self._begin()
 
     def flush(self) -> None:
         """Return once everything is written. Blocks its thread. Raises Fenced."""
@@ -121,11 +153,12 @@ class Writer:
         self._begin()
         return done
 
-    def _add(self, entry: _Entry) -> None:
+    def _add(self, *changes: Change) -> None:
         with self._lock:
             if self._failure is None:
-                self._entries.append(entry)
+                self._entries.append(changes)
                 self._put += 1
+                self._steps += _is_step(changes)
 
     def _soon(self) -> None:
         """Write in a moment, in which more may gather."""
@@ -136,15 +169,19 @@ class Writer:
     def _begin(self) -> None:
         with self._lock:
             self._due = False
-            if self._writing is None and self._entries:
+            if self._writing is None and (self._entries or self._end):
                 self._writing = self._store.begin(self._write_all())
 
     async def _write_all(self) -> None:
         try:
             while batch := self._next():
-                entries = [(entry.name, entry.value) for entry in batch]
-                await self._store.write(self._claim, entries, batch[-1].deleted)
-                self._done(len(batch))
+                entries, end = batch
+                changes = [change for entry in entries for change in entry]
+                if end is None:
+                    await self._store.write(self._claim, changes)
+                else:
+                    await self._store.finish(self._claim, end.result, end.error, changes)
+                self._done(len(entries) + (end is not None), sum(map(_is_step, entries)))
         except Fenced as error:
             self._fail(error)
         except BaseException as error:
@@ -152,19 +189,25 @@ class Writer:
             self._fail(error)
             raise
 
-    def _next(self) -> list[_Entry]:
-        """What has gathered, up to what strikes something out: that must not touch what follows."""
-        with self._lock:
-            batch: list[_Entry] = []
-            while self._entries and not (batch and batch[-1].deleted):
-                batch.append(self._entries.popleft())
-            if not batch:
-                self._writing = None
-            return batch
+    def _next(self) -> tuple[list[tuple[Change, ...]], _End | None] | None:
+        """What has gathered, and the run's end if that comes with it.
 
-    def _done(self, many: int) -> None:
+        The end doesn't come with a step that is announced, which is written more durably than an end.
+        """
+        with self._lock:
+            entries = list(self._entries)
+            end = None if any(announces(entry[0]) for entry in entries) else self._end
+            if not entries and end is None:
+                self._writing = None
+                return None
+            self._entries.clear()
+            self._end = None if end is not None else self._end
+            return entries, end
+
+    def _done(self, many: int, steps: int) -> None:
         with self._lock:
             self._written += many
+            self._steps -= steps
             while self._waiting and self._waiting[0][0] <= self._written:
                 self._waiting.popleft()[1].set_result(None)
 
@@ -173,7 +216,13 @@ class Writer:
         with self._lock:
             self._failure = error
             self._entries.clear()
+            self._end = None
             self._written = self._put
+            self._steps = 0
             self._writing = None
             while self._waiting:
                 self._waiting.popleft()[1].set_exception(error)
+
+
+def _is_step(entry: tuple[Change, ...]) -> bool:
+    return not isinstance(entry[0], NewEvent)

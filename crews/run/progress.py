@@ -24,14 +24,18 @@ class Progress:
     """The progress of one run. `note` is thread-safe; everything else is used on the run's loop."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, record: Callable[[Progressed], Awaitable[None]]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        record: Callable[[Progressed], object],
+        written: Callable[[], Awaitable[None]],
     ) -> None:
+        """`record` returns at once, before the event is recorded; `written` returns once all are."""
         self._loop = loop
         self._record = record
+        self._written = written
         self._waiting: list[tuple[int, int, Progressed]] = []
         self._news = asyncio.Event()
         self._started: dict[str, asyncio.Event] = {}
-        self._recording = asyncio.Lock()
 
     def note(self, sequence: int, event: Progressed) -> None:
         """Queue an event, which is CrewAI's `sequence`-th one of this run."""
@@ -45,15 +49,22 @@ class Progress:
             await self.flush()
 
     async def flush(self) -> None:
-        """Record all queued events."""
-        async with self._recording:
-            self._news.clear()
-            while self._waiting:
-                event = self._waiting[0][2]
-                await self._record(event)
-                heapq.heappop(self._waiting)
-                if isinstance(event, TaskStarted):
-                    self._start_of(event.task_id).set()
+        """Return once all queued events are recorded."""
+        begun = self.hand_over()
+        await self._written()
+        for task_id in begun:
+            self._start_of(task_id).set()
+
+    def hand_over(self) -> list[str]:
+        """Have all queued events recorded, without waiting for that; returns the tasks that were started."""
+        self._news.clear()
+        begun = []
+        while self._waiting:
+            event = heapq.heappop(self._waiting)[2]
+            self._record(event)
+            if isinstance(event, TaskStarted):
+                begun.append(event.task_id)
+        return begun
 
     async def started(self, task_id: str) -> None:
         """Return once the start of this task is recorded, or after START_TIMEOUT_S."""

@@ -138,7 +138,7 @@ class Recorder:
 
         While Redis is away a limited number of further model calls is made.
         """
-        if self._writer.has_urgent or self._writer.unwritten >= MAX_UNWRITTEN_STEPS:
+        if self._writer.has_urgent or self._writer.unwritten_steps >= MAX_UNWRITTEN_STEPS:
             self._writer.flush()
 
     def _answered(self, step: RecordedStep, request: ModelCall) -> Any:

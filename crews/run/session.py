@@ -161,8 +161,8 @@ class RunSession:
 
     async def record_event(self, event: Body, key: str) -> None:
         """Record an event, once, after all that led to it. Raises Fenced."""
+        self.writer.record(event, key)
         await self.writer.flushed()
-        await self._store.record(self.claim, event, key)
 
     def record_event_in_thread(self, event: Body, key: str) -> None:
         """The same from one of the run's threads, which it blocks. Raises Leave."""

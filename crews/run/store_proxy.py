@@ -14,6 +14,7 @@ from bot.core.errors import Refused, StoreUnavailable
 from bot.core.event import Body
 from bot.core.feed import Feed, question_topic
 from bot.core.files import StoredFile
+from bot.core.journal import Change
 from bot.core.people import People
 from bot.core.policy import Policy
 from bot.core.ports import Store
@@ -70,9 +71,9 @@ class StoreProxy:
             _persistently(lambda: self._store.journal.put_if_absent(claim, name, value))
         )
 
-    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str]) -> None:
-        """Record journal entries, and delete those whose names start with one of `deleted`."""
-        await self._on_control(_persistently(lambda: self._store.journal.write(claim, entries, deleted)))
+    async def write(self, claim: Claim, changes: Sequence[Change]) -> None:
+        """Record what the run did."""
+        await self._on_control(_persistently(lambda: self._store.journal.write(claim, changes)))
 
     def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run this on the control loop, from any thread, without waiting."""
@@ -136,9 +137,13 @@ class StoreProxy:
         """The run is about to be parked or given back."""
         await self._on_control(self._slots.leave(claim))
 
-    async def finish(self, claim: Claim, result: str | None, error: RunError | None) -> None:
+    async def finish(
+        self, claim: Claim, result: str | None, error: RunError | None, changes: Sequence[Change] = ()
+    ) -> None:
+        """Record what the run did last, and end it."""
+        finish = self._store.queue.finish
         await self._on_control(
-            _persistently(lambda: self._store.queue.finish(claim, result=result, error=error))
+            _persistently(lambda: finish(claim, result=result, error=error, changes=changes))
         )
 
     async def _on_control(self, work: Coroutine[Any, Any, T]) -> T:

@@ -17,6 +17,7 @@ from bot.core.decision import Ruling, Verdict
 from bot.core.errors import NotFound, Refused
 from bot.core.event import Body, Event, RunCancelled, RunCompleted, RunFailed, RunStarted
 from bot.core.feed import Feed, question_topic
+from bot.core.journal import Change, NewEvent, Removal
 from bot.core.people import People
 from bot.core.policy import Policy, can_decide, is_live_group, member
 from bot.core.ports import Store
@@ -111,6 +112,24 @@ class MemoryStore:
         if name not in self._recorded:
             self._recorded[name] = self.append(body)
         return self._recorded[name]
+
+    def change(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            match change:
+                case Removal(prefixes):
+                    for name in [each for each in self.journal if each.startswith(prefixes)]:
+                        del self.journal[name]
+                case NewEvent(body, key):
+                    self.append_once(body, key)
+                case name, value:
+                    self._write(name, value)
+
+    def _write(self, name: str, value: str) -> None:
+        if name.endswith("?"):
+            self.journal[name] = value
+        elif name not in self.journal:
+            self.journal[name] = value
+            self.journal.pop(f"{name}?", None)
 
     def end(self, status: RunStatus, last: Body, **how: object) -> None:
         for question in [each for each in self.asked.values() if each.open]:
@@ -218,8 +237,16 @@ class _Events(_Part):
 
 
 class _Queue(_Part):
-    async def finish(self, claim: Claim, *, result: str | None = None, error: RunError | None = None) -> None:
+    async def finish(
+        self,
+        claim: Claim,
+        *,
+        result: str | None = None,
+        error: RunError | None = None,
+        changes: Sequence[Change] = (),
+    ) -> None:
         self._store.check(claim)
+        self._store.change(changes)
         result = valid(result or "")
         if error is not None:
             self._store.end(RunStatus.FAILED, RunFailed(error=error), error=error)
@@ -235,19 +262,9 @@ class _Journal(_Part):
         self._store.check(claim)
         return self._store.journal.setdefault(name, value)
 
-    async def write(
-        self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Iterable[str] = ()
-    ) -> None:
+    async def write(self, claim: Claim, changes: Sequence[Change]) -> None:
         self._store.check(claim)
-        journal = self._store.journal
-        for name, value in entries:
-            if name.endswith("?"):
-                journal[name] = value
-            elif name not in journal:
-                journal[name] = value
-                journal.pop(f"{name}?", None)
-        for name in [each for each in journal if each.startswith(tuple(deleted))]:
-            del journal[name]
+        self._store.change(changes)
 
 
 class _Directory(_Part):

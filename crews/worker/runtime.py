@@ -96,13 +96,13 @@ class Runtime:
         try:
             ending = await self._restored(execution, claim) or await self._executed(execution)
             await execution.context.wait_background()
-            await execution.progress.flush()
+            execution.progress.hand_over()
             if ending.leave is not None:
                 await self._leave(execution.context, ending.leave)
             elif ending.recorded:
                 await execution.context.files.collect()
+                execution.context.writer.end(ending.result, ending.error)
                 await execution.context.writer.flushed()
-                await self._store.finish(claim, ending.result, ending.error)
         except (Fenced, Leave):
             log.info("a run left the worker", run_id=claim.run.id)
         finally:
@@ -187,7 +187,9 @@ class Runtime:
 
     def open(self, claim: Claim, history: RunHistory, lease: Lease) -> Execution:
         loop = asyncio.get_running_loop()
-        progress = Progress(loop, lambda event: self._record(context, event))
+        progress = Progress(
+            loop, lambda event: context.writer.record(event, event.task_id), lambda: _written(context)
+        )
         announcer = bus_listeners.Announcer(progress, self._executions)
         blueprint = self._blueprints[claim.run.crew.name]
         folder = self._folders.of(claim.run.id)
@@ -202,13 +204,6 @@ class Runtime:
             context.hand_back()
         self._executions[claim.run.id] = execution
         return execution
-
-    async def _record(self, context: RunContext, event: Progressed) -> None:
-        """Record a progress event, once the steps that led to it are recorded."""
-        try:
-            await context.record_event(event, event.task_id)
-        except Fenced:
-            context.stop()
 
     def _close(self, execution: Execution) -> None:
         """Remove the run from memory."""
@@ -277,3 +272,11 @@ class Runtime:
             execution.progress.note(next(numbers), execution.progressed(kind, part))
 
         return FlowReplay(execution.context, FlowAccess(flow), tell)
+
+
+async def _written(context: RunContext) -> None:
+    """Return once all that the run did so far is recorded, or once it is another worker's."""
+    try:
+        await context.writer.flushed()
+    except Fenced:
+        context.stop()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bot.core.decision import Ruling
 from bot.core.feed import Feed
+from bot.core.journal import Removal
 from bot.core.policy import OnReject, Policy
 from bot.core.ports import Store
 from bot.core.question import Action, Question, QuestionKind
@@ -122,7 +123,7 @@ async def test_the_journal_keeps_first_values_as_the_real_one_does(store: RedisS
     [there] = await store.queue.claim("w", [DEMO.name], 1, LEASE)
     for ports, claim in ((memory.ports, here), (store, there)):
         await ports.journal.write(claim, [("a/1?", "1"), ("a/2?", "1"), ("b", "x")])
-        await ports.journal.write(claim, [("a/1", "result"), ("b", "y")], ["c"])
-        await ports.journal.write(claim, [("d", "1")], ["a/2"])
+        await ports.journal.write(claim, [("a/1", "result"), ("b", "y"), Removal(("c",))])
+        await ports.journal.write(claim, [("d", "1"), Removal(("a/2", "d")), ("d", "2")])
         assert await ports.journal.put_if_absent(claim, "b", "z") == "x"
     assert await memory.ports.journal.read(new.id) == await store.journal.read(new.id)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from bot.core.event import RunProgress
+from bot.core.journal import Change, NewEvent, Removal
 from bot.core.question import Deadline
 from bot.core.queue import Fenced
 from bot.core.run import RunStatus
@@ -31,10 +33,36 @@ async def test_a_finished_task_strikes_out_what_led_there(store: RedisStore) -> 
     claim = await claimed(store)
     names = ("t1/model/a/0", "t1/tool/b/0", "t1/tool/c/0?", "t10/model/a/0", "heard/q")
     await store.journal.write(claim, [(name, "x") for name in names])
-    await store.journal.write(claim, [("done/1", "output")], ["t1/"])
+    await store.journal.write(claim, [("done/1", "output"), Removal(("t1/",))])
     assert set(await store.journal.read(claim.run.id)) == {"done/1", "t10/model/a/0", "heard/q"}
-    await store.journal.write(claim, [], ["t10/model/"])
+    await store.journal.write(claim, [Removal(("t10/model/",))])
     assert set(await store.journal.read(claim.run.id)) == {"done/1", "heard/q"}
+
+
+async def test_what_a_run_does_is_recorded_in_its_order_and_once(store: RedisStore) -> None:
+    claim = await claimed(store)
+    progress = RunProgress(crew_id="c", text="half of it")
+    changes: list[Change] = [("t1/a", "x"), NewEvent(progress, "half"), Removal(("t1/",)), ("t1/a", "y")]
+    await store.journal.write(claim, changes)
+    await store.journal.write(claim, [NewEvent(progress, "half"), ("t1/a", "z")])
+    assert await store.journal.read(claim.run.id) == {"t1/a": "y"}
+    assert [each.body for each in await store.events.read(claim.run.id)][1:] == [progress]
+
+
+async def test_a_run_ends_with_what_it_did_last_or_not_at_all(store: RedisStore) -> None:
+    claim = await claimed(store)
+    progress = RunProgress(crew_id="c", text="all of it")
+    last: list[Change] = [("t1/a", "x"), NewEvent(progress, "all")]
+    await store.queue.finish(claim, result="done", changes=last)
+    await store.queue.finish(claim, result="done", changes=last)
+    assert await store.journal.read(claim.run.id) == {"t1/a": "x"}
+    happened = [each.body.type for each in await store.events.read(claim.run.id)]
+    assert happened[1:] == ["run_progress", "run_completed"]
+    other = await claimed(store)
+    await store.queue.release(other)
+    with pytest.raises(Fenced):
+        await store.queue.finish(other, result="done", changes=last)
+    assert await store.journal.read(other.run.id) == {}
 
 
 async def test_the_journal_goes_with_its_run(store: RedisStore) -> None:

@@ -13,6 +13,7 @@ from crewai.flow.flow import Flow, start
 from crewai.tools import BaseTool
 
 from bot.core.feed import Feed
+from bot.core.journal import Change, announces
 from bot.core.question import Question
 from bot.core.run import Claim
 from bot.settings import Settings
@@ -73,10 +74,10 @@ class MortalProxy(StoreProxy):
     async def settled(self, question: Question, claim: Claim) -> Question | None:
         return await self.death.around("answer", lambda: super(MortalProxy, self).settled(question, claim))
 
-    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str]) -> None:
-        tools = [name for name, _ in entries if "/tool/" in name]
-        step = "intent" if any(name.endswith("?") for name in tools) else "result" if tools else "other"
-        await self.death.around(step, lambda: super(MortalProxy, self).write(claim, entries, deleted))
+    async def write(self, claim: Claim, changes: Sequence[Change]) -> None:
+        tools = [each for each in changes if isinstance(each, tuple) and "/tool/" in each[0]]
+        step = "intent" if any(map(announces, tools)) else "result" if tools else "other"
+        await self.death.around(step, lambda: super(MortalProxy, self).write(claim, changes))
 
     async def executed(self, claim: Claim, question_id: str, call: str, result: str) -> None:
         await self.death.around(

@@ -23,6 +23,7 @@ from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.event import Body
 from bot.core.files import StoredFile
+from bot.core.journal import Change
 from bot.core.people import UNKNOWN, People
 from bot.core.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
@@ -229,7 +230,7 @@ class Unanswered(StoreProxy):
     async def note(self, claim: Claim, name: str, value: str) -> str:  # noqa: ARG002
         return value
 
-    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str]) -> None:
+    async def write(self, claim: Claim, changes: Sequence[Change]) -> None:
         """Nobody goes on from there."""
 
     async def people(self, policy: Policy) -> People:  # noqa: ARG002
@@ -416,8 +417,9 @@ class Remembered(Unanswered):
         super().__init__()
         self.names: list[str] = []
 
-    async def write(self, claim: Claim, entries: Sequence[tuple[str, str]], deleted: Sequence[str]) -> None:  # noqa: ARG002
-        self.names += [name for name, _ in entries if name.startswith("done/")]
+    async def write(self, claim: Claim, changes: Sequence[Change]) -> None:  # noqa: ARG002
+        names = [each[0] for each in changes if isinstance(each, tuple)]
+        self.names += [name for name in names if name.startswith("done/")]
 
     async def park(self, claim: Claim, questions: Sequence[str], worked: int) -> bool:  # noqa: ARG002
         self.names.append("parked")

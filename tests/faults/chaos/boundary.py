@@ -17,7 +17,6 @@ POST, EDIT = "chat.postMessage", "chat.update"
 WORKER = (
     "claim",
     "heartbeat",
-    "append_event",
     "ask",
     "finish",
     "write_journal",
@@ -32,15 +31,16 @@ WEB = ("start", "bind_place", "lease_shard", "pending", "mark_delivered", "respo
 """The transitions of a web process."""
 ANYBODY = ("tick",)
 """What whoever sees first that something is due does."""
-INTEND, CONCLUDE = "write of an intent", "write of a finished task"
-WRITTEN = {INTEND: r".*\?", CONCLUDE: r"done/.*"}
-"""What `write` writes that is a boundary of its own, by the names in the journal."""
+INTEND, CONCLUDE, TELL = "write of an intent", "write of a finished task", "write of an event"
+WRITTEN = {INTEND: r"entry .*\?", CONCLUDE: r"entry done/.*", TELL: r"event .*"}
+"""What a run does that is a boundary of its own, by its kind and its name."""
 ALL_OF_REDIS = ("claim", "write_journal", "ask", "respond", "park", "finish", "bind_place", "mark_delivered")
 """The transitions at which Redis itself is killed."""
-BESIDE = {"worker": (MODEL, TOOL, WAKE_UP, INTEND, CONCLUDE), "web": (POST, EDIT)}
+BESIDE = {"worker": (MODEL, TOOL, WAKE_UP, INTEND, CONCLUDE, TELL), "web": (POST, EDIT)}
 """What a process does besides: with the model, with Slack, with the world; and what it writes."""
 
 ELSEWHERE = {
+    "append_event": "of a crew that says how far it is; other events are written with steps",
     "abandon": "of `serve`, for the workers that it started; the lease ends without it",
     "seed_journal": "of an operator, before a run is started again",
     "begin_file": "of a worker that stores a file, of a surface before a run is started; it may come twice",

@@ -20,7 +20,7 @@ import hiredis
 from bot.store import lua
 from tests.faults.chaos.boundary import WAKE_UP, WRITTEN
 
-SHARED = {"prelude", "rules", "forget"}
+SHARED = {"prelude", "rules", "forget", "changes"}
 """Parts of several of them."""
 TRANSITIONS = (
     frozenset(
@@ -32,6 +32,8 @@ TRANSITIONS = (
 )
 """All of them: each file is one."""
 _BY_SHA = {lua.script(name).sha: name for name in TRANSITIONS}
+CHANGES = {"write_journal": 2, "finish": 6}
+"""Transitions with changes of a run among their arguments, and where these begin."""
 SMALL = "small"
 """Not a transition: it is about one key outside of the shards, and may be lost or come twice."""
 _SENT = re.compile(rb"\*\d+\r\n\$(4|7)\r\nEVAL(SHA)?\r\n")
@@ -50,12 +52,21 @@ class Passing:
     @property
     def steps(self) -> set[str]:
         """What this is: its name, and what it writes."""
-        if self.name != "write_journal":
+        if self.name not in CHANGES:
             return {self.name}
-        names = self.args[3 : 3 + 2 * int(self.args[2]) : 2]
+        changes = _changes(self.args[CHANGES[self.name] :])
         return {self.name} | {
-            step for step, form in WRITTEN.items() if any(re.fullmatch(form, name) for name in names)
+            step for step, form in WRITTEN.items() if any(re.fullmatch(form, each) for each in changes)
         }
+
+
+def _changes(words: tuple[str, ...]) -> list[str]:
+    """The kind and the name of each change, as `changes.lua` reads them."""
+    found, at = [], 0
+    while at < len(words):
+        found.append(f"{words[at]} {words[at + 1]}")
+        at += 2 + int(words[at + 1]) if words[at] == "remove" else 3
+    return found
 
 
 class Watcher(Protocol):

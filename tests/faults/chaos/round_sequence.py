@@ -18,7 +18,7 @@ import redis.asyncio
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.store import redis_keys
 from bot.tasks import run_alongside
-from tests.faults.chaos.boundary import CONCLUDE, EDIT, INTEND, MODEL, POST, TOOL, Boundary
+from tests.faults.chaos.boundary import CONCLUDE, EDIT, INTEND, MODEL, POST, TELL, TOOL, Boundary
 from tests.faults.chaos.deployment import ChaosDeployment
 from tests.faults.chaos.invariants import Invariants
 from tests.faults.chaos.line import Line
@@ -33,7 +33,7 @@ WITHIN = 150.0
 OFTEN = {
     "write_journal": 4,
     MODEL: 4,
-    "append_event": 4,
+    TELL: 2,
     CONCLUDE: 2,
     INTEND: 2,
     "mark_delivered": 4,
