@@ -101,8 +101,8 @@ class HumanQuestions:
         self.run = run
         self._store = store
         self._announcer = announcer
-        #: The questions that were put to people, by whichever worker.
-        self._asked = set(run.history.asked)
+        #: The questions that were put to people, by whichever worker, as they were last seen.
+        self._asked = dict(run.history.asked)
 
     async def ask(self, asking: Asking) -> Question:
         """Ask, and wait for the outcome, however long it takes. Raises Leave if the run leaves before."""
@@ -152,24 +152,34 @@ class HumanQuestions:
             # It was answered in the run that this one retries; here it is not asked, and has no events.
             self.run.mark_started()
             return question.model_copy(update={"outcome": answered})
-        with self.run.stopwatch.paused():
-            known = question.id in self._asked
-            if not known:  # Otherwise an earlier worker or attempt has asked it.
-                await self._announcer.before(asking.task)
-                question = await self._satisfiable(question)
-            await self.run.writer.flushed()
-            asked = await self._store.ask(self.run.claim, question)
-            if not known:
-                self._asked.add(question.id)
-                log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
-                self._announcer.asked(asked)
+        known = self._asked.get(question.id)
+        if known is not None and not known.open:  # Its outcome doesn't change any more.
             self.run.mark_started()
-            settled = await self._settled(asked)
+            settled = known
+        else:
+            with self.run.stopwatch.paused():
+                settled = await self._settled(await self._put(asking, question))
+        self._asked[settled.id] = settled
         if settled.outcome is None or settled.outcome.action is Action.CANCEL:
             raise self.run.stop()
         # The crew goes on with the answer at once: who listens to its bus needs nothing of that.
         self.run.start_background(self._tell(settled))
         return settled
+
+    async def _put(self, asking: Asking, question: Question) -> Question:
+        """Put the question to people, unless an earlier worker or attempt did; it may be settled already."""
+        known = question.id in self._asked
+        if not known:
+            await self._announcer.before(asking.task)
+            question = await self._satisfiable(question)
+        await self.run.writer.flushed()
+        asked = await self._store.ask(self.run.claim, question)
+        if not known:
+            self._asked[asked.id] = asked
+            log.info("asked", run_id=asked.run_id, question_id=asked.id, kind=asked.kind.value)
+            self._announcer.asked(asked)
+        self.run.mark_started()
+        return asked
 
     async def _satisfiable(self, question: Question) -> Question:
         """The question, if enough people may decide, or if it waits for more and says so. Raises Leave."""

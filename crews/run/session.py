@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from bot.core import ids
 from bot.core.actor import Actor
 from bot.core.event import Body
 from bot.core.files import StoredFile
+from bot.core.question import Question
 from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError
 from crews.definitions.definition import Limits
@@ -39,8 +40,8 @@ class RunHistory:
     """What earlier workers recorded of a run."""
 
     journal: Journal = field(default_factory=Journal)
-    #: The questions that were put to people.
-    asked: frozenset[str] = frozenset()
+    #: The questions that were put to people, by their ids.
+    asked: Mapping[str, Question] = field(default_factory=dict)
     #: Its files that are stored.
     files: tuple[StoredFile, ...] = ()
 

@@ -151,7 +151,7 @@ class Runtime:
             return RunHistory(Journal(neutral=folder.neutral))
         stored, asked, files = await self._store.history(claim.run.id)
         journal = Journal({name: folder.shown(value) for name, value in stored.items()}, folder.neutral)
-        return RunHistory(journal, frozenset(question.id for question in asked), tuple(files))
+        return RunHistory(journal, {question.id: question for question in asked}, tuple(files))
 
     async def _leave(self, context: RunContext, why: Leave) -> None:
         """Give the run up; a step that is under way is recorded before, so that it isn't taken again."""
