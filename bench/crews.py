@@ -45,11 +45,15 @@ class TimedAskHuman(AskHuman):
         return answer
 
 
-@crew(title="Two tasks and a call of a tool")
+@crew(title="Two tasks and a call of a tool", inputs={"pause": {"type": "number", "default": 0}})
 def brief(inputs: Inputs) -> Crew:
-    """What a small crew does, and no waiting in it."""
-    call = Line(call={"lookup": {"word": "tides"}})
-    script = {"look_up": [call, Line(say="Known.")], "write": [Line(say="Done.")]}
+    """What a small crew does; each of its three model calls takes `pause` seconds."""
+    pause = str(inputs.get("pause", 0))
+    call = Line(call={"lookup": {"word": "tides"}}, pause=pause)
+    script = {
+        "look_up": [call, Line(say="Known.", pause=pause)],
+        "write": [Line(say="Done.", pause=pause)],
+    }
     librarian, editor = (
         _agent(role, ScriptedLLM.of(script, inputs), [Lookup()]) for role in ("Librarian", "Editor")
     )

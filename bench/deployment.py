@@ -53,7 +53,7 @@ class Deployment:
         [worker] = self.server.workers
         return worker
 
-    async def start(self, crew: str, **inputs: str | int) -> Run:
+    async def start(self, crew: str, **inputs: str | float) -> Run:
         """Start a run; it is queued when this returns."""
         known = (await self.store.catalogue.crews())[crew]
         run, _ = await self.store.runs.start(starting.plan(known, inputs, ADA, key=uuid.uuid4().hex))
