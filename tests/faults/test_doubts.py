@@ -19,7 +19,7 @@ async def interrupted(
     worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel, crew: str, mark: str
 ) -> Run:
     """A run whose worker died while its tool was at work."""
-    model.script(mark, [call("keyed", mark=mark, seconds=1.0), say("{last}")])
+    model.script(mark, [call("keyed", mark=mark, seconds=2.0), say("{last}")])
     run = await deployment.start(crew, prompt=f"[[{mark}]]")
     await worker_deployment.did(mark, 1)
     await asyncio.to_thread(worker_deployment.kill, run)

@@ -42,7 +42,7 @@ async def test_a_worker_that_is_cut_off_loses_its_run_and_comes_back(
         mark,
         [
             call("effect", mark=mark, what="before"),
-            call("lasting", mark=mark, what="work", seconds=0.5),
+            call("lasting", mark=mark, what="work", seconds=2.0),
             call("effect", mark=mark, what="after"),
             say("{last}"),
         ],

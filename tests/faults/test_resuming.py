@@ -8,13 +8,17 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bot.core.run import Run
+from crews.journal.journal import INTENDED
 from tests.contract.crews.deployment import Deployment, called
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
 
 Leave = Callable[[Run], Awaitable[None]]
+LONG_S = 4.0
+"""What a tool takes whose worker dies meanwhile."""
 
 
 @pytest.fixture(params=["killed", "parked"])
@@ -235,10 +239,10 @@ PARTS = ("did right", "Ada answered: yes")
 async def test_a_worker_that_dies_during_a_model_call(
     worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel
 ) -> None:
-    model.script("slowly", [call("effect", mark="slowly", what="one", seconds=0.3), say("{last}")])
+    model.script("slowly", [call("effect", mark="slowly", what="one", seconds=2.0), say("{last}")])
     run = await deployment.start("steps", prompt="[[slowly]]")
     await worker_deployment.did("slowly", 1)
-    model.delay(1.5)
+    model.delay(3)
     await called(model, "slowly", 2)
     model.delay(0)
     await asyncio.to_thread(worker_deployment.kill, run)
@@ -254,18 +258,26 @@ async def test_a_worker_that_dies_among_parallel_tools(
 ) -> None:
     chosen = random.Random(seed)
     mark = f"parallel-{seed}"
-    seconds = [chosen.choice([0.0, 0.3, 2.0]) for _ in range(4)]
+    seconds = [chosen.choice([0.0, 0.3, LONG_S]) for _ in range(4)]
     turn = Turn()
     for number, each in enumerate(seconds):
         turn = turn & call("effect", mark=mark, what=str(number), seconds=each)
     model.script(mark, [turn, say("{last}")])
     run = await deployment.start("steps", prompt=f"[[{mark}]]")
     await worker_deployment.did(mark, 4)
-    await asyncio.sleep(1.0)
+
+    async def recorded() -> bool:
+        steps = await deployment.store.journal.read(run.id)
+        ended = [each for each in steps if "/tool/" in each and not each.endswith(INTENDED)]
+        if LONG_S not in seconds:
+            return (await deployment.store.runs.get(run.id)).status.over
+        return len(ended) == sum(each < LONG_S for each in seconds)
+
+    await eventually(recorded)
     await asyncio.to_thread(worker_deployment.kill, run)
     assert await deployment.result(run) == "did 3"
     assert model.count(mark) == 2
     done = Counter(worker_deployment.effects(mark))
     for number, each in enumerate(seconds):
-        assert done[str(number)] == (2 if each == 2.0 else 1), "only what was not recorded is done again"
+        assert done[str(number)] == (2 if each == LONG_S else 1), "only what was not recorded is done again"
     await once(deployment, run)

@@ -31,7 +31,7 @@ async def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_any_more(
         mark,
         [
             call("effect", mark=mark, what="before"),
-            call("lasting", mark=mark, what="work", seconds=0.5),
+            call("lasting", mark=mark, what="work", seconds=3.0),
             call("effect", mark=mark, what="after"),
             call("ask_human", question="Right?"),
             say("{last}"),
