@@ -5,10 +5,15 @@
 local CHUNK = 100
 local list, at, name, crew = base .. ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 local most_found, most_looked = 2 + 2 * ARGV[4], tonumber(ARGV[5])
-local wanted = {}
-for status in string.gmatch(ARGV[7], '%S+') do wanted[status] = true end
+-- How many runs have one of the statuses at most: once they are found, no other is looked at.
+local wanted, left = {}, 0
+for status in string.gmatch(ARGV[7], '%S+') do
+  wanted[status] = true
+  left = left + tonumber(redis.call('HGET', base .. ':counts', status) or 0)
+end
 
 local found, looked, offset = { '', '' }, 0, 0
+if left <= 0 then return found end
 while true do
   local entries = redis.call('ZRANGE', list, at, '-inf', 'BYSCORE', 'REV', 'LIMIT', offset, CHUNK, 'WITHSCORES')
   for n = 1, #entries, 2 do
@@ -18,9 +23,14 @@ while true do
       looked = looked + 1
       found[1], found[2] = created_at, id
       local run = redis.call('HMGET', run_key(id), 'crew', 'status')
+      if wanted[run[2]] then left = left - 1 end
       if wanted[run[2]] and (crew == '' or run[1] == crew) then
         found[#found + 1] = created_at
         found[#found + 1] = id
+      end
+      if left == 0 then
+        found[1], found[2] = '', ''
+        return found
       end
       if looked == most_looked or #found == most_found then return found end
     end
