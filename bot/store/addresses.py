@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cached_property
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 
@@ -49,7 +50,7 @@ class Address:
     #: The name by which sentinels know the servers.
     service: str = ""
 
-    @property
+    @cached_property
     def secrets(self) -> tuple[str, ...]:
         """The values that no message may contain."""
         named = ("password", "ssl_password")

@@ -34,6 +34,7 @@ from bot.store.addresses import Address, Node
 from bot.store.peers import check_owner
 from bot.store.pools import close_pool, server_pool
 from bot.store.servers import Call, Check, Reply, Result, execute
+from bot.store.shared_client import SharedClient
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +70,7 @@ class Cluster:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._clients: dict[Node, Redis] = {}
+        self._clients: dict[Node, SharedClient] = {}
         self._layout = Layout()
         self._looking = asyncio.Lock()
 
@@ -104,11 +105,11 @@ class Cluster:
                 raise reply
         return replies
 
-    async def any_server(self) -> Redis:
+    async def any_server(self) -> SharedClient:
         primaries = await self.primaries()
         return random.choice(primaries)  # noqa: S311 - spreads load, keeps no secret
 
-    async def primaries(self) -> Sequence[Redis]:
+    async def primaries(self) -> Sequence[SharedClient]:
         if not self._layout.primaries:
             await self._look(self._layout)
         return [self._client(node) for node in self._layout.primaries]
@@ -205,9 +206,9 @@ class Cluster:
             log.info("A node of the Redis Cluster is no longer a primary", host=node[0], port=node[1])
             await close_pool(self._clients.pop(node))
 
-    def _client(self, node: Node) -> Redis:
+    def _client(self, node: Node) -> SharedClient:
         if node not in self._clients:
-            self._clients[node] = Redis.from_pool(server_pool(self._address, node))
+            self._clients[node] = SharedClient.of(server_pool(self._address, node))
         return self._clients[node]
 
 

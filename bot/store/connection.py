@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import structlog
 from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
 from redis.exceptions import NoScriptError
 
 from bot.core.errors import SettingsError, StoreUnavailable
@@ -17,6 +16,8 @@ from bot.store.cluster import Cluster
 from bot.store.pools import sentinel_pool, server_pool
 from bot.store.redis_errors import translate_errors
 from bot.store.servers import Call, Commands, OnePrimary, Reply, Result, Servers
+from bot.store.shared_client import SharedClient
+from bot.store.subscription import Subscription
 from bot.store.unreadable import Unreadable
 from bot.store.write_concern import DEFAULT_WRITE_CONCERN, Command, DurableRunner, WriteConcern
 
@@ -104,10 +105,13 @@ class Connection:
         return int(seconds) * 1000 + int(micros) // 1000
 
     @asynccontextmanager
-    async def listener(self) -> AsyncIterator[PubSub]:
-        """A separate Pub/Sub connection. It raises the errors of redis-py."""
-        async with (await self._servers.any_server()).pubsub() as listener:
-            yield listener
+    async def listener(self, channel: str) -> AsyncIterator[Subscription]:
+        """A subscription on a connection of its own. It raises the errors of redis-py."""
+        subscription = await (await self._servers.any_server()).subscribe(channel)
+        try:
+            yield subscription
+        finally:
+            subscription.close()
 
     async def primaries(self) -> Sequence[Redis]:
         """All primaries, for commands about the server itself."""
@@ -184,9 +188,9 @@ async def connect(url: str, write_concern: WriteConcern = DEFAULT_WRITE_CONCERN)
 def _servers(address: Address) -> Servers:
     match address.kind:
         case Kind.SERVER:
-            return OnePrimary(Redis.from_pool(server_pool(address)))
+            return OnePrimary(SharedClient.of(server_pool(address)))
         case Kind.SENTINEL:
-            return OnePrimary(Redis.from_pool(sentinel_pool(address)))
+            return OnePrimary(SharedClient.of(sentinel_pool(address)))
         case Kind.CLUSTER:
             return Cluster(address)
 

@@ -11,7 +11,8 @@ from bot.core.errors import StoreUnavailable
 from bot.core.finding import Finding
 from bot.store.addresses import Kind
 from bot.store.connection import Connection, connect
-from bot.store.write_concern import DEFAULT_WRITE_CONCERN, WriteConcern, online_replicas
+from bot.store.servers import execute
+from bot.store.write_concern import DEFAULT_WRITE_CONCERN, REPLICATION, WriteConcern, online_replicas
 
 OLDEST = (6, 2)
 OLDEST_FSYNC = (7, 2)
@@ -50,7 +51,7 @@ async def examine(
 
 async def _examined(connection: Connection, redis: Redis, write_concern: WriteConcern) -> list[Finding]:
     server = await connection.do(redis.info("server"))
-    state = await connection.do(redis.info("replication"))
+    state = await connection.do(execute(redis, REPLICATION))
     version = tuple(int(part) for part in str(server["redis_version"]).split(".")[:2])
     settings = await _settings(connection, redis)
     return [

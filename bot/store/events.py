@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
-from redis.asyncio.client import PubSub
-
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.event import UNREADABLE, Body, Event, PublishedEvent, Unknown, parse_body
 from bot.core.ports import Wakeup
@@ -20,8 +18,6 @@ from bot.store.unreadable import Unreadable
 
 RECONNECT_DELAY_S = 0.2
 """Delay between two attempts to reconnect the wake-up connection."""
-PING_AFTER_S = 5.0
-"""After this time without a message the wake-up connection is pinged."""
 
 
 Heard = Callable[[Wakeup | None], None]
@@ -70,31 +66,14 @@ class RedisEvents:
                     yield wakeup
             except StoreUnavailable:
                 self._heard(None)
-                _honour_cancellation()
                 await asyncio.sleep(RECONNECT_DELAY_S)
 
     async def _listen(self) -> AsyncIterator[Wakeup]:
         with translate_errors(self._connection.address.secrets):
-            async with self._connection.listener() as listener:
-                await listener.subscribe(redis_keys.WAKE)
-                while True:
-                    message = await _next_message(listener)
-                    if message["type"] == "subscribe":
-                        # Also after redis-py has reconnected by itself: what was said in between is lost.
-                        yield Wakeup()
-                    elif message["type"] == "message":
-                        yield read_wakeup(message["data"])
-
-
-async def _next_message(listener: PubSub) -> dict[str, str]:
-    """The next message. A silent connection is pinged, since it may be half open."""
-    for _ in range(2):
-        message: dict[str, str] | None = await listener.get_message(timeout=PING_AFTER_S)
-        _honour_cancellation()
-        if message is not None:
-            return message
-        await listener.ping()
-    raise TimeoutError("The wake-up connection is silent.")
+            async with self._connection.listener(redis_keys.WAKE) as listener:
+                yield Wakeup()  # What was said before is lost.
+                async for message in listener.messages():
+                    yield read_wakeup(message)
 
 
 def read_wakeup(message: str) -> Wakeup:
@@ -115,13 +94,6 @@ def _published(line: str) -> PublishedEvent | None:
         return PublishedEvent(run_id, int(seq), int(at), body)
     except ValueError:
         return None
-
-
-def _honour_cancellation() -> None:
-    """Raise CancelledError if the task is being cancelled: closing a broken connection can hide it."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def read_events(

@@ -11,7 +11,8 @@ from bot.core.lists import Totals
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
-from bot.store.write_concern import online_replicas
+from bot.store.servers import execute
+from bot.store.write_concern import REPLICATION, online_replicas
 
 WORKER_ALIVE_S = 60
 """A worker counts as alive for this time after it was last seen."""
@@ -63,7 +64,7 @@ class RedisHealth:
 
 
 async def _replicas(primary: Redis) -> int:
-    return online_replicas(await primary.info("replication"))
+    return online_replicas(await execute(primary, REPLICATION))
 
 
 def _summed(hashes: list[dict[str, str]]) -> dict[str, float]:

@@ -40,6 +40,19 @@ class Interruptible(AbstractConnection):
             await self.disconnect(nowait=True)
             raise
 
+    def detach(self) -> asyncio.StreamWriter:
+        """Give the open stream away. This object holds no connection then. Raises ConnectionResetError."""
+        if self._writer is None or self._reader is None or self._reader.at_eof():
+            raise ConnectionResetError("the connection is closed")
+        writer, self._writer, self._reader = self._writer, None, None
+        self._parser.on_disconnect()  # type: ignore[no-untyped-call]
+        return writer
+
+    def parse_error(self, words: str) -> Exception:
+        """The error that the server's words stand for."""
+        error: Exception = self._parser.parse_error(words)  # type: ignore[no-untyped-call]
+        return error
+
     async def _send(self, parts: Iterable[bytes]) -> None:
         writer = self._writer
         if writer is None:

@@ -20,7 +20,7 @@ from bot.store.addresses import FORMS, Address, Node
 from bot.store.interruptible import make_interruptible
 
 MAX_CONNECTIONS = 32
-"""At most, from one process to one server; further callers wait for a free one."""
+"""Of the pool, from one process to one server, for commands that block; further callers wait for one."""
 TIMEOUT_S = 5.0
 """Timeout of one reply of a server."""
 MAX_RETRIES = 2

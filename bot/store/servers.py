@@ -15,6 +15,7 @@ from bot.core.errors import StoreUnavailable
 from bot.store import redis_keys
 from bot.store.addresses import Node
 from bot.store.pools import SentinelPool, close_pool
+from bot.store.shared_client import SharedClient
 
 Reply = Any
 """A reply of Redis; each script documents its own."""
@@ -67,7 +68,7 @@ class Servers(Protocol):
     async def send(self, calls: Sequence[Call]) -> list[Reply]:
         """Send reading commands at once; raises the first error."""
 
-    async def any_server(self) -> Redis:
+    async def any_server(self) -> SharedClient:
         """A server that receives messages published on any of them."""
 
     async def primaries(self) -> Sequence[Redis]:
@@ -94,7 +95,7 @@ async def execute(redis: Redis, *args: Any, **options: Any) -> Reply:
 class OnePrimary:
     """A single server, or the one that sentinels call the primary."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: SharedClient) -> None:
         self._redis = redis
 
     async def with_owner(self, key: str, ask: Callable[[Redis], Awaitable[Result]]) -> Result:  # noqa: ARG002
@@ -106,7 +107,7 @@ class OnePrimary:
             call.add_to(pipe)
         return await pipe.execute()
 
-    async def any_server(self) -> Redis:
+    async def any_server(self) -> SharedClient:
         return self._redis
 
     async def primaries(self) -> Sequence[Redis]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
@@ -12,16 +14,29 @@ from bot.store.redis_errors import translate_errors
 from tests.contract.examples import new_run
 from tests.waiting import WITHIN
 
-COMMANDS = 60
+COMMANDS = 30
 
 
-async def cut_for_ever(redis: Redis) -> None:
-    """Close all connections of the pool, again and again, at any point of what they are used for."""
-    while True:
-        for _ in range(random.randrange(12)):
-            await asyncio.sleep(0)
-        await redis.connection_pool.disconnect()
-        await asyncio.sleep(0)
+@asynccontextmanager
+async def being_cut(redis: Redis, url: str) -> AsyncIterator[None]:
+    """Close all connections, again and again, at any point of what they are used for.
+
+    Those of the pool from here, and all of the server from there.
+    """
+    enough = asyncio.Event()
+
+    async def cut() -> None:
+        async with Redis.from_url(url) as server:
+            while not enough.is_set():
+                await asyncio.sleep(random.random() / 100)
+                await redis.connection_pool.disconnect()
+                await server.client_kill_filter(_type="normal", skipme=True)
+                await server.client_kill_filter(_type="pubsub")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(cut())
+        yield
+        enough.set()
 
 
 async def use(store: RedisStore) -> int:
@@ -39,11 +54,8 @@ async def use(store: RedisStore) -> int:
 async def test_commands_meet_outages_only(redis_url: str) -> None:
     async with open_store(redis_url) as store:
         [redis] = await store.connection.primaries()
-        cutting = asyncio.create_task(cut_for_ever(redis))
-        outages = await asyncio.gather(*(use(store) for _ in range(30)))
-        assert not cutting.done()
-        cutting.cancel()
-        await asyncio.wait({cutting})
+        async with being_cut(redis, redis_url):
+            outages = await asyncio.gather(*(use(store) for _ in range(30)))
         assert sum(outages) > 0
         assert await store.clock.now() > 0
 
@@ -59,11 +71,9 @@ async def test_wake_ups_go_on(redis_url: str) -> None:
                     woken.set()
 
         listening = asyncio.create_task(listen())
-        cutting = asyncio.create_task(cut_for_ever(redis))
-        for _ in range(200):
-            await asyncio.sleep(0)
-        cutting.cancel()
-        await asyncio.wait({cutting})
+        async with being_cut(redis, redis_url):
+            for _ in range(200):
+                await asyncio.sleep(0)
         async with asyncio.timeout(WITHIN):
             while not woken.is_set():
                 await store.runs.start(new_run())

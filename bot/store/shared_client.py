@@ -1,0 +1,168 @@
+"""redis-py's client, whose commands share one connection. Those that would block it use the pool."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Self
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.asyncio.connection import ConnectionPool
+from redis.asyncio.sentinel import SentinelManagedConnection
+from redis.client import EMPTY_RESPONSE, NEVER_DECODE
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import RedisError
+
+from bot.store.addresses import Node
+from bot.store.interruptible import Interruptible
+from bot.store.pools import SentinelPool
+from bot.store.shared_connection import CLOSED, Command, Reply, SharedConnection, packed, raise_unusable
+from bot.store.subscription import Subscription
+
+BLOCKING = frozenset({"WAIT", "WAITAOF"})
+"""Commands behind which all others of a connection wait; and what they wait for are writes of that one."""
+OF_THE_POOL = {EMPTY_RESPONSE, NEVER_DECODE}
+"""Options of commands whose replies are read in a way of their own."""
+
+
+class SharedClient(Redis):
+    """A client of one server."""
+
+    def __init__(self, connection_pool: ConnectionPool) -> None:
+        super().__init__(connection_pool=connection_pool)
+        self._pool = connection_pool
+        self._retry = connection_pool.connection_kwargs["retry"]
+        self._connection: SharedConnection | None = None
+        #: Which server that is, where sentinels say it.
+        self._connected_to: Node | None = None
+        self._connecting: asyncio.Task[SharedConnection] | None = None
+        self._closed = False
+
+    @classmethod
+    def of(cls, connection_pool: ConnectionPool) -> Self:
+        """A client that closes the pool with itself."""
+        client = cls(connection_pool)
+        client.auto_close_connection_pool = True
+        return client
+
+    async def execute_command(self, *args: Any, **options: Any) -> Reply:
+        if args[0] in BLOCKING or not OF_THE_POOL.isdisjoint(options):
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        [reply] = await self.ask([args])
+        if isinstance(reply, Exception):
+            raise reply
+        return self.read(reply, args, options)
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002
+        return super().pipeline(transaction, shard_hint) if transaction else SharedPipeline(self)
+
+    async def ask(self, commands: Sequence[Command]) -> list[Reply]:
+        """The replies to these commands, in one round trip; errors of the server are among them.
+
+        When the connection breaks all of them are sent again, so each of them may be executed twice.
+        """
+        sent = partial(self._ask, packed(commands), len(commands))
+        replies: list[Reply] = await self._retry.call_with_retry(sent, _retrying)
+        return replies
+
+    def read(self, reply: Reply, command: Command, options: Mapping[str, Any]) -> Reply:
+        """A reply as redis-py's commands return it."""
+        read = self.response_callbacks.get(command[0])
+        return reply if read is None else read(reply, **{k: v for k, v in options.items() if k != "keys"})
+
+    async def subscribe(self, channel: str) -> Subscription:
+        """Listen to a channel, on a connection of its own."""
+        return await Subscription.to(channel, await self._open())
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001
+        self._closed = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._connection is not None:
+            self._connection.close()
+        await super().aclose(close_connection_pool)
+
+    async def _ask(self, words: bytes, many: int) -> list[Reply]:
+        replies = await (await self._connected()).send(words, many)
+        raise_unusable(replies)
+        return replies
+
+    async def _connected(self) -> SharedConnection:
+        """The open connection. Whoever needs one while it is being made waits for the same one."""
+        connection = self._connection
+        if connection is not None and not connection.closed:
+            if self._connected_to == self._primary:
+                return connection
+            connection.retire()
+        if self._closed:
+            raise Disconnected(CLOSED)
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
+            self._connecting.add_done_callback(self._connect_ended)
+        connecting = self._connecting
+        await asyncio.wait({connecting})
+        if connecting.cancelled():
+            raise Disconnected(CLOSED)
+        return connecting.result()
+
+    @property
+    def _primary(self) -> Node | None:
+        """The server that sentinels have last called the primary."""
+        return self._pool.master_address if isinstance(self._pool, SentinelPool) else None
+
+    async def _connect(self) -> SharedConnection:
+        connection = await self._open()
+        self._connected_to = self._primary
+        self._connection = SharedConnection(connection, of_sentinels=isinstance(self._pool, SentinelPool))
+        return self._connection
+
+    async def _open(self) -> Interruptible:
+        connection: Interruptible = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        # redis-py would ping while it connects, and connect anew to ping when that takes too long.
+        connection.health_check_interval = 0
+        try:
+            await self._connect_once(connection)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return connection
+
+    async def _connect_once(self, connection: Interruptible) -> None:
+        """Whoever asks tries again, so this does not."""
+        if isinstance(connection, SentinelManagedConnection) and isinstance(self._pool, SentinelPool):
+            primary = await self._pool.get_master_address()  # type: ignore[no-untyped-call]
+            await connection.connect_to(primary)  # type: ignore[no-untyped-call]
+        else:
+            await connection.connect_check_health(check_health=False, retry_socket_connect=False)
+
+    def _connect_ended(self, task: asyncio.Task[SharedConnection]) -> None:
+        self._connecting = None
+        if not task.cancelled():
+            task.exception()  # Perhaps nobody waits for it any more.
+
+
+class SharedPipeline(Pipeline):
+    """Commands of a client that are sent together."""
+
+    def __init__(self, client: SharedClient) -> None:
+        super().__init__(client.connection_pool, client.response_callbacks, False, None)  # noqa: FBT003
+        self._client = client
+
+    async def execute(self, raise_on_error: bool = True) -> list[Reply]:  # noqa: FBT001, FBT002
+        commands = self.command_stack
+        if any(words[0] in BLOCKING for words, _ in commands):
+            return await super().execute(raise_on_error)
+        self.command_stack = []
+        replies = await self._client.ask([words for words, _ in commands]) if commands else []
+        if raise_on_error:
+            self.raise_first_error(commands, replies)
+        return [
+            reply if isinstance(reply, Exception) else self._client.read(reply, words, options)
+            for reply, (words, options) in zip(replies, commands, strict=True)
+        ]
+
+
+async def _retrying(_: RedisError) -> None:
+    """The connection that broke is closed already."""
