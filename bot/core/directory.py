@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Never, Protocol
 
 from bot.core.actor import Actor
@@ -43,6 +43,12 @@ class Directory(Protocol):
 
     async def known(self, actor: Actor) -> Actor:
         """The actor with `linked` and `groups` as far as known, for what is shown to them."""
+
+    async def known_later(self, principal: str, actor: Awaitable[Actor]) -> Actor:
+        """The same of an actor who is still being looked up: what is known is read meanwhile.
+
+        `principal` is the actor's, as far as the surface knows before. Raises what `actor` raises.
+        """
 
     def serve(self, surface: str, reader: GroupReader) -> None:
         """From now on this process reads the live groups of a surface."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
 from typing import Never
 
 from bot.core.actor import Actor
@@ -11,10 +13,13 @@ from bot.core.errors import Refused
 from bot.core.people import People, groups_with, names_of
 from bot.core.policy import ANYONE, Policy, is_live_group
 from bot.store import redis_keys
-from bot.store.connection import Connection
+from bot.store.connection import Connection, Reply
 from bot.store.identities import Identities, linkable, people_among
 from bot.store.link_codes import LinkCodes
 from bot.store.live_groups import MAX_AGE_MS, LiveGroups, Members
+
+FRESH_S = 1.0
+"""How old what is known of somebody may be, where finding out who they are took longer than that."""
 
 
 class RedisDirectory:
@@ -43,15 +48,30 @@ class RedisDirectory:
         return people_among(linked, actors, now).model_copy(update=_as_groups(members))
 
     async def known(self, actor: Actor) -> Actor:
-        actor = actor.verified
         if not actor.at_home:
-            return actor
+            return actor.verified
+        return await self._as_known(actor.verified, await self._look(actor.authenticated))
+
+    async def known_later(self, principal: str, actor: Awaitable[Actor]) -> Actor:
+        names, began = (principal,), time.monotonic()
+        found, looked = await asyncio.gather(actor, self._look(names))
+        if found.authenticated != names or time.monotonic() - began > FRESH_S:
+            return await self.known(found)
+        if not found.at_home:
+            return found.verified
+        return await self._as_known(found.verified, looked)
+
+    async def _look(self, names: Sequence[str]) -> list[Reply]:
+        """The time, the groups that are wanted, and what is stored of these principals."""
         async with self._connection.pipeline() as batch:
             batch.time()
             batch.zrange(redis_keys.wanted_groups(), 0, -1)
-            batch.hmget(redis_keys.identities(), list(actor.authenticated))
-        time, wanted, found = batch.results
-        now, linked = at_ms(time), self._identities.parse(actor.authenticated, found)
+            batch.hmget(redis_keys.identities(), list(names))
+        return batch.results
+
+    async def _as_known(self, actor: Actor, looked: list[Reply]) -> Actor:
+        clock, wanted, found = looked
+        now, linked = at_ms(clock), self._identities.parse(actor.authenticated, found)
         people = people_among(linked, [actor], now)
         stored = await self._groups.stored(wanted) if wanted else {}
         members = {

@@ -74,6 +74,9 @@ class MemoryPorts:
 
     # ── People ──────────────────────────────────────────────────────────────────────────────────────────
 
+    def principal(self, user: str) -> str:
+        return person(user).principal
+
     async def actor(self, user: str, installation: str = "") -> Actor:
         del installation
         if user in self.strangers:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -92,11 +93,13 @@ class AckHandler:
         return True
 
     async def follow_up(self, request: InboundRequest, reply: Reply) -> None:
-        """Tell the person and do the rest, once for a request."""
-        if reply == SILENT:
-            return
-        if reply != UNSAVED and not await self._first(request):
-            return
+        """Tell the person and do the rest, once for a request, and watch what it wants to be watched."""
+        if replace(reply, watch=None) != SILENT and (reply == UNSAVED or await self._first(request)):
+            await self._tell(request, reply)
+        if reply.watch is not None:
+            await reply.watch()
+
+    async def _tell(self, request: InboundRequest, reply: Reply) -> None:
         if reply.say is not None:
             await self._messenger.tell(request.reply_to, reply.say)
         if reply.form is not None:
@@ -124,7 +127,7 @@ class AckHandler:
     async def _finish(self, request: InboundRequest, task: asyncio.Task[Reply], *, saved: bool) -> None:
         reply = await task
         if reply.instead is not None and not request.form_id:
-            reply = Reply(say=await reply.instead(), then=reply.then)
+            reply = Reply(say=await reply.instead(), then=reply.then, watch=reply.watch)
         elif reply.errors:
             reply = said(" ".join(reply.errors.values()))
         await self.follow_up(request, reply)

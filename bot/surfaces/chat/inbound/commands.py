@@ -185,7 +185,7 @@ class CommandHandlers:
             return await self._starter.ask_for_inputs(draft, crew, context.form_handle, locale)
         run = await self._starter.start(draft, crew, context.actor, locale)
         started = private_messages.started(run) if context.says_started else None
-        return Reply(say=started, then=lambda: self._starter.watch(run, context.reply_to))
+        return Reply(say=started, watch=lambda: self._starter.watch(run, context.reply_to))
 
     # ── status ──────────────────────────────────────────────────────────────────────────────────────────
 

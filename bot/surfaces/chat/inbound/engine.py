@@ -107,7 +107,14 @@ class KnownPeople:
 
     async def actor(self, user: str, installation: str = "") -> Actor:
         """Raises what the platform's people raise, and StoreUnavailable."""
-        return await self._directory.known(await self._people.actor(user, installation))
+        looking_up = self._people.actor(user, installation)
+        if not (principal := self._people.principal(user)):
+            return await self._directory.known(await looking_up)
+        return await self._directory.known_later(principal, looking_up)
+
+    def principal(self, user: str) -> str:
+        """What names this user in policies."""
+        return self._people.principal(user)
 
     async def locale(self, user: str, /) -> Locale:
         """How this user writes numbers and dates."""

@@ -229,7 +229,7 @@ class StartForm:
     async def finish(self, values: Values, key: str) -> Reply:  # noqa: ARG002 - the draft names the start
         run = await self.starter.start(self._with(values), self.crew, self.actor, self.filling.locale)
         asked_in = replace(self.sent.reply_to, channel=self.draft.channel, thread=self.draft.thread)
-        return Reply(then=lambda: self.starter.watch(run, asked_in))
+        return Reply(watch=lambda: self.starter.watch(run, asked_in))
 
     async def ended(self, values: Values, key: str) -> Reply | None:  # noqa: ARG002 - a port
         return None

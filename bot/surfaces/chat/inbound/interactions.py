@@ -44,6 +44,8 @@ class Reply:
     instead: Callable[[], Awaitable[Message]] | None = None
     #: Runs after the acknowledgement, once for a request however often it arrives.
     then: Callable[[], Awaitable[None]] | None = None
+    #: Runs after all that, each time that a request arrives: what it does twice does no harm.
+    watch: Callable[[], Awaitable[None]] | None = None
 
 
 SILENT = Reply()

@@ -17,6 +17,9 @@ from bot.surfaces.chat.messages import Form, Message
 class ActorResolver(Protocol):
     """Who acts."""
 
+    def principal(self, user: str) -> str:
+        """What names this user in policies, whoever they turn out to be; empty if that isn't known yet."""
+
     async def actor(self, user: str, installation: str = "") -> Actor:
         """Raises Unrecognised, StoreUnavailable, or another CrewdeckError: this person may do nothing."""
 

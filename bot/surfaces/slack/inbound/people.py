@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from bot.core.actor import Actor, Membership
+from bot.core.actor import Actor, Membership, principal
 from bot.core.errors import CrewdeckError
 from bot.core.locales import Locale
 from bot.core.ports import KeyValueStore
@@ -21,6 +21,7 @@ from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.profiles import PROFILE_TIMEOUT_S, SHORT_TIMEOUT_S, Profile, Profiles
 from bot.surfaces.chat.platform import Unrecognised
 from bot.surfaces.chat.wording import sentences
+from bot.surfaces.slack import SURFACE
 from bot.tasks import BackgroundTasks
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,10 @@ class SlackActors:
         self._home = home
         self._profiles = Profiles(TITLE, self._key, self._fetch, key_values, background)
 
+    def principal(self, user: str) -> str:
+        """What names this user in policies; empty until Slack has said which workspace this is."""
+        return principal(SURFACE, self._home.team, user) if self._home.team else ""
+
     async def actor(self, user: str, installation: str = "") -> Actor:
         """The actor that this user is. `installation`: for whom Slack says that it sent what they did.
 
@@ -88,12 +93,12 @@ class SlackActors:
         if profile.barred:
             raise NotAdmitted
         return Actor(
-            surface="slack",
+            surface=SURFACE,
             tenant=self._home.team,
             user_id=user,
             name=profile.name,
             membership=profile.membership,
-            authentication="slack",
+            authentication=SURFACE,
         )
 
     async def profile(self, user: str) -> Profile:

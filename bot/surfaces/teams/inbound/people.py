@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from bot.core.actor import Actor, Membership
+from bot.core.actor import Actor, Membership, principal
 from bot.core.errors import CrewdeckError
 from bot.core.locales import Locale
 from bot.core.ports import KeyValueStore
@@ -62,6 +62,10 @@ class TeamsActors:
         self._profiles = Profiles(TITLE, self._key, self._fetch, key_values, background)
         #: Where this process has recorded that somebody acted last.
         self._met: dict[str, str] = {}
+
+    def principal(self, user: str) -> str:
+        """What names this person in policies."""
+        return principal(SURFACE, self._tenant, user)
 
     async def actor(self, user: str, installation: str = "") -> Actor:
         """The actor that this person is. `installation`: the conversation in which they act.
