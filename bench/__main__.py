@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import (
     acknowledge,
     answers,
+    answers_at_once,
     crew_time,
     growth,
     journal,
@@ -35,6 +36,7 @@ from bench.table import Figure, table
 MEASUREMENTS: dict[str, Callable[[Effort], Awaitable[list[Figure]]]] = {
     "acknowledge": acknowledge.measure,
     "answers": answers.measure,
+    "answers_at_once": answers_at_once.measure,
     "crew_time": crew_time.measure,
     "starts": starts.measure,
     "streams": streams.measure,
