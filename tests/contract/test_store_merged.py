@@ -109,3 +109,12 @@ async def test_a_page_costs_the_same_however_long_the_list_is(store: RedisStore,
     few = await sent()
     grow(2000)
     assert await sent() < 1.1 * few
+
+
+async def test_a_status_that_no_run_has_is_looked_for_in_none(store: RedisStore, server: redis.Redis) -> None:
+    for _ in range(20):
+        await started(store)
+    server.config_resetstat()
+    assert await store.runs.list(RunFilter(status=RunStatus.FAILED)) == []
+    assert "cmdstat_hmget" not in server.info("commandstats")
+    assert len(await store.runs.list(RunFilter(status=RunStatus.QUEUED))) == 20
