@@ -14,6 +14,7 @@ import redis
 from bot.processes import garbage_collector
 from bot.store.embedded import Embedded
 from tests.examples import FAST
+from tests.fork_server.client import ForkServer
 from tests.together import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
 ROOM = 2**30
@@ -60,6 +61,19 @@ def data_dir() -> Iterator[Path]:
     """A folder of this test alone, with a path short enough for sockets in it."""
     with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """Where workers come from that needn't be started as people do it: importing crewai is done once."""
+    with ForkServer.opened() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def python(fork_server: ForkServer) -> str:
+    """An interpreter for commands that needn't be executed as people do it."""
+    return fork_server.python
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 ON_SHARED_SLACK = (
     "console_slack|"
-    "slack_(authority|decisions|forms|mentions|presses|replies|start|status|strangers|transport)"
+    "slack_(authority|decisions|files|forms|mentions|presses|replies|start|status|strangers|transport)"
 )
 TOGETHER = {
     "processes": r"tests/faults/test_(?!embedded|interruptible|doubts|flows|releases|resuming|retries)",

@@ -21,7 +21,7 @@ from bot.core.ports import Catalogue
 from bot.core.run import Run
 from bot.store import redis_keys
 from tests.contract.crews.deployment import environment
-from tests.faults.fork_server import SERVE, WORKER, Child, Command, ForkServer
+from tests.fork_server.client import SERVE, WORKER, Child, Command, ForkServer
 from tests.waiting import WITHIN
 
 DEFINITIONS = Path(__file__).parent / "definitions"

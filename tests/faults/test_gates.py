@@ -15,7 +15,7 @@ from bot.core.run import Run, RunStatus
 from bot.store.redis import RedisStore, open_store
 from tests.contract.crews.deployment import environment
 from tests.contract.examples import ADA, LOST, new_run
-from tests.faults.fork_server import Child, Command, ForkServer
+from tests.fork_server.client import Child, Command, ForkServer
 from tests.waiting import WITHIN
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]

@@ -20,7 +20,7 @@ from bot.core.run import Run
 from bot.store import redis_keys
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import WorkerProcess
-from tests.faults.fork_server import ForkServer
+from tests.fork_server.client import ForkServer
 from tests.waiting import WITHIN
 
 DEFINITIONS = Path(__file__).parent / "definitions"

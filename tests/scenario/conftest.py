@@ -5,10 +5,19 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from tests.fork_server.client import ForkServer
 from tests.scenario.outbox import CREW, Outbox, delivering
 from tests.scenario.server import Server
 from tests.scenario.slack_deployment import ChannelDeployment, SlackDeployment, slack_deployed
 from tests.scenario.teams_deployment import TeamsChannel, TeamsDeployment, teams_deployed
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servers_are_forked(fork_server: ForkServer) -> Iterator[None]:
+    """Servers, and what they start, save their imports; an `ExecutedServer` does not."""
+    Server.fork_server = fork_server
+    yield
+    Server.fork_server = None
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,11 @@
 
 `Server.started(...)` is the same without an event loop, for fixtures that live for a session. It runs in a
 folder of its own with an environment of its own. `CREWDECK_WORKERS` is 1 as in real life; a test that needs
-no crew says 0 and saves seconds. At the end SIGTERM has to stop everything within 10 s with exit status 0,
-and nothing may be left.
+no crew says 0 and saves time. At the end SIGTERM has to stop everything within 10 s with exit status 0, and
+nothing may be left.
+
+A `Server` and what it starts is forked from the fork server of the session where there is one, which saves
+their imports. An `ExecutedServer` is executed as people do it, and so are its processes.
 """
 
 from __future__ import annotations
@@ -30,12 +33,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from email.message import Message
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import psutil
 
 from bot import local_token
 from bot.store.embedded import Embedded
+from tests.fork_server.client import Child, Command, ForkServer
 from tests.waiting import WITHIN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -48,6 +52,8 @@ class Server:
     """One `crewdeck` process and what it says."""
 
     program: Sequence[str] = (sys.executable, "-m", "bot")
+    fork_server: ClassVar[ForkServer | None] = None
+    """The one that servers are forked from; None executes the program."""
 
     def __init__(self, folder: Path, env: Mapping[str, str], command: str = "serve") -> None:
         self.folder = folder
@@ -57,16 +63,31 @@ class Server:
         self._ended = False
         self._stdout = folder / f"{command}.out"
         self._stderr = folder / f"{command}.err"
+        self._child = self._forked(command, self.fork_server) if self.fork_server else self._executed(command)
+        self.process = psutil.Process(self._child.pid)
+
+    def _forked(self, command: str, fork_server: ForkServer) -> Child:
+        for said in (self._stdout, self._stderr):
+            said.write_bytes(b"")  # of a former server in this folder
+        main = Command("bot.commands.main", (command,))
+        return fork_server.born(main, self.env, self.folder, self._stdout, self._stderr)
+
+    def _executed(self, command: str) -> psutil.Popen:
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
-            self.process = psutil.Popen(
+            return psutil.Popen(
                 [*self.program, command],
-                cwd=folder,
+                cwd=self.folder,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
             )
+
+    @classmethod
+    def python(cls) -> str:
+        """The interpreter for commands that are run beside servers."""
+        return cls.fork_server.python if cls.fork_server else sys.executable
 
     @classmethod
     @asynccontextmanager
@@ -167,14 +188,14 @@ class Server:
         """Wait until something is the case; fails loudly when the process dies or the time is up."""
         deadline = time.monotonic() + within
         while not there():
-            assert self.process.poll() is None, f"It died with {self.process.returncode}.\n{self.story()}"
+            assert self._child.poll() is None, f"It died with {self._child.returncode}.\n{self.story()}"
             assert time.monotonic() < deadline, f"Not within {within} s.\n{self.story()}"
             time.sleep(0.02)
 
     def wait(self, within: float = STOPPED_WITHIN) -> int:
         """Wait until it has ended by itself; its exit status."""
         try:
-            status = int(self.process.wait(within))
+            status = int(self._child.wait(within))
         except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
             raise AssertionError(f"It doesn't end.\n{self.story()}") from None
         self._ended = True
@@ -184,16 +205,16 @@ class Server:
         """Stop it as an operator does; nothing that it started may be left."""
         if self._ended:
             return
-        assert self.process.poll() is None, f"It died with {self.process.returncode}.\n{self.story()}"
+        assert self._child.poll() is None, f"It died with {self._child.returncode}.\n{self.story()}"
         started = [self.process, *self.process.children(recursive=True)]
-        self.process.send_signal(how)
+        self._child.send_signal(how)
         assert self.wait() == 0, self.story()
         left = [each for each in started if alive(each)]
         assert not left, f"Left behind: {left}\n{self.story()}"
 
     def kill(self) -> None:
         """End it as a crash does."""
-        self.process.kill()
+        self._child.kill()
         self.wait()
 
     def story(self) -> str:
@@ -202,7 +223,7 @@ class Server:
 
     def sweep(self) -> None:
         """End what is left of it, whatever became of the test."""
-        if self.process.poll() is None:
+        if self._child.poll() is None:
             self.kill()
         for process in _of_folder(self.folder):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -210,6 +231,12 @@ class Server:
                 process.wait(10)
         if (self.data_dir / "valkey").exists():
             Embedded.attach(self.data_dir).detach()
+
+
+class ExecutedServer(Server):
+    """A server that is executed, with all that it starts."""
+
+    fork_server = None
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -72,10 +72,11 @@ async def serving(
     transport: Transport,
     env: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    kind: type[Server] = Server,
 ) -> AsyncIterator[Server]:
     """A server that is connected to this Slack, which may have known another one before."""
     settings = slack_settings(slack, transport) | dict(env or {})
-    async with Server.start(settings, folder) as server:
+    async with kind.start(settings, folder) as server:
         connect(slack, server, transport)
         yield server
 

@@ -9,7 +9,7 @@ import psutil
 
 from tests.loopback.slack import GENERAL
 from tests.scenario.outbox import Outbox
-from tests.scenario.server import Server, alive
+from tests.scenario.server import ExecutedServer, Server, alive
 from tests.scenario.slack_deployment import serving, slack_settings
 from tests.scenario.test_doctor import line
 from tests.scenario.test_doctor import run as command
@@ -33,7 +33,7 @@ async def until_delivering(server: Server, *, delivers: bool = True) -> None:
 async def test_killed_it_is_started_again_and_everything_is_shown_once(
     on: Outbox, web: dict[str, str]
 ) -> None:
-    async with serving(on.slack, "http", web) as server:
+    async with serving(on.slack, "http", web, kind=ExecutedServer) as server:
         claim = await on.claimed(await on.start(topic="before"))
         await on.sees(lambda: on.said("before"), WITHIN)
         [killed] = delivery_of(server)
@@ -68,7 +68,7 @@ async def test_serve_that_is_killed_leaves_no_delivery_process_behind(
 
 
 async def test_it_can_run_elsewhere_and_serve_says_whether_it_does(
-    on: Outbox, web: dict[str, str], tmp_path: Path
+    on: Outbox, web: dict[str, str], python: str, tmp_path: Path
 ) -> None:
     elsewhere = web | {"CREWDECK_DELIVERY": "none"}
     async with serving(on.slack, "http", elsewhere) as server:
@@ -78,7 +78,7 @@ async def test_it_can_run_elsewhere_and_serve_says_whether_it_does(
         assert server.get("/ready")[1]["delivery"] is False
         doctor = slack_settings(on.slack, "http") | elsewhere
         (tmp_path / "doctor").mkdir()
-        _, lines = await command(tmp_path / "doctor", "doctor", **doctor)
+        _, lines = await command(python, tmp_path / "doctor", "doctor", **doctor)
         assert line(lines, "Delivery", "crewdeck deliver").startswith("warn")
         assert on.said("somewhere else") is None
         (tmp_path / "deliver").mkdir()
@@ -86,7 +86,7 @@ async def test_it_can_run_elsewhere_and_serve_says_whether_it_does(
         try:
             await on.sees(lambda: on.said("somewhere else"), WITHIN)
             await until_delivering(server)
-            _, lines = await command(tmp_path / "doctor", "doctor", **doctor)
+            _, lines = await command(python, tmp_path / "doctor", "doctor", **doctor)
             assert line(lines, "Delivery", "1 process").startswith("ok")
             other.stop()
         finally:

@@ -14,11 +14,11 @@ from tests.scenario.server import environment
 from tests.waiting import WITHIN
 
 
-async def run(folder: Path, command: str, **extra: str) -> tuple[int, list[str]]:
+async def run(python: str, folder: Path, command: str, **extra: str) -> tuple[int, list[str]]:
     """The exit status of a command, and the lines it printed."""
     done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "bot", command],
+        [python, "-m", "bot", command],
         cwd=folder,
         env=environment(folder) | extra,
         stdin=subprocess.DEVNULL,
@@ -38,8 +38,10 @@ def line(lines: list[str], *words: str) -> str:
 
 
 async def test_a_machine_with_nothing_but_a_model_key_is_well(data_dir: Path) -> None:
+    """The command is executed as people do it; those of other tests are forked."""
+    python = sys.executable
     key = {"OPENAI_API_KEY": "sk-not-a-real-key", "CREWDECK_MODEL": "openai/gpt-5.4-mini"}
-    status, lines = await run(data_dir, "doctor", **key)
+    status, lines = await run(python, data_dir, "doctor", **key)
     assert status == 0, lines
     assert line(lines, "Settings").startswith("ok")
     assert line(lines, "Redis", "Valkey").startswith("ok")
@@ -51,8 +53,10 @@ async def test_a_machine_with_nothing_but_a_model_key_is_well(data_dir: Path) ->
     assert not any("\033" in each for each in lines)
 
 
-async def test_a_fresh_installation_is_well_and_says_what_crews_need_a_model(data_dir: Path) -> None:
-    status, lines = await run(data_dir, "doctor")
+async def test_a_fresh_installation_is_well_and_says_what_crews_need_a_model(
+    python: str, data_dir: Path
+) -> None:
+    status, lines = await run(python, data_dir, "doctor")
     assert status == 0, lines
     assert lines[-1] == "All is well."
     assert line(lines, "Crew demo").startswith("ok")
@@ -62,21 +66,24 @@ async def test_a_fresh_installation_is_well_and_says_what_crews_need_a_model(dat
 
 
 async def test_a_model_without_its_key_is_a_fault_and_so_is_a_crew_that_can_not_be_read(
+    python: str,
     data_dir: Path,
 ) -> None:
     waves = data_dir / "crews" / "waves"
     waves.mkdir(parents=True)
     (waves / "crew.yaml").write_text("title: !ENV X\n")
     extra = {"CREWDECK_MODEL": "openai/gpt-5.4-mini", "CREWDECK_CONFIG_DIR": str(waves.parent)}
-    status, lines = await run(data_dir, "doctor", **extra)
+    status, lines = await run(python, data_dir, "doctor", **extra)
     assert status == 1
     assert "OPENAI_API_KEY" in line(lines, "BROKEN", "Crew research")
     assert "crew.yaml:1:8: has the tag !ENV" in line(lines, "BROKEN", "Crew waves", "crew.yaml")
 
 
-async def test_a_good_slack_app_is_well(data_dir: Path, redis_url: str) -> None:
+async def test_a_good_slack_app_is_well(python: str, data_dir: Path, redis_url: str) -> None:
     async with LoopbackSlack() as slack:
-        status, lines = await run(data_dir, "doctor", **slack_settings(slack), CREWDECK_REDIS_URL=redis_url)
+        status, lines = await run(
+            python, data_dir, "doctor", **slack_settings(slack), CREWDECK_REDIS_URL=redis_url
+        )
     assert line(lines, "Slack", "token of @crewdeck").startswith("ok")
     assert line(lines, "Slack", "every scope").startswith("ok")
     assert line(lines, "Slack", "Socket Mode connects").startswith("ok")
@@ -84,26 +91,28 @@ async def test_a_good_slack_app_is_well(data_dir: Path, redis_url: str) -> None:
     assert status in {0, 1}  # crews that need a model's key are another test's
 
 
-async def test_a_broken_slack_app_gets_its_remedies(data_dir: Path, redis_url: str) -> None:
+async def test_a_broken_slack_app_gets_its_remedies(python: str, data_dir: Path, redis_url: str) -> None:
     async with LoopbackSlack() as slack:
         slack.workspace.scopes.discard("files:write")
         slack.fail("apps.connections.open", error="invalid_auth", times=None)
-        status, lines = await run(data_dir, "doctor", **slack_settings(slack), CREWDECK_REDIS_URL=redis_url)
+        status, lines = await run(
+            python, data_dir, "doctor", **slack_settings(slack), CREWDECK_REDIS_URL=redis_url
+        )
     assert status == 1
     assert "manifest.yml" in line(lines, "BROKEN", "files:write")
     assert "connections:write" in line(lines, "BROKEN", "SLACK_APP_TOKEN", "invalid_auth")
 
 
-async def test_a_wrong_token_is_named(data_dir: Path, redis_url: str) -> None:
+async def test_a_wrong_token_is_named(python: str, data_dir: Path, redis_url: str) -> None:
     async with LoopbackSlack() as slack:
         wrong = slack_settings(slack) | {"SLACK_BOT_TOKEN": "xoxb-of-nobody"}
-        status, lines = await run(data_dir, "doctor", **wrong, CREWDECK_REDIS_URL=redis_url)
+        status, lines = await run(python, data_dir, "doctor", **wrong, CREWDECK_REDIS_URL=redis_url)
     assert status == 1
     assert "xoxb-..." in line(lines, "BROKEN", "SLACK_BOT_TOKEN", "invalid_auth")
     assert "xoxb-of-nobody" not in "".join(lines)
 
 
-async def test_several_faults_at_once_are_all_named(data_dir: Path, redis_url: str) -> None:
+async def test_several_faults_at_once_are_all_named(python: str, data_dir: Path, redis_url: str) -> None:
     """Half of Slack's settings, a Redis that forgets, and webhooks with a risk."""
     secret, old = "whsec_" + "bmV3" * 8, "whsec_" + "b2xk" * 8
     settings = {
@@ -119,7 +128,7 @@ async def test_several_faults_at_once_are_all_named(data_dir: Path, redis_url: s
         "TEAMS_APP_ID": "01234567-89ab-cdef-0123-456789abcdef",
     }
     with forgetful(redis_url):
-        status, lines = await run(data_dir, "doctor", **settings)
+        status, lines = await run(python, data_dir, "doctor", **settings)
     assert status == 1
     assert "SLACK_APP_TOKEN" in line(lines, "BROKEN", "Slack")
     assert "TEAMS_TENANT_ID" in line(lines, "BROKEN", "Teams")
@@ -148,21 +157,23 @@ def forgetful(redis_url: str) -> Iterator[None]:
             server.config_set("appendonly", "yes")
 
 
-async def test_a_redis_that_is_away_is_a_fault(data_dir: Path) -> None:
-    status, lines = await run(data_dir, "doctor", CREWDECK_REDIS_URL="redis://ada:lovelace@127.0.0.1:1")
+async def test_a_redis_that_is_away_is_a_fault(python: str, data_dir: Path) -> None:
+    status, lines = await run(
+        python, data_dir, "doctor", CREWDECK_REDIS_URL="redis://ada:lovelace@127.0.0.1:1"
+    )
     assert status == 1
     assert "CREWDECK_REDIS_URL" in line(lines, "BROKEN", "Redis")
     assert "lovelace" not in "".join(lines)
 
 
-async def test_a_wrong_setting_is_a_fault(data_dir: Path) -> None:
-    status, lines = await run(data_dir, "doctor", PORT="http")
+async def test_a_wrong_setting_is_a_fault(python: str, data_dir: Path) -> None:
+    status, lines = await run(python, data_dir, "doctor", PORT="http")
     assert status == 1
     assert lines == [line(lines, "BROKEN", "PORT")]
 
 
-async def test_the_catalogue_is_a_table(data_dir: Path) -> None:
-    status, lines = await run(data_dir, "crews")
+async def test_the_catalogue_is_a_table(python: str, data_dir: Path) -> None:
+    status, lines = await run(python, data_dir, "crews")
     assert status == 0
     assert lines[0].split() == ["NAME", "INPUTS", "WHAT", "IT", "DOES"]
     assert "topic=<string>" in line(lines, "demo ")

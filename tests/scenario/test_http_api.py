@@ -3,19 +3,18 @@
 import asyncio
 import os
 import subprocess
-import sys
 
 import httpx
 from httpx_sse import aconnect_sse
 
-from tests.scenario.server import Server
+from tests.scenario.server import ExecutedServer, Server
 from tests.waiting import WITHIN
 
 START = {"crew": "demo", "inputs": {"topic": "tide mills", "pace": 0}}
 
 
 async def test_a_run_is_started_followed_and_answered() -> None:
-    async with Server.start() as server, httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+    async with ExecutedServer.start() as server, httpx.AsyncClient(base_url=server.url, timeout=60) as client:
         started = await client.post("/crew/start", json=START, headers={"Idempotency-Key": "one"})
         assert started.status_code == 202, started.text
         run_id = started.json()["run_id"]
@@ -37,7 +36,7 @@ async def test_a_run_is_started_followed_and_answered() -> None:
 
 
 def keys(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bot", "keys", *words]
+    command = [Server.python(), "-m", "bot", "keys", *words]
     return subprocess.run(
         command,
         cwd=server.folder,
@@ -80,7 +79,10 @@ async def _becomes(client: httpx.AsyncClient, headers: dict[str, str], status: i
 
 
 async def test_listening_everywhere_without_keys_it_says_what_to_set() -> None:
-    async with Server.start(env={"CREWDECK_WORKERS": "0", "HOST": "0.0.0.0"}, wait="announced") as server:  # noqa: S104
+    async with Server.start(
+        env={"CREWDECK_WORKERS": "0", "HOST": "0.0.0.0"},  # noqa: S104
+        wait="announced",
+    ) as server:
         assert "crewdeck keys add" in server.output
         async with httpx.AsyncClient(base_url=server.url, trust_env=False) as stranger:
             refused = await stranger.get("/runs")

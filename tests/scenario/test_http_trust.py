@@ -144,7 +144,7 @@ def test_commands_at_the_terminal_use_the_token_by_themselves(exposed: Server, t
 def _inbox(server: Server, data_dir: Path) -> subprocess.CompletedProcess[str]:
     where = {"CREWDECK_URL": server.url, "CREWDECK_DATA_DIR": str(data_dir)}
     return subprocess.run(
-        [sys.executable, "-m", "bot", "inbox"],
+        [Server.python(), "-m", "bot", "inbox"],
         env=environment(server.folder) | where,
         cwd=server.folder,
         capture_output=True,
@@ -237,7 +237,7 @@ def test_a_token_that_others_can_read_is_refused_in_one_line(data_dir: Path) -> 
     path = local_token.path_in(data_dir)
     path.chmod(0o644)
     env = environment(data_dir) | {"CREWDECK_DATA_DIR": str(data_dir)}
-    command = [sys.executable, "-m", "bot", "inbox"]
+    command = [Server.python(), "-m", "bot", "inbox"]
     done = subprocess.run(command, env=env, cwd=data_dir, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

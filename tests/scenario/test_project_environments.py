@@ -46,6 +46,7 @@ class EnvironmentDeployment(Deployment):
 
     server: Server
     folder: Path
+    python: str
 
     async def problem(self, name: str) -> CrewProblem:
         async with asyncio.timeout(WITHIN):
@@ -71,7 +72,7 @@ class EnvironmentDeployment(Deployment):
         assert program == "crewdeck"
         return await asyncio.to_thread(
             subprocess.run,
-            [sys.executable, "-m", "bot", *arguments],
+            [self.python, "-m", "bot", *arguments],
             cwd=self.folder,
             env=environment(self.folder) | {"PYTHONPATH": "", **(more or {})},
             stdin=subprocess.DEVNULL,
@@ -116,7 +117,7 @@ def generate(folder: Path) -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def on(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EnvironmentDeployment]:
+async def on(tmp_path_factory: pytest.TempPathFactory, python: str) -> AsyncIterator[EnvironmentDeployment]:
     folder = tmp_path_factory.mktemp("environments")
     for name, text in {"own": OWN, "broken": BROKEN, "gone": OWN}.items():
         (folder / name).mkdir()
@@ -140,7 +141,7 @@ async def on(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Environm
             Server.start(settings) as server,
             EnvironmentDeployment.at(server.store_url, server.story) as deployment,
         ):
-            deployment.server, deployment.folder = server, folder
+            deployment.server, deployment.folder, deployment.python = server, folder, python
             yield deployment
 
 

@@ -22,7 +22,7 @@ from bot.core.response import make_response
 from bot.core.run import Run, RunStatus
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
-from tests.scenario.server import Server, alive, environment
+from tests.scenario.server import ExecutedServer, alive, environment
 from tests.waiting import WITHIN
 
 ADA = Actor(surface="slack", tenant="T0", user_id="U0ADA", name="Ada")
@@ -34,14 +34,14 @@ WEB_ONLY = {"CREWDECK_WORKERS": "0"}
 
 
 @pytest.fixture(scope="module")
-def working_server() -> Iterator[Server]:
+def working_server() -> Iterator[ExecutedServer]:
     """A server with one worker, whose tests kill this and that: it has to come back each time."""
-    with Server.started(env={"CREWDECK_DRAIN": "0"}) as server:
+    with ExecutedServer.started(env={"CREWDECK_DRAIN": "0"}) as server:
         yield server
 
 
 @pytest.fixture
-async def store(working_server: Server) -> AsyncIterator[RedisStore]:
+async def store(working_server: ExecutedServer) -> AsyncIterator[RedisStore]:
     async with open_store(working_server.store_url) as opened:
         yield opened
 
@@ -52,7 +52,7 @@ async def start_demo(store: RedisStore, key: str) -> Run:
     return run
 
 
-async def reaches(store: RedisStore, run: Run, status: RunStatus, server: Server) -> Run:
+async def reaches(store: RedisStore, run: Run, status: RunStatus, server: ExecutedServer) -> Run:
     deadline = time.monotonic() + 40
     while (found := await store.runs.get(run.id)).status is not status:
         assert time.monotonic() < deadline, f"It is {found.status}.\n{server.story()}"
@@ -77,7 +77,7 @@ def run_command(folder: Path, *arguments: str, **extra: str) -> subprocess.Compl
 # ── what it says ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_it_says_where_it_is_and_how_to_turn_on_what_is_off(bare_server: Server) -> None:
+def test_it_says_where_it_is_and_how_to_turn_on_what_is_off(bare_server: ExecutedServer) -> None:
     said = bare_server.output
     assert f"is up: {bare_server.url}" in said
     assert "Slack    off  set SLACK_BOT_TOKEN and SLACK_APP_TOKEN" in said
@@ -85,18 +85,18 @@ def test_it_says_where_it_is_and_how_to_turn_on_what_is_off(bare_server: Server)
     assert len(said.splitlines()) < 12
 
 
-def test_a_free_port_is_picked_and_named(bare_server: Server) -> None:
+def test_a_free_port_is_picked_and_named(bare_server: ExecutedServer) -> None:
     assert bare_server.env["PORT"] == "0"
     assert not bare_server.url.endswith(":0")
     assert bare_server.get("/health")[0] == 200
 
 
-def test_nobody_else_can_read_what_it_keeps(bare_server: Server) -> None:
+def test_nobody_else_can_read_what_it_keeps(bare_server: ExecutedServer) -> None:
     assert bare_server.data_dir.stat().st_mode & 0o077 == 0
 
 
 @LOOKS_INSIDE
-def test_the_web_process_never_loads_crewai(working_server: Server) -> None:
+def test_the_web_process_never_loads_crewai(working_server: ExecutedServer) -> None:
     [worker] = working_server.workers
     assert any("numpy" in each.path or "pydantic_core" in each.path for each in worker.memory_maps())
     mapped = " ".join(each.path for each in working_server.process.memory_maps())
@@ -177,7 +177,7 @@ def test_help_is_there_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_it_stops_when_asked_and_takes_everything_along(how: signal.Signals) -> None:
-    async with Server.start(env=WEB_ONLY) as server:
+    async with ExecutedServer.start(env=WEB_ONLY) as server:
         valkey = valkey_of(server)
         server.stop(how)
         assert not alive(valkey)
@@ -188,7 +188,7 @@ async def test_it_stops_when_asked_and_takes_everything_along(how: signal.Signal
 async def test_it_stops_while_its_worker_is_still_starting() -> None:
     """It knows how long it may drain, and is gone before `serve` has to be, however patient it would be."""
     env = WEB_ONLY | {"CREWDECK_WORKERS": "2", "CREWDECK_DRAIN": "60"}
-    async with Server.start(env=env, wait="announced") as server:
+    async with ExecutedServer.start(env=env, wait="announced") as server:
         server.wait_for(lambda: len(server.workers) == 2)
         assert [float(each.environ()["CREWDECK_DRAIN"]) for each in server.workers] == [5, 5]
         server.stop(signal.SIGINT)
@@ -196,7 +196,7 @@ async def test_it_stops_while_its_worker_is_still_starting() -> None:
 
 
 async def test_ctrl_c_twice_leaves_nothing_behind() -> None:
-    async with Server.start(wait="announced") as server:
+    async with ExecutedServer.start(wait="announced") as server:
         server.wait_for(lambda: len(server.workers) == 1)
         started = [server.process, *server.workers]
         server.process.send_signal(signal.SIGINT)
@@ -206,7 +206,7 @@ async def test_ctrl_c_twice_leaves_nothing_behind() -> None:
 
 
 async def test_a_stop_during_the_start_is_a_stop(tmp_path: Path) -> None:
-    server = Server(tmp_path, WEB_ONLY)
+    server = ExecutedServer(tmp_path, WEB_ONLY)
     try:
         server.wait_for((tmp_path / "data" / "valkey").exists)
         server.process.send_signal(signal.SIGTERM)
@@ -220,7 +220,7 @@ async def test_a_stop_during_the_start_is_a_stop(tmp_path: Path) -> None:
 # ── what it survives ────────────────────────────────────────────────────────────────────────────────────
 
 
-def valkey_of(server: Server) -> psutil.Process:
+def valkey_of(server: ExecutedServer) -> psutil.Process:
     home = str(server.data_dir / "valkey")
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -230,7 +230,7 @@ def valkey_of(server: Server) -> psutil.Process:
 
 
 async def test_a_killed_worker_is_replaced_and_its_run_goes_on(
-    working_server: Server, store: RedisStore
+    working_server: ExecutedServer, store: RedisStore
 ) -> None:
     run = await start_demo(store, "killed worker")
     await reaches(store, run, RunStatus.INPUT_REQUIRED, working_server)
@@ -248,7 +248,7 @@ async def test_a_killed_worker_is_replaced_and_its_run_goes_on(
 
 
 async def test_a_killed_valkey_is_back_by_itself_with_everything_in_it(
-    working_server: Server, store: RedisStore
+    working_server: ExecutedServer, store: RedisStore
 ) -> None:
     run = await start_demo(store, "killed valkey")
     await reaches(store, run, RunStatus.INPUT_REQUIRED, working_server)
@@ -259,11 +259,13 @@ async def test_a_killed_valkey_is_back_by_itself_with_everything_in_it(
     assert valkey_of(working_server) != killed
     [question] = await store.questions.list(run.id)
     assert question.open
-    assert working_server.process.poll() is None
+    assert alive(working_server.process)
 
 
 async def test_killed_itself_it_leaves_no_orphan() -> None:
-    async with Server.start(env={"CREWDECK_WORKERS": "2", "CREWDECK_DRAIN": "1"}, wait="announced") as server:
+    async with ExecutedServer.start(
+        env={"CREWDECK_WORKERS": "2", "CREWDECK_DRAIN": "1"}, wait="announced"
+    ) as server:
         server.wait_for(lambda: len(server.workers) == 2)
         # Long enough for them to be at work; they notice in any state.
         started = [*server.workers, valkey_of(server)]
@@ -278,7 +280,7 @@ async def test_killed_itself_it_leaves_no_orphan() -> None:
 async def test_what_it_kept_is_there_after_a_restart(tmp_path: Path) -> None:
     for expected in (None, "yes"):
         async with (
-            Server.start(env=WEB_ONLY, folder=tmp_path) as server,
+            ExecutedServer.start(env=WEB_ONLY, folder=tmp_path) as server,
             open_store(server.store_url) as store,
         ):
             assert await store.key_values.get("kept") == expected
@@ -289,7 +291,7 @@ async def test_without_its_redis_it_waits_and_says_so(data_dir: Path) -> None:
     with contextlib.ExitStack() as stack:
         theirs = Embedded.attach(data_dir)
         stack.callback(theirs.detach)
-        async with Server.start(env=WEB_ONLY | {"CREWDECK_REDIS_URL": theirs.url}) as server:
+        async with ExecutedServer.start(env=WEB_ONLY | {"CREWDECK_REDIS_URL": theirs.url}) as server:
             theirs.detach()
             server.wait_for(lambda: server.get("/ready")[1]["redis"] is False)
             assert server.get("/health")[0] == 200

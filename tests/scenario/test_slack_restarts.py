@@ -27,6 +27,7 @@ from tests.scenario.slack_deployment import (
     serving,
     slack_settings,
 )
+from tests.waiting import eventually
 
 TAKEN_OVER = 25.0
 """Seconds in which a killed process's leases end and the next one has taken over."""
@@ -162,6 +163,10 @@ async def test_slack_being_away_stops_no_start(
         server.sweep()
 
 
+async def says_paused(deployment: ChannelDeployment) -> bool:
+    return "Paused" in (await deployment.crew("status")).private[0].words
+
+
 @pytest.mark.parametrize("event", ["tokens_revoked", "app_uninstalled"])
 async def test_a_workspace_is_paused_until_its_token_works_again(
     slack: LoopbackSlack, web: dict[str, str], event: str
@@ -171,7 +176,7 @@ async def test_a_workspace_is_paused_until_its_token_works_again(
         await deployment.crew("status")
         told = await (slack.revoke_tokens() if event == "tokens_revoked" else slack.uninstall())
         assert told.ok
-        assert "Paused" in (await deployment.crew("status")).private[0].words
+        await eventually(lambda: says_paused(deployment))
     slack.workspace.revoked = False
     async with serving(slack, "http", web):
         await slack.wait_for(lambda: len(slack.called("auth.test")) > 1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -104,7 +103,7 @@ def sessions(deployment: ChannelDeployment, *words: str) -> subprocess.Completed
 def command(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
     """What an operator types, in the server's folder."""
     return subprocess.run(
-        [sys.executable, "-m", "bot", *words],
+        [Server.python(), "-m", "bot", *words],
         cwd=server.folder,
         env=os.environ | server.env | {"CREWDECK_REDIS_URL": server.store_url},
         capture_output=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenario.server import Server, environment
+from tests.scenario.server import ExecutedServer, environment
 from tests.waiting import WITHIN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -111,7 +111,7 @@ def test_its_data_is_read_from_where_it_is_installed(installed: Path, tmp_path: 
     assert found.read_bytes() == (REPOSITORY / "manifest.yml").read_bytes()
 
 
-class InstalledServer(Server):
+class InstalledServer(ExecutedServer):
     """The server that the installed command starts."""
 
     def __init__(self, home: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import Deployment
-from tests.scenario.server import Server, environment
+from tests.scenario.server import ExecutedServer, environment
 from tests.waiting import WITHIN
 
 KEY = "admin-key-0123456789abcdef0123456789abcdef"
@@ -67,7 +67,7 @@ def check(seen: str, store_url: str) -> None:
 
 async def test_workers_of_serve_hold_no_secret_of_a_surface(folder: Path) -> None:
     env = OURS | PROVIDER | {"CREWDECK_CONFIG_DIR": "mine", "SLACK_API_URL": "http://127.0.0.1:9/api/"}
-    async with Server.start(env=env, folder=folder, wait="announced") as server:
+    async with ExecutedServer.start(env=env, folder=folder, wait="announced") as server:
         check(await found(server.store_url), server.store_url)
 
 

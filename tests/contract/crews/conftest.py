@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.contract.crews.deployment import Deployment, WorkerProcess
-from tests.faults.fork_server import ForkServer
 from tests.loopback.models import LoopbackModel
 
 TOKEN = "the-token-of-the-vault"
@@ -29,13 +28,6 @@ def model() -> Iterator[LoopbackModel]:
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
     loop.close()
-
-
-@pytest.fixture(scope="session")
-def fork_server() -> Iterator[ForkServer]:
-    """Where workers come from that needn't be started as people do it: importing crewai is done once."""
-    with ForkServer.opened() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ from bot.core.response import make_response
 from bot.core.run import Run, RunStatus
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
-from tests.faults.fork_server import WORKER, Child, ForkServer
+from tests.fork_server.client import WORKER, Child, ForkServer
 from tests.loopback.models import LoopbackModel
 from tests.waiting import WITHIN
 

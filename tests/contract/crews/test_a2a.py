@@ -20,7 +20,7 @@ from tests.contract.crews.test_features import (
     assert_asked_once,
     settled,
 )
-from tests.faults.fork_server import ForkServer
+from tests.fork_server.client import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, say, text_of
 from tests.waiting import WITHIN
 

@@ -21,7 +21,7 @@ from crewdeck.testing import call as tool
 from crewdeck.testing import expire, reject, reply, run_crew, submit
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess
-from tests.faults.fork_server import ForkServer
+from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel, call, say
 
 BOX = "tests.contract.crews.askbox"

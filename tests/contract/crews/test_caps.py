@@ -9,7 +9,7 @@ from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess, called
-from tests.faults.fork_server import ForkServer
+from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel, call, say
 from tests.waiting import WITHIN
 

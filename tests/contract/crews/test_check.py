@@ -222,9 +222,9 @@ def test_factories_are_found_in_their_modules(
     }
 
 
-async def crewdeck(folder: Path, *arguments: str) -> tuple[int, str]:
+async def crewdeck(python: str, folder: Path, *arguments: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", *arguments),
+        *(python, "-m", "bot", *arguments),
         cwd=folder,
         env=process_environment(folder),
         stdin=asyncio.subprocess.DEVNULL,
@@ -238,23 +238,23 @@ async def crewdeck(folder: Path, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.slow
-async def test_the_command_tells_people_and_editors(tmp_path: Path) -> None:
+async def test_the_command_tells_people_and_editors(python: str, tmp_path: Path) -> None:
     crew(tmp_path, crew=CREW + "titel: x\n")
     crew(tmp_path, "other")
     crew(tmp_path, "deadly", crew=CREW.replace("crews.definitions.payments", "deadly_tools"))
     (tmp_path / "deadly_tools.py").write_text("import os\nos._exit(7)\n")
 
-    status, told = await crewdeck(tmp_path, "check", "crews")
+    status, told = await crewdeck(python, tmp_path, "check", "crews")
     assert status == 1
     assert "crews/tides/crew.yaml:8:1: error: titel: is no key that Crewdeck knows" in told
     assert "    -> Did you mean title?" in told
     assert "the crew deadly, ends the process (status 7)" in told
     assert told.splitlines()[-1] == "3 crews checked: 2 errors."
 
-    status, told = await crewdeck(tmp_path / "crews" / "tides", "check")
+    status, told = await crewdeck(python, tmp_path / "crews" / "tides", "check")
     assert (status, told.splitlines()[-1]) == (1, "1 crew checked: 1 error.")
 
-    status, told = await crewdeck(tmp_path, "check", "--json", "crews/tides")
+    status, told = await crewdeck(python, tmp_path, "check", "--json", "crews/tides")
     assert status == 1
     [finding] = json.loads(told)
     assert finding == {
@@ -268,14 +268,16 @@ async def test_the_command_tells_people_and_editors(tmp_path: Path) -> None:
         "remedy": "Did you mean title?",
         "crew": "tides",
     }
-    status, told = await crewdeck(tmp_path, "check", "--json", "crews/other")
+    status, told = await crewdeck(python, tmp_path, "check", "--json", "crews/other")
     assert (status, json.loads(told)) == (0, [])
 
 
 @pytest.mark.slow
 async def test_without_folders_all_crews_are_checked_and_no_store_is_needed(tmp_path: Path) -> None:
+    """The command is executed as people do it; those of other tests are forked."""
+    python = sys.executable
     install_crews(tmp_path, "[crewdeck.crews]\nbroken = nowhere:crew\n")
-    status, told = await crewdeck(tmp_path, "check", "--json")
+    status, told = await crewdeck(python, tmp_path, "check", "--json")
     findings: list[dict[str, Any]] = json.loads(told)
     assert status == 1
     assert [each["crew"] for each in findings if each["severity"] == "error"] == ["broken"]
@@ -287,17 +289,17 @@ async def test_without_folders_all_crews_are_checked_and_no_store_is_needed(tmp_
 
 
 @pytest.mark.slow
-async def test_a_project_is_checked_like_crews(tmp_path: Path) -> None:
+async def test_a_project_is_checked_like_crews(python: str, tmp_path: Path) -> None:
     project = tmp_path / "press"
     shutil.copytree(Path(__file__).parents[2] / "projects" / "newsroom", project)
     source = project / "src" / "newsroom" / "crew.py"
     source.write_text(source.read_text().replace("class Newsroom:", "class Newsroom(:"))
     line = source.read_text().splitlines().index("class Newsroom(:") + 1
     crew(tmp_path, crew=CREW + "titel: x\n")
-    status, told = await crewdeck(tmp_path, "check", "--json", "press", "crews")
+    status, told = await crewdeck(python, tmp_path, "check", "--json", "press", "crews")
     assert status == 1
     assert {(each["file"], each["line"], each["crew"]) for each in json.loads(told)} == {
         (str(source), line, "newsroom"),
         (str(tmp_path / "crews" / "tides" / "crew.yaml"), 8, "tides"),
     }
-    assert (await crewdeck(tmp_path, "check", "nowhere"))[0] == 2
+    assert (await crewdeck(python, tmp_path, "check", "nowhere"))[0] == 2

@@ -19,6 +19,7 @@ from crews.crewai_adapter import environment
 from crews.definitions.catalog import read_only
 from crews.worker.watching import WatchedFiles
 from tests.contract.crews.deployment import Deployment, WorkerProcess
+from tests.fork_server.client import ForkServer
 from tests.waiting import WITHIN
 
 
@@ -137,8 +138,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def worker(folder: Path) -> Iterator[WorkerProcess]:
-    with WorkerProcess.started("http://127.0.0.1:1", folder, "") as process:
+def worker(folder: Path, fork_server: ForkServer) -> Iterator[WorkerProcess]:
+    with WorkerProcess.started("http://127.0.0.1:1", folder, "", fork_server) as process:
         process.wait_for_log("ready")
         yield process
 

@@ -9,7 +9,7 @@ from bot.core.run import RunError, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called, until
 from tests.contract.crews.test_plain_crewai import ENTRY_POINTS, did
-from tests.faults.fork_server import ForkServer
+from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel, call, say
 
 SAID = {

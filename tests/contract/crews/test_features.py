@@ -19,7 +19,7 @@ from bot.core.run import Run
 from crewdeck.testing import expire, reply, run_crew
 from tests.contract.crews.deployment import Deployment, WorkerProcess, until
 from tests.contract.crews.features import SHOWN_BY, rows, shows
-from tests.faults.fork_server import ForkServer
+from tests.fork_server.client import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
 from tests.ports import HOST, reserved
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +15,7 @@ import pytest
 from bot.core.run import RunStatus
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, environment, install_crews
-from tests.faults.fork_server import ForkServer
+from tests.fork_server.client import ForkServer
 from tests.waiting import WITHIN
 
 MODULES = {
@@ -191,10 +190,12 @@ def test_a_module_that_ends_the_process_is_left_out_after_three_of_them(
         redis.detach()
 
 
-def test_the_doctor_names_the_module_that_ends_its_process_and_those_that_hang(another: Path) -> None:
+def test_the_doctor_names_the_module_that_ends_its_process_and_those_that_hang(
+    another: Path, python: str
+) -> None:
     def doctor() -> list[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "bot", "doctor"],
+            [python, "-m", "bot", "doctor"],
             cwd=another,
             env=environment(another) | {"CREWDECK_BUILD_TIMEOUT": "2"},
             stdin=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ from bot.core.run import Run, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess, until
 from tests.contract.crews.features import shows
-from tests.faults.fork_server import ForkServer
+from tests.fork_server.client import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
 
 BOX = "tests.contract.crews.plainbox"

@@ -12,6 +12,7 @@ from bot.store import redis_keys
 from tests.contract.crews.conftest import DEFINITIONS, TOKEN
 from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.faults.releases import dump
+from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel, call, say
 
 PASSWORD = "a-password-of-somebody"
@@ -64,10 +65,12 @@ async def indiscreet(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 @pytest.fixture
-async def refused() -> AsyncIterator[WorkerProcess]:
+async def refused(fork_server: ForkServer) -> AsyncIterator[WorkerProcess]:
     """A worker whose provider refuses its key."""
     async with LoopbackModel(middlewares=[indiscreet]) as provider:
-        with WorkerProcess.started(provider.base_url, DEFINITIONS, OPENAI_API_KEY=KEY) as process:
+        with WorkerProcess.started(
+            provider.base_url, DEFINITIONS, fork_server=fork_server, OPENAI_API_KEY=KEY
+        ) as process:
             await asyncio.to_thread(process.wait_for_log, "ready")
             yield process
 

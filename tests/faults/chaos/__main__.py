@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.faults.chaos.servers import EmbeddedValkey, InstalledRedis, RedisServer
 from tests.faults.chaos.storm import Storm
-from tests.faults.fork_server import ForkServer
+from tests.fork_server.client import ForkServer
 
 SERVERS: dict[str, Callable[[Path], RedisServer]] = {
     "embedded": EmbeddedValkey,

@@ -22,7 +22,7 @@ from bot.tasks import run_alongside
 from tests.faults.chaos.balancer import Balancer
 from tests.faults.chaos.effects import Effects
 from tests.faults.chaos.servers import RedisServer
-from tests.faults.fork_server import REPOSITORY, SERVE, Child, Command, ForkServer
+from tests.fork_server.client import REPOSITORY, SERVE, Child, Command, ForkServer
 from tests.loopback.models import LoopbackModel
 from tests.loopback.slack import LoopbackSlack
 from tests.ports import reserved

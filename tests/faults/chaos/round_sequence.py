@@ -25,7 +25,7 @@ from tests.faults.chaos.line import Line
 from tests.faults.chaos.people import EFFECTS, People, Walk, all_rewritten, unfinished
 from tests.faults.chaos.reaper import Order, Reaper
 from tests.faults.chaos.servers import RedisServer
-from tests.faults.fork_server import SERVE, WORKER, ForkServer
+from tests.fork_server.client import SERVE, WORKER, ForkServer
 
 HOT_WINDOW = "0.3"
 WITHIN = 150.0

@@ -28,7 +28,7 @@ from tests.faults.chaos.patience import patiently
 from tests.faults.chaos.people import People, Walk, all_rewritten
 from tests.faults.chaos.programs import Programs
 from tests.faults.chaos.servers import RedisServer
-from tests.faults.fork_server import SERVE, WORKER, ForkServer
+from tests.fork_server.client import SERVE, WORKER, ForkServer
 
 LEASE = "3"
 LIVE = 8

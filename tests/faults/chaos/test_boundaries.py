@@ -26,7 +26,7 @@ from tests.faults.chaos.boundary import (
 from tests.faults.chaos.line import SMALL, TRANSITIONS
 from tests.faults.chaos.round_sequence import RoundSequence
 from tests.faults.chaos.servers import EmbeddedValkey, InstalledRedis, RedisServer
-from tests.faults.fork_server import ForkServer
+from tests.fork_server.client import ForkServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(600)]
 

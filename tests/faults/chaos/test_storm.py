@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.chaos.servers import EmbeddedValkey
 from tests.faults.chaos.storm import Storm
-from tests.faults.fork_server import ForkServer
+from tests.fork_server.client import ForkServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(600)]
 

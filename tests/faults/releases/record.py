@@ -6,10 +6,10 @@ import sys
 import redis
 
 from tests.contract.crews.deployment import Deployment
-from tests.faults.fork_server import ForkServer
 from tests.faults.releases import dump
 from tests.faults.releases.runs import KEPT, script, started
 from tests.faults.worker_deployment import WorkerDeployment
+from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel
 
 

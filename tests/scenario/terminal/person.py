@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pyte
 
-from tests.scenario.server import environment
+from tests.scenario.server import Server, environment
 from tests.waiting import WITHIN
 
 UP, DOWN, ENTER, CTRL_C = "\x1b[A", "\x1b[B", "\r", "\x03"
@@ -142,7 +142,7 @@ def piped(url: str, *words: str, env: Mapping[str, str] | None = None) -> subpro
     """`crewdeck <words>` in a pipe."""
     with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
         return subprocess.run(
-            [sys.executable, "-m", "bot", *words],
+            [Server.python(), "-m", "bot", *words],
             cwd=folder,
             env=environment(Path(folder)) | {"CREWDECK_URL": url} | dict(env or {}),
             stdin=subprocess.DEVNULL,

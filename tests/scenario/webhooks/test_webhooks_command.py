@@ -1,7 +1,6 @@
 """`crewdeck webhooks`, as an operator runs it beside a running server."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from bot.surfaces.webhooks.surface import DeliveryTimings
 from tests.contract.examples import claimed, started
 from tests.contract.webhooks.conftest import SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver
-from tests.scenario.server import environment
+from tests.scenario.server import Server, environment
 from tests.waiting import eventually
 
 HASTY = DeliveryTimings(RetrySchedule(total=0.0), every=0.05)
@@ -36,7 +35,7 @@ def crewdeck(redis_url: str, receiver: Receiver, data_dir: Path) -> Crewdeck:
 
     async def run(*words: str, **more: str) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "webhooks", *words),
+            *(Server.python(), "-m", "bot", "webhooks", *words),
             env=environment(data_dir) | settings | more,
             cwd=data_dir,
             stdout=asyncio.subprocess.PIPE,

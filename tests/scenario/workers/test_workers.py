@@ -8,6 +8,7 @@ from bot.core.run import Run, RunStatus
 from crews.journal.journal import INTENDED
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
+from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel, call, say
 from tests.scenario.server import Server
 from tests.waiting import WITHIN
@@ -120,11 +121,13 @@ async def test_who_is_recycled_finishes_its_runs_and_its_successor_takes_the_nex
 
 
 async def test_a_worker_that_nobody_replaces_before_it_ends_goes_on_until_it_holds_nothing(
-    model: LoopbackModel,
+    model: LoopbackModel, fork_server: ForkServer
 ) -> None:
     """Or has executed twice as many runs as it is recycled after."""
     model.script("waits", [ASK, say("{last}")])
-    with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_RECYCLE_AFTER="2") as worker:
+    with WorkerProcess.started(
+        model.base_url, DEFINITIONS, fork_server=fork_server, CREWDECK_RECYCLE_AFTER="2"
+    ) as worker:
         async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             runs = [await deployment.start("solo", prompt="[[waits]]") for _ in range(4)]
             asked = [await deployment.question(run) for run in runs]
@@ -158,11 +161,13 @@ async def test_crews_of_python_stay_known_while_their_only_worker_is_replaced(mo
             assert await ended == "first, second"
 
 
-async def test_a_worker_outlives_its_redis(model: LoopbackModel) -> None:
+async def test_a_worker_outlives_its_redis(model: LoopbackModel, fork_server: ForkServer) -> None:
     """Redis dies while one run waits and another works, and comes back with what it had."""
     model.script("waits", [ASK, say("{last}")])
     model.script("works", [call("slow", seconds=2), say("worked")])
-    with WorkerProcess.started(model.base_url, DEFINITIONS, CREWDECK_LEASE="10") as worker:
+    with WorkerProcess.started(
+        model.base_url, DEFINITIONS, fork_server=fork_server, CREWDECK_LEASE="10"
+    ) as worker:
         async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             waits = await deployment.start("solo", prompt="[[waits]]")
             await deployment.question(waits)

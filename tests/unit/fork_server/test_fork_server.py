@@ -1,0 +1,95 @@
+"""The fork server of tests: what it forks behaves as if it had been executed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fork_server.client import ForkServer
+from tests.scenario.server import environment
+
+pytestmark = pytest.mark.slow
+
+
+def done(python: str, folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """The exit status of a command, and what it printed."""
+    finished = subprocess.run(
+        [python, *arguments],
+        cwd=folder,
+        env=environment(folder) | {"CREWDECK_LOG_FORMAT": "console"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return finished.returncode, finished.stdout, finished.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-m", "bot", "runs", "--nonsense"),
+        ("-m", "bot", "inbox"),
+        # Starts itself over, with its secrets in a pipe.
+        ("-m", "crews", "list"),
+        ("-c", "import sys; print(sys.executable, sys.argv); sys.exit('bad')", "-m", "bot"),
+    ],
+)
+def test_a_command_says_and_ends_as_if_it_had_been_executed(
+    fork_server: ForkServer, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    forked, executed = [done(python, tmp_path, *arguments) for python in (fork_server.python, sys.executable)]
+    assert forked == executed
+    assert "".join(forked[1:])
+
+
+@contextmanager
+def serving(fork_server: ForkServer, folder: Path) -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
+    """A program that stands in for a server, and the forked server."""
+    with subprocess.Popen(
+        [fork_server.python, "-P", "-m", "bot", "serve"],
+        cwd=folder,
+        env=environment(folder) | {"CREWDECK_WORKERS": "0"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as program:
+        try:
+            assert program.stdout is not None
+            assert "http://" in next(line for line in program.stdout if "http://" in line)
+            [server] = [
+                each for each in psutil.Process().children() if fork_server.python in each.cmdline()[3:]
+            ]
+            [forked] = [each for each in server.children() if Path(each.cwd()) == folder]
+            yield program, forked
+        finally:
+            program.kill()
+
+
+def test_signals_reach_the_forked_process(fork_server: ForkServer, data_dir: Path) -> None:
+    with serving(fork_server, data_dir) as (program, forked):
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(20) == 0
+        assert not forked.is_running()
+
+
+def test_the_program_ends_by_the_signal_that_ends_the_forked_process(
+    fork_server: ForkServer, data_dir: Path
+) -> None:
+    with serving(fork_server, data_dir) as (program, forked):
+        forked.kill()
+        assert program.wait(20) == -signal.SIGKILL
+
+
+def test_the_forked_process_ends_when_the_program_is_killed(fork_server: ForkServer, data_dir: Path) -> None:
+    with serving(fork_server, data_dir) as (program, forked):
+        program.kill()
+        assert psutil.wait_procs([forked], timeout=20)[0] == [forked]
