@@ -76,10 +76,10 @@ class Writer:
         self._end: _End | None = None
         #: How many entries were put here, and how many of them are written.
         self._put = self._written = 0
-        #: How many of those that are not written are steps.
-        self._steps = 0
-        #: How many of them have to be written before a model is asked.
+        #: How many of the entries have to be written before a model is asked.
         self._last_urgent = 0
+        #: How many entries that are no events are not written yet.
+        self._steps = 0
         self._waiting: deque[tuple[int, Future[None]]] = deque()
         self._writing: Future[None] | None = None
         self._due = False
@@ -93,7 +93,7 @@ class Writer:
 
     @property
     def unwritten_steps(self) -> int:
-        """The number of those among them that are no events."""
+        """The same without events, which don't hold up a run that is ahead of the store."""
         with self._lock:
             return self._steps
 
