@@ -58,7 +58,7 @@ async def held(store: RedisStore) -> Claim:
 
 @asynccontextmanager
 async def executing(store: RedisStore, claim: Claim) -> AsyncIterator[asyncio.Task[None]]:
-    """A worker's part that executes runs, on this store."""
+    """A worker's part that executes runs, on this store: of a run of which something is recorded by now."""
     from crews.building.build import YamlCrew
     from crews.worker.runtime import Runtime
 
@@ -69,7 +69,7 @@ async def executing(store: RedisStore, claim: Claim) -> AsyncIterator[asyncio.Ta
     proxy = StoreProxy(asyncio.get_running_loop(), store, feed, slots)
     runtime = Runtime({"demo": YamlCrew(definition)}, proxy)
     following = asyncio.create_task(feed.follow(store.events))
-    execution = asyncio.create_task(runtime.execute(claim))
+    execution = asyncio.create_task(runtime.execute(claim.model_copy(update={"begun": True})))
     try:
         yield execution
     finally:
