@@ -131,40 +131,74 @@ def requires_approval(
 
 def _marked(target: T, needed: Approval) -> T:
     if isinstance(target, type):
-        setattr(target, MARK, needed)
-        for name in ("_run", "_arun"):
-            if name in vars(target):
-                setattr(target, name, _guarded(vars(target)[name], needed))
-        return target
+        return _marked_class(target, needed)  # type: ignore[return-value]
     if inspect.isroutine(target):
         return _guarded(target, needed)  # type: ignore[return-value]
-    object.__setattr__(target, MARK, needed)  # one tool: a pydantic model, which refuses unknown attributes
+    # One tool: a pydantic model, which refuses unknown attributes.
+    object.__setattr__(target, MARK, needed)
+    if callable(function := getattr(target, "func", None)):
+        object.__setattr__(target, "func", _guarded(function, needed))
+        return target
+    for name in METHODS:
+        if (method := getattr(target, name, None)) is not None:
+            object.__setattr__(target, name, _guarded(method, needed, of=target))
     return target
 
 
-def _guarded(function: Callable[..., Any], needed: Approval) -> Callable[..., Any]:
-    """The function, which is only called in the course of an approved call."""
+METHODS = ("_run", "_arun")
+"""What a class of tools does, which CrewAI calls."""
+
+
+def _marked_class(target: type[Any], needed: Approval) -> type[Any]:
+    """The class, which is guarded like all that are derived from it, wherever their methods come from."""
+    setattr(target, MARK, needed)
+    for name in METHODS:
+        if (method := getattr(target, name, None)) is not None:
+            setattr(target, name, _guarded(method, needed))
+    theirs = vars(target).get("__init_subclass__")
+
+    def init_subclass(cls: type[Any], /, **options: Any) -> None:
+        if theirs is None:
+            super(target, cls).__init_subclass__(**options)
+        else:
+            theirs.__func__(cls, **options)
+        if getattr(cls, MARK, None) is needed:
+            for name in METHODS:
+                if name in vars(cls):
+                    setattr(cls, name, _guarded(vars(cls)[name], needed))
+
+    target.__init_subclass__ = classmethod(init_subclass)  # type: ignore[assignment]
+    return target
+
+
+def _guarded(function: Callable[..., Any], needed: Approval, of: object = None) -> Callable[..., Any]:
+    """The function, which is only called in the course of an approved call. `of`: whose method it is."""
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if not _is_let_through(needed, args):
-            _approve_outside_of_runs(needed, function, args, kwargs)
-        return function(*args, **kwargs)
+        if _is_let_through(needed, of, args):
+            return function(*args, **kwargs)
+        _approve_outside_of_runs(needed, function, args, kwargs)
+        with approved_call(needed):  # a method may call the one that it overrides
+            return function(*args, **kwargs)
 
     @wraps(function)
     async def awaited(*args: Any, **kwargs: Any) -> Any:
-        if not _is_let_through(needed, args):
-            await asyncio.to_thread(_approve_outside_of_runs, needed, function, args, kwargs)
-        return await function(*args, **kwargs)
+        if _is_let_through(needed, of, args):
+            return await function(*args, **kwargs)
+        await asyncio.to_thread(_approve_outside_of_runs, needed, function, args, kwargs)
+        with approved_call(needed):
+            return await function(*args, **kwargs)
 
     guarded = awaited if inspect.iscoroutinefunction(function) else call
     setattr(guarded, MARK, needed)
     return guarded
 
 
-def _is_let_through(needed: Approval, args: tuple[Any, ...]) -> bool:
+def _is_let_through(needed: Approval, of: object, args: tuple[Any, ...]) -> bool:
     """Whether the approved call is under way, or something else asks."""
-    if GUARDED is not None and args and isinstance(args[0], GUARDED):
+    whose = args[0] if of is None and args else of
+    if GUARDED is not None and isinstance(whose, GUARDED):
         return True  # A method of a tool: the tool's own gate asks.
     return any(each is needed for each in APPROVED_CALLS.get())
 

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from crewai import Agent, Crew, Task
-from crewai.tools import BaseTool
+from crewai.tools import BaseTool, tool
 from pydantic import BaseModel
 
 import crewdeck
@@ -27,6 +27,34 @@ class Pay(BaseTool):
     def _run(self, amount: int, to: str, pin: str) -> str:
         assert pin
         return f"paid {amount} to {to}"
+
+
+class Send(BaseTool):
+    name: str = "send"
+    description: str = "Sends."
+
+    def _run(self, amount: int) -> str:
+        return f"sent {amount}"
+
+
+ONE = crewdeck.requires_approval()(Send())
+
+
+@crewdeck.requires_approval()
+@tool
+def wire(amount: int) -> str:
+    """Sends."""
+    return f"wired {amount}"
+
+
+@crewdeck.requires_approval()
+class Inherits(Send):
+    """What it does is another class'."""
+
+
+class Derived(Inherits):
+    def _run(self, amount: int) -> str:
+        return f"{super()._run(amount)} twice"
 
 
 @crewdeck.requires_approval()
@@ -72,6 +100,12 @@ ASKED = {
     "awaited": lambda: asyncio.run(crewdeck.ask_human_async("Who?")),
     "paid": lambda: Pay().run(amount=3, to="Ada", pin="1234"),
     "not paid": lambda: Pay().run(amount=4, to="Ada", pin="1234"),
+    "sent by one tool": lambda: ONE.run(amount=3),
+    "sent by CrewAI": lambda: ONE.to_structured_tool().invoke({"amount": 4}),
+    "sent by a copy": lambda: ONE.model_copy().run(amount=5),
+    "wired": lambda: wire.run(amount=6),
+    "sent by what is inherited": lambda: Inherits().run(amount=7),
+    "sent by what is derived": lambda: Derived().run(amount=8),
     "published": lambda: asyncio.run(publish("this")),
 }
 

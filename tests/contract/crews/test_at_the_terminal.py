@@ -25,6 +25,12 @@ ANSWERS = {
     "awaited": ["me"],
     "paid": ["yes", "approve"],
     "not paid": ["reject"],
+    "sent by one tool": ["approve"],
+    "sent by CrewAI": ["approve"],
+    "sent by a copy": ["approve"],
+    "wired": ["approve"],
+    "sent by what is inherited": ["approve"],
+    "sent by what is derived": ["approve"],
     "published": ["Approve"],
 }
 
@@ -88,6 +94,17 @@ def test_only_the_word_approves(at_a_terminal: str) -> None:
     assert "Only the word approve approves" in at_a_terminal
     assert came["not paid"].startswith("NotApproved")
     assert came["published"] == "published this"
+
+
+def test_tools_are_guarded_wherever_their_methods_come_from(at_a_terminal: str) -> None:
+    came = results(at_a_terminal)
+    assert came["sent by one tool"] == "sent 3"
+    assert came["sent by CrewAI"] == "sent 4"
+    assert came["sent by a copy"] == "sent 5"
+    assert came["wired"] == "wired 6"
+    assert came["sent by what is inherited"] == "sent 7"
+    assert came["sent by what is derived"] == "sent 8 twice"
+    assert at_a_terminal.count("  amount: 8\n") == 1, "one call is shown once"
 
 
 def test_what_is_approved_is_shown_completely_and_literally(at_a_terminal: str) -> None:
