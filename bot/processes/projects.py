@@ -102,8 +102,7 @@ def _name(root: Path, target: str) -> str:
 def _declared_name(root: Path) -> str:
     """What `pyproject.toml` calls it; empty if it doesn't say, or can't be read, which its worker reports."""
     try:
-        with (root / "pyproject.toml").open("rb") as file:
-            content = tomllib.load(file)
+        content = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return ""
     table = content.get("project")

@@ -27,7 +27,7 @@ def read(root: Path) -> tuple[Settings, list[Problem]]:
     """The settings of the project in this folder, and what is wrong with them."""
     file = root / FILE
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return Settings(), []
     except (OSError, ValueError) as error:

@@ -14,7 +14,7 @@ MAX_FILE_BYTES = 1024 * 1024
 KICKOFFS = frozenset({"kickoff", "kickoff_async", "akickoff", "kickoff_for_each"})
 DECORATORS = frozenset({"crew", "register"})
 """Decorators of Crewdeck for factories."""
-_RELEVANT = ("crewai", "crewdeck")
+_RELEVANT = (b"crewai", b"crewdeck")
 """A file without any of these has no crew."""
 
 
@@ -58,13 +58,13 @@ def read_file(file: PythonFile) -> Content:
     try:
         if file.path.stat().st_size > MAX_FILE_BYTES:
             return Content()
-        text = file.path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return Content()  # of another encoding, or unreadable: its import says so, if anything needs it
-    if not any(word in text for word in _RELEVANT):
+        content = file.path.read_bytes()
+    except OSError:
+        return Content()  # its import says so, if anything needs it
+    if not any(word in content for word in _RELEVANT):
         return Content()
     try:
-        tree = ast.parse(text)
+        tree = ast.parse(content, file.path.name)  # in the encoding that it says, like an import
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 0
         raise Unparsable(Problem(file.path, line, "", f"is no Python: {error}")) from error

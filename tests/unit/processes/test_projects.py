@@ -31,6 +31,8 @@ def test_a_folder_is_named_after_its_project_file_or_itself(base: Path) -> None:
     assert find("my blog", base) == Project(name="my-blog", root=str(blog))
     (blog / "pyproject.toml").write_text('[project]\nname = "Blog_2"\n')
     assert find("./my blog/", base).name == "blog_2"
+    (blog / "pyproject.toml").write_bytes(b'\xef\xbb\xbf[project]\r\nname = "Blog_3"\r\n')
+    assert find("my blog", base).name == "blog_3"
     (blog / "pyproject.toml").write_text("this is [no TOML")
     assert find("my blog", base).name == "my-blog", "its worker reports the file"
     assert find("news=my blog", base).name == "news"

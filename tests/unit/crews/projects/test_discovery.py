@@ -138,6 +138,27 @@ def test_a_file_that_is_no_python_is_a_problem_only_if_it_names_crews(tmp_path: 
     assert (problem.file.name, problem.line) == ("crew.py", 2)
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"\xef\xbb\xbffrom crewai import Crew\r\nBlog = Crew(agents=[], tasks=[])\r\n",
+        b"# -*- coding: latin-1 -*-\nfrom crewai import Crew\nBlog = Crew(name='\xe9t\xe9')\n",
+    ],
+    ids=["byte order mark", "latin-1"],
+)
+def test_a_file_is_read_in_the_encoding_in_which_python_reads_it(tmp_path: Path, written: bytes) -> None:
+    (tmp_path / "crew.py").write_bytes(written)
+    (tmp_path / "pyproject.toml").write_bytes(b"\xef\xbb\xbf[project]\r\nname = 'blog'\r\n")
+    result = project(tmp_path)
+    assert (found(result), result.problems) == ([("crew", "Blog")], ())
+
+
+def test_a_crew_in_an_encoding_that_python_refuses_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "crew.py").write_bytes(b"from crewai import Crew\nBlog = Crew(name='\xe9t\xe9')\n")
+    [problem] = project(tmp_path).problems
+    assert "is no Python" in problem.message
+
+
 def test_where_nothing_is_looked_for(tmp_path: Path) -> None:
     text = CREW_CLASS.format(name="Blog")
     for folder in (".venv", "tests", "node_modules", "src/blog/__pycache__", "build", ".hidden", "a-b"):
