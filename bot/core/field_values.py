@@ -23,6 +23,7 @@ MAX_INTEGER = 2**53 - 1
 """Programs in other languages, a browser's included, read greater numbers as other ones."""
 MAX_EMAIL = 254
 MAX_URL = 2000
+MAX_PORT = 65_535
 _QUOTED = 60
 """Characters of a wrong value that its error repeats."""
 
@@ -162,7 +163,8 @@ def _url(field: Field, value: JsonValue) -> str:
     if "@" in re.split(r"[/?#]", value.partition("://")[2], maxsplit=1)[0]:
         raise ValueError("must be a web address without a user name or password in it")
     found = _URL.fullmatch(value)
-    if not found or not _HOST.fullmatch(found[1]):
+    host = _HOST.fullmatch(found[1]) if found else None
+    if not host or int((host[2] or ":0")[1:]) > MAX_PORT:
         raise must_be(field, value)
     return value
 

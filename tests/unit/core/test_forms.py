@@ -139,6 +139,7 @@ def test_values_of_programs(kind: FieldType, given: JsonValue, value: JsonValue)
         (FieldType.URL, "https://ada:pw@example.com/"),
         (FieldType.URL, "https://exa mple.com/"),
         (FieldType.URL, "https:///path"),
+        (FieldType.URL, "https://example.com:99999/"),
         (FieldType.URL, "https://example.com\\@evil.example"),
         (FieldType.URL, "https://example.com/\u202egpj"),
     ],
