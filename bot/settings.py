@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BeforeValidator,
     Field,
@@ -22,7 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot.core.addresses import is_loopback
+from bot.core.addresses import check_origin, check_origins, check_web_address, is_loopback
 from bot.core.api_keys import ApiKey, parse_keys
 from bot.core.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secrets
 from bot.core.errors import SettingsError
@@ -32,12 +33,19 @@ from bot.core.project import Project
 DOTENV = ".env"
 """Read from the working directory; the environment has precedence."""
 
-
 PROJECT_SEPARATOR = re.compile(rf"[,\n]|{re.escape(os.pathsep)}(?=[./~])")
 """The colon of `module:Name` separates nothing."""
+DAY_S = 86_400
+MAX_DAYS = 36_500
+MANY = 1_000_000_000
+"""What has no limit in practice: infinity and the like are mistakes."""
 MIN_MEMORY_BYTES = 64 << 20
 """The smallest useful memory limit of the embedded Valkey."""
 
+SLACK_TOKENS = {
+    "slack_bot_token": ("Bot User OAuth Token", ("xoxb-", "xoxe.xoxb-")),
+    "slack_app_token": ("app-level token", ("xapp-",)),
+}
 Read = TypeVar("Read", bound=BaseSettings)
 
 
@@ -60,6 +68,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=DOTENV,
+        env_file_encoding="utf-8-sig",  # as some editors on Windows write it
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -70,21 +79,21 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", alias="HOST")
     port: int = Field(3000, alias="PORT", ge=0, le=65535)
     #: The public address of this server, for links to the console: `https://crews.example`.
-    public_url: str = Field("", alias="CREWDECK_PUBLIC_URL", pattern=r"^(https?://[^\s/?#]+/?)?$")
+    public_url: Annotated[str, AfterValidator(check_origin)] = Field("", alias="CREWDECK_PUBLIC_URL")
 
     redis_url: SecretStr | None = Field(
         None, validation_alias=AliasChoices("CREWDECK_REDIS_URL", "REDIS_URL", "redis_url")
     )
     #: Replicas that have to confirm an answer. None (`auto`): one, if the primary has any connected.
-    redis_replicas: int | None = Field(None, alias="CREWDECK_REDIS_REPLICAS")
+    redis_replicas: Annotated[int, Field(le=100)] | None = Field(None, alias="CREWDECK_REDIS_REPLICAS")
     #: Wait until an answer is on disk, too.
     redis_fsync: bool = Field(default=False, alias="CREWDECK_REDIS_FSYNC")
     data_dir: Path = Field(default_factory=_data_dir, alias="CREWDECK_DATA_DIR")
     #: The memory limit of the embedded Valkey in bytes. None (`auto`): half of the machine's memory.
     store_memory: int | None = Field(None, alias="CREWDECK_STORE_MEMORY")
-    retention_days: float = Field(30, alias="CREWDECK_RETENTION_DAYS", gt=0)
+    retention_days: float = Field(30, alias="CREWDECK_RETENTION_DAYS", gt=0, le=MAX_DAYS)
     #: Days after a run's end for which its journal is kept, so that the run can be retried.
-    journal_days: float = Field(7, alias="CREWDECK_JOURNAL_DAYS", gt=0)
+    journal_days: float = Field(7, alias="CREWDECK_JOURNAL_DAYS", gt=0, le=MAX_DAYS)
     #: 32 random bytes in base64; several, separated by commas: the first encrypts, all decrypt.
     journal_key_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_JOURNAL_KEY")
 
@@ -94,35 +103,37 @@ class Settings(BaseSettings):
     model: str | None = Field(None, alias="CREWDECK_MODEL")
     workers: int = Field(1, alias="CREWDECK_WORKERS", ge=0, le=64)
     #: Seconds without a heartbeat after which a worker's runs are taken from it.
-    lease: float = Field(15, alias="CREWDECK_LEASE", ge=1)
+    lease: float = Field(15, alias="CREWDECK_LEASE", ge=1, le=DAY_S)
     #: Limits of one worker: runs that it holds, waiting ones included; runs that execute at the same time;
     #: starts per second; and executed runs after which it is replaced.
-    runs_per_worker: int = Field(500, alias="CREWDECK_RUNS_PER_WORKER", ge=1)
-    working: int = Field(50, alias="CREWDECK_WORKING", ge=1)
-    starts_per_second: float = Field(50, alias="CREWDECK_STARTS_PER_SECOND", gt=0)
-    recycle_after: int = Field(1000, alias="CREWDECK_RECYCLE_AFTER", ge=1)
+    runs_per_worker: int = Field(500, alias="CREWDECK_RUNS_PER_WORKER", ge=1, le=MANY)
+    working: int = Field(50, alias="CREWDECK_WORKING", ge=1, le=MANY)
+    starts_per_second: float = Field(50, alias="CREWDECK_STARTS_PER_SECOND", gt=0, le=MANY)
+    recycle_after: int = Field(1000, alias="CREWDECK_RECYCLE_AFTER", ge=1, le=MANY)
     #: Threads of finished runs that are blocked in a tool: a worker with this many is replaced.
-    leaked_threads: int = Field(50, alias="CREWDECK_OUTLIVED", ge=1)
+    leaked_threads: int = Field(50, alias="CREWDECK_OUTLIVED", ge=1, le=MANY)
     #: Seconds for importing a crew's Python module, and for building the crew for a run.
-    build_timeout: float = Field(60, alias="CREWDECK_BUILD_TIMEOUT", gt=0)
+    build_timeout: float = Field(60, alias="CREWDECK_BUILD_TIMEOUT", gt=0, le=DAY_S)
     #: Seconds that a stopping worker gives its runs. `serve` as a whole ends within 10 s.
-    drain: float = Field(5, alias="CREWDECK_DRAIN", ge=0)
+    drain: float = Field(5, alias="CREWDECK_DRAIN", ge=0, le=DAY_S)
 
     #: Where messages to chat platforms and webhooks are sent from: a process that `serve` starts, `serve`
     #: itself, or other machines only (`crewdeck deliver`).
     delivery: Literal["process", "inside", "none"] = Field("process", alias="CREWDECK_DELIVERY")
 
     #: Seconds that a run waits for people in a worker's memory before it is parked.
-    hot_window: float = Field(60, alias="CREWDECK_HOT_WINDOW", ge=0)
+    hot_window: float = Field(60, alias="CREWDECK_HOT_WINDOW", ge=0, le=365 * DAY_S)
     #: Waiting runs in memory, each of which has threads. Beyond the limit, the longest waiting are parked.
-    hot_runs: int = Field(100, alias="CREWDECK_HOT_RUNS", ge=0)
+    hot_runs: int = Field(100, alias="CREWDECK_HOT_RUNS", ge=0, le=MANY)
 
     slack_bot_token: SecretStr | None = Field(None, alias="SLACK_BOT_TOKEN")
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")
     slack_app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")
-    slack_api_url: str = Field("https://slack.com/api/", alias="SLACK_API_URL")
+    slack_api_url: Annotated[str, AfterValidator(check_web_address)] = Field(
+        "https://slack.com/api/", alias="SLACK_API_URL"
+    )
     #: Messages that the app may edit per minute, in the whole workspace.
-    slack_edits_per_minute: int = Field(50, alias="CREWDECK_SLACK_EDITS_PER_MINUTE", ge=6)
+    slack_edits_per_minute: int = Field(50, alias="CREWDECK_SLACK_EDITS_PER_MINUTE", ge=6, le=MANY)
 
     #: The bot's app id in Microsoft Entra, its tenant, and its password, unless it is a managed identity.
     teams_app_id: str = Field("", alias="TEAMS_APP_ID")
@@ -142,11 +153,13 @@ class Settings(BaseSettings):
     #: `name:key:scope+scope,...`; a key without scopes has all. `crewdeck keys add` creates further keys.
     api_keys_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_API_KEYS")
     #: Origins whose pages may call the API: `https://intranet.example,...`.
-    cors_origins_text: str = Field("", alias="CREWDECK_CORS_ORIGINS")
+    cors_origins_text: Annotated[str, AfterValidator(check_origins)] = Field(
+        "", alias="CREWDECK_CORS_ORIGINS"
+    )
     #: Requests per second for each key, in each web process.
-    rate_limit: float = Field(50, alias="CREWDECK_RATE_LIMIT", gt=0)
+    rate_limit: float = Field(50, alias="CREWDECK_RATE_LIMIT", gt=0, le=MANY)
     #: Open streams and waiting polls for each key, in each web process.
-    streams_per_key: int = Field(100, alias="CREWDECK_STREAMS_PER_KEY", ge=1)
+    streams_per_key: int = Field(100, alias="CREWDECK_STREAMS_PER_KEY", ge=1, le=MANY)
 
     #: Allow webhooks to private networks and by `http://`.
     webhook_allow_private: bool = Field(default=False, alias="CREWDECK_WEBHOOK_ALLOW_PRIVATE")
@@ -169,6 +182,14 @@ class Settings(BaseSettings):
     project: Project | None = Field(None, alias="CREWDECK_PROJECT")
     #: Set by a worker for the process that isolates a suspected run; not for operators.
     alone: bool = Field(default=False, alias="CREWDECK_ALONE")
+
+    @field_validator("slack_bot_token", "slack_app_token")
+    @classmethod
+    def _check_slack_tokens(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        kind, begins = SLACK_TOKENS[str(info.field_name)]
+        if token is not None and not token.get_secret_value().startswith(begins):
+            raise ValueError(f"it is the {kind}, which begins with {begins[0]}; this is something else")
+        return token
 
     @field_validator("journal_key_text")
     @classmethod
@@ -366,7 +387,8 @@ def _read(kind: type[Read], **given: Any) -> Read:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
-        raise SettingsError(f"{name} (in {_where(name)}): {first['msg']}.") from None
+        msg = first["msg"].removeprefix("Value error, ").rstrip(".")
+        raise SettingsError(f"{name} (in {_where(name)}): {msg}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{Path(DOTENV).absolute()} can't be read: {error}") from error
 

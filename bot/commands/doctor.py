@@ -13,6 +13,7 @@ from bot.commands.announcement import slack_line, teams_line
 from bot.commands.catalogue import check_crews, check_project
 from bot.commands.check import shown_place
 from bot.commands.installation import is_installed
+from bot.commands.unknown_settings import unknown_settings
 from bot.core.endpoints import Endpoint
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.finding import Finding
@@ -52,6 +53,8 @@ def examine() -> int:
         return 1
     where = f"the environment and {Path(DOTENV).absolute()}" if Path(DOTENV).exists() else "the environment"
     _print(Finding(subject="Settings", state="ok", words=f"read from {where}"))
+    for each in unknown_settings():
+        _print(Finding(subject="Settings", state="warning", words=each, remedy="See docs/settings.md."))
     broken = asyncio.run(_all(settings))
     print("\nSomething is broken." if broken else "\nAll is well.")
     return 1 if broken else 0

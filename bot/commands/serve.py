@@ -11,6 +11,7 @@ import structlog
 from bot import logging
 from bot.app import App, running
 from bot.commands.announcement import announcement, trusted_line
+from bot.commands.unknown_settings import unknown_settings
 from bot.processes import garbage_collector
 from bot.settings import Settings
 from bot.surfaces.console.surface import local_url
@@ -27,6 +28,8 @@ def serve_until_stopped(settings: Settings, version: str) -> int:
     Raises SettingsError and StoreUnavailable if the start fails.
     """
     logging.configure(settings)
+    for each in unknown_settings():
+        log.warning(each)
     return asyncio.run(_Serving(settings, version).until_stopped())
 
 

@@ -1,9 +1,11 @@
-"""Classification of network addresses: public, loopback or unspecified."""
+"""Network addresses: public, loopback or unspecified; and addresses of web servers."""
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -56,3 +58,39 @@ def is_every_address(host: str) -> bool:
         return ip_address(host).is_unspecified
     except ValueError:
         return False
+
+
+_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[^\W_](?:\w|[.-])*")
+
+
+def check_web_address(url: str) -> str:
+    """An address of a web server, as it was given. Raises ValueError, which says what is wrong with it."""
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.netloc.rpartition("@")[2]
+    except ValueError as error:
+        raise ValueError(f"it is no web address: {error}") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[\s\x00-\x1f]", url):
+        raise ValueError("it is a web address, such as https://crews.example")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("it is a web address without a user name or password in it")
+    if not _HOST.fullmatch(host if port is None else host.rpartition(":")[0]):
+        raise ValueError(f"its host can't be {host!r}")
+    return url
+
+
+def check_origin(url: str) -> str:
+    """The address of a web server without a path, or none at all. Raises ValueError."""
+    if not url:
+        return url
+    parts = urlsplit(check_web_address(url))
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError("it is a scheme and a host, without a path: https://crews.example")
+    return url
+
+
+def check_origins(text: str) -> str:
+    """Several of them, separated by commas. Raises ValueError."""
+    for each in text.split(","):
+        check_origin(each.strip())
+    return text

@@ -82,6 +82,28 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
         ("CREWDECK_RETENTION_DAYS", "0"),
         ("CREWDECK_REDIS_REPLICAS", "some"),
         ("CREWDECK_REDIS_REPLICAS", "-1"),
+        ("CREWDECK_REDIS_REPLICAS", "9" * 40),
+        ("CREWDECK_RETENTION_DAYS", "inf"),
+        ("CREWDECK_JOURNAL_DAYS", "1e308"),
+        ("CREWDECK_LEASE", "1e400"),
+        ("CREWDECK_HOT_WINDOW", "nan"),
+        ("CREWDECK_DRAIN", "inf"),
+        ("CREWDECK_BUILD_TIMEOUT", "inf"),
+        ("CREWDECK_RATE_LIMIT", "inf"),
+        ("CREWDECK_STARTS_PER_SECOND", "inf"),
+        ("CREWDECK_RUNS_PER_WORKER", "9" * 40),
+        ("CREWDECK_PUBLIC_URL", "crews.example"),
+        ("CREWDECK_PUBLIC_URL", "http://[::1"),
+        ("CREWDECK_PUBLIC_URL", "https://ada:secret@crews.example"),
+        ("CREWDECK_PUBLIC_URL", "https://crews.example:99999"),
+        ("CREWDECK_PUBLIC_URL", "https://crews.example/path"),
+        ("CREWDECK_PUBLIC_URL", "https://crews,example"),
+        ("CREWDECK_CORS_ORIGINS", "*"),
+        ("CREWDECK_CORS_ORIGINS", "https://one.example, two.example"),
+        ("SLACK_API_URL", "slack.com/api/"),
+        ("SLACK_BOT_TOKEN", "xapp-1-A-1-b"),
+        ("SLACK_BOT_TOKEN", "xoxp-1-2-3"),
+        ("SLACK_APP_TOKEN", "xoxb-1-2-3"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_setting(
@@ -92,6 +114,39 @@ def test_a_wrong_value_is_one_line_that_names_the_setting(
         load()
     assert str(caught.value).startswith(f"{name} (in the environment): ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CREWDECK_PUBLIC_URL", "https://crews.example"),
+        ("CREWDECK_PUBLIC_URL", "http://[::1]:3000/"),
+        ("CREWDECK_PUBLIC_URL", "https://größe.example"),
+        ("CREWDECK_PUBLIC_URL", "http://my_host:8080"),
+        ("CREWDECK_CORS_ORIGINS", "https://one.example/, http://localhost:5173"),
+        ("SLACK_API_URL", "http://127.0.0.1:9/api/"),
+        ("SLACK_BOT_TOKEN", "xoxe.xoxb-1-abc"),
+    ],
+)
+def test_a_right_value_is_taken(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    token = load().slack_bot_token
+    assert value in str((load().model_dump(), token and token.get_secret_value()))
+
+
+def test_a_token_of_the_other_kind_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xapp-1-secret")
+    with pytest.raises(
+        SettingsError, match="it is the Bot User OAuth Token, which begins with xoxb-"
+    ) as caught:
+        load()
+    assert "secret" not in str(caught.value)
+
+
+def test_the_first_line_of_a_file_from_windows_counts(nothing_set: Path) -> None:
+    (nothing_set / ".env").write_bytes(b"\xef\xbb\xbfPORT=4000\r\nCREWDECK_WORKERS=2\r\n")
+    settings = load()
+    assert (settings.port, settings.workers) == (4000, 2)
 
 
 def test_a_wrong_value_in_the_file_names_the_file(nothing_set: Path) -> None:
@@ -113,15 +168,15 @@ def test_the_level_of_the_log_may_be_written_small(monkeypatch: pytest.MonkeyPat
 
 
 def test_settings_never_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (
-        "SLACK_BOT_TOKEN",
-        "SLACK_SIGNING_SECRET",
-        "SLACK_APP_TOKEN",
-        "TEAMS_APP_PASSWORD",
-        "TEAMS_OUTBOUND_TOKEN",
-        "REDIS_URL",
+    for name, begins in (
+        ("SLACK_BOT_TOKEN", "xoxb-"),
+        ("SLACK_SIGNING_SECRET", ""),
+        ("SLACK_APP_TOKEN", "xapp-"),
+        ("TEAMS_APP_PASSWORD", ""),
+        ("TEAMS_OUTBOUND_TOKEN", ""),
+        ("REDIS_URL", ""),
     ):
-        monkeypatch.setenv(name, "hidden-value")
+        monkeypatch.setenv(name, f"{begins}hidden-value")
     assert "hidden-value" not in repr(load()) + str(load()) + load().model_dump_json()
 
 
@@ -139,7 +194,7 @@ def test_slack_is_on_when_it_can_send_and_receive(
     given: tuple[str, ...], slack: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in given:
-        monkeypatch.setenv(name, "something")
+        monkeypatch.setenv(name, {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}.get(name, "some"))
     assert load().slack_on is (slack == "on")
 
 
